@@ -1,0 +1,32 @@
+# Thin: each target says what it runs. Works with GNU make 3.81 and in a path with spaces.
+# Set PYTHON=/path/to/python3.12 to choose the interpreter of .venv.
+
+SETUP = "$${PYTHON:-python3}" scripts/setup.py
+BIN = .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check clean-data
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /|/' | awk -F '|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+
+setup:  ## put everything into .venv; does nothing when it is current
+	@$(SETUP)
+
+run:  ## start supplier, worker and sandbox gateway, and follow a sample problem
+	@$(SETUP) --quiet
+	@exec $(BIN)/supplier-api run
+
+test:  ## run all tests
+	@$(SETUP) --quiet
+	$(BIN)/python -m pytest
+
+check:  ## ruff, mypy --strict, import-linter
+	@$(SETUP) --quiet
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean-data:  ## remove the data of `make run` (var/)
+	rm -rf var
