@@ -1,0 +1,118 @@
+"""The two clocks of the house, and how an instant is written on the wire.
+
+*Business time* is what customers and contracts see: dates on the wire, timers, rule dates. A sandbox
+may move it, tenant by tenant. *Machine time* measures machines: leases, waits, tokens, budgets.
+Nothing moves it. Both are passed in, so that a test or a sandbox can hold them in its hand.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class MachineClock(Protocol):
+    """Real time, for leases, waits, ages, tokens and budgets."""
+
+    def now(self) -> datetime:
+        """Return the current instant, aware, in UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds on a scale that never goes back; only differences mean anything."""
+
+
+class BusinessClock(Protocol):
+    """The time that customers see, asked for a tenant."""
+
+    def now(self, tenant: str) -> datetime:
+        """Return the current instant for `tenant`, aware, in UTC."""
+
+    def offsets(self) -> Mapping[str, timedelta]:
+        """Return how far each tenant's time is ahead of machine time; "" stands for all others."""
+
+
+class SystemMachineClock:
+    """The host's own clock."""
+
+    def now(self) -> datetime:
+        """Return the host's UTC time."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return the host's monotonic seconds."""
+        return time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class SystemBusinessClock:
+    """Business time that is machine time: the only kind there is in production."""
+
+    machine: MachineClock
+
+    def now(self, tenant: str) -> datetime:  # noqa: ARG002 - one time for every tenant
+        """Return machine time."""
+        return self.machine.now()
+
+    def offsets(self) -> Mapping[str, timedelta]:
+        """Return no offsets."""
+        return {}
+
+
+@dataclass(slots=True)
+class ManualMachineClock:
+    """Machine time that moves only when told to."""
+
+    instant: datetime = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    seconds: float = 1000.0
+
+    def now(self) -> datetime:
+        """Return the instant the clock was put to."""
+        return self.instant
+
+    def monotonic(self) -> float:
+        """Return the seconds the clock was put to."""
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        """Move both scales forward by `seconds`."""
+        self.instant += timedelta(seconds=seconds)
+        self.seconds += seconds
+
+
+@dataclass(slots=True)
+class ManualBusinessClock:
+    """Business time as an offset to machine time, per tenant, moved by hand."""
+
+    machine: MachineClock
+    moved: dict[str, timedelta] = field(default_factory=dict)
+
+    def now(self, tenant: str) -> datetime:
+        """Return machine time plus what was added for `tenant`, or else for all."""
+        ahead = self.moved.get(tenant, self.moved.get("", timedelta()))
+        return self.machine.now() + ahead
+
+    def offsets(self) -> Mapping[str, timedelta]:
+        """Return what was added, by tenant."""
+        return dict(self.moved)
+
+    def advance(self, seconds: float, tenant: str = "") -> None:
+        """Move business time forward by `seconds`, for `tenant` or for all others."""
+        ahead = self.moved.get(tenant, self.moved.get("", timedelta()))
+        self.moved[tenant] = ahead + timedelta(seconds=seconds)
+
+
+def to_wire(instant: datetime) -> str:
+    """Write an aware instant as RFC 3339 in UTC with milliseconds, as in `2026-01-05T12:00:00.000Z`."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_wire(text: str) -> datetime:
+    """Read an RFC 3339 instant with any offset into aware UTC.
+
+    Raises ValueError when the text is no date-time or names no offset.
+    """
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError("a date-time needs an offset, as in 2026-01-05T12:00:00.000Z")
+    return instant.astimezone(UTC)

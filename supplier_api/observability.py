@@ -1,0 +1,173 @@
+"""Logs: one JSON object on a line, with the ids of what is being worked on and nothing personal.
+
+A line is an event's name, single values that the caller names, and the ids bound for the request
+or message at hand. Bodies never get here: a value that is no plain number or word is replaced by
+the name of its type. An exception is logged by its type and the places it passed, not by its text,
+since libraries put the value they choked on into the text.
+"""
+
+import logging
+import sys
+import threading
+import traceback
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Literal
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+FRAMES = 40
+PLAIN = (str, int, float, type(None))
+
+
+class SafeToLog(Exception):
+    """An error of the house whose text is written by the house and holds no value of a request."""
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of a module: `get_logger(__name__)`."""
+    return structlog.stdlib.get_logger(name)
+
+
+def bind(
+    *,
+    request_id: str | None = None,
+    conversation_id: str | None = None,
+    tenant: str | None = None,
+    gateway_id: int | None = None,
+    reference: str | None = None,
+    message_id: str | None = None,
+    worker: str | None = None,
+) -> AbstractContextManager[None]:
+    """Put ids on every line that is logged inside the `with` block. None leaves one as it is."""
+    ids = {
+        "request_id": request_id,
+        "conversation_id": conversation_id,
+        "tenant": tenant,
+        "gateway_id": gateway_id,
+        "reference": reference,
+        "message_id": message_id,
+        "worker": worker,
+    }
+    known = {name: value for name, value in ids.items() if value is not None}
+    return structlog.contextvars.bound_contextvars(**known)
+
+
+def configure_logging(level: str = "info", form: Literal["json", "console"] = "json") -> None:
+    """Send the logs of the house, and the warnings of its libraries, to standard error.
+
+    `level` is debug, info, warning or error; `form` is JSON, or lines for a person to read.
+    Errors that nobody caught are logged in the same way instead of being printed.
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _describe_exception,
+        _keep_plain_values,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    handler = _StandardError()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_name_foreign_event, *shared],
+            use_get_message=False,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render(form)],
+        )
+    )
+    logging.raiseExceptions = False  # it would print the arguments of a line that it cannot write
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    logging.getLogger("supplier_api").setLevel(level.upper())
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+
+
+class _StandardError(logging.Handler):
+    """Writes to what is standard error at that moment, as a test or a command may replace it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001 - a line that cannot be written must not stop the work
+            self.handleError(record)
+
+
+def _render(form: Literal["json", "console"]) -> Processor:
+    if form == "console":
+        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    return structlog.processors.JSONRenderer()
+
+
+def _name_foreign_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Name a library's line by its template: the arguments may be anything."""
+    template = event["_record"].msg
+    event["event"] = template if isinstance(template, str) else type(template).__name__
+    return event
+
+
+def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Replace exc_info by the error's types and places, outermost cause last."""
+    info = event.pop("exc_info", None)
+    error = info[1] if isinstance(info, tuple) else sys.exc_info()[1] if info is True else info
+    if not isinstance(error, BaseException):
+        return event
+    event["error"] = _type_name(error)
+    if isinstance(error, SafeToLog):
+        event["error_text"] = str(error)
+    if causes := [_type_name(cause) for cause in _causes(error)]:
+        event["caused_by"] = " < ".join(causes)
+    frames = traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__))
+    places = [f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in frames[-FRAMES:]]
+    event["trace"] = "\n".join(places)
+    return event
+
+
+def _type_name(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    causes: list[BaseException] = []
+    cause = error.__cause__ or error.__context__
+    while cause is not None and cause not in causes:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return causes
+
+
+def _keep_plain_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    return {
+        name: value
+        if isinstance(value, PLAIN) or name.startswith("_")
+        else f"[{type(value).__name__}]"
+        for name, value in event.items()
+    }
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logger = get_logger(__name__)
+    logger.critical("stopped by an unforeseen error", exc_info=(kind, error, trace))
+
+
+def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        name = args.thread.name if args.thread else ""
+        get_logger(__name__).critical("thread stopped", thread=name, exc_info=args.exc_value)
