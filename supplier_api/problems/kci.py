@@ -1,0 +1,143 @@
+"""What a KCI says: the envelope of the Supplier Updates API around the problem as it now stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from supplier_api.clock import to_wire
+from supplier_api.problems.codes import CancellationReason, ProblemCode, ReasonCode, Status
+from supplier_api.problems.model import Base, ChangeKind, ChangeRequest, Resolution, ServiceProblem
+
+# The problemCode of a CANCELLED that the tenant asked for.
+CANCELLED_CODES = {
+    CancellationReason.ISSUE_RESOLVED: ProblemCode.NO_LONGER_REQUIRED,
+    CancellationReason.NO_LONGER_REQUIRED: ProblemCode.NO_LONGER_REQUIRED,
+    CancellationReason.CUSTOMER_NETWORK_ISSUE: ProblemCode.NETWORK_ISSUE,
+    CancellationReason.OTHER: ProblemCode.OTHER,
+}
+# Our reference is told from ACKNOWLEDGED on, never before and never with a refusal.
+WITHOUT_REFERENCE = (Base.UNDECIDED, Base.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a KCI tells besides the problem: a code, a text, the supplier's own codes and notes.
+
+    `note` is one supplier note as the wire has it but for `created`, which is the KCI's instant.
+    """
+
+    problem_code: ProblemCode | None = None
+    text: str | None = None
+    supplier_codes: tuple[str, ...] = ()
+    note: Mapping[str, str] | None = None
+
+
+NOTHING = Carried()
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What makes a KCI that one KCI: its id, its number within the problem, its instant."""
+
+    id: UUID
+    number: int
+    issued: datetime
+
+
+def kci(
+    stamp: Stamp,
+    reason: ReasonCode,
+    problem: ServiceProblem,
+    carried: Carried = NOTHING,
+    *,
+    change: ChangeRequest | None = None,
+    resolution: Resolution | None = None,
+) -> dict[str, Any]:
+    """Return the KCI's body. `problem`, `change` and `resolution` are as of this change.
+
+    Raises ValueError for an undecided problem: of that no KCI tells.
+    """
+    body: dict[str, Any] = {
+        "id": str(stamp.id),
+        "sequenceNumber": stamp.number,
+        "issuedOn": to_wire(stamp.issued),
+        "reasonCode": reason,
+    }
+    _add(body, "problemCode", carried.problem_code)
+    _add(body, "text", carried.text)
+    _add(body, "supplierCodes", list(carried.supplier_codes))
+    if carried.note:
+        body["supplierNotes"] = [{**carried.note, "created": to_wire(stamp.issued)}]
+    body["serviceProblem"] = problem_entity(problem)
+    if change:
+        body[f"serviceProblem{change.kind.capitalize()}"] = change_entity(change)
+    if resolution:
+        body["serviceProblemResolution"] = resolution_entity(resolution)
+    return body
+
+
+def problem_entity(problem: ServiceProblem) -> dict[str, Any]:
+    """Return the problem as the 201 body has it (*supplier-create*), with today's values."""
+    status = problem.state.status
+    if status is None:
+        raise ValueError("an undecided problem has no status on the wire")
+    entity: dict[str, Any] = {"status": status}
+    if _reference_told(problem, status):
+        entity["supplierReference"] = problem.reference
+    return entity | problem.document
+
+
+def change_entity(change: ChangeRequest) -> dict[str, Any]:
+    """Return an amendment or cancellation as a KCI carries it."""
+    entity = {
+        "id": change.gateway_id,
+        "supplierReference": change.reference,
+        "status": change.status,
+        "serviceProblemId": change.body["serviceProblemId"],
+    }
+    hidden = {"supplierServiceProblemReference", *entity}
+    return entity | {name: value for name, value in change.body.items() if name not in hidden}
+
+
+def change_answer(change: ChangeRequest) -> dict[str, Any]:
+    """Return the body of the 201 or 202 to an amendment or cancellation (*supplier-amend*)."""
+    return {
+        "id": change.gateway_id,
+        "supplierReference": change.reference,
+        **{k: v for k, v in change.body.items() if k not in ("id", "supplierReference")},
+    }
+
+
+def resolution_entity(resolution: Resolution) -> dict[str, Any]:
+    """Return a resolution as a KCI and the 200 to the tenant's answer carry it."""
+    entity: dict[str, Any] = {
+        "supplierReference": resolution.reference,
+        "status": resolution.status,
+        "resolvedDate": to_wire(resolution.resolved_date),
+    }
+    if resolution.closed_date:
+        entity["closedDate"] = to_wire(resolution.closed_date)
+    entity["resolutionDetails"] = resolution.details
+    _add(entity, "slaViolation", resolution.sla_violation)
+    _add(entity, "tenantNotes", resolution.tenant_notes)
+    return entity
+
+
+def cancelled_code(cancellation: ChangeRequest) -> ProblemCode:
+    """Return the problemCode of the CANCELLED that answers `cancellation`."""
+    assert cancellation.kind is ChangeKind.CANCELLATION  # noqa: S101 - a bug, not an input
+    return CANCELLED_CODES[CancellationReason(cancellation.body["reasonCode"])]
+
+
+def _reference_told(problem: ServiceProblem, status: Status) -> bool:
+    if status is Status.CANCELLED:
+        # One that is cancelled while undecided was never acknowledged, so this is its first KCI.
+        return problem.reference_known or problem.next_kci > 1
+    return problem.state.base not in WITHOUT_REFERENCE
+
+
+def _add(body: dict[str, Any], name: str, value: object) -> None:
+    if value:
+        body[name] = value

@@ -1,0 +1,316 @@
+"""The lifecycle of a service problem: one table of state x event -> state and KCI.
+
+Pure: nothing is read, written or sent here. The desk asks what an event does (`plan`), then does it.
+States are adapted from TMF656; which KCI follows what is in the gateway's description of updates.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, StrEnum
+
+from supplier_api.problems.codes import ReasonCode
+from supplier_api.problems.model import Awaits, Base, ChangeKind, State, Waiting
+
+
+class Event(StrEnum):
+    """Everything that can happen to a problem. The first group is what a back office may say."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    START = "start"
+    HOLD = "hold"
+    RESUME = "resume"
+    ASK_INFORMATION = "ask-information"
+    ASK_APPOINTMENT = "ask-appointment"
+    REAPPOINTED = "reappointed"
+    NOTE = "note"
+    WARN = "warn"
+    RESOLVE = "resolve"
+    COMPLETE = "complete"
+    CANCEL = "cancel"
+    ACCEPT_CHANGE = "accept-change"
+    REJECT_CHANGE = "reject-change"
+    # What a note without a text is.
+    UPDATE = "update"
+    # The gateway: at once (its answer tells the outcome) or behind KCIs that are still under way.
+    AMEND = "amend"
+    AMEND_BEHIND = "amend, behind queued KCIs"
+    ASK_AMENDMENT = "ask for an amendment"
+    WITHDRAW = "cancel for the tenant"
+    WITHDRAW_BEHIND = "cancel for the tenant, behind queued KCIs"
+    ASK_CANCELLATION = "ask for a cancellation"
+    ACCEPT_RESOLUTION = "accept the resolution"
+    REJECT_RESOLUTION = "reject the resolution"
+    # The network and time.
+    JOIN_INCIDENT = "join a network incident"
+    LEAVE_INCIDENT = "leave a network incident"
+    GIVE_NOTICE = "give notice of closure"
+    CLOSE = "close by silence"
+
+
+class Must(StrEnum):
+    """What a KCI must carry besides the problem."""
+
+    TEXT = "text"
+    PROBLEM_CODE = "problemCode"
+
+
+class About(Enum):
+    """The object that stands in a KCI beside the problem."""
+
+    CHANGE = "change"
+    RESOLUTION = "resolution"
+
+
+# Targets: a base or a wait, or one of these.
+class To(Enum):
+    """Where an event leads when that depends on where the problem stands."""
+
+    SAME = "same"
+    BACK = "back"  # out of the wait, to the base; or to the incident while that lasts
+    OUT_OF_APPOINTMENT = "out of a wait for an appointment"
+    SETTLED = "out of what the amendment settles"
+    ASKED_AMENDMENT = "the amendment is undecided"
+    ASKED_CANCELLATION = "the cancellation is undecided"
+
+
+class Kci(Enum):
+    """Which KCI follows when that depends on where the event led."""
+
+    LEAVING = "RESUMED, or DELAY where the incident still lasts; none if nothing was left"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A row of the table."""
+
+    event: Event
+    sources: frozenset[Base | Waiting]
+    target: Base | Waiting | To
+    kci: ReasonCode | Kci | None
+    must: frozenset[Must] = frozenset()
+    about: About | None = None
+    awaits: Awaits | None = None
+    base: Base | None = None  # only from this base, whatever waits
+    asked: bool | None = False  # an undecided change: must be none, must be one, or None for either
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one event did: the state after it and the KCI that tells, if any."""
+
+    event: Event
+    state: State
+    kci: ReasonCode | None
+    must: frozenset[Must] = frozenset()
+    about: About | None = None
+
+
+class IllegalMove(Exception):
+    """The event is not possible where the problem stands."""
+
+    def __init__(self, state: State, event: Event) -> None:
+        """Say which event in which state, and what is possible there instead."""
+        self.state = state
+        self.event = event
+        self.legal = legal_events(state)
+        super().__init__(f"{event} is not possible while the problem is {state}")
+
+
+UNDECIDED = frozenset({Base.UNDECIDED})
+WAITS = frozenset(Waiting)
+OPEN = frozenset({Base.ACKNOWLEDGED, Base.IN_PROGRESS}) | WAITS
+RESOLVED = frozenset({Base.RESOLVED})
+TEXT = frozenset({Must.TEXT})
+CODE = frozenset({Must.PROBLEM_CODE})
+BOTH = TEXT | CODE
+R = ReasonCode
+
+# fmt: off
+TABLE: tuple[Move, ...] = (
+    # event                  from                  to                       KCI                     must carry
+    # -- the back office decides
+    Move(Event.ACCEPT,          UNDECIDED,         Base.ACKNOWLEDGED,       R.ACKNOWLEDGED),
+    Move(Event.REJECT,          UNDECIDED,         Base.REJECTED,           R.REJECTED,             BOTH),
+    # -- the back office works; an undecided change stays as it is
+    Move(Event.START,           OPEN,              Base.IN_PROGRESS,        R.COMMITTED,            base=Base.ACKNOWLEDGED, asked=None),
+    Move(Event.HOLD,            OPEN,              Waiting.HELD,            R.DELAY,                CODE, asked=None),
+    Move(Event.RESUME,          WAITS,             To.BACK,                 Kci.LEAVING,            asked=None),
+    Move(Event.ASK_INFORMATION, OPEN,              Waiting.PENDING,         R.INFORMATION_REQUIRED, BOTH, awaits=Awaits.INFORMATION),
+    Move(Event.ASK_APPOINTMENT, OPEN,              Waiting.PENDING,         R.REAPPOINT,            CODE, awaits=Awaits.APPOINTMENT),
+    Move(Event.REAPPOINTED,     OPEN,              To.OUT_OF_APPOINTMENT,   R.REAPPOINTED,          asked=None),
+    Move(Event.NOTE,            OPEN | RESOLVED,   To.SAME,                 R.ADDITIONAL,           TEXT, asked=None),
+    Move(Event.UPDATE,          OPEN | RESOLVED,   To.SAME,                 R.UPDATE,               asked=None),
+    Move(Event.WARN,            OPEN | RESOLVED,   To.SAME,                 R.WARNING,              CODE, asked=None),
+    Move(Event.RESOLVE,         OPEN,              Base.RESOLVED,           R.RESOLVED,             about=About.RESOLUTION),
+    Move(Event.COMPLETE,        RESOLVED,          Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
+    Move(Event.CANCEL,          OPEN | UNDECIDED,  Base.CANCELLED,          R.CANCELLED,            CODE),
+    # -- the tenant asks for a change
+    Move(Event.AMEND,           OPEN | UNDECIDED,  To.SETTLED,              Kci.LEAVING),
+    Move(Event.AMEND_BEHIND,    OPEN | UNDECIDED,  To.SETTLED,              R.AMENDED,              about=About.CHANGE),
+    Move(Event.ASK_AMENDMENT,   OPEN,              To.ASKED_AMENDMENT,      None),
+    Move(Event.WITHDRAW,        OPEN | UNDECIDED,  Base.CANCELLED,          None),
+    Move(Event.WITHDRAW_BEHIND, OPEN | UNDECIDED,  Base.CANCELLED,          R.CANCELLED,            CODE, about=About.CHANGE),
+    Move(Event.ASK_CANCELLATION, OPEN,             To.ASKED_CANCELLATION,   None),
+    # -- the tenant's word on a resolution
+    Move(Event.ACCEPT_RESOLUTION, RESOLVED,        Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
+    Move(Event.REJECT_RESOLUTION, RESOLVED,        Base.IN_PROGRESS,        R.RESUMED,              about=About.RESOLUTION),
+    # -- the network and time
+    Move(Event.JOIN_INCIDENT,   OPEN - {Waiting.NETWORK_INCIDENT}, Waiting.NETWORK_INCIDENT, R.DELAY, CODE, asked=None),
+    Move(Event.LEAVE_INCIDENT,  OPEN,              To.BACK,                 Kci.LEAVING,            asked=None),
+    Move(Event.GIVE_NOTICE,     RESOLVED,          To.SAME,                 R.ADDITIONAL,           TEXT, about=About.RESOLUTION),
+    Move(Event.CLOSE,           RESOLVED,          Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
+)
+# An undecided change: what is decided of it, by the change's kind. `beneath` is always open here.
+DECIDED: dict[tuple[Event, ChangeKind], Move] = {
+    (move.event, kind): move for kind, move in (
+        (ChangeKind.AMENDMENT,    Move(Event.ACCEPT_CHANGE, OPEN, To.SETTLED,     R.AMENDED,               about=About.CHANGE)),
+        (ChangeKind.AMENDMENT,    Move(Event.REJECT_CHANGE, OPEN, To.SAME,        R.AMENDMENT_REJECTED,    BOTH, about=About.CHANGE)),
+        (ChangeKind.CANCELLATION, Move(Event.ACCEPT_CHANGE, OPEN, Base.CANCELLED, R.CANCELLED,             CODE, about=About.CHANGE)),
+        (ChangeKind.CANCELLATION, Move(Event.REJECT_CHANGE, OPEN, To.SAME,        R.CANCELLATION_REJECTED, BOTH, about=About.CHANGE)),
+    )
+}
+# fmt: on
+MOVES = {move.event: move for move in TABLE}
+BACK_OFFICE_EVENTS = tuple(Event)[: tuple(Event).index(Event.UPDATE)]
+# What ends the work also ends the question whether to change it: these close the change first.
+CLOSES_CHANGE = frozenset({Event.RESOLVE, Event.CANCEL})
+
+
+def plan(
+    state: State,
+    event: Event,
+    *,
+    incident: str | None = None,
+    settles: frozenset[Awaits] = frozenset(),
+) -> tuple[Step, ...]:
+    """Say what `event` does to a problem in `state`, step by step, each with its KCI.
+
+    `incident` is the code of the incident that JOIN_INCIDENT names; `settles` is what the amendment
+    that is applied supplies. Raises IllegalMove when the event is not possible there.
+    """
+    if state.asked and event in (Event.ACCEPT_CHANGE, Event.REJECT_CHANGE):
+        return (_decide_change(state, event, settles),)
+    if state.asked and event in CLOSES_CHANGE and state.beneath in MOVES[event].sources:
+        return _close_change(state, event)
+    move = MOVES.get(event)
+    if move is None or not _possible(move, state):
+        raise IllegalMove(state, event)
+    return (_step(move, state, incident, settles),)
+
+
+def legal_events(state: State) -> list[Event]:
+    """List what is possible in `state`, in the table's order."""
+    legal = [move.event for move in TABLE if _possible(move, state)]
+    if state.asked:
+        legal += [event for event in CLOSES_CHANGE if state.beneath in MOVES[event].sources]
+        legal += [Event.ACCEPT_CHANGE, Event.REJECT_CHANGE]
+    return [event for event in Event if event in legal]
+
+
+def settled_by(amendment: Sequence[str]) -> frozenset[Awaits]:
+    """Say what an amendment with these wire fields settles.
+
+    Any amendment answers a question for information, but not one that only escalates; an appointment
+    is answered by a new reservation alone.
+    """
+    about = {"id", "serviceProblemId", "supplierServiceProblemReference", "supplierReference"}
+    settled = set()
+    if set(amendment) - about - {"escalationRequest"}:
+        settled.add(Awaits.INFORMATION)
+    if "appointmentReservationId" in amendment:
+        settled.add(Awaits.APPOINTMENT)
+    return frozenset(settled)
+
+
+def _possible(move: Move, state: State) -> bool:
+    if move.event is Event.LEAVE_INCIDENT and state.incident is None:
+        return False
+    return (
+        state.beneath in move.sources
+        and (move.base is None or state.base is move.base)
+        and (move.asked is None or move.asked == (state.asked is not None))
+    )
+
+
+def _decide_change(state: State, event: Event, settles: frozenset[Awaits]) -> Step:
+    assert state.asked is not None  # noqa: S101 - the caller looked
+    move = DECIDED[event, state.asked]
+    return _step(move, replace(state, asked=None), None, settles)
+
+
+def _close_change(state: State, event: Event) -> tuple[Step, ...]:
+    """Resolving or cancelling ends an undecided change, told as the number before."""
+    if event is Event.CANCEL and state.asked is ChangeKind.CANCELLATION:
+        return (_decide_change(state, Event.ACCEPT_CHANGE, frozenset()),)
+    closed = _decide_change(state, Event.REJECT_CHANGE, frozenset())
+    return closed, *plan(closed.state, event)
+
+
+def _step(
+    move: Move, state: State, incident: str | None, settles: frozenset[Awaits]
+) -> Step:
+    after = _target(move, state, incident, settles)
+    if move.kci is Kci.LEAVING:
+        return Step(move.event, after, *_leaving(state, after))
+    assert not isinstance(move.kci, Kci)  # noqa: S101 - tells mypy
+    return Step(move.event, after, move.kci, move.must, move.about)
+
+
+def _leaving(before: State, after: State) -> tuple[ReasonCode | None, frozenset[Must]]:
+    if before.waiting is None or before.waiting is after.waiting is Waiting.NETWORK_INCIDENT:
+        return None, frozenset()
+    if after.waiting is None:
+        return ReasonCode.RESUMED, frozenset()
+    if after.waiting is Waiting.NETWORK_INCIDENT:
+        return ReasonCode.DELAY, CODE
+    return None, frozenset()
+
+
+def _target(
+    move: Move, state: State, incident: str | None, settles: frozenset[Awaits]
+) -> State:
+    target = move.target
+    if move.event is Event.LEAVE_INCIDENT:
+        return _ended(state)
+    if isinstance(target, To):
+        return TARGETS[target](state, settles)
+    if isinstance(target, Waiting):
+        return replace(
+            state, waiting=target, awaits=move.awaits, incident=incident or state.incident
+        )
+    if target is Base.IN_PROGRESS or target is Base.ACKNOWLEDGED:
+        return replace(state, base=target, waiting=None, awaits=None)
+    return State(target)
+
+
+def _back(state: State, _settles: frozenset[Awaits]) -> State:
+    if state.waiting is Waiting.NETWORK_INCIDENT:
+        # The supplier says that this line is out of the outage, whatever becomes of the incident.
+        return _ended(state)
+    waiting = Waiting.NETWORK_INCIDENT if state.incident else None
+    return replace(state, waiting=waiting, awaits=None)
+
+
+def _ended(state: State) -> State:
+    waiting = None if state.waiting is Waiting.NETWORK_INCIDENT else state.waiting
+    return replace(state, waiting=waiting, incident=None)
+
+
+def _settled(state: State, settles: frozenset[Awaits]) -> State:
+    return _back(state, settles) if state.awaits in settles else state
+
+
+def _same(state: State, _settles: frozenset[Awaits]) -> State:
+    return state
+
+
+TARGETS: dict[To, Callable[[State, frozenset[Awaits]], State]] = {
+    To.SAME: _same,
+    To.BACK: _back,
+    To.OUT_OF_APPOINTMENT: lambda state, _: _settled(state, frozenset({Awaits.APPOINTMENT})),
+    To.SETTLED: _settled,
+    To.ASKED_AMENDMENT: lambda state, _: replace(state, asked=ChangeKind.AMENDMENT),
+    To.ASKED_CANCELLATION: lambda state, _: replace(state, asked=ChangeKind.CANCELLATION),
+}
+

@@ -1,0 +1,157 @@
+"""A service problem and its parts, as the supplier keeps them.
+
+Three facts make one status: `base` is how far the work has come, `waiting` what it waits for, and
+`asked` which change of the tenant's is undecided. The status on the wire is the first of asked,
+waiting and base that is set.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from supplier_api.problems.codes import ChangeStatus, ResolutionStatus, Status
+
+
+class Base(StrEnum):
+    """How far the work on a problem has come."""
+
+    UNDECIDED = "UNDECIDED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    IN_PROGRESS = "IN_PROGRESS"
+    RESOLVED = "RESOLVED"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+    COMPLETED = "COMPLETED"
+
+
+TERMINAL = frozenset({Base.REJECTED, Base.CANCELLED, Base.COMPLETED})
+
+
+class Waiting(StrEnum):
+    """What holds the work up: the tenant, the supplier, or a wider outage."""
+
+    PENDING = "PENDING"
+    HELD = "HELD"
+    NETWORK_INCIDENT = "NETWORK_INCIDENT"
+
+
+class Awaits(StrEnum):
+    """What a PENDING problem waits for."""
+
+    INFORMATION = "information"
+    APPOINTMENT = "appointment"
+
+
+class ChangeKind(StrEnum):
+    """What a tenant may ask for a problem under way."""
+
+    AMENDMENT = "amendment"
+    CANCELLATION = "cancellation"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a problem stands. `incident` is the code of the network incident it belongs to."""
+
+    base: Base
+    waiting: Waiting | None = None
+    awaits: Awaits | None = None
+    asked: ChangeKind | None = None
+    incident: str | None = None
+
+    @property
+    def beneath(self) -> Base | Waiting:
+        """Where it stands apart from an undecided change."""
+        return self.waiting or self.base
+
+    @property
+    def status(self) -> Status | None:
+        """The status on the wire; None while the supplier has not decided on the problem."""
+        if self.asked:
+            return Status(f"PENDING_{self.asked.name}")
+        if self.beneath is Base.UNDECIDED:
+            return None
+        return Status(self.beneath.value)
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more can happen to it."""
+        return self.base in TERMINAL
+
+    @property
+    def open(self) -> bool:
+        """Whether the supplier has decided to work on it and has not yet resolved it."""
+        return self.base in (Base.ACKNOWLEDGED, Base.IN_PROGRESS)
+
+    def __str__(self) -> str:
+        """Name the state for people, as in `PENDING_AMENDMENT over HELD`."""
+        if self.asked:
+            return f"{self.status} over {self.beneath}"
+        return str(self.beneath)
+
+
+@dataclass(slots=True)
+class ServiceProblem:
+    """One problem.
+
+    `document` holds the wire's fields of the 201 body but for status and supplierReference. The desk
+    changes a problem only while it holds the lock on its row.
+    """
+
+    tenant: str
+    gateway_id: int
+    reference: str
+    service_id: str
+    conversation_id: str
+    state: State
+    document: dict[str, Any]
+    created: datetime
+    updated: datetime
+    next_kci: int = 1
+    next_order: int = 1
+    last_issued: datetime | None = None
+    reference_known: bool = False
+    doubtful: bool = False
+    linked_to: str | None = None
+    back_office_id: str | None = None
+    back_office_url: str | None = None
+    version: int = 1
+    id: int = 0
+
+
+@dataclass(slots=True)
+class ChangeRequest:
+    """An amendment or a cancellation; `body` is the gateway's request as the wire has it."""
+
+    problem_id: int
+    tenant: str
+    kind: ChangeKind
+    gateway_id: int
+    reference: str
+    status: ChangeStatus
+    body: dict[str, Any]
+    created: datetime
+    decided: datetime | None = None
+    back_office_id: str | None = None
+    back_office_url: str | None = None
+    id: int = 0
+
+
+@dataclass(slots=True)
+class Resolution:
+    """What the supplier did about the problem, and the tenant's word on it.
+
+    `details` is the wire's resolutionDetails; `taken` is when the gateway took the RESOLVED KCI.
+    """
+
+    problem_id: int
+    reference: str
+    status: ResolutionStatus
+    details: dict[str, Any]
+    resolved_date: datetime
+    sla_violation: list[str] = field(default_factory=list)
+    tenant_notes: str | None = None
+    closed_date: datetime | None = None
+    taken: datetime | None = None
+    id: int = 0

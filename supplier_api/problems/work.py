@@ -1,0 +1,105 @@
+"""What passes between the desk and the supplier's back office: work orders out, events in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from supplier_api.problems.codes import ProblemCode
+from supplier_api.problems.lifecycle import Event
+
+
+class OrderKind(StrEnum):
+    """What a work order is about."""
+
+    PROBLEM = "problem"
+    AMENDMENT = "amendment"
+    CANCELLATION = "cancellation"
+    RESOLUTION_ANSWER = "resolution-answer"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOrder:
+    """What we tell the back office.
+
+    `id` is the same on every attempt: an order that comes again must have no second effect. `decide`
+    says that an event is awaited that decides. `standing` is where the problem stands apart from an
+    undecided change, in a word of the lifecycle. `problem` holds the wire's fields of the problem;
+    `subject` is the amendment, cancellation or resolution as a KCI carries it, None for a problem.
+    """
+
+    id: str
+    kind: OrderKind
+    tenant: str
+    reference: str
+    standing: str
+    decide: bool
+    problem: Mapping[str, Any]
+    subject: Mapping[str, Any] | None = None
+
+    def to_body(self) -> str:
+        """Return the order as it is stored, but for its id."""
+        return orjson.dumps(
+            {
+                "kind": self.kind,
+                "tenant": self.tenant,
+                "reference": self.reference,
+                "standing": self.standing,
+                "decide": self.decide,
+                "problem": self.problem,
+                "subject": self.subject,
+            }
+        ).decode()
+
+    @classmethod
+    def from_body(cls, order_id: str, body: str) -> "WorkOrder":
+        """Read an order back from its stored form."""
+        document = orjson.loads(body)
+        return cls(id=order_id, **{**document, "kind": OrderKind(document["kind"])})
+
+
+@dataclass(frozen=True, slots=True)
+class BackOfficeEvent:
+    """What the back office says about a problem.
+
+    `id` is its own and makes a repeat harmless. `change_reference` names the amendment or
+    cancellation that accept-change and reject-change decide. `resolution` holds resolutionCode and
+    optionally resolutionText, supplierCodes, faultCode and slaViolation.
+    """
+
+    id: str
+    event: Event
+    problem_code: ProblemCode | None = None
+    text: str | None = None
+    supplier_codes: tuple[str, ...] = ()
+    note: Mapping[str, str] | None = None
+    commit: bool = False
+    change_reference: str | None = None
+    resolution: Mapping[str, Any] | None = None
+    back_office_id: str | None = None
+    back_office_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaterEvent:
+    """An event that the back office will say `after` so much business time."""
+
+    after: timedelta
+    event: BackOfficeEvent
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAnswer:
+    """What an adapter answers to an order: the back office's ticket, and what it decided.
+
+    `events` are applied in the transaction that records the order as delivered, in their order;
+    `later` are kept as timers of the problem.
+    """
+
+    back_office_id: str | None = None
+    back_office_url: str | None = None
+    events: tuple[BackOfficeEvent, ...] = ()
+    later: tuple[LaterEvent, ...] = ()
