@@ -1,0 +1,168 @@
+"""Reads one layer of settings, a file or the environment, into flat values with their source."""
+
+import json
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path as FilePath
+
+from supplier_api.settings.errors import Finding, unknown
+from supplier_api.settings.schema import ANY, TREE, Leaf, Path, Tree, dotted, leaf_at, variable
+
+PREFIX = "SUPPLIER_API_"
+PLACE_VARIABLES = ("SUPPLIER_API_PROFILE", "SUPPLIER_API_CONFIG_DIR", "SUPPLIER_API_DATA_DIR")
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value as it was found. A file name in the environment counts from the working directory."""
+
+    raw: object
+    source: str
+    from_environment: bool = False
+
+
+@dataclass
+class Layer:
+    """The values of one source, and what is wrong with it."""
+
+    values: dict[Path, Value] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read_toml(file: FilePath) -> Layer:
+    """Read a configuration file. A file that is not there is an empty layer."""
+    layer = Layer()
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return layer
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        layer.findings.append(Finding(file.name, str(file), f"cannot be read: {error}"))
+        return layer
+    _read_table(table, TREE, (), str(file), layer)
+    return layer
+
+
+def _read_table(
+    table: Mapping[str, object], tree: Tree, path: Path, source: str, layer: Layer
+) -> None:
+    for name, raw in table.items():
+        here = (*path, name)
+        node = tree.get(name, tree.get(ANY))
+        secret = _secret_of(name, tree)
+        if isinstance(node, Leaf):
+            layer.values[here] = Value(raw, source)
+        elif secret:
+            _read_secret((*path, secret), str(raw), Value(raw, source), layer)
+        elif node is None:
+            layer.findings.append(Finding(dotted(here), source, unknown(name, tree)))
+        elif isinstance(raw, dict):
+            _read_table(raw, node, here, source, layer)
+        else:
+            layer.findings.append(Finding(dotted(here), source, f"is a section: [{dotted(here)}]"))
+
+
+def _secret_of(name: str, tree: Tree) -> str | None:
+    """Return `client_secret` for `client_secret_file`, or None if that is no such name."""
+    base = name.removesuffix("_file")
+    node = tree.get(base)
+    return base if base != name and isinstance(node, Leaf) and node.may_stand_in_a_file else None
+
+
+def _read_secret(path: Path, file: str, named: Value, layer: Layer) -> None:
+    """Take a secret from the file that is named for it; a last line end is not part of it."""
+    if path in layer.values:
+        message = f"{dotted(path)} and {dotted(path)}_file are both set: keep one"
+        layer.findings.append(Finding(dotted(path), named.source, message))
+        return
+    try:
+        raw = FilePath(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        message = f"the file {file} cannot be read: {reason}"
+        layer.findings.append(Finding(dotted(path), named.source, message))
+        return
+    layer.values[path] = Value(raw, f"{named.source}, file {file}", named.from_environment)
+
+
+def read_environment(environ: Mapping[str, str], known: Collection[Path]) -> Layer:
+    """Read the variables SUPPLIER_API__SECTION__KEY.
+
+    `known` are the paths of the layers below: clients and parties are named in files, and the
+    environment may only change the ones that are there.
+    """
+    layer = Layer()
+    paths = {variable(path): path for path in _concrete(TREE, (), known)}
+    # Values before the names of files, so that a setting given both ways is seen.
+    for name in sorted(environ, key=lambda name: (name.endswith("_FILE"), name)):
+        if name.startswith(PREFIX) and name not in PLACE_VARIABLES:
+            _read_variable(name, environ[name], paths, layer)
+    return layer
+
+
+def _read_variable(name: str, text: str, paths: Mapping[str, Path], layer: Layer) -> None:
+    value = Value(text, f"environment {name}", from_environment=True)
+    path = paths.get(name)
+    secret = paths.get(name.removesuffix("_FILE"))
+    if path is not None:
+        _read_text(path, value, text, layer)
+    elif secret is not None and leaf_at(secret).may_stand_in_a_file:
+        _read_secret(secret, text, value, layer)
+    elif "__" in name:
+        message = unknown(name, _siblings(name, paths), similar=[*PLACE_VARIABLES, *paths])
+        layer.findings.append(Finding(name, "environment", message))
+    elif meant := _meant(name, paths):
+        layer.findings.append(Finding(name, "environment", f"unknown. Did you mean {meant}?"))
+
+
+def _meant(name: str, paths: Mapping[str, Path]) -> str | None:
+    """Return which of our names one without a double underscore was meant to be, if any.
+
+    Others may use our prefix (Kubernetes sets SUPPLIER_API_PORT for a service of that name), but a
+    profile that is not applied because of a typing error is worse than no start.
+    """
+    written_so = {known.replace("__", "_"): known for known in paths}
+    close = get_close_matches(name, PLACE_VARIABLES, n=1, cutoff=0.9)
+    return written_so.get(name) or next(iter(close), None)
+
+
+def _read_text(path: Path, value: Value, text: str, layer: Layer) -> None:
+    leaf = leaf_at(path)
+    if leaf.is_optional and not text:
+        layer.values[path] = Value(None, value.source, from_environment=True)
+    elif leaf.is_list:
+        layer.values[path] = Value(_list(text), value.source, from_environment=True)
+    else:
+        layer.values[path] = value
+
+
+def _list(text: str) -> object:
+    """Read `a, b` or `["a", "b"]`. JSON that cannot be read is left to the type's own check."""
+    if text.lstrip().startswith("["):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _concrete(tree: Tree, path: Path, known: Collection[Path]) -> Iterator[Path]:
+    """Yield every path there is, the tables of clients and parties filled from the known ones."""
+    for name, node in tree.items():
+        depth = len(path)
+        names = {at[depth] for at in known if at[:depth] == path} if name == ANY else {name}
+        for each in names:
+            here = (*path, each)
+            if isinstance(node, Leaf):
+                yield here
+            else:
+                yield from _concrete(node, here, known)
+
+
+def _siblings(name: str, paths: Mapping[str, Path]) -> list[str]:
+    """Return the variables of the section that the name begins with, or else the sections."""
+    section = "__".join(name.split("__")[:2])
+    names = [known for known in paths if known.startswith(f"{section}__")]
+    return names or sorted({"__".join(known.split("__")[:2]) for known in paths})

@@ -1,0 +1,180 @@
+"""Puts the layers of settings over each other and checks the whole.
+
+From weak to strong: default.toml, the profile's file, the environment. Each file is read from the
+packaged folder and then from SUPPLIER_API_CONFIG_DIR, which may hold only what differs. What
+follows from other settings, such as the sandbox gateway's address, is worked out last, where
+nothing was said.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
+
+from pydantic import ValidationError
+
+from supplier_api.settings.derived import worked_out
+from supplier_api.settings.errors import Finding, SettingsError, unknown
+from supplier_api.settings.layers import Layer, Value, read_environment, read_toml
+from supplier_api.settings.model import Settings
+from supplier_api.settings.refusals import production_findings
+from supplier_api.settings.schema import TREE, Leaf, Path, dotted, leaf_at, variable
+
+# A link to config/ in a checkout, a copy of it in a wheel.
+PACKAGED = (FilePath(__file__).parent.parent / "_config").resolve()
+PROFILES = ("sandbox", "production")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The settings, and for each of them where it came from."""
+
+    settings: Settings
+    origins: Mapping[Path, str]
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, config_dir: FilePath | None = None
+) -> Settings:
+    """Return the settings that files and environment make together.
+
+    `environ` is the process's own when absent; `config_dir` stands for SUPPLIER_API_CONFIG_DIR.
+    Raises SettingsError with everything that is wrong.
+    """
+    return resolve_settings(environ, config_dir).settings
+
+
+def resolve_settings(
+    environ: Mapping[str, str] | None = None, config_dir: FilePath | None = None
+) -> Resolved:
+    """Return the settings with their origins. Arguments and errors as for `load_settings`."""
+    environ = os.environ if environ is None else environ
+    profile = _profile(environ)
+    folders = _folders(environ, config_dir)
+    data_dir = FilePath(environ.get("SUPPLIER_API_DATA_DIR") or "var").absolute()
+    values = _read_layers(environ, profile, folders)
+    for path, raw in worked_out(values, profile, data_dir).items():
+        values.setdefault(path, Value(raw, "worked out from other settings"))
+    values, missing = _find_files(values, folders)
+    settings = _check(
+        values, missing, {"profile": profile, "config_dirs": folders, "data_dir": data_dir}
+    )
+    if profile == "production" and (findings := production_findings(settings, values)):
+        raise SettingsError(findings)
+    return Resolved(settings, {path: value.source for path, value in values.items()})
+
+
+def _profile(environ: Mapping[str, str]) -> str:
+    profile = environ.get("SUPPLIER_API_PROFILE") or "sandbox"
+    if profile not in PROFILES:
+        raise SettingsError(
+            [Finding("SUPPLIER_API_PROFILE", "environment", unknown(profile, PROFILES))]
+        )
+    return profile
+
+
+def _folders(environ: Mapping[str, str], config_dir: FilePath | None) -> tuple[FilePath, ...]:
+    """Return the folders of configuration files, the one that lies on top first."""
+    named = config_dir or environ.get("SUPPLIER_API_CONFIG_DIR")
+    if not named:
+        return (PACKAGED,)
+    folder = FilePath(named).absolute()
+    if not folder.is_dir():
+        message = f"there is no folder {folder}"
+        raise SettingsError([Finding("SUPPLIER_API_CONFIG_DIR", "environment", message)])
+    return (folder, PACKAGED)
+
+
+def _read_layers(
+    environ: Mapping[str, str], profile: str, folders: tuple[FilePath, ...]
+) -> dict[Path, Value]:
+    files = [
+        read_toml(folder / f"{name}.toml")
+        for name in ("default", profile)
+        for folder in reversed(folders)
+    ]
+    known = {path for layer in files for path in layer.values}
+    layers: list[Layer] = [*files, read_environment(environ, known)]
+    if findings := [finding for layer in layers for finding in layer.findings]:
+        raise SettingsError(findings)
+    return {path: value for layer in layers for path, value in layer.values.items()}
+
+
+def _find_files(
+    values: Mapping[Path, Value], folders: tuple[FilePath, ...]
+) -> tuple[dict[Path, Value], list[Finding]]:
+    """Replace the name of each file by the place where it was found; report those that are not.
+
+    A relative name is looked for in the configuration folders; one from the environment first in
+    the working directory, as on any command line.
+    """
+    found, missing = dict(values), list[Finding]()
+    for path, value in values.items():
+        if not (leaf_at(path).is_file and value.raw):
+            continue
+        roots = (FilePath.cwd(), *folders) if value.from_environment else folders
+        candidates = [root / str(value.raw) for root in roots]
+        file = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if file is None:
+            places = " or ".join(dict.fromkeys(str(candidate) for candidate in candidates))
+            missing.append(Finding(dotted(path), value.source, f"there is no file {places}"))
+        found[path] = replace(value, raw=file or value.raw)
+    return found, missing
+
+
+def _check(
+    values: Mapping[Path, Value], missing: list[Finding], places: Mapping[str, object]
+) -> Settings:
+    tables: dict[str, object] = {
+        name: {} for name, node in TREE.items() if not isinstance(node, Leaf)
+    }
+    for path, value in values.items():
+        _put(tables, path, value.raw)
+    try:
+        settings = Settings.model_validate({**tables, **places})
+    except ValidationError as error:
+        raise SettingsError([*_findings(error, values), *missing]) from None
+    if missing:
+        raise SettingsError(missing)
+    return settings
+
+
+def _put(tables: dict[str, object], path: Path, raw: object) -> None:
+    for name in path[:-1]:
+        table = tables.setdefault(name, {})
+        assert isinstance(table, dict)  # noqa: S101 - the layers let nothing else through
+        tables = table
+    tables[path[-1]] = raw
+
+
+def _findings(error: ValidationError, values: Mapping[Path, Value]) -> list[Finding]:
+    """Turn pydantic's errors into ours; one for each setting, as a union reports every branch."""
+    findings: dict[Path, list[str]] = {}
+    for detail in error.errors(include_url=False):
+        path = tuple(str(part) for part in detail["loc"])
+        while len(path) > 1 and path not in values and detail["type"] != "missing":
+            path = path[:-1]
+        findings.setdefault(path, []).append(_message(detail["type"], detail["msg"], path))
+    return [
+        Finding(
+            dotted(path),
+            values[path].source if path in values else "nowhere",
+            " or ".join(dict.fromkeys(messages)) + _shown(path, values),
+        )
+        for path, messages in findings.items()
+    ]
+
+
+def _message(kind: str, text: str, path: Path) -> str:
+    if kind == "missing":
+        name = variable(path)
+        from_file = f" or {name}_FILE" if leaf_at(path).may_stand_in_a_file else ""
+        return f"must be set, in a configuration file or by {name}{from_file}"
+    return text.removeprefix("Input ").removeprefix("Value error, ").split(", unable to")[0]
+
+
+def _shown(path: Path, values: Mapping[Path, Value]) -> str:
+    """Return the value as found, unless it is or may hold a secret."""
+    if path not in values or leaf_at(path).may_stand_in_a_file:
+        return ""
+    return f", not {values[path].raw!r}"

@@ -1,0 +1,189 @@
+"""The settings, section by section: names, types and limits.
+
+The values themselves stand in config/default.toml and the profile's file. A field has a default
+here only if "not set" is a meaning of its own.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """Marks a path that is looked for in the configuration folders."""
+
+
+@dataclass(frozen=True)
+class HoldsPassword:
+    """Marks a URL that may hold a password: masked when shown, may be read from a file."""
+
+
+Count = Annotated[int, Field(ge=1)]
+Days = Annotated[float, Field(gt=0)]
+Hours = Annotated[float, Field(gt=0)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+Secret = Annotated[SecretStr, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
+SecretUrl = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+]*://"), HoldsPassword()]
+OperationName = Literal[
+    "service-problems",
+    "service-problem-amendments",
+    "service-problem-cancellations",
+    "service-problem-resolutions",
+]
+
+
+class Section(BaseModel):
+    """A group of settings that cannot change once it is read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Server(Section):
+    """The supplier's web server."""
+
+    host: Text
+    port: Port
+    prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")]
+    max_body: Count
+    answer_budget: Seconds
+    operations: tuple[OperationName, ...]
+    threads: Count
+
+
+class Database(Section):
+    """Where the supplier keeps its problems."""
+
+    url: SecretUrl
+
+
+class Gateway(Section):
+    """The gateway that our updates go to, and how it is reached."""
+
+    kci_url: Url
+    token_url: Url
+    client_id: Text
+    client_secret: Secret
+    connect_timeout: Seconds
+    deadline: Seconds
+    ca_file: Annotated[Path | None, ConfigFile()] = None
+    proxy: Annotated[str | None, HoldsPassword()] = None
+    no_proxy: tuple[str, ...]
+    already_received: re.Pattern[str]
+
+
+class Client(Section):
+    """Somebody who may call us, and what for."""
+
+    secret: Secret
+    scopes: tuple[str, ...]
+
+
+class Access(Section):
+    """The built-in token issuer."""
+
+    issuer: Text
+    audience: Text
+    token_lifetime: Seconds
+    clients: Mapping[str, Client]
+
+
+class Rules(Section):
+    """The rule book."""
+
+    file: Annotated[Path, ConfigFile()]
+    fallback: Literal["defer"]
+    python_time_limit: Seconds
+
+
+class Inventory(Section):
+    """The services that the supplier provides."""
+
+    file: Annotated[Path, ConfigFile()]
+    any_live: bool
+
+
+class Lifecycle(Section):
+    """The course of a problem. The prefix leaves room for ten characters behind it."""
+
+    closure_days: Days
+    reference_prefix: Annotated[str, Field(pattern=r"^[A-Z0-9_]{0,15}$")]
+    notice_hours: Hours
+
+
+class BackOffice(Section):
+    """The supplier's own systems. `pace` multiplies the simulated steps; "manual" stops them."""
+
+    adapter: Text
+    pace: Literal["manual"] | Annotated[float, Field(gt=0)]
+
+
+class Delivery(Section):
+    """How messages leave the house."""
+
+    threads: Count
+    lease: Seconds
+    retry_waits: Annotated[tuple[Seconds, ...], Field(min_length=1)]
+    max_age_hours: Hours
+    jitter: Annotated[float, Field(ge=0, le=1)]
+    retry_after_max: Seconds
+    pass_dead_letters: bool
+    not_before_ms: Annotated[int, Field(ge=0)]
+    sweep: Seconds
+
+
+class Party(Section):
+    """A tenant or a supplier that the sandbox gateway knows."""
+
+    client_id: Text
+    client_secret: Secret
+
+
+class Sandbox(Section):
+    """The gateway that is shipped to try it all."""
+
+    host: Text
+    port: Port
+    supplier_url: Url
+    database: SecretUrl
+    tenants: Mapping[str, Party] = Field(default_factory=dict)
+    suppliers: Mapping[str, Party] = Field(default_factory=dict)
+
+
+class Log(Section):
+    """What the processes say about themselves."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    format: Literal["json", "console"]
+
+
+class Settings(Section):
+    """All of it. The first three are not settings of a section but where the rest comes from."""
+
+    profile: Literal["sandbox", "production"]
+    config_dirs: tuple[Path, ...]
+    data_dir: Path
+    environment: Text
+    server: Server
+    database: Database
+    gateway: Gateway
+    access: Access
+    rules: Rules
+    inventory: Inventory
+    lifecycle: Lifecycle
+    backoffice: BackOffice
+    delivery: Delivery
+    sandbox: Sandbox
+    log: Log
+
+    @property
+    def in_sandbox(self) -> bool:
+        """Tell whether the switches of the sandbox profile may be used."""
+        return self.profile == "sandbox"

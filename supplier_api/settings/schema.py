@@ -1,0 +1,87 @@
+"""Which settings there are, read off the model: a tree of sections with leaves."""
+
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+
+from supplier_api.settings.model import ConfigFile, HoldsPassword, Settings
+
+# The name that stands for any name, where a section is a table of clients or parties.
+ANY = "*"
+# Not settings of a file: they say where the files are.
+PLACES = frozenset({"profile", "config_dirs", "data_dir"})
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One setting: how its text is read and whether it may be shown."""
+
+    is_list: bool = False
+    is_optional: bool = False
+    is_file: bool = False
+    is_secret: bool = False
+    holds_password: bool = False
+
+    @property
+    def may_stand_in_a_file(self) -> bool:
+        """Tell whether NAME_FILE may name a file that holds the value."""
+        return self.is_secret or self.holds_password
+
+
+Tree = Mapping[str, "Tree | Leaf"]
+
+
+def _leaf(annotation: Any, metadata: list[Any]) -> Leaf:
+    is_union = get_origin(annotation) in (Union, types.UnionType)
+    options = get_args(annotation) if is_union else (annotation,)
+    return Leaf(
+        is_list=get_origin(annotation) is tuple,
+        is_optional=type(None) in options,
+        is_file=any(isinstance(mark, ConfigFile) for mark in metadata),
+        is_secret=annotation is SecretStr,
+        holds_password=any(isinstance(mark, HoldsPassword) for mark in metadata),
+    )
+
+
+def _node(annotation: Any, metadata: list[Any]) -> Tree | Leaf:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _tree(annotation)
+    if get_origin(annotation) is Mapping:
+        return {ANY: _node(get_args(annotation)[1], [])}
+    return _leaf(annotation, metadata)
+
+
+def _tree(model: type[BaseModel]) -> Tree:
+    return {
+        name: _node(field.annotation, field.metadata) for name, field in model.model_fields.items()
+    }
+
+
+TREE: Tree = {name: node for name, node in _tree(Settings).items() if name not in PLACES}
+
+
+def leaf_at(path: Path) -> Leaf:
+    """Return the setting at a path that is known to exist. Raises KeyError for any other."""
+    node: Tree | Leaf = TREE
+    for name in path:
+        if isinstance(node, Leaf):
+            raise KeyError(path)
+        node = node[name] if name in node else node[ANY]
+    if not isinstance(node, Leaf):
+        raise KeyError(path)
+    return node
+
+
+def dotted(path: Path) -> str:
+    """Write a path as it is spoken of: `server.port`."""
+    return ".".join(path)
+
+
+def variable(path: Path) -> str:
+    """Write a path as the name of its environment variable: `SUPPLIER_API__SERVER__PORT`."""
+    return "__".join(("SUPPLIER_API", *path)).upper().replace("-", "_")
