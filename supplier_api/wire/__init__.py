@@ -1,0 +1,27 @@
+"""The published messages: how they are read, checked, compared and refused. No web framework.
+
+    document = load(messages.SERVICE_PROBLEM_REQUEST, read_json(body))
+
+A document is a plain dict with the wire's own keys, published fields only.
+"""
+
+from supplier_api.wire.contract import CONTRACT
+from supplier_api.wire.errors import Invalid, Malformed, MessageError, envelope
+from supplier_api.wire.fingerprint import fingerprint
+from supplier_api.wire.kci import KCI, check_kci, load_kci
+from supplier_api.wire.loading import load
+from supplier_api.wire.reader import read_json
+
+__all__ = [
+    "CONTRACT",
+    "KCI",
+    "Invalid",
+    "Malformed",
+    "MessageError",
+    "check_kci",
+    "envelope",
+    "fingerprint",
+    "load",
+    "load_kci",
+    "read_json",
+]

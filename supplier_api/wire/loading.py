@@ -1,0 +1,53 @@
+"""One pass of validation, and its findings as flat messages that name the path."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError
+
+from supplier_api.wire.errors import WHOLE, Invalid, Malformed, Structural
+
+
+class Message(Schema):
+    """The base of every message. Fields that are not published are left out, not refused."""
+
+    error_messages = {"type": Structural("expected an object")}  # noqa: RUF012 - as marshmallow has it
+
+    class Meta:
+        """Settings of marshmallow."""
+
+        unknown = EXCLUDE
+
+
+def load(schema: Schema, data: object) -> dict[str, Any]:
+    """Return the published fields of `data`, checked: ids as int, all else as it came.
+
+    Raises Malformed with every structural error, or, if there is none, Invalid with every broken
+    constraint.
+    """
+    if not isinstance(data, Mapping):
+        raise Malformed(["body: expected an object"])
+    try:
+        document: dict[str, Any] = schema.load(data)
+    except ValidationError as error:
+        found = list(_flatten(error.messages, ""))
+    else:
+        return document
+    malformed = [f"{path}: {text}" for path, text in found if isinstance(text, Structural)]
+    if malformed:
+        raise Malformed(malformed)
+    raise Invalid([f"{path}: {text}" for path, text in found])
+
+
+def _flatten(messages: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield (path, message) pairs, the path as in `characteristics[0].value`."""
+    if isinstance(messages, list):
+        yield from ((path or "body", text) for text in messages)
+        return
+    for key, inner in messages.items():
+        if key == WHOLE:
+            yield from _flatten(inner, path)
+        elif isinstance(key, int):
+            yield from _flatten(inner, f"{path}[{key}]")
+        else:
+            yield from _flatten(inner, f"{path}.{key}" if path else key)
