@@ -1,0 +1,162 @@
+"""Rules written in Python, found by the entry point group `supplier_api.rules`.
+
+An entry point names a `PythonRule`: the keys of the rule book, with a function for the condition.
+It is asked before the transaction, under a time limit, and sees the request, the tenant, the
+service and the clock only.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from threading import Lock
+from typing import Any
+
+from supplier_api.decisions.calls import DaemonThreads
+from supplier_api.decisions.facts import Facts, Service, Unknown
+from supplier_api.decisions.findings import BookError, Finding, meant
+from supplier_api.decisions.model import Operation
+from supplier_api.decisions.rule import Definition, OutsideVerdict, OutsideVerdicts, breaches
+from supplier_api.observability import get_logger
+
+ENTRY_POINTS = "supplier_api.rules"
+OUTSIDE_GROUPS = frozenset({"request", "tenant", "service", "clock"})
+MOST_TIME_OUTS = 3
+CALLS_AT_ONCE = 8
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideFacts:
+    """What a rule written in Python sees: a copy of the wire document, and business time.
+
+    `service` is None when the inventory does not have it, and when the rule does not need it.
+    """
+
+    request: Mapping[str, Any]
+    tenant: str
+    service: Service | None
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PythonRule(Definition):
+    """A rule whose condition is a function, which may be slow and may fail.
+
+    `needs` names the groups it looks at, of request, tenant, service and clock. `when` returns
+    whether the rule matches.
+    """
+
+    needs: frozenset[str]
+    when: Callable[[OutsideFacts], bool]
+
+
+class Plugins:
+    """The rules written in Python, each with its own threads and its count of time-outs."""
+
+    def __init__(self, rules: Iterable[PythonRule] = (), seconds: float = 1.0) -> None:
+        """Check the rules; `seconds` is what each may take. Raises BookError."""
+        self.rules = tuple(rules)
+        self._seconds = seconds
+        findings = [finding for rule in self.rules for finding in _faults(rule)]
+        if findings:
+            raise BookError(findings)
+        self._runners = [_Runner(rule) for rule in self.rules]
+
+    @classmethod
+    def discover(cls, seconds: float) -> "Plugins":
+        """Load what is installed under the entry point group; raises BookError."""
+        return cls([_load(point) for point in entry_points(group=ENTRY_POINTS)], seconds)
+
+    def judge(
+        self, operation: Operation, facts: Facts, seconds: float | None = None
+    ) -> OutsideVerdicts:
+        """Ask all rules about `operation` at once and wait for them together.
+
+        The wait ends after the rules' own limit, or after `seconds` if that is less.
+        """
+        limit = self._seconds if seconds is None else max(0.0, min(self._seconds, seconds))
+        asked = [runner for runner in self._runners if operation in runner.rule.applies_to]
+        started = [(runner, runner.start(facts)) for runner in asked]
+        wait([answer for _, answer in started if isinstance(answer, Future)], timeout=limit)
+        return {runner.rule.id: runner.verdict(answer) for runner, answer in started}
+
+    def finding(self, rule: PythonRule, text: str) -> Finding:
+        """Return a finding about one of the rules; it has no line in a book."""
+        return _finding(rule.id, text)
+
+
+class _Runner:
+    """Runs one rule on threads of its own, so that a rule that hangs holds up no other."""
+
+    def __init__(self, rule: PythonRule) -> None:
+        self.rule = rule
+        self._threads = DaemonThreads(f"rule-{rule.id}", CALLS_AT_ONCE)
+        self._counting = Lock()
+        self._time_outs = 0
+
+    def start(self, facts: Facts) -> Future[bool] | str:
+        """Start the rule; returns the reason when it cannot be asked."""
+        if self._time_outs >= MOST_TIME_OUTS:
+            return f"switched off after {MOST_TIME_OUTS} time-outs"
+        service = facts.service if "service" in self.rule.needs else None
+        if isinstance(service, Unknown):
+            return "not known in time: service"
+        request = copy.deepcopy(dict(facts.request))
+        seen = OutsideFacts(request, facts.tenant, service, facts.now)
+        return self._threads.submit(partial(self.rule.when, seen))
+
+    def verdict(self, answer: Future[bool] | str) -> OutsideVerdict:
+        """Return what became of a start that was waited for."""
+        why = answer if isinstance(answer, str) else self._failure(answer)
+        if why or isinstance(answer, str):
+            _log.error("a Python rule gave no verdict", rule=self.rule.id, why=why)
+            return OutsideVerdict(None, why)
+        return OutsideVerdict(answer.result())
+
+    def _failure(self, answer: Future[bool]) -> str:
+        if answer.cancel():
+            return "all its threads are busy"
+        if not answer.done():
+            self._count_time_out()
+            return "took too long"
+        if error := answer.exception():
+            return f"raised {type(error).__name__}"
+        result: object = answer.result()
+        kind = type(result).__name__
+        return "" if isinstance(result, bool) else f"gave {kind}, not true or false"
+
+    def _count_time_out(self) -> None:
+        with self._counting:
+            self._time_outs += 1
+        if self._time_outs == MOST_TIME_OUTS:
+            _log.error("a Python rule is switched off", rule=self.rule.id, time_outs=MOST_TIME_OUTS)
+
+
+def _load(point: EntryPoint) -> PythonRule:
+    try:
+        rule = point.load()
+    except Exception as error:
+        why = f"raised {type(error).__name__}: {error}"
+        raise BookError([_finding(point.name, why)]) from error
+    if not isinstance(rule, PythonRule):
+        kind = type(rule).__name__
+        raise BookError([_finding(point.name, f"{point.value} is {kind}, not a PythonRule")])
+    return rule
+
+
+def _faults(rule: PythonRule) -> Iterable[Finding]:
+    if not rule.applies_to:
+        yield _finding(rule.id, "applies_to: empty")
+    for group in sorted(rule.needs - OUTSIDE_GROUPS):
+        yield _finding(rule.id, f"needs: {group} cannot be seen", meant(group, OUTSIDE_GROUPS))
+    for breach in breaches(rule):
+        yield _finding(rule.id, breach.text, breach.hint)
+
+
+def _finding(name: str, text: str, hint: str = "") -> Finding:
+    return Finding(f"[{ENTRY_POINTS}] {name}", 1, 1, text, hint)
