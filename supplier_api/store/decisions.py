@@ -1,0 +1,85 @@
+"""What the gateway asked and what it was answered: the idempotency record and the audit trail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from supplier_api.store.tables import decision
+
+_t = decision.c
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as its record keeps it.
+
+    `key` is the gateway's id, or a resolution's reference; with tenant and operation it is unique.
+    """
+
+    tenant: str
+    operation: str
+    key: str
+    fingerprint: str
+    contract: str
+    conversation_id: str
+    request_id: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A request that was answered before."""
+
+    fingerprint: str
+    status: int
+    body: Mapping[str, Any] | None
+    reference: str | None
+    created: datetime
+
+
+class Decisions:
+    """The records within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work on `connection`."""
+        self._connection = connection
+
+    def claim(self, asked: Asked) -> int | None:
+        """Take the request's key; must be the transaction's first statement.
+
+        Returns the record's row id, or None when the key is taken: then `recorded` has the answer.
+        A twin that arrives at the same moment waits here until the first has committed.
+        """
+        values = {name: getattr(asked, name) for name in Asked.__slots__}
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        query = dialect.insert(decision).on_conflict_do_nothing().returning(_t.id)
+        return self._connection.execute(query, values).scalar()
+
+    def recorded(self, tenant: str, operation: str, key: str) -> Recorded | None:
+        """Return the answer that was given under a key."""
+        query = select(_t.fingerprint, _t.status, _t.body, _t.reference, _t.created).where(
+            _t.tenant == tenant, _t.operation == operation, _t.key == key
+        )
+        row = self._connection.execute(query).first()
+        return Recorded(*row) if row else None
+
+    def answer(self, row_id: int, values: Mapping[str, Any]) -> None:
+        """Complete a claimed record: status, body, outcome, rule, reasons, trace, problem."""
+        self._connection.execute(update(decision).where(_t.id == row_id), dict(values))
+
+    def late(self, row_id: int, at: datetime) -> None:
+        """Note that an answer left later than the gateway may have waited."""
+        self._connection.execute(
+            update(decision).where(_t.id == row_id), {"answered_late": at}
+        )
+
+    def of(self, problem_id: int) -> list[Row[Any]]:
+        """Return the records about a problem, oldest first, as rows of the table."""
+        query = select(decision).where(_t.problem_id == problem_id).order_by(_t.id)
+        return list(self._connection.execute(query))
+
+

@@ -1,0 +1,135 @@
+"""The schema's versions: what a database has, what this code needs, and the way from one to the other.
+
+Revisions are numbers (0001, 0002) and compared as such: code runs on its own revision or a later one,
+because a later one only adds what older code can ignore until a release after.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from supplier_api.store.errors import SchemaTooOld, StoreBusy
+
+# One upgrade at a time on PostgreSQL.
+_ADVISORY_LOCK = 0x5A7A6E5
+LOCK_TIMEOUT_MS = 2000
+TRIES = 5
+
+
+def head() -> str:
+    """Return the revision that this code brings a database to."""
+    found = ScriptDirectory.from_config(_config()).get_current_head()
+    assert found is not None  # the package ships with its migrations
+    return found
+
+
+def current(connection: Connection) -> str | None:
+    """Return the database's revision, or None for one that was never upgraded."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def require(engine: Engine) -> str:
+    """Return the database's revision if this code can work on it.
+
+    Raises SchemaTooOld with the command that mends it.
+    """
+    with engine.connect() as connection:
+        found = current(connection)
+    if found is None or int(found) < int(head()):
+        has = f"has schema {found}" if found else "has no schema yet"
+        raise SchemaTooOld(
+            f"the database {has}, this version needs {head()}: run `supplier-api db upgrade`"
+        )
+    return found
+
+
+def upgrade(url: str) -> tuple[str | None, str]:
+    """Bring the database at `url` to this code's revision; return the one it had and has.
+
+    Does nothing when there is nothing to do. On SQLite it refuses while another process holds the
+    file (StoreBusy); on PostgreSQL it waits for locks briefly and tries again, so that a running
+    system is never stopped for long. Raises StoreBusy when it could not get through.
+    """
+    engine = create_engine(url, poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            before = current(connection)
+        if before is not None and int(before) >= int(head()):
+            return before, before
+        if make_url(url).get_backend_name() == "sqlite":
+            _upgrade_sqlite(engine)
+        else:
+            _upgrade_postgresql(engine)
+        return before, head()
+    finally:
+        engine.dispose()
+
+
+def _upgrade_sqlite(engine: Engine) -> None:
+    with engine.connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        raw.execute("PRAGMA journal_mode=WAL")
+        raw.execute("PRAGMA locking_mode=EXCLUSIVE")
+        try:
+            raw.execute("BEGIN EXCLUSIVE")
+            raw.execute("COMMIT")
+        except Exception as error:
+            raise StoreBusy(
+                "another process works on this database: stop it, then upgrade"
+            ) from error
+        _run(connection)
+        connection.commit()
+
+
+def _upgrade_postgresql(engine: Engine) -> None:
+    for left in reversed(range(TRIES)):
+        try:
+            with engine.connect() as connection, _alone(connection):
+                connection.execute(text(f"SET lock_timeout={LOCK_TIMEOUT_MS}"))
+                _run(connection)
+                connection.commit()
+        except DBAPIError as error:
+            lock_timeout = isinstance(error, OperationalError) and (
+                getattr(error.orig, "sqlstate", None) == "55P03"
+            )
+            if not lock_timeout:
+                raise
+            if left == 0:
+                raise StoreBusy("the tables are in use: try again at a quieter time") from error
+            time.sleep(1)
+        else:
+            return
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    connection.execute(text(f"SELECT pg_advisory_lock({_ADVISORY_LOCK})"))
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(text(f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})"))
+        connection.commit()
+
+
+def _run(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

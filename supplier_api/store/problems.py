@@ -1,0 +1,242 @@
+"""Service problems, as rows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, func, insert, or_, select, update
+from sqlalchemy.sql import ColumnElement
+
+from supplier_api.problems.model import (
+    TERMINAL,
+    Awaits,
+    Base,
+    ChangeKind,
+    ServiceProblem,
+    State,
+    Waiting,
+)
+from supplier_api.store.tables import (
+    change_request,
+    lane,
+    message,
+    resolution,
+    service_problem,
+)
+
+_t = service_problem.c
+# A problem that is none of these is "already open" on its service.
+_OVER = [*TERMINAL, Base.RESOLVED]
+
+
+class Problems:
+    """The problems within one transaction."""
+
+    def __init__(self, connection: Connection, dialect: str) -> None:
+        """Work on `connection`."""
+        self._connection = connection
+        self._locking = dialect == "postgresql"
+
+    def lock_service(self, tenant: str, service_id: str) -> None:
+        """Let one create at a time look at a service, until this transaction ends.
+
+        On SQLite the transaction itself is that lock.
+        """
+        if self._locking:
+            key = func.hashtextextended(f"{tenant}/{service_id}", 0)
+            self._connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+    def add(self, problem: ServiceProblem) -> None:
+        """Store a new problem and give it its row id."""
+        result = self._connection.execute(
+            insert(service_problem).returning(_t.id),
+            {
+                "tenant": problem.tenant,
+                "gateway_id": problem.gateway_id,
+                "reference": problem.reference,
+                "service_id": problem.service_id,
+                "conversation_id": problem.conversation_id,
+                "created": problem.created,
+                **_changing(problem),
+            },
+        )
+        problem.id = result.scalar_one()
+
+    def save(self, problem: ServiceProblem) -> None:
+        """Store what changed; adds one to its version."""
+        problem.version += 1
+        self._connection.execute(
+            update(service_problem).where(_t.id == problem.id), _changing(problem)
+        )
+
+    def doubt(self, problem_id: int) -> None:
+        """Mark a problem of which the gateway may not know: its answer may have been lost."""
+        self._connection.execute(
+            update(service_problem).where(_t.id == problem_id), {"doubtful": True}
+        )
+
+    def lock(self, problem_id: int) -> ServiceProblem:
+        """Lock the problem's row until the transaction ends, then read it."""
+        query = select(service_problem).where(_t.id == problem_id)
+        if self._locking:
+            query = query.with_for_update()
+        return _problem(self._connection.execute(query).one())
+
+    def get(self, problem_id: int) -> ServiceProblem:
+        """Read a problem without a lock."""
+        query = select(service_problem).where(_t.id == problem_id)
+        return _problem(self._connection.execute(query).one())
+
+    def find(self, tenant: str, gateway_id: int) -> int | None:
+        """Return the row id of the tenant's problem with the gateway's id."""
+        return self._one_id(_t.tenant == tenant, _t.gateway_id == gateway_id)
+
+    def service_of(self, tenant: str, gateway_id: int) -> str | None:
+        """Return which service the tenant's problem is about."""
+        query = select(_t.service_id).where(_t.tenant == tenant, _t.gateway_id == gateway_id)
+        return self._connection.execute(query).scalar()
+
+    def find_reference(self, tenant: str, reference: str) -> int | None:
+        """Return the row id of the tenant's problem with our reference."""
+        return self._one_id(_t.tenant == tenant, _t.reference == reference)
+
+    def find_any(self, name: str) -> Sequence[int]:
+        """Return the row ids of all problems that `name` may stand for.
+
+        It may be the reference of a problem, change or resolution, the gateway's id, the back
+        office's ticket, a conversation or a service.
+        """
+        by_reference = self._ids(_t.reference == name)
+        if by_reference:
+            return by_reference
+        conditions = [
+            _t.back_office_id == name,
+            _t.conversation_id == name,
+            _t.service_id == name,
+            _t.id.in_(_of(change_request, name, "reference", "back_office_id")),
+            _t.id.in_(_of(resolution, name, "reference")),
+            _t.id.in_(
+                select(lane.c.problem_id).join(message).where(message.c.back_office_id == name)
+            ),
+        ]
+        if name.isascii() and name.isdigit() and int(name) < 2**63:
+            conditions.append(_t.gateway_id == int(name))
+        return self._ids(or_(*conditions))
+
+    def open_on_service(self, tenant: str, service_id: str) -> list[str]:
+        """Return the references of the tenant's problems that are open on a service.
+
+        Those in doubt (their answer may never have reached the gateway) do not count.
+        """
+        query = select(_t.reference).where(
+            _t.tenant == tenant,
+            _t.service_id == service_id,
+            _t.base.not_in(_OVER),
+            _t.doubtful.is_(False),
+        )
+        return list(self._connection.execute(query.order_by(_t.id)).scalars())
+
+    def doubtful_on_service(self, tenant: str, service_id: str) -> str | None:
+        """Return the newest of the tenant's doubtful problems on a service, which a new one links to."""
+        query = select(_t.reference).where(
+            _t.tenant == tenant, _t.service_id == service_id, _t.doubtful.is_(True)
+        )
+        return self._connection.execute(query.order_by(_t.id.desc()).limit(1)).scalar()
+
+    def outside_incident(
+        self, code: str, services: Sequence[str], after: int, limit: int
+    ) -> list[int]:
+        """Return row ids above `after` of problems on these services that could join an incident."""
+        query = select(_t.id).where(
+            _t.service_id.in_(services),
+            _t.base.not_in(_OVER),
+            _t.incident.is_distinct_from(code),
+            _t.id > after,
+        )
+        return list(self._connection.execute(query.order_by(_t.id).limit(limit)).scalars())
+
+    def in_incident(self, code: str, limit: int) -> list[int]:
+        """Return row ids of problems that belong to the incident."""
+        query = select(_t.id).where(_t.incident == code).order_by(_t.id).limit(limit)
+        return list(self._connection.execute(query).scalars())
+
+    def count(self) -> int:
+        """Return how many problems are stored."""
+        return self._connection.execute(select(func.count()).select_from(service_problem)).scalar_one()
+
+    def any(self) -> bool:
+        """Return whether a problem is stored; raises if the table cannot be read."""
+        return self._connection.execute(select(_t.id).limit(1)).scalar() is not None
+
+    def listed(
+        self,
+        *,
+        state: str | None = None,
+        tenant: str | None = None,
+        before: datetime | None = None,
+        limit: int = 50,
+    ) -> list[ServiceProblem]:
+        """Return the newest problems: in a state, of a tenant, created before an instant."""
+        query = select(service_problem)
+        if state:
+            query = query.where(_status() == state)
+        if tenant:
+            query = query.where(_t.tenant == tenant)
+        if before:
+            query = query.where(_t.created < before)
+        rows = self._connection.execute(query.order_by(_t.id.desc()).limit(limit))
+        return [_problem(row) for row in rows]
+
+    def _one_id(self, *conditions: ColumnElement[bool]) -> int | None:
+        return self._connection.execute(select(_t.id).where(*conditions)).scalar()
+
+    def _ids(self, condition: ColumnElement[bool]) -> list[int]:
+        query = select(_t.id).where(condition).order_by(_t.id).limit(100)
+        return list(self._connection.execute(query).scalars())
+
+
+def _status() -> ColumnElement[str]:
+    """Work out the status that State.status has."""
+    asked = case((_t.asked.is_not(None), "PENDING_" + func.upper(_t.asked)))
+    return func.coalesce(asked, _t.waiting, _t.base)
+
+
+def _of(table: Any, name: str, *columns: str) -> Any:
+    return select(table.c.problem_id).where(or_(*(table.c[column] == name for column in columns)))
+
+
+def _changing(problem: ServiceProblem) -> dict[str, Any]:
+    return {
+        "base": problem.state.base,
+        "waiting": problem.state.waiting,
+        "awaits": problem.state.awaits,
+        "asked": problem.state.asked,
+        "incident": problem.state.incident,
+        "document": problem.document,
+        "next_kci": problem.next_kci,
+        "next_order": problem.next_order,
+        "last_issued": problem.last_issued,
+        "reference_known": problem.reference_known,
+        "doubtful": problem.doubtful,
+        "linked_to": problem.linked_to,
+        "back_office_id": problem.back_office_id,
+        "back_office_url": problem.back_office_url,
+        "version": problem.version,
+        "updated": problem.updated,
+    }
+
+
+def _problem(row: Row[Any]) -> ServiceProblem:
+    values = dict(row._mapping)
+    state = State(
+        Base(values.pop("base")),
+        _maybe(Waiting, values.pop("waiting")),
+        _maybe(Awaits, values.pop("awaits")),
+        _maybe(ChangeKind, values.pop("asked")),
+        values.pop("incident"),
+    )
+    return ServiceProblem(state=state, **values)
+
+
+def _maybe(kind: Any, value: str | None) -> Any:
+    return None if value is None else kind(value)

@@ -1,0 +1,248 @@
+"""Every table of the supplier's database.
+
+Names are the house's own words. Statuses are text, so that a person reads them in any SQL client.
+Changes go through `store/migrations`; a test holds the two together.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+from supplier_api.store.types import Instant, RowId
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# One row a problem. base, waiting, awaits, asked and incident are its state (problems/model.py).
+service_problem = Table(
+    "service_problem",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    Column("gateway_id", BigInteger, nullable=False),
+    Column("reference", String(25), nullable=False, unique=True),
+    Column("service_id", String(50), nullable=False),
+    Column("conversation_id", String(255), nullable=False),
+    Column("base", String(20), nullable=False),
+    Column("waiting", String(20)),
+    Column("awaits", String(20)),
+    Column("asked", String(20)),
+    Column("incident", String(64)),
+    Column("document", JSON, nullable=False),
+    Column("next_kci", Integer, nullable=False),
+    Column("next_order", Integer, nullable=False),
+    Column("last_issued", Instant),
+    # Whether the gateway has had our reference: in a 201, or in a KCI that it took.
+    Column("reference_known", Boolean, nullable=False),
+    # The answer to the create may have been lost, and the gateway has shown no sign since.
+    Column("doubtful", Boolean, nullable=False, server_default=false()),
+    Column("linked_to", String(25)),
+    Column("back_office_id", String(100)),
+    Column("back_office_url", String(1000)),
+    Column("version", Integer, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("updated", Instant, nullable=False),
+    UniqueConstraint("tenant", "gateway_id"),
+    Index("ix_service_problem_service_id", "tenant", "service_id"),
+    Index("ix_service_problem_back_office_id", "back_office_id"),
+    Index("ix_service_problem_incident", "incident"),
+    Index("ix_service_problem_conversation_id", "conversation_id"),
+)
+
+change_request = Table(
+    "change_request",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("problem_id", ForeignKey("service_problem.id"), nullable=False, index=True),
+    Column("tenant", String(255), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("gateway_id", BigInteger, nullable=False),
+    Column("reference", String(25), nullable=False, unique=True),
+    Column("status", String(20), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("back_office_id", String(100), index=True),
+    Column("back_office_url", String(1000)),
+    Column("created", Instant, nullable=False),
+    Column("decided", Instant),
+    UniqueConstraint("tenant", "kind", "gateway_id"),
+)
+
+resolution = Table(
+    "resolution",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("problem_id", ForeignKey("service_problem.id"), nullable=False, index=True),
+    Column("reference", String(25), nullable=False, unique=True),
+    Column("status", String(20), nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("sla_violation", JSON),
+    Column("tenant_notes", Text),
+    Column("resolved_date", Instant, nullable=False),
+    Column("closed_date", Instant),
+    # When the gateway took the RESOLVED KCI: closure by silence counts from here.
+    Column("taken", Instant),
+)
+
+# The idempotency record, the audit trail, and the material for back-testing a rule book.
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    Column("operation", String(20), nullable=False),
+    # The gateway's id; for a resolution answer, the resolution's reference.
+    Column("key", String(25), nullable=False),
+    Column("fingerprint", String(80), nullable=False),
+    Column("problem_id", ForeignKey("service_problem.id"), index=True),
+    Column("reference", String(25)),
+    Column("status", Integer),
+    Column("body", JSON),
+    Column("outcome", String(20)),
+    Column("rule", String(100)),
+    Column("reasons", JSON),
+    Column("trace", JSON),
+    Column("book_version", String(80)),
+    Column("contract", String(40), nullable=False),
+    Column("conversation_id", String(255), nullable=False),
+    Column("request_id", String(255), nullable=False),
+    Column("created", Instant, nullable=False),
+    # Written only when the answer left later than the answer budget allows.
+    Column("answered_late", Instant),
+    UniqueConstraint("tenant", "operation", "key"),
+)
+
+# The ordered stream of messages of one problem to one destination; the unit that a worker claims.
+lane = Table(
+    "lane",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("problem_id", ForeignKey("service_problem.id"), nullable=False),
+    Column("tenant", String(255), nullable=False),
+    Column("destination", String(64), nullable=False),
+    Column("due_at", Instant),
+    # No message leaves before: the answer to the gateway's request must arrive first.
+    Column("not_before", Instant),
+    # Failures in a row; more than none means that the last attempt failed.
+    Column("attempts", Integer, nullable=False),
+    Column("lease_owner", String(100)),
+    Column("lease_until", Instant),
+    Column("claim_no", Integer, nullable=False),
+    Column("parked", Boolean, nullable=False),
+    UniqueConstraint("problem_id", "destination"),
+    Index(
+        "ix_lane_due",
+        "destination",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL AND NOT parked"),
+        postgresql_where=text("due_at IS NOT NULL AND NOT parked"),
+    ),
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("lane_id", ForeignKey("lane.id"), nullable=False),
+    # A KCI's sequenceNumber; a work order's own count.
+    Column("number", Integer, nullable=False),
+    Column("uuid", String(36), nullable=False, unique=True),
+    # A KCI's reasonCode; a work order's kind.
+    Column("kind", String(40), nullable=False),
+    # What the message is about, where that is not the problem: a change request or resolution.
+    Column("subject", String(25)),
+    Column("conversation_id", String(255), nullable=False),
+    # The bytes as they are sent, fixed when the change was committed.
+    Column("body", Text, nullable=False),
+    Column("body_version", Integer, nullable=False),
+    Column("contract", String(40), nullable=False),
+    # queued | delivered | refused (dead letter) | expired (dead letter) | skipped
+    Column("state", String(20), nullable=False),
+    Column("not_before", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("first_attempt", Instant),
+    # An attempt ended without an answer: the receiver may have it.
+    Column("unknown", Boolean, nullable=False),
+    Column("log", JSON, nullable=False),
+    Column("digest", String(80)),
+    # The back office's ticket for a work order.
+    Column("back_office_id", String(100), index=True),
+    Column("back_office_url", String(1000)),
+    Column("created", Instant, nullable=False),
+    Column("settled", Instant),
+    UniqueConstraint("lane_id", "number"),
+)
+
+# Things to do at a business time. `subject` names what the timer was set for.
+timer = Table(
+    "timer",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("problem_id", ForeignKey("service_problem.id"), index=True),
+    Column("tenant", String(255), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("subject", String(64)),
+    Column("data", JSON),
+    Column("due_at", Instant, nullable=False),
+    Index("ix_timer_due", "due_at"),
+)
+
+# What the back office said, with the answer it got: the same event id gets the same answer.
+back_office_event = Table(
+    "back_office_event",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("problem_id", ForeignKey("service_problem.id"), nullable=False),
+    Column("event_id", String(100), nullable=False),
+    Column("event", String(40), nullable=False),
+    Column("fingerprint", String(80), nullable=False),
+    Column("status_code", Integer, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("created", Instant, nullable=False),
+    UniqueConstraint("problem_id", "event_id"),
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("code", String(64), nullable=False, unique=True),
+    Column("text", Text),
+    Column("declared", Instant, nullable=False),
+    Column("ended", Instant),
+)
+
+incident_service = Table(
+    "incident_service",
+    metadata,
+    Column("incident_id", ForeignKey("incident.id"), primary_key=True),
+    Column("service_id", String(50), primary_key=True),
+    Index("ix_incident_service_service_id", "service_id"),
+)
+
+# Keys of the built-in token issuer: a token outlives a restart and holds at every web process.
+signing_key = Table(
+    "signing_key",
+    metadata,
+    Column("kid", String(64), primary_key=True),
+    Column("private_pem", Text, nullable=False),
+    Column("created", Instant, nullable=False),
+)

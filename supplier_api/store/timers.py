@@ -1,0 +1,118 @@
+"""Things to do at a business time, as rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy.sql import ColumnElement
+
+from supplier_api.store.tables import timer
+
+_t = timer.c
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A thing to do at `due_at` (business time of the tenant), for the thing `subject` names."""
+
+    problem_id: int | None
+    tenant: str
+    kind: str
+    due_at: datetime
+    subject: str | None = None
+    data: Mapping[str, Any] | None = None
+    id: int = 0
+
+
+class Timers:
+    """The timers within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work on `connection`."""
+        self._connection = connection
+        # Whether the next time at which something is due may be another now.
+        self.changed = False
+
+    def add(self, new: Timer) -> None:
+        """Set a timer."""
+        values = {name: getattr(new, name) for name in Timer.__slots__ if name != "id"}
+        self._connection.execute(insert(timer), values)
+        self.changed = True
+
+    def lock(self, timer_id: int) -> Timer | None:
+        """Lock a timer's row and read it; None if it is gone."""
+        query = select(timer).where(_t.id == timer_id)
+        if self._connection.dialect.name == "postgresql":
+            query = query.with_for_update()
+        row = self._connection.execute(query).first()
+        return _timer(row) if row else None
+
+    def remember(self, timer_id: int, data: Mapping[str, Any]) -> None:
+        """Keep how far a timer's work has come."""
+        self._connection.execute(update(timer).where(_t.id == timer_id), {"data": data})
+
+    def move(self, timer_id: int, due_at: datetime) -> None:
+        """Put a timer to another time."""
+        self._connection.execute(update(timer).where(_t.id == timer_id), {"due_at": due_at})
+        self.changed = True
+
+    def delete(self, timer_id: int) -> None:
+        """Delete a timer whose effect is in this transaction."""
+        self._connection.execute(delete(timer).where(_t.id == timer_id))
+
+    def delete_for(self, problem_id: int, *kinds: str) -> None:
+        """Delete the problem's timers of these kinds, or all."""
+        condition = _t.problem_id == problem_id
+        if kinds:
+            condition = and_(condition, _t.kind.in_(kinds))
+        self._connection.execute(delete(timer).where(condition))
+
+    def of(self, problem_id: int) -> list[Timer]:
+        """Return the problem's timers, the earliest first."""
+        return self._timers(_t.problem_id == problem_id)
+
+    def due(
+        self, now: datetime, offsets: Mapping[str, timedelta], limit: int
+    ) -> list[Timer]:
+        """Return up to `limit` timers that are due, the earliest first.
+
+        `now` is machine time; `offsets` says how far each tenant's business time is ahead of it.
+        """
+        query = select(timer).where(_is_due(now, offsets)).order_by(_t.due_at, _t.id).limit(limit)
+        return [_timer(row) for row in self._connection.execute(query)]
+
+    def next_due(self, offsets: Mapping[str, timedelta]) -> datetime | None:
+        """Return the machine time at which the earliest timer becomes due."""
+        earliest = []
+        for condition, ahead in _by_offset(offsets):
+            query = select(func.min(_t.due_at)).where(condition)
+            if (due := self._connection.execute(query).scalar()) is not None:
+                earliest.append(due - ahead)
+        return min(earliest, default=None)
+
+    def _timers(self, *conditions: ColumnElement[bool]) -> list[Timer]:
+        query = select(timer).where(*conditions).order_by(_t.due_at, _t.id)
+        return [_timer(row) for row in self._connection.execute(query)]
+
+
+def _timer(row: Any) -> Timer:
+    return Timer(**row._mapping)
+
+
+def _by_offset(
+    offsets: Mapping[str, timedelta],
+) -> list[tuple[ColumnElement[bool], timedelta]]:
+    """Split the timers by tenant: those with an offset of their own, and all others."""
+    own = {tenant: ahead for tenant, ahead in offsets.items() if tenant}
+    others = _t.tenant.not_in(own) if own else _t.id.is_not(None)
+    return [(others, offsets.get("", timedelta()))] + [
+        (_t.tenant == tenant, ahead) for tenant, ahead in own.items()
+    ]
+
+
+def _is_due(now: datetime, offsets: Mapping[str, timedelta]) -> ColumnElement[bool]:
+    return or_(
+        *(and_(condition, _t.due_at <= now + ahead) for condition, ahead in _by_offset(offsets))
+    )

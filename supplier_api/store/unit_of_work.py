@@ -1,0 +1,80 @@
+"""One transaction's view of the store: the repositories over one connection."""
+
+from functools import cached_property
+
+from sqlalchemy import Connection
+
+from supplier_api.store.changes import Changes
+from supplier_api.store.decisions import Decisions
+from supplier_api.store.events import Events
+from supplier_api.store.incidents import Incidents
+from supplier_api.store.lanes import Lanes
+from supplier_api.store.problems import Problems
+from supplier_api.store.resolutions import Resolutions
+from supplier_api.store.signing_keys import SigningKeys
+from supplier_api.store.timers import Timers
+
+
+class UnitOfWork:
+    """The repositories of one transaction.
+
+    Order of locks, everywhere: decision key, incidents, service, problems by id, lanes by id.
+    """
+
+    def __init__(self, connection: Connection, dialect: str) -> None:
+        """Work on `connection`, which is in a transaction; `dialect` is sqlite or postgresql."""
+        self.connection = connection
+        self.dialect = dialect
+
+    @property
+    def news(self) -> bool:
+        """Whether a worker has something to do once this transaction is committed."""
+        used = self.__dict__
+        return ("lanes" in used and self.lanes.made_due) or (
+            "timers" in used and self.timers.changed
+        )
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """What was asked and answered."""
+        return Decisions(self.connection)
+
+    @cached_property
+    def problems(self) -> Problems:
+        """Service problems."""
+        return Problems(self.connection, self.dialect)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """Amendments and cancellations."""
+        return Changes(self.connection)
+
+    @cached_property
+    def resolutions(self) -> Resolutions:
+        """Resolutions and the tenant's answers to them."""
+        return Resolutions(self.connection)
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        """Messages on their way out."""
+        return Lanes(self.connection, self.dialect)
+
+    @cached_property
+    def timers(self) -> Timers:
+        """Things to do at a business time."""
+        return Timers(self.connection)
+
+    @cached_property
+    def events(self) -> Events:
+        """What the back office said."""
+        return Events(self.connection)
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        """Network incidents."""
+        return Incidents(self.connection, self.dialect)
+
+    @cached_property
+    def signing_keys(self) -> SigningKeys:
+        """Keys of the built-in token issuer."""
+        return SigningKeys(self.connection)
