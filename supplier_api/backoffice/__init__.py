@@ -1,0 +1,1 @@
+"""Adapters to the supplier's own systems: ticketing, network operations."""

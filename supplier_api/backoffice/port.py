@@ -1,0 +1,48 @@
+"""The port to the supplier's back office, and how an adapter is found.
+
+An adapter is a class of one method. It is published under the entry point group
+`supplier_api.backoffice`, and `backoffice.adapter` in the settings names it.
+"""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from supplier_api.problems.work import OrderAnswer, WorkOrder
+from supplier_api.settings.model import BackOffice as BackOfficeSettings
+
+GROUP = "supplier_api.backoffice"
+
+
+class BackOffice(Protocol):
+    """What delivery needs of the supplier's systems."""
+
+    def submit(self, order: WorkOrder) -> OrderAnswer:
+        """Take a work order; called outside transactions, one order of a problem at a time.
+
+        The same `order.id` may come again after a failure and must then have no second effect. Raises
+        OrderRefused when it will never be taken; any other exception means: try again later.
+        """
+
+
+class OrderRefused(Exception):
+    """The back office refuses the order for good; the text is kept for operators."""
+
+
+class UnknownAdapter(Exception):
+    """No adapter is published under the name in the settings."""
+
+
+Factory = Callable[[BackOfficeSettings], BackOffice]
+
+
+def load_adapter(settings: BackOfficeSettings) -> BackOffice:
+    """Return the adapter that the settings name; raises UnknownAdapter with the names there are."""
+    published = entry_points(group=GROUP)
+    if settings.adapter not in published.names:
+        names = ", ".join(sorted(published.names))
+        raise UnknownAdapter(
+            f"backoffice.adapter: {settings.adapter} is not published; expected one of: {names}"
+        )
+    factory: Factory = published[settings.adapter].load()
+    return factory(settings)

@@ -1,0 +1,1 @@
+"""The desk: everything that changes a problem goes through here, one transaction each."""

@@ -1,0 +1,298 @@
+"""One problem under the desk's hand, in one transaction.
+
+A case takes events, and keeps what must go out; `finish` stores the problem, its KCIs and work orders
+together. Nothing of it is visible to anybody before the transaction commits.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from supplier_api.desk.errors import Incomplete
+from supplier_api.desk.model import BACK_OFFICE, DESTINATIONS, GATEWAY, Office
+from supplier_api.problems.amending import amended
+from supplier_api.problems.codes import ChangeStatus, ProblemCode, ReasonCode, ResolutionStatus
+from supplier_api.problems.kci import (
+    NOTHING,
+    Carried,
+    Stamp,
+    change_entity,
+    kci,
+    resolution_entity,
+)
+from supplier_api.problems.lifecycle import About, Event, Must, Step, plan, settled_by
+from supplier_api.problems.model import (
+    Base,
+    ChangeKind,
+    ChangeRequest,
+    Resolution,
+    ServiceProblem,
+    Waiting,
+)
+from supplier_api.problems.work import OrderKind, WorkOrder
+from supplier_api.store import UnitOfWork
+from supplier_api.store.lanes import LaneRow, NewMessage
+from supplier_api.store.timers import Timer
+
+CLOSURE = "closure"
+CLOSURE_NOTICE = "closure-notice"
+ONE_MS = timedelta(milliseconds=1)
+BODY_VERSION = 1
+CLOSING = frozenset({Event.COMPLETE, Event.CLOSE, Event.ACCEPT_RESOLUTION})
+
+
+class Case:
+    """A locked or new problem and what happens to it now."""
+
+    def __init__(self, office: Office, uow: UnitOfWork, problem: ServiceProblem) -> None:
+        """Open the case; an existing problem must be locked."""
+        self.office = office
+        self.uow = uow
+        self.problem = problem
+        self.now = office.business.now(problem.tenant)
+        self._kcis: list[dict[str, Any]] = []
+        self._subjects: list[str | None] = []
+        self._orders: list[WorkOrder] = []
+        self._gateway_lane: LaneRow | None = None
+
+    def take(
+        self,
+        event: Event,
+        carried: Carried = NOTHING,
+        *,
+        change: ChangeRequest | None = None,
+        resolution: Resolution | None = None,
+        incident: str | None = None,
+    ) -> None:
+        """Let `event` happen to the problem, with its KCIs.
+
+        `change` is the amendment or cancellation that is applied or decided, `resolution` the one
+        that is made or answered. Raises IllegalMove, and Incomplete when `carried` lacks what a KCI
+        must carry.
+        """
+        settles = settled_by(list(change.body)) if change else frozenset()
+        steps = plan(self.problem.state, event, incident=incident, settles=settles)
+        for step in steps:
+            if step.event is Event.REJECT_CHANGE and event is not Event.REJECT_CHANGE:
+                self._do(step, _overtaken(self.problem, event), None, None)
+            else:
+                self._do(step, carried, change, resolution)
+
+    def order(
+        self,
+        kind: OrderKind,
+        *,
+        decide: bool,
+        change: ChangeRequest | None = None,
+        resolution: Resolution | None = None,
+    ) -> None:
+        """Tell the back office."""
+        subject = change_entity(change) if change else None
+        if resolution:
+            subject = resolution_entity(resolution)
+        self._orders.append(
+            WorkOrder(
+                id=str(self.office.chance.uuid(self.problem.tenant)),
+                kind=kind,
+                tenant=self.problem.tenant,
+                reference=self.problem.reference,
+                standing=self.problem.state.beneath,
+                decide=decide,
+                problem=self.problem.document,
+                subject=subject,
+            )
+        )
+
+    def undelivered(self) -> int:
+        """Return how many KCIs the gateway has not taken yet; holds the lane from here on."""
+        return self.uow.lanes.undelivered(self._lane().id)
+
+    def finish(self, *, gateway_asked: bool = False) -> None:
+        """Store the problem and queue what goes out.
+
+        After a request of the gateway its KCIs wait until the answer has had time to arrive.
+        """
+        self.problem.updated = self.now
+        orders_from = self.problem.next_order
+        self.problem.next_order += len(self._orders)
+        if self.problem.id:
+            self.uow.problems.save(self.problem)
+        else:
+            self.uow.problems.add(self.problem)
+            for destination in DESTINATIONS:
+                self.uow.lanes.open(self.problem.id, self.problem.tenant, destination)
+        if gateway_asked or self._kcis:
+            self._queue_kcis(gateway_asked)
+        if self._orders:
+            self._queue_orders(orders_from)
+
+    # -- steps
+
+    def _do(
+        self,
+        step: Step,
+        carried: Carried,
+        change: ChangeRequest | None,
+        resolution: Resolution | None,
+    ) -> None:
+        was = self.problem.state
+        self.problem.state = step.state
+        if step.about is About.CHANGE:
+            change = change or self.uow.changes.pending(self.problem.id)
+            self._decide(step, change)
+        if step.about is About.RESOLUTION:
+            resolution = resolution or self.uow.resolutions.current(self.problem.id)
+            self._mark(step, resolution)
+        if step.kci:
+            self._tell(step, carried, change, resolution)
+        if step.state.terminal:
+            self.uow.timers.delete_for(self.problem.id)
+        elif was.base is Base.RESOLVED and step.state.base is not Base.RESOLVED:
+            self.uow.timers.delete_for(self.problem.id, CLOSURE, CLOSURE_NOTICE)
+
+    def _decide(self, step: Step, change: ChangeRequest | None) -> None:
+        if change is None or change.status is not ChangeStatus.PENDING:
+            return
+        if step.event is Event.REJECT_CHANGE:
+            change.status = ChangeStatus.REJECTED
+        else:
+            change.status = ChangeStatus.COMPLETED
+            if change.kind is ChangeKind.AMENDMENT:
+                self.problem.document = amended(self.problem.document, change.body)
+        change.decided = self.now
+        self.uow.changes.save(change)
+
+    def _mark(self, step: Step, resolution: Resolution | None) -> None:
+        assert resolution is not None  # only a resolved problem has such steps
+        if step.event is Event.RESOLVE:
+            self.uow.resolutions.add(resolution)
+            self._set_closure(resolution)
+            return
+        if step.event in CLOSING:
+            resolution.status = ResolutionStatus.ACCEPTED
+            resolution.closed_date = self.now
+        elif step.event is Event.REJECT_RESOLUTION:
+            resolution.status = ResolutionStatus.REJECTED
+        self.uow.resolutions.save(resolution)
+
+    def _set_closure(self, resolution: Resolution) -> None:
+        for kind, due_at in closure_times(self.office, self.now):
+            self.uow.timers.add(
+                Timer(self.problem.id, self.problem.tenant, kind, due_at, resolution.reference)
+            )
+
+    # -- KCIs
+
+    def _tell(
+        self,
+        step: Step,
+        carried: Carried,
+        change: ChangeRequest | None,
+        resolution: Resolution | None,
+    ) -> None:
+        assert step.kci is not None
+        if step.kci is ReasonCode.DELAY and step.state.waiting is Waiting.NETWORK_INCIDENT:
+            carried = replace(carried, problem_code=ProblemCode.NETWORK_ISSUE)
+        _check(step, carried)
+        problem = self.problem
+        about_change = step.about is About.CHANGE
+        about_resolution = step.about is About.RESOLUTION
+        body = kci(
+            Stamp(self.office.chance.uuid(problem.tenant), problem.next_kci, self._issued()),
+            step.kci,
+            problem,
+            carried,
+            change=change if about_change else None,
+            resolution=resolution if about_resolution else None,
+        )
+        subject = change.reference if about_change and change else None
+        if about_resolution and resolution:
+            subject = resolution.reference
+        problem.next_kci += 1
+        self._kcis.append(body)
+        self._subjects.append(subject)
+
+    def _issued(self) -> datetime:
+        # Within a problem the dates rise, even when two changes fall into one millisecond.
+        last = self.problem.last_issued
+        issued = self.now if last is None else max(self.now, last + ONE_MS)
+        issued = issued.replace(microsecond=issued.microsecond // 1000 * 1000)
+        self.problem.last_issued = issued
+        return issued
+
+    # -- lanes
+
+    def _lane(self) -> LaneRow:
+        if self._gateway_lane is None:
+            self._gateway_lane = self.uow.lanes.lock(self.problem.id, GATEWAY)
+        return self._gateway_lane
+
+    def _queue_kcis(self, gateway_asked: bool) -> None:
+        lane = self._lane()
+        now = self.office.machine.now()
+        not_before = lane.not_before
+        if gateway_asked:
+            not_before = now + self.office.policy.settling
+            self.uow.lanes.hold_until(lane, not_before)
+        for body, subject in zip(self._kcis, self._subjects, strict=True):
+            self.uow.lanes.add(
+                lane,
+                NewMessage(
+                    number=body["sequenceNumber"],
+                    uuid=body["id"],
+                    kind=body["reasonCode"],
+                    subject=subject,
+                    conversation_id=self.problem.conversation_id,
+                    body=orjson.dumps(body).decode(),
+                    body_version=BODY_VERSION,
+                    contract=self.office.contract,
+                    not_before=not_before,
+                ),
+                now,
+            )
+
+    def _queue_orders(self, first: int) -> None:
+        lane = self.uow.lanes.lock(self.problem.id, BACK_OFFICE)
+        now = self.office.machine.now()
+        for number, order in enumerate(self._orders, first):
+            self.uow.lanes.add(
+                lane,
+                NewMessage(
+                    number=number,
+                    uuid=order.id,
+                    kind=order.kind,
+                    subject=order.subject["supplierReference"] if order.subject else None,
+                    conversation_id=self.problem.conversation_id,
+                    body=order.to_body(),
+                    body_version=BODY_VERSION,
+                    contract=self.office.contract,
+                    not_before=None,
+                ),
+                now,
+            )
+
+
+def closure_times(office: Office, since: datetime) -> list[tuple[str, datetime]]:
+    """Say when a resolved problem is closed by silence since `since`, and when that is announced.
+
+    A closure within the notice's time is not announced.
+    """
+    times = [(CLOSURE, since + office.policy.closure)]
+    if office.policy.closure > office.policy.notice:
+        times.insert(0, (CLOSURE_NOTICE, since + office.policy.closure - office.policy.notice))
+    return times
+
+
+def _check(step: Step, carried: Carried) -> None:
+    has = {Must.TEXT: carried.text, Must.PROBLEM_CODE: carried.problem_code}
+    missing = [must.value for must in Must if must in step.must and not has[must]]
+    if missing:
+        raise Incomplete(step.event, missing)
+
+
+def _overtaken(problem: ServiceProblem, event: Event) -> Carried:
+    asked = problem.state.asked
+    end = "resolved" if event is Event.RESOLVE else "cancelled by the supplier"
+    return Carried(ProblemCode.OTHER, f"The {asked} was not decided before the problem was {end}.")

@@ -1,0 +1,143 @@
+"""Amendments and cancellations: what a tenant asks for a problem under way."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from supplier_api.decisions.model import Decision, Operation, Outcome
+from supplier_api.desk.case import Case
+from supplier_api.desk.errors import Refused
+from supplier_api.desk.facts import Judge, Outside
+from supplier_api.desk.model import Answer, Caller, Office
+from supplier_api.desk.once import Done, refusal
+from supplier_api.problems.amending import TooManyCharacteristics, amended
+from supplier_api.problems.codes import ChangeStatus, ErrorCode
+from supplier_api.problems.kci import Carried, cancelled_code, change_answer
+from supplier_api.problems.lifecycle import Event, IllegalMove, plan
+from supplier_api.problems.model import Base, ChangeKind, ChangeRequest, ServiceProblem
+from supplier_api.problems.work import OrderKind
+from supplier_api.store import UnitOfWork
+
+# What a change does at once, behind KCIs that are still under way, and when it is left open.
+EVENTS = {
+    ChangeKind.AMENDMENT: (Event.AMEND, Event.AMEND_BEHIND, Event.ASK_AMENDMENT),
+    ChangeKind.CANCELLATION: (Event.WITHDRAW, Event.WITHDRAW_BEHIND, Event.ASK_CANCELLATION),
+}
+ORDERS = {
+    ChangeKind.AMENDMENT: OrderKind.AMENDMENT,
+    ChangeKind.CANCELLATION: OrderKind.CANCELLATION,
+}
+
+
+def change_problem(
+    office: Office,
+    judge: Judge,
+    uow: UnitOfWork,
+    caller: Caller,
+    kind: ChangeKind,
+    document: Mapping[str, Any],
+    outside: Outside,
+) -> Done:
+    """Decide on a change and do, keep or refuse it.
+
+    Raises Refused with NOT_FOUND when the request names no problem of this tenant, or two.
+    """
+    problem = _problem(uow, caller.tenant, document)
+    decision = judge.decide(
+        Operation(kind.value),
+        outside,
+        incidents=uow.incidents.on_service(problem.service_id),
+        problem=problem,
+    )
+    reasons = [reason.message for reason in decision.reasons]
+    reasons = reasons or _obstacles(uow, problem, kind, document)
+    if reasons:
+        refused = refusal(office, caller.tenant, ErrorCode.INVALID_REQUEST, reasons)
+        return Done(refused, problem.id, reference=problem.reference, decision=decision)
+    # The gateway has shown that it knows the problem.
+    problem.doubtful = False
+    case = Case(office, uow, problem)
+    answer, change = _do(case, kind, document, decision)
+    return Done(answer, problem.id, reference=change.reference, decision=decision)
+
+
+def _problem(uow: UnitOfWork, tenant: str, document: Mapping[str, Any]) -> ServiceProblem:
+    problem_id = uow.problems.find(tenant, document["serviceProblemId"])
+    if problem_id is None:
+        raise Refused(ErrorCode.NOT_FOUND, ["serviceProblemId: no such service problem"])
+    problem = uow.problems.lock(problem_id)
+    named = document.get("supplierServiceProblemReference", problem.reference)
+    # Until the gateway has had our reference it cannot know it, and may send anything.
+    if problem.reference_known and named != problem.reference:
+        raise Refused(
+            ErrorCode.NOT_FOUND,
+            ["supplierServiceProblemReference: not the reference of this service problem"],
+        )
+    return problem
+
+
+def _obstacles(
+    uow: UnitOfWork, problem: ServiceProblem, kind: ChangeKind, document: Mapping[str, Any]
+) -> list[str]:
+    """Return why the lifecycle or the wire forbids the change, whatever the rule book says."""
+    if pending := uow.changes.pending(problem.id):
+        return [
+            f"serviceProblemId: {pending.kind} {pending.gateway_id} of this service problem is not"
+            " decided yet; expected one request at a time"
+        ]
+    try:
+        plan(problem.state, EVENTS[kind][0])
+        if kind is ChangeKind.AMENDMENT:
+            amended(problem.document, document)
+    except IllegalMove:
+        return [f"serviceProblemId: no {kind} is possible while the problem is {problem.state}"]
+    except TooManyCharacteristics as error:
+        return [str(error)]
+    return []
+
+
+def _do(
+    case: Case, kind: ChangeKind, document: Mapping[str, Any], decision: Decision
+) -> tuple[Answer, ChangeRequest]:
+    at_once, behind, asked = EVENTS[kind]
+    # A problem that is itself undecided has nothing yet that a change could disturb.
+    deferred = (
+        decision.outcome is Outcome.DEFER and case.problem.state.base is not Base.UNDECIDED
+    )
+    change = _new(case, kind, document, deferred=deferred)
+    case.uow.changes.add(change)
+    if deferred:
+        case.take(asked)
+        status = 202
+    else:
+        # A 201 makes the gateway tell the tenant at once; it must not overtake KCIs under way.
+        waiting = case.undelivered() > 0
+        if kind is ChangeKind.AMENDMENT:
+            case.problem.document = amended(case.problem.document, document)
+        case.take(behind if waiting else at_once, _carried(change), change=change)
+        status = 202 if waiting else 201
+    case.order(ORDERS[kind], decide=deferred, change=change)
+    case.finish(gateway_asked=True)
+    return Answer(status, change_answer(change)), change
+
+
+def _new(
+    case: Case, kind: ChangeKind, document: Mapping[str, Any], *, deferred: bool
+) -> ChangeRequest:
+    tenant = case.problem.tenant
+    return ChangeRequest(
+        problem_id=case.problem.id,
+        tenant=tenant,
+        kind=kind,
+        gateway_id=document["id"],
+        reference=case.office.reference(tenant),
+        status=ChangeStatus.PENDING if deferred else ChangeStatus.COMPLETED,
+        body=dict(document),
+        created=case.now,
+        decided=None if deferred else case.now,
+    )
+
+
+def _carried(change: ChangeRequest) -> Carried:
+    if change.kind is ChangeKind.CANCELLATION:
+        return Carried(cancelled_code(change))
+    return Carried()

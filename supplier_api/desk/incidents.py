@@ -1,0 +1,122 @@
+"""Network incidents: many problems that wait for one thing.
+
+Declaring and ending are quick; the problems join and leave in small transactions, by a timer that
+comes back until it has seen them all.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from supplier_api.desk.case import Case
+from supplier_api.desk.model import Office
+from supplier_api.observability import get_logger
+from supplier_api.problems.lifecycle import Event, IllegalMove
+from supplier_api.problems.model import Base, State
+from supplier_api.store import UnitOfWork
+from supplier_api.store.timers import Timer
+
+JOIN = "join-incident"
+LEAVE = "leave-incident"
+BATCH = 100
+# A create that did not see the declaration is committed by then: look once more.
+SECOND_LOOK = timedelta(seconds=10)
+log = get_logger(__name__)
+
+
+class Incidents:
+    """The incidents that the supplier declares and ends."""
+
+    def __init__(self, office: Office) -> None:
+        """Work with `office`."""
+        self._office = office
+
+    def declare(self, code: str, services: Sequence[str], text: str | None = None) -> bool:
+        """Declare an incident over `services`; their problems join it soon, each with a KCI.
+
+        Returns False if an incident of this code was declared before. Raises StoreUnavailable.
+        """
+
+        def work(uow: UnitOfWork) -> bool:
+            uow.incidents.lock(shared=False)
+            new = uow.incidents.declare(code, services, text, self._office.machine.now())
+            if new:
+                self._set(uow, JOIN, code)
+            return new
+
+        return self._office.store.write(work)
+
+    def end(self, code: str) -> bool:
+        """End an incident; its problems leave it soon. Returns False if none of that code lasts."""
+
+        def work(uow: UnitOfWork) -> bool:
+            uow.incidents.lock(shared=False)
+            ended = uow.incidents.end(code, self._office.machine.now())
+            if ended:
+                self._set(uow, LEAVE, code)
+            return ended
+
+        return self._office.store.write(work)
+
+    def join_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+        """Let the next problems join the incident; return when to come back, None when done."""
+        uow.incidents.lock(shared=True)
+        code = timer.subject or ""
+        if not uow.incidents.lasting(code):
+            return None
+        seen = dict(timer.data or {})
+        services = uow.incidents.services(code)
+        ids = uow.problems.outside_incident(code, services, seen.get("after", 0), BATCH)
+        skipped = self._each(uow, ids, lambda case: _join(case, code))
+        if skipped:
+            log.info("incident.skipped", incident=code, references=skipped)
+        now = self._office.business.now(timer.tenant)
+        if len(ids) == BATCH:
+            uow.timers.remember(timer.id, {**seen, "after": ids[-1]})
+            return now
+        if not seen.get("second"):
+            uow.timers.remember(timer.id, {"after": 0, "second": True})
+            return now + SECOND_LOOK
+        return None
+
+    def leave_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+        """Let the next problems leave the incident; return when to come back, None when done."""
+        ids = uow.problems.in_incident(timer.subject or "", BATCH)
+        self._each(uow, ids, _leave)
+        now = self._office.business.now(timer.tenant)
+        return now if len(ids) == BATCH else None
+
+    def _set(self, uow: UnitOfWork, kind: str, code: str) -> None:
+        uow.timers.add(Timer(None, "", kind, self._office.business.now(""), code))
+
+    def _each(
+        self, uow: UnitOfWork, ids: Sequence[int], do: Callable[[Case], None]
+    ) -> list[str]:
+        """Do it to each problem under a savepoint of its own; return those that it is not possible for."""
+        skipped = []
+        for problem_id in ids:
+            problem = uow.problems.lock(problem_id)
+            try:
+                with uow.connection.begin_nested():
+                    case = Case(self._office, uow, problem)
+                    do(case)
+                    case.finish()
+            except IllegalMove:
+                skipped.append(problem.reference)
+        return skipped
+
+
+def _join(case: Case, code: str) -> None:
+    state = case.problem.state
+    if state.base is Base.UNDECIDED:
+        # It joins, with a KCI, when it is accepted.
+        case.problem.state = State(state.base, incident=code)
+    else:
+        case.take(Event.JOIN_INCIDENT, incident=code)
+
+
+def _leave(case: Case) -> None:
+    state = case.problem.state
+    if state.base is Base.UNDECIDED:
+        case.problem.state = State(state.base)
+    else:
+        case.take(Event.LEAVE_INCIDENT)

@@ -1,0 +1,175 @@
+"""The gateway's four calls: raise, amend, cancel, settle. Each is one transaction and one answer."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from supplier_api.decisions.facts import Service
+from supplier_api.decisions.model import Decision, Operation, Outcome
+from supplier_api.desk.case import Case
+from supplier_api.desk.changing import change_problem
+from supplier_api.desk.facts import Judge, Outside
+from supplier_api.desk.model import Answer, Caller, Office
+from supplier_api.desk.once import Done, Once, refusal
+from supplier_api.desk.settling import (
+    RESOLUTION,
+    UNKNOWN_RESOLUTION,
+    answered_before,
+    settle_resolution,
+)
+from supplier_api.problems.codes import ErrorCode
+from supplier_api.problems.kci import problem_entity
+from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.limits import REFERENCE_PATTERN
+from supplier_api.problems.model import Base, ChangeKind, ServiceProblem, State
+from supplier_api.problems.work import OrderKind
+from supplier_api.store import UnitOfWork
+
+FIRST_STATE = {
+    Outcome.DEFER: State(Base.UNDECIDED),
+    Outcome.ACKNOWLEDGE: State(Base.ACKNOWLEDGED),
+    Outcome.COMMIT: State(Base.IN_PROGRESS),
+}
+OPERATIONS = {
+    ChangeKind.AMENDMENT: Operation.AMENDMENT,
+    ChangeKind.CANCELLATION: Operation.CANCELLATION,
+}
+
+
+class Intake:
+    """What the gateway may ask.
+
+    Every call takes the caller and the request as the wire has it (validated), and returns the answer
+    to give. All raise errors.Unavailable when nothing could be done in time.
+    """
+
+    def __init__(self, office: Office, judge: Judge) -> None:
+        """Decide by `judge`."""
+        self._office = office
+        self._judge = judge
+        self._once = Once(office)
+
+    def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+        """Decide on a new service problem: 201, 202 or 422 (*supplier-create*)."""
+        outside = self._judge.outside(Operation.PROBLEM, caller, document, document["serviceId"])
+        return self._once.run(
+            caller,
+            Operation.PROBLEM,
+            str(document["id"]),
+            document,
+            lambda uow: self._raise(uow, caller, document, outside),
+        )
+
+    def amend(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+        """Decide on an amendment of a problem: 201, 202 or 422 (*supplier-amend*)."""
+        return self._change(caller, ChangeKind.AMENDMENT, document)
+
+    def cancel(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+        """Decide on the cancellation of a problem: 201, 202 or 422."""
+        return self._change(caller, ChangeKind.CANCELLATION, document)
+
+    def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> Answer:
+        """Take the tenant's word on a resolution: 200 or 422."""
+        if not re.fullmatch(REFERENCE_PATTERN, reference):
+            return refusal(self._office, caller.tenant, ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
+        return self._once.run(
+            caller,
+            RESOLUTION,
+            reference,
+            document,
+            lambda uow: settle_resolution(self._office, uow, caller, reference, document),
+            reused=answered_before,
+        )
+
+    def _change(self, caller: Caller, kind: ChangeKind, document: Mapping[str, Any]) -> Answer:
+        operation = OPERATIONS[kind]
+        service_id = self._service_of(caller.tenant, document["serviceProblemId"])
+        outside = self._judge.outside(operation, caller, document, service_id)
+        return self._once.run(
+            caller,
+            operation,
+            str(document["id"]),
+            document,
+            lambda uow: change_problem(
+                self._office, self._judge, uow, caller, kind, document, outside
+            ),
+        )
+
+    def _service_of(self, tenant: str, problem_id: int) -> str | None:
+        """Read which service a problem is about; that never changes, so no lock is needed."""
+        return self._office.store.read(lambda uow: uow.problems.service_of(tenant, problem_id))
+
+    def _raise(
+        self, uow: UnitOfWork, caller: Caller, document: Mapping[str, Any], outside: Outside
+    ) -> Done:
+        tenant, service_id = caller.tenant, document["serviceId"]
+        uow.incidents.lock(shared=True)
+        uow.problems.lock_service(tenant, service_id)
+        incidents = self._incidents(uow, service_id, outside.facts.service)
+        decision = self._judge.decide(
+            Operation.PROBLEM,
+            outside,
+            open_problems=uow.problems.open_on_service(tenant, service_id),
+            incidents=incidents,
+        )
+        if decision.outcome is Outcome.REJECT:
+            reasons = [reason.message for reason in decision.reasons]
+            refused = refusal(self._office, tenant, ErrorCode.INVALID_REQUEST, reasons)
+            return Done(refused, decision=decision)
+        problem = self._new(caller, document, outside, decision)
+        problem.linked_to = uow.problems.doubtful_on_service(tenant, service_id)
+        return self._accept(Case(self._office, uow, problem), decision, incidents)
+
+    def _accept(self, case: Case, decision: Decision, incidents: list[str]) -> Done:
+        problem = case.problem
+        deferred = decision.outcome is Outcome.DEFER
+        answer = Answer(202, None) if deferred else Answer(201, problem_entity(problem))
+        if incidents and deferred:
+            # It joins the incident, with a KCI, when it is accepted.
+            problem.state = State(Base.UNDECIDED, incident=incidents[0])
+        elif incidents:
+            case.take(Event.JOIN_INCIDENT, incident=incidents[0])
+        case.order(OrderKind.PROBLEM, decide=deferred)
+        case.finish(gateway_asked=True)
+        return Done(answer, problem.id, problem.id, problem.reference, decision)
+
+    def _new(
+        self,
+        caller: Caller,
+        document: Mapping[str, Any],
+        outside: Outside,
+        decision: Decision,
+    ) -> ServiceProblem:
+        now = outside.facts.now
+        return ServiceProblem(
+            tenant=caller.tenant,
+            gateway_id=document["id"],
+            reference=self._office.reference(caller.tenant),
+            service_id=document["serviceId"],
+            conversation_id=caller.conversation_id,
+            state=FIRST_STATE[decision.outcome],
+            document=_named(document, outside.facts.service),
+            created=now,
+            updated=now,
+            reference_known=decision.outcome is not Outcome.DEFER,
+        )
+
+    def _incidents(self, uow: UnitOfWork, service_id: str, service: object) -> list[str]:
+        """Return the incidents on a service: those declared here, and the inventory's own."""
+        known = uow.incidents.on_service(service_id)
+        code = service.incident if isinstance(service, Service) else None
+        if code and code not in known and not uow.incidents.ended(code):
+            uow.incidents.note(code, service_id, self._office.machine.now())
+            known.append(code)
+        return known
+
+
+def _named(document: Mapping[str, Any], service: object) -> dict[str, Any]:
+    """Return the problem's document: the request, with the specification's name from the inventory."""
+    named = dict(document)
+    if isinstance(service, Service) and service.specification_name:
+        specification = document["serviceSpecification"]
+        named["serviceSpecification"] = {**specification, "name": service.specification_name}
+    return named
+
+

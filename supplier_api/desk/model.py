@@ -1,0 +1,71 @@
+"""What the doors hand to the desk and get back from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from supplier_api.chance import Chance
+from supplier_api.clock import BusinessClock, MachineClock
+from supplier_api.store import Store
+
+GATEWAY = "gateway"
+BACK_OFFICE = "back-office"
+# Lanes are locked in this order.
+DESTINATIONS = (GATEWAY, BACK_OFFICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, under which ids of the gateway, and since when (monotonic seconds)."""
+
+    tenant: str
+    request_id: str
+    conversation_id: str
+    entered: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gateway is answered: a status of the published set and its body, None for none."""
+
+    status: int
+    body: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventAnswer:
+    """What the back office is answered: 200, 404, 409 or 422, and a body."""
+
+    status: int
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The numbers that the desk goes by, from the settings.
+
+    `answer_budget` is in seconds; `settling` is how long a KCI stays behind the answer it follows.
+    """
+
+    reference_prefix: str
+    closure: timedelta
+    notice: timedelta
+    answer_budget: float
+    settling: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What every use case works with."""
+
+    store: Store
+    machine: MachineClock
+    business: BusinessClock
+    chance: Chance
+    policy: Policy
+    contract: str
+
+    def reference(self, tenant: str) -> str:
+        """Return a new reference for a problem, change or resolution of `tenant`."""
+        return self.chance.reference(tenant, self.policy.reference_prefix)

@@ -1,0 +1,146 @@
+"""Each request of the gateway is done once, and its answer is kept and given again."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from supplier_api import wire
+from supplier_api.clock import to_wire
+from supplier_api.decisions.model import Decision
+from supplier_api.desk.errors import Refused, Unavailable
+from supplier_api.desk.model import Answer, Caller, Office
+from supplier_api.problems.codes import ErrorCode
+from supplier_api.store import StoreUnavailable, UnitOfWork
+from supplier_api.store.decisions import Asked, Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An answer that is kept, with what led to it; `created` is the problem that it made."""
+
+    answer: Answer
+    problem_id: int | None = None
+    created: int | None = None
+    reference: str | None = None
+    decision: Decision | None = None
+
+
+class TooLate(Exception):
+    """The gateway has waited longer than the answer budget: it may have given up."""
+
+
+class Once:
+    """Runs a request in one transaction under its key."""
+
+    def __init__(self, office: Office) -> None:
+        """Work with `office`."""
+        self._office = office
+
+    def run(
+        self,
+        caller: Caller,
+        operation: str,
+        key: str,
+        document: Mapping[str, Any],
+        do: Callable[[UnitOfWork], Done],
+        *,
+        reused: Callable[[Recorded], Refused] | None = None,
+    ) -> Answer:
+        """Do the request, or give the answer that was given before.
+
+        `do` works inside the transaction; what it raises rolls everything back, the key included.
+        `reused` makes the refusal of another request under the same key. Raises Unavailable.
+        """
+        budget = self._office.policy.answer_budget
+        asked = self._asked(caller, operation, key, document)
+        row_id: int | None = None
+        created: int | None = None
+
+        def work(uow: UnitOfWork) -> Answer:
+            nonlocal row_id, created
+            row_id = uow.decisions.claim(asked)
+            if row_id is None:
+                return _again(uow.decisions.recorded(caller.tenant, operation, key), asked, reused)
+            done = do(uow)
+            created = done.created
+            uow.decisions.answer(row_id, _record(done))
+            if self._age(caller) > budget:
+                raise TooLate
+            return done.answer
+
+        try:
+            answer = self._office.store.write(work, deadline=caller.entered + budget)
+        except Refused as refused:
+            return refusal(self._office, caller.tenant, refused.code, refused.messages)
+        except TooLate:
+            raise Unavailable("the answer budget was used up before the commit") from None
+        except StoreUnavailable as error:
+            raise Unavailable(str(error)) from error
+        if row_id is not None and self._age(caller) > budget:
+            self._note_late(row_id, created)
+        return answer
+
+    def _asked(
+        self, caller: Caller, operation: str, key: str, document: Mapping[str, Any]
+    ) -> Asked:
+        return Asked(
+            tenant=caller.tenant,
+            operation=operation,
+            key=key,
+            fingerprint=wire.fingerprint(document),
+            contract=self._office.contract,
+            conversation_id=caller.conversation_id,
+            request_id=caller.request_id,
+            created=self._office.business.now(caller.tenant),
+        )
+
+    def _age(self, caller: Caller) -> float:
+        return self._office.machine.monotonic() - caller.entered
+
+    def _note_late(self, row_id: int, created: int | None) -> None:
+        """The commit took so long that the gateway may not have the answer: remember the doubt."""
+        at = self._office.machine.now()
+
+        def note(uow: UnitOfWork) -> None:
+            uow.decisions.late(row_id, at)
+            if created is not None:
+                uow.problems.doubt(created)
+
+        self._office.store.write(note)
+
+
+def refusal(office: Office, tenant: str, code: ErrorCode, messages: list[str]) -> Answer:
+    """Return a 422 with these reasons."""
+    return Answer(422, wire.envelope(code, messages, str(office.chance.uuid(tenant))))
+
+
+def _again(
+    recorded: Recorded | None, asked: Asked, reused: Callable[[Recorded], Refused] | None
+) -> Answer:
+    if recorded is None or recorded.status is None:
+        raise Unavailable("the same request is being answered at this moment")
+    if recorded.fingerprint == asked.fingerprint:
+        return Answer(recorded.status, recorded.body)
+    if reused:
+        raise reused(recorded)
+    raise Refused(
+        ErrorCode.INVALID_REQUEST,
+        [
+            f"id: {asked.key} was used for another {asked.operation} on"
+            f" {to_wire(recorded.created)}; expected a new id, or the same request again"
+        ],
+    )
+
+
+def _record(done: Done) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "status": done.answer.status,
+        "body": done.answer.body,
+        "problem_id": done.problem_id,
+        "reference": done.reference,
+    }
+    if done.decision:
+        document = done.decision.document()
+        values["book_version"] = document.pop("bookVersion")
+        values |= document
+    return values

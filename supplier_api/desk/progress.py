@@ -1,0 +1,265 @@
+"""What the back office says about a problem, and what the gateway has taken."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from supplier_api import wire
+from supplier_api.desk.case import CLOSURE, CLOSURE_NOTICE, Case, closure_times
+from supplier_api.desk.errors import Incomplete
+from supplier_api.desk.model import EventAnswer, Office
+from supplier_api.problems.codes import ChangeStatus, ErrorCode, ReasonCode, ResolutionStatus
+from supplier_api.problems.kci import Carried, cancelled_code
+from supplier_api.problems.lifecycle import (
+    BACK_OFFICE_EVENTS,
+    Event,
+    IllegalMove,
+    legal_events,
+)
+from supplier_api.problems.model import ChangeKind, ChangeRequest, Resolution, State
+from supplier_api.problems.work import (
+    BackOfficeEvent,
+    LaterEvent,
+    OrderAnswer,
+    OrderKind,
+    WorkOrder,
+)
+from supplier_api.store import UnitOfWork
+from supplier_api.store.events import RecordedEvent
+from supplier_api.store.timers import Timer
+
+LATER = "back-office-event"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A KCI that the gateway took: its reason, and the resolution or change it was about."""
+
+    problem_id: int
+    reason: str
+    subject: str | None
+
+
+class Progress:
+    """The back office's events, and what delivery reports."""
+
+    def __init__(self, office: Office) -> None:
+        """Work with `office`."""
+        self._office = office
+
+    def event(self, name: str, event: BackOfficeEvent) -> EventAnswer:
+        """Apply an event to the problem that `name` stands for, in a transaction of its own.
+
+        `name` is our reference, the gateway's id or the back office's own. Returns 200 with reference
+        and status; 404; 409 with the state and the legal events, kept like the 200 and given again to
+        the same event id; 422 for an event that lacks something or for a name of several problems.
+        Raises store.StoreUnavailable.
+        """
+
+        def work(uow: UnitOfWork) -> EventAnswer:
+            ids = uow.problems.find_any(name)
+            if not ids:
+                return self._refused(404, ErrorCode.NOT_FOUND, "reference: no such problem")
+            if len(ids) > 1:
+                several = f"reference: stands for {len(ids)} problems; expected our own reference"
+                return self._refused(422, ErrorCode.INVALID_REQUEST, several)
+            return self.apply(uow, ids[0], event)
+
+        try:
+            return self._office.store.write(work)
+        except Incomplete as error:
+            return self._refused(422, ErrorCode.INVALID_REQUEST, *error.messages)
+
+    def apply(self, uow: UnitOfWork, problem_id: int, event: BackOfficeEvent) -> EventAnswer:
+        """Apply an event within a transaction; a forbidden one is recorded and changes nothing.
+
+        Raises Incomplete, before anything is written.
+        """
+        problem = uow.problems.lock(problem_id)
+        fingerprint = wire.fingerprint(_plain(event))
+        if recorded := uow.events.recorded(problem_id, event.id):
+            if recorded.fingerprint != fingerprint:
+                reused = f"id: {event.id} was used for another event; expected a new id"
+                return self._refused(422, ErrorCode.INVALID_REQUEST, reused)
+            return EventAnswer(recorded.status_code, recorded.body)
+        case = Case(self._office, uow, problem)
+        try:
+            _happen(case, event)
+            case.finish()
+            status: str = problem.state.status or problem.state.base
+            answer = EventAnswer(200, {"reference": problem.reference, "status": status})
+        except IllegalMove as error:
+            answer = self._conflict(error)
+        uow.events.add(
+            RecordedEvent(
+                problem_id,
+                event.id,
+                event.event,
+                fingerprint,
+                answer.status,
+                answer.body,
+                case.now,
+            )
+        )
+        return answer
+
+    def order_answered(
+        self, uow: UnitOfWork, problem_id: int, order: WorkOrder, answer: OrderAnswer
+    ) -> None:
+        """Apply what the back office answered to a work order, in the transaction that settles it."""
+        if answer.back_office_id:
+            self._keep_ticket(uow, problem_id, order, answer)
+        for event in answer.events:
+            self.apply(uow, problem_id, event)
+        for later in answer.later:
+            self._keep(uow, problem_id, later)
+
+    def kci_taken(self, uow: UnitOfWork, taken: Taken) -> None:
+        """Note that the gateway took a KCI: it knows the problem, and a closure now counts."""
+        problem = uow.problems.lock(taken.problem_id)
+        if problem.doubtful or not problem.reference_known:
+            problem.doubtful = False
+            problem.reference_known = taken.reason != ReasonCode.REJECTED
+            uow.problems.save(problem)
+        if taken.reason != ReasonCode.RESOLVED or taken.subject is None:
+            return
+        resolution = uow.resolutions.find(taken.subject)
+        if resolution is None or resolution.taken:
+            return
+        resolution.taken = self._office.business.now(problem.tenant)
+        uow.resolutions.save(resolution)
+        times = dict(closure_times(self._office, resolution.taken))
+        for timer in uow.timers.of(problem.id):
+            if timer.kind in (CLOSURE, CLOSURE_NOTICE) and timer.subject == resolution.reference:
+                uow.timers.move(timer.id, times[timer.kind])
+
+    def kci_unknown(self, uow: UnitOfWork, problem_id: int) -> None:
+        """Note that the gateway said it does not know the problem: its answer may have been lost."""
+        uow.problems.doubt(problem_id)
+
+    def _keep_ticket(
+        self, uow: UnitOfWork, problem_id: int, order: WorkOrder, answer: OrderAnswer
+    ) -> None:
+        uow.lanes.ticket(order.id, answer.back_office_id, answer.back_office_url)
+        problem = uow.problems.lock(problem_id)
+        change = None
+        if order.subject and order.kind in (OrderKind.AMENDMENT, OrderKind.CANCELLATION):
+            change = uow.changes.find(problem_id, order.subject["supplierReference"])
+        if change:
+            change.back_office_id, change.back_office_url = (
+                answer.back_office_id,
+                answer.back_office_url,
+            )
+            uow.changes.save(change)
+        elif order.kind is OrderKind.PROBLEM:
+            problem.back_office_id = answer.back_office_id
+            problem.back_office_url = answer.back_office_url
+            uow.problems.save(problem)
+
+    def _keep(self, uow: UnitOfWork, problem_id: int, later: LaterEvent) -> None:
+        problem = uow.problems.lock(problem_id)
+        if problem.state.terminal:
+            return
+        due_at = self._office.business.now(problem.tenant) + later.after
+        uow.timers.add(
+            Timer(problem_id, problem.tenant, LATER, due_at, later.event.id, _plain(later.event))
+        )
+
+    def _conflict(self, error: IllegalMove) -> EventAnswer:
+        legal = [event for event in error.legal if event in BACK_OFFICE_EVENTS]
+        answer = self._refused(409, ErrorCode.INVALID_REQUEST, str(error))
+        more = {"state": str(error.state), "legalEvents": legal}
+        return EventAnswer(409, {**answer.body, **more})
+
+    def _refused(self, status: int, code: ErrorCode, *messages: str) -> EventAnswer:
+        uuid = str(self._office.chance.uuid(""))
+        return EventAnswer(status, wire.envelope(code, messages, uuid))
+
+
+def event_from(data: dict[str, Any]) -> BackOfficeEvent:
+    """Read an event back from its stored form."""
+    return BackOfficeEvent(
+        **{
+            **data,
+            "event": Event(data["event"]),
+            "supplier_codes": tuple(data["supplier_codes"]),
+        }
+    )
+
+
+def legal_for_back_office(state: State) -> list[Event]:
+    """List what the back office may say about a problem in `state`."""
+    return [event for event in legal_events(state) if event in BACK_OFFICE_EVENTS]
+
+
+def _plain(event: BackOfficeEvent) -> dict[str, Any]:
+    return {**asdict(event), "supplier_codes": list(event.supplier_codes)}
+
+
+def _happen(case: Case, event: BackOfficeEvent) -> None:
+    if event.back_office_id and not event.change_reference:
+        case.problem.back_office_id = event.back_office_id
+        case.problem.back_office_url = event.back_office_url
+    carried = Carried(event.problem_code, event.text, event.supplier_codes, event.note)
+    HANDLERS.get(event.event, _plainly)(case, event, carried)
+
+
+def _plainly(case: Case, event: BackOfficeEvent, carried: Carried) -> None:
+    case.take(event.event, carried)
+
+
+def _accept(case: Case, event: BackOfficeEvent, carried: Carried) -> None:
+    incident = case.problem.state.incident
+    case.take(Event.ACCEPT, carried)
+    if event.commit:
+        case.take(Event.START)
+    if incident:
+        case.take(Event.JOIN_INCIDENT, incident=incident)
+
+
+def _note(case: Case, _event: BackOfficeEvent, carried: Carried) -> None:
+    case.take(Event.NOTE if carried.text else Event.UPDATE, carried)
+
+
+def _resolve(case: Case, event: BackOfficeEvent, carried: Carried) -> None:
+    if event.resolution is None:
+        raise Incomplete(event.event, ["resolution"])
+    details = dict(event.resolution)
+    violations = list(details.pop("slaViolation", []))
+    resolution = Resolution(
+        problem_id=case.problem.id,
+        reference=case.office.reference(case.problem.tenant),
+        status=ResolutionStatus.PENDING,
+        details=details,
+        resolved_date=case.now,
+        sla_violation=violations,
+    )
+    case.take(Event.RESOLVE, carried, resolution=resolution)
+
+
+def _decide_change(case: Case, event: BackOfficeEvent, carried: Carried) -> None:
+    if event.change_reference is None:
+        raise Incomplete(event.event, ["changeReference"])
+    change = case.uow.changes.find(case.problem.id, event.change_reference)
+    if change is None or change.status is not ChangeStatus.PENDING:
+        raise IllegalMove(case.problem.state, event.event)
+    if event.back_office_id:
+        change.back_office_id = event.back_office_id
+        change.back_office_url = event.back_office_url
+    case.take(event.event, _with_code(carried, event, change), change=change)
+
+
+def _with_code(carried: Carried, event: BackOfficeEvent, change: ChangeRequest) -> Carried:
+    told = carried.problem_code is not None or event.event is Event.REJECT_CHANGE
+    if told or change.kind is ChangeKind.AMENDMENT:
+        return carried
+    return Carried(cancelled_code(change), carried.text, carried.supplier_codes, carried.note)
+
+
+HANDLERS: dict[Event, Callable[[Case, BackOfficeEvent, Carried], None]] = {
+    Event.ACCEPT: _accept,
+    Event.NOTE: _note,
+    Event.RESOLVE: _resolve,
+    Event.ACCEPT_CHANGE: _decide_change,
+    Event.REJECT_CHANGE: _decide_change,
+}

@@ -1,0 +1,116 @@
+"""What happens when its time has come: closure, the notice of it, events that were kept for later."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from supplier_api.desk.case import CLOSURE, CLOSURE_NOTICE, Case, closure_times
+from supplier_api.desk.errors import Incomplete
+from supplier_api.desk.incidents import JOIN, LEAVE, Incidents
+from supplier_api.desk.model import Office
+from supplier_api.desk.progress import LATER, Progress, event_from
+from supplier_api.observability import get_logger
+from supplier_api.problems.kci import Carried
+from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.model import Base
+from supplier_api.store import StoreUnavailable, UnitOfWork
+from supplier_api.store.timers import Timer
+
+# A timer whose work fails is tried again after this long, so that it cannot hold up the others.
+AFTER_FAILURE = timedelta(minutes=1)
+log = get_logger(__name__)
+
+
+class Timers:
+    """Runs the timers that are due, each in one transaction under its problem's lock."""
+
+    def __init__(self, office: Office, progress: Progress, incidents: Incidents) -> None:
+        """Work with `office`."""
+        self._office = office
+        self._progress = progress
+        self._incidents = incidents
+        self._handlers: dict[str, Callable[[UnitOfWork, Timer], datetime | None]] = {
+            CLOSURE_NOTICE: self._give_notice,
+            CLOSURE: self._close,
+            LATER: self._say,
+            JOIN: incidents.join_some,
+            LEAVE: incidents.leave_some,
+        }
+
+    def run_due(self, limit: int = 100) -> int:
+        """Run up to `limit` due timers, the earliest first; return how many were looked at.
+
+        Raises StoreUnavailable.
+        """
+        now, offsets = self._office.machine.now(), self._office.business.offsets()
+        due = self._office.store.read(lambda uow: uow.timers.due(now, offsets, limit))
+        for timer in due:
+            self._run(timer)
+        return len(due)
+
+    def next_due(self) -> datetime | None:
+        """Return the machine time at which the earliest timer becomes due."""
+        offsets = self._office.business.offsets()
+        return self._office.store.read(lambda uow: uow.timers.next_due(offsets))
+
+    def _run(self, timer: Timer) -> None:
+        try:
+            self._office.store.write(lambda uow: self._fire(uow, timer))
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.error("timer.failed", kind=timer.kind, error=type(error).__name__, exc_info=True)
+            later = self._office.business.now(timer.tenant) + AFTER_FAILURE
+            self._office.store.write(lambda uow: uow.timers.move(timer.id, later))
+
+    def _fire(self, uow: UnitOfWork, found: Timer) -> None:
+        if found.problem_id is not None:
+            uow.problems.lock(found.problem_id)
+        # Another worker may have run or moved it before we had the lock.
+        timer = uow.timers.lock(found.id)
+        if timer is None or timer.due_at > self._office.business.now(timer.tenant):
+            return
+        again = self._handlers[timer.kind](uow, timer)
+        if again is None:
+            uow.timers.delete(timer.id)
+        else:
+            uow.timers.move(timer.id, again)
+
+    def _give_notice(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+        day = f"{self._closes(uow, timer):%d %B %Y}"
+        text = f"Without an answer to the resolution this service problem is closed on {day}."
+        return self._while_resolved(uow, timer, Event.GIVE_NOTICE, Carried(text=text))
+
+    def _close(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+        return self._while_resolved(uow, timer, Event.CLOSE, Carried())
+
+    def _while_resolved(
+        self, uow: UnitOfWork, timer: Timer, event: Event, carried: Carried
+    ) -> datetime | None:
+        assert timer.problem_id is not None
+        problem = uow.problems.lock(timer.problem_id)
+        resolution = uow.resolutions.current(timer.problem_id)
+        over = problem.state.base is not Base.RESOLVED
+        if over or resolution is None or resolution.reference != timer.subject:
+            return None
+        case = Case(self._office, uow, problem)
+        # The tenant's time runs from when the gateway took the RESOLVED; until then start anew.
+        times = dict(closure_times(self._office, resolution.taken or case.now))
+        if times[timer.kind] > case.now:
+            return times[timer.kind]
+        case.take(event, carried, resolution=resolution)
+        case.finish()
+        return None
+
+    def _closes(self, uow: UnitOfWork, timer: Timer) -> datetime:
+        """Return when the problem closes: the moment of the timer that stands beside this one."""
+        assert timer.problem_id is not None
+        beside = [each for each in uow.timers.of(timer.problem_id) if each.kind == CLOSURE]
+        return beside[0].due_at if beside else timer.due_at + self._office.policy.notice
+
+    def _say(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+        assert timer.problem_id is not None
+        try:
+            self._progress.apply(uow, timer.problem_id, event_from(dict(timer.data or {})))
+        except Incomplete as error:
+            log.error("timer.incomplete", kind=timer.kind, error="; ".join(error.messages))
+        return None
