@@ -1,0 +1,1 @@
+"""Delivery: what leaves the house, and what is done when its time has come."""

@@ -1,0 +1,97 @@
+"""What the gateway's answers to KCIs mean: pure functions."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import orjson
+
+from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.problems.codes import ErrorCode
+
+REFUSALS = frozenset({400, 413, 422})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gateway answered; `code` and `messages` are those of the published envelope."""
+
+    status: int
+    retry_after: float | None = None
+    code: str | None = None
+    messages: tuple[str, ...] = ()
+
+
+def read_answer(status: int, retry_after: str | None, body: bytes, now: datetime) -> Answer:
+    """Read what came over the wire; `retry_after` is the header, as seconds or as a date."""
+    code, messages = _envelope(body)
+    return Answer(status, _seconds(retry_after, now), code, messages)
+
+
+def reply_for(answer: Answer, already_received: re.Pattern[str]) -> Reply:
+    """Say what the gateway's answer means for a KCI.
+
+    Refused for good: 400, 413, 422. NOT_FOUND in any of them, or a 404 in the published envelope,
+    may change. Everything else but 2xx is the gateway's own trouble.
+    """
+    return Reply(
+        _meaning(answer),
+        _detail(answer),
+        answer.status,
+        repeat=_is_repeat(answer, already_received),
+        unknown=answer.status >= 500,
+        retry_after=answer.retry_after,
+    )
+
+
+def _meaning(answer: Answer) -> Meaning:
+    if 200 <= answer.status < 300:
+        return Meaning.TAKEN
+    if answer.status == 404 and answer.code is not None:
+        return Meaning.NOT_FOUND
+    if answer.status in REFUSALS:
+        not_found = answer.code == ErrorCode.NOT_FOUND
+        return Meaning.NOT_FOUND if not_found else Meaning.REFUSED
+    return Meaning.TROUBLE
+
+
+def _is_repeat(answer: Answer, already_received: re.Pattern[str]) -> bool:
+    if answer.status == 422:
+        return any(already_received.search(text) for text in answer.messages)
+    return answer.status == 409
+
+
+def _detail(answer: Answer) -> str:
+    # Only a published code is repeated: anything else might hold what must not be kept.
+    known = answer.code in set(ErrorCode)
+    return f"{answer.status} {answer.code}" if known else str(answer.status)
+
+
+def _envelope(body: bytes) -> tuple[str | None, tuple[str, ...]]:
+    """Return code and messages of the published error envelope; None if it is not one."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None, ()
+    if not isinstance(document, dict) or not isinstance(document.get("code"), str):
+        return None, ()
+    messages = document.get("messages")
+    texts = messages if isinstance(messages, list) else []
+    return document["code"], tuple(text for text in texts if isinstance(text, str))
+
+
+def _seconds(retry_after: str | None, now: datetime) -> float | None:
+    """Read Retry-After (RFC 9110, section 10.2.3): seconds, or a date."""
+    if retry_after is None:
+        return None
+    if retry_after.isascii() and retry_after.isdigit():
+        # Longer than any wait of ours, and within what a number can be.
+        return float(retry_after[:9])
+    try:
+        date = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    # "-0000" stands for UTC without saying so.
+    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (aware - now).total_seconds())

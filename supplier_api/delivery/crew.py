@@ -1,0 +1,119 @@
+"""A fixed number of threads that work on jobs; one that gets stuck is given up and replaced."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from supplier_api.clock import MachineClock
+from supplier_api.observability import get_logger
+
+Job = TypeVar("Job")
+log = get_logger(__name__)
+
+
+class Crew(Generic[Job]):
+    """The threads of one destination and the jobs in their hands.
+
+    A look-up of a name cannot be interrupted from outside. A thread that has been at one job for
+    `patience` seconds is left to itself: it no longer counts, and ends when it wakes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        work: Callable[[Job], None],
+        when_done: Callable[[], None],
+        clock: MachineClock,
+        patience: float,
+    ) -> None:
+        """Prepare `size` threads that do `work`, and call `when_done` after each job."""
+        self._name = name
+        self._size = size
+        self._work = work
+        self._when_done = when_done
+        self._clock = clock
+        self._patience = patience
+        self._changed = threading.Condition()
+        self._waiting: deque[Job] = deque()
+        self._busy: dict[int, tuple[Job, float]] = {}
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start the threads."""
+        for _ in range(self._size):
+            self._hire()
+
+    def hand(self, job: Job) -> None:
+        """Have a thread do `job` as soon as one is free."""
+        with self._changed:
+            self._waiting.append(job)
+            self._changed.notify()
+
+    def free(self) -> int:
+        """Return how many threads have nothing to do and nothing waiting for them."""
+        with self._changed:
+            return max(0, self._size - len(self._busy) - len(self._waiting))
+
+    def in_hand(self) -> list[Job]:
+        """Return the jobs that are being worked on or wait for a thread."""
+        with self._changed:
+            return [*self._waiting, *(job for job, _ in self._busy.values())]
+
+    def replace_stuck(self) -> None:
+        """Give up the threads that have been at one job for too long, and start others instead."""
+        now = self._clock.monotonic()
+        with self._changed:
+            stuck = [key for key, (_, since) in self._busy.items() if now - since > self._patience]
+            for key in stuck:
+                del self._busy[key]
+        for _ in stuck:
+            log.error("thread.given-up", crew=self._name, seconds=self._patience)
+            self._hire()
+
+    def stop(self) -> list[Job]:
+        """Let no further job begin, and return those that have not begun."""
+        with self._changed:
+            self._stopping = True
+            left = list(self._waiting)
+            self._waiting.clear()
+            self._changed.notify_all()
+        return left
+
+    def join(self, seconds: float) -> bool:
+        """Wait up to `seconds` until no job is in hand; return whether that is so."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not self._busy and not self._waiting, max(0.0, seconds)
+            )
+
+    def _hire(self) -> None:
+        threading.Thread(target=self._run, name=self._name, daemon=True).start()
+
+    def _run(self) -> None:
+        me = threading.get_ident()
+        while (job := self._take(me)) is not None:
+            try:
+                self._work(job)
+            except Exception as error:
+                log.error("job.failed", error=type(error).__name__, exc_info=True)
+            if not self._done(me):
+                return
+            self._when_done()
+
+    def _take(self, me: int) -> Job | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._stopping)
+            if self._stopping:
+                return None
+            job = self._waiting.popleft()
+            self._busy[me] = job, self._clock.monotonic()
+            return job
+
+    def _done(self, me: int) -> bool:
+        """Note the end of a job; return whether the thread still belongs to the crew."""
+        with self._changed:
+            belongs = self._busy.pop(me, None) is not None
+            self._changed.notify_all()
+            return belongs

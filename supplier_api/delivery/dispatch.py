@@ -1,0 +1,119 @@
+"""Claims lanes that are due and hands them to the threads of their destination."""
+
+import threading
+from datetime import timedelta
+
+from supplier_api.chance import Chance
+from supplier_api.clock import MachineClock
+from supplier_api.delivery.carrier import Carrier, Destination, Hold
+from supplier_api.delivery.crew import Crew
+from supplier_api.delivery.loop import LOOK_EVERY, Loop
+from supplier_api.observability import get_logger
+from supplier_api.store import Store, StoreUnavailable
+from supplier_api.store.claims import Fenced
+from supplier_api.store.wakeup import Bell
+
+# Lanes may be due that we cannot take now, locked by others or too many that failed before.
+LOOK_AGAIN = 0.05  # seconds
+log = get_logger(__name__)
+
+
+class Dispatcher:
+    """Delivers to one destination, with threads of its own.
+
+    It claims at most twice as many lanes as threads are free, so that no claim waits long. Lanes
+    whose last attempt failed use at most a quarter of the threads: they may fail slowly again.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        store: Store,
+        clock: MachineClock,
+        chance: Chance,
+        bell: Bell,
+        owner: str,
+        lease: float,
+    ) -> None:
+        """Prepare to deliver as `owner`, holding a lane for `lease` seconds at a time."""
+        self._to = destination
+        self._store = store
+        self._clock = clock
+        self._owner = owner
+        self._lease = lease
+        self._stopping = threading.Event()
+        self._carrier = Carrier(destination, store, clock, chance, lease, self._stopping)
+        self._crew: Crew[Hold] = Crew(
+            f"to-{destination.name}",
+            destination.threads,
+            self._carrier.carry,
+            bell.ring,
+            clock,
+            patience=lease,
+        )
+        self._loop = Loop(f"dispatch-{destination.name}", self.turn, bell, clock)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._crew.start()
+        self._loop.start()
+
+    def give_back(self, seconds: float) -> None:
+        """Claim nothing more, begin no further message, and give back the lanes not being sent.
+
+        Waits up to `seconds` for a claim under way.
+        """
+        self._stopping.set()
+        self._loop.stop(seconds)
+        for hold in self._crew.stop():
+            try:
+                self._carrier.give_back(hold)
+            except (Fenced, StoreUnavailable) as error:
+                log.warning("lane.not-given-back", error=type(error).__name__)
+
+    def finish(self, seconds: float) -> bool:
+        """Wait up to `seconds` for what is being sent; return whether all of it is settled."""
+        return self._crew.join(seconds)
+
+    def healthy(self) -> bool:
+        """Tell whether lanes are being looked after."""
+        return self._loop.healthy()
+
+    def turn(self) -> float:
+        """Claim what is due, as far as there are threads; return seconds until the next look."""
+        self._crew.replace_stuck()
+        limit, failed = self._room()
+        if limit == 0:
+            return LOOK_EVERY
+        left = self._seconds_until_due()
+        if left > 0:
+            return left
+        self._claim(limit, failed)
+        return max(self._seconds_until_due(), LOOK_AGAIN)
+
+    def _room(self) -> tuple[int, int]:
+        """Return how many lanes to claim at most, and how many of them after a failure."""
+        quarter = max(1, self._to.threads // 4)
+        failed = sum(1 for hold in self._crew.in_hand() if hold.claim.attempts > 0)
+        return 2 * self._crew.free(), max(0, quarter - failed)
+
+    def _seconds_until_due(self) -> float:
+        due_at = self._store.read(lambda uow: uow.lanes.next_due(self._to.name))
+        if due_at is None:
+            return LOOK_EVERY
+        return (due_at - self._clock.now()).total_seconds()
+
+    def _claim(self, limit: int, failed: int) -> None:
+        now, ends = self._clock.now(), self._clock.monotonic() + self._lease
+        claims = self._store.write(
+            lambda uow: uow.lanes.claim(
+                self._to.name,
+                self._owner,
+                now,
+                now + timedelta(seconds=self._lease),
+                limit=limit,
+                failed=failed,
+            )
+        )
+        for claim in claims:
+            self._crew.hand(Hold(claim, ends))

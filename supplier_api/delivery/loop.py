@@ -1,0 +1,59 @@
+"""A thread that looks for work, and sleeps until a bell rings or the next work is due."""
+
+import threading
+from collections.abc import Callable
+
+from supplier_api.clock import MachineClock
+from supplier_api.observability import get_logger
+from supplier_api.store import StoreUnavailable
+from supplier_api.store.wakeup import Bell
+
+LOOK_EVERY = 5.0  # seconds; a bell that did not ring costs no more than this
+AFTER_FAILURE = 1.0  # seconds
+STUCK_AFTER = 60.0  # seconds
+log = get_logger(__name__)
+
+
+class Loop:
+    """Takes turns until it is stopped; a turn that fails is followed by another a second later."""
+
+    def __init__(
+        self, name: str, turn: Callable[[], float], bell: Bell, clock: MachineClock
+    ) -> None:
+        """Prepare to call `turn`, which returns the seconds until it has to be called again."""
+        self._name = name
+        self._turn = turn
+        self._bell = bell
+        self._clock = clock
+        self._stop = threading.Event()
+        self._last_turn = clock.monotonic()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to take turns."""
+        self._thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """Take no further turn; returns when the current one is over, or after `seconds`."""
+        self._stop.set()
+        self._bell.ring()
+        self._thread.join(max(0.0, seconds))
+
+    def healthy(self) -> bool:
+        """Tell whether turns are being taken."""
+        stuck = self._clock.monotonic() - self._last_turn > STUCK_AFTER
+        return self._thread.is_alive() and not stuck
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._last_turn = self._clock.monotonic()
+            try:
+                seconds = self._turn()
+            except StoreUnavailable as error:
+                log.warning("loop.no-database", loop=self._name, error=str(error))
+                self._stop.wait(AFTER_FAILURE)
+            except Exception as error:
+                log.error("loop.failed", loop=self._name, error=type(error).__name__, exc_info=True)
+                self._stop.wait(AFTER_FAILURE)
+            else:
+                self._bell.wait(min(seconds, LOOK_EVERY))

@@ -1,0 +1,41 @@
+"""What came of sending a message once, in words that fit every destination."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from supplier_api.store.claims import Message
+
+
+class Meaning(StrEnum):
+    """What a receiver's answer, or its absence, means for the message."""
+
+    TAKEN = "taken"
+    REFUSED = "refused for good"
+    NOT_FOUND = "unknown there"
+    TROUBLE = "the destination's own trouble"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of one attempt.
+
+    `detail` is kept with the message, for operators: short, and no body. `repeat`: the
+    receiver says that it has the message already. `unknown`: it may have the message although it
+    did not say so. `retry_after` is in seconds. `answer` is what the desk has to act on, if at all.
+    """
+
+    meaning: Meaning
+    detail: str
+    status: int | None = None
+    repeat: bool = False
+    unknown: bool = False
+    retry_after: float | None = None
+    answer: object = None
+
+
+class Courier(Protocol):
+    """Carries messages to one destination; used by several threads at once."""
+
+    def send(self, message: Message, seconds: float) -> Reply:
+        """Send `message` once, within `seconds` in all, and tell what came of it."""

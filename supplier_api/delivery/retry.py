@@ -1,0 +1,94 @@
+"""When a message is sent again, and when it is not: a pure function that returns a decision."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from supplier_api.delivery.reply import Meaning, Reply
+
+# For so long after a request of the gateway, "not found" may only mean "not stored yet".
+NOT_FOUND_GRACE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient we are with a destination; the values are settings, section `delivery`.
+
+    `waits` follow the first, second, ... failure of a message; the last one repeats. `jitter` is
+    the greatest share that is added to a wait. A longer Retry-After is cut to `retry_after_max`. A
+    message that fails when its first attempt is `max_age` ago becomes a dead letter.
+    """
+
+    waits: tuple[timedelta, ...]
+    jitter: float
+    retry_after_max: timedelta
+    max_age: timedelta
+
+    def wait_after(self, failures: int) -> timedelta:
+        """Return the wait that follows the last of so many failures, without jitter."""
+        return self.waits[min(failures, len(self.waits)) - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What came of a message before the attempt that is being judged.
+
+    `unknown`: an earlier attempt may have arrived. `last_request` is when the gateway last sent a
+    request for this problem. `others_succeed`: the destination has taken other messages lately.
+    """
+
+    attempts: int = 0
+    first_attempt: datetime | None = None
+    unknown: bool = False
+    last_request: datetime | None = None
+    others_succeed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The receiver has the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The receiver will never take the message as it is: a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The message is too old to be tried again: a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """The message is sent again at `at`."""
+
+    at: datetime
+
+
+Decision = Delivered | Refused | Expired | RetryAt
+
+
+def decide(
+    reply: Reply, history: History, policy: Policy, now: datetime, jitter: float
+) -> Decision:
+    """Say what becomes of a message after an attempt that ended at `now` with `reply`.
+
+    `jitter` is the share to add to the wait, from 0 to the policy's. No message becomes too old
+    because its destination takes nothing at all: its age counts only while others arrive.
+    """
+    if reply.meaning is Meaning.TAKEN or (reply.repeat and history.unknown):
+        return Delivered()
+    if reply.meaning is Meaning.REFUSED:
+        return Refused()
+    if reply.meaning is Meaning.NOT_FOUND and not _asked_lately(history, now):
+        return Refused()
+    first_attempt = history.first_attempt or now
+    if now - first_attempt >= policy.max_age and history.others_succeed:
+        return Expired()
+    planned = policy.wait_after(history.attempts + 1) * (1 + jitter)
+    asked = min(timedelta(seconds=reply.retry_after or 0), policy.retry_after_max)
+    return RetryAt(now + max(planned, asked))
+
+
+def _asked_lately(history: History, now: datetime) -> bool:
+    return history.last_request is not None and now < history.last_request + NOT_FOUND_GRACE

@@ -1,0 +1,133 @@
+"""The one place that builds HTTP sessions for calls to the outside.
+
+A session takes nothing from the environment: no proxy variables, and no .netrc that would replace
+our bearer token. Redirects are never followed: requests would turn the POST into a GET, and that
+might "succeed". Each thread has its own session, so that its connections stay open between calls.
+"""
+
+import socket
+import threading
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from supplier_api.delivery import watchdog
+
+
+class Sessions:
+    """The sessions of one destination, by thread."""
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float = 5.0,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
+        no_proxy: tuple[str, ...] = (),
+    ) -> None:
+        """Prepare sessions.
+
+        `connect_timeout` is in seconds; `ca_file` (PEM) replaces the usual authorities; `proxy` is
+        used but for loopback and for hosts that are, or end in, a name of `no_proxy`.
+        """
+        self._connect_timeout = connect_timeout
+        self._verify: str | bool = str(ca_file) if ca_file else True
+        self._proxy = proxy
+        self._no_proxy = no_proxy
+        self._of_thread = threading.local()
+
+    def post(
+        self,
+        url: str,
+        *,
+        data: bytes | Mapping[str, str],
+        headers: Mapping[str, str],
+        read_timeout: float,
+    ) -> requests.Response:
+        """POST `data` (a mapping as a form) and return the answer, its body still to be read.
+
+        `read_timeout`, in seconds, holds for each read. Raises requests' and urllib3's errors.
+        """
+        return self._session().post(
+            url,
+            data=data,
+            headers=headers,
+            timeout=(self._connect_timeout, max(read_timeout, 0.001)),
+            allow_redirects=False,
+            stream=True,
+            verify=self._verify,
+            proxies=self._proxies(url),
+        )
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._of_thread, "session", None)
+        if session is None:
+            session = self._of_thread.session = requests.Session()
+            session.trust_env = False
+            session.mount("http://", _WatchedAdapter())
+            session.mount("https://", _WatchedAdapter())
+        return session
+
+    def _proxies(self, url: str) -> dict[str, str]:
+        if self._proxy is None or _goes_direct(urlsplit(url).hostname or "", self._no_proxy):
+            return {}
+        return {"http": self._proxy, "https": self._proxy}
+
+
+def _goes_direct(host: str, no_proxy: tuple[str, ...]) -> bool:
+    names = [name.lower().lstrip(".") for name in no_proxy]
+    return _is_loopback(host) or any(host == name or host.endswith(f".{name}") for name in names)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _WatchedConnection(HTTPConnection):
+    """Puts itself under the watch of the call that uses it, from its first byte on."""
+
+    def _new_conn(self) -> socket.socket:
+        new = super()._new_conn()
+        watchdog.seize(new)
+        return new
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is not None:
+            watchdog.seize(self.sock)
+        super().request(*args, **kwargs)
+
+
+class _WatchedTlsConnection(_WatchedConnection, HTTPSConnection):
+    pass
+
+
+class _WatchedPool(HTTPConnectionPool):
+    ConnectionCls = _WatchedConnection
+
+
+class _WatchedTlsPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedTlsConnection
+
+
+_POOLS = {"http": _WatchedPool, "https": _WatchedTlsPool}
+
+
+class _WatchedAdapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> PoolManager:
+        manager: PoolManager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager

@@ -1,0 +1,65 @@
+"""The worker: everything that runs beside the web servers, in one process."""
+
+from collections.abc import Sequence
+
+from supplier_api.clock import MachineClock
+from supplier_api.delivery.dispatch import Dispatcher
+from supplier_api.delivery.scheduler import Scheduler
+from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.observability import get_logger
+from supplier_api.store.wakeup import Wakeup
+
+log = get_logger(__name__)
+
+
+class Worker:
+    """Delivers messages and runs timers until it is stopped. Any number may run on one database."""
+
+    def __init__(
+        self,
+        dispatchers: Sequence[Dispatcher],
+        scheduler: Scheduler,
+        wakeup: Wakeup,
+        watchdog: Watchdog,
+        clock: MachineClock,
+    ) -> None:
+        """Prepare to run the parts; the bells they wait for are those of `wakeup`."""
+        self._dispatchers = dispatchers
+        self._scheduler = scheduler
+        self._wakeup = wakeup
+        self._watchdog = watchdog
+        self._clock = clock
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._watchdog.start()
+        self._wakeup.start()
+        for dispatcher in self._dispatchers:
+            dispatcher.start()
+        self._scheduler.start()
+        log.info("worker.started")
+
+    def stop(self, grace: float) -> bool:
+        """Give back what is not being sent, and wait up to `grace` seconds for the rest.
+
+        Returns whether all of it is settled. What is not is taken over, as of unknown outcome, when
+        its lease ends.
+        """
+        until = self._clock.monotonic() + grace
+        for dispatcher in self._dispatchers:
+            dispatcher.give_back(until - self._clock.monotonic())
+        self._scheduler.stop(until - self._clock.monotonic())
+        settled = all(each.finish(until - self._clock.monotonic()) for each in self._dispatchers)
+        self._wakeup.stop()
+        self._watchdog.stop()
+        log.info("worker.stopped", settled=settled)
+        return settled
+
+    def healthy(self) -> bool:
+        """Tell whether every part of it is at work."""
+        return (
+            all(dispatcher.healthy() for dispatcher in self._dispatchers)
+            and self._scheduler.healthy()
+            and self._wakeup.alive()
+            and self._watchdog.alive()
+        )
