@@ -1,0 +1,123 @@
+"""The RSA keys that tokens are signed with."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Protocol
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from jwt.algorithms import RSAAlgorithm
+from jwt.utils import base64url_encode
+
+from supplier_api.clock import MachineClock
+
+KEY_BITS = 2048
+PUBLIC_EXPONENT = 65537
+# How often, in seconds, an unknown key id may make us look at the stored keys again.
+RELOAD_PAUSE = 5.0
+
+
+class Key(Protocol):
+    """A stored key."""
+
+    @property
+    def kid(self) -> str:
+        """The id by which a token names the key."""
+
+    @property
+    def private_pem(self) -> str:
+        """The private key in PEM (PKCS #8)."""
+
+
+class Keys(Protocol):
+    """Where the keys are kept, for all processes."""
+
+    def all(self) -> Sequence[Key]:
+        """Return every key, at least one, the one to sign with last."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made."""
+
+    kid: str
+    private_pem: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    kid: str
+    private: RSAPrivateKey
+
+
+def new_key() -> NewKey:
+    """Make an RSA key; its id is the thumbprint of its public half (RFC 7638)."""
+    private = generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
+    members = {name: public[name] for name in ("e", "kty", "n")}
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    thumbprint = hashlib.sha256(canonical.encode()).digest()
+    return NewKey(base64url_encode(thumbprint).decode(), pem.decode())
+
+
+class KeyRing:
+    """The keys of one process, read once and again when a token names one that is not known."""
+
+    def __init__(self, keys: Keys, clock: MachineClock) -> None:
+        """Read from `keys` when first needed."""
+        self._keys = keys
+        self._clock = clock
+        self._lock = Lock()
+        self._pairs: Mapping[str, _Pair] = {}
+        self._read_at: float | None = None
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """Return a JWT (RS256) over `claims`, signed with the newest key."""
+        newest = list(self._known().values())[-1]
+        header = {"kid": newest.kid, "typ": "at+jwt"}
+        return jwt.encode(dict(claims), newest.private, algorithm="RS256", headers=header)
+
+    def public(self, kid: str) -> Any:
+        """Return the public key called `kid`, or None if nobody has signed with such a key."""
+        pair = self._known().get(kid) or self._known(again=True).get(kid)
+        return pair and pair.private.public_key()
+
+    def jwks(self) -> dict[str, Any]:
+        """Return the public keys as a JSON Web Key Set (RFC 7517)."""
+        return {
+            "keys": [
+                {
+                    **RSAAlgorithm.to_jwk(pair.private.public_key(), as_dict=True),
+                    "kid": pair.kid,
+                    "alg": "RS256",
+                    "use": "sig",
+                }
+                for pair in self._known(again=True).values()
+            ]
+        }
+
+    def _known(self, *, again: bool = False) -> Mapping[str, _Pair]:
+        with self._lock:
+            now = self._clock.monotonic()
+            unread = self._read_at is None
+            if unread or (again and now - (self._read_at or 0.0) >= RELOAD_PAUSE):
+                self._pairs = {key.kid: _load(key) for key in self._keys.all()}
+                self._read_at = now
+            return self._pairs
+
+
+def _load(key: Key) -> _Pair:
+    private = load_pem_private_key(key.private_pem.encode(), password=None)
+    if not isinstance(private, RSAPrivateKey):
+        raise TypeError(f"signing key {key.kid} is no RSA key")
+    return _Pair(key.kid, private)

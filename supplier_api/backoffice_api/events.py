@@ -1,0 +1,109 @@
+"""POST /back-office/v1/problems/{reference}/events: what happened to a problem."""
+
+from typing import Any
+
+import orjson
+from flask import Response, request
+from flask_smorest import Api, Blueprint
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from supplier_api.access import Gate
+from supplier_api.backoffice_api.schemas import EVENT, read_event
+from supplier_api.desk.progress import Progress
+from supplier_api.observability import bind
+from supplier_api.wire import Malformed, read_json
+from supplier_api.wire.messages import ERROR
+
+SCOPE = "back-office"
+PREFIX = "/back-office/v1"
+JSON = "application/json"
+REFERENCE = {
+    "name": "reference",
+    "in": "path",
+    "required": True,
+    "description": "Our reference of the problem, the gateway's id, or the back office's own ticket",
+    "schema": {"type": "string", "minLength": 1},
+    "example": "SP_7K2M9QX4TD",
+}
+DONE = {
+    "type": "object",
+    "required": ["reference", "status"],
+    "properties": {
+        "reference": {"type": "string", "description": "Our reference of the problem"},
+        "status": {"type": "string", "description": "Where the problem stands now"},
+    },
+}
+CONFLICT = {
+    "type": "object",
+    "required": ["uuid", "code", "messages", "state", "legalEvents"],
+    "properties": {
+        "uuid": {"type": "string", "format": "uuid"},
+        "code": {"type": "string"},
+        "messages": {"type": "array", "items": {"type": "string"}},
+        "state": {"type": "string", "description": "Where the problem stands"},
+        "legalEvents": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "What is possible there instead",
+        },
+    },
+}
+
+
+def register(api: Api, gate: Gate, progress: Progress) -> None:
+    """Add the back office's door to the application that `api` describes."""
+    blueprint = Blueprint(
+        SCOPE, __name__, url_prefix=PREFIX, description="What the supplier's own systems say"
+    )
+
+    @blueprint.route("/problems/<reference>/events", methods=["POST"])
+    @blueprint.doc(**_description())
+    def event(reference: str) -> Response:
+        """Say what happened to a problem.
+
+        Each event has an id of the back office's own; the same id again gets the same answer and
+        nothing is done. An event that is not possible where the problem stands is answered 409 for
+        good, with the state and what is possible there.
+        """
+        gate.admit(request.headers.get("Authorization"), SCOPE)
+        happened = read_event(read_json(_body()))
+        with bind(reference=reference):
+            answer = progress.event(reference, happened)
+        return Response(orjson.dumps(answer.body), answer.status, content_type=JSON)
+
+    api.register_blueprint(blueprint)
+
+
+def _body() -> bytes:
+    if request.mimetype != JSON:
+        raise Malformed([f"Content-Type: expected {JSON}"])
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise Malformed([f"body: expected at most {request.max_content_length} bytes"]) from None
+    except ClientDisconnected:
+        raise Malformed(["body: shorter than its Content-Length"]) from None
+
+
+def _description() -> dict[str, Any]:
+    def answer(text: str, schema: object = None) -> dict[str, Any]:
+        content = {"content": {JSON: {"schema": schema}}} if schema is not None else {}
+        return {"description": text, **content}
+
+    return {
+        "operationId": "back-office-event",
+        "parameters": [REFERENCE],
+        "requestBody": {"required": True, "content": {JSON: {"schema": EVENT}}},
+        "responses": {
+            "200": answer("Done", DONE),
+            "400": answer("The request cannot be read", ERROR),
+            "401": answer("No token, or not a good one", ERROR),
+            "403": answer("The token is not good for this"),
+            "404": answer("No such problem", ERROR),
+            "409": answer("Not possible where the problem stands", CONFLICT),
+            "422": answer("Something is missing or wrong", ERROR),
+            "500": answer("Unexpected error - the uuid is in the log", ERROR),
+            "503": answer("Temporarily unavailable"),
+        },
+        "security": [{"oauth2": [SCOPE]}, {"bearer": []}],
+    }

@@ -1,0 +1,68 @@
+"""The way every call of the gateway takes: access, operation switched on, reading, desk.
+
+Unknown paths and wrong methods were turned away before. What stops a call on its way is raised and
+answered in `errors`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from flask import Response, g, request
+from marshmallow import Schema
+
+from supplier_api.desk.model import Answer, Caller
+from supplier_api.gateway_api.parts import Desk, parts
+from supplier_api.gateway_api.reading import read
+from supplier_api.observability import bind
+
+Ask = Callable[[Desk, Caller, dict[str, Any]], Answer]
+
+
+class SwitchedOff(Exception):
+    """The supplier does not offer this operation: 501."""
+
+
+class NotKnown(Exception):
+    """The request is about something that the supplier does not know: 422, not 404."""
+
+
+def serve(operation: str, schema: Schema, ask: Ask) -> Response:
+    """Answer the current request, which is one for `operation` with a body that `schema` checks.
+
+    `operation` is the name that both the scope of a token and the settings know it by.
+    """
+    here = parts()
+    here.gate.admit(request.headers.get("Authorization"), operation)
+    if operation not in here.server.operations:
+        raise SwitchedOff(operation)
+    headers, document = read(request, schema)
+    caller = Caller(headers.tenant, headers.request_id, headers.conversation_id, g.entered)
+    # Kept for the lines that are logged about this request outside the block below.
+    g.ids = {
+        "request_id": headers.request_id,
+        "conversation_id": headers.conversation_id,
+        "tenant": headers.tenant,
+        "gateway_id": document.get("id"),
+    }
+    with bind(**g.ids):
+        return respond(ask(here.desk, caller, document))
+
+
+def respond(answer: Answer) -> Response:
+    """Turn the desk's answer into a response; without a body it has no content type either."""
+    if answer.body is None:
+        return empty(answer.status)
+    return json_response(answer.body, answer.status)
+
+
+def json_response(body: Any, status: int) -> Response:
+    """Return a response with `body` as JSON."""
+    return Response(orjson.dumps(body), status, content_type="application/json")
+
+
+def empty(status: int) -> Response:
+    """Return a response without a body."""
+    response = Response(status=status)
+    del response.headers["Content-Type"]
+    return response

@@ -1,0 +1,72 @@
+"""The description of the calls, served at /openapi.json and shown by Swagger UI at /docs.
+
+`python -m supplier_api.gateway_api` prints it; docs/api/supplier.json is that, committed.
+"""
+
+from typing import Any
+
+from flask import Blueprint, Flask, Response, send_from_directory
+from swagger_ui_bundle import swagger_ui_path
+
+from supplier_api.gateway_api import amendments, cancellations, problems, resolutions
+from supplier_api.gateway_api.description import BEARER, OAUTH2
+from supplier_api.gateway_api.errors import SupplierApi
+from supplier_api.gateway_api.tokens import TOKEN_PATH
+from supplier_api.wire import CONTRACT
+
+CALLS = (problems, amendments, cancellations, resolutions)
+
+DESCRIPTION = f"""\
+The supplier's side of the Fibre Cafe gateway: Supplier API {CONTRACT.supplier_api}. Updates (KCIs)
+go to the gateway by the Supplier Updates API {CONTRACT.supplier_updates}.
+
+Where something is missing or has a wrong JSON type (null is one, for every field) the answer is
+400, where a value breaks a constraint or a rule of the supplier it is 422. Both list every error.
+Fields that are not described are ignored. An unknown path is answered 404, a wrong method 405."""
+
+_SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
+    OAUTH2: {
+        "type": "oauth2",
+        "description": "A token of the supplier's own issuer",
+        "flows": {
+            "clientCredentials": {
+                "tokenUrl": TOKEN_PATH,
+                "scopes": {call.OPERATION: call.blueprint.description for call in CALLS},
+            }
+        },
+    },
+    BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+}
+
+_assets = Blueprint("docs-assets", __name__)
+
+
+@_assets.get("/docs/assets/<path:name>")
+def swagger_ui(name: str) -> Response:
+    """Return a file of Swagger UI."""
+    return send_from_directory(swagger_ui_path, name)
+
+
+def describe_calls(app: Flask, prefix: str) -> SupplierApi:
+    """Add the four calls below `prefix` to `app`, with their description."""
+    app.config.update(
+        API_TITLE="Supplier API",
+        API_VERSION=CONTRACT.supplier_api,
+        OPENAPI_VERSION="3.0.3",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_SWAGGER_UI_PATH="docs",
+        OPENAPI_SWAGGER_UI_URL="/docs/assets/",
+    )
+    api = SupplierApi(app, spec_kwargs={"info": {"description": DESCRIPTION}})
+    for name, scheme in _SECURITY_SCHEMES.items():
+        api.spec.components.security_scheme(name, scheme)
+    for call in CALLS:
+        api.register_blueprint(call.blueprint, url_prefix=prefix or None)
+    app.register_blueprint(_assets)
+    return api
+
+
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document of a supplier without a prefix."""
+    described: dict[str, Any] = describe_calls(Flask(__name__), "").spec.to_dict()
+    return described

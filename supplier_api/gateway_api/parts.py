@@ -1,0 +1,52 @@
+"""What the gateway's door works with; bound in one place, when the application is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from flask import current_app
+
+from supplier_api.access import ClientCredentials, Gate, KeyRing
+from supplier_api.chance import Chance
+from supplier_api.clock import MachineClock
+from supplier_api.desk.model import Answer, Caller
+from supplier_api.settings import Server
+
+EXTENSION = "supplier_api.gateway_api"
+
+
+class Desk(Protocol):
+    """Who decides. Documents are requests as the wire has them, validated.
+
+    Every call returns the answer to give, or raises desk.errors.Unavailable.
+    """
+
+    def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+        """Take a new service problem."""
+
+    def amend(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+        """Take a request to amend one."""
+
+    def cancel(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+        """Take a request to cancel one."""
+
+    def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> Answer:
+        """Take the tenant's word on the resolution of that reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that the views need."""
+
+    desk: Desk
+    gate: Gate
+    credentials: ClientCredentials
+    ring: KeyRing
+    server: Server
+    machine: MachineClock
+    chance: Chance
+
+
+def parts() -> Parts:
+    """Return the parts of the application that handles the current request."""
+    return cast("Parts", current_app.extensions[EXTENSION])

@@ -1,0 +1,30 @@
+"""Puts the gateway's door into a Flask application."""
+
+from flask import Flask, g
+
+from supplier_api.gateway_api import tokens
+from supplier_api.gateway_api.errors import SupplierApi, register_errors
+from supplier_api.gateway_api.openapi import describe_calls
+from supplier_api.gateway_api.parts import EXTENSION, Parts
+
+
+def register(app: Flask, parts: Parts) -> SupplierApi:
+    """Add the four calls, the token endpoint and the description to `app`.
+
+    It comes before other routes are added: error answers are shaped for the whole application, and
+    in all of it paths and methods are taken as they come (no OPTIONS of its own, no redirects).
+    Returns the description, to which other doors add themselves.
+    """
+    app.extensions[EXTENSION] = parts
+    app.config["MAX_CONTENT_LENGTH"] = parts.server.max_body
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+
+    @app.before_request
+    def note_entry() -> None:
+        g.entered = parts.machine.monotonic()
+
+    register_errors(app)
+    api = describe_calls(app, parts.server.prefix)
+    app.register_blueprint(tokens.blueprint)
+    return api

@@ -1,0 +1,57 @@
+"""The token endpoint (RFC 6749, section 4.4) and the public keys (RFC 7517)."""
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from supplier_api.access import GrantError
+from supplier_api.gateway_api.door import json_response
+from supplier_api.gateway_api.parts import parts
+
+TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
+FORM = "application/x-www-form-urlencoded"
+
+blueprint = Blueprint("tokens", __name__)
+
+
+@blueprint.post(TOKEN_PATH)
+def give_token() -> Response:
+    """Give a client a token for the scopes it asks for, or for all of its own."""
+    if request.mimetype != FORM:
+        raise GrantError("invalid_request", f"expected {FORM}")
+    try:
+        form = list(request.form.items(multi=True))
+    except RequestEntityTooLarge:
+        raise GrantError("invalid_request", "the body is too long") from None
+    grant = parts().credentials.grant(request.headers.get("Authorization"), form)
+    return _uncached(
+        json_response(
+            {
+                "access_token": grant.access_token,
+                "token_type": "Bearer",
+                "expires_in": grant.expires_in,
+                "scope": grant.scope,
+            },
+            200,
+        )
+    )
+
+
+@blueprint.get("/.well-known/jwks.json")
+def show_keys() -> Response:
+    """Return the keys that our tokens can be verified with."""
+    return json_response(parts().ring.jwks(), 200)
+
+
+@blueprint.errorhandler(GrantError)
+def _refuse(error: GrantError) -> Response:
+    body = {"error": error.error, "error_description": error.description}
+    response = _uncached(json_response(body, error.status))
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="supplier-api"'
+    return response
+
+
+def _uncached(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Pragma"] = "no-cache"
+    return response
