@@ -1,0 +1,46 @@
+"""What the sandbox gateway is told at its start: where it keeps its data and whom it knows."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A communications provider that raises problems here, and its client at our token endpoint."""
+
+    name: str
+    client_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Supplier:
+    """A supplier behind this gateway.
+
+    `client_id` and `client_secret` are the supplier's own, for its KCIs at our token endpoint;
+    `gateway_client_id` and `gateway_client_secret` are ours at `token_url`, for our calls to `url`.
+    """
+
+    name: str
+    client_id: str
+    client_secret: str
+    url: str
+    token_url: str
+    gateway_client_id: str
+    gateway_client_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxConfig:
+    """The whole configuration. Times are in seconds, `max_body` in bytes."""
+
+    database_url: str
+    tenants: tuple[Tenant, ...]
+    suppliers: tuple[Supplier, ...]
+    supplier_timeout: float = 10.0
+    gap_patience: float = 60.0
+    token_lifetime: int = 3600
+    max_body: int = 262_144
+
+    def supplier(self, name: str) -> Supplier | None:
+        """Return the supplier of that name, or None."""
+        return next((known for known in self.suppliers if known.name == name), None)

@@ -1,0 +1,150 @@
+"""Carries calls to the suppliers: OAuth2 token, headers, time limits. Never follows a redirect."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from supplier_api.chance import Chance
+from supplier_api.clock import MachineClock
+from supplier_api.sandbox.config import Supplier
+
+CONNECT_TIMEOUT = 5.0  # seconds
+ANSWER_MAX = 1_048_576  # bytes; an honest answer is a few thousand
+TOKEN_LIFETIME = 300.0  # seconds, where the supplier does not say (RFC 6749 lets it be silent)
+REFRESH_BEFORE = 60.0  # seconds: a token that ends sooner is not used for a new call
+
+
+class SupplierSilent(Exception):
+    """The supplier did not answer in time."""
+
+
+class SupplierUnreachable(Exception):
+    """No connection, or one that broke before the answer was complete."""
+
+
+class AccessDenied(Exception):
+    """The supplier gave us no token."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What came back: status, and the body as it was sent."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: str
+    ends: float  # on the monotonic scale
+
+
+def new_session() -> requests.Session:
+    """Return a session without proxy and .netrc of the environment, and without cookies."""
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    return session
+
+
+class Courier:
+    """Calls one supplier; safe for use by many threads.
+
+    Raises SupplierSilent, SupplierUnreachable or AccessDenied when there is no answer to judge.
+    """
+
+    def __init__(
+        self,
+        supplier: Supplier,
+        machine: MachineClock,
+        chance: Chance,
+        timeout: float,
+        session_factory: Callable[[], requests.Session] = new_session,
+    ) -> None:
+        """Wait at most `timeout` seconds between two bytes of an answer."""
+        self._supplier = supplier
+        self._machine = machine
+        self._chance = chance
+        self._timeout = (min(CONNECT_TIMEOUT, timeout), timeout)
+        self._session = session_factory()
+        self._token: _Token | None = None
+        self._token_lock = threading.Lock()
+
+    def send(self, tenant: str, path: str, headers: Mapping[str, str], body: Any) -> HttpAnswer:
+        """POST `body` as JSON to `path` of the supplier and return its answer.
+
+        A 401 is tried once more with a new token.
+        """
+        token = self._token_for_call(refused=None)
+        answer = self._post(tenant, path, headers, body, token)
+        if answer.status == 401:
+            token = self._token_for_call(refused=token)
+            answer = self._post(tenant, path, headers, body, token)
+        return answer
+
+    def close(self) -> None:
+        """Close the connections that are kept for the next call."""
+        self._session.close()
+
+    def _post(
+        self, tenant: str, path: str, headers: Mapping[str, str], body: Any, token: str
+    ) -> HttpAnswer:
+        return self._exchange(
+            self._supplier.url + path,
+            data=json.dumps(body, ensure_ascii=False).encode(),
+            headers={
+                **headers,
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json",
+                "X-Request-ID": str(self._chance.uuid(tenant)),
+                "Tenant": tenant,
+            },
+        )
+
+    def _token_for_call(self, refused: str | None) -> str:
+        """Return the current token, or a new one when it ends soon or was refused."""
+        with self._token_lock:
+            token = self._token
+            fresh = token is not None and token.ends > self._machine.monotonic()
+            if token is None or not fresh or token.value == refused:
+                token = self._token = self._fetch_token()
+            return token.value
+
+    def _fetch_token(self) -> _Token:
+        asked = self._machine.monotonic()
+        answer = self._exchange(
+            self._supplier.token_url,
+            data={"grant_type": "client_credentials"},
+            auth=(self._supplier.gateway_client_id, self._supplier.gateway_client_secret),
+        )
+        if answer.status >= 500:
+            raise SupplierUnreachable(f"its token endpoint answered {answer.status}")
+        try:
+            said = json.loads(answer.body)
+            value, lifetime = (
+                str(said["access_token"]),
+                float(said.get("expires_in", TOKEN_LIFETIME)),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise AccessDenied(f"its token endpoint answered {answer.status}") from None
+        return _Token(value, asked + lifetime - min(REFRESH_BEFORE, lifetime / 2))
+
+    def _exchange(self, url: str, **request: Any) -> HttpAnswer:
+        try:
+            with self._session.post(
+                url, timeout=self._timeout, allow_redirects=False, stream=True, **request
+            ) as response:
+                body = response.raw.read(ANSWER_MAX, decode_content=True)
+                return HttpAnswer(response.status_code, body)
+        except (requests.Timeout, ReadTimeoutError):
+            raise SupplierSilent from None
+        except (RequestException, HTTPError) as error:
+            raise SupplierUnreachable(f"the connection failed ({type(error).__name__})") from None

@@ -1,0 +1,89 @@
+"""How a request comes in: who calls, with which headers, and with which document."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flask import Request, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from supplier_api.problems.limits import HEADER_MAX
+from supplier_api.sandbox.access import Access, BadToken, Party, Side
+from supplier_api.sandbox.codes import GatewayErrorCode
+from supplier_api.sandbox.errors import Refusal
+from supplier_api.wire import Invalid, Malformed, read_json
+
+REQUIRED_HEADERS = ("X-Request-ID", "X-Conversation-ID")
+# How testers choose an outcome at the supplier.
+SCENARIO_HEADERS = ("X-Scenario", "X-Problem-Code", "X-Kci-Delay")
+VISIBLE_ASCII = re.compile(rf"[!-~]{{1,{HEADER_MAX}}}")
+
+Document = dict[str, Any]
+
+
+def caller(access: Access, side: Side) -> Party:
+    """Return whose token the current request bears. Raises Refusal (401), or WrongSide."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    try:
+        if scheme.lower() != "bearer":
+            raise BadToken
+        return access.party(side, token.strip())
+    except BadToken:
+        told = "Authorization: expected a bearer token of this gateway that has not ended"
+        raise Refusal(401, GatewayErrorCode.NOT_AUTHORISED, [told]) from None
+
+
+def check_headers() -> None:
+    """Raise Malformed or Invalid when the headers of the current request are not as required."""
+    _refuse(*_header_findings(request))
+
+
+def document(load: Callable[[object], Document]) -> Document:
+    """Return the current request's body as `load` reads it, its headers checked as well.
+
+    Raises Malformed with all that is missing or of a wrong type, or else Invalid with all the rest.
+    """
+    malformed, invalid = _header_findings(request)
+    try:
+        read = load(read_json(_body(request)))
+    except Malformed as error:
+        malformed += error.messages
+    except Invalid as error:
+        invalid += error.messages
+    else:
+        _refuse(malformed, invalid)
+        return read
+    raise Malformed(malformed) if malformed else Invalid(invalid)
+
+
+def headers_for_supplier() -> dict[str, str]:
+    """Return the headers of the current request that its supplier gets as they are."""
+    names = ("X-Conversation-ID", *SCENARIO_HEADERS)
+    return {name: request.headers[name] for name in names if name in request.headers}
+
+
+def _header_findings(incoming: Request) -> tuple[list[str], list[str]]:
+    values = {name: incoming.headers.get(name, "").strip() for name in REQUIRED_HEADERS}
+    missing = [f"{name}: missing" for name, value in values.items() if not value]
+    wrong = [
+        f"{name}: expected 1 to {HEADER_MAX} visible ASCII characters"
+        for name, value in values.items()
+        if value and not VISIBLE_ASCII.fullmatch(value)
+    ]
+    return missing, wrong
+
+
+def _body(incoming: Request) -> bytes:
+    if incoming.mimetype != "application/json":
+        raise Malformed(["Content-Type: expected application/json"])
+    try:
+        return incoming.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise Malformed([f"body: longer than {incoming.max_content_length} bytes"]) from None
+
+
+def _refuse(malformed: list[str], invalid: list[str]) -> None:
+    if malformed:
+        raise Malformed(malformed)
+    if invalid:
+        raise Invalid(invalid)

@@ -1,0 +1,190 @@
+"""Sends what tenants asked for to the suppliers, after the tenants had their answer.
+
+What is to be sent is a row that outlives a restart. A call that never left is sent by the next
+process. A call that was under way when the process ended may have reached the supplier, and nothing
+is sent twice: its problem becomes FAILED_TO_SEND with GATEWAY_FAULT.
+"""
+
+import queue
+import threading
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
+from supplier_api.clock import MachineClock
+from supplier_api.observability import bind, get_logger
+from supplier_api.sandbox import answers, records
+from supplier_api.sandbox.answers import Failed, Verdict
+from supplier_api.sandbox.codes import GatewayErrorCode, GatewayStatus
+from supplier_api.sandbox.courier import AccessDenied, Courier, SupplierSilent, SupplierUnreachable
+from supplier_api.sandbox.database import Database
+from supplier_api.sandbox.inbox import Inbox
+from supplier_api.sandbox.outcome import Outcome
+from supplier_api.sandbox.records import Call, Problem
+
+log = get_logger(__name__)
+
+THREADS = 16
+# Seconds between looks at what nobody announces: late answers, numbers that were waited for.
+LOOK_EVERY = 1.0
+
+STOPPED = Failed(
+    GatewayErrorCode.GATEWAY_FAULT,
+    ["The gateway was stopped while it waited for the supplier's answer"],
+)
+BROKEN = Failed(GatewayErrorCode.GATEWAY_FAULT, ["The gateway could not call the supplier"])
+
+
+class Sender:
+    """Calls suppliers in the background, and passes the gaps between KCIs whose wait is over.
+
+    `run_due` does the same work once, in the caller's thread.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        machine: MachineClock,
+        inbox: Inbox,
+        outcome: Outcome,
+        couriers: Mapping[str, Courier],
+        timeout: float,
+    ) -> None:
+        """Give a call up when its answer is not there after `timeout` seconds."""
+        self._database = database
+        self._machine = machine
+        self._inbox = inbox
+        self._outcome = outcome
+        self._couriers = couriers
+        self._timeout = timeout
+        self._stopping = threading.Event()
+        self._calls_to_make: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._give_up_at: dict[int, float] = {}
+        self._threads: list[threading.Thread] = []
+
+    def wake(self) -> None:
+        """Tell one thread that there is something to send."""
+        self._calls_to_make.put(None)
+
+    def start(self) -> None:
+        """Settle what an earlier process left, then work in the background until `stop`."""
+        self.recover()
+        targets = [self._send_when_woken] * THREADS + [self._look_regularly]
+        # Daemons: a supplier that answers drop by drop must not keep the process from ending.
+        self._threads = [threading.Thread(target=target, daemon=True) for target in targets]
+        for thread in self._threads:
+            thread.start()
+        self.wake()
+
+    def stop(self, patience: float = 3.0) -> None:
+        """Send nothing new and wait `patience` seconds for the answers that are still out."""
+        self._stopping.set()
+        for _ in self._threads:
+            self.wake()
+        until = self._machine.monotonic() + patience
+        for thread in self._threads:
+            thread.join(max(0.0, until - self._machine.monotonic()))
+        for courier in self._couriers.values():
+            courier.close()
+
+    def recover(self) -> None:
+        """Settle the calls that an earlier process left under way."""
+        for call_id in self._database.read(records.calls_in_flight):
+            self._settle(call_id, STOPPED)
+
+    def run_due(self) -> None:
+        """Send everything that waits, one call after the other, then `look_after`."""
+        self._send_all()
+        self.look_after()
+
+    def look_after(self) -> None:
+        """Give up the calls that take too long, and pass the gaps whose wait is over."""
+        now = self._machine.monotonic()
+        for call_id, end in list(self._give_up_at.items()):
+            if end <= now:
+                self._settle(call_id, self._timed_out())
+        self._inbox.pass_gaps()
+
+    # ---- the threads
+
+    def _send_when_woken(self) -> None:
+        while True:
+            self._calls_to_make.get()
+            if self._stopping.is_set():
+                return
+            try:
+                self._send_all()
+            except Exception:
+                log.exception("sandbox sender failed")
+
+    def _look_regularly(self) -> None:
+        while not self._stopping.wait(LOOK_EVERY):
+            try:
+                self.look_after()
+            except Exception:
+                log.exception("sandbox sender failed")
+
+    # ---- one call
+
+    def _send_all(self) -> None:
+        while not self._stopping.is_set() and (claimed := self._database.write(_claim)):
+            self._send(*claimed)
+
+    def _send(self, call: Call, problem: Problem) -> None:
+        self._give_up_at[call.id] = self._machine.monotonic() + self._timeout
+        with bind(
+            gateway_id=problem.id,
+            tenant=problem.tenant,
+            conversation_id=call.headers["X-Conversation-ID"],
+        ):
+            try:
+                verdict = self._ask(call, problem)
+            except Exception:
+                log.exception("call to supplier failed")
+                verdict = BROKEN
+            self._settle(call.id, verdict)
+
+    def _ask(self, call: Call, problem: Problem) -> Verdict:
+        courier = self._couriers[problem.supplier]
+        try:
+            answer = courier.send(problem.tenant, "/service-problems", call.headers, call.body)
+        except SupplierSilent:
+            return self._timed_out()
+        except SupplierUnreachable as error:
+            told = f"The supplier API could not be reached: {error}"
+            return Failed(GatewayErrorCode.SUPPLIER_FAULT, [told])
+        except AccessDenied as error:
+            told = f"The supplier API gave the gateway no access: {error}"
+            return Failed(GatewayErrorCode.NOT_AUTHORISED, [told])
+        log.info("supplier answered", status=answer.status)
+        return answers.judge(answer, problem.id)
+
+    def _settle(self, call_id: int, verdict: Verdict) -> None:
+        """Apply a verdict, once: the first one counts. Then the KCIs that waited for it."""
+
+        def settle(connection: Connection) -> None:
+            call = records.settle_call(connection, call_id)
+            if call is None:
+                return
+            problem = records.get_problem(connection, call.problem_id)
+            self._outcome.apply(connection, problem, verdict)
+            records.save_problem(connection, problem)
+            self._inbox.catch_up(connection, problem)
+
+        self._database.write(settle)
+        self._give_up_at.pop(call_id, None)
+
+    def _timed_out(self) -> Failed:
+        told = f"The supplier API did not answer within {self._timeout:g} seconds"
+        return Failed(GatewayErrorCode.SUPPLIER_TIMED_OUT, [told])
+
+
+def _claim(connection: Connection) -> tuple[Call, Problem] | None:
+    """Mark the oldest waiting call as under way; return it and its problem, or None."""
+    call = records.claim_call(connection)
+    if call is None:
+        return None
+    problem = records.get_problem(connection, call.problem_id)
+    problem.status = GatewayStatus.SENT_TO_SUPPLIER
+    records.save_problem(connection, problem)
+    return call, problem
