@@ -1,0 +1,250 @@
+"""Wires the parts together: the one place that knows them all."""
+
+import os
+import re
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import Flask, Response, jsonify
+
+from supplier_api import backoffice_api, gateway_api
+from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens, new_key
+from supplier_api.backoffice.port import load_adapter
+from supplier_api.chance import Chance, SystemChance
+from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock, SystemMachineClock
+from supplier_api.decisions.book import RuleBook
+from supplier_api.decisions.inventory import CsvInventory, TimedInventory
+from supplier_api.decisions.model import Outcome
+from supplier_api.decisions.plugins import Plugins
+from supplier_api.delivery.backoffice import BackOfficeCourier
+from supplier_api.delivery.carrier import Destination
+from supplier_api.delivery.dispatch import Dispatcher
+from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
+from supplier_api.delivery.reply import Reply
+from supplier_api.delivery.retry import Policy as RetryPolicy
+from supplier_api.delivery.scheduler import Scheduler
+from supplier_api.delivery.sessions import Sessions
+from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.delivery.worker import Worker
+from supplier_api.desk.facts import Judge
+from supplier_api.desk.incidents import Incidents
+from supplier_api.desk.intake import Intake
+from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office, Policy
+from supplier_api.desk.progress import Progress, Taken
+from supplier_api.desk.timers import Timers
+from supplier_api.problems.work import OrderAnswer, WorkOrder
+from supplier_api.settings import Settings
+from supplier_api.store import Store, UnitOfWork, migrate
+from supplier_api.store.claims import Message
+from supplier_api.store.clock import DatabaseClock
+from supplier_api.store.signing_keys import SigningKey
+from supplier_api.store.wakeup import Wakeup
+from supplier_api.wire import CONTRACT
+
+# Threads for the back office: an adapter limits its own calls.
+BACK_OFFICE_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Where time and chance come from; tests and sandboxes hold them in their hands."""
+
+    machine: MachineClock
+    business: BusinessClock
+    chance: Chance
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKeys:
+    """The token issuer's keys in the database, so that a token holds at every process."""
+
+    office: Office
+
+    def all(self) -> list[SigningKey]:
+        """Return the keys, the one to sign with last; the first is made when there is none."""
+        keys = self.office.store.read(lambda uow: uow.signing_keys.all())
+        if keys:
+            return keys
+        made = new_key()
+        first = SigningKey(made.kid, made.private_pem, self.office.machine.now())
+        self.office.store.write(lambda uow: uow.signing_keys.add_first(first))
+        return self.office.store.read(lambda uow: uow.signing_keys.all())
+
+
+def build_office(settings: Settings, clocks: Clocks | None = None) -> Office:
+    """Return what every use case works with; connects to the database.
+
+    Raises store.SchemaTooOld when the database must be upgraded first.
+    """
+    host = clocks.machine if clocks else SystemMachineClock()
+    store = Store(settings.database.url, host)
+    migrate.require(store.engine)
+    machine = host
+    if clocks is None and store.dialect == "postgresql":
+        machine = DatabaseClock(store.engine, host)
+    lifecycle = settings.lifecycle
+    return Office(
+        store=store,
+        machine=machine,
+        business=clocks.business if clocks else SystemBusinessClock(machine),
+        chance=clocks.chance if clocks else SystemChance(),
+        policy=Policy(
+            reference_prefix=lifecycle.reference_prefix,
+            closure=timedelta(days=lifecycle.closure_days),
+            notice=timedelta(hours=lifecycle.notice_hours),
+            answer_budget=settings.server.answer_budget,
+            settling=timedelta(milliseconds=settings.delivery.not_before_ms),
+        ),
+        contract=CONTRACT.supplier_api,
+    )
+
+
+def build_judge(settings: Settings, office: Office) -> Judge:
+    """Return the rule book with its facts; raises BookError or InventoryError."""
+    plugins = Plugins.discover(settings.rules.python_time_limit)
+    book = RuleBook.load(
+        settings.rules.file, settings.profile, plugins, Outcome(settings.rules.fallback)
+    )
+    inventory = CsvInventory(settings.inventory.file, any_live=settings.inventory.any_live)
+    return Judge(office, book, TimedInventory(inventory, immediate=True))
+
+
+def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
+    """Return the supplier's web application.
+
+    Raises what build_office and build_judge raise.
+    """
+    office = build_office(settings, clocks)
+    app = Flask("supplier_api", static_folder=None)
+    ring = KeyRing(StoredKeys(office), office.machine)
+    tokens = Tokens(settings.access, ring, office.machine, office.chance)
+    gate = Gate(tokens)
+    api = gateway_api.register(
+        app,
+        gateway_api.Parts(
+            desk=Intake(office, build_judge(settings, office)),
+            gate=gate,
+            credentials=ClientCredentials(settings.access, tokens),
+            ring=ring,
+            server=settings.server,
+            machine=office.machine,
+            chance=office.chance,
+        ),
+    )
+    backoffice_api.register(api, gate, Progress(office))
+    _add_health(app, office)
+    app.extensions["office"] = office
+    return app
+
+
+def build_worker(settings: Settings, clocks: Clocks | None = None) -> Worker:
+    """Return the worker: couriers, timers and what wakes them.
+
+    Raises what build_office raises, and backoffice.port.UnknownAdapter.
+    """
+    office = build_office(settings, clocks)
+    wakeup = Wakeup(office.store.url, office.machine)
+    watchdog = Watchdog(office.machine)
+    owner = f"{socket.gethostname()}/{os.getpid()}"
+    progress = Progress(office)
+    dispatchers = [
+        Dispatcher(
+            destination,
+            office.store,
+            office.machine,
+            office.chance,
+            wakeup.bell(),
+            owner,
+            settings.delivery.lease,
+        )
+        for destination in (
+            _gateway(settings, office, progress, watchdog),
+            _back_office(settings, progress),
+        )
+    ]
+    timers = Timers(office, progress, Incidents(office))
+    scheduler = Scheduler(
+        timers, office.store, office.machine, wakeup.bell(), settings.delivery.sweep
+    )
+    return Worker(dispatchers, scheduler, wakeup, watchdog, office.machine)
+
+
+def _gateway(
+    settings: Settings, office: Office, progress: Progress, watchdog: Watchdog
+) -> Destination:
+    gateway = settings.gateway
+    address = GatewayAddress(
+        kci_url=gateway.kci_url,
+        token_url=gateway.token_url,
+        client_id=gateway.client_id,
+        client_secret=gateway.client_secret.get_secret_value(),
+        already_received=re.compile(gateway.already_received),
+    )
+    sessions = Sessions(
+        connect_timeout=gateway.connect_timeout,
+        ca_file=gateway.ca_file,
+        proxy=gateway.proxy,
+        no_proxy=gateway.no_proxy,
+    )
+
+    def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
+        progress.kci_taken(uow, Taken(message.problem_id, message.kind, message.subject))
+
+    def not_found(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
+        progress.kci_unknown(uow, message.problem_id)
+
+    return Destination(
+        name=GATEWAY,
+        courier=GatewayCourier(address, sessions, watchdog, office.machine, office.chance),
+        policy=_retry_policy(settings),
+        threads=settings.delivery.threads,
+        deadline=gateway.deadline,
+        pass_dead_letters=settings.delivery.pass_dead_letters,
+        on_delivered=taken,
+        on_not_found=not_found,
+    )
+
+
+def _back_office(settings: Settings, progress: Progress) -> Destination:
+    def answered(uow: UnitOfWork, message: Message, reply: Reply) -> None:
+        if isinstance(reply.answer, OrderAnswer):
+            order = WorkOrder.from_body(message.uuid, message.body)
+            progress.order_answered(uow, message.problem_id, order, reply.answer)
+
+    return Destination(
+        name=BACK_OFFICE,
+        courier=BackOfficeCourier(load_adapter(settings.backoffice)),
+        policy=_retry_policy(settings),
+        threads=BACK_OFFICE_THREADS,
+        deadline=settings.gateway.deadline,
+        on_delivered=answered,
+    )
+
+
+def _retry_policy(settings: Settings) -> RetryPolicy:
+    delivery = settings.delivery
+    return RetryPolicy(
+        waits=tuple(timedelta(seconds=wait) for wait in delivery.retry_waits),
+        jitter=delivery.jitter,
+        retry_after_max=timedelta(seconds=delivery.retry_after_max),
+        max_age=timedelta(hours=delivery.max_age_hours),
+    )
+
+
+def _add_health(app: Flask, office: Office) -> None:
+    contract = {
+        "supplierApi": CONTRACT.supplier_api,
+        "supplierUpdatesApi": CONTRACT.supplier_updates,
+    }
+
+    @app.get("/health/live")
+    def live() -> Response:
+        """Answer as long as the process can answer at all."""
+        return jsonify(status="live", contract=contract)
+
+    @app.get("/health/ready")
+    def ready() -> Response:
+        """Answer 200 when the database can be worked with; StoreUnavailable becomes a 503."""
+        office.store.read(lambda uow: uow.problems.any())
+        return jsonify(status="ready", contract=contract)

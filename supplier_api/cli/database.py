@@ -1,0 +1,71 @@
+"""Makes the database ready for `supplier-api run`, and says in one line what was done."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from supplier_api.cli.local import near
+from supplier_api.clock import SystemMachineClock
+from supplier_api.store import Store, migrate
+
+
+def prepare_database(url: str) -> str:
+    """Create or upgrade the database at `url` and return what there is now.
+
+    An SQLite file with an older schema is copied before it is upgraded. Raises StoreBusy while
+    another process works on it.
+    """
+    copy = _copy_if_old(url)
+    before, schema = migrate.upgrade(url)
+    store = Store(url, SystemMachineClock())
+    try:
+        problems, undelivered = store.read(
+            lambda unit: (unit.problems.count(), unit.lanes.count_undelivered())
+        )
+    finally:
+        store.close()
+    if before is None:
+        state = f"schema {schema} created"
+    elif before == schema:
+        state = f"schema {schema}, {problems} problems, {undelivered} undelivered"
+    else:
+        kept = f" (as it was: {near(copy)})" if copy else ""
+        state = f"schema {before} upgraded to {schema}{kept}, {problems} problems"
+    return f"{_where(url)}, {state}"
+
+
+def _copy_if_old(url: str) -> Path | None:
+    """Copy an SQLite file that is going to be upgraded; return the copy."""
+    file = sqlite_file(url)
+    if file is None or not file.exists():
+        return None
+    with contextlib.closing(sqlite3.connect(file)) as source:
+        revision = _revision(source)
+        if revision is None or int(revision) >= int(migrate.head()):
+            return None
+        copy = file.with_name(f"{file.stem}-{revision}{file.suffix}")
+        with contextlib.closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+    return copy
+
+
+def _revision(connection: sqlite3.Connection) -> str | None:
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError:
+        return None  # an empty file
+    return None if row is None else str(row[0])
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of an SQLite URL, or None for another engine."""
+    scheme, _, rest = url.partition(":///")
+    return Path(rest) if scheme.startswith("sqlite") and rest else None
+
+
+def _where(url: str) -> str:
+    file = sqlite_file(url)
+    if file is None:
+        return url.partition("://")[0].partition("+")[0] + " " + url.rpartition("@")[2]
+    version = ".".join(sqlite3.sqlite_version.split(".")[:2])
+    return f"{near(file)}, SQLite {version} WAL"

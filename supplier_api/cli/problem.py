@@ -1,0 +1,197 @@
+"""`supplier-api problem`: one problem at a glance, and events for it."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import click
+
+from supplier_api import app as parts
+from supplier_api.backoffice_api.schemas import read_event
+from supplier_api.cli import Refused
+from supplier_api.cli.starting import expected_errors
+from supplier_api.desk import view
+from supplier_api.desk.model import Office
+from supplier_api.desk.progress import Progress
+from supplier_api.problems.codes import ProblemCode, ResolutionCode, Status
+from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
+from supplier_api.problems.model import Base
+from supplier_api.settings import Settings, load_settings
+from supplier_api.wire import MessageError
+
+AGES = {"m": "minutes", "h": "hours", "d": "days"}
+STATES = [Base.UNDECIDED.value, *(status.value for status in Status)]
+
+
+@click.group()
+def problem() -> None:
+    """Look at problems, and say what happened to them."""
+
+
+@problem.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@click.option("--tenant", help="Only those of this tenant.")
+@click.option("--older-than", metavar="AGE", help="Only those older than this: 30m, 12h, 3d.")
+@click.option("--limit", default=50, show_default=True, help="At most so many, the newest first.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_problems(
+    state: str | None, tenant: str | None, older_than: str | None, limit: int, as_json: bool
+) -> None:
+    """List problems, the newest first."""
+    age = _age(older_than) if older_than else None
+    with _office(load_settings()) as office:
+        before = office.business.now(tenant or "") - age if age else None
+        found = office.store.read(
+            lambda uow: uow.problems.listed(state=state, tenant=tenant, before=before, limit=limit)
+        )
+    rows = [view.summary(each) for each in found]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        click.echo(
+            f"{row['reference']:16} {row['status']:20} {row['tenant']:10} {row['gatewayId']:>12}"
+            f"  {row['serviceId']:20} {row['created']}"
+        )
+
+
+@problem.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with the rules' traces.")
+def show(name: str, as_json: bool) -> None:
+    """Show one problem.
+
+    NAME is our reference, the gateway's id, a service, a conversation, the back office's ticket, or
+    the reference of an amendment, cancellation or resolution.
+    """
+    seen = problem_view(load_settings(), name)
+    click.echo(json.dumps(seen, indent=2) if as_json else "\n".join(_lines(seen)))
+
+
+@problem.command()
+@click.argument("reference")
+@click.argument("name", metavar="EVENT", type=click.Choice([*BACK_OFFICE_EVENTS]))
+@click.option("--id", "event_id", help="The event's own id; a new one if absent.")
+@click.option("--problem-code", type=click.Choice([*ProblemCode]), metavar="CODE")
+@click.option("--text", help="What the tenant is told.")
+@click.option("--supplier-code", "supplier_codes", multiple=True, help="May be given repeatedly.")
+@click.option("--note", help="A note for the tenant.")
+@click.option("--commit", is_flag=True, help="With accept: work starts at once.")
+@click.option("--change", "change_reference", help="The amendment or cancellation decided upon.")
+@click.option("--resolution-code", type=click.Choice([*ResolutionCode]), metavar="CODE")
+@click.option("--resolution-text", help="With resolve: what was found and done.")
+@click.option("--ticket", "back_office_id", help="The back office's own ticket.")
+def event(reference: str, name: str, event_id: str | None, **given: Any) -> None:
+    """Say what happened to a problem, as the back office would."""
+    document = {"id": event_id or str(uuid4()), "event": name, **_document(given)}
+    try:
+        happened = read_event(document)
+    except MessageError as error:
+        raise click.UsageError("; ".join(error.messages)) from None
+    with _office(load_settings()) as office:
+        answer = Progress(office).event(reference, happened)
+    if answer.status != 200:
+        hint = [f"possible now: {', '.join(answer.body.get('legalEvents', []))}"]
+        raise Refused("; ".join(answer.body["messages"]), hint if answer.status == 409 else [])
+    click.echo(f"{answer.body['reference']} {answer.body['status']}")
+
+
+def problem_view(settings: Settings, name: str) -> dict[str, Any]:
+    """Return the one problem that `name` stands for; raises Refused for none and for several."""
+    with _office(settings) as office:
+        found = office.store.read(lambda uow: view.find(uow, name))
+        if not found:
+            raise Refused(f"there is no problem {name}")
+        if len(found) > 1:
+            each = [f"{one.reference}  {one.tenant}  {one.gateway_id}" for one in found]
+            raise Refused(f"{name} stands for {len(found)} problems:", each)
+        return office.store.read(lambda uow: view.show(uow, found[0]))
+
+
+@contextmanager
+def _office(settings: Settings) -> Iterator[Office]:
+    with expected_errors():
+        office = parts.build_office(settings)
+        try:
+            yield office
+        finally:
+            office.store.close()
+
+
+def _age(text: str) -> timedelta:
+    matched = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
+    if not matched:
+        raise click.BadParameter("expected a number with m, h or d, as in 12h", param_hint="older")
+    return timedelta(**{AGES[matched[2]]: int(matched[1])})
+
+
+def _document(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options as the event's fields."""
+    names = {
+        "problem_code": "problemCode",
+        "text": "text",
+        "note": "note",
+        "commit": "commit",
+        "change_reference": "changeReference",
+        "back_office_id": "backOfficeId",
+    }
+    document = {wire: given[name] for name, wire in names.items() if given[name]}
+    if given["supplier_codes"]:
+        document["supplierCodes"] = list(given["supplier_codes"])
+    resolution = {
+        "resolutionCode": given["resolution_code"],
+        "resolutionText": given["resolution_text"],
+    }
+    if any(resolution.values()):
+        document["resolution"] = {name: value for name, value in resolution.items() if value}
+    return document
+
+
+def _lines(seen: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{seen['reference']}  {seen['status']}"
+    for label, key in (
+        ("tenant", "tenant"),
+        ("gateway id", "gatewayId"),
+        ("service", "serviceId"),
+        ("conversation", "conversationId"),
+        ("incident", "incident"),
+        ("ticket", "backOfficeId"),
+        ("ticket URL", "backOfficeUrl"),
+        ("linked to", "linkedTo"),
+    ):
+        if seen[key]:
+            yield f"  {label:13} {seen[key]}"
+    yield "time line"
+    for entry in seen["timeline"]:
+        yield from _entry(entry)
+    if seen["timers"]:
+        yield "timers"
+        for timer in seen["timers"]:
+            yield f"  {timer['dueAt']}  {timer['kind']}  {timer['subject'] or ''}".rstrip()
+    if seen["waitsFor"]:
+        yield f"waits for  {seen['waitsFor']}"
+    if seen["legalEvents"]:
+        yield f"possible   {', '.join(seen['legalEvents'])}"
+
+
+def _entry(entry: Mapping[str, Any]) -> Iterator[str]:
+    at, what = entry["at"], entry["what"]
+    if what == "request":
+        yield f"  {at}  {entry['operation']} {entry['id']}  answered {entry['answer']}" + (
+            f"  {entry['outcome']} (rule: {entry['rule']})" if entry["outcome"] else ""
+        )
+        for reason in entry["reasons"]:
+            yield f"{'':28}{reason['rule']}: {reason['code']}"
+    elif what == "event":
+        yield f"  {at}  event {entry['event']}  answered {entry['answer']}"
+    else:
+        about = f"KCI {entry['number']}" if what == "kci" else "work order"
+        status = f" {entry['status']}" if "status" in entry else ""
+        yield f"  {at}  {about} {entry['kind']}{status}  {entry['state']}"
+        for attempt in entry["attempts"]:
+            answer = attempt["status"] or attempt["detail"]
+            yield f"{'':28}{attempt['at']}  {attempt['outcome']}  {answer}  {attempt['ms']} ms"

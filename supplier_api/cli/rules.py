@@ -1,0 +1,207 @@
+"""`supplier-api rules`: check a rule book, try its examples, explain a decision. No database."""
+
+import json
+from collections.abc import Iterator, Sized
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from supplier_api import wire
+from supplier_api.cli import Refused
+from supplier_api.clock import SystemMachineClock
+from supplier_api.decisions.book import RuleBook
+from supplier_api.decisions.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
+from supplier_api.decisions.findings import BookError
+from supplier_api.decisions.inventory import CsvInventory, InventoryError
+from supplier_api.decisions.model import Decision, Operation, Outcome
+from supplier_api.decisions.plugins import Plugins
+from supplier_api.problems.codes import Status
+from supplier_api.problems.model import TERMINAL, Base, Waiting
+from supplier_api.settings import Settings, load_settings
+from supplier_api.wire import messages
+
+_REQUESTS = {
+    Operation.PROBLEM: messages.SERVICE_PROBLEM_REQUEST,
+    Operation.AMENDMENT: messages.AMENDMENT_REQUEST,
+    Operation.CANCELLATION: messages.CANCELLATION_REQUEST,
+}
+_ANSWERS = {
+    Outcome.REJECT: "422",
+    Outcome.DEFER: "202",
+    Outcome.ACKNOWLEDGE: "201 ACKNOWLEDGED",
+    Outcome.COMMIT: "201",
+}
+
+_BOOK = click.argument(
+    "book_file", metavar="[FILE]", required=False, type=click.Path(path_type=Path, dir_okay=False)
+)
+
+
+@click.group()
+def rules() -> None:
+    """Check, test and explain the rule book."""
+
+
+@rules.command()
+@_BOOK
+def check(book_file: Path | None) -> None:
+    """Check the rule book FILE, or the configured one. Errors exit with 1, warnings with 0."""
+    settings = load_settings()
+    file = book_file or settings.rules.file
+    book = _load(file, settings)
+    for warning in book.warnings:
+        click.echo(f"warning: {warning}")
+    click.echo(f"{file}: good, version {book.version}, {_count(book.warnings, 'warning')}")
+    for operation, section in book.sections.items():
+        named = ", ".join(sorted(section.groups)) or "nothing"
+        count = _count(section.rules, "rule")
+        click.echo(f"  {operation:12}  {count}, default {section.default}, looks at {named}")
+
+
+@rules.command()
+@_BOOK
+def test(book_file: Path | None) -> None:
+    """Try the examples that stand beside the rules of FILE, or of the configured book."""
+    settings = load_settings()
+    file = book_file or settings.rules.file
+    book = _load(file, settings)
+    tried = book.try_examples()
+    coverage = book.coverage(tried)
+    width = max((len(each.rule) for each in coverage), default=4)
+    click.echo(f"{'rule':{width}}  matched  not matched")
+    for each in coverage:
+        gap = "" if each.complete else "   not shown from both sides"
+        click.echo(f"{each.rule:{width}}  {each.matched:7}  {each.not_matched:11}{gap}")
+    complete = sum(each.complete for each in coverage)
+    failed = [
+        f"{each.example.place} {each.example.operation}: "
+        f"expected {each.example.expected}, was {each.verdict}"
+        for each in tried
+        if not each.passed
+    ]
+    click.echo(
+        f"{_count(tried, 'example')}, {len(failed)} failed; "
+        f"{complete} of {_count(coverage, 'rule')} shown from both sides"
+    )
+    if failed:
+        raise Refused("examples failed:", failed)
+
+
+@rules.command()
+@click.argument("request_file", metavar="FILE.json", type=click.File("rb"))
+@click.option(
+    "--operation",
+    type=click.Choice([str(each) for each in Operation]),
+    default=str(Operation.PROBLEM),
+    show_default=True,
+    help="What FILE.json asks for.",
+)
+@click.option("--tenant", default="TENANT1", show_default=True, help="Who asks.")
+@click.option("--open", "open_problems", multiple=True, help="A problem open on the service.")
+@click.option("--incident", "incidents", multiple=True, help="A known network incident.")
+@click.option("--service", "service_id", help="For a change: the service of its problem.")
+@click.option(
+    "--status",
+    type=click.Choice([str(each) for each in Status]),
+    default=str(Status.IN_PROGRESS),
+    show_default=True,
+    help="For a change: where its problem stands.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def explain(
+    *,
+    request_file: BinaryIO,
+    operation: str,
+    tenant: str,
+    open_problems: tuple[str, ...],
+    incidents: tuple[str, ...],
+    service_id: str | None,
+    status: str,
+    as_json: bool,
+) -> None:
+    """Tell what the configured book decides for the request in FILE.json (- reads it from stdin).
+
+    The service is looked up in the inventory file; problems and incidents are those named here.
+    """
+    settings = load_settings()
+    book = _load(settings.rules.file, settings)
+    asked = Operation(operation)
+    request = _request(asked, request_file.read())
+    facts = Facts(
+        request=request,
+        tenant=tenant,
+        now=SystemMachineClock().now(),
+        service=_find(settings, tenant, request.get("serviceId", service_id)),
+        open_problems=open_problems,
+        incidents=incidents,
+        problem=_problem(Status(status)),
+    )
+    decision = book.decide(asked, facts, book.judge_outside(asked, facts))
+    if as_json:
+        click.echo(json.dumps(decision.document(), indent=2, ensure_ascii=False))
+    else:
+        for line in _told(asked, decision):
+            click.echo(line)
+
+
+def _load(file: Path, settings: Settings) -> RuleBook:
+    try:
+        plugins = Plugins.discover(settings.rules.python_time_limit)
+        return RuleBook.load(file, settings.profile, plugins, Outcome(settings.rules.fallback))
+    except BookError as error:
+        headline = f"{file}: {_count(error.findings, 'error')}"
+        raise Refused(headline, error.findings) from None
+
+
+def _request(operation: Operation, body: bytes) -> dict[str, Any]:
+    try:
+        return wire.load(_REQUESTS[operation], wire.read_json(body))
+    except wire.MessageError as error:
+        headline = "no rule is asked, since the request breaks the published contract:"
+        raise Refused(headline, error.messages) from None
+
+
+def _find(settings: Settings, tenant: str, service_id: str | None) -> Service | Unknown | None:
+    if service_id is None:
+        return UNKNOWN
+    try:
+        inventory = CsvInventory(settings.inventory.file, any_live=settings.inventory.any_live)
+    except InventoryError as error:
+        raise Refused(str(error)) from None
+    return inventory.find(tenant, service_id)
+
+
+def _problem(status: Status) -> ProblemFacts:
+    """Return a problem that shows `status`; what lies beneath is the work in progress."""
+    base = Base(status) if status in Base.__members__ else Base.IN_PROGRESS
+    working = base in (Base.ACKNOWLEDGED, Base.IN_PROGRESS)
+    return ProblemFacts(
+        reference="SP_EXPLAINED",
+        status=status,
+        base=base,
+        waiting=status if status in Waiting.__members__ else None,
+        open=working and status not in (Status.PENDING_AMENDMENT, Status.PENDING_CANCELLATION),
+        terminal=base in TERMINAL,
+    )
+
+
+def _told(operation: Operation, decision: Decision) -> Iterator[str]:
+    """Yield the lines that tell a decision, rule by rule."""
+    answer = _ANSWERS[decision.outcome]
+    if decision.outcome is Outcome.COMMIT and operation is Operation.PROBLEM:
+        answer = f"{answer} IN_PROGRESS"
+    yield f"{operation}: {decision.outcome} ({answer}), decided by: {decision.rule}"
+    for reason in decision.reasons:
+        yield f"  {reason.code}  {reason.message}"
+    yield f"rules, in the order of the book (version {decision.book_version}):"
+    for trace in decision.trace:
+        why = f": {trace.why}" if trace.why else ""
+        yield f"  {trace.verdict:11}  {trace.rule}{why}"
+        for path, value in trace.values.items():
+            yield f"  {'':11}    {path} = {json.dumps(value, ensure_ascii=False)}"
+
+
+def _count(things: Sized, noun: str) -> str:
+    number = len(things)
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

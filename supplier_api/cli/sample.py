@@ -1,0 +1,177 @@
+"""Raises one sample problem as a tenant and follows it until it is resolved."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import requests
+
+from supplier_api.chance import Chance
+from supplier_api.clock import from_wire
+
+TENANT = "TENANT1"
+SUPPLIER = "DUMMY_SUPPLIER"
+CREATE = "POST /service-problems"
+TIMEOUT = 10.0  # seconds for one call on this machine
+# Where the sample's way ends: it is fixed, or nothing more will come.
+ENDS = frozenset({"RESOLVED", "REJECTED", "FAILED_TO_SEND", "CANCELLED", "COMPLETED"})
+# The status that a decision's answer carries.
+ANSWERED = {"acknowledge": "ACKNOWLEDGED", "commit": "IN_PROGRESS", "defer": "undecided"}
+
+View = Callable[[int], Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One step of the sample: who told whom what, and what was answered."""
+
+    at: datetime
+    sender: str
+    receiver: str
+    what: str
+    answer: int
+    ident: str
+    status: str
+
+    def __str__(self) -> str:
+        """Return the step in columns, in this machine's local time."""
+        at = self.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+        way = f"{self.sender:<8} -> {self.receiver:<8}"
+        return f"{at}  {way}   {self.what:<27}{self.answer:<5}{self.ident:<15}{self.status}"
+
+
+class Tenant:
+    """A tenant at the sandbox gateway, with a token of its own."""
+
+    def __init__(self, gateway: str, client_id: str, secret: str, chance: Chance) -> None:
+        """Get a token at the gateway's URL. Raises requests.RequestException if it gives none."""
+        self._gateway = gateway
+        self._chance = chance
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy and no .netrc on the way to ourselves
+        self._conversation = str(chance.uuid(TENANT))
+        answer = self._session.post(
+            f"{gateway}/auth/tenant/access-token",
+            data={"grant_type": "client_credentials"},
+            auth=(client_id, secret),
+            timeout=TIMEOUT,
+        )
+        answer.raise_for_status()
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def raise_problem(self) -> tuple[int, dict[str, Any]]:
+        """Raise the sample on a service that has no problem yet; return status and problem."""
+        answer = self._session.post(
+            f"{self._gateway}/service-problems",
+            json=sample(1 + self._chance.uuid(TENANT).int % (10**13 - 1)),
+            headers=self._headers(),
+            timeout=TIMEOUT,
+        )
+        answer.raise_for_status()
+        return answer.status_code, answer.json()
+
+    def problem(self, gateway_id: int) -> dict[str, Any]:
+        """Return the problem as the gateway shows it to its tenant."""
+        answer = self._session.get(
+            f"{self._gateway}/service-problems/{gateway_id}",
+            headers=self._headers(),
+            timeout=TIMEOUT,
+        )
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "X-Request-ID": str(self._chance.uuid(TENANT)),
+            "X-Conversation-ID": self._conversation,
+        }
+
+
+def sample(service_test: int) -> dict[str, Any]:
+    """Return the problem that is raised: *tenant-create*'s own example, on one service test."""
+    return {
+        "externalIdentifier": f"SAMPLE-{service_test}",
+        "problemType": "STABILITY",
+        "problemText": "The service keeps dropping between 6pm and 9pm every evening.",
+        "supplier": SUPPLIER,
+        "serviceTestId": service_test,
+        "characteristics": [
+            {"name": "SERVICE_HAS_WORKED", "value": "true"},
+            {"name": "SERVICE_LAST_WORKED", "value": "2026-01-04T18:00:00.000Z"},
+        ],
+        "primaryContact": {"name": "John Smith", "phoneNumber": "01234 567890"},
+        "notes": "A sample that `supplier-api run` raised.",
+    }
+
+
+class Journey:
+    """The sample on its way, seen from both ends: the tenant's, and the supplier's records."""
+
+    def __init__(self, tenant: Tenant, view: View) -> None:
+        """`view` returns what the supplier knows of a gateway id, or None as yet."""
+        self._tenant = tenant
+        self._view = view
+        self._decided = False
+        self._arrived: list[int] = []
+        self.gateway_id = 0
+        self.reference = ""
+        self.status = ""
+        self.ended = False
+
+    def begin(self, now: datetime) -> Line:
+        """Raise the sample."""
+        code, problem = self._tenant.raise_problem()
+        self.gateway_id, self.status = int(problem["id"]), str(problem["status"])
+        ident = f"id {self.gateway_id}"
+        return Line(now, "tenant", "gateway", CREATE, code, ident, self.status)
+
+    def news(self) -> Iterator[Line]:
+        """Yield what has happened since the last call."""
+        seen = self._tenant.problem(self.gateway_id)
+        known = self._view(self.gateway_id)
+        if known is not None:
+            yield from self._decision(known)
+            yield from self._updates(seen, known)
+        self.status = seen["status"]
+        self.ended = self.status in ENDS and len(self._arrived) == len(_numbered(seen))
+
+    def _decision(self, known: Mapping[str, Any]) -> Iterator[Line]:
+        if self._decided:
+            return
+        self._decided = True
+        self.reference = str(known["reference"])
+        made = next(entry for entry in known["timeline"] if entry["what"] == "request")
+        status = f"{ANSWERED[made['outcome']]} (rule: {made['rule']})"
+        ident = self.reference if made["answer"] == 201 else ""
+        at = from_wire(made["at"])
+        yield Line(at, "gateway", "supplier", CREATE, made["answer"], ident, status)
+
+    def _updates(self, seen: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Line]:
+        sent = {entry["number"]: entry for entry in known["timeline"] if entry["what"] == "kci"}
+        for update in _numbered(seen)[len(self._arrived) :]:
+            kci = sent.get(update["sequenceNumber"])
+            if kci is None or kci["state"] != "delivered":
+                return  # it arrived, but its answer is not in our records yet
+            self._arrived.append(update["sequenceNumber"])
+            at = from_wire(update["receivedOn"])
+            what = f"KCI {kci['number']}  {kci['kind']}"
+            code = kci["attempts"][-1]["status"]
+            yield Line(at, "supplier", "gateway", what, code, "", kci["status"])
+
+    def summary(self) -> str:
+        """Say in a sentence what came of the sample."""
+        count = len(self._arrived)
+        expected = list(range(1, count + 1))
+        if self._arrived != expected:
+            return f"the gateway shows the KCIs {self._arrived}: expected {expected}"
+        ending = f"The problem is {self.status}."
+        if self.status == "RESOLVED":
+            ending = "The tenant may now accept or reject the resolution."
+        return f"{count} KCIs, in order, none missing. {ending}"
+
+
+def _numbered(seen: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the updates that are the supplier's: what the gateway makes itself has no number."""
+    return [update for update in seen.get("updates", []) if "sequenceNumber" in update]

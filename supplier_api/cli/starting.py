@@ -1,0 +1,25 @@
+"""What stops a start, told in plain words instead of a trace."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import OperationalError
+
+from supplier_api.backoffice.port import UnknownAdapter
+from supplier_api.cli import Refused
+from supplier_api.decisions.findings import BookError
+from supplier_api.decisions.inventory import InventoryError
+from supplier_api.store import SchemaTooOld, StoreUnavailable
+
+
+@contextmanager
+def expected_errors() -> Iterator[None]:
+    """Turn what a wrong configuration or database raises into a refusal (exit code 1)."""
+    try:
+        yield
+    except BookError as error:
+        raise Refused("the rule book cannot be used", error.findings) from None
+    except (InventoryError, SchemaTooOld, StoreUnavailable, UnknownAdapter) as error:
+        raise Refused(str(error)) from None
+    except OperationalError as error:
+        raise Refused(f"the database cannot be reached: {error.orig}") from None

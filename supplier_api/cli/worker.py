@@ -1,0 +1,38 @@
+"""`supplier-api worker`: delivery and timers."""
+
+import signal
+import threading
+from types import FrameType
+
+import click
+
+from supplier_api import app as parts
+from supplier_api.cli.starting import expected_errors
+from supplier_api.observability import configure_logging
+from supplier_api.settings import load_settings
+
+GRACE = 4.0  # seconds that messages under way have to be settled
+LOOK_EVERY = 1.0
+
+
+@click.command()
+def worker() -> None:
+    """Deliver messages and run timers until Ctrl-C. Any number may run beside each other."""
+    settings = load_settings()
+    configure_logging(settings.log.level, settings.log.format)
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    with expected_errors():
+        made = parts.build_worker(settings)
+    made.start()
+    while not stopping.wait(LOOK_EVERY):
+        if not made.healthy():
+            made.stop(0)
+            # What watches the process starts a new one; the leases are taken over.
+            raise SystemExit(1)
+    made.stop(GRACE)
