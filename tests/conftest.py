@@ -1,0 +1,55 @@
+"""Databases for the tests: every storage test runs on SQLite and on PostgreSQL."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests import postgresql
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """Yield the URL of a PostgreSQL server; without one the test is skipped, or fails in CI."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgresql.server())
+        except postgresql.NoServer as error:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"tests may not be skipped here: {error}")
+            pytest.skip(str(error))
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """Yield the SQLAlchemy URL of an empty PostgreSQL database."""
+    with postgresql.database(postgresql_server, f"test_{uuid4().hex}") as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Return the SQLAlchemy URL of an SQLite file that is not there yet."""
+    return f"sqlite:///{tmp_path}/supplier.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of an empty database, once for each engine."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not tested, and the command that mends it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons: dict[str, int] = {}
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[reason] = reasons.get(reason, 0) + 1
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"NOT TESTED: {count} tests. {reason}", yellow=True, bold=True)

@@ -1,0 +1,98 @@
+"""A supplier on loopback that answers what a test tells it to, and remembers what it was asked."""
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+Document = dict[str, Any]
+Answer = Callable[[Document], Response]
+
+
+def answer(status: int, document: object = None) -> Response:
+    body = b"" if document is None else json.dumps(document).encode()
+    return Response(body, status, content_type="application/json")
+
+
+def echo(status: str = "ACKNOWLEDGED", **changed: Any) -> Answer:
+    """Return an answer 201 as *supplier-create* has it."""
+
+    def build(request: Document) -> Response:
+        more = {"status": status, "supplierReference": "SP_7K2M9QX4", **changed}
+        return answer(201, request | more)
+
+    return build
+
+
+def error(status: int, code: str, *messages: str) -> Answer:
+    """Return an error in the published envelope."""
+    uuid = "87432dfb-2e47-4532-a1b7-4b113d48867d"
+    return lambda _: answer(status, {"uuid": uuid, "code": code, "messages": list(messages)})
+
+
+@dataclass
+class Seen:
+    """A request that came in."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> Document:
+        read: Document = json.loads(self.body)
+        return read
+
+
+@dataclass
+class SupplierStub:
+    """Answers problems with `answers`, one after the other, then with 201 ACKNOWLEDGED."""
+
+    answers: list[Answer] = field(default_factory=list)
+    tokens: list[Response] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    token_requests: list[Seen] = field(default_factory=list)
+    url: str = ""
+
+    def start(self) -> Callable[[], None]:
+        """Listen on a free port; return what stops it."""
+        server = make_server("127.0.0.1", 0, self._application, threaded=True)
+        self.url = f"http://127.0.0.1:{server.port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+
+        def stop() -> None:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+        return stop
+
+    @property
+    def request(self) -> Seen:
+        """The only request about a problem that came in."""
+        (only,) = self.seen
+        return only
+
+    def _application(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        request = Request(environ)
+        seen = Seen(request.path, dict(request.headers.items()), request.get_data())
+        if request.path == "/oauth2/token":
+            response = self._token(seen)
+        else:
+            self.seen.append(seen)
+            build = self.answers.pop(0) if self.answers else echo()
+            response = build(seen.document)
+        return response(environ, start_response)
+
+    def _token(self, seen: Seen) -> Response:
+        self.token_requests.append(seen)
+        if self.tokens:
+            return self.tokens.pop(0)
+        return answer(
+            200, {"access_token": f"token-{len(self.token_requests)}", "expires_in": 3600}
+        )

@@ -1,0 +1,123 @@
+"""What holds for every path, and how the gateway starts and ends."""
+
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
+
+from supplier_api.chance import SeededChance
+from supplier_api.clock import ManualMachineClock
+from supplier_api.sandbox import SandboxConfig, SchemaMismatch, create_app
+from supplier_api.sandbox.server import serve
+from tests.integration.sandbox.conftest import TENANT_PROBLEM, Party
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/kcis/", "//kcis", "/service-problems/1/updates"])
+def test_an_unknown_path_is_answered_in_the_envelope(http: FlaskClient, path: str) -> None:
+    answer = http.get(path)
+    assert answer.status_code == 404
+    assert answer.get_json().keys() == {"uuid", "code", "messages"}
+    assert answer.get_json()["code"] == "NOT_FOUND"
+
+
+def test_a_wrong_method_is_answered_with_the_right_ones(http: FlaskClient) -> None:
+    answer = http.get("/kcis")
+    assert answer.status_code == 405
+    assert "POST" in answer.headers["Allow"]
+    assert answer.get_json()["code"] == "INVALID_REQUEST"
+
+
+@pytest.mark.parametrize("kind", ["live", "ready"])
+def test_health(http: FlaskClient, kind: str) -> None:
+    assert http.get(f"/health/{kind}").status_code == 200
+
+
+def test_an_unforeseen_error_is_a_fault_of_the_gateway_with_its_uuid_in_the_log(
+    app: Flask,
+    tenant: Party,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(type(app.extensions["sandbox"].intake), "raise_problem", fail)
+    with capture_logs() as lines:
+        answer = tenant.post("/service-problems", TENANT_PROBLEM)
+
+    assert answer.status_code == 500
+    assert answer.get_json()["code"] == "GATEWAY_FAULT"
+    (line,) = lines
+    assert line["error_uuid"] == answer.get_json()["uuid"]
+    assert line["conversation_id"] == "conversation-1"
+    assert isinstance(line["exc_info"], ZeroDivisionError)
+
+
+def test_a_database_that_cannot_work_is_a_503(
+    app: Flask, tenant: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("BEGIN", {}, sqlite3.OperationalError("disk is full"))
+
+    monkeypatch.setattr(type(app.extensions["sandbox"].database), "write", fail)
+    answer = tenant.post("/service-problems", TENANT_PROBLEM)
+
+    assert answer.status_code == 503
+    assert answer.data == b""
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.usefixtures("app")
+def test_a_file_of_another_version_is_not_opened(config: SandboxConfig) -> None:
+    path = config.database_url.removeprefix("sqlite:///")
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE meta SET value = '999' WHERE name = 'schema'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(SchemaMismatch, match=path):
+        create_app(config, ManualMachineClock(), SeededChance(1))
+
+
+def test_a_port_that_is_taken_is_said(app: Flask) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        serve(app, "127.0.0.1", taken.getsockname()[1])
+
+
+SERVE = """
+import sys
+from supplier_api.chance import SystemChance
+from supplier_api.clock import SystemMachineClock
+from supplier_api.observability import configure_logging
+from supplier_api.sandbox import SandboxConfig, create_app
+from supplier_api.sandbox.server import serve
+configure_logging()
+config = SandboxConfig(sys.argv[1], tenants=(), suppliers=())
+serve(create_app(config, SystemMachineClock(), SystemChance()), "127.0.0.1", 0)
+"""
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_the_server_starts_and_ends_in_order(tmp_path: Path, stop: signal.Signals) -> None:
+    command = [sys.executable, "-c", SERVE, f"sqlite:///{tmp_path}/sandbox.db"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "sandbox gateway ready" in process.stderr.readline()
+        process.send_signal(stop)
+        assert process.wait(timeout=10) == 0
+        assert process.stderr.read() == ""
+
+
+def test_a_limit_of_the_body_can_be_set(config: SandboxConfig, tenant: Party) -> None:
+    small = create_app(replace(config, max_body=10), ManualMachineClock(), SeededChance(1))
+    answer = Party(small.test_client(), tenant.token).post("/service-problems", TENANT_PROBLEM)
+    small.extensions["sandbox"].close()
+    assert answer.status_code == 400
+    assert answer.get_json()["messages"] == ["body: longer than 10 bytes"]

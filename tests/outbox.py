@@ -1,0 +1,112 @@
+"""Problems with lanes and messages, as the desk would leave them, for the tests of delivery."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from supplier_api.clock import MachineClock
+from supplier_api.problems.model import Base, ServiceProblem, State
+from supplier_api.store import Store, UnitOfWork, tables
+from supplier_api.store.lanes import NewMessage
+
+DESTINATION = "gateway"
+
+
+class Outbox:
+    """Writes messages to a database and reads back what became of them."""
+
+    def __init__(self, store: Store, clock: MachineClock) -> None:
+        """Work on `store`, which has its tables."""
+        self.store = store
+        self._clock = clock
+        self._problems = 0
+
+    def problem(self, *messages: int, destination: str = DESTINATION) -> int:
+        """Store a problem with a lane and messages of these numbers; return its row id."""
+        self._problems += 1
+        serial = self._problems
+
+        def work(uow: UnitOfWork) -> int:
+            problem = ServiceProblem(
+                tenant="TENANT1",
+                gateway_id=serial,
+                reference=f"SP_{serial:010}",
+                service_id=f"SI{serial:013}",
+                conversation_id=f"conversation-{serial}",
+                state=State(Base.ACKNOWLEDGED),
+                document={},
+                created=self._clock.now(),
+                updated=self._clock.now(),
+            )
+            uow.problems.add(problem)
+            uow.lanes.open(problem.id, problem.tenant, destination)
+            return problem.id
+
+        problem_id = self.store.write(work)
+        self.queue(problem_id, *messages, destination=destination)
+        return problem_id
+
+    def queue(
+        self,
+        problem_id: int,
+        *numbers: int,
+        not_before: datetime | None = None,
+        body: str = '{"reasonCode": "UPDATE"}',
+        destination: str = DESTINATION,
+    ) -> None:
+        """Queue messages of these numbers, in one transaction."""
+
+        def work(uow: UnitOfWork) -> None:
+            lane = uow.lanes.lock(problem_id, destination)
+            for number in numbers:
+                new = NewMessage(
+                    number=number,
+                    uuid=f"{problem_id:08}-0000-4000-8000-{number:012}",
+                    kind="UPDATE",
+                    subject=None,
+                    conversation_id=f"conversation-{problem_id}",
+                    body=body,
+                    body_version=1,
+                    contract="1.8",
+                    not_before=not_before,
+                )
+                uow.lanes.add(lane, new, self._clock.now())
+
+        self.store.write(work)
+
+    def hold_until(self, problem_id: int, not_before: datetime) -> None:
+        """Do what the desk does when it is about to answer a request of the gateway."""
+
+        def work(uow: UnitOfWork) -> None:
+            uow.lanes.hold_until(uow.lanes.lock(problem_id, DESTINATION), not_before)
+
+        self.store.write(work)
+
+    def undelivered(self, problem_id: int) -> int:
+        """Count what the receiver has not taken."""
+
+        def work(uow: UnitOfWork) -> int:
+            return uow.lanes.undelivered(uow.lanes.lock(problem_id, DESTINATION).id)
+
+        return self.store.write(work)
+
+    def lane(self, problem_id: int) -> Row[Any]:
+        """Return the problem's lane as it is stored."""
+        query = select(tables.lane).where(tables.lane.c.problem_id == problem_id)
+        return self.store.read(lambda uow: uow.connection.execute(query).one())
+
+    def messages(self, problem_id: int) -> Sequence[Row[Any]]:
+        """Return the problem's messages as they are stored, in order."""
+        query = (
+            select(tables.message)
+            .join(tables.lane)
+            .where(tables.lane.c.problem_id == problem_id)
+            .order_by(tables.message.c.number)
+        )
+        return self.store.read(lambda uow: uow.connection.execute(query).all())
+
+    def states(self, problem_id: int) -> list[str]:
+        """Return the states of the problem's messages, in order."""
+        return [message.state for message in self.messages(problem_id)]

@@ -1,0 +1,105 @@
+"""A PostgreSQL server for the tests: one that is named, or Debian's own started for the session."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+NAMED = "TEST_POSTGRESQL_URL"
+INSTALL = ["apt-get", "install", "-y", "--no-install-recommends", "postgresql"]
+# Nothing here has to outlive a power cut.
+FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"]
+
+
+class NoServer(Exception):
+    """There is no server to test against; the text says what mends it."""
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Yield the URL of a server on which databases may be made, as psycopg takes it."""
+    named = os.environ.get(NAMED)
+    if named:
+        yield named.replace("postgresql+psycopg://", "postgresql://")
+        return
+    programs = _programs()
+    with tempfile.TemporaryDirectory(prefix="supplier-api-pg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        user = _owner(folder)
+        data = folder / "data"
+        _call(
+            [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"], user
+        )
+        options = ["listen_addresses=", f"unix_socket_directories={folder}", *FAST]
+        control = [str(programs / "pg_ctl"), "-D", str(data), "-w"]
+        flags = " ".join(f"-c '{option}'" for option in options)
+        _call([*control, "-l", str(folder / "log"), "-o", flags, "start"], user)
+        try:
+            yield f"postgresql://postgres@/postgres?host={folder}"
+        finally:
+            _call([*control, "-m", "immediate", "stop"], user)
+
+
+@contextmanager
+def database(server_url: str, name: str) -> Iterator[str]:
+    """Yield the URL of an empty database, as SQLAlchemy takes it; drop it afterwards."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            head, _, tail = server_url.partition("?")
+            url = head.rpartition("/")[0] + f"/{name}" + (f"?{tail}" if tail else "")
+            yield url.replace("postgresql://", "postgresql+psycopg://")
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _programs() -> Path:
+    """Return the folder of initdb and pg_ctl; install them where that can be done."""
+    if not _found() and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "update"], capture_output=True, check=False)
+        subprocess.run(INSTALL, capture_output=True, check=False)
+    found = _found()
+    if not found:
+        raise NoServer(f"no PostgreSQL server: sudo {' '.join(INSTALL)}, or set {NAMED}")
+    return found[-1]
+
+
+def _found() -> list[Path]:
+    folders = [file.parent for file in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    on_path = shutil.which("initdb")
+    if on_path:
+        folders.append(Path(on_path).resolve().parent)
+    return sorted(folders, key=lambda folder: (len(folder.parent.name), folder.parent.name))
+
+
+def _owner(folder: Path) -> str | None:
+    """Give the folder to the user postgres if we are root: a server refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        account = pwd.getpwnam("postgres")
+    except KeyError:
+        raise NoServer("PostgreSQL does not run as root: make a user postgres") from None
+    os.chown(folder, account.pw_uid, account.pw_gid)
+    return "postgres"
+
+
+def _call(words: list[str], user: str | None) -> None:
+    done = subprocess.run(
+        words,
+        user=user,
+        group=user,
+        extra_groups=[] if user else None,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        check=False,
+    )
+    if done.returncode:
+        raise NoServer(f"{' '.join(words)} failed: {done.stderr.decode(errors='replace').strip()}")

@@ -1,0 +1,172 @@
+from typing import Any
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supplier_api.access import InvalidToken, KeyRing, Token, Tokens, new_key
+from supplier_api.access.keys import RELOAD_PAUSE
+from supplier_api.access.tokens import LEEWAY
+from supplier_api.chance import SeededChance
+from supplier_api.clock import ManualMachineClock
+from supplier_api.settings import Access
+from tests.keys import StoredKeys, signing_key
+from tests.samples import patient
+
+
+@pytest.fixture
+def claims(clock: ManualMachineClock) -> dict[str, Any]:
+    now = int(clock.now().timestamp())
+    return {
+        "iss": "supplier-api",
+        "aud": "supplier-api",
+        "sub": "gateway",
+        "scope": "read",
+        "iat": now,
+        "exp": now + 60,
+    }
+
+
+def refusal(tokens: Tokens, text: str) -> str:
+    with pytest.raises(InvalidToken) as caught:
+        tokens.verify(text)
+    return str(caught.value)
+
+
+def test_a_token_says_who_has_it_and_what_for(tokens: Tokens, clock: ManualMachineClock) -> None:
+    expires = clock.now().timestamp() + 3600
+    token = tokens.verify(tokens.issue("gateway", frozenset({"read", "write"})))
+    assert token == Token("gateway", frozenset({"read", "write"}), expires)
+
+
+def test_a_token_ends_by_our_clock(tokens: Tokens, clock: ManualMachineClock) -> None:
+    text = tokens.issue("gateway", frozenset({"read"}))
+    clock.advance(3599)
+    assert tokens.verify(text).client == "gateway"
+    clock.advance(1)
+    assert refusal(tokens, text) == "the token has expired"
+    assert refusal(tokens, text) == "the token has expired"
+
+
+@pytest.mark.parametrize("name", ["iss", "aud", "sub", "exp"])
+def test_a_token_says_all_that_it_must(
+    tokens: Tokens, ring: KeyRing, claims: dict[str, Any], name: str
+) -> None:
+    del claims[name]
+    assert refusal(tokens, ring.sign(claims)) == "the token is not valid"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("iss", "someone"),
+        ("aud", "someone"),
+        ("sub", 5),
+        ("exp", "soon"),
+        ("exp", True),
+        ("nbf", []),
+    ],
+)
+def test_a_token_is_from_us_and_for_us(
+    tokens: Tokens, ring: KeyRing, claims: dict[str, Any], name: str, value: object
+) -> None:
+    assert refusal(tokens, ring.sign(claims | {name: value})) == "the token is not valid"
+
+
+@pytest.mark.parametrize("name", ["iat", "nbf"])
+def test_a_token_that_begins_later_is_not_good_yet(
+    tokens: Tokens, ring: KeyRing, claims: dict[str, Any], name: str
+) -> None:
+    begins = claims["iat"] + LEEWAY
+    assert tokens.verify(ring.sign(claims | {name: begins})).client == "gateway"
+    assert refusal(tokens, ring.sign(claims | {name: begins + 1})) == "the token is not valid yet"
+
+
+def test_a_changed_token_is_refused(tokens: Tokens, ring: KeyRing, claims: dict[str, Any]) -> None:
+    head, body, signature = ring.sign(claims).split(".")
+    _, other_body, _ = ring.sign(claims | {"scope": "read write"}).split(".")
+    assert refusal(tokens, f"{head}.{other_body}.{signature}") == "the token is not valid"
+    assert refusal(tokens, f"{head}.{body}.{signature[::-1]}") == "the token is not valid"
+
+
+def test_only_rs256_is_taken(tokens: Tokens, claims: dict[str, Any]) -> None:
+    header = {"kid": signing_key().kid}
+    unsigned = jwt.encode(claims, "", algorithm="none", headers=header)
+    by_secret = jwt.encode(claims, "s" * 64, algorithm="HS256", headers=header)
+    assert refusal(tokens, unsigned) == "the token is not valid"
+    assert refusal(tokens, by_secret) == "the token is not valid"
+
+
+@given(st.text(max_size=80))
+@patient
+def test_any_text_is_refused(text: str) -> None:
+    clock = ManualMachineClock()
+    access = Access(issuer="i", audience="a", token_lifetime=1, clients={})
+    tokens = Tokens(access, KeyRing(StoredKeys(), clock), clock, SeededChance(1))
+    assert refusal(tokens, text) == "the token is not valid"
+
+
+def test_a_key_of_another_process_is_found_when_it_is_named(
+    tokens: Tokens, keys: StoredKeys, clock: ManualMachineClock, access: Access
+) -> None:
+    tokens.verify(tokens.issue("gateway", frozenset()))
+    keys.stored.append(new_key())
+    other = Tokens(access, KeyRing(keys, clock), clock, SeededChance(1))
+    text = other.issue("gateway", frozenset())
+    clock.advance(RELOAD_PAUSE)
+    assert tokens.verify(text).client == "gateway"
+
+
+def test_unknown_keys_do_not_make_us_look_each_time(
+    tokens: Tokens, keys: StoredKeys, claims: dict[str, Any], clock: ManualMachineClock
+) -> None:
+    foreign = new_key()
+    texts = [
+        jwt.encode(claims, foreign.private_pem, algorithm="RS256", headers={"kid": f"k{number}"})
+        for number in range(5)
+    ]
+    for text in texts:
+        assert refusal(tokens, text) == "the token is signed with an unknown key"
+    assert keys.looked_at == 1
+    clock.advance(RELOAD_PAUSE)
+    refusal(tokens, texts[0])
+    assert keys.looked_at == 2
+
+
+class CountingRing(KeyRing):
+    looks = 0
+
+    def public(self, kid: str) -> Any:
+        self.looks += 1
+        return super().public(kid)
+
+
+def test_some_verified_tokens_are_remembered(
+    access: Access, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supplier_api.access.tokens.REMEMBERED", 2)
+    ring = CountingRing(StoredKeys(), clock)
+    tokens = Tokens(access, ring, clock, SeededChance(1))
+    first, second, third = (tokens.issue("gateway", frozenset()) for _ in range(3))
+    for text in (first, first, second, first):
+        tokens.verify(text)
+    assert ring.looks == 2
+    for text in (third, third, first):
+        tokens.verify(text)
+    assert ring.looks == 4
+
+
+def test_the_public_keys_verify_our_tokens(tokens: Tokens, ring: KeyRing) -> None:
+    text = tokens.issue("gateway", frozenset({"read"}))
+    [published] = ring.jwks()["keys"]
+    assert published.keys() >= {"kty", "n", "e", "kid", "alg", "use"}
+    assert "d" not in published
+    claims = jwt.decode(
+        text,
+        jwt.PyJWK(published),
+        audience="supplier-api",
+        options={"verify_exp": False, "verify_iat": False},
+    )
+    assert claims["client_id"] == "gateway"
+    assert claims["exp"] - claims["iat"] == 3600

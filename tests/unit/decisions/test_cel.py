@@ -1,0 +1,153 @@
+"""Expressions: what the compiler finds, what is learnt about them, and how they are evaluated."""
+
+import pytest
+
+from supplier_api.decisions.cel import MAX_EXPRESSION, ExpressionError, Language
+from supplier_api.decisions.facts import GROUPS, Facts, values
+from supplier_api.decisions.model import Operation, Unjudged
+from tests.unit.decisions.books import facts
+
+PROBLEM = Language(GROUPS[Operation.PROBLEM])
+
+
+def holds(text: str, given: Facts) -> bool:
+    bound = PROBLEM.bind({group: values(given, group) for group in GROUPS[Operation.PROBLEM]})
+    return PROBLEM.compile(text).holds(bound)
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "what", "hint"),
+    [
+        ("request.serviceID == 'a'", "serviceID", "unknown field serviceID", "serviceId?"),
+        ("request.primaryContact.nam == 'a'", "nam ", "unknown field nam", "name?"),
+        ("service.state == 'a' && reqest.id == 1", "reqest", "unknown name reqest", "request?"),
+        ("request.serviceId == 1", "==", "'==' cannot be applied to (string, int)", ""),
+        ("request.id == 23467.0", "==", "(int, double)", ""),
+        ("'é🎉' == request.x", "x", "unknown field x", "allowed"),
+        ("request.serviceId.starts('a')", "starts", "unknown function starts()", ""),
+        ("request.serviceId", "request", "gives string", ""),
+        ("request.id > 0 &&", "", "Syntax error", ""),
+        ("request.serviceId.matches('(')", "'('", "invalid regular expression", ""),
+        ("matches(tenant, '(') || true", "'('", "invalid regular expression", ""),
+        ("clock.now < timestamp('soon')", "'soon'", "timestamp('soon')", ""),
+        ("dyn(request).foo == 1", "dyn", "switches the check", ""),
+        ("1 / 0 == 1", "1 / 0", "can never be evaluated", ""),
+        ("true" + " " * MAX_EXPRESSION, "true", "longer than", ""),
+    ],
+)
+def test_a_mistake_is_found_at_load_where_it_is(text: str, at: str, what: str, hint: str) -> None:
+    with pytest.raises(ExpressionError) as raised:
+        PROBLEM.compile(text)
+    (fault,) = raised.value.faults
+    assert fault.offset == (text.index(at) if at else len(text))
+    assert what in fault.text
+    assert hint in fault.hint
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(ExpressionError) as raised:
+        PROBLEM.compile("request.a == 1 &&\n  service.b == 2 ||\n  tenent == ''")
+    assert [fault.text for fault in raised.value.faults] == [
+        "unknown field a",
+        "unknown field b",
+        "unknown name tenent",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [
+        ("true", set()),
+        ("'service' == tenant", {"tenant"}),
+        ("request.serviceId == ''", {"request"}),
+        ("[1].all(service, service > 0)", set()),
+        ("service.known && size(open_problems) > 0", {"service", "open_problems"}),
+        ("size(incidents) > 0 || clock.now > timestamp(0) // tenant", {"incidents", "clock"}),
+    ],
+)
+def test_the_groups_that_an_expression_names_are_learnt(text: str, groups: set[str]) -> None:
+    assert PROBLEM.compile(text).groups == groups
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("request.serviceSpecification.id == 'tenant'", ["request.serviceSpecification.id"]),
+        ("has(request.address) // service.id", ["request.address"]),
+        ("request . serviceId.startsWith('SI')", ["request.serviceId"]),
+        ('"A" in request.characteristicsByName', ["request.characteristicsByName.A"]),
+        ("request.characteristicsByName['A'] == 'b'", ["request.characteristicsByName.A"]),
+        ("has(request.characteristicsByName.A)", ["request.characteristicsByName.A"]),
+        ("size(request.characteristicsByName) > 1", ["request.characteristicsByName"]),
+        ("request.characteristics[0].value == 'tenant'", ["request.characteristics"]),
+        (r"r'\' + tenant == ''", ["tenant"]),
+        ("tenant == '' || tenant == 'a'", ["tenant"]),
+    ],
+)
+def test_the_paths_that_an_expression_reads_are_learnt(text: str, reads: list[str]) -> None:
+    assert [".".join(path) for path in PROBLEM.compile(text).reads] == reads
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("has(request.address)", False),
+        ("request.address.id == ''", True),
+        ("request.id == 9223372036854775807", True),
+        ("request.characteristics.exists(each, each.name == 'B')", True),
+        ("request.characteristicsByName['A'] == '2'", True),
+        ("service.known && !has(service.incident)", True),
+        ("clock.now.getHours('Europe/London') == 12", True),
+        ("'SP_1' in open_problems", True),
+    ],
+)
+def test_facts_are_read_as_they_are_written(text: str, result: bool) -> None:
+    named = [{"name": "A", "value": "1"}, {"name": "B", "value": ""}, {"name": "A", "value": "2"}]
+    request = {"id": 2**63 - 1, "characteristics": named}
+    assert holds(text, facts(request, open_problems=["SP_1"])) is result
+
+
+def test_a_service_that_is_not_in_the_inventory_can_be_told() -> None:
+    given = facts(service=None)
+    assert holds("!service.known && !has(service.id) && service.state == ''", given)
+
+
+MISSING = "request.characteristicsByName['X'] == 'a'"
+
+
+@pytest.mark.parametrize(
+    ("text", "result"), [(f"{MISSING} || true", True), (f"{MISSING} && false", False)]
+)
+def test_an_error_that_changes_nothing_is_passed_over(text: str, result: bool) -> None:
+    assert holds(text, facts({"characteristics": []})) is result
+
+
+@pytest.mark.parametrize("text", [MISSING, f"{MISSING} || false", f"{MISSING} && true"])
+def test_an_error_that_leaves_the_result_open_is_no_verdict(text: str) -> None:
+    with pytest.raises(Unjudged, match="Key not found"):
+        holds(text, facts({"characteristics": []}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "request.characteristicsByName[request.notes] == 'a'",
+        "int(request.notes) > 1",
+        "timestamp(request.notes) < clock.now",
+        "tenant.matches(request.notes)",
+        "bool(request.notes)",
+    ],
+)
+def test_an_error_tells_no_value_of_the_request(text: str) -> None:
+    with pytest.raises(Unjudged) as raised:
+        holds(text, facts({"notes": "(MARKER", "characteristics": []}))
+    assert "MARKER" not in str(raised.value)
+    assert str(raised.value)
+
+
+def test_an_evaluation_has_a_budget() -> None:
+    every_pair = "request.characteristics.all(a, request.characteristics.all(b, a.name == b.name))"
+    hundred = [{"name": "A", "value": "1"}] * 100
+    with pytest.raises(Unjudged, match="budget"):
+        holds(every_pair, facts({"characteristics": hundred}))
+    assert holds(every_pair, facts({"characteristics": hundred[:50]}))

@@ -1,0 +1,137 @@
+"""One token for all threads."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from supplier_api.clock import ManualMachineClock
+from supplier_api.delivery.tokens import Grant, NoTokenError, Tokens
+
+PATIENCE = 5.0
+
+
+class Endpoint:
+    """Gives out token-1, token-2, ... for an hour each."""
+
+    def __init__(self) -> None:
+        self.fetched = 0
+        self.down = False
+
+    def __call__(self, _patience: float) -> Grant:
+        if self.down:
+            raise NoTokenError("token endpoint: 503")
+        self.fetched += 1
+        return Grant(f"token-{self.fetched}", 3600)
+
+
+@pytest.fixture
+def clock() -> ManualMachineClock:
+    return ManualMachineClock()
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    return Endpoint()
+
+
+@pytest.fixture
+def tokens(endpoint: Endpoint, clock: ManualMachineClock) -> Tokens:
+    return Tokens(endpoint, clock)
+
+
+def test_it_is_fetched_once_and_reused(
+    tokens: Tokens, endpoint: Endpoint, clock: ManualMachineClock
+) -> None:
+    assert tokens.current(PATIENCE) == "token-1"
+    clock.advance(3500)
+    assert tokens.current(PATIENCE) == "token-1"
+    assert endpoint.fetched == 1
+
+
+def test_it_is_replaced_shortly_before_it_ends(tokens: Tokens, clock: ManualMachineClock) -> None:
+    tokens.current(PATIENCE)
+    clock.advance(3541)
+    assert tokens.current(PATIENCE) == "token-2"
+
+
+def test_the_old_one_serves_on_while_its_replacement_fails(
+    tokens: Tokens, endpoint: Endpoint, clock: ManualMachineClock
+) -> None:
+    tokens.current(PATIENCE)
+    clock.advance(3541)
+    endpoint.down = True
+    assert tokens.current(PATIENCE) == "token-1"
+    clock.advance(60)
+    with pytest.raises(NoTokenError):
+        tokens.current(PATIENCE)
+
+
+def test_a_refused_token_is_replaced_only_while_it_is_the_current_one(
+    tokens: Tokens, endpoint: Endpoint
+) -> None:
+    first = tokens.current(PATIENCE)
+    assert tokens.instead_of(first, PATIENCE) == "token-2"
+    assert tokens.instead_of(first, PATIENCE) == "token-2"
+    assert endpoint.fetched == 2
+
+
+def test_many_threads_at_once_fetch_one(clock: ManualMachineClock) -> None:
+    entered, answer = threading.Event(), threading.Event()
+    answers: Iterator[Grant] = iter([Grant("the-one", 3600)])
+
+    def fetch(_patience: float) -> Grant:
+        entered.set()
+        assert answer.wait(10)
+        return next(answers)
+
+    tokens = Tokens(fetch, clock)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(tokens.current, PATIENCE)
+        assert entered.wait(10)
+        others = [pool.submit(tokens.current, PATIENCE) for _ in range(7)]
+        answer.set()
+        assert {each.result() for each in [first, *others]} == {"the-one"}
+
+
+def test_near_the_end_one_thread_replaces_it_and_the_others_do_not_wait(
+    clock: ManualMachineClock,
+) -> None:
+    entered, answer = threading.Event(), threading.Event()
+
+    def fetch(_patience: float) -> Grant:
+        if clock.seconds == ManualMachineClock().seconds:
+            return Grant("old", 3600)
+        entered.set()
+        assert answer.wait(10)
+        return Grant("new", 3600)
+
+    tokens = Tokens(fetch, clock)
+    tokens.current(PATIENCE)
+    clock.advance(3550)
+    with ThreadPoolExecutor(1) as pool:
+        replacing = pool.submit(tokens.current, PATIENCE)
+        assert entered.wait(10)
+        assert tokens.current(PATIENCE) == "old"
+        answer.set()
+        assert replacing.result() == "new"
+    assert tokens.current(PATIENCE) == "new"
+
+
+def test_a_thread_does_not_wait_longer_than_it_can(clock: ManualMachineClock) -> None:
+    entered, answer = threading.Event(), threading.Event()
+
+    def fetch(_patience: float) -> Grant:
+        entered.set()
+        assert answer.wait(10)
+        return Grant("late", 3600)
+
+    tokens = Tokens(fetch, clock)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(tokens.current, PATIENCE)
+        assert entered.wait(10)
+        with pytest.raises(NoTokenError):
+            tokens.current(0.01)
+        answer.set()
+        assert first.result() == "late"

@@ -1,0 +1,33 @@
+"""A work order survives being stored."""
+
+from dataclasses import replace
+
+import pytest
+
+from supplier_api.problems.work import OrderKind, WorkOrder
+
+ORDER = WorkOrder(
+    id="3456cf7d-4471-42e4-a5be-c24ed58a7aa6",
+    kind=OrderKind.PROBLEM,
+    tenant="TENANT1",
+    reference="SP_0123456789",
+    standing="ACKNOWLEDGED",
+    decide=False,
+    problem={"id": 7},
+)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ORDER,
+        replace(
+            ORDER,
+            kind=OrderKind.AMENDMENT,
+            decide=True,
+            subject={"supplierReference": "SP_CHANGE0001"},
+        ),
+    ],
+)
+def test_an_order_is_the_same_when_it_is_read_back(order: WorkOrder) -> None:
+    assert WorkOrder.from_body(order.id, order.to_body()) == order

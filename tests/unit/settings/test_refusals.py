@@ -1,0 +1,187 @@
+"""What stops a start, and how it is told: the name, where it stands, what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from supplier_api.settings import Finding, SettingsError, load_settings
+
+PRODUCTION = {
+    "SUPPLIER_API_PROFILE": "production",
+    "SUPPLIER_API__GATEWAY__KCI_URL": "https://gateway.example/kcis",
+    "SUPPLIER_API__GATEWAY__TOKEN_URL": "https://gateway.example/auth/supplier/access-token",
+    "SUPPLIER_API__GATEWAY__CLIENT_ID": "us",
+    "SUPPLIER_API__GATEWAY__CLIENT_SECRET": "one",
+    "SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SECRET": "two",
+    "SUPPLIER_API__ACCESS__CLIENTS__BACK_OFFICE__SECRET": "three",
+}
+
+
+def findings(folder: Path, **names: str) -> tuple[Finding, ...]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(names, folder)
+    return caught.value.findings
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("SUPPLIER_API__SERVER__PROT", "SUPPLIER_API__SERVER__PORT"),
+        ("SUPPLIER_API__SEVRER__PORT", "SUPPLIER_API__SERVER__PORT"),
+        ("SUPPLIER_API__ACCESS__CLIENTS__BACKOFFICE__SECRET", "BACK_OFFICE__SECRET"),
+        ("SUPPLIER_API__RULES__FILES_FILE", "SUPPLIER_API__RULES__FILE"),
+        ("SUPPLIER_API__PROFILE", "SUPPLIER_API_PROFILE"),
+        ("SUPPLIER_API_PROFIL", "SUPPLIER_API_PROFILE"),
+        ("SUPPLIER_API_SERVER__PORT", "SUPPLIER_API__SERVER__PORT"),
+        ("SUPPLIER_API_SERVER_PORT", "SUPPLIER_API__SERVER__PORT"),
+    ],
+)
+def test_an_unknown_variable(folder: Path, name: str, meant: str) -> None:
+    (finding,) = findings(folder, **{name: "x"})
+
+    assert finding.name == name
+    assert finding.source == "environment"
+    assert f"{meant}?" in finding.message
+
+
+def test_a_variable_that_is_somebody_elses(folder: Path) -> None:
+    load_settings(
+        {"SUPPLIER_API_PORT": "tcp://10.0.0.1:80", "SUPPLIER_API_SERVICE_HOST": "x"}, folder
+    )
+
+
+def test_unknown_names_in_a_file(folder: Path) -> None:
+    file = folder / "sandbox.toml"
+    file.write_text("[server]\nprot = 1\n[servr]\nport = 1\n")
+
+    key, section = findings(folder)
+
+    assert (key.name, key.source) == ("server.prot", str(file))
+    assert key.message.startswith("unknown. Did you mean port? Allowed: answer_budget, host")
+    assert (section.name, section.source) == ("servr", str(file))
+    assert "Did you mean server?" in section.message
+
+
+def test_a_value_where_a_section_belongs(folder: Path) -> None:
+    (folder / "default.toml").write_text("server = 8080\n")
+
+    (finding,) = findings(folder)
+
+    assert str(finding) == f"server ({folder / 'default.toml'}): is a section: [server]"
+
+
+def test_a_file_that_is_not_toml(folder: Path) -> None:
+    (folder / "default.toml").write_text("[server\n")
+
+    (finding,) = findings(folder)
+
+    assert finding.source == str(folder / "default.toml")
+    assert "line 1" in finding.message
+
+
+def test_wrong_values_are_all_told_at_once(folder: Path) -> None:
+    told = findings(
+        folder,
+        SUPPLIER_API__SERVER__PORT="eighty",
+        SUPPLIER_API__SERVER__PREFIX="supplier/",
+        SUPPLIER_API__LOG__FORMAT="xml",
+        SUPPLIER_API__SERVER__OPERATIONS="service-problems,orders",
+        SUPPLIER_API__BACKOFFICE__PACE="fast",
+        SUPPLIER_API__RULES__FILE="nowhere.yaml",
+    )
+
+    texts = {finding.name: finding.message for finding in told}
+    assert texts["server.port"] == "should be a valid integer, not 'eighty'"
+    assert texts["log.format"] == "should be 'json' or 'console', not 'xml'"
+    assert "'service-problem-resolutions'" in texts["server.operations"]
+    assert texts["backoffice.pace"] == "should be 'manual' or should be a valid number, not 'fast'"
+    assert "nowhere.yaml" in texts["rules.file"]
+    assert "server.prefix" in texts
+    assert {finding.source for finding in told} == {
+        f"environment SUPPLIER_API__{name}"
+        for name in (
+            "SERVER__PORT",
+            "SERVER__PREFIX",
+            "LOG__FORMAT",
+            "SERVER__OPERATIONS",
+            "BACKOFFICE__PACE",
+            "RULES__FILE",
+        )
+    }
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-1", "0"])
+def test_a_budget_is_a_real_time(folder: Path, value: str) -> None:
+    (finding,) = findings(folder, SUPPLIER_API__SERVER__ANSWER_BUDGET=value)
+
+    assert finding.name == "server.answer_budget"
+
+
+def test_a_wrong_secret_is_not_shown(folder: Path) -> None:
+    (finding,) = findings(folder, SUPPLIER_API__DATABASE__URL="postgresql//me:hidden@db/x")
+
+    assert finding.name == "database.url"
+    assert "hidden" not in str(finding)
+
+
+def test_a_secrets_file_that_is_not_there(folder: Path) -> None:
+    (finding,) = findings(folder, SUPPLIER_API__GATEWAY__CLIENT_SECRET_FILE="/no/where")
+
+    assert finding.source == "environment SUPPLIER_API__GATEWAY__CLIENT_SECRET_FILE"
+    assert finding.message == "the file /no/where cannot be read: No such file or directory"
+
+
+def test_an_unknown_profile(folder: Path) -> None:
+    (finding,) = findings(folder, SUPPLIER_API_PROFILE="prod")
+
+    assert "Allowed: production, sandbox" in finding.message
+
+
+def test_a_configuration_folder_that_is_not_there() -> None:
+    with pytest.raises(SettingsError, match=r"SUPPLIER_API_CONFIG_DIR .*: there is no folder /no"):
+        load_settings({"SUPPLIER_API_CONFIG_DIR": "/no"})
+
+
+def test_production_has_no_defaults_for_what_only_its_owner_knows(folder: Path) -> None:
+    told = findings(folder, SUPPLIER_API_PROFILE="production")
+
+    assert {finding.name for finding in told} == {
+        "gateway.kci_url",
+        "gateway.token_url",
+        "gateway.client_id",
+        "gateway.client_secret",
+        "access.clients.gateway.secret",
+        "access.clients.back-office.secret",
+    }
+    secret = next(finding for finding in told if finding.name == "gateway.client_secret")
+    assert secret.message.endswith(
+        "by SUPPLIER_API__GATEWAY__CLIENT_SECRET or SUPPLIER_API__GATEWAY__CLIENT_SECRET_FILE"
+    )
+
+
+def test_production_starts_with_its_owners_settings(folder: Path) -> None:
+    settings = load_settings(PRODUCTION, folder)
+
+    assert settings.profile == "production"
+    assert not settings.inventory.any_live
+    assert settings.sandbox.tenants == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "setting"),
+    [
+        ("SUPPLIER_API__INVENTORY__ANY_LIVE", "true", "inventory.any_live"),
+        ("SUPPLIER_API__BACKOFFICE__PACE", "1.0", "backoffice.pace"),
+        ("SUPPLIER_API__GATEWAY__CLIENT_SECRET", "supplier-secret", "gateway.client_secret"),
+        (
+            "SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SECRET",
+            "gateway-secret",
+            "access.clients.gateway.secret",
+        ),
+    ],
+)
+def test_production_refuses_the_sandbox(folder: Path, name: str, value: str, setting: str) -> None:
+    (finding,) = findings(folder, **PRODUCTION | {name: value})
+
+    assert finding.name == setting
+    assert finding.source == f"environment {name}"
