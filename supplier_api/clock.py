@@ -1,8 +1,8 @@
 """The two clocks of the house, and how an instant is written on the wire.
 
-*Business time* is what customers and contracts see: dates on the wire, timers, rule dates. A sandbox
-may move it, tenant by tenant. *Machine time* measures machines: leases, waits, tokens, budgets.
-Nothing moves it. Both are passed in, so that a test or a sandbox can hold them in its hand.
+*Business time* is what customers and contracts see: dates on the wire, timers, rule dates. A
+sandbox may move it, tenant by tenant. *Machine time* measures machines: leases, waits, tokens,
+budgets. Nothing moves it. Both are passed in, so that a test or a sandbox can hold them.
 """
 
 import time
@@ -103,7 +103,7 @@ class ManualBusinessClock:
 
 
 def to_wire(instant: datetime) -> str:
-    """Write an aware instant as RFC 3339 in UTC with milliseconds, as in `2026-01-05T12:00:00.000Z`."""
+    """Write an aware instant as RFC 3339 in UTC, as in `2026-01-05T12:00:00.000Z`."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

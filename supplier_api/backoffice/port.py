@@ -20,8 +20,8 @@ class BackOffice(Protocol):
     def submit(self, order: WorkOrder) -> OrderAnswer:
         """Take a work order; called outside transactions, one order of a problem at a time.
 
-        The same `order.id` may come again after a failure and must then have no second effect. Raises
-        OrderRefused when it will never be taken; any other exception means: try again later.
+        The same `order.id` may come again after a failure and must then have no second effect.
+        Raises OrderRefused when it will never be taken; any other exception means: try again later.
         """
 
 

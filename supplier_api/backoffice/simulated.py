@@ -1,7 +1,8 @@
 """A fault desk that is played: it works every problem to its resolution on a timetable.
 
-It holds no state and never waits: its answer to an order says what it will do when, and the desk keeps
-that as timers. With the pace `manual` it only opens tickets, and waits for events from outside.
+It holds no state and never waits: its answer to an order says what it will do when, and the desk
+keeps that as timers. With the pace `manual` it only opens tickets, and waits for events from
+outside.
 """
 
 from collections.abc import Mapping

@@ -21,7 +21,7 @@ REFERENCE = {
     "name": "reference",
     "in": "path",
     "required": True,
-    "description": "Our reference of the problem, the gateway's id, or the back office's own ticket",
+    "description": "Our reference of the problem, the gateway's id, or the back office's ticket",
     "schema": {"type": "string", "minLength": 1},
     "example": "SP_7K2M9QX4TD",
 }

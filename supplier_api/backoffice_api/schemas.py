@@ -27,7 +27,9 @@ class Note(Object):
     """A note of the supplier: an object, or its text alone."""
 
     def _deserialize(self, value: Any, *args: Any, **more: Any) -> Any:
-        return super()._deserialize({"note": value} if isinstance(value, str) else value, *args, **more)
+        return super()._deserialize(
+            {"note": value} if isinstance(value, str) else value, *args, **more
+        )
 
 
 RESOLUTION = make(
@@ -46,7 +48,7 @@ EVENT = make(
     "BackOfficeEvent",
     {
         "id": Text(
-            "The back office's own id of this event: a repeat gets the same answer, nothing is done",
+            "The back office's own id of this event: a repeat gets the same answer",
             "EV-1001",
             maximum=NAME_MAX,
             required=True,
@@ -58,7 +60,7 @@ EVENT = make(
             without=tuple(event for event in Event if event not in BACK_OFFICE_EVENTS),
             required=True,
         ),
-        "problemCode": Code(ProblemCode, "Code representing what stands in the way", "ACCESS_ISSUE"),
+        "problemCode": Code(ProblemCode, "What stands in the way", "ACCESS_ISSUE"),
         "text": long_text("What the tenant is told", "The cabinet cannot be reached before noon."),
         "supplierCodes": Items(
             Text("A code of the supplier", maximum=SUPPLIER_CODE_MAX),
@@ -102,5 +104,3 @@ def _event(fields: Mapping[str, Any]) -> BackOfficeEvent:
         back_office_id=fields.get("backOfficeId"),
         back_office_url=fields.get("backOfficeUrl"),
     )
-
-

@@ -125,7 +125,7 @@ class _Run:
         party = self._settings.sandbox.tenants[TENANT]
         secret = party.client_secret.get_secret_value()
         tenant = Tenant(self._endpoints.sandbox, party.client_id, secret, SystemChance())
-        journey = Journey(tenant, lambda gateway_id: problem_view(self._settings, str(gateway_id)))
+        journey = Journey(tenant, self._view)
         click.echo(str(journey.begin(CLOCK.now())))
         until = CLOCK.monotonic() + SAMPLE_SECONDS
         while not (journey.ended or self._stopping.is_set()):

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import OperationalError
-
 from supplier_api.backoffice.port import UnknownAdapter
 from supplier_api.cli import Refused
 from supplier_api.decisions.findings import BookError
@@ -21,5 +19,3 @@ def expected_errors() -> Iterator[None]:
         raise Refused("the rule book cannot be used", error.findings) from None
     except (InventoryError, SchemaTooOld, StoreUnavailable, UnknownAdapter) as error:
         raise Refused(str(error)) from None
-    except OperationalError as error:
-        raise Refused(f"the database cannot be reached: {error.orig}") from None

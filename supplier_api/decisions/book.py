@@ -144,7 +144,7 @@ def _draft(source: Source, plugins: Plugins) -> _Draft:
         source.report(root["version"], "version: unknown format", f"this release reads {FORMAT}")
     defaults = _defaults(source, root["default"]) if "default" in root else {}
     nodes = source.items(root["rules"], "rules") if "rules" in root else []
-    rules = tuple(rule for node in nodes if (rule := read_rule(source, node)))
+    rules = tuple(read_rule(source, node) for node in nodes)
     _check_ids(source, rules, plugins)
     expressions = {
         (rule.id, operation): expression
@@ -174,7 +174,7 @@ def _check_ids(source: Source, rules: Iterable[WrittenRule], plugins: Plugins) -
     seen: dict[str, str] = {}
     for rule in rules:
         node = rule.place("id")
-        if rule.id in seen:
+        if rule.id and rule.id in seen:
             source.report(node, f"duplicate id {rule.id}", f"first {seen[rule.id]}")
         else:
             seen[rule.id] = f"in line {node.start_mark.line + 1}"

@@ -54,17 +54,29 @@ def id_fault(name: str) -> str:
     return ""
 
 
-def read_rule(source: Source, node: Node) -> WrittenRule | None:
-    """Read one rule; what is wrong is reported to `source`, and then None comes back."""
+def read_rule(source: Source, node: Node) -> WrittenRule:
+    """Read one rule; what is wrong is reported to `source`.
+
+    A rule comes back all the same, so that the rest of it is checked as well.
+    """
     before = len(source.findings)
     nodes = source.entries(node, "rule", RULE_KEYS, REQUIRED_KEYS)
     read = {key: _READERS[key](source, value) for key, value in nodes.items() if key in _READERS}
-    if len(source.findings) > before:
-        return None
-    rule = WrittenRule(**read, node=node, nodes=nodes)
-    for breach in breaches(rule):
-        source.report(rule.place(breach.key), breach.text, breach.hint)
-    return rule if len(source.findings) == before else None
+    usable = {key: value for key, value in read.items() if value is not None}
+    rule = WrittenRule(**(_UNREADABLE | usable), node=node, nodes=nodes)
+    if len(source.findings) == before:
+        for breach in breaches(rule):
+            source.report(rule.place(breach.key), breach.text, breach.hint)
+    return rule
+
+
+# Stands for what could not be read of a rule, and makes no further trouble.
+_UNREADABLE: dict[str, Any] = {
+    "id": "",
+    "applies_to": frozenset(),
+    "when": "true",
+    "then": Outcome.DEFER,
+}
 
 
 def _id(source: Source, node: Node) -> str | None:

@@ -28,8 +28,6 @@ class BackOfficeCourier:
             answer = self._adapter.submit(order)
         except OrderRefused as refusal:
             return Reply(Meaning.REFUSED, str(refusal))
-        except OrderRefused:
-            return Reply(Meaning.REFUSED, "refused by the back office")
         except Exception as error:
             log.warning("work-order.failed", kind=order.kind, exc_info=True)
             return Reply(Meaning.TROUBLE, type(error).__name__, unknown=True)

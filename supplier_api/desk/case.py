@@ -1,7 +1,7 @@
 """One problem under the desk's hand, in one transaction.
 
-A case takes events, and keeps what must go out; `finish` stores the problem, its KCIs and work orders
-together. Nothing of it is visible to anybody before the transaction commits.
+A case takes events, and keeps what must go out; `finish` stores the problem, its KCIs and work
+orders together. Nothing of it is visible to anybody before the transaction commits.
 """
 
 from dataclasses import replace

@@ -80,10 +80,8 @@ def _obstacles(
 ) -> list[str]:
     """Return why the lifecycle or the wire forbids the change, whatever the rule book says."""
     if pending := uow.changes.pending(problem.id):
-        return [
-            f"serviceProblemId: {pending.kind} {pending.gateway_id} of this service problem is not"
-            " decided yet; expected one request at a time"
-        ]
+        undecided = f"serviceProblemId: {pending.kind} {pending.gateway_id} is not decided yet"
+        return [f"{undecided}; expected one request at a time"]
     try:
         plan(problem.state, EVENTS[kind][0])
         if kind is ChangeKind.AMENDMENT:
@@ -100,9 +98,7 @@ def _do(
 ) -> tuple[Answer, ChangeRequest]:
     at_once, behind, asked = EVENTS[kind]
     # A problem that is itself undecided has nothing yet that a change could disturb.
-    deferred = (
-        decision.outcome is Outcome.DEFER and case.problem.state.base is not Base.UNDECIDED
-    )
+    deferred = decision.outcome is Outcome.DEFER and case.problem.state.base is not Base.UNDECIDED
     change = _new(case, kind, document, deferred=deferred)
     case.uow.changes.add(change)
     if deferred:

@@ -1,4 +1,4 @@
-"""Where the facts of a decision come from: the inventory outside the transaction, the store inside."""
+"""Where the facts of a decision come from: outside the transaction, and inside it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,8 +24,8 @@ class Outside:
 class Judge:
     """The rule book with the facts it asks for.
 
-    What lies outside the house gets half the answer budget together; what is missing then is unknown,
-    and the book's fallback decides.
+    What lies outside the house gets half the answer budget together; what is missing then is
+    unknown, and the book's fallback decides.
     """
 
     def __init__(self, office: Office, book: RuleBook, inventory: TimedInventory) -> None:
@@ -44,7 +44,7 @@ class Judge:
         """Look up what lies outside, and let the rules written in Python judge on it."""
         facts = Facts(request, caller.tenant, self._office.business.now(caller.tenant))
         named = self._book.groups(operation)
-        # The desk itself asks the inventory of a new problem: its specification's name, an incident.
+        # Of a new problem the desk itself needs the specification's name and a known incident.
         if service_id and (operation is Operation.PROBLEM or "service" in named):
             service = self._inventory.find(caller.tenant, service_id, self._left(caller))
             facts = replace(facts, service=service)

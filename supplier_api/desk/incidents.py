@@ -88,10 +88,8 @@ class Incidents:
     def _set(self, uow: UnitOfWork, kind: str, code: str) -> None:
         uow.timers.add(Timer(None, "", kind, self._office.business.now(""), code))
 
-    def _each(
-        self, uow: UnitOfWork, ids: Sequence[int], do: Callable[[Case], None]
-    ) -> list[str]:
-        """Do it to each problem under a savepoint of its own; return those that it is not possible for."""
+    def _each(self, uow: UnitOfWork, ids: Sequence[int], do: Callable[[Case], None]) -> list[str]:
+        """Do it to each problem under a savepoint; return those for which it is not possible."""
         skipped = []
         for problem_id in ids:
             problem = uow.problems.lock(problem_id)

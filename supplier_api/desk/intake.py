@@ -1,4 +1,4 @@
-"""The gateway's four calls: raise, amend, cancel, settle. Each is one transaction and one answer."""
+"""The gateway's four calls: each is one transaction and one answer."""
 
 import re
 from collections.abc import Mapping
@@ -39,8 +39,8 @@ OPERATIONS = {
 class Intake:
     """What the gateway may ask.
 
-    Every call takes the caller and the request as the wire has it (validated), and returns the answer
-    to give. All raise errors.Unavailable when nothing could be done in time.
+    Every call takes the caller and the request as the wire has it (validated), and returns the
+    answer to give. All raise errors.Unavailable when nothing could be done in time.
     """
 
     def __init__(self, office: Office, judge: Judge) -> None:
@@ -165,11 +165,9 @@ class Intake:
 
 
 def _named(document: Mapping[str, Any], service: object) -> dict[str, Any]:
-    """Return the problem's document: the request, with the specification's name from the inventory."""
+    """Return the problem's document: the request, and the name of its specification."""
     named = dict(document)
     if isinstance(service, Service) and service.specification_name:
         specification = document["serviceSpecification"]
         named["serviceSpecification"] = {**specification, "name": service.specification_name}
     return named
-
-

@@ -98,7 +98,7 @@ class Once:
         return self._office.machine.monotonic() - caller.entered
 
     def _note_late(self, row_id: int, created: int | None) -> None:
-        """The commit took so long that the gateway may not have the answer: remember the doubt."""
+        """Remember the doubt: the commit took so long that the answer may have been lost."""
         at = self._office.machine.now()
 
         def note(uow: UnitOfWork) -> None:
@@ -123,13 +123,9 @@ def _again(
         return Answer(recorded.status, recorded.body)
     if reused:
         raise reused(recorded)
-    raise Refused(
-        ErrorCode.INVALID_REQUEST,
-        [
-            f"id: {asked.key} was used for another {asked.operation} on"
-            f" {to_wire(recorded.created)}; expected a new id, or the same request again"
-        ],
-    )
+    used = f"id: {asked.key} was used for another {asked.operation} on {to_wire(recorded.created)}"
+    expected = "expected a new id, or the same request again"
+    raise Refused(ErrorCode.INVALID_REQUEST, [f"{used}; {expected}"])
 
 
 def _record(done: Done) -> dict[str, Any]:

@@ -50,10 +50,10 @@ class Progress:
     def event(self, name: str, event: BackOfficeEvent) -> EventAnswer:
         """Apply an event to the problem that `name` stands for, in a transaction of its own.
 
-        `name` is our reference, the gateway's id or the back office's own. Returns 200 with reference
-        and status; 404; 409 with the state and the legal events, kept like the 200 and given again to
-        the same event id; 422 for an event that lacks something or for a name of several problems.
-        Raises store.StoreUnavailable.
+        `name` is our reference, the gateway's id or the back office's own. Returns 200 with
+        reference and status; 404; 409 with the state and the legal events, kept like the 200 and
+        given again to the same event id; 422 for an event that lacks something or for a name of
+        several problems. Raises store.StoreUnavailable.
         """
 
         def work(uow: UnitOfWork) -> EventAnswer:
@@ -106,7 +106,7 @@ class Progress:
     def order_answered(
         self, uow: UnitOfWork, problem_id: int, order: WorkOrder, answer: OrderAnswer
     ) -> None:
-        """Apply what the back office answered to a work order, in the transaction that settles it."""
+        """Apply the back office's answer to a work order, in the transaction that settles it."""
         if answer.back_office_id:
             self._keep_ticket(uow, problem_id, order, answer)
         for event in answer.events:
@@ -134,7 +134,7 @@ class Progress:
                 uow.timers.move(timer.id, times[timer.kind])
 
     def kci_unknown(self, uow: UnitOfWork, problem_id: int) -> None:
-        """Note that the gateway said it does not know the problem: its answer may have been lost."""
+        """Note that the gateway does not know the problem: our answer may have been lost."""
         uow.problems.doubt(problem_id)
 
     def _keep_ticket(

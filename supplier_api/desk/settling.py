@@ -33,8 +33,8 @@ def settle_resolution(
 ) -> Done:
     """Take the tenant's word on the resolution `reference`.
 
-    Raises Refused: NOT_FOUND for a resolution that is not this tenant's, INVALID_REQUEST for one that
-    is no longer the problem's current one, or was closed by silence and is now rejected.
+    Raises Refused: NOT_FOUND for a resolution that is not this tenant's, INVALID_REQUEST for one
+    that is no longer the problem's current one, or was closed by silence and is now rejected.
     """
     resolution, problem = _find(uow, caller.tenant, reference)
     problem.doubtful = False
@@ -74,7 +74,7 @@ def _find(uow: UnitOfWork, tenant: str, reference: str) -> tuple[Resolution, Ser
 
 
 def _after_closure(resolution: Resolution, status: ResolutionStatus) -> None:
-    """A problem that was closed by silence stays closed; to accept it then changes nothing."""
+    """Allow what changes nothing: to accept what was closed by silence. It stays closed."""
     if status is ResolutionStatus.ACCEPTED and resolution.status is ResolutionStatus.ACCEPTED:
         return
     closed = to_wire(resolution.closed_date) if resolution.closed_date else "an earlier day"

@@ -1,4 +1,4 @@
-"""What happens when its time has come: closure, the notice of it, events that were kept for later."""
+"""What happens when its time has come: closure, its notice, events kept for later."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""One problem at a glance: what was asked and answered, what happened, what was sent, what comes next.
+"""One problem at a glance: what was asked, answered, done and sent, and what comes next.
 
 For people and their tools, so nothing personal is in it: codes, ids, dates and states only.
 """
@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Row
 
 from supplier_api.clock import to_wire
 from supplier_api.desk.progress import legal_for_back_office
@@ -90,21 +89,21 @@ def _timeline(uow: UnitOfWork, problem: ServiceProblem) -> list[dict[str, Any]]:
     return sorted(entries, key=lambda entry: entry["at"])
 
 
-def _request(row: Row[Any]) -> dict[str, Any]:
+def _request(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "at": to_wire(row.created),
+        "at": to_wire(row["created"]),
         "what": "request",
-        "operation": row.operation,
-        "id": row.key,
-        "requestId": row.request_id,
-        "answer": row.status,
-        "reference": row.reference,
-        "outcome": row.outcome,
-        "rule": row.rule,
-        "reasons": row.reasons or [],
-        "trace": row.trace or [],
-        "bookVersion": row.book_version,
-        "answeredLate": _maybe(row.answered_late),
+        "operation": row["operation"],
+        "id": row["key"],
+        "requestId": row["request_id"],
+        "answer": row["status"],
+        "reference": row["reference"],
+        "outcome": row["outcome"],
+        "rule": row["rule"],
+        "reasons": row["reasons"] or [],
+        "trace": row["trace"] or [],
+        "bookVersion": row["book_version"],
+        "answeredLate": _maybe(row["answered_late"]),
     }
 
 
@@ -119,10 +118,10 @@ def _event(event: RecordedEvent) -> dict[str, Any]:
     }
 
 
-def _message(row: Row[Any]) -> dict[str, Any]:
-    body: Mapping[str, Any] = orjson.loads(row.body)
+def _message(row: Mapping[str, Any]) -> dict[str, Any]:
+    body: Mapping[str, Any] = orjson.loads(row["body"])
     told = {"what": "order"}
-    at = to_wire(row.created)
+    at = to_wire(row["created"])
     if "reasonCode" in body:
         at = body["issuedOn"]
         status = body["serviceProblem"]["status"]
@@ -132,14 +131,14 @@ def _message(row: Row[Any]) -> dict[str, Any]:
     return {
         "at": at,
         **told,
-        "number": row.number,
-        "kind": row.kind,
-        "id": row.uuid,
-        "subject": row.subject,
-        "state": row.state,
-        "backOfficeId": row.back_office_id,
-        "settled": _maybe(row.settled),
-        "attempts": row.log,
+        "number": row["number"],
+        "kind": row["kind"],
+        "id": row["uuid"],
+        "subject": row["subject"],
+        "state": row["state"],
+        "backOfficeId": row["back_office_id"],
+        "settled": _maybe(row["settled"]),
+        "attempts": row["log"],
     }
 
 

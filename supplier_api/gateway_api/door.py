@@ -5,6 +5,7 @@ answered in `errors`.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import orjson
@@ -13,8 +14,10 @@ from marshmallow import Schema
 
 from supplier_api.desk.model import Answer, Caller
 from supplier_api.gateway_api.parts import Desk, parts
-from supplier_api.gateway_api.reading import read
-from supplier_api.observability import bind
+from supplier_api.gateway_api.reading import read, well_formed_headers
+from supplier_api.observability import bind, get_logger
+
+log = get_logger(__name__)
 
 Ask = Callable[[Desk, Caller, dict[str, Any]], Answer]
 
@@ -32,21 +35,49 @@ def serve(operation: str, schema: Schema, ask: Ask) -> Response:
 
     `operation` is the name that both the scope of a token and the settings know it by.
     """
+    g.operation = operation
     here = parts()
     here.gate.admit(request.headers.get("Authorization"), operation)
     if operation not in here.server.operations:
         raise SwitchedOff(operation)
-    headers, document = read(request, schema)
+    headers, document = read(request, schema, here.server.max_body)
+    g.gateway_id = document.get("id")
     caller = Caller(headers.tenant, headers.request_id, headers.conversation_id, g.entered)
-    # Kept for the lines that are logged about this request outside the block below.
-    g.ids = {
-        "request_id": headers.request_id,
-        "conversation_id": headers.conversation_id,
-        "tenant": headers.tenant,
-        "gateway_id": document.get("id"),
-    }
-    with bind(**g.ids):
+    with bind_request():
         return respond(ask(here.desk, caller, document))
+
+
+def tenant() -> str:
+    """Return the tenant that the current request names, "" if it names none that can be one."""
+    headers = well_formed_headers(request)
+    return headers.tenant if headers else ""
+
+
+def bind_request() -> AbstractContextManager[None]:
+    """Put what is known of the current request's ids on the lines logged inside the block."""
+    headers = well_formed_headers(request)
+    if headers is None:
+        return nullcontext()
+    return bind(
+        request_id=headers.request_id,
+        conversation_id=headers.conversation_id,
+        tenant=headers.tenant,
+        gateway_id=g.get("gateway_id"),
+    )
+
+
+def log_answer(response: Response) -> Response:
+    """Log a line about each request for an operation, however it is answered."""
+    if "operation" in g:
+        milliseconds = round((parts().machine.monotonic() - g.entered) * 1000, 1)
+        with bind_request():
+            log.info(
+                "answered",
+                operation=g.operation,
+                status=response.status_code,
+                milliseconds=milliseconds,
+            )
+    return response
 
 
 def respond(answer: Answer) -> Response:

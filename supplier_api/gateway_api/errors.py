@@ -15,17 +15,23 @@
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from flask import Flask, Response, g
+from flask import Flask, Response
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
 from supplier_api.access import Forbidden, NotAuthorised
 from supplier_api.desk.errors import Unavailable
-from supplier_api.gateway_api.door import NotKnown, SwitchedOff, empty, json_response
+from supplier_api.gateway_api.door import (
+    NotKnown,
+    SwitchedOff,
+    bind_request,
+    empty,
+    json_response,
+    tenant,
+)
 from supplier_api.gateway_api.parts import parts
-from supplier_api.observability import bind, get_logger
+from supplier_api.observability import get_logger
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.store import StoreUnavailable
 from supplier_api.wire import Invalid, Malformed, envelope
@@ -108,13 +114,13 @@ def _not_known(error: NotKnown) -> Response:
 
 
 def _unavailable(error: Unavailable) -> Response:
-    with bind(**_ids()):
+    with bind_request():
         log.warning("unavailable", why=str(error), retry_after=error.retry_after)
     return _later(error.retry_after)
 
 
 def _store_unavailable(error: StoreUnavailable) -> Response:
-    with bind(**_ids()):
+    with bind_request():
         log.warning("store unavailable", exc_info=error)
     return _later(RETRY_AFTER)
 
@@ -128,7 +134,7 @@ def _later(seconds: int) -> Response:
 def _fault(error: Exception) -> Response:
     """Answer 500 with a uuid under which the log has the trace, without any value."""
     uuid = _uuid()
-    with bind(**_ids()):
+    with bind_request():
         log.error("supplier fault", uuid=uuid, exc_info=error)
     message = "an error of the supplier; please quote the uuid"
     return json_response(envelope(ErrorCode.SUPPLIER_FAULT, [message], uuid), 500)
@@ -139,9 +145,4 @@ def _refuse(status: int, code: ErrorCode, messages: Sequence[str]) -> Response:
 
 
 def _uuid() -> str:
-    return str(parts().chance.uuid(_ids().get("tenant", "")))
-
-
-def _ids() -> dict[str, Any]:
-    ids: dict[str, Any] = g.get("ids", {})
-    return ids
+    return str(parts().chance.uuid(tenant()))

@@ -9,7 +9,7 @@ from marshmallow import Schema
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from supplier_api.problems.limits import HEADER_MAX
-from supplier_api.wire import Invalid, Malformed, load, read_json
+from supplier_api.wire import Invalid, Malformed, MessageError, load, read_json
 
 REQUEST_ID = "X-Request-ID"
 CONVERSATION_ID = "X-Conversation-ID"
@@ -28,8 +28,8 @@ class Headers:
     tenant: str
 
 
-def read(request: Request, schema: Schema) -> tuple[Headers, dict[str, Any]]:
-    """Return the headers and the document of a request.
+def read(request: Request, schema: Schema, limit: int) -> tuple[Headers, dict[str, Any]]:
+    """Return the headers and the document of a request whose body has at most `limit` bytes.
 
     Raises Malformed with everything that cannot be read in either, else Invalid with every
     broken constraint in either.
@@ -39,13 +39,13 @@ def read(request: Request, schema: Schema) -> tuple[Headers, dict[str, Any]]:
     headers: Headers | None = None
     document: dict[str, Any] = {}
     try:
-        headers = read_headers(request)
+        headers = _read_headers(request)
     except Malformed as error:
         malformed += error.messages
     except Invalid as error:
         invalid += error.messages
     try:
-        document = load(schema, read_json(_body(request)))
+        document = load(schema, read_json(_body(request, limit)))
     except Malformed as error:
         malformed += error.messages
     except Invalid as error:
@@ -57,7 +57,15 @@ def read(request: Request, schema: Schema) -> tuple[Headers, dict[str, Any]]:
     return headers, document
 
 
-def read_headers(request: Request) -> Headers:
+def well_formed_headers(request: Request) -> Headers | None:
+    """Return the headers, or None if anything is wrong with them."""
+    try:
+        return _read_headers(request)
+    except MessageError:
+        return None
+
+
+def _read_headers(request: Request) -> Headers:
     """Return the headers. Raises Malformed if any is missing or blank, else Invalid."""
     values = {
         name: request.headers.get(name, "").strip(_BLANK)
@@ -67,7 +75,9 @@ def read_headers(request: Request) -> Headers:
         raise Malformed([f"{name}: missing" for name in missing])
     wrong = [name for name, value in values.items() if not _acceptable(value)]
     if wrong:
-        raise Invalid([f"{name}: expected 1 to {HEADER_MAX} visible ASCII characters" for name in wrong])
+        raise Invalid(
+            [f"{name}: expected 1 to {HEADER_MAX} visible ASCII characters" for name in wrong]
+        )
     return Headers(values[REQUEST_ID], values[CONVERSATION_ID], values[TENANT])
 
 
@@ -75,13 +85,20 @@ def _acceptable(value: str) -> bool:
     return len(value) <= HEADER_MAX and _VISIBLE.fullmatch(value) is not None
 
 
-def _body(request: Request) -> bytes:
+def _body(request: Request, limit: int) -> bytes:
     """Return the body. Raises Malformed if it is no JSON by its type, too long or cut short."""
     if request.mimetype != "application/json":
         raise Malformed(["Content-Type: expected application/json"])
     try:
-        return request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise Malformed([f"body: expected at most {request.max_content_length} bytes"]) from None
+        body = request.get_data(cache=False)
     except ClientDisconnected:
         raise Malformed(["body: shorter than its Content-Length"]) from None
+    except RequestEntityTooLarge:
+        raise _too_long(limit) from None
+    if len(body) > limit:
+        raise _too_long(limit)
+    return body
+
+
+def _too_long(limit: int) -> Malformed:
+    return Malformed([f"body: expected at most {limit} bytes"])

@@ -3,6 +3,7 @@
 from flask import Flask, g
 
 from supplier_api.gateway_api import tokens
+from supplier_api.gateway_api.door import log_answer
 from supplier_api.gateway_api.errors import SupplierApi, register_errors
 from supplier_api.gateway_api.openapi import describe_calls
 from supplier_api.gateway_api.parts import EXTENSION, Parts
@@ -16,7 +17,8 @@ def register(app: Flask, parts: Parts) -> SupplierApi:
     Returns the description, to which other doors add themselves.
     """
     app.extensions[EXTENSION] = parts
-    app.config["MAX_CONTENT_LENGTH"] = parts.server.max_body
+    # One byte more than is allowed, or a body in chunks would be cut to what is allowed.
+    app.config["MAX_CONTENT_LENGTH"] = parts.server.max_body + 1
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
 
@@ -24,6 +26,7 @@ def register(app: Flask, parts: Parts) -> SupplierApi:
     def note_entry() -> None:
         g.entered = parts.machine.monotonic()
 
+    app.after_request(log_answer)
     register_errors(app)
     api = describe_calls(app, parts.server.prefix)
     app.register_blueprint(tokens.blueprint)

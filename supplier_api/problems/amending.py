@@ -50,9 +50,7 @@ def _contact(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {"email": old["email"], **new} if "email" in old else dict(new)
 
 
-def _merged(
-    old: list[dict[str, str]], new: list[dict[str, str]]
-) -> list[dict[str, str]]:
+def _merged(old: list[dict[str, str]], new: list[dict[str, str]]) -> list[dict[str, str]]:
     values = {each["name"]: each["value"] for each in [*old, *new]}
     if len(values) > CHARACTERISTICS_MAX:
         raise TooManyCharacteristics

@@ -127,7 +127,7 @@ def resolution_entity(resolution: Resolution) -> dict[str, Any]:
 
 def cancelled_code(cancellation: ChangeRequest) -> ProblemCode:
     """Return the problemCode of the CANCELLED that answers `cancellation`."""
-    assert cancellation.kind is ChangeKind.CANCELLATION  # noqa: S101 - a bug, not an input
+    assert cancellation.kind is ChangeKind.CANCELLATION
     return CANCELLED_CODES[CancellationReason(cancellation.body["reasonCode"])]
 
 

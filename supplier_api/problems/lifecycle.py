@@ -1,7 +1,8 @@
 """The lifecycle of a service problem: one table of state x event -> state and KCI.
 
-Pure: nothing is read, written or sent here. The desk asks what an event does (`plan`), then does it.
-States are adapted from TMF656; which KCI follows what is in the gateway's description of updates.
+Pure: nothing is read, written or sent here. The desk asks what an event does (`plan`), then does
+it. States are adapted from TMF656; which KCI follows what is in the gateway's description of
+updates.
 """
 
 from collections.abc import Callable, Sequence
@@ -211,8 +212,8 @@ def legal_events(state: State) -> list[Event]:
 def settled_by(amendment: Sequence[str]) -> frozenset[Awaits]:
     """Say what an amendment with these wire fields settles.
 
-    Any amendment answers a question for information, but not one that only escalates; an appointment
-    is answered by a new reservation alone.
+    Any amendment answers a question for information, but not one that only escalates; an
+    appointment is answered by a new reservation alone.
     """
     about = {"id", "serviceProblemId", "supplierServiceProblemReference", "supplierReference"}
     settled = set()
@@ -234,26 +235,24 @@ def _possible(move: Move, state: State) -> bool:
 
 
 def _decide_change(state: State, event: Event, settles: frozenset[Awaits]) -> Step:
-    assert state.asked is not None  # noqa: S101 - the caller looked
+    assert state.asked is not None
     move = DECIDED[event, state.asked]
     return _step(move, replace(state, asked=None), None, settles)
 
 
 def _close_change(state: State, event: Event) -> tuple[Step, ...]:
-    """Resolving or cancelling ends an undecided change, told as the number before."""
+    """Close an undecided change that the event overtakes, told as the number before."""
     if event is Event.CANCEL and state.asked is ChangeKind.CANCELLATION:
         return (_decide_change(state, Event.ACCEPT_CHANGE, frozenset()),)
     closed = _decide_change(state, Event.REJECT_CHANGE, frozenset())
     return closed, *plan(closed.state, event)
 
 
-def _step(
-    move: Move, state: State, incident: str | None, settles: frozenset[Awaits]
-) -> Step:
+def _step(move: Move, state: State, incident: str | None, settles: frozenset[Awaits]) -> Step:
     after = _target(move, state, incident, settles)
     if move.kci is Kci.LEAVING:
         return Step(move.event, after, *_leaving(state, after))
-    assert not isinstance(move.kci, Kci)  # noqa: S101 - tells mypy
+    assert not isinstance(move.kci, Kci)
     return Step(move.event, after, move.kci, move.must, move.about)
 
 
@@ -267,9 +266,7 @@ def _leaving(before: State, after: State) -> tuple[ReasonCode | None, frozenset[
     return None, frozenset()
 
 
-def _target(
-    move: Move, state: State, incident: str | None, settles: frozenset[Awaits]
-) -> State:
+def _target(move: Move, state: State, incident: str | None, settles: frozenset[Awaits]) -> State:
     target = move.target
     if move.event is Event.LEAVE_INCIDENT:
         return _ended(state)
@@ -313,4 +310,3 @@ TARGETS: dict[To, Callable[[State, frozenset[Awaits]], State]] = {
     To.ASKED_AMENDMENT: lambda state, _: replace(state, asked=ChangeKind.AMENDMENT),
     To.ASKED_CANCELLATION: lambda state, _: replace(state, asked=ChangeKind.CANCELLATION),
 }
-

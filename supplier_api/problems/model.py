@@ -95,8 +95,8 @@ class State:
 class ServiceProblem:
     """One problem.
 
-    `document` holds the wire's fields of the 201 body but for status and supplierReference. The desk
-    changes a problem only while it holds the lock on its row.
+    `document` holds the wire's fields of the 201 body but for status and supplierReference. The
+    desk changes a problem only while it holds the lock on its row.
     """
 
     tenant: str

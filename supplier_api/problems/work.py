@@ -25,10 +25,11 @@ class OrderKind(StrEnum):
 class WorkOrder:
     """What we tell the back office.
 
-    `id` is the same on every attempt: an order that comes again must have no second effect. `decide`
-    says that an event is awaited that decides. `standing` is where the problem stands apart from an
-    undecided change, in a word of the lifecycle. `problem` holds the wire's fields of the problem;
-    `subject` is the amendment, cancellation or resolution as a KCI carries it, None for a problem.
+    `id` is the same on every attempt: an order that comes again must have no second effect.
+    `decide` says that an event is awaited that decides. `standing` is where the problem stands
+    apart from an undecided change, in a word of the lifecycle. `problem` holds the wire's fields of
+    the problem; `subject` is the amendment, cancellation or resolution as a KCI carries it, None
+    for a problem.
     """
 
     id: str

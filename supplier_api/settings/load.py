@@ -142,7 +142,7 @@ def _check(
 def _put(tables: dict[str, object], path: Path, raw: object) -> None:
     for name in path[:-1]:
         table = tables.setdefault(name, {})
-        assert isinstance(table, dict)  # noqa: S101 - the layers let nothing else through
+        assert isinstance(table, dict)
         tables = table
     tables[path[-1]] = raw
 

@@ -61,7 +61,7 @@ class Changes:
 
 
 def _change(row: Row[Any]) -> ChangeRequest:
-    values = dict(row._mapping)
+    values = row._asdict()
     values["kind"] = ChangeKind(values["kind"])
     values["status"] = ChangeStatus(values["status"])
     return ChangeRequest(**values)

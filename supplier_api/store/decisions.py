@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.store.tables import decision
@@ -73,13 +73,9 @@ class Decisions:
 
     def late(self, row_id: int, at: datetime) -> None:
         """Note that an answer left later than the gateway may have waited."""
-        self._connection.execute(
-            update(decision).where(_t.id == row_id), {"answered_late": at}
-        )
+        self._connection.execute(update(decision).where(_t.id == row_id), {"answered_late": at})
 
-    def of(self, problem_id: int) -> list[Row[Any]]:
-        """Return the records about a problem, oldest first, as rows of the table."""
+    def of(self, problem_id: int) -> list[dict[str, Any]]:
+        """Return the records about a problem, oldest first: columns by name."""
         query = select(decision).where(_t.problem_id == problem_id).order_by(_t.id)
-        return list(self._connection.execute(query))
-
-
+        return [row._asdict() for row in self._connection.execute(query)]

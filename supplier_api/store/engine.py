@@ -1,8 +1,8 @@
 """The engine and its transactions: each piece of work is one transaction, or nothing.
 
-Work is given as a function, so that the store can run it again after a deadlock or a lost connection
-(its first statement is the key that tells whether it was already done), and so that several pieces of
-work can share one durable commit on SQLite without knowing of each other.
+Work is given as a function, so that the store can run it again after a deadlock or a lost
+connection (its first statement is the key that tells whether it was already done), and so that
+several pieces of work can share one durable commit on SQLite without knowing of each other.
 """
 
 import contextlib

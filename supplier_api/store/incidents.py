@@ -22,7 +22,7 @@ class Incidents:
         self._locking = dialect == "postgresql"
 
     def lock(self, *, shared: bool) -> None:
-        """Keep declarations out while creates read (shared), or creates out while one is declared."""
+        """Keep declarations out while creates read (shared), else keep creates out."""
         if self._locking:
             take = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
             self._connection.execute(select(take(_LOCK)))
@@ -42,17 +42,13 @@ class Incidents:
         return True
 
     def note(self, code: str, service_id: str, at: datetime) -> None:
-        """Store an incident that the inventory knows of, if it is new here; creates may do so at once."""
+        """Store an incident of the inventory, if it is new here; creates may do so at once."""
         dialect = postgresql if self._locking else sqlite
         values = {"code": code, "declared": at}
-        self._connection.execute(
-            dialect.insert(incident).on_conflict_do_nothing(), values
-        )
+        self._connection.execute(dialect.insert(incident).on_conflict_do_nothing(), values)
         row_id = self._connection.execute(select(_t.id).where(_t.code == code)).scalar_one()
         covered = {"incident_id": row_id, "service_id": service_id}
-        self._connection.execute(
-            dialect.insert(incident_service).on_conflict_do_nothing(), covered
-        )
+        self._connection.execute(dialect.insert(incident_service).on_conflict_do_nothing(), covered)
 
     def end(self, code: str, at: datetime) -> bool:
         """End an incident; returns False if there is none of that code that lasts."""

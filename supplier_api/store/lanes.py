@@ -302,10 +302,11 @@ class Lanes:
 
     # What people ask.
 
-    def messages_of(self, problem_id: int) -> list[Row[Any]]:
-        """Return a problem's messages to all destinations, oldest first, as rows of the table."""
+    def messages_of(self, problem_id: int) -> list[dict[str, Any]]:
+        """Return a problem's messages to all destinations, oldest first: columns by name."""
         query = select(message).join(lane).where(lane.c.problem_id == problem_id)
-        return list(self._connection.execute(query.order_by(message.c.id)))
+        rows = self._connection.execute(query.order_by(message.c.id))
+        return [row._asdict() for row in rows]
 
     def count_undelivered(self) -> int:
         """Return how many messages wait to be delivered."""

@@ -1,7 +1,7 @@
-"""The schema's versions: what a database has, what this code needs, and the way from one to the other.
+"""The schema's versions: what a database has, what this code needs, and the way there.
 
-Revisions are numbers (0001, 0002) and compared as such: code runs on its own revision or a later one,
-because a later one only adds what older code can ignore until a release after.
+Revisions are numbers (0001, 0002) and compared as such: code runs on its own revision or a later
+one, because a later one only adds what older code can ignore until a release after.
 """
 
 import time
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from supplier_api.store.errors import SchemaTooOld, StoreBusy
+from supplier_api.store.errors import SchemaTooOld, StoreBusy, StoreUnavailable
 
 # One upgrade at a time on PostgreSQL.
 _ADVISORY_LOCK = 0x5A7A6E5
@@ -41,10 +41,9 @@ def current(connection: Connection) -> str | None:
 def require(engine: Engine) -> str:
     """Return the database's revision if this code can work on it.
 
-    Raises SchemaTooOld with the command that mends it.
+    Raises SchemaTooOld with the command that mends it, and StoreUnavailable.
     """
-    with engine.connect() as connection:
-        found = current(connection)
+    found = _read(engine)
     if found is None or int(found) < int(head()):
         has = f"has schema {found}" if found else "has no schema yet"
         raise SchemaTooOld(
@@ -62,8 +61,7 @@ def upgrade(url: str) -> tuple[str | None, str]:
     """
     engine = create_engine(url, poolclass=NullPool)
     try:
-        with engine.connect() as connection:
-            before = current(connection)
+        before = _read(engine)
         if before is not None and int(before) >= int(head()):
             return before, before
         if make_url(url).get_backend_name() == "sqlite":
@@ -73,6 +71,14 @@ def upgrade(url: str) -> tuple[str | None, str]:
         return before, head()
     finally:
         engine.dispose()
+
+
+def _read(engine: Engine) -> str | None:
+    try:
+        with engine.connect() as connection:
+            return current(connection)
+    except OperationalError as error:
+        raise StoreUnavailable(f"the database cannot be reached: {error.orig}") from error
 
 
 def _upgrade_sqlite(engine: Engine) -> None:

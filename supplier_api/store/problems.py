@@ -137,7 +137,7 @@ class Problems:
         return list(self._connection.execute(query.order_by(_t.id)).scalars())
 
     def doubtful_on_service(self, tenant: str, service_id: str) -> str | None:
-        """Return the newest of the tenant's doubtful problems on a service, which a new one links to."""
+        """Return the newest doubtful problem on a service: a new one is linked to it."""
         query = select(_t.reference).where(
             _t.tenant == tenant, _t.service_id == service_id, _t.doubtful.is_(True)
         )
@@ -146,7 +146,7 @@ class Problems:
     def outside_incident(
         self, code: str, services: Sequence[str], after: int, limit: int
     ) -> list[int]:
-        """Return row ids above `after` of problems on these services that could join an incident."""
+        """Return row ids above `after` of problems on these services that could join."""
         query = select(_t.id).where(
             _t.service_id.in_(services),
             _t.base.not_in(_OVER),
@@ -162,7 +162,9 @@ class Problems:
 
     def count(self) -> int:
         """Return how many problems are stored."""
-        return self._connection.execute(select(func.count()).select_from(service_problem)).scalar_one()
+        return self._connection.execute(
+            select(func.count()).select_from(service_problem)
+        ).scalar_one()
 
     def any(self) -> bool:
         """Return whether a problem is stored; raises if the table cannot be read."""
@@ -227,7 +229,7 @@ def _changing(problem: ServiceProblem) -> dict[str, Any]:
 
 
 def _problem(row: Row[Any]) -> ServiceProblem:
-    values = dict(row._mapping)
+    values = row._asdict()
     state = State(
         Base(values.pop("base")),
         _maybe(Waiting, values.pop("waiting")),

@@ -55,7 +55,7 @@ class Resolutions:
 
 
 def _resolution(row: Row[Any]) -> Resolution:
-    values = dict(row._mapping)
+    values = row._asdict()
     values["status"] = ResolutionStatus(values["status"])
     values["sla_violation"] = values["sla_violation"] or []
     return Resolution(**values)

@@ -73,9 +73,7 @@ class Timers:
         """Return the problem's timers, the earliest first."""
         return self._timers(_t.problem_id == problem_id)
 
-    def due(
-        self, now: datetime, offsets: Mapping[str, timedelta], limit: int
-    ) -> list[Timer]:
+    def due(self, now: datetime, offsets: Mapping[str, timedelta], limit: int) -> list[Timer]:
         """Return up to `limit` timers that are due, the earliest first.
 
         `now` is machine time; `offsets` says how far each tenant's business time is ahead of it.
@@ -98,7 +96,7 @@ class Timers:
 
 
 def _timer(row: Any) -> Timer:
-    return Timer(**row._mapping)
+    return Timer(**row._asdict())
 
 
 def _by_offset(

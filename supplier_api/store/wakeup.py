@@ -50,10 +50,11 @@ class Bell:
         """Wake whoever waits, or will wait next."""
         self._rung.set()
 
-    def wait(self, seconds: float) -> None:
-        """Wait until the bell rings, at most `seconds`."""
-        self._rung.wait(seconds)
+    def wait(self, seconds: float) -> bool:
+        """Wait until the bell rings, at most `seconds`; return whether it did."""
+        rung = self._rung.wait(seconds)
         self._rung.clear()
+        return rung
 
 
 class Wakeup:

@@ -1,8 +1,13 @@
-from collections.abc import Callable, Mapping
+import json
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import SecretStr
@@ -12,6 +17,7 @@ from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualMachineClock
 from supplier_api.desk.model import Answer, Caller
 from supplier_api.gateway_api import Parts, register
+from supplier_api.observability import configure_logging
 from supplier_api.settings import Access, Client, Server
 from tests.keys import StoredKeys
 
@@ -30,7 +36,7 @@ HEADERS = {"X-Request-ID": "request-1", "X-Conversation-ID": "conversation-1", "
 class FakeDesk:
     """Gives the answer that a test has laid ready, and keeps what it was asked."""
 
-    answer: Answer | Exception = Answer(202, None)
+    answer: Answer | Exception = field(default_factory=lambda: Answer(202, None))
     asked: list[tuple[str, Caller, Mapping[str, Any]]] = field(default_factory=list)
 
     def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
@@ -112,6 +118,19 @@ def client(make_app: Callable[..., Flask]) -> FlaskClient:
     return make_app().test_client()
 
 
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Log as the supplier does; return a function that gives the lines since its last call."""
+    root, house = logging.getLogger(), logging.getLogger("supplier_api")
+    before = root.handlers, root.level, house.level, logging.raiseExceptions
+    hooks = sys.excepthook, threading.excepthook
+    configure_logging("info", "json")
+    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    root.handlers, root.level, house.level, logging.raiseExceptions = before
+    sys.excepthook, threading.excepthook = hooks
+    structlog.reset_defaults()
+
+
 def token(client: FlaskClient, name: str = "gateway", **more: str) -> str:
     """Return a token from the application's own token endpoint."""
     form = {
@@ -121,7 +140,7 @@ def token(client: FlaskClient, name: str = "gateway", **more: str) -> str:
         **more,
     }
     answer = client.post("/oauth2/token", data=form)
-    access_token: str = answer.json["access_token"]  # type: ignore[index] - JSON is always there
+    access_token: str = answer.get_json()["access_token"]
     return access_token
 
 

