@@ -1,8 +1,10 @@
 """The one source of ids, references and jitter, passed in beside the clocks.
 
-Asked for a tenant, so that a sandbox can give each tenant its own repeatable sequence.
+It is told for which tenant, and what for. A repeatable source works its answer out from that, so
+that it is the same whichever process asks first; the system's own source needs neither.
 """
 
+import hashlib
 import random
 import secrets
 from typing import Protocol
@@ -14,26 +16,30 @@ REFERENCE_LENGTH = 10
 
 
 class Chance(Protocol):
-    """Where everything that must not be predicted, or must be repeatable, comes from."""
+    """Where everything that must not be predicted, or must be repeatable, comes from.
 
-    def uuid(self, tenant: str) -> UUID:
-        """Return a new UUID for something of `tenant`."""
+    `what` names the thing that is being made, in values that do not change between two runs.
+    Without it the source's next value comes.
+    """
 
-    def reference(self, tenant: str, prefix: str) -> str:
-        """Return a new reference: `prefix` and ten characters of Crockford's base 32."""
+    def uuid(self, tenant: str, *what: object) -> UUID:
+        """Return a UUID for something of `tenant`."""
+
+    def reference(self, tenant: str, prefix: str, *what: object) -> str:
+        """Return a reference: `prefix` and ten characters of Crockford's base 32."""
 
     def jitter(self, share: float) -> float:
         """Return a number from 0 to `share`."""
 
 
 class SystemChance:
-    """Unpredictable ids from the operating system."""
+    """Unpredictable values from the operating system, a new one at every call."""
 
-    def uuid(self, tenant: str) -> UUID:  # noqa: ARG002 - one source for every tenant
+    def uuid(self, tenant: str, *what: object) -> UUID:  # noqa: ARG002 - one source for everything
         """Return a random UUID (RFC 9562, version 4)."""
         return uuid4()
 
-    def reference(self, tenant: str, prefix: str) -> str:  # noqa: ARG002
+    def reference(self, tenant: str, prefix: str, *what: object) -> str:  # noqa: ARG002
         """Return `prefix` and 50 random bits."""
         return prefix + "".join(secrets.choice(ALPHABET) for _ in range(REFERENCE_LENGTH))
 
@@ -43,25 +49,35 @@ class SystemChance:
 
 
 class SeededChance:
-    """The same sequence for the same seed, each tenant its own."""
+    """The same values for the same seed; each tenant has its own."""
 
     def __init__(self, seed: int) -> None:
-        """Start every tenant's sequence from `seed`."""
+        """Work everything out from `seed`."""
         self._seed = seed
         self._sources: dict[str, random.Random] = {}
+
+    def uuid(self, tenant: str, *what: object) -> UUID:
+        """Return the tenant's UUID for `what`."""
+        return UUID(int=self._bits(tenant, 128, "uuid", *what), version=4)
+
+    def reference(self, tenant: str, prefix: str, *what: object) -> str:
+        """Return `prefix` and the tenant's ten characters for `what`."""
+        bits = self._bits(tenant, 5 * REFERENCE_LENGTH, "reference", *what)
+        return prefix + "".join(
+            ALPHABET[bits >> 5 * place & 31] for place in range(REFERENCE_LENGTH)
+        )
+
+    def jitter(self, share: float) -> float:
+        """Return the next number of a sequence of its own."""
+        return self._source("").uniform(0, share)
+
+    def _bits(self, tenant: str, count: int, kind: str, *what: object) -> int:
+        if not what:
+            return self._source(tenant).getrandbits(count)
+        name = "/".join(map(str, (self._seed, tenant, kind, *what)))
+        digest = hashlib.sha256(name.encode()).digest()
+        return int.from_bytes(digest, "big") >> (8 * len(digest) - count)
 
     def _source(self, tenant: str) -> random.Random:
         # A string seed is hashed by value: the same in every process.
         return self._sources.setdefault(tenant, random.Random(f"{self._seed}/{tenant}"))  # noqa: S311
-
-    def uuid(self, tenant: str) -> UUID:
-        """Return the tenant's next UUID."""
-        return UUID(int=self._source(tenant).getrandbits(128), version=4)
-
-    def reference(self, tenant: str, prefix: str) -> str:
-        """Return `prefix` and the tenant's next ten characters."""
-        return prefix + "".join(self._source(tenant).choices(ALPHABET, k=REFERENCE_LENGTH))
-
-    def jitter(self, share: float) -> float:
-        """Return the next number of the shared sequence."""
-        return self._source("").uniform(0, share)

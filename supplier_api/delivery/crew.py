@@ -1,4 +1,4 @@
-"""A fixed number of threads that work on jobs; one that gets stuck is given up and replaced."""
+"""Threads that work on jobs; one that gets stuck is given up and replaced."""
 
 import threading
 from collections import deque
@@ -28,7 +28,7 @@ class Crew(Generic[Job]):
         clock: MachineClock,
         patience: float,
     ) -> None:
-        """Prepare `size` threads that do `work`, and call `when_done` after each job."""
+        """Prepare for at most `size` threads that do `work` and call `when_done` after each job."""
         self._name = name
         self._size = size
         self._work = work
@@ -38,17 +38,14 @@ class Crew(Generic[Job]):
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
         self._busy: dict[int, tuple[Job, float]] = {}
+        self._hired = 0
         self._stopping = False
-
-    def start(self) -> None:
-        """Start the threads."""
-        for _ in range(self._size):
-            self._hire()
 
     def hand(self, job: Job) -> None:
         """Have a thread do `job` as soon as one is free."""
         with self._changed:
             self._waiting.append(job)
+            self._hire()
             self._changed.notify()
 
     def free(self) -> int:
@@ -62,14 +59,14 @@ class Crew(Generic[Job]):
             return [*self._waiting, *(job for job, _ in self._busy.values())]
 
     def replace_stuck(self) -> None:
-        """Give up the threads that have been at one job for too long, and start others instead."""
+        """Give up the threads that have been at one job for too long; others take their places."""
         now = self._clock.monotonic()
         with self._changed:
             stuck = [key for key, (_, since) in self._busy.items() if now - since > self._patience]
             for key in stuck:
+                log.error("thread.given-up", crew=self._name, seconds=self._patience)
                 del self._busy[key]
-        for _ in stuck:
-            log.error("thread.given-up", crew=self._name, seconds=self._patience)
+                self._hired -= 1
             self._hire()
 
     def stop(self) -> list[Job]:
@@ -89,7 +86,11 @@ class Crew(Generic[Job]):
             )
 
     def _hire(self) -> None:
-        threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        """Start threads as far as jobs wait for them; the lock is held."""
+        idle = self._hired - len(self._busy)
+        for _ in range(min(len(self._waiting) - idle, self._size - self._hired)):
+            self._hired += 1
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
     def _run(self) -> None:
         me = threading.get_ident()

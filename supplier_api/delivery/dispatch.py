@@ -55,7 +55,6 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin to deliver."""
-        self._crew.start()
         self._loop.start()
 
     def give_back(self, seconds: float) -> None:

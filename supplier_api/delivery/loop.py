@@ -37,7 +37,8 @@ class Loop:
         """Take no further turn; returns when the current one is over, or after `seconds`."""
         self._stop.set()
         self._bell.ring()
-        self._thread.join(max(0.0, seconds))
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, seconds))
 
     def healthy(self) -> bool:
         """Tell whether turns are being taken."""

@@ -7,6 +7,7 @@ orders together. Nothing of it is visible to anybody before the transaction comm
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -94,7 +95,7 @@ class Case:
             subject = resolution_entity(resolution)
         self._orders.append(
             WorkOrder(
-                id=str(self.office.chance.uuid(self.problem.tenant)),
+                id=str(self._uuid("order", self.problem.next_order + len(self._orders))),
                 kind=kind,
                 tenant=self.problem.tenant,
                 reference=self.problem.reference,
@@ -200,7 +201,7 @@ class Case:
         about_change = step.about is About.CHANGE
         about_resolution = step.about is About.RESOLUTION
         body = kci(
-            Stamp(self.office.chance.uuid(problem.tenant), problem.next_kci, self._issued()),
+            Stamp(self._uuid("kci", problem.next_kci), problem.next_kci, self._issued()),
             step.kci,
             problem,
             carried,
@@ -213,6 +214,10 @@ class Case:
         problem.next_kci += 1
         self._kcis.append(body)
         self._subjects.append(subject)
+
+    def _uuid(self, kind: str, number: int) -> UUID:
+        problem = self.problem
+        return self.office.chance.uuid(problem.tenant, kind, problem.gateway_id, number)
 
     def _issued(self) -> datetime:
         # Within a problem the dates rise, even when two changes fall into one millisecond.

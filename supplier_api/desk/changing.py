@@ -1,16 +1,17 @@
 """Amendments and cancellations: what a tenant asks for a problem under way."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from supplier_api.decisions.model import Decision, Operation, Outcome
+from supplier_api.decisions.model import Decision, Operation, Outcome, Reason
 from supplier_api.desk.case import Case
 from supplier_api.desk.errors import Refused
 from supplier_api.desk.facts import Judge, Outside
 from supplier_api.desk.model import Answer, Caller, Office
-from supplier_api.desk.once import Done, refusal
+from supplier_api.desk.once import Done, rejection
 from supplier_api.problems.amending import TooManyCharacteristics, amended
-from supplier_api.problems.codes import ChangeStatus, ErrorCode
+from supplier_api.problems.codes import ChangeStatus, ErrorCode, ProblemCode
 from supplier_api.problems.kci import Carried, cancelled_code, change_answer
 from supplier_api.problems.lifecycle import Event, IllegalMove, plan
 from supplier_api.problems.model import Base, ChangeKind, ChangeRequest, ServiceProblem
@@ -48,10 +49,12 @@ def change_problem(
         incidents=uow.incidents.on_service(problem.service_id),
         problem=problem,
     )
-    reasons = [reason.message for reason in decision.reasons]
-    reasons = reasons or _obstacles(uow, problem, kind, document)
-    if reasons:
-        refused = refusal(office, caller.tenant, ErrorCode.INVALID_REQUEST, reasons)
+    if not decision.reasons and (obstacle := _obstacle(uow, problem, kind, document)):
+        # Whatever the rule book says: the lifecycle, or the wire, forbids it.
+        reason = Reason("lifecycle", ProblemCode.INVALID_REQUEST, obstacle)
+        decision = replace(decision, outcome=Outcome.REJECT, rule=reason.rule, reasons=(reason,))
+    if decision.reasons:
+        refused = rejection(office, caller.tenant, decision, kind, document)
         return Done(refused, problem.id, reference=problem.reference, decision=decision)
     # The gateway has shown that it knows the problem.
     problem.doubtful = False
@@ -75,22 +78,22 @@ def _problem(uow: UnitOfWork, tenant: str, document: Mapping[str, Any]) -> Servi
     return problem
 
 
-def _obstacles(
+def _obstacle(
     uow: UnitOfWork, problem: ServiceProblem, kind: ChangeKind, document: Mapping[str, Any]
-) -> list[str]:
-    """Return why the lifecycle or the wire forbids the change, whatever the rule book says."""
+) -> str | None:
+    """Return why the change is not possible, or None."""
     if pending := uow.changes.pending(problem.id):
         undecided = f"serviceProblemId: {pending.kind} {pending.gateway_id} is not decided yet"
-        return [f"{undecided}; expected one request at a time"]
+        return f"{undecided}; expected one request at a time"
     try:
         plan(problem.state, EVENTS[kind][0])
         if kind is ChangeKind.AMENDMENT:
             amended(problem.document, document)
     except IllegalMove:
-        return [f"serviceProblemId: no {kind} is possible while the problem is {problem.state}"]
+        return f"serviceProblemId: no {kind} is possible while the problem is {problem.state}"
     except TooManyCharacteristics as error:
-        return [str(error)]
-    return []
+        return str(error)
+    return None
 
 
 def _do(
@@ -125,7 +128,7 @@ def _new(
         tenant=tenant,
         kind=kind,
         gateway_id=document["id"],
-        reference=case.office.reference(tenant),
+        reference=case.office.reference(tenant, kind, document["id"]),
         status=ChangeStatus.PENDING if deferred else ChangeStatus.COMPLETED,
         body=dict(document),
         created=case.now,

@@ -10,7 +10,7 @@ from supplier_api.desk.case import Case
 from supplier_api.desk.changing import change_problem
 from supplier_api.desk.facts import Judge, Outside
 from supplier_api.desk.model import Answer, Caller, Office
-from supplier_api.desk.once import Done, Once, refusal
+from supplier_api.desk.once import Done, Once, refusal, rejection
 from supplier_api.desk.settling import (
     RESOLUTION,
     UNKNOWN_RESOLUTION,
@@ -71,7 +71,7 @@ class Intake:
     def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> Answer:
         """Take the tenant's word on a resolution: 200 or 422."""
         if not re.fullmatch(REFERENCE_PATTERN, reference):
-            return refusal(self._office, caller.tenant, ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
+            return refusal(self._office, caller, ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
         return self._once.run(
             caller,
             RESOLUTION,
@@ -113,8 +113,7 @@ class Intake:
             incidents=incidents,
         )
         if decision.outcome is Outcome.REJECT:
-            reasons = [reason.message for reason in decision.reasons]
-            refused = refusal(self._office, tenant, ErrorCode.INVALID_REQUEST, reasons)
+            refused = rejection(self._office, tenant, decision, Operation.PROBLEM, document)
             return Done(refused, decision=decision)
         problem = self._new(caller, document, outside, decision)
         problem.linked_to = uow.problems.doubtful_on_service(tenant, service_id)
@@ -144,7 +143,7 @@ class Intake:
         return ServiceProblem(
             tenant=caller.tenant,
             gateway_id=document["id"],
-            reference=self._office.reference(caller.tenant),
+            reference=self._office.reference(caller.tenant, Operation.PROBLEM, document["id"]),
             service_id=document["serviceId"],
             conversation_id=caller.conversation_id,
             state=FIRST_STATE[decision.outcome],

@@ -66,6 +66,6 @@ class Office:
     policy: Policy
     contract: str
 
-    def reference(self, tenant: str) -> str:
-        """Return a new reference for a problem, change or resolution of `tenant`."""
-        return self.chance.reference(tenant, self.policy.reference_prefix)
+    def reference(self, tenant: str, *what: object) -> str:
+        """Return the reference for what is being made: a problem, change or resolution."""
+        return self.chance.reference(tenant, self.policy.reference_prefix, *what)

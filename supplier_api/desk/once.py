@@ -9,9 +9,12 @@ from supplier_api.clock import to_wire
 from supplier_api.decisions.model import Decision
 from supplier_api.desk.errors import Refused, Unavailable
 from supplier_api.desk.model import Answer, Caller, Office
+from supplier_api.observability import get_logger
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.store import StoreUnavailable, UnitOfWork
 from supplier_api.store.decisions import Asked, Recorded
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Once:
         try:
             answer = self._office.store.write(work, deadline=caller.entered + budget)
         except Refused as refused:
-            return refusal(self._office, caller.tenant, refused.code, refused.messages)
+            return refusal(self._office, caller, refused.code, refused.messages)
         except TooLate:
             raise Unavailable("the answer budget was used up before the commit") from None
         except StoreUnavailable as error:
@@ -106,12 +109,30 @@ class Once:
             if created is not None:
                 uow.problems.doubt(created)
 
-        self._office.store.write(note)
+        try:
+            self._office.store.write(note)
+        except StoreUnavailable as error:
+            # The answer stands all the same, and is on its way.
+            log.warning("answer.late", noted=False, error=str(error))
 
 
-def refusal(office: Office, tenant: str, code: ErrorCode, messages: list[str]) -> Answer:
-    """Return a 422 with these reasons."""
-    return Answer(422, wire.envelope(code, messages, str(office.chance.uuid(tenant))))
+def refusal(office: Office, caller: Caller, code: ErrorCode, messages: list[str]) -> Answer:
+    """Return a 422 that is not kept, with these reasons."""
+    uuid = office.chance.uuid(caller.tenant, "error", caller.request_id)
+    return Answer(422, wire.envelope(code, messages, str(uuid)))
+
+
+def rejection(
+    office: Office,
+    tenant: str,
+    decision: Decision,
+    operation: str,
+    document: Mapping[str, Any],
+) -> Answer:
+    """Return the 422 with all the reasons of a decision."""
+    uuid = office.chance.uuid(tenant, "rejection", operation, document["id"])
+    reasons = [reason.message for reason in decision.reasons]
+    return Answer(422, wire.envelope(ErrorCode.INVALID_REQUEST, reasons, str(uuid)))
 
 
 def _again(

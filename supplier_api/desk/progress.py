@@ -228,7 +228,9 @@ def _resolve(case: Case, event: BackOfficeEvent, carried: Carried) -> None:
     violations = list(details.pop("slaViolation", []))
     resolution = Resolution(
         problem_id=case.problem.id,
-        reference=case.office.reference(case.problem.tenant),
+        reference=case.office.reference(
+            case.problem.tenant, "resolution", case.problem.gateway_id, case.problem.next_kci
+        ),
         status=ResolutionStatus.PENDING,
         details=details,
         resolved_date=case.now,

@@ -95,8 +95,10 @@ class Timers:
         case = Case(self._office, uow, problem)
         # The tenant's time runs from when the gateway took the RESOLVED; until then start anew.
         times = dict(closure_times(self._office, resolution.taken or case.now))
-        if times[timer.kind] > case.now:
-            return times[timer.kind]
+        # Without the settings' notice there is none to give, whatever they were when it was set.
+        due_at = times.get(timer.kind)
+        if due_at is None or due_at > case.now:
+            return due_at
         case.take(event, carried, resolution=resolution)
         case.finish()
         return None

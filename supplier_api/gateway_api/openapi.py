@@ -31,7 +31,10 @@ _SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
         "flows": {
             "clientCredentials": {
                 "tokenUrl": TOKEN_PATH,
-                "scopes": {call.OPERATION: call.blueprint.description for call in CALLS},
+                "scopes": {
+                    **{call.OPERATION: call.blueprint.description for call in CALLS},
+                    "back-office": "What the supplier's own systems say",
+                },
             }
         },
     },

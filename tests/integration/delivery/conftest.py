@@ -101,10 +101,10 @@ class Round:
     """A dispatcher whose turns are taken by hand, and whose threads are real."""
 
     def __init__(self, store: Store, clock: ManualMachineClock, to: Destination) -> None:
+        self.bell = Bell()
         self.dispatcher = Dispatcher(
-            to, store, clock, SeededChance(1), Bell(), owner="worker", lease=45
+            to, store, clock, SeededChance(1), self.bell, owner="worker", lease=45
         )
-        self.dispatcher.begin()
 
     def turn(self) -> float:
         """Take a turn and wait until everything that it claimed is settled."""

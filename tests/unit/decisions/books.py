@@ -37,5 +37,5 @@ def rule(name: str, when: str, then: str, **more: str) -> str:
 
 def facts(request: dict[str, Any] | None = None, **more: Any) -> Facts:
     """Return facts about a live service, changed as given."""
-    given = {"tenant": "TENANT1", "now": NOW, "service": LIVE} | more
-    return Facts(request={"id": 1, "serviceId": LIVE.service_id} | (request or {}), **given)
+    given: dict[str, Any] = {"tenant": "TENANT1", "now": NOW, "service": LIVE} | more
+    return Facts(request={"id": 1} | (request or {}), **given)

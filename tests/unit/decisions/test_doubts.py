@@ -13,11 +13,11 @@ def test_a_rule_after_an_unconditional_one() -> None:
     rules = (
         rule("all", "1 < 2", "defer")
         + rule("late", "request.id == 1", "commit")
-        + rule("no", "request.id == 2", "reject")
+        + rule("refused", "request.id == 2", "reject")
     )
     assert warnings(rules) == [
         (8, "late: never decides, since all before it matches everything"),
-        (12, "no: should stand first, since all before it matches everything"),
+        (12, "refused: should stand first, since all before it matches everything"),
     ]
 
 

@@ -214,12 +214,14 @@ def test_no_personal_value_reaches_a_decision() -> None:
 
 
 def test_a_decision_is_plain_json() -> None:
-    decision = decide(rule("no", "request.id == 1", "reject") + rule("bad", FAILING, "defer"))
+    decision = decide(rule("refused", "request.id == 1", "reject") + rule("bad", FAILING, "defer"))
     document = json.loads(json.dumps(decision.document()))
     assert document["outcome"] == "reject"
-    assert document["reasons"] == [{"rule": "no", "code": "OTHER", "message": "no refuses"}]
+    assert document["reasons"] == [
+        {"rule": "refused", "code": "OTHER", "message": "refused refuses"}
+    ]
     assert document["trace"] == [
-        {"rule": "no", "verdict": "matched", "values": {"request.id": 1}},
+        {"rule": "refused", "verdict": "matched", "values": {"request.id": 1}},
         {
             "rule": "bad",
             "verdict": "failed",

@@ -26,7 +26,14 @@ def csv_inventory(folder: Path, text: str, *, any_live: bool = False) -> CsvInve
 def test_a_row_is_a_service(tmp_path: Path) -> None:
     inventory = csv_inventory(tmp_path, f"{HEAD}\n{ROW}\nSI2,,,live,,,,\n")
     assert inventory.find("TENANT1", "SI1") == Service(
-        "SI1", "ftthl2r", "FTTH", "suspended", "200004033694", "UPRN", "INC1", True
+        "SI1",
+        "ftthl2r",
+        "FTTH",
+        "suspended",
+        "200004033694",
+        "UPRN",
+        "INC1",
+        appointment_needed=True,
     )
     assert inventory.find("TENANT1", "SI2") == Service("SI2")
     assert inventory.find("TENANT1", "SI0000000000003") is None
@@ -79,7 +86,7 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def find(self, tenant: str, service_id: str) -> Service | None:
+    def find(self, tenant: str, service_id: str) -> Service | None:  # noqa: ARG002
         raise self.error
 
 

@@ -19,7 +19,6 @@ def crew_of(
     crew: Crew[str] = Crew(
         "crew", size, work, done.release, clock or ManualMachineClock(), PATIENCE
     )
-    crew.start()
     yield crew, done
     crew.stop()
 

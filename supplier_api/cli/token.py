@@ -1,0 +1,76 @@
+"""`supplier-api token`: a bearer token from the running supplier, for curl."""
+
+import json
+
+import click
+import requests
+
+from supplier_api.cli import Refused, local
+from supplier_api.settings import Client, Settings, load_settings
+from supplier_api.settings.derived import base_url
+
+# Seconds to wait for an answer.
+PATIENCE = 10
+
+
+@click.command()
+@click.option("--client", default="gateway", show_default=True, help="Who asks for the token.")
+@click.option(
+    "--scope", "scopes", multiple=True, help="What for; all that the client may, if none."
+)
+@click.option("--url", help="Where the supplier is, if not where the settings say.")
+def token(client: str, scopes: tuple[str, ...], url: str | None) -> None:
+    """Print a bearer token.
+
+    As in: curl -H "Authorization: Bearer $(supplier-api token)" ...
+    """
+    settings = load_settings()
+    known = settings.access.clients.get(client)
+    if known is None:
+        raise Refused(
+            f"no client {client}", [f"there is {name}" for name in sorted(settings.access.clients)]
+        )
+    endpoint = f"{(url or _address(settings)).rstrip('/')}/oauth2/token"
+    click.echo(_ask(endpoint, client, known, scopes))
+
+
+def _address(settings: Settings) -> str:
+    if settings.server.port:
+        return base_url(settings.server.host, settings.server.port)
+    try:
+        written = local.endpoints_file(settings).read_text(encoding="utf-8")
+    except OSError:
+        raise Refused("no supplier runs here, and its port is chosen when it starts") from None
+    address: str = json.loads(written)["supplier"]
+    return address.removesuffix(settings.server.prefix)
+
+
+def _ask(endpoint: str, name: str, client: Client, scopes: tuple[str, ...]) -> str:
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy, and no .netrc that replaces our credentials
+        try:
+            answer = session.post(
+                endpoint,
+                data={
+                    "grant_type": "client_credentials",
+                    "client_id": name,
+                    "client_secret": client.secret.get_secret_value(),
+                    "scope": " ".join(scopes),
+                },
+                timeout=PATIENCE,
+                allow_redirects=False,
+            )
+            body = answer.json()
+        except requests.ConnectionError:
+            raise Refused(f"nothing answers at {endpoint}; is the supplier running?") from None
+        except requests.RequestException as error:
+            raise Refused(f"no token from {endpoint}: {type(error).__name__}") from None
+    if answer.status_code != 200:
+        raise Refused(f"no token from {endpoint}", [_reason(answer.status_code, body)])
+    access_token: str = body["access_token"]
+    return access_token
+
+
+def _reason(status: int, body: object) -> str:
+    described = body.get("error_description") if isinstance(body, dict) else None
+    return f"{status}: {described or 'no reason given'}"

@@ -1,0 +1,297 @@
+"""scripts/setup.py: what it does once, what it leaves alone, and the two lines when it cannot.
+
+It runs for real in a project folder of its own; the interpreter it finds is a stand-in that plays
+a Python and its pip, so that each failure can be had at once and offline.
+"""
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+INTERPRETER = """#!/bin/sh
+# Plays a Python; inside a .venv it is called by its path there and plays pip.
+echo "$0 $*" >> "{calls}"
+case "$*" in
+  *version_info*) echo {version} ;;
+  *ensurepip*) exit {ensurepip} ;;
+  *"-m venv"*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  *--require-hashes*) cat "{output}"; exit {pip} ;;
+  *--editable*) touch "$(dirname "$0")/supplier-api" ;;
+esac
+"""
+
+AS_USER = """
+import os, runpy
+os.geteuid = lambda: {uid}
+runpy.run_path("scripts/setup.py", run_name="__main__")
+"""
+
+# What pip 23 to 25 say, cut to the lines that matter.
+UNREACHABLE = """\
+Looking in indexes: https://user:word@index.example/simple
+WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('Failed to
+establish a new connection: [Errno 111] Connection refused')': /simple/alembic/
+ERROR: Could not find a version that satisfies the requirement alembic==1.20.1 (from versions: none)
+ERROR: No matching distribution found for alembic==1.20.1
+"""
+RESIGNED = """\
+WARNING: Retrying (Retry(total=0)) after connection broken by 'SSLError(SSLCertVerificationError(1,
+'[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate'))'
+Could not fetch URL https://pypi.org/simple/alembic/: Max retries exceeded
+"""
+NO_WHEEL = """\
+ERROR: Could not find a version that satisfies the requirement granian==2.8.7 (from versions: none)
+ERROR: No matching distribution found for granian==2.8.7
+"""
+OTHER_FILES = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n"
+
+
+@dataclass
+class Project:
+    """A copy of the files that setup works from, and a search path with one interpreter."""
+
+    root: Path
+    path: Path
+    calls: Path
+    uid: int = 1000
+
+    def python(
+        self,
+        name: str = "python3.11",
+        version: str = "3.11.9",
+        *,
+        ensurepip: int = 0,
+        pip: str | None = None,
+    ) -> Path:
+        """Put an interpreter on the search path; `pip` is what its pip says when it fails."""
+        output = self.path / f"{name}.output"
+        output.write_text(pip or "")
+        text = INTERPRETER.format(
+            calls=self.calls,
+            version=version,
+            ensurepip=ensurepip,
+            output=output,
+            pip=int(bool(pip)),
+        )
+        file = self.path / name
+        file.write_text(text)
+        file.chmod(0o755)
+        return file
+
+    def setup(
+        self, *words: str, uid: int = 1000, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the script with the interpreter of the tests, as if it were the user `uid`."""
+        return subprocess.run(
+            [sys.executable, "-c", AS_USER.format(uid=self.uid), *words],
+            cwd=self.root,
+            env={"PATH": f"{self.path}", **environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def installed(self) -> int:
+        """Return how often packages were installed."""
+        return self.calls.read_text().count("--require-hashes")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    root, path = tmp_path / "a project", tmp_path / "bin"
+    (root / "scripts").mkdir(parents=True)
+    path.mkdir()
+    for name in ("setup.cfg", "pyproject.toml", "requirements-dev.lock", "scripts/setup.py"):
+        shutil.copy(ROOT / name, root / name)
+    for tool in ("sh", "cp", "mkdir", "cat", "touch", "dirname"):
+        (path / tool).symlink_to(str(shutil.which(tool)))
+    calls = tmp_path / "calls"
+    calls.touch()
+    return Project(root, path, calls)
+
+
+def test_the_second_time_nothing_is_done(project: Project) -> None:
+    project.python()
+
+    first, second = project.setup(), project.setup()
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "Python 3.11.9, .venv new" in first.stdout
+    assert "Python 3.11.9, .venv up to date" in second.stdout
+    assert project.installed() == 1
+    assert json.loads((project.root / ".venv/setup.json").read_text())["new"] is False
+
+
+def test_quiet_says_nothing_when_there_is_nothing_to_do(project: Project) -> None:
+    project.python()
+    project.setup()
+
+    again = project.setup("--quiet")
+
+    assert (again.stdout, again.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("name", ["setup.cfg", "requirements-dev.lock", "scripts/setup.py"])
+def test_a_change_of_what_it_is_made_from(project: Project, name: str) -> None:
+    project.python()
+    project.setup()
+    with (project.root / name).open("a") as file:
+        file.write("\n")
+
+    assert ".venv new" in project.setup().stdout
+    assert project.installed() == 2
+
+
+def test_another_python(project: Project) -> None:
+    project.python()
+    project.setup()
+    project.python("python3.13", "3.13.1")
+
+    assert "Python 3.13.1, .venv new" in project.setup().stdout
+
+
+def test_a_half_made_environment_is_made_anew(project: Project) -> None:
+    project.python()
+    project.setup()
+    (project.root / ".venv/setup.json").unlink()
+    left = project.root / ".venv/left-over"
+    left.touch()
+
+    assert ".venv new" in project.setup().stdout
+    assert not left.exists()
+
+
+def test_the_newest_python_is_taken_unless_one_is_named(project: Project) -> None:
+    project.python("python3.11", "3.11.9")
+    project.python("python3.14", "3.14.0")
+
+    assert "Python 3.14.0" in project.setup().stdout
+    assert "Python 3.11.9" in project.setup(PYTHON="python3.11").stdout
+
+
+def test_a_shim_without_its_python_is_passed_over(project: Project) -> None:
+    project.python("python3.14", "command not found")
+    project.python("python3.11", "3.11.9")
+
+    assert "Python 3.11.9" in project.setup().stdout
+
+
+def refused(project: Project, **environ: str) -> tuple[str, str]:
+    """Run the setup, which must fail, and return its two lines."""
+    done = project.setup(**environ)
+    assert done.returncode == 1
+    assert not (project.root / ".venv").exists()
+    told = [line for line in done.stderr.splitlines() if "making .venv" not in line]
+    what, remedy = told
+    return what.removeprefix("setup: "), remedy.strip()
+
+
+@pytest.mark.parametrize("version", ["3.9.6", "3.10.13"])
+def test_a_python_that_is_too_old(project: Project, version: str) -> None:
+    named = project.python("python3", version)
+
+    what, remedy = refused(project, PYTHON=str(named))
+
+    assert what == f"needs Python 3.11 or later; found {version} at {named}"
+    assert remedy.startswith("set PYTHON=/path/to/python3.11")
+
+
+def test_the_line_for_the_systems_package_tool(project: Project) -> None:
+    named = project.python("python3", "3.10.1")
+    project.python("brew")
+
+    _, remedy = refused(project, PYTHON=str(named))
+
+    assert remedy.endswith("or install one: brew install python@3.13")
+
+
+def test_a_python_that_is_not_there(project: Project) -> None:
+    what, _ = refused(project, PYTHON="/no/python")
+
+    assert what == "needs Python 3.11 or later; PYTHON=/no/python cannot be run"
+
+
+def test_debian_without_its_venv_package(project: Project) -> None:
+    python = project.python(ensurepip=1)
+
+    what, remedy = refused(project)
+
+    assert what == f"Python 3.11.9 at {python} cannot make a .venv: python3.11-venv is missing"
+    assert remedy == "sudo apt-get install -y python3.11-venv"
+
+
+def test_root_on_debian_installs_the_package(project: Project) -> None:
+    project.python(ensurepip=1)
+    apt = project.path / "apt-get"
+    mended = f"[ $1 = update ] || sed -i s/'exit 1 ;;'/'exit 0 ;;'/ {project.path}/python3.11"
+    apt.write_text(f"#!/bin/sh\n{mended}\n")
+    apt.chmod(0o755)
+    (project.path / "sed").symlink_to(str(shutil.which("sed")))
+
+    project.uid = 0
+    done = project.setup()
+
+    assert "setup: apt-get install -y python3.11-venv" in done.stderr
+    assert done.returncode == 0
+
+
+def test_an_index_that_cannot_be_reached(project: Project) -> None:
+    project.python(pip=UNREACHABLE)
+
+    what, remedy = refused(project)
+
+    assert what == "the package index https://index.example/simple cannot be reached"
+    assert "HTTPS_PROXY" in remedy
+    assert "PIP_INDEX_URL" in remedy
+
+
+def test_a_certificate_of_a_proxy(project: Project) -> None:
+    project.python(pip=RESIGNED)
+
+    what, remedy = refused(project, PIP_INDEX_URL="https://me:word@pypi.example/simple")
+
+    assert what == "the certificate of the package index https://pypi.example/simple is not trusted"
+    assert remedy.startswith("set PIP_CERT=")
+
+
+def test_a_platform_without_wheels(project: Project) -> None:
+    project.python(pip=NO_WHEEL)
+
+    what, remedy = refused(project)
+
+    assert what.startswith(
+        "https://pypi.org/simple has no ready-made granian==2.8.7 for this machine"
+    )
+    assert remedy.startswith("docker run ")
+
+
+def test_other_files_than_the_locked_ones(project: Project) -> None:
+    project.python(pip=OTHER_FILES)
+
+    what, remedy = refused(project)
+
+    assert "hands out other files than the lock file names" in what
+    assert "PIP_INDEX_URL=https://pypi.org/simple" in remedy
+
+
+def test_anything_else_names_the_log(project: Project) -> None:
+    project.python(pip="ERROR: [Errno 28] No space left on device\n")
+
+    what, remedy = refused(project)
+
+    assert what == "pip failed: ERROR: [Errno 28] No space left on device"
+    assert remedy == f'cat "{project.root / ".setup.log"}"'
+    assert (project.root / ".setup.log").exists()
+
+
+def test_it_can_be_read_by_an_old_python() -> None:
+    # What Python 3.8 cannot parse would hide the message that 3.8 is too old.
+    ast.parse((ROOT / "scripts/setup.py").read_text(), feature_version=(3, 8))
