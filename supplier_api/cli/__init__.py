@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 a finding or a refusal, 2 wrong use.
 """
 
 import importlib
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,5 +61,8 @@ class Refused(click.ClickException):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="supplier_api")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """The supplier's side of a broadband wholesale gateway: trouble tickets and their updates."""
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False

@@ -1,6 +1,7 @@
 """What to try next: at most six lines, each a command that works as pasted."""
 
 import json
+import os
 import shlex
 from pathlib import Path
 
@@ -25,20 +26,23 @@ def next_steps(
     body = shlex.quote(f"@{near(refused)}")
     secret = shlex.quote(f"{tenant.client_id}:{tenant.client_secret.get_secret_value()}")
     gateway = endpoints.sandbox
+    curl = "curl -s"
+    if os.environ.get("http_proxy") or os.environ.get("all_proxy"):
+        curl += " --noproxy '*'"  # on this machine nothing has to go through it
     problem_id, reference = journey or (1, "")
     look = f"show {reference}" if reference else "list"
     token = (
-        f"TOKEN=$(curl -s -u {secret} -d grant_type=client_credentials"
+        f"TOKEN=$({curl} -u {secret} -d grant_type=client_credentials"
         f' {gateway}/auth/tenant/access-token | sed \'s/.*"access_token": *"//; s/".*//\')'
     )
     refusal = (
-        f'curl -s {gateway}/service-problems {HEADERS} -H "Content-Type: application/json"'
+        f'{curl} {gateway}/service-problems {HEADERS} -H "Content-Type: application/json"'
         f" -d {body}  # a ceased service"
     )
     return [
         f"{command_name()} problem {look}",
         token,
-        f"curl -s {gateway}/service-problems/{problem_id} {HEADERS}",
+        f"{curl} {gateway}/service-problems/{problem_id} {HEADERS}",
         refusal,
         f"python3 -m webbrowser {endpoints.supplier}/docs",
         f"tail -f {shlex.quote(near(data_dir / 'log'))}/*.log",

@@ -10,7 +10,7 @@ import platform
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +26,7 @@ from supplier_api.cli.database import prepare_database
 from supplier_api.cli.next_steps import next_steps
 from supplier_api.cli.problem import problem_view
 from supplier_api.cli.sample import TENANT, Journey, Tenant
+from supplier_api.cli.starting import expected_errors
 from supplier_api.cli.supervisor import PartFailed, Supervisor
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.settings import Settings, load_settings
@@ -81,7 +82,7 @@ class _Run:
             self._endpoints.write(file)
             self._supervisor.wait_until_ready(START_SECONDS)
             self._tell_ready()
-            journey = self._follow_sample() if with_sample else None
+            journey = self._show_sample() if with_sample else None
             self._serve(journey)
         except PartFailed as failure:
             lines = failure.part.last_lines()
@@ -98,7 +99,8 @@ class _Run:
             f"   profile: {self._settings.profile}"
         )
         _say("setup", _setup_line())
-        _say("database", prepare_database(self._settings.database.url))
+        with expected_errors():
+            _say("database", prepare_database(self._settings.database.url))
 
     def _start(self) -> None:
         supplier, sandbox = self._endpoints.supplier, self._endpoints.sandbox
@@ -117,10 +119,18 @@ class _Run:
         if not sys.stdout.isatty():
             click.echo(f"READY {self._endpoints.as_json()}")
 
-    def _follow_sample(self) -> Journey | None:
+    def _show_sample(self) -> Journey | None:
         """Raise the sample and print its way."""
         if self._stopping.is_set():
             return None
+        try:
+            return self._follow_sample()
+        except requests.RequestException as error:
+            self._supervisor.check()
+            sandbox = self._supervisor.part("sandbox")
+            raise PartFailed(sandbox, f"did not take the sample: {error}") from None
+
+    def _follow_sample(self) -> Journey:
         _say("sample", "one customer's line drops every evening; follow it:")
         party = self._settings.sandbox.tenants[TENANT]
         secret = party.client_secret.get_secret_value()
@@ -175,10 +185,14 @@ def _say(label: str, text: str) -> None:
 
 def _setup_line() -> str:
     """Return what scripts/setup.py noted in the environment we run in."""
+    file = Path(sys.prefix) / "setup.json"
     try:
-        note = json.loads((Path(sys.prefix) / "setup.json").read_text(encoding="utf-8"))
+        note = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return f"Python {platform.python_version()}, installed as a package"
+    if note["new"]:
+        with suppress(OSError):  # told once; whoever may not write here is told again
+            file.write_text(json.dumps(note | {"new": False}), encoding="utf-8")
     state = "new" if note["new"] else "up to date"
     line = f"Python {note['python']}, .venv {state}, {note['packages']} packages from the lock file"
     return f"{line:<68} {note['seconds']:>3} s" if note["new"] else line

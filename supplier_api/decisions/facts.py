@@ -172,7 +172,7 @@ class Facts:
     """All that one decision may look at. Groups that no rule names may be left at their defaults.
 
     `request` is the wire document, `now` business time, `service` None when the inventory does not
-    have it, `open_problems` the references of problems open on the same service, `incidents` the
+    have it, `open_problems` the gateway's ids of problems open on the same service, `incidents` the
     names of known network incidents that touch it.
     """
 

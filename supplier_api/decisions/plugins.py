@@ -77,13 +77,19 @@ class Plugins:
     ) -> OutsideVerdicts:
         """Ask all rules about `operation` at once and wait for them together.
 
-        The wait ends after the rules' own limit, or after `seconds` if that is less.
+        The wait ends after the rules' own limit, or after `seconds` if that is less; then one that
+        is late has not used up its own time, and it does not count as a time-out.
         """
         limit = self._seconds if seconds is None else max(0.0, min(self._seconds, seconds))
-        asked = [runner for runner in self._runners if operation in runner.rule.applies_to]
+        asked = [
+            runner
+            for runner in self._runners
+            if operation in runner.rule.applies_to and runner.rule.active(facts.now)
+        ]
         started = [(runner, runner.start(facts)) for runner in asked]
         wait([answer for _, answer in started if isinstance(answer, Future)], timeout=limit)
-        return {runner.rule.id: runner.verdict(answer) for runner, answer in started}
+        full = limit >= self._seconds
+        return {runner.rule.id: runner.verdict(answer, full) for runner, answer in started}
 
     def finding(self, rule: PythonRule, text: str) -> Finding:
         """Return a finding about one of the rules; it has no line in a book."""
@@ -110,19 +116,20 @@ class _Runner:
         seen = OutsideFacts(request, facts.tenant, service, facts.now)
         return self._threads.submit(partial(self.rule.when, seen))
 
-    def verdict(self, answer: Future[bool] | str) -> OutsideVerdict:
-        """Return what became of a start that was waited for."""
-        why = answer if isinstance(answer, str) else self._failure(answer)
+    def verdict(self, answer: Future[bool] | str, full: bool) -> OutsideVerdict:
+        """Return what became of a start that was waited for, for the `full` time or less."""
+        why = answer if isinstance(answer, str) else self._failure(answer, full)
         if why or isinstance(answer, str):
             _log.error("a Python rule gave no verdict", rule=self.rule.id, why=why)
             return OutsideVerdict(None, why)
         return OutsideVerdict(answer.result())
 
-    def _failure(self, answer: Future[bool]) -> str:
+    def _failure(self, answer: Future[bool], full: bool) -> str:
         if answer.cancel():
             return "all its threads are busy"
         if not answer.done():
-            self._count_time_out()
+            if full:
+                self._count_time_out()
             return "took too long"
         if error := answer.exception():
             return f"raised {type(error).__name__}"

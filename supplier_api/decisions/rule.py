@@ -47,6 +47,10 @@ class Definition:
     active_until: datetime | None = None
     description: str = ""
 
+    def active(self, now: datetime) -> bool:
+        """Tell whether the rule's dates include `now`."""
+        return _within(self.active_from, now, self.active_until)
+
     def only_records(self, profile: str) -> bool:
         """Tell whether the rule decides nothing in this profile."""
         return self.mode is Mode.AUDIT or profile in self.audit_in
@@ -199,8 +203,11 @@ class Rule:
 
     def active(self, now: datetime) -> bool:
         """Tell whether the rule's dates include `now`."""
-        begun = self.active_from is None or self.active_from <= now
-        return begun and (self.active_until is None or now < self.active_until)
+        return _within(self.active_from, now, self.active_until)
+
+
+def _within(start: datetime | None, now: datetime, end: datetime | None) -> bool:
+    return (start is None or start <= now) and (end is None or now < end)
 
 
 def ready(definition: Definition, operation: Operation, profile: str, condition: Condition) -> Rule:

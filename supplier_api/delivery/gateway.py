@@ -144,8 +144,6 @@ def _told(error: BaseException, call: Call) -> str:
     """Name what went wrong by its innermost cause; its text may hold anything."""
     if call.left() == 0:
         return "no answer in time"
-    cause = getattr(error, "reason", None) or next(iter(error.args), None)
-    while isinstance(cause, BaseException):
+    while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
-        cause = getattr(error, "reason", None) or next(iter(error.args), None)
     return type(error).__name__

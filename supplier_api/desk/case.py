@@ -75,11 +75,12 @@ class Case:
         """
         settles = settled_by(list(change.body)) if change else frozenset()
         steps = plan(self.problem.state, event, incident=incident, settles=settles)
-        for step in steps:
-            if step.event is Event.REJECT_CHANGE and event is not Event.REJECT_CHANGE:
-                self._do(step, _overtaken(self.problem, event), None, None)
-            else:
-                self._do(step, carried, change, resolution)
+        told = [(step, _told(self.problem, event, step, carried)) for step in steps]
+        # All of them before the first is done: an event happens as a whole or not at all.
+        for step, what in told:
+            _check(step, what)
+        for step, what in told:
+            self._do(step, what, change, resolution)
 
     def order(
         self,
@@ -194,9 +195,6 @@ class Case:
         resolution: Resolution | None,
     ) -> None:
         assert step.kci is not None
-        if step.kci is ReasonCode.DELAY and step.state.waiting is Waiting.NETWORK_INCIDENT:
-            carried = replace(carried, problem_code=ProblemCode.NETWORK_ISSUE)
-        _check(step, carried)
         problem = self.problem
         about_change = step.about is About.CHANGE
         about_resolution = step.about is About.RESOLUTION
@@ -295,6 +293,15 @@ def _check(step: Step, carried: Carried) -> None:
     missing = [must.value for must in Must if must in step.must and not has[must]]
     if missing:
         raise Incomplete(step.event, missing)
+
+
+def _told(problem: ServiceProblem, event: Event, step: Step, carried: Carried) -> Carried:
+    """Return what the KCI of one step tells: what was said, but for what the house says itself."""
+    if step.event is Event.REJECT_CHANGE and event is not Event.REJECT_CHANGE:
+        return _overtaken(problem, event)
+    if step.kci is ReasonCode.DELAY and step.state.waiting is Waiting.NETWORK_INCIDENT:
+        return replace(carried, problem_code=ProblemCode.NETWORK_ISSUE)
+    return carried
 
 
 def _overtaken(problem: ServiceProblem, event: Event) -> Carried:

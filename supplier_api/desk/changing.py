@@ -43,6 +43,10 @@ def change_problem(
     Raises Refused with NOT_FOUND when the request names no problem of this tenant, or two.
     """
     problem = _problem(uow, caller.tenant, document)
+    if problem.doubtful:
+        # The gateway has shown that it knows the problem, whatever it is answered.
+        problem.doubtful = False
+        uow.problems.save(problem)
     decision = judge.decide(
         Operation(kind.value),
         outside,
@@ -56,8 +60,6 @@ def change_problem(
     if decision.reasons:
         refused = rejection(office, caller.tenant, decision, kind, document)
         return Done(refused, problem.id, reference=problem.reference, decision=decision)
-    # The gateway has shown that it knows the problem.
-    problem.doubtful = False
     case = Case(office, uow, problem)
     answer, change = _do(case, kind, document, decision)
     return Done(answer, problem.id, reference=change.reference, decision=decision)

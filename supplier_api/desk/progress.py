@@ -29,6 +29,8 @@ from supplier_api.store.events import RecordedEvent
 from supplier_api.store.timers import Timer
 
 LATER = "back-office-event"
+# As the first KCI of a problem these do not tell our reference; as a later one it was told before.
+WITHOUT_REFERENCE = (ReasonCode.REJECTED, ReasonCode.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ class Progress:
         problem = uow.problems.lock(taken.problem_id)
         if problem.doubtful or not problem.reference_known:
             problem.doubtful = False
-            problem.reference_known = taken.reason != ReasonCode.REJECTED
+            told = taken.reason not in WITHOUT_REFERENCE
+            problem.reference_known = problem.reference_known or told
             uow.problems.save(problem)
         if taken.reason != ReasonCode.RESOLVED or taken.subject is None:
             return

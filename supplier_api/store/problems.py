@@ -124,17 +124,19 @@ class Problems:
         return self._ids(or_(*conditions))
 
     def open_on_service(self, tenant: str, service_id: str) -> list[str]:
-        """Return the references of the tenant's problems that are open on a service.
+        """Return the gateway's ids of the tenant's problems that are open on a service.
 
-        Those in doubt (their answer may never have reached the gateway) do not count.
+        Not our references: of an undecided problem the tenant has none yet. Problems in doubt (their
+        answer may never have reached the gateway) do not count.
         """
-        query = select(_t.reference).where(
+        query = select(_t.gateway_id).where(
             _t.tenant == tenant,
             _t.service_id == service_id,
             _t.base.not_in(_OVER),
             _t.doubtful.is_(False),
         )
-        return list(self._connection.execute(query.order_by(_t.id)).scalars())
+        found = self._connection.execute(query.order_by(_t.id)).scalars()
+        return [str(gateway_id) for gateway_id in found]
 
     def doubtful_on_service(self, tenant: str, service_id: str) -> str | None:
         """Return the newest doubtful problem on a service: a new one is linked to it."""

@@ -16,21 +16,26 @@ SLEEP = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
 TALKATIVE = "import sys; [print('line', n) for n in range(30)]; sys.exit(3)"
 
-# Stands for `supplier-api run`: starts one part that would live for ten minutes.
+# Stands for `supplier-api run`: starts one part that would live for ten minutes. The part holds the
+# other end of a pipe of ours, which ends when the part does.
 PARENT = """
 import os, sys, threading
 from pathlib import Path
 from supplier_api.cli.supervisor import Supervisor
 from supplier_api.clock import SystemMachineClock
 parts = Supervisor(Path(sys.argv[1]), SystemMachineClock(), threading.Event())
-child = ("from supplier_api.cli.child import die_with_parent; import time; die_with_parent();"
-         "print('up', flush=True); time.sleep(600)")
-parts.start("part", [sys.executable, "-c", child], os.environ, lambda: True)
-log = Path(sys.argv[1]) / "part.log"
-while "up" not in log.read_text():
-    pass
-print(parts.pids["part"], flush=True)
+parts.start("part", [sys.executable, "-c", sys.argv[2]], os.environ, lambda: True)
 sys.stdin.read()
+"""
+PART = """
+import signal, time
+from supplier_api.cli import child
+child.GRACE = 0
+signal.signal(signal.SIGTERM, signal.{on_term})
+child.die_with_parent()
+with open({alive!r}, "w") as held:
+    print("up", file=held, flush=True)
+    time.sleep(600)
 """
 
 
@@ -61,9 +66,7 @@ def test_ready_then_stopped(supervisor: Supervisor, tmp_path: Path) -> None:
         os.kill(pid, 0)
 
 
-def test_one_that_does_not_want_to_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_does_not_want_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("supplier_api.cli.supervisor.GRACE", 0.0)
     supervisor = Supervisor(tmp_path, SystemMachineClock(), Event())
     start(supervisor, STUBBORN, says(tmp_path, "up"))
@@ -109,8 +112,12 @@ def test_one_that_is_not_ready_in_time(tmp_path: Path) -> None:
 def test_a_wait_ends_when_the_user_stops(tmp_path: Path) -> None:
     stopping = Event()
     supervisor = Supervisor(tmp_path, SystemMachineClock(), stopping)
-    start(supervisor, SLEEP, lambda: stopping.set() is not None)
 
+    def never() -> bool:
+        stopping.set()
+        return False
+
+    start(supervisor, SLEEP, never)
     supervisor.wait_until_ready(600)
 
     supervisor.stop()
@@ -126,23 +133,14 @@ def test_the_log_of_the_run_before_is_kept(supervisor: Supervisor, tmp_path: Pat
     assert (tmp_path / "part.log").read_text() == "up\n"
 
 
-def test_a_part_ends_with_its_parent(tmp_path: Path) -> None:
-    alive, held = os.pipe()  # every process that descends from this one holds the other end
-    os.set_inheritable(held, True)
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(tmp_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert parent.stdout is not None
-    pid = int(parent.stdout.readline())
-    os.close(held)
+@pytest.mark.parametrize("on_term", ["SIG_DFL", "SIG_IGN"])
+def test_a_part_ends_with_its_parent(tmp_path: Path, on_term: str) -> None:
+    alive = tmp_path / "alive"
+    os.mkfifo(alive)
+    part = PART.format(on_term=on_term, alive=str(alive))
+    words = [sys.executable, "-c", PARENT, str(tmp_path), part]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as parent, alive.open() as held:
+        assert held.readline() == "up\n"
+        parent.kill()
 
-    parent.kill()
-    parent.communicate()
-
-    with pytest.raises(ProcessLookupError):
-        for _ in iter(lambda: os.kill(pid, 0), True):
-            pass
-    os.close(alive)
+        assert held.read() == ""  # returns only when nobody holds the other end any more

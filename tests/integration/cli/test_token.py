@@ -33,7 +33,7 @@ class Issuer:
 def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
     issuer = Issuer()
     server = make_server("127.0.0.1", 0, issuer.app)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     monkeypatch.setenv("SUPPLIER_API_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("SUPPLIER_API__SERVER__PORT", str(server.server_port))

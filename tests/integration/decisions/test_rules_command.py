@@ -81,10 +81,9 @@ def test_test_fails_with_the_place_of_the_example(changed_book: Any) -> None:
     path = changed_book("verdict: matched", "verdict: not matched")
     result = rules("test", path)
     assert result.exit_code == 1
-    assert (
-        f"{path}:{line_of(path, 'not matched') - 1}:9: example of service-unknown problem: expected not matched, was matched"
-        in (result.stderr)
-    )
+    place = f"{path}:{line_of(path, 'not matched') - 1}:9"
+    told = "example of service-unknown problem: expected not matched, was matched"
+    assert f"{place}: {told}" in result.stderr
 
 
 def written(folder: Path, request: dict[str, Any]) -> Path:

@@ -88,35 +88,34 @@ NEVER_WORKED = [{"name": "SERVICE_HAS_WORKED", "value": "false"}]
 
 
 @pytest.mark.parametrize(
-    ("service_id", "messages"),
+    ("service_id", "specification", "messages"),
     [
-        ("SI0000000000001", ["serviceId: service SI0000000000001 is ceased"]),
-        ("SI0000000000002", ["serviceId: service SI0000000000002 is suspended"]),
+        ("SI0000000000001", "ftthl2r", ["serviceId: service SI0000000000001 is ceased"]),
+        ("SI0000000000002", "ftthl2r", ["serviceId: service SI0000000000002 is suspended"]),
         (
             "SI0000000000003",
-            [
-                "serviceSpecification.id: service SI0000000000003 "
-                + "is of specification fttcl2r, not ftthl2r"
-            ],
+            "x",
+            ["serviceSpecification.id: service SI0000000000003 is of specification fttcl2r, not x"],
         ),
-        ("SI0000000000004", ["address.id: service SI0000000000004 is not at UPRN 1"]),
-        ("UNHEARD_OF", ["serviceId: UNHEARD_OF is not a service of ours"]),
+        ("SI0000000000004", "ftthl2r", ["address.id: service SI0000000000004 is not at UPRN 1"]),
+        ("UNHEARD_OF", "ftthl2r", ["serviceId: UNHEARD_OF is not a service of ours"]),
     ],
 )
 def test_the_services_of_the_sandbox_are_refused_for_what_they_are(
-    book: RuleBook, service_id: str, messages: list[str]
+    book: RuleBook, service_id: str, specification: str, messages: list[str]
 ) -> None:
     decision = decide_problem(
         book,
         serviceId=service_id,
         address={"id": "1", "type": "UPRN"},
+        serviceSpecification={"id": specification},
         characteristics=NEVER_WORKED,
     )
     assert [each.message for each in decision.reasons] == messages
 
 
 def test_a_missing_appointment_is_refused(book: RuleBook) -> None:
-    request = {"serviceId": "SI0000000000006", "characteristics": NEVER_WORKED}
+    request: dict[str, Any] = {"serviceId": "SI0000000000006", "characteristics": NEVER_WORKED}
     assert decide_problem(book, **request).outcome is Outcome.ACKNOWLEDGE
     without = problem_request(**request)
     del without["appointmentReservationId"], without["appointmentReservationReference"]

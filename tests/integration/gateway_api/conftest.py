@@ -118,7 +118,7 @@ def client(make_app: Callable[..., Flask]) -> FlaskClient:
     return make_app().test_client()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """Log as the supplier does; return a function that gives the lines since its last call."""
     root, house = logging.getLogger(), logging.getLogger("supplier_api")

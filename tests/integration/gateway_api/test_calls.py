@@ -224,7 +224,7 @@ def test_another_method_is_refused_before_anything_else(
         "/",
         "/service-problem",
         "/service-problems/",
-        "//service-problems",
+        "/service-problem-resolutions//SP_RESOLUTION1",
         "/service-problems/23467",
         "/service-problem-resolutions",
         "/service-problem-resolutions/",

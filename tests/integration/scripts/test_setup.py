@@ -86,9 +86,7 @@ class Project:
         file.chmod(0o755)
         return file
 
-    def setup(
-        self, *words: str, uid: int = 1000, **environ: str
-    ) -> subprocess.CompletedProcess[str]:
+    def setup(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the script with the interpreter of the tests, as if it were the user `uid`."""
         return subprocess.run(
             [sys.executable, "-c", AS_USER.format(uid=self.uid), *words],

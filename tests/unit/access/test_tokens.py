@@ -2,7 +2,7 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from supplier_api.access import InvalidToken, KeyRing, Token, Tokens, new_key
@@ -98,12 +98,9 @@ def test_only_rs256_is_taken(tokens: Tokens, claims: dict[str, Any]) -> None:
     assert refusal(tokens, by_secret) == "the token is not valid"
 
 
-@given(st.text(max_size=80))
-@patient
-def test_any_text_is_refused(text: str) -> None:
-    clock = ManualMachineClock()
-    access = Access(issuer="i", audience="a", token_lifetime=1, clients={})
-    tokens = Tokens(access, KeyRing(StoredKeys(), clock), clock, SeededChance(1))
+@settings(patient, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=80))
+def test_any_text_is_refused(tokens: Tokens, text: str) -> None:
     assert refusal(tokens, text) == "the token is not valid"
 
 

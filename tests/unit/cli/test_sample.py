@@ -30,11 +30,17 @@ class Ends(Tenant):
 
     def decide(self, outcome: str, answer: int = 201) -> None:
         at = "2026-01-05T12:00:00.084Z"
-        made = {"what": "request", "at": at, "answer": answer, "outcome": outcome, "rule": "default"}
+        made = {
+            "what": "request",
+            "at": at,
+            "answer": answer,
+            "outcome": outcome,
+            "rule": "default",
+        }
         self.known = {"reference": "SP_1", "timeline": [made]}
 
     def send(self, number: int, kind: str, status: str, state: str = "delivered") -> None:
-        """The supplier sends a KCI, and the gateway takes it."""
+        """Let the supplier send a KCI, and the gateway take it."""
         assert self.known is not None
         attempts = [{"status": 204}] if state == "delivered" else []
         self.known["timeline"].append(

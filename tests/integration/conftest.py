@@ -1,0 +1,128 @@
+"""The wired supplier on a database that was upgraded once, for each test anew."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import create_engine, text
+
+from supplier_api.app import Clocks, create_app
+from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.settings import Settings, load_settings
+from supplier_api.store import migrate, tables
+from tests import postgresql
+from tests.supplier import COMMITTED, DEFERRED, Supplier, manual_clocks
+
+CONFIG = Path(__file__).parents[2] / "config"
+# Behind the supplied rules: tenants that choose an answer by their name.
+RULES = f"""
+  - id: commits
+    description: For a test, work begins at once.
+    applies_to: [problem]
+    when: tenant == "{COMMITTED}"
+    then: commit
+
+  - id: defers
+    description: For a test, everything is left open.
+    applies_to: [problem, amendment, cancellation]
+    when: tenant == "{DEFERRED}"
+    then: defer
+"""
+
+@pytest.fixture(scope="session")
+def upgraded_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an upgraded, empty SQLite file to copy."""
+    file = tmp_path_factory.mktemp("upgraded") / "supplier.db"
+    migrate.upgrade(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def upgraded_postgresql(postgresql_server: str) -> Iterator[str]:
+    """Yield the URL of an upgraded PostgreSQL database, to be emptied by each test that uses it."""
+    with postgresql.database(postgresql_server, "test_integration") as url:
+        migrate.upgrade(url)
+        yield url
+
+
+@pytest.fixture
+def sqlite_file(upgraded_sqlite: Path, tmp_path: Path) -> str:
+    """Return the URL of an empty, upgraded SQLite file."""
+    shutil.copy(upgraded_sqlite, tmp_path / "supplier.db")
+    return f"sqlite:///{tmp_path}/supplier.db"
+
+
+@pytest.fixture
+def emptied_postgresql(upgraded_postgresql: str) -> str:
+    """Return the URL of an empty, upgraded PostgreSQL database."""
+    engine = create_engine(upgraded_postgresql)
+    names = ", ".join(table.name for table in tables.metadata.sorted_tables)
+    with engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+    engine.dispose()
+    return upgraded_postgresql
+
+
+@pytest.fixture(params=["sqlite_file", "emptied_postgresql"], ids=["sqlite", "postgresql"])
+def upgraded_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of an empty, upgraded database, once for each engine."""
+    url: str = request.getfixturevalue(request.param)
+    return url
+
+
+@pytest.fixture
+def more_settings() -> dict[str, str]:
+    """Return further settings; a test that needs some parametrizes this."""
+    return {}
+
+
+@pytest.fixture
+def environ(upgraded_url: str, tmp_path: Path, more_settings: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a supplier in the sandbox profile whose back office waits."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    supplied = (CONFIG / "rules.yaml").read_text(encoding="utf-8")
+    (folder / "rules.yaml").write_text(supplied + RULES, encoding="utf-8")
+    return {
+        "SUPPLIER_API_CONFIG_DIR": str(folder),
+        "SUPPLIER_API_DATA_DIR": str(tmp_path),
+        "SUPPLIER_API__DATABASE__URL": upgraded_url,
+        "SUPPLIER_API__BACKOFFICE__PACE": "manual",
+        **more_settings,
+    }
+
+
+@pytest.fixture
+def settings(environ: dict[str, str]) -> Settings:
+    """Return the settings that the environment makes."""
+    return load_settings(environ)
+
+
+@pytest.fixture
+def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+    """Return clocks that stand still."""
+    return manual_clocks()
+
+
+@pytest.fixture
+def app(
+    settings: Settings, clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks]
+) -> Iterator[Flask]:
+    """Yield the supplier's web application."""
+    app = create_app(settings, clocks[2])
+    yield app
+    app.extensions["office"].store.close()
+
+
+@pytest.fixture
+def supplier(
+    app: Flask,
+    client: FlaskClient,
+    clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
+) -> Supplier:
+    """Return the supplier with clocks that stand still, on each engine."""
+    machine, business, _ = clocks
+    return Supplier(app, client, machine, business)

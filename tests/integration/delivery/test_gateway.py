@@ -1,0 +1,357 @@
+"""The gateway courier against a real server on loopback."""
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from supplier_api.chance import SystemChance
+from supplier_api.clock import SystemMachineClock
+from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
+from supplier_api.delivery.reply import Meaning
+from supplier_api.delivery.sessions import Sessions
+from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.store.claims import Message
+from tests.integration.delivery.conftest import ALREADY, PATIENCE
+from tests.integration.delivery.sink import (
+    Reaction,
+    Sink,
+    answer,
+    break_off,
+    cut_body,
+    drip,
+    hang,
+    refusal,
+    serving,
+)
+
+BODY = '{"id": "b", "text": "Ŵyn – 😀", "n": 9007199254740993 }'
+MESSAGE = Message(
+    id=1,
+    lane_id=1,
+    problem_id=1,
+    tenant="TENANT1",
+    destination="gateway",
+    number=1,
+    uuid="b",
+    kind="UPDATE",
+    subject=None,
+    conversation_id="conversation-1",
+    body=BODY,
+    body_version=1,
+    not_before=None,
+    attempts=0,
+    first_attempt=None,
+    unknown=False,
+    log=[],
+)
+# Short where the sink hangs on purpose.
+SOON = 0.3
+HANDLES = Path("/proc/self/fd")
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    with serving() as sink:
+        yield sink
+
+
+@pytest.fixture
+def watchdog() -> Iterator[Watchdog]:
+    watchdog = Watchdog(SystemMachineClock())
+    watchdog.start()
+    yield watchdog
+    watchdog.stop()
+
+
+def courier_to(
+    url: str, watchdog: Watchdog, *, token_url: str = "", sessions: Sessions | None = None
+) -> GatewayCourier:
+    address = GatewayAddress(
+        kci_url=f"{url}/kcis",
+        token_url=token_url or f"{url}/auth/supplier/access-token",
+        client_id="supplier",
+        client_secret="secret & more",
+        already_received=ALREADY,
+    )
+    return GatewayCourier(
+        address, sessions or Sessions(), watchdog, SystemMachineClock(), SystemChance()
+    )
+
+
+@pytest.fixture
+def courier(sink: Sink, watchdog: Watchdog) -> GatewayCourier:
+    return courier_to(sink.url, watchdog)
+
+
+def test_a_kci_is_sent_as_it_is_stored(courier: GatewayCourier, sink: Sink) -> None:
+    reply = courier.send(MESSAGE, PATIENCE)
+
+    assert (reply.meaning, reply.status) == (Meaning.TAKEN, 204)
+    (request,) = sink.kcis
+    assert request.body == BODY.encode()
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["authorization"] == "Bearer token-1"
+    assert request.headers["x-conversation-id"] == "conversation-1"
+
+
+def test_each_call_has_a_request_id_of_its_own(courier: GatewayCourier, sink: Sink) -> None:
+    sink.kci_reactions.append(answer(401))
+    courier.send(MESSAGE, PATIENCE)
+    courier.send(MESSAGE, PATIENCE)
+
+    assert len({request.headers["x-request-id"] for request in sink.kcis}) == 3
+
+
+def test_the_token_is_asked_for_with_client_credentials_once(
+    courier: GatewayCourier, sink: Sink
+) -> None:
+    for _ in range(3):
+        courier.send(MESSAGE, PATIENCE)
+
+    (request,) = sink.tokens
+    assert parse_qs(request.body.decode()) == {
+        "grant_type": ["client_credentials"],
+        "client_id": ["supplier"],
+        "client_secret": ["secret & more"],
+    }
+
+
+def test_threads_share_one_token(courier: GatewayCourier, sink: Sink) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: courier.send(MESSAGE, PATIENCE), range(16)))
+
+    assert len(sink.tokens) == 1
+    assert len(sink.kcis) == 16
+
+
+@pytest.mark.parametrize("reaction", [answer(204), refusal(422, "INVALID_REQUEST", "no")])
+def test_the_connection_stays_open_between_calls(
+    courier: GatewayCourier, sink: Sink, reaction: Reaction
+) -> None:
+    for _ in range(3):
+        sink.kci_reactions.append(reaction)
+        courier.send(MESSAGE, PATIENCE)
+
+    assert len({request.connection for request in [*sink.kcis, *sink.tokens]}) == 1
+
+
+def test_a_401_is_answered_with_a_new_token_at_once(courier: GatewayCourier, sink: Sink) -> None:
+    sink.kci_reactions.append(answer(401))
+
+    assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+    assert [request.headers["authorization"] for request in sink.kcis] == [
+        "Bearer token-1",
+        "Bearer token-2",
+    ]
+
+
+def test_a_second_401_is_trouble_and_no_third_try(courier: GatewayCourier, sink: Sink) -> None:
+    sink.kci_reactions.extend([answer(401), answer(401)])
+    reply = courier.send(MESSAGE, PATIENCE)
+
+    assert (reply.meaning, reply.status, reply.unknown) == (Meaning.TROUBLE, 401, False)
+    assert len(sink.kcis) == 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_never_followed(courier: GatewayCourier, sink: Sink, status: int) -> None:
+    sink.kci_reactions.append(answer(status, Location=f"{sink.url}/elsewhere"))
+    reply = courier.send(MESSAGE, PATIENCE)
+
+    assert (reply.meaning, reply.status) == (Meaning.TROUBLE, status)
+    assert sink.others == []
+    assert len(sink.kcis) == 1
+
+
+def test_retry_after_and_the_published_envelope_are_read(
+    courier: GatewayCourier, sink: Sink
+) -> None:
+    sink.kci_reactions.append(answer(503, Retry_After="90"))
+    assert courier.send(MESSAGE, PATIENCE).retry_after == 90
+    sink.kci_reactions.append(refusal(404, "NOT_FOUND", "no such problem"))
+    assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.NOT_FOUND
+    sink.kci_reactions.append(refusal(422, "INVALID_REQUEST", "already received"))
+    assert courier.send(MESSAGE, PATIENCE).repeat
+
+
+@pytest.mark.parametrize("reaction", [hang, drip])
+def test_the_deadline_ends_an_answer_that_does_not_come_or_never_ends(
+    courier: GatewayCourier, sink: Sink, reaction: Reaction
+) -> None:
+    courier.send(MESSAGE, PATIENCE)
+    sink.kci_reactions.append(reaction)
+    reply = courier.send(MESSAGE, SOON)
+
+    assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, True)
+    assert reply.detail == "no answer in time"
+    assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+
+
+def test_a_lost_answer_is_of_unknown_outcome(courier: GatewayCourier, sink: Sink) -> None:
+    sink.kci_reactions.append(break_off)
+    reply = courier.send(MESSAGE, PATIENCE)
+
+    assert (reply.meaning, reply.status, reply.unknown) == (Meaning.TROUBLE, None, True)
+    assert reply.detail == "RemoteDisconnected"
+
+
+def test_a_success_whose_body_breaks_off_is_a_success(courier: GatewayCourier, sink: Sink) -> None:
+    sink.kci_reactions.append(cut_body)
+
+    assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+
+
+def test_nobody_listening_is_trouble(sink: Sink, watchdog: Watchdog) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        token_url = f"{sink.url}/auth/supplier/access-token"
+        courier = courier_to(f"http://127.0.0.1:{port}", watchdog, token_url=token_url)
+        reply = courier.send(MESSAGE, PATIENCE)
+
+    assert reply.meaning is Meaning.TROUBLE
+    assert reply.detail == "ConnectionRefusedError"
+
+
+@pytest.mark.parametrize(
+    ("reaction", "detail"),
+    [
+        (answer(503), "token endpoint: 503"),
+        (answer(302, Location="/elsewhere"), "token endpoint: 302"),
+        (answer(200, b"<html>"), "token endpoint: no token in its answer"),
+        (answer(200, b'{"access_token": 7}'), "token endpoint: no token in its answer"),
+        (answer(200, b'{"access_token": "a\\nb"}'), "token endpoint: no token in its answer"),
+        (break_off, "token endpoint: RemoteDisconnected"),
+    ],
+)
+def test_without_a_token_nothing_is_sent(
+    courier: GatewayCourier, sink: Sink, reaction: Reaction, detail: str
+) -> None:
+    sink.token_reactions.append(reaction)
+    reply = courier.send(MESSAGE, PATIENCE)
+
+    assert (reply.meaning, reply.unknown, reply.detail) == (Meaning.TROUBLE, False, detail)
+    assert sink.kcis == []
+
+
+def test_a_token_endpoint_that_hangs_does_not_hold_a_thread(
+    courier: GatewayCourier, sink: Sink
+) -> None:
+    sink.token_reactions.append(hang)
+
+    assert courier.send(MESSAGE, SOON).detail == "token endpoint: no answer in time"
+
+
+def test_a_token_without_a_lifetime_is_kept_for_an_hour(
+    courier: GatewayCourier, sink: Sink
+) -> None:
+    sink.token_reactions.append(answer(200, b'{"access_token": "plain"}'))
+    for _ in range(2):
+        courier.send(MESSAGE, PATIENCE)
+
+    assert {request.headers["authorization"] for request in sink.kcis} == {"Bearer plain"}
+
+
+def test_nothing_of_the_environment_is_used(
+    sink: Sink, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    courier = courier_to(sink.url, watchdog)
+
+    assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+
+
+def test_a_netrc_does_not_replace_the_bearer_token(
+    courier: GatewayCourier, sink: Sink, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    courier.send(MESSAGE, PATIENCE)
+
+    assert sink.kcis[0].headers["authorization"] == "Bearer token-1"
+
+
+def test_a_proxy_is_used_but_for_loopback_and_the_hosts_that_need_none(
+    sink: Sink, watchdog: Watchdog
+) -> None:
+    sessions = Sessions(proxy=sink.url, no_proxy=("127.0.0.1", ".internal"))
+    courier = courier_to("http://gateway.example", watchdog, sessions=sessions)
+    courier.send(MESSAGE, PATIENCE)
+    assert sink.kcis[0].path == "http://gateway.example/kcis"
+
+    direct = courier_to("http://gateway.internal", watchdog, sessions=sessions)
+    assert direct.send(MESSAGE, PATIENCE).meaning is Meaning.TROUBLE
+    assert len(sink.kcis) == 1
+
+
+@pytest.mark.skipif(not HANDLES.exists(), reason="this system does not list open handles")
+def test_many_messages_leave_no_open_handles(courier: GatewayCourier) -> None:
+    courier.send(MESSAGE, PATIENCE)
+    before = open_handles()
+    for _ in range(20):
+        courier.send(MESSAGE, PATIENCE)
+
+    assert open_handles() == before
+
+
+def test_tls_is_checked_against_the_given_authorities_and_watched_too(
+    watchdog: Watchdog, tmp_path: Path
+) -> None:
+    certificate = self_signed(tmp_path)
+    with serving(tls=certificate) as sink:
+        trusting = courier_to(sink.url, watchdog, sessions=Sessions(ca_file=certificate))
+        assert trusting.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+        sink.kci_reactions.append(hang)
+        assert trusting.send(MESSAGE, SOON).detail == "no answer in time"
+        reply = courier_to(sink.url, watchdog).send(MESSAGE, PATIENCE)
+
+    assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, False)
+    assert reply.detail == "token endpoint: SSLCertVerificationError"
+
+
+def self_signed(folder: Path) -> Path:
+    """Write a certificate for 127.0.0.1 and its key into one file, and return that."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "certificate.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
+def open_handles() -> int:
+    return len(list(HANDLES.iterdir()))

@@ -1,0 +1,249 @@
+"""The wired supplier in a test's hand: the gateway, the back office and time are played by the test."""
+
+import itertools
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from supplier_api.app import Clocks
+from supplier_api.chance import SeededChance
+from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.delivery.carrier import Carrier, Destination, Hold
+from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.delivery.retry import Policy
+from supplier_api.desk.incidents import Incidents
+from supplier_api.desk.model import GATEWAY, Office
+from supplier_api.desk.progress import Progress, Taken
+from supplier_api.desk.timers import Timers
+from supplier_api.problems.model import ServiceProblem
+from supplier_api.store import UnitOfWork
+from supplier_api.store.claims import Claim, Message
+from tests.samples import problem_request
+
+TENANT = "TENANT1"
+# Tenants whose problems the rule book of the tests treats in a way of their own.
+COMMITTED = "TENANT_COMMITTED"  # problems are begun at once
+DEFERRED = "TENANT_DEFERRED"  # whatever is asked is left open
+REPAIRED = {
+    "resolutionCode": "NETWORK_CABLING",
+    "resolutionText": "The cable at the pole was renewed.",
+    "supplierCodes": ["R9"],
+    "faultCode": ["DAMAGED_ONT"],
+}
+LEASE = 3600.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A problem as the gateway knows it."""
+
+    id: int
+    reference: str
+    tenant: str = TENANT
+
+    def named(self, request: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+        """Return a request for a change with this problem's id and reference."""
+        return {
+            **request,
+            "serviceProblemId": self.id,
+            "supplierServiceProblemReference": self.reference,
+            **changes,
+        }
+
+
+class Supplier:
+    """The application behind a test client, with clocks that move when told to."""
+
+    def __init__(
+        self,
+        app: Flask,
+        client: FlaskClient,
+        machine: ManualMachineClock,
+        business: ManualBusinessClock,
+    ) -> None:
+        self.app = app
+        self.client = client
+        self.machine = machine
+        self.business = business
+        self.office: Office = app.extensions["office"]
+        self._tokens: dict[str, tuple[str, float]] = {}
+        self._ids = itertools.count(1)
+
+    # -- over HTTP
+
+    def token(self, name: str = "gateway", client: FlaskClient | None = None, **form: str) -> str:
+        """Return a token of the supplier's own token endpoint, a new one when the last is old."""
+        kept, until = self._tokens.get(name, ("", 0.0))
+        if kept and not form and self.machine.monotonic() < until:
+            return kept
+        answer = (client or self.client).post(
+            "/oauth2/token",
+            data={
+                "grant_type": "client_credentials",
+                "client_id": name,
+                "client_secret": f"{name}-secret",
+                **form,
+            },
+        )
+        token: str = answer.get_json()["access_token"]
+        if not form:
+            self._tokens[name] = token, self.machine.monotonic() + answer.get_json()["expires_in"]
+        return token
+
+    def headers(self, tenant: str = TENANT) -> dict[str, str]:
+        """Return every header that a call of the gateway carries."""
+        return {
+            "Authorization": f"Bearer {self.token()}",
+            "X-Request-ID": f"request-{next(self._ids)}",
+            "X-Conversation-ID": "conversation-1",
+            "Tenant": tenant,
+        }
+
+    def call(
+        self, method: str, path: str, body: Mapping[str, Any], *, tenant: str = TENANT
+    ) -> TestResponse:
+        """Send a call of the gateway."""
+        return self.client.open(path, method=method, json=body, headers=self.headers(tenant))
+
+    def create(self, body: Mapping[str, Any], *, tenant: str = TENANT) -> TestResponse:
+        """Raise a problem."""
+        return self.call("POST", "/service-problems", body, tenant=tenant)
+
+    def amend(self, body: Mapping[str, Any], *, tenant: str = TENANT) -> TestResponse:
+        """Ask for an amendment."""
+        return self.call("POST", "/service-problem-amendments", body, tenant=tenant)
+
+    def cancel(self, body: Mapping[str, Any], *, tenant: str = TENANT) -> TestResponse:
+        """Ask for a cancellation."""
+        return self.call("POST", "/service-problem-cancellations", body, tenant=tenant)
+
+    def settle(
+        self, reference: str, status: str, *, tenant: str = TENANT, **more: Any
+    ) -> TestResponse:
+        """Answer a resolution."""
+        body = {"status": status, **more}
+        return self.call("PATCH", f"/service-problem-resolutions/{reference}", body, tenant=tenant)
+
+    def event(self, name: str | int, event: str, **fields: Any) -> TestResponse:
+        """Say an event as the back office; it has an id of its own unless one is given."""
+        return self.client.post(
+            f"/back-office/v1/problems/{name}/events",
+            json={"id": f"event-{next(self._ids)}", "event": event, **fields},
+            headers={"Authorization": f"Bearer {self.token('back-office')}"},
+        )
+
+    # -- a problem under way
+
+    def opened(self, *, tenant: str = TENANT, **changes: Any) -> Problem:
+        """Raise the example problem and return it; one that was left open is accepted first."""
+        body = problem_request(**changes)
+        answer = self.create(body, tenant=tenant)
+        assert answer.status_code in (201, 202), answer.get_json()
+        reference = self.stored(body["id"], tenant).reference
+        if answer.status_code == 202:
+            assert self.event(reference, "accept").status_code == 200
+            self.deliver()
+        return Problem(body["id"], reference, tenant)
+
+    def resolved(self, problem: Problem) -> str:
+        """Have a problem resolved and that told; return our reference of the resolution."""
+        assert self.event(problem.reference, "resolve", resolution=REPAIRED).status_code == 200
+        self.deliver()
+        told = self.kcis(problem)[-1]
+        assert told["reasonCode"] == "RESOLVED"
+        reference: str = told["serviceProblemResolution"]["supplierReference"]
+        return reference
+
+    def stored(self, gateway_id: int, tenant: str = TENANT) -> ServiceProblem:
+        """Return a problem as it is stored."""
+
+        def find(uow: UnitOfWork) -> ServiceProblem:
+            problem_id = uow.problems.find(tenant, gateway_id)
+            assert problem_id is not None
+            return uow.problems.get(problem_id)
+
+        return self.office.store.read(find)
+
+    def kcis(self, problem: Problem) -> list[dict[str, Any]]:
+        """Return every KCI about a problem, in order."""
+        problem_id = self.stored(problem.id, problem.tenant).id
+        rows = self.office.store.read(lambda uow: uow.lanes.messages_of(problem_id))
+        bodies = [json.loads(row["body"]) for row in rows]
+        return [body for body in bodies if "reasonCode" in body]
+
+    def told(self, problem: Problem) -> list[str]:
+        """Return every KCI about a problem as `1 COMMITTED/IN_PROGRESS`."""
+        return [
+            f"{kci['sequenceNumber']} {kci['reasonCode']}/{kci['serviceProblem']['status']}"
+            for kci in self.kcis(problem)
+        ]
+
+    def problems(self) -> int:
+        """Count the problems that are stored."""
+        return self.office.store.read(lambda uow: uow.problems.count())
+
+    # -- what else happens
+
+    def deliver(self) -> None:
+        """Let the gateway take every KCI that is under way."""
+        self.machine.advance(1)
+        store, now = self.office.store, self.machine.now()
+        until = now + timedelta(seconds=LEASE)
+
+        def claim(uow: UnitOfWork) -> list[Claim]:
+            return uow.lanes.claim(GATEWAY, "test", now, until, limit=100, failed=100)
+
+        ends = self.machine.monotonic() + LEASE
+        for claimed in store.write(claim):
+            self._carrier().carry(Hold(claimed, ends))
+
+    def pass_days(self, days: float) -> None:
+        """Let business time pass, and run what becomes due."""
+        self.business.advance(days * 86400)
+        progress = Progress(self.office)
+        Timers(self.office, progress, Incidents(self.office)).run_due()
+
+    def _carrier(self) -> Carrier:
+        progress = Progress(self.office)
+
+        def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
+            progress.kci_taken(uow, Taken(message.problem_id, message.kind, message.subject))
+
+        policy = Policy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
+        gateway = Destination(GATEWAY, TakesAll(), policy, on_delivered=taken)
+        office = self.office
+        return Carrier(
+            gateway, office.store, office.machine, office.chance, LEASE, threading.Event()
+        )
+
+
+class TakesAll:
+    """A gateway that takes every KCI."""
+
+    def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - the port's
+        """Take it."""
+        return Reply(Meaning.TAKEN, "204", 204)
+
+
+def refusal(answer: TestResponse) -> tuple[int, str, list[str]]:
+    """Return status, code and messages of an error answer, and check that it is the envelope."""
+    body = answer.get_json()
+    assert answer.content_type == "application/json"
+    assert body.keys() == {"uuid", "code", "messages"}
+    assert str(UUID(body["uuid"])) == body["uuid"]
+    return answer.status_code, body["code"], body["messages"]
+
+
+def manual_clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+    """Return clocks that stand still, and what an application is made with."""
+    machine = ManualMachineClock()
+    business = ManualBusinessClock(machine)
+    return machine, business, Clocks(machine, business, SeededChance(1))

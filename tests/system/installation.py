@@ -1,0 +1,202 @@
+"""An installation of its own for a test: real processes, free ports, a folder for the data."""
+
+import fcntl
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.system.waiting import eventually
+
+COMMAND = Path(sys.executable).parent / "supplier-api"
+HOST = "127.0.0.1"
+# Below those that the system gives to outgoing connections: none of them may take a port while
+# its server is being started again.
+PORTS = range(20_000, 30_000)
+# How one learns that a part without a door is ready.
+STARTED = "worker.started"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A running command; it leads a process group, and all of the group write its log."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def text(self) -> str:
+        """Return what the part has said so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def is_gone(self) -> bool:
+        """Tell whether the process and all that it started have ended.
+
+        Each of them holds the open log, and with it the lock that was taken at the start.
+        """
+        with self.log.open("rb") as log:
+            try:
+                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+
+class Installation:
+    """Starts, stops and kills the parts of one installation.
+
+    A part is named by its command: serve, worker, sandbox; more of the same as worker-2.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+        """Keep the data in `folder`; `settings` are the environment's, without the prefix."""
+        self._folder = folder
+        self.data = folder / "data"
+        self.data.mkdir()
+        ports = {"SERVER__PORT": free_port(), "SANDBOX__PORT": free_port()}
+        ours = {f"SUPPLIER_API__{name}": str(value) for name, value in (ports | settings).items()}
+        self.environ = {**_foreign(), **ours, "SUPPLIER_API_DATA_DIR": str(self.data)}
+        self.supplier = f"http://{HOST}:{ports['SERVER__PORT']}"
+        self.sandbox = f"http://{HOST}:{ports['SANDBOX__PORT']}"
+        self._parts: dict[str, Part] = {}
+        self._started = 0
+
+    @property
+    def database(self) -> str:
+        """Return the URL of the supplier's database."""
+        return self.environ.get(
+            "SUPPLIER_API__DATABASE__URL", f"sqlite:///{self.data}/supplier.db"
+        )
+
+    def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, with `more` in its environment."""
+        return subprocess.run(
+            [COMMAND, *words],
+            env=self.environ | more,
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def told(self, *words: str) -> str:
+        """Run a command that has to succeed, and return what it says."""
+        done = self.run(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def launch(self, name: str) -> None:
+        """Start a part without waiting for it."""
+        self._started += 1
+        log = self._folder / f"{name}.{self._started}.log"
+        with log.open("wb") as output:
+            fcntl.flock(output, fcntl.LOCK_EX)
+            process = subprocess.Popen(
+                [COMMAND, name.partition("-")[0]],
+                env=self.environ,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._parts[name] = Part(name, process, log)
+
+    def start(self, *names: str) -> None:
+        """Start the parts beside each other and wait until all are ready."""
+        for name in names:
+            self.launch(name)
+        for name in names:
+            self.wait_until_ready(name)
+
+    def wait_until_ready(self, name: str) -> None:
+        """Return when the part does its work; fail with its log if it ends instead."""
+        part = self._parts[name]
+
+        def is_ready() -> bool:
+            assert part.process.poll() is None, f"{name} ended:\n{part.text()}"
+            if name.startswith("worker"):
+                return STARTED in part.text()
+            return _answers(f"{getattr(self, URLS[name])}/health/ready")
+
+        eventually(is_ready, f"{name} to be ready")
+
+    def part(self, name: str) -> Part:
+        """Return a part that was started."""
+        return self._parts[name]
+
+    def stop(self, *names: str) -> list[int]:
+        """Ask the parts to end (SIGTERM); return their exit codes when all have ended."""
+        parts = [self._parts[name] for name in names]
+        for part in parts:
+            part.process.send_signal(signal.SIGTERM)
+        codes = [part.process.wait(60) for part in parts]
+        for part in parts:
+            eventually(part.is_gone, f"all processes of {part.name} to end")
+        return codes
+
+    def kill(self, name: str) -> None:
+        """Kill the part with everything that it started (SIGKILL), and wait for its end."""
+        part = self._parts[name]
+        if not part.is_gone():
+            with suppress(ProcessLookupError):
+                os.killpg(part.process.pid, signal.SIGKILL)
+        part.process.wait()
+        eventually(part.is_gone, f"the killed {name} to end")
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        for name in self._parts:
+            self.kill(name)
+
+
+URLS = {"serve": "supplier", "sandbox": "sandbox"}
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            return port
+
+
+def new_session() -> requests.Session:
+    """Return a session that takes nothing from the environment."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+def token(url: str, client: str, secret: str) -> str:
+    """Return a bearer token for a client."""
+    form = {"grant_type": "client_credentials"}
+    answer = requests.post(url, data=form, auth=(client, secret), timeout=30)
+    assert answer.status_code == 200, answer.text
+    granted: dict[str, Any] = answer.json()
+    return str(granted["access_token"])
+
+
+def _foreign() -> dict[str, str]:
+    """Return the environment without settings that were not meant for the test."""
+    return {name: value for name, value in os.environ.items() if "SUPPLIER_API" not in name}
+
+
+def _answers(url: str) -> bool:
+    with new_session() as session:
+        try:
+            return session.get(url, timeout=5).status_code == 200
+        except requests.RequestException:
+            return False

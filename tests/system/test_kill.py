@@ -1,0 +1,199 @@
+"""Kills the supplier again and again, under load and right after an answer: nothing may be lost."""
+
+import json
+import os
+import random
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import requests
+
+from tests import samples
+from tests.system.conftest import Install
+from tests.system.gateway import Arrival, Gateway
+from tests.system.installation import Installation
+from tests.system.promises import AMENDED, COURSE, Answered, broken_promises
+from tests.system.supplier import Supplier, problem_request
+
+KILLS = 50
+CALLERS = 3
+BACK_OFFICE_PACE = 0.05  # the course of a problem takes 0.4 s
+# A dead worker's lanes are taken over soon; a lease has to outlast an attempt by 5 s.
+ATTEMPT, LEASE = 1, 7
+
+
+class Load:
+    """Callers that raise and amend problems, each as fast as it is answered."""
+
+    def __init__(self, url: str, seed: int) -> None:
+        """Prepare to call the supplier at `url`."""
+        self._url = url
+        self._seed = seed
+        self._changed = threading.Condition()
+        self._answers: list[Answered] = []
+        self._unforeseen: list[str] = []
+        self._is_up = threading.Event()
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._call, args=(number,)) for number in range(CALLERS)
+        ]
+
+    @property
+    def answers(self) -> list[Answered]:
+        """Return what was answered 2xx up to now."""
+        with self._changed:
+            return list(self._answers)
+
+    @property
+    def unforeseen(self) -> list[str]:
+        """Return the answers that there should not have been."""
+        return list(self._unforeseen)
+
+    def start(self) -> None:
+        """Begin to call."""
+        self.go_on()
+        for thread in self._threads:
+            thread.start()
+
+    def go_on(self) -> None:
+        """Call, for the supplier is up."""
+        self._is_up.set()
+
+    def wait_for_answers(self, count: int) -> None:
+        """Return at the moment at which `count` more 2xx have come in."""
+        with self._changed:
+            enough = len(self._answers) + count
+            assert self._changed.wait_for(lambda: len(self._answers) >= enough, 60), "no answers"
+
+    def pause(self) -> None:
+        """Call no more until `go_on`: the supplier goes down."""
+        self._is_up.clear()
+
+    def stop(self) -> None:
+        """End the callers."""
+        self._stopping.set()
+        self.go_on()
+        for thread in self._threads:
+            thread.join()
+
+    def _call(self, number: int) -> None:
+        chance = random.Random(f"{self._seed}/{number}")
+        supplier = Supplier(self._url)
+        problem = number + 1
+        while not self._stopping.is_set():
+            reference = self._raise(supplier, chance, problem)
+            if reference and chance.random() < 0.5:
+                self._amend(supplier, chance, problem, reference)
+            problem += CALLERS
+
+    def _raise(self, supplier: Supplier, chance: random.Random, problem: int) -> str | None:
+        request = problem_request(problem)
+        answer = self._insist(chance, lambda: supplier.post("/service-problems", request))
+        if answer is None:
+            return None
+        if answer.status_code != 201:
+            self._unforeseen.append(f"problem {problem}: {answer.status_code} {answer.text}")
+            return None
+        reference = str(answer.json()["supplierReference"])
+        self._keep(Answered(201, problem, reference))
+        return reference
+
+    def _amend(
+        self, supplier: Supplier, chance: random.Random, problem: int, reference: str
+    ) -> None:
+        request = samples.amendment_request(
+            id=problem, serviceProblemId=problem, supplierServiceProblemReference=reference
+        )
+        answer = self._insist(chance, lambda: supplier.post("/service-problem-amendments", request))
+        if answer is None or answer.status_code == 422:
+            return  # 422: it was resolved meanwhile
+        if answer.status_code not in {201, 202}:
+            self._unforeseen.append(f"amendment {problem}: {answer.status_code} {answer.text}")
+            return
+        self._keep(
+            Answered(answer.status_code, problem, answer.json()["supplierReference"], problem)
+        )
+
+    def _insist(
+        self, chance: random.Random, call: Callable[[], requests.Response]
+    ) -> requests.Response | None:
+        """Call until there is an answer; now and then give up where the connection broke."""
+        while not self._stopping.is_set():
+            self._is_up.wait()
+            with suppress(requests.RequestException):
+                answer = call()
+                if answer.status_code != 503:
+                    return answer
+                continue
+            if chance.random() < 0.3:
+                return None
+        return None
+
+    def _keep(self, answer: Answered) -> None:
+        with self._changed:
+            self._answers.append(answer)
+            self._changed.notify_all()
+
+
+def test_nothing_is_lost_by_kills_at_any_moment(install: Install, gateway: Gateway) -> None:
+    seed = int(os.environ.get("TEST_SEED") or random.randrange(10**6))
+    again = f"again with TEST_SEED={seed}"
+    installation = install(
+        **gateway.settings,
+        BACKOFFICE__PACE=BACK_OFFICE_PACE,
+        DELIVERY__LEASE=LEASE,
+        DELIVERY__RETRY_WAITS="[0.2]",
+        GATEWAY__DEADLINE=ATTEMPT,
+    )
+    installation.start("serve", "worker")
+    load = Load(installation.supplier, seed)
+    load.start()
+    try:
+        _kill_again_and_again(installation, load, random.Random(seed))
+    finally:
+        load.stop()
+    stored = _stored(installation)
+    _wait_for_the_end(gateway, stored)
+    assert load.unforeseen == [], again
+    assert broken_promises(load.answers, stored, gateway.arrivals()) == [], again
+    assert {row["status"] for row in _listed(installation)} == {"RESOLVED"}, again
+
+
+def _kill_again_and_again(installation: Installation, load: Load, chance: random.Random) -> None:
+    """Kill the web server and the worker in turns.
+
+    The worker starts beside the web server, and is killed no sooner than it works.
+    """
+    for number in range(KILLS):
+        name = ("serve", "worker")[number % 2]
+        installation.wait_until_ready("serve")
+        load.go_on()
+        if name == "worker":
+            installation.wait_until_ready("worker")
+        load.wait_for_answers(chance.randint(1, 15))
+        if name == "serve":
+            load.pause()
+        installation.kill(name)
+        installation.launch(name)
+    installation.wait_until_ready("worker")
+
+
+def _listed(installation: Installation) -> list[dict[str, object]]:
+    listed: list[dict[str, object]] = json.loads(
+        installation.told("problem", "list", "--limit", "1000000", "--json")
+    )
+    return listed
+
+
+def _stored(installation: Installation) -> dict[int, str]:
+    return {int(str(row["gatewayId"])): str(row["reference"]) for row in _listed(installation)}
+
+
+def _wait_for_the_end(gateway: Gateway, stored: dict[int, str]) -> None:
+    """Return when the last KCI of each problem has arrived, or must be taken for lost."""
+
+    def all_resolved(arrivals: list[Arrival]) -> bool:
+        return len({each.problem for each in arrivals if each.reason == COURSE[-1]}) >= len(stored)
+
+    gateway.wait_for(all_resolved, f"the last KCIs of {len(stored)} problems")

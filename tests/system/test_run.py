@@ -1,0 +1,191 @@
+"""`supplier-api run` as a newcomer sees it: real processes on free ports."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from supplier_api.cli.ports import is_free
+from tests.system.waiting import eventually
+
+SHAPE = Path(__file__).with_name("run.txt")
+# A reference, a time, a port and so on, as they stand in run.txt.
+MASKS = {
+    r"\d\d:\d\d:\d\d\.\d\d\d": "HH:MM:SS.mmm",
+    r"SP_[0-9A-Z]{10}": "SP_REFERENCE0",
+    r"(?<=127\.0\.0\.1:)\d+": "PORT",
+    r"(?<=Python )\d\S+, .*": "VERSION, HOW IT IS INSTALLED",
+    r"(?<=SQLite )\d\.\d+": "N.NN",
+    r"READY \{.*\}": "READY {JSON}",
+    r"/tmp/.*?(?=/(data|log|supplier))": "FOLDER",
+}
+
+
+class Run:
+    """A `supplier-api run` that goes on until it is stopped."""
+
+    def __init__(self, folder: Path, *words: str, **environ: str) -> None:
+        foreign = {name: value for name, value in os.environ.items() if "SUPPLIER_API" not in name}
+        self.environ = foreign | {
+            "SUPPLIER_API__SERVER__PORT": "0",
+            "SUPPLIER_API__SANDBOX__PORT": "0",
+            "SUPPLIER_API__BACKOFFICE__PACE": "0.1",
+            **environ,
+        }
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "supplier_api.cli", "run", *words],
+            cwd=folder,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def lines_until(self, label: str) -> list[str]:
+        """Return what it prints up to the line that begins with `label`; fail if it ends before."""
+        lines = []
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            lines.append(line.rstrip("\n"))
+            if line.startswith(label):
+                return lines
+        pytest.fail("it ended:\n" + "\n".join(lines))
+
+    def endpoints(self) -> dict[str, object]:
+        """Return what stands in var/endpoints.json."""
+        found: dict[str, object] = json.loads((self.folder / "var/endpoints.json").read_text())
+        return found
+
+    def again(self, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run another one beside it, which should refuse."""
+        return subprocess.run(
+            [sys.executable, "-m", "supplier_api.cli", "run"],
+            cwd=self.folder,
+            env=self.environ | environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@contextmanager
+def running(folder: Path, *words: str) -> Iterator[Run]:
+    run = Run(folder, *words)
+    try:
+        yield run
+    finally:
+        run.process.kill()
+        run.process.communicate()
+
+
+def masked(lines: list[str]) -> str:
+    text = "\n".join(lines) + "\n"
+    for pattern, mask in MASKS.items():
+        text = re.sub(pattern, mask, text)
+    return text
+
+
+def test_from_nothing_to_a_resolved_sample(tmp_path: Path) -> None:
+    with running(tmp_path) as run:
+        lines = run.lines_until("serving")
+
+        assert masked(lines) == SHAPE.read_text()
+        ready = json.loads(next(line for line in lines if line.startswith("READY"))[6:])
+        assert ready == run.endpoints()
+        assert_commands_work(run, lines)
+        assert_a_second_one_is_refused(run)
+        run.process.send_signal(signal.SIGINT)
+        assert run.process.wait(5) == 0
+    assert not (tmp_path / "var/endpoints.json").exists()
+
+    with running(tmp_path, "--no-sample") as run:
+        lines = run.lines_until("serving")
+
+        assert lines[2].endswith("2 problems, 0 undelivered")
+        assert not any(line.startswith("sample") for line in lines)
+        os.kill(int(run.endpoints()["pids"]["worker"]), signal.SIGKILL)  # type: ignore[index]
+        assert run.process.wait(30) == 1
+        assert run.process.stdout is not None
+        assert "worker was killed by signal 9" in run.process.stdout.read()
+
+
+def assert_commands_work(run: Run, lines: list[str]) -> None:
+    """Paste the lines of "look next" into one shell, but those that open a window or never end."""
+    first = next(number for number, line in enumerate(lines) if line.startswith("look next"))
+    commands = [line[11:] for line in lines[first:-1]]
+    pasted = [line for line in commands if not line.startswith(("python3 -m webbrowser", "tail"))]
+    assert len(commands) <= 6
+    path = f"{Path(sys.executable).parent}:{run.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-e", "-c", "\n".join(pasted)],
+        cwd=run.folder,
+        env=run.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "RESOLVED" in done.stdout
+    assert done.stdout.count("RECEIVED_BY_GATEWAY") >= 1
+
+
+def assert_a_second_one_is_refused(run: Run) -> None:
+    second = run.again()
+
+    assert second.returncode == 1
+    assert re.match(r"Error: already running here since \d\d:\d\d \(PID \d+\)", second.stderr)
+
+
+def test_the_parts_end_when_it_is_killed(tmp_path: Path) -> None:
+    with running(tmp_path, "--no-sample") as run:
+        run.lines_until("serving")
+        ports = [
+            int(str(run.endpoints()[name]).rpartition(":")[2]) for name in ("supplier", "sandbox")
+        ]
+
+        run.process.kill()
+
+        for port in ports:
+            eventually(lambda port=port: is_free("127.0.0.1", port), f"port {port} to be free")  # type: ignore[misc]
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = Run(tmp_path, SUPPLIER_API__SERVER__PORT=str(port))
+        output, _ = refused.process.communicate()
+
+    assert refused.process.returncode == 1
+    assert output.startswith(f"Error: port {port} is in use (by PID {os.getpid()}, ")
+    assert re.search(r"; try SUPPLIER_API__SERVER__PORT=\d+ make run$", output.strip())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_production_has_nothing_to_play(tmp_path: Path) -> None:
+    refused = Run(
+        tmp_path,
+        SUPPLIER_API_PROFILE="production",
+        SUPPLIER_API__BACKOFFICE__PACE="manual",
+        SUPPLIER_API__GATEWAY__KCI_URL="https://gateway.example/kcis",
+        SUPPLIER_API__GATEWAY__TOKEN_URL="https://gateway.example/token",
+        SUPPLIER_API__GATEWAY__CLIENT_ID="us",
+        SUPPLIER_API__GATEWAY__CLIENT_SECRET="one",
+        SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SECRET="two",
+        SUPPLIER_API__ACCESS__CLIENTS__BACK_OFFICE__SECRET="three",
+    )
+    output, _ = refused.process.communicate()
+
+    assert refused.process.returncode == 1
+    assert "in production use `serve` and `worker`" in output
+    assert list(tmp_path.iterdir()) == []

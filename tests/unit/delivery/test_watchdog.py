@@ -1,0 +1,70 @@
+"""Calls that take too long are ended, and only those."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from supplier_api.clock import ManualMachineClock, SystemMachineClock
+from supplier_api.delivery.watchdog import Call, CallTimedOutError, Watchdog, seize
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def call() -> Call:
+    return Call(ManualMachineClock(), 30)
+
+
+def test_a_thread_that_reads_wakes_when_its_time_is_up(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    watchdog = Watchdog(SystemMachineClock())
+    watchdog.start()
+    with watchdog.limit(0.05) as call:
+        seize(pair[0])
+        assert pair[0].recv(1) == b""
+    assert call.timed_out
+    watchdog.stop()
+    assert not watchdog.alive()
+
+
+def test_a_connection_that_comes_too_late_is_not_used(
+    call: Call, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    call.cut()
+
+    with pytest.raises(CallTimedOutError):
+        call.seize(pair[0])
+
+
+def test_after_its_end_a_call_leaves_the_connection_to_the_next_one(
+    call: Call, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    call.seize(pair[0])
+    call.end()
+    call.cut()
+    pair[0].sendall(b"still open")
+
+    assert pair[1].recv(100) == b"still open"
+
+
+def test_a_call_knows_what_is_left() -> None:
+    clock = ManualMachineClock()
+    call = Call(clock, 30)
+    clock.advance(20)
+    assert call.left() == 10
+    clock.advance(20)
+    assert call.left() == 0
+
+
+def test_outside_a_call_nothing_is_watched(pair: tuple[socket.socket, socket.socket]) -> None:
+    seize(pair[0])
+    pair[0].sendall(b"open")
+
+    assert pair[1].recv(100) == b"open"
