@@ -132,7 +132,7 @@ def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
             chance=office.chance,
         ),
     )
-    backoffice_api.register(api, gate, Progress(office))
+    backoffice_api.register(api, gate, Progress(office), settings.server.max_body)
     _add_health(app, office)
     app.extensions["office"] = office
     return app

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
 from typing import Any, Protocol
 
@@ -111,13 +112,15 @@ class KeyRing:
             now = self._clock.monotonic()
             unread = self._read_at is None
             if unread or (again and now - (self._read_at or 0.0) >= RELOAD_PAUSE):
-                self._pairs = {key.kid: _load(key) for key in self._keys.all()}
+                self._pairs = {key.kid: _load(key.kid, key.private_pem) for key in self._keys.all()}
                 self._read_at = now
             return self._pairs
 
 
-def _load(key: Key) -> _Pair:
-    private = load_pem_private_key(key.private_pem.encode(), password=None)
+@lru_cache(maxsize=16)
+def _load(kid: str, private_pem: str) -> _Pair:
+    """Read a key, once: OpenSSL takes a tenth of a second to prove its primes."""
+    private = load_pem_private_key(private_pem.encode(), password=None)
     if not isinstance(private, RSAPrivateKey):
-        raise TypeError(f"signing key {key.kid} is no RSA key")
-    return _Pair(key.kid, private)
+        raise TypeError(f"signing key {kid} is no RSA key")
+    return _Pair(kid, private)

@@ -2,21 +2,19 @@
 
 from typing import Any
 
-import orjson
 from flask import Response, request
 from flask_smorest import Api, Blueprint
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from supplier_api.access import Gate
 from supplier_api.backoffice_api.schemas import EVENT, read_event
 from supplier_api.desk.progress import Progress
 from supplier_api.observability import bind
-from supplier_api.wire import Malformed, read_json
+from supplier_api.web import JSON, json_response, read_body
+from supplier_api.wire import read_json
 from supplier_api.wire.messages import ERROR
 
 SCOPE = "back-office"
 PREFIX = "/back-office/v1"
-JSON = "application/json"
 REFERENCE = {
     "name": "reference",
     "in": "path",
@@ -50,7 +48,7 @@ CONFLICT = {
 }
 
 
-def register(api: Api, gate: Gate, progress: Progress) -> None:
+def register(api: Api, gate: Gate, progress: Progress, max_body: int) -> None:
     """Add the back office's door to the application that `api` describes."""
     blueprint = Blueprint(
         SCOPE, __name__, url_prefix=PREFIX, description="What the supplier's own systems say"
@@ -66,23 +64,12 @@ def register(api: Api, gate: Gate, progress: Progress) -> None:
         good, with the state and what is possible there.
         """
         gate.admit(request.headers.get("Authorization"), SCOPE)
-        happened = read_event(read_json(_body()))
+        happened = read_event(read_json(read_body(request, max_body)))
         with bind(reference=reference):
             answer = progress.event(reference, happened)
-        return Response(orjson.dumps(answer.body), answer.status, content_type=JSON)
+        return json_response(answer.body, answer.status)
 
     api.register_blueprint(blueprint)
-
-
-def _body() -> bytes:
-    if request.mimetype != JSON:
-        raise Malformed([f"Content-Type: expected {JSON}"])
-    try:
-        return request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise Malformed([f"body: expected at most {request.max_content_length} bytes"]) from None
-    except ClientDisconnected:
-        raise Malformed(["body: shorter than its Content-Length"]) from None
 
 
 def _description() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from supplier_api.problems.codes import ProblemCode
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
-from supplier_api.problems.limits import SUPPLIER_CODE_MAX, TEXT_MAX
+from supplier_api.problems.limits import SUPPLIER_CODE_MAX
 from supplier_api.problems.work import BackOfficeEvent
 from supplier_api.wire import load
 from supplier_api.wire.fields import Code, Flag, Items, Object, Text, long_text
@@ -17,7 +17,7 @@ URL_MAX = 1000
 NOTE = make(
     "SupplierNote",
     {
-        "note": long_text("The note", "Joint replaced in the cabinet.", required=True),
+        "note": Text("The note", "Joint replaced in the cabinet.", required=True),
         "type": Text("What kind of note it is", "Engineer Note"),
     },
 )
@@ -67,7 +67,7 @@ EVENT = make(
             "The supplier's own reason or problem codes",
             ["313"],
         ),
-        "note": Note(NOTE, f"A note for the tenant: an object, or a text of up to {TEXT_MAX}"),
+        "note": Note(NOTE, "A note for the tenant: an object, or its text alone"),
         "commit": Flag("With accept: work starts at once", example=True),
         "changeReference": Text(
             "With accept-change and reject-change: our reference of the amendment or cancellation,"

@@ -1,7 +1,11 @@
-"""Prints the OpenAPI document: python -m supplier_api.gateway_api > docs/api/supplier.json."""
+"""Writes the OpenAPI documents into a folder: python -m supplier_api.gateway_api docs/api."""
 
 import json
+import sys
+from pathlib import Path
 
-from supplier_api.gateway_api.openapi import document
+from supplier_api.gateway_api import openapi, updates
 
-print(json.dumps(document(), indent=2))  # noqa: T201 - printing it is what this does
+for name, document in (("supplier", openapi.document()), ("updates", updates.document())):
+    text = json.dumps(document, indent=2) + "\n"
+    Path(sys.argv[1], f"{name}.json").write_text(text, encoding="utf-8")

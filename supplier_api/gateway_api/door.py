@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import orjson
 from flask import Response, g, request
 from marshmallow import Schema
 
@@ -16,6 +15,7 @@ from supplier_api.desk.model import Answer, Caller
 from supplier_api.gateway_api.parts import Desk, parts
 from supplier_api.gateway_api.reading import read, well_formed_headers
 from supplier_api.observability import bind, get_logger
+from supplier_api.web import empty, json_response
 
 log = get_logger(__name__)
 
@@ -85,15 +85,3 @@ def respond(answer: Answer) -> Response:
     if answer.body is None:
         return empty(answer.status)
     return json_response(answer.body, answer.status)
-
-
-def json_response(body: Any, status: int) -> Response:
-    """Return a response with `body` as JSON."""
-    return Response(orjson.dumps(body), status, content_type="application/json")
-
-
-def empty(status: int) -> Response:
-    """Return a response without a body."""
-    response = Response(status=status)
-    del response.headers["Content-Type"]
-    return response

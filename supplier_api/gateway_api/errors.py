@@ -26,14 +26,13 @@ from supplier_api.gateway_api.door import (
     NotKnown,
     SwitchedOff,
     bind_request,
-    empty,
-    json_response,
     tenant,
 )
 from supplier_api.gateway_api.parts import parts
 from supplier_api.observability import get_logger
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.store import StoreUnavailable
+from supplier_api.web import empty, json_response
 from supplier_api.wire import Invalid, Malformed, envelope
 from supplier_api.wire.messages import ERROR
 

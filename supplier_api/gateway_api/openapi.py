@@ -1,6 +1,6 @@
 """The description of the calls, served at /openapi.json and shown by Swagger UI at /docs.
 
-`python -m supplier_api.gateway_api` prints it; docs/api/supplier.json is that, committed.
+`python -m supplier_api.gateway_api docs/api` writes it to where it is committed.
 """
 
 from typing import Any

@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import Request
 from marshmallow import Schema
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from supplier_api.problems.limits import HEADER_MAX
+from supplier_api.web import read_body
 from supplier_api.wire import Invalid, Malformed, MessageError, load, read_json
 
 REQUEST_ID = "X-Request-ID"
@@ -45,7 +45,7 @@ def read(request: Request, schema: Schema, limit: int) -> tuple[Headers, dict[st
     except Invalid as error:
         invalid += error.messages
     try:
-        document = load(schema, read_json(_body(request, limit)))
+        document = load(schema, read_json(read_body(request, limit)))
     except Malformed as error:
         malformed += error.messages
     except Invalid as error:
@@ -83,22 +83,3 @@ def _read_headers(request: Request) -> Headers:
 
 def _acceptable(value: str) -> bool:
     return len(value) <= HEADER_MAX and _VISIBLE.fullmatch(value) is not None
-
-
-def _body(request: Request, limit: int) -> bytes:
-    """Return the body. Raises Malformed if it is no JSON by its type, too long or cut short."""
-    if request.mimetype != "application/json":
-        raise Malformed(["Content-Type: expected application/json"])
-    try:
-        body = request.get_data(cache=False)
-    except ClientDisconnected:
-        raise Malformed(["body: shorter than its Content-Length"]) from None
-    except RequestEntityTooLarge:
-        raise _too_long(limit) from None
-    if len(body) > limit:
-        raise _too_long(limit)
-    return body
-
-
-def _too_long(limit: int) -> Malformed:
-    return Malformed([f"body: expected at most {limit} bytes"])

@@ -4,8 +4,8 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from supplier_api.access import GrantError
-from supplier_api.gateway_api.door import json_response
 from supplier_api.gateway_api.parts import parts
+from supplier_api.web import json_response
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 FORM = "application/x-www-form-urlencoded"

@@ -5,12 +5,57 @@ from enum import StrEnum
 from supplier_api.problems.codes import ResolutionCode, Status
 
 
+class CallKind(StrEnum):
+    """What a tenant can ask of a supplier through the gateway."""
+
+    PROBLEM = "problem"
+    AMENDMENT = "amendment"
+    CANCELLATION = "cancellation"
+    RESOLUTION = "resolution"
+
+
+class ProblemStatus(StrEnum):
+    """Where a tenant's service problem stands: the gateway's words and the supplier's."""
+
+    RECEIVED_BY_GATEWAY = "RECEIVED_BY_GATEWAY"
+    SENT_TO_SUPPLIER = "SENT_TO_SUPPLIER"
+    FAILED_TO_SEND = "FAILED_TO_SEND"
+    REJECTED = "REJECTED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    IN_PROGRESS = "IN_PROGRESS"
+    PENDING = "PENDING"
+    HELD = "HELD"
+    NETWORK_INCIDENT = "NETWORK_INCIDENT"
+    PENDING_AMENDMENT = "PENDING_AMENDMENT"
+    PENDING_CANCELLATION = "PENDING_CANCELLATION"
+    CANCELLED = "CANCELLED"
+    RESOLVED = "RESOLVED"
+    COMPLETED = "COMPLETED"
+
+
 class GatewayStatus(StrEnum):
     """What a problem is before, or instead of, what its supplier says of it."""
 
     RECEIVED_BY_GATEWAY = "RECEIVED_BY_GATEWAY"
     SENT_TO_SUPPLIER = "SENT_TO_SUPPLIER"
     FAILED_TO_SEND = "FAILED_TO_SEND"
+
+
+class ChangeState(StrEnum):
+    """What became of an amendment or a cancellation."""
+
+    RECEIVED_BY_GATEWAY = "RECEIVED_BY_GATEWAY"
+    PENDING = "PENDING"
+    FAILED_TO_SEND = "FAILED_TO_SEND"
+    REJECTED = "REJECTED"
+    COMPLETED = "COMPLETED"
+
+
+class DeliveryStatus(StrEnum):
+    """Whether an update reached the tenant's own URL."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
 
 
 class GatewayErrorCode(StrEnum):
@@ -24,6 +69,7 @@ class GatewayErrorCode(StrEnum):
     NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
     SUPPLIER_FAULT = "SUPPLIER_FAULT"
     SUPPLIER_TIMED_OUT = "SUPPLIER_TIMED_OUT"
+    TENANT_FAULT = "TENANT_FAULT"
 
 
 class UpdateType(StrEnum):
@@ -34,13 +80,35 @@ class UpdateType(StrEnum):
     ERROR = "ERROR"
 
 
+class InformationType(StrEnum):
+    """What an update tells the tenant that has nothing to do."""
+
+    CREATED = "CREATED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    COMMITTED = "COMMITTED"
+    DELAY = "DELAY"
+    RESUMED = "RESUMED"
+    REAPPOINTED = "REAPPOINTED"
+    RESCHEDULED = "RESCHEDULED"
+    ADDITIONAL = "ADDITIONAL"
+    RESUBMIT = "RESUBMIT"
+    WARNING = "WARNING"
+    UPDATE = "UPDATE"
+    AMENDED = "AMENDED"
+    CANCELLED = "CANCELLED"
+    TERMINATED = "TERMINATED"
+    COMPLETED = "COMPLETED"
+
+
 class ActionType(StrEnum):
-    """What the tenant has to do; only those to which a reason code leads."""
+    """What the tenant has to do."""
 
     INFORMATION_REQUIRED = "INFORMATION_REQUIRED"
     REAPPOINT = "REAPPOINT"
     RESUBMIT = "RESUBMIT"
     CONFIRM = "CONFIRM"
+    CONTACT_CUSTOMER = "CONTACT_CUSTOMER"
+    CONTACT_REAPPOINT = "CONTACT_REAPPOINT"
 
 
 FINAL = frozenset({Status.REJECTED, Status.CANCELLED, Status.COMPLETED})

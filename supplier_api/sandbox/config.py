@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A communications provider that raises problems here, and its client at our token endpoint."""
+    """A communications provider that raises problems here, and its client at our token endpoint.
+
+    Its updates are POSTed to `url` + "/kcis" if it has one.
+    """
 
     name: str
     client_id: str
     client_secret: str
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,22 @@ class Supplier:
 
 
 @dataclass(frozen=True, slots=True)
+class Admin:
+    """A client for the admin door, wherever it calls from."""
+
+    name: str
+    client_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxConfig:
     """The whole configuration. Times are in seconds, `max_body` in bytes."""
 
     database_url: str
     tenants: tuple[Tenant, ...]
     suppliers: tuple[Supplier, ...]
+    admins: tuple[Admin, ...] = ()
     supplier_timeout: float = 10.0
     gap_patience: float = 60.0
     token_lifetime: int = 3600

@@ -1,12 +1,18 @@
 """The gateway's SQLite file: checked when it is opened, written by one transaction at a time."""
 
+import contextlib
+import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
 
+from supplier_api.observability import get_logger
 from supplier_api.sandbox.tables import SCHEMA, meta, metadata
+
+log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -15,15 +21,15 @@ READING = "sandbox_reading"
 BUSY_TIMEOUT = 5000
 
 
-class SchemaMismatch(Exception):
-    """The file was made by another version of the gateway."""
-
-
 class Database:
     """Transactions on one SQLite file. Safe for use by many threads of one process."""
 
     def __init__(self, url: str) -> None:
-        """Open the file, made new when there is none. Raises SchemaMismatch."""
+        """Open the file, made new when there is none, or none of this version's schema.
+
+        A file of another schema is kept beside the new one: it is test data, not worth a migration.
+        """
+        _move_other_schema_aside(url)
         self._engine = _engine(url)
         # Writers queue here instead of polling the file's lock.
         self._writer = threading.Lock()
@@ -48,16 +54,47 @@ class Database:
         self._engine.dispose()
 
 
+def _move_other_schema_aside(url: str) -> None:
+    name = make_url(url).database
+    file = Path(name) if name else None
+    if file is None or not file.exists():
+        return
+    found = _schema_of(file)
+    if found in (None, str(SCHEMA)):
+        return
+    aside = _free_name(file, f"schema-{found}")
+    # SQLite keeps what is not in the file yet beside it, under the file's name.
+    for suffix in ("", "-wal", "-shm"):
+        part = file.with_name(file.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    log.warning("sandbox data of another schema moved aside", schema=found, file=str(aside))
+
+
+def _schema_of(file: Path) -> str | None:
+    """Return which schema the file says it has, None if it says nothing."""
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        try:
+            row = connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
+        except sqlite3.OperationalError:
+            return None
+    return str(row[0]) if row else None
+
+
+def _free_name(file: Path, addition: str) -> Path:
+    """Return a name beside the file that nothing has yet."""
+    aside = file.with_name(f"{file.name}.{addition}")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = file.with_name(f"{file.name}.{addition}-{number}")
+    return aside
+
+
 def _prepare_schema(connection: Connection) -> None:
     metadata.create_all(connection)
-    found = connection.scalar(select(meta.c.value).where(meta.c.name == "schema"))
-    if found is None:
+    if connection.scalar(select(meta.c.value).where(meta.c.name == "schema")) is None:
         connection.execute(insert(meta).values(name="schema", value=str(SCHEMA)))
-    elif found != str(SCHEMA):
-        raise SchemaMismatch(
-            f"the sandbox gateway's file has schema {found}, this version needs {SCHEMA}: "
-            f"move {connection.engine.url.database} away to start with an empty one"
-        )
 
 
 def _engine(url: str) -> Engine:

@@ -1,12 +1,13 @@
 """The gateway's own SQLite file: its tables, and the number that says which shape they have.
 
-Dates that tenants see are kept as written on the wire; `arrived` is machine time.
+Dates that tenants see are kept as written on the wire; `arrived` and `marked_on` are machine time.
 """
 
 from sqlalchemy import (
     JSON,
     Column,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -14,8 +15,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-# Raised with every change of a table. A file of another number is not opened.
-SCHEMA = 1
+# Raised with every change of a table. A file of another number is moved aside: it is test data.
+SCHEMA = 2
 
 metadata = MetaData()
 
@@ -39,6 +40,7 @@ problem = Table(
     Column("id", Integer, primary_key=True),
     Column("tenant", String, nullable=False),
     Column("supplier", String, nullable=False),
+    Column("conversation_id", String, nullable=False),
     Column("status", String, nullable=False),
     Column("reference", String),
     Column("document", JSON, nullable=False),
@@ -49,13 +51,29 @@ problem = Table(
     sqlite_autoincrement=True,
 )
 
+# A tenant's amendment or cancellation; `document` is what the tenant sent.
+change = Table(
+    "change",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _problem_id(),
+    Column("kind", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("document", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 # A request to the supplier, from the tenant's answer on until the supplier's is settled.
+# `subject_id` is the change or the resolution that it is about.
 call = Table(
     "call",
     metadata,
     Column("id", Integer, primary_key=True),
     _problem_id(),
+    Column("kind", String, nullable=False),
+    Column("subject_id", Integer),
     Column("state", String, nullable=False, index=True),
+    Column("path", String, nullable=False),
     Column("headers", JSON, nullable=False),
     Column("body", JSON, nullable=False),
 )
@@ -96,7 +114,8 @@ resolution = Table(
     sqlite_autoincrement=True,
 )
 
-# What the tenant was told, in the order in which it took effect.
+# What the tenant was told, in the order in which it took effect. `delivered_on` stands when it was
+# delivered to the tenant's own URL.
 tenant_update = Table(
     "tenant_update",
     metadata,
@@ -104,4 +123,10 @@ tenant_update = Table(
     _problem_id(),
     Column("resolution_id", ForeignKey("resolution.id")),
     Column("document", JSON, nullable=False),
+    Column("delivered_on", String),
+)
+Index(
+    "tenant_update_undelivered",
+    tenant_update.c.problem_id,
+    sqlite_where=tenant_update.c.delivered_on.is_(None),
 )

@@ -6,13 +6,15 @@ The shapes are those of `updates` in *tenant-get 1.17*. What is absent is left o
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from supplier_api.problems.codes import ChangeStatus, ReasonCode, ResolutionCode
+from supplier_api.problems.codes import ChangeStatus, ReasonCode
 from supplier_api.sandbox.codes import (
-    RESOLUTION_CATEGORY,
     ActionType,
+    CallKind,
     GatewayErrorCode,
+    InformationType,
     UpdateType,
 )
+from supplier_api.sandbox.views import picked
 
 Document = dict[str, Any]
 
@@ -24,12 +26,17 @@ ACTIONS = {
     ReasonCode.RESOLVED: ActionType.CONFIRM,
 }
 # Every other reason code is an information of the same name.
-RENAMED = {ReasonCode.REJECTED: "TERMINATED"}
+RENAMED = {ReasonCode.REJECTED: InformationType.TERMINATED}
 
 CLOSED = frozenset({ChangeStatus.COMPLETED, ChangeStatus.REJECTED})
-# What the tenant is shown of its amendment or cancellation.
-CHANGES = {
-    "serviceProblemAmendment": (
+# Under which name an amendment or cancellation stands in KCIs and updates.
+CHANGE_NAMES = {
+    CallKind.AMENDMENT: "serviceProblemAmendment",
+    CallKind.CANCELLATION: "serviceProblemCancellation",
+}
+# What the tenant is shown of it.
+CHANGE_FIELDS = {
+    CallKind.AMENDMENT: (
         "id",
         "status",
         "serviceProblemId",
@@ -43,7 +50,7 @@ CHANGES = {
         "secondaryContact",
         "appointmentReservationId",
     ),
-    "serviceProblemCancellation": ("id", "status", "serviceProblemId", "reasonCode", "text"),
+    CallKind.CANCELLATION: ("id", "status", "serviceProblemId", "reasonCode", "text"),
 }
 
 
@@ -53,19 +60,26 @@ def of_kci(kci: Mapping[str, Any]) -> Document:
     reason = ReasonCode(kci["reasonCode"])
     action = ACTIONS.get(reason)
     update["updateType"] = UpdateType.ACTION_REQUIRED if action else UpdateType.INFORMATIONAL
-    update |= _picked(kci, "supplierNotes")
+    update |= picked(kci, "supplierNotes")
     said: Document = {"type": action or RENAMED.get(reason, reason)}
     said |= {"code": kci["problemCode"]} if "problemCode" in kci else {}
-    said |= _picked(kci, "text", "supplierCodes")
+    said |= picked(kci, "text", "supplierCodes")
     if "supplierCode" in kci:  # the deprecated field is taken in, but not sent on
         said.setdefault("supplierCodes", [kci["supplierCode"]])
     update["action" if action else "information"] = said
-    return update | _closed_changes(kci)
+    closed = closed_changes(kci)
+    return update | {CHANGE_NAMES[kind]: change for kind, change in closed.items()}
 
 
-def of_gateway(reason: ReasonCode) -> Document:
-    """Return the update that the gateway makes itself after a supplier's synchronous answer."""
-    return {"updateType": UpdateType.INFORMATIONAL, "information": {"type": reason}}
+def of_gateway(told: InformationType | ActionType, text: str | None = None) -> Document:
+    """Return an update that the gateway makes itself.
+
+    Such updates have no number and no date of issue: those belong to the supplier's KCIs.
+    """
+    said = {"type": told} | ({"text": text} if text else {})
+    if isinstance(told, ActionType):
+        return {"updateType": UpdateType.ACTION_REQUIRED, "action": said}
+    return {"updateType": UpdateType.INFORMATIONAL, "information": said}
 
 
 def of_error(uuid: str, code: GatewayErrorCode, messages: Sequence[str]) -> Document:
@@ -74,29 +88,10 @@ def of_error(uuid: str, code: GatewayErrorCode, messages: Sequence[str]) -> Docu
     return {"updateType": UpdateType.ERROR, "error": error}
 
 
-def resolution_view(gateway_id: int, problem_id: int, said: Mapping[str, Any]) -> Document:
-    """Return a supplier's resolution as the tenant sees it, under the gateway's own id."""
-    details = said["resolutionDetails"]
-    code = ResolutionCode(details["resolutionCode"])
-    shown = {"resolutionCode": code, "resolutionCategory": RESOLUTION_CATEGORY[code]}
-    shown |= _picked(details, "resolutionText", "supplierCodes", "faultCode")
+def closed_changes(kci: Mapping[str, Any]) -> dict[CallKind, Document]:
+    """Return the amendment or cancellation that a KCI closes, if it does."""
     return {
-        "id": gateway_id,
-        "serviceProblemId": problem_id,
-        **_picked(said, "status", "resolvedDate", "closedDate"),
-        "resolutionDetails": shown,
-        **_picked(said, "slaViolation", "tenantNotes"),
-    }
-
-
-def _closed_changes(kci: Mapping[str, Any]) -> Document:
-    """Return the amendment or cancellation that this KCI closes, if it does."""
-    return {
-        name: _picked(kci[name], *shown)
-        for name, shown in CHANGES.items()
+        kind: picked(kci[name], *CHANGE_FIELDS[kind])
+        for kind, name in CHANGE_NAMES.items()
         if name in kci and kci[name]["status"] in CLOSED
     }
-
-
-def _picked(source: Mapping[str, Any], *names: str) -> Document:
-    return {name: source[name] for name in names if name in source}

@@ -126,8 +126,8 @@ class Problems:
     def open_on_service(self, tenant: str, service_id: str) -> list[str]:
         """Return the gateway's ids of the tenant's problems that are open on a service.
 
-        Not our references: of an undecided problem the tenant has none yet. Problems in doubt (their
-        answer may never have reached the gateway) do not count.
+        Not our references: of an undecided problem the tenant has none yet. Problems in doubt
+        (their answer may never have reached the gateway) do not count.
         """
         query = select(_t.gateway_id).where(
             _t.tenant == tenant,

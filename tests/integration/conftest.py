@@ -12,8 +12,11 @@ from sqlalchemy import create_engine, text
 from supplier_api.app import Clocks, create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.settings import Settings, load_settings
-from supplier_api.store import migrate, tables
+from supplier_api.store import Store, migrate, tables
+from supplier_api.store.signing_keys import SigningKey
 from tests import postgresql
+from tests.keys import signing_key
+from tests.logs import Lines, logging_to
 from tests.supplier import COMMITTED, DEFERRED, Supplier, manual_clocks
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -32,11 +35,22 @@ RULES = f"""
     then: defer
 """
 
+def _upgrade(url: str) -> None:
+    """Make the tables, and put the signing key for all tests in: to make one takes a while."""
+    migrate.upgrade(url)
+    clock = ManualMachineClock()
+    key = signing_key()
+    store = Store(url, clock)
+    first = SigningKey(key.kid, key.private_pem, clock.now())
+    store.write(lambda uow: uow.signing_keys.add_first(first))
+    store.close()
+
+
 @pytest.fixture(scope="session")
 def upgraded_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an upgraded, empty SQLite file to copy."""
     file = tmp_path_factory.mktemp("upgraded") / "supplier.db"
-    migrate.upgrade(f"sqlite:///{file}")
+    _upgrade(f"sqlite:///{file}")
     return file
 
 
@@ -44,7 +58,7 @@ def upgraded_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def upgraded_postgresql(postgresql_server: str) -> Iterator[str]:
     """Yield the URL of an upgraded PostgreSQL database, to be emptied by each test that uses it."""
     with postgresql.database(postgresql_server, "test_integration") as url:
-        migrate.upgrade(url)
+        _upgrade(url)
         yield url
 
 
@@ -59,7 +73,8 @@ def sqlite_file(upgraded_sqlite: Path, tmp_path: Path) -> str:
 def emptied_postgresql(upgraded_postgresql: str) -> str:
     """Return the URL of an empty, upgraded PostgreSQL database."""
     engine = create_engine(upgraded_postgresql)
-    names = ", ".join(table.name for table in tables.metadata.sorted_tables)
+    kept = tables.signing_key.name
+    names = ", ".join(name for name in tables.metadata.tables if name != kept)
     with engine.begin() as connection:
         connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
     engine.dispose()
@@ -126,3 +141,10 @@ def supplier(
     """Return the supplier with clocks that stand still, on each engine."""
     machine, business, _ = clocks
     return Supplier(app, client, machine, business)
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
+    """Log as the supplier does; yield a function that returns the lines since its last call."""
+    with logging_to(capsys) as lines:
+        yield lines

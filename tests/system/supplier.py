@@ -13,7 +13,7 @@ TIMEOUT = 30.0  # seconds
 
 def problem_request(problem_id: int) -> dict[str, Any]:
     """Return the request of *supplier-create* for a problem on a service of its own."""
-    return samples.problem_request(id=problem_id, serviceId=f"SI{problem_id:013}")
+    return samples.problem_request(id=problem_id, serviceId=f"SI{problem_id + 10**6:013}")
 
 
 class Supplier:

@@ -25,7 +25,6 @@ MASKS = {
     r"(?<=Python )\d\S+, .*": "VERSION, HOW IT IS INSTALLED",
     r"(?<=SQLite )\d\.\d+": "N.NN",
     r"READY \{.*\}": "READY {JSON}",
-    r"/tmp/.*?(?=/(data|log|supplier))": "FOLDER",
 }
 
 

@@ -340,7 +340,7 @@ def test_dead_letters_and_unknown_problems_are_told_too(
 
 
 def test_an_answer_that_the_desk_cannot_apply_is_asked_for_again_later(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+    outbox: Outbox, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     wrong = [ValueError("MARKER")]
 
@@ -360,9 +360,7 @@ def test_an_answer_that_the_desk_cannot_apply_is_asked_for_again_later(
     assert outbox.states(problem) == ["delivered"]
 
 
-def test_a_courier_that_raises_costs_one_attempt(
-    outbox: Outbox, make_round: RoundMaker, clock: ManualMachineClock
-) -> None:
+def test_a_courier_that_raises_costs_one_attempt(outbox: Outbox, make_round: RoundMaker) -> None:
     class Broken:
         def send(self, _message: Message, _seconds: float) -> Reply:
             raise RuntimeError("MARKER")

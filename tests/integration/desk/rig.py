@@ -44,9 +44,9 @@ CONTACT = {"name": "John Smith", "email": "john@smith.com", "phoneNumber": "0123
 class Rig:
     """The desk over one database.
 
-    The gateway's requests are `create`, `amend`, `cancel` and `settle`; `take` is the gateway taking
-    our KCIs; `say` is the back office. They are about the problem with the gateway's id 1 unless told
-    otherwise. `told` is everything that was ever said of it, in the notation `n REASON/STATUS + ...`.
+    The gateway's requests are `create`, `amend`, `cancel` and `settle`; `take` is the gateway
+    taking our KCIs; `say` is the back office. They are about the problem with the gateway's id 1
+    unless told otherwise. `told` is all that was said of it: `n REASON/STATUS + what it carries`.
     """
 
     def __init__(

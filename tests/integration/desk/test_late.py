@@ -42,7 +42,8 @@ def slow_commit(rig: Rig) -> Any:
 def answered_late(rig: Rig) -> datetime | None:
     """Return when the only answer left, if that was too late."""
     query = select(tables.decision.c.answered_late)
-    return rig.store.read(lambda uow: uow.connection.execute(query).scalar_one())
+    at: datetime | None = rig.store.read(lambda uow: uow.connection.execute(query).scalar_one())
+    return at
 
 
 def test_a_request_that_waited_too_long_leaves_nothing(rig: Rig) -> None:

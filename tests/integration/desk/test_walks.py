@@ -1,7 +1,7 @@
 """Fourteen courses of a problem: which answers and which KCIs follow, in order.
 
-`n REASON/STATUS`, then what the KCI carries: problemCode, text, and the status of the amendment (A),
-cancellation (C) or resolution (R). What the gateway makes itself is not shown.
+`n REASON/STATUS`, then what the KCI carries: problemCode, text, and the status of the amendment
+(A), cancellation (C) or resolution (R). What the gateway makes itself is not shown.
 """
 
 from typing import Any

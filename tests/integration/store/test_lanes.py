@@ -1,6 +1,6 @@
 """Lanes on both engines: order, claims, fences, and what is due when."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,6 +12,7 @@ from supplier_api.store.claims import Attempt, Claim, Fenced, Message, MessageSt
 from tests.outbox import DESTINATION, Outbox
 
 LEASE = timedelta(seconds=45)
+NOW = ManualMachineClock().now()
 # On SQLite one transaction writes at a time: there is nothing to pass over.
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 TAKEN = MessageState.DELIVERED
@@ -155,9 +156,7 @@ def test_while_one_worker_claims_another_passes_over_its_lanes(
 
 
 @on_postgresql
-def test_a_lane_that_the_desk_holds_is_passed_over(
-    store: Store, outbox: Outbox, one: Hand
-) -> None:
+def test_a_lane_that_the_desk_holds_is_passed_over(store: Store, outbox: Outbox, one: Hand) -> None:
     problem = outbox.problem(1)
 
     def work(uow: UnitOfWork) -> list[Claim]:
@@ -168,9 +167,19 @@ def test_a_lane_that_the_desk_holds_is_passed_over(
     assert len(one.claim()) == 1
 
 
-@pytest.mark.parametrize("deed", ["settle", "renew", "release", "hold", "park"])
+Deed = Callable[[UnitOfWork, Claim], object]
+DEEDS: dict[str, Deed] = {
+    "settle": lambda uow, claim: uow.lanes.proceed(claim, NOW),
+    "renew": lambda uow, claim: uow.lanes.renew(claim, NOW),
+    "release": lambda uow, claim: uow.lanes.release(claim, NOW),
+    "hold": lambda uow, claim: uow.lanes.hold(claim),
+    "park": lambda uow, claim: uow.lanes.park(claim),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
 def test_a_worker_that_lost_its_lane_writes_nothing(
-    store: Store, outbox: Outbox, one: Hand, two: Hand, clock: ManualMachineClock, deed: str
+    store: Store, outbox: Outbox, one: Hand, two: Hand, clock: ManualMachineClock, deed: Deed
 ) -> None:
     problem = outbox.problem(1)
     (mine,) = one.claim()
@@ -179,11 +188,7 @@ def test_a_worker_that_lost_its_lane_writes_nothing(
     lane, messages = outbox.lane(problem), outbox.messages(problem)
 
     with pytest.raises(Fenced):
-        if deed == "settle":
-            one.settle(mine, mine.message)
-        else:
-            arguments = {"renew": [clock.now()], "release": [clock.now()]}.get(deed, [])
-            store.write(lambda uow: getattr(uow.lanes, deed)(mine, *arguments))
+        store.write(lambda uow: deed(uow, mine))
 
     assert outbox.lane(problem) == lane
     assert outbox.messages(problem) == messages
@@ -340,9 +345,7 @@ def test_a_message_that_comes_while_the_lane_is_sent_is_not_forgotten(
     assert following.number == 2
 
 
-def test_a_dead_letter_parks_its_lane_and_no_other(
-    store: Store, outbox: Outbox, one: Hand
-) -> None:
+def test_a_dead_letter_parks_its_lane_and_no_other(store: Store, outbox: Outbox, one: Hand) -> None:
     parked, other = outbox.problem(1, 2), outbox.problem(1)
     claims = {claim.problem_id: claim for claim in one.claim()}
     claim = claims[parked]

@@ -1,0 +1,1 @@
+"""Reads and writes the gateway's tables. Every function runs in its caller's transaction."""

@@ -1,0 +1,120 @@
+"""Requests to suppliers: what is to be sent, what is under way, what is settled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from supplier_api.sandbox.codes import CallKind
+from supplier_api.sandbox.tables import call
+
+Document = dict[str, Any]
+
+
+class CallState(StrEnum):
+    """How far a request to the supplier is."""
+
+    WAITING = "WAITING"
+    IN_FLIGHT = "IN_FLIGHT"
+    SETTLED = "SETTLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to the supplier; `subject_id` is the change or resolution that it is about.
+
+    `body` lacks only what is not known before it is sent.
+    """
+
+    id: int
+    problem_id: int
+    kind: CallKind
+    subject_id: int | None
+    path: str
+    headers: Mapping[str, str]
+    body: Document
+
+
+def add(
+    connection: Connection,
+    problem_id: int,
+    kind: CallKind,
+    path: str,
+    headers: Mapping[str, str],
+    body: Document,
+    *,
+    subject_id: int | None = None,
+) -> None:
+    """Store a request that is to be sent to the problem's supplier, after all earlier ones."""
+    connection.execute(
+        insert(call).values(
+            problem_id=problem_id,
+            kind=kind,
+            subject_id=subject_id,
+            state=CallState.WAITING,
+            path=path,
+            headers=dict(headers),
+            body=body,
+        )
+    )
+
+
+def claim(connection: Connection) -> Call | None:
+    """Mark the oldest call whose turn it is as under way and return it, if there is one.
+
+    The calls about one problem have their turns one after the other.
+    """
+    busy = select(call.c.problem_id).where(call.c.state == CallState.IN_FLIGHT)
+    oldest = select(call.c.id).where(
+        call.c.state == CallState.WAITING, call.c.problem_id.not_in(busy)
+    )
+    call_id = connection.scalar(oldest.order_by(call.c.id).limit(1))
+    if call_id is None:
+        return None
+    return _move(connection, call_id, CallState.WAITING, CallState.IN_FLIGHT)
+
+
+def settle(connection: Connection, call_id: int) -> Call | None:
+    """Mark a call as settled and return it; None when that was done before."""
+    return _move(connection, call_id, CallState.IN_FLIGHT, CallState.SETTLED)
+
+
+def in_flight(connection: Connection) -> Sequence[int]:
+    """Return the ids of the calls that are under way."""
+    query = select(call.c.id).where(call.c.state == CallState.IN_FLIGHT)
+    return connection.execute(query).scalars().all()
+
+
+def awaits_answer(connection: Connection, problem_id: int) -> bool:
+    """Tell whether a call about this problem is under way."""
+    under_way = select(call.c.id).where(
+        call.c.problem_id == problem_id, call.c.state == CallState.IN_FLIGHT
+    )
+    return connection.execute(under_way.limit(1)).first() is not None
+
+
+def unsettled_answers(connection: Connection, problem_id: int) -> dict[int, Document]:
+    """Return what the tenant said of each resolution and the supplier has not settled yet."""
+    query = select(call.c.subject_id, call.c.body).where(
+        call.c.problem_id == problem_id,
+        call.c.kind == CallKind.RESOLUTION,
+        call.c.state != CallState.SETTLED,
+    )
+    return {row.subject_id: row.body for row in connection.execute(query.order_by(call.c.id))}
+
+
+def _move(
+    connection: Connection, call_id: int, before: CallState, after: CallState
+) -> Call | None:
+    row = connection.execute(
+        update(call)
+        .where(call.c.id == call_id, call.c.state == before)
+        .values(state=after)
+        .returning(call)
+    ).one_or_none()
+    if row is None:
+        return None
+    kind = CallKind(row.kind)
+    return Call(row.id, row.problem_id, kind, row.subject_id, row.path, row.headers, row.body)

@@ -1,0 +1,172 @@
+"""The worker as a whole: real clocks, real threads, a real receiver."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import pytest
+
+from supplier_api.chance import SystemChance
+from supplier_api.clock import ManualMachineClock, SystemMachineClock
+from supplier_api.delivery import dispatch, loop
+from supplier_api.delivery.carrier import Destination
+from supplier_api.delivery.dispatch import Dispatcher
+from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
+from supplier_api.delivery.scheduler import Scheduler
+from supplier_api.delivery.sessions import Sessions
+from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.delivery.worker import Worker
+from supplier_api.store import Store
+from supplier_api.store.wakeup import Notifier, Wakeup
+from tests.integration.delivery.conftest import ALREADY, PATIENCE, POLICY, RoundMaker
+from tests.integration.delivery.sink import Sink, answer, hang, serving
+from tests.outbox import DESTINATION, Outbox
+
+CLOCK = SystemMachineClock()
+# So that nothing is delivered because somebody looked by chance.
+NEVER = 3600.0
+
+
+class NoTimers:
+    """Nothing is ever due."""
+
+    def run_due(self, limit: int) -> int:  # noqa: ARG002 - the port's
+        return 0
+
+    def next_due(self) -> datetime | None:
+        return None
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    with serving() as sink:
+        yield sink
+
+
+def courier_to(sink: Sink, watchdog: Watchdog) -> GatewayCourier:
+    address = GatewayAddress(
+        kci_url=f"{sink.url}/kcis",
+        token_url=f"{sink.url}/auth/supplier/access-token",
+        client_id="supplier",
+        client_secret="supplier-secret",
+        already_received=ALREADY,
+    )
+    return GatewayCourier(address, Sessions(), watchdog, CLOCK, SystemChance())
+
+
+@pytest.fixture
+def outbox(store: Store) -> Outbox:
+    """Write with the real time, as the worker reads."""
+    return Outbox(store, CLOCK)
+
+
+WorkerMaker = Callable[[], Worker]
+
+
+@pytest.fixture
+def make_worker(store: Store, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerMaker]:
+    """Return a maker of workers that are only woken by commits."""
+    monkeypatch.setattr(loop, "LOOK_EVERY", NEVER)
+    monkeypatch.setattr(dispatch, "LOOK_EVERY", NEVER)
+    workers: list[Worker] = []
+
+    def make() -> Worker:
+        wakeup, watchdog = Wakeup(store.url, CLOCK), Watchdog(CLOCK)
+        dispatcher = Dispatcher(
+            Destination(DESTINATION, courier_to(sink, watchdog), POLICY, threads=4),
+            store,
+            CLOCK,
+            SystemChance(),
+            wakeup.bell(),
+            owner=f"worker-{len(workers)}",
+            lease=45,
+        )
+        scheduler = Scheduler(NoTimers(), store, CLOCK, wakeup.bell(), NEVER)
+        workers.append(Worker([dispatcher], scheduler, wakeup, watchdog, CLOCK))
+        return workers[-1]
+
+    yield make
+    sink.let_go.set()
+    for worker in workers:
+        worker.stop(PATIENCE)
+
+
+@pytest.fixture
+def tell(store: Store) -> Iterator[Callable[[], None]]:
+    """Return what a process does after a commit so that workers learn of it."""
+    if store.dialect == "sqlite":
+        yield lambda: None
+        return
+    notifier = Notifier(store.url)
+    notifier.start()
+    yield notifier.tell
+    notifier.stop()
+
+
+def test_what_is_committed_leaves_at_once(
+    make_worker: WorkerMaker, outbox: Outbox, sink: Sink, tell: Callable[[], None]
+) -> None:
+    problem = outbox.problem()
+    worker = make_worker()
+    worker.start()
+    assert worker.healthy()
+    outbox.queue(problem, 1, 2)
+    tell()
+    # One request is for the token.
+    assert all(sink.arrived.acquire(timeout=PATIENCE) for _ in range(3))
+    assert worker.stop(PATIENCE)
+
+    assert not worker.healthy()
+    assert outbox.states(problem) == ["delivered", "delivered"]
+
+
+def test_what_was_queued_before_the_start_leaves_too(
+    make_worker: WorkerMaker, outbox: Outbox, sink: Sink
+) -> None:
+    problem = outbox.problem(1)
+    worker = make_worker()
+    worker.start()
+    assert all(sink.arrived.acquire(timeout=PATIENCE) for _ in range(2))
+    assert worker.stop(PATIENCE)
+
+    assert outbox.states(problem) == ["delivered"]
+
+
+def test_without_grace_a_message_in_flight_stays_claimed(
+    make_worker: WorkerMaker, outbox: Outbox, sink: Sink
+) -> None:
+    sink.kci_reactions.append(hang)
+    problem = outbox.problem(1, 2)
+    worker = make_worker()
+    worker.start()
+    assert all(sink.arrived.acquire(timeout=PATIENCE) for _ in range(2))
+    # Whoever takes the lane over when the lease ends does not know what became of the message.
+    assert not worker.stop(0)
+    assert outbox.lane(problem).lease_owner == "worker-0"
+    assert outbox.states(problem) == ["queued", "queued"]
+
+
+def test_a_bad_spell_of_the_gateway(
+    make_round: RoundMaker, store: Store, sink: Sink, clock: ManualMachineClock
+) -> None:
+    """503, then silence, then 401 twice, then 204: in order, by the policy, and alone."""
+    watchdog = Watchdog(CLOCK)
+    watchdog.start()
+    outbox = Outbox(store, clock)
+    round_ = make_round(courier=courier_to(sink, watchdog), deadline=0.3)
+    problem = outbox.problem(1, 2, 3)
+    sink.kci_reactions.extend([answer(503), hang, answer(401), answer(401)])
+    for wait in (5, 30, 120):
+        round_.turn()
+        other = outbox.problem()
+        outbox.queue(other, 1, body='{"other": true}')
+        clock.advance(wait - 0.01)
+        sink.kci_reactions.appendleft(answer(204))
+        round_.turn()
+        assert outbox.states(other) == ["delivered"]
+        clock.advance(0.01)
+    round_.turn()
+    watchdog.stop()
+
+    first, *_ = outbox.messages(problem)
+    assert [entry["status"] for entry in first.log] == [503, None, 401, 204]
+    assert outbox.states(problem) == ["delivered"] * 3

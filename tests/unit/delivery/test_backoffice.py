@@ -1,0 +1,76 @@
+"""Work orders on their way to an adapter."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from supplier_api.backoffice.port import OrderRefused
+from supplier_api.delivery.backoffice import BackOfficeCourier
+from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.problems.work import OrderAnswer, OrderKind, WorkOrder
+from supplier_api.store.claims import Message
+
+ORDER = WorkOrder(
+    id="7b0ea0ef-0000-4000-8000-000000000001",
+    kind=OrderKind.PROBLEM,
+    tenant="TENANT1",
+    reference="SP_0000000001",
+    standing="UNDECIDED",
+    decide=True,
+    problem={"id": 1, "problemText": "MARKER"},
+)
+MESSAGE = Message(
+    id=1,
+    lane_id=1,
+    problem_id=1,
+    tenant="TENANT1",
+    destination="back-office",
+    number=1,
+    uuid=ORDER.id,
+    kind=ORDER.kind,
+    subject=None,
+    conversation_id="conversation-1",
+    body=ORDER.to_body(),
+    body_version=1,
+    not_before=None,
+    attempts=0,
+    first_attempt=None,
+    unknown=False,
+    log=[],
+)
+
+
+class Adapter:
+    """Answers, or raises what it was given."""
+
+    def __init__(self, ending: OrderAnswer | Exception) -> None:
+        self.ending = ending
+        self.orders: list[WorkOrder] = []
+
+    def submit(self, order: WorkOrder) -> OrderAnswer:
+        self.orders.append(order)
+        if isinstance(self.ending, Exception):
+            raise self.ending
+        return self.ending
+
+
+def test_the_adapter_gets_the_order_and_the_desk_its_answer() -> None:
+    adapter = Adapter(OrderAnswer(back_office_id="T-1"))
+    reply = BackOfficeCourier(adapter).send(MESSAGE, 30)
+
+    assert adapter.orders == [ORDER]
+    assert reply == Reply(Meaning.TAKEN, "taken", answer=adapter.ending)
+
+
+def test_a_refusal_is_for_good() -> None:
+    reply = BackOfficeCourier(Adapter(OrderRefused("no such region"))).send(MESSAGE, 30)
+
+    assert reply == Reply(Meaning.REFUSED, "no such region")
+
+
+@pytest.mark.parametrize("error", [ConnectionError("MARKER"), ValueError("MARKER")])
+def test_anything_else_is_tried_again_and_may_have_arrived(error: Exception) -> None:
+    with capture_logs() as logs:
+        reply = BackOfficeCourier(Adapter(error)).send(MESSAGE, 30)
+
+    assert reply == Reply(Meaning.TROUBLE, type(error).__name__, unknown=True)
+    assert [line["event"] for line in logs] == ["work-order.failed"]
