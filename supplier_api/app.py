@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from flask import Flask, Response, jsonify
 
-from supplier_api import backoffice_api, gateway_api
+from supplier_api import admin_api, backoffice_api, gateway_api
 from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens, new_key
 from supplier_api.backoffice.port import load_adapter
 from supplier_api.chance import Chance, SystemChance
@@ -133,6 +133,8 @@ def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
         ),
     )
     backoffice_api.register(api, gate, Progress(office), settings.server.max_body)
+    if settings.in_sandbox:
+        admin_api.register(api, admin_api.AdminParts(office, settings, gate))
     _add_health(app, office)
     app.extensions["office"] = office
     return app

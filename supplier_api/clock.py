@@ -22,14 +22,30 @@ class MachineClock(Protocol):
         """Return seconds on a scale that never goes back; only differences mean anything."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How business time follows machine time: `ahead` of it, or not at all, standing still."""
+
+    ahead: timedelta = timedelta()
+    stands_at: datetime | None = None
+
+    def at(self, machine: datetime) -> datetime:
+        """Return the business time at an instant of machine time."""
+        return self.stands_at or machine + self.ahead
+
+    def reaches(self, business: datetime) -> datetime | None:
+        """Return the machine time of an instant of business time; None if the clock stands."""
+        return None if self.stands_at else business - self.ahead
+
+
 class BusinessClock(Protocol):
     """The time that customers see, asked for a tenant."""
 
     def now(self, tenant: str) -> datetime:
         """Return the current instant for `tenant`, aware, in UTC."""
 
-    def offsets(self) -> Mapping[str, timedelta]:
-        """Return how far each tenant's time is ahead of machine time; "" stands for all others."""
+    def scales(self) -> Mapping[str, Scale]:
+        """Return the scale of each tenant that has its own; "" stands for all others."""
 
 
 class SystemMachineClock:
@@ -54,8 +70,8 @@ class SystemBusinessClock:
         """Return machine time."""
         return self.machine.now()
 
-    def offsets(self) -> Mapping[str, timedelta]:
-        """Return no offsets."""
+    def scales(self) -> Mapping[str, Scale]:
+        """Return none: everybody's time is machine time."""
         return {}
 
 
@@ -92,9 +108,9 @@ class ManualBusinessClock:
         ahead = self.moved.get(tenant, self.moved.get("", timedelta()))
         return self.machine.now() + ahead
 
-    def offsets(self) -> Mapping[str, timedelta]:
+    def scales(self) -> Mapping[str, Scale]:
         """Return what was added, by tenant."""
-        return dict(self.moved)
+        return {tenant: Scale(ahead) for tenant, ahead in self.moved.items()}
 
     def advance(self, seconds: float, tenant: str = "") -> None:
         """Move business time forward by `seconds`, for `tenant` or for all others."""

@@ -1,4 +1,4 @@
-"""`supplier-api sandbox`: the gateway to try the supplier against."""
+"""`supplier-api sandbox`: the gateway to try suppliers against, and a tenant's calls to it."""
 
 from urllib.parse import urljoin
 
@@ -6,49 +6,78 @@ import click
 
 from supplier_api.chance import SystemChance
 from supplier_api.cli import Refused
+from supplier_api.cli.sandbox_calls import COMMANDS
 from supplier_api.clock import SystemMachineClock
 from supplier_api.observability import configure_logging
-from supplier_api.sandbox import SandboxConfig, SchemaMismatch, Supplier, Tenant, create_app
+from supplier_api.sandbox import Admin, SandboxConfig, Supplier, Tenant, create_app
 from supplier_api.sandbox.server import serve
-from supplier_api.settings import Settings, load_settings
+from supplier_api.settings import Party, Settings, load_settings
+from supplier_api.settings.model import SupplierParty
+
+ADMIN_SCOPE = "admin"
 
 
-@click.command()
-def sandbox() -> None:
-    """Serve the sandbox gateway until Ctrl-C."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def sandbox(context: click.Context) -> None:
+    """Serve the sandbox gateway until Ctrl-C, or be a tenant of one that is served."""
+    if context.invoked_subcommand is not None:
+        return
     settings = load_settings()
     configure_logging(settings.log.level, settings.log.format)
     try:
         app = create_app(sandbox_config(settings), SystemMachineClock(), SystemChance())
         serve(app, settings.sandbox.host, settings.sandbox.port)
-    except (SchemaMismatch, OSError) as error:
+    except OSError as error:
         raise Refused(str(error)) from None
+
+
+for command in COMMANDS:
+    sandbox.add_command(command)
 
 
 def sandbox_config(settings: Settings) -> SandboxConfig:
     """Return what the gateway needs of the settings.
 
-    Every supplier is called at the one URL; its token endpoint stands beside the prefix, not below.
+    Testers of our own supplier have the same client here.
     """
     known = settings.sandbox
-    ours = settings.access.clients["gateway"]
     return SandboxConfig(
         database_url=known.database,
         tenants=tuple(
-            Tenant(name, party.client_id, party.client_secret.get_secret_value())
+            Tenant(name, *_credentials(party), url=party.url.rstrip("/") if party.url else None)
             for name, party in known.tenants.items()
         ),
         suppliers=tuple(
-            Supplier(
-                name=name,
-                client_id=party.client_id,
-                client_secret=party.client_secret.get_secret_value(),
-                url=known.supplier_url,
-                token_url=urljoin(known.supplier_url, "/oauth2/token"),
-                gateway_client_id="gateway",
-                gateway_client_secret=ours.secret.get_secret_value(),
-            )
-            for name, party in known.suppliers.items()
+            _supplier(name, party, settings) for name, party in known.suppliers.items()
+        ),
+        admins=tuple(
+            Admin(name, name, client.secret.get_secret_value())
+            for name, client in settings.access.clients.items()
+            if ADMIN_SCOPE in client.scopes
         ),
         max_body=settings.server.max_body,
     )
+
+
+def _supplier(name: str, party: SupplierParty, settings: Settings) -> Supplier:
+    """Return a supplier; where nothing is said of it, it is our own.
+
+    A token endpoint stands beside a URL's path, not below it.
+    """
+    client_id, client_secret = _credentials(party)
+    url = (party.url or settings.sandbox.supplier_url).rstrip("/")
+    ours = settings.access.clients["gateway"].secret
+    return Supplier(
+        name=name,
+        client_id=client_id,
+        client_secret=client_secret,
+        url=url,
+        token_url=party.token_url or urljoin(url, "/oauth2/token"),
+        gateway_client_id=party.gateway_client_id or "gateway",
+        gateway_client_secret=(party.gateway_client_secret or ours).get_secret_value(),
+    )
+
+
+def _credentials(party: Party) -> tuple[str, str]:
+    return party.client_id, party.client_secret.get_secret_value()

@@ -179,7 +179,7 @@ class Carrier:
                 now,
                 failures=lane.attempts + 1 if retry_at else 0,
                 retry_at=retry_at,
-                lease_until=None if self._stopping.is_set() else until,
+                lease_until=until,
             )
             return decision, following
 

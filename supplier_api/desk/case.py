@@ -4,6 +4,7 @@ A case takes events, and keeps what must go out; `finish` stores the problem, it
 orders together. Nothing of it is visible to anybody before the transaction commits.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -89,8 +90,9 @@ class Case:
         decide: bool,
         change: ChangeRequest | None = None,
         resolution: Resolution | None = None,
+        scenario: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell the back office."""
+        """Tell the back office, and what it has to play if a tester chose that."""
         subject = change_entity(change) if change else None
         if resolution:
             subject = resolution_entity(resolution)
@@ -104,6 +106,7 @@ class Case:
                 decide=decide,
                 problem=self.problem.document,
                 subject=subject,
+                scenario=scenario,
             )
         )
 

@@ -10,6 +10,7 @@ from supplier_api.desk.errors import Refused
 from supplier_api.desk.facts import Judge, Outside
 from supplier_api.desk.model import Answer, Caller, Office
 from supplier_api.desk.once import Done, rejection
+from supplier_api.desk.script import script_of_change
 from supplier_api.problems.amending import TooManyCharacteristics, amended
 from supplier_api.problems.codes import ChangeStatus, ErrorCode, ProblemCode
 from supplier_api.problems.kci import Carried, cancelled_code, change_answer
@@ -53,6 +54,9 @@ def change_problem(
         incidents=uow.incidents.on_service(problem.service_id),
         problem=problem,
     )
+    script = None if caller.hints is None else script_of_change(uow, caller, problem, kind)
+    if script is not None:
+        decision = script.decided(decision)
     if not decision.reasons and (obstacle := _obstacle(uow, problem, kind, document)):
         # Whatever the rule book says: the lifecycle, or the wire, forbids it.
         reason = Reason("lifecycle", ProblemCode.INVALID_REQUEST, obstacle)
@@ -61,7 +65,7 @@ def change_problem(
         refused = rejection(office, caller.tenant, decision, kind, document)
         return Done(refused, problem.id, reference=problem.reference, decision=decision)
     case = Case(office, uow, problem)
-    answer, change = _do(case, kind, document, decision)
+    answer, change = _do(case, kind, document, decision, script.kept if script else None)
     return Done(answer, problem.id, reference=change.reference, decision=decision)
 
 
@@ -99,7 +103,11 @@ def _obstacle(
 
 
 def _do(
-    case: Case, kind: ChangeKind, document: Mapping[str, Any], decision: Decision
+    case: Case,
+    kind: ChangeKind,
+    document: Mapping[str, Any],
+    decision: Decision,
+    scenario: Mapping[str, Any] | None,
 ) -> tuple[Answer, ChangeRequest]:
     at_once, behind, asked = EVENTS[kind]
     # A problem that is itself undecided has nothing yet that a change could disturb.
@@ -116,7 +124,7 @@ def _do(
             case.problem.document = amended(case.problem.document, document)
         case.take(behind if waiting else at_once, _carried(change), change=change)
         status = 202 if waiting else 201
-    case.order(ORDERS[kind], decide=deferred, change=change)
+    case.order(ORDERS[kind], decide=deferred, change=change, scenario=scenario)
     case.finish(gateway_asked=True)
     return Answer(status, change_answer(change)), change
 

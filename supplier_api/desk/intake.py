@@ -11,6 +11,7 @@ from supplier_api.desk.changing import change_problem
 from supplier_api.desk.facts import Judge, Outside
 from supplier_api.desk.model import Answer, Caller, Office
 from supplier_api.desk.once import Done, Once, refusal, rejection
+from supplier_api.desk.script import Script, script_of_problem
 from supplier_api.desk.settling import (
     RESOLUTION,
     UNKNOWN_RESOLUTION,
@@ -23,6 +24,7 @@ from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.limits import REFERENCE_PATTERN
 from supplier_api.problems.model import Base, ChangeKind, ServiceProblem, State
 from supplier_api.problems.work import OrderKind
+from supplier_api.scenarios.choice import is_scenario_service
 from supplier_api.store import UnitOfWork
 
 FIRST_STATE = {
@@ -106,17 +108,21 @@ class Intake:
         uow.incidents.lock(shared=True)
         uow.problems.lock_service(tenant, service_id)
         incidents = self._incidents(uow, service_id, outside.facts.service)
+        script = None if caller.hints is None else script_of_problem(uow, caller, service_id)
         decision = self._judge.decide(
             Operation.PROBLEM,
             outside,
-            open_problems=uow.problems.open_on_service(tenant, service_id),
+            open_problems=_open(uow, tenant, service_id, script),
             incidents=incidents,
         )
+        if script is not None:
+            decision, incidents = script.decided(decision), script.incidents(incidents)
         if decision.outcome is Outcome.REJECT:
             refused = rejection(self._office, tenant, decision, Operation.PROBLEM, document)
             return Done(refused, decision=decision)
         problem = self._new(caller, document, outside, decision)
         problem.linked_to = uow.problems.doubtful_on_service(tenant, service_id)
+        problem.scenario = script.kept if script else None
         return self._accept(Case(self._office, uow, problem), decision, incidents)
 
     def _accept(self, case: Case, decision: Decision, incidents: list[str]) -> Done:
@@ -128,7 +134,7 @@ class Intake:
             problem.state = State(Base.UNDECIDED, incident=incidents[0])
         elif incidents:
             case.take(Event.JOIN_INCIDENT, incident=incidents[0])
-        case.order(OrderKind.PROBLEM, decide=deferred)
+        case.order(OrderKind.PROBLEM, decide=deferred, scenario=problem.scenario)
         case.finish(gateway_asked=True)
         return Done(answer, problem.id, problem.id, problem.reference, decision)
 
@@ -161,6 +167,13 @@ class Intake:
             uow.incidents.note(code, service_id, self._office.machine.now())
             known.append(code)
         return known
+
+
+def _open(uow: UnitOfWork, tenant: str, service_id: str, script: Script | None) -> list[str]:
+    """Return the problems open on a service; one that stands for a scenario is never taken."""
+    if script and is_scenario_service(service_id):
+        return []
+    return uow.problems.open_on_service(tenant, service_id)
 
 
 def _named(document: Mapping[str, Any], service: object) -> dict[str, Any]:

@@ -17,12 +17,16 @@ DESTINATIONS = (GATEWAY, BACK_OFFICE)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, under which ids of the gateway, and since when (monotonic seconds)."""
+    """Who asks, under which ids of the gateway, and since when (monotonic seconds).
+
+    `hints` are the headers by which a tester chooses a scenario; None where there are no scenarios.
+    """
 
     tenant: str
     request_id: str
     conversation_id: str
     entered: float
+    hints: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,12 @@ def settle_resolution(
     if problem.state.base is Base.RESOLVED:
         resolution.tenant_notes = document.get("tenantNotes")
         case.take(EVENTS[status], resolution=resolution)
-        case.order(OrderKind.RESOLUTION_ANSWER, decide=False, resolution=resolution)
+        case.order(
+            OrderKind.RESOLUTION_ANSWER,
+            decide=False,
+            resolution=resolution,
+            scenario=problem.scenario,
+        )
     else:
         _after_closure(resolution, status)
     case.finish(gateway_asked=True)

@@ -41,16 +41,16 @@ class Timers:
 
         Raises StoreUnavailable.
         """
-        now, offsets = self._office.machine.now(), self._office.business.offsets()
-        due = self._office.store.read(lambda uow: uow.timers.due(now, offsets, limit))
+        now, scales = self._office.machine.now(), self._office.business.scales()
+        due = self._office.store.read(lambda uow: uow.timers.due(now, scales, limit))
         for timer in due:
             self._run(timer)
         return len(due)
 
     def next_due(self) -> datetime | None:
-        """Return the machine time at which the earliest timer becomes due."""
-        offsets = self._office.business.offsets()
-        return self._office.store.read(lambda uow: uow.timers.next_due(offsets))
+        """Return the machine time at which the earliest timer becomes due by itself."""
+        scales = self._office.business.scales()
+        return self._office.store.read(lambda uow: uow.timers.next_due(scales))
 
     def _run(self, timer: Timer) -> None:
         try:

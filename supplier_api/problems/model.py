@@ -5,6 +5,7 @@ Three facts make one status: `base` is how far the work has come, `waiting` what
 waiting and base that is set.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -96,7 +97,8 @@ class ServiceProblem:
     """One problem.
 
     `document` holds the wire's fields of the 201 body but for status and supplierReference. The
-    desk changes a problem only while it holds the lock on its row.
+    desk changes a problem only while it holds the lock on its row. `scenario` is what a tester chose
+    for it and its changes (scenarios.model.Play.plain, by kind); None outside the sandbox.
     """
 
     tenant: str
@@ -116,6 +118,7 @@ class ServiceProblem:
     linked_to: str | None = None
     back_office_id: str | None = None
     back_office_url: str | None = None
+    scenario: Mapping[str, Any] | None = None
     version: int = 1
     id: int = 0
 

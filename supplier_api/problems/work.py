@@ -29,7 +29,7 @@ class WorkOrder:
     `decide` says that an event is awaited that decides. `standing` is where the problem stands
     apart from an undecided change, in a word of the lifecycle. `problem` holds the wire's fields of
     the problem; `subject` is the amendment, cancellation or resolution as a KCI carries it, None
-    for a problem.
+    for a problem. `scenario` is what a tester chose (scenarios.model.Play.plain, by kind).
     """
 
     id: str
@@ -40,20 +40,22 @@ class WorkOrder:
     decide: bool
     problem: Mapping[str, Any]
     subject: Mapping[str, Any] | None = None
+    scenario: Mapping[str, Any] | None = None
 
     def to_body(self) -> str:
         """Return the order as it is stored, but for its id."""
-        return orjson.dumps(
-            {
-                "kind": self.kind,
-                "tenant": self.tenant,
-                "reference": self.reference,
-                "standing": self.standing,
-                "decide": self.decide,
-                "problem": self.problem,
-                "subject": self.subject,
-            }
-        ).decode()
+        body: dict[str, Any] = {
+            "kind": self.kind,
+            "tenant": self.tenant,
+            "reference": self.reference,
+            "standing": self.standing,
+            "decide": self.decide,
+            "problem": self.problem,
+            "subject": self.subject,
+        }
+        if self.scenario is not None:
+            body["scenario"] = self.scenario
+        return orjson.dumps(body).decode()
 
     @classmethod
     def from_body(cls, order_id: str, body: str) -> "WorkOrder":

@@ -3,19 +3,18 @@
 An application of its own with a SQLite file of its own. Of the supplier it knows only the wire.
 
     app = create_app(config, machine_clock, chance)
-    app.extensions["sandbox"].sender.start()
+    app.extensions["sandbox"].start()
 """
 
 from supplier_api.sandbox.assembly import Gateway
-from supplier_api.sandbox.config import SandboxConfig, Supplier, Tenant
-from supplier_api.sandbox.database import SchemaMismatch
+from supplier_api.sandbox.config import Admin, SandboxConfig, Supplier, Tenant
 from supplier_api.sandbox.sender import Sender
 from supplier_api.sandbox.web import create_app
 
 __all__ = [
+    "Admin",
     "Gateway",
     "SandboxConfig",
-    "SchemaMismatch",
     "Sender",
     "Supplier",
     "Tenant",

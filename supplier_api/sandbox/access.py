@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from supplier_api.chance import Chance
 from supplier_api.clock import MachineClock
-from supplier_api.sandbox.config import SandboxConfig, Supplier, Tenant
+from supplier_api.sandbox.config import Admin, SandboxConfig, Supplier, Tenant
 from supplier_api.sandbox.database import Database
 from supplier_api.sandbox.tables import meta
 
@@ -22,10 +22,11 @@ KEY_BYTES = 32
 
 
 class Side(StrEnum):
-    """Which of the gateway's two faces a token opens."""
+    """Which of the gateway's faces a token opens."""
 
     TENANT = "tenant"
     SUPPLIER = "supplier"
+    ADMIN = "admin"
 
 
 class BadToken(Exception):
@@ -33,10 +34,10 @@ class BadToken(Exception):
 
 
 class WrongSide(Exception):
-    """A good token, but for the gateway's other face."""
+    """A good token, but for another of the gateway's faces."""
 
 
-Party = Tenant | Supplier
+Party = Tenant | Supplier | Admin
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Access:
         self._parties: dict[Side, dict[str, Party]] = {
             Side.TENANT: {tenant.name: tenant for tenant in config.tenants},
             Side.SUPPLIER: {supplier.name: supplier for supplier in config.suppliers},
+            Side.ADMIN: {admin.name: admin for admin in config.admins},
         }
         self._lifetime = config.token_lifetime
         self._machine = machine
@@ -104,6 +106,7 @@ class Access:
         claims = {
             "iss": ISSUER,
             "aud": side.value,
+            "scope": side.value,
             "sub": party.name,
             "iat": issued,
             "exp": issued + self._lifetime,

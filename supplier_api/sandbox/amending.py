@@ -1,10 +1,6 @@
 """What a problem looks like once an amendment is applied. Pure."""
 
-from typing import Any
-
-from supplier_api.sandbox.views import picked
-
-Document = dict[str, Any]
+from supplier_api.sandbox.documents import Document, picked
 
 REPLACED = ("problemText", "appointmentReservationId", "hazards", "onSiteRestrictions", "notes")
 CONTACTS = ("primaryContact", "secondaryContact")
@@ -20,7 +16,9 @@ def amended(problem: Document, amendment: Document) -> Document:
         if name in amendment:
             changed[name] = picked(problem.get(name, {}), "email") | amendment[name]
     if "characteristics" in amendment:
-        changed["characteristics"] = _merged(problem["characteristics"], amendment["characteristics"])
+        changed["characteristics"] = _merged(
+            problem["characteristics"], amendment["characteristics"]
+        )
     return problem | changed
 
 

@@ -1,16 +1,28 @@
-"""What a supplier's answer to a service problem means. Pure: an HTTP answer in, a verdict out."""
+"""What a supplier's answer means. Pure: an HTTP answer in, a verdict out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from marshmallow import Schema
 
 from supplier_api.problems.codes import Status
 from supplier_api.problems.limits import MESSAGE_MAX
-from supplier_api.sandbox.codes import GatewayErrorCode
+from supplier_api.sandbox.codes import CallKind, GatewayErrorCode
 from supplier_api.sandbox.courier import HttpAnswer
+from supplier_api.sandbox.documents import Document
 from supplier_api.wire import MessageError, load, messages, read_json
 
 # The published text puts this before every message that is passed on.
 PREFIX = "The supplier API returned the following message: "
+
+# The answers that take a request, and the body of each; None for one without a body.
+TAKEN: Mapping[CallKind, Mapping[int, Schema | None]] = {
+    CallKind.PROBLEM: {201: messages.SERVICE_PROBLEM, 202: None},
+    CallKind.AMENDMENT: {201: messages.AMENDMENT, 202: messages.AMENDMENT},
+    CallKind.CANCELLATION: {201: messages.CANCELLATION, 202: messages.CANCELLATION},
+    CallKind.RESOLUTION: {200: messages.RESOLUTION},
+}
+LATER = 202
 
 FAILURES = {
     400: GatewayErrorCode.MALFORMED_REQUEST,
@@ -24,9 +36,9 @@ NOT_AT_BIRTH = frozenset({Status.REJECTED, Status.CANCELLED, Status.RESOLVED, St
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """201: the supplier's view of the problem."""
+    """201 or 200: done, in the supplier's words."""
 
-    document: dict[str, Any]
+    document: Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +64,14 @@ class Failed:
 Verdict = Accepted | Deferred | Refused | Failed
 
 
-def judge(answer: HttpAnswer, problem_id: int) -> Verdict:
-    """Return what the supplier's answer to the service problem of that id means."""
-    if answer.status == 202:
-        return Deferred()
+def judge(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) -> Verdict:
+    """Return what the supplier's answer to a call of this kind means.
+
+    `expected` are fields that a body must repeat, with their values.
+    """
     try:
-        if answer.status == 201:
-            return _accepted(answer.body, problem_id)
+        if answer.status in TAKEN[kind]:
+            return _taken(kind, answer, expected)
         if answer.status == 422:
             return Refused(_passed_on(answer.body))
     except MessageError as error:
@@ -66,13 +79,21 @@ def judge(answer: HttpAnswer, problem_id: int) -> Verdict:
     return _failed(answer)
 
 
-def _accepted(body: bytes, problem_id: int) -> Verdict:
-    document = load(messages.SERVICE_PROBLEM, read_json(body))
-    if document["id"] != problem_id:
-        return _off_contract(201, [f"id: expected {problem_id}"])
-    if document["status"] in NOT_AT_BIRTH:
-        return _off_contract(201, [f"status: a new problem cannot be {document['status']}"])
-    return Accepted(document)
+def _taken(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) -> Verdict:
+    schema = TAKEN[kind][answer.status]
+    document: Document = {}
+    if schema is not None:
+        document = load(schema, read_json(answer.body))
+        wrong = [
+            f"{name}: expected {value}"
+            for name, value in expected.items()
+            if document.get(name) != value
+        ]
+        if kind is CallKind.PROBLEM and document["status"] in NOT_AT_BIRTH:
+            wrong.append(f"status: a new problem cannot be {document['status']}")
+        if wrong:
+            return _off_contract(answer.status, wrong)
+    return Deferred() if answer.status == LATER else Accepted(document)
 
 
 def _failed(answer: HttpAnswer) -> Failed:

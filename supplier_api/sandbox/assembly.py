@@ -9,13 +9,16 @@ import requests
 from supplier_api.chance import Chance
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.sandbox.access import Access
+from supplier_api.sandbox.admin import Admin
 from supplier_api.sandbox.config import SandboxConfig
 from supplier_api.sandbox.courier import Courier
 from supplier_api.sandbox.database import Database
 from supplier_api.sandbox.inbox import Inbox
 from supplier_api.sandbox.intake import Intake
 from supplier_api.sandbox.outcome import Outcome
+from supplier_api.sandbox.postman import Postman
 from supplier_api.sandbox.sender import Sender
+from supplier_api.sandbox.telling import Teller
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,19 @@ class Gateway:
     access: Access
     intake: Intake
     inbox: Inbox
+    admin: Admin
     sender: Sender
+    postman: Postman
+
+    def start(self) -> None:
+        """Begin to call suppliers and tenants, in the background."""
+        self.sender.start()
+        self.postman.start()
 
     def close(self) -> None:
-        """Stop the sender and give back what is open."""
+        """Stop what runs in the background and give back what is open."""
         self.sender.stop()
+        self.postman.stop()
         self.database.close()
 
 
@@ -43,22 +54,24 @@ def build_gateway(
     chance: Chance,
     session_factory: Callable[[], requests.Session],
 ) -> Gateway:
-    """Open the database and make every part. Nothing is sent until the sender is started."""
+    """Open the database and make every part. Nothing is sent until the gateway is started."""
     database = Database(config.database_url)
-    patience = timedelta(seconds=config.gap_patience)
-    inbox = Inbox(database, machine, business, chance, patience)
+    teller = Teller(business, chance)
+    inbox = Inbox(database, machine, teller, timedelta(seconds=config.gap_patience))
     couriers = {
         supplier.name: Courier(supplier, machine, chance, config.supplier_timeout, session_factory)
         for supplier in config.suppliers
     }
-    outcome = Outcome(business, chance)
+    outcome = Outcome(teller)
     sender = Sender(database, machine, inbox, outcome, couriers, config.supplier_timeout)
     return Gateway(
         config=config,
         chance=chance,
         database=database,
         access=Access(config, database, machine, chance),
-        intake=Intake(config, database, business, sender.wake),
+        intake=Intake(config, database, teller, sender.wake),
         inbox=inbox,
+        admin=Admin(database, teller),
         sender=sender,
+        postman=Postman(config.tenants, database, machine, teller, chance, session_factory),
     )

@@ -78,26 +78,35 @@ class Courier:
         self._token: _Token | None = None
         self._token_lock = threading.Lock()
 
-    def send(self, tenant: str, path: str, headers: Mapping[str, str], body: Any) -> HttpAnswer:
-        """POST `body` as JSON to `path` of the supplier and return its answer.
+    def send(
+        self, tenant: str, method: str, path: str, headers: Mapping[str, str], body: Any
+    ) -> HttpAnswer:
+        """Send `body` as JSON to `path` of the supplier and return its answer.
 
         A 401 is tried once more with a new token.
         """
         token = self._token_for_call(refused=None)
-        answer = self._post(tenant, path, headers, body, token)
+        answer = self._call(tenant, method, path, headers, body, token)
         if answer.status == 401:
             token = self._token_for_call(refused=token)
-            answer = self._post(tenant, path, headers, body, token)
+            answer = self._call(tenant, method, path, headers, body, token)
         return answer
 
     def close(self) -> None:
         """Close the connections that are kept for the next call."""
         self._session.close()
 
-    def _post(
-        self, tenant: str, path: str, headers: Mapping[str, str], body: Any, token: str
+    def _call(
+        self,
+        tenant: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Any,
+        token: str,
     ) -> HttpAnswer:
         return self._exchange(
+            method,
             self._supplier.url + path,
             data=json.dumps(body, ensure_ascii=False).encode(),
             headers={
@@ -121,6 +130,7 @@ class Courier:
     def _fetch_token(self) -> _Token:
         asked = self._machine.monotonic()
         answer = self._exchange(
+            "POST",
             self._supplier.token_url,
             data={"grant_type": "client_credentials"},
             auth=(self._supplier.gateway_client_id, self._supplier.gateway_client_secret),
@@ -137,10 +147,10 @@ class Courier:
             raise AccessDenied(f"its token endpoint answered {answer.status}") from None
         return _Token(value, asked + lifetime - min(REFRESH_BEFORE, lifetime / 2))
 
-    def _exchange(self, url: str, **request: Any) -> HttpAnswer:
+    def _exchange(self, method: str, url: str, **request: Any) -> HttpAnswer:
         try:
-            with self._session.post(
-                url, timeout=self._timeout, allow_redirects=False, stream=True, **request
+            with self._session.request(
+                method, url, timeout=self._timeout, allow_redirects=False, stream=True, **request
             ) as response:
                 body = response.raw.read(ANSWER_MAX, decode_content=True)
                 return HttpAnswer(response.status_code, body)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from ipaddress import ip_address
 
 from flask import Request, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -10,6 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from supplier_api.problems.limits import HEADER_MAX
 from supplier_api.sandbox.access import Access, BadToken, Party, Side
 from supplier_api.sandbox.codes import GatewayErrorCode
+from supplier_api.sandbox.documents import Document
 from supplier_api.sandbox.errors import Refusal
 from supplier_api.wire import Invalid, Malformed, read_json
 
@@ -17,8 +18,6 @@ REQUIRED_HEADERS = ("X-Request-ID", "X-Conversation-ID")
 # How testers choose an outcome at the supplier.
 SCENARIO_HEADERS = ("X-Scenario", "X-Problem-Code", "X-Kci-Delay")
 VISIBLE_ASCII = re.compile(rf"[!-~]{{1,{HEADER_MAX}}}")
-
-Document = dict[str, Any]
 
 
 def caller(access: Access, side: Side) -> Party:
@@ -33,17 +32,30 @@ def caller(access: Access, side: Side) -> Party:
         raise Refusal(401, GatewayErrorCode.NOT_AUTHORISED, [told]) from None
 
 
+def check_admin(access: Access) -> None:
+    """Raise Refusal (401), or WrongSide, unless the current request may use the admin door.
+
+    From this machine it needs no token, as long as the process listens on loopback only. The name
+    that it was called by must be this machine's, too: a page of another site cannot choose it.
+    """
+    environ = request.environ
+    called_by = request.host.rsplit(":", 1)[0]
+    here = (request.remote_addr or "", str(environ.get("SERVER_NAME", "")), called_by)
+    if not all(_is_loopback(name) for name in here):
+        caller(access, Side.ADMIN)
+
+
 def check_headers() -> None:
     """Raise Malformed or Invalid when the headers of the current request are not as required."""
     _refuse(*_header_findings(request))
 
 
-def document(load: Callable[[object], Document]) -> Document:
+def document(load: Callable[[object], Document], *, with_headers: bool = True) -> Document:
     """Return the current request's body as `load` reads it, its headers checked as well.
 
     Raises Malformed with all that is missing or of a wrong type, or else Invalid with all the rest.
     """
-    malformed, invalid = _header_findings(request)
+    malformed, invalid = _header_findings(request) if with_headers else ([], [])
     try:
         read = load(read_json(_body(request)))
     except Malformed as error:
@@ -60,6 +72,13 @@ def headers_for_supplier() -> dict[str, str]:
     """Return the headers of the current request that its supplier gets as they are."""
     names = ("X-Conversation-ID", *SCENARIO_HEADERS)
     return {name: request.headers[name] for name in names if name in request.headers}
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return name == "localhost"
 
 
 def _header_findings(incoming: Request) -> tuple[list[str], list[str]]:

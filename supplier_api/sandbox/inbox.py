@@ -6,16 +6,19 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from supplier_api.chance import Chance
-from supplier_api.clock import BusinessClock, MachineClock, to_wire
+from supplier_api.clock import MachineClock
 from supplier_api.observability import get_logger
-from supplier_api.sandbox import records, updates
+from supplier_api.sandbox import updates
 from supplier_api.sandbox.codes import FINAL, GatewayStatus
 from supplier_api.sandbox.config import Supplier
 from supplier_api.sandbox.database import Database
+from supplier_api.sandbox.documents import picked
 from supplier_api.sandbox.errors import invalid, not_found
 from supplier_api.sandbox.order import Step, steps
-from supplier_api.sandbox.records import Kci, Problem
+from supplier_api.sandbox.records import calls, changes, kcis, problems, told
+from supplier_api.sandbox.records.kcis import Kci
+from supplier_api.sandbox.records.problems import Problem
+from supplier_api.sandbox.telling import Teller
 
 log = get_logger(__name__)
 
@@ -44,15 +47,13 @@ class Inbox:
         self,
         database: Database,
         machine: MachineClock,
-        business: BusinessClock,
-        chance: Chance,
+        teller: Teller,
         patience: timedelta,
     ) -> None:
         """Wait `patience` of machine time for a missing number."""
         self._database = database
         self._machine = machine
-        self._business = business
-        self._chance = chance
+        self._teller = teller
         self._patience = patience
 
     def take(self, supplier: Supplier, document: Mapping[str, Any]) -> None:
@@ -67,54 +68,54 @@ class Inbox:
         """Go on behind the numbers that have been waited for long enough."""
 
         def pass_all(connection: Connection) -> None:
-            for problem_id in records.problems_with_kept_kcis(connection):
-                self.catch_up(connection, records.get_problem(connection, problem_id))
+            for problem_id in kcis.problems_with_kept(connection):
+                self.catch_up(connection, problems.get(connection, problem_id))
 
-        if self._database.read(records.problems_with_kept_kcis):
+        if self._database.read(kcis.problems_with_kept):
             self._database.write(pass_all)
 
     def catch_up(self, connection: Connection, problem: Problem) -> None:
         """Let every kept KCI whose turn it is have its effect."""
-        if records.awaits_answer(connection, problem.id):
+        if calls.awaits_answer(connection, problem.id):
             return
-        kept = records.kept_arrivals(connection, problem.id)
+        kept = kcis.kept(connection, problem.id)
         due = steps(problem.next_number, kept, self._machine.now(), self._patience)
         for step in due:
             if step.missing:
                 self._mark_gap(connection, problem, step.missing)
             self._apply(connection, problem, step)
         if due:
-            records.save_problem(connection, problem)
+            problems.save(connection, problem)
 
     def _take(
         self, connection: Connection, supplier: Supplier, document: Mapping[str, Any]
     ) -> None:
-        problem = records.find_problem(connection, document["serviceProblem"]["id"])
+        problem = problems.find(connection, document["serviceProblem"]["id"])
         if problem is None or problem.supplier != supplier.name:
             raise not_found(422, "serviceProblem.id: no service problem of that id was sent to you")
         kci_id = document["id"].lower()  # a UUID is the same in capitals
-        if records.kci_exists(connection, supplier.name, kci_id):
+        if kcis.exists(connection, supplier.name, kci_id):
             return
         number = document["sequenceNumber"]
-        if records.number_is_used(connection, problem.id, number):
+        if kcis.number_is_used(connection, problem.id, number):
             raise invalid(f"sequenceNumber: {number} belongs to a KCI of another id")
         if problem.final_number is not None and number > problem.final_number:
             raise invalid(
                 f"sequenceNumber: {number} is behind the end of the problem; "
                 f"the last that can be taken is {problem.final_number}"
             )
-        received_on = to_wire(self._business.now(problem.tenant))
+        received_on = self._teller.now(problem.tenant)
         kci = Kci(kci_id, problem.id, number, dict(document), received_on)
-        records.keep_kci(connection, supplier.name, kci, self._machine.now())
+        kcis.keep(connection, supplier.name, kci, self._machine.now())
         if document["serviceProblem"]["status"] in FINAL and number >= problem.next_number:
             problem.final_number = number
-            records.save_problem(connection, problem)
+            problems.save(connection, problem)
         self.catch_up(connection, problem)
 
     def _apply(self, connection: Connection, problem: Problem, step: Step) -> None:
-        kci = records.take_kci(connection, problem.id, step.number)
+        kci = kcis.take(connection, problem.id, step.number)
         self._tell_tenant(connection, problem, kci, late=step.late)
-        problem.updated = to_wire(self._business.now(problem.tenant))
+        self._teller.touch(problem)
         if step.late:
             return
         problem.next_number = step.number + 1
@@ -127,14 +128,19 @@ class Inbox:
         if "serviceProblemResolution" in kci.body:
             resolution = kci.body["serviceProblemResolution"]
             # What comes late brings no news of a resolution that is known.
-            resolution_id = records.save_resolution(
-                connection, problem.id, resolution, only_new=late
-            )
-        head = {"id": str(self._chance.uuid(problem.tenant)), "receivedOn": kci.received_on}
-        records.add_update(connection, problem.id, head | updates.of_kci(kci.body), resolution_id)
+            resolution_id = told.save_resolution(connection, problem.id, resolution, only_new=late)
+        for kind, change in updates.closed_changes(kci.body).items():
+            changes.close(connection, problem.id, kind, change["id"], change["status"])
+        self._teller.tell(
+            connection,
+            problem,
+            updates.of_kci(kci.body),
+            resolution_id=resolution_id,
+            received_on=kci.received_on,
+        )
 
     def _mark_gap(self, connection: Connection, problem: Problem, missing: range) -> None:
-        records.mark_gap(connection, problem.id, missing, self._machine.now())
+        kcis.mark_gap(connection, problem.id, missing, self._machine.now())
         log.warning(
             "KCI numbers missing",
             gateway_id=problem.id,
@@ -150,5 +156,4 @@ def _follow(problem: Problem, entity: Mapping[str, Any]) -> None:
         return
     problem.status = entity["status"]
     problem.reference = entity.get("supplierReference", problem.reference)
-    changed = {name: entity[name] for name in FOLLOWED if name in entity}
-    problem.document = problem.document | changed
+    problem.document = problem.document | picked(entity, *FOLLOWED)

@@ -1,18 +1,25 @@
-"""The one message of the tenants' API that the supplier's lacks: *tenant-create*, field by field.
+"""What tenants and testers send, field by field.
 
-`serviceId` and `serviceSpecification` are taken besides, as *tenant-get 1.17* shows them.
+A problem is as *tenant-create* has it; `serviceId` and `serviceSpecification` are taken besides, as
+*tenant-get 1.17* shows them. Amendments and cancellations are its objects without what the gateway
+makes itself.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from marshmallow import ValidationError
+from marshmallow import ValidationError, validates_schema
 
-from supplier_api.problems.codes import ProblemType
+from supplier_api.problems.codes import CancellationReason, ProblemType
 from supplier_api.problems.limits import SERVICE_ID_MAX
-from supplier_api.wire.fields import Id, Items, Object, Text
+from supplier_api.sandbox.codes import UpdateType
+from supplier_api.wire.fields import Code, Flag, Id, Items, Object, Text, long_text
+from supplier_api.wire.loading import Message
 from supplier_api.wire.messages import (
     SERVICE_SPECIFICATION,
     SITE,
+    Fields,
     characteristics,
     contact,
     make,
@@ -62,55 +69,128 @@ _ADDRESS = make(
     },
 )
 
-TENANT_PROBLEM = make(
-    "TenantServiceProblem",
+TENANT_PROBLEM_FIELDS: Fields = {
+    "externalIdentifier": Text(
+        "The communications provider (CP) identifier for the problem. Used for reference "
+        "purposes only",
+        "DS-2345432345345",
+        maximum=EXTERNAL_IDENTIFIER_MAX,
+    ),
+    "problemType": Word(
+        PROBLEM_TYPE,
+        "The type of problem being raised. This will be advised or inferred as part of the "
+        "service test result",
+        "PERFORMANCE",
+        in_spite=frozenset(ProblemType),
+    ),
+    "problemText": problem_text(required=True),
+    "serviceId": Text(
+        "Identifier of an existing live service, if not that of the service test",
+        "SI2345432345345",
+        maximum=SERVICE_ID_MAX,
+    ),
+    "serviceSpecification": Object(
+        SERVICE_SPECIFICATION, "Details of a service the supplier provides at the address"
+    ),
+    "address": Object(_ADDRESS, "Address identifier for location"),
+    "supplier": Word(
+        SUPPLIER,
+        "System identifier for a supplier on the gateway that is associated with this service",
+        "DUMMY_SUPPLIER",
+    ),
+    "serviceTestId": Id(
+        "Identifier of a current service test that has been performed against the service "
+        "prior to raising the service problem",
+        123,
+        required=True,
+    ),
+    "characteristics": characteristics(required=True),
+    "primaryContact": contact(required=True),
+    "secondaryContact": contact(),
+    "appointmentReservationId": Id(
+        "Unique identifier for the reserved appointment (if applicable)", 345
+    ),
+    "parentServiceProblemId": Id(
+        "Unique reference for an issue that is believed to be related, for example a "
+        "multiline network outage",
+        2443435345,
+    ),
+    **SITE,
+    "notes": notes(required=True),
+}
+TENANT_PROBLEM = make("TenantServiceProblemRequest", TENANT_PROBLEM_FIELDS)
+
+AMENDABLE: Fields = {
+    "problemText": problem_text(),
+    "escalationRequest": Flag(
+        "Request to escalate the problem based on agreed SLA's.", example=True
+    ),
+    "characteristics": characteristics(),
+    "primaryContact": contact(),
+    "secondaryContact": contact(),
+    "appointmentReservationId": Id("Unique identifier for the new reserved appointment", 345),
+    **SITE,
+    "notes": notes(),
+}
+
+
+class AmendmentMessage(Message):
+    """A message that names at least one field to amend."""
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def check_names_something(
+        self, _data: Mapping[str, Any], original: Mapping[str, Any], **_more: object
+    ) -> None:
+        """Raise ValidationError if nothing that can be amended was sent."""
+        if AMENDABLE.keys().isdisjoint(original):
+            raise ValidationError(f"expected at least one of {', '.join(AMENDABLE)} to amend")
+
+
+TENANT_AMENDMENT_FIELDS: Fields = {
+    "serviceProblemId": Id(
+        "Unique reference identifying the service problem to be amended", 123, required=True
+    ),
+    **AMENDABLE,
+}
+TENANT_AMENDMENT = make(
+    "TenantServiceProblemAmendmentRequest", TENANT_AMENDMENT_FIELDS, AmendmentMessage
+)
+
+TENANT_CANCELLATION_FIELDS: Fields = {
+    "serviceProblemId": Id(
+        "Unique reference identifying the service problem to be cancelled", 123, required=True
+    ),
+    "reasonCode": Code(
+        CancellationReason,
+        "Codes representing reason for cancellation of the service problem",
+        "CUSTOMER_NETWORK_ISSUE",
+        required=True,
+    ),
+    "text": long_text(
+        "Textual reason for cancellation - provides more context as applicable",
+        "Issue appears to have rectified itself.",
+    ),
+}
+TENANT_CANCELLATION = make("TenantServiceProblemCancellationRequest", TENANT_CANCELLATION_FIELDS)
+
+
+ADMIN_UPDATE = make(
+    "AdminUpdate",
     {
-        "externalIdentifier": Text(
-            "The communications provider (CP) identifier for the problem. Used for reference "
-            "purposes only",
-            "DS-2345432345345",
-            maximum=EXTERNAL_IDENTIFIER_MAX,
-        ),
-        "problemType": Word(
-            PROBLEM_TYPE,
-            "The type of problem being raised. This will be advised or inferred as part of the "
-            "service test result",
-            "PERFORMANCE",
-            in_spite=frozenset(ProblemType),
-        ),
-        "problemText": problem_text(required=True),
-        "serviceId": Text(
-            "Identifier of an existing live service, if not that of the service test",
-            "SI2345432345345",
-            maximum=SERVICE_ID_MAX,
-        ),
-        "serviceSpecification": Object(
-            SERVICE_SPECIFICATION, "Details of a service the supplier provides at the address"
-        ),
-        "address": Object(_ADDRESS, "Address identifier for location"),
-        "supplier": Word(
-            SUPPLIER,
-            "System identifier for a supplier on the gateway that is associated with this service",
-            "DUMMY_SUPPLIER",
-        ),
-        "serviceTestId": Id(
-            "Identifier of a current service test that has been performed against the service "
-            "prior to raising the service problem",
-            123,
+        "problem": Id("The service problem that the update is about", 123, required=True),
+        "updateType": Code(
+            UpdateType,
+            "Type of the update: ACTION_REQUIRED or INFORMATIONAL",
+            "ACTION_REQUIRED",
+            without=(UpdateType.ERROR,),
             required=True,
         ),
-        "characteristics": characteristics(required=True),
-        "primaryContact": contact(required=True),
-        "secondaryContact": contact(),
-        "appointmentReservationId": Id(
-            "Unique identifier for the reserved appointment (if applicable)", 345
+        "type": Text(
+            "Type of its action (CONTACT_CUSTOMER, CONTACT_REAPPOINT) or of its information "
+            "(RESCHEDULED, RESUBMIT)",
+            "CONTACT_CUSTOMER",
+            required=True,
         ),
-        "parentServiceProblemId": Id(
-            "Unique reference for an issue that is believed to be related, for example a "
-            "multiline network outage",
-            2443435345,
-        ),
-        **SITE,
-        "notes": notes(required=True),
+        "text": long_text("Textual information about this update", "Please ring the customer."),
     },
 )

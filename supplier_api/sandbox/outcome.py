@@ -1,64 +1,137 @@
 """What the supplier's verdict makes of a problem, and what the tenant is told of it."""
 
-from collections.abc import Sequence
-from typing import Any
-
 from sqlalchemy import Connection
 
-from supplier_api.chance import Chance
-from supplier_api.clock import BusinessClock, to_wire
-from supplier_api.problems.codes import ReasonCode, Status
-from supplier_api.sandbox import records, updates
+from supplier_api.problems.codes import Status
+from supplier_api.sandbox.amending import amended
 from supplier_api.sandbox.answers import Accepted, Deferred, Failed, Refused, Verdict
-from supplier_api.sandbox.codes import GatewayErrorCode, GatewayStatus
-from supplier_api.sandbox.records import Problem
+from supplier_api.sandbox.codes import (
+    FINAL,
+    CallKind,
+    ChangeState,
+    GatewayErrorCode,
+    GatewayStatus,
+    InformationType,
+)
+from supplier_api.sandbox.documents import Document
+from supplier_api.sandbox.records import changes, kcis, told
+from supplier_api.sandbox.records.calls import Call
+from supplier_api.sandbox.records.changes import Change
+from supplier_api.sandbox.records.problems import Problem
+from supplier_api.sandbox.telling import Teller
+from supplier_api.sandbox.updates import CHANGE_NAMES, of_gateway
+from supplier_api.sandbox.views import change_view
 
-Document = dict[str, Any]
+# What the supplier's 202 makes of the problem.
+ASKED = {
+    CallKind.AMENDMENT: Status.PENDING_AMENDMENT,
+    CallKind.CANCELLATION: Status.PENDING_CANCELLATION,
+}
 
 
 class Outcome:
     """Applies verdicts inside the caller's transaction."""
 
-    def __init__(self, business: BusinessClock, chance: Chance) -> None:
-        """Date what happens by business time."""
-        self._business = business
-        self._chance = chance
+    def __init__(self, teller: Teller) -> None:
+        """Tell tenants by `teller`."""
+        self._teller = teller
 
-    def apply(self, connection: Connection, problem: Problem, verdict: Verdict) -> None:
-        """Move the problem to where the verdict takes it. The caller saves it."""
-        problem.updated = to_wire(self._business.now(problem.tenant))
+    def apply(self, connection: Connection, call: Call, problem: Problem, verdict: Verdict) -> None:
+        """Move the problem to where the verdict on a call takes it. The caller saves it."""
+        self._teller.touch(problem)
+        if call.kind is CallKind.PROBLEM:
+            self._raised(connection, problem, verdict)
+        elif call.kind is CallKind.RESOLUTION:
+            self._answered(connection, call, problem, verdict)
+        else:
+            self._changed(connection, call, problem, verdict)
+
+    # ---- a new problem
+
+    def _raised(self, connection: Connection, problem: Problem, verdict: Verdict) -> None:
         match verdict:
             case Accepted(document):
-                self._accept(connection, problem, document)
-            case Deferred():
-                pass
-            case Refused(messages):
+                self._acknowledge(connection, problem, document)
+            case Refused():
                 problem.status = Status.REJECTED
                 problem.final_number = 0
-                self._tell_error(connection, problem, GatewayErrorCode.INVALID_REQUEST, messages)
-            case Failed(code, messages):
+            case Failed():
                 problem.status = GatewayStatus.FAILED_TO_SEND
-                self._tell_error(connection, problem, code, messages)
+        self._tell_trouble(connection, problem, verdict, {})
 
-    def _accept(self, connection: Connection, problem: Problem, document: Document) -> None:
+    def _acknowledge(self, connection: Connection, problem: Problem, document: Document) -> None:
         problem.status = document["status"]
         problem.reference = document.get("supplierReference")
         specification = document["serviceSpecification"]
         problem.document = problem.document | {"serviceSpecification": specification}
-        self._tell(connection, problem, updates.of_gateway(ReasonCode.ACKNOWLEDGED))
+        self._teller.tell(connection, problem, of_gateway(InformationType.ACKNOWLEDGED))
         if document["status"] == Status.IN_PROGRESS:
-            self._tell(connection, problem, updates.of_gateway(ReasonCode.COMMITTED))
+            self._teller.tell(connection, problem, of_gateway(InformationType.COMMITTED))
 
-    def _tell_error(
+    # ---- an amendment or a cancellation
+
+    def _changed(
+        self, connection: Connection, call: Call, problem: Problem, verdict: Verdict
+    ) -> None:
+        assert call.subject_id is not None
+        change = changes.move(connection, call.subject_id, _state_of_change(verdict))
+        match verdict:
+            case Accepted():
+                self._apply(connection, problem, change)
+            case Deferred() if problem.status not in FINAL:
+                problem.status = ASKED[change.kind]
+        self._tell_trouble(connection, problem, verdict, _shown(change))
+
+    def _apply(self, connection: Connection, problem: Problem, change: Change) -> None:
+        done = InformationType.AMENDED
+        if change.kind is CallKind.AMENDMENT:
+            problem.document = amended(problem.document, change.document)
+        else:
+            done = InformationType.CANCELLED
+            problem.status = Status.CANCELLED
+            # Nothing comes after the end but what is here and waits for an earlier number.
+            highest = kcis.highest_number(connection, problem.id)
+            problem.final_number = max(problem.next_number - 1, highest)
+        self._teller.tell(connection, problem, of_gateway(done) | _shown(change))
+
+    # ---- the answer to a resolution
+
+    def _answered(
+        self, connection: Connection, call: Call, problem: Problem, verdict: Verdict
+    ) -> None:
+        if isinstance(verdict, Accepted):
+            told.save_resolution(connection, problem.id, verdict.document)
+        self._tell_trouble(connection, problem, verdict, {}, resolution_id=call.subject_id)
+
+    def _tell_trouble(
         self,
         connection: Connection,
         problem: Problem,
-        code: GatewayErrorCode,
-        messages: Sequence[str],
+        verdict: Verdict,
+        about: Document,
+        *,
+        resolution_id: int | None = None,
     ) -> None:
-        uuid = str(self._chance.uuid(problem.tenant))
-        self._tell(connection, problem, updates.of_error(uuid, code, messages))
+        """Tell the tenant of a refusal or a failure, if the verdict is one."""
+        if not isinstance(verdict, Refused | Failed):
+            return
+        code = verdict.code if isinstance(verdict, Failed) else GatewayErrorCode.INVALID_REQUEST
+        self._teller.tell_error(
+            connection, problem, code, verdict.messages, about, resolution_id=resolution_id
+        )
 
-    def _tell(self, connection: Connection, problem: Problem, update: Document) -> None:
-        head = {"id": str(self._chance.uuid(problem.tenant)), "receivedOn": problem.updated}
-        records.add_update(connection, problem.id, head | update)
+
+def _state_of_change(verdict: Verdict) -> ChangeState:
+    match verdict:
+        case Accepted():
+            return ChangeState.COMPLETED
+        case Deferred():
+            return ChangeState.PENDING
+        case Refused():
+            return ChangeState.REJECTED
+        case Failed():
+            return ChangeState.FAILED_TO_SEND
+
+
+def _shown(change: Change) -> Document:
+    return {CHANGE_NAMES[change.kind]: change_view(change)}

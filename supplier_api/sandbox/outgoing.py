@@ -3,15 +3,12 @@
 The gateway makes the references of tests and appointments from the ids it is given.
 """
 
-from typing import Any
-
 from supplier_api.sandbox.codes import CallKind
+from supplier_api.sandbox.documents import Document
 from supplier_api.sandbox.errors import invalid
 from supplier_api.sandbox.records.calls import Call
 from supplier_api.sandbox.records.changes import Change
 from supplier_api.sandbox.records.problems import Problem
-
-Document = dict[str, Any]
 
 # Each service test stands for the service of its number; all of them are of this kind.
 SERVICE_DIGITS = 13

@@ -1,20 +1,28 @@
-"""The gateway's paths: for tenants, suppliers, tokens, and whoever watches the process."""
+"""The gateway's paths: for tenants, suppliers, testers, and whoever watches the process."""
 
-from collections.abc import Mapping
 from typing import cast
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, current_app, jsonify
+from flask_smorest import Blueprint as Described
 
 from supplier_api.problems.limits import ID_MAX
-from supplier_api.sandbox import door
+from supplier_api.sandbox import door, messages, shown
 from supplier_api.sandbox.access import Side
 from supplier_api.sandbox.assembly import Gateway
+from supplier_api.sandbox.codes import CallKind
 from supplier_api.sandbox.config import Supplier, Tenant
+from supplier_api.sandbox.description import describe, path_id
+from supplier_api.sandbox.documents import Document
 from supplier_api.sandbox.errors import not_found
-from supplier_api.sandbox.messages import TENANT_PROBLEM
+from supplier_api.sandbox.intake import unknown_resolution
 from supplier_api.sandbox.tables import meta
-from supplier_api.wire import load, load_kci
+from supplier_api.wire import KCI, load, load_kci
+from supplier_api.wire.messages import RESOLUTION_ANSWER_REQUEST
 
+tenants = Described("tenants", __name__, description="What tenants ask for and see")
+suppliers = Described("suppliers", __name__, description="What suppliers tell")
+testers = Described("testers", __name__, description="What no supplier can make happen")
+described = (tenants, suppliers, testers)
 routes = Blueprint("sandbox", __name__)
 
 Answer = tuple[Response, int]
@@ -25,41 +33,143 @@ def gateway() -> Gateway:
     return cast("Gateway", current_app.extensions["sandbox"])
 
 
-@routes.post("/service-problems")
+@tenants.route("/service-problems", methods=["POST"])
+@tenants.doc(
+    **describe(
+        "service-problems",
+        Side.TENANT,
+        {
+            201: (
+                shown.SERVICE_PROBLEM,
+                "Problem request was received by the gateway and will be acknowledged later",
+            )
+        },
+        request=messages.TENANT_PROBLEM,
+        scenario=True,
+    )
+)
 def raise_problem() -> Answer:
-    """Take a service problem (*tenant-create*): 201 with the gateway's view of it."""
-    tenant = cast("Tenant", door.caller(gateway().access, Side.TENANT))
-    document = door.document(lambda data: load(TENANT_PROBLEM, data))
+    """Create a problem/incident for an active service owned by the communications provider (CP).
+
+    The problem is sent to its supplier for processing; further updates follow.
+    """
+    tenant = _tenant()
+    document = door.document(lambda data: load(messages.TENANT_PROBLEM, data))
     view = gateway().intake.raise_problem(tenant, door.headers_for_supplier(), document)
     return jsonify(view), 201
 
 
-@routes.get("/service-problems/<problem_id>")
-def show_problem(problem_id: str) -> Answer:
-    """Show a service problem with its updates (*tenant-get 1.17*)."""
-    tenant = cast("Tenant", door.caller(gateway().access, Side.TENANT))
+@tenants.route(
+    "/service-problems/<id>",
+    methods=["GET"],
+    parameters=[path_id("Find details relating to the specified service problem")],
+)
+@tenants.doc(
+    **describe(
+        "service-problem",
+        Side.TENANT,
+        {200: (shown.SERVICE_PROBLEM, "The service problem and its updates")},
+        errors=(400, 401, 403, 404, 422, 500, 503),
+    )
+)
+def show_problem(**path: str) -> Answer:
+    """Retrieve current service problem details including updates (KCIs)."""
+    tenant = _tenant()
     door.check_headers()
-    return jsonify(gateway().intake.show(tenant, _id(problem_id))), 200
+    problem_id = _id(path["id"])
+    if problem_id is None:
+        raise not_found(404, "id: you have no service problem of that id")
+    return jsonify(gateway().intake.show(tenant, problem_id)), 200
 
 
-@routes.post("/kcis")
+@tenants.route("/service-problem-amendments", methods=["POST"])
+@tenants.doc(
+    **describe(
+        "service-problem-amendments",
+        Side.TENANT,
+        {201: (shown.AMENDMENT, "The amendment was received by the gateway")},
+        request=messages.TENANT_AMENDMENT,
+        scenario=True,
+    )
+)
+def amend() -> Answer:
+    """Request to amend an inflight service problem: only the fields supplied are changed."""
+    tenant = _tenant()
+    document = door.document(lambda data: load(messages.TENANT_AMENDMENT, data))
+    return _change(tenant, CallKind.AMENDMENT, document)
+
+
+@tenants.route("/service-problem-cancellations", methods=["POST"])
+@tenants.doc(
+    **describe(
+        "service-problem-cancellations",
+        Side.TENANT,
+        {201: (shown.CANCELLATION, "The cancellation was received by the gateway")},
+        request=messages.TENANT_CANCELLATION,
+        scenario=True,
+    )
+)
+def cancel() -> Answer:
+    """Request to cancel an inflight service problem."""
+    tenant = _tenant()
+    document = door.document(lambda data: load(messages.TENANT_CANCELLATION, data))
+    return _change(tenant, CallKind.CANCELLATION, document)
+
+
+@tenants.route(
+    "/service-problem-resolutions/<id>",
+    methods=["PATCH"],
+    parameters=[path_id("The gateway's id of the resolution, as the update that asks shows it")],
+)
+@tenants.doc(
+    **describe(
+        "service-problem-resolutions",
+        Side.TENANT,
+        {200: (shown.RESOLUTION, "The tenant's word was received by the gateway")},
+        request=RESOLUTION_ANSWER_REQUEST,
+        scenario=True,
+    )
+)
+def answer_resolution(**path: str) -> Answer:
+    """Accept or reject the resolution of a service problem."""
+    tenant = _tenant()
+    document = door.document(lambda data: load(RESOLUTION_ANSWER_REQUEST, data))
+    resolution_id = _id(path["id"])
+    if resolution_id is None:
+        raise unknown_resolution()
+    headers = door.headers_for_supplier()
+    view = gateway().intake.answer_resolution(tenant, resolution_id, headers, document)
+    return jsonify(view), 200
+
+
+@suppliers.route("/kcis", methods=["POST"])
+@suppliers.doc(
+    **describe("kcis", Side.SUPPLIER, {204: (None, "The update was taken")}, request=KCI)
+)
 def take_kci() -> tuple[str, int]:
-    """Take an update from a supplier (Supplier Updates API): 204 once it is kept."""
+    """Take an update (KCI) from a supplier.
+
+    The same id again changes nothing. Updates take effect in the order of their numbers.
+    """
     supplier = cast("Supplier", door.caller(gateway().access, Side.SUPPLIER))
     gateway().inbox.take(supplier, door.document(load_kci))
     return "", 204
 
 
-@routes.post("/auth/tenant/access-token")
-def tenant_token() -> Answer:
-    """Give a tenant a token."""
-    return _token(Side.TENANT)
-
-
-@routes.post("/auth/supplier/access-token")
-def supplier_token() -> Answer:
-    """Give a supplier a token."""
-    return _token(Side.SUPPLIER)
+@testers.route("/admin/updates", methods=["POST"])
+@testers.doc(
+    **describe(
+        "admin-updates",
+        Side.ADMIN,
+        {201: (shown.MADE, "The update was added to the problem")},
+        request=messages.ADMIN_UPDATE,
+    )
+)
+def make_update() -> Answer:
+    """Make an update to which no supplier's KCI leads: RESCHEDULED, RESUBMIT, CONTACT_..."""
+    door.check_admin(gateway().access)
+    document = door.document(lambda data: load(messages.ADMIN_UPDATE, data), with_headers=False)
+    return jsonify(gateway().admin.make_update(document)), 201
 
 
 @routes.get("/health/live")
@@ -75,42 +185,17 @@ def ready() -> Answer:
     return jsonify(status="ready"), 200
 
 
-def _token(side: Side) -> Answer:
-    """Answer a client_credentials request (RFC 6749, section 4.4)."""
-    grant_type = request.form.get("grant_type")
-    if grant_type is None:
-        return _token_answer({"error": "invalid_request"}, 400)
-    if grant_type != "client_credentials":
-        return _token_answer({"error": "unsupported_grant_type"}, 400)
-    client_id, client_secret = _client()
-    grant = gateway().access.grant(side, client_id, client_secret)
-    if grant is None:
-        answer, status = _token_answer({"error": "invalid_client"}, 401)
-        answer.headers["WWW-Authenticate"] = 'Basic realm="sandbox-gateway"'
-        return answer, status
-    told: Mapping[str, str | int] = {
-        "access_token": grant.token,
-        "token_type": "Bearer",
-        "expires_in": grant.expires_in,
-    }
-    return _token_answer(told, 200)
+def _tenant() -> Tenant:
+    return cast("Tenant", door.caller(gateway().access, Side.TENANT))
 
 
-def _client() -> tuple[str, str]:
-    """Return the client's id and secret, from HTTP Basic or else from the form."""
-    basic = request.authorization
-    if basic is not None and basic.type == "basic":
-        return basic.username or "", basic.password or ""
-    return request.form.get("client_id", ""), request.form.get("client_secret", "")
+def _change(tenant: Tenant, kind: CallKind, document: Document) -> Answer:
+    view = gateway().intake.change(tenant, kind, door.headers_for_supplier(), document)
+    return jsonify(view), 201
 
 
-def _token_answer(body: Mapping[str, str | int], status: int) -> Answer:
-    answer = jsonify(body)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer, status
-
-
-def _id(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX)):
+def _id(text: str) -> int | None:
+    """Return the id that a path names, None if it cannot be one."""
+    if text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX)) and int(text) <= ID_MAX:
         return int(text)
-    raise not_found(404, "id: you have no service problem of that id")
+    return None

@@ -1,8 +1,9 @@
 """Sends what tenants asked for to the suppliers, after the tenants had their answer.
 
-What is to be sent is a row that outlives a restart. A call that never left is sent by the next
-process. A call that was under way when the process ended may have reached the supplier, and nothing
-is sent twice: its problem becomes FAILED_TO_SEND with GATEWAY_FAULT.
+What is to be sent is a row that outlives a restart. The calls about one problem are sent one after
+the other. A call that never left is sent by the next process. A call that was under way when the
+process ended may have reached the supplier, and nothing is sent twice: it has failed, with
+GATEWAY_FAULT.
 """
 
 import queue
@@ -13,14 +14,17 @@ from sqlalchemy import Connection
 
 from supplier_api.clock import MachineClock
 from supplier_api.observability import bind, get_logger
-from supplier_api.sandbox import answers, records
+from supplier_api.sandbox import answers, outgoing
 from supplier_api.sandbox.answers import Failed, Verdict
-from supplier_api.sandbox.codes import GatewayErrorCode, GatewayStatus
+from supplier_api.sandbox.codes import CallKind, GatewayErrorCode, GatewayStatus
 from supplier_api.sandbox.courier import AccessDenied, Courier, SupplierSilent, SupplierUnreachable
 from supplier_api.sandbox.database import Database
+from supplier_api.sandbox.documents import Document, picked
 from supplier_api.sandbox.inbox import Inbox
 from supplier_api.sandbox.outcome import Outcome
-from supplier_api.sandbox.records import Call, Problem
+from supplier_api.sandbox.records import calls, problems
+from supplier_api.sandbox.records.calls import Call
+from supplier_api.sandbox.records.problems import Problem
 
 log = get_logger(__name__)
 
@@ -89,7 +93,7 @@ class Sender:
 
     def recover(self) -> None:
         """Settle the calls that an earlier process left under way."""
-        for call_id in self._database.read(records.calls_in_flight):
+        for call_id in self._database.read(calls.in_flight):
             self._settle(call_id, STOPPED)
 
     def run_due(self) -> None:
@@ -103,6 +107,7 @@ class Sender:
         for call_id, end in list(self._give_up_at.items()):
             if end <= now:
                 self._settle(call_id, self._timed_out())
+                self.wake()  # the thread that still waits cannot send the problem's next call
         self._inbox.pass_gaps()
 
     # ---- the threads
@@ -145,9 +150,14 @@ class Sender:
             self._settle(call.id, verdict)
 
     def _ask(self, call: Call, problem: Problem) -> Verdict:
+        if call.kind is not CallKind.PROBLEM and problem.status == GatewayStatus.FAILED_TO_SEND:
+            told = f"Service problem {problem.id} could not be sent, so nothing about it was"
+            return Failed(GatewayErrorCode.INVALID_REQUEST, [told])
         courier = self._couriers[problem.supplier]
+        method = outgoing.METHODS.get(call.kind, "POST")
+        body = outgoing.completed(call, problem)
         try:
-            answer = courier.send(problem.tenant, "/service-problems", call.headers, call.body)
+            answer = courier.send(problem.tenant, method, call.path, call.headers, body)
         except SupplierSilent:
             return self._timed_out()
         except SupplierUnreachable as error:
@@ -157,18 +167,18 @@ class Sender:
             told = f"The supplier API gave the gateway no access: {error}"
             return Failed(GatewayErrorCode.NOT_AUTHORISED, [told])
         log.info("supplier answered", status=answer.status)
-        return answers.judge(answer, problem.id)
+        return answers.judge(call.kind, answer, _expected(call))
 
     def _settle(self, call_id: int, verdict: Verdict) -> None:
         """Apply a verdict, once: the first one counts. Then the KCIs that waited for it."""
 
         def settle(connection: Connection) -> None:
-            call = records.settle_call(connection, call_id)
+            call = calls.settle(connection, call_id)
             if call is None:
                 return
-            problem = records.get_problem(connection, call.problem_id)
-            self._outcome.apply(connection, problem, verdict)
-            records.save_problem(connection, problem)
+            problem = problems.get(connection, call.problem_id)
+            self._outcome.apply(connection, call, problem, verdict)
+            problems.save(connection, problem)
             self._inbox.catch_up(connection, problem)
 
         self._database.write(settle)
@@ -180,11 +190,20 @@ class Sender:
 
 
 def _claim(connection: Connection) -> tuple[Call, Problem] | None:
-    """Mark the oldest waiting call as under way; return it and its problem, or None."""
-    call = records.claim_call(connection)
+    """Mark the oldest call whose turn it is as under way; return it and its problem, or None."""
+    call = calls.claim(connection)
     if call is None:
         return None
-    problem = records.get_problem(connection, call.problem_id)
-    problem.status = GatewayStatus.SENT_TO_SUPPLIER
-    records.save_problem(connection, problem)
+    problem = problems.get(connection, call.problem_id)
+    if call.kind is CallKind.PROBLEM:
+        problem.status = GatewayStatus.SENT_TO_SUPPLIER
+        problems.save(connection, problem)
     return call, problem
+
+
+def _expected(call: Call) -> Document:
+    """Return what the supplier's answer must repeat."""
+    if call.kind is CallKind.RESOLUTION:
+        reference = call.path.removeprefix(outgoing.RESOLUTIONS)
+        return {"supplierReference": reference, "status": call.body["status"]}
+    return picked(call.body, "id", "serviceProblemId")

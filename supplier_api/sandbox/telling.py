@@ -1,7 +1,6 @@
 """Puts what tenants are told on record."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -9,10 +8,9 @@ from supplier_api.chance import Chance
 from supplier_api.clock import BusinessClock, to_wire
 from supplier_api.sandbox import updates
 from supplier_api.sandbox.codes import GatewayErrorCode
+from supplier_api.sandbox.documents import Document
 from supplier_api.sandbox.records import told
 from supplier_api.sandbox.records.problems import Problem
-
-Document = dict[str, Any]
 
 
 class Teller:

@@ -14,9 +14,7 @@ from supplier_api.sandbox.codes import (
     InformationType,
     UpdateType,
 )
-from supplier_api.sandbox.views import picked
-
-Document = dict[str, Any]
+from supplier_api.sandbox.documents import Document, picked
 
 ACTIONS = {
     ReasonCode.INFORMATION_REQUIRED: ActionType.INFORMATION_REQUIRED,

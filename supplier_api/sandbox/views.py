@@ -5,16 +5,13 @@ from typing import Any
 
 from supplier_api.problems.codes import ResolutionCode
 from supplier_api.sandbox.codes import RESOLUTION_CATEGORY, DeliveryStatus
+from supplier_api.sandbox.documents import Document, picked
 from supplier_api.sandbox.records.changes import Change
 from supplier_api.sandbox.records.problems import Problem
 from supplier_api.sandbox.records.told import Resolution, Told
 
-Document = dict[str, Any]
 
-
-def problem_view(
-    problem: Problem, told: list[Told], unsettled: Mapping[int, Document]
-) -> Document:
+def problem_view(problem: Problem, told: list[Told], unsettled: Mapping[int, Document]) -> Document:
     """Return a problem with its updates.
 
     `unsettled` is what the tenant said of resolutions and the supplier has not settled yet.
@@ -76,8 +73,3 @@ def _resolution_view(
         **picked(said, "slaViolation", "tenantNotes"),
         **asked,
     }
-
-
-def picked(source: Mapping[str, Any], *names: str) -> Document:
-    """Return these fields of `source`, those that it has."""
-    return {name: source[name] for name in names if name in source}

@@ -18,7 +18,9 @@ from supplier_api.sandbox.codes import GatewayErrorCode
 from supplier_api.sandbox.config import SandboxConfig
 from supplier_api.sandbox.courier import new_session
 from supplier_api.sandbox.errors import Refusal
+from supplier_api.sandbox.openapi import describe_calls
 from supplier_api.sandbox.routes import gateway, routes
+from supplier_api.sandbox.token_routes import tokens
 from supplier_api.wire import Invalid, Malformed
 
 log = get_logger(__name__)
@@ -43,7 +45,7 @@ def create_app(
     """Return the gateway's application; its parts are `app.extensions["sandbox"]`, a Gateway.
 
     Business time is machine time unless a clock for it is given. Nothing is sent to a supplier
-    until the gateway's `sender` is started. Raises SchemaMismatch for another version's file.
+    or tenant until the gateway is started.
     """
     business = business_clock or SystemBusinessClock(machine_clock)
     app = Flask("supplier_api.sandbox", static_folder=None)
@@ -53,7 +55,9 @@ def create_app(
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    describe_calls(app)
     app.register_blueprint(routes)
+    app.register_blueprint(tokens)
     _register_errors(app)
     return app
 

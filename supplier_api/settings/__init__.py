@@ -21,6 +21,7 @@ from supplier_api.settings.model import (
     Server,
     Settings,
 )
+from supplier_api.settings.own_secrets import is_loopback
 
 __all__ = [
     "Access",
@@ -40,6 +41,7 @@ __all__ = [
     "Server",
     "Settings",
     "SettingsError",
+    "is_loopback",
     "load_settings",
     "resolve_settings",
 ]

@@ -17,6 +17,7 @@ from supplier_api.settings.derived import worked_out
 from supplier_api.settings.errors import Finding, SettingsError, unknown
 from supplier_api.settings.layers import Layer, Value, read_environment, read_toml
 from supplier_api.settings.model import Settings
+from supplier_api.settings.own_secrets import own_secrets
 from supplier_api.settings.refusals import production_findings
 from supplier_api.settings.schema import TREE, Leaf, Path, dotted, leaf_at, variable
 
@@ -56,11 +57,13 @@ def resolve_settings(
     for path, raw in worked_out(values, profile, data_dir).items():
         values.setdefault(path, Value(raw, "worked out from other settings"))
     values, missing = _find_files(values, folders)
-    settings = _check(
-        values, missing, {"profile": profile, "config_dirs": folders, "data_dir": data_dir}
-    )
+    places = {"profile": profile, "config_dirs": folders, "data_dir": data_dir}
+    settings = _check(values, missing, places)
     if profile == "production" and (findings := production_findings(settings, values)):
         raise SettingsError(findings)
+    if profile == "sandbox" and (own := own_secrets(settings, values)):
+        values = values | own
+        settings = _check(values, [], places)
     return Resolved(settings, {path: value.source for path, value in values.items()})
 
 

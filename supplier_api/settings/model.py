@@ -140,10 +140,25 @@ class Delivery(Section):
 
 
 class Party(Section):
-    """A tenant or a supplier that the sandbox gateway knows."""
+    """Somebody that the sandbox gateway knows."""
 
     client_id: Text
     client_secret: Secret
+
+
+class TenantParty(Party):
+    """A tenant; its updates are delivered to `url` + "/kcis" if it has one."""
+
+    url: Url | None = None
+
+
+class SupplierParty(Party):
+    """A supplier; what is absent is our own server's."""
+
+    url: Url | None = None
+    token_url: Url | None = None
+    gateway_client_id: Text | None = None
+    gateway_client_secret: Annotated[SecretStr | None, Field(min_length=1)] = None
 
 
 class Sandbox(Section):
@@ -153,8 +168,10 @@ class Sandbox(Section):
     port: Port
     supplier_url: Url
     database: SecretUrl
-    tenants: Mapping[str, Party] = Field(default_factory=dict)
-    suppliers: Mapping[str, Party] = Field(default_factory=dict)
+    allow_default_secrets: bool
+    allowed_hosts: tuple[str, ...]
+    tenants: Mapping[str, TenantParty] = Field(default_factory=dict)
+    suppliers: Mapping[str, SupplierParty] = Field(default_factory=dict)
 
 
 class Log(Section):

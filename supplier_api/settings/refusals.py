@@ -9,7 +9,14 @@ from supplier_api.settings.schema import Path, dotted, leaf_at
 
 # Printed in config/sandbox.toml and the README: known to everybody.
 KNOWN_SECRETS = frozenset(
-    {"gateway-secret", "back-office-secret", "supplier-secret", "tenant-secret", "tenant2-secret"}
+    {
+        "admin-secret",
+        "back-office-secret",
+        "gateway-secret",
+        "supplier-secret",
+        "tenant-secret",
+        "tenant2-secret",
+    }
 )
 
 
@@ -25,6 +32,17 @@ def _refused(settings: Settings, values: Mapping[Path, Value]) -> Iterator[tuple
     for path, value in values.items():
         if leaf_at(path).is_secret and value.raw in KNOWN_SECRETS:
             yield path, "is the sandbox's own secret, which everybody knows: set another"
+    for name, client in settings.access.clients.items():
+        if "admin" in client.scopes:
+            yield (
+                ("access", "clients", name, "scopes"),
+                'opens the testers\' door, which only the sandbox has: leave out "admin"',
+            )
+    if settings.sandbox.allow_default_secrets:
+        yield (
+            ("sandbox", "allow_default_secrets"),
+            "lets everybody in, which only the sandbox may: set it to false",
+        )
     if settings.inventory.any_live:
         yield (
             ("inventory", "any_live"),

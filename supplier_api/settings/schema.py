@@ -43,7 +43,7 @@ def _leaf(annotation: Any, metadata: list[Any]) -> Leaf:
         is_list=get_origin(annotation) is tuple,
         is_optional=type(None) in options,
         is_file=any(isinstance(mark, ConfigFile) for mark in metadata),
-        is_secret=annotation is SecretStr,
+        is_secret=SecretStr in options,
         holds_password=any(isinstance(mark, HoldsPassword) for mark in metadata),
     )
 

@@ -151,11 +151,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    raw: Any = connection.connection.dbapi_connection
     if connection.get_execution_options().get("supplier_api_reading"):
-        raw: Any = connection.connection.dbapi_connection
         raw.execute(f"PRAGMA busy_timeout={READ_WAIT_MS}")
+        raw.execute("PRAGMA query_only=ON")
         connection.exec_driver_sql("BEGIN")
     else:
+        raw.execute("PRAGMA query_only=OFF")
         # The write lock at once: a later upgrade from a read could only fail.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 

@@ -57,6 +57,7 @@ class Problems:
                 "service_id": problem.service_id,
                 "conversation_id": problem.conversation_id,
                 "created": problem.created,
+                "scenario": problem.scenario,
                 **_changing(problem),
             },
         )

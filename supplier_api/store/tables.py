@@ -58,6 +58,8 @@ service_problem = Table(
     Column("linked_to", String(25)),
     Column("back_office_id", String(100)),
     Column("back_office_url", String(1000)),
+    # What a tester chose, in the sandbox profile only.
+    Column("scenario", JSON(none_as_null=True)),
     Column("version", Integer, nullable=False),
     Column("created", Instant, nullable=False),
     Column("updated", Instant, nullable=False),
@@ -245,4 +247,15 @@ signing_key = Table(
     Column("kid", String(64), primary_key=True),
     Column("private_pem", Text, nullable=False),
     Column("created", Instant, nullable=False),
+)
+
+# What is played for a tenant, or for one of its conversations, when a request chooses nothing.
+scenario_default = Table(
+    "scenario_default",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    # Empty for all of the tenant's.
+    Column("conversation_id", String(255), primary_key=True),
+    # Names with their parameters, as they were set.
+    Column("scenarios", JSON, nullable=False),
 )

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, true, update
 from sqlalchemy.sql import ColumnElement
 
+from supplier_api.clock import Scale
 from supplier_api.store.tables import timer
 
 _t = timer.c
@@ -73,21 +74,25 @@ class Timers:
         """Return the problem's timers, the earliest first."""
         return self._timers(_t.problem_id == problem_id)
 
-    def due(self, now: datetime, offsets: Mapping[str, timedelta], limit: int) -> list[Timer]:
+    def due(self, now: datetime, scales: Mapping[str, Scale], limit: int) -> list[Timer]:
         """Return up to `limit` timers that are due, the earliest first.
 
-        `now` is machine time; `offsets` says how far each tenant's business time is ahead of it.
+        `now` is machine time; `scales` says what time that is for each tenant.
         """
-        query = select(timer).where(_is_due(now, offsets)).order_by(_t.due_at, _t.id).limit(limit)
+        is_due = [
+            and_(whose, _t.due_at <= scale.at(now)) for whose, scale in by_scale(_t.tenant, scales)
+        ]
+        query = select(timer).where(or_(*is_due)).order_by(_t.due_at, _t.id).limit(limit)
         return [_timer(row) for row in self._connection.execute(query)]
 
-    def next_due(self, offsets: Mapping[str, timedelta]) -> datetime | None:
-        """Return the machine time at which the earliest timer becomes due."""
+    def next_due(self, scales: Mapping[str, Scale]) -> datetime | None:
+        """Return the machine time at which the earliest timer becomes due, if no clock is moved."""
         earliest = []
-        for condition, ahead in _by_offset(offsets):
-            query = select(func.min(_t.due_at)).where(condition)
-            if (due := self._connection.execute(query).scalar()) is not None:
-                earliest.append(due - ahead)
+        for whose, scale in by_scale(_t.tenant, scales):
+            query = select(func.min(_t.due_at)).where(whose)
+            due = self._connection.execute(query).scalar()
+            if due is not None and (reached := scale.reaches(due)):
+                earliest.append(reached)
         return min(earliest, default=None)
 
     def _timers(self, *conditions: ColumnElement[bool]) -> list[Timer]:
@@ -99,18 +104,10 @@ def _timer(row: Any) -> Timer:
     return Timer(**row._asdict())
 
 
-def _by_offset(
-    offsets: Mapping[str, timedelta],
-) -> list[tuple[ColumnElement[bool], timedelta]]:
-    """Split the timers by tenant: those with an offset of their own, and all others."""
-    own = {tenant: ahead for tenant, ahead in offsets.items() if tenant}
-    others = _t.tenant.not_in(own) if own else _t.id.is_not(None)
-    return [(others, offsets.get("", timedelta()))] + [
-        (_t.tenant == tenant, ahead) for tenant, ahead in own.items()
-    ]
-
-
-def _is_due(now: datetime, offsets: Mapping[str, timedelta]) -> ColumnElement[bool]:
-    return or_(
-        *(and_(condition, _t.due_at <= now + ahead) for condition, ahead in _by_offset(offsets))
-    )
+def by_scale(
+    tenant: ColumnElement[str], scales: Mapping[str, Scale]
+) -> list[tuple[ColumnElement[bool], Scale]]:
+    """Split rows by the column `tenant`: those with a scale of their own, and all others."""
+    own = [name for name in scales if name]
+    others = tenant.not_in(own) if own else true()
+    return [(others, scales.get("", Scale()))] + [(tenant == name, scales[name]) for name in own]

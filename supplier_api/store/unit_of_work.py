@@ -11,6 +11,7 @@ from supplier_api.store.incidents import Incidents
 from supplier_api.store.lanes import Lanes
 from supplier_api.store.problems import Problems
 from supplier_api.store.resolutions import Resolutions
+from supplier_api.store.scenarios import Scenarios
 from supplier_api.store.signing_keys import SigningKeys
 from supplier_api.store.timers import Timers
 
@@ -73,6 +74,11 @@ class UnitOfWork:
     def incidents(self) -> Incidents:
         """Network incidents."""
         return Incidents(self.connection, self.dialect)
+
+    @cached_property
+    def scenarios(self) -> Scenarios:
+        """What is played where a tester has set it so."""
+        return Scenarios(self.connection)
 
     @cached_property
     def signing_keys(self) -> SigningKeys:

@@ -124,7 +124,9 @@ def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
 
 @pytest.fixture
 def app(
-    settings: Settings, clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks]
+    settings: Settings,
+    clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
+    logged: Lines,  # noqa: ARG001 - it logs as it does in earnest
 ) -> Iterator[Flask]:
     """Yield the supplier's web application."""
     app = create_app(settings, clocks[2])

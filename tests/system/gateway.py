@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 CLIENT = {"grant_type": ["client_credentials"], "client_id": ["c"], "client_secret": ["s"]}
 HANG = 0  # in place of a status: no answer at all
+RETRY_AFTER = 3000  # seconds that a 429 asks for
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Gateway:
         self._answer = answer
         self._changed = threading.Condition()
         self._closing = threading.Event()
+        self._answering = threading.Event()
+        self._answering.set()
         self._arrivals: list[Arrival] = []
         self.tokens = 0
         self._server = _Server(self)
@@ -67,9 +70,18 @@ class Gateway:
     def close(self) -> None:
         """Serve no more; calls that hang are let go."""
         self._closing.set()
+        self._answering.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def hold(self) -> None:
+        """Take what comes, and answer it only after `let_go`."""
+        self._answering.clear()
+
+    def let_go(self) -> None:
+        """Answer what was held, and what comes."""
+        self._answering.set()
 
     def arrivals(self, problem: int | None = None) -> list[Arrival]:
         """Return what has arrived up to now, or what of it is about one problem."""
@@ -103,8 +115,7 @@ class Gateway:
             status = self._answer(arrival(body))
             self._arrivals.append(arrival(body, status))
             self._changed.notify_all()
-        if status == HANG:
-            self._closing.wait()
+        (self._closing if status == HANG else self._answering).wait()
         return status
 
 
@@ -143,6 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
+        if status == 429:
+            self.send_header("Retry-After", str(RETRY_AFTER))
         self.end_headers()
         self.wfile.write(body)
 

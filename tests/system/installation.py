@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import requests
 
-from tests.system.waiting import eventually
+from tests.system.waiting import PATIENCE, eventually
 
-COMMAND = Path(sys.executable).parent / "supplier-api"
+COMMAND = (sys.executable, "-m", "supplier_api.cli")
 HOST = "127.0.0.1"
 # Below those that the system gives to outgoing connections: none of them may take a port while
 # its server is being started again.
@@ -80,12 +79,12 @@ class Installation:
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, with `more` in its environment."""
         return subprocess.run(
-            [COMMAND, *words],
+            [*COMMAND, *words],
             env=self.environ | more,
             cwd=self._folder,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -102,7 +101,7 @@ class Installation:
         with log.open("wb") as output:
             fcntl.flock(output, fcntl.LOCK_EX)
             process = subprocess.Popen(
-                [COMMAND, name.partition("-")[0]],
+                [*COMMAND, name.partition("-")[0]],
                 env=self.environ,
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
@@ -136,14 +135,21 @@ class Installation:
         return self._parts[name]
 
     def stop(self, *names: str) -> list[int]:
-        """Ask the parts to end (SIGTERM); return their exit codes when all have ended."""
-        parts = [self._parts[name] for name in names]
-        for part in parts:
-            part.process.send_signal(signal.SIGTERM)
-        codes = [part.process.wait(60) for part in parts]
-        for part in parts:
-            eventually(part.is_gone, f"all processes of {part.name} to end")
-        return codes
+        """Ask the parts to end; return their exit codes when all have ended."""
+        for name in names:
+            self.ask_to_end(name)
+        return [self.wait_for_end(name) for name in names]
+
+    def ask_to_end(self, name: str) -> None:
+        """Send SIGTERM to the part, and do not wait."""
+        self._parts[name].process.send_signal(signal.SIGTERM)
+
+    def wait_for_end(self, name: str) -> int:
+        """Return the part's exit code when all of its processes have ended."""
+        part = self._parts[name]
+        code = part.process.wait(PATIENCE)
+        eventually(part.is_gone, f"all processes of {name} to end")
+        return code
 
     def kill(self, name: str) -> None:
         """Kill the part with everything that it started (SIGKILL), and wait for its end."""
@@ -178,15 +184,6 @@ def new_session() -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     return session
-
-
-def token(url: str, client: str, secret: str) -> str:
-    """Return a bearer token for a client."""
-    form = {"grant_type": "client_credentials"}
-    answer = requests.post(url, data=form, auth=(client, secret), timeout=30)
-    assert answer.status_code == 200, answer.text
-    granted: dict[str, Any] = answer.json()
-    return str(granted["access_token"])
 
 
 def _foreign() -> dict[str, str]:

@@ -23,6 +23,7 @@ MASKS = {
     r"SP_[0-9A-Z]{10}": "SP_REFERENCE0",
     r"(?<=127\.0\.0\.1:)\d+": "PORT",
     r"(?<=Python )\d\S+, .*": "VERSION, HOW IT IS INSTALLED",
+    r"(?<=schema )\d{4}": "NNNN",
     r"(?<=SQLite )\d\.\d+": "N.NN",
     r"READY \{.*\}": "READY {JSON}",
 }
@@ -64,6 +65,11 @@ class Run:
         found: dict[str, object] = json.loads((self.folder / "var/endpoints.json").read_text())
         return found
 
+    def stop(self) -> int:
+        """Press Ctrl-C and return the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
     def again(self, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run another one beside it, which should refuse."""
         return subprocess.run(
@@ -78,8 +84,8 @@ class Run:
 
 
 @contextmanager
-def running(folder: Path, *words: str) -> Iterator[Run]:
-    run = Run(folder, *words)
+def running(folder: Path, *words: str, **environ: str) -> Iterator[Run]:
+    run = Run(folder, *words, **environ)
     try:
         yield run
     finally:
@@ -103,8 +109,7 @@ def test_from_nothing_to_a_resolved_sample(tmp_path: Path) -> None:
         assert ready == run.endpoints()
         assert_commands_work(run, lines)
         assert_a_second_one_is_refused(run)
-        run.process.send_signal(signal.SIGINT)
-        assert run.process.wait(5) == 0
+        assert run.stop() == 0
     assert not (tmp_path / "var/endpoints.json").exists()
 
     with running(tmp_path, "--no-sample") as run:

@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, insert, or_, select, update
 
 from supplier_api.sandbox.codes import CallKind
+from supplier_api.sandbox.documents import Document
 from supplier_api.sandbox.tables import call
-
-Document = dict[str, Any]
 
 
 class CallState(StrEnum):
@@ -88,11 +86,12 @@ def in_flight(connection: Connection) -> Sequence[int]:
 
 
 def awaits_answer(connection: Connection, problem_id: int) -> bool:
-    """Tell whether a call about this problem is under way."""
-    under_way = select(call.c.id).where(
-        call.c.problem_id == problem_id, call.c.state == CallState.IN_FLIGHT
+    """Tell whether a call about this problem is under way, or the problem itself not sent yet."""
+    unsent = and_(call.c.kind == CallKind.PROBLEM, call.c.state == CallState.WAITING)
+    query = select(call.c.id).where(
+        call.c.problem_id == problem_id, or_(call.c.state == CallState.IN_FLIGHT, unsent)
     )
-    return connection.execute(under_way.limit(1)).first() is not None
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def unsettled_answers(connection: Connection, problem_id: int) -> dict[int, Document]:
@@ -105,9 +104,7 @@ def unsettled_answers(connection: Connection, problem_id: int) -> dict[int, Docu
     return {row.subject_id: row.body for row in connection.execute(query.order_by(call.c.id))}
 
 
-def _move(
-    connection: Connection, call_id: int, before: CallState, after: CallState
-) -> Call | None:
+def _move(connection: Connection, call_id: int, before: CallState, after: CallState) -> Call | None:
     row = connection.execute(
         update(call)
         .where(call.c.id == call_id, call.c.state == before)

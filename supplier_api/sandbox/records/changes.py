@@ -7,8 +7,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from supplier_api.sandbox import tables
 from supplier_api.sandbox.codes import CallKind, ChangeState
-
-Document = dict[str, Any]
+from supplier_api.sandbox.documents import Document
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from supplier_api.clock import from_wire, to_wire
 from supplier_api.sandbox import tables
+from supplier_api.sandbox.documents import Document
 from supplier_api.sandbox.order import Arrival
-
-Document = dict[str, Any]
 
 
 class KciState(StrEnum):

@@ -1,14 +1,12 @@
 """Service problems, as the gateway knows them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from supplier_api.sandbox import tables
 from supplier_api.sandbox.codes import GatewayStatus
-
-Document = dict[str, Any]
+from supplier_api.sandbox.documents import Document
 
 
 @dataclass(slots=True)

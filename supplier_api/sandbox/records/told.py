@@ -6,9 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, insert, select, update
 
+from supplier_api.sandbox.documents import Document
 from supplier_api.sandbox.tables import problem, resolution, tenant_update
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

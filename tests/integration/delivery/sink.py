@@ -122,7 +122,9 @@ def drip(handler: Handler) -> None:
     handler.close_connection = True
     with contextlib.suppress(OSError):
         handler.wfile.write(b"HTTP/1.1 ")
-        while not handler.server.sink.let_go.wait(0.02):
+        for _ in range(250):
+            if handler.server.sink.let_go.wait(0.02):
+                break
             handler.wfile.write(b" ")
 
 

@@ -245,10 +245,11 @@ def test_without_a_token_nothing_is_sent(
     assert sink.kcis == []
 
 
+@pytest.mark.parametrize("reaction", [hang, drip])
 def test_a_token_endpoint_that_hangs_does_not_hold_a_thread(
-    courier: GatewayCourier, sink: Sink
+    courier: GatewayCourier, sink: Sink, reaction: Reaction
 ) -> None:
-    sink.token_reactions.append(hang)
+    sink.token_reactions.append(reaction)
 
     assert courier.send(MESSAGE, SOON).detail == "token endpoint: no answer in time"
 

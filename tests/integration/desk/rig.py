@@ -79,7 +79,8 @@ class Rig:
 
     def create(self, notes: str = "none", tenant: str = TENANT, **changes: Any) -> Answer:
         """Raise a problem; `notes` may be defer, commit or reject."""
-        return self.intake.raise_problem(self.caller(tenant), problem(notes=notes, **changes))
+        request = problem(changes.pop("id", 1), notes=notes, **changes)
+        return self.intake.raise_problem(self.caller(tenant), request)
 
     def amend(self, gateway_id: int = 101, tenant: str = TENANT, **fields: Any) -> Answer:
         """Ask for an amendment; `notes` may be defer or reject."""

@@ -10,7 +10,6 @@ from sqlalchemy import create_engine
 
 from supplier_api.store.decisions import Decisions
 from tests.logs import Lines
-from tests.samples import problem_request
 from tests.supplier import Supplier, refusal
 
 from .calls import Call, every_call
@@ -101,16 +100,3 @@ def test_ready_says_whether_the_database_can_be_worked_with(supplier: Supplier) 
         "status": "ready",
         "contract": {"supplierApi": "1.15", "supplierUpdatesApi": "1.8"},
     }
-
-
-def test_not_ready_without_the_tables(supplier: Supplier) -> None:
-    with supplier.office.store.engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE service_problem RENAME TO elsewhere")
-    try:
-        assert supplier.client.get("/health/live").status_code == 200
-        assert supplier.client.get("/health/ready").status_code in (500, 503)
-        answer = supplier.create(problem_request())
-        assert answer.status_code in (500, 503)
-    finally:
-        with supplier.office.store.engine.begin() as connection:
-            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO service_problem")

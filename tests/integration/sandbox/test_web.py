@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from structlog.testing import capture_logs
 
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualMachineClock
-from supplier_api.sandbox import SandboxConfig, SchemaMismatch, create_app
+from supplier_api.sandbox import SandboxConfig, create_app
 from supplier_api.sandbox.server import serve
-from tests.integration.sandbox.conftest import TENANT_PROBLEM, Party
+from tests.integration.sandbox.conftest import TENANT_PROBLEM, MakeApp, Party
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/kcis/", "//kcis", "/service-problems/1/updates"])
@@ -75,15 +76,28 @@ def test_a_database_that_cannot_work_is_a_503(
     assert int(answer.headers["Retry-After"]) > 0
 
 
-@pytest.mark.usefixtures("app")
-def test_a_file_of_another_version_is_not_opened(config: SandboxConfig) -> None:
-    path = config.database_url.removeprefix("sqlite:///")
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE meta SET value = '999' WHERE name = 'schema'")
-    connection.commit()
-    connection.close()
-    with pytest.raises(SchemaMismatch, match=path):
-        create_app(config, ManualMachineClock(), SeededChance(1))
+def test_a_file_of_another_schema_is_moved_aside_and_a_new_one_begun(
+    config: SandboxConfig, make_app: MakeApp, tmp_path: Path
+) -> None:
+    file = tmp_path / "sandbox.db"
+    for _ in range(2):
+        make_app().extensions["sandbox"].close()
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("UPDATE meta SET value = '999' WHERE name = 'schema'")
+            connection.execute("INSERT INTO meta VALUES ('mark', 'old')")
+    with capture_logs() as lines:
+        http = make_app().test_client()
+
+    assert http.get("/health/ready").status_code == 200
+    assert config.database_url == f"sqlite:///{file}"
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT value FROM meta WHERE name = 'mark'").fetchall() == []
+    kept = [tmp_path / f"sandbox.db.schema-999{suffix}" for suffix in ("", "-2")]
+    assert [line["file"] for line in lines] == [str(kept[1])]
+    for aside in kept:
+        with closing(sqlite3.connect(aside)) as connection:
+            query = "SELECT value FROM meta WHERE name = 'mark'"
+            assert connection.execute(query).fetchall() == [("old",)]
 
 
 def test_a_port_that_is_taken_is_said(app: Flask) -> None:

@@ -13,6 +13,8 @@ from supplier_api.delivery.watchdog import Call, CallTimedOutError, Watchdog, se
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
+        # So that a watchdog that sleeps makes a test fail, and not hang.
+        ours.settimeout(10)
         yield ours, theirs
 
 

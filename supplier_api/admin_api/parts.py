@@ -1,0 +1,26 @@
+"""What the testers' door works with; bound in one place, when the application is made."""
+
+from dataclasses import dataclass
+
+from flask import Response
+
+from supplier_api.access import Gate
+from supplier_api.desk.model import Office
+from supplier_api.problems.codes import ErrorCode
+from supplier_api.settings import Settings
+from supplier_api.web import json_response
+from supplier_api.wire import envelope
+
+
+@dataclass(frozen=True, slots=True)
+class AdminParts:
+    """All that the routes need."""
+
+    office: Office
+    settings: Settings
+    gate: Gate
+
+    def refuse(self, status: int, code: ErrorCode, *messages: str) -> Response:
+        """Return an error answer in the published envelope."""
+        uuid = str(self.office.chance.uuid(""))
+        return json_response(envelope(code, messages, uuid), status)

@@ -1,0 +1,336 @@
+"""`supplier-api sandbox raise | amend | cancel | accept | reject | watch | scenarios`."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeVar
+from urllib.parse import urljoin
+
+import click
+import requests
+
+from supplier_api.chance import SystemChance
+from supplier_api.cli import Refused, local
+from supplier_api.cli.gateway_client import (
+    TIMEOUT,
+    Account,
+    Call,
+    Document,
+    GatewayClient,
+    curl_line,
+    new_session,
+)
+from supplier_api.cli.sample import sample
+from supplier_api.cli.watching import FAILED, news, pending_resolution
+from supplier_api.problems.codes import CancellationReason
+from supplier_api.settings import Settings, load_settings
+from supplier_api.settings.derived import base_url
+
+SPECIFICATION = {"id": "ftthl2r"}
+SERVICE_TESTS = 10**13
+LOOK_EVERY = 0.3  # seconds
+CHANCE = SystemChance()
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Where:
+    """What every call is told besides its own."""
+
+    account: Account
+    curl: bool
+    scenario: str | None
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Call:
+        """Return a call with headers of its own."""
+        headers = {
+            "X-Request-ID": str(CHANCE.uuid("")),
+            "X-Conversation-ID": str(CHANCE.uuid("")),
+        }
+        if self.scenario:
+            headers["X-Scenario"] = self.scenario
+        return Call(method, path, body, headers)
+
+    def make(self, call: Call) -> Document | None:
+        """Make a call and return its answer; or print it as a line for a shell, None then."""
+        if self.curl:
+            click.echo(curl_line(self.account, call))
+            return None
+        _, document = GatewayClient(self.account).ask(call)
+        return document
+
+
+def gateway_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options that say which gateway is called, and by whom."""
+    for option in (
+        click.option("--url", help="The sandbox gateway, if not the one of the settings."),
+        click.option("--client", help="The tenant's client; the first of the settings if absent."),
+        click.option("--secret", help="Its secret, if the settings do not know the client."),
+    ):
+        command = option(command)
+    return command
+
+
+def call_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options of a command that asks for something."""
+    command = click.option("--curl", is_flag=True, help="Print the call as a line for a shell.")(
+        command
+    )
+    text = "The outcome to play, as in NAME or NAME?param=value."
+    return gateway_options(click.option("--scenario", metavar="NAME", help=text)(command))
+
+
+@click.command("raise")
+@click.option("--service", metavar="ID", help="The service; a new one if absent.")
+@click.option("--supplier", metavar="NAME", help="The supplier; the sample's if absent.")
+@click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The request's body; a sample if absent.",
+)
+@click.option("--watch", "watched", is_flag=True, help="Then print its updates.")
+@call_options
+def raise_problem(
+    service: str | None, supplier: str | None, file: Path | None, watched: bool, **given: Any
+) -> None:
+    """Raise a service problem."""
+    where = _where(**given)
+    body = _read(file) if file else _sample()
+    if service:
+        body |= {"serviceId": service}
+        body.setdefault("serviceSpecification", SPECIFICATION)
+    if supplier:
+        body["supplier"] = supplier
+    raised = where.make(where.call("POST", "/service-problems", body))
+    if raised is None:
+        return
+    click.echo(f"service problem {raised['id']} is {raised['status']}")
+    if watched:
+        _watch(where, int(raised["id"]))
+
+
+@click.command()
+@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.option("--problem-text", help="How the end user describes it.")
+@click.option("--notes", help="Notes to the supplier.")
+@click.option("--appointment", type=click.IntRange(min=1), help="The reserved appointment.")
+@click.option(
+    "--characteristic",
+    "characteristics",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="May be given repeatedly.",
+)
+@click.option("--escalate", is_flag=True, help="Ask to escalate.")
+@click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Further fields of the body.",
+)
+@call_options
+def amend(
+    problem_id: int,
+    problem_text: str | None,
+    notes: str | None,
+    appointment: int | None,
+    characteristics: tuple[str, ...],
+    escalate: bool,
+    file: Path | None,
+    **given: Any,
+) -> None:
+    """Ask to amend the service problem ID."""
+    fields = {
+        "problemText": problem_text,
+        "notes": notes,
+        "appointmentReservationId": appointment,
+        "characteristics": [_characteristic(each) for each in characteristics],
+        "escalationRequest": escalate,
+    }
+    body = _read(file) if file else {}
+    body |= {name: value for name, value in fields.items() if value}
+    if not body:
+        raise click.UsageError("name something to amend")
+    _change(_where(**given), "amendment", {"serviceProblemId": problem_id, **body})
+
+
+@click.command()
+@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.option(
+    "--reason",
+    type=click.Choice([*CancellationReason]),
+    default=CancellationReason.NO_LONGER_REQUIRED.value,
+    show_default=True,
+)
+@click.option("--text", help="More about the reason.")
+@call_options
+def cancel(problem_id: int, reason: str, text: str | None, **given: Any) -> None:
+    """Ask to cancel the service problem ID."""
+    body = {"serviceProblemId": problem_id, "reasonCode": reason} | ({"text": text} if text else {})
+    _change(_where(**given), "cancellation", body)
+
+
+@click.command()
+@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.option("--notes", help="Notes to the supplier.")
+@call_options
+def accept(problem_id: int, notes: str | None, **given: Any) -> None:
+    """Accept the resolution of the service problem ID."""
+    _answer(_where(**given), problem_id, "ACCEPTED", notes)
+
+
+@click.command()
+@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.option("--notes", help="Why it is not resolved.")
+@call_options
+def reject(problem_id: int, notes: str | None, **given: Any) -> None:
+    """Reject the resolution of the service problem ID."""
+    _answer(_where(**given), problem_id, "REJECTED", notes)
+
+
+@click.command()
+@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@gateway_options
+def watch(problem_id: int, **given: Any) -> None:
+    """Print the updates of the service problem ID until nothing more comes by itself.
+
+    Exit code 1 if it was rejected or could not be sent.
+    """
+    _watch(_where(**given), problem_id)
+
+
+@click.command()
+@click.option("--url", help="The supplier, if not the one of the settings.")
+def scenarios(url: str | None) -> None:
+    """List the outcomes that the supplier can play."""
+    supplier = url or load_settings().sandbox.supplier_url
+    where = urljoin(supplier, "/admin/scenarios")
+    try:
+        answer = new_session().get(where, timeout=TIMEOUT, allow_redirects=False)
+    except requests.RequestException as error:
+        raise Refused(f"no answer from {where}: {type(error).__name__}") from None
+    if answer.status_code == 404:
+        raise Refused(f"this supplier lists no scenarios: there is no {where}")
+    if answer.status_code != 200:
+        raise Refused(f"{where} answers {answer.status_code} {answer.reason}")
+    for text in _scenario_lines(answer.json()):
+        click.echo(text)
+
+
+COMMANDS = (raise_problem, amend, cancel, accept, reject, watch, scenarios)
+
+
+# ---- what they share
+
+
+def _where(
+    url: str | None,
+    client: str | None,
+    secret: str | None,
+    *,
+    curl: bool = False,
+    scenario: str | None = None,
+) -> Where:
+    """Return which gateway is meant; the settings are asked for what is not given."""
+    if url and client and secret:
+        return Where(Account(url.rstrip("/"), client, secret), curl, scenario)
+    settings = load_settings()
+    known = {
+        party.client_id: party.client_secret.get_secret_value()
+        for party in settings.sandbox.tenants.values()
+    }
+    client = client or next(iter(known), None)
+    secret = secret or known.get(client or "")
+    if client is None or secret is None:
+        raise click.UsageError("name a tenant's client by --client and --secret")
+    account = Account((url or _gateway_url(settings)).rstrip("/"), client, secret)
+    return Where(account, curl, scenario)
+
+
+def _gateway_url(settings: Settings) -> str:
+    if settings.sandbox.port:
+        return base_url(settings.sandbox.host, settings.sandbox.port)
+    try:
+        written = local.endpoints_file(settings).read_text(encoding="utf-8")
+    except OSError:
+        message = "no sandbox gateway runs here, and its port is chosen when it starts"
+        raise Refused(message) from None
+    return str(json.loads(written)["sandbox"])
+
+
+def _read(file: Path) -> Document:
+    try:
+        body = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise click.BadParameter(f"{file} is not JSON: {error}", param_hint="--file") from None
+    if not isinstance(body, dict):
+        raise click.BadParameter(f"{file} holds no JSON object", param_hint="--file")
+    return body
+
+
+def _sample() -> Document:
+    """Return a sample on a service that has most likely no problem yet."""
+    body = sample(1 + CHANCE.uuid("").int % (SERVICE_TESTS - 1))
+    return body | {"notes": "A sample that `supplier-api sandbox raise` raised."}
+
+
+def _characteristic(text: str) -> Document:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"expected NAME=VALUE, not {text}", param_hint="--characteristic")
+    return {"name": name, "value": value}
+
+
+def _change(where: Where, kind: str, body: Document) -> None:
+    asked = where.make(where.call("POST", f"/service-problem-{kind}s", body))
+    if asked is not None:
+        click.echo(f"{kind} {asked['id']} is {asked['status']}")
+
+
+def _answer(where: Where, problem_id: int, status: str, notes: str | None) -> None:
+    problem = _look(where, problem_id)
+    resolution_id = pending_resolution(problem)
+    if resolution_id is None:
+        raise Refused(
+            f"no resolution of service problem {problem_id} waits for you;"
+            f" it is {problem['status']}"
+        )
+    body = {"status": status} | ({"tenantNotes": notes} if notes else {})
+    answered = where.make(
+        where.call("PATCH", f"/service-problem-resolutions/{resolution_id}", body)
+    )
+    if answered is not None:
+        click.echo(f"resolution {answered['id']} is {answered['status']}")
+
+
+def _look(where: Where, problem_id: int) -> Document:
+    call = where.call("GET", f"/service-problems/{problem_id}")
+    return GatewayClient(where.account).ask(call)[1]
+
+
+def _watch(where: Where, problem_id: int) -> None:
+    client = GatewayClient(where.account)
+    call = where.call("GET", f"/service-problems/{problem_id}")
+    seen: Document = {}
+
+    def look() -> Document:
+        seen.update(client.ask(call)[1])
+        return seen
+
+    for text in news(look, lambda: Event().wait(LOOK_EVERY)):
+        click.echo(text)
+    if seen["status"] in FAILED:
+        raise SystemExit(1)
+
+
+def _scenario_lines(listed: Any) -> Iterator[str]:
+    """Return the supplier's list for people: each scenario, and its parameters below it."""
+    each_scenario = listed["scenarios"] if isinstance(listed, dict) else listed
+    for scenario in each_scenario:
+        yield f"{scenario['name']}  {scenario.get('description', '')}".rstrip()
+        for parameter in scenario.get("parameters", []):
+            default = parameter.get("default")
+            said = f" (default {default})" if default is not None else ""
+            yield f"    {parameter['name']}{said}  {parameter.get('description', '')}".rstrip()

@@ -1,0 +1,48 @@
+"""The door for testers: makes updates to which no reason code of a supplier leads."""
+
+from sqlalchemy import Connection
+
+from supplier_api.sandbox.codes import ActionType, InformationType, UpdateType
+from supplier_api.sandbox.database import Database
+from supplier_api.sandbox.documents import Document
+from supplier_api.sandbox.errors import invalid, not_found
+from supplier_api.sandbox.records import problems
+from supplier_api.sandbox.telling import Teller
+from supplier_api.sandbox.updates import of_gateway
+
+MADE: dict[tuple[str, str], InformationType | ActionType] = {
+    (UpdateType.INFORMATIONAL, InformationType.RESCHEDULED): InformationType.RESCHEDULED,
+    (UpdateType.INFORMATIONAL, InformationType.RESUBMIT): InformationType.RESUBMIT,
+    (UpdateType.ACTION_REQUIRED, ActionType.CONTACT_CUSTOMER): ActionType.CONTACT_CUSTOMER,
+    (UpdateType.ACTION_REQUIRED, ActionType.CONTACT_REAPPOINT): ActionType.CONTACT_REAPPOINT,
+}
+
+
+class Admin:
+    """What testers can do to a problem, whosever it is."""
+
+    def __init__(self, database: Database, teller: Teller) -> None:
+        """Work on `database`."""
+        self._database = database
+        self._teller = teller
+
+    def make_update(self, document: Document) -> Document:
+        """Add an update to a problem; return its id. Raises Refusal.
+
+        `document` has passed the schema ADMIN_UPDATE. The problem's status stays.
+        """
+        told = MADE.get((document["updateType"], document["type"]))
+        if told is None:
+            possible = ", ".join(" ".join(pair) for pair in MADE)
+            raise invalid(f"type: expected one of {possible}")
+
+        def make(connection: Connection) -> Document:
+            problem = problems.find(connection, document["problem"])
+            if problem is None:
+                raise not_found(422, "problem: there is no service problem of that id")
+            self._teller.touch(problem)
+            problems.save(connection, problem)
+            update = of_gateway(told, document.get("text"))
+            return {"id": self._teller.tell(connection, problem, update)}
+
+        return self._database.write(make)

@@ -1,0 +1,110 @@
+"""What OpenAPI says of each call besides its own fields: headers, error answers, security."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from marshmallow import Schema
+
+from supplier_api.problems.limits import HEADER_MAX, ID_MAX
+from supplier_api.sandbox.access import Side
+from supplier_api.sandbox.shown import ERROR
+
+JSON = "application/json"
+BEARER = "bearer"
+
+
+def _header(name: str, description: str, *, required: bool = True) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    if required:
+        schema |= {"minLength": 1, "maxLength": HEADER_MAX, "pattern": "^[!-~]+$"}
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": description,
+        "schema": schema,
+    }
+
+
+HEADERS = [
+    _header(
+        "X-Request-ID",
+        "Unique identifier to identify request and response events across the gateway",
+    ),
+    _header("X-Conversation-ID", "Identifier to track message journey across the gateway"),
+]
+# Passed on to the supplier as they are.
+SCENARIO = [
+    _header("X-Scenario", "The outcome to play: NAME or NAME?param=value", required=False),
+    _header("X-Problem-Code", "The problemCode of that outcome", required=False),
+    _header("X-Kci-Delay", "Seconds between its KCIs", required=False),
+]
+
+
+def _answer(
+    description: str, schema: Schema | None = None, headers: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": description}
+    if schema is not None:
+        answer["content"] = {JSON: {"schema": schema}}
+    if headers:
+        answer["headers"] = dict(headers)
+    return answer
+
+
+def _named(name: str, description: str, kind: str) -> dict[str, Any]:
+    return {name: {"description": description, "schema": {"type": kind}}}
+
+
+_CHALLENGE = _named("WWW-Authenticate", "What a caller has to show (RFC 6750)", "string")
+_RETRY_AFTER = _named("Retry-After", "Seconds after which to try again", "integer")
+
+ERRORS = {
+    400: _answer("Bad request - malformed, or missing mandatory parameters", ERROR),
+    401: _answer("Unauthorised access - no token, or not a good one", ERROR, _CHALLENGE),
+    403: _answer("The client is not permitted to access this resource"),
+    404: _answer("There is no such service problem", ERROR),
+    422: _answer("Unprocessable entity - invalid data was provided", ERROR),
+    500: _answer("Unexpected gateway error - the uuid is in its log", ERROR),
+    503: _answer("The gateway is temporarily unavailable", None, _RETRY_AFTER),
+}
+
+
+def path_id(description: str) -> dict[str, Any]:
+    """Return the path parameter `id`."""
+    return {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": {"type": "string", "pattern": "^[0-9]+$", "maxLength": len(str(ID_MAX))},
+        "example": "123",
+    }
+
+
+def describe(
+    operation: str,
+    side: Side,
+    good: Mapping[int, tuple[Schema | None, str]],
+    *,
+    errors: Sequence[int] = (400, 401, 403, 422, 500, 503),
+    request: Schema | None = None,
+    scenario: bool = False,
+) -> dict[str, Any]:
+    """Return the OpenAPI operation object of a call that a token of `side` opens.
+
+    `good` and `errors` are its answers, by status. With `scenario` the testers' headers are named.
+    """
+    answers = {status: _answer(text, schema) for status, (schema, text) in good.items()}
+    answers |= {status: ERRORS[status] for status in errors}
+    described: dict[str, Any] = {
+        "operationId": operation,
+        "parameters": [] if side is Side.ADMIN else HEADERS + (SCENARIO if scenario else []),
+        "responses": {str(status): answer for status, answer in answers.items()},
+        "security": [{side.value: []}, {BEARER: []}],
+    }
+    if side is Side.ADMIN:
+        described["security"].append({})
+    if request is not None:
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": request}}}
+    return described

@@ -1,0 +1,170 @@
+"""Network incidents: many problems join, wait and leave, in small transactions."""
+
+from collections import Counter
+
+import pytest
+from sqlalchemy import func, select, update
+
+from supplier_api.desk import incidents
+from supplier_api.store import tables
+from tests.integration.desk.rig import Rig
+
+JOINED = "1 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE"
+
+
+def raised(rig: Rig, count: int) -> list[str]:
+    """Raise so many problems, each on a service of its own; return the services."""
+    for gateway_id in range(1, count + 1):
+        assert rig.create(id=gateway_id).status == 201
+    return [rig.problem(gateway_id).service_id for gateway_id in range(1, count + 1)]
+
+
+def statuses(rig: Rig) -> Counter[str]:
+    """Return how many problems there are of each status."""
+    problem = tables.service_problem.c
+    query = select(func.coalesce(problem.waiting, problem.base))
+    return Counter(rig.store.read(lambda uow: uow.connection.execute(query).scalars().all()))
+
+
+def test_an_incident_over_many_problems_is_declared_and_ended_in_batches(on_sqlite: Rig) -> None:
+    rig = on_sqlite
+    services = raised(rig, 250)
+    rig.say("resolve", rig.problem(7).reference, resolution={"resolutionCode": "OTHER"})
+
+    assert rig.incidents.declare("INC1", services, "A cable was cut.")
+    assert statuses(rig) == {"ACKNOWLEDGED": 249, "RESOLVED": 1}
+    for joined in (100, 200, 249):
+        assert rig.timers.run_due() == 1
+        assert statuses(rig)["NETWORK_INCIDENT"] == joined
+
+    assert rig.told(1) == [JOINED]
+    assert len(rig.kcis(7)) == 1
+    assert rig.incidents.end("INC1")
+    rig.run_timers()
+    assert statuses(rig) == {"ACKNOWLEDGED": 249, "RESOLVED": 1}
+    assert rig.told(250) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+
+
+@pytest.fixture
+def in_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let only two problems join or leave in one transaction."""
+    monkeypatch.setattr(incidents, "BATCH", 2)
+
+
+@pytest.mark.usefixtures("in_pairs")
+def test_the_batches_are_the_same_on_both_engines(rig: Rig) -> None:
+    services = raised(rig, 5)
+    rig.incidents.declare("INC1", services)
+    joined = []
+    while rig.timers.run_due():
+        joined.append(statuses(rig)["NETWORK_INCIDENT"])
+    rig.incidents.end("INC1")
+    left = []
+    while rig.timers.run_due():
+        left.append(statuses(rig)["ACKNOWLEDGED"])
+
+    assert joined == [2, 4, 5]
+    assert left == [2, 4, 5]
+    for gateway_id in range(1, 6):
+        assert rig.told(gateway_id) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+
+
+@pytest.mark.usefixtures("in_pairs")
+def test_joining_stops_when_the_incident_has_ended(rig: Rig) -> None:
+    rig.incidents.declare("INC1", raised(rig, 5))
+    rig.timers.run_due()
+    rig.incidents.end("INC1")
+
+    rig.run_timers()
+
+    assert statuses(rig) == {"ACKNOWLEDGED": 5}
+    assert rig.told(5) == []
+
+
+def test_a_problem_that_was_not_seen_at_first_joins_at_a_second_look(rig: Rig) -> None:
+    services = raised(rig, 2)
+    rig.incidents.declare("INC1", services[:1])
+    rig.run_timers()
+    # As if its create had been committed just now, without having seen the declaration.
+    problem = tables.service_problem
+    moved = update(problem).where(problem.c.gateway_id == 2).values(service_id=services[0])
+    rig.store.write(lambda uow: uow.connection.execute(moved))
+
+    rig.pass_days(10.1 / 86400)
+
+    assert rig.told(1) == [JOINED]
+    assert rig.told(2) == [JOINED]
+    assert rig.timers.next_due() is None
+
+
+@pytest.mark.usefixtures("in_pairs")
+def test_who_cannot_join_is_passed_over(rig: Rig) -> None:
+    services = raised(rig, 3)
+    rig.incidents.declare("INC1", services[:2])
+    rig.run_timers()
+    rig.incidents.declare("INC2", services)
+    rig.run_timers()
+
+    assert rig.told(1) == [JOINED]
+    assert rig.told(3) == [JOINED]
+    assert [rig.problem(gateway_id).state.incident for gateway_id in (1, 2, 3)] == [
+        "INC1",
+        "INC1",
+        "INC2",
+    ]
+
+
+def test_only_the_services_of_the_incident_are_touched(rig: Rig) -> None:
+    services = raised(rig, 2)
+    rig.incidents.declare("INC1", services[1:])
+    rig.run_timers()
+
+    assert rig.told(1) == []
+    assert rig.told(2) == [JOINED]
+
+
+def test_an_undecided_problem_joins_without_a_kci_and_leaves_without_one(rig: Rig) -> None:
+    rig.create("defer")
+    rig.incidents.declare("INC1", [rig.problem().service_id])
+    rig.run_timers()
+    assert rig.problem().state.incident == "INC1"
+    rig.incidents.end("INC1")
+    rig.run_timers()
+
+    rig.say("accept")
+
+    assert rig.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
+
+
+def test_an_incident_is_declared_once_and_ended_once(rig: Rig) -> None:
+    assert rig.incidents.declare("INC1", ["SI0000000000100"])
+    assert not rig.incidents.declare("INC1", ["SI0000000000200"])
+    assert rig.incidents.end("INC1")
+    assert not rig.incidents.end("INC1")
+    assert not rig.incidents.end("INC2")
+
+
+def test_an_incident_that_has_ended_is_over_whatever_the_inventory_says(supplied: Rig) -> None:
+    supplied.create(serviceId="SI0000000000005")
+    supplied.incidents.end("INC0000001")
+    supplied.run_timers()
+    supplied.cancel(supplierServiceProblemReference=supplied.problem().reference)
+
+    supplied.create(id=2, serviceId="SI0000000000005")
+
+    assert supplied.told(2) == []
+
+
+def test_a_wait_that_ends_while_the_incident_lasts_leads_back_to_it(rig: Rig) -> None:
+    rig.create()
+    rig.incidents.declare("INC1", [rig.problem().service_id])
+    rig.run_timers()
+    rig.say("ask-information", problem_code="OTHER", text="Which lights are on?")
+    rig.take()
+
+    assert rig.amend().status == 201
+
+    assert rig.told()[1:] == [
+        "2 INFORMATION_REQUIRED/PENDING + OTHER + text",
+        "3 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE",
+    ]
