@@ -19,6 +19,7 @@ from supplier_api.decisions.model import Outcome
 from supplier_api.decisions.plugins import Plugins
 from supplier_api.delivery.backoffice import BackOfficeCourier
 from supplier_api.delivery.carrier import Destination
+from supplier_api.delivery.destinations import Destinations, try_token
 from supplier_api.delivery.dispatch import Dispatcher
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
 from supplier_api.delivery.reply import Reply
@@ -27,6 +28,7 @@ from supplier_api.delivery.scheduler import Scheduler
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.delivery.worker import Worker
+from supplier_api.desk.clockwork import Clockwork, SteppedTimers
 from supplier_api.desk.facts import Judge
 from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.intake import Intake
@@ -38,6 +40,7 @@ from supplier_api.settings import Settings
 from supplier_api.store import Store, UnitOfWork, migrate
 from supplier_api.store.claims import Message
 from supplier_api.store.clock import DatabaseClock
+from supplier_api.store.sandbox import StoredBusinessClock, StoredChance
 from supplier_api.store.signing_keys import SigningKey
 from supplier_api.store.wakeup import Wakeup
 from supplier_api.wire import CONTRACT
@@ -83,12 +86,13 @@ def build_office(settings: Settings, clocks: Clocks | None = None) -> Office:
     machine = host
     if clocks is None and store.dialect == "postgresql":
         machine = DatabaseClock(store.engine, host)
+    given = clocks or _clocks(settings, store, machine)
     lifecycle = settings.lifecycle
     return Office(
         store=store,
         machine=machine,
-        business=clocks.business if clocks else SystemBusinessClock(machine),
-        chance=clocks.chance if clocks else SystemChance(),
+        business=given.business,
+        chance=given.chance,
         policy=Policy(
             reference_prefix=lifecycle.reference_prefix,
             closure=timedelta(days=lifecycle.closure_days),
@@ -98,6 +102,15 @@ def build_office(settings: Settings, clocks: Clocks | None = None) -> Office:
         ),
         contract=CONTRACT.supplier_api,
     )
+
+
+def _clocks(settings: Settings, store: Store, machine: MachineClock) -> Clocks:
+    """Return time and chance: where testers set them, as they have."""
+    if settings.in_sandbox:
+        return Clocks(
+            machine, StoredBusinessClock(store, machine), StoredChance(store, SystemChance())
+        )
+    return Clocks(machine, SystemBusinessClock(machine), SystemChance())
 
 
 def build_judge(settings: Settings, office: Office) -> Judge:
@@ -130,11 +143,12 @@ def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
             server=settings.server,
             machine=office.machine,
             chance=office.chance,
+            scenarios=settings.in_sandbox,
         ),
     )
     backoffice_api.register(api, gate, Progress(office), settings.server.max_body)
     if settings.in_sandbox:
-        admin_api.register(api, admin_api.AdminParts(office, settings, gate))
+        admin_api.register(api, _admin_parts(settings, office, gate))
     _add_health(app, office)
     app.extensions["office"] = office
     return app
@@ -167,7 +181,11 @@ def build_worker(settings: Settings, clocks: Clocks | None = None) -> Worker:
     ]
     timers = Timers(office, progress, Incidents(office))
     scheduler = Scheduler(
-        timers, office.store, office.machine, wakeup.bell(), settings.delivery.sweep
+        SteppedTimers(timers, Clockwork(office), office.machine) if settings.in_sandbox else timers,
+        office.store,
+        office.machine,
+        wakeup.bell(),
+        settings.delivery.sweep,
     )
     return Worker(dispatchers, scheduler, wakeup, watchdog, office.machine)
 
@@ -183,12 +201,7 @@ def _gateway(
         client_secret=gateway.client_secret.get_secret_value(),
         already_received=re.compile(gateway.already_received),
     )
-    sessions = Sessions(
-        connect_timeout=gateway.connect_timeout,
-        ca_file=gateway.ca_file,
-        proxy=gateway.proxy,
-        no_proxy=gateway.no_proxy,
-    )
+    own = Destinations(office.store, gateway.already_received) if settings.in_sandbox else None
 
     def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
         progress.kci_taken(uow, Taken(message.problem_id, message.kind, message.subject))
@@ -198,13 +211,41 @@ def _gateway(
 
     return Destination(
         name=GATEWAY,
-        courier=GatewayCourier(address, sessions, watchdog, office.machine, office.chance),
+        courier=GatewayCourier(
+            address,
+            _sessions(settings),
+            watchdog,
+            office.machine,
+            office.chance,
+            own.of if own else None,
+        ),
         policy=_retry_policy(settings),
         threads=settings.delivery.threads,
         deadline=gateway.deadline,
         pass_dead_letters=settings.delivery.pass_dead_letters,
         on_delivered=taken,
         on_not_found=not_found,
+    )
+
+
+def _sessions(settings: Settings) -> Sessions:
+    gateway = settings.gateway
+    return Sessions(
+        connect_timeout=gateway.connect_timeout,
+        ca_file=gateway.ca_file,
+        proxy=gateway.proxy,
+        no_proxy=gateway.no_proxy,
+    )
+
+
+def _admin_parts(settings: Settings, office: Office, gate: Gate) -> admin_api.AdminParts:
+    sessions = _sessions(settings)
+    return admin_api.AdminParts(
+        office=office,
+        settings=settings,
+        gate=gate,
+        clockwork=Clockwork(office),
+        try_token=lambda address: try_token(address, sessions, office.machine),
     )
 
 

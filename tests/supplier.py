@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -39,6 +40,8 @@ REPAIRED = {
     "faultCode": ["DAMAGED_ONT"],
 }
 LEASE = 3600.0
+# For what does not depend on the engine.
+on_sqlite = pytest.mark.parametrize("upgraded_url", ["sqlite_file"], indirect=True, ids=["sqlite"])
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,19 @@ from collections.abc import Callable
 
 from flask_smorest import Api, Blueprint
 
+from supplier_api.admin_api import clock, destinations, idle, problems, reset, scenarios
 from supplier_api.admin_api.access import Door
 from supplier_api.admin_api.description import describe_scope
 from supplier_api.admin_api.parts import AdminParts
 
-ROUTES: tuple[Callable[[AdminParts], Blueprint], ...] = ()
+ROUTES: tuple[Callable[[AdminParts], Blueprint], ...] = (
+    scenarios.routes,
+    clock.routes,
+    reset.routes,
+    destinations.routes,
+    idle.routes,
+    problems.routes,
+)
 
 __all__ = ["AdminParts", "register"]
 

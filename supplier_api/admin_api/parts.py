@@ -1,10 +1,13 @@
 """What the testers' door works with; bound in one place, when the application is made."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Response
 
 from supplier_api.access import Gate
+from supplier_api.delivery.gateway import GatewayAddress
+from supplier_api.desk.clockwork import Clockwork
 from supplier_api.desk.model import Office
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.settings import Settings
@@ -19,6 +22,9 @@ class AdminParts:
     office: Office
     settings: Settings
     gate: Gate
+    clockwork: Clockwork
+    # Raises delivery.tokens.NoTokenError.
+    try_token: Callable[[GatewayAddress], None]
 
     def refuse(self, status: int, code: ErrorCode, *messages: str) -> Response:
         """Return an error answer in the published envelope."""

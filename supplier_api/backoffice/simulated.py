@@ -1,8 +1,8 @@
 """A fault desk that is played: it works every problem to its resolution on a timetable.
 
 It holds no state and never waits: its answer to an order says what it will do when, and the desk
-keeps that as timers. It does what the scenario says that comes with an order. With the pace `manual`
-it only opens tickets, and waits for events from outside.
+keeps that as timers. It plays the scenario that comes with an order. With the pace `manual` it only
+opens tickets, and waits for events from outside.
 """
 
 from supplier_api.problems.work import OrderAnswer, WorkOrder

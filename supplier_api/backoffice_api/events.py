@@ -4,9 +4,10 @@ from typing import Any
 
 from flask import Response, request
 from flask_smorest import Api, Blueprint
+from werkzeug.exceptions import NotFound
 
 from supplier_api.access import Gate
-from supplier_api.backoffice_api.schemas import EVENT, read_event
+from supplier_api.backoffice_api.schemas import EVENT, NAME_MAX, read_event
 from supplier_api.desk.progress import Progress
 from supplier_api.observability import bind
 from supplier_api.web import JSON, json_response, read_body
@@ -20,7 +21,7 @@ REFERENCE = {
     "in": "path",
     "required": True,
     "description": "Our reference of the problem, the gateway's id, or the back office's ticket",
-    "schema": {"type": "string", "minLength": 1},
+    "schema": {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
     "example": "SP_7K2M9QX4TD",
 }
 DONE = {
@@ -64,6 +65,8 @@ def register(api: Api, gate: Gate, progress: Progress, max_body: int) -> None:
         good, with the state and what is possible there.
         """
         gate.admit(request.headers.get("Authorization"), SCOPE)
+        if len(reference) > NAME_MAX or "\0" in reference:
+            raise NotFound  # No problem is called that, and PostgreSQL cannot look for a NUL.
         happened = read_event(read_json(read_body(request, max_body)))
         with bind(reference=reference):
             answer = progress.event(reference, happened)

@@ -2,6 +2,7 @@
 
 import click
 
+from supplier_api.cli.database import sqlite_file
 from supplier_api.cli.starting import expected_errors
 from supplier_api.settings import load_settings
 from supplier_api.store import migrate
@@ -15,9 +16,11 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Bring the schema to what this version needs; does nothing when it is there."""
-    settings = load_settings()
+    url = load_settings().database.url
     with expected_errors():
-        before, after = migrate.upgrade(settings.database.url)
+        if file := sqlite_file(url):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        before, after = migrate.upgrade(url)
     if before == after:
         click.echo(f"schema {after}, nothing to do")
     else:

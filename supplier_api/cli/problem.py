@@ -36,7 +36,13 @@ def problem() -> None:
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @click.option("--tenant", help="Only those of this tenant.")
 @click.option("--older-than", metavar="AGE", help="Only those older than this: 30m, 12h, 3d.")
-@click.option("--limit", default=50, show_default=True, help="At most so many, the newest first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="At most so many, the newest first.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_problems(
     state: str | None, tenant: str | None, older_than: str | None, limit: int, as_json: bool
@@ -123,9 +129,10 @@ def _office(settings: Settings) -> Iterator[Office]:
 
 
 def _age(text: str) -> timedelta:
-    matched = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
+    matched = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
     if not matched:
-        raise click.BadParameter("expected a number with m, h or d, as in 12h", param_hint="older")
+        expected = "expected a number of up to five digits with m, h or d, as in 12h"
+        raise click.BadParameter(expected, param_hint="--older-than")
     return timedelta(**{AGES[matched[2]]: int(matched[1])})
 
 

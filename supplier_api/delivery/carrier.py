@@ -21,7 +21,7 @@ from supplier_api.delivery.retry import (
     decide,
 )
 from supplier_api.observability import bind, get_logger
-from supplier_api.store import Store, StoreUnavailable, UnitOfWork
+from supplier_api.store import Gone, Store, StoreUnavailable, UnitOfWork
 from supplier_api.store.claims import Attempt, Claim, Fenced, Message, MessageState
 from supplier_api.store.lanes import LaneRow
 
@@ -163,7 +163,10 @@ class Carrier:
 
         def work(uow: UnitOfWork) -> tuple[Decision, Message | None]:
             # The problem first, as the desk does, since a hook may change it.
-            uow.problems.lock(sent.message.problem_id)
+            try:
+                uow.problems.lock(sent.message.problem_id)
+            except Gone:
+                raise Fenced from None
             lane = uow.lanes.hold(hold.claim)
             now = self._clock.now()
             decision = decide(

@@ -1,6 +1,7 @@
 """The gateway courier: KCIs over HTTP (Supplier Updates API 1.8, POST /kcis)."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import orjson
@@ -34,6 +35,18 @@ class GatewayAddress:
     already_received: re.Pattern[str]
 
 
+# Where a tenant's KCIs go, if to a gateway of its own.
+OwnAddress = Callable[[str], GatewayAddress | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """A gateway and the token that it has given us."""
+
+    address: GatewayAddress
+    tokens: Tokens
+
+
 class GatewayCourier:
     """Sends KCIs to the gateway."""
 
@@ -44,48 +57,67 @@ class GatewayCourier:
         watchdog: Watchdog,
         clock: MachineClock,
         chance: Chance,
+        own_address: OwnAddress | None = None,
     ) -> None:
-        """Prepare to send to `address`."""
-        self._address = address
+        """Prepare to send to `address`, or where `own_address` says for a tenant."""
         self._sessions = sessions
         self._watchdog = watchdog
         self._clock = clock
         self._chance = chance
-        self._tokens = Tokens(self._fetch_token, clock)
+        self._own_address = own_address
+        self._everybodys = self._open(address)
+        self._opened: dict[GatewayAddress, _Account] = {}
 
     def send(self, message: Message, seconds: float) -> Reply:
         """POST the KCI exactly as stored, with a token, within `seconds` in all.
 
         A first 401 is answered with a new token, at once and once.
         """
+        account = self._account(message.tenant)
         with self._watchdog.limit(seconds) as call:
             try:
-                answer = self._exchange(message, call)
-                return reply_for(answer, self._address.already_received)
+                answer = self._exchange(account, message, call)
+                return reply_for(answer, account.address.already_received)
             except NoTokenError as error:
                 return Reply(Meaning.TROUBLE, str(error))
             except NETWORK_ERRORS as error:
                 # It may have arrived, and only the answer be lost.
                 return Reply(Meaning.TROUBLE, _told(error, call), unknown=True)
 
-    def _exchange(self, message: Message, call: Call) -> Answer:
-        token = self._tokens.current(call.left())
-        answer = self._post(message, token, call)
+    def _account(self, tenant: str) -> _Account:
+        own = self._own_address and self._own_address(tenant)
+        if not own:
+            return self._everybodys
+        # Two threads may open it at once: the first one's is used by both.
+        return self._opened.get(own) or self._opened.setdefault(own, self._open(own))
+
+    def _open(self, address: GatewayAddress) -> _Account:
+        def fetch(patience: float) -> Grant:
+            return fetch_grant(address, self._sessions, self._watchdog, patience)
+
+        return _Account(address, Tokens(fetch, self._clock))
+
+    def _exchange(self, account: _Account, message: Message, call: Call) -> Answer:
+        token = account.tokens.current(call.left())
+        answer = self._post(account, message, token, call)
         if answer.status == 401:
-            token = self._tokens.instead_of(token, call.left())
-            answer = self._post(message, token, call)
+            token = account.tokens.instead_of(token, call.left())
+            answer = self._post(account, message, token, call, again=True)
         return answer
 
-    def _post(self, message: Message, token: str, call: Call) -> Answer:
+    def _post(
+        self, account: _Account, message: Message, token: str, call: Call, *, again: bool = False
+    ) -> Answer:
+        attempt = (message.uuid, message.attempts, again)
         headers = {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
             "Accept": "application/json",
-            "X-Request-ID": str(self._chance.uuid(message.tenant)),
+            "X-Request-ID": str(self._chance.uuid(message.tenant, "attempt", *attempt)),
             "X-Conversation-ID": message.conversation_id,
         }
         with self._sessions.post(
-            self._address.kci_url,
+            account.address.kci_url,
             data=message.body.encode(),
             headers=headers,
             read_timeout=call.left(),
@@ -95,24 +127,28 @@ class GatewayCourier:
                 response.status_code, retry_after, _body(response), self._clock.now()
             )
 
-    def _fetch_token(self, patience: float) -> Grant:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self._address.client_id,
-            "client_secret": self._address.client_secret,
-        }
-        # A limit of its own, so that a silent token endpoint leaves time to use the old token.
-        with self._watchdog.limit(min(patience, TOKEN_SECONDS)) as call:
-            try:
-                with self._sessions.post(
-                    self._address.token_url,
-                    data=form,
-                    headers={"Accept": "application/json"},
-                    read_timeout=call.left(),
-                ) as response:
-                    return _grant(response)
-            except NETWORK_ERRORS as error:
-                raise NoTokenError(f"token endpoint: {_told(error, call)}") from error
+
+def fetch_grant(
+    address: GatewayAddress, sessions: Sessions, watchdog: Watchdog, patience: float
+) -> Grant:
+    """Get a token from the gateway at `address` within `patience` seconds; raises NoTokenError."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": address.client_id,
+        "client_secret": address.client_secret,
+    }
+    # A limit of its own, so that a silent token endpoint leaves time to use the old token.
+    with watchdog.limit(min(patience, TOKEN_SECONDS)) as call:
+        try:
+            with sessions.post(
+                address.token_url,
+                data=form,
+                headers={"Accept": "application/json"},
+                read_timeout=call.left(),
+            ) as response:
+                return _grant(response)
+        except NETWORK_ERRORS as error:
+            raise NoTokenError(f"token endpoint: {_told(error, call)}") from error
 
 
 def _body(response: requests.Response) -> bytes:

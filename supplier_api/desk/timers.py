@@ -12,7 +12,7 @@ from supplier_api.observability import get_logger
 from supplier_api.problems.kci import Carried
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base
-from supplier_api.store import StoreUnavailable, UnitOfWork
+from supplier_api.store import Gone, StoreUnavailable, UnitOfWork
 from supplier_api.store.timers import Timer
 
 # A timer whose work fails is tried again after this long, so that it cannot hold up the others.
@@ -55,6 +55,9 @@ class Timers:
     def _run(self, timer: Timer) -> None:
         try:
             self._office.store.write(lambda uow: self._fire(uow, timer))
+        except Gone:
+            # And the timer with it.
+            return
         except StoreUnavailable:
             raise
         except Exception as error:

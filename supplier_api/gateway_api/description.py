@@ -6,7 +6,10 @@ from typing import Any
 from marshmallow import Schema
 
 from supplier_api.gateway_api.reading import CONVERSATION_ID, REQUEST_ID, TENANT
+from supplier_api.problems.codes import ProblemCode
 from supplier_api.problems.limits import HEADER_MAX
+from supplier_api.scenarios import choice
+from supplier_api.scenarios.parameters import DELAY_MAX
 from supplier_api.wire.messages import ERROR
 
 JSON = "application/json"
@@ -42,6 +45,31 @@ HEADERS = [
         "5b6c4b0e-1d1c-4c4a-9c38-0d2f0fd8c1ab",
     ),
     _header(TENANT, "The tenant that has placed the request on the Fibre Cafe", "TENANT1"),
+]
+
+
+def _scenario_header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+# What testers may add in the sandbox profile; GET /admin/scenarios tells what there is.
+SCENARIO_HEADERS = [
+    _scenario_header(
+        choice.SCENARIO,
+        "The outcome to play: NAME, or NAME?param=value&param=value",
+        {"type": "string", "example": "SERVICE_PROBLEM_DELAYED?steps=2"},
+    ),
+    _scenario_header(
+        choice.PROBLEM_CODE,
+        "The problemCode that goes with it; UNKNOWN_FAULT if there is none",
+        {"type": "string", "enum": list(ProblemCode)},
+    ),
+    _scenario_header(
+        choice.KCI_DELAY,
+        f"Seconds between the updates; {choice.HEADER_DELAY:.0f} with {choice.SCENARIO}, else the"
+        " back office's own pace",
+        {"type": "number", "minimum": 0, "maximum": DELAY_MAX},
+    ),
 ]
 
 _CHALLENGE = {

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, send_from_directory
 from swagger_ui_bundle import swagger_ui_path
 
 from supplier_api.gateway_api import amendments, cancellations, problems, resolutions
-from supplier_api.gateway_api.description import BEARER, OAUTH2
+from supplier_api.gateway_api.description import BEARER, OAUTH2, SCENARIO_HEADERS
 from supplier_api.gateway_api.errors import SupplierApi
 from supplier_api.gateway_api.tokens import TOKEN_PATH
 from supplier_api.wire import CONTRACT
@@ -50,8 +50,11 @@ def swagger_ui(name: str) -> Response:
     return send_from_directory(swagger_ui_path, name)
 
 
-def describe_calls(app: Flask, prefix: str) -> SupplierApi:
-    """Add the four calls below `prefix` to `app`, with their description."""
+def describe_calls(app: Flask, prefix: str, *, scenarios: bool = False) -> SupplierApi:
+    """Add the four calls below `prefix` to `app`, with their description.
+
+    With `scenarios` it tells the headers by which testers choose an outcome.
+    """
     app.config.update(
         API_TITLE="Supplier API",
         API_VERSION=CONTRACT.supplier_api,
@@ -64,7 +67,11 @@ def describe_calls(app: Flask, prefix: str) -> SupplierApi:
     for name, scheme in _SECURITY_SCHEMES.items():
         api.spec.components.security_scheme(name, scheme)
     for call in CALLS:
-        api.register_blueprint(call.blueprint, url_prefix=prefix or None)
+        api.register_blueprint(
+            call.blueprint,
+            url_prefix=prefix or None,
+            parameters=SCENARIO_HEADERS if scenarios and call is not resolutions else None,
+        )
     app.register_blueprint(_assets)
     return api
 

@@ -36,7 +36,7 @@ class Desk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All that the views need."""
+    """All that the views need. `scenarios`: testers may choose an outcome by headers."""
 
     desk: Desk
     gate: Gate
@@ -45,6 +45,7 @@ class Parts:
     server: Server
     machine: MachineClock
     chance: Chance
+    scenarios: bool = False
 
 
 def parts() -> Parts:

@@ -8,6 +8,7 @@ from flask import Request
 from marshmallow import Schema
 
 from supplier_api.problems.limits import HEADER_MAX
+from supplier_api.scenarios.choice import HEADERS as SCENARIO_HEADERS
 from supplier_api.web import read_body
 from supplier_api.wire import Invalid, Malformed, MessageError, load, read_json
 
@@ -63,6 +64,11 @@ def well_formed_headers(request: Request) -> Headers | None:
         return _read_headers(request)
     except MessageError:
         return None
+
+
+def scenario_headers(request: Request) -> dict[str, str]:
+    """Return the headers by which a tester chooses an outcome, those that are there."""
+    return {name: request.headers[name] for name in SCENARIO_HEADERS if name in request.headers}
 
 
 def _read_headers(request: Request) -> Headers:

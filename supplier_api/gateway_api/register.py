@@ -28,6 +28,6 @@ def register(app: Flask, parts: Parts) -> SupplierApi:
 
     app.after_request(log_answer)
     register_errors(app)
-    api = describe_calls(app, parts.server.prefix)
+    api = describe_calls(app, parts.server.prefix, scenarios=parts.scenarios)
     app.register_blueprint(tokens.blueprint)
     return api

@@ -97,8 +97,8 @@ class ServiceProblem:
     """One problem.
 
     `document` holds the wire's fields of the 201 body but for status and supplierReference. The
-    desk changes a problem only while it holds the lock on its row. `scenario` is what a tester chose
-    for it and its changes (scenarios.model.Play.plain, by kind); None outside the sandbox.
+    desk changes a problem only while it holds the lock on its row. `scenario` is what a tester
+    chose for it and its changes (scenarios.model.Play.plain, by kind); None outside the sandbox.
     """
 
     tenant: str

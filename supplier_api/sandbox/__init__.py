@@ -8,12 +8,14 @@ An application of its own with a SQLite file of its own. Of the supplier it know
 
 from supplier_api.sandbox.assembly import Gateway
 from supplier_api.sandbox.config import Admin, SandboxConfig, Supplier, Tenant
+from supplier_api.sandbox.postman import Postman
 from supplier_api.sandbox.sender import Sender
 from supplier_api.sandbox.web import create_app
 
 __all__ = [
     "Admin",
     "Gateway",
+    "Postman",
     "SandboxConfig",
     "Sender",
     "Supplier",

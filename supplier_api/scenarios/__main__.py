@@ -1,6 +1,6 @@
 """Prints the list of scenarios in Markdown, or puts it between the markers of a file.
 
-    python -m supplier_api.scenarios [docs/conformance-target.md]
+python -m supplier_api.scenarios [docs/conformance-target.md]
 """
 
 import sys

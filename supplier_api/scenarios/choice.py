@@ -120,7 +120,9 @@ def _of_service(service_id: str) -> Play | None:
 def _parameters(scenario: Scenario, query: str) -> dict[str, Value]:
     known = {parameter.name: parameter for parameter in scenario.parameters}
     try:
-        given = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
+        given = parse_qsl(
+            query, keep_blank_values=True, strict_parsing=bool(query), errors="strict"
+        )
     except ValueError:
         raise WrongChoice([f"{scenario.name}: expected param=value&param=value"]) from None
     values: dict[str, Value] = {}

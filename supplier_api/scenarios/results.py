@@ -1,6 +1,6 @@
 """What a scenario leads to: worked out from its steps and the lifecycle, so that it is so."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from supplier_api.problems import lifecycle
 from supplier_api.problems.codes import Status
@@ -20,9 +20,10 @@ STATUSES = {Answer.REJECT: 422, Answer.DEFER: 202, Answer.ACKNOWLEDGE: 201, Answ
 class Results:
     """What a scenario leads to with its default parameters.
 
-    `http` is the answer's status and `status` where the problem then stands, None where the answer
-    does not say so. `updates` are the KCIs as REASON/STATUS; `onward` are those that follow the
-    answer to the scenario's question. Of changes it is told for a problem that is ACKNOWLEDGED.
+    `http` is the answer's status and `status` where the problem then stands, None where it has no
+    status yet or keeps the one it has. `updates` are the KCIs as REASON/STATUS; `onward` are those
+    that follow the answer to the scenario's question. Of changes it is told for a problem that is
+    ACKNOWLEDGED.
     """
 
     http: int
@@ -38,7 +39,7 @@ def results(scenario: Scenario) -> Results:
         return Results(http, None, ())
     play = Play(scenario)
     if scenario.kind is not Kind.PROBLEM:
-        return Results(http, None, _changed(play))
+        return _changed(http, play)
     told: list[str] = []
     state = State(BASES[scenario.answer])
     status = state.status
@@ -54,12 +55,14 @@ def results(scenario: Scenario) -> Results:
     return Results(http, status, tuple(told), tuple(then))
 
 
-def _changed(play: Play) -> tuple[str, ...]:
+def _changed(http: int, play: Play) -> Results:
+    kind = ChangeKind(play.scenario.kind.value)
+    if play.scenario.answer is Answer.COMMIT:
+        return Results(http, Status.CANCELLED if kind is ChangeKind.CANCELLATION else None, ())
+    asked = State(Base.ACKNOWLEDGED, asked=kind)
     told: list[str] = []
-    if play.scenario.answer is Answer.DEFER:
-        asked = replace(State(Base.ACKNOWLEDGED), asked=ChangeKind(play.scenario.kind.value))
-        _play(asked, play.scenario.steps(play, asked.beneath), told)
-    return tuple(told)
+    _play(asked, play.scenario.steps(play, asked.beneath), told)
+    return Results(http, asked.status, tuple(told))
 
 
 def _play(state: State, steps: tuple[Step, ...], told: list[str]) -> State:

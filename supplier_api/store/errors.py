@@ -12,5 +12,9 @@ class StoreBusy(StoreUnavailable):
     """Others held what the work needed for longer than it could wait."""
 
 
+class Gone(StoreUnavailable):
+    """A row is no longer there: all that was stored for its tenant has been deleted meanwhile."""
+
+
 class SchemaTooOld(Exception):
     """The database's schema is older than this code needs; the message names the command."""

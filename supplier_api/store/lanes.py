@@ -62,7 +62,7 @@ class NewMessage:
 class Lanes:
     """The lanes and their messages, over one transaction."""
 
-    def __init__(self, connection: Connection, _dialect: str = "") -> None:
+    def __init__(self, connection: Connection) -> None:
         """Work on `connection`, which is in a transaction."""
         self._connection = connection
         # Whether a worker has something to do once this transaction is committed.

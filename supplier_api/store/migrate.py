@@ -84,11 +84,12 @@ def _read(engine: Engine) -> str | None:
 def _upgrade_sqlite(engine: Engine) -> None:
     with engine.connect() as connection:
         raw: Any = connection.connection.dbapi_connection
-        raw.execute("PRAGMA journal_mode=WAL")
-        raw.execute("PRAGMA locking_mode=EXCLUSIVE")
+        # One transaction over all migrations, which sqlite3 by itself would not keep open.
+        raw.isolation_level = None
         try:
+            raw.execute("PRAGMA journal_mode=WAL")
+            raw.execute("PRAGMA locking_mode=EXCLUSIVE")
             raw.execute("BEGIN EXCLUSIVE")
-            raw.execute("COMMIT")
         except Exception as error:
             raise StoreBusy(
                 "another process works on this database: stop it, then upgrade"

@@ -16,6 +16,7 @@ from supplier_api.problems.model import (
     State,
     Waiting,
 )
+from supplier_api.store.errors import Gone
 from supplier_api.store.tables import (
     change_request,
     lane,
@@ -77,11 +78,14 @@ class Problems:
         )
 
     def lock(self, problem_id: int) -> ServiceProblem:
-        """Lock the problem's row until the transaction ends, then read it."""
+        """Lock the problem's row until the transaction ends, then read it; Gone if it is none."""
         query = select(service_problem).where(_t.id == problem_id)
         if self._locking:
             query = query.with_for_update()
-        return _problem(self._connection.execute(query).one())
+        row = self._connection.execute(query).first()
+        if row is None:
+            raise Gone(f"problem {problem_id} is no longer stored")
+        return _problem(row)
 
     def get(self, problem_id: int) -> ServiceProblem:
         """Read a problem without a lock."""

@@ -43,9 +43,7 @@ class Scenarios:
 
     def delete(self, tenant: str, conversation_id: str) -> None:
         """Forget what was set for exactly this."""
-        self._connection.execute(
-            delete(scenario_default).where(_which(tenant, conversation_id))
-        )
+        self._connection.execute(delete(scenario_default).where(_which(tenant, conversation_id)))
 
     def forget(self, tenant: str) -> None:
         """Forget all that was set for a tenant and its conversations."""

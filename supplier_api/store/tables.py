@@ -191,6 +191,13 @@ message = Table(
     Column("created", Instant, nullable=False),
     Column("settled", Instant),
     UniqueConstraint("lane_id", "number"),
+    Index(
+        "ix_message_queued",
+        "lane_id",
+        "number",
+        sqlite_where=text("state = 'queued'"),
+        postgresql_where=text("state = 'queued'"),
+    ),
 )
 
 # Things to do at a business time. `subject` names what the timer was set for.
@@ -258,4 +265,28 @@ scenario_default = Table(
     Column("conversation_id", String(255), primary_key=True),
     # Names with their parameters, as they were set.
     Column("scenarios", JSON, nullable=False),
+)
+
+# Business time where testers have moved it. An empty tenant stands for all that have no row.
+business_clock = Table(
+    "business_clock",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    # Microseconds by which it is ahead of machine time, while it runs.
+    Column("ahead", BigInteger, nullable=False),
+    Column("stands_at", Instant),
+    # Where it is being moved to, from one thing that is due to the next; does it run on from there?
+    Column("target", Instant),
+    Column("runs_on", Boolean, nullable=False),
+)
+
+# What testers set for a tenant.
+tenant_setting = Table(
+    "tenant_setting",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    # Ids and references follow from it. An empty tenant stands for all that have none.
+    Column("seed", BigInteger),
+    # The gateway that its KCIs go to, with our client there.
+    Column("destination", JSON),
 )

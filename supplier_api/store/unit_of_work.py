@@ -5,14 +5,17 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from supplier_api.store.changes import Changes
+from supplier_api.store.clocks import Clocks
 from supplier_api.store.decisions import Decisions
 from supplier_api.store.events import Events
 from supplier_api.store.incidents import Incidents
 from supplier_api.store.lanes import Lanes
+from supplier_api.store.outstanding import Work
 from supplier_api.store.problems import Problems
 from supplier_api.store.resolutions import Resolutions
 from supplier_api.store.scenarios import Scenarios
 from supplier_api.store.signing_keys import SigningKeys
+from supplier_api.store.tenant_settings import TenantSettings
 from supplier_api.store.timers import Timers
 
 
@@ -31,8 +34,10 @@ class UnitOfWork:
     def news(self) -> bool:
         """Whether a worker has something to do once this transaction is committed."""
         used = self.__dict__
-        return ("lanes" in used and self.lanes.made_due) or (
-            "timers" in used and self.timers.changed
+        return (
+            ("lanes" in used and self.lanes.made_due)
+            or ("timers" in used and self.timers.changed)
+            or ("clocks" in used and self.clocks.changed)
         )
 
     @cached_property
@@ -58,7 +63,7 @@ class UnitOfWork:
     @cached_property
     def lanes(self) -> Lanes:
         """Messages on their way out."""
-        return Lanes(self.connection, self.dialect)
+        return Lanes(self.connection)
 
     @cached_property
     def timers(self) -> Timers:
@@ -79,6 +84,21 @@ class UnitOfWork:
     def scenarios(self) -> Scenarios:
         """What is played where a tester has set it so."""
         return Scenarios(self.connection)
+
+    @cached_property
+    def clocks(self) -> Clocks:
+        """Business time where testers have moved it."""
+        return Clocks(self.connection)
+
+    @cached_property
+    def work(self) -> Work:
+        """What is still to be done."""
+        return Work(self.connection)
+
+    @cached_property
+    def tenant_settings(self) -> TenantSettings:
+        """What testers set for a tenant."""
+        return TenantSettings(self.connection)
 
     @cached_property
     def signing_keys(self) -> SigningKeys:

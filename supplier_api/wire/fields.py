@@ -66,7 +66,7 @@ class _String(fields.String):
 
 
 class Text(_String):
-    """A string of `minimum` to `maximum` code points."""
+    """A string of `minimum` to `maximum` code points, where `pattern` is given of that form."""
 
     def __init__(
         self,
@@ -75,18 +75,27 @@ class Text(_String):
         *,
         minimum: int = STRING_MIN,
         maximum: int = STRING_MAX,
+        pattern: str | None = None,
         required: bool = False,
         deprecated: bool | None = None,
     ) -> None:
         """Describe what the string says."""
-        limits = {"minLength": minimum, "maxLength": maximum, "deprecated": deprecated}
+        limits = {
+            "minLength": minimum,
+            "maxLength": maximum,
+            "pattern": f"^{pattern}$" if pattern else None,
+            "deprecated": deprecated,
+        }
         super().__init__(**_options("a string", description, example, required=required, **limits))
         self.minimum = minimum
         self.maximum = maximum
+        self.pattern = pattern
 
     def _constrain(self, value: str) -> None:
         if not self.minimum <= len(value) <= self.maximum:
             raise ValidationError(f"expected {self.minimum} to {self.maximum} characters")
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            raise ValidationError(f"expected to match {self.pattern}")
 
 
 def long_text(description: str, example: str | None = None, *, required: bool = False) -> Text:
@@ -186,6 +195,33 @@ class Id(fields.Integer):
         if not ID_MIN <= value <= ID_MAX or value != int(value):
             raise ValidationError(f"expected a whole number from {ID_MIN} to {ID_MAX}")
         return int(value)
+
+
+class Number(fields.Float):
+    """A number from `minimum` to `maximum`."""
+
+    def __init__(
+        self,
+        description: str,
+        example: float,
+        *,
+        minimum: float,
+        maximum: float,
+        required: bool = False,
+    ) -> None:
+        """Describe what is measured."""
+        limits = {"minimum": minimum, "maximum": maximum}
+        super().__init__(**_options("a number", description, example, required=required, **limits))
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
+            raise self.make_error("invalid")
+        # The range comes first: a Decimal such as 1e999999999 is more than a float can be.
+        if not self.minimum <= value <= self.maximum:
+            raise ValidationError(f"expected a number from {self.minimum:g} to {self.maximum:g}")
+        return float(value)
 
 
 class Flag(fields.Boolean):

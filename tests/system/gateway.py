@@ -93,9 +93,9 @@ class Gateway:
     ) -> None:
         """Return as soon as what has arrived `is_so`; fail after `patience` seconds."""
         with self._changed:
-            assert self._changed.wait_for(
-                lambda: is_so(self._arrivals), patience
-            ), f"waited {patience:.0f} s in vain for: {what}; {len(self._arrivals)} arrived"
+            assert self._changed.wait_for(lambda: is_so(self._arrivals), patience), (
+                f"waited {patience:.0f} s in vain for: {what}; {len(self._arrivals)} arrived"
+            )
 
     # What the handler calls.
 
@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1  # an answer leaves in one piece
 
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+    def do_POST(self) -> None:
         gateway = cast("_Server", self.server).gateway
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/token":

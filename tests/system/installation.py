@@ -62,7 +62,8 @@ class Installation:
         self.data = folder / "data"
         self.data.mkdir()
         ports = {"SERVER__PORT": free_port(), "SANDBOX__PORT": free_port()}
-        ours = {f"SUPPLIER_API__{name}": str(value) for name, value in (ports | settings).items()}
+        all_settings = {**ports, **settings}
+        ours = {f"SUPPLIER_API__{name}": str(value) for name, value in all_settings.items()}
         self.environ = {**_foreign(), **ours, "SUPPLIER_API_DATA_DIR": str(self.data)}
         self.supplier = f"http://{HOST}:{ports['SERVER__PORT']}"
         self.sandbox = f"http://{HOST}:{ports['SANDBOX__PORT']}"
@@ -72,9 +73,7 @@ class Installation:
     @property
     def database(self) -> str:
         """Return the URL of the supplier's database."""
-        return self.environ.get(
-            "SUPPLIER_API__DATABASE__URL", f"sqlite:///{self.data}/supplier.db"
-        )
+        return self.environ.get("SUPPLIER_API__DATABASE__URL", f"sqlite:///{self.data}/supplier.db")
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, with `more` in its environment."""

@@ -1,6 +1,6 @@
 """What a supplier promises, checked over the record of a run: a pure function.
 
-Each problem of the run takes the simulated course: accepted at once, work started, a note, resolved.
+Each problem of the run takes the simulated course: accepted, work started, a note, resolved.
 """
 
 from collections import defaultdict
@@ -69,7 +69,7 @@ def _out_of_order(problem: int, first: Sequence[Arrival]) -> Iterator[str]:
 
 
 def _changed_repeats(problem: int, arrivals: Iterable[Arrival]) -> Iterator[str]:
-    """A repeat has id and body of what it repeats, and no id stands for two numbers."""
+    """Find repeats that are not what they repeat, and ids that stand for two numbers."""
     bodies: dict[int, bytes] = {}
     numbers: dict[str, int] = {}
     for each in arrivals:
@@ -88,7 +88,7 @@ def _off_course(problem: int, first: Iterable[Arrival]) -> Iterator[str]:
 def _amendments(
     problem: int, answers: Iterable[Answered], first: Iterable[Arrival]
 ) -> Iterator[str]:
-    """An amendment answered 202 is closed by one KCI, one answered 201 by none."""
+    """Find amendments answered 202 that not one KCI closes, or answered 201 that one does."""
     closed = [_reference(each.document) for each in first if each.reason == AMENDED]
     for answer in answers:
         expected = 1 if answer.status == 202 else 0

@@ -1,4 +1,4 @@
-"""A gateway that fails in every way for some problems: they are patient, and nobody waits for them."""
+"""A gateway that fails in many ways for some problems: nobody else has to wait for them."""
 
 import json
 from collections.abc import Iterator
@@ -92,7 +92,7 @@ def test_troubled_problems_are_patient_and_nobody_waits_for_them(
 
 
 def _assert_order(arrivals: list[Arrival]) -> None:
-    """Each KCI came until it was taken, under one id, and only then the next."""
+    """Find that each KCI came until it was taken, under one id, and only then the next."""
     numbers = [each.number for each in arrivals]
     assert numbers == sorted(numbers)
     taken = [each for each in arrivals if each.status == 204]
@@ -107,7 +107,7 @@ def _assert_order(arrivals: list[Arrival]) -> None:
 
 
 def _assert_policy(kcis: list[list[dict[str, Any]]]) -> None:
-    """Each attempt is on record, and came no sooner than the policy says."""
+    """Find each attempt on record, and none sooner than the policy says."""
     first, second, third = kcis
     repeats = [503] * (len(first) - 3)
     # A token is replaced within the attempt.
@@ -124,7 +124,7 @@ def _assert_policy(kcis: list[list[dict[str, Any]]]) -> None:
 
 
 def _assert_put_off(installation: Installation) -> None:
-    """What was asked to wait is planned for then, to the moment, and was not sent again."""
+    """Find what was asked to wait planned for then, to the moment, and not sent again."""
 
     def attempts() -> list[dict[str, Any]]:
         return _attempts(installation, PUT_OFF)[0]

@@ -23,42 +23,37 @@ def refusal(installation: Installation, *words: str, **environ: str) -> str:
 def test_a_database_without_schema_names_the_command(install: Install, part: str) -> None:
     installation = install(upgraded=False)
     assert "run `supplier-api db upgrade`" in refusal(installation, part)
-    installation.told("db", "upgrade")
-    installation.start(part)
 
 
 @pytest.mark.parametrize("part", ["serve", "worker"])
 def test_a_database_that_cannot_be_reached_is_told(install: Install, part: str) -> None:
-    installation = install(
-        upgraded=False, DATABASE__URL=f"postgresql+psycopg://nobody:pass-word@{HOST}:1/none"
-    )
-    said = refusal(installation, part)
+    url = f"postgresql+psycopg://nobody:pass-word@{HOST}:1/none"
+    said = refusal(install(upgraded=False, DATABASE__URL=url), part)
     assert "the database cannot be reached" in said
     assert "pass-word" not in said
 
 
-@pytest.mark.parametrize("part", ["serve", "worker", "sandbox"])
-def test_wrong_settings_are_all_named(install: Install, part: str) -> None:
-    installation = install(upgraded=False)
-    said = refusal(
-        installation,
-        part,
-        SUPPLIER_API__SERVER__PROT="8081",
-        SUPPLIER_API__DELIVERY__THREADS="none",
-    )
-    assert re.search(r"SERVER__PROT.*PORT", said)
-    assert "DELIVERY__THREADS" in said
-
-
-@pytest.mark.parametrize(("part", "section"), [("serve", "SERVER"), ("sandbox", "SANDBOX")])
-def test_a_port_in_use_is_named_with_the_setting(
-    install: Install, part: str, section: str
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("SUPPLIER_API__SERVER__PROT", "8081", "SUPPLIER_API__SERVER__PORT"),
+        ("SUPPLIER_API__DELIVERY__THREADS", "none", "integer"),
+        ("SUPPLIER_API_PROFILE", "sandpit", "sandbox"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_source_and_what_is_allowed(
+    install: Install, setting: str, value: str, told: str
 ) -> None:
+    said = refusal(install(upgraded=False), "serve", **{setting: value})
+    assert re.search(rf"{setting}.*environment.*{told}", said)
+
+
+def test_a_port_in_use_is_named_with_its_setting(install: Install) -> None:
     installation = install()
+    name = "SUPPLIER_API__SERVER__PORT"
     with closing(socket.create_server((HOST, 0))) as taken:
         port = taken.getsockname()[1]
-        name = f"SUPPLIER_API__{section}__PORT"
-        said = refusal(installation, part, **{name: str(port)})
+        said = refusal(installation, "serve", **{name: str(port)})
     assert re.search(rf"{port} is in use.*{name}", said)
 
 

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
 from supplier_api.store.events import Events
 from tests.samples import cancellation_request, problem_request
-from tests.supplier import DEFERRED, REPAIRED, Problem, Supplier, refusal
+from tests.supplier import DEFERRED, REPAIRED, Problem, Supplier, on_sqlite, refusal
 
 CODE = {"problemCode": "ACCESS_ISSUE"}
 TEXT = {"text": "The cabinet cannot be reached before noon."}
@@ -194,13 +194,13 @@ def test_a_gateway_id_of_two_tenants_names_no_problem(supplier: Supplier) -> Non
         assert supplier.event(problem.reference, "start").status_code == 200
 
 
-@pytest.mark.parametrize(
-    "name", ["SP_UNKNOWN01", "23468", "9" * 19, "9" * 20, "9" * 5000, "%00", "%C2%B2", "a%2Fb", "x" * 300]
-)
-def test_an_unknown_name_is_not_found(supplier: Supplier, name: str) -> None:
+UNKNOWN = ["SP_UNKNOWN01", "23468", "9" * 19, "9" * 20, "9" * 5000, "%00", "%C2%B2", "a%2Fb"]
+
+
+def test_an_unknown_name_is_not_found(supplier: Supplier) -> None:
     supplier.opened()
-    status, code, _ = refusal(supplier.event(name, "start"))
-    assert (status, code) == (404, "NOT_FOUND")
+    for name in UNKNOWN:
+        assert refusal(supplier.event(name, "start"))[:2] == (404, "NOT_FOUND")
 
 
 # -- refusals
@@ -265,6 +265,7 @@ def test_an_id_is_good_for_one_event(supplier: Supplier) -> None:
     assert supplier.event(other.reference, "note", id="EV-1").status_code == 200
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("event", "fields", "missing"),
     [
@@ -314,6 +315,7 @@ def post(supplier: Supplier, body: bytes, **headers: str) -> TestResponse:
     return supplier.client.post(path, data=body, headers=all_headers)
 
 
+@on_sqlite
 def test_what_cannot_be_read_is_malformed(supplier: Supplier) -> None:
     problem = supplier.opened()
     good = json.dumps({"id": "EV-1", "event": "start"}).encode()
@@ -337,6 +339,7 @@ def test_what_cannot_be_read_is_malformed(supplier: Supplier) -> None:
     assert supplier.told(problem) == []
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
@@ -362,6 +365,7 @@ def test_a_wrong_value_is_invalid(supplier: Supplier, fields: dict[str, Any], pa
     assert [message.split(": ")[0] for message in messages] == [path]
 
 
+@on_sqlite
 def test_the_door_needs_a_token_of_the_back_office(supplier: Supplier) -> None:
     supplier.opened()
     body = b'{"id": "EV-1", "event": "start"}'
@@ -386,6 +390,7 @@ def test_a_failure_is_told_in_the_envelope_and_leaves_nothing(
     assert supplier.event(problem.reference, "start", id="EV-1").status_code == 200
 
 
+@on_sqlite
 def test_the_door_is_described(supplier: Supplier) -> None:
     described = supplier.client.get("/openapi.json").get_json()
     path = described["paths"]["/back-office/v1/problems/{reference}/events"]

@@ -38,6 +38,7 @@ class Sink:
     token_reactions: deque[Reaction] = field(default_factory=deque)
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     let_go: threading.Event = field(default_factory=threading.Event)
+    cut_off: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
@@ -118,14 +119,17 @@ def hang(handler: Handler) -> None:
 
 
 def drip(handler: Handler) -> None:
-    """Begin an answer, and send a byte now and then, but never a status."""
+    """Begin an answer and send a byte now and then, but never a status; note when that is cut."""
     handler.close_connection = True
-    with contextlib.suppress(OSError):
+    sink = handler.server.sink
+    try:
         handler.wfile.write(b"HTTP/1.1 ")
         for _ in range(250):
-            if handler.server.sink.let_go.wait(0.02):
+            if sink.let_go.wait(0.02):
                 break
             handler.wfile.write(b" ")
+    except OSError:
+        sink.cut_off.set()
 
 
 def break_off(handler: Handler) -> None:

@@ -185,16 +185,23 @@ def test_retry_after_and_the_published_envelope_are_read(
     assert courier.send(MESSAGE, PATIENCE).repeat
 
 
-@pytest.mark.parametrize("reaction", [hang, drip])
-def test_the_deadline_ends_an_answer_that_does_not_come_or_never_ends(
-    courier: GatewayCourier, sink: Sink, reaction: Reaction
-) -> None:
-    courier.send(MESSAGE, PATIENCE)
-    sink.kci_reactions.append(reaction)
+def test_the_deadline_ends_a_call_that_is_not_answered(courier: GatewayCourier, sink: Sink) -> None:
+    sink.kci_reactions.append(hang)
     reply = courier.send(MESSAGE, SOON)
 
     assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, True)
     assert reply.detail == "no answer in time"
+
+
+@pytest.mark.parametrize("kept_alive", [True, False])
+def test_the_deadline_holds_for_the_whole_call_and_not_for_each_read(
+    courier: GatewayCourier, sink: Sink, *, kept_alive: bool
+) -> None:
+    (sink.kci_reactions if kept_alive else sink.token_reactions).append(drip)
+    reply = courier.send(MESSAGE, SOON)
+
+    assert reply.detail.endswith("no answer in time")
+    assert sink.cut_off.wait(PATIENCE)
     assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
 
 
@@ -245,11 +252,10 @@ def test_without_a_token_nothing_is_sent(
     assert sink.kcis == []
 
 
-@pytest.mark.parametrize("reaction", [hang, drip])
 def test_a_token_endpoint_that_hangs_does_not_hold_a_thread(
-    courier: GatewayCourier, sink: Sink, reaction: Reaction
+    courier: GatewayCourier, sink: Sink
 ) -> None:
-    sink.token_reactions.append(reaction)
+    sink.token_reactions.append(hang)
 
     assert courier.send(MESSAGE, SOON).detail == "token endpoint: no answer in time"
 

@@ -16,7 +16,7 @@ from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.delivery.worker import Worker
 from supplier_api.store import Store
-from supplier_api.store.wakeup import Notifier, Wakeup
+from supplier_api.store.wakeup import Wakeup
 from tests.integration.delivery.conftest import ALREADY, PATIENCE, POLICY, RoundMaker
 from tests.integration.delivery.sink import Sink, answer, hang, serving
 from tests.outbox import DESTINATION, Outbox
@@ -90,27 +90,14 @@ def make_worker(store: Store, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> It
         worker.stop(PATIENCE)
 
 
-@pytest.fixture
-def tell(store: Store) -> Iterator[Callable[[], None]]:
-    """Return what a process does after a commit so that workers learn of it."""
-    if store.dialect == "sqlite":
-        yield lambda: None
-        return
-    notifier = Notifier(store.url)
-    notifier.start()
-    yield notifier.tell
-    notifier.stop()
-
-
 def test_what_is_committed_leaves_at_once(
-    make_worker: WorkerMaker, outbox: Outbox, sink: Sink, tell: Callable[[], None]
+    make_worker: WorkerMaker, outbox: Outbox, sink: Sink
 ) -> None:
     problem = outbox.problem()
     worker = make_worker()
     worker.start()
     assert worker.healthy()
     outbox.queue(problem, 1, 2)
-    tell()
     # One request is for the token.
     assert all(sink.arrived.acquire(timeout=PATIENCE) for _ in range(3))
     assert worker.stop(PATIENCE)

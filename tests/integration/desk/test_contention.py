@@ -1,4 +1,4 @@
-"""A database that is held by others, or lost: done once or not at all, never an unforeseen error."""
+"""A database that is held by others, or lost: done once or not at all, never a wrong error."""
 
 import sqlite3
 import threading

@@ -11,7 +11,7 @@ from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.work import BackOfficeEvent, LaterEvent, OrderAnswer, WorkOrder
 from tests.integration.desk.rig import REPAIRED, Rig
 
-EVERYTHING = {"problem_code": "OTHER", "text": "Words.", "resolution": REPAIRED}
+EVERYTHING: dict[str, Any] = {"problem_code": "OTHER", "text": "Words.", "resolution": REPAIRED}
 
 
 def orders(rig: Rig) -> list[WorkOrder]:

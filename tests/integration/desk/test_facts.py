@@ -29,14 +29,14 @@ class Slow:
 class Away:
     """An inventory that cannot be reached."""
 
-    def find(self, tenant: str, service_id: str) -> Service | None:
+    def find(self, tenant: str, service_id: str) -> Service | None:  # noqa: ARG002
         raise InventoryUnavailable
 
 
 class Broken:
     """An inventory with a bug."""
 
-    def find(self, tenant: str, service_id: str) -> Service | None:
+    def find(self, tenant: str, service_id: str) -> Service | None:  # noqa: ARG002
         raise ZeroDivisionError
 
 

@@ -146,10 +146,8 @@ def test_after_silence_a_rejection_is_refused_and_not_kept(rig: Rig) -> None:
 
     assert answer.status == 422
     assert answer.body is not None
-    assert answer.body["messages"] == [
-        "status: the service problem was closed on 2026-01-10T12:00:01.000Z;"
-        " expected a new service problem"
-    ]
+    (message,) = answer.body["messages"]
+    assert message.startswith("status: the service problem was closed on 2026-01-10T12:00:01.000Z;")
     assert rig.problem().state.status == "COMPLETED"
     assert rig.settle("ACCEPTED").status == 200
 

@@ -60,5 +60,3 @@ RESOLUTION = Call("PATCH", "/service-problem-resolutions/{id}", "supplier-resolv
 CALLS = (PROBLEM, AMENDMENT, CANCELLATION, RESOLUTION)
 
 every_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.scope)
-# For what does not depend on the engine.
-on_sqlite = pytest.mark.parametrize("upgraded_url", ["sqlite_file"], indirect=True, ids=["sqlite"])

@@ -8,9 +8,9 @@ from werkzeug.test import TestResponse
 
 from supplier_api.store.decisions import Decisions
 from tests import documents
-from tests.supplier import DEFERRED, Supplier, refusal
+from tests.supplier import DEFERRED, Supplier, on_sqlite, refusal
 
-from .calls import AMENDMENT, CALLS, CANCELLATION, PROBLEM, RESOLUTION, Call, on_sqlite
+from .calls import AMENDMENT, CALLS, CANCELLATION, PROBLEM, RESOLUTION, Call
 
 pytestmark = on_sqlite
 

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.samples import problem_request
-from tests.supplier import Supplier, refusal
+from tests.supplier import Supplier, on_sqlite, refusal
 
-from .calls import CALLS, Call, every_call, on_sqlite
+from .calls import CALLS, Call, every_call
 
 pytestmark = on_sqlite
 

@@ -8,9 +8,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.samples import problem_request
-from tests.supplier import Supplier, refusal
+from tests.supplier import Supplier, on_sqlite, refusal
 
-from .calls import on_sqlite
 
 pytestmark = on_sqlite
 

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualMachineClock, to_wire
-from supplier_api.sandbox import Gateway, SandboxConfig, Sender, Supplier, Tenant, create_app
+from supplier_api.sandbox import Admin, Gateway, SandboxConfig, Sender, Supplier, Tenant, create_app
 from tests.integration.sandbox.supplier_stub import SupplierStub
 
 Document = dict[str, Any]
@@ -126,6 +126,7 @@ def config(tmp_path: Path, supplier_stub: SupplierStub) -> SandboxConfig:
             Tenant("TENANT2", "tenant2", "tenant2-secret"),
         ),
         suppliers=(supplier("DUMMY_SUPPLIER", "supplier"), supplier("OTHER_SUPPLIER", "other")),
+        admins=(Admin("admin", "admin", "admin-secret"),),
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from supplier_api.sandbox.server import Handler
+
 Document = dict[str, Any]
 Answer = Callable[[Document], Response]
 
@@ -28,6 +30,15 @@ def echo(status: str = "ACKNOWLEDGED", **changed: Any) -> Answer:
     return build
 
 
+def applied(status: int = 201, **changed: Any) -> Answer:
+    """Return an answer to an amendment or a cancellation: 201, or 202 for later."""
+
+    def build(request: Document) -> Response:
+        return answer(status, {"supplierReference": "SP_CHANGE_1", **request, **changed})
+
+    return build
+
+
 def error(status: int, code: str, *messages: str) -> Answer:
     """Return an error in the published envelope."""
     uuid = "87432dfb-2e47-4532-a1b7-4b113d48867d"
@@ -38,6 +49,7 @@ def error(status: int, code: str, *messages: str) -> Answer:
 class Seen:
     """A request that came in."""
 
+    method: str
     path: str
     headers: dict[str, str]
     body: bytes
@@ -50,7 +62,7 @@ class Seen:
 
 @dataclass
 class SupplierStub:
-    """Answers problems with `answers`, one after the other, then with 201 ACKNOWLEDGED."""
+    """Answers with `answers`, one after the other; then a problem with 201 ACKNOWLEDGED."""
 
     answers: list[Answer] = field(default_factory=list)
     tokens: list[Response] = field(default_factory=list)
@@ -60,7 +72,9 @@ class SupplierStub:
 
     def start(self) -> Callable[[], None]:
         """Listen on a free port; return what stops it."""
-        server = make_server("127.0.0.1", 0, self._application, threaded=True)
+        server = make_server(
+            "127.0.0.1", 0, self._application, threaded=True, request_handler=Handler
+        )
         self.url = f"http://127.0.0.1:{server.port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -74,13 +88,18 @@ class SupplierStub:
 
     @property
     def request(self) -> Seen:
-        """The only request about a problem that came in."""
+        """The only request that came in."""
         (only,) = self.seen
         return only
 
+    @property
+    def last(self) -> Seen:
+        """The last request that came in."""
+        return self.seen[-1]
+
     def _application(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
-        seen = Seen(request.path, dict(request.headers.items()), request.get_data())
+        seen = Seen(request.method, request.path, dict(request.headers.items()), request.get_data())
         if request.path == "/oauth2/token":
             response = self._token(seen)
         else:

@@ -42,15 +42,9 @@ def watching(outbox: Outbox, clock: ManualMachineClock) -> Iterator[Bell]:
 
 
 def test_a_commit_rings_the_bell(outbox: Outbox, clock: ManualMachineClock) -> None:
-    notifier = Notifier(outbox.store.url)
     with watching(outbox, clock) as bell:
         outbox.problem(1)
-        if outbox.store.dialect == "postgresql":
-            notifier.start()
-            notifier.tell()
         assert bell.wait(LONG)
-    if outbox.store.dialect == "postgresql":
-        notifier.stop()
 
 
 def test_it_rings_every_bell(outbox: Outbox, clock: ManualMachineClock) -> None:

@@ -277,5 +277,12 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.create_index(
+            "ix_message_queued",
+            ["lane_id", "number"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued'"),
+            postgresql_where=sa.text("state = 'queued'"),
+        )
+        batch_op.create_index(
             batch_op.f("ix_message_back_office_id"), ["back_office_id"], unique=False
         )

@@ -1,0 +1,81 @@
+"""What testers say in a request: whose, how long to wait, yes or no."""
+
+import re
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from flask import request
+from marshmallow import Schema
+
+from supplier_api.admin_api.description import TENANT_PATTERN, query
+from supplier_api.admin_api.parts import AdminParts
+from supplier_api.clock import MachineClock
+from supplier_api.web import read_body
+from supplier_api.wire import Invalid, load, read_json
+from supplier_api.wire.fields import Text
+
+WAIT_DEFAULT = 10.0
+WAIT_MAX = 60.0
+POLL = 0.02  # seconds between two looks at the database
+_WAIT = re.compile(r"([0-9]{1,6})(s|ms|)")
+WAIT = query(
+    "wait",
+    "How long to wait at most: seconds, as in 10 or 10s, or milliseconds, as in 500ms",
+    {"type": "string", "pattern": f"^{_WAIT.pattern}$", "default": f"{WAIT_DEFAULT:.0f}s"},
+    example="10s",
+)
+
+
+def tenant_name(description: str) -> Text:
+    """Return the field for a tenant's name; a tenant need not be made before it is named."""
+    return Text(description, "TENANT1", maximum=50, pattern=TENANT_PATTERN)
+
+
+def read_tenant(name: str) -> str:
+    """Return a tenant's name; raises Invalid if there can be no such tenant."""
+    if not re.fullmatch(TENANT_PATTERN, name):
+        raise Invalid([f"tenant: expected to match {TENANT_PATTERN}"])
+    return name
+
+
+def asked_tenant() -> str | None:
+    """Return the tenant behind the question mark; None for none. Raises Invalid."""
+    name = request.args.get("tenant")
+    return None if name is None else read_tenant(name)
+
+
+def asked_wait() -> float:
+    """Return for how many seconds the current request wants to wait. Raises Invalid."""
+    text = request.args.get("wait")
+    if text is None:
+        return WAIT_DEFAULT
+    found = _WAIT.fullmatch(text)
+    seconds = int(found[1]) / (1000 if found[2] == "ms" else 1) if found else WAIT_MAX + 1
+    if seconds > WAIT_MAX:
+        raise Invalid([f"wait: expected at most {WAIT_MAX:.0f}s, as in 10s or 500ms"])
+    return seconds
+
+
+def asked_flag(name: str) -> bool:
+    """Return whether the current request says `name=true`. Raises Invalid."""
+    text = request.args.get(name, "false")
+    if text not in {"true", "false"}:
+        raise Invalid([f"{name}: expected true or false"])
+    return text == "true"
+
+
+def read_document(parts: AdminParts, schema: Schema) -> dict[str, Any]:
+    """Return the body of the current request; raises wire.Malformed or wire.Invalid."""
+    return load(schema, read_json(read_body(request, parts.settings.server.max_body)))
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float, machine: MachineClock) -> bool:
+    """Look again and again, for up to `seconds`; return whether it became so."""
+    until, pause = machine.monotonic() + seconds, threading.Event()
+    while not is_so():
+        left = until - machine.monotonic()
+        if left <= 0:
+            return False
+        pause.wait(min(POLL, left))
+    return True

@@ -1,0 +1,138 @@
+"""/admin/scenarios: what testers can choose, and what is played where a request chooses nothing."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from supplier_api.admin_api.description import (
+    TENANT_IN_PATH,
+    TENANT_PATTERN,
+    admin_blueprint,
+    describe,
+    query,
+)
+from supplier_api.admin_api.parts import AdminParts
+from supplier_api.problems.limits import HEADER_MAX
+from supplier_api.scenarios.choice import WrongChoice, read_scenario
+from supplier_api.scenarios.listing import listed
+from supplier_api.scenarios.model import Kind
+from supplier_api.web import empty, json_response, read_body
+from supplier_api.wire import Invalid, load, read_json
+from supplier_api.wire.fields import Items, Text
+from supplier_api.wire.messages import ERROR, make
+
+CHOSEN = Items(
+    Text("NAME or NAME?param=value&param=value", "SERVICE_PROBLEM_DELAYED?delay=5", maximum=4000),
+    "At most one for problems, one for amendments and one for cancellations",
+    required=True,
+)
+DEFAULTS = make("ScenarioDefaults", {"scenarios": CHOSEN})
+CONVERSATION = query(
+    "conversation",
+    "Only what comes under this X-Conversation-ID; it beats what is set for the whole tenant",
+    {"type": "string", "minLength": 1, "maxLength": HEADER_MAX},
+)
+LISTED = {
+    "type": "object",
+    "required": ["scenarios"],
+    "properties": {"scenarios": {"type": "array", "items": {"type": "object"}}},
+}
+WRONG = (ERROR, "There can be no such tenant or conversation, or there is no such scenario")
+PARAMETERS = (TENANT_IN_PATH, CONVERSATION)
+
+
+def routes(parts: AdminParts) -> Blueprint:
+    """Return the routes of the scenarios."""
+    blueprint = admin_blueprint("scenarios", "Outcomes that testers choose")
+    store = parts.office.store
+
+    @blueprint.route("/scenarios", methods=["GET"])
+    @blueprint.doc(**describe("scenarios", {200: (LISTED, "Every scenario")}))
+    def show_all() -> Response:
+        """List every scenario: what it does, its parameters, and the updates that follow."""
+        return json_response({"scenarios": listed()})
+
+    @blueprint.route("/scenarios/<tenant>", methods=["GET"])
+    @blueprint.doc(**describe("scenario-defaults", _answers("What is set"), parameters=PARAMETERS))
+    def show(tenant: str) -> Response:
+        """Show what is played for a tenant where a request chooses nothing."""
+        conversation = _conversation(tenant)
+        names = store.read(lambda uow: uow.scenarios.get(tenant, conversation))
+        return json_response({"scenarios": names})
+
+    @blueprint.route("/scenarios/<tenant>", methods=["PUT"])
+    @blueprint.doc(
+        **describe(
+            "set-scenario-defaults",
+            _answers("It is set"),
+            request=DEFAULTS,
+            parameters=PARAMETERS,
+        )
+    )
+    def put(tenant: str) -> Response:
+        """Set what is played for a tenant where a request chooses nothing.
+
+        A choice by header or by the service's name beats it.
+        """
+        conversation = _conversation(tenant)
+        body = read_json(read_body(request, parts.settings.server.max_body))
+        names = load(DEFAULTS, body)["scenarios"]
+        _check(names)
+        store.write(lambda uow: uow.scenarios.put(tenant, conversation, names))
+        return json_response({"scenarios": names})
+
+    @blueprint.route("/scenarios/<tenant>", methods=["DELETE"])
+    @blueprint.doc(
+        **describe(
+            "forget-scenario-defaults",
+            {204: (None, "Nothing is set"), 422: WRONG},
+            parameters=PARAMETERS,
+        )
+    )
+    def forget(tenant: str) -> Response:
+        """Play nothing for a tenant where a request chooses nothing."""
+        conversation = _conversation(tenant)
+        store.write(lambda uow: uow.scenarios.delete(tenant, conversation))
+        return empty(204)
+
+    return blueprint
+
+
+def _answers(text: str) -> dict[int, tuple[Any, str]]:
+    return {200: (DEFAULTS, text), 422: WRONG}
+
+
+def _conversation(tenant: str) -> str:
+    """Return the conversation that the current request names, "" for none.
+
+    Raises Invalid for one, or for a tenant, that there cannot be.
+    """
+    conversation = request.args.get("conversation", "")
+    wrong = []
+    if not re.fullmatch(TENANT_PATTERN, tenant):
+        wrong.append(f"tenant: expected to match {TENANT_PATTERN}")
+    if len(conversation) > HEADER_MAX:
+        wrong.append(f"conversation: expected at most {HEADER_MAX} characters")
+    if wrong:
+        raise Invalid(wrong)
+    return conversation
+
+
+def _check(names: Sequence[str]) -> None:
+    """Raise Invalid unless each is a scenario, and no two are for the same."""
+    wrong: list[str] = []
+    kinds: list[Kind] = []
+    for number, name in enumerate(names):
+        try:
+            play = read_scenario(name)
+        except WrongChoice as error:
+            wrong += [f"scenarios[{number}]: {message}" for message in error.messages]
+        else:
+            kinds += [play.scenario.kind] if play else []
+    if len(set(kinds)) < len(kinds):
+        wrong.append(f"scenarios: expected at most one for each of {', '.join(Kind)}")
+    if wrong:
+        raise Invalid(wrong)

@@ -1,0 +1,214 @@
+"""Business time in a tester's hand: moved forward, stopped, let go again.
+
+A clock is not put to its new time in one go. The worker takes it from one thing that is due to the
+next: the clock stands there until that is done and everything that it led to is settled, so that a
+week takes a second, and whatever happened in it happened in order, on its own day. Updates in
+back-off count as due at the time of their next attempt.
+
+    standing or running --advance, to--> moving (stands from step to step) --arrived--> as before
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from supplier_api.clock import MachineClock
+from supplier_api.desk.model import Office
+from supplier_api.desk.timers import Timers
+from supplier_api.store import UnitOfWork
+from supplier_api.store.clocks import ALL, Clock
+from supplier_api.store.outstanding import Group, Outstanding
+
+# Far enough from the last date there is to reckon with days beyond it.
+END = datetime(9000, 1, 1, tzinfo=UTC)
+# What a step led to is settled by other threads; no bell rings for that.
+LOOK_AGAIN = timedelta(milliseconds=10)
+Change = Callable[[Clock, datetime], Clock]
+# Told where a clock stands or, with False, runs from: tenant, time, stands.
+Told = Callable[[str, datetime, bool], None]
+
+
+class StillMoving(Exception):
+    """The clock is on its way: wait, or stop it."""
+
+
+class Backwards(Exception):
+    """A clock goes forward only."""
+
+
+class TooFar(Exception):
+    """Times are counted up to the year 8999."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Where a clock is: its time, whether it stands, and where it is moved to, if it is."""
+
+    now: datetime
+    stands: bool
+    target: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A clock as it is after a step, and how far the step takes it."""
+
+    clock: Clock
+    by: timedelta
+
+
+def tell_nobody(_tenant: str, _at: datetime, _stands: bool) -> None:
+    """Keep it to ourselves."""
+
+
+class Clockwork:
+    """Moves the clocks. The tenant None stands for all clocks, "" for that of most tenants."""
+
+    def __init__(self, office: Office, tell: Told = tell_nobody) -> None:
+        """Work with `office`; `tell` lets another house follow each step, before it is taken."""
+        self._office = office
+        self._tell = tell
+
+    def advance(self, tenant: str | None, by: timedelta) -> None:
+        """Begin to move clocks forward by a time. Raises StillMoving and TooFar."""
+        self._set_off(tenant, lambda now: now + by)
+
+    def go_to(self, tenant: str | None, instant: datetime) -> None:
+        """Begin to move clocks to an instant. Raises StillMoving, Backwards and TooFar."""
+        self._set_off(tenant, lambda _: instant)
+
+    def freeze(self, tenant: str | None) -> None:
+        """Stop clocks where they are, on their way or not."""
+        self._change(tenant, lambda clock, now: Clock(clock.tenant, stands_at=now))
+
+    def run(self, tenant: str | None) -> None:
+        """Let clocks run on from where they are; the way of one that was moved ends there."""
+        machine = self._office.machine.now()
+        self._change(tenant, lambda clock, now: Clock(clock.tenant, ahead=now - machine))
+
+    def hands(self) -> dict[str, Hand]:
+        """Return where each clock is, by tenant."""
+        machine = self._office.machine.now()
+        clocks = self._office.store.read(lambda uow: uow.clocks.by_tenant())
+        return {
+            tenant: Hand(clock.scale.at(machine), clock.stands_at is not None, clock.target)
+            for tenant, clock in clocks.items()
+        }
+
+    def outstanding(self, tenant: str | None) -> list[Outstanding]:
+        """Return what is to be done for a tenant; with None for all, in parts."""
+
+        def look(uow: UnitOfWork) -> list[Outstanding]:
+            machine = self._office.machine.now()
+            if tenant:
+                business = uow.clocks.scale(tenant).at(machine)
+                return [uow.work.outstanding(Group(tenant), business, machine)]
+            clocks = uow.clocks.by_tenant()
+            return [
+                uow.work.outstanding(_group(clock, clocks), clock.scale.at(machine), machine)
+                for clock in clocks.values()
+            ]
+
+        return self._office.store.read(look)
+
+    def step(self) -> int:
+        """Take each clock that is moved, and need not wait, to the next thing due or to its end.
+
+        Returns how many were taken on. Raises StoreUnavailable.
+        """
+        return sum(self._step(tenant) for tenant, hand in self.hands().items() if hand.target)
+
+    def _step(self, tenant: str) -> int:
+        def take(uow: UnitOfWork) -> int:
+            clocks = uow.clocks.lock()
+            step = self._next(uow, clocks, tenant)
+            if step is None:
+                return 0
+            machine = self._office.machine.now()
+            uow.work.bring_forward(_group(step.clock, clocks), step.by, machine)
+            uow.clocks.put(step.clock)
+            return 1
+
+        step = self._office.store.read(lambda uow: self._next(uow, uow.clocks.by_tenant(), tenant))
+        if step is None:
+            return 0
+        # Before it is taken, not after: what it leads to arrives there at once.
+        self._tell_of(step.clock)
+        return self._office.store.write(take)
+
+    def _set_off(self, tenant: str | None, target_for: Callable[[datetime], datetime]) -> None:
+        def change(clock: Clock, now: datetime) -> Clock:
+            if clock.target:
+                raise StillMoving
+            target = target_for(now)
+            if target < now:
+                raise Backwards
+            if target >= END:
+                raise TooFar
+            runs_on = clock.stands_at is None
+            return replace(clock, stands_at=now, target=target, runs_on=runs_on)
+
+        self._change(tenant, change)
+
+    def _change(self, tenant: str | None, change: Change) -> None:
+        def work(uow: UnitOfWork) -> list[Clock]:
+            machine = self._office.machine.now()
+            clocks = uow.clocks.lock()
+            if tenant is not None:
+                clocks = {tenant: clocks.get(tenant, replace(clocks[ALL], tenant=tenant))}
+            changed = [change(clock, clock.scale.at(machine)) for clock in clocks.values()]
+            for clock in changed:
+                uow.clocks.put(clock)
+            return changed
+
+        for clock in self._office.store.write(work):
+            self._tell_of(clock)
+
+    def _tell_of(self, clock: Clock) -> None:
+        at = clock.scale.at(self._office.machine.now())
+        self._tell(clock.tenant, at, clock.stands_at is not None)
+
+    def _next(self, uow: UnitOfWork, clocks: dict[str, Clock], tenant: str) -> _Step | None:
+        """Return the next step of a clock that is moved; None while it has to wait."""
+        machine = self._office.machine.now()
+        clock = clocks.get(tenant, Clock(tenant))
+        if clock.target is None or clock.stands_at is None:
+            return None
+        left = uow.work.outstanding(_group(clock, clocks), clock.stands_at, machine)
+        if not left.settled:
+            return None
+        due = [left.next_timer] if left.next_timer else []
+        if left.next_retry:
+            due.append(clock.stands_at + (left.next_retry - machine))
+        at = min([*due, clock.target])
+        if at in due:
+            after = replace(clock, stands_at=at)
+        elif clock.runs_on:
+            after = Clock(tenant, ahead=at - machine)
+        else:
+            after = Clock(tenant, stands_at=at)
+        return _Step(after, at - clock.stands_at)
+
+
+def _group(clock: Clock, clocks: dict[str, Clock]) -> Group:
+    return Group(clock.tenant, frozenset(clocks) - {ALL})
+
+
+class SteppedTimers:
+    """The desk's timers in a house whose clocks are moved: what is due first, then a step."""
+
+    def __init__(self, timers: Timers, clockwork: Clockwork, machine: MachineClock) -> None:
+        """Run `timers` and let `clockwork` take its steps between them."""
+        self._timers = timers
+        self._clockwork = clockwork
+        self._machine = machine
+
+    def run_due(self, limit: int) -> int:
+        """Run what is due, or else take clocks on; return how many of either."""
+        return self._timers.run_due(limit) or self._clockwork.step()
+
+    def next_due(self) -> datetime | None:
+        """Return the machine time at which to look again; soon while a clock is moved."""
+        if any(hand.target for hand in self._clockwork.hands().values()):
+            return self._machine.now() + LOOK_AGAIN
+        return self._timers.next_due()

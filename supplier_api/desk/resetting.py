@@ -1,0 +1,36 @@
+"""A tenant's fresh start: nothing is left, and what comes is the same every time."""
+
+from datetime import datetime
+
+from supplier_api.desk.model import Office
+from supplier_api.store import UnitOfWork
+from supplier_api.store.clocks import ALL, Clock
+from supplier_api.store.removal import remove
+
+
+def reset(
+    office: Office,
+    tenant: str | None,
+    *,
+    seed: int | None = None,
+    freeze_at: datetime | None = None,
+) -> None:
+    """Delete all that is stored for `tenant` (None for all tenants), its moved clock included.
+
+    From `seed` its ids and references follow from now on, each from what it is for; its time
+    stands at `freeze_at`. Without them ids are random and time runs as everybody's does. What a
+    worker is sending at this moment arrives, and nothing is kept of it. Raises StoreUnavailable.
+    """
+    name = ALL if tenant is None else tenant
+
+    def work(uow: UnitOfWork) -> None:
+        # Before any row: nobody takes a step with a clock that is deleted below.
+        uow.clocks.lock()
+        remove(uow.connection, tenant)
+        if tenant is None:
+            uow.tenant_settings.forget_seeds()
+        uow.tenant_settings.set_seed(name, seed)
+        if freeze_at:
+            uow.clocks.put(Clock(name, stands_at=freeze_at))
+
+    office.store.write(work)

@@ -1,0 +1,98 @@
+"""`supplier-api db upgrade`, and what the other commands say before it was run."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from supplier_api.cli import main
+from supplier_api.store import migrate
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(database_url: str, tmp_path: Path) -> Run:
+    """Return what runs a command on an empty database, once for each engine."""
+
+    def run(*words: str, **more: str) -> Result:
+        environ = {
+            "SUPPLIER_API_DATA_DIR": str(tmp_path),
+            "SUPPLIER_API__DATABASE__URL": database_url,
+            **more,
+        }
+        return CliRunner().invoke(main, words, env=environ, prog_name="supplier-api")
+
+    return run
+
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def test_an_upgrade_makes_the_tables_and_then_has_nothing_to_do(run: Run) -> None:
+    result = run("db", "upgrade")
+    assert (result.exit_code, result.stdout) == (0, f"schema (none) -> {migrate.head()}\n")
+    result = run("db", "upgrade")
+    assert (result.exit_code, result.stdout) == (0, f"schema {migrate.head()}, nothing to do\n")
+    assert run("problem", "list").exit_code == 0
+
+
+@pytest.mark.parametrize("words", [("problem", "list"), ("problem", "show", "1"), ("serve",)])
+def test_without_the_tables_a_command_names_the_one_that_makes_them(
+    run: Run, words: tuple[str, ...]
+) -> None:
+    result = run(*words)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: the database has no schema yet, this version needs {migrate.head()}:"
+        " run `supplier-api db upgrade`\n"
+    )
+
+
+@on_sqlite
+def test_the_folder_of_the_file_is_made(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "not" / "yet" / "there.db"
+    result = run("db", "upgrade", SUPPLIER_API__DATABASE__URL=f"sqlite:///{file}")
+    assert result.exit_code == 0, result.output
+    assert file.exists()
+
+
+@on_sqlite
+def test_a_file_that_another_process_holds_is_not_upgraded(run: Run, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "supplier.db", isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("BEGIN IMMEDIATE")
+        result = run("db", "upgrade")
+        assert result.exit_code == 1
+        assert "another process works on this database" in result.stderr
+        other.execute("ROLLBACK")
+    assert run("db", "upgrade").exit_code == 0
+
+
+@on_sqlite
+@pytest.mark.parametrize("command", [("db", "upgrade"), ("problem", "list")])
+def test_a_database_that_cannot_be_reached_is_told_in_a_line(
+    run: Run, command: tuple[str, ...]
+) -> None:
+    nowhere = "postgresql+psycopg://somebody:secret@127.0.0.1:1/supplier"
+    result = run(*command, SUPPLIER_API__DATABASE__URL=nowhere)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: the database cannot be reached")
+    assert "secret" not in result.stderr
+    assert "Traceback" not in result.output
+
+
+@on_sqlite
+def test_wrong_settings_are_told_without_a_trace(run: Run) -> None:
+    result = run("db", "upgrade", SUPPLIER_API__SERVER__PROT="1")
+    assert result.exit_code == 1
+    assert "SUPPLIER_API__SERVER__PROT" in result.stderr
+
+
+@on_sqlite
+@pytest.mark.parametrize("words", [("db", "downgrade"), ("db", "upgrade", "now"), ("bd",)])
+def test_wrong_use_exits_with_2(run: Run, words: tuple[str, ...]) -> None:
+    assert run(*words).exit_code == 2

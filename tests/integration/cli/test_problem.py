@@ -1,0 +1,299 @@
+"""`supplier-api problem`: problems as people and their tools see them, and events by hand."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner, Result
+
+from supplier_api.app import Clocks
+from supplier_api.chance import SeededChance
+from supplier_api.cli import main
+from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from tests.samples import cancellation_request, problem_request
+from tests.supplier import DEFERRED, Supplier, on_sqlite
+
+LATER = "SI0000000000099"
+
+
+@pytest.fixture
+def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+    """Begin two hours before the host's time, which is what the command goes by."""
+    machine = ManualMachineClock(datetime.now(UTC) - timedelta(hours=2))
+    business = ManualBusinessClock(machine)
+    return machine, business, Clocks(machine, business, SeededChance(1))
+
+
+class Command:
+    """The command `supplier-api problem` on the supplier's database."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self._environ = environ
+
+    def __call__(self, *words: object) -> Result:
+        arguments = ["problem", *map(str, words)]
+        return CliRunner().invoke(main, arguments, env=self._environ, prog_name="supplier-api")
+
+    def ok(self, *words: object) -> str:
+        """Run it and return what it prints; it must succeed."""
+        result = self(*words)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+
+@pytest.fixture
+def command(environ: dict[str, str]) -> Command:
+    return Command(environ)
+
+
+# -- list
+
+
+def test_no_problem_is_no_failure(supplier: Supplier, command: Command) -> None:
+    assert supplier.problems() == 0
+    assert command.ok("list") == ""
+    assert json.loads(command.ok("list", "--json")) == []
+
+
+def test_problems_are_listed_the_newest_first(supplier: Supplier, command: Command) -> None:
+    first = supplier.opened()
+    supplier.machine.advance(5400)
+    second = supplier.opened(tenant="TENANT2")
+    assert supplier.create(problem_request(id=3), tenant=DEFERRED).status_code == 202
+    third = supplier.stored(3, DEFERRED).reference
+    supplier.event(first.reference, "hold", problemCode="ACCESS_ISSUE")
+
+    def listed(*options: str) -> list[str]:
+        lines = command.ok("list", *options).splitlines()
+        rows = json.loads(command.ok("list", "--json", *options))
+        assert [line.split()[0] for line in lines] == [row["reference"] for row in rows]
+        return [row["reference"] for row in rows]
+
+    assert listed() == [third, second.reference, first.reference]
+    assert listed("--limit", "1") == [third]
+    assert listed("--tenant", "TENANT2") == [second.reference]
+    assert listed("--state", "HELD") == [first.reference]
+    assert listed("--state", "UNDECIDED") == [third]
+    assert listed("--state", "RESOLVED") == []
+    assert listed("--older-than", "1h") == [first.reference]
+    assert listed("--older-than", "10m") == [third, second.reference, first.reference]
+    assert listed("--older-than", "1d") == []
+
+    [row] = json.loads(command.ok("list", "--json", "--state", "HELD"))
+    created = row.pop("created"), row.pop("updated")
+    assert created[0] < created[1]
+    assert row == {
+        "reference": first.reference,
+        "tenant": "TENANT1",
+        "gatewayId": 23467,
+        "serviceId": "SI2345432345345",
+        "status": "HELD",
+    }
+
+
+@on_sqlite
+def test_an_undecided_change_shows_in_the_state(supplier: Supplier, command: Command) -> None:
+    problem = supplier.opened(tenant=DEFERRED)
+    supplier.cancel(problem.named(cancellation_request()), tenant=DEFERRED)
+    assert problem.reference in command.ok("list", "--state", "PENDING_CANCELLATION")
+    assert command.ok("list", "--state", "ACKNOWLEDGED") == ""
+
+
+@pytest.mark.usefixtures("supplier")
+@on_sqlite
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list", "--state", "BROKEN"],
+        ["list", "--older-than", "soon"],
+        ["list", "--older-than", "999999d"],
+        ["list", "--limit", "-1"],
+        ["list", "now"],
+        ["show"],
+        ["event", "SP_1"],
+        ["event", "SP_1", "explode"],
+        ["event", "SP_1", "close by silence"],
+        ["event", "SP_1", "hold", "--problem-code", "WRONG"],
+        ["event", "SP_1", "note", "--text", "x" * 1001],
+        ["event", "SP_1", "note", "--id", "x" * 101],
+        ["event", "SP_1", "resolve", "--resolution-text", "Without a code."],
+        ["explode"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_is_told_and_exits_with_2(command: Command, words: list[str]) -> None:
+    result = command(*words)
+    assert result.exit_code == 2
+    assert "Usage: " in result.stderr
+    assert result.stdout == ""
+
+
+# -- show
+
+
+def test_a_problem_is_shown_by_any_of_its_names(supplier: Supplier, command: Command) -> None:
+    problem = supplier.opened(tenant=DEFERRED)
+    ticket = {"backOfficeId": "INC0012345"}
+    supplier.event(problem.reference, "note", **ticket)
+    change = {"id": 7, "serviceProblemId": 23467, "notes": "Ring twice."}
+    amendment = supplier.amend(change, tenant=DEFERRED).get_json()["supplierReference"]
+    supplier.event(problem.reference, "accept-change", changeReference=amendment)
+    resolution = supplier.resolved(problem)
+    names = [
+        problem.reference,
+        23467,
+        "SI2345432345345",
+        "conversation-1",
+        "INC0012345",
+        amendment,
+        resolution,
+    ]
+    shown = [command.ok("show", name) for name in names]
+    assert set(shown) == {shown[0]}
+    assert shown[0].startswith(f"{problem.reference}  RESOLVED\n")
+
+
+def test_a_problem_is_shown_with_all_that_happened(supplier: Supplier, command: Command) -> None:
+    problem = supplier.opened()
+    change = {"id": 7, "serviceProblemId": 23467, "notes": "Ring twice."}
+    supplier.amend(change)
+    supplier.event(problem.reference, "start", id="EV-1")
+    supplier.event(problem.reference, "complete", id="EV-2")
+    resolution = supplier.resolved(problem)
+
+    seen = json.loads(command.ok("show", problem.reference, "--json"))
+    told = [
+        (entry["what"], entry.get("operation") or entry.get("event") or entry.get("kind"))
+        for entry in seen["timeline"]
+    ]
+    assert told == [
+        ("request", "problem"),
+        ("order", "problem"),
+        ("request", "amendment"),
+        ("order", "amendment"),
+        ("event", "start"),
+        ("kci", "COMMITTED"),
+        ("event", "complete"),
+        ("event", "resolve"),
+        ("kci", "RESOLVED"),
+    ] or sorted(told) == sorted(
+        [
+            ("request", "problem"),
+            ("order", "problem"),
+            ("request", "amendment"),
+            ("order", "amendment"),
+            ("event", "start"),
+            ("kci", "COMMITTED"),
+            ("event", "complete"),
+            ("event", "resolve"),
+            ("kci", "RESOLVED"),
+        ]
+    )
+    by = {entry.get("kind") or entry.get("operation"): entry for entry in seen["timeline"]}
+    assert by["problem"]["what"] in ("order", "request")
+    assert by["COMMITTED"]["status"] == "IN_PROGRESS"
+    assert by["COMMITTED"]["state"] == "delivered"
+    assert by["RESOLVED"]["subject"] == resolution
+    [attempt] = by["RESOLVED"]["attempts"]
+    assert (attempt["outcome"], attempt["status"]) == ("delivered", 204)
+    [request] = [one for one in seen["timeline"] if one.get("operation") == "problem"]
+    assert request["answer"] == 201
+    assert (request["outcome"], request["rule"]) == ("acknowledge", "default")
+    assert {rule["rule"] for rule in request["trace"]} >= {"service-unknown", "already-open"}
+    assert [timer["kind"] for timer in seen["timers"]] == ["closure-notice", "closure"]
+    assert seen["waitsFor"] == "the tenant: to accept or reject the resolution"
+    assert seen["legalEvents"] == ["note", "warn", "complete"]
+
+    text = command.ok("show", 23467)
+    for line in (
+        "problem 23467  answered 201  acknowledge (rule: default)",
+        "event start  answered 200",
+        "event complete  answered 409",
+        "KCI 1 COMMITTED IN_PROGRESS  delivered",
+        "KCI 2 RESOLVED RESOLVED  delivered",
+        "waits for  the tenant: to accept or reject the resolution",
+        "possible   note, warn, complete",
+    ):
+        assert line in text
+
+
+@on_sqlite
+def test_what_stands_for_nothing_or_for_several_is_refused(
+    supplier: Supplier, command: Command
+) -> None:
+    first = supplier.opened()
+    second = supplier.opened(tenant="TENANT2")
+    result = command("show", "SP_UNKNOWN01")
+    assert (result.exit_code, result.stderr) == (1, "Error: there is no problem SP_UNKNOWN01\n")
+    result = command("show", "23467")
+    assert result.exit_code == 1
+    assert "23467 stands for 2 problems:" in result.stderr
+    for problem in (first, second):
+        assert f"{problem.reference}  {problem.tenant}  23467" in result.stderr
+
+
+# -- event
+
+
+def test_an_event_by_hand_does_what_the_back_office_does(
+    supplier: Supplier, command: Command
+) -> None:
+    problem = supplier.opened()
+    assert command.ok("event", problem.reference, "start") == f"{problem.reference} IN_PROGRESS\n"
+    hold = ["--problem-code", "ACCESS_ISSUE", "--text", "No key.", "--supplier-code", "313"]
+    hold += ["--note", "Came twice.", "--ticket", "INC0012345"]
+    assert command.ok("event", 23467, "hold", *hold).endswith(" HELD\n")
+    assert command.ok("event", "INC0012345", "resume").endswith(" IN_PROGRESS\n")
+    repaired = ["--resolution-code", "NETWORK_CABLING", "--resolution-text", "Renewed."]
+    assert command.ok("event", problem.reference, "resolve", *repaired).endswith(" RESOLVED\n")
+    kcis = supplier.kcis(problem)
+    assert [kci["reasonCode"] for kci in kcis] == ["COMMITTED", "DELAY", "RESUMED", "RESOLVED"]
+    told = kcis[1]
+    assert (told["problemCode"], told["text"]) == ("ACCESS_ISSUE", "No key.")
+    assert told["supplierCodes"] == ["313"]
+    assert told["supplierNotes"][0]["note"] == "Came twice."
+    details = kcis[3]["serviceProblemResolution"]["resolutionDetails"]
+    assert details == {"resolutionCode": "NETWORK_CABLING", "resolutionText": "Renewed."}
+
+
+@on_sqlite
+def test_a_change_is_decided_by_hand(supplier: Supplier, command: Command) -> None:
+    assert supplier.create(problem_request(), tenant=DEFERRED).status_code == 202
+    reference = supplier.stored(23467, DEFERRED).reference
+    assert command.ok("event", reference, "accept", "--commit").endswith(" IN_PROGRESS\n")
+    supplier.deliver()
+    body = {"id": 7, "serviceProblemId": 23467, "notes": "Ring twice."}
+    change = supplier.amend(body, tenant=DEFERRED).get_json()["supplierReference"]
+    said = command.ok("event", reference, "accept-change", "--change", change)
+    assert said == f"{reference} IN_PROGRESS\n"
+    assert supplier.stored(23467, DEFERRED).document["notes"] == "Ring twice."
+
+
+@on_sqlite
+def test_an_event_with_an_id_happens_once(supplier: Supplier, command: Command) -> None:
+    problem = supplier.opened()
+    for _ in range(2):
+        assert command.ok("event", problem.reference, "start", "--id", "EV-1")
+    assert supplier.told(problem) == ["1 COMMITTED/IN_PROGRESS"]
+    # Without an id of its own each is another event.
+    for _ in range(2):
+        command.ok("event", problem.reference, "note")
+    assert len(supplier.told(problem)) == 3
+
+
+@on_sqlite
+def test_a_refused_event_exits_with_1_and_says_what_is_possible(
+    supplier: Supplier, command: Command
+) -> None:
+    problem = supplier.opened()
+    result = command("event", problem.reference, "complete")
+    assert result.exit_code == 1
+    assert "complete is not possible while the problem is ACKNOWLEDGED" in result.stderr
+    assert "possible now: start, hold, " in result.stderr
+    result = command("event", problem.reference, "hold")
+    assert result.exit_code == 1
+    assert "problemCode: missing; hold must carry it" in result.stderr
+    result = command("event", "SP_UNKNOWN01", "start")
+    assert result.exit_code == 1
+    assert "no such problem" in result.stderr
+    assert supplier.told(problem) == []

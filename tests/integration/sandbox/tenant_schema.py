@@ -1,0 +1,92 @@
+"""A JSON Schema made from the field list of *tenant-get 1.17* alone, plus what is known to be shown.
+
+Fields that neither knows are refused.
+"""
+
+from typing import Any
+
+import jsonschema_rs
+
+from tests import documents
+from tests.documents import Field
+
+Schema = dict[str, Any]
+
+CHARACTERISTICS = "updates.serviceProblemAmendment.characteristics"
+CONTACT = "updates.serviceProblemAmendment.primaryContact"
+# Shown besides, with the field of the list whose form it has; None for a string.
+BESIDES = {
+    "problemText": None,
+    "primaryContact": CONTACT,
+    "secondaryContact": CONTACT,
+    "hazards": None,
+    "onSiteRestrictions": None,
+    "notes": None,
+    "updates.serviceProblemCancellation.status": "updates.serviceProblemAmendment.status",
+    "updates.serviceProblemAmendment.escalationRequest": None,
+    "updates.action.code": "updates.information.code",
+    "updates.action.supplierCodes": "updates.information.supplierCodes",
+}
+# Listed without their parts, which stand elsewhere in the list.
+ELSEWHERE = {
+    "characteristics": CHARACTERISTICS,
+    "updates.serviceProblemAmendment.secondaryContact": CONTACT,
+    "address.additionalIdentifiers": "address",
+}
+# Listed because it was published once; it is taken in, but not shown any more.
+DEPRECATED = "updates.information.supplierCode"
+
+
+def schema() -> Schema:
+    """Return the schema of the answer to GET /service-problems/{id}."""
+    listed = {field.name: field for field in documents.read("tenant-get") if field.part == "200"}
+    del listed[DEPRECATED]
+    made = {name: _of(field) for name, field in listed.items()}
+    top = _object()
+    for name, inner in made.items():
+        _put(top, made, name, inner, required=listed[name].required)
+    for name, form in ELSEWHERE.items():
+        target, source = _inside(made[name]), _inside(made[form])
+        target["properties"] = source["properties"]
+        target["required"] = source["required"]
+    for name, form in BESIDES.items():
+        kind = {"type": "boolean"} if name.endswith("escalationRequest") else {"type": "string"}
+        _put(top, made, name, made[form] if form else kind, required=False)
+    return top
+
+
+def check(problem: dict[str, Any]) -> None:
+    """Fail, naming the field, unless the problem is as the schema says."""
+    jsonschema_rs.validator_for(schema(), validate_formats=True).validate(problem)
+
+
+def _object() -> Schema:
+    return {"type": "object", "additionalProperties": False, "properties": {}, "required": []}
+
+
+def _of(field: Field) -> Schema:
+    if field.type == "object":
+        return _object()
+    if field.type == "array":
+        of_strings = field.example.startswith("[")
+        return {"type": "array", "items": {"type": "string"} if of_strings else _object()}
+    made: Schema = {"type": field.type}
+    if field.codes:
+        made["enum"] = sorted(field.codes)
+    if field.example.endswith('Z"'):
+        made["format"] = "date-time"
+    return made
+
+
+def _inside(made: Schema) -> Schema:
+    """Return what holds the fields: the object itself, or the array's items."""
+    inner: Schema = made["items"] if made["type"] == "array" else made
+    return inner
+
+
+def _put(top: Schema, made: dict[str, Schema], name: str, inner: Schema, *, required: bool) -> None:
+    outer, _, last = name.rpartition(".")
+    holder = _inside(made[outer]) if outer else top
+    holder["properties"][last] = inner
+    if required:
+        holder["required"].append(last)

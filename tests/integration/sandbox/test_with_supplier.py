@@ -1,0 +1,294 @@
+"""The whole chain: tenant, gateway, the real supplier over loopback, its KCIs back again."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from flask import Flask
+from werkzeug.serving import make_server
+
+from supplier_api.app import Clocks, create_app
+from supplier_api.chance import SeededChance
+from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.delivery.carrier import Carrier
+from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
+from supplier_api.delivery.sessions import Sessions
+from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.sandbox import Gateway, SandboxConfig, Tenant
+from supplier_api.sandbox import create_app as create_gateway
+from supplier_api.sandbox.server import Handler
+from supplier_api.settings import Settings
+from tests.integration.sandbox.conftest import TENANT_PROBLEM, Party, token_for
+from tests.integration.sandbox.tenant_schema import check
+from tests.supplier import DEFERRED, REPAIRED, Supplier, on_sqlite
+
+Document = dict[str, Any]
+
+pytestmark = on_sqlite
+
+
+def listening(app: Flask, stack: ExitStack) -> str:
+    """Serve an application until the stack is closed; return its URL."""
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    stack.callback(server.server_close)
+    stack.callback(thread.join)
+    stack.callback(server.shutdown)
+    return f"http://127.0.0.1:{server.port}"
+
+
+class Chain:
+    """A gateway and the supplier behind it; nothing moves until it is told to."""
+
+    def __init__(self, gateway: Flask, supplier: Supplier) -> None:
+        self._http = gateway.test_client()
+        self._gateway: Gateway = gateway.extensions["sandbox"]
+        self.supplier = supplier
+        self.party = self.tenant("tenant")
+
+    def tenant(self, client_id: str) -> Party:
+        self.party = Party(self._http, token_for(self._http, "tenant", client_id))
+        return self.party
+
+    @property
+    def problem(self) -> Document:
+        """The problem as its tenant sees it, which must be as it is published."""
+        shown = self.party.problem()
+        check(shown)
+        return shown
+
+    def ask(self, path: str, body: Document) -> Document:
+        """Ask for something, and let the gateway send it and the supplier's KCIs come."""
+        asked = self.party.post(path, body)
+        assert asked.status_code == 201, asked.get_json()
+        self.settle()
+        document: Document = asked.get_json()
+        return document
+
+    def answer(self, resolution_id: int, **body: str) -> None:
+        """Answer a resolution, and let that have its effect."""
+        path = f"/service-problem-resolutions/{resolution_id}"
+        answered = self._http.patch(path, json=body, headers=self.party.headers)
+        assert answered.status_code == 200, answered.get_json()
+        self.settle()
+
+    def event(self, name: str, **fields: Any) -> None:
+        """Say an event as the back office, and let its KCIs come."""
+        said = self.supplier.event(1, name, **fields)
+        assert said.status_code == 200, said.get_json()
+        self.settle()
+
+    def settle(self) -> None:
+        """Send what waits at the gateway, then deliver what waits at the supplier."""
+        self._gateway.sender.run_due()
+        self.supplier.deliver()
+
+    def told(self) -> list[str]:
+        """Return what each update says, the supplier's with their numbers."""
+        return [told(update) for update in self.problem["updates"]]
+
+
+def told(update: Document) -> str:
+    said = update.get("information") or update.get("action") or update["error"]
+    number = f"{update['sequenceNumber']} " if "sequenceNumber" in update else ""
+    return number + str(said.get("type", said.get("code")))
+
+
+class OverHttp(Supplier):
+    """The supplier, whose KCIs go to a gateway over HTTP."""
+
+    gateway = ""
+
+    def _carrier(self) -> Carrier:
+        office = self.office
+        address = GatewayAddress(
+            kci_url=f"{self.gateway}/kcis",
+            token_url=f"{self.gateway}/auth/supplier/access-token",
+            client_id="supplier",
+            client_secret="supplier-secret",
+            already_received=re.compile("never"),
+        )
+        watchdog = Watchdog(office.machine)
+        carrier = super()._carrier()
+        courier = GatewayCourier(address, Sessions(), watchdog, office.machine, office.chance)
+        carrier.destination = replace(carrier.destination, courier=courier)
+        return carrier
+
+
+@pytest.fixture
+def chain(
+    settings: Settings,
+    clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
+    config: SandboxConfig,
+) -> Iterator[Chain]:
+    """Give the chain, its clocks standing still."""
+    machine, business, all_clocks = clocks
+    with ExitStack() as stack:
+        app = create_app(settings, all_clocks)
+        stack.callback(app.extensions["office"].store.close)
+        supplier = OverHttp(app, app.test_client(), machine, business)
+        url = listening(app, stack)
+        ours = replace(config.suppliers[0], url=url, token_url=f"{url}/oauth2/token")
+        tenants = (*config.tenants, Tenant(DEFERRED, "deferred", "deferred-secret"))
+        gateway = create_gateway(
+            replace(config, tenants=tenants, suppliers=(ours,)),
+            machine,
+            SeededChance(2),
+            business_clock=business,
+        )
+        stack.callback(gateway.extensions["sandbox"].close)
+        supplier.gateway = listening(gateway, stack)
+        yield Chain(gateway, supplier)
+
+
+def amendment(**fields: Any) -> tuple[str, Document]:
+    return "/service-problem-amendments", {"serviceProblemId": 1, **fields}
+
+
+def cancellation() -> tuple[str, Document]:
+    body = {"serviceProblemId": 1, "reasonCode": "ISSUE_RESOLVED", "text": "It works again."}
+    return "/service-problem-cancellations", body
+
+
+def resolution(problem: Document) -> Document:
+    """Return the resolution of the last update that has one."""
+    shown = [each for each in problem["updates"] if "serviceProblemResolution" in each]
+    document: Document = shown[-1]["serviceProblemResolution"]
+    return document
+
+
+def test_a_supplier_that_decides_everything_later(chain: Chain) -> None:
+    chain.tenant("deferred")
+    chain.ask("/service-problems", TENANT_PROBLEM)
+    assert chain.problem["status"] == "SENT_TO_SUPPLIER"
+    chain.event("accept", commit=True)
+    chain.event("ask-information", text="Which light blinks?", problemCode="INFORMATION_REQUIRED")
+    assert chain.problem["status"] == "PENDING"
+    contact = {"name": "Mary", "phoneNumber": "01234 000000"}
+    chain.ask(*amendment(notes="The red one", escalationRequest=True, secondaryContact=contact))
+    assert chain.problem["status"] == "PENDING_AMENDMENT"
+    chain.event("accept-change", changeReference="1")
+    assert chain.problem["notes"] == "The red one"
+    chain.ask(*cancellation())
+    assert chain.problem["status"] == "PENDING_CANCELLATION"
+    chain.event(
+        "reject-change",
+        changeReference="2",
+        text="The engineer is at the door.",
+        problemCode="OTHER",
+        supplierCodes=["313"],
+    )
+    chain.event("note", note={"note": "Opened the cabinet.", "type": "Engineer Note"})
+    chain.event("resolve", resolution=REPAIRED | {"slaViolation": ["EXCEEDED_SLA"]})
+    assert chain.problem["status"] == "RESOLVED"
+    chain.answer(1, status="REJECTED", tenantNotes="It is not.")
+    assert chain.problem["status"] == "IN_PROGRESS"
+    chain.event("resolve", resolution=REPAIRED)
+    chain.answer(2, status="ACCEPTED")
+
+    shown = chain.problem
+    assert shown["status"] == "COMPLETED"
+    assert shown["supplierIdentifier"] == chain.supplier.stored(1, DEFERRED).reference
+    assert chain.told() == [
+        "1 ACKNOWLEDGED",
+        "2 COMMITTED",
+        "3 INFORMATION_REQUIRED",
+        "4 AMENDED",
+        "5 RESUBMIT",
+        "6 UPDATE",
+        "7 CONFIRM",
+        "8 RESUMED",
+        "9 CONFIRM",
+        "10 COMPLETED",
+    ]
+    by_number = {update["sequenceNumber"]: update for update in shown["updates"]}
+    assert by_number[4]["serviceProblemAmendment"]["escalationRequest"] is True
+    assert by_number[4]["serviceProblemAmendment"]["status"] == "COMPLETED"
+    assert by_number[5]["serviceProblemCancellation"]["status"] == "REJECTED"
+    assert by_number[5]["action"]["supplierCodes"] == ["313"]
+    assert by_number[7]["serviceProblemResolution"]["status"] == "REJECTED"
+    assert by_number[7]["serviceProblemResolution"]["tenantNotes"] == "It is not."
+    assert resolution(shown)["status"] == "ACCEPTED"
+    assert "closedDate" in resolution(shown)
+
+
+def test_a_supplier_that_decides_at_once(chain: Chain) -> None:
+    chain.ask("/service-problems", TENANT_PROBLEM)
+    assert chain.problem["serviceSpecification"] == {"id": "ftthl2r", "name": "FTTH"}
+    chain.event("ask-appointment", problemCode="ACCESS_ISSUE", text="Nobody was in.")
+    chain.ask(*amendment(characteristics=[{"name": "24HR_ACCESS", "value": "true"}]))
+    assert chain.problem["status"] == "PENDING"
+    chain.ask(*amendment(appointmentReservationId=999))
+    shown = chain.problem
+    assert (shown["status"], shown["appointmentReservationId"]) == ("ACKNOWLEDGED", 999)
+    assert {"name": "24HR_ACCESS", "value": "true"} in shown["characteristics"]
+    chain.event("start")
+    chain.event("resolve", resolution=REPAIRED)
+    chain.ask(*cancellation())  # too late
+    chain.answer(1, status="ACCEPTED")
+    assert chain.told() == [
+        "ACKNOWLEDGED",
+        "1 REAPPOINT",
+        "AMENDED",
+        "AMENDED",
+        "2 RESUMED",
+        "3 COMMITTED",
+        "4 CONFIRM",
+        "INVALID_REQUEST",
+        "5 COMPLETED",
+    ]
+    assert chain.problem["updates"][7]["serviceProblemCancellation"]["status"] == "REJECTED"
+
+
+def test_a_cancellation_at_once_is_the_end(chain: Chain) -> None:
+    chain.ask("/service-problems", TENANT_PROBLEM)
+    chain.ask(*cancellation())
+    assert chain.problem["status"] == "CANCELLED"
+    assert chain.told() == ["ACKNOWLEDGED", "CANCELLED"]
+
+
+def test_a_problem_can_be_cancelled_before_the_supplier_has_decided(chain: Chain) -> None:
+    chain.tenant("deferred")
+    chain.ask("/service-problems", TENANT_PROBLEM)
+    chain.ask(*cancellation())
+    assert chain.problem["status"] == "CANCELLED"
+    assert chain.told() == ["CANCELLED"]
+
+
+def test_an_answer_that_comes_after_the_closure_is_undone(chain: Chain) -> None:
+    chain.ask("/service-problems", TENANT_PROBLEM)
+    chain.event("resolve", resolution=REPAIRED)
+    chain.supplier.pass_days(5)
+    chain.answer(1, status="REJECTED")
+    assert chain.problem["status"] == "COMPLETED"
+    assert resolution(chain.problem)["status"] == "ACCEPTED"
+    assert "INVALID_REQUEST" in chain.told()
+
+
+def test_a_refusal_at_once(chain: Chain) -> None:
+    chain.ask("/service-problems", TENANT_PROBLEM | {"serviceTestId": 1})
+    assert chain.problem["status"] == "REJECTED"
+    (update,) = chain.problem["updates"]
+    assert "ceased" in update["error"]["messages"][0]
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["status", "serviceSpecification", "updates"],
+)
+def test_the_schema_can_refuse(chain: Chain, field: str) -> None:
+    chain.ask("/service-problems", TENANT_PROBLEM)
+    shown = chain.problem
+    wrong: dict[str, Any] = {
+        "status": "LOST",
+        "serviceSpecification": {"id": "ftthl2r", "more": 1},
+        "updates": [shown["updates"][0] | {"receivedOn": "yesterday"}],
+    }
+    with pytest.raises(jsonschema_rs.ValidationError):
+        check(shown | {field: wrong[field]})

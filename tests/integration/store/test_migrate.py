@@ -1,0 +1,164 @@
+"""The way from an empty or an older database to the tables that this code works on."""
+
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, inspect, text
+
+from supplier_api.store import SchemaTooOld, StoreBusy, StoreUnavailable, migrate, tables
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Engine]:
+    """Yield an engine of somebody else."""
+    engine = create_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def table_names(url: str) -> set[str]:
+    """Return which tables there are."""
+    with connected(url) as engine:
+        return set(inspect(engine).get_table_names())
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(database_url: str) -> None:
+    migrate.upgrade(database_url)
+
+    with connected(database_url) as engine, engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, tables.metadata) == []
+
+
+def test_an_upgrade_tells_what_was_and_what_is(database_url: str) -> None:
+    assert migrate.upgrade(database_url) == (None, migrate.head())
+    assert migrate.upgrade(database_url) == (migrate.head(), migrate.head())
+
+
+def test_an_upgrade_keeps_what_is_stored(database_url: str) -> None:
+    migrate.upgrade(database_url)
+    with connected(database_url) as engine:
+        with engine.begin() as connection:
+            connection.execute(
+                tables.incident.insert().values(
+                    code="INC1", declared=datetime(2026, 1, 5, 12, tzinfo=UTC)
+                )
+            )
+        migrate.upgrade(database_url)
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT code FROM incident")).scalars().all() == ["INC1"]
+
+
+def test_a_database_without_a_schema_is_refused_with_the_command(database_url: str) -> None:
+    with connected(database_url) as engine, pytest.raises(SchemaTooOld) as refused:
+        migrate.require(engine)
+
+    assert str(refused.value) == (
+        f"the database has no schema yet, this version needs {migrate.head()}:"
+        " run `supplier-api db upgrade`"
+    )
+
+
+def test_an_older_schema_is_refused_and_a_later_one_is_not(database_url: str) -> None:
+    migrate.upgrade(database_url)
+    with connected(database_url) as engine:
+        assert migrate.require(engine) == migrate.head()
+        _set_revision(engine, "9999")
+        assert migrate.require(engine) == "9999"
+        _set_revision(engine, "0000")
+        with pytest.raises(SchemaTooOld, match="has schema 0000, this version needs"):
+            migrate.require(engine)
+
+
+def test_a_later_schema_is_left_alone(database_url: str) -> None:
+    migrate.upgrade(database_url)
+    with connected(database_url) as engine:
+        _set_revision(engine, "9999")
+
+    assert migrate.upgrade(database_url) == ("9999", "9999")
+
+
+def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    nowhere = f"sqlite:///{tmp_path}/no/such/folder/supplier.db"
+
+    with pytest.raises(StoreUnavailable):
+        migrate.upgrade(nowhere)
+    with connected(nowhere) as engine, pytest.raises(StoreUnavailable):
+        migrate.require(engine)
+
+
+def test_an_upgrade_that_fails_leaves_nothing_behind(database_url: str) -> None:
+    with connected(database_url) as engine, engine.begin() as connection:
+        connection.execute(text("CREATE TABLE timer (in_the_way INTEGER)"))
+
+    with pytest.raises(Exception, match="timer"):
+        migrate.upgrade(database_url)
+
+    assert table_names(database_url) <= {"timer", "alembic_version"}
+    with connected(database_url) as engine, engine.begin() as connection:
+        connection.execute(text("DROP TABLE timer"))
+    migrate.upgrade(database_url)
+    assert table_names(database_url) == {*tables.metadata.tables, "alembic_version"}
+
+
+def test_an_sqlite_file_that_another_process_works_on_is_not_upgraded(tmp_path: Path) -> None:
+    file = tmp_path / "supplier.db"
+    # It does not have to write: an idle connection is enough.
+    other = sqlite3.connect(file)
+    other.execute("PRAGMA journal_mode=WAL")
+    other.execute("SELECT * FROM sqlite_master").fetchall()
+
+    with pytest.raises(StoreBusy, match="another process works on this database"):
+        migrate.upgrade(f"sqlite:///{file}?timeout=0.05")
+    other.close()
+
+    assert migrate.upgrade(f"sqlite:///{file}") == (None, migrate.head())
+
+
+def test_an_sqlite_file_that_is_current_is_left_to_the_process_that_works_on_it(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    migrate.upgrade(sqlite_url)
+    other = sqlite3.connect(tmp_path / "supplier.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    assert migrate.upgrade(sqlite_url) == (migrate.head(), migrate.head())
+    other.close()
+
+
+def test_two_upgrades_of_postgresql_at_once_follow_each_other(postgresql_url: str) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        upgrades = [pool.submit(migrate.upgrade, postgresql_url) for _ in range(2)]
+        reached = [upgrade.result(60)[1] for upgrade in upgrades]
+
+    assert reached == [migrate.head()] * 2
+
+
+def test_an_upgrade_of_postgresql_does_not_queue_behind_a_table_in_use(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "TRIES", 1)
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT_MS", 50)
+    with connected(postgresql_url) as engine:
+        with engine.begin() as connection:
+            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+            connection.execute(text("INSERT INTO alembic_version VALUES ('0001')"))
+            connection.execute(text("CREATE TABLE service_problem (id BIGINT)"))
+        with engine.begin() as connection:
+            connection.execute(text("LOCK TABLE service_problem"))
+            with pytest.raises(StoreBusy, match="the tables are in use"):
+                migrate.upgrade(postgresql_url)
+
+
+def _set_revision(engine: Engine, revision: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})

@@ -1,0 +1,231 @@
+"""The whole chain in one process: a tenant, the sandbox gateway, the supplier, its back office.
+
+The gateway calls the supplier over a real connection; the supplier's updates are handed to the
+gateway's own door. Time moves only when told to, so nothing is ever waited for.
+"""
+
+import itertools
+import json
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.serving import make_server
+
+from supplier_api.app import create_app
+from supplier_api.backoffice.port import load_adapter
+from supplier_api.chance import SeededChance
+from supplier_api.cli.sandbox import sandbox_config
+from supplier_api.delivery.backoffice import BackOfficeCourier
+from supplier_api.delivery.carrier import Carrier, Destination, Hold
+from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.delivery.retry import Policy
+from supplier_api.desk.incidents import Incidents
+from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office
+from supplier_api.desk.progress import Progress, Taken
+from supplier_api.desk.timers import Timers
+from supplier_api.problems.work import OrderAnswer, WorkOrder
+from supplier_api.sandbox import Gateway
+from supplier_api.sandbox import create_app as create_gateway
+from supplier_api.settings import Settings, load_settings
+from supplier_api.store import UnitOfWork, migrate
+from supplier_api.store.claims import Claim, Message
+from tests.supplier import manual_clocks
+
+LEASE = 3600.0
+POLICY = Policy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
+# What is due later than this is no step of a scenario but the closure by silence.
+SOON = timedelta(days=1)
+PROBLEM: dict[str, Any] = {
+    "problemType": "STABILITY",
+    "problemText": "The service keeps dropping between 6pm and 9pm every evening.",
+    "supplier": "DUMMY_SUPPLIER",
+    "characteristics": [{"name": "SERVICE_HAS_WORKED", "value": "false"}],
+    "primaryContact": {"name": "John Smith", "phoneNumber": "01234 567890"},
+    "notes": "Ring twice.",
+}
+Document = dict[str, Any]
+
+
+class Caller:
+    """Somebody who calls the gateway: its tenant, or its supplier."""
+
+    def __init__(self, http: FlaskClient, side: str) -> None:
+        self._http = http
+        self._side = side
+        self._ids = itertools.count(1)
+
+    def call(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Document:
+        """Return what is answered, which has to be good."""
+        answer = self._http.open(
+            path,
+            method=method,
+            json=body,
+            headers={
+                "Authorization": f"Bearer {self._token()}",
+                "X-Request-ID": f"request-{next(self._ids)}",
+                "X-Conversation-ID": "conversation-1",
+                **(headers or {}),
+            },
+        )
+        assert 200 <= answer.status_code < 300, answer.text
+        shown: Document = answer.get_json() if answer.data else {}
+        return shown
+
+    def _token(self) -> str:
+        answer = self._http.post(
+            f"/auth/{self._side}/access-token",
+            data={"grant_type": "client_credentials"},
+            auth=(self._side, f"{self._side}-secret"),
+        )
+        return str(answer.get_json()["access_token"])
+
+
+class ToGateway(Caller):
+    """Hands the supplier's updates to the gateway, which has to take every one."""
+
+    def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - the port's
+        """Hand it over."""
+        self.call("POST", "/kcis", json.loads(message.body))
+        return Reply(Meaning.TAKEN, "204", 204)
+
+
+class Chain:
+    """A tenant in front of it all. `wait` lets everything happen that is going to."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Make supplier and gateway; `supplier` has to listen at the settings' port."""
+        self._machine, self._business, clocks = manual_clocks()
+        self.supplier: Flask = create_app(settings, clocks)
+        self._office: Office = self.supplier.extensions["office"]
+        gateway = create_gateway(
+            sandbox_config(settings),
+            self._machine,
+            SeededChance(2),
+            business_clock=self._business,
+        )
+        self._gateway: Gateway = gateway.extensions["sandbox"]
+        self._tenant = Caller(gateway.test_client(), "tenant")
+        self._serial = itertools.count(1)
+        self._progress = Progress(self._office)
+        self._timers = Timers(self._office, self._progress, Incidents(self._office))
+        adapter = BackOfficeCourier(load_adapter(settings.backoffice))
+        self._carriers = {
+            each.name: self._carrier(each)
+            for each in (
+                Destination(BACK_OFFICE, adapter, POLICY, on_delivered=self._answered),
+                Destination(
+                    GATEWAY,
+                    ToGateway(gateway.test_client(), "supplier"),
+                    POLICY,
+                    on_delivered=self._taken,
+                ),
+            )
+        }
+
+    def close(self) -> None:
+        """Give back what is open."""
+        self._gateway.close()
+        self._office.store.close()
+
+    # -- the tenant
+
+    def raise_problem(self, headers: Mapping[str, str] | None = None, **changes: Any) -> int:
+        """Raise a problem on a service of its own; return the gateway's id."""
+        body = {**PROBLEM, "serviceTestId": 1000 + next(self._serial), **changes}
+        return int(self._tenant.call("POST", "/service-problems", body, headers)["id"])
+
+    def amend(self, problem: int, headers: Mapping[str, str] | None = None, **fields: Any) -> None:
+        """Ask for these fields to be amended."""
+        body = {"serviceProblemId": problem, **fields}
+        self._tenant.call("POST", "/service-problem-amendments", body, headers)
+
+    def cancel(self, problem: int, headers: Mapping[str, str] | None = None) -> None:
+        """Ask for the problem to be cancelled."""
+        body = {"serviceProblemId": problem, "reasonCode": "OTHER"}
+        self._tenant.call("POST", "/service-problem-cancellations", body, headers)
+
+    def shown(self, problem: int) -> Document:
+        """Return the problem as the tenant is shown it."""
+        return self._tenant.call("GET", f"/service-problems/{problem}")
+
+    # -- time
+
+    def send(self) -> None:
+        """Let the gateway pass on what it was asked, and no time go by."""
+        self._gateway.sender.run_due()
+
+    def wait(self) -> float:
+        """Let everything happen that follows within days; return the seconds it took."""
+        began = self._business.now("")
+        for _ in range(1000):
+            self.send()
+            self._machine.advance(1)  # a KCI stays a moment behind the answer it follows
+            self._carry(BACK_OFFICE)
+            self._timers.run_due()
+            self._carry(GATEWAY)
+            due = self._timers.next_due()
+            if due is None or due > self._machine.now() + SOON:
+                return (self._business.now("") - began).total_seconds()
+            self._business.advance(max(0.0, (due - self._machine.now()).total_seconds()))
+        raise AssertionError("it never comes to rest")
+
+    # -- the supplier's worker
+
+    def _carry(self, destination: str) -> None:
+        now = self._machine.now()
+        until = now + timedelta(seconds=LEASE)
+
+        def claim(uow: UnitOfWork) -> list[Claim]:
+            return uow.lanes.claim(destination, "test", now, until, limit=100, failed=100)
+
+        for claimed in self._office.store.write(claim):
+            self._carriers[destination].carry(Hold(claimed, self._machine.monotonic() + LEASE))
+
+    def _carrier(self, destination: Destination) -> Carrier:
+        office, stopping = self._office, threading.Event()
+        return Carrier(destination, office.store, office.machine, office.chance, LEASE, stopping)
+
+    def _taken(self, uow: UnitOfWork, message: Message, _reply: Reply) -> None:
+        self._progress.kci_taken(uow, Taken(message.problem_id, message.kind, message.subject))
+
+    def _answered(self, uow: UnitOfWork, message: Message, reply: Reply) -> None:
+        assert isinstance(reply.answer, OrderAnswer)
+        order = WorkOrder.from_body(message.uuid, message.body)
+        self._progress.order_answered(uow, message.problem_id, order, reply.answer)
+
+
+@contextmanager
+def running(folder: Path, **settings: str) -> Iterator[Chain]:
+    """Yield a chain whose data is in `folder`; `settings` are the environment's."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it tells each request otherwise
+    # The port is known before the application is: the gateway's settings name it.
+    server = make_server("127.0.0.1", 0, _not_yet, threaded=True)
+    made = load_settings(
+        {
+            "SUPPLIER_API_DATA_DIR": str(folder),
+            "SUPPLIER_API__SERVER__PORT": str(server.port),
+            **settings,
+        }
+    )
+    migrate.upgrade(made.database.url)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    with closing(Chain(made)) as chain:
+        server.app = chain.supplier
+        thread.start()
+        yield chain
+        server.shutdown()
+        thread.join()
+    server.server_close()
+
+
+def _not_yet(_environ: object, _start: object) -> list[bytes]:
+    raise AssertionError("called before it was made")
