@@ -82,7 +82,11 @@ def build_office(settings: Settings, clocks: Clocks | None = None) -> Office:
     """
     host = clocks.machine if clocks else SystemMachineClock()
     store = Store(settings.database.url, host)
-    migrate.require(store.engine)
+    try:
+        migrate.require(store.engine)
+    except Exception:
+        store.close()
+        raise
     machine = host
     if clocks is None and store.dialect == "postgresql":
         machine = DatabaseClock(store.engine, host)

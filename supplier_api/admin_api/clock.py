@@ -9,10 +9,10 @@ from flask_smorest import Blueprint
 
 from supplier_api.admin_api.asking import (
     WAIT,
-    tenant_name,
     asked_tenant,
     asked_wait,
     read_document,
+    tenant_name,
     wait_until,
 )
 from supplier_api.admin_api.description import TENANT_IN_QUERY, admin_blueprint, describe

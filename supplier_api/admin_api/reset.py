@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from flask import Response
 from flask_smorest import Blueprint
 
-from supplier_api.admin_api.asking import tenant_name, asked_flag, read_document
+from supplier_api.admin_api.asking import asked_flag, read_document, tenant_name
 from supplier_api.admin_api.clock import HAND, shown_clock
 from supplier_api.admin_api.description import admin_blueprint, describe, query
 from supplier_api.admin_api.parts import AdminParts

@@ -27,11 +27,15 @@ def prepare_database(url: str) -> str:
     if before is None:
         state = f"schema {schema} created"
     elif before == schema:
-        state = f"schema {schema}, {problems} problems, {undelivered} undelivered"
+        state = f"schema {schema}, {_problems(problems)}, {undelivered} undelivered"
     else:
         kept = f" (as it was: {near(copy)})" if copy else ""
-        state = f"schema {before} upgraded to {schema}{kept}, {problems} problems"
+        state = f"schema {before} upgraded to {schema}{kept}, {_problems(problems)}"
     return f"{_where(url)}, {state}"
+
+
+def _problems(count: int) -> str:
+    return "1 problem" if count == 1 else f"{count} problems"
 
 
 def _copy_if_old(url: str) -> Path | None:

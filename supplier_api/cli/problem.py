@@ -24,7 +24,11 @@ from supplier_api.settings import Settings, load_settings
 from supplier_api.wire import MessageError
 
 AGES = {"m": "minutes", "h": "hours", "d": "days"}
+# As words: click would offer the names of an enumeration's members.
 STATES = [Base.UNDECIDED.value, *(status.value for status in Status)]
+EVENTS = [event.value for event in BACK_OFFICE_EVENTS]
+PROBLEM_CODES = [code.value for code in ProblemCode]
+RESOLUTION_CODES = [code.value for code in ResolutionCode]
 
 
 @click.group()
@@ -80,15 +84,15 @@ def show(name: str, as_json: bool) -> None:
 
 @problem.command()
 @click.argument("reference")
-@click.argument("name", metavar="EVENT", type=click.Choice([*BACK_OFFICE_EVENTS]))
+@click.argument("name", metavar="EVENT", type=click.Choice(EVENTS))
 @click.option("--id", "event_id", help="The event's own id; a new one if absent.")
-@click.option("--problem-code", type=click.Choice([*ProblemCode]), metavar="CODE")
+@click.option("--problem-code", type=click.Choice(PROBLEM_CODES), metavar="CODE")
 @click.option("--text", help="What the tenant is told.")
 @click.option("--supplier-code", "supplier_codes", multiple=True, help="May be given repeatedly.")
 @click.option("--note", help="A note for the tenant.")
 @click.option("--commit", is_flag=True, help="With accept: work starts at once.")
 @click.option("--change", "change_reference", help="The amendment or cancellation decided upon.")
-@click.option("--resolution-code", type=click.Choice([*ResolutionCode]), metavar="CODE")
+@click.option("--resolution-code", type=click.Choice(RESOLUTION_CODES), metavar="CODE")
 @click.option("--resolution-text", help="With resolve: what was found and done.")
 @click.option("--ticket", "back_office_id", help="The back office's own ticket.")
 def event(reference: str, name: str, event_id: str | None, **given: Any) -> None:

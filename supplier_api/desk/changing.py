@@ -54,8 +54,9 @@ def change_problem(
         incidents=uow.incidents.on_service(problem.service_id),
         problem=problem,
     )
-    script = None if caller.hints is None else script_of_change(uow, caller, problem, kind)
-    if script is not None:
+    script = None
+    if caller.choice is not None:
+        script = script_of_change(uow, caller, caller.choice, problem, kind)
         decision = script.decided(decision)
     if not decision.reasons and (obstacle := _obstacle(uow, problem, kind, document)):
         # Whatever the rule book says: the lifecycle, or the wire, forbids it.

@@ -21,6 +21,8 @@ from supplier_api.store.outstanding import Group, Outstanding
 
 # Far enough from the last date there is to reckon with days beyond it.
 END = datetime(9000, 1, 1, tzinfo=UTC)
+# Times are written in milliseconds: what is due within the last one is due then.
+MILLISECOND = timedelta(milliseconds=1)
 # What a step led to is settled by other threads; no bell rings for that.
 LOOK_AGAIN = timedelta(milliseconds=10)
 Change = Callable[[Clock, datetime], Clock]
@@ -180,13 +182,14 @@ class Clockwork:
         due = [left.next_timer] if left.next_timer else []
         if left.next_retry:
             due.append(clock.stands_at + (left.next_retry - machine))
-        at = min([*due, clock.target])
-        if at in due:
+        if due and min(due) < clock.target + MILLISECOND:
+            at = min(due)
             after = replace(clock, stands_at=at)
-        elif clock.runs_on:
-            after = Clock(tenant, ahead=at - machine)
         else:
-            after = Clock(tenant, stands_at=at)
+            at = max(clock.target, clock.stands_at)
+            after = (
+                Clock(tenant, ahead=at - machine) if clock.runs_on else Clock(tenant, stands_at=at)
+            )
         return _Step(after, at - clock.stands_at)
 
 

@@ -8,6 +8,7 @@ from supplier_api.decisions.facts import Service
 from supplier_api.decisions.model import Decision, Operation, Outcome
 from supplier_api.desk.case import Case
 from supplier_api.desk.changing import change_problem
+from supplier_api.desk.errors import Unavailable
 from supplier_api.desk.facts import Judge, Outside
 from supplier_api.desk.model import Answer, Caller, Office
 from supplier_api.desk.once import Done, Once, refusal, rejection
@@ -25,7 +26,7 @@ from supplier_api.problems.limits import REFERENCE_PATTERN
 from supplier_api.problems.model import Base, ChangeKind, ServiceProblem, State
 from supplier_api.problems.work import OrderKind
 from supplier_api.scenarios.choice import is_scenario_service
-from supplier_api.store import UnitOfWork
+from supplier_api.store import StoreUnavailable, UnitOfWork
 
 FIRST_STATE = {
     Outcome.DEFER: State(Base.UNDECIDED),
@@ -99,7 +100,10 @@ class Intake:
 
     def _service_of(self, tenant: str, problem_id: int) -> str | None:
         """Read which service a problem is about; that never changes, so no lock is needed."""
-        return self._office.store.read(lambda uow: uow.problems.service_of(tenant, problem_id))
+        try:
+            return self._office.store.read(lambda uow: uow.problems.service_of(tenant, problem_id))
+        except StoreUnavailable as error:
+            raise Unavailable(str(error)) from error
 
     def _raise(
         self, uow: UnitOfWork, caller: Caller, document: Mapping[str, Any], outside: Outside
@@ -108,7 +112,7 @@ class Intake:
         uow.incidents.lock(shared=True)
         uow.problems.lock_service(tenant, service_id)
         incidents = self._incidents(uow, service_id, outside.facts.service)
-        script = None if caller.hints is None else script_of_problem(uow, caller, service_id)
+        script = None if caller.choice is None else script_of_problem(uow, caller, caller.choice)
         decision = self._judge.decide(
             Operation.PROBLEM,
             outside,

@@ -7,6 +7,7 @@ from typing import Any
 
 from supplier_api.chance import Chance
 from supplier_api.clock import BusinessClock, MachineClock
+from supplier_api.scenarios.choice import Choice
 from supplier_api.store import Store
 
 GATEWAY = "gateway"
@@ -19,14 +20,14 @@ DESTINATIONS = (GATEWAY, BACK_OFFICE)
 class Caller:
     """Who asks, under which ids of the gateway, and since when (monotonic seconds).
 
-    `hints` are the headers by which a tester chooses a scenario; None where there are no scenarios.
+    `choice` is what a tester chose with the request; None where there are no scenarios.
     """
 
     tenant: str
     request_id: str
     conversation_id: str
     entered: float
-    hints: Mapping[str, str] | None = None
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from supplier_api.decisions.model import Decision, Outcome, Reason, RuleTrace, Verdict
-from supplier_api.desk.errors import Refused
 from supplier_api.desk.model import Caller
-from supplier_api.problems.codes import ErrorCode, ProblemCode
+from supplier_api.problems.codes import ProblemCode
 from supplier_api.problems.model import ChangeKind, ServiceProblem
 from supplier_api.scenarios.catalogue import recall
-from supplier_api.scenarios.choice import Choice, WrongChoice, read_choice, read_scenario
+from supplier_api.scenarios.choice import Choice, read_scenario
 from supplier_api.scenarios.model import Answer, Kind, Play
 from supplier_api.store import UnitOfWork
 
@@ -53,9 +52,8 @@ class Script:
         return [*known, made_up] if made_up else known
 
 
-def script_of_problem(uow: UnitOfWork, caller: Caller, service_id: str) -> Script:
-    """Return what is chosen for a new problem, and for its later changes; raises Refused."""
-    choice = _choice(caller, service_id)
+def script_of_problem(uow: UnitOfWork, caller: Caller, choice: Choice) -> Script:
+    """Return what is chosen for a new problem, and for its later changes."""
     play = choice.play(Kind.PROBLEM, *_defaults(uow, caller))
     # A default for changes is looked up when they come: it may be another by then.
     plays = {Kind.PROBLEM: play, **{kind: choice.play(kind) for kind in _CHANGES}}
@@ -63,9 +61,9 @@ def script_of_problem(uow: UnitOfWork, caller: Caller, service_id: str) -> Scrip
 
 
 def script_of_change(
-    uow: UnitOfWork, caller: Caller, problem: ServiceProblem, kind: ChangeKind
+    uow: UnitOfWork, caller: Caller, choice: Choice, problem: ServiceProblem, kind: ChangeKind
 ) -> Script:
-    """Return what is chosen for a change of a locked problem; raises Refused.
+    """Return what is chosen for a change of a locked problem.
 
     While a question of the supplier is open the problem's own scenario goes with it, so that the
     back office can go on when the change answers that.
@@ -73,19 +71,12 @@ def script_of_change(
     kept = problem.scenario or {}
     about = Kind(kind.value)
     own = recall(kept.get(about))
-    play = _choice(caller).play(about, own, *_defaults(uow, caller))
+    play = choice.play(about, own, *_defaults(uow, caller))
     asked = recall(kept.get(Kind.PROBLEM)) if problem.state.awaits else None
     return Script(play, _plain({about: play, Kind.PROBLEM: asked}))
 
 
 _CHANGES = (Kind.AMENDMENT, Kind.CANCELLATION)
-
-
-def _choice(caller: Caller, service_id: str = "") -> Choice:
-    try:
-        return read_choice(caller.hints or {}, service_id)
-    except WrongChoice as error:
-        raise Refused(ErrorCode.INVALID_REQUEST, error.messages) from None
 
 
 def _defaults(uow: UnitOfWork, caller: Caller) -> list[Play | None]:

@@ -13,7 +13,7 @@ from marshmallow import Schema
 
 from supplier_api.desk.model import Answer, Caller
 from supplier_api.gateway_api.parts import Desk, parts
-from supplier_api.gateway_api.reading import read, scenario_headers, well_formed_headers
+from supplier_api.gateway_api.reading import read, well_formed_headers
 from supplier_api.observability import bind, get_logger
 from supplier_api.web import empty, json_response
 
@@ -40,12 +40,14 @@ def serve(operation: str, schema: Schema, ask: Ask) -> Response:
     here.gate.admit(request.headers.get("Authorization"), operation)
     if operation not in here.server.operations:
         raise SwitchedOff(operation)
-    headers, document = read(request, schema, here.server.max_body)
-    g.gateway_id = document.get("id")
-    hints = scenario_headers(request) if here.scenarios else None
-    caller = Caller(headers.tenant, headers.request_id, headers.conversation_id, g.entered, hints)
+    asked = read(request, schema, here.server.max_body, scenarios=here.scenarios)
+    g.gateway_id = asked.document.get("id")
+    headers = asked.headers
+    caller = Caller(
+        headers.tenant, headers.request_id, headers.conversation_id, g.entered, asked.choice
+    )
     with bind_request():
-        return respond(ask(here.desk, caller, document))
+        return respond(ask(here.desk, caller, asked.document))
 
 
 def tenant() -> str:

@@ -70,7 +70,7 @@ def describe_calls(app: Flask, prefix: str, *, scenarios: bool = False) -> Suppl
         api.register_blueprint(
             call.blueprint,
             url_prefix=prefix or None,
-            parameters=SCENARIO_HEADERS if scenarios and call is not resolutions else None,
+            parameters=SCENARIO_HEADERS if scenarios else None,
         )
     app.register_blueprint(_assets)
     return api

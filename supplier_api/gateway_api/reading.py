@@ -1,14 +1,16 @@
 """What is read of a request: three headers and a JSON body, judged together."""
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Request
 from marshmallow import Schema
 
 from supplier_api.problems.limits import HEADER_MAX
 from supplier_api.scenarios.choice import HEADERS as SCENARIO_HEADERS
+from supplier_api.scenarios.choice import Choice, WrongChoice, read_choice
 from supplier_api.web import read_body
 from supplier_api.wire import Invalid, Malformed, MessageError, load, read_json
 
@@ -18,6 +20,7 @@ TENANT = "Tenant"
 
 _VISIBLE = re.compile(r"[!-~]+")
 _BLANK = " \t"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +32,28 @@ class Headers:
     tenant: str
 
 
-def read(request: Request, schema: Schema, limit: int) -> tuple[Headers, dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request says. `choice` is None unless testers may choose a scenario."""
+
+    headers: Headers
+    document: dict[str, Any]
+    choice: Choice | None
+
+
+def read(request: Request, schema: Schema, limit: int, *, scenarios: bool) -> Asked:
     """Return the headers and the document of a request whose body has at most `limit` bytes.
 
-    Raises Malformed with everything that cannot be read in either, else Invalid with every
-    broken constraint in either.
+    With `scenarios` a tester may have chosen one. Raises Malformed with everything that cannot be
+    read in either, else Invalid with every broken constraint in either.
     """
-    malformed: list[str] = []
-    invalid: list[str] = []
-    headers: Headers | None = None
-    document: dict[str, Any] = {}
-    try:
-        headers = _read_headers(request)
-    except Malformed as error:
-        malformed += error.messages
-    except Invalid as error:
-        invalid += error.messages
-    try:
-        document = load(schema, read_json(read_body(request, limit)))
-    except Malformed as error:
-        malformed += error.messages
-    except Invalid as error:
-        invalid += error.messages
-    if malformed:
-        raise Malformed(malformed)
-    if invalid or headers is None:
-        raise Invalid(invalid)
-    return headers, document
+    found = _Findings()
+    headers = found.reading(lambda: _read_headers(request))
+    document = found.reading(lambda: load(schema, read_json(read_body(request, limit))))
+    choice = found.reading(lambda: _read_choice(request, document or {})) if scenarios else None
+    if headers is None or document is None or found.any():
+        raise found.worst()
+    return Asked(headers, document, choice)
 
 
 def well_formed_headers(request: Request) -> Headers | None:
@@ -64,11 +62,6 @@ def well_formed_headers(request: Request) -> Headers | None:
         return _read_headers(request)
     except MessageError:
         return None
-
-
-def scenario_headers(request: Request) -> dict[str, str]:
-    """Return the headers by which a tester chooses an outcome, those that are there."""
-    return {name: request.headers[name] for name in SCENARIO_HEADERS if name in request.headers}
 
 
 def _read_headers(request: Request) -> Headers:
@@ -85,6 +78,41 @@ def _read_headers(request: Request) -> Headers:
             [f"{name}: expected 1 to {HEADER_MAX} visible ASCII characters" for name in wrong]
         )
     return Headers(values[REQUEST_ID], values[CONVERSATION_ID], values[TENANT])
+
+
+def _read_choice(request: Request, document: Mapping[str, Any]) -> Choice:
+    """Return what the headers and the service choose. Raises Invalid if there is no such choice."""
+    headers = {name: request.headers.get(name, "") for name in SCENARIO_HEADERS}
+    try:
+        return read_choice(headers, document.get("serviceId", ""))
+    except WrongChoice as error:
+        raise Invalid(error.messages) from None
+
+
+class _Findings:
+    """What is wrong with the parts of a request; each is read, whatever is wrong with the others."""
+
+    def __init__(self) -> None:
+        self._malformed: list[str] = []
+        self._invalid: list[str] = []
+
+    def reading(self, read: Callable[[], T]) -> T | None:
+        """Return what `read` returns, or None, keeping what is wrong."""
+        try:
+            return read()
+        except Malformed as error:
+            self._malformed += error.messages
+        except Invalid as error:
+            self._invalid += error.messages
+        return None
+
+    def any(self) -> bool:
+        """Tell whether anything is wrong."""
+        return bool(self._malformed or self._invalid)
+
+    def worst(self) -> MessageError:
+        """Return all that cannot be read, or if all can, every broken constraint."""
+        return Malformed(self._malformed) if self._malformed else Invalid(self._invalid)
 
 
 def _acceptable(value: str) -> bool:

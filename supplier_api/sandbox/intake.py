@@ -9,7 +9,7 @@ from supplier_api.sandbox.codes import CallKind, GatewayStatus
 from supplier_api.sandbox.config import SandboxConfig, Tenant
 from supplier_api.sandbox.database import Database
 from supplier_api.sandbox.documents import Document
-from supplier_api.sandbox.errors import invalid, not_found
+from supplier_api.sandbox.errors import Refusal, invalid, not_found
 from supplier_api.sandbox.records import calls, changes, problems, told
 from supplier_api.sandbox.records.problems import Problem
 from supplier_api.sandbox.telling import Teller
@@ -135,7 +135,7 @@ class Intake:
         return problem_view(problem, [], {})
 
 
-def unknown_resolution() -> Exception:
+def unknown_resolution() -> Refusal:
     """Return the refusal of an answer to a resolution that the tenant does not have."""
     return not_found(422, "id: you have no service problem resolution of that id")
 

@@ -290,3 +290,23 @@ tenant_setting = Table(
     # The gateway that its KCIs go to, with our client there.
     Column("destination", JSON),
 )
+
+# The record of traffic that testers read; numbers rise in the order in which readers see them.
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("direction", String(5), nullable=False),
+    Column("operation", String(60), nullable=False),
+    Column("conversation_id", String(255)),
+    Column("gateway_id", BigInteger),
+    Column("reference", String(255)),
+    Column("status", Integer),
+    Column("outcome", String(20)),
+    # Of the bodies, for the bound on what is kept of each tenant.
+    Column("size", Integer, nullable=False),
+    Column("entry", JSON, nullable=False),
+    Index("ix_journal_tenant", "tenant", "id"),
+)

@@ -9,6 +9,7 @@ from supplier_api.store.clocks import Clocks
 from supplier_api.store.decisions import Decisions
 from supplier_api.store.events import Events
 from supplier_api.store.incidents import Incidents
+from supplier_api.store.journal import Journal
 from supplier_api.store.lanes import Lanes
 from supplier_api.store.outstanding import Work
 from supplier_api.store.problems import Problems
@@ -104,3 +105,8 @@ class UnitOfWork:
     def signing_keys(self) -> SigningKeys:
         """Keys of the built-in token issuer."""
         return SigningKeys(self.connection)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The record of traffic that testers read."""
+        return Journal(self.connection)

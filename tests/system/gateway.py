@@ -97,6 +97,10 @@ class Gateway:
                 f"waited {patience:.0f} s in vain for: {what}; {len(self._arrivals)} arrived"
             )
 
+    def answers(self, answer: Callable[[Arrival], int]) -> None:
+        """Answer otherwise from now on."""
+        self._answer = answer
+
     # What the handler calls.
 
     def grant(self, form: dict[str, list[str]]) -> str | None:

@@ -17,6 +17,8 @@ import requests
 from tests.system.waiting import PATIENCE, eventually
 
 COMMAND = (sys.executable, "-m", "supplier_api.cli")
+# The same, ended by the end of its standard input: it does not outlive a test run that is killed.
+PART = (sys.executable, "-m", "supplier_api.cli.child")
 HOST = "127.0.0.1"
 # Below those that the system gives to outgoing connections: none of them may take a port while
 # its server is being started again.
@@ -36,6 +38,14 @@ class Part:
     def text(self) -> str:
         """Return what the part has said so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def wait(self) -> int:
+        """Return the exit code when all of its processes have ended."""
+        code = self.process.wait(PATIENCE)
+        eventually(self.is_gone, f"all processes of {self.name} to end")
+        assert self.process.stdin
+        self.process.stdin.close()
+        return code
 
     def is_gone(self) -> bool:
         """Tell whether the process and all that it started have ended.
@@ -100,10 +110,10 @@ class Installation:
         with log.open("wb") as output:
             fcntl.flock(output, fcntl.LOCK_EX)
             process = subprocess.Popen(
-                [*COMMAND, name.partition("-")[0]],
+                [*PART, name.partition("-")[0]],
                 env=self.environ,
                 cwd=self._folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -145,10 +155,7 @@ class Installation:
 
     def wait_for_end(self, name: str) -> int:
         """Return the part's exit code when all of its processes have ended."""
-        part = self._parts[name]
-        code = part.process.wait(PATIENCE)
-        eventually(part.is_gone, f"all processes of {name} to end")
-        return code
+        return self._parts[name].wait()
 
     def kill(self, name: str) -> None:
         """Kill the part with everything that it started (SIGKILL), and wait for its end."""
@@ -156,8 +163,7 @@ class Installation:
         if not part.is_gone():
             with suppress(ProcessLookupError):
                 os.killpg(part.process.pid, signal.SIGKILL)
-        part.process.wait()
-        eventually(part.is_gone, f"the killed {name} to end")
+        part.wait()
 
     def close(self) -> None:
         """Leave nothing running."""

@@ -6,7 +6,6 @@ import signal
 from supplier_api.cli.ports import is_free
 from tests.system.conftest import Install
 from tests.system.installation import HOST
-from tests.system.waiting import eventually
 
 
 def test_the_web_servers_own_process_ends_when_its_parent_is_killed(install: Install) -> None:
@@ -14,8 +13,7 @@ def test_the_web_servers_own_process_ends_when_its_parent_is_killed(install: Ins
     installation.start("serve")
     serve = installation.part("serve")
     os.kill(serve.process.pid, signal.SIGKILL)
-    serve.process.wait()
-    eventually(serve.is_gone, "the server's own process to end")
+    serve.wait()
     port = int(installation.supplier.rpartition(":")[2])
     assert is_free(HOST, port)
     installation.start("serve")

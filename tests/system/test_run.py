@@ -115,7 +115,7 @@ def test_from_nothing_to_a_resolved_sample(tmp_path: Path) -> None:
     with running(tmp_path, "--no-sample") as run:
         lines = run.lines_until("serving")
 
-        assert lines[2].endswith("2 problems, 0 undelivered")
+        assert lines[2].endswith("1 problem, 0 undelivered")
         assert not any(line.startswith("sample") for line in lines)
         os.kill(int(run.endpoints()["pids"]["worker"]), signal.SIGKILL)  # type: ignore[index]
         assert run.process.wait(30) == 1

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, update
 
 from supplier_api.sandbox import tables
 from supplier_api.sandbox.codes import CallKind, ChangeState
@@ -30,12 +30,6 @@ def add(connection: Connection, problem_id: int, kind: CallKind, document: Docum
         document=document,
     )
     return _change(connection.execute(statement.returning(tables.change)).one())
-
-
-def get(connection: Connection, change_id: int) -> Change:
-    """Return the change that another row names. Raises NoResultFound if it is not there."""
-    query = select(tables.change).where(tables.change.c.id == change_id)
-    return _change(connection.execute(query).one())
 
 
 def move(connection: Connection, change_id: int, status: str) -> Change:

@@ -33,13 +33,13 @@ class Resolution:
 
 def add_update(
     connection: Connection, problem_id: int, document: Document, resolution_id: int | None = None
-) -> int:
-    """Store an update for the tenant, after all earlier ones, and return its row's id."""
-    made = insert(tenant_update).values(
-        problem_id=problem_id, document=document, resolution_id=resolution_id
+) -> None:
+    """Store an update for the tenant, after all earlier ones."""
+    connection.execute(
+        insert(tenant_update).values(
+            problem_id=problem_id, document=document, resolution_id=resolution_id
+        )
     )
-    row_id: int = connection.execute(made.returning(tenant_update.c.id)).scalar_one()
-    return row_id
 
 
 def updates_of(connection: Connection, problem_id: int) -> list[Told]:

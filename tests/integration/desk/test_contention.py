@@ -237,3 +237,22 @@ def test_an_event_whose_commit_was_lost_happens_once(
         assert rig.say("start", rig.problem().reference).status == 200
 
     assert rig.told() == ["1 COMMITTED/IN_PROGRESS"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda rig: rig.create(id=2),
+        lambda rig: rig.intake.amend(rig.caller(), {"id": 101, "serviceProblemId": 1}),
+        lambda rig: rig.intake.cancel(rig.caller(), {"id": 201, "serviceProblemId": 1}),
+        lambda rig: rig.settle("ACCEPTED", "SP_NOSUCHTHING"),
+    ],
+    ids=["create", "amend", "cancel", "settle"],
+)
+def test_a_database_that_is_away_is_told_as_unavailable(
+    make_rig: MakeRig, ask: Callable[[Rig], object]
+) -> None:
+    rig = make_rig("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+
+    with pytest.raises(Unavailable):
+        ask(rig)

@@ -70,7 +70,9 @@ def clock() -> ManualMachineClock:
 
 @pytest.fixture
 def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
-    def make(prefix: str = "", operations: tuple[str, ...] = SCOPES) -> Flask:
+    def make(
+        prefix: str = "", operations: tuple[str, ...] = SCOPES, *, scenarios: bool = False
+    ) -> Flask:
         access = Access(
             issuer="supplier-api",
             audience="supplier-api",
@@ -104,6 +106,7 @@ def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
             server=server,
             machine=clock,
             chance=chance,
+            scenarios=scenarios,
         )
         app = Flask("supplier")
         app.testing = True

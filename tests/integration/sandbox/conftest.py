@@ -96,6 +96,7 @@ def supplier_stub(listening_supplier: SupplierStub) -> SupplierStub:
         listening_supplier.tokens,
         listening_supplier.seen,
         listening_supplier.token_requests,
+        listening_supplier.documents,
     ):
         memory.clear()
     return listening_supplier

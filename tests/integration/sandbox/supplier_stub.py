@@ -62,12 +62,16 @@ class Seen:
 
 @dataclass
 class SupplierStub:
-    """Answers with `answers`, one after the other; then a problem with 201 ACKNOWLEDGED."""
+    """Answers with `answers`, one after the other; then a problem with 201 ACKNOWLEDGED.
+
+    A GET gets one of `documents`.
+    """
 
     answers: list[Answer] = field(default_factory=list)
     tokens: list[Response] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     token_requests: list[Seen] = field(default_factory=list)
+    documents: dict[str, Response] = field(default_factory=dict)
     url: str = ""
 
     def start(self) -> Callable[[], None]:
@@ -100,7 +104,9 @@ class SupplierStub:
     def _application(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
         seen = Seen(request.method, request.path, dict(request.headers.items()), request.get_data())
-        if request.path == "/oauth2/token":
+        if request.method == "GET":
+            response = self.documents[request.path]
+        elif request.path == "/oauth2/token":
             response = self._token(seen)
         else:
             self.seen.append(seen)

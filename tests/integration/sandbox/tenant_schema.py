@@ -1,6 +1,6 @@
-"""A JSON Schema made from the field list of *tenant-get 1.17* alone, plus what is known to be shown.
+"""A JSON Schema made from the field list of *tenant-get 1.17* alone.
 
-Fields that neither knows are refused.
+What is known to be shown besides is added; any other field is refused.
 """
 
 from typing import Any
@@ -46,12 +46,15 @@ def schema() -> Schema:
     for name, inner in made.items():
         _put(top, made, name, inner, required=listed[name].required)
     for name, form in ELSEWHERE.items():
-        target, source = _inside(made[name]), _inside(made[form])
-        target["properties"] = source["properties"]
+        parts, source = made[name], _inside(made[form])
+        target = _inside(parts)
         target["required"] = source["required"]
-    for name, form in BESIDES.items():
+        target["properties"] = {
+            each: inner for each, inner in source["properties"].items() if inner is not parts
+        }
+    for name, like in BESIDES.items():
         kind = {"type": "boolean"} if name.endswith("escalationRequest") else {"type": "string"}
-        _put(top, made, name, made[form] if form else kind, required=False)
+        _put(top, made, name, made[like] if like else kind, required=False)
     return top
 
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import jsonschema_rs
@@ -15,17 +16,23 @@ from werkzeug.serving import make_server
 from supplier_api.app import Clocks, create_app
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
-from supplier_api.delivery.carrier import Carrier
+from supplier_api.delivery.carrier import Carrier, Destination
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
+from supplier_api.delivery.reply import Reply
+from supplier_api.delivery.retry import Policy
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.desk.model import GATEWAY
+from supplier_api.desk.progress import Progress, Taken
 from supplier_api.sandbox import Gateway, SandboxConfig, Tenant
 from supplier_api.sandbox import create_app as create_gateway
 from supplier_api.sandbox.server import Handler
 from supplier_api.settings import Settings
+from supplier_api.store import UnitOfWork
+from supplier_api.store.claims import Message
 from tests.integration.sandbox.conftest import TENANT_PROBLEM, Party, token_for
 from tests.integration.sandbox.tenant_schema import check
-from tests.supplier import DEFERRED, REPAIRED, Supplier, on_sqlite
+from tests.supplier import DEFERRED, LEASE, REPAIRED, Supplier, on_sqlite
 
 Document = dict[str, Any]
 
@@ -106,7 +113,7 @@ class OverHttp(Supplier):
     gateway = ""
 
     def _carrier(self) -> Carrier:
-        office = self.office
+        office, progress = self.office, Progress(self.office)
         address = GatewayAddress(
             kci_url=f"{self.gateway}/kcis",
             token_url=f"{self.gateway}/auth/supplier/access-token",
@@ -115,10 +122,16 @@ class OverHttp(Supplier):
             already_received=re.compile("never"),
         )
         watchdog = Watchdog(office.machine)
-        carrier = super()._carrier()
         courier = GatewayCourier(address, Sessions(), watchdog, office.machine, office.chance)
-        carrier.destination = replace(carrier.destination, courier=courier)
-        return carrier
+
+        def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
+            progress.kci_taken(uow, Taken(message.problem_id, message.kind, message.subject))
+
+        policy = Policy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
+        gateway = Destination(GATEWAY, courier, policy, on_delivered=taken)
+        return Carrier(
+            gateway, office.store, office.machine, office.chance, LEASE, threading.Event()
+        )
 
 
 @pytest.fixture

@@ -1,0 +1,87 @@
+"""What testers are shown of the scenarios, and what they can set for a tenant."""
+
+import pytest
+
+from tests.samples import problem_request
+from tests.supplier import Supplier
+
+
+def create(supplier: Supplier, number: int, conversation: str = "conversation-1") -> int:
+    """Raise a problem of TENANT1 in a conversation; return the answer's status."""
+    answer = supplier.client.post(
+        "/service-problems",
+        json=problem_request(id=number, serviceId=f"SI{number + 1000:013}"),
+        headers={**supplier.headers(), "X-Conversation-ID": conversation},
+    )
+    return answer.status_code
+
+
+def test_every_scenario_is_listed_with_what_it_does(supplier: Supplier) -> None:
+    answer = supplier.client.get("/admin/scenarios")
+
+    assert answer.status_code == 200
+    by_name = {each["name"]: each for each in answer.get_json()["scenarios"]}
+    delayed = by_name["SERVICE_PROBLEM_DELAYED"]
+    assert delayed["about"] == "problem"
+    assert (delayed["answer"], delayed["status"]) == (201, "ACKNOWLEDGED")
+    assert delayed["updates"][1] == "DELAY/HELD"
+    parameters = {each["name"]: each for each in delayed["parameters"]}
+    assert parameters["steps"]["default"] == 1
+    assert parameters["problemCode"]["default"] == "UNKNOWN_FAULT"
+    pending = by_name["SERVICE_PROBLEM_PENDING"]
+    assert pending["asks"] == "information"
+    assert pending["updatesOnceAnswered"][0] == "RESUMED/ACKNOWLEDGED"
+
+
+def test_what_is_set_for_a_tenant_is_played_until_it_is_deleted(supplier: Supplier) -> None:
+    path = "/admin/scenarios/TENANT1"
+    assert supplier.client.get(path).get_json() == {"scenarios": []}
+    names = {"scenarios": ["SERVICE_PROBLEM_DEFERRED?delay=1", "CANCELLATION_REJECTED"]}
+    assert supplier.client.put(path, json=names).get_json() == names
+    assert supplier.client.get(path).get_json() == names
+    assert create(supplier, 1) == 202
+
+    assert supplier.client.delete(path).status_code == 204
+    assert supplier.client.delete(path).status_code == 204
+    assert supplier.client.get(path).get_json() == {"scenarios": []}
+    assert create(supplier, 2) == 201
+
+
+def test_it_can_be_set_for_one_conversation(supplier: Supplier) -> None:
+    path = "/admin/scenarios/TENANT1?conversation=conversation-7"
+    names = {"scenarios": ["SERVICE_PROBLEM_REJECTED"]}
+    assert supplier.client.put(path, json=names).status_code == 200
+
+    assert supplier.client.get("/admin/scenarios/TENANT1").get_json() == {"scenarios": []}
+    assert create(supplier, 1, "conversation-7") == 422
+    assert create(supplier, 2, "conversation-8") == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "message"),
+    [
+        ("TENANT1", {}, 400, "scenarios: missing"),
+        ("TENANT1", {"scenarios": "SERVICE_PROBLEM_PENDING"}, 400, "scenarios: expected an array"),
+        ("TENANT1", {"scenarios": ["NO_SUCH"]}, 422, "scenarios[0]: unknown scenario; expected"),
+        (
+            "TENANT1",
+            {"scenarios": ["AMENDMENT_REJECTED", "AMENDMENT_PENDING"]},
+            422,
+            "scenarios: expected at most one for each of problem, amendment, cancellation",
+        ),
+        ("tenant-1", {"scenarios": []}, 422, "tenant: expected to match [A-Z0-9_]{1,50}"),
+        (
+            f"TENANT1?conversation={'x' * 256}",
+            {"scenarios": []},
+            422,
+            "conversation: expected at most 255 characters",
+        ),
+    ],
+)
+def test_what_cannot_be_set_is_refused(
+    supplier: Supplier, path: str, body: dict[str, object], status: int, message: str
+) -> None:
+    answer = supplier.client.put(f"/admin/scenarios/{path}", json=body)
+
+    assert answer.status_code == status
+    assert answer.get_json()["messages"][0].startswith(message)
