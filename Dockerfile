@@ -6,7 +6,7 @@ WORKDIR /build
 RUN python -m venv /opt/supplier_api
 # The dependencies first: they change less often than the code does.
 COPY requirements.lock ./
-RUN /opt/supplier_api/bin/pip install --no-cache-dir --no-compile --require-hashes --only-binary :all: \
+RUN /opt/supplier_api/bin/pip install --no-cache-dir --require-hashes --only-binary :all: \
     -r requirements.lock
 COPY pyproject.toml setup.cfg README.md LICENSE ./
 COPY config ./config

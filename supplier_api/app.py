@@ -10,6 +10,7 @@ from flask import Flask, Response, jsonify
 
 from supplier_api import admin_api, backoffice_api, gateway_api
 from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens, new_key
+from supplier_api.admin_api.faulty_answers import spoil_answers
 from supplier_api.backoffice.port import load_adapter
 from supplier_api.chance import Chance, SystemChance
 from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock, SystemMachineClock
@@ -19,6 +20,7 @@ from supplier_api.decisions.model import Outcome
 from supplier_api.decisions.plugins import Plugins
 from supplier_api.delivery.backoffice import BackOfficeCourier
 from supplier_api.delivery.carrier import Destination
+from supplier_api.delivery.deliberate import Deliberate
 from supplier_api.delivery.destinations import Destinations, try_token
 from supplier_api.delivery.dispatch import Dispatcher
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
@@ -152,7 +154,9 @@ def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
     )
     backoffice_api.register(api, gate, Progress(office), settings.server.max_body)
     if settings.in_sandbox:
-        admin_api.register(api, _admin_parts(settings, office, gate))
+        parts = _admin_parts(settings, office, gate)
+        admin_api.register(api, parts)
+        spoil_answers(app, parts)
     _add_health(app, office)
     app.extensions["office"] = office
     return app
@@ -207,6 +211,15 @@ def _gateway(
     )
     own = Destinations(office.store, gateway.already_received) if settings.in_sandbox else None
 
+    courier = GatewayCourier(
+        address,
+        _sessions(settings),
+        watchdog,
+        office.machine,
+        office.chance,
+        own.of if own else None,
+    )
+
     def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
         progress.kci_taken(uow, Taken(message.problem_id, message.kind, message.subject))
 
@@ -215,14 +228,7 @@ def _gateway(
 
     return Destination(
         name=GATEWAY,
-        courier=GatewayCourier(
-            address,
-            _sessions(settings),
-            watchdog,
-            office.machine,
-            office.chance,
-            own.of if own else None,
-        ),
+        courier=Deliberate(courier, office.store, office.machine) if own else courier,
         policy=_retry_policy(settings),
         threads=settings.delivery.threads,
         deadline=gateway.deadline,

@@ -1,4 +1,4 @@
-"""The wired supplier in a test's hand: the gateway, the back office and time are played by the test."""
+"""The wired supplier in a test's hand, which plays the gateway, the back office and time."""
 
 import itertools
 import json

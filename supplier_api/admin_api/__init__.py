@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flask_smorest import Api, Blueprint
 
-from supplier_api.admin_api import clock, destinations, idle, problems, reset, scenarios
+from supplier_api.admin_api import clock, destinations, faults, idle, problems, reset, scenarios
 from supplier_api.admin_api.access import Door
 from supplier_api.admin_api.description import describe_scope
 from supplier_api.admin_api.parts import AdminParts
@@ -17,6 +17,7 @@ ROUTES: tuple[Callable[[AdminParts], Blueprint], ...] = (
     clock.routes,
     reset.routes,
     destinations.routes,
+    faults.routes,
     idle.routes,
     problems.routes,
 )

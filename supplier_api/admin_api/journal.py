@@ -10,7 +10,13 @@ from flask import Response, request
 from flask_smorest import Blueprint
 
 from supplier_api.admin_api.asking import WAIT, asked_tenant, asked_wait, wait_until
-from supplier_api.admin_api.description import TENANT_IN_QUERY, admin_blueprint, describe, path, query
+from supplier_api.admin_api.description import (
+    TENANT_IN_QUERY,
+    admin_blueprint,
+    describe,
+    path,
+    query,
+)
 from supplier_api.admin_api.parts import AdminParts
 from supplier_api.clock import from_wire
 from supplier_api.journal.export import har, ndjson

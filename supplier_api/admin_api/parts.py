@@ -7,7 +7,7 @@ from flask import Response
 
 from supplier_api.access import Gate
 from supplier_api.delivery.gateway import GatewayAddress
-from supplier_api.desk.clockwork import Clockwork
+from supplier_api.desk.clockwork import Clockwork, Follower
 from supplier_api.desk.model import Office
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.settings import Settings
@@ -23,8 +23,9 @@ class AdminParts:
     settings: Settings
     gate: Gate
     clockwork: Clockwork
+    follower: Follower
     # Raises delivery.tokens.NoTokenError.
-    try_token: Callable[[GatewayAddress], None]
+    try_token: Callable[[GatewayAddress], object]
 
     def refuse(self, status: int, code: ErrorCode, *messages: str) -> Response:
         """Return an error answer in the published envelope."""

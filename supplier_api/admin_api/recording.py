@@ -56,9 +56,7 @@ def _call(response: Response, business: BusinessClock, milliseconds: float) -> C
         method=request.method,
         url=request.full_path.rstrip("?"),
         request=Half(headers, text_of(body, BODY_KEPT)),
-        answer=Half(
-            headers_of(response.headers.items()), text_of(response.get_data(), BODY_KEPT)
-        ),
+        answer=Half(headers_of(response.headers.items()), text_of(response.get_data(), BODY_KEPT)),
         status=response.status_code,
         milliseconds=milliseconds,
         conversation_id=_short(request.headers.get("X-Conversation-ID")),

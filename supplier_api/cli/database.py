@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from supplier_api.cli.local import near
 from supplier_api.clock import SystemMachineClock
@@ -70,6 +71,7 @@ def sqlite_file(url: str) -> Path | None:
 def _where(url: str) -> str:
     file = sqlite_file(url)
     if file is None:
-        return url.partition("://")[0].partition("+")[0] + " " + url.rpartition("@")[2]
+        parts = urlsplit(url)
+        return f"{parts.scheme.partition('+')[0]} {parts.hostname or ''}{parts.path}"
     version = ".".join(sqlite3.sqlite_version.split(".")[:2])
     return f"{near(file)}, SQLite {version} WAL"

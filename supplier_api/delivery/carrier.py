@@ -18,6 +18,7 @@ from supplier_api.delivery.retry import (
     Policy,
     Refused,
     RetryAt,
+    Withheld,
     decide,
 )
 from supplier_api.observability import bind, get_logger
@@ -272,6 +273,8 @@ def _outcome(decision: Decision) -> tuple[MessageState, str]:
             return MessageState.REFUSED, "refused"
         case Expired():
             return MessageState.EXPIRED, "expired"
+        case Withheld():
+            return MessageState.SKIPPED, "withheld"
         case RetryAt():
             return MessageState.QUEUED, "later"
 

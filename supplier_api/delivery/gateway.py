@@ -1,8 +1,9 @@
 """The gateway courier: KCIs over HTTP (Supplier Updates API 1.8, POST /kcis)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 import requests
@@ -33,6 +34,20 @@ class GatewayAddress:
     client_id: str
     client_secret: str = field(repr=False)
     already_received: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Something that is sent in a KCI's stead, or besides it, by a sandbox that means to.
+
+    `body` goes with what `token` makes of our token (None for no token). `why` is what is told of
+    it to testers; `number` tells it from others that are sent with the same KCI.
+    """
+
+    body: bytes
+    why: Mapping[str, Any]
+    number: int = 1
+    token: Callable[[str], str | None] = str
 
 
 # Where a tenant's KCIs go, if to a gateway of its own.
@@ -73,11 +88,23 @@ class GatewayCourier:
 
         A first 401 is answered with a new token, at once and once.
         """
+        return self._within(
+            message, seconds, lambda account, call: self._exchange(account, message, call)
+        )
+
+    def send_copy(self, message: Message, copy: Copy, seconds: float) -> Reply:
+        """POST `copy` in the name of the KCI, once: a 401 is taken as it is."""
+        return self._within(
+            message, seconds, lambda account, call: self._send_copy(account, message, copy, call)
+        )
+
+    def _within(
+        self, message: Message, seconds: float, exchange: Callable[[_Account, Call], Answer]
+    ) -> Reply:
         account = self._account(message.tenant)
         with self._watchdog.limit(seconds) as call:
             try:
-                answer = self._exchange(account, message, call)
-                return reply_for(answer, account.address.already_received)
+                return reply_for(exchange(account, call), account.address.already_received)
             except NoTokenError as error:
                 return Reply(Meaning.TROUBLE, str(error))
             except NETWORK_ERRORS as error:
@@ -98,29 +125,39 @@ class GatewayCourier:
         return _Account(address, Tokens(fetch, self._clock))
 
     def _exchange(self, account: _Account, message: Message, call: Call) -> Answer:
+        body, name = message.body.encode(), ("attempt", message.uuid, message.attempts)
         token = account.tokens.current(call.left())
-        answer = self._post(account, message, token, call)
+        answer = self._post(account, message, body, token, (*name, False), call)
         if answer.status == 401:
             token = account.tokens.instead_of(token, call.left())
-            answer = self._post(account, message, token, call, again=True)
+            answer = self._post(account, message, body, token, (*name, True), call)
         return answer
 
+    def _send_copy(self, account: _Account, message: Message, copy: Copy, call: Call) -> Answer:
+        token = copy.token(account.tokens.current(call.left()))
+        name = ("copy", message.uuid, message.attempts, copy.number)
+        return self._post(account, message, copy.body, token, name, call)
+
     def _post(
-        self, account: _Account, message: Message, token: str, call: Call, *, again: bool = False
+        self,
+        account: _Account,
+        message: Message,
+        body: bytes,
+        token: str | None,
+        name: tuple[object, ...],
+        call: Call,
     ) -> Answer:
-        attempt = (message.uuid, message.attempts, again)
+        """POST a body; its X-Request-ID follows from `name`, where ids are repeatable."""
         headers = {
-            "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
             "Accept": "application/json",
-            "X-Request-ID": str(self._chance.uuid(message.tenant, "attempt", *attempt)),
+            "X-Request-ID": str(self._chance.uuid(message.tenant, *name)),
             "X-Conversation-ID": message.conversation_id,
         }
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
         with self._sessions.post(
-            account.address.kci_url,
-            data=message.body.encode(),
-            headers=headers,
-            read_timeout=call.left(),
+            account.address.kci_url, data=body, headers=headers, read_timeout=call.left()
         ) as response:
             retry_after = response.headers.get("Retry-After")
             return read_answer(

@@ -14,6 +14,7 @@ class Meaning(StrEnum):
     REFUSED = "refused for good"
     NOT_FOUND = "unknown there"
     TROUBLE = "the destination's own trouble"
+    WITHHELD = "not sent, on purpose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Reply:
     `detail` is kept with the message, for operators: short, and no body. `repeat`: the
     receiver says that it has the message already. `unknown`: it may have the message although it
     did not say so. `retry_after` is in seconds. `answer` is what the desk has to act on, if at all.
+    `again_in` is after how many seconds it is to be sent whatever the policy says; the sandbox's.
     """
 
     meaning: Meaning
@@ -32,6 +34,7 @@ class Reply:
     unknown: bool = False
     retry_after: float | None = None
     answer: object = None
+    again_in: float | None = None
 
 
 class Courier(Protocol):

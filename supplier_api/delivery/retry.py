@@ -59,13 +59,18 @@ class Expired:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """The message is never sent, as a tester wanted it."""
+
+
+@dataclass(frozen=True, slots=True)
 class RetryAt:
     """The message is sent again at `at`."""
 
     at: datetime
 
 
-Decision = Delivered | Refused | Expired | RetryAt
+Decision = Delivered | Refused | Expired | Withheld | RetryAt
 
 
 def decide(
@@ -78,6 +83,10 @@ def decide(
     """
     if reply.meaning is Meaning.TAKEN or (reply.repeat and history.unknown):
         return Delivered()
+    if reply.meaning is Meaning.WITHHELD:
+        return Withheld()
+    if reply.again_in is not None:
+        return RetryAt(now + timedelta(seconds=reply.again_in))
     if reply.meaning is Meaning.REFUSED:
         return Refused()
     if reply.meaning is Meaning.NOT_FOUND and not _asked_lately(history, now):

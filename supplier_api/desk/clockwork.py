@@ -11,6 +11,7 @@ back-off count as due at the time of their next attempt.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from supplier_api.clock import MachineClock
 from supplier_api.desk.model import Office
@@ -26,8 +27,16 @@ MILLISECOND = timedelta(milliseconds=1)
 # What a step led to is settled by other threads; no bell rings for that.
 LOOK_AGAIN = timedelta(milliseconds=10)
 Change = Callable[[Clock, datetime], Clock]
-# Told where a clock stands or, with False, runs from: tenant, time, stands.
-Told = Callable[[str, datetime, bool], None]
+
+
+class Follower(Protocol):
+    """Another house whose time goes with ours. What it makes of it is its own affair."""
+
+    def put(self, tenant: str, at: datetime, *, stands: bool) -> None:
+        """Put the tenant's clock, or with "" everybody else's, to a time: to stand or to run."""
+
+    def forget(self, tenant: str) -> None:
+        """Let the tenant's clock run as everybody else's; with "" let all follow real time."""
 
 
 class StillMoving(Exception):
@@ -59,17 +68,13 @@ class _Step:
     by: timedelta
 
 
-def tell_nobody(_tenant: str, _at: datetime, _stands: bool) -> None:
-    """Keep it to ourselves."""
-
-
 class Clockwork:
     """Moves the clocks. The tenant None stands for all clocks, "" for that of most tenants."""
 
-    def __init__(self, office: Office, tell: Told = tell_nobody) -> None:
-        """Work with `office`; `tell` lets another house follow each step, before it is taken."""
+    def __init__(self, office: Office, follower: Follower) -> None:
+        """Work with `office`; `follower` is told of each step before it is taken."""
         self._office = office
-        self._tell = tell
+        self._follower = follower
 
     def advance(self, tenant: str | None, by: timedelta) -> None:
         """Begin to move clocks forward by a time. Raises StillMoving and TooFar."""
@@ -168,7 +173,7 @@ class Clockwork:
 
     def _tell_of(self, clock: Clock) -> None:
         at = clock.scale.at(self._office.machine.now())
-        self._tell(clock.tenant, at, clock.stands_at is not None)
+        self._follower.put(clock.tenant, at, stands=clock.stands_at is not None)
 
     def _next(self, uow: UnitOfWork, clocks: dict[str, Clock], tenant: str) -> _Step | None:
         """Return the next step of a clock that is moved; None while it has to wait."""

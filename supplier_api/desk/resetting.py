@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from supplier_api.desk.clockwork import Follower
 from supplier_api.desk.model import Office
 from supplier_api.store import UnitOfWork
 from supplier_api.store.clocks import ALL, Clock
@@ -10,6 +11,7 @@ from supplier_api.store.removal import remove
 
 def reset(
     office: Office,
+    follower: Follower,
     tenant: str | None,
     *,
     seed: int | None = None,
@@ -19,7 +21,8 @@ def reset(
 
     From `seed` its ids and references follow from now on, each from what it is for; its time
     stands at `freeze_at`. Without them ids are random and time runs as everybody's does. What a
-    worker is sending at this moment arrives, and nothing is kept of it. Raises StoreUnavailable.
+    worker is sending at this moment arrives, and nothing is kept of it. `follower` is told of the
+    clock. Raises StoreUnavailable.
     """
     name = ALL if tenant is None else tenant
 
@@ -34,3 +37,6 @@ def reset(
             uow.clocks.put(Clock(name, stands_at=freeze_at))
 
     office.store.write(work)
+    follower.forget(name)
+    if freeze_at:
+        follower.put(name, freeze_at, stands=True)

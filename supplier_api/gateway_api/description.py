@@ -49,7 +49,13 @@ HEADERS = [
 
 
 def _scenario_header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": description, "schema": schema}
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": schema,
+    }
 
 
 # What testers may add in the sandbox profile; GET /admin/scenarios tells what there is.

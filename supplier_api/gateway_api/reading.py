@@ -90,7 +90,7 @@ def _read_choice(request: Request, document: Mapping[str, Any]) -> Choice:
 
 
 class _Findings:
-    """What is wrong with the parts of a request; each is read, whatever is wrong with the others."""
+    """What is wrong with a request; each part is read, whatever is wrong with the others."""
 
     def __init__(self) -> None:
         self._malformed: list[str] = []

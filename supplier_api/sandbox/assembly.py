@@ -10,6 +10,7 @@ from supplier_api.chance import Chance
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.sandbox.access import Access
 from supplier_api.sandbox.admin import Admin
+from supplier_api.sandbox.clock import MovableClock
 from supplier_api.sandbox.config import SandboxConfig
 from supplier_api.sandbox.courier import Courier
 from supplier_api.sandbox.database import Database
@@ -32,6 +33,7 @@ class Gateway:
     intake: Intake
     inbox: Inbox
     admin: Admin
+    clock: MovableClock
     sender: Sender
     postman: Postman
 
@@ -50,13 +52,17 @@ class Gateway:
 def build_gateway(
     config: SandboxConfig,
     machine: MachineClock,
-    business: BusinessClock,
+    business: BusinessClock | None,
     chance: Chance,
     session_factory: Callable[[], requests.Session],
 ) -> Gateway:
-    """Open the database and make every part. Nothing is sent until the gateway is started."""
+    """Open the database and make every part. Nothing is sent until the gateway is started.
+
+    Testers move business time unless a clock for it is given.
+    """
     database = Database(config.database_url)
-    teller = Teller(business, chance)
+    clock = MovableClock(database, machine)
+    teller = Teller(business or clock, chance)
     inbox = Inbox(database, machine, teller, timedelta(seconds=config.gap_patience))
     couriers = {
         supplier.name: Courier(supplier, machine, chance, config.supplier_timeout, session_factory)
@@ -72,6 +78,7 @@ def build_gateway(
         intake=Intake(config, database, teller, sender.wake),
         inbox=inbox,
         admin=Admin(database, teller),
+        clock=clock,
         sender=sender,
         postman=Postman(config.tenants, database, machine, teller, chance, session_factory),
     )

@@ -14,7 +14,7 @@ from marshmallow import ValidationError, validates_schema
 from supplier_api.problems.codes import CancellationReason, ProblemType
 from supplier_api.problems.limits import SERVICE_ID_MAX
 from supplier_api.sandbox.codes import UpdateType
-from supplier_api.wire.fields import Code, Flag, Id, Items, Object, Text, long_text
+from supplier_api.wire.fields import Code, Flag, Id, Instant, Items, Object, Text, long_text
 from supplier_api.wire.loading import Message
 from supplier_api.wire.messages import (
     SERVICE_SPECIFICATION,
@@ -173,6 +173,20 @@ TENANT_CANCELLATION_FIELDS: Fields = {
 }
 TENANT_CANCELLATION = make("TenantServiceProblemCancellationRequest", TENANT_CANCELLATION_FIELDS)
 
+
+ADMIN_CLOCK = make(
+    "AdminClock",
+    {
+        "tenant": Text("Whose clock; without it, that of all who have none of their own", "TENANT1"),
+        "to": Instant("Put it to this time, from which it runs on", "2026-01-10T12:00:00.000Z"),
+        "freeze": Flag("With to, true: it stands there", example=True),
+        "forget": Flag(
+            "Instead of to, true: it runs as all others do; without a tenant every clock follows"
+            " real time again",
+            example=True,
+        ),
+    },
+)
 
 ADMIN_UPDATE = make(
     "AdminUpdate",

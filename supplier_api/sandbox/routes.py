@@ -5,15 +5,17 @@ from typing import cast
 from flask import Blueprint, Response, current_app, jsonify
 from flask_smorest import Blueprint as Described
 
+from supplier_api.clock import from_wire
 from supplier_api.problems.limits import ID_MAX
 from supplier_api.sandbox import door, messages, shown
 from supplier_api.sandbox.access import Side
 from supplier_api.sandbox.assembly import Gateway
+from supplier_api.sandbox.clock import ALL
 from supplier_api.sandbox.codes import CallKind
 from supplier_api.sandbox.config import Supplier, Tenant
 from supplier_api.sandbox.description import describe, path_id
 from supplier_api.sandbox.documents import Document
-from supplier_api.sandbox.errors import not_found
+from supplier_api.sandbox.errors import invalid, not_found
 from supplier_api.sandbox.intake import unknown_resolution
 from supplier_api.sandbox.tables import meta
 from supplier_api.wire import KCI, load, load_kci
@@ -170,6 +172,30 @@ def make_update() -> Answer:
     door.check_admin(gateway().access)
     document = door.document(lambda data: load(messages.ADMIN_UPDATE, data), with_headers=False)
     return jsonify(gateway().admin.make_update(document)), 201
+
+
+@testers.route("/admin/clock", methods=["POST"])
+@testers.doc(
+    **describe(
+        "admin-clock",
+        Side.ADMIN,
+        {204: (None, "The clock is there")},
+        request=messages.ADMIN_CLOCK,
+    )
+)
+def put_clock() -> tuple[str, int]:
+    """Put business time to another time, or let it go again: what the supplier under test does."""
+    door.check_admin(gateway().access)
+    document = door.document(lambda data: load(messages.ADMIN_CLOCK, data), with_headers=False)
+    clock, tenant = gateway().clock, document.get("tenant", ALL)
+    to, forget = document.get("to"), document.get("forget", False)
+    if (to is not None) is forget:
+        raise invalid("to: expected either a time, or forget as true")
+    if forget:
+        clock.forget(tenant)
+    else:
+        clock.put(tenant, from_wire(str(to)), stands=document.get("freeze", False))
+    return "", 204
 
 
 @routes.get("/health/live")

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from supplier_api.chance import Chance
-from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock
+from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.observability import get_logger
 from supplier_api.problems.limits import MESSAGE_MAX
 from supplier_api.sandbox.access import WrongSide
@@ -44,12 +44,11 @@ def create_app(
 ) -> Flask:
     """Return the gateway's application; its parts are `app.extensions["sandbox"]`, a Gateway.
 
-    Business time is machine time unless a clock for it is given. Nothing is sent to a supplier
+    Business time is what testers make it unless a clock for it is given. Nothing is sent to a supplier
     or tenant until the gateway is started.
     """
-    business = business_clock or SystemBusinessClock(machine_clock)
     app = Flask("supplier_api.sandbox", static_folder=None)
-    parts = build_gateway(config, machine_clock, business, chance, session_factory)
+    parts = build_gateway(config, machine_clock, business_clock, chance, session_factory)
     app.extensions["sandbox"] = parts
     app.config["MAX_CONTENT_LENGTH"] = config.max_body
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False

@@ -14,6 +14,7 @@ _BY_TENANT = (
     tables.decision,
     tables.service_problem,
     tables.scenario_default,
+    tables.fault,
     tables.business_clock,
 )
 _BY_PROBLEM = (tables.resolution, tables.back_office_event)

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -309,4 +310,30 @@ journal = Table(
     Column("size", Integer, nullable=False),
     Column("entry", JSON, nullable=False),
     Index("ix_journal_tenant", "tenant", "id"),
+)
+
+# What testers let go wrong on purpose, for a tenant, for one of its conversations, or for one.
+fault = Table(
+    "fault",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    # Empty where the conversation alone says whose.
+    Column("tenant", String(255), nullable=False),
+    # Empty for all of the tenant's.
+    Column("conversation_id", String(255), nullable=False),
+    # in: our answers to the gateway; out: our updates to it
+    Column("direction", String(3), nullable=False),
+    Column("kind", String(40), nullable=False),
+    # Empty for all of them.
+    Column("operations", JSON, nullable=False),
+    Column("parameters", JSON, nullable=False),
+    # It ends after so many calls, or at that machine time, whichever comes first.
+    Column("calls", BigInteger),
+    Column("ends", Instant),
+    Column("share", Float, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    # Calls that came under it, and those of them that it struck.
+    Column("seen", BigInteger, nullable=False),
+    Column("hit", BigInteger, nullable=False),
+    UniqueConstraint("tenant", "conversation_id", "direction", "kind"),
 )

@@ -8,6 +8,7 @@ from supplier_api.store.changes import Changes
 from supplier_api.store.clocks import Clocks
 from supplier_api.store.decisions import Decisions
 from supplier_api.store.events import Events
+from supplier_api.store.faults import Faults
 from supplier_api.store.incidents import Incidents
 from supplier_api.store.journal import Journal
 from supplier_api.store.lanes import Lanes
@@ -85,6 +86,11 @@ class UnitOfWork:
     def scenarios(self) -> Scenarios:
         """What is played where a tester has set it so."""
         return Scenarios(self.connection)
+
+    @cached_property
+    def faults(self) -> Faults:
+        """What goes wrong on purpose where a tester has set it so."""
+        return Faults(self.connection)
 
     @cached_property
     def clocks(self) -> Clocks:

@@ -35,6 +35,7 @@ RULES = f"""
     then: defer
 """
 
+
 def _upgrade(url: str) -> None:
     """Make the tables, and put the signing key for all tests in: to make one takes a while."""
     migrate.upgrade(url)

@@ -1,4 +1,4 @@
-"""The supplier as testers meet it: its application, a real worker, and a gateway that takes KCIs."""
+"""The supplier as testers meet it: its application, a real worker, and a gateway."""
 
 import itertools
 from collections.abc import Mapping

@@ -307,7 +307,7 @@ def test_what_must_always_hold_holds_in_every_course(upgraded_sqlite: Path) -> N
         OnSqlite,
         settings=settings(
             max_examples=40,
-            stateful_step_count=25,
+            stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

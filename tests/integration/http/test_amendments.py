@@ -206,7 +206,8 @@ def test_a_change_that_was_left_open_is_decided_by_the_back_office(supplier: Sup
     assert kci["reasonCode"] == "AMENDMENT_REJECTED"
     assert kci["serviceProblemAmendment"] == {
         "id": 1,
-        **{"supplierReference": change["changeReference"], "status": "REJECTED"},
+        "supplierReference": change["changeReference"],
+        "status": "REJECTED",
         "serviceProblemId": problem.id,
         "notes": "Ring twice.",
     }

@@ -10,7 +10,6 @@ from werkzeug.test import TestResponse
 from tests.samples import problem_request
 from tests.supplier import Supplier, on_sqlite, refusal
 
-
 pytestmark = on_sqlite
 
 JSON = "application/json"
@@ -134,9 +133,7 @@ def in_chunks(supplier: Supplier, body: bytes) -> TestResponse:
     """Send a body without saying its length, as servers hand on what comes in chunks."""
     environ: dict[str, Any] = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True}
     headers = {**supplier.headers(), "Transfer-Encoding": "chunked"}
-    return supplier.client.post(
-        PATH, headers=headers, content_type=JSON, environ_overrides=environ
-    )
+    return supplier.client.post(PATH, headers=headers, content_type=JSON, environ_overrides=environ)
 
 
 def test_a_body_in_chunks_has_the_same_limit(supplier: Supplier) -> None:

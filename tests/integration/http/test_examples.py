@@ -66,9 +66,7 @@ def test_a_problem_is_left_open(supplier: Supplier) -> None:
 
 
 @pytest.mark.parametrize(("tenant", "status"), [("TENANT1", 201), (DEFERRED, 202)])
-def test_an_amendment_is_applied_or_left_open(
-    supplier: Supplier, tenant: str, status: int
-) -> None:
+def test_an_amendment_is_applied_or_left_open(supplier: Supplier, tenant: str, status: int) -> None:
     problem = supplier.opened(tenant=tenant)
     request = problem.named(amendment_request())
     answer = supplier.amend(request, tenant=tenant)
@@ -80,9 +78,7 @@ def test_an_amendment_is_applied_or_left_open(
 
 
 @pytest.mark.parametrize(("tenant", "status"), [("TENANT1", 201), (DEFERRED, 202)])
-def test_a_cancellation_is_done_or_left_open(
-    supplier: Supplier, tenant: str, status: int
-) -> None:
+def test_a_cancellation_is_done_or_left_open(supplier: Supplier, tenant: str, status: int) -> None:
     problem = supplier.opened(tenant=tenant)
     request = problem.named(cancellation_request())
     answer = supplier.cancel(request, tenant=tenant)
@@ -95,9 +91,7 @@ def test_a_cancellation_is_done_or_left_open(
     ("status", "closed"),
     [("ACCEPTED", {"closedDate": "2026-01-05T12:00:02.000Z"}), ("REJECTED", {})],
 )
-def test_a_resolution_is_answered(
-    supplier: Supplier, status: str, closed: dict[str, str]
-) -> None:
+def test_a_resolution_is_answered(supplier: Supplier, status: str, closed: dict[str, str]) -> None:
     reference = supplier.resolved(supplier.opened())
     supplier.machine.advance(1)
     note = {"tenantNotes": "The problem was not resolved"}
@@ -125,7 +119,10 @@ def test_what_is_absent_stays_absent(supplier: Supplier) -> None:
     body = supplier.create(short).get_json()
     assert without_reference(body) == {"status": "ACKNOWLEDGED", **named(short)}
 
-    about = {"serviceProblemId": 23467, "supplierServiceProblemReference": body["supplierReference"]}
+    about = {
+        "serviceProblemId": 23467,
+        "supplierServiceProblemReference": body["supplierReference"],
+    }
     amendment = {"id": 1, "serviceProblemId": 23467, "notes": "Ring twice."}
     assert without_reference(supplier.amend(amendment).get_json()) == amendment
     cancellation = {"id": 2, **about, "reasonCode": "OTHER"}

@@ -1,4 +1,4 @@
-"""What cannot be done now leaves nothing behind and may be tried again; what fails is in the log."""
+"""What cannot be done now leaves nothing behind and may be tried again; failures are logged."""
 
 import json
 from collections.abc import Iterator

@@ -76,4 +76,4 @@ class Course(RuleBasedStateMachine):
 
 
 TestCourse = Course.TestCase
-TestCourse.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestCourse.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

@@ -1,0 +1,103 @@
+"""Lets KCIs go wrong on purpose, where a tester has set it so: a courier around the gateway's.
+
+What is stored is never changed. A copy that breaks the contract is sent besides the real message,
+and whatever the gateway answers to it, only the answer to the real one counts.
+"""
+
+import json
+import re
+from typing import Any
+
+from supplier_api.clock import MachineClock
+from supplier_api.delivery import tricks
+from supplier_api.delivery.gateway import Copy, GatewayCourier
+from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.delivery.tricks import Sending
+from supplier_api.desk.faults import FaultsInForce, Struck
+from supplier_api.faults.model import Fault, Kind, Place
+from supplier_api.faults.mutations import BY_KIND, Mutation
+from supplier_api.observability import get_logger
+from supplier_api.store import Store
+from supplier_api.store.claims import Message
+
+_DELAYED = re.compile(r"fault ([0-9]+)")
+log = get_logger(__name__)
+
+
+class Deliberate:
+    """The gateway's courier, with faults."""
+
+    def __init__(self, courier: GatewayCourier, store: Store, clock: MachineClock) -> None:
+        """Send by `courier`; the faults are in `store`."""
+        self._courier = courier
+        self._store = store
+        self._clock = clock
+        self._faults = FaultsInForce(store, clock)
+        # What the gateway has taken ahead of its turn, by UUID.
+        self._ahead: dict[str, Reply] = {}
+
+    def send(self, message: Message, seconds: float) -> Reply:
+        """Send the message as the fault wants it that strikes it, or as it is."""
+        if taken := self._ahead.pop(message.uuid, None):
+            return taken
+        fault = self._strike(message)
+        if fault is None:
+            return self._courier.send(message, seconds)
+        sending = Sending(
+            fault, message, self._courier, self._store, self._clock, seconds, self._ahead
+        )
+        mutation = BY_KIND.get(fault.kind.name)
+        if mutation is None:
+            return tricks.TRICKS[fault.kind.name](sending)
+        return _mutate(sending, mutation)
+
+    def _strike(self, message: Message) -> Fault | None:
+        delayed = {
+            int(found[1]) for entry in message.log if (found := _DELAYED.search(entry["detail"]))
+        }
+
+        def fits(kind: Kind, fault_id: int) -> bool:
+            return fault_id not in delayed and _fits(kind, message)
+
+        call = Struck(Place.WORKER, message.kind, message.tenant, message.conversation_id)
+        return self._faults.next(call, fits)
+
+
+def _fits(kind: Kind, message: Message) -> bool:
+    """Tell whether that can be done with this message."""
+    if kind.name == "stale-sequence":
+        return message.number > 1
+    mutation = BY_KIND.get(kind.name)
+    return mutation is None or mutation.fits(json.loads(message.body))
+
+
+def _mutate(sending: Sending, mutation: Mutation) -> Reply:
+    """Send the real message, and on the right side of it the copy that breaks the contract."""
+    if not mutation.after:
+        bad = _send_bad(sending, mutation)
+        return sending.told(sending.real(), f"before it {bad}")
+    real = sending.real()
+    if real.meaning is not Meaning.TAKEN:
+        return real
+    return sending.told(real, f"behind it {_send_bad(sending, mutation)}")
+
+
+def _send_bad(sending: Sending, mutation: Mutation) -> str:
+    """Send the copy; return in words what was answered and what should have been."""
+    document: dict[str, Any] = json.loads(sending.message.body)
+    fault = sending.fault
+    values = {each.name: fault.get(each.name) for each in fault.kind.parameters}
+    body = json.dumps(mutation.change(document, values), ensure_ascii=False).encode()
+    reply = sending.copy(Copy(body, fault.plain(), token=mutation.token))
+    breach = fault.kind.breach
+    assert breach is not None
+    answered = reply.detail
+    as_expected = reply.status in breach.statuses
+    log.info(
+        "fault.answered",
+        kind=fault.kind.name,
+        status=reply.status,
+        expected=breach.expected,
+        as_expected=as_expected,
+    )
+    return f"{fault.kind.name}: answered {answered}, expected {breach.expected}"

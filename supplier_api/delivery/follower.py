@@ -1,0 +1,66 @@
+"""Lets the sandbox gateway's business time go with ours, as far as it is one that can."""
+
+from datetime import datetime
+
+import orjson
+import requests
+
+from supplier_api.clock import MachineClock
+from supplier_api.delivery.destinations import try_token
+from supplier_api.delivery.gateway import NETWORK_ERRORS, GatewayAddress
+from supplier_api.delivery.sessions import Sessions
+from supplier_api.delivery.tokens import NoTokenError, Tokens
+from supplier_api.observability import get_logger
+
+CLOCK_PATH = "/admin/clock"
+SECONDS = 2.0  # for each read of its answer
+# A gateway that has no such clock, or is away, is not asked for every step.
+PAUSE = 60.0
+log = get_logger(__name__)
+
+
+class FollowingGateway:
+    """The gateway's door for testers. Whatever it answers, our own clock is not held up."""
+
+    def __init__(self, admin: GatewayAddress, sessions: Sessions, machine: MachineClock) -> None:
+        """Call the door at `admin`: `kci_url` is that of its clock, the token that of testers."""
+        self._admin = admin
+        self._sessions = sessions
+        self._machine = machine
+        self._tokens = Tokens(lambda _: try_token(admin, sessions, machine), machine)
+        self._silent_until = machine.monotonic()
+
+    def put(self, tenant: str, at: datetime, *, stands: bool) -> None:
+        """Put its clock for a tenant, or with "" for everybody else, to a time."""
+        self._tell(tenant, {"to": at.isoformat(), "freeze": stands})
+
+    def forget(self, tenant: str) -> None:
+        """Let its clock for a tenant run as all others do; with "" let all follow real time."""
+        self._tell(tenant, {"forget": True})
+
+    def _tell(self, tenant: str, document: dict[str, object]) -> None:
+        if self._machine.monotonic() < self._silent_until:
+            return
+        whose = {"tenant": tenant} if tenant else {}
+        body = orjson.dumps({**whose, **document})
+        try:
+            status = self._post(body, None)
+            if status == requests.codes.unauthorized:
+                status = self._post(body, self._tokens.current(SECONDS))
+            told = str(status)
+        except NoTokenError as error:
+            status, told = None, str(error)
+        except NETWORK_ERRORS as error:
+            status, told = None, type(error).__name__
+        if status != requests.codes.no_content:
+            self._silent_until = self._machine.monotonic() + PAUSE
+            log.info("clock.not-followed", by=self._admin.kci_url, cause=told)
+
+    def _post(self, body: bytes, token: str | None) -> int:
+        headers = {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        with self._sessions.post(
+            self._admin.kci_url, data=body, headers=headers, read_timeout=SECONDS
+        ) as response:
+            return response.status_code

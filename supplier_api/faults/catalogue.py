@@ -1,0 +1,190 @@
+"""The list of faults."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from supplier_api.faults.answers import WAYS
+from supplier_api.faults.model import (
+    CALLS,
+    REASONS,
+    TOKEN,
+    Breach,
+    Direction,
+    Kind,
+    Parameter,
+    Place,
+    Value,
+)
+from supplier_api.faults.mutations import KCIS, MUTATIONS
+from supplier_api.faults.parameters import When, one_of, seconds, when, whole
+
+HANG_MAX = 300.0
+# Holding a lane's others back, or letting them pass, has to fit into the time of one sending.
+OVERTAKE_MAX = 20.0
+DELAY_MAX = 86_400.0
+EVERYWHERE = (*CALLS, TOKEN)
+
+
+def _answer(
+    name: str,
+    description: str,
+    *parameters: Parameter,
+    operations: tuple[str, ...] = EVERYWHERE,
+) -> Kind:
+    return Kind(name, Direction.IN, description, operations, parameters, place=Place.WEB)
+
+
+def _delivery(
+    name: str, description: str, *parameters: Parameter, breach: Breach | None = None
+) -> Kind:
+    return Kind(name, Direction.OUT, description, REASONS, parameters, breach)
+
+
+ANSWERS = (
+    _answer(
+        "latency",
+        "The answer comes late.",
+        seconds(2.0, 60.0, "How late."),
+        when(When.AFTER),
+    ),
+    _answer(
+        "hang",
+        "No answer comes; in the end the connection is closed.",
+        seconds(30.0, HANG_MAX, "When it is closed."),
+        when(When.AFTER),
+    ),
+    _answer("500", "Answered 500 SUPPLIER_FAULT.", when(When.BEFORE)),
+    _answer(
+        "503",
+        "Answered 503 with `Retry-After`.",
+        whole("retryAfter", 2, 0, 3_600, "Seconds in `Retry-After`."),
+        when(When.BEFORE),
+    ),
+    _answer("reset", "The connection is closed without an answer.", when(When.AFTER)),
+    _answer(
+        "truncated",
+        "The body breaks off in the middle of its `Content-Length`, and the connection is closed.",
+    ),
+    _answer("malformed", "The body is no JSON."),
+    _answer(
+        "off-contract",
+        "The body is JSON and breaks the contract.",
+        one_of("how", tuple(WAYS), "What is wrong with it; the table below."),
+        operations=CALLS,
+    ),
+    _answer(
+        "expired-token",
+        "Answered 401, as if the token had expired; nothing is done.",
+        operations=CALLS,
+    ),
+    _answer(
+        "refused-token",
+        "Answered 401: a call as if the token were not ours, a request for one `invalid_client`.",
+    ),
+)
+DELIVERY = (
+    _delivery(
+        "delay",
+        "Held back for a time, and what is behind it in its problem with it.",
+        seconds(5.0, DELAY_MAX, "For how long; moving the clock passes over it."),
+    ),
+    _delivery(
+        "duplicate",
+        "Sent again at once, the same to the byte.",
+        whole("copies", 1, 1, 100, "How often."),
+        breach=Breach(f"{KCIS}, id: the same on every attempt", (204,)),
+    ),
+    _delivery(
+        "reorder",
+        "The next one of its problem overtakes it.",
+        seconds(5.0, OVERTAKE_MAX, "How long the next one is waited for, if there is none yet."),
+        breach=Breach(f"{KCIS}, sequenceNumber: the order of a problem's KCIs", (204,)),
+    ),
+    _delivery(
+        "drop-then-resend",
+        "Lost at first: all that come after it overtake it, until it is sent again.",
+        seconds(2.0, OVERTAKE_MAX, "When it is sent again."),
+        breach=Breach(f"{KCIS}, sequenceNumber: the order of a problem's KCIs", (204,)),
+    ),
+    _delivery(
+        "stale-sequence",
+        "Behind it, the one before it is sent once more.",
+        breach=Breach(f"{KCIS}, id: the same on every attempt", (204,)),
+    ),
+    _delivery(
+        "answer-lost",
+        "The gateway takes it and its answer is lost: it is tried again later, the same.",
+        breach=Breach(f"{KCIS}, id: the same on every attempt", (204,)),
+    ),
+    _delivery(
+        "gap",
+        "Never sent; those behind it are.",
+        breach=Breach(f"{KCIS}, sequenceNumber: without gaps", (204,)),
+    ),
+    Kind(
+        "before-201",
+        Direction.OUT,
+        "The answer 201 to a new problem is held back until the problem's first KCI was sent.",
+        ("service-problems",),
+        (seconds(8.0, 60.0, "How long it is held back at most."),),
+        Breach("Supplier API 1.15, POST /service-problems: answered before its KCIs", (204,)),
+        Place.WEB,
+    ),
+    _delivery(
+        "burst",
+        "Behind it, many repeats at once.",
+        whole("count", 1_000, 1, 10_000, "How many."),
+        breach=Breach(f"{KCIS}, id: the same on every attempt", (204, 429)),
+    ),
+)
+KINDS = (*ANSWERS, *DELIVERY, *(mutation.kind for mutation in MUTATIONS))
+BY_NAME: Mapping[tuple[str, str], Kind] = {(kind.direction, kind.name): kind for kind in KINDS}
+
+
+class WrongFault(Exception):
+    """There is no such fault. `messages` say what there is."""
+
+    def __init__(self, messages: list[str]) -> None:
+        """Keep at least one message, each with the field that it is about."""
+        self.messages = messages
+        super().__init__("; ".join(messages))
+
+
+def find_kind(direction: str, name: str) -> Kind:
+    """Return the kind of that name; raises WrongFault."""
+    kind = BY_NAME.get((direction, name))
+    if kind is None:
+        known = ", ".join(each.name for each in KINDS if each.direction == direction)
+        raise WrongFault([f"kind: unknown; expected one of {known}"])
+    return kind
+
+
+def check_operations(kind: Kind, operations: list[str]) -> None:
+    """Raise WrongFault unless the kind can strike each of these."""
+    expected = f"expected one of {', '.join(kind.operations)}"
+    wrong = [
+        f"operations[{place}]: {expected}"
+        for place, operation in enumerate(operations)
+        if operation not in kind.operations
+    ]
+    if wrong:
+        raise WrongFault(wrong)
+
+
+def read_parameters(kind: Kind, given: Mapping[str, Any]) -> dict[str, Value]:
+    """Return all parameters of a kind, the given ones checked; raises WrongFault."""
+    known = {parameter.name: parameter for parameter in kind.parameters}
+    values = {name: parameter.default for name, parameter in known.items()}
+    wrong: list[str] = []
+    for name, value in given.items():
+        if name not in known:
+            expected = f"one of {', '.join(known)}" if known else "none"
+            wrong.append(f"parameters.{name}: unknown; expected {expected}")
+            continue
+        try:
+            values[name] = known[name].read(value)
+        except ValueError:
+            wrong.append(f"parameters.{name}: expected {known[name].type}")
+    if wrong:
+        raise WrongFault(wrong)
+    return values

@@ -1,0 +1,59 @@
+"""The parameters of faults: their types, limits and defaults."""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from supplier_api.faults.model import Parameter, Value
+
+
+class When(StrEnum):
+    """On which side of what the desk does a fault strikes."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+def seconds(default: float, most: float, description: str) -> Parameter:
+    """Return the parameter for a time of machine time."""
+
+    def read(given: Any) -> Value:
+        number = isinstance(given, int | float | Decimal) and not isinstance(given, bool)
+        if not number or not 0 <= given <= most:
+            raise ValueError
+        return float(given)
+
+    return Parameter("seconds", f"a number, 0 to {most:g}", default, description, read)
+
+
+def whole(name: str, default: int, least: int, most: int, description: str) -> Parameter:
+    """Return a parameter for a whole number."""
+
+    def read(given: object) -> Value:
+        if isinstance(given, bool) or not isinstance(given, int) or not least <= given <= most:
+            raise ValueError
+        return given
+
+    return Parameter(name, f"a whole number, {least} to {most}", default, description, read)
+
+
+def one_of(name: str, words: tuple[str, ...], description: str) -> Parameter:
+    """Return a parameter for one of these words; the first is the default."""
+
+    def read(given: object) -> Value:
+        if given not in words:
+            raise ValueError
+        return str(given)
+
+    return Parameter(name, f"one of {', '.join(words)}", words[0], description, read)
+
+
+def when(default: When) -> Parameter:
+    """Return the parameter for the side of the desk's work."""
+    words = (default, *(each for each in When if each is not default))
+    return one_of(
+        "when",
+        tuple(map(str, words)),
+        "before: nothing was done. after: the request was done and is kept; only its answer is"
+        " struck.",
+    )

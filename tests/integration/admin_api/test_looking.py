@@ -1,0 +1,63 @@
+"""What testers can see: whether anything is left to do, and all that is known of a problem."""
+
+import pytest
+
+from tests.supplier import TENANT
+
+from .target import Target
+
+
+def test_what_is_under_way_keeps_a_tenant_busy(worked: Target) -> None:
+    worked.gateway.hold()
+    worked.resolved(1)
+    worked.gateway.wait_for(lambda seen: len(seen) == 1, "the update to arrive")
+    busy = worked.done(408, "GET", f"/idle?tenant={TENANT}&wait=0s")
+    assert (busy["idle"], busy["lanesInFlight"], busy["lanesDue"]) == (False, 1, 0)
+    assert worked.done(408, "GET", "/idle?wait=0ms")["lanesInFlight"] == 1
+    assert worked.done(200, "GET", "/idle?tenant=TENANT2&wait=0")["idle"] is True
+    worked.gateway.let_go()
+    assert worked.settle()["lanesInFlight"] == 0
+
+
+def test_without_a_worker_everything_stays_due(target: Target) -> None:
+    target.resolved(1)
+    busy = target.done(408, "GET", "/idle?wait=10ms")
+    # To the gateway and to the back office.
+    assert busy["lanesDue"] == 2
+
+
+def test_what_was_refused_for_good_is_not_waited_for(worked: Target) -> None:
+    worked.gateway.answers(lambda _: 422)
+    worked.resolved(1)
+    assert worked.settle()["lanesParked"] == 1
+
+
+def test_a_problem_is_found_by_any_of_its_names(worked: Target) -> None:
+    reference = worked.resolved(1)
+    worked.settle()
+    service = "SI0000001000001"
+    seen = [
+        worked.done(200, "GET", f"/problems/{name}")
+        for name in (reference, "1", service, "conversation-1")
+    ]
+    assert all(each == seen[0] for each in seen)
+    assert [entry["what"] for entry in seen[0]["timeline"]].count("kci") == 1
+    resolution = worked.told(1)[0]["serviceProblemResolution"]["supplierReference"]
+    assert worked.done(200, "GET", f"/problems/{resolution}") == seen[0]
+
+
+def test_a_name_of_several_problems_needs_a_tenant(target: Target) -> None:
+    references = target.opened(1), target.opened(1, tenant="TENANT2")
+    several = target.done(409, "GET", "/problems/1")
+    assert several["messages"][1:] == [
+        f"{references[0]} of TENANT1",
+        f"{references[1]} of TENANT2",
+    ]
+    assert target.done(200, "GET", "/problems/1?tenant=TENANT2")["reference"] == references[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/problems/none", 404), ("/problems/1?tenant=tenant", 422)]
+)
+def test_a_name_of_no_problem(path: str, status: int, target: Target) -> None:
+    assert target.admin("GET", path).status_code == status
