@@ -5,7 +5,7 @@ SETUP = "$${PYTHON:-python3}" scripts/setup.py
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check clean-data
+.PHONY: help setup run test check image clean-data
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /|/' | awk -F '|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -21,12 +21,16 @@ test:  ## run all tests
 	@$(SETUP) --quiet
 	$(BIN)/python -m pytest
 
-check:  ## ruff, mypy --strict, import-linter
+check:  ## ruff, mypy --strict, import-linter, the wire contract
 	@$(SETUP) --quiet
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_contract.py
+
+image:  ## build the container image supplier_api
+	docker build -t supplier_api .
 
 clean-data:  ## remove the data of `make run` (var/)
 	rm -rf var

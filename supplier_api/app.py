@@ -23,6 +23,7 @@ from supplier_api.delivery.carrier import Destination
 from supplier_api.delivery.deliberate import Deliberate
 from supplier_api.delivery.destinations import Destinations, try_token
 from supplier_api.delivery.dispatch import Dispatcher
+from supplier_api.delivery.follower import ClockDoor, FollowingGateway
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
 from supplier_api.delivery.reply import Reply
 from supplier_api.delivery.retry import Policy as RetryPolicy
@@ -30,7 +31,7 @@ from supplier_api.delivery.scheduler import Scheduler
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.delivery.worker import Worker
-from supplier_api.desk.clockwork import Clockwork, SteppedTimers
+from supplier_api.desk.clockwork import Clockwork, DueTimers, SteppedTimers
 from supplier_api.desk.facts import Judge
 from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.intake import Intake
@@ -187,9 +188,12 @@ def build_worker(settings: Settings, clocks: Clocks | None = None) -> Worker:
             _back_office(settings, progress),
         )
     ]
-    timers = Timers(office, progress, Incidents(office))
+    timers: DueTimers = Timers(office, progress, Incidents(office))
+    if settings.in_sandbox:
+        clockwork = Clockwork(office, _follower(settings, office))
+        timers = SteppedTimers(timers, clockwork, office.machine)
     scheduler = Scheduler(
-        SteppedTimers(timers, Clockwork(office), office.machine) if settings.in_sandbox else timers,
+        timers,
         office.store,
         office.machine,
         wakeup.bell(),
@@ -248,13 +252,27 @@ def _sessions(settings: Settings) -> Sessions:
     )
 
 
+def _follower(settings: Settings, office: Office) -> FollowingGateway:
+    """Return the sandbox gateway, whose time goes with ours; testers are the same there."""
+    gateway = settings.gateway.kci_url.removesuffix("/kcis")
+    client = settings.access.clients.get("admin")
+    door = ClockDoor(
+        clock_url=f"{gateway}/admin/clock",
+        token_url=f"{gateway}/auth/admin/access-token",
+        client_id="admin",
+        client_secret=client.secret.get_secret_value() if client else "",
+    )
+    return FollowingGateway(door, _sessions(settings), office.machine)
+
+
 def _admin_parts(settings: Settings, office: Office, gate: Gate) -> admin_api.AdminParts:
-    sessions = _sessions(settings)
+    sessions, follower = _sessions(settings), _follower(settings, office)
     return admin_api.AdminParts(
         office=office,
         settings=settings,
         gate=gate,
-        clockwork=Clockwork(office),
+        clockwork=Clockwork(office, follower),
+        follower=follower,
         try_token=lambda address: try_token(address, sessions, office.machine),
     )
 

@@ -1,35 +1,34 @@
 """Spoils the supplier's answers to the gateway where a tester has set it so.
 
-It stands around the whole application, where an answer can also be kept from leaving. What it can do
-to a connection is what the server lets it: close it without an answer, or in the middle of one. It
-cannot make the system send a reset (RST) in the place of an orderly end, since a WSGI application
-never sees its connection.
+It stands around the whole application, where an answer can also be kept from leaving. What it can
+do to a connection is what the server lets it: close it without an answer, or in the middle of one.
+It cannot make the system send a reset (RST) in the place of an orderly end, since a WSGI
+application never sees its connection.
 """
 
+import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask
 from werkzeug.test import run_wsgi_app
 
-from supplier_api.access import GrantError, NotAuthorised
-from supplier_api.access.gate import REALM
 from supplier_api.admin_api.parts import AdminParts
+from supplier_api.admin_api.stand_ins import (
+    STRUCK,
+    TOKEN_PATH,
+    answer_instead,
+    comes_after,
+    stand_in,
+)
 from supplier_api.desk.faults import FaultsInForce, Struck
 from supplier_api.faults import answers
-from supplier_api.faults.model import CALLS, TOKEN, Fault, Place
-from supplier_api.faults.parameters import When
+from supplier_api.faults.model import CALLS, REASONS, TOKEN, Fault, Place
 from supplier_api.observability import get_logger
-from supplier_api.problems.codes import ErrorCode
 from supplier_api.store import StoreUnavailable, UnitOfWork
-from supplier_api.wire import read_json
-from supplier_api.web import empty
 
-# Where a request carries the fault that struck it.
-STRUCK = "supplier_api.fault"
-TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 POLL = 0.05  # seconds between two looks at the database
 log = get_logger(__name__)
 
@@ -41,7 +40,7 @@ Headers = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Spoilt:
-    """An answer on its way out; `cut` closes the connection behind its body, or in its place."""
+    """An answer on its way out; of one that is `cut` nothing leaves, and the connection is closed."""
 
     status: str
     headers: Headers
@@ -56,7 +55,7 @@ class Spoilt:
 
 def spoil_answers(app: Flask, parts: AdminParts) -> None:
     """Stand around `app`; what has to see the answers stands in it from before."""
-    app.before_request(lambda: _stand_in(parts))
+    app.before_request(lambda: answer_instead(parts))
     app.wsgi_app = FaultyAnswers(app.wsgi_app, parts)  # type: ignore[method-assign]
 
 
@@ -68,6 +67,15 @@ class FaultyAnswers:
         self._app = app
         self._parts = parts
         self._faults = FaultsInForce(parts.office.store, parts.office.machine)
+        self._ways: Mapping[str, Callable[[Fault, Environ], Spoilt]] = {
+            "latency": self._late,
+            "hang": self._hung,
+            "reset": self._unanswered,
+            "truncated": self._truncated,
+            "malformed": self._malformed,
+            "off-contract": self._off_contract,
+            "before-201": self._held_back,
+        }
         self._waiting = threading.BoundedSemaphore(max(1, parts.settings.server.threads // 2))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -76,7 +84,8 @@ class FaultyAnswers:
         if fault is None:
             return self._app(environ, start_response)
         environ[STRUCK] = fault
-        return self._send(self._spoilt(fault, environ), start_response)
+        spoil = self._ways.get(fault.kind.name, self._replaced)
+        return self._send(spoil(fault, environ), start_response)
 
     def _strike(self, environ: Environ) -> Fault | None:
         operation = self._operation(environ["REQUEST_METHOD"], environ["PATH_INFO"])
@@ -95,64 +104,55 @@ class FaultyAnswers:
         name = path.removeprefix(prefix).partition("/")[0] if path.startswith(prefix) else ""
         return name if name in CALLS else None
 
-    def _spoilt(self, fault: Fault, environ: Environ) -> Spoilt:
-        match fault.kind.name:
-            case "latency":
-                return self._late(fault, environ)
-            case "hang":
-                return self._hung(fault, environ)
-            case "before-201":
-                return self._held_back(fault, environ)
-            case "reset":
-                return replace(self._ask(environ), body=b"", cut=True)
-            case "truncated":
-                answer = self._ask(environ)
-                whole = answer.having("Content-Length", str(len(answer.body)))
-                return replace(whole, body=answers.cut(answer.body)).having("Connection", "close")
-            case "malformed":
-                return self._changed(environ, answers.garbled)
-            case "off-contract":
-                how = fault.get("how")
-                return self._changed(environ, lambda body: answers.off_contract(body, how))
-            case _:
-                return self._replaced(fault, environ)
-
     def _ask(self, environ: Environ) -> Spoilt:
         parts, status, headers = run_wsgi_app(self._app, environ, buffered=True)
         return Spoilt(status, list(headers), b"".join(parts))
 
-    def _changed(self, environ: Environ, change: Callable[[bytes], bytes]) -> Spoilt:
+    def _unanswered(self, _fault: Fault, environ: Environ) -> Spoilt:
+        return replace(self._ask(environ), body=b"", cut=True)
+
+    def _truncated(self, _fault: Fault, environ: Environ) -> Spoilt:
         answer = self._ask(environ)
-        body = change(answer.body)
-        changed = replace(answer, body=body)
-        return changed.having("Content-Length", str(len(body))) if body else changed
+        whole = answer.having("Content-Length", str(len(answer.body)))
+        # Closed behind it, or the gateway would wait for the rest.
+        return replace(whole, body=answers.cut(answer.body)).having("Connection", "close")
+
+    def _malformed(self, _fault: Fault, environ: Environ) -> Spoilt:
+        answer = self._ask(environ)
+        return replace(answer, body=answers.garbled(answer.body))
+
+    def _off_contract(self, fault: Fault, environ: Environ) -> Spoilt:
+        answer = self._ask(environ)
+        body = answers.off_contract(answer.body, fault.get("how"))
+        return replace(answer, body=body).having("Content-Length", str(len(body)))
 
     def _replaced(self, fault: Fault, environ: Environ) -> Spoilt:
         """Let the request be done, or not, and answer something else."""
         answer = self._ask(environ)
-        if not _comes_after(fault):
+        if not comes_after(fault):
             return answer  # it is the stand-in's
         other = stand_in(fault, self._parts)
         return Spoilt(other.status, list(other.headers), other.get_data())
 
     def _late(self, fault: Fault, environ: Environ) -> Spoilt:
-        if not _comes_after(fault):
+        if not comes_after(fault):
             self._wait(fault, lambda: False)
         answer = self._ask(environ)
-        if _comes_after(fault):
+        if comes_after(fault):
             self._wait(fault, lambda: False)
         return answer
 
     def _hung(self, fault: Fault, environ: Environ) -> Spoilt:
-        answer = self._ask(environ)
+        answer = self._unanswered(fault, environ)
         self._wait(fault, lambda: False)
-        return replace(answer, body=b"", cut=True)
+        return answer
 
     def _held_back(self, fault: Fault, environ: Environ) -> Spoilt:
         answer = self._ask(environ)
         if answer.status.startswith("201"):
-            tenant, document: Any = environ.get("HTTP_TENANT", ""), read_json(answer.body)
-            self._wait(fault, lambda: self._has_told(tenant.strip(), document["id"]))
+            tenant = environ.get("HTTP_TENANT", "").strip()
+            gateway_id: int = json.loads(answer.body)["id"]
+            self._wait(fault, lambda: self._has_told(tenant, gateway_id))
         return answer
 
     def _has_told(self, tenant: str, gateway_id: int) -> bool:
@@ -163,8 +163,7 @@ class FaultyAnswers:
             if problem_id is None:
                 return True
             rows = uow.lanes.messages_of(problem_id)
-            told = [row for row in rows if "reasonCode" in row["body"] and row["attempts"]]
-            return bool(told)
+            return any(row["kind"] in REASONS and row["attempts"] for row in rows)
 
         return self._parts.office.store.read(work)
 
@@ -203,62 +202,3 @@ class _Nothing:
 
     def close(self) -> None:
         """Have nothing to close."""
-
-
-def _comes_after(fault: Fault) -> bool:
-    """Tell whether the desk does the request before the fault strikes."""
-    has_choice = any(parameter.name == "when" for parameter in fault.kind.parameters)
-    return has_choice and bool(fault.get("when") == When.AFTER)
-
-
-def _stand_in(parts: AdminParts) -> Response | None:
-    """Answer the current request in the desk's place, where it must not be done."""
-    fault: Fault | None = request.environ.get(STRUCK)
-    if fault is None or fault.kind.name == "latency" or _comes_after(fault):
-        return None
-    return stand_in(fault, parts) if fault.kind.name in STAND_INS else None
-
-
-def stand_in(fault: Fault, parts: AdminParts) -> Response:
-    """Return what is answered in the place of the desk's answer."""
-    return STAND_INS[fault.kind.name](fault, parts)
-
-
-def _server_error(_fault: Fault, parts: AdminParts) -> Response:
-    return parts.refuse(500, ErrorCode.SUPPLIER_FAULT, "an error of the supplier, made on purpose")
-
-
-def _unavailable(fault: Fault, _parts: AdminParts) -> Response:
-    response = empty(503)
-    response.headers["Retry-After"] = str(fault.get("retryAfter"))
-    return response
-
-
-def _nothing(_fault: Fault, _parts: AdminParts) -> Response:
-    """Return what stands for no answer at all; the connection is closed in its place."""
-    return empty(503)
-
-
-def _token_expired(_fault: Fault, _parts: AdminParts) -> NoReturn:
-    raise _not_authorised("the token has expired")
-
-
-def _token_refused(_fault: Fault, _parts: AdminParts) -> NoReturn:
-    if request.path == TOKEN_PATH:
-        raise GrantError("invalid_client", "refused on purpose", 401)
-    raise _not_authorised("the token is not valid")
-
-
-def _not_authorised(why: str) -> NotAuthorised:
-    challenge = f'{REALM}, error="invalid_token", error_description="{why}"'
-    return NotAuthorised(f"Authorization: {why}", challenge)
-
-
-STAND_INS: dict[str, Callable[[Fault, AdminParts], Response]] = {
-    "500": _server_error,
-    "503": _unavailable,
-    "hang": _nothing,
-    "reset": _nothing,
-    "expired-token": _token_expired,
-    "refused-token": _token_refused,
-}

@@ -5,7 +5,7 @@ from urllib.parse import urljoin
 import click
 
 from supplier_api.chance import SystemChance
-from supplier_api.cli import Refused
+from supplier_api.cli import Refused, ports
 from supplier_api.cli.sandbox_calls import COMMANDS
 from supplier_api.clock import SystemMachineClock
 from supplier_api.observability import configure_logging
@@ -25,6 +25,9 @@ def sandbox(context: click.Context) -> None:
         return
     settings = load_settings()
     configure_logging(settings.log.level, settings.log.format)
+    if not ports.is_free(settings.sandbox.host, settings.sandbox.port):
+        port = settings.sandbox.port
+        raise Refused(f"port {port} is in use; set SUPPLIER_API__SANDBOX__PORT")
     try:
         app = create_app(sandbox_config(settings), SystemMachineClock(), SystemChance())
         serve(app, settings.sandbox.host, settings.sandbox.port)

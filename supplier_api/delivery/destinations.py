@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from supplier_api.clock import MachineClock
-from supplier_api.delivery.gateway import TOKEN_SECONDS, GatewayAddress, fetch_grant
+from supplier_api.delivery.gateway import TOKEN_SECONDS, GatewayAddress, TokenClient, fetch_grant
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.tokens import Grant
 from supplier_api.delivery.watchdog import Watchdog
@@ -36,11 +36,11 @@ def address_of(destination: Mapping[str, str], already_received: re.Pattern[str]
     )
 
 
-def try_token(address: GatewayAddress, sessions: Sessions, machine: MachineClock) -> Grant:
-    """Get a token from a gateway outside of all deliveries; raises NoTokenError."""
+def try_token(us: TokenClient, sessions: Sessions, machine: MachineClock) -> Grant:
+    """Get a token outside of all deliveries; raises NoTokenError."""
     watchdog = Watchdog(machine)
     watchdog.start()
     try:
-        return fetch_grant(address, sessions, watchdog, TOKEN_SECONDS)
+        return fetch_grant(us, sessions, watchdog, TOKEN_SECONDS)
     finally:
         watchdog.stop()

@@ -1,5 +1,6 @@
 """Lets the sandbox gateway's business time go with ours, as far as it is one that can."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import orjson
@@ -7,27 +8,36 @@ import requests
 
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.destinations import try_token
-from supplier_api.delivery.gateway import NETWORK_ERRORS, GatewayAddress
+from supplier_api.delivery.gateway import NETWORK_ERRORS
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.tokens import NoTokenError, Tokens
 from supplier_api.observability import get_logger
 
-CLOCK_PATH = "/admin/clock"
 SECONDS = 2.0  # for each read of its answer
 # A gateway that has no such clock, or is away, is not asked for every step.
 PAUSE = 60.0
 log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class ClockDoor:
+    """Where a gateway's clock is, and who we are there if it wants to know."""
+
+    clock_url: str
+    token_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
 class FollowingGateway:
     """The gateway's door for testers. Whatever it answers, our own clock is not held up."""
 
-    def __init__(self, admin: GatewayAddress, sessions: Sessions, machine: MachineClock) -> None:
-        """Call the door at `admin`: `kci_url` is that of its clock, the token that of testers."""
-        self._admin = admin
+    def __init__(self, door: ClockDoor, sessions: Sessions, machine: MachineClock) -> None:
+        """Call at `door`."""
+        self._door = door
         self._sessions = sessions
         self._machine = machine
-        self._tokens = Tokens(lambda _: try_token(admin, sessions, machine), machine)
+        self._tokens = Tokens(lambda _: try_token(door, sessions, machine), machine)
         self._silent_until = machine.monotonic()
 
     def put(self, tenant: str, at: datetime, *, stands: bool) -> None:
@@ -54,13 +64,13 @@ class FollowingGateway:
             status, told = None, type(error).__name__
         if status != requests.codes.no_content:
             self._silent_until = self._machine.monotonic() + PAUSE
-            log.info("clock.not-followed", by=self._admin.kci_url, cause=told)
+            log.info("clock.not-followed", by=self._door.clock_url, cause=told)
 
     def _post(self, body: bytes, token: str | None) -> int:
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         with self._sessions.post(
-            self._admin.kci_url, data=body, headers=headers, read_timeout=SECONDS
+            self._door.clock_url, data=body, headers=headers, read_timeout=SECONDS
         ) as response:
             return response.status_code

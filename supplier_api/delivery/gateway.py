@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import requests
@@ -48,6 +48,22 @@ class Copy:
     why: Mapping[str, Any]
     number: int = 1
     token: Callable[[str], str | None] = str
+
+
+class TokenClient(Protocol):
+    """Who we are to a token endpoint."""
+
+    @property
+    def token_url(self) -> str:
+        """Where the endpoint is."""
+
+    @property
+    def client_id(self) -> str:
+        """Our name there."""
+
+    @property
+    def client_secret(self) -> str:
+        """What proves it."""
 
 
 # Where a tenant's KCIs go, if to a gateway of its own.
@@ -165,20 +181,18 @@ class GatewayCourier:
             )
 
 
-def fetch_grant(
-    address: GatewayAddress, sessions: Sessions, watchdog: Watchdog, patience: float
-) -> Grant:
-    """Get a token from the gateway at `address` within `patience` seconds; raises NoTokenError."""
+def fetch_grant(us: TokenClient, sessions: Sessions, watchdog: Watchdog, patience: float) -> Grant:
+    """Get a token (RFC 6749, section 4.4) within `patience` seconds; raises NoTokenError."""
     form = {
         "grant_type": "client_credentials",
-        "client_id": address.client_id,
-        "client_secret": address.client_secret,
+        "client_id": us.client_id,
+        "client_secret": us.client_secret,
     }
     # A limit of its own, so that a silent token endpoint leaves time to use the old token.
     with watchdog.limit(min(patience, TOKEN_SECONDS)) as call:
         try:
             with sessions.post(
-                address.token_url,
+                us.token_url,
                 data=form,
                 headers={"Accept": "application/json"},
                 read_timeout=call.left(),

@@ -83,10 +83,8 @@ def decide(
     """
     if reply.meaning is Meaning.TAKEN or (reply.repeat and history.unknown):
         return Delivered()
-    if reply.meaning is Meaning.WITHHELD:
-        return Withheld()
-    if reply.again_in is not None:
-        return RetryAt(now + timedelta(seconds=reply.again_in))
+    if on_purpose := _on_purpose(reply, now):
+        return on_purpose
     if reply.meaning is Meaning.REFUSED:
         return Refused()
     if reply.meaning is Meaning.NOT_FOUND and not _asked_lately(history, now):
@@ -97,6 +95,14 @@ def decide(
     planned = policy.wait_after(history.attempts + 1) * (1 + jitter)
     asked = min(timedelta(seconds=reply.retry_after or 0), policy.retry_after_max)
     return RetryAt(now + max(planned, asked))
+
+
+def _on_purpose(reply: Reply, now: datetime) -> Withheld | RetryAt | None:
+    if reply.meaning is Meaning.WITHHELD:
+        return Withheld()
+    if reply.again_in is not None:
+        return RetryAt(now + timedelta(seconds=reply.again_in))
+    return None
 
 
 def _asked_lately(history: History, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 
+from supplier_api.clock import to_wire
 from supplier_api.desk.errors import Incomplete
 from supplier_api.desk.model import BACK_OFFICE, DESTINATIONS, GATEWAY, Office
 from supplier_api.problems.amending import amended
@@ -102,6 +103,7 @@ class Case:
                 kind=kind,
                 tenant=self.problem.tenant,
                 reference=self.problem.reference,
+                issued=to_wire(self.now),
                 standing=self.problem.state.beneath,
                 decide=decide,
                 problem=self.problem.document,

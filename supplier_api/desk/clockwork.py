@@ -15,7 +15,6 @@ from typing import Protocol
 
 from supplier_api.clock import MachineClock
 from supplier_api.desk.model import Office
-from supplier_api.desk.timers import Timers
 from supplier_api.store import UnitOfWork
 from supplier_api.store.clocks import ALL, Clock
 from supplier_api.store.outstanding import Group, Outstanding
@@ -202,10 +201,20 @@ def _group(clock: Clock, clocks: dict[str, Clock]) -> Group:
     return Group(clock.tenant, frozenset(clocks) - {ALL})
 
 
+class DueTimers(Protocol):
+    """What is done at a business time."""
+
+    def run_due(self, limit: int) -> int:
+        """Run up to `limit` due timers, and return how many were looked at."""
+
+    def next_due(self) -> datetime | None:
+        """Return the machine time at which the earliest timer becomes due."""
+
+
 class SteppedTimers:
     """The desk's timers in a house whose clocks are moved: what is due first, then a step."""
 
-    def __init__(self, timers: Timers, clockwork: Clockwork, machine: MachineClock) -> None:
+    def __init__(self, timers: DueTimers, clockwork: Clockwork, machine: MachineClock) -> None:
         """Run `timers` and let `clockwork` take its steps between them."""
         self._timers = timers
         self._clockwork = clockwork

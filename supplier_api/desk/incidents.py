@@ -64,17 +64,20 @@ class Incidents:
         if not uow.incidents.lasting(code):
             return None
         seen = dict(timer.data or {})
-        services = uow.incidents.services(code)
-        ids = uow.problems.outside_incident(code, services, seen.get("after", 0), BATCH)
+        found = uow.problems.outside_incident(code, seen.get("after", 0), BATCH)
+        # One that joined at the first look and is outside again was taken out by the supplier.
+        joined = seen.get("joined", [])
+        ids = [each for each in found if each not in set(joined)]
         skipped = self._each(uow, ids, lambda case: _join(case, code))
         if skipped:
             log.info("incident.skipped", incident=code, references=skipped)
         now = self._office.business.now(timer.tenant)
-        if len(ids) == BATCH:
-            uow.timers.remember(timer.id, {**seen, "after": ids[-1]})
+        if len(found) == BATCH:
+            more = {"after": found[-1], "joined": joined + ids}
+            uow.timers.remember(timer.id, {**seen, **more})
             return now
         if not seen.get("second"):
-            uow.timers.remember(timer.id, {"after": 0, "second": True})
+            uow.timers.remember(timer.id, {"second": True, "joined": joined + ids})
             return now + SECOND_LOOK
         return None
 

@@ -61,6 +61,7 @@ class Intake:
             str(document["id"]),
             document,
             lambda uow: self._raise(uow, caller, document, outside),
+            repeated=lambda uow: uow.problems.trust(caller.tenant, document["id"]),
         )
 
     def amend(self, caller: Caller, document: Mapping[str, Any]) -> Answer:

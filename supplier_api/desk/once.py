@@ -28,8 +28,8 @@ class Done:
     decision: Decision | None = None
 
 
-class TooLate(Exception):
-    """The gateway has waited longer than the answer budget: it may have given up."""
+def _nothing(_uow: UnitOfWork) -> None:
+    """Leave a repeat at its answer."""
 
 
 class Once:
@@ -48,11 +48,13 @@ class Once:
         do: Callable[[UnitOfWork], Done],
         *,
         reused: Callable[[Recorded], Refused] | None = None,
+        repeated: Callable[[UnitOfWork], None] = _nothing,
     ) -> Answer:
         """Do the request, or give the answer that was given before.
 
         `do` works inside the transaction; what it raises rolls everything back, the key included.
-        `reused` makes the refusal of another request under the same key. Raises Unavailable.
+        `reused` makes the refusal of another request under the same key, `repeated` is done when
+        the same one comes again. Raises Unavailable.
         """
         budget = self._office.policy.answer_budget
         asked = self._asked(caller, operation, key, document)
@@ -63,20 +65,21 @@ class Once:
             nonlocal row_id, created
             row_id = uow.decisions.claim(asked)
             if row_id is None:
-                return _again(uow.decisions.recorded(caller.tenant, operation, key), asked, reused)
+                recorded = uow.decisions.recorded(caller.tenant, operation, key)
+                answer = _again(recorded, asked, reused)
+                repeated(uow)
+                return answer
             done = do(uow)
             created = done.created
             uow.decisions.answer(row_id, _record(done))
             if self._age(caller) > budget:
-                raise TooLate
+                raise Unavailable("the answer budget was used up before the commit")
             return done.answer
 
         try:
             answer = self._office.store.write(work, deadline=caller.entered + budget)
         except Refused as refused:
             return refusal(self._office, caller, refused.code, refused.messages)
-        except TooLate:
-            raise Unavailable("the answer budget was used up before the commit") from None
         except StoreUnavailable as error:
             raise Unavailable(str(error)) from error
         if row_id is not None and self._age(caller) > budget:

@@ -72,6 +72,9 @@ class Timers:
         timer = uow.timers.lock(found.id)
         if timer is None or timer.due_at > self._office.business.now(timer.tenant):
             return
+        if uow.timers.has_earlier(timer):
+            # A problem's timers run in order; this one is still due after that one.
+            return
         again = self._handlers[timer.kind](uow, timer)
         if again is None:
             uow.timers.delete(timer.id)

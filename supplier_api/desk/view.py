@@ -121,7 +121,7 @@ def _event(event: RecordedEvent) -> dict[str, Any]:
 def _message(row: Mapping[str, Any]) -> dict[str, Any]:
     body: Mapping[str, Any] = orjson.loads(row["body"])
     told = {"what": "order"}
-    at = to_wire(row["created"])
+    at = body.get("issued")
     if "reasonCode" in body:
         at = body["issuedOn"]
         status = body["serviceProblem"]["status"]

@@ -27,15 +27,17 @@ class WorkOrder:
 
     `id` is the same on every attempt: an order that comes again must have no second effect.
     `decide` says that an event is awaited that decides. `standing` is where the problem stands
-    apart from an undecided change, in a word of the lifecycle. `problem` holds the wire's fields of
-    the problem; `subject` is the amendment, cancellation or resolution as a KCI carries it, None
-    for a problem. `scenario` is what a tester chose (scenarios.model.Play.plain, by kind).
+    apart from an undecided change, in a word of the lifecycle; `issued` is business time (RFC
+    3339). `problem` holds the wire's fields of the problem; `subject` is the amendment,
+    cancellation or resolution as a KCI carries it, None for a problem. `scenario` is what a tester
+    chose (scenarios.model.Play.plain, by kind).
     """
 
     id: str
     kind: OrderKind
     tenant: str
     reference: str
+    issued: str
     standing: str
     decide: bool
     problem: Mapping[str, Any]
@@ -48,6 +50,7 @@ class WorkOrder:
             "kind": self.kind,
             "tenant": self.tenant,
             "reference": self.reference,
+            "issued": self.issued,
             "standing": self.standing,
             "decide": self.decide,
             "problem": self.problem,

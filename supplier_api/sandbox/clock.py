@@ -78,5 +78,6 @@ def _keep(connection: Connection, scales: Mapping[str, Scale]) -> None:
 def _scale(kept: Mapping[str, float | str | None]) -> Scale:
     stands_at = kept["stands_at"]
     return Scale(
-        timedelta(seconds=float(kept["ahead"] or 0)), from_wire(str(stands_at)) if stands_at else None
+        timedelta(seconds=float(kept["ahead"] or 0)),
+        from_wire(str(stands_at)) if stands_at else None,
     )

@@ -14,6 +14,7 @@ from supplier_api.sandbox.config import Supplier
 from supplier_api.sandbox.database import Database
 from supplier_api.sandbox.documents import picked
 from supplier_api.sandbox.errors import invalid, not_found
+from supplier_api.sandbox.moves import impossible_move, is_of_another
 from supplier_api.sandbox.order import Step, steps
 from supplier_api.sandbox.records import calls, changes, kcis, problems, told
 from supplier_api.sandbox.records.kcis import Kci
@@ -60,7 +61,7 @@ class Inbox:
         """Keep a KCI that meets the contract, and let it have its effect if it is its turn.
 
         The same id again changes nothing. Raises Refusal for an unknown problem, a number that
-        another KCI has, and anything after the last KCI of a problem.
+        another KCI has, a move that cannot be, and anything after the last KCI of a problem.
         """
         self._database.write(lambda connection: self._take(connection, supplier, document))
 
@@ -104,6 +105,7 @@ class Inbox:
                 f"sequenceNumber: {number} is behind the end of the problem; "
                 f"the last that can be taken is {problem.final_number}"
             )
+        self._check_move(connection, problem, document)
         received_on = self._teller.now(problem.tenant)
         kci = Kci(kci_id, problem.id, number, dict(document), received_on)
         kcis.keep(connection, supplier.name, kci, self._machine.now())
@@ -111,6 +113,18 @@ class Inbox:
             problem.final_number = number
             problems.save(connection, problem)
         self.catch_up(connection, problem)
+
+    def _check_move(
+        self, connection: Connection, problem: Problem, document: Mapping[str, Any]
+    ) -> None:
+        """Raise Refusal if a KCI whose turn it is says what cannot be."""
+        if is_of_another(problem.reference, document):
+            raise not_found(422, "serviceProblem: its supplierReference belongs to another")
+        in_turn = document["sequenceNumber"] == problem.next_number
+        if not in_turn or calls.awaits_answer(connection, problem.id):
+            return
+        if why := impossible_move(problem.status, problem.reference, document):
+            raise invalid(why)
 
     def _apply(self, connection: Connection, problem: Problem, step: Step) -> None:
         kci = kcis.take(connection, problem.id, step.number)

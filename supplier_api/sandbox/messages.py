@@ -177,7 +177,9 @@ TENANT_CANCELLATION = make("TenantServiceProblemCancellationRequest", TENANT_CAN
 ADMIN_CLOCK = make(
     "AdminClock",
     {
-        "tenant": Text("Whose clock; without it, that of all who have none of their own", "TENANT1"),
+        "tenant": Text(
+            "Whose clock; without it, that of all who have none of their own", "TENANT1"
+        ),
         "to": Instant("Put it to this time, from which it runs on", "2026-01-10T12:00:00.000Z"),
         "freeze": Flag("With to, true: it stands there", example=True),
         "forget": Flag(

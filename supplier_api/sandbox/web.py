@@ -44,8 +44,8 @@ def create_app(
 ) -> Flask:
     """Return the gateway's application; its parts are `app.extensions["sandbox"]`, a Gateway.
 
-    Business time is what testers make it unless a clock for it is given. Nothing is sent to a supplier
-    or tenant until the gateway is started.
+    Business time is what testers make it unless a clock for it is given. Nothing is sent to a
+    supplier or tenant until the gateway is started.
     """
     app = Flask("supplier_api.sandbox", static_folder=None)
     parts = build_gateway(config, machine_clock, business_clock, chance, session_factory)

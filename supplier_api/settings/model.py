@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,14 @@ Seconds = Annotated[float, Field(gt=0)]
 Secret = Annotated[SecretStr, Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
-SecretUrl = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+]*://"), HoldsPassword()]
+# psycopg is the one driver that comes with us: it need not be named.
+DatabaseUrl = Annotated[
+    str,
+    Field(pattern=r"^(sqlite|postgresql(\+psycopg)?)://"),
+    AfterValidator(lambda url: url.replace("postgresql://", "postgresql+psycopg://", 1)),
+    HoldsPassword(),
+]
+FileUrl = Annotated[str, Field(pattern=r"^sqlite:///"), HoldsPassword()]
 OperationName = Literal[
     "service-problems",
     "service-problem-amendments",
@@ -61,7 +68,7 @@ class Server(Section):
 class Database(Section):
     """Where the supplier keeps its problems."""
 
-    url: SecretUrl
+    url: DatabaseUrl
 
 
 class Gateway(Section):
@@ -167,7 +174,7 @@ class Sandbox(Section):
     host: Text
     port: Port
     supplier_url: Url
-    database: SecretUrl
+    database: FileUrl
     allow_default_secrets: bool
     allowed_hosts: tuple[str, ...]
     tenants: Mapping[str, TenantParty] = Field(default_factory=dict)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
 from supplier_api.store.errors import StoreBusy, StoreUnavailable
@@ -24,6 +25,7 @@ T = TypeVar("T")
 TRIES = 3
 WAIT_WITHOUT_DEADLINE = 10.0  # seconds for a lock, where no gateway waits for the answer
 READ_WAIT_MS = 1000
+CONNECT_SECONDS = 2  # for a new connection, or one of the pool
 # Deadlock, serialization failure, lock time-out: run the work again.
 CONTENTION = {"40P01", "40001", "55P03"}
 
@@ -57,6 +59,8 @@ class Store:
             except DBAPIError as error:
                 if left == 0 or not _worth_another_run(error) or self._wait(deadline) <= 0:
                     raise _told(error) from error
+            except PoolTimeout as error:
+                raise StoreBusy("all connections to the database are in use") from error
             else:
                 if uow.news:
                     self._tell_workers()
@@ -72,6 +76,8 @@ class Store:
                     return work(UnitOfWork(reading, self.dialect))
         except DBAPIError as error:
             raise _told(error) from error
+        except PoolTimeout as error:
+            raise StoreBusy("all connections to the database are in use") from error
 
     def close(self) -> None:
         """Give back every connection."""
@@ -126,10 +132,12 @@ def _engine(url: str, pool_size: int) -> Engine:
         "json_deserializer": orjson.loads,
         "pool_size": pool_size,
         "max_overflow": pool_size,
+        "pool_timeout": CONNECT_SECONDS,
     }
     if make_url(url).get_backend_name() != "sqlite":
         # A connection that died while it lay in the pool is replaced before use.
-        return create_engine(url, pool_pre_ping=True, **options)
+        patience = {"connect_timeout": CONNECT_SECONDS}
+        return create_engine(url, pool_pre_ping=True, connect_args=patience, **options)
     # isolation_level None: transactions begin where this file says so, not where sqlite3 guesses.
     engine = create_engine(
         url, connect_args={"isolation_level": None, "check_same_thread": False}, **options

@@ -76,12 +76,3 @@ class Incidents:
             .order_by(_t.id)
         )
         return list(self._connection.execute(query).scalars())
-
-    def services(self, code: str) -> list[str]:
-        """Return the services that an incident covers."""
-        query = (
-            select(incident_service.c.service_id)
-            .join(incident, incident_service.c.incident_id == _t.id)
-            .where(_t.code == code)
-        )
-        return list(self._connection.execute(query).scalars())

@@ -74,14 +74,27 @@ def upgrade(url: str) -> tuple[str | None, str]:
 
 
 def _read(engine: Engine) -> str | None:
+    file = _file(engine)
+    if file and not file.exists():
+        # To connect would make an empty one.
+        return None
     try:
         with engine.connect() as connection:
             return current(connection)
-    except OperationalError as error:
-        raise StoreUnavailable(f"the database cannot be reached: {error.orig}") from error
+    except DBAPIError as error:
+        raise StoreUnavailable(f"the database cannot be used: {error.orig}") from error
+
+
+def _file(engine: Engine) -> Path | None:
+    """Return the file of an SQLite database, or None for another engine."""
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return None
+    return Path(engine.url.database)
 
 
 def _upgrade_sqlite(engine: Engine) -> None:
+    if file := _file(engine):
+        file.parent.mkdir(parents=True, exist_ok=True)
     with engine.connect() as connection:
         raw: Any = connection.connection.dbapi_connection
         # One transaction over all migrations, which sqlite3 by itself would not keep open.

@@ -19,6 +19,8 @@ from supplier_api.problems.model import (
 from supplier_api.store.errors import Gone
 from supplier_api.store.tables import (
     change_request,
+    incident,
+    incident_service,
     lane,
     message,
     resolution,
@@ -75,6 +77,15 @@ class Problems:
         """Mark a problem of which the gateway may not know: its answer may have been lost."""
         self._connection.execute(
             update(service_problem).where(_t.id == problem_id), {"doubtful": True}
+        )
+
+    def trust(self, tenant: str, gateway_id: int) -> None:
+        """End the doubt about a problem: the gateway has shown that it knows it."""
+        self._connection.execute(
+            update(service_problem).where(
+                _t.tenant == tenant, _t.gateway_id == gateway_id, _t.doubtful.is_(True)
+            ),
+            {"doubtful": False},
         )
 
     def lock(self, problem_id: int) -> ServiceProblem:
@@ -150,10 +161,13 @@ class Problems:
         )
         return self._connection.execute(query.order_by(_t.id.desc()).limit(1)).scalar()
 
-    def outside_incident(
-        self, code: str, services: Sequence[str], after: int, limit: int
-    ) -> list[int]:
-        """Return row ids above `after` of problems on these services that could join."""
+    def outside_incident(self, code: str, after: int, limit: int) -> list[int]:
+        """Return row ids above `after` of problems on the incident's services that could join."""
+        services = (
+            select(incident_service.c.service_id)
+            .join(incident, incident_service.c.incident_id == incident.c.id)
+            .where(incident.c.code == code)
+        )
         query = select(_t.id).where(
             _t.service_id.in_(services),
             _t.base.not_in(_OVER),

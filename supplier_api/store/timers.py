@@ -50,6 +50,12 @@ class Timers:
         row = self._connection.execute(query).first()
         return _timer(row) if row else None
 
+    def has_earlier(self, than: Timer) -> bool:
+        """Return whether another timer of the same problem comes before this one."""
+        sooner = or_(_t.due_at < than.due_at, and_(_t.due_at == than.due_at, _t.id < than.id))
+        query = select(_t.id).where(_t.problem_id == than.problem_id, sooner).limit(1)
+        return self._connection.execute(query).scalar() is not None
+
     def remember(self, timer_id: int, data: Mapping[str, Any]) -> None:
         """Keep how far a timer's work has come."""
         self._connection.execute(update(timer).where(_t.id == timer_id), {"data": data})

@@ -25,6 +25,7 @@ def order(kind: OrderKind, standing: str = Base.ACKNOWLEDGED, **changes: Any) ->
         kind=kind,
         tenant="TENANT1",
         reference="SP_0123456789",
+        issued="2026-01-05T12:00:00.000Z",
         standing=standing,
         problem={"id": 7},
         **values,

@@ -14,6 +14,7 @@ ORDER = WorkOrder(
     kind=OrderKind.PROBLEM,
     tenant="TENANT1",
     reference="SP_0000000001",
+    issued="2026-01-05T12:00:00.000Z",
     standing="UNDECIDED",
     decide=True,
     problem={"id": 1, "problemText": "MARKER"},

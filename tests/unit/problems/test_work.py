@@ -11,6 +11,7 @@ ORDER = WorkOrder(
     kind=OrderKind.PROBLEM,
     tenant="TENANT1",
     reference="SP_0123456789",
+    issued="2026-01-05T12:00:00.000Z",
     standing="ACKNOWLEDGED",
     decide=False,
     problem={"id": 7},

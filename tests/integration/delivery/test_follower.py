@@ -1,0 +1,74 @@
+"""A gateway whose time goes with ours, if it can."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from supplier_api.clock import SystemMachineClock
+from supplier_api.delivery.follower import ClockDoor, FollowingGateway
+from supplier_api.delivery.sessions import Sessions
+from tests.integration.delivery.sink import Reaction, Sink, answer, break_off, serving
+
+AT = datetime(2028, 2, 29, 23, 59, 30, 250_000, tzinfo=UTC)
+
+
+class Clock(SystemMachineClock):
+    """Time that can be made to pass."""
+
+    passed = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.passed
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    with serving() as sink:
+        yield sink
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def follower(sink: Sink, clock: Clock) -> FollowingGateway:
+    token_url = f"{sink.url}/auth/admin/access-token"
+    door = ClockDoor(f"{sink.url}/admin/clock", token_url, "admin", "admin-secret")
+    return FollowingGateway(door, Sessions(), clock)
+
+
+def test_it_is_told_whose_clock_is_where(sink: Sink, follower: FollowingGateway) -> None:
+    follower.put("TENANT1", AT, stands=True)
+    follower.put("", AT, stands=False)
+    follower.forget("TENANT1")
+    assert {each.path for each in sink.kcis} == {"/admin/clock"}
+    assert [orjson.loads(each.body) for each in sink.kcis] == [
+        {"tenant": "TENANT1", "to": "2028-02-29T23:59:30.250000+00:00", "freeze": True},
+        {"to": "2028-02-29T23:59:30.250000+00:00", "freeze": False},
+        {"tenant": "TENANT1", "forget": True},
+    ]
+    assert not sink.tokens
+
+
+def test_it_is_shown_a_token_if_it_asks_for_one(sink: Sink, follower: FollowingGateway) -> None:
+    sink.kci_reactions.append(answer(401))
+    follower.forget("TENANT1")
+    assert [each.headers.get("authorization") for each in sink.kcis] == [None, "Bearer token-1"]
+    assert b"client_id=admin" in sink.tokens[0].body
+
+
+@pytest.mark.parametrize("reaction", [answer(404), answer(503), break_off])
+def test_a_gateway_that_does_not_follow_is_left_alone_for_a_while(
+    reaction: Reaction, sink: Sink, clock: Clock, follower: FollowingGateway
+) -> None:
+    sink.kci_reactions.append(reaction)
+    follower.forget("TENANT1")
+    follower.forget("TENANT1")
+    assert len(sink.kcis) == 1
+    clock.passed += 61
+    follower.forget("TENANT1")
+    assert len(sink.kcis) == 2
