@@ -11,6 +11,8 @@ from flask import Flask, Response, jsonify
 from supplier_api import admin_api, backoffice_api, gateway_api
 from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens, new_key
 from supplier_api.admin_api.faulty_answers import spoil_answers
+from supplier_api.admin_api.outgoing import Outgoing
+from supplier_api.admin_api.recording import keep_requests, record_calls
 from supplier_api.backoffice.port import load_adapter
 from supplier_api.chance import Chance, SystemChance
 from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock, SystemMachineClock
@@ -38,6 +40,7 @@ from supplier_api.desk.intake import Intake
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office, Policy
 from supplier_api.desk.progress import Progress, Taken
 from supplier_api.desk.timers import Timers
+from supplier_api.journal.recorder import Bounds, Recorder
 from supplier_api.problems.work import OrderAnswer, WorkOrder
 from supplier_api.settings import Settings
 from supplier_api.store import Store, UnitOfWork, migrate
@@ -157,7 +160,9 @@ def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
     if settings.in_sandbox:
         parts = _admin_parts(settings, office, gate)
         admin_api.register(api, parts)
+        keep_requests(app)
         spoil_answers(app, parts)
+        record_calls(app, parts.recorder, office.machine)
     _add_health(app, office)
     app.extensions["office"] = office
     return app
@@ -222,6 +227,7 @@ def _gateway(
         office.machine,
         office.chance,
         own.of if own else None,
+        Outgoing(_recorder(settings, office), office.machine) if own else None,
     )
 
     def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
@@ -265,6 +271,12 @@ def _follower(settings: Settings, office: Office) -> FollowingGateway:
     return FollowingGateway(door, _sessions(settings), office.machine)
 
 
+def _recorder(settings: Settings, office: Office) -> Recorder:
+    sandbox = settings.sandbox
+    bounds = Bounds(sandbox.journal_calls, sandbox.journal_bytes)
+    return Recorder(office.store, office.business, bounds)
+
+
 def _admin_parts(settings: Settings, office: Office, gate: Gate) -> admin_api.AdminParts:
     sessions, follower = _sessions(settings), _follower(settings, office)
     return admin_api.AdminParts(
@@ -273,6 +285,7 @@ def _admin_parts(settings: Settings, office: Office, gate: Gate) -> admin_api.Ad
         gate=gate,
         clockwork=Clockwork(office, follower),
         follower=follower,
+        recorder=_recorder(settings, office),
         try_token=lambda address: try_token(address, sessions, office.machine),
     )
 

@@ -7,7 +7,16 @@ from collections.abc import Callable
 
 from flask_smorest import Api, Blueprint
 
-from supplier_api.admin_api import clock, destinations, faults, idle, problems, reset, scenarios
+from supplier_api.admin_api import (
+    clock,
+    destinations,
+    faults,
+    idle,
+    journal,
+    problems,
+    reset,
+    scenarios,
+)
 from supplier_api.admin_api.access import Door
 from supplier_api.admin_api.description import describe_scope
 from supplier_api.admin_api.parts import AdminParts
@@ -20,7 +29,10 @@ ROUTES: tuple[Callable[[AdminParts], Blueprint], ...] = (
     faults.routes,
     idle.routes,
     problems.routes,
+    journal.routes,
 )
+FLUSH = 2.0  # seconds for what was recorded to be stored
+
 
 __all__ = ["AdminParts", "register"]
 
@@ -28,8 +40,14 @@ __all__ = ["AdminParts", "register"]
 def register(api: Api, parts: AdminParts) -> None:
     """Add the testers' door to the application that `api` describes."""
     door = Door(parts)
+
+    def write_journal() -> None:
+        # What a tester does comes behind the calls that were made before.
+        parts.recorder.flush(FLUSH)
+
     describe_scope(api)
     for routes in ROUTES:
         blueprint = routes(parts)
         blueprint.before_request(door.check)
+        blueprint.before_request(write_journal)
         api.register_blueprint(blueprint)

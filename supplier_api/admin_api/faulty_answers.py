@@ -36,11 +36,13 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 Headers = list[tuple[str, str]]
+# A length that is none: the server finds that it cannot answer, and closes.
+NO_LENGTH = ("Content-Length", "none")
 
 
 @dataclass(frozen=True, slots=True)
 class Spoilt:
-    """An answer on its way out; of one that is `cut` nothing leaves, and the connection is closed."""
+    """An answer on its way out; of one that is `cut` nothing leaves: the connection is closed."""
 
     status: str
     headers: Headers
@@ -186,8 +188,7 @@ class FaultyAnswers:
 
     def _send(self, answer: Spoilt, start_response: StartResponse) -> Iterable[bytes]:
         if answer.cut:
-            # A length that is none: the server finds that it cannot answer, and closes.
-            start_response(answer.status, [("Content-Length", "none")])
+            start_response(answer.status, [NO_LENGTH])
             return _Nothing()
         start_response(answer.status, answer.headers)
         return [answer.body]

@@ -1,15 +1,20 @@
 """/admin/journal: the calls in and out, to filter, to wait for, to export, and to ask why."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
+import orjson
 from flask import Response, request
 from flask_smorest import Blueprint
 
-from supplier_api.admin_api.asking import WAIT, asked_tenant, asked_wait, wait_until
+from supplier_api.admin_api.asking import (
+    WAIT,
+    asked_flag,
+    asked_tenant,
+    asked_wait,
+    wait_until,
+)
 from supplier_api.admin_api.description import (
     TENANT_IN_QUERY,
     admin_blueprint,
@@ -17,50 +22,51 @@ from supplier_api.admin_api.description import (
     path,
     query,
 )
+from supplier_api.admin_api.journal_filters import CURSOR, FILTERS, asked_calls, asked_number
 from supplier_api.admin_api.parts import AdminParts
-from supplier_api.clock import from_wire
 from supplier_api.journal.export import har, ndjson
-from supplier_api.journal.schema import ENTRY, PAGE
+from supplier_api.journal.schema import ENTRY, PAGE, WHY
 from supplier_api.journal.why import explain
 from supplier_api.problems.codes import ErrorCode
+from supplier_api.problems.limits import ID_MAX
+from supplier_api.store import Store, UnitOfWork
 from supplier_api.store.journal import Wanted
-from supplier_api.web import empty, json_response
+from supplier_api.web import JSON, empty, json_response
 from supplier_api.wire import Invalid
 from supplier_api.wire.messages import ERROR
 
+PAGE_SIZE = 100
 PAGE_MAX = 500
-EXPORT_MAX = 10_000
-FLUSH = 2.0  # seconds for this process's own calls to be written
-TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
-MOMENT = {"type": "string", "format": "date-time"}
-CURSOR = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
-FILTERS = (
-    TENANT_IN_QUERY,
-    query("operation", "As in service-problems, or kcis", TEXT),
-    query("direction", "Who called", {"type": "string", "enum": ["in", "out"]}),
-    query("id", "The gateway's id, or our reference", TEXT),
-    query("conversation", "X-Conversation-ID", TEXT),
-    query("outcome", "A status, or an outcome of the rule book such as reject", TEXT),
-    query("since", "From this business time on", MOMENT),
-    query("until", "Before this business time", MOMENT),
-    query("after", "Only behind this cursor", CURSOR),
-)
+NEAR = 3  # close misses told for each filter
+NDJSON = "application/x-ndjson"
+SCHEMA = "application/schema+json"
 COUNT = query(
     "count",
-    "With wait: how many calls to wait for; without: how many to return at most",
+    f"How many calls to return at most ({PAGE_SIZE}); with `wait`, how many to wait for (1)",
     {"type": "integer", "minimum": 1, "maximum": PAGE_MAX},
 )
-WRONG = (ERROR, "A filter is none")
+# Here, nothing is waited for without it.
+WAITING = WAIT | {"schema": {"type": "string", "pattern": WAIT["schema"]["pattern"]}}
+FORM = query(
+    "format", "In which form", {"type": "string", "enum": ["ndjson", "har"], "default": "ndjson"}
+)
+EVERYBODY = query(
+    "all", "true: everybody's; then no tenant is named", {"type": "boolean", "default": False}
+)
+WRONG = (ERROR, "A filter says nothing that can be looked for")
 
 
 def routes(parts: AdminParts) -> Blueprint:
     """Return the routes of the journal."""
     blueprint = admin_blueprint("journal", "The record of calls in and out")
-    store = parts.office.store
+    _add_reading(blueprint, parts)
+    _add_export(blueprint, parts.office.store)
+    _add_why(blueprint, parts)
+    return blueprint
 
-    def page(wanted: Wanted, after: int, limit: int) -> list[dict[str, Any]]:
-        parts.recorder.flush(FLUSH)
-        return store.read(lambda uow: uow.journal.page(wanted, after, limit))
+
+def _add_reading(blueprint: Blueprint, parts: AdminParts) -> None:
+    store = parts.office.store
 
     @blueprint.route("/journal", methods=["GET"])
     @blueprint.doc(
@@ -71,143 +77,136 @@ def routes(parts: AdminParts) -> Blueprint:
                 408: (PAGE, "There are not so many after that time; `nearest` are close misses"),
                 422: WRONG,
             },
-            parameters=[*FILTERS, COUNT, WAIT],
+            parameters=[*FILTERS, COUNT, WAITING],
         )
     )
     def read() -> Response:
-        """Show calls, or wait until there are so many behind a cursor."""
-        wanted, after = _asked()
-        count = _whole("count", PAGE_MAX, PAGE_MAX)
-        if "wait" not in request.args:
-            return json_response(_paged(page(wanted, after, count), after))
+        """Show calls, or with `wait` answer as soon as there are so many of them.
 
-        def enough() -> bool:
-            parts.recorder.flush(FLUSH)
+        Without `wait` it is a page, and the next one is behind its `cursor`.
+        """
+        wanted, after = asked_calls()
+        if "wait" not in request.args:
+            count = asked_number("count", PAGE_SIZE, least=1, most=PAGE_MAX)
+            return json_response(store.read(lambda uow: _page(uow, wanted, after, count)))
+        count, seconds = asked_number("count", 1, least=1, most=PAGE_MAX), asked_wait()
+
+        def are_there() -> bool:
             return store.read(lambda uow: uow.journal.count(wanted, after)) >= count
 
-        there = wait_until(enough, asked_wait(), parts.office.machine)
-        found = _paged(page(wanted, after, count), after)
+        there = wait_until(are_there, seconds, parts.office.machine)
+        page = store.read(lambda uow: _page(uow, wanted, after, count))
         if there:
-            return json_response(found)
-        return json_response({**found, "nearest": _nearest(page, wanted, after)}, 408)
+            return json_response(page)
+        found = {entry["cursor"] for entry in page["entries"]}
+        nearest = store.read(lambda uow: _nearest(uow, wanted, after, found))
+        return json_response({**page, "nearest": nearest}, 408)
 
     @blueprint.route("/journal", methods=["DELETE"])
     @blueprint.doc(
         **describe(
             "forget-journal",
-            {204: (None, "Forgotten"), 422: WRONG},
-            parameters=[TENANT_IN_QUERY],
+            {204: (None, "Forgotten"), 422: (ERROR, "It does not say whose")},
+            parameters=[TENANT_IN_QUERY, EVERYBODY],
         )
     )
     def forget() -> Response:
         """Forget a tenant's calls, or with ?all=true everybody's."""
         tenant = asked_tenant()
-        if tenant is None and request.args.get("all") != "true":
-            raise Invalid(["tenant: missing; expected one, or all=true"])
-        parts.recorder.flush(FLUSH)
+        if asked_flag("all") is (tenant is not None):
+            raise Invalid(["tenant: expected one, or none and ?all=true"])
         store.write(lambda uow: uow.journal.delete(tenant))
         return empty(204)
 
-    @blueprint.route("/journal/export", methods=["GET"])
-    @blueprint.doc(
-        **describe(
-            "export-journal",
-            {200: (None, "One JSON object a line, or a HAR document"), 422: WRONG},
-            parameters=[
-                *FILTERS,
-                query("format", "In which form", {"type": "string", "enum": ["ndjson", "har"]}),
-            ],
-        )
+
+def _add_export(blueprint: Blueprint, store: Store) -> None:
+    exported = describe(
+        "export-journal",
+        {200: (None, "One JSON object a line, or an HTTP Archive"), 422: WRONG},
+        parameters=[*FILTERS, FORM],
     )
+    kinds = {NDJSON: {"type": "string"}, JSON: {"type": "object", "required": ["log"]}}
+
+    @blueprint.route("/journal/export", methods=["GET"])
+    @blueprint.doc(**_answering(exported, kinds))
     def export() -> Response:
         """Return calls as NDJSON, or as HAR 1.2 for any tool that reads it."""
-        wanted, after = _asked()
-        entries = page(wanted, after, EXPORT_MAX)
-        form = request.args.get("format", "ndjson")
-        if form == "har":
-            return json_response(har(entries))
-        if form != "ndjson":
-            raise Invalid(["format: expected one of ndjson, har"])
-        return Response(ndjson(entries), content_type="application/x-ndjson")
+        wanted, after = asked_calls()
+        calls = _all(store, wanted, after)
+        match request.args.get("format", "ndjson"):
+            case "ndjson":
+                return Response(ndjson(calls), content_type=NDJSON)
+            case "har":
+                return Response(har(calls), content_type=JSON)
+        raise Invalid(["format: expected one of ndjson, har"])
+
+    described = describe("journal-schema", {200: (None, "The JSON Schema, draft 2020-12")})
 
     @blueprint.route("/journal/schema", methods=["GET"])
-    @blueprint.doc(**describe("journal-schema", {200: ({"type": "object"}, "The JSON Schema")}))
+    @blueprint.doc(**_answering(described, {SCHEMA: {"type": "object"}}))
     def schema() -> Response:
-        """Return the JSON Schema of a call in the journal."""
-        return Response(json.dumps(ENTRY), content_type="application/schema+json")
+        """Return the JSON Schema of a call in the journal, and so of a line of NDJSON."""
+        return Response(orjson.dumps(ENTRY), content_type=SCHEMA)
+
+
+def _add_why(blueprint: Blueprint, parts: AdminParts) -> None:
+    store = parts.office.store
 
     @blueprint.route("/journal/<int:cursor>/why", methods=["GET"])
     @blueprint.doc(
         **describe(
             "why",
-            {
-                200: ({"type": "object"}, "What led to the answer"),
-                404: (ERROR, "There is no such call"),
-            },
+            {200: (WHY, "What led to the answer"), 404: (ERROR, "There is no such call")},
             parameters=[path("cursor", "The number of the call", CURSOR)],
         )
     )
     def why(cursor: int) -> Response:
         """Say why a request was refused: by which field, rule and section of which document."""
-        parts.recorder.flush(FLUSH)
-        # A number that no row can have is asked for in vain, not wrongly.
-        entry = store.read(lambda uow: uow.journal.get(min(cursor, 2**63 - 1)))
-        if entry is None:
+        # No row has a number beyond that, and a database could not look for it.
+        found = store.read(lambda uow: uow.journal.get(cursor)) if cursor <= ID_MAX else None
+        if found is None:
             return parts.refuse(404, ErrorCode.NOT_FOUND, "cursor: no such call")
-        return json_response(explain(entry))
-
-    return blueprint
+        return json_response(explain(found))
 
 
-def _asked() -> tuple[Wanted, int]:
-    """Return the filters that the current request names, and the cursor; raises Invalid."""
-    asked = request.args
-    direction = asked.get("direction")
-    if direction not in (None, "in", "out"):
-        raise Invalid(["direction: expected one of in, out"])
-    wanted = Wanted(
-        tenant=asked_tenant(),
-        operation=asked.get("operation"),
-        direction=direction,
-        name=asked.get("id"),
-        conversation=asked.get("conversation"),
-        outcome=asked.get("outcome"),
-        since=_moment("since"),
-        until=_moment("until"),
-    )
-    return wanted, _whole("after", 0, 2**63 - 1)
+def _page(uow: UnitOfWork, wanted: Wanted, after: int, limit: int) -> dict[str, Any]:
+    entries = uow.journal.page(wanted, after, limit)
+    cursor = entries[-1]["cursor"] if entries else after
+    return {"entries": entries, "cursor": cursor, "end": uow.journal.end()}
 
 
-def _whole(name: str, otherwise: int, most: int) -> int:
-    text = request.args.get(name)
-    if text is None:
-        return otherwise
-    if not (text.isascii() and text.isdigit()) or len(text) > 19 or int(text) > most:
-        raise Invalid([f"{name}: expected a whole number up to {most}"])
-    return int(text)
+def _all(store: Store, wanted: Wanted, after: int) -> Iterator[Mapping[str, Any]]:
+    """Return every call, read page by page."""
 
+    def page(behind: int) -> list[dict[str, Any]]:
+        return store.read(lambda uow: uow.journal.page(wanted, behind, PAGE_MAX))
 
-def _moment(name: str) -> datetime | None:
-    text = request.args.get(name)
-    try:
-        return from_wire(text.replace(" ", "+")) if text else None
-    except ValueError:
-        expected = "expected a date-time with an offset, as in 2026-01-05T12:00:00.000Z"
-        raise Invalid([f"{name}: {expected}"]) from None
-
-
-def _paged(entries: list[dict[str, Any]], after: int) -> dict[str, Any]:
-    return {"entries": entries, "cursor": entries[-1]["cursor"] if entries else after}
+    while entries := page(after):
+        yield from entries
+        after = entries[-1]["cursor"]
 
 
 def _nearest(
-    page: Callable[[Wanted, int, int], list[dict[str, Any]]], wanted: Wanted, after: int
-) -> Mapping[str, list[dict[str, Any]]]:
-    """Return, for each filter that was set, a few calls that fulfil all others."""
-    near: dict[str, list[dict[str, Any]]] = {}
-    for name in ("outcome", "operation", "direction", "name", "conversation"):
-        if getattr(wanted, name) is not None:
-            found = page(replace(wanted, **{name: None}), after, 3)
-            if found:
-                near["id" if name == "name" else name] = found
-    return near
+    uow: UnitOfWork, wanted: Wanted, after: int, found: Collection[int]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return, for each filter that was set, the newest calls that only it keeps out."""
+    most = NEAR + len(found)
+    near = {
+        name: uow.journal.latest(replace(wanted, **{name: None}), after, most)
+        for name in ("operation", "direction", "id", "conversation", "outcome", "since", "until")
+        if getattr(wanted, name) is not None
+    }
+    if after:
+        near["after"] = uow.journal.latest(wanted, 0, most)
+    missed = {
+        name: [entry for entry in entries if entry["cursor"] not in found][-NEAR:]
+        for name, entries in near.items()
+    }
+    return {name: entries for name, entries in missed.items() if entries}
+
+
+def _answering(described: dict[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description of an operation with these content types of its good answer."""
+    content = {name: {"schema": schema} for name, schema in kinds.items()}
+    described["responses"]["200"]["content"] = content
+    return described

@@ -9,6 +9,7 @@ from supplier_api.access import Gate
 from supplier_api.delivery.gateway import GatewayAddress
 from supplier_api.desk.clockwork import Clockwork, Follower
 from supplier_api.desk.model import Office
+from supplier_api.journal.recorder import Recorder
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.settings import Settings
 from supplier_api.web import json_response
@@ -24,6 +25,7 @@ class AdminParts:
     gate: Gate
     clockwork: Clockwork
     follower: Follower
+    recorder: Recorder
     # Raises delivery.tokens.NoTokenError.
     try_token: Callable[[GatewayAddress], object]
 

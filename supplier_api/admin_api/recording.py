@@ -1,71 +1,113 @@
-"""Takes down every call that comes in, for the journal: after it is answered, outside of it."""
+"""Takes down every call that comes in, for the journal: as it came, and as its answer leaves."""
 
 import contextlib
 import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.wrappers import Request
 
-from supplier_api.clock import BusinessClock, MachineClock
-from supplier_api.journal.masking import headers_of, text_of
+from supplier_api.admin_api.faulty_answers import NO_LENGTH
+from supplier_api.admin_api.stand_ins import STRUCK
+from supplier_api.clock import MachineClock
+from supplier_api.faults.model import TOKEN, Fault
+from supplier_api.journal.incoming import Served, taken_down
 from supplier_api.journal.recorder import Recorder
-from supplier_api.journal.remarks import on_request
-from supplier_api.problems.limits import HEADER_MAX
-from supplier_api.store.journal import Call, Direction, Half
 
 # The calls of testers and monitors are not what is tested.
-NOT_RECORDED = re.compile(r"/(admin|docs|health|metrics)(/|$)|/openapi\.json$")
-BODY_KEPT = 65_536  # bytes
+NOT_RECORDED = re.compile(r"/(admin|docs|health|metrics|openapi\.json)(/|$)")
+UNKNOWN = "unknown"
+# Where a request carries what the application notes of it.
+NOTES = "supplier_api.notes"
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
-def record_calls(
-    app: Flask, recorder: Recorder, business: BusinessClock, machine: MachineClock
-) -> None:
-    """Record what comes in at any door of `app` but the testers' own."""
+@dataclass(slots=True)
+class _Notes:
+    """What only the application can tell of a request."""
+
+    operation: str = UNKNOWN
+    name: str | None = None
+    body: bytes = b""
+
+
+def keep_requests(app: Flask) -> None:
+    """Note what comes in at `app`; registered before whatever may answer a request at once."""
 
     @app.before_request
-    def keep_body() -> None:
-        if not NOT_RECORDED.match(request.path):
-            g.began = machine.monotonic()
-            # Kept by the framework for whoever reads it next; what cannot be read is judged there.
-            with contextlib.suppress(ClientDisconnected, RequestEntityTooLarge):
-                request.get_data(cache=True)
-
-    @app.after_request
-    def take_down(response: Response) -> Response:
-        if "began" in g:
-            milliseconds = round((machine.monotonic() - g.began) * 1000, 1)
-            recorder.record(_call(response, business, milliseconds))
-        return response
+    def note() -> None:
+        notes: _Notes | None = request.environ.get(NOTES)
+        if notes is None:
+            return
+        notes.operation = TOKEN if request.blueprint == "tokens" else request.blueprint or UNKNOWN
+        notes.name = next(iter((request.view_args or {}).values()), None)
+        # Kept by the framework for whoever reads it next; what cannot be read is judged there.
+        with contextlib.suppress(ClientDisconnected, RequestEntityTooLarge):
+            notes.body = request.get_data()
 
 
-def _call(response: Response, business: BusinessClock, milliseconds: float) -> Call:
-    body = b""
-    with contextlib.suppress(ClientDisconnected, RequestEntityTooLarge):
-        body = request.get_data(cache=True)
-    headers = headers_of(request.headers.items())
-    tenant = _short(request.headers.get("Tenant")) or ""
-    operation = g.get("operation") or request.path.strip("/").partition("/")[0] or "/"
-    remarks = on_request(operation, headers, body) if "operation" in g else []
-    gateway_id = g.get("gateway_id")
-    return Call(
-        at=business.now(tenant),
-        direction=Direction.IN,
-        operation=operation,
-        tenant=tenant,
-        method=request.method,
-        url=request.full_path.rstrip("?"),
-        request=Half(headers, text_of(body, BODY_KEPT)),
-        answer=Half(headers_of(response.headers.items()), text_of(response.get_data(), BODY_KEPT)),
-        status=response.status_code,
-        milliseconds=milliseconds,
-        conversation_id=_short(request.headers.get("X-Conversation-ID")),
-        request_id=_short(request.headers.get("X-Request-ID")),
-        gateway_id=gateway_id if isinstance(gateway_id, int) else None,
-        reference=_short((request.view_args or {}).get("reference")),
-        remarks=tuple(remark.plain() for remark in remarks),
-    )
+def record_calls(app: Flask, recorder: Recorder, machine: MachineClock) -> None:
+    """Record each call at any door of `app` but the testers' own; stands around all else."""
+    app.wsgi_app = _Recording(app.wsgi_app, recorder, machine)  # type: ignore[method-assign]
 
 
-def _short(value: str | None) -> str | None:
-    return value[:HEADER_MAX] if value else None
+class _Recording:
+    """The application, with its calls taken down before their answers leave."""
+
+    def __init__(self, app: Wsgi, recorder: Recorder, machine: MachineClock) -> None:
+        self._app = app
+        self._recorder = recorder
+        self._machine = machine
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if NOT_RECORDED.match(environ["PATH_INFO"]):
+            return self._app(environ, start_response)
+        at, began = self._machine.now(), self._machine.monotonic()
+        notes = environ[NOTES] = _Notes()
+        answer: list[Any] = []
+
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            answer[:] = status, list(headers)
+            return start_response(status, headers, *more)
+
+        body = _Whole(self._app(environ, start))
+        asked, (status, headers) = Request(environ), answer
+        fault: Fault | None = environ.get(STRUCK)
+        served = Served(
+            at=at,
+            milliseconds=round((self._machine.monotonic() - began) * 1000, 1),
+            operation=notes.operation,
+            method=asked.method,
+            url=asked.full_path.removesuffix("?"),
+            headers=list(asked.headers.items()),
+            body=notes.body,
+            status=None if NO_LENGTH in headers else int(status[:3]),
+            answer_headers=[] if NO_LENGTH in headers else headers,
+            answer_body=b"".join(body),
+            name=notes.name,
+            deliberate=fault.plain() if fault else None,
+        )
+        self._recorder.record(partial(taken_down, served))
+        return body
+
+
+class _Whole:
+    """A body that was read whole; no list, of which the server would count the length itself."""
+
+    def __init__(self, body: Iterable[bytes]) -> None:
+        self._parts = list(body)
+        self._close = getattr(body, "close", None)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._parts)
+
+    def close(self) -> None:
+        if self._close:
+            self._close()

@@ -8,7 +8,7 @@ import requests
 
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.destinations import try_token
-from supplier_api.delivery.gateway import NETWORK_ERRORS
+from supplier_api.delivery.posting import NETWORK_ERRORS
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.tokens import NoTokenError, Tokens
 from supplier_api.observability import get_logger

@@ -4,25 +4,22 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import orjson
-import requests
-import urllib3
 
 from supplier_api.chance import Chance
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.answers import Answer, read_answer, reply_for
+from supplier_api.delivery.posting import NETWORK_ERRORS, Answered, Observer, Post, send, told
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.tokens import Grant, NoTokenError, Tokens
 from supplier_api.delivery.watchdog import Call, Watchdog
 from supplier_api.store.claims import Message
 
-BODY_LIMIT = 65_536  # bytes of an answer that are looked at
 TOKEN_SECONDS = 10.0  # for the whole call to the token endpoint
 TOKEN_LIFETIME = 3600.0  # seconds, where the token endpoint does not say
-# What requests and urllib3 raise, and the system below them.
-NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +86,29 @@ class GatewayCourier:
         clock: MachineClock,
         chance: Chance,
         own_address: OwnAddress | None = None,
+        observer: Observer | None = None,
     ) -> None:
-        """Prepare to send to `address`, or where `own_address` says for a tenant."""
+        """Prepare to send to `address`, or where `own_address` says for a tenant.
+
+        `observer` is shown every call, those for tokens included.
+        """
         self._sessions = sessions
         self._watchdog = watchdog
         self._clock = clock
         self._chance = chance
         self._own_address = own_address
+        self._observer = observer
         self._everybodys = self._open(address)
         self._opened: dict[GatewayAddress, _Account] = {}
 
-    def send(self, message: Message, seconds: float) -> Reply:
+    def send(self, message: Message, seconds: float, why: Mapping[str, Any] | None = None) -> Reply:
         """POST the KCI exactly as stored, with a token, within `seconds` in all.
 
-        A first 401 is answered with a new token, at once and once.
+        A first 401 is answered with a new token, at once and once. `why` is told to testers of one
+        that goes wrong on purpose.
         """
         return self._within(
-            message, seconds, lambda account, call: self._exchange(account, message, call)
+            message, seconds, lambda account, call: self._exchange(account, message, call, why)
         )
 
     def send_copy(self, message: Message, copy: Copy, seconds: float) -> Reply:
@@ -125,7 +128,7 @@ class GatewayCourier:
                 return Reply(Meaning.TROUBLE, str(error))
             except NETWORK_ERRORS as error:
                 # It may have arrived, and only the answer be lost.
-                return Reply(Meaning.TROUBLE, _told(error, call), unknown=True)
+                return Reply(Meaning.TROUBLE, told(error, call), unknown=True)
 
     def _account(self, tenant: str) -> _Account:
         own = self._own_address and self._own_address(tenant)
@@ -136,23 +139,27 @@ class GatewayCourier:
 
     def _open(self, address: GatewayAddress) -> _Account:
         def fetch(patience: float) -> Grant:
-            return fetch_grant(address, self._sessions, self._watchdog, patience)
+            return fetch_grant(address, self._sessions, self._watchdog, patience, self._observer)
 
         return _Account(address, Tokens(fetch, self._clock))
 
-    def _exchange(self, account: _Account, message: Message, call: Call) -> Answer:
+    def _exchange(
+        self, account: _Account, message: Message, call: Call, why: Mapping[str, Any] | None
+    ) -> Answer:
         body, name = message.body.encode(), ("attempt", message.uuid, message.attempts)
         token = account.tokens.current(call.left())
-        answer = self._post(account, message, body, token, (*name, False), call)
+        post = self._post(account, message, body, token, (*name, False), why)
+        answer = self._answer(post, call)
         if answer.status == 401:
             token = account.tokens.instead_of(token, call.left())
-            answer = self._post(account, message, body, token, (*name, True), call)
+            post = self._post(account, message, body, token, (*name, True), why)
+            answer = self._answer(post, call)
         return answer
 
     def _send_copy(self, account: _Account, message: Message, copy: Copy, call: Call) -> Answer:
         token = copy.token(account.tokens.current(call.left()))
         name = ("copy", message.uuid, message.attempts, copy.number)
-        return self._post(account, message, copy.body, token, name, call)
+        return self._answer(self._post(account, message, copy.body, token, name, copy.why), call)
 
     def _post(
         self,
@@ -161,9 +168,9 @@ class GatewayCourier:
         body: bytes,
         token: str | None,
         name: tuple[object, ...],
-        call: Call,
-    ) -> Answer:
-        """POST a body; its X-Request-ID follows from `name`, where ids are repeatable."""
+        why: Mapping[str, Any] | None,
+    ) -> Post:
+        """Return what is sent; its X-Request-ID follows from `name`, where ids are repeatable."""
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
@@ -172,51 +179,43 @@ class GatewayCourier:
         }
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        with self._sessions.post(
-            account.address.kci_url, data=body, headers=headers, read_timeout=call.left()
-        ) as response:
-            retry_after = response.headers.get("Retry-After")
-            return read_answer(
-                response.status_code, retry_after, _body(response), self._clock.now()
-            )
+        return Post(account.address.kci_url, headers, body, message, why)
+
+    def _answer(self, post: Post, call: Call) -> Answer:
+        answered = send(self._sessions, post, call, self._observer)
+        retry_after = answered.headers.get("Retry-After")
+        return read_answer(answered.status, retry_after, answered.body, self._clock.now())
 
 
-def fetch_grant(us: TokenClient, sessions: Sessions, watchdog: Watchdog, patience: float) -> Grant:
+def fetch_grant(
+    us: TokenClient,
+    sessions: Sessions,
+    watchdog: Watchdog,
+    patience: float,
+    observer: Observer | None = None,
+) -> Grant:
     """Get a token (RFC 6749, section 4.4) within `patience` seconds; raises NoTokenError."""
     form = {
         "grant_type": "client_credentials",
         "client_id": us.client_id,
         "client_secret": us.client_secret,
     }
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+    post = Post(us.token_url, headers, urlencode(form).encode())
     # A limit of its own, so that a silent token endpoint leaves time to use the old token.
     with watchdog.limit(min(patience, TOKEN_SECONDS)) as call:
         try:
-            with sessions.post(
-                us.token_url,
-                data=form,
-                headers={"Accept": "application/json"},
-                read_timeout=call.left(),
-            ) as response:
-                return _grant(response)
+            return _grant(send(sessions, post, call, observer))
         except NETWORK_ERRORS as error:
-            raise NoTokenError(f"token endpoint: {_told(error, call)}") from error
+            raise NoTokenError(f"token endpoint: {told(error, call)}") from error
 
 
-def _body(response: requests.Response) -> bytes:
-    """Read the beginning of the body; whatever breaks there, the status has been said."""
-    try:
-        body: bytes = response.raw.read(BODY_LIMIT, decode_content=True)
-    except NETWORK_ERRORS:
-        return b""
-    return body
-
-
-def _grant(response: requests.Response) -> Grant:
+def _grant(answered: Answered) -> Grant:
     """Read the token endpoint's answer (RFC 6749, section 5.1)."""
-    if response.status_code != 200:
-        raise NoTokenError(f"token endpoint: {response.status_code}")
+    if answered.status != 200:
+        raise NoTokenError(f"token endpoint: {answered.status}")
     try:
-        document = orjson.loads(_body(response))
+        document = orjson.loads(answered.body)
         token, expires_in = document["access_token"], document.get("expires_in", TOKEN_LIFETIME)
         lifetime = float(expires_in)
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -225,12 +224,3 @@ def _grant(response: requests.Response) -> Grant:
     if not usable or not lifetime > 0:
         raise NoTokenError("token endpoint: no token in its answer")
     return Grant(token, lifetime)
-
-
-def _told(error: BaseException, call: Call) -> str:
-    """Name what went wrong by its innermost cause; its text may hold anything."""
-    if call.left() == 0:
-        return "no answer in time"
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return type(error).__name__

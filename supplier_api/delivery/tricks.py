@@ -59,9 +59,10 @@ class Sending:
         """How many of them may be used before the real message is sent."""
         return max(0.0, self.left - min(RESERVE, self.seconds / 2))
 
-    def real(self) -> Reply:
-        """Send the message as it is stored."""
-        return self.courier.send(self.message, self.left)
+    def real(self, *, marked: bool = False) -> Reply:
+        """Send the message as it is stored; `marked` where it is the one that goes wrong."""
+        why = self.fault.plain() if marked else None
+        return self.courier.send(self.message, self.left, why)
 
     def copy(self, copy: Copy) -> Reply:
         """Send something besides it."""
@@ -108,7 +109,7 @@ def _duplicate(sending: Sending) -> Reply:
 
 
 def _answer_lost(sending: Sending) -> Reply:
-    reply = sending.real()
+    reply = sending.real(marked=True)
     if reply.meaning is not Meaning.TAKEN:
         return reply
     return Reply(Meaning.TROUBLE, f"{reply.detail}; the answer lost on purpose", unknown=True)
@@ -153,11 +154,11 @@ def _overtaken(sending: Sending, most: int | None) -> Reply:
             break
         threading.Event().wait(min(POLL, left))
     overtaken = ", ".join(map(str, passed)) or "none"
-    return sending.told(sending.real(), f"behind number {overtaken}")
+    return sending.told(sending.real(marked=True), f"behind number {overtaken}")
 
 
 def _overtake(sending: Sending, later: Message, passed: list[int]) -> None:
-    reply = sending.courier.send(later, sending.left / 2)
+    reply = sending.courier.send(later, sending.left / 2, sending.fault.plain())
     if reply.meaning is Meaning.TAKEN:
         passed.append(later.number)
         sending.ahead[later.uuid] = sending.told(reply, "ahead of its turn")

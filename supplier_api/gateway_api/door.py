@@ -50,12 +50,6 @@ def serve(operation: str, schema: Schema, ask: Ask) -> Response:
         return respond(ask(here.desk, caller, asked.document))
 
 
-def tenant() -> str:
-    """Return the tenant that the current request names, "" if it names none that can be one."""
-    headers = well_formed_headers(request)
-    return headers.tenant if headers else ""
-
-
 def bind_request() -> AbstractContextManager[None]:
     """Put what is known of the current request's ids on the lines logged inside the block."""
     headers = well_formed_headers(request)

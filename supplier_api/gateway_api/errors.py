@@ -16,7 +16,7 @@
 
 from collections.abc import Sequence
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
@@ -26,9 +26,9 @@ from supplier_api.gateway_api.door import (
     NotKnown,
     SwitchedOff,
     bind_request,
-    tenant,
 )
 from supplier_api.gateway_api.parts import parts
+from supplier_api.gateway_api.reading import well_formed_headers
 from supplier_api.observability import get_logger
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.store import StoreUnavailable
@@ -144,4 +144,7 @@ def _refuse(status: int, code: ErrorCode, messages: Sequence[str]) -> Response:
 
 
 def _uuid() -> str:
-    return str(parts().chance.uuid(tenant()))
+    headers = well_formed_headers(request)
+    if headers is None:
+        return str(parts().chance.uuid(""))
+    return str(parts().chance.uuid(headers.tenant, "error", headers.request_id))

@@ -1,29 +1,34 @@
-"""The journal in forms that other tools read: NDJSON, and HAR 1.2."""
+"""The journal in forms that other tools read, piece by piece: NDJSON, and HAR 1.2.
 
-import json
-from collections.abc import Iterable, Mapping
+HAR: http://www.softwareishard.com/blog/har-12-spec/
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
+
+import orjson
+
+Entry = Mapping[str, Any]
 
 
-def ndjson(entries: Iterable[Mapping[str, Any]]) -> str:
+def ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
     """Return one JSON object a line."""
-    return "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+    for entry in entries:
+        yield orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def har(entries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def har(entries: Iterable[Entry]) -> Iterator[bytes]:
     """Return the calls as an HTTP Archive."""
-    return {
-        "log": {
-            "version": "1.2",
-            "creator": {"name": "supplier_api", "version": version("supplier_api")},
-            "entries": [_entry(entry) for entry in entries],
-        }
-    }
+    creator = {"name": "supplier_api", "version": version("supplier_api")}
+    yield b'{"log":{"version":"1.2","creator":' + orjson.dumps(creator) + b',"entries":['
+    for place, entry in enumerate(entries):
+        yield (b"," if place else b"") + orjson.dumps(_entry(entry))
+    yield b"]}}"
 
 
-def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(entry: Entry) -> dict[str, Any]:
     took = entry["milliseconds"]
     return {
         "startedDateTime": entry["at"],
@@ -32,40 +37,55 @@ def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
         "response": _response(entry),
         "cache": {},
         "timings": {"send": 0, "wait": took, "receive": 0},
-        "comment": "; ".join(f"{each['field']}: {each['expected']}" for each in entry["remarks"]),
+        "comment": "; ".join(_comments(entry)),
     }
 
 
-def _request(entry: Mapping[str, Any]) -> dict[str, Any]:
-    half = entry["request"]
-    parts = urlsplit(entry["url"])
-    host = half["headers"].get("Host", "supplier")
-    url = entry["url"] if parts.scheme else f"http://{host}{entry['url']}"
+def _comments(entry: Entry) -> Iterator[str]:
+    if entry["deliberate"]:
+        yield f"on purpose: {entry['deliberate']['description']}"
+    if entry["trouble"]:
+        yield entry["trouble"]
+    for remark in entry["remarks"]:
+        yield f"{remark['field']}: expected {remark['expected']} ({remark['document']})"
+
+
+def _request(entry: Entry) -> dict[str, Any]:
+    half, url = entry["request"], entry["url"]
+    if entry["direction"] == "in":
+        url = f"http://{_header(half, 'host') or 'supplier'}{url}"
+    posted = {"postData": {"mimeType": _header(half, "content-type"), "text": half["body"]}}
     return {
         "method": entry["method"],
         "url": url,
-        "httpVersion": "HTTP/1.1",
-        "cookies": [],
-        "headers": _pairs(half["headers"].items()),
-        "queryString": _pairs(parse_qsl(parts.query)),
-        "postData": {"mimeType": _type(half), "text": half["body"]},
-        "headersSize": -1,
-        "bodySize": len(half["body"]),
+        "queryString": _pairs(parse_qsl(url.partition("?")[2], keep_blank_values=True)),
+        **_common(half),
+        **(posted if half["size"] else {}),
     }
 
 
-def _response(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _response(entry: Entry) -> dict[str, Any]:
     half = entry["answer"]
     return {
         "status": entry["status"] or 0,
         "statusText": "",
+        "content": {
+            "size": half["size"],
+            "mimeType": _header(half, "content-type"),
+            "text": half["body"],
+        },
+        "redirectURL": _header(half, "location"),
+        **_common(half),
+    }
+
+
+def _common(half: Entry) -> dict[str, Any]:
+    return {
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": _pairs(half["headers"].items()),
-        "content": {"size": len(half["body"]), "mimeType": _type(half), "text": half["body"]},
-        "redirectURL": half["headers"].get("Location", ""),
         "headersSize": -1,
-        "bodySize": len(half["body"]),
+        "bodySize": half["size"],
     }
 
 
@@ -73,6 +93,5 @@ def _pairs(items: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in items]
 
 
-def _type(half: Mapping[str, Any]) -> str:
-    kind: str = half["headers"].get("Content-Type", "")
-    return kind
+def _header(half: Entry, name: str) -> str:
+    return next((value for each, value in half["headers"].items() if each.lower() == name), "")

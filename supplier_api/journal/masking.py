@@ -1,31 +1,41 @@
-"""What of a call may be kept: secrets are masked, long bodies cut."""
+"""What of a call is kept: no secrets, and of a long body its beginning."""
 
 import re
 from collections.abc import Iterable
 
+BODY_KEPT = 65_536  # bytes
 MASK = "***"
-SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
-_SECRET_IN_JSON = re.compile(r'("(?:access_token|client_secret|refresh_token)"\s*:\s*")[^"]*')
-_SECRET_IN_FORM = re.compile(r"((?:^|&)(?:client_secret|assertion)=)[^&]*")
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+# A call is dated in business time; the real one would tell apart two runs that are the same.
+_LEFT_OUT = frozenset({"date"})
+_SCHEME = re.compile(r"(Basic|Bearer|Digest|DPoP) .*", re.IGNORECASE | re.DOTALL)
+_NAMES = "access_token|refresh_token|id_token|client_secret|client_assertion|password"
+_IN_JSON = re.compile(rf'("(?:{_NAMES})"\s*:\s*")(?:[^"\\]|\\.)*')
+_IN_FORM = re.compile(rf"((?:^|[?&])(?:{_NAMES})=)[^&\s]*")
 
 
 def headers_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return headers by name, those that hold secrets masked but for their scheme."""
+    """Return headers by name; of one that holds a secret only the scheme is left."""
     kept: dict[str, str] = {}
     for name, value in pairs:
-        shown = _masked(value) if name.lower() in SECRET_HEADERS else value
-        kept[name] = f"{kept[name]}, {shown}" if name in kept else shown
+        if name.lower() not in _LEFT_OUT:
+            shown = _masked(value) if name.lower() in _SECRET_HEADERS else value
+            kept[name] = f"{kept[name]}, {shown}" if name in kept else shown
     return kept
 
 
-def text_of(body: bytes, limit: int) -> str:
+def text_of(body: bytes) -> str:
     """Return the beginning of a body as text, whatever its bytes are, without its secrets."""
-    text = body[:limit].decode("utf-8", errors="backslashreplace")
-    for secret in (_SECRET_IN_JSON, _SECRET_IN_FORM):
+    return without_secrets(body[:BODY_KEPT].decode("utf-8", errors="backslashreplace"))
+
+
+def without_secrets(text: str) -> str:
+    """Return a body or a URL with its tokens, secrets and passwords masked."""
+    for secret in (_IN_JSON, _IN_FORM):
         text = secret.sub(rf"\1{MASK}", text)
-    return text if len(body) <= limit else f"{text}... ({len(body)} bytes)"
+    return text
 
 
 def _masked(value: str) -> str:
-    scheme, space, _ = value.partition(" ")
-    return f"{scheme} {MASK}" if space else MASK
+    scheme = _SCHEME.fullmatch(value)
+    return f"{scheme[1]} {MASK}" if scheme else MASK

@@ -6,24 +6,30 @@ a value: the message stands beside it in the journal.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
+from http import HTTPStatus
 from typing import Any
 
 from marshmallow import Schema
 
 from supplier_api import wire
-from supplier_api.wire import Malformed, MessageError
-from supplier_api.wire.fields import Code, Items, Object
+from supplier_api.wire import CONTRACT, Malformed, MessageError
+from supplier_api.wire.fields import Code, Id, Items, Object, Text, Uuid
 from supplier_api.wire.messages import (
     AMENDMENT_REQUEST,
     CANCELLATION_REQUEST,
-    ERROR,
     RESOLUTION_ANSWER_REQUEST,
     SERVICE_PROBLEM_REQUEST,
+    make,
 )
 
+JSON = "application/json"
+CONTENT_TYPE = "Content-Type"
 HEADERS = ("X-Request-ID", "X-Conversation-ID", "Tenant")
-REQUEST_FIELDS = "Request fields"
 HEADER_PARAMETERS = "Header parameters"
+REQUEST_FIELDS = "Request fields"
+REQUIRED = "a value: it is required"
+NAME_MAX = 100  # of a field that is not published; it might hold anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +44,49 @@ DOCUMENTS: Mapping[str, Document] = {
     "service-problems": Document("supplier-create v1.15", SERVICE_PROBLEM_REQUEST),
     "service-problem-amendments": Document("supplier-amend v1.15", AMENDMENT_REQUEST),
     "service-problem-cancellations": Document(
-        "Supplier API 1.15, cancellation", CANCELLATION_REQUEST
+        f"Supplier API {CONTRACT.supplier_api}, POST /service-problem-cancellations",
+        CANCELLATION_REQUEST,
     ),
     "service-problem-resolutions": Document(
-        "Supplier API 1.15, resolution answer", RESOLUTION_ANSWER_REQUEST
+        f"Supplier API {CONTRACT.supplier_api}, PATCH /service-problem-resolutions",
+        RESOLUTION_ANSWER_REQUEST,
     ),
 }
-UPDATES = "Supplier Updates API 1.8"
-KCI_ANSWERS = frozenset({204, 400, 401, 403, 422, 500, 503})
-WITHOUT_BODY = frozenset({204, 403, 503})
+UPDATES = f"Supplier Updates API {CONTRACT.supplier_updates}, POST /kcis"
+GRANT = "RFC 6749, section 5.1"
+TAKEN = 204
+ERRORS = frozenset({400, 401, 403, 422, 500, 503})
+# Nothing is published of their bodies.
+ANY_BODY = frozenset({403, 503})
+
+
+class GatewayError(StrEnum):
+    """The gateway's own error codes."""
+
+    INVALID_REQUEST = "INVALID_REQUEST"
+    MALFORMED_REQUEST = "MALFORMED_REQUEST"
+    NOT_AUTHORISED = "NOT_AUTHORISED"
+    NOT_FOUND = "NOT_FOUND"
+    NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
+    GATEWAY_FAULT = "GATEWAY_FAULT"
+
+
+_ERROR = make(
+    "GatewayError",
+    {
+        "uuid": Uuid("Of this error", "87432dfb-2e47-4532-a1b7-4b113d48867d", required=True),
+        "code": Code(GatewayError, "Its kind", required=True),
+        "messages": Items(Text("What is wrong", maximum=10_000), "What is wrong", required=True),
+    },
+)
+_TOKEN = make(
+    "TokenAnswer",
+    {
+        "access_token": Text("The token", maximum=100_000, required=True),
+        "token_type": Text("Bearer", required=True),
+        "expires_in": Id("Seconds", 3600),
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,77 +104,96 @@ class Remark:
 
 
 def on_request(operation: str, headers: Mapping[str, str], body: bytes) -> list[Remark]:
-    """Return what is off the contract in a request of the gateway."""
+    """Return what is off the contract in a request of the gateway.
+
+    `operation` is the first part of the published path; of any other nothing is said. The names
+    of the headers are in lower case.
+    """
     document = DOCUMENTS.get(operation)
     if document is None:
         return []
-    return [
-        *_on_headers(document, headers),
-        *(Remark(document.name, REQUEST_FIELDS, *found) for found in _on_body(document, body)),
+    in_headers = [
+        Remark(document.name, HEADER_PARAMETERS, name, REQUIRED)
+        for name in HEADERS
+        if not headers.get(name.lower(), "").strip()
+    ]
+    in_body = dict(_on_body(document.schema, headers, body))
+    return in_headers + [
+        Remark(document.name, REQUEST_FIELDS, field, expected)
+        for field, expected in in_body.items()
     ]
 
 
 def on_kci_answer(status: int, body: bytes) -> list[Remark]:
     """Return what is off the contract in a gateway's answer to a KCI."""
-    section = f"Response {status}"
-    if status not in KCI_ANSWERS:
-        expected = f"one of {', '.join(map(str, sorted(KCI_ANSWERS)))}"
-        return [Remark(UPDATES, "Responses", "status", expected)]
-    if status in WITHOUT_BODY:
-        return [Remark(UPDATES, section, "body", "no body")] if body and status == 204 else []
+    if status != TAKEN and status not in ERRORS:
+        published = ", ".join(map(str, sorted({TAKEN, *ERRORS})))
+        return [Remark(UPDATES, "Responses", "status", f"one of {published}")]
+    if status in ANY_BODY or (status == TAKEN and not body):
+        return []
+    section = f"Response {status} fields"
+    if status == TAKEN:
+        return [Remark(UPDATES, section, "body", "none")]
+    return _on_answer(_ERROR, UPDATES, section, body)
+
+
+def on_token_answer(status: int, body: bytes) -> list[Remark]:
+    """Return what is off the standard in a gateway's answer to a request for a token."""
+    if status != HTTPStatus.OK:
+        return []
+    return _on_answer(_TOKEN, GRANT, "Successful Response", body)
+
+
+def parted(message: str) -> tuple[str, str]:
+    """Split one of our own messages into the field and what was expected of it."""
+    field, _, expected = message.partition(": ")
+    if expected == "missing":
+        return field, REQUIRED
+    return (field, expected.removeprefix("expected ")) if expected else ("body", field)
+
+
+def _on_answer(schema: Schema, document: str, section: str, body: bytes) -> list[Remark]:
     try:
-        wire.load(ERROR, wire.read_json(body))
+        wire.load(schema, wire.read_json(body))
     except MessageError as error:
-        return [Remark(UPDATES, section, *_parted(message)) for message in error.messages]
+        return [Remark(document, section, *parted(message)) for message in error.messages]
     return []
 
 
-def _on_headers(document: Document, headers: Mapping[str, str]) -> Iterator[Remark]:
-    present = {name.lower(): value for name, value in headers.items()}
-    for name in HEADERS:
-        if not present.get(name.lower(), "").strip():
-            yield Remark(document.name, HEADER_PARAMETERS, name, "a value: it is required")
-
-
-def _on_body(document: Document, body: bytes) -> Iterator[tuple[str, str]]:
+def _on_body(schema: Schema, headers: Mapping[str, str], body: bytes) -> Iterator[tuple[str, str]]:
+    """Yield fields with what was expected of them; the later word on a field is the better one."""
+    if headers.get(CONTENT_TYPE.lower(), "").partition(";")[0].strip().lower() != JSON:
+        yield CONTENT_TYPE, JSON
     try:
         data = wire.read_json(body)
     except Malformed as error:
-        yield from map(_parted, error.messages)
+        yield from map(parted, error.messages)
         return
     try:
-        wire.load(document.schema, data)
+        wire.load(schema, data)
     except MessageError as error:
-        yield from map(_parted, error.messages)
+        yield from map(parted, error.messages)
     if isinstance(data, Mapping):
-        yield from _unpublished(document.schema, data, "")
+        yield from _unpublished(schema, data, "")
 
 
 def _unpublished(schema: Schema, data: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
     """Find fields that the document does not have, and codes in the wrong case."""
     for name, value in data.items():
-        where = f"{path}{name}"
-        known = schema.fields.get(name)
+        where, known = f"{path}{name}", schema.fields.get(name)
         if known is None:
-            # A long name might hold anything: it stands in the message itself.
-            yield where[:100], "no such field: it is ignored"
+            yield where[:NAME_MAX], "no such field: it is ignored"
         elif isinstance(known, Code) and isinstance(value, str):
             if value not in known.words and value.upper() in known.words:
                 yield where, f"the published case, {value.upper()}"
         elif isinstance(known, Object) and isinstance(value, Mapping):
             yield from _unpublished(known.schema, value, f"{where}.")
         elif isinstance(known, Items) and isinstance(value, list):
-            yield from _within_items(known, value, where)
+            yield from _in_items(known, value, where)
 
 
-def _within_items(known: Items, value: list[Any], where: str) -> Iterator[tuple[str, str]]:
+def _in_items(known: Items, items: list[Any], where: str) -> Iterator[tuple[str, str]]:
     if isinstance(known.inner, Object):
-        for number, item in enumerate(value):
+        for place, item in enumerate(items[: known.maximum]):
             if isinstance(item, Mapping):
-                yield from _unpublished(known.inner.schema, item, f"{where}[{number}].")
-
-
-def _parted(message: str) -> tuple[str, str]:
-    """Split one of our own messages into the field and what was expected."""
-    field, _, expected = message.partition(": ")
-    return (field, expected.removeprefix("expected ")) if expected else ("body", field)
+                yield from _unpublished(known.inner.schema, item, f"{where}[{place}].")

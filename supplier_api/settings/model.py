@@ -177,6 +177,8 @@ class Sandbox(Section):
     database: FileUrl
     allow_default_secrets: bool
     allowed_hosts: tuple[str, ...]
+    journal_calls: Count
+    journal_bytes: Count
     tenants: Mapping[str, TenantParty] = Field(default_factory=dict)
     suppliers: Mapping[str, SupplierParty] = Field(default_factory=dict)
 

@@ -43,6 +43,7 @@ class Store:
         self._writer = threading.Lock() if self.dialect == "sqlite" else None
         self._notifier: Notifier | None = None
         self._starting = threading.Lock()
+        self._endings: list[Callable[[], None]] = []
 
     def write(self, work: Callable[[UnitOfWork], T], *, deadline: float | None = None) -> T:
         """Run `work` in one transaction and return its result once that is durable.
@@ -79,8 +80,14 @@ class Store:
         except PoolTimeout as error:
             raise StoreBusy("all connections to the database are in use") from error
 
+    def before_close(self, end: Callable[[], None]) -> None:
+        """Have `end` called before the last connection is given back: a thread's that uses some."""
+        self._endings.append(end)
+
     def close(self) -> None:
         """Give back every connection."""
+        for end in self._endings:
+            end()
         if self._notifier:
             self._notifier.stop()
         self.engine.dispose()

@@ -1,27 +1,24 @@
 """The journal of calls, as rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Select, delete, func, insert, or_, select
 
-from supplier_api.clock import to_wire
-from supplier_api.store.tables import decision, journal
+from supplier_api.clock import Scale, to_wire
+from supplier_api.store.problems import Problems
+from supplier_api.store.tables import decision, journal, service_problem
 
 _t = journal.c
 _LOCK = 0x10C0DE
-# A tenant's calls are counted each time so many were added.
-TRIM_EVERY = 64
-# What a rule book's record calls what the path calls by another name.
-OPERATIONS = {
-    "service-problems": "problem",
-    "service-problem-amendments": "amendment",
-    "service-problem-cancellations": "cancellation",
-    "service-problem-resolutions": "resolution",
-}
+_REAL_TIME = Scale()
+NAME_MAX = 255
+# Not of the call itself, but for finding what belongs to it.
+_INTERNAL = frozenset({"problem_id", "about", "decided"})
 
 
 class Direction(StrEnum):
@@ -33,19 +30,35 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """A request or an answer: its headers and its body, secrets masked."""
+    """A request or an answer, secrets masked: its headers, and the beginning of its body.
 
-    headers: Mapping[str, str]
+    `size` is that of the whole body, in bytes.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Under which key the rule book's decision about a request is recorded."""
+
+    operation: str
+    key: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call and its answer.
 
-    `at` is business time of the tenant; `status` is None when no answer came. `deliberate` says
-    what was done to it on purpose: what, the clause it breaks, the answer expected. `remarks` say
-    what is off the contract on the other side.
+    `at` is machine time when it began. `status` is None when no answer came, and `trouble` then
+    says why. `ids` are those that the call names. `deliberate` is what was done to it on purpose,
+    `remarks` what the other side sent off the contract.
+
+    Of what the call is about: `problem_id` is the gateway's id of a problem of the tenant, `about`
+    any name that a problem may have, where the call itself says no more.
     """
 
     at: datetime
@@ -58,25 +71,28 @@ class Call:
     answer: Half
     status: int | None
     milliseconds: float
+    trouble: str | None = None
     conversation_id: str | None = None
     request_id: str | None = None
-    gateway_id: int | None = None
-    reference: str | None = None
+    ids: tuple[str, ...] = ()
     deliberate: Mapping[str, Any] | None = None
     remarks: tuple[Mapping[str, str], ...] = ()
+    problem_id: int | None = None
+    about: str | None = None
+    decided: Decided | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which calls a reader wants; what is None is not asked about.
 
-    `name` is the gateway's id or our reference; `outcome` a status or an outcome of the rule book.
+    `id` is any that the call can be found by; `outcome` a status, or an outcome of the rule book.
     """
 
     tenant: str | None = None
     operation: str | None = None
     direction: str | None = None
-    name: str | None = None
+    id: str | None = None
     conversation: str | None = None
     outcome: str | None = None
     since: datetime | None = None
@@ -90,70 +106,23 @@ class Journal:
         """Work on `connection`."""
         self._connection = connection
 
-    def add(self, calls: Sequence[Call], most_calls: int, most_bytes: int) -> None:
-        """Store calls, numbered in the order in which readers see them; trim what is too much."""
+    def add(self, calls: Sequence[Call], scales: Mapping[str, Scale]) -> dict[str, list[int]]:
+        """Store calls, dated in business time, numbered in the order in which readers see them.
+
+        Returns for each tenant the bytes of each of its calls.
+        """
         if self._connection.dialect.name == "postgresql":
             # Numbers are given out before the commit: one writer at a time keeps them in order.
             self._connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-        rows = [self._row(call) for call in calls]
-        result = self._connection.execute(insert(journal).returning(_t.id), rows)
-        numbers = list(result.scalars())
-        if numbers[-1] // TRIM_EVERY != (numbers[0] - 1) // TRIM_EVERY:
-            for tenant in {call.tenant for call in calls}:
-                self._trim(tenant, most_calls, most_bytes)
+        added: dict[str, list[int]] = {}
+        for call in calls:
+            row = self._row(call, scales)
+            self._connection.execute(insert(journal), row)
+            added.setdefault(row["tenant"], []).append(row["size"])
+        return added
 
-    def page(self, wanted: Wanted, after: int, limit: int) -> list[dict[str, Any]]:
-        """Return up to `limit` calls behind the number `after`, each with its own number."""
-        query = _wanted(select(_t.id, _t.entry), wanted).where(_t.id > after)
-        rows = self._connection.execute(query.order_by(_t.id).limit(limit))
-        return [{"cursor": row.id, **row.entry} for row in rows]
-
-    def count(self, wanted: Wanted, after: int) -> int:
-        """Return how many calls there are behind the number `after`."""
-        query = _wanted(select(func.count()).select_from(journal), wanted).where(_t.id > after)
-        found: int = self._connection.execute(query).scalar_one()
-        return found
-
-    def get(self, number: int) -> dict[str, Any] | None:
-        """Return the call of that number."""
-        row = self._connection.execute(select(_t.id, _t.entry).where(_t.id == number)).first()
-        return {"cursor": row.id, **row.entry} if row else None
-
-    def delete(self, tenant: str | None) -> None:
-        """Forget a tenant's calls, or all."""
-        query = delete(journal)
-        self._connection.execute(query if tenant is None else query.where(_t.tenant == tenant))
-
-    def _row(self, call: Call) -> dict[str, Any]:
-        decided = self._decision(call)
-        entry = {**asdict(call), "at": to_wire(call.at), "decision": decided}
-        return {
-            "tenant": call.tenant,
-            "at": call.at,
-            "direction": call.direction,
-            "operation": call.operation,
-            "conversation_id": call.conversation_id,
-            "gateway_id": call.gateway_id,
-            "reference": call.reference,
-            "status": call.status,
-            "outcome": decided["outcome"] if decided else None,
-            "size": len(call.request.body) + len(call.answer.body),
-            "entry": entry,
-        }
-
-    def _decision(self, call: Call) -> dict[str, Any] | None:
-        operation = OPERATIONS.get(call.operation)
-        key = call.reference if operation == "resolution" else call.gateway_id
-        if operation is None or key is None or call.direction is Direction.OUT:
-            return None
-        of = decision.c
-        query = select(of.outcome, of.rule, of.reasons, of.trace, of.book_version).where(
-            of.tenant == call.tenant, of.operation == operation, of.key == str(key)
-        )
-        row = self._connection.execute(query).first()
-        return row._asdict() if row and row.outcome else None
-
-    def _trim(self, tenant: str, most_calls: int, most_bytes: int) -> None:
+    def trim(self, tenant: str, most_calls: int, most_bytes: int) -> None:
+        """Keep the latest calls of a tenant: so many at most, and so many bytes of them."""
         ranked = (
             select(
                 _t.id,
@@ -168,6 +137,100 @@ class Journal:
         if last is not None:
             self._connection.execute(delete(journal).where(_t.tenant == tenant, _t.id <= last))
 
+    def page(self, wanted: Wanted, after: int, limit: int) -> list[dict[str, Any]]:
+        """Return up to `limit` calls behind the number `after`, each with its own number."""
+        query = _wanted(select(_t.id, _t.entry), wanted).where(_t.id > after)
+        return self._entries(query.order_by(_t.id).limit(limit))
+
+    def latest(self, wanted: Wanted, after: int, limit: int) -> list[dict[str, Any]]:
+        """Return the newest calls behind the number `after`, up to `limit`, the oldest first."""
+        query = _wanted(select(_t.id, _t.entry), wanted).where(_t.id > after)
+        return self._entries(query.order_by(_t.id.desc()).limit(limit))[::-1]
+
+    def count(self, wanted: Wanted, after: int) -> int:
+        """Return how many calls there are behind the number `after`."""
+        query = _wanted(select(func.count()).select_from(journal), wanted).where(_t.id > after)
+        found: int = self._connection.execute(query).scalar_one()
+        return found
+
+    def end(self) -> int:
+        """Return the number of the newest call of all, 0 if there is none."""
+        query = select(func.coalesce(func.max(_t.id), 0))
+        newest: int = self._connection.execute(query).scalar_one()
+        return newest
+
+    def get(self, number: int) -> dict[str, Any] | None:
+        """Return the call of that number."""
+        found = self._entries(select(_t.id, _t.entry).where(_t.id == number))
+        return found[0] if found else None
+
+    def delete(self, tenant: str | None) -> None:
+        """Forget a tenant's calls, or all."""
+        query = delete(journal)
+        self._connection.execute(query if tenant is None else query.where(_t.tenant == tenant))
+
+    def _entries(self, query: Select[Any]) -> list[dict[str, Any]]:
+        return [{"cursor": row.id, **row.entry} for row in self._connection.execute(query)]
+
+    def _row(self, call: Call, scales: Mapping[str, Scale]) -> dict[str, Any]:
+        tenant, names = self._problem(call)
+        scale = scales.get(tenant) or scales.get("") or _REAL_TIME
+        at, decided = scale.at(call.at), self._decision(call)
+        ids = tuple(dict.fromkeys(map(_storable, (*call.ids, *names))))
+        entry = {name: value for name, value in asdict(call).items() if name not in _INTERNAL} | {
+            "tenant": tenant,
+            "at": to_wire(at),
+            "ids": ids,
+            "decision": decided,
+        }
+        return {
+            "tenant": tenant,
+            "at": at,
+            "direction": call.direction,
+            "operation": call.operation,
+            "conversation_id": call.conversation_id and _storable(call.conversation_id),
+            "status": call.status,
+            "outcome": decided["outcome"] if decided else None,
+            "ids": f" {' '.join(ids)} ",
+            "size": len(orjson.dumps(entry)),
+            "entry": entry,
+        }
+
+    def _problem(self, call: Call) -> tuple[str, tuple[str, ...]]:
+        """Return whose the call is, and further ids of the problem that it is about."""
+        of, tenant = service_problem.c, _storable(call.tenant)
+        query = select(of.tenant, of.gateway_id, of.reference)
+        if call.problem_id is not None:
+            query = query.where(of.tenant == tenant, of.gateway_id == call.problem_id)
+        elif call.about is not None:
+            found = Problems(self._connection, "").find_any(_storable(call.about))
+            query = query.where(of.id.in_(found))
+            if tenant:
+                query = query.where(of.tenant == tenant)
+        else:
+            return tenant, ()
+        problems = self._connection.execute(query.limit(2)).all()
+        if len(problems) != 1:
+            return tenant, ()
+        return problems[0].tenant, (str(problems[0].gateway_id), problems[0].reference)
+
+    def _decision(self, call: Call) -> dict[str, Any] | None:
+        """Return what the rule book decided, if the answer follows from that."""
+        if call.decided is None:
+            return None
+        of = decision.c
+        query = select(of.outcome, of.rule, of.reasons, of.trace, of.book_version).where(
+            of.tenant == call.tenant,
+            of.operation == call.decided.operation,
+            of.key == call.decided.key,
+            of.fingerprint == call.decided.fingerprint,
+            of.status == call.status,
+            of.outcome.is_not(None),
+        )
+        row = self._connection.execute(query).first()
+        # The names of columns are no plain strings.
+        return {str(name): value for name, value in row._asdict().items()} if row else None
+
 
 def _wanted(query: Select[Any], wanted: Wanted) -> Select[Any]:
     for column, value in (
@@ -178,11 +241,15 @@ def _wanted(query: Select[Any], wanted: Wanted) -> Select[Any]:
     ):
         if value is not None:
             query = query.where(column == value)
-    if wanted.name is not None:
-        query = query.where(_named(wanted.name))
+    if wanted.id is not None:
+        query = query.where(_t.ids.contains(f" {wanted.id} ", autoescape=True))
     if wanted.outcome is not None:
-        number = int(wanted.outcome) if wanted.outcome.isdigit() else None
-        query = query.where(or_(_t.outcome == wanted.outcome, _t.status == number))
+        is_status = (
+            len(wanted.outcome) == 3 and wanted.outcome.isascii() and wanted.outcome.isdigit()
+        )
+        query = query.where(
+            _t.status == int(wanted.outcome) if is_status else _t.outcome == wanted.outcome
+        )
     if wanted.since is not None:
         query = query.where(_t.at >= wanted.since)
     if wanted.until is not None:
@@ -190,7 +257,6 @@ def _wanted(query: Select[Any], wanted: Wanted) -> Select[Any]:
     return query
 
 
-def _named(name: str) -> Any:
-    if name.isascii() and name.isdigit() and int(name) < 2**63:
-        return or_(_t.reference == name, _t.gateway_id == int(name))
-    return _t.reference == name
+def _storable(name: str) -> str:
+    """Return a name as every database can store it: PostgreSQL knows no NUL."""
+    return name[:NAME_MAX].replace("\0", "")

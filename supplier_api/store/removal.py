@@ -16,6 +16,7 @@ _BY_TENANT = (
     tables.scenario_default,
     tables.fault,
     tables.business_clock,
+    tables.journal,
 )
 _BY_PROBLEM = (tables.resolution, tables.back_office_event)
 _OF_NOBODY = (tables.incident_service, tables.incident)

@@ -11,6 +11,7 @@ from uuid import UUID
 from supplier_api.chance import Chance, SeededChance
 from supplier_api.clock import MachineClock, Scale
 from supplier_api.store.engine import Store
+from supplier_api.store.errors import StoreUnavailable
 
 
 class StoredBusinessClock:
@@ -41,11 +42,11 @@ class StoredChance:
         self._otherwise = otherwise
 
     def uuid(self, tenant: str, *what: object) -> UUID:
-        """Return a UUID; the same for the same seed and the same thing. Raises StoreUnavailable."""
+        """Return a UUID; the same for the same seed and the same thing."""
         return self._source(tenant, what).uuid(tenant, *what)
 
     def reference(self, tenant: str, prefix: str, *what: object) -> str:
-        """Return a reference, with the same promise and error."""
+        """Return a reference, with the same promise."""
         return self._source(tenant, what).reference(tenant, prefix, *what)
 
     def jitter(self, share: float) -> float:
@@ -56,5 +57,9 @@ class StoredChance:
         # What has no name, or no tenant, cannot be repeated: a token, say.
         if not tenant or not what:
             return self._otherwise
-        seed = self._store.read(lambda uow: uow.tenant_settings.seed(tenant))
+        try:
+            seed = self._store.read(lambda uow: uow.tenant_settings.seed(tenant))
+        except StoreUnavailable:
+            # Nothing can be stored now, but an error answer needs its uuid.
+            return self._otherwise
         return self._otherwise if seed is None else SeededChance(seed)

@@ -299,17 +299,20 @@ journal = Table(
     Column("id", RowId, primary_key=True),
     Column("tenant", String(255), nullable=False),
     Column("at", Instant, nullable=False),
-    Column("direction", String(5), nullable=False),
+    Column("direction", String(3), nullable=False),
     Column("operation", String(60), nullable=False),
     Column("conversation_id", String(255)),
-    Column("gateway_id", BigInteger),
-    Column("reference", String(255)),
     Column("status", Integer),
+    # What the rule book decided.
     Column("outcome", String(20)),
-    # Of the bodies, for the bound on what is kept of each tenant.
+    # Every id by which it can be found, each between spaces.
+    Column("ids", Text, nullable=False),
+    # Bytes of the entry, for the bound on what is kept of each tenant.
     Column("size", Integer, nullable=False),
     Column("entry", JSON, nullable=False),
-    Index("ix_journal_tenant", "tenant", "id"),
+    Index("ix_journal_tenant", "tenant", "id", "size"),
+    # A number is never given again: a reader goes on behind the last one that it has seen.
+    sqlite_autoincrement=True,
 )
 
 # What testers let go wrong on purpose, for a tenant, for one of its conversations, or for one.

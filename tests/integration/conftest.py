@@ -73,12 +73,7 @@ def sqlite_file(upgraded_sqlite: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def emptied_postgresql(upgraded_postgresql: str) -> str:
     """Return the URL of an empty, upgraded PostgreSQL database."""
-    engine = create_engine(upgraded_postgresql)
-    kept = tables.signing_key.name
-    names = ", ".join(name for name in tables.metadata.tables if name != kept)
-    with engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
-    engine.dispose()
+    _empty(upgraded_postgresql)
     return upgraded_postgresql
 
 
@@ -144,6 +139,80 @@ def supplier(
     """Return the supplier with clocks that stand still, on each engine."""
     machine, business, _ = clocks
     return Supplier(app, client, machine, business)
+
+
+# -- for the rooms with many tests: applications that stand for the session, emptied for each test
+
+
+def _empty(url: str) -> None:
+    """Delete every row but the signing key."""
+    emptied = [table for table in tables.metadata.sorted_tables if table is not tables.signing_key]
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            names = ", ".join(table.name for table in emptied)
+            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+        else:
+            for table in reversed(emptied):
+                connection.execute(table.delete())
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def standing_sqlite(upgraded_sqlite: Path) -> Path:
+    """Return an SQLite file for the session."""
+    file = upgraded_sqlite.with_name("standing.db")
+    shutil.copy(upgraded_sqlite, file)
+    return file
+
+
+@pytest.fixture
+def emptied_sqlite(standing_sqlite: Path) -> str:
+    """Return the URL of the session's SQLite file, emptied."""
+    url = f"sqlite:///{standing_sqlite}"
+    _empty(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def standing_clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+    """Return the clocks of the applications that stand."""
+    return manual_clocks()
+
+
+@pytest.fixture
+def clocks_at_noon(
+    standing_clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
+) -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+    """Return those clocks, put back to where they began."""
+    machine, business, _ = standing_clocks
+    machine.instant = ManualMachineClock().instant
+    business.moved.clear()
+    return standing_clocks
+
+
+@pytest.fixture(scope="session")
+def standing_apps() -> Iterator[dict[str, Flask]]:
+    """Yield the applications that stand, by their settings: to make one takes a while."""
+    made: dict[str, Flask] = {}
+    yield made
+    for app in made.values():
+        app.extensions["office"].store.close()
+
+
+@pytest.fixture
+def standing_app(
+    settings: Settings,
+    more_settings: dict[str, str],
+    clocks_at_noon: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
+    standing_apps: dict[str, Flask],
+    logged: Lines,  # noqa: ARG001 - it logs as it does in earnest
+) -> Flask:
+    """Return the application with these settings, which stands on an emptied database."""
+    key = f"{settings.database.url} {more_settings}"
+    if key not in standing_apps:
+        standing_apps[key] = create_app(settings, clocks_at_noon[2])
+    return standing_apps[key]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The walk-through of docs/conformance-target.md, run as it is written but for the ports."""
 
 import re
+from contextlib import closing
 from pathlib import Path
 
 from tests.system.installation import free_port
@@ -23,9 +24,11 @@ def test_every_command_says_what_the_page_says(tmp_path: Path) -> None:
         "SUPPLIER_API__SERVER__PORT": str(ports["8080"]),
         "SUPPLIER_API__SANDBOX__PORT": str(ports["8090"]),
     }
-    with running(tmp_path, "--no-sample", **ours) as run:
+    with (
+        running(tmp_path, "--no-sample", **ours) as run,
+        closing(Terminal(tmp_path, ports)) as terminal,
+    ):
         run.lines_until("serving")
-        terminal = Terminal(tmp_path, ports)
         for block in blocks():
             printed = terminal.paste(block)
             for problem, status in re.findall(r"^until_is (\S+) ([A-Z_]+)$", block, re.MULTILINE):
@@ -35,4 +38,3 @@ def test_every_command_says_what_the_page_says(tmp_path: Path) -> None:
                 assert told in printed, printed
             answered = re.findall(r"HTTP (\d+)$", printed, re.MULTILINE)
             assert answered == re.findall(r"# (\d{3}):", block), printed
-        terminal.close()

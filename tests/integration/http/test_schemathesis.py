@@ -32,7 +32,7 @@ service-problem-resolutions, back-office"
 
 
 @pytest.fixture
-def served(sqlite_file: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+def served(sqlite_url: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the URL of a supplier that runs as users run it, and its environment."""
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "rules.yaml").write_text(RULES, encoding="utf-8")
@@ -43,12 +43,12 @@ def served(sqlite_file: str, tmp_path: Path) -> Iterator[tuple[str, dict[str, st
         **os.environ,
         "SUPPLIER_API_CONFIG_DIR": str(tmp_path / "config"),
         "SUPPLIER_API_DATA_DIR": str(tmp_path),
-        "SUPPLIER_API__DATABASE__URL": sqlite_file,
+        "SUPPLIER_API__DATABASE__URL": sqlite_url,
         "SUPPLIER_API__SERVER__PORT": str(port),
         "SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SCOPES": SCOPES,
         "SUPPLIER_API__LOG__LEVEL": "error",
     }
-    migrate.upgrade(sqlite_file)
+    migrate.upgrade(sqlite_url)
     with subprocess.Popen([BIN / "supplier-api", "serve"], env=environ, cwd=tmp_path) as server:
         try:
             url = f"http://127.0.0.1:{port}"
@@ -92,7 +92,7 @@ def test_no_answer_breaks_the_description(
             f"--header=Authorization: Bearer {token.stdout.strip()}",
             "--exclude-path-regex=^/admin/",
             "--checks=all",
-            "--max-examples=15",
+            "--max-examples=8",
             "--seed=1",
             "--no-color",
         ],

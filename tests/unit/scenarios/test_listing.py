@@ -28,7 +28,7 @@ def test_the_published_names_are_there() -> None:
 
 def test_every_state_is_reached() -> None:
     told = [results(scenario) for scenario in SCENARIOS]
-    reached = {each.status for each in told if each.status}
+    reached = {str(each.status) for each in told if each.status}
     reached |= {update.split("/")[1] for each in told for update in (*each.updates, *each.onward)}
 
     assert reached == set(Status)

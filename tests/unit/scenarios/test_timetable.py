@@ -22,6 +22,7 @@ def order(kind: OrderKind, *names: str, **changes: Any) -> WorkOrder:
             "kind": kind,
             "tenant": "TENANT1",
             "reference": "SP_0123456789",
+            "issued": "2026-01-05T12:00:00.000Z",
             "standing": Base.ACKNOWLEDGED,
             "decide": False,
             "problem": {"id": 7},

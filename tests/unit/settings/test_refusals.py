@@ -178,6 +178,16 @@ def test_production_starts_with_its_owners_settings(folder: Path) -> None:
             "gateway-secret",
             "access.clients.gateway.secret",
         ),
+        (
+            "SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SCOPES",
+            "service-problems, admin",
+            "access.clients.gateway.scopes",
+        ),
+        (
+            "SUPPLIER_API__SANDBOX__ALLOW_DEFAULT_SECRETS",
+            "true",
+            "sandbox.allow_default_secrets",
+        ),
     ],
 )
 def test_production_refuses_the_sandbox(folder: Path, name: str, value: str, setting: str) -> None:

@@ -18,15 +18,15 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("tenant", sa.String(length=255), nullable=False),
         sa.Column("at", Instant(), nullable=False),
-        sa.Column("direction", sa.String(length=5), nullable=False),
+        sa.Column("direction", sa.String(length=3), nullable=False),
         sa.Column("operation", sa.String(length=60), nullable=False),
         sa.Column("conversation_id", sa.String(length=255), nullable=True),
-        sa.Column("gateway_id", sa.BigInteger(), nullable=True),
-        sa.Column("reference", sa.String(length=255), nullable=True),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("outcome", sa.String(length=20), nullable=True),
+        sa.Column("ids", sa.Text(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("entry", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_journal")),
+        sqlite_autoincrement=True,
     )
-    op.create_index("ix_journal_tenant", "journal", ["tenant", "id"])
+    op.create_index("ix_journal_tenant", "journal", ["tenant", "id", "size"])

@@ -1,0 +1,79 @@
+"""How testers say which calls of the journal they want."""
+
+from datetime import datetime
+
+from flask import request
+from marshmallow import ValidationError
+
+from supplier_api.admin_api.asking import asked_tenant
+from supplier_api.admin_api.description import TENANT_IN_QUERY, query
+from supplier_api.clock import from_wire
+from supplier_api.problems.limits import HEADER_MAX, ID_MAX
+from supplier_api.store.journal import Direction, Wanted
+from supplier_api.wire import Invalid
+from supplier_api.wire.fields import Instant
+
+_MOMENT = Instant("A moment of business time", "2026-01-05T12:00:00.000Z")
+_TEXT = {"type": "string", "minLength": 1, "maxLength": HEADER_MAX}
+_TIME = {"type": "string", "format": "date-time"}
+CURSOR = {"type": "integer", "minimum": 0, "maximum": ID_MAX}
+FILTERS = (
+    TENANT_IN_QUERY,
+    query("operation", "As in service-problems; back-office, kcis, token, unknown", _TEXT),
+    query("direction", "in: called by others", {"type": "string", "enum": list(Direction)}),
+    query("id", "Any id: the gateway's, our reference, X-Request-ID, an error's uuid", _TEXT),
+    query("conversation", "X-Conversation-ID", _TEXT),
+    query("outcome", "A status, or an outcome of the rule book such as reject", _TEXT),
+    query("since", "From this business time on", _TIME),
+    query("until", "Before this business time", _TIME),
+    query("after", "Only behind this cursor", CURSOR),
+)
+
+
+def asked_calls() -> tuple[Wanted, int]:
+    """Return the filters that the current request names, and the cursor; raises Invalid."""
+    direction = request.args.get("direction")
+    if direction is not None and direction not in set(Direction):
+        raise Invalid([f"direction: expected one of {', '.join(Direction)}"])
+    wanted = Wanted(
+        tenant=asked_tenant(),
+        operation=_text("operation"),
+        direction=direction,
+        id=_text("id"),
+        conversation=_text("conversation"),
+        outcome=_text("outcome"),
+        since=_moment("since"),
+        until=_moment("until"),
+    )
+    return wanted, asked_number("after", 0, least=0, most=ID_MAX)
+
+
+def asked_number(name: str, otherwise: int, *, least: int, most: int) -> int:
+    """Return the whole number that the current request names, or `otherwise`; raises Invalid."""
+    text = request.args.get(name)
+    if text is None:
+        return otherwise
+    readable = text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX))
+    if not readable or not least <= int(text) <= most:
+        raise Invalid([f"{name}: expected a whole number from {least} to {most}"])
+    return int(text)
+
+
+def _text(name: str) -> str | None:
+    text = request.args.get(name)
+    if text is not None and not (1 <= len(text) <= HEADER_MAX and text.isprintable()):
+        raise Invalid([f"{name}: expected 1 to {HEADER_MAX} printable characters"])
+    return text
+
+
+def _moment(name: str) -> datetime | None:
+    text = request.args.get(name)
+    if text is None:
+        return None
+    # A plus sign that was not escaped arrives as a blank.
+    text = text.replace(" ", "+")
+    try:
+        _MOMENT.deserialize(text)
+    except ValidationError as error:
+        raise Invalid([f"{name}: {message}" for message in error.messages]) from None
+    return from_wire(text)

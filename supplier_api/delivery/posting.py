@@ -1,0 +1,82 @@
+"""One POST to a gateway, with the beginning of its answer; and who may look on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import requests
+import urllib3
+
+from supplier_api.delivery.sessions import Sessions
+from supplier_api.delivery.watchdog import Call
+from supplier_api.store.claims import Message
+
+BODY_LIMIT = 65_536  # bytes of an answer that are looked at
+# What requests and urllib3 raise, and the system below them.
+NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What is sent to a gateway.
+
+    `message` is what it is sent for, None for a token. `why` is what is told to testers of
+    something that is sent, or goes wrong, on purpose.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    message: Message | None = None
+    why: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the gateway answered, with the beginning of the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class Observer(Protocol):
+    """Who looks on. It must not raise, and what it does takes the time of the sending thread."""
+
+    def begins(self, post: Post) -> Callable[[Answered | str], None]:
+        """Note that a call begins; return what is told of its end: an answer, or why none."""
+
+
+def send(sessions: Sessions, post: Post, call: Call, observer: Observer | None) -> Answered:
+    """POST within the time of `call`; raises one of NETWORK_ERRORS when no answer comes."""
+    ends = observer.begins(post) if observer else None
+    try:
+        with sessions.post(
+            post.url, data=post.body, headers=post.headers, read_timeout=call.left()
+        ) as response:
+            answered = Answered(response.status_code, response.headers, _body(response))
+    except NETWORK_ERRORS as error:
+        if ends:
+            ends(told(error, call))
+        raise
+    if ends:
+        ends(answered)
+    return answered
+
+
+def told(error: BaseException, call: Call) -> str:
+    """Name what went wrong by its innermost cause; its text may hold anything."""
+    if call.left() == 0:
+        return "no answer in time"
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return type(error).__name__
+
+
+def _body(response: requests.Response) -> bytes:
+    """Read the beginning of the body; whatever breaks there, the status has been said."""
+    try:
+        body: bytes = response.raw.read(BODY_LIMIT, decode_content=True)
+    except NETWORK_ERRORS:
+        return b""
+    return body

@@ -1,0 +1,168 @@
+"""A supplier whose KCIs go wrong on purpose: to a gateway that keeps them, or to the sandbox's."""
+
+import itertools
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from supplier_api.app import Clocks as AppClocks
+from supplier_api.app import create_app
+from supplier_api.chance import SeededChance
+from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.delivery.carrier import Carrier, Destination
+from supplier_api.delivery.deliberate import Deliberate
+from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
+from supplier_api.delivery.reply import Reply
+from supplier_api.delivery.retry import Policy
+from supplier_api.delivery.sessions import Sessions
+from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.desk.model import GATEWAY
+from supplier_api.desk.progress import Progress, Taken
+from supplier_api.sandbox import SandboxConfig
+from supplier_api.sandbox import create_app as create_gateway
+from supplier_api.sandbox.config import Supplier as SupplierOfSandbox
+from supplier_api.sandbox.config import Tenant
+from supplier_api.settings import Settings
+from supplier_api.store import UnitOfWork
+from supplier_api.store.claims import Message
+from tests.integration.delivery.sink import Sink, serving
+from tests.integration.sandbox.test_with_supplier import Chain, listening
+from tests.supplier import LEASE, TENANT, Problem, Supplier
+
+Clocks = tuple[ManualMachineClock, ManualBusinessClock, AppClocks]
+WAIT = 5.0  # seconds after a failure, without jitter
+
+
+class Faulty(Supplier):
+    """The supplier with its real courier, and the door at which faults are set."""
+
+    def __init__(
+        self,
+        app: Flask,
+        client: FlaskClient,
+        clocks: Clocks,
+        gateway: str,
+    ) -> None:
+        machine, business, _ = clocks
+        super().__init__(app, client, machine, business)
+        office = self.office
+        address = GatewayAddress(
+            kci_url=f"{gateway}/kcis",
+            token_url=f"{gateway}/auth/supplier/access-token",
+            client_id="supplier",
+            client_secret="supplier-secret",
+            already_received=re.compile("never"),
+        )
+        courier = GatewayCourier(
+            address, Sessions(), Watchdog(office.machine), office.machine, office.chance
+        )
+        self.serial = itertools.count(1)
+        self._courier = Deliberate(courier, office.store, office.machine)
+
+    def put(self, kind: str, direction: str = "out", **more: Any) -> TestResponse:
+        """Set a fault; for the next call, unless said otherwise."""
+        limit = {} if {"calls", "forSeconds"} & more.keys() else {"calls": 1}
+        whose = {} if "conversation" in more else {"tenant": TENANT}
+        body = {"direction": direction, "kind": kind, **whose, **limit, **more}
+        return self.client.put("/admin/faults", json=body)
+
+    def set(self, kind: str, direction: str = "out", **more: Any) -> None:
+        """Set a fault, which has to be possible."""
+        answer = self.put(kind, direction, **more)
+        assert answer.status_code == 200, answer.get_json()
+
+    def fault(self) -> dict[str, Any]:
+        """Return the only fault that is set."""
+        (fault,) = self.client.get("/admin/faults").get_json()["faults"]
+        shown: dict[str, Any] = fault
+        return shown
+
+    def messages(self, problem: Problem) -> list[dict[str, Any]]:
+        """Return the messages about a problem, as they are stored."""
+        problem_id = self.stored(problem.id, problem.tenant).id
+        rows = self.office.store.read(lambda uow: uow.lanes.messages_of(problem_id))
+        return [row for row in rows if "reasonCode" in row["body"]]
+
+    def states(self, problem: Problem) -> list[str]:
+        """Return what has become of the KCIs about a problem."""
+        return [row["state"] for row in self.messages(problem)]
+
+    def _carrier(self) -> Carrier:
+        office, progress = self.office, Progress(self.office)
+
+        def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
+            progress.kci_taken(uow, Taken(message.problem_id, message.kind, message.subject))
+
+        policy = Policy((timedelta(seconds=WAIT),), 0, timedelta(hours=1), timedelta(hours=72))
+        gateway = Destination(GATEWAY, self._courier, policy, on_delivered=taken)
+        return Carrier(
+            gateway, office.store, office.machine, office.chance, LEASE, threading.Event()
+        )
+
+
+def numbers(sink: Sink) -> list[int]:
+    """Return the numbers of the KCIs that came, in order."""
+    return [json.loads(kci.body)["sequenceNumber"] for kci in sink.kcis]
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """Yield a gateway that keeps what comes, and takes it unless it is told otherwise."""
+    with serving() as sink:
+        yield sink
+
+
+@pytest.fixture
+def faulty(
+    app: Flask,
+    client: FlaskClient,
+    clocks: Clocks,
+    sink: Sink,
+) -> Faulty:
+    """Return the supplier in front of that gateway."""
+    return Faulty(app, client, clocks, sink.url)
+
+
+@pytest.fixture
+def chain(
+    settings: Settings,
+    clocks: Clocks,
+    tmp_path: Path,
+) -> Iterator[Chain]:
+    """Yield the supplier behind the sandbox gateway, in front of a tenant."""
+    machine, business, all_clocks = clocks
+    with ExitStack() as stack:
+        app = create_app(settings, all_clocks)
+        stack.callback(app.extensions["office"].store.close)
+        url = listening(app, stack)
+        ours = SupplierOfSandbox(
+            name="DUMMY_SUPPLIER",
+            client_id="supplier",
+            client_secret="supplier-secret",
+            url=url,
+            token_url=f"{url}/oauth2/token",
+            gateway_client_id="gateway",
+            gateway_client_secret="gateway-secret",
+        )
+        config = SandboxConfig(
+            database_url=f"sqlite:///{tmp_path}/sandbox.db",
+            tenants=(
+                Tenant(TENANT, "tenant", "tenant-secret"),
+                Tenant("TENANT2", "tenant2", "tenant2-secret"),
+            ),
+            suppliers=(ours,),
+        )
+        gateway = create_gateway(config, machine, SeededChance(2), business_clock=business)
+        stack.callback(gateway.extensions["sandbox"].close)
+        supplier = Faulty(app, app.test_client(), clocks, listening(gateway, stack))
+        yield Chain(gateway, supplier)
