@@ -1,4 +1,4 @@
-# What we use of cel-expr-python 0.1.3. It ships annotations without the marker that makes them count.
+# What we use of cel-expr-python 0.1.3, which ships annotations without the marker for them.
 from collections.abc import Mapping
 from typing import ClassVar
 

@@ -47,7 +47,7 @@ def _comments(entry: Entry) -> Iterator[str]:
     if entry["trouble"]:
         yield entry["trouble"]
     for remark in entry["remarks"]:
-        yield f"{remark['field']}: expected {remark['expected']} ({remark['document']})"
+        yield f"{remark['field']}: {remark['expected']} ({remark['document']})"
 
 
 def _request(entry: Entry) -> dict[str, Any]:

@@ -59,7 +59,7 @@ _DECISION = _object(
             "items": {"type": "object"},
             "description": "Every rule in turn: its verdict, and the values that it saw",
         },
-        "book_version": _maybe("string", "Which rule book"),
+        "bookVersion": _maybe("string", "Which rule book"),
     }
 )
 _PROPERTIES: dict[str, Any] = {
@@ -75,8 +75,8 @@ _PROPERTIES: dict[str, Any] = {
     "status": _maybe("integer", "null when no answer came, or left"),
     "trouble": _maybe("string", "Why no answer came"),
     "milliseconds": {"type": "number", "minimum": 0},
-    "conversation_id": _maybe("string", "X-Conversation-ID"),
-    "request_id": _maybe("string", "X-Request-ID"),
+    "conversationId": _maybe("string", "X-Conversation-ID"),
+    "requestId": _maybe("string", "X-Request-ID"),
     "ids": {
         "type": "array",
         "items": {"type": "string"},
@@ -111,7 +111,7 @@ _CAUSE = _object(
             ],
         ),
         "field": _text("The path of the field, or the name of the header"),
-        "expected": _text("What was expected there"),
+        "message": _text("What is wrong, or was expected there"),
         "document": _text("Where that is written"),
         "section": _text("Its section"),
         "rule": _text("The rule, of the rule book or of the lifecycle"),

@@ -20,7 +20,7 @@ OURS = "/openapi.json"
 ACCESS = "RFC 6750"
 LIFECYCLE = "lifecycle"
 # What is answered whatever the body says: kind, field, document or None for the call's own,
-# section, expected.
+# section, message.
 MEANINGS: Mapping[int, tuple[str, str, str | None, str, str]] = {
     401: ("access", "Authorization", ACCESS, "section 3", "a token of our own issuer that holds"),
     403: ("access", "Authorization", ACCESS, "section 3.1", "a token with the scope of this call"),
@@ -54,8 +54,8 @@ def _causes(entry: Mapping[str, Any]) -> Iterator[Cause]:
     elif entry["status"] is None:
         yield _cause("fault", "-", entry["trouble"] or "an answer", _document(entry), "Responses")
     elif entry["direction"] == "in" and entry["status"] in MEANINGS:
-        kind, field, document, section, expected = MEANINGS[entry["status"]]
-        yield _cause(kind, field, expected, document or _document(entry), section)
+        kind, field, document, section, message = MEANINGS[entry["status"]]
+        yield _cause(kind, field, message, document or _document(entry), section)
     else:
         for message in _messages(entry):
             yield _refusal(entry, message)
@@ -63,17 +63,17 @@ def _causes(entry: Mapping[str, Any]) -> Iterator[Cause]:
 
 def _refusal(entry: Mapping[str, Any], message: str) -> Cause:
     """Return which of our rules a message of a 400, 409 or 422 comes from."""
-    document, (field, expected) = _document(entry), parted(message)
+    document, (field, text) = _document(entry), parted(message)
     if reason := _reason(entry, message):
         kind = "state" if reason["rule"] == LIFECYCLE else "rule"
         section = _section(entry, field)
-        cause = _cause(kind, field, expected, document, section)
+        cause = _cause(kind, field, text, document, section)
         return cause | {"rule": reason["rule"], "code": reason["code"]}
     if field in HEADERS:
-        return _cause("contract", field, expected, document, HEADER_PARAMETERS)
+        return _cause("contract", field, text, document, HEADER_PARAMETERS)
     if field == CONTENT_TYPE or any(remark["field"] == field for remark in entry["remarks"]):
-        return _cause("contract", field, expected, document, REQUEST_FIELDS)
-    return _cause("state", field, expected, document, _section(entry, field))
+        return _cause("contract", field, text, document, REQUEST_FIELDS)
+    return _cause("state", field, text, document, _section(entry, field))
 
 
 def _reason(entry: Mapping[str, Any], message: str) -> Mapping[str, str] | None:
@@ -108,15 +108,17 @@ def _on_purpose(entry: Mapping[str, Any]) -> Cause:
     done = entry["deliberate"]
     clause = done.get("clause", f"{OURS}, PUT /admin/faults")
     document, _, section = clause.rpartition(", ")
-    expected = f"{done['description']} Expected: {done.get('expected', 'no certain answer')}"
-    return _cause("deliberate", "-", expected, document, section)
+    message = done["description"]
+    if "expected" in done:
+        message += f" The contract expects {done['expected']} in answer."
+    return _cause("deliberate", "-", message, document, section)
 
 
-def _cause(kind: str, field: str, expected: str, document: str, section: str) -> Cause:
+def _cause(kind: str, field: str, message: str, document: str, section: str) -> Cause:
     return {
         "kind": kind,
         "field": field,
-        "expected": expected,
+        "message": message,
         "document": document,
         "section": section,
     }

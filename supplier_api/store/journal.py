@@ -17,8 +17,6 @@ _t = journal.c
 _LOCK = 0x10C0DE
 _REAL_TIME = Scale()
 NAME_MAX = 255
-# Not of the call itself, but for finding what belongs to it.
-_INTERNAL = frozenset({"problem_id", "about", "decided"})
 
 
 class Direction(StrEnum):
@@ -177,10 +175,23 @@ class Journal:
         scale = scales.get(tenant) or scales.get("") or _REAL_TIME
         at, decided = scale.at(call.at), self._decision(call)
         ids = tuple(dict.fromkeys(map(_storable, (*call.ids, *names))))
-        entry = {name: value for name, value in asdict(call).items() if name not in _INTERNAL} | {
-            "tenant": tenant,
+        entry = {
             "at": to_wire(at),
+            "direction": call.direction,
+            "operation": call.operation,
+            "tenant": tenant,
+            "method": call.method,
+            "url": call.url,
+            "request": asdict(call.request),
+            "answer": asdict(call.answer),
+            "status": call.status,
+            "trouble": call.trouble,
+            "milliseconds": call.milliseconds,
+            "conversationId": call.conversation_id,
+            "requestId": call.request_id,
             "ids": ids,
+            "deliberate": call.deliberate,
+            "remarks": call.remarks,
             "decision": decided,
         }
         return {
@@ -219,7 +230,7 @@ class Journal:
         if call.decided is None:
             return None
         of = decision.c
-        query = select(of.outcome, of.rule, of.reasons, of.trace, of.book_version).where(
+        query = select(decision).where(
             of.tenant == call.tenant,
             of.operation == call.decided.operation,
             of.key == call.decided.key,
@@ -228,8 +239,15 @@ class Journal:
             of.outcome.is_not(None),
         )
         row = self._connection.execute(query).first()
-        # The names of columns are no plain strings.
-        return {str(name): value for name, value in row._asdict().items()} if row else None
+        if row is None:
+            return None
+        return {
+            "outcome": row.outcome,
+            "rule": row.rule,
+            "reasons": row.reasons,
+            "trace": row.trace,
+            "bookVersion": row.book_version,
+        }
 
 
 def _wanted(query: Select[Any], wanted: Wanted) -> Select[Any]:
