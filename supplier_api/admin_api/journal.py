@@ -22,7 +22,13 @@ from supplier_api.admin_api.description import (
     path,
     query,
 )
-from supplier_api.admin_api.journal_filters import CURSOR, FILTERS, asked_calls, asked_number
+from supplier_api.admin_api.journal_filters import (
+    CURSOR,
+    FILTERS,
+    asked_calls,
+    asked_number,
+    whole_number,
+)
 from supplier_api.admin_api.parts import AdminParts
 from supplier_api.journal.export import har, ndjson
 from supplier_api.journal.schema import ENTRY, PAGE, WHY
@@ -152,7 +158,7 @@ def _add_export(blueprint: Blueprint, store: Store) -> None:
 def _add_why(blueprint: Blueprint, parts: AdminParts) -> None:
     store = parts.office.store
 
-    @blueprint.route("/journal/<int:cursor>/why", methods=["GET"])
+    @blueprint.route("/journal/<cursor>/why", methods=["GET"])
     @blueprint.doc(
         **describe(
             "why",
@@ -160,11 +166,11 @@ def _add_why(blueprint: Blueprint, parts: AdminParts) -> None:
             parameters=[path("cursor", "The number of the call", CURSOR)],
         )
     )
-    def why(cursor: int) -> Response:
+    def why(cursor: str) -> Response:
         """Say why a request was refused: by which field, rule and section of which document."""
-        # No row has a number beyond that, and a database could not look for it.
-        found = store.read(lambda uow: uow.journal.get(cursor)) if cursor <= ID_MAX else None
-        if found is None:
+        number = whole_number(cursor, 1, ID_MAX)
+        found = number and store.read(lambda uow: uow.journal.get(number))
+        if not found:
             return parts.refuse(404, ErrorCode.NOT_FOUND, "cursor: no such call")
         return json_response(explain(found))
 

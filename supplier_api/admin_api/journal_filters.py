@@ -53,10 +53,16 @@ def asked_number(name: str, otherwise: int, *, least: int, most: int) -> int:
     text = request.args.get(name)
     if text is None:
         return otherwise
-    readable = text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX))
-    if not readable or not least <= int(text) <= most:
+    number = whole_number(text, least, most)
+    if number is None:
         raise Invalid([f"{name}: expected a whole number from {least} to {most}"])
-    return int(text)
+    return number
+
+
+def whole_number(text: str, least: int, most: int) -> int | None:
+    """Return the number that a text is, None if it is none from `least` to `most`."""
+    readable = text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX))
+    return int(text) if readable and least <= int(text) <= most else None
 
 
 def _text(name: str) -> str | None:

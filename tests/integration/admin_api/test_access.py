@@ -1,5 +1,6 @@
 """Who may use the testers' door, and what is said of it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,27 @@ def test_beyond_loopback_the_known_secrets_do_not_hold(
     app.extensions["office"].store.close()
 
 
+def test_in_production_there_is_no_such_door(environ: dict[str, str]) -> None:
+    production = {
+        "SUPPLIER_API_PROFILE": "production",
+        "SUPPLIER_API__GATEWAY__KCI_URL": "https://gateway.example/kcis",
+        "SUPPLIER_API__GATEWAY__TOKEN_URL": "https://gateway.example/token",
+        "SUPPLIER_API__GATEWAY__CLIENT_ID": "us",
+        "SUPPLIER_API__GATEWAY__CLIENT_SECRET": "one",
+        "SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SECRET": "two",
+        "SUPPLIER_API__ACCESS__CLIENTS__BACK_OFFICE__SECRET": "three",
+    }
+    app = create_app(load_settings(environ | production))
+    assert not [rule for rule in app.url_map.iter_rules() if str(rule).startswith("/admin")]
+    assert "/admin" not in app.test_client().get("/openapi.json").get_data(as_text=True)
+    app.extensions["office"].store.close()
+
+
 def test_every_route_is_described(target: Target) -> None:
     described: dict[str, Any] = target.client.get("/openapi.json").get_json()
     app = target.client.application
     served = {
-        (str(rule).replace("<", "{").replace(">", "}"), method.lower())
+        (re.sub(r"<(\w+:)?(\w+)>", r"{\2}", str(rule)), method.lower())
         for rule in app.url_map.iter_rules()
         if str(rule).startswith("/admin")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}

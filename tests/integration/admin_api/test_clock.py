@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from supplier_api.clock import from_wire
-from tests.supplier import TENANT
+from tests.supplier import TENANT, on_sqlite
 
 from .target import DAY, Target, issued
 
@@ -153,6 +153,7 @@ def test_all_clocks_move_together(worked: Target) -> None:
     assert worked.reasons(2)[-1] == "COMPLETED"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -174,16 +175,19 @@ def test_a_move_that_cannot_be_is_refused(body: dict[str, Any], field: str, targ
     assert refused["messages"][0].startswith(f"{field}:")
 
 
+@on_sqlite
 @pytest.mark.parametrize("body", [{"advanceSeconds": "1"}, {"freeze": 1}, {"tenant": None}])
 def test_a_move_of_a_wrong_type_is_malformed(body: dict[str, Any], target: Target) -> None:
     assert target.admin("POST", "/clock", body).status_code == 400
 
 
+@on_sqlite
 @pytest.mark.parametrize("query", ["tenant=tenant", "tenant="])
 def test_there_is_no_clock_of_an_impossible_tenant(query: str, target: Target) -> None:
     assert target.admin("GET", f"/clock?{query}").status_code == 422
 
 
+@on_sqlite
 @pytest.mark.parametrize("wait", ["61s", "soon", "-1", "1.5"])
 def test_one_waits_for_at_most_a_minute(wait: str, target: Target) -> None:
     refused = target.done(422, "GET", f"/idle?wait={wait}")

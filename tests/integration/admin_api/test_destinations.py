@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.supplier import TENANT
+from tests.supplier import TENANT, on_sqlite
 from tests.system.gateway import Gateway
 
 from .target import Target
@@ -79,6 +79,7 @@ def test_a_gateway_that_is_not_there_is_not_kept(target: Target, own: Gateway) -
     assert refused["messages"][0].startswith("token endpoint: ConnectionRefusedError")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("tenant", "changes", "field"),
     [

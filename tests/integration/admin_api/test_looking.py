@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.supplier import TENANT
+from tests.supplier import TENANT, on_sqlite
 
 from .target import Target
 
@@ -56,6 +56,7 @@ def test_a_name_of_several_problems_needs_a_tenant(target: Target) -> None:
     assert target.done(200, "GET", "/problems/1?tenant=TENANT2")["reference"] == references[1]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("path", "status"), [("/problems/none", 404), ("/problems/1?tenant=tenant", 422)]
 )

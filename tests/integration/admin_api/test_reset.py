@@ -6,7 +6,7 @@ import pytest
 
 from supplier_api.clock import from_wire
 from tests.samples import amendment_request, problem_request
-from tests.supplier import TENANT
+from tests.supplier import TENANT, on_sqlite
 
 from .target import DAY, Target
 
@@ -136,6 +136,7 @@ def test_all_is_everybodys_fresh_start(target: Target) -> None:
     assert target.opened(1, tenant="TENANT2") != first
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("query", "body", "field"),
     [

@@ -32,7 +32,7 @@ def locked(url: str) -> Iterator[None]:
 
 
 @every_call
-@pytest.mark.parametrize("more_settings", [{"SUPPLIER_API__SERVER__ANSWER_BUDGET": "0.05"}])
+@pytest.mark.parametrize("more_settings", [{"SUPPLIER_API__SERVER__ANSWER_BUDGET": "0.25"}])
 def test_a_locked_database_is_waited_for_no_longer_than_the_budget(
     call: Call, supplier: Supplier, upgraded_url: str
 ) -> None:
