@@ -19,7 +19,7 @@ run:  ## start supplier, worker and sandbox gateway, and follow a sample problem
 
 test:  ## run all tests
 	@$(SETUP) --quiet
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check:  ## ruff, mypy --strict, import-linter, the wire contract
 	@$(SETUP) --quiet

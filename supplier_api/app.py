@@ -139,6 +139,14 @@ def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
     Raises what build_office and build_judge raise.
     """
     office = build_office(settings, clocks)
+    try:
+        return _wire(settings, office)
+    except BaseException:
+        office.store.close()
+        raise
+
+
+def _wire(settings: Settings, office: Office) -> Flask:
     app = Flask("supplier_api", static_folder=None)
     ring = KeyRing(StoredKeys(office), office.machine)
     tokens = Tokens(settings.access, ring, office.machine, office.chance)

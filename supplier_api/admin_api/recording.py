@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -24,6 +25,8 @@ UNKNOWN = "unknown"
 # Where a request carries what the application notes of it.
 NOTES = "supplier_api.notes"
 
+_IN_PATH = "/:@!$&'()*+,;="
+_IN_QUERY = _IN_PATH + "?%"
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -85,7 +88,7 @@ class _Recording:
             milliseconds=round((self._machine.monotonic() - began) * 1000, 1),
             operation=notes.operation,
             method=asked.method,
-            url=asked.full_path.removesuffix("?"),
+            url=_url(environ),
             headers=list(asked.headers.items()),
             body=notes.body,
             status=None if NO_LENGTH in headers else int(status[:3]),
@@ -96,6 +99,13 @@ class _Recording:
         )
         self._recorder.record(partial(taken_down, served))
         return body
+
+
+def _url(environ: Environ) -> str:
+    """Return path and query, written as in a URL (RFC 3986)."""
+    path = quote(environ["PATH_INFO"], _IN_PATH, encoding="latin-1")
+    search = quote(environ.get("QUERY_STRING", ""), _IN_QUERY, encoding="latin-1")
+    return f"{path}?{search}" if search else path
 
 
 class _Whole:

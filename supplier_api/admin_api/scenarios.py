@@ -114,8 +114,8 @@ def _conversation(tenant: str) -> str:
     wrong = []
     if not re.fullmatch(TENANT_PATTERN, tenant):
         wrong.append(f"tenant: expected to match {TENANT_PATTERN}")
-    if len(conversation) > HEADER_MAX:
-        wrong.append(f"conversation: expected at most {HEADER_MAX} characters")
+    if "conversation" in request.args and not 1 <= len(conversation) <= HEADER_MAX:
+        wrong.append(f"conversation: expected 1 to {HEADER_MAX} characters")
     if wrong:
         raise Invalid(wrong)
     return conversation

@@ -26,7 +26,10 @@ class BackOffice(Protocol):
 
 
 class OrderRefused(Exception):
-    """The back office refuses the order for good; the text is kept for operators."""
+    """The back office refuses the order for good.
+
+    The text is kept for operators and shown to them: a code or a short reason, nothing personal.
+    """
 
 
 class UnknownAdapter(Exception):

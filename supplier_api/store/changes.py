@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from supplier_api.problems.codes import ChangeStatus
 from supplier_api.problems.model import ChangeKind, ChangeRequest
+from supplier_api.store.problems import is_gateway_id
 from supplier_api.store.tables import change_request
 
 _t = change_request.c
@@ -45,7 +46,7 @@ class Changes:
         for condition in (_t.reference == reference, _t.back_office_id == reference):
             if found := self._one(_t.problem_id == problem_id, condition):
                 return found
-        if reference.isascii() and reference.isdigit() and int(reference) < 2**63:
+        if is_gateway_id(reference):
             return self._one(_t.problem_id == problem_id, _t.gateway_id == int(reference))
         return None
 

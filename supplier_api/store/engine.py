@@ -74,6 +74,8 @@ class Store:
             with self.engine.connect() as connection:
                 reading = connection.execution_options(supplier_api_reading=True)
                 with reading.begin():
+                    if self.dialect == "postgresql":
+                        reading.exec_driver_sql(f"SET LOCAL lock_timeout={READ_WAIT_MS}")
                     return work(UnitOfWork(reading, self.dialect))
         except DBAPIError as error:
             raise _told(error) from error

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, func, insert, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
+from supplier_api.problems.limits import ID_MAX
 from supplier_api.problems.model import (
     TERMINAL,
     Awaits,
@@ -122,6 +123,9 @@ class Problems:
         It may be the reference of a problem, change or resolution, the gateway's id, the back
         office's ticket, a conversation or a service.
         """
+        if "\0" in name:
+            # PostgreSQL has no such text.
+            return []
         by_reference = self._ids(_t.reference == name)
         if by_reference:
             return by_reference
@@ -135,7 +139,7 @@ class Problems:
                 select(lane.c.problem_id).join(message).where(message.c.back_office_id == name)
             ),
         ]
-        if name.isascii() and name.isdigit() and int(name) < 2**63:
+        if is_gateway_id(name):
             conditions.append(_t.gateway_id == int(name))
         return self._ids(or_(*conditions))
 
@@ -216,6 +220,13 @@ class Problems:
     def _ids(self, condition: ColumnElement[bool]) -> list[int]:
         query = select(_t.id).where(condition).order_by(_t.id).limit(100)
         return list(self._connection.execute(query).scalars())
+
+
+def is_gateway_id(name: str) -> bool:
+    """Return whether `name` can be an id of the gateway."""
+    return (
+        name.isascii() and name.isdigit() and len(name) <= len(str(ID_MAX)) and int(name) <= ID_MAX
+    )
 
 
 def _status() -> ColumnElement[str]:

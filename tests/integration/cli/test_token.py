@@ -91,7 +91,9 @@ def test_a_port_that_was_chosen_at_the_start_is_found(
 def test_an_unknown_client_is_told_the_known_ones() -> None:
     result = run("--client", "nobody")
     assert result.exit_code == 1
-    assert result.output == "Error: no client nobody\n  there is back-office\n  there is gateway\n"
+    assert result.output == (
+        "Error: no client nobody\n  there is admin\n  there is back-office\n  there is gateway\n"
+    )
 
 
 def test_a_refusal_is_told_with_its_reason(issuer: Issuer) -> None:

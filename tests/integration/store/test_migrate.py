@@ -87,13 +87,25 @@ def test_a_later_schema_is_left_alone(database_url: str) -> None:
     assert migrate.upgrade(database_url) == ("9999", "9999")
 
 
-def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    nowhere = f"sqlite:///{tmp_path}/no/such/folder/supplier.db"
+def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    file = tmp_path / "supplier.db"
+    file.write_bytes(b"no database, whatever its name says" * 100)
+    useless = f"sqlite:///{file}"
 
     with pytest.raises(StoreUnavailable):
-        migrate.upgrade(nowhere)
-    with connected(nowhere) as engine, pytest.raises(StoreUnavailable):
+        migrate.upgrade(useless)
+    with connected(useless) as engine, pytest.raises(StoreUnavailable):
         migrate.require(engine)
+
+
+def test_a_folder_is_made_by_the_upgrade_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/not/there/supplier.db"
+
+    with connected(url) as engine, pytest.raises(SchemaTooOld, match="db upgrade"):
+        migrate.require(engine)
+    assert not (tmp_path / "not").exists()
+
+    assert migrate.upgrade(url) == (None, migrate.head())
 
 
 def test_an_upgrade_that_fails_leaves_nothing_behind(database_url: str) -> None:

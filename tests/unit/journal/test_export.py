@@ -14,7 +14,7 @@ from .har_schema import HAR
 
 ENTRIES = [
     entry(),
-    entry(url="//[x?a=1&b=&c=%20d", answer=half('{"a": "Ŵ"}', **{"content-type": "text/x"})),
+    entry(url="//%5Bx?a=1&b=&c=%20d", answer=half('{"a": "Ŵ"}', **{"content-type": "text/x"})),
     entry(method="GET", request=half(), status=404),
     entry(
         direction="out",
