@@ -5,7 +5,7 @@ SETUP = "$${PYTHON:-python3}" scripts/setup.py
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check image clean-data
+.PHONY: help setup run test check bench image clean-data
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /|/' | awk -F '|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -28,6 +28,10 @@ check:  ## ruff, mypy --strict, import-linter, the wire contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_contract.py
+
+bench:  ## measure the start of the whole chain
+	@$(SETUP) --quiet
+	@$(BIN)/python scripts/bench.py
 
 image:  ## build the container image supplier_api
 	docker build -t supplier_api .

@@ -171,6 +171,7 @@ def _wire(settings: Settings, office: Office) -> Flask:
         keep_requests(app)
         spoil_answers(app, parts)
         record_calls(app, parts.recorder, office.machine)
+        app.extensions["recorder"] = parts.recorder
     _add_health(app, office)
     app.extensions["office"] = office
     return app

@@ -19,6 +19,7 @@ from tests.keys import signing_key
 from tests.logs import Lines, logging_to
 from tests.supplier import COMMITTED, DEFERRED, Supplier, manual_clocks
 
+JOURNAL_PATIENCE = 20.0  # seconds of real time, for what takes a moment
 CONFIG = Path(__file__).parents[2] / "config"
 # Behind the supplied rules: tenants that choose an answer by their name.
 RULES = f"""
@@ -207,12 +208,14 @@ def standing_app(
     clocks_at_noon: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
     standing_apps: dict[str, Flask],
     logged: Lines,  # noqa: ARG001 - it logs as it does in earnest
-) -> Flask:
-    """Return the application with these settings, which stands on an emptied database."""
+) -> Iterator[Flask]:
+    """Yield the application with these settings, which stands on an emptied database."""
     key = f"{settings.database.url} {more_settings}"
     if key not in standing_apps:
         standing_apps[key] = create_app(settings, clocks_at_noon[2])
-    return standing_apps[key]
+    yield standing_apps[key]
+    # Its journal is written by a thread of its own, which would meet the next emptying.
+    assert standing_apps[key].extensions["recorder"].flush(JOURNAL_PATIENCE)
 
 
 @pytest.fixture

@@ -108,11 +108,12 @@ def test_a_reader_never_sees_a_number_before_a_smaller_one(
     pens = [Pen(store, business, MANY) for _ in range(4)]
     each, seen, done = 40, list[int](), threading.Event()
 
+    def page(after: int) -> list[dict[str, Any]]:
+        return store.read(lambda uow: uow.journal.page(ALL, after, 1000))
+
     def follow() -> None:
         while len(seen) < len(pens) * each and not done.wait(0.001):
-            after = seen[-1] if seen else 0
-            page = store.read(lambda uow: uow.journal.page(ALL, after, 1000))
-            seen.extend(entry["cursor"] for entry in page)
+            seen.extend(entry["cursor"] for entry in page(seen[-1] if seen else 0))
 
     with ThreadPoolExecutor(1) as pool:
         following = pool.submit(follow)
