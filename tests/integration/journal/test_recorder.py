@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 
-from supplier_api.clock import ManualBusinessClock, ManualMachineClock, to_wire
+from supplier_api.clock import (
+    MachineClock,
+    ManualBusinessClock,
+    ManualMachineClock,
+    to_wire,
+)
 from supplier_api.journal.recorder import WAITING, Bounds, Recorder
 from supplier_api.store import Store
 from supplier_api.store.journal import Call, Direction, Half, Wanted
@@ -22,7 +27,7 @@ MANY = Bounds(calls=1000, bytes=10**6)
 ALL = Wanted()
 
 
-def call(machine: ManualMachineClock, **changes: Any) -> Call:
+def call(machine: MachineClock, **changes: Any) -> Call:
     """Return a call with some of its values replaced."""
     values: dict[str, Any] = {
         "at": machine.now(),
