@@ -11,6 +11,7 @@ from marshmallow import Schema
 from supplier_api.admin_api.description import TENANT_PATTERN, query
 from supplier_api.admin_api.parts import AdminParts
 from supplier_api.clock import MachineClock
+from supplier_api.problems.limits import HEADER_MAX
 from supplier_api.web import read_body
 from supplier_api.wire import Invalid, load, read_json
 from supplier_api.wire.fields import Text
@@ -23,7 +24,7 @@ WAIT = query(
     "wait",
     "How long to wait at most: seconds, as in 10 or 10s, or milliseconds, as in 500ms",
     {"type": "string", "pattern": f"^{_WAIT.pattern}$", "default": f"{WAIT_DEFAULT:.0f}s"},
-    example="10s",
+    example="500ms",
 )
 
 
@@ -55,6 +56,17 @@ def asked_wait() -> float:
     if seconds > WAIT_MAX:
         raise Invalid([f"wait: expected at most {WAIT_MAX:.0f}s, as in 10s or 500ms"])
     return seconds
+
+
+def asked_text(name: str) -> str | None:
+    """Return a word behind the question mark that may be anybody's; None for none. Raises Invalid.
+
+    It can be looked for in every database: PostgreSQL knows no NUL.
+    """
+    text = request.args.get(name)
+    if text is not None and not (1 <= len(text) <= HEADER_MAX and text.isprintable()):
+        raise Invalid([f"{name}: expected 1 to {HEADER_MAX} printable characters"])
+    return text
 
 
 def asked_flag(name: str) -> bool:

@@ -72,7 +72,13 @@ def routes(parts: AdminParts) -> Blueprint:
     clockwork = parts.clockwork
 
     @blueprint.route("/clock", methods=["GET"])
-    @blueprint.doc(**describe("clock", {200: (HAND, "Where it is")}, parameters=[TENANT_IN_QUERY]))
+    @blueprint.doc(
+        **describe(
+            "clock",
+            {200: (HAND, "Where it is"), 422: (ERROR, "There can be no such tenant")},
+            parameters=[TENANT_IN_QUERY],
+        )
+    )
     def show() -> Response:
         """Show a tenant's business time, or everybody's, and whether it is still being moved."""
         return json_response(shown_clock(clockwork, asked_tenant()))

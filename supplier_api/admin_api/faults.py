@@ -8,7 +8,13 @@ from flask import Response, request
 from flask_smorest import Blueprint
 from marshmallow import RAISE, fields
 
-from supplier_api.admin_api.asking import asked_flag, asked_tenant, read_document, tenant_name
+from supplier_api.admin_api.asking import (
+    asked_flag,
+    asked_tenant,
+    asked_text,
+    read_document,
+    tenant_name,
+)
 from supplier_api.admin_api.description import TENANT_SCHEMA, admin_blueprint, describe, query
 from supplier_api.admin_api.parts import AdminParts
 from supplier_api.clock import to_wire
@@ -160,7 +166,13 @@ def routes(parts: AdminParts) -> Blueprint:
         return json_response({"kinds": listed()})
 
     @blueprint.route("/faults", methods=["GET"])
-    @blueprint.doc(**describe("faults", {200: (ALL_SHOWN, "They")}, parameters=SELECTION))
+    @blueprint.doc(
+        **describe(
+            "faults",
+            {200: (ALL_SHOWN, "They"), 422: (ERROR, "There can be none such")},
+            parameters=SELECTION,
+        )
+    )
     def show_all() -> Response:
         """Show the faults that are set, those that are over as well."""
         found = store.read(lambda uow: uow.faults.find(**_selected()))
@@ -211,9 +223,8 @@ def _selected() -> dict[str, str]:
     asked_tenant()
     if request.args.get("direction", Direction.IN) not in set(Direction):
         raise Invalid([f"direction: expected one of {', '.join(Direction)}"])
-    return {
-        column: request.args[name] for name, column in SELECTING.items() if name in request.args
-    }
+    words = {column: asked_text(name) for name, column in SELECTING.items()}
+    return {column: word for column, word in words.items() if word is not None}
 
 
 def _read(asked: Mapping[str, Any], ends: Any) -> NewFault:

@@ -5,7 +5,7 @@ from datetime import datetime
 from flask import request
 from marshmallow import ValidationError
 
-from supplier_api.admin_api.asking import asked_tenant
+from supplier_api.admin_api.asking import asked_tenant, asked_text
 from supplier_api.admin_api.description import TENANT_IN_QUERY, query
 from supplier_api.clock import from_wire
 from supplier_api.problems.limits import HEADER_MAX, ID_MAX
@@ -37,11 +37,11 @@ def asked_calls() -> tuple[Wanted, int]:
         raise Invalid([f"direction: expected one of {', '.join(Direction)}"])
     wanted = Wanted(
         tenant=asked_tenant(),
-        operation=_text("operation"),
+        operation=asked_text("operation"),
         direction=direction,
-        id=_text("id"),
-        conversation=_text("conversation"),
-        outcome=_text("outcome"),
+        id=asked_text("id"),
+        conversation=asked_text("conversation"),
+        outcome=asked_text("outcome"),
         since=_moment("since"),
         until=_moment("until"),
     )
@@ -63,13 +63,6 @@ def whole_number(text: str, least: int, most: int) -> int | None:
     """Return the number that a text is, None if it is none from `least` to `most`."""
     readable = text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX))
     return int(text) if readable and least <= int(text) <= most else None
-
-
-def _text(name: str) -> str | None:
-    text = request.args.get(name)
-    if text is not None and not (1 <= len(text) <= HEADER_MAX and text.isprintable()):
-        raise Invalid([f"{name}: expected 1 to {HEADER_MAX} printable characters"])
-    return text
 
 
 def _moment(name: str) -> datetime | None:

@@ -4,13 +4,14 @@ import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from flask import Flask, request
+from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
-from werkzeug.wrappers import Request
 
 from supplier_api.admin_api.faulty_answers import NO_LENGTH
 from supplier_api.admin_api.stand_ins import STRUCK
@@ -73,32 +74,49 @@ class _Recording:
         if NOT_RECORDED.match(environ["PATH_INFO"]):
             return self._app(environ, start_response)
         at, began = self._machine.now(), self._machine.monotonic()
-        notes = environ[NOTES] = _Notes()
+        environ[NOTES] = _Notes()
         answer: list[Any] = []
 
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
             answer[:] = status, list(headers)
             return start_response(status, headers, *more)
 
-        body = _Whole(self._app(environ, start))
-        asked, (status, headers) = Request(environ), answer
-        fault: Fault | None = environ.get(STRUCK)
-        served = Served(
-            at=at,
-            milliseconds=round((self._machine.monotonic() - began) * 1000, 1),
-            operation=notes.operation,
-            method=asked.method,
-            url=_url(environ),
-            headers=list(asked.headers.items()),
-            body=notes.body,
-            status=None if NO_LENGTH in headers else int(status[:3]),
-            answer_headers=[] if NO_LENGTH in headers else headers,
-            answer_body=b"".join(body),
-            name=notes.name,
-            deliberate=fault.plain() if fault else None,
-        )
+        body = self._app(environ, start)
+        parts = list(body)
+        milliseconds = round((self._machine.monotonic() - began) * 1000, 1)
+        status, headers = answer
+        served = _served(environ, at, milliseconds, status, headers, b"".join(parts))
         self._recorder.record(partial(taken_down, served))
-        return body
+        # A server treats a list in its own way: what was none stays none.
+        return body if isinstance(body, list) else _Again(parts, body)
+
+
+def _served(
+    environ: Environ,
+    at: datetime,
+    milliseconds: float,
+    status: str,
+    headers: list[tuple[str, str]],
+    body: bytes,
+) -> Served:
+    """Return a call that took so long and was answered so."""
+    notes: _Notes = environ[NOTES]
+    fault: Fault | None = environ.get(STRUCK)
+    unanswered = NO_LENGTH in headers
+    return Served(
+        at=at,
+        milliseconds=milliseconds,
+        operation=notes.operation,
+        method=environ["REQUEST_METHOD"],
+        url=_url(environ),
+        headers=list(EnvironHeaders(environ).items()),
+        body=notes.body,
+        status=None if unanswered else int(status[:3]),
+        answer_headers=[] if unanswered else headers,
+        answer_body=body,
+        name=notes.name,
+        deliberate=fault.plain() if fault else None,
+    )
 
 
 def _url(environ: Environ) -> str:
@@ -108,11 +126,11 @@ def _url(environ: Environ) -> str:
     return f"{path}?{search}" if search else path
 
 
-class _Whole:
-    """A body that was read whole; no list, of which the server would count the length itself."""
+class _Again:
+    """A body that was read, to be read again."""
 
-    def __init__(self, body: Iterable[bytes]) -> None:
-        self._parts = list(body)
+    def __init__(self, parts: Iterable[bytes], body: Iterable[bytes]) -> None:
+        self._parts = parts
         self._close = getattr(body, "close", None)
 
     def __iter__(self) -> Iterator[bytes]:

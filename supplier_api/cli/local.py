@@ -46,8 +46,11 @@ def endpoints_file(settings: Settings) -> Path:
 
 
 def addresses(settings: Settings) -> tuple[str, str]:
-    """Return the URLs of supplier and sandbox gateway, as called from this machine."""
-    supplier = base_url(settings.server.host, settings.server.port) + settings.server.prefix
+    """Return the URLs of supplier and sandbox gateway, as called from this machine.
+
+    Without the prefix: it stands before the published calls alone, not before health and tokens.
+    """
+    supplier = base_url(settings.server.host, settings.server.port)
     return supplier, base_url(settings.sandbox.host, settings.sandbox.port)
 
 

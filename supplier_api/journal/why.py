@@ -106,8 +106,11 @@ def _document(entry: Mapping[str, Any]) -> str:
 
 def _on_purpose(entry: Mapping[str, Any]) -> Cause:
     done = entry["deliberate"]
-    clause = done.get("clause", f"{OURS}, PUT /admin/faults")
-    document, _, section = clause.rpartition(", ")
+    clause = done.get("clause", f"{OURS}: PUT /admin/faults")
+    section = clause.removeprefix(f"{UPDATES}, ")
+    document = UPDATES
+    if section == clause:
+        document, _, section = clause.partition(": ")
     message = done["description"]
     if "expected" in done:
         message += f" The contract expects {done['expected']} in answer."

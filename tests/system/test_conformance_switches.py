@@ -16,6 +16,8 @@ SECTIONS = (
     "## Waiting",
     "## Faults",
     "## KCIs off the contract",
+    "## Journal",
+    "## Why was it refused",
 )
 
 

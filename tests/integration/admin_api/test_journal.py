@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from supplier_api.app import create_app
+from supplier_api.app import build_worker, create_app
 from supplier_api.clock import from_wire
 from supplier_api.problems.limits import ID_MAX
 from supplier_api.settings import Settings
@@ -160,6 +160,19 @@ def test_a_body_that_cannot_be_read_is_kept_as_it_came(target: Target) -> None:
         "Content-Type",
         "body",
     }
+
+
+@on_sqlite
+def test_in_production_nothing_is_kept(running: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    monkeypatch.setattr("supplier_api.app.Recorder", lambda *given: made.append(given))
+    production = running.model_copy(update={"profile": "production"})
+    app = create_app(production)
+    app.test_client().get("/nowhere")
+    monkeypatch.setattr("supplier_api.app.build_office", lambda *_: app.extensions["office"])
+    build_worker(production)
+    assert made == []
+    app.extensions["office"].store.close()
 
 
 # -- what goes out

@@ -125,7 +125,7 @@ def test_what_was_done_on_purpose_is_told_with_its_clause() -> None:
     done = {
         "kind": "bad-uuid",
         "description": "`id` is no UUID.",
-        "clause": "Supplier Updates API 1.8, POST /kcis, id: a UUID",
+        "clause": "Supplier Updates API 1.8, POST /kcis, id: a UUID, in its usual form",
         "expected": "422 INVALID_REQUEST",
     }
     assert causes(refused("id: no", direction="out", operation="kcis", deliberate=done)) == [
@@ -134,9 +134,29 @@ def test_what_was_done_on_purpose_is_told_with_its_clause() -> None:
             "field": "-",
             "message": "`id` is no UUID. The contract expects 422 INVALID_REQUEST in answer.",
             "document": "Supplier Updates API 1.8, POST /kcis",
-            "section": "id: a UUID",
+            "section": "id: a UUID, in its usual form",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("clause", "document", "section"),
+    [
+        (
+            {"clause": "Supplier API 1.15, POST /service-problems: before its KCIs"},
+            "Supplier API 1.15, POST /service-problems",
+            "before its KCIs",
+        ),
+        ({}, "/openapi.json", "PUT /admin/faults"),
+    ],
+)
+def test_a_fault_of_another_kind_has_its_own_document(
+    clause: dict[str, str], document: str, section: str
+) -> None:
+    done = {"kind": "503", "description": "Answered 503.", **clause}
+    [cause] = causes(entry(status=503, deliberate=done))
+    assert (cause["document"], cause["section"]) == (document, section)
+    assert cause["message"] == "Answered 503."
 
 
 def test_of_a_refused_update_the_gateway_is_quoted() -> None:
