@@ -81,6 +81,8 @@ def _read(engine: Engine) -> str | None:
     try:
         with engine.connect() as connection:
             return current(connection)
+    except OperationalError as error:
+        raise StoreUnavailable(f"the database cannot be reached: {error.orig}") from error
     except DBAPIError as error:
         raise StoreUnavailable(f"the database cannot be used: {error.orig}") from error
 

@@ -90,6 +90,8 @@ def test_no_answer_breaks_the_description(
             "run",
             f"{url}/openapi.json",
             f"--header=Authorization: Bearer {token.stdout.strip()}",
+            # Its switches would bend what is being tested.
+            "--exclude-path-regex=^/admin/",
             "--checks=all",
             "--max-examples=8",
             "--seed=1",
