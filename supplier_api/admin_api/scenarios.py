@@ -1,15 +1,14 @@
 """/admin/scenarios: what testers can choose, and what is played where a request chooses nothing."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from flask import Response, request
 from flask_smorest import Blueprint
 
+from supplier_api.admin_api.asking import asked_text, read_tenant
 from supplier_api.admin_api.description import (
     TENANT_IN_PATH,
-    TENANT_PATTERN,
     admin_blueprint,
     describe,
     query,
@@ -110,15 +109,8 @@ def _conversation(tenant: str) -> str:
 
     Raises Invalid for one, or for a tenant, that there cannot be.
     """
-    conversation = request.args.get("conversation", "")
-    wrong = []
-    if not re.fullmatch(TENANT_PATTERN, tenant):
-        wrong.append(f"tenant: expected to match {TENANT_PATTERN}")
-    if "conversation" in request.args and not 1 <= len(conversation) <= HEADER_MAX:
-        wrong.append(f"conversation: expected 1 to {HEADER_MAX} characters")
-    if wrong:
-        raise Invalid(wrong)
-    return conversation
+    read_tenant(tenant)
+    return asked_text("conversation") or ""
 
 
 def _check(names: Sequence[str]) -> None:

@@ -74,7 +74,7 @@ def test_it_can_be_set_for_one_conversation(supplier: Supplier) -> None:
             f"TENANT1?conversation={'x' * 256}",
             {"scenarios": []},
             422,
-            "conversation: expected 1 to 255 characters",
+            "conversation: expected 1 to 255 printable characters",
         ),
     ],
 )
