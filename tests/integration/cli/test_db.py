@@ -67,7 +67,7 @@ def test_a_database_that_cannot_be_reached_is_told_in_a_line(
     nowhere = "postgresql+psycopg://somebody:secret@127.0.0.1:1/supplier"
     result = run(*command, SUPPLIER_API__DATABASE__URL=nowhere)
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: the database cannot be used")
+    assert result.stderr.startswith("Error: the database cannot be reached")
     assert "secret" not in result.stderr
     assert "Traceback" not in result.output
 
