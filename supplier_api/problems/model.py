@@ -99,6 +99,7 @@ class ServiceProblem:
     `document` holds the wire's fields of the 201 body but for status and supplierReference. The
     desk changes a problem only while it holds the lock on its row. `scenario` is what a tester
     chose for it and its changes (scenarios.model.Play.plain, by kind); None outside the sandbox.
+    `back_office_untold`: a work order about it was skipped by an operator.
     """
 
     tenant: str
@@ -118,6 +119,7 @@ class ServiceProblem:
     linked_to: str | None = None
     back_office_id: str | None = None
     back_office_url: str | None = None
+    back_office_untold: bool = False
     scenario: Mapping[str, Any] | None = None
     version: int = 1
     id: int = 0

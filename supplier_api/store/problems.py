@@ -255,6 +255,7 @@ def _changing(problem: ServiceProblem) -> dict[str, Any]:
         "linked_to": problem.linked_to,
         "back_office_id": problem.back_office_id,
         "back_office_url": problem.back_office_url,
+        "back_office_untold": problem.back_office_untold,
         "version": problem.version,
         "updated": problem.updated,
     }

@@ -8,6 +8,8 @@ from supplier_api.store import tables
 _PROBLEM = tables.service_problem
 # From the leaves to the root, so that nothing refers to what is gone.
 _BY_TENANT = (
+    tables.operator_action,
+    tables.pause,
     tables.lane,
     tables.timer,
     tables.change_request,

@@ -13,7 +13,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
@@ -22,16 +21,34 @@ from sqlalchemy import (
     text,
 )
 
+from supplier_api.store.metadata import metadata
 from supplier_api.store.types import Instant, RowId
+from supplier_api.store.upkeep_tables import operator_action, pause, process, stamp, switch
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+__all__ = [
+    "back_office_event",
+    "business_clock",
+    "change_request",
+    "decision",
+    "fault",
+    "incident",
+    "incident_service",
+    "journal",
+    "lane",
+    "message",
+    "metadata",
+    "operator_action",
+    "pause",
+    "process",
+    "resolution",
+    "scenario_default",
+    "service_problem",
+    "signing_key",
+    "stamp",
+    "switch",
+    "tenant_setting",
+    "timer",
+]
 
 # One row a problem. base, waiting, awaits, asked and incident are its state (problems/model.py).
 service_problem = Table(
@@ -59,6 +76,8 @@ service_problem = Table(
     Column("linked_to", String(25)),
     Column("back_office_id", String(100)),
     Column("back_office_url", String(1000)),
+    # A work order was skipped: the back office does not know all that it should.
+    Column("back_office_untold", Boolean, nullable=False, server_default=false()),
     # What a tester chose, in the sandbox profile only.
     Column("scenario", JSON(none_as_null=True)),
     Column("version", Integer, nullable=False),
@@ -69,6 +88,19 @@ service_problem = Table(
     Index("ix_service_problem_back_office_id", "back_office_id"),
     Index("ix_service_problem_incident", "incident"),
     Index("ix_service_problem_conversation_id", "conversation_id"),
+    Index(
+        "ix_service_problem_undecided",
+        "created",
+        sqlite_where=text("base = 'UNDECIDED'"),
+        postgresql_where=text("base = 'UNDECIDED'"),
+    ),
+    # What retention looks through, the longest over first.
+    Index(
+        "ix_service_problem_over",
+        "updated",
+        sqlite_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+        postgresql_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+    ),
 )
 
 change_request = Table(
@@ -128,9 +160,20 @@ decision = Table(
     Column("conversation_id", String(255), nullable=False),
     Column("request_id", String(255), nullable=False),
     Column("created", Instant, nullable=False),
+    # Machine time right before the commit, and the process (table `process`) that answered.
+    Column("committed", Instant, index=True),
+    Column("process", String(100)),
     # Written only when the answer left later than the answer budget allows.
     Column("answered_late", Instant),
+    # When retention took bodies and trace away; key, fingerprint, code and reference stay.
+    Column("thinned", Instant),
     UniqueConstraint("tenant", "operation", "key"),
+    Index(
+        "ix_decision_answered_late",
+        "answered_late",
+        sqlite_where=text("answered_late IS NOT NULL"),
+        postgresql_where=text("answered_late IS NOT NULL"),
+    ),
 )
 
 # The ordered stream of messages of one problem to one destination; the unit that a worker claims.
@@ -157,6 +200,12 @@ lane = Table(
         "due_at",
         sqlite_where=text("due_at IS NOT NULL AND NOT parked"),
         postgresql_where=text("due_at IS NOT NULL AND NOT parked"),
+    ),
+    Index(
+        "ix_lane_parked",
+        "destination",
+        sqlite_where=text("parked"),
+        postgresql_where=text("parked"),
     ),
 )
 
@@ -186,6 +235,11 @@ message = Table(
     Column("unknown", Boolean, nullable=False),
     Column("log", JSON, nullable=False),
     Column("digest", String(80)),
+    # Of a dead letter: the answer that refused it, as far as the published envelope goes.
+    Column("refusal", JSON(none_as_null=True)),
+    # The body as it was before people changed it, and why it is another: edited, late, withdrawn.
+    Column("original", Text),
+    Column("mended", String(20)),
     # The back office's ticket for a work order.
     Column("back_office_id", String(100), index=True),
     Column("back_office_url", String(1000)),
@@ -198,6 +252,13 @@ message = Table(
         "number",
         sqlite_where=text("state = 'queued'"),
         postgresql_where=text("state = 'queued'"),
+    ),
+    Index(
+        "ix_message_dead",
+        "lane_id",
+        "number",
+        sqlite_where=text("state IN ('refused', 'expired')"),
+        postgresql_where=text("state IN ('refused', 'expired')"),
     ),
 )
 

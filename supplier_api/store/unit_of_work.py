@@ -12,11 +12,13 @@ from supplier_api.store.faults import Faults
 from supplier_api.store.incidents import Incidents
 from supplier_api.store.journal import Journal
 from supplier_api.store.lanes import Lanes
+from supplier_api.store.operators import OperatorActions
 from supplier_api.store.outstanding import Work
 from supplier_api.store.problems import Problems
 from supplier_api.store.resolutions import Resolutions
 from supplier_api.store.scenarios import Scenarios
 from supplier_api.store.signing_keys import SigningKeys
+from supplier_api.store.switches import Switches
 from supplier_api.store.tenant_settings import TenantSettings
 from supplier_api.store.timers import Timers
 
@@ -111,6 +113,16 @@ class UnitOfWork:
     def signing_keys(self) -> SigningKeys:
         """Keys of the built-in token issuer."""
         return SigningKeys(self.connection)
+
+    @cached_property
+    def actions(self) -> OperatorActions:
+        """What people did by hand."""
+        return OperatorActions(self.connection)
+
+    @cached_property
+    def switches(self) -> Switches:
+        """What was switched on for the whole house."""
+        return Switches(self.connection)
 
     @cached_property
     def journal(self) -> Journal:
