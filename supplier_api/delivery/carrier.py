@@ -24,7 +24,7 @@ from supplier_api.delivery.retry import (
 from supplier_api.observability import bind, get_logger
 from supplier_api.store import Gone, Store, StoreUnavailable, UnitOfWork
 from supplier_api.store.claims import Attempt, Claim, Fenced, Message, MessageState
-from supplier_api.store.lanes import LaneRow
+from supplier_api.store.lane_rows import LaneRow
 
 LEASE_MARGIN = 5.0  # seconds that a lease must outlast a send
 STORE_PAUSE = 0.2  # seconds between two tries to settle while the database is away

@@ -36,7 +36,8 @@ from supplier_api.problems.model import (
 )
 from supplier_api.problems.work import OrderKind, WorkOrder
 from supplier_api.store import UnitOfWork
-from supplier_api.store.lanes import LaneRow, NewMessage
+from supplier_api.store.lane_rows import LaneRow
+from supplier_api.store.lanes import NewMessage
 from supplier_api.store.timers import Timer
 
 CLOSURE = "closure"

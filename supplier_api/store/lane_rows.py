@@ -1,0 +1,111 @@
+"""Lanes and queued messages as rows: what claiming, settling and the desk read alike."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, func, select, text
+
+from supplier_api.store import tables
+from supplier_api.store.claims import Message
+
+lane = tables.lane
+message = tables.message
+
+# Spelled as the partial indexes are: SQLite compares the two by their text.
+NOT_PARKED = text("NOT lane.parked")
+QUEUED = text("message.state = 'queued'")
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """A lane as it stands, its row locked."""
+
+    id: int
+    problem_id: int
+    tenant: str
+    destination: str
+    due_at: datetime | None
+    not_before: datetime | None
+    attempts: int
+    claim_no: int
+    parked: bool
+    lease_owner: str | None
+
+
+class LaneWork:
+    """What is done with lanes, over one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work on `connection`, which is in a transaction."""
+        self._connection = connection
+        # Whether a worker has something to do once this transaction is committed.
+        self.made_due = False
+
+
+def lanes() -> Select[Any]:
+    """Select the columns of a LaneRow, in order."""
+    return select(
+        lane.c.id,
+        lane.c.problem_id,
+        lane.c.tenant,
+        lane.c.destination,
+        lane.c.due_at,
+        lane.c.not_before,
+        lane.c.attempts,
+        lane.c.claim_no,
+        lane.c.parked,
+        lane.c.lease_owner,
+    )
+
+
+def heads(connection: Connection, lane_ids: Iterable[int]) -> dict[int, Message]:
+    """Return the first queued message of each lane that has one."""
+    rows = connection.execute(_HEADS, {"lanes": list(lane_ids)})
+    return {row.lane_id: Message(*row) for row in rows}
+
+
+def latest(now: datetime, *others: datetime | None) -> datetime:
+    """Return the latest of the instants that there are."""
+    return max(now, *(other for other in others if other is not None), now)
+
+
+def _heads() -> Select[Any]:
+    earlier = message.alias("earlier")
+    first = (
+        select(func.min(earlier.c.number))
+        .where(earlier.c.lane_id == message.c.lane_id, text("earlier.state = 'queued'"))
+        .scalar_subquery()
+    )
+    return (
+        select(
+            message.c.id,
+            message.c.lane_id,
+            lane.c.problem_id,
+            lane.c.tenant,
+            lane.c.destination,
+            message.c.number,
+            message.c.uuid,
+            message.c.kind,
+            message.c.subject,
+            message.c.conversation_id,
+            message.c.body,
+            message.c.body_version,
+            message.c.not_before,
+            message.c.attempts,
+            message.c.first_attempt,
+            message.c.unknown,
+            message.c.log,
+        )
+        .select_from(message.join(lane))
+        .where(
+            message.c.lane_id.in_(bindparam("lanes", expanding=True)),
+            message.c.number == first,
+            QUEUED,
+        )
+    )
+
+
+# Built once: to put a statement together takes longer than the database needs for it.
+_HEADS = _heads()
