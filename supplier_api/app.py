@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,12 +22,12 @@ from supplier_api.decisions.inventory import CsvInventory, TimedInventory
 from supplier_api.decisions.model import Outcome
 from supplier_api.decisions.plugins import Plugins
 from supplier_api.delivery.backoffice import BackOfficeCourier
-from supplier_api.delivery.carrier import Destination
 from supplier_api.delivery.deliberate import Deliberate
 from supplier_api.delivery.destinations import Destinations, try_token
 from supplier_api.delivery.dispatch import Dispatcher
 from supplier_api.delivery.follower import ClockDoor, FollowingGateway
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
+from supplier_api.delivery.model import Destination
 from supplier_api.delivery.reply import Reply
 from supplier_api.delivery.retry import Policy as RetryPolicy
 from supplier_api.delivery.scheduler import Scheduler
@@ -240,7 +241,10 @@ def _gateway(
     )
 
     def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        progress.kci_taken(uow, Taken(message.problem_id, message.kind, message.subject))
+        progress.kci_taken(uow, _taken(message))
+
+    def concerns(uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
+        return progress.concerned(uow, [_taken(message) for message in messages])
 
     def not_found(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
         progress.kci_unknown(uow, message.problem_id)
@@ -254,7 +258,12 @@ def _gateway(
         pass_dead_letters=settings.delivery.pass_dead_letters,
         on_delivered=taken,
         on_not_found=not_found,
+        concerns=concerns,
     )
+
+
+def _taken(message: Message) -> Taken:
+    return Taken(message.problem_id, message.kind, message.subject)
 
 
 def _sessions(settings: Settings) -> Sessions:

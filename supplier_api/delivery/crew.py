@@ -35,23 +35,41 @@ class Crew(Generic[Job]):
         self._when_done = when_done
         self._clock = clock
         self._patience = patience
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)  # a job waits, or we stop
+        self._idle = threading.Condition(lock)  # no job is in hand
         self._waiting: deque[Job] = deque()
         self._busy: dict[int, tuple[Job, float]] = {}
         self._hired = 0
+        self._last_done: float | None = None
         self._stopping = False
 
-    def hand(self, job: Job) -> None:
-        """Have a thread do `job` as soon as one is free."""
+    def hand(self, job: Job, *, first: bool = False) -> bool:
+        """Have a thread do `job` as soon as one is free; `first`: before those that wait.
+
+        Returns whether that will be: not once the crew is stopping.
+        """
         with self._changed:
-            self._waiting.append(job)
+            if self._stopping:
+                return False
+            (self._waiting.appendleft if first else self._waiting.append)(job)
             self._hire()
             self._changed.notify()
+            return True
 
     def free(self) -> int:
         """Return how many threads have nothing to do and nothing waiting for them."""
         with self._changed:
             return max(0, self._size - len(self._busy) - len(self._waiting))
+
+    def waiting(self) -> int:
+        """Return how many jobs wait for a thread."""
+        return len(self._waiting)
+
+    def moves(self, seconds: float) -> bool:
+        """Tell whether a job was done within the last so many seconds."""
+        done = self._last_done
+        return done is not None and self._clock.monotonic() - done <= seconds
 
     def in_hand(self) -> list[Job]:
         """Return the jobs that are being worked on or wait for a thread."""
@@ -67,6 +85,7 @@ class Crew(Generic[Job]):
                 log.error("thread.given-up", crew=self._name, seconds=self._patience)
                 del self._busy[key]
                 self._hired -= 1
+            self._idle.notify_all()
             self._hire()
 
     def stop(self) -> list[Job]:
@@ -76,12 +95,13 @@ class Crew(Generic[Job]):
             left = list(self._waiting)
             self._waiting.clear()
             self._changed.notify_all()
+            self._idle.notify_all()
         return left
 
     def join(self, seconds: float) -> bool:
         """Wait up to `seconds` until no job is in hand; return whether that is so."""
         with self._changed:
-            return self._changed.wait_for(
+            return self._idle.wait_for(
                 lambda: not self._busy and not self._waiting, max(0.0, seconds)
             )
 
@@ -116,5 +136,7 @@ class Crew(Generic[Job]):
         """Note the end of a job; return whether the thread still belongs to the crew."""
         with self._changed:
             belongs = self._busy.pop(me, None) is not None
-            self._changed.notify_all()
+            self._last_done = self._clock.monotonic()
+            if not self._busy and not self._waiting:
+                self._idle.notify_all()
             return belongs

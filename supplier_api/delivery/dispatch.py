@@ -2,12 +2,15 @@
 
 import threading
 from datetime import timedelta
+from enum import Enum
 
 from supplier_api.chance import Chance
 from supplier_api.clock import MachineClock
-from supplier_api.delivery.carrier import Carrier, Destination, Hold
+from supplier_api.delivery.carrier import Carrier
 from supplier_api.delivery.crew import Crew
+from supplier_api.delivery.gathering import Gathering
 from supplier_api.delivery.loop import LOOK_EVERY, Loop
+from supplier_api.delivery.model import Destination, Hold
 from supplier_api.observability import get_logger
 from supplier_api.store import Store, StoreUnavailable
 from supplier_api.store.claims import Fenced
@@ -15,14 +18,24 @@ from supplier_api.store.wakeup import Bell
 
 # Lanes may be due that we cannot take now, locked by others or too many that failed before.
 LOOK_AGAIN = 0.05  # seconds
+# Lanes are claimed ahead of free threads only while a thread has come free so lately.
+FLOWS = 1.0  # seconds
 log = get_logger(__name__)
+
+
+class Settlement(Enum):
+    """A thread's other job, beside sending: to settle what waits for it."""
+
+    DUE = "due"
 
 
 class Dispatcher:
     """Delivers to one destination, with threads of its own.
 
-    It claims at most twice as many lanes as threads are free, so that no claim waits long. Lanes
-    whose last attempt failed use at most a quarter of the threads: they may fail slowly again.
+    Its threads send, and whoever has nobody before it settles what all of them have sent. It holds
+    at most twice as many lanes as it has threads, and while no thread comes free, twice as many as
+    are free, so that no claim waits long. Lanes whose last attempt failed use at most a quarter of
+    the threads: they may fail slowly again.
     """
 
     def __init__(
@@ -43,11 +56,15 @@ class Dispatcher:
         self._lease = lease
         self._stopping = threading.Event()
         self._carrier = Carrier(destination, store, clock, chance, lease, self._stopping)
-        self._crew: Crew[Hold] = Crew(
+        self._gathering = Gathering(clock)
+        self._bell = bell
+        # Whether more lanes were due than we could claim.
+        self._more = False
+        self._crew: Crew[Hold | Settlement] = Crew(
             f"to-{destination.name}",
             destination.threads,
-            self._carrier.carry,
-            bell.ring,
+            self._work,
+            self._thread_is_free,
             clock,
             patience=lease,
         )
@@ -64,11 +81,11 @@ class Dispatcher:
         """
         self._stopping.set()
         self._loop.stop(seconds)
-        for hold in self._crew.stop():
-            try:
-                self._carrier.give_back(hold)
-            except (Fenced, StoreUnavailable) as error:
-                log.warning("lane.not-given-back", error=type(error).__name__)
+        for job in self._crew.stop():
+            if isinstance(job, Hold):
+                self._give_back(job)
+            else:
+                self._settle()
 
     def finish(self, seconds: float) -> bool:
         """Wait up to `seconds` for what is being sent; return whether all of it is settled."""
@@ -81,20 +98,26 @@ class Dispatcher:
     def turn(self) -> float:
         """Claim what is due, as far as there are threads; return seconds until the next look."""
         self._crew.replace_stuck()
+        if self._gathering.deserted(self._lease):
+            self._crew.hand(Settlement.DUE, first=True)
         limit, failed = self._room()
         if limit == 0:
             return LOOK_EVERY
-        left = self._seconds_until_due()
-        if left > 0:
-            return left
-        self._claim(limit, failed)
-        return max(self._seconds_until_due(), LOOK_AGAIN)
+        if not self._more:
+            left = self._seconds_until_due()
+            if left > 0:
+                return left
+        self._more = self._claim(limit, failed) == limit
+        return LOOK_AGAIN if self._more else max(self._seconds_until_due(), LOOK_AGAIN)
 
     def _room(self) -> tuple[int, int]:
         """Return how many lanes to claim at most, and how many of them after a failure."""
+        holds = [job for job in self._crew.in_hand() if isinstance(job, Hold)]
+        flows = self._crew.moves(FLOWS)
+        limit = 2 * self._to.threads - len(holds) if flows else 2 * self._crew.free()
         quarter = max(1, self._to.threads // 4)
-        failed = sum(1 for hold in self._crew.in_hand() if hold.claim.attempts > 0)
-        return 2 * self._crew.free(), max(0, quarter - failed)
+        failed = sum(1 for hold in holds if hold.claim.attempts > 0)
+        return max(0, limit), max(0, quarter - failed)
 
     def _seconds_until_due(self) -> float:
         due_at = self._store.read(lambda uow: uow.lanes.next_due(self._to.name))
@@ -102,7 +125,8 @@ class Dispatcher:
             return LOOK_EVERY
         return (due_at - self._clock.now()).total_seconds()
 
-    def _claim(self, limit: int, failed: int) -> None:
+    def _claim(self, limit: int, failed: int) -> int:
+        """Claim lanes and hand them to the threads; return how many."""
         now, ends = self._clock.now(), self._clock.monotonic() + self._lease
         claims = self._store.write(
             lambda uow: uow.lanes.claim(
@@ -115,4 +139,39 @@ class Dispatcher:
             )
         )
         for claim in claims:
-            self._crew.hand(Hold(claim, ends))
+            if not self._crew.hand(Hold(claim, ends)):
+                self._give_back(Hold(claim, ends))
+        return len(claims)
+
+    def _thread_is_free(self) -> None:
+        """Have more claimed in time: before the threads run out of work."""
+        if self._crew.waiting() <= self._to.threads // 2:
+            self._bell.ring()
+
+    def _work(self, job: Hold | Settlement) -> None:
+        """Do a thread's job."""
+        if isinstance(job, Hold):
+            sent = self._carrier.send(job)
+            if sent is None or not self._gathering.bring(sent):
+                return
+        self._settle()
+
+    def _settle(self) -> None:
+        """Settle what waits. What is brought meanwhile is left to the next free thread."""
+        more = True
+        while more:
+            settled = self._carrier.settler.settle(self._gathering.take())
+            for hold in settled.following:
+                if not self._crew.hand(hold, first=True):
+                    self._give_back(hold)
+            if settled.pause:
+                threading.Event().wait(settled.pause)
+            more = self._gathering.leave(settled.again)
+            if more and self._crew.hand(Settlement.DUE, first=True):
+                return
+
+    def _give_back(self, hold: Hold) -> None:
+        try:
+            self._carrier.give_back(hold)
+        except (Fenced, StoreUnavailable) as error:
+            log.warning("lane.not-given-back", error=type(error).__name__)

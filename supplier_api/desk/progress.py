@@ -1,6 +1,6 @@
 """What the back office says about a problem, and what the gateway has taken."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -115,6 +115,15 @@ class Progress:
             self.apply(uow, problem_id, event)
         for later in answer.later:
             self._keep(uow, problem_id, later)
+
+    def concerned(self, uow: UnitOfWork, taken: Sequence[Taken]) -> set[int]:
+        """Return the problems for which kci_taken has something to note, without a lock.
+
+        Whatever it is of the others will still be so: what KCIs tell is only ever told once, and a
+        doubt that arises while we look is one that came after the KCI.
+        """
+        resolved = {each.problem_id for each in taken if each.reason == ReasonCode.RESOLVED}
+        return resolved | uow.problems.untold([each.problem_id for each in taken])
 
     def kci_taken(self, uow: UnitOfWork, taken: Taken) -> None:
         """Note that the gateway took a KCI: it knows the problem, and a closure now counts."""

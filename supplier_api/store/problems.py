@@ -1,6 +1,6 @@
 """Service problems, as rows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -98,6 +98,22 @@ class Problems:
         if row is None:
             raise Gone(f"problem {problem_id} is no longer stored")
         return _problem(row)
+
+    def lock_free(self, problem_ids: Collection[int]) -> set[int]:
+        """Lock the rows but for those that others hold locked, waiting for none; return which."""
+        if not problem_ids:
+            return set()
+        query = select(_t.id).where(_t.id.in_(problem_ids)).order_by(_t.id)
+        if self._locking:
+            query = query.with_for_update(skip_locked=True)
+        return set(self._connection.execute(query).scalars())
+
+    def untold(self, problem_ids: Collection[int]) -> set[int]:
+        """Return those of which a KCI that is taken tells something: a doubt, or our reference."""
+        query = select(_t.id).where(
+            _t.id.in_(problem_ids), _t.doubtful.is_(True) | _t.reference_known.is_(False)
+        )
+        return set(self._connection.execute(query).scalars())
 
     def get(self, problem_id: int) -> ServiceProblem:
         """Read a problem without a lock."""
