@@ -6,6 +6,7 @@ reads from it; shutting the connection down does.
 """
 
 import contextlib
+import math
 import socket
 import threading
 from collections.abc import Iterator
@@ -86,6 +87,8 @@ class Watchdog:
         self._changed = threading.Condition()
         self._calls: set[Call] = set()
         self._stopping = False
+        # Up to when the thread sleeps: only a call that ends sooner has to wake it.
+        self._looks_at = math.inf
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def start(self) -> None:
@@ -109,7 +112,8 @@ class Watchdog:
         call = Call(self._clock, seconds)
         with self._changed:
             self._calls.add(call)
-            self._changed.notify()
+            if call.ends < self._looks_at:
+                self._changed.notify()
         token = _current.set(call)
         try:
             yield call
@@ -125,4 +129,5 @@ class Watchdog:
                 for call in [call for call in self._calls if call.left() == 0]:
                     self._calls.discard(call)
                     call.cut()
+                self._looks_at = min((call.ends for call in self._calls), default=math.inf)
                 self._changed.wait(min((call.left() for call in self._calls), default=None))
