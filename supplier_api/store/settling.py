@@ -80,7 +80,8 @@ class Settling(LaneWork):
         missing = [lane_id for lane_id in ours if lane_id not in rows]
         numbers = {lane_id: row.claim_no for lane_id, row in rows.items()}
         if missing:
-            numbers |= dict(self._connection.execute(_CLAIM_NUMBERS, {"lanes": missing}).t)
+            read = self._connection.execute(_CLAIM_NUMBERS, {"lanes": missing})
+            numbers |= {row.id: row.claim_no for row in read}
         lost = frozenset(each for each, number in ours.items() if numbers.get(each) != number)
         return Held({each: row for each, row in rows.items() if each not in lost}, lost)
 

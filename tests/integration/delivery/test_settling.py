@@ -1,0 +1,379 @@
+"""What came of many attempts, written in one transaction; and what concerns only one of them."""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, event
+from structlog.testing import capture_logs
+
+from supplier_api.chance import SeededChance
+from supplier_api.clock import ManualMachineClock
+from supplier_api.delivery.model import Destination, Hold, Sent
+from supplier_api.delivery.reply import Reply
+from supplier_api.delivery.settler import Settler
+from supplier_api.store import Store, StoreUnavailable, UnitOfWork, tables
+from supplier_api.store.claims import Claim, Message
+from tests.integration.delivery.conftest import (
+    BUSY,
+    PATIENCE,
+    POLICY,
+    REFUSED,
+    TAKEN,
+    RoundMaker,
+    ToldCourier,
+)
+from tests.outbox import DESTINATION, Outbox
+
+LEASE = 45.0
+# On SQLite one transaction writes at a time: nobody else can hold a row.
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+class Desk:
+    """Is told what was taken; some of it concerns it, and some of that it cannot bear."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+        self.unconcerned: set[int] = set()
+        self.unbearable: set[int] = set()
+
+    def taken(self, _uow: UnitOfWork, message: Message, _reply: Reply) -> None:
+        if message.problem_id in self.unbearable:
+            raise ValueError("MARKER")
+        self.told.append(message.problem_id)
+
+    def concerns(self, _uow: UnitOfWork, messages: Sequence[Message]) -> Collection[int]:
+        return {message.problem_id for message in messages} - self.unconcerned
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def settler(store: Store, clock: ManualMachineClock, courier: ToldCourier, desk: Desk) -> Settler:
+    to = Destination(DESTINATION, courier, POLICY, on_delivered=desk.taken, concerns=desk.concerns)
+    return Settler(to, store, clock, SeededChance(1), LEASE, threading.Event())
+
+
+SentMaker = Callable[..., list[Sent]]
+
+
+@pytest.fixture
+def sent(store: Store, clock: ManualMachineClock) -> SentMaker:
+    """Return what claims all lanes that are due, and pretends to have sent the first of each."""
+
+    def send(reply: Reply = TAKEN) -> list[Sent]:
+        now = clock.now()
+
+        def work(uow: UnitOfWork) -> list[Claim]:
+            until = now + timedelta(seconds=LEASE)
+            return uow.lanes.claim(DESTINATION, "me", now, until, limit=50, failed=50)
+
+        claims = sorted(store.write(work), key=lambda claim: claim.problem_id)
+        return [Sent(Hold(claim, clock.monotonic() + LEASE), reply, 3) for claim in claims]
+
+    return send
+
+
+@contextmanager
+def counting(store: Store) -> Iterator[list[str]]:
+    """Yield the list of commits and statements that are made while the block runs."""
+    seen: list[str] = []
+
+    def commit(_connection: object) -> None:
+        seen.append("COMMIT")
+
+    def statement(*arguments: object) -> None:
+        seen.append(str(arguments[2]))
+
+    event.listen(store.engine, "commit", commit)
+    event.listen(store.engine, "before_cursor_execute", statement)
+    yield seen
+    event.remove(store.engine, "commit", commit)
+    event.remove(store.engine, "before_cursor_execute", statement)
+
+
+def test_many_lanes_are_settled_by_as_many_statements_as_one(
+    store: Store, outbox: Outbox, settler: Settler, sent: SentMaker, desk: Desk
+) -> None:
+    counts = []
+    for lanes in (1, 7):
+        problems = [outbox.problem(1, 2) for _ in range(lanes)]
+        desk.unconcerned.update(problems)
+        attempts = sent()
+        with counting(store) as seen:
+            settled = settler.settle(attempts)
+        counts.append(len(seen))
+        assert seen.count("COMMIT") == 1
+        assert [hold.claim.message.number for hold in settled.following] == [2] * lanes
+        for hold in settled.following:
+            settler.settle([Sent(hold, TAKEN, 3)])
+
+    assert counts[0] == counts[1]
+    assert all(outbox.states(problem) == ["delivered"] * 2 for problem in problems)
+    assert all(outbox.lane(problem).lease_owner is None for problem in problems)
+
+
+def test_what_follows_is_claimed_for_another_lease(
+    outbox: Outbox, settler: Settler, sent: SentMaker, clock: ManualMachineClock
+) -> None:
+    problem = outbox.problem(1, 2)
+    attempts = sent()
+    clock.advance(20)
+    (hold,) = settler.settle(attempts).following
+
+    assert hold.lease_ends == clock.monotonic() + LEASE
+    assert outbox.lane(problem).lease_until == clock.now() + timedelta(seconds=LEASE)
+    assert outbox.lane(problem).lease_owner == "me"
+
+
+def test_a_lost_claim_among_them_is_left_alone(
+    store: Store,
+    outbox: Outbox,
+    settler: Settler,
+    sent: SentMaker,
+    clock: ManualMachineClock,
+    desk: Desk,
+) -> None:
+    lost = outbox.problem(1)
+    mine = sent()
+    clock.advance(46)
+    now = clock.now()
+    store.write(
+        lambda uow: uow.lanes.claim(
+            DESTINATION, "other", now, now + timedelta(seconds=45), limit=1, failed=1
+        )
+    )
+    others = [outbox.problem(1) for _ in range(2)]
+    # Its lease on the monotonic scale is not what tells: only the claim's number does.
+    mine = [Sent(Hold(each.hold.claim, clock.monotonic() + LEASE), TAKEN, 3) for each in mine]
+    with capture_logs() as logs:
+        settled = settler.settle([*mine, *sent()])
+
+    assert settled.again == []
+    assert outbox.states(lost) == ["queued"]
+    assert outbox.lane(lost).lease_owner == "other"
+    assert all(outbox.states(problem) == ["delivered"] for problem in others)
+    assert desk.told == others
+    assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["claim.lost"]
+
+
+def test_an_answer_that_the_desk_cannot_bear_fails_by_itself(
+    outbox: Outbox, settler: Settler, sent: SentMaker, desk: Desk
+) -> None:
+    problems = [outbox.problem(1) for _ in range(3)]
+    desk.unbearable.add(problems[1])
+    with capture_logs():
+        settler.settle(sent())
+
+    assert [outbox.states(problem) for problem in problems] == [
+        ["delivered"],
+        ["queued"],
+        ["delivered"],
+    ]
+    (failed,) = outbox.messages(problems[1])
+    assert failed.log[0]["detail"] == "answer not applied: ValueError"
+    assert (failed.attempts, failed.unknown) == (1, True)
+    # What was told in the transaction that was rolled back does not count.
+    assert {problems[0], problems[2]} == set(desk.told)
+
+
+def test_what_was_settled_before_is_not_settled_again(
+    outbox: Outbox, settler: Settler, sent: SentMaker
+) -> None:
+    """As when nobody could say whether a commit had arrived, and the transaction runs again."""
+    twice, once = outbox.problem(1, 2), outbox.problem(1)
+    attempts = sent()
+    settler.settle(attempts[:1])
+    with capture_logs() as logs:
+        settler.settle(attempts)
+
+    assert outbox.states(twice) == ["delivered", "queued"]
+    assert outbox.messages(twice)[0].attempts == 1
+    assert outbox.states(once) == ["delivered"]
+    assert "claim.lost" in [line["event"] for line in logs]
+
+
+def test_a_problem_that_is_gone_takes_only_its_own_message_with_it(
+    store: Store, outbox: Outbox, settler: Settler, sent: SentMaker
+) -> None:
+    gone, other = outbox.problem(1), outbox.problem(1)
+    attempts = sent()
+    lane_id = outbox.lane(gone).id
+
+    def remove(uow: UnitOfWork) -> None:
+        for statement in (
+            delete(tables.message).where(tables.message.c.lane_id == lane_id),
+            delete(tables.lane).where(tables.lane.c.id == lane_id),
+            delete(tables.service_problem).where(tables.service_problem.c.id == gone),
+        ):
+            uow.connection.execute(statement)
+
+    store.write(remove)
+    with capture_logs() as logs:
+        settled = settler.settle(attempts)
+
+    assert settled.again == []
+    assert outbox.states(other) == ["delivered"]
+    assert [line["event"] for line in logs] == ["claim.lost", "message.delivered"] or [
+        line["event"] for line in logs
+    ] == ["message.delivered", "claim.lost"]
+
+
+@on_postgresql
+@pytest.mark.parametrize("held", ["lane", "problem"])
+def test_a_problem_that_others_hold_keeps_no_other_waiting(
+    store: Store, outbox: Outbox, settler: Settler, sent: SentMaker, held: str
+) -> None:
+    locked, other = outbox.problem(1), outbox.problem(1)
+    attempts = sent()
+
+    def settle_meanwhile(uow: UnitOfWork) -> list[Sent]:
+        if held == "lane":
+            uow.lanes.lock(locked, DESTINATION)
+        else:
+            uow.problems.lock(locked)
+        return settler.settle(attempts).again
+
+    again = store.write(settle_meanwhile)
+
+    assert [each.message.problem_id for each in again] == [locked]
+    assert outbox.states(locked) == ["queued"]
+    assert outbox.states(other) == ["delivered"]
+    settler.settle(again)
+    assert outbox.states(locked) == ["delivered"]
+
+
+def test_the_desk_is_told_only_what_concerns_it(
+    outbox: Outbox, settler: Settler, sent: SentMaker, desk: Desk
+) -> None:
+    first, second = outbox.problem(1), outbox.problem(1)
+    desk.unconcerned.add(first)
+    settler.settle(sent())
+
+    assert desk.told == [second]
+    assert outbox.states(first) == outbox.states(second) == ["delivered"]
+
+
+def test_failures_and_dead_letters_among_them_go_their_own_ways(
+    outbox: Outbox, settler: Settler, sent: SentMaker, clock: ManualMachineClock
+) -> None:
+    failing, refused, fine = (outbox.problem(1, 2) for _ in range(3))
+    attempts = sent()
+    replies = [BUSY, REFUSED, TAKEN]
+    with capture_logs():
+        settled = settler.settle(
+            [Sent(each.hold, reply, 3) for each, reply in zip(attempts, replies, strict=True)]
+        )
+
+    assert [hold.claim.problem_id for hold in settled.following] == [fine]
+    assert outbox.states(failing) == ["queued", "queued"]
+    assert outbox.lane(failing).due_at == clock.now() + timedelta(seconds=5)
+    assert outbox.lane(failing).attempts == 1
+    assert outbox.states(refused) == ["refused", "queued"]
+    assert outbox.lane(refused).parked
+
+
+def test_a_message_leaves_only_when_the_one_before_is_settled(
+    outbox: Outbox, make_round: RoundMaker
+) -> None:
+    seen: list[tuple[int, list[str]]] = []
+
+    class Looking:
+        def send(self, message: Message, _seconds: float) -> Reply:
+            seen.append((message.number, outbox.states(message.problem_id)[: message.number - 1]))
+            return TAKEN
+
+    for _ in range(6):
+        outbox.problem(1, 2, 3)
+    make_round(courier=Looking(), threads=3).turn()
+
+    assert len(seen) == 18
+    assert all(before == ["delivered"] * (number - 1) for number, before in seen)
+
+
+def test_what_was_sent_and_never_settled_is_sent_again_with_the_same_id(
+    outbox: Outbox, make_round: RoundMaker, clock: ManualMachineClock
+) -> None:
+    """As when the worker dies, or the database stays away, between the answer and our commit."""
+    sent: list[tuple[str, bool]] = []
+    away = [StoreUnavailable("away")]
+
+    class Counting:
+        def send(self, message: Message, _seconds: float) -> Reply:
+            sent.append((message.uuid, message.unknown))
+            return TAKEN
+
+    def apply(_uow: UnitOfWork, _message: Message, _reply: Reply) -> None:
+        if away:
+            clock.advance(46)
+            raise away.pop()
+
+    problem = outbox.problem(1)
+    round_ = make_round(courier=Counting(), on_delivered=apply)
+    with capture_logs() as logs:
+        round_.turn()
+    assert [line["event"] for line in logs] == ["message.not-settled"]
+    assert outbox.states(problem) == ["queued"]
+    round_.turn()
+
+    (message,) = outbox.messages(problem)
+    assert sent == [(message.uuid, False), (message.uuid, True)]
+    assert message.state == "delivered"
+
+
+def test_while_the_database_is_away_for_a_moment_nothing_is_sent_twice(
+    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker
+) -> None:
+    away = [StoreUnavailable("away")]
+
+    def apply(_uow: UnitOfWork, _message: Message, _reply: Reply) -> None:
+        if away:
+            raise away.pop()
+
+    problem = outbox.problem(1, 2)
+    make_round(on_delivered=apply).turn()
+
+    assert courier.numbers(problem) == [1, 2]
+    assert outbox.states(problem) == ["delivered", "delivered"]
+
+
+def test_nothing_is_claimed_ahead_while_no_thread_comes_free(
+    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+) -> None:
+    round_ = make_round(threads=2)
+    outbox.problem(1)
+    round_.turn()
+    hanging = [outbox.problem(1) for _ in range(2)]
+    for problem in hanging:
+        courier.hold_up(problem)
+    round_.dispatcher.turn()
+    assert all(courier.entered.acquire(timeout=PATIENCE) for _ in range(3))
+    later = [outbox.problem(1) for _ in range(4)]
+    clock.advance(2)
+    round_.dispatcher.turn()
+    assert all(outbox.lane(problem).lease_owner is None for problem in later)
+    courier.let_go.set()
+    assert round_.dispatcher.finish(PATIENCE)
+
+
+def test_no_more_than_twice_as_many_lanes_as_threads_are_in_hand(
+    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker
+) -> None:
+    round_ = make_round(threads=2)
+    outbox.problem(1)
+    round_.turn()
+    hanging = [outbox.problem(1) for _ in range(6)]
+    for problem in hanging:
+        courier.hold_up(problem)
+    for _ in range(3):
+        round_.dispatcher.turn()
+
+    assert sum(outbox.lane(problem).lease_owner is not None for problem in hanging) == 4
+    courier.let_go.set()
+    assert round_.dispatcher.finish(PATIENCE)
