@@ -29,9 +29,10 @@ check:  ## ruff, mypy --strict, import-linter, the wire contract
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_contract.py
 
-bench:  ## measure the start of the whole chain
+# ONLY="creates start" measures only these; SOAK=600 ROWS=1000000 take their time.
+bench:  ## measure how fast we are, into docs/performance.md
 	@$(SETUP) --quiet
-	@$(BIN)/python scripts/bench.py
+	@$(BIN)/python -m scripts.bench $(ONLY) $(if $(SOAK),--soak $(SOAK)) $(if $(ROWS),--rows $(ROWS))
 
 image:  ## build the container image supplier_api
 	docker build -t supplier_api .

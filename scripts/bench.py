@@ -1,57 +1,68 @@
-"""Measures how long the whole chain takes from its start until it is ready: `make bench`.
+"""Measures how fast the supplier is, and writes it to docs/performance.md: `make bench`.
 
-    python scripts/bench.py [RUNS]
+    python -m scripts.bench [NAME ...] [--seconds N] [--rounds N] [--rows N] [--soak SECONDS]
 
-Starts `supplier-api run --no-sample` in an empty data folder and on free ports, RUNS times (5),
-and prints the shortest, the median and the longest time. Each run is a process of its own; the
-first one also fills the caches of the operating system, and is counted like the others.
+Everything that is compared is measured in the same run and in turns. Without a NAME everything is
+measured; the sections of the page that were not measured stay as they are.
 """
 
-import os
-import platform
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
+import argparse
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
-RUNS = 5
+from scripts.benchmarks import chain, creates
+from scripts.benchmarks.common import ROOT, Options, Section, machine
+
+PAGE = ROOT / "docs" / "performance.md"
+# In the order of the page.
+MEASUREMENTS: Mapping[str, Callable[[Options], Section]] = {
+    "creates": creates.measure,
+    "chain": chain.measure,
+}
+HEAD = """# Performance
+
+Written by `make bench`, which measures everything in turns in one run. Absolute figures belong to
+the machine; the ratios should hold on others. No test asserts a time.
+"""
 
 
 def main() -> None:
-    """Print the figures and the machine."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
-    times = sorted(start_to_ready() for _ in range(runs))
-    print(
-        f"start to ready   {times[0]:.2f} s   {statistics.median(times):.2f} s   {times[-1]:.2f} s"
-        f"   (shortest, median, longest of {runs})"
-    )
-    print(f"on {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
+    """Measure what is asked for, print it, write the page."""
+    names, options = _arguments()
+    for name in names:
+        section = MEASUREMENTS[name](options)
+        print("\n".join([f"## {section.heading}", "", *section.lines, ""]), flush=True)
+        _write(section)
 
 
-def start_to_ready() -> float:
-    """Start the chain, wait for its line READY, stop it; return the seconds until that line."""
-    command = Path(sys.executable).with_name("supplier-api")
-    with tempfile.TemporaryDirectory() as folder:
-        environ = {
-            **os.environ,
-            "SUPPLIER_API_DATA_DIR": folder,
-            "SUPPLIER_API__SERVER__PORT": "0",
-            "SUPPLIER_API__SANDBOX__PORT": "0",
-        }
-        began = time.monotonic()
-        chain = subprocess.Popen(
-            [command, "run", "--no-sample"], env=environ, stdout=subprocess.PIPE, text=True
-        )
-        assert chain.stdout is not None
-        ready = any(line.startswith("READY ") for line in chain.stdout)
-        seconds = time.monotonic() - began
-        chain.terminate()
-        chain.wait()
-    if not ready:
-        sys.exit("the chain did not become ready")
-    return seconds
+def _arguments() -> tuple[list[str], Options]:
+    parser = argparse.ArgumentParser(prog="bench", description="Measure how fast we are.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}")
+    usual = Options()
+    parser.add_argument("--seconds", type=float, default=usual.seconds)
+    parser.add_argument("--rounds", type=int, default=usual.rounds)
+    parser.add_argument("--rows", type=int, default=usual.rows)
+    parser.add_argument("--soak", type=float, default=usual.soak)
+    given = parser.parse_args()
+    if unknown := set(given.names) - set(MEASUREMENTS):
+        parser.error(f"no measurement {', '.join(sorted(unknown))}")
+    options = Options(given.seconds, given.rounds, given.rows, given.soak)
+    return given.names or list(MEASUREMENTS), options
+
+
+def _write(section: Section) -> None:
+    """Put the section into the page, in its place if it was there."""
+    parts = _parts(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+    when = datetime.now(UTC).strftime("%Y-%m-%d")
+    parts[section.heading] = "\n".join([*section.lines, "", f"*{machine()}; {when}.*"])
+    text = "\n".join([HEAD, *(f"## {name}\n\n{body}\n" for name, body in parts.items())])
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def _parts(page: str) -> dict[str, str]:
+    pieces = re.split(r"^## (.*)\n", page, flags=re.MULTILINE)[1:]
+    return {name: body.strip() for name, body in zip(pieces[::2], pieces[1::2], strict=True)}
 
 
 if __name__ == "__main__":

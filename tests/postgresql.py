@@ -5,7 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import psycopg
 NAMED = "TEST_POSTGRESQL_URL"
 INSTALL = ["apt-get", "install", "-y", "--no-install-recommends", "postgresql"]
 # Nothing here has to outlive a power cut.
-FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"]
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 
 
 class NoServer(Exception):
@@ -22,8 +22,11 @@ class NoServer(Exception):
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """Yield the URL of a server on which databases may be made, as psycopg takes it."""
+def server(settings: Sequence[str] = FAST) -> Iterator[str]:
+    """Yield the URL of a server on which databases may be made, as psycopg takes it.
+
+    `settings` are those of a server that is started here.
+    """
     named = os.environ.get(NAMED)
     if named:
         yield named.replace("postgresql+psycopg://", "postgresql://")
@@ -36,7 +39,7 @@ def server() -> Iterator[str]:
         _call(
             [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"], user
         )
-        options = ["listen_addresses=", f"unix_socket_directories={folder}", *FAST]
+        options = ["listen_addresses=", f"unix_socket_directories={folder}", *settings]
         control = [str(programs / "pg_ctl"), "-D", str(data), "-w"]
         flags = " ".join(f"-c '{option}'" for option in options)
         _call([*control, "-l", str(folder / "log"), "-o", flags, "start"], user)

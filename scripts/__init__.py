@@ -1,0 +1,1 @@
+"""Development helpers, each run by a target of the Makefile."""

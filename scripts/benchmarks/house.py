@@ -1,0 +1,159 @@
+"""A supplier as in production, in a folder of its own: settings, rule book, services, requests."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+from scripts.benchmarks.common import (
+    HOST,
+    ROOT,
+    SERVER_CORES,
+    clean_environment,
+    free_port,
+    running,
+    supplier_api,
+    wait_for,
+)
+
+SERVICES = 20_000
+# Ids of the requests: all of the same length, so that the requests are.
+FIRST_ID = 1_000_000_000
+SECRETS = {
+    "GATEWAY__CLIENT_SECRET": "bench-supplier",
+    "ACCESS__CLIENTS__GATEWAY__SECRET": "bench-gateway",
+    "ACCESS__CLIENTS__BACK_OFFICE__SECRET": "bench-back-office",
+}
+# The supplied book has nine rules about a new problem.
+TENTH_RULE = """
+  - id: no-voice
+    description: Trouble with voice is not ours.
+    applies_to: [problem]
+    when: '"SERVICE_AFFECTED" in request.characteristicsByName
+      && request.characteristicsByName["SERVICE_AFFECTED"] == "voice"'
+    then: defer
+"""
+CONTACT = {"name": "John Smith", "email": "john@smith.com", "phoneNumber": "01234 567890"}
+BODY = {
+    "id": "@id@",
+    "problemType": "STABILITY",
+    "problemText": "The service keeps dropping between 6pm and 9pm every evening.",
+    "serviceId": "@service@",
+    "serviceSpecification": {"id": "ftthl2r"},
+    "address": {"id": "200004033694", "type": "UPRN"},
+    "serviceTestId": 23467,
+    "serviceTestReference": "TEST_233827673",
+    "characteristics": [
+        {"name": "END_USER_CPE", "value": "Zyzel DX3301"},
+        {"name": "SERVICE_HAS_WORKED", "value": "true"},
+        {"name": "SERVICE_LAST_WORKED", "value": "2026-01-05T12:00:00.000Z"},
+    ],
+    "primaryContact": CONTACT,
+    "secondaryContact": CONTACT,
+    "appointmentReservationId": 345,
+    "appointmentReservationReference": "A234X",
+    "hazards": "Hazardous materials stored on site, ask at the gate before the works are entered.",
+    "onSiteRestrictions": "Restricted access: a pass is given out at the gate from 8am to 4pm.",
+    "notes": "The router was restarted twice and the cable replaced, with no lasting effect.",
+}
+
+
+@dataclass(frozen=True)
+class House:
+    """An installation: its folder, the environment of its commands, and the port it serves."""
+
+    folder: Path
+    environ: dict[str, str]
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Return the address of the web server."""
+        return f"http://{HOST}:{self.port}"
+
+    def call(self, *words: str) -> str:
+        """Run a command of the supplier to its end, and return what it says."""
+        words = tuple(supplier_api(*words))
+        return subprocess.check_output(words, env=self.environ, cwd=ROOT, text=True)
+
+    @contextmanager
+    def serving(self, cores: frozenset[int] = SERVER_CORES) -> Iterator[subprocess.Popen[bytes]]:
+        """Serve on `cores` while the block runs."""
+        with running(supplier_api("serve"), self.environ, cores) as process:
+            wait_for(f"{self.url}/health/ready")
+            yield process
+
+    def request(self) -> str:
+        """Return a request for a problem, with a token, as Aim takes it; the house must serve."""
+        form = urlencode(
+            {
+                "grant_type": "client_credentials",
+                "client_id": "gateway",
+                "client_secret": SECRETS["ACCESS__CLIENTS__GATEWAY__SECRET"],
+            }
+        )
+        asked = Request(f"{self.url}/oauth2/token", form.encode(), method="POST")  # noqa: S310
+        with urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own server
+            token: str = json.load(answer)["access_token"]
+        return post("/service-problems", BODY, {"Authorization": f"Bearer {token}"})
+
+
+def make_house(folder: Path, database: str | None = None, port: int | None = None) -> House:
+    """Make an installation in `folder` and upgrade its database (SQLite, unless one is named)."""
+    config = folder / "config"
+    config.mkdir(parents=True)
+    (config / "rules.yaml").write_text(_book(), encoding="utf-8")
+    (config / "services.csv").write_text("\n".join(_services()), encoding="utf-8")
+    port = port or free_port()
+    settings = {
+        "SERVER__PORT": str(port),
+        "GATEWAY__KCI_URL": f"http://{HOST}:9/kcis",
+        "GATEWAY__TOKEN_URL": f"http://{HOST}:9/token",
+        "GATEWAY__CLIENT_ID": "supplier",
+        "DATABASE__URL": database or f"sqlite:///{folder}/supplier.db",
+        **SECRETS,
+    }
+    environ = {
+        **clean_environment(),
+        **{f"SUPPLIER_API__{name}": value for name, value in settings.items()},
+        "SUPPLIER_API_PROFILE": "production",
+        "SUPPLIER_API_CONFIG_DIR": str(config),
+        "SUPPLIER_API_DATA_DIR": str(folder),
+    }
+    house = House(folder, environ, port)
+    house.call("db", "upgrade")
+    return house
+
+
+def post(path: str, body: object, headers: dict[str, str] | None = None) -> str:
+    """Return a whole request with `body` as JSON, as Aim takes it (see `_filled`)."""
+    text = json.dumps(body).replace("%", "%%")
+    text = text.replace('"@id@"', "%(id)d").replace("@service@", "SI%(service)013d")
+    length = len((text % {"id": FIRST_ID, "service": 0}).encode())
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"Host: {HOST}",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+        "X-Request-ID: 1b1fab0a-7cb9-4bd4-8a0b-%(id)d",
+        "X-Conversation-ID: 57a1a5b0-6ed1-4be5-8bd8-%(id)d",
+        "Tenant: TENANT%(tenant)d",
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+    ]
+    return "\r\n".join([*lines, "", text])
+
+
+def _book() -> str:
+    supplied = (ROOT / "config" / "rules.yaml").read_text(encoding="utf-8")
+    return supplied + TENTH_RULE
+
+
+def _services() -> Iterator[str]:
+    head, _ = (ROOT / "config" / "services.csv").read_text(encoding="utf-8").split("\n", 1)
+    yield head
+    for number in range(SERVICES):
+        yield f"SI{number:013d},ftthl2r,FTTH,live,200004033694,UPRN,,false"

@@ -1,0 +1,131 @@
+"""A load generator: one thread, raw sockets, HTTP/1.1 connections that stay open.
+
+Reads an Aim (common.py) as JSON from standard input, calls for so many seconds, and writes a Load
+as JSON. It knows just enough HTTP for a server that states the length of each body.
+"""
+
+import json
+import selectors
+import socket
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from scripts.benchmarks.common import HOST, Aim, Load, pin
+
+PERCENTS = (50, 95, 99, 100)
+LATEST = 30.0  # seconds after which an answer that is missing ends the measurement
+
+
+@dataclass(eq=False)
+class Connection:
+    """One connection, and the request that waits for its answer on it."""
+
+    socket: socket.socket
+    due: float = 0.0
+    received: bytearray = field(default_factory=bytearray)
+
+
+class Generator:
+    """Keeps all connections of an Aim busy, or as busy as its rate asks for."""
+
+    def __init__(self, aim: Aim) -> None:
+        """Connect."""
+        self._aim = aim
+        self._template = aim.request.encode()
+        self._next = aim.first
+        self._statuses: Counter[str] = Counter()
+        self._seconds: list[float] = []
+        self._selector = selectors.DefaultSelector()
+        self._idle = [self._connect() for _ in range(aim.connections)]
+        self._busy = 0
+
+    def run(self) -> Load:
+        """Call until the time is over and every answer has come."""
+        began = time.perf_counter()
+        ends = began + self._aim.seconds
+        while True:
+            now = time.perf_counter()
+            if now < ends:
+                self._send_due(began, now)
+            elif not self._busy:
+                break
+            elif now > ends + LATEST:
+                raise TimeoutError(f"{self._busy} requests were never answered")
+            for key, _ in self._selector.select(self._patience(began, now)):
+                self._receive(key.data)
+        return self._result(time.perf_counter() - began)
+
+    def _connect(self) -> Connection:
+        connection = Connection(socket.create_connection((HOST, self._aim.port)))
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+        return connection
+
+    def _due(self, began: float) -> float:
+        """Return when the next request is to leave."""
+        if self._aim.rate is None:
+            return 0.0
+        return began + (self._next - self._aim.first) / self._aim.rate
+
+    def _patience(self, began: float, now: float) -> float:
+        if self._aim.rate is None or not self._idle:
+            return 1.0
+        return max(0.0, min(1.0, self._due(began) - now))
+
+    def _send_due(self, began: float, now: float) -> None:
+        while self._idle and (due := self._due(began)) <= now:
+            connection = self._idle.pop()
+            connection.due = due or time.perf_counter()
+            connection.socket.sendall(self._request())
+            self._busy += 1
+
+    def _request(self) -> bytes:
+        number = self._next
+        self._next += 1
+        services = self._aim.services
+        values: dict[bytes, int] = {
+            b"id": number,
+            b"service": number % services,
+            b"tenant": number // services,
+        }
+        return self._template % values
+
+    def _receive(self, connection: Connection) -> None:
+        data = connection.socket.recv(65536)
+        if not data:
+            raise ConnectionError("the server closed a connection")
+        connection.received += data
+        head, found, body = connection.received.partition(b"\r\n\r\n")
+        if not found or len(body) < _length(head):
+            return
+        self._statuses[head[9:12].decode()] += 1
+        self._seconds.append(time.perf_counter() - connection.due)
+        connection.received.clear()
+        self._busy -= 1
+        self._idle.append(connection)
+
+    def _result(self, seconds: float) -> Load:
+        ordered = sorted(self._seconds)
+        last = len(ordered) - 1
+        shares = {str(p): round(ordered[last * p // 100] * 1000, 2) for p in PERCENTS}
+        return Load(len(ordered) / seconds, len(ordered), dict(self._statuses), shares)
+
+
+def _length(head: bytearray) -> int:
+    found = head.lower().partition(b"\r\ncontent-length:")[2]
+    return int(found.partition(b"\r\n")[0] or 0)
+
+
+def main() -> None:
+    """Read the aim, put the load on from the cores that are named, write what came of it."""
+    pin(frozenset(map(int, sys.argv[1:])))()
+    given: dict[str, Any] = json.load(sys.stdin)
+    result = Generator(Aim(**given)).run()
+    json.dump({name: getattr(result, name) for name in Load.__slots__}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
