@@ -11,13 +11,14 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from scripts.benchmarks import chain, creates
+from scripts.benchmarks import chain, creates, kcis
 from scripts.benchmarks.common import ROOT, Options, Section, machine
 
 PAGE = ROOT / "docs" / "performance.md"
 # In the order of the page.
 MEASUREMENTS: Mapping[str, Callable[[Options], Section]] = {
     "creates": creates.measure,
+    "kcis": kcis.measure,
     "chain": chain.measure,
 }
 HEAD = """# Performance

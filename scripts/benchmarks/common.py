@@ -124,7 +124,7 @@ def running(
             cwd=ROOT,
             stdout=log,
             stderr=log,
-            preexec_fn=pin(cores),
+            preexec_fn=pin(cores),  # noqa: PLW1509 - nothing has threads when servers are started
         )
         try:
             yield process

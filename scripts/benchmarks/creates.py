@@ -88,8 +88,8 @@ def measure(options: Options) -> Section:
         [
             "Complete: token verified, schema, a book of ten rules, idempotency; problem,",
             "decision and message stored, `synchronous=FULL`. 16 connections, 1.2 KB body. Median",
-            f"of {options.rounds} rounds of {options.seconds:.0f} s, everything in turns; least and",
-            "most in brackets.",
+            f"of {options.rounds} rounds of {options.seconds:.0f} s, everything in turns; least",
+            "and most in brackets.",
             "",
             *table(["", "requests a second", "ratio"], rows),
             "",
