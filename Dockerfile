@@ -31,8 +31,8 @@ USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080 8090
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
-    CMD ["python", "-m", "supplier_api.cli.health"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
+    CMD ["python", "-m", "supplier_api.health"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["supplier-api"]
 CMD ["run"]

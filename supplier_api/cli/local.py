@@ -10,7 +10,7 @@ from pathlib import Path
 
 from supplier_api.cli import Refused, ports
 from supplier_api.clock import from_wire
-from supplier_api.settings import Settings, load_settings
+from supplier_api.settings import Sandbox, Server, Settings, load_settings
 from supplier_api.settings.derived import base_url
 
 LISTENERS = {"server": "SUPPLIER_API__SERVER__PORT", "sandbox": "SUPPLIER_API__SANDBOX__PORT"}
@@ -52,6 +52,11 @@ def addresses(settings: Settings) -> tuple[str, str]:
     """
     supplier = base_url(settings.server.host, settings.server.port)
     return supplier, base_url(settings.sandbox.host, settings.sandbox.port)
+
+
+def ready_url(server: Server | Sandbox) -> str:
+    """Return where a web server on this machine says whether it is ready."""
+    return f"{base_url(server.host, server.port)}/health/ready"
 
 
 def with_ports(settings: Settings, environ: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:

@@ -20,6 +20,7 @@ from typing import Any
 import click
 import requests
 
+from supplier_api import health
 from supplier_api.chance import SystemChance
 from supplier_api.cli import Refused, local
 from supplier_api.cli.database import prepare_database
@@ -47,7 +48,13 @@ def run(no_sample: bool) -> None:
     settings, environ = local.with_ports(settings, os.environ)
     local.check_alone(settings)
     local.check_ports(settings)
-    with local.alone(settings), _stop_signals() as stopping:
+    # Both from the beginning: whoever waits until all is well waits for both.
+    doors = [local.ready_url(settings.server), local.ready_url(settings.sandbox)]
+    with (
+        local.alone(settings),
+        health.shown(settings.data_dir, "run", doors),
+        _stop_signals() as stopping,
+    ):
         _Run(settings, environ, stopping).go(with_sample=not no_sample)
 
 

@@ -4,8 +4,9 @@ from urllib.parse import urljoin
 
 import click
 
+from supplier_api import health
 from supplier_api.chance import SystemChance
-from supplier_api.cli import Refused, ports
+from supplier_api.cli import Refused, local, ports
 from supplier_api.cli.sandbox_calls import COMMANDS
 from supplier_api.clock import SystemMachineClock
 from supplier_api.observability import configure_logging
@@ -30,7 +31,8 @@ def sandbox(context: click.Context) -> None:
         raise Refused(f"port {port} is in use; set SUPPLIER_API__SANDBOX__PORT")
     try:
         app = create_app(sandbox_config(settings), SystemMachineClock(), SystemChance())
-        serve(app, settings.sandbox.host, settings.sandbox.port)
+        with health.shown(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):
+            serve(app, settings.sandbox.host, settings.sandbox.port)
     except OSError as error:
         raise Refused(str(error)) from None
 

@@ -11,7 +11,8 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from supplier_api import app as parts
-from supplier_api.cli import Refused, ports
+from supplier_api import health
+from supplier_api.cli import Refused, local, ports
 from supplier_api.cli.starting import expected_errors
 from supplier_api.observability import configure_logging, get_logger
 from supplier_api.settings import load_settings
@@ -34,7 +35,7 @@ def serve() -> None:
     if not ports.is_free(server.host, server.port):
         raise Refused(f"port {server.port} is in use; set SUPPLIER_API__SERVER__PORT")
     # As many threads as requests are let in: they wait at our own locks, where their age is known.
-    Granian(
+    granian = Granian(
         "supplier_api.cli.serve:application",
         address=server.host,
         port=server.port,
@@ -45,7 +46,9 @@ def serve() -> None:
         workers_kill_timeout=GRACE,
         log_enabled=False,
         factory=True,
-    ).serve()
+    )
+    with health.shown(settings.data_dir, "serve", [local.ready_url(server)]):
+        granian.serve()
 
 
 def application() -> Flask:

@@ -7,6 +7,7 @@ from types import FrameType
 import click
 
 from supplier_api import app as parts
+from supplier_api import health
 from supplier_api.cli.starting import expected_errors
 from supplier_api.observability import configure_logging
 from supplier_api.settings import load_settings
@@ -30,9 +31,11 @@ def worker() -> None:
     with expected_errors():
         made = parts.build_worker(settings)
     made.start()
-    while not stopping.wait(LOOK_EVERY):
-        if not made.healthy():
-            made.stop(0)
-            # What watches the process starts a new one; the leases are taken over.
-            raise SystemExit(1)
-    made.stop(GRACE)
+    with health.shown(settings.data_dir, "worker") as at_work:
+        while not stopping.wait(LOOK_EVERY):
+            if not made.healthy():
+                made.stop(0)
+                # What watches the process starts a new one; the leases are taken over.
+                raise SystemExit(1)
+            at_work()
+        made.stop(GRACE)

@@ -48,6 +48,8 @@ def own_secrets(
         for path, value in values.items()
         if leaf_at(path).is_secret and value.raw in KNOWN_SECRETS
     }
+    if not known:
+        return {}
     file = settings.data_dir / FILE
     kept, made = _kept(file, sorted(set(known.values())))
     if made:

@@ -68,3 +68,15 @@ def test_one_that_was_set_is_kept(folder: Path) -> None:
 def test_the_documented_ones_can_be_kept(folder: Path) -> None:
     allowed = {**EVERYWHERE, "SUPPLIER_API__SANDBOX__ALLOW_DEFAULT_SECRETS": "true"}
     assert "admin-secret" in secrets(load(folder, **allowed))
+
+
+def test_where_all_are_given_nothing_is_written(folder: Path) -> None:
+    parties = ("TENANTS__TENANT1", "TENANTS__TENANT2", "SUPPLIERS__DUMMY_SUPPLIER")
+    names = [
+        "GATEWAY__CLIENT_SECRET",
+        *(f"ACCESS__CLIENTS__{client}__SECRET" for client in ("GATEWAY", "BACK_OFFICE", "ADMIN")),
+        *(f"SANDBOX__{party}__CLIENT_SECRET" for party in parties),
+    ]
+    given = {f"SUPPLIER_API__{name}": f"own-{name}" for name in names}
+    settings = load(folder, **EVERYWHERE, **given)
+    assert not settings.data_dir.exists()
