@@ -31,7 +31,7 @@ USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080 8090
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s \
     CMD ["python", "-m", "supplier_api.health"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["supplier-api"]

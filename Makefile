@@ -5,10 +5,10 @@ SETUP = "$${PYTHON:-python3}" scripts/setup.py
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench image clean-data
+.PHONY: help setup run test check bench image compose-check compose-up compose-down clean-data
 
 help:  ## show this list
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /|/' | awk -F '|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /|/' | awk -F '|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 setup:  ## put everything into .venv; does nothing when it is current
 	@$(SETUP)
@@ -36,6 +36,17 @@ bench:  ## measure how fast we are, into docs/performance.md
 
 image:  ## build the container image supplier_api
 	docker build -t supplier_api .
+
+compose-check:  ## compose.yaml against its schema; docker compose config and hadolint where they are
+	@$(SETUP) --quiet
+	@$(BIN)/python scripts/check_compose.py
+
+compose-up:  ## start the chain in containers, on PostgreSQL; makes the secrets that are missing
+	@"$${PYTHON:-python3}" scripts/compose_secrets.py
+	docker compose up --build --detach --wait
+
+compose-down:  ## stop and remove those containers; the data stays in their volumes
+	docker compose down
 
 clean-data:  ## remove the data of `make run` (var/)
 	rm -rf var

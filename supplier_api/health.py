@@ -71,7 +71,7 @@ def complaints(data_dir: Path, clock: MachineClock) -> list[str]:
     folder = _folder(data_dir)
     signs = [sign for file in sorted(folder.glob("*.*")) if (sign := _read(file))]
     if not signs:
-        return [f"nothing that runs here says so in {folder}"]
+        return [f"nothing that runs here says so in {folder} (can it be written?)"]
     since = (clock.now() - SILENCE).timestamp()
     silent = [f"{sign.part} is silent" for sign in signs if not sign.urls and sign.touched < since]
     urls = dict.fromkeys(url for sign in signs for url in sign.urls)

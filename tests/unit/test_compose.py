@@ -1,0 +1,155 @@
+"""compose.yaml cannot rot: what it names are our commands, settings and secrets."""
+
+import re
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import pytest
+import yaml
+
+from supplier_api.cli import main, serve, worker
+from supplier_api.settings import Settings, load_settings
+from supplier_api.settings.refusals import KNOWN_SECRETS
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if service["image"] == "supplier_api"]
+IN_THE_CONTAINER = "/run/secrets/"
+SECRETS = runpy.run_path(str(ROOT / "scripts" / "compose_secrets.py"))
+CHECKS = runpy.run_path(str(ROOT / "scripts" / "check_compose.py"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with the secrets that are made for a newcomer."""
+    SECRETS["main"](tmp_path / "secrets")
+    return tmp_path
+
+
+def settings_of(name: str, folder: Path) -> Settings:
+    """Return the settings of a service, its secrets read from where they were made."""
+    said = {
+        key: str(value).replace(IN_THE_CONTAINER, f"{folder}/secrets/")
+        for key, value in SERVICES[name]["environment"].items()
+    }
+    return load_settings({**image_environment(), "SUPPLIER_API_DATA_DIR": str(folder), **said})
+
+
+def image_environment() -> Mapping[str, str]:
+    """Return the settings that the image makes."""
+    text = (ROOT / "Dockerfile").read_text()
+    return dict(re.findall(r"^ +(SUPPLIER_API\w+)=(\S+)", text, re.MULTILINE))
+
+
+def test_it_is_a_compose_file() -> None:
+    assert CHECKS["schema_findings"](COMPOSE) == []
+    assert CHECKS["schema_findings"]({"services": {"web": {"imagination": 1}}}) != []
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_its_settings_are_ours(name: str, folder: Path) -> None:
+    settings = settings_of(name, folder)
+    assert settings.server.host == settings.sandbox.host == "0.0.0.0"
+    for url, server in (
+        (settings.gateway.kci_url, settings.sandbox),
+        (settings.gateway.token_url, settings.sandbox),
+        (settings.sandbox.supplier_url, settings.server),
+    ):
+        assert urlsplit(url).hostname in SERVICES
+        assert urlsplit(url).port == server.port
+
+
+def test_every_secret_is_a_file_of_its_own(folder: Path) -> None:
+    settings = settings_of("web", folder)
+    # Else one would have been made, in one container alone.
+    assert not (folder / "secrets.json").exists()
+    clients = settings.access.clients
+    parties = [*settings.sandbox.tenants.values(), *settings.sandbox.suppliers.values()]
+    found = {client.secret.get_secret_value() for client in clients.values()}
+    found |= {party.client_secret.get_secret_value() for party in parties}
+    assert len(found) == len(clients) + len(parties)
+    assert not found & KNOWN_SECRETS
+    supplier = settings.sandbox.suppliers["DUMMY_SUPPLIER"]
+    assert settings.gateway.client_secret == supplier.client_secret
+
+
+def test_the_database_is_the_one_that_is_started(folder: Path) -> None:
+    url = urlsplit(settings_of("web", folder).database.url)
+    made = SERVICES["postgres"]["environment"]
+    assert url.hostname == "postgres"
+    assert url.username == made["POSTGRES_USER"]
+    assert url.path == f"/{made['POSTGRES_DB']}"
+    assert url.password == (folder / "secrets" / "postgres_password").read_text().strip()
+
+
+def test_the_secrets_named_are_those_that_are_made(folder: Path) -> None:
+    made = {file.name for file in (folder / "secrets").iterdir()}
+    assert set(COMPOSE["secrets"]) == made
+    assert {each["file"] for each in COMPOSE["secrets"].values()} == {
+        f"secrets/{name}" for name in made
+    }
+    for service in SERVICES.values():
+        read = {
+            value.removeprefix(IN_THE_CONTAINER)
+            for value in service["environment"].values()
+            if str(value).startswith(IN_THE_CONTAINER)
+        }
+        assert read == set(service["secrets"])
+
+
+def test_a_secret_that_is_there_stays(folder: Path) -> None:
+    own = folder / "secrets" / "tenant_secret"
+    own.write_text("of-my-own")
+    (folder / "secrets" / "admin_secret").unlink()
+    assert SECRETS["main"](folder / "secrets") == ["admin_secret"]
+    assert own.read_text() == "of-my-own"
+
+
+def test_only_their_owner_reaches_the_secrets_and_containers_can_read_them(folder: Path) -> None:
+    assert (folder / "secrets").stat().st_mode & 0o777 == 0o700
+    modes = {file.stat().st_mode & 0o777 for file in (folder / "secrets").iterdir()}
+    assert modes == {0o644}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_its_commands_are_ours(name: str) -> None:
+    command: click.Command | None = main
+    with click.Context(main) as context:
+        for word in SERVICES[name]["command"]:
+            assert isinstance(command, click.Group)
+            command = command.get_command(context, word)
+    assert command is not None
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_it_is_kept_small(name: str) -> None:
+    service = SERVICES[name]
+    assert service["user"] == re.search(
+        r"^USER (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE
+    ).group(1)  # type: ignore[union-attr]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+    assert int(service["stop_grace_period"].removesuffix("s")) > max(worker.GRACE, serve.GRACE)
+
+
+def test_it_starts_in_order() -> None:
+    healthy, done = "service_healthy", "service_completed_successfully"
+    order = {
+        name: {on: said["condition"] for on, said in service.get("depends_on", {}).items()}
+        for name, service in SERVICES.items()
+    }
+    assert order == {
+        "postgres": {},
+        "migrate": {"postgres": healthy},
+        "web": {"postgres": healthy, "migrate": done},
+        "worker": {"postgres": healthy, "migrate": done},
+        "sandbox": {"web": healthy},
+    }
+    assert [SERVICES[name]["deploy"]["replicas"] for name in ("web", "worker")] == [2, 2]
