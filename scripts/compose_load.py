@@ -16,9 +16,9 @@ Exit code 0, or 1 with what was found. Needs `make compose-up`; takes about a mi
 """
 
 import json
+import os
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,12 +27,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import requests
 
 from supplier_api.chance import SystemChance
 from supplier_api.cli.sample import Tenant
 
 ROOT = Path(__file__).resolve().parent.parent
-GATEWAY = "http://127.0.0.1:8090"
+GATEWAY = f"http://127.0.0.1:{os.environ.get('SANDBOX_PORT', '8090')}"
 CALLERS = 8
 UNSENT = "FAILED_TO_SEND"
 Document = Mapping[str, Any]
@@ -45,6 +46,16 @@ Document = Mapping[str, Any]
 @click.option("--patience", default=240.0, show_default=True, help="Seconds for the last update.")
 def main(problems: int, rate: float, killed: tuple[str, ...], patience: float) -> None:
     """Raise problems, kill, and check."""
+    try:
+        findings = _run(problems, rate, killed, patience)
+    except requests.RequestException as error:
+        raise click.ClickException(f"the sandbox gateway at {GATEWAY}: {error}") from None
+    if findings:
+        raise click.ClickException("\n  ".join(["promises were broken:", *findings]))
+
+
+def _run(problems: int, rate: float, killed: Sequence[str], patience: float) -> list[str]:
+    """Do all of it, and return a line for each promise that was broken."""
     secret = (ROOT / "secrets" / "tenant_secret").read_text(encoding="utf-8").strip()
     tenants = [Tenant(GATEWAY, "tenant", secret, SystemChance()) for _ in range(CALLERS)]
     began = time.monotonic()
@@ -55,7 +66,7 @@ def main(problems: int, rate: float, killed: tuple[str, ...], patience: float) -
     stored = _stored()
     findings = [line for each in seen.values() for line in broken(each, stored.get(each["id"]))]
     _tell(seen, stored)
-    sys.exit("\n".join(["BROKEN:", *findings]) if findings else 0)
+    return findings
 
 
 def broken(seen: Document, stored: Document | None) -> Iterator[str]:

@@ -21,6 +21,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if service["image"] == "supplier_api"]
 IN_THE_CONTAINER = "/run/secrets/"
 SECRETS = runpy.run_path(str(ROOT / "scripts" / "compose_secrets.py"))
+LOAD = runpy.run_path(str(ROOT / "scripts" / "compose_load.py"))
 CHECKS = runpy.run_path(str(ROOT / "scripts" / "check_compose.py"))
 
 
@@ -44,6 +45,14 @@ def image_environment() -> Mapping[str, str]:
     """Return the settings that the image makes."""
     text = (ROOT / "Dockerfile").read_text()
     return dict(re.findall(r"^ +(SUPPLIER_API\w+)=(\S+)", text, re.MULTILINE))
+
+
+def seen(*numbers: int, status: str = "RESOLVED") -> dict[str, Any]:
+    """Return a problem as the gateway shows it after the supplier's updates with these numbers."""
+    updates: list[dict[str, Any]] = [{"sequenceNumber": number} for number in numbers]
+    if numbers:
+        updates[-1]["serviceProblemResolution"] = {}
+    return {"id": 7, "status": status, "updates": [{"information": {}}, *updates]}
 
 
 def test_it_is_a_compose_file() -> None:
@@ -153,3 +162,25 @@ def test_it_starts_in_order() -> None:
         "sandbox": {"web": healthy},
     }
     assert [SERVICES[name]["deploy"]["replicas"] for name in ("web", "worker")] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("shown", "stored", "what"),
+    [
+        (seen(1, 2, 3), {"status": "RESOLVED"}, ""),
+        (seen(status="FAILED_TO_SEND"), None, ""),
+        (seen(1, 2, 3, status="FAILED_TO_SEND"), {"status": "RESOLVED"}, ""),
+        (seen(status="ACKNOWLEDGED"), None, "and not stored"),
+        (seen(1, 3), {"status": "RESOLVED"}, "the updates arrived as [1, 3]"),
+        (seen(1, 3, 2), {"status": "RESOLVED"}, "the updates arrived as [1, 3, 2]"),
+        (seen(1, 2, 2), {"status": "RESOLVED"}, "the updates arrived as [1, 2, 2]"),
+        (seen(1, 2, 3), {"status": "IN_PROGRESS"}, "IN_PROGRESS at the supplier"),
+        (seen(status="IN_PROGRESS"), {"status": "RESOLVED"}, "IN_PROGRESS at the gateway"),
+    ],
+)
+def test_the_load_sees_what_is_lost(
+    shown: dict[str, Any], stored: dict[str, Any] | None, what: str
+) -> None:
+    found = " ".join(LOAD["broken"](shown, stored))
+    assert what in found
+    assert bool(found) == bool(what)
