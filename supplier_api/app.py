@@ -17,8 +17,8 @@ from supplier_api.admin_api.recording import keep_requests, record_calls
 from supplier_api.backoffice.port import load_adapter
 from supplier_api.chance import Chance, SystemChance
 from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock, SystemMachineClock
+from supplier_api.decisions.adapters import limits, load_inventory
 from supplier_api.decisions.book import RuleBook
-from supplier_api.decisions.inventory import CsvInventory, TimedInventory
 from supplier_api.decisions.model import Outcome
 from supplier_api.decisions.plugins import Plugins
 from supplier_api.delivery.backoffice import BackOfficeCourier
@@ -35,6 +35,7 @@ from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.delivery.worker import Worker
 from supplier_api.desk.clockwork import Clockwork, DueTimers, SteppedTimers
+from supplier_api.desk.deciding import Deciding
 from supplier_api.desk.facts import Judge
 from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.intake import Intake
@@ -130,8 +131,7 @@ def build_judge(settings: Settings, office: Office) -> Judge:
     book = RuleBook.load(
         settings.rules.file, settings.profile, plugins, Outcome(settings.rules.fallback)
     )
-    inventory = CsvInventory(settings.inventory.file, any_live=settings.inventory.any_live)
-    return Judge(office, book, TimedInventory(inventory, immediate=True))
+    return Judge(office, book, load_inventory(settings.inventory), limits(settings.inventory))
 
 
 def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
@@ -149,13 +149,14 @@ def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
 
 def _wire(settings: Settings, office: Office) -> Flask:
     app = Flask("supplier_api", static_folder=None)
+    judge = build_judge(settings, office)
     ring = KeyRing(StoredKeys(office), office.machine)
     tokens = Tokens(settings.access, ring, office.machine, office.chance)
     gate = Gate(tokens)
     api = gateway_api.register(
         app,
         gateway_api.Parts(
-            desk=Intake(office, build_judge(settings, office)),
+            desk=Intake(office, judge),
             gate=gate,
             credentials=ClientCredentials(settings.access, tokens),
             ring=ring,
@@ -173,7 +174,7 @@ def _wire(settings: Settings, office: Office) -> Flask:
         spoil_answers(app, parts)
         record_calls(app, parts.recorder, office.machine)
         app.extensions["recorder"] = parts.recorder
-    _add_health(app, office)
+    _add_health(app, office, judge)
     app.extensions["office"] = office
     return app
 
@@ -181,9 +182,17 @@ def _wire(settings: Settings, office: Office) -> Flask:
 def build_worker(settings: Settings, clocks: Clocks | None = None) -> Worker:
     """Return the worker: couriers, timers and what wakes them.
 
-    Raises what build_office raises, and backoffice.port.UnknownAdapter.
+    Raises what build_office and build_judge raise, and backoffice.port.UnknownAdapter.
     """
     office = build_office(settings, clocks)
+    try:
+        return _wire_worker(settings, office)
+    except BaseException:
+        office.store.close()
+        raise
+
+
+def _wire_worker(settings: Settings, office: Office) -> Worker:
     wakeup = Wakeup(office.store.url, office.machine)
     watchdog = Watchdog(office.machine)
     owner = f"{socket.gethostname()}/{os.getpid()}"
@@ -203,7 +212,8 @@ def build_worker(settings: Settings, clocks: Clocks | None = None) -> Worker:
             _back_office(settings, progress),
         )
     ]
-    timers: DueTimers = Timers(office, progress, Incidents(office))
+    deciding = Deciding(office, build_judge(settings, office))
+    timers: DueTimers = Timers(office, progress, Incidents(office), deciding)
     if settings.in_sandbox:
         clockwork = Clockwork(office, _follower(settings, office))
         timers = SteppedTimers(timers, clockwork, office.machine)
@@ -334,7 +344,7 @@ def _retry_policy(settings: Settings) -> RetryPolicy:
     )
 
 
-def _add_health(app: Flask, office: Office) -> None:
+def _add_health(app: Flask, office: Office, judge: Judge) -> None:
     contract = {
         "supplierApi": CONTRACT.supplier_api,
         "supplierUpdatesApi": CONTRACT.supplier_updates,
@@ -349,4 +359,8 @@ def _add_health(app: Flask, office: Office) -> None:
     def ready() -> Response:
         """Answer 200 when the database can be worked with; StoreUnavailable becomes a 503."""
         office.store.read(lambda uow: uow.problems.any())
-        return jsonify(status="ready", contract=contract)
+        # Decisions that are put off are no reason to be sent no more requests.
+        put_off = judge.why_put_off()
+        return jsonify(
+            status="ready", contract=contract, **({"decisionsPutOff": put_off} if put_off else {})
+        )

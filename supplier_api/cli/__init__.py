@@ -20,6 +20,7 @@ COMMANDS = {
     "sandbox": "supplier_api.cli.sandbox:sandbox",
     "problem": "supplier_api.cli.problem:problem",
     "rules": "supplier_api.cli.rules:rules",
+    "maintenance": "supplier_api.cli.maintenance:maintenance",
     "db": "supplier_api.cli.db:db",
     "token": "supplier_api.cli.token:token",
     "config": "supplier_api.cli.config:config",

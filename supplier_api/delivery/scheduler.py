@@ -14,6 +14,8 @@ from supplier_api.store import Store
 from supplier_api.store.wakeup import Bell
 
 BATCH = 100
+# Timers may be due that cannot run now: others of their problem come first.
+LOOK_AGAIN = 0.01  # seconds
 log = get_logger(__name__)
 
 
@@ -61,7 +63,7 @@ class Scheduler:
         if self._timers.run_due(BATCH):
             return 0.0
         until_sweep = self._next_sweep - self._clock.monotonic()
-        return max(0.0, min(until_sweep, self._seconds_until_due()))
+        return max(LOOK_AGAIN, min(until_sweep, self._seconds_until_due()))
 
     def _seconds_until_due(self) -> float:
         due_at = self._timers.next_due()

@@ -117,10 +117,11 @@ class Case:
         """Return how many KCIs the gateway has not taken yet; holds the lane from here on."""
         return self.uow.lanes.undelivered(self._lane().id)
 
-    def finish(self, *, gateway_asked: bool = False) -> None:
+    def finish(self, *, gateway_asked: bool = False, not_before: datetime | None = None) -> None:
         """Store the problem and queue what goes out.
 
-        After a request of the gateway its KCIs wait until the answer has had time to arrive.
+        After a request of the gateway its KCIs wait until the answer has had time to arrive. None
+        leaves earlier than `not_before` (machine time), for one of many that are told alike.
         """
         self.problem.updated = self.now
         orders_from = self.problem.next_order
@@ -132,7 +133,7 @@ class Case:
             for destination in DESTINATIONS:
                 self.uow.lanes.open(self.problem.id, self.problem.tenant, destination)
         if gateway_asked or self._kcis:
-            self._queue_kcis(gateway_asked)
+            self._queue_kcis(gateway_asked, not_before)
         if self._orders:
             self._queue_orders(orders_from)
 
@@ -238,13 +239,15 @@ class Case:
             self._gateway_lane = self.uow.lanes.lock(self.problem.id, GATEWAY)
         return self._gateway_lane
 
-    def _queue_kcis(self, gateway_asked: bool) -> None:
+    def _queue_kcis(self, gateway_asked: bool, spread: datetime | None) -> None:
         lane = self._lane()
         now = self.office.machine.now()
         not_before = lane.not_before
         if gateway_asked:
             not_before = now + self.office.policy.settling
             self.uow.lanes.hold_until(lane, not_before)
+        if spread:
+            not_before = max(spread, not_before or spread)
         for body, subject in zip(self._kcis, self._subjects, strict=True):
             self.uow.lanes.add(
                 lane,

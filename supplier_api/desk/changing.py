@@ -1,13 +1,14 @@
 """Amendments and cancellations: what a tenant asks for a problem under way."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from supplier_api.decisions.model import Decision, Operation, Outcome, Reason
 from supplier_api.desk.case import Case
 from supplier_api.desk.errors import Refused
 from supplier_api.desk.facts import Judge, Outside
+from supplier_api.desk.maintenance import put_off
 from supplier_api.desk.model import Answer, Caller, Office
 from supplier_api.desk.once import Done, rejection
 from supplier_api.desk.script import script_of_change
@@ -57,7 +58,7 @@ def change_problem(
     script = None
     if caller.choice is not None:
         script = script_of_change(uow, caller, caller.choice, problem, kind)
-        decision = script.decided(decision)
+        decision = decision if outside.put_off else script.decided(decision)
     if not decision.reasons and (obstacle := _obstacle(uow, problem, kind, document)):
         # Whatever the rule book says: the lifecycle, or the wire, forbids it.
         reason = Reason("lifecycle", ProblemCode.INVALID_REQUEST, obstacle)
@@ -66,7 +67,8 @@ def change_problem(
         refused = rejection(office, caller.tenant, decision, kind, document)
         return Done(refused, problem.id, reference=problem.reference, decision=decision)
     case = Case(office, uow, problem)
-    answer, change = _do(case, kind, document, decision, script.kept if script else None)
+    asked = _Asked(kind, document, script.kept if script else None, bool(outside.put_off))
+    answer, change = _do(case, asked, decision)
     return Done(answer, problem.id, reference=change.reference, decision=decision)
 
 
@@ -103,30 +105,41 @@ def _obstacle(
     return None
 
 
-def _do(
-    case: Case,
-    kind: ChangeKind,
-    document: Mapping[str, Any],
-    decision: Decision,
-    scenario: Mapping[str, Any] | None,
-) -> tuple[Answer, ChangeRequest]:
-    at_once, behind, asked = EVENTS[kind]
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A change that is possible: as it was asked for, and whether its decision is put off."""
+
+    kind: ChangeKind
+    document: Mapping[str, Any]
+    scenario: Mapping[str, Any] | None
+    put_off: bool
+
+
+def _do(case: Case, asked: _Asked, decision: Decision) -> tuple[Answer, ChangeRequest]:
+    kind, document = asked.kind, asked.document
+    at_once, behind, ask = EVENTS[kind]
     # A problem that is itself undecided has nothing yet that a change could disturb.
     deferred = decision.outcome is Outcome.DEFER and case.problem.state.base is not Base.UNDECIDED
     change = _new(case, kind, document, deferred=deferred)
     case.uow.changes.add(change)
     if deferred:
-        case.take(asked)
+        case.take(ask)
         status = 202
     else:
         # A 201 makes the gateway tell the tenant at once; it must not overtake KCIs under way.
         waiting = case.undelivered() > 0
         if kind is ChangeKind.AMENDMENT:
             case.problem.document = amended(case.problem.document, document)
-        case.take(behind if waiting else at_once, _carried(change), change=change)
+        case.take(behind if waiting else at_once, carried_by(change), change=change)
         status = 202 if waiting else 201
-    case.order(ORDERS[kind], decide=deferred, change=change, scenario=scenario)
+    later = deferred and asked.put_off
+    # Of a problem that is itself put off the back office has not heard; it will, as amended.
+    if not later and case.problem.next_order > 1:
+        case.order(ORDERS[kind], decide=deferred, change=change, scenario=asked.scenario)
     case.finish(gateway_asked=True)
+    if later:
+        operation, key = Operation(kind.value), str(change.gateway_id)
+        put_off(case, operation, key, change.reference, asked.scenario)
     return Answer(status, change_answer(change)), change
 
 
@@ -147,7 +160,8 @@ def _new(
     )
 
 
-def _carried(change: ChangeRequest) -> Carried:
+def carried_by(change: ChangeRequest) -> Carried:
+    """Return what the KCI must carry that tells that a change is done."""
     if change.kind is ChangeKind.CANCELLATION:
         return Carried(cancelled_code(change))
     return Carried()

@@ -5,34 +5,63 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from supplier_api.decisions.book import RuleBook
-from supplier_api.decisions.facts import Facts, ProblemFacts
+from supplier_api.decisions.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
 from supplier_api.decisions.inventory import TimedInventory
-from supplier_api.decisions.model import Decision, Operation
+from supplier_api.decisions.model import Decision, Operation, Outcome
 from supplier_api.decisions.rule import OutsideVerdicts
+from supplier_api.decisions.watch import Limits, SourceWatch
+from supplier_api.desk.maintenance import Maintenance
 from supplier_api.desk.model import Caller, Office
 from supplier_api.problems.model import ServiceProblem
+from supplier_api.store import UnitOfWork
+
+# What stands in a decision's record for the rule that decided, when the decision was put off.
+IN_MAINTENANCE = "maintenance"
+INVENTORY_DOWN = "inventory-down"
+LIMITS = Limits(failures=5, seconds=10.0, probe_every=5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What was learned before the transaction."""
+    """What was learned before the transaction.
+
+    `put_off` says why the rule book cannot be asked now: the decision is made later. `missing`: the
+    inventory was asked and gave no answer.
+    """
 
     facts: Facts
     verdicts: OutsideVerdicts
+    put_off: str | None = None
+    missing: bool = False
 
 
 class Judge:
     """The rule book with the facts it asks for.
 
     What lies outside the house gets half the answer budget together; what is missing then is
-    unknown, and the book's fallback decides.
+    unknown, and the book's fallback decides. When the inventory fails for long, or there is
+    maintenance, nothing is asked and the decision is put off.
     """
 
-    def __init__(self, office: Office, book: RuleBook, inventory: TimedInventory) -> None:
+    def __init__(
+        self,
+        office: Office,
+        book: RuleBook,
+        inventory: TimedInventory,
+        limits: Limits = LIMITS,
+    ) -> None:
         """Judge by `book` on what `inventory` and the office's store know."""
         self._office = office
         self._book = book
         self._inventory = inventory
+        self.maintenance = Maintenance(office)
+        self.watch = SourceWatch("inventory", limits, office.machine)
+
+    def why_put_off(self) -> str | None:
+        """Return why decisions are put off at this moment; None if they are not."""
+        if self.maintenance.lasts():
+            return IN_MAINTENANCE
+        return INVENTORY_DOWN if self.watch.down else None
 
     def outside(
         self,
@@ -41,14 +70,31 @@ class Judge:
         request: Mapping[str, Any],
         service_id: str | None,
     ) -> Outside:
+        """Look up what lies outside for a request, unless its decision is put off anyway."""
+        if self.maintenance.lasts():
+            return Outside(self._facts(caller, request), {}, put_off=IN_MAINTENANCE)
+        return self.look_up(operation, caller, request, service_id)
+
+    def look_up(
+        self,
+        operation: Operation,
+        caller: Caller,
+        request: Mapping[str, Any],
+        service_id: str | None,
+    ) -> Outside:
         """Look up what lies outside, and let the rules written in Python judge on it."""
-        facts = Facts(request, caller.tenant, self._office.business.now(caller.tenant))
+        facts = self._facts(caller, request)
+        missing = False
         named = self._book.groups(operation)
         # Of a new problem the desk itself needs the specification's name and a known incident.
         if service_id and (operation is Operation.PROBLEM or "service" in named):
-            service = self._inventory.find(caller.tenant, service_id, self._left(caller))
+            service = self._service(caller, service_id)
             facts = replace(facts, service=service)
-        return Outside(facts, self._book.judge_outside(operation, facts, self._left(caller)))
+            missing = service is UNKNOWN
+            if missing and self.watch.down:
+                return Outside(facts, {}, put_off=INVENTORY_DOWN, missing=True)
+        verdicts = self._book.judge_outside(operation, facts, self._left(caller))
+        return Outside(facts, verdicts, missing=missing)
 
     def decide(
         self,
@@ -59,7 +105,9 @@ class Judge:
         incidents: list[str] | None = None,
         problem: ServiceProblem | None = None,
     ) -> Decision:
-        """Decide, within the transaction that has read the rest."""
+        """Decide, within the transaction that has read the rest; or defer what is put off."""
+        if outside.put_off:
+            return Decision(Outcome.DEFER, outside.put_off, (), (), self._book.version)
         facts = replace(
             outside.facts,
             open_problems=open_problems or (),
@@ -67,6 +115,21 @@ class Judge:
             problem=_problem_facts(problem) if problem else None,
         )
         return self._book.decide(operation, facts, outside.verdicts)
+
+    def _facts(self, caller: Caller, request: Mapping[str, Any]) -> Facts:
+        return Facts(request, caller.tenant, self._office.business.now(caller.tenant))
+
+    def _service(self, caller: Caller, service_id: str) -> Service | Unknown | None:
+        if not self.watch.may_ask():
+            return UNKNOWN
+        left = self._left(caller)
+        service = self._inventory.find(caller.tenant, service_id, left)
+        if service is not UNKNOWN:
+            self.watch.answered()
+        elif left >= self._office.policy.answer_budget / 4:
+            # With less than half of its time, silence says nothing about the inventory.
+            self.watch.failed()
+        return service
 
     def _left(self, caller: Caller) -> float:
         until = caller.entered + self._office.policy.answer_budget / 2
@@ -84,3 +147,24 @@ def _problem_facts(problem: ServiceProblem) -> ProblemFacts:
         open=state.open,
         terminal=state.terminal,
     )
+
+
+def known_incidents(
+    office: Office, uow: UnitOfWork, service_id: str, service: Service | Unknown | None
+) -> list[str]:
+    """Return the incidents on a service: those declared here, and the inventory's own."""
+    known = uow.incidents.on_service(service_id)
+    code = service.incident if isinstance(service, Service) else None
+    if code and code not in known and not uow.incidents.ended(code):
+        uow.incidents.note(code, service_id, office.machine.now())
+        known.append(code)
+    return known
+
+
+def named(document: Mapping[str, Any], service: Service | Unknown | None) -> dict[str, Any]:
+    """Return a problem's document: the request, and the name of its specification."""
+    document = dict(document)
+    if isinstance(service, Service) and service.specification_name:
+        specification = document["serviceSpecification"]
+        document["serviceSpecification"] = {**specification, "name": service.specification_name}
+    return document

@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from supplier_api.decisions.facts import Service
 from supplier_api.decisions.model import Decision, Operation, Outcome
 from supplier_api.desk.case import Case
 from supplier_api.desk.changing import change_problem
 from supplier_api.desk.errors import Unavailable
-from supplier_api.desk.facts import Judge, Outside
+from supplier_api.desk.facts import Judge, Outside, known_incidents, named
+from supplier_api.desk.maintenance import put_off
 from supplier_api.desk.model import Answer, Caller, Office
 from supplier_api.desk.once import Done, Once, refusal, rejection
 from supplier_api.desk.script import Script, script_of_problem
@@ -112,7 +112,7 @@ class Intake:
         tenant, service_id = caller.tenant, document["serviceId"]
         uow.incidents.lock(shared=True)
         uow.problems.lock_service(tenant, service_id)
-        incidents = self._incidents(uow, service_id, outside.facts.service)
+        incidents = known_incidents(self._office, uow, service_id, outside.facts.service)
         script = None if caller.choice is None else script_of_problem(uow, caller, caller.choice)
         decision = self._judge.decide(
             Operation.PROBLEM,
@@ -120,7 +120,7 @@ class Intake:
             open_problems=_open(uow, tenant, service_id, script),
             incidents=incidents,
         )
-        if script is not None:
+        if script is not None and not outside.put_off:
             decision, incidents = script.decided(decision), script.incidents(incidents)
         if decision.outcome is Outcome.REJECT:
             refused = rejection(self._office, tenant, decision, Operation.PROBLEM, document)
@@ -128,9 +128,12 @@ class Intake:
         problem = self._new(caller, document, outside, decision)
         problem.linked_to = uow.problems.doubtful_on_service(tenant, service_id)
         problem.scenario = script.kept if script else None
-        return self._accept(Case(self._office, uow, problem), decision, incidents)
+        case = Case(self._office, uow, problem)
+        return self._accept(case, decision, incidents, put_off_now=bool(outside.put_off))
 
-    def _accept(self, case: Case, decision: Decision, incidents: list[str]) -> Done:
+    def _accept(
+        self, case: Case, decision: Decision, incidents: list[str], *, put_off_now: bool
+    ) -> Done:
         problem = case.problem
         deferred = decision.outcome is Outcome.DEFER
         answer = Answer(202, None) if deferred else Answer(201, problem_entity(problem))
@@ -139,8 +142,12 @@ class Intake:
             problem.state = State(Base.UNDECIDED, incident=incidents[0])
         elif incidents:
             case.take(Event.JOIN_INCIDENT, incident=incidents[0])
-        case.order(OrderKind.PROBLEM, decide=deferred, scenario=problem.scenario)
+        if not put_off_now:
+            case.order(OrderKind.PROBLEM, decide=deferred, scenario=problem.scenario)
         case.finish(gateway_asked=True)
+        if put_off_now:
+            key = str(problem.gateway_id)
+            put_off(case, Operation.PROBLEM, key, problem.reference, problem.scenario)
         return Done(answer, problem.id, problem.id, problem.reference, decision)
 
     def _new(
@@ -158,20 +165,11 @@ class Intake:
             service_id=document["serviceId"],
             conversation_id=caller.conversation_id,
             state=FIRST_STATE[decision.outcome],
-            document=_named(document, outside.facts.service),
+            document=named(document, outside.facts.service),
             created=now,
             updated=now,
             reference_known=decision.outcome is not Outcome.DEFER,
         )
-
-    def _incidents(self, uow: UnitOfWork, service_id: str, service: object) -> list[str]:
-        """Return the incidents on a service: those declared here, and the inventory's own."""
-        known = uow.incidents.on_service(service_id)
-        code = service.incident if isinstance(service, Service) else None
-        if code and code not in known and not uow.incidents.ended(code):
-            uow.incidents.note(code, service_id, self._office.machine.now())
-            known.append(code)
-        return known
 
 
 def _open(uow: UnitOfWork, tenant: str, service_id: str, script: Script | None) -> list[str]:
@@ -179,12 +177,3 @@ def _open(uow: UnitOfWork, tenant: str, service_id: str, script: Script | None) 
     if script and is_scenario_service(service_id):
         return []
     return uow.problems.open_on_service(tenant, service_id)
-
-
-def _named(document: Mapping[str, Any], service: object) -> dict[str, Any]:
-    """Return the problem's document: the request, and the name of its specification."""
-    named = dict(document)
-    if isinstance(service, Service) and service.specification_name:
-        specification = document["serviceSpecification"]
-        named["serviceSpecification"] = {**specification, "name": service.specification_name}
-    return named

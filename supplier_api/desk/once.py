@@ -159,8 +159,10 @@ def _record(done: Done) -> dict[str, Any]:
         "problem_id": done.problem_id,
         "reference": done.reference,
     }
-    if done.decision:
-        document = done.decision.document()
-        values["book_version"] = document.pop("bookVersion")
-        values |= document
-    return values
+    return values | decision_values(done.decision) if done.decision else values
+
+
+def decision_values(decision: Decision) -> dict[str, Any]:
+    """Return a decision as the columns of its record."""
+    document = decision.document()
+    return {"book_version": document.pop("bookVersion"), **document}

@@ -1,9 +1,11 @@
-"""What happens when its time has come: closure, its notice, events kept for later."""
+"""What happens when its time has come: closure, its notice, what was kept or put off for later."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from supplier_api.desk.case import CLOSURE, CLOSURE_NOTICE, Case, closure_times
+from supplier_api.desk.deciding import Deciding, Prepared
 from supplier_api.desk.errors import Incomplete
 from supplier_api.desk.incidents import JOIN, LEAVE, Incidents
 from supplier_api.desk.model import Office
@@ -13,22 +15,41 @@ from supplier_api.problems.kci import Carried
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base
 from supplier_api.store import Gone, StoreUnavailable, UnitOfWork
-from supplier_api.store.timers import Timer
+from supplier_api.store.timers import DECIDE, Timer
 
 # A timer whose work fails is tried again after this long, so that it cannot hold up the others.
 AFTER_FAILURE = timedelta(minutes=1)
+Handler = Callable[[UnitOfWork, Timer], datetime | None]
 log = get_logger(__name__)
 
 
-class Timers:
-    """Runs the timers that are due, each in one transaction under its problem's lock."""
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is done for one timer: locks that come before the problem's, then the thing itself."""
 
-    def __init__(self, office: Office, progress: Progress, incidents: Incidents) -> None:
-        """Work with `office`."""
+    handler: Handler
+    lock: Callable[[UnitOfWork], None] = lambda _uow: None
+
+
+class Timers:
+    """Runs the timers that are due, each in one transaction under its problem's lock.
+
+    A timer of a kind that is not known here is left to a later version, beside which this one runs.
+    """
+
+    def __init__(
+        self,
+        office: Office,
+        progress: Progress,
+        incidents: Incidents,
+        deciding: Deciding | None = None,
+    ) -> None:
+        """Work with `office`; without `deciding` decisions that were put off are left alone."""
         self._office = office
+        self._deciding = deciding
         self._progress = progress
         self._incidents = incidents
-        self._handlers: dict[str, Callable[[UnitOfWork, Timer], datetime | None]] = {
+        self._handlers: dict[str, Handler] = {
             CLOSURE_NOTICE: self._give_notice,
             CLOSURE: self._close,
             LATER: self._say,
@@ -37,49 +58,83 @@ class Timers:
         }
 
     def run_due(self, limit: int = 100) -> int:
-        """Run up to `limit` due timers, the earliest first; return how many were looked at.
+        """Run up to `limit` due timers, the earliest first; return how many had their turn.
 
         Raises StoreUnavailable.
         """
         now, scales = self._office.machine.now(), self._office.business.scales()
-        due = self._office.store.read(lambda uow: uow.timers.due(now, scales, limit))
-        for timer in due:
-            self._run(timer)
-        return len(due)
+
+        def look(uow: UnitOfWork) -> list[Timer]:
+            due = uow.timers.due(now, scales, limit, self._handlers)
+            # Behind all others: there may be many of them.
+            room = min(limit - len(due), self._room(uow))
+            return due + uow.timers.due(now, scales, room, {DECIDE})
+
+        return sum(self._run(timer) for timer in self._office.store.read(look))
 
     def next_due(self) -> datetime | None:
         """Return the machine time at which the earliest timer becomes due by itself."""
         scales = self._office.business.scales()
-        return self._office.store.read(lambda uow: uow.timers.next_due(scales))
 
-    def _run(self, timer: Timer) -> None:
+        def look(uow: UnitOfWork) -> datetime | None:
+            kinds = {*self._handlers, DECIDE} if self._room(uow) else {*self._handlers}
+            return uow.timers.next_due(scales, kinds)
+
+        due = self._office.store.read(look)
+        next_try = self._deciding.next_try() if self._deciding else None
+        return min((each for each in (due, next_try) if each), default=None)
+
+    def _room(self, uow: UnitOfWork) -> int:
+        return self._deciding.room(uow) if self._deciding else 0
+
+    def _run(self, timer: Timer) -> bool:
+        """Run one timer; return whether it had its turn."""
         try:
-            self._office.store.write(lambda uow: self._fire(uow, timer))
+            work = self._work(timer)
+            return work is not None and self._office.store.write(
+                lambda uow: self._fire(uow, timer, work)
+            )
         except Gone:
             # And the timer with it.
-            return
+            return True
         except StoreUnavailable:
             raise
         except Exception as error:
             log.error("timer.failed", kind=timer.kind, error=type(error).__name__, exc_info=True)
             later = self._office.business.now(timer.tenant) + AFTER_FAILURE
             self._office.store.write(lambda uow: uow.timers.move(timer.id, later))
+            return True
 
-    def _fire(self, uow: UnitOfWork, found: Timer) -> None:
+    def _work(self, timer: Timer) -> _Work | None:
+        """Return what is to be done, with what must be known before the transaction; or None."""
+        if timer.kind != DECIDE or self._deciding is None:
+            return _Work(self._handlers[timer.kind])
+        prepared = self._deciding.prepare(timer)
+        return self._decision(self._deciding, timer, prepared) if prepared else None
+
+    def _decision(self, deciding: Deciding, found: Timer, prepared: Prepared) -> _Work:
+        return _Work(
+            lambda uow, timer: deciding.decide(uow, timer, prepared),
+            lambda uow: deciding.lock(uow, found, prepared),
+        )
+
+    def _fire(self, uow: UnitOfWork, found: Timer, work: _Work) -> bool:
+        work.lock(uow)
         if found.problem_id is not None:
             uow.problems.lock(found.problem_id)
         # Another worker may have run or moved it before we had the lock.
         timer = uow.timers.lock(found.id)
         if timer is None or timer.due_at > self._office.business.now(timer.tenant):
-            return
+            return True
         if uow.timers.has_earlier(timer):
             # A problem's timers run in order; this one is still due after that one.
-            return
-        again = self._handlers[timer.kind](uow, timer)
+            return False
+        again = work.handler(uow, timer)
         if again is None:
             uow.timers.delete(timer.id)
         else:
             uow.timers.move(timer.id, again)
+        return True
 
     def _give_notice(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         day = f"{self._closes(uow, timer):%d %B %Y}"

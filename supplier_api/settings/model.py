@@ -111,10 +111,14 @@ class Rules(Section):
 
 
 class Inventory(Section):
-    """The services that the supplier provides."""
+    """The services that the supplier provides, and when their source counts as down."""
 
+    adapter: Text
     file: Annotated[Path, ConfigFile()]
     any_live: bool
+    down_after_failures: Count
+    down_after: Seconds
+    probe_every: Seconds
 
 
 class Lifecycle(Section):

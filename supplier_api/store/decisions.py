@@ -71,6 +71,11 @@ class Decisions:
         """Complete a claimed record: status, body, outcome, rule, reasons, trace, problem."""
         self._connection.execute(update(decision).where(_t.id == row_id), dict(values))
 
+    def lock(self, tenant: str, operation: str, key: str) -> int | None:
+        """Lock a record and return its row id; None if there is none."""
+        query = select(_t.id).where(_t.tenant == tenant, _t.operation == operation, _t.key == key)
+        return self._connection.execute(query.with_for_update()).scalar()
+
     def late(self, row_id: int, at: datetime) -> None:
         """Note that an answer left later than the gateway may have waited."""
         self._connection.execute(update(decision).where(_t.id == row_id), {"answered_late": at})

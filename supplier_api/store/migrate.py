@@ -18,12 +18,12 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
+from supplier_api.store import locks
 from supplier_api.store.errors import SchemaTooOld, StoreBusy, StoreUnavailable
 
 # One upgrade at a time on PostgreSQL.
 _ADVISORY_LOCK = 0x5A7A6E5
-LOCK_TIMEOUT_MS = 2000
-TRIES = 5
+ANOTHER_UPGRADE = 0.2  # seconds between two looks whether another upgrade is over
 
 
 def head() -> str:
@@ -56,8 +56,9 @@ def upgrade(url: str) -> tuple[str | None, str]:
     """Bring the database at `url` to this code's revision; return the one it had and has.
 
     Does nothing when there is nothing to do. On SQLite it refuses while another process holds the
-    file (StoreBusy); on PostgreSQL it waits for locks briefly and tries again, so that a running
-    system is never stopped for long. Raises StoreBusy when it could not get through.
+    file (StoreBusy); on PostgreSQL it waits for locks briefly and tries again, and builds indexes
+    beside the writers, so that a running system is never stopped for long. Raises StoreBusy
+    when it could not get through.
     """
     engine = create_engine(url, poolclass=NullPool)
     try:
@@ -114,28 +115,23 @@ def _upgrade_sqlite(engine: Engine) -> None:
 
 
 def _upgrade_postgresql(engine: Engine) -> None:
-    for left in reversed(range(TRIES)):
-        try:
-            with engine.connect() as connection, _alone(connection):
-                connection.execute(text(f"SET lock_timeout={LOCK_TIMEOUT_MS}"))
-                _run(connection)
-                connection.commit()
-        except DBAPIError as error:
-            lock_timeout = isinstance(error, OperationalError) and (
-                getattr(error.orig, "sqlstate", None) == "55P03"
-            )
-            if not lock_timeout:
-                raise
-            if left == 0:
-                raise StoreBusy("the tables are in use: try again at a quieter time") from error
-            time.sleep(1)
-        else:
-            return
+    def step() -> None:
+        with engine.connect() as connection, _alone(connection):
+            connection.execute(text(f"SET lock_timeout={locks.LOCK_TIMEOUT_MS}"))
+            # Each migration is a transaction of its own, and one that builds indexes is none.
+            connection.commit()
+            _run(connection)
+
+    locks.patiently(step)
 
 
 @contextmanager
 def _alone(connection: Connection) -> Iterator[None]:
-    connection.execute(text(f"SELECT pg_advisory_lock({_ADVISORY_LOCK})"))
+    # Looked for again and again: to wait inside a statement would hold up the other upgrade, which
+    # for its indexes waits for every statement under way.
+    while not connection.scalar(text(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")):
+        connection.commit()
+        time.sleep(ANOTHER_UPGRADE)
     connection.commit()
     try:
         yield
@@ -145,10 +141,10 @@ def _alone(connection: Connection) -> Iterator[None]:
         connection.commit()
 
 
-def _run(connection: Connection) -> None:
+def _run(connection: Connection, revision: str = "head") -> None:
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _config() -> Config:

@@ -4,14 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, ScalarSelect, Table, func, select, update
+from sqlalchemy import Connection, ScalarSelect, Table, exists, func, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
-from supplier_api.store.tables import lane, timer
+from supplier_api.store.switches import MAINTENANCE
+from supplier_api.store.tables import lane, switch, timer
+from supplier_api.store.timers import DECIDE
 
 _HELD = lane.c.due_at.is_not(None) & ~lane.c.parked
 _IN_FLIGHT = _HELD & lane.c.lease_owner.is_not(None)
 _FREE = _HELD & lane.c.lease_owner.is_(None)
+# What was put off until maintenance ends is not for now, however long it is due.
+_NOT_PUT_OFF = or_(timer.c.kind != DECIDE, ~exists().where(switch.c.name == MAINTENANCE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Work:
         # One statement, and so one view: nothing slips from a number not yet read to one read.
         row = self._connection.execute(
             select(
-                _count(timer, timers & (timer.c.due_at <= business)),
+                _count(timer, timers & (timer.c.due_at <= business) & _NOT_PUT_OFF),
                 _count(lane, lanes & _FREE & ~_in_back_off(machine)),
                 _count(lane, lanes & _IN_FLIGHT),
                 _count(lane, back_off),

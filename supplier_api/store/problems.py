@@ -116,9 +116,12 @@ class Problems:
         return set(self._connection.execute(query).scalars())
 
     def get(self, problem_id: int) -> ServiceProblem:
-        """Read a problem without a lock."""
+        """Read a problem without a lock; raises Gone if it is none."""
         query = select(service_problem).where(_t.id == problem_id)
-        return _problem(self._connection.execute(query).one())
+        row = self._connection.execute(query).first()
+        if row is None:
+            raise Gone(f"problem {problem_id} is no longer stored")
+        return _problem(row)
 
     def find(self, tenant: str, gateway_id: int) -> int | None:
         """Return the row id of the tenant's problem with the gateway's id."""
@@ -159,11 +162,12 @@ class Problems:
             conditions.append(_t.gateway_id == int(name))
         return self._ids(or_(*conditions))
 
-    def open_on_service(self, tenant: str, service_id: str) -> list[str]:
+    def open_on_service(self, tenant: str, service_id: str, before: int | None = None) -> list[str]:
         """Return the gateway's ids of the tenant's problems that are open on a service.
 
         Not our references: of an undecided problem the tenant has none yet. Problems in doubt
-        (their answer may never have reached the gateway) do not count.
+        (their answer may never have reached the gateway) do not count. With `before`, the row id of
+        a problem, only those that were stored before it.
         """
         query = select(_t.gateway_id).where(
             _t.tenant == tenant,
@@ -171,6 +175,8 @@ class Problems:
             _t.base.not_in(_OVER),
             _t.doubtful.is_(False),
         )
+        if before is not None:
+            query = query.where(_t.id < before)
         found = self._connection.execute(query.order_by(_t.id)).scalars()
         return [str(gateway_id) for gateway_id in found]
 
@@ -279,6 +285,7 @@ def _changing(problem: ServiceProblem) -> dict[str, Any]:
 
 def _problem(row: Row[Any]) -> ServiceProblem:
     values = row._asdict()
+    del values["thinned"]
     state = State(
         Base(values.pop("base")),
         _maybe(Waiting, values.pop("waiting")),

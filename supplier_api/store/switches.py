@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from supplier_api.store.tables import switch
 
 _t = switch.c
+MAINTENANCE = "maintenance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Switches:
     def __init__(self, connection: Connection) -> None:
         """Work on `connection`."""
         self._connection = connection
+        # Whether workers may have something to do that they had not.
+        self.changed = False
 
     def get(self, name: str) -> Switch | None:
         """Return a switch if it is on."""
@@ -45,4 +48,6 @@ class Switches:
 
     def off(self, name: str) -> bool:
         """Turn a switch off; returns False if it was not on."""
-        return self._connection.execute(delete(switch).where(_t.name == name)).rowcount == 1
+        turned = self._connection.execute(delete(switch).where(_t.name == name)).rowcount == 1
+        self.changed = self.changed or turned
+        return turned

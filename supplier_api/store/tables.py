@@ -83,6 +83,8 @@ service_problem = Table(
     Column("version", Integer, nullable=False),
     Column("created", Instant, nullable=False),
     Column("updated", Instant, nullable=False),
+    # When retention took the bodies of its messages and answers away.
+    Column("thinned", Instant),
     UniqueConstraint("tenant", "gateway_id"),
     Index("ix_service_problem_service_id", "tenant", "service_id"),
     Index("ix_service_problem_back_office_id", "back_office_id"),
@@ -100,6 +102,13 @@ service_problem = Table(
         "updated",
         sqlite_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
         postgresql_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+    ),
+    # And those of them whose messages and answers are still whole.
+    Index(
+        "ix_service_problem_whole",
+        "updated",
+        sqlite_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED') AND thinned IS NULL"),
+        postgresql_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED') AND thinned IS NULL"),
     ),
 )
 
@@ -173,6 +182,20 @@ decision = Table(
         "answered_late",
         sqlite_where=text("answered_late IS NOT NULL"),
         postgresql_where=text("answered_late IS NOT NULL"),
+    ),
+    # Requests that no problem came of: retention takes them by their age. Those that are being
+    # answered have no status yet.
+    Index(
+        "ix_decision_refused",
+        "created",
+        sqlite_where=text("problem_id IS NULL AND status IS NOT NULL"),
+        postgresql_where=text("problem_id IS NULL AND status IS NOT NULL"),
+    ),
+    Index(
+        "ix_decision_refused_whole",
+        "created",
+        sqlite_where=text("problem_id IS NULL AND status IS NOT NULL AND thinned IS NULL"),
+        postgresql_where=text("problem_id IS NULL AND status IS NOT NULL AND thinned IS NULL"),
     ),
 )
 
@@ -274,6 +297,13 @@ timer = Table(
     Column("data", JSON),
     Column("due_at", Instant, nullable=False),
     Index("ix_timer_due", "due_at"),
+    # Without the decisions that were put off: they may be many, and overdue for long.
+    Index(
+        "ix_timer_no_decision",
+        "due_at",
+        sqlite_where=text("kind <> 'decide'"),
+        postgresql_where=text("kind <> 'decide'"),
+    ),
 )
 
 # What the back office said, with the answer it got: the same event id gets the same answer.
@@ -371,6 +401,8 @@ journal = Table(
     # Bytes of the entry, for the bound on what is kept of each tenant.
     Column("size", Integer, nullable=False),
     Column("entry", JSON, nullable=False),
+    # Machine time, whatever time testers have it.
+    Column("written", Instant),
     Index("ix_journal_tenant", "tenant", "id", "size"),
     # A number is never given again: a reader goes on behind the last one that it has seen.
     sqlite_autoincrement=True,

@@ -1,17 +1,33 @@
 """Things to do at a business time, as rows."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, true, update
+from sqlalchemy import (
+    Connection,
+    TextClause,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.clock import Scale
 from supplier_api.store.tables import timer
 
 _t = timer.c
+# A decision that was put off. While none can be made they are all overdue, and passed over.
+DECIDE = "decide"
+# Spelled as the partial index is: SQLite compares the two by their text.
+NO_DECISION = text("timer.kind <> 'decide'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +67,14 @@ class Timers:
         return _timer(row) if row else None
 
     def has_earlier(self, than: Timer) -> bool:
-        """Return whether another timer of the same problem comes before this one."""
+        """Return whether another timer of the same problem comes before this one.
+
+        A decision that was put off holds up no other timer.
+        """
         sooner = or_(_t.due_at < than.due_at, and_(_t.due_at == than.due_at, _t.id < than.id))
         query = select(_t.id).where(_t.problem_id == than.problem_id, sooner).limit(1)
+        if than.kind != DECIDE:
+            query = query.where(_t.kind != DECIDE)
         return self._connection.execute(query).scalar() is not None
 
     def remember(self, timer_id: int, data: Mapping[str, Any]) -> None:
@@ -80,30 +101,49 @@ class Timers:
         """Return the problem's timers, the earliest first."""
         return self._timers(_t.problem_id == problem_id)
 
-    def due(self, now: datetime, scales: Mapping[str, Scale], limit: int) -> list[Timer]:
-        """Return up to `limit` timers that are due, the earliest first.
+    def due(
+        self, now: datetime, scales: Mapping[str, Scale], limit: int, kinds: Collection[str]
+    ) -> list[Timer]:
+        """Return up to `limit` timers of these kinds that are due, the earliest first.
 
         `now` is machine time; `scales` says what time that is for each tenant.
         """
+        if limit <= 0:
+            return []
         is_due = [
             and_(whose, _t.due_at <= scale.at(now)) for whose, scale in by_scale(_t.tenant, scales)
         ]
-        query = select(timer).where(or_(*is_due)).order_by(_t.due_at, _t.id).limit(limit)
+        query = select(timer).where(or_(*is_due), *_of_kinds(kinds))
+        query = query.order_by(_t.due_at, _t.id).limit(limit)
         return [_timer(row) for row in self._connection.execute(query)]
 
-    def next_due(self, scales: Mapping[str, Scale]) -> datetime | None:
-        """Return the machine time at which the earliest timer becomes due, if no clock is moved."""
+    def next_due(self, scales: Mapping[str, Scale], kinds: Collection[str]) -> datetime | None:
+        """Return the machine time at which the earliest timer of these kinds becomes due.
+
+        As long as no clock is moved.
+        """
         earliest = []
         for whose, scale in by_scale(_t.tenant, scales):
-            query = select(func.min(_t.due_at)).where(whose)
+            query = select(func.min(_t.due_at)).where(whose, *_of_kinds(kinds))
             due = self._connection.execute(query).scalar()
             if due is not None and (reached := scale.reaches(due)):
                 earliest.append(reached)
         return min(earliest, default=None)
 
+    def count(self, kind: str) -> int:
+        """Return how many timers of a kind there are."""
+        query = select(func.count()).select_from(timer).where(_t.kind == kind)
+        return self._connection.execute(query).scalar_one()
+
     def _timers(self, *conditions: ColumnElement[bool]) -> list[Timer]:
         query = select(timer).where(*conditions).order_by(_t.due_at, _t.id)
         return [_timer(row) for row in self._connection.execute(query)]
+
+
+def _of_kinds(kinds: Collection[str]) -> list[ColumnElement[bool] | TextClause]:
+    """Pick timers of these kinds: one that a later version sets is not for this one to run."""
+    of_kinds = _t.kind.in_(sorted(kinds))
+    return [of_kinds] if DECIDE in kinds else [of_kinds, NO_DECISION]
 
 
 def _timer(row: Any) -> Timer:

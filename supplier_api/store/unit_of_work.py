@@ -42,6 +42,7 @@ class UnitOfWork:
             ("lanes" in used and self.lanes.made_due)
             or ("timers" in used and self.timers.changed)
             or ("clocks" in used and self.clocks.changed)
+            or ("switches" in used and self.switches.changed)
         )
 
     @cached_property

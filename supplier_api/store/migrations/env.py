@@ -4,10 +4,13 @@ from alembic import context
 
 from supplier_api.store.tables import metadata
 
+_connection = context.config.attributes["connection"]
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=_connection,
     target_metadata=metadata,
     render_as_batch=True,
+    # One by one: what is done stays done, and a try that follows goes on from there.
+    transaction_per_migration=_connection.dialect.name == "postgresql",
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -14,6 +14,7 @@ from supplier_api.chance import Chance, SeededChance
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.decisions.book import RuleBook
 from supplier_api.decisions.inventory import TimedInventory
+from supplier_api.desk.deciding import Deciding
 from supplier_api.desk.facts import Judge
 from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.intake import Intake
@@ -63,11 +64,12 @@ class Rig:
         self.office = Office(
             self.store, self.machine, self.business, chance or SeededChance(1), policy, CONTRACT
         )
-        judge = Judge(self.office, RuleBook.load(book, "sandbox"), inventory)
-        self.intake = Intake(self.office, judge)
+        self.judge = Judge(self.office, RuleBook.load(book, "sandbox"), inventory)
+        self.intake = Intake(self.office, self.judge)
         self.progress = Progress(self.office)
         self.incidents = Incidents(self.office)
-        self.timers = Timers(self.office, self.progress, self.incidents)
+        deciding = Deciding(self.office, self.judge)
+        self.timers = Timers(self.office, self.progress, self.incidents, deciding)
         self._ids = itertools.count(1)
 
     # -- the gateway asks

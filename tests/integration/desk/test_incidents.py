@@ -1,13 +1,15 @@
 """Network incidents: many problems join, wait and leave, in small transactions."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
 
 from supplier_api.desk import incidents
+from supplier_api.desk.model import GATEWAY
 from supplier_api.store import tables
-from tests.integration.desk.rig import Rig
+from tests.integration.desk.rig import LEASE, Rig
 
 JOINED = "1 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE"
 
@@ -167,4 +169,90 @@ def test_a_wait_that_ends_while_the_incident_lasts_leads_back_to_it(rig: Rig) ->
     assert rig.told()[1:] == [
         "2 INFORMATION_REQUIRED/PENDING + OTHER + text",
         "3 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE",
+    ]
+
+
+def numbered(rig: Rig, seconds: float) -> list[int]:
+    """Return whose KCIs a worker would take within so many seconds from now, in its order."""
+    now = rig.machine.now() + timedelta(seconds=seconds)
+    claims = rig.store.write(
+        lambda uow: uow.lanes.claim(GATEWAY, "test", now, now + LEASE, limit=500, failed=1)
+    )
+    return [claim.problem_id for claim in claims]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_fresh_kci_does_not_wait_behind_those_of_an_incident(on_sqlite: Rig, ends: bool) -> None:
+    rig = on_sqlite
+    services = raised(rig, 60)
+    rig.incidents.declare("INC1", services)
+    rig.run_timers()
+    if ends:
+        rig.machine.advance(60)
+        assert len(rig.take()) == 60
+        rig.incidents.end("INC1")
+        rig.run_timers()
+    rig.create(id=200)
+    rig.say("start", rig.problem(200).reference)
+
+    # Twenty a second leave beside it, and in three seconds the last.
+    early = numbered(rig, 0.25)
+    assert rig.problem(200).id in early
+    assert len(early) == 6 + 1
+    assert len(numbered(rig, 4)) == 60 - 6
+
+
+def test_a_spread_kci_stays_behind_the_one_before_it_and_before_the_one_after_it(rig: Rig) -> None:
+    services = raised(rig, 12)
+    last = rig.problem(12).reference
+    rig.say("note", last, text="Somebody is on the way.")
+    rig.incidents.declare("INC1", services)
+    rig.run_timers()
+    rig.say("note", last, text="A cable was cut.")
+
+    def taken() -> list[int]:
+        return [each["sequenceNumber"] for each in rig.take() if each["serviceProblem"]["id"] == 12]
+
+    # To take lets a second pass; here a third of one, and the last of twelve has to wait for more.
+    rig.machine.advance(-0.7)
+    assert taken() == [1]
+    assert taken() == [2, 3]
+
+
+@pytest.mark.parametrize(("first", "last"), [("INC1", "INC2"), ("INC2", "INC1")])
+def test_a_problem_in_two_incidents_leaves_with_the_last_of_them(
+    rig: Rig, first: str, last: str
+) -> None:
+    services = raised(rig, 2)
+    rig.incidents.declare("INC1", services)
+    rig.incidents.declare("INC2", services[:1])
+    rig.run_timers()
+
+    rig.incidents.end(first)
+    rig.run_timers()
+    assert rig.told(1) == [JOINED]
+    assert (rig.problem(1).state.status, rig.problem(1).state.incident) == (
+        "NETWORK_INCIDENT",
+        last,
+    )
+    rig.incidents.end(last)
+    rig.run_timers()
+
+    assert rig.told(1) == rig.told(2) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+
+
+def test_an_undecided_problem_in_two_incidents_joins_the_one_that_lasts(on_sqlite: Rig) -> None:
+    rig = on_sqlite
+    rig.create("defer")
+    for code in ("INC1", "INC2"):
+        rig.incidents.declare(code, [rig.problem().service_id])
+    rig.run_timers()
+    rig.incidents.end("INC2")
+    rig.run_timers()
+
+    rig.say("accept")
+
+    assert rig.told() == [
+        "1 ACKNOWLEDGED/ACKNOWLEDGED",
+        "2 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE",
     ]

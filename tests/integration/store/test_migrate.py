@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from supplier_api.store import SchemaTooOld, StoreBusy, StoreUnavailable, migrate, tables
+from supplier_api.store import SchemaTooOld, StoreBusy, StoreUnavailable, locks, migrate, tables
 
 
 @contextmanager
@@ -158,8 +158,8 @@ def test_two_upgrades_of_postgresql_at_once_follow_each_other(postgresql_url: st
 def test_an_upgrade_of_postgresql_does_not_queue_behind_a_table_in_use(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate, "TRIES", 1)
-    monkeypatch.setattr(migrate, "LOCK_TIMEOUT_MS", 50)
+    monkeypatch.setattr(locks, "TRIES", 1)
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT_MS", 50)
     with connected(postgresql_url) as engine:
         with engine.begin() as connection:
             connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))

@@ -1,4 +1,4 @@
-"""Keep pauses, switches, processes and what operators did; find what needs looking after."""
+"""Keep pauses, switches, processes and what operators did."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,16 +12,13 @@ depends_on = None
 
 _ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 OPEN_BREAKER = "cause = 'breaker' AND until IS NULL"
-DEAD = "state IN ('refused', 'expired')"
-OVER = "base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"
 
 
 def upgrade() -> None:
-    """Add tables, columns that older code can leave empty, and indexes."""
+    """Add tables, and columns that older code can leave empty; the indexes come next."""
     _add_tables()
     _add_pauses()
     _add_columns()
-    _add_indexes()
 
 
 def _add_tables() -> None:
@@ -118,21 +115,5 @@ def _add_columns() -> None:
         "back_office_untold", sa.Boolean(), server_default=sa.false(), nullable=False
     )
     op.add_column("service_problem", untold)
-
-
-def _add_indexes() -> None:
-    op.create_index("ix_decision_committed", "decision", ["committed"])
-    for name, table, columns, where in (
-        ("ix_decision_answered_late", "decision", ["answered_late"], "answered_late IS NOT NULL"),
-        ("ix_lane_parked", "lane", ["destination"], "parked"),
-        ("ix_message_dead", "message", ["lane_id", "number"], DEAD),
-        ("ix_service_problem_undecided", "service_problem", ["created"], "base = 'UNDECIDED'"),
-        ("ix_service_problem_over", "service_problem", ["updated"], OVER),
-    ):
-        op.create_index(
-            name,
-            table,
-            columns,
-            sqlite_where=sa.text(where),
-            postgresql_where=sa.text(where),
-        )
+    op.add_column("service_problem", sa.Column("thinned", Instant(), nullable=True))
+    op.add_column("journal", sa.Column("written", Instant(), nullable=True))

@@ -1,0 +1,80 @@
+"""`supplier-api maintenance`: decide nothing for a while, and lose nothing."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from supplier_api import app as parts
+from supplier_api.cli import Refused
+from supplier_api.cli.operator import operator, with_reason
+from supplier_api.cli.starting import expected_errors
+from supplier_api.clock import to_wire
+from supplier_api.desk.maintenance import Maintenance
+from supplier_api.settings import load_settings
+
+
+@click.group()
+def maintenance() -> None:
+    """Take everything and decide nothing, while rules or systems are worked on.
+
+    What the gateway asks is stored and answered 202; it is decided as soon as this ends.
+    """
+
+
+@maintenance.command()
+@with_reason
+def on(reason: str) -> None:
+    """Begin: every web server and worker goes by it within a second."""
+    with _maintenance() as here:
+        if not here.begin(operator(), reason):
+            was = here.show().switch
+            since = f" since {to_wire(was.since)}, by {was.who}: {was.reason}" if was else ""
+            raise Refused(f"maintenance is on already{since}")
+    click.echo("maintenance is on: what is asked is answered 202, and decided when it ends")
+
+
+@maintenance.command()
+@with_reason
+def off(reason: str) -> None:
+    """End: the workers decide what was put off, in the order in which it came."""
+    with _maintenance() as here:
+        put_off = here.show().put_off
+        if not here.end(operator(), reason):
+            raise Refused("maintenance is not on")
+    click.echo(f"maintenance is off: {put_off} decisions are made now")
+
+
+@maintenance.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def show(as_json: bool) -> None:
+    """Say whether it is on, since when and why, and how many decisions are put off."""
+    with _maintenance() as here:
+        shown = here.show()
+    switch = shown.switch
+    if as_json:
+        document = {
+            "on": switch is not None,
+            "since": to_wire(switch.since) if switch else None,
+            "who": switch.who if switch else None,
+            "reason": switch.reason if switch else None,
+            "putOff": shown.put_off,
+        }
+        click.echo(json.dumps(document, indent=2))
+        return
+    if switch:
+        click.echo(f"on since {to_wire(switch.since)}, by {switch.who}: {switch.reason}")
+    else:
+        click.echo("off")
+    click.echo(f"{shown.put_off} decisions are put off")
+
+
+@contextmanager
+def _maintenance() -> Iterator[Maintenance]:
+    with expected_errors():
+        office = parts.build_office(load_settings())
+        try:
+            yield Maintenance(office)
+        finally:
+            office.store.close()

@@ -1,0 +1,111 @@
+"""Maintenance: what the gateway asks is kept and answered 202, and decided when it is over.
+
+To this gateway an answer of 5xx is a lost problem, so that there is no time at which we may be
+closed. While the rule book cannot be asked, because people say so or because a source of its facts
+is down, the decision is put off: a timer of the kind `decide` stands for it, due at once, and the
+worker passes over such timers until decisions can be made again.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from supplier_api.decisions.model import Operation
+from supplier_api.desk.case import Case
+from supplier_api.desk.model import Office
+from supplier_api.store import StoreUnavailable, UnitOfWork
+from supplier_api.store.operators import Action
+from supplier_api.store.switches import MAINTENANCE, Switch
+from supplier_api.store.timers import DECIDE, Timer
+
+# How long a process may go on before it notices that maintenance began or ended.
+LOOK_EVERY = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Whether there is maintenance, and how many decisions are put off for whatever reason."""
+
+    switch: Switch | None
+    put_off: int
+
+
+class Maintenance:
+    """The switch, as one process sees it.
+
+    It is looked at once a second, not with every request. Nothing hangs on the moment at which a
+    process notices: what was put off too late is decided at once, what was decided too late stays.
+    """
+
+    def __init__(self, office: Office) -> None:
+        """Work with `office`."""
+        self._office = office
+        self._looking = threading.Lock()
+        self._look_at = float("-inf")
+        self._lasts = False
+
+    def lasts(self) -> bool:
+        """Return whether there is maintenance, as of at most a second ago."""
+        if self._office.machine.monotonic() >= self._look_at:
+            self._look()
+        return self._lasts
+
+    def begin(self, who: str, reason: str) -> bool:
+        """Begin maintenance; returns False if it was begun before. Raises StoreUnavailable."""
+        now = self._office.machine.now()
+
+        def work(uow: UnitOfWork) -> bool:
+            begun = uow.switches.on(Switch(MAINTENANCE, who, reason, now))
+            if begun:
+                uow.actions.add(Action(now, who, "maintenance-on", reason))
+            return begun
+
+        return self._office.store.write(work)
+
+    def end(self, who: str, reason: str) -> bool:
+        """End maintenance: what was put off is decided now. Returns False if there was none.
+
+        Raises StoreUnavailable.
+        """
+        now = self._office.machine.now()
+
+        def work(uow: UnitOfWork) -> bool:
+            ended = uow.switches.off(MAINTENANCE)
+            if ended:
+                uow.actions.add(Action(now, who, "maintenance-off", reason))
+            return ended
+
+        return self._office.store.write(work)
+
+    def show(self) -> Shown:
+        """Return what there is now. Raises StoreUnavailable."""
+        return self._office.store.read(
+            lambda uow: Shown(uow.switches.get(MAINTENANCE), uow.timers.count(DECIDE))
+        )
+
+    def _look(self) -> None:
+        # One thread looks; the others go by what was seen last.
+        if not self._looking.acquire(blocking=False):
+            return
+        try:
+            seen = self._office.store.read(lambda uow: uow.switches.get(MAINTENANCE))
+            self._lasts = seen is not None
+            self._look_at = self._office.machine.monotonic() + LOOK_EVERY
+        except StoreUnavailable:
+            # Whoever asked will meet the same trouble, and say so.
+            pass
+        finally:
+            self._looking.release()
+
+
+def put_off(
+    case: Case, operation: Operation, key: str, subject: str, scenario: Mapping[str, Any] | None
+) -> None:
+    """Have the rule book decide later on what was asked under `key`; the case is finished.
+
+    `subject` is our reference of the problem, or of the change that is asked for.
+    """
+    data = {"operation": operation, "key": key, "scenario": scenario}
+    problem = case.problem
+    case.uow.timers.add(Timer(problem.id, problem.tenant, DECIDE, case.now, subject, data))

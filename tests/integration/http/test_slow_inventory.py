@@ -1,0 +1,101 @@
+"""A supplier's own inventory that does not answer: the gateway gets its 202 all the same."""
+
+import importlib
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supplier_api.app import Clocks, build_judge, build_office, create_app
+from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.decisions.facts import Service
+from supplier_api.decisions.inventory import InventoryError
+from supplier_api.settings import Settings, load_settings
+from tests.samples import problem_request
+from tests.supplier import Supplier, manual_clocks, on_sqlite
+
+# As an engineer would write and package it.
+MODULE = """
+class OurInventory:
+    made = []
+
+    def __init__(self, settings):
+        self.probe_every = settings.probe_every
+        self.made.append(self)
+
+    def find(self, tenant, service_id):
+        return self.answer(service_id)
+"""
+
+
+class Held:
+    """Answers when it is let."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.go = threading.Event()
+
+    def __call__(self, service_id: str) -> Service:
+        self.asked.set()
+        self.go.wait()
+        return Service(service_id, "ftthl2r", "FTTH")
+
+
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    """Install an inventory named `ours`; yield what holds its answers back."""
+    site = tmp_path / "site"
+    info = site / "ours-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "our_inventory.py").write_text(MODULE, encoding="utf-8")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 1.0\n")
+    points = "[supplier_api.inventory]\nours = our_inventory:OurInventory\n"
+    (info / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delitem(sys.modules, "our_inventory", raising=False)
+    held = Held()
+    ours = importlib.import_module("our_inventory")
+    monkeypatch.setattr(ours.OurInventory, "answer", staticmethod(held), raising=False)
+    yield held
+    held.go.set()
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "more_settings",
+    [
+        {
+            "SUPPLIER_API__INVENTORY__ADAPTER": "ours",
+            # In earnest half of three seconds, and nobody wants to wait for that here.
+            "SUPPLIER_API__SERVER__ANSWER_BUDGET": "0.5",
+        }
+    ],
+)
+def test_a_look_up_that_hangs_becomes_a_202(held: Held, environ: dict[str, str]) -> None:
+    machine, business, clocks = manual_clocks()
+    app = create_app(load_settings(environ), clocks)
+    supplier = Supplier(app, app.test_client(), machine, business)
+
+    answer = supplier.create(problem_request(id=1))
+
+    # It was asked, and has not answered to this moment.
+    assert held.asked.is_set()
+    assert not held.go.is_set()
+    assert (answer.status_code, answer.data) == (202, b"")
+    held.go.set()
+    answered = supplier.create(problem_request(id=2, serviceId="SI0000000000102"))
+    assert answered.status_code == 201
+    supplier.office.store.close()
+
+
+@on_sqlite
+@pytest.mark.parametrize("more_settings", [{"SUPPLIER_API__INVENTORY__ADAPTER": "theirs"}])
+def test_an_inventory_that_nobody_published_stops_the_start(
+    settings: Settings, clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks]
+) -> None:
+    office = build_office(settings, clocks[2])
+    with pytest.raises(InventoryError, match=r"inventory.adapter: theirs .* expected one of: csv"):
+        build_judge(settings, office)
+    office.store.close()
