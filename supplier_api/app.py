@@ -22,6 +22,7 @@ from supplier_api.decisions.book import RuleBook
 from supplier_api.decisions.model import Outcome
 from supplier_api.decisions.plugins import Plugins
 from supplier_api.delivery.backoffice import BackOfficeCourier
+from supplier_api.delivery.clock_guard import ClockGuard
 from supplier_api.delivery.deliberate import Deliberate
 from supplier_api.delivery.destinations import Destinations, try_token
 from supplier_api.delivery.dispatch import Dispatcher
@@ -30,7 +31,7 @@ from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
 from supplier_api.delivery.model import Destination
 from supplier_api.delivery.reply import Reply
 from supplier_api.delivery.retry import Policy as RetryPolicy
-from supplier_api.delivery.scheduler import Scheduler
+from supplier_api.delivery.scheduler import Chore, Scheduler
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.delivery.worker import Worker
@@ -41,6 +42,7 @@ from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.intake import Intake
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office, Policy
 from supplier_api.desk.progress import Progress, Taken
+from supplier_api.desk.retention import Keep, Retaining
 from supplier_api.desk.timers import Timers
 from supplier_api.journal.recorder import Bounds, Recorder
 from supplier_api.problems.work import OrderAnswer, WorkOrder
@@ -223,8 +225,31 @@ def _wire_worker(settings: Settings, office: Office) -> Worker:
         office.machine,
         wakeup.bell(),
         settings.delivery.sweep,
+        _chores(settings, office, owner),
     )
     return Worker(dispatchers, scheduler, wakeup, watchdog, office.machine)
+
+
+def _chores(settings: Settings, office: Office, owner: str) -> list[Chore]:
+    chores: list[Chore] = [build_retaining(settings, office)]
+    if office.store.dialect == "sqlite":
+        # First: what follows in the same turn goes by the times that it may have to mend.
+        chores.insert(0, ClockGuard(office.store, office.machine, owner))
+    return chores
+
+
+def build_retaining(settings: Settings, office: Office) -> Retaining:
+    """Return what takes away what is older than the settings want it kept."""
+    retention = settings.retention
+    keep = Keep(
+        bodies=timedelta(days=retention.thin_after_days),
+        problems=timedelta(days=retention.prune_after_days),
+        actions=timedelta(days=retention.actions_days),
+        journal=timedelta(days=settings.sandbox.journal_days),
+        batch=retention.batch,
+        every=retention.every,
+    )
+    return Retaining(office, keep)
 
 
 def _gateway(

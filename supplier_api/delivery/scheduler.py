@@ -4,6 +4,7 @@ The rows in the database say what is due; this loop only looks. It needs no sche
 already sleeps until the next due time or the next commit, which such a library cannot do.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -29,14 +30,28 @@ class Timers(Protocol):
         """Return the machine time at which the earliest timer becomes due."""
 
 
+class Chore(Protocol):
+    """Something that is done now and then, a little at a time."""
+
+    def turn(self) -> float:
+        """Do what is due; return how many seconds later something is due again."""
+
+
 class Scheduler:
-    """One loop over the timers and the sweep."""
+    """One loop over the timers, the sweep, and other chores."""
 
     def __init__(
-        self, timers: Timers, store: Store, clock: MachineClock, bell: Bell, sweep_every: float
+        self,
+        timers: Timers,
+        store: Store,
+        clock: MachineClock,
+        bell: Bell,
+        sweep_every: float,
+        chores: Sequence[Chore] = (),
     ) -> None:
-        """Prepare to run `timers`, and to sweep every `sweep_every` seconds."""
+        """Prepare to run `timers` and `chores`, and to sweep every `sweep_every` seconds."""
         self._timers = timers
+        self._chores = chores
         self._store = store
         self._clock = clock
         self._sweep_every = sweep_every
@@ -60,10 +75,11 @@ class Scheduler:
         if self._clock.monotonic() >= self._next_sweep:
             self._sweep()
             self._next_sweep = self._clock.monotonic() + self._sweep_every
+        until_chore = min((chore.turn() for chore in self._chores), default=LOOK_EVERY)
         if self._timers.run_due(BATCH):
             return 0.0
         until_sweep = self._next_sweep - self._clock.monotonic()
-        return max(LOOK_AGAIN, min(until_sweep, self._seconds_until_due()))
+        return max(LOOK_AGAIN, min(until_chore, until_sweep, self._seconds_until_due()))
 
     def _seconds_until_due(self) -> float:
         due_at = self._timers.next_due()

@@ -36,14 +36,13 @@ from supplier_api.problems.model import (
 )
 from supplier_api.problems.work import OrderKind, WorkOrder
 from supplier_api.store import UnitOfWork
-from supplier_api.store.lane_rows import LaneRow
+from supplier_api.store.lane_rows import BODY_VERSION, LaneRow
 from supplier_api.store.lanes import NewMessage
 from supplier_api.store.timers import Timer
 
 CLOSURE = "closure"
 CLOSURE_NOTICE = "closure-notice"
 ONE_MS = timedelta(milliseconds=1)
-BODY_VERSION = 1
 CLOSING = frozenset({Event.COMPLETE, Event.CLOSE, Event.ACCEPT_RESOLUTION})
 
 

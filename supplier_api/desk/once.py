@@ -6,7 +6,7 @@ from typing import Any
 
 from supplier_api import wire
 from supplier_api.clock import to_wire
-from supplier_api.decisions.model import Decision
+from supplier_api.decisions.model import Decision, Operation
 from supplier_api.desk.errors import Refused, Unavailable
 from supplier_api.desk.model import Answer, Caller, Office
 from supplier_api.observability import get_logger
@@ -144,12 +144,26 @@ def _again(
     if recorded is None or recorded.status is None:
         raise Unavailable("the same request is being answered at this moment")
     if recorded.fingerprint == asked.fingerprint:
+        if recorded.thinned and not _has_no_body(asked.operation, recorded.status):
+            raise _no_longer_kept(asked, recorded)
         return Answer(recorded.status, recorded.body)
     if reused:
         raise reused(recorded)
     used = f"id: {asked.key} was used for another {asked.operation} on {to_wire(recorded.created)}"
     expected = "expected a new id, or the same request again"
     raise Refused(ErrorCode.INVALID_REQUEST, [f"{used}; {expected}"])
+
+
+def _has_no_body(operation: str, status: int) -> bool:
+    """Tell whether an answer never has a body: of those that are kept, the 202 to a problem."""
+    return operation == Operation.PROBLEM and status == 202
+
+
+def _no_longer_kept(asked: Asked, recorded: Recorded) -> Refused:
+    field = "id" if asked.operation in set(Operation) else "status"
+    told = f"{field}: already answered on {to_wire(recorded.created)} with {recorded.status}"
+    reference = f", reference {recorded.reference}" if recorded.reference else ""
+    return Refused(ErrorCode.INVALID_REQUEST, [told + reference])
 
 
 def _record(done: Done) -> dict[str, Any]:

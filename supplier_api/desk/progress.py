@@ -16,7 +16,13 @@ from supplier_api.problems.lifecycle import (
     IllegalMove,
     legal_events,
 )
-from supplier_api.problems.model import ChangeKind, ChangeRequest, Resolution, State
+from supplier_api.problems.model import (
+    ChangeKind,
+    ChangeRequest,
+    Resolution,
+    ServiceProblem,
+    State,
+)
 from supplier_api.problems.work import (
     BackOfficeEvent,
     LaterEvent,
@@ -83,13 +89,15 @@ class Progress:
             if recorded.fingerprint != fingerprint:
                 reused = f"id: {event.id} was used for another event; expected a new id"
                 return self._refused(422, ErrorCode.INVALID_REQUEST, reused)
+            if not recorded.body:
+                # Too old to be kept word by word: the problem has long been over.
+                return EventAnswer(recorded.status_code, _standing(problem))
             return EventAnswer(recorded.status_code, recorded.body)
         case = Case(self._office, uow, problem)
         try:
             _happen(case, event)
             case.finish()
-            status: str = problem.state.status or problem.state.base
-            answer = EventAnswer(200, {"reference": problem.reference, "status": status})
+            answer = EventAnswer(200, _standing(problem))
         except IllegalMove as error:
             answer = self._conflict(error)
         uow.events.add(
@@ -186,6 +194,11 @@ class Progress:
     def _refused(self, status: int, code: ErrorCode, *messages: str) -> EventAnswer:
         uuid = str(self._office.chance.uuid(""))
         return EventAnswer(status, wire.envelope(code, messages, uuid))
+
+
+def _standing(problem: ServiceProblem) -> dict[str, Any]:
+    status: str = problem.state.status or problem.state.base
+    return {"reference": problem.reference, "status": status}
 
 
 def event_from(data: dict[str, Any]) -> BackOfficeEvent:

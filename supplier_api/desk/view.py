@@ -11,6 +11,7 @@ import orjson
 
 from supplier_api.clock import to_wire
 from supplier_api.desk.progress import legal_for_back_office
+from supplier_api.problems.codes import ReasonCode
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
 from supplier_api.store import UnitOfWork
@@ -24,6 +25,7 @@ WAITS = {
     Waiting.HELD: "the supplier: to resume work",
     Waiting.NETWORK_INCIDENT: "the network incident to end",
 }
+KCIS = frozenset(reason.value for reason in ReasonCode)
 AWAITS = {
     Awaits.INFORMATION: "the tenant: to amend with the information asked for",
     Awaits.APPOINTMENT: "the tenant: to book an appointment and amend",
@@ -120,12 +122,11 @@ def _event(event: RecordedEvent) -> dict[str, Any]:
 
 def _message(row: Mapping[str, Any]) -> dict[str, Any]:
     body: Mapping[str, Any] = orjson.loads(row["body"])
-    told = {"what": "order"}
-    at = body.get("issued")
+    told = {"what": "kci" if row["kind"] in KCIS else "order"}
+    # Of an old message only that it was sent is kept, not what it said.
+    at = body.get("issued") or body.get("issuedOn") or to_wire(row["created"])
     if "reasonCode" in body:
-        at = body["issuedOn"]
-        status = body["serviceProblem"]["status"]
-        told = {"what": "kci", "status": status}
+        told["status"] = body["serviceProblem"]["status"]
         if "problemCode" in body:
             told["problemCode"] = body["problemCode"]
     return {

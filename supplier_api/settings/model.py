@@ -25,6 +25,7 @@ class HoldsPassword:
 
 Count = Annotated[int, Field(ge=1)]
 Days = Annotated[float, Field(gt=0)]
+THIRTEEN_MONTHS = 397  # days, whichever the months
 Hours = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -150,6 +151,24 @@ class Delivery(Section):
     sweep: Seconds
 
 
+def _thirteen_months(days: float) -> float:
+    if days < THIRTEEN_MONTHS:
+        raise ValueError(
+            f"must be at least {THIRTEEN_MONTHS} (13 months): until then a repeat is known as one"
+        )
+    return days
+
+
+class Retention(Section):
+    """How long what is kept of problems that are over, and of what operators did."""
+
+    thin_after_days: Days
+    prune_after_days: Annotated[Days, AfterValidator(_thirteen_months)]
+    actions_days: Days
+    batch: Annotated[int, Field(ge=1, le=1000)]
+    every: Seconds
+
+
 class Party(Section):
     """Somebody that the sandbox gateway knows."""
 
@@ -183,6 +202,7 @@ class Sandbox(Section):
     allowed_hosts: tuple[str, ...]
     journal_calls: Count
     journal_bytes: Count
+    journal_days: Days
     tenants: Mapping[str, TenantParty] = Field(default_factory=dict)
     suppliers: Mapping[str, SupplierParty] = Field(default_factory=dict)
 
@@ -210,6 +230,7 @@ class Settings(Section):
     lifecycle: Lifecycle
     backoffice: BackOffice
     delivery: Delivery
+    retention: Retention
     sandbox: Sandbox
     log: Log
 

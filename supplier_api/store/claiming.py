@@ -8,7 +8,7 @@ from sqlalchemy import Row, func, select, update
 
 from supplier_api.store import lane_rows
 from supplier_api.store.claims import Attempt, Claim, Message
-from supplier_api.store.lane_rows import NOT_PARKED, LaneWork, lane, message
+from supplier_api.store.lane_rows import NOT_PARKED, OF_LATER_VERSION, LaneWork, lane, message
 
 
 class Claiming(LaneWork):
@@ -74,6 +74,7 @@ class Claiming(LaneWork):
         query = (
             lane_rows.lanes()
             .where(lane.c.destination == destination, lane.c.due_at <= now, NOT_PARKED, which)
+            .where(~OF_LATER_VERSION)
             .order_by(lane.c.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)

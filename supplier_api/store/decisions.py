@@ -32,13 +32,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A request that was answered before."""
+    """A request that was answered before; `thinned` when its body was taken away since."""
 
     fingerprint: str
     status: int
     body: Mapping[str, Any] | None
     reference: str | None
     created: datetime
+    thinned: datetime | None = None
 
 
 class Decisions:
@@ -61,7 +62,8 @@ class Decisions:
 
     def recorded(self, tenant: str, operation: str, key: str) -> Recorded | None:
         """Return the answer that was given under a key."""
-        query = select(_t.fingerprint, _t.status, _t.body, _t.reference, _t.created).where(
+        columns = (_t.fingerprint, _t.status, _t.body, _t.reference, _t.created, _t.thinned)
+        query = select(*columns).where(
             _t.tenant == tenant, _t.operation == operation, _t.key == key
         )
         row = self._connection.execute(query).first()

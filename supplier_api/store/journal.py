@@ -205,6 +205,7 @@ class Journal:
             "ids": f" {' '.join(ids)} ",
             "size": len(orjson.dumps(entry)),
             "entry": entry,
+            "written": call.at,
         }
 
     def _problem(self, call: Call) -> tuple[str, tuple[str, ...]]:

@@ -16,6 +16,14 @@ message = tables.message
 # Spelled as the partial indexes are: SQLite compares the two by their text.
 NOT_PARKED = text("NOT lane.parked")
 QUEUED = text("message.state = 'queued'")
+# The form of bodies that this version makes and can send. A lane that holds a later one is left to
+# the later version, beside which this one runs during an upgrade.
+BODY_VERSION = 1
+OF_LATER_VERSION = (
+    select(message.c.id)
+    .where(message.c.lane_id == lane.c.id, QUEUED, message.c.body_version > BODY_VERSION)
+    .exists()
+)
 
 
 @dataclass(frozen=True, slots=True)

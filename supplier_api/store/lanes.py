@@ -18,7 +18,7 @@ from sqlalchemy import func, select, update
 
 from supplier_api.store.claiming import Claiming
 from supplier_api.store.claims import MessageState
-from supplier_api.store.lane_rows import NOT_PARKED, LaneRow, lane, lanes, latest, message
+from supplier_api.store.lane_rows import BODY_VERSION, NOT_PARKED, LaneRow, lane, lanes, latest, message
 from supplier_api.store.settling import Settling
 
 DEAD_LETTERS = (MessageState.REFUSED, MessageState.EXPIRED)
@@ -36,7 +36,7 @@ class NewMessage:
     body: str
     contract: str
     not_before: datetime | None = None
-    body_version: int = 1
+    body_version: int = BODY_VERSION
 
 
 class Lanes(Claiming, Settling):

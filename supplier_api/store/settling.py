@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select, update
 
 from supplier_api.store import lane_rows
 from supplier_api.store.claims import Attempt, Claim, Fenced, Message, MessageState
-from supplier_api.store.lane_rows import LaneRow, LaneWork, lane, latest, message
+from supplier_api.store.lane_rows import BODY_VERSION, LaneRow, LaneWork, lane, latest, message
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,9 @@ class Settling(LaneWork):
         """Go on with the lanes, `held` as they stand now, from what is left on each.
 
         With `lease_until`, if a lane's next message may leave now, the claim is prolonged and that
-        message returned. Otherwise the lane is given back, due when its next message may leave (not
-        before the step's `retry_at`), or idle if nothing is left.
+        message returned. Otherwise, also when that is one of a later version, the lane is given
+        back, due when its next message may leave (not before the step's `retry_at`), or idle if
+        nothing is left.
         """
         if not steps:
             return {}
@@ -142,7 +143,8 @@ class Settling(LaneWork):
         for step in steps:
             row, head = held[step.claim.lane_id], heads.get(step.claim.lane_id)
             due_at = _due_at(row, head, step, now)
-            if lease_until and head and due_at and due_at <= now:
+            known = head and head.body_version <= BODY_VERSION
+            if lease_until and head and known and due_at and due_at <= now:
                 following[row.id] = head
                 writes.append(_written(step, row.lease_owner, lease_until, lease_until))
             else:

@@ -146,6 +146,9 @@ resolution = Table(
     Column("taken", Instant),
 )
 
+# Spelled so that it is not taken for a search by `problem_id`.
+_REFUSED = "coalesce(problem_id, 0) = 0 AND status IS NOT NULL"
+
 # The idempotency record, the audit trail, and the material for back-testing a rule book.
 decision = Table(
     "decision",
@@ -188,14 +191,14 @@ decision = Table(
     Index(
         "ix_decision_refused",
         "created",
-        sqlite_where=text("problem_id IS NULL AND status IS NOT NULL"),
-        postgresql_where=text("problem_id IS NULL AND status IS NOT NULL"),
+        sqlite_where=text(_REFUSED),
+        postgresql_where=text(_REFUSED),
     ),
     Index(
         "ix_decision_refused_whole",
         "created",
-        sqlite_where=text("problem_id IS NULL AND status IS NOT NULL AND thinned IS NULL"),
-        postgresql_where=text("problem_id IS NULL AND status IS NOT NULL AND thinned IS NULL"),
+        sqlite_where=text(f"{_REFUSED} AND thinned IS NULL"),
+        postgresql_where=text(f"{_REFUSED} AND thinned IS NULL"),
     ),
 )
 

@@ -13,7 +13,7 @@ depends_on = None
 
 DEAD = "state IN ('refused', 'expired')"
 OVER = "base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"
-REFUSED = "problem_id IS NULL AND status IS NOT NULL"
+REFUSED = "coalesce(problem_id, 0) = 0 AND status IS NOT NULL"
 
 
 def upgrade() -> None:
