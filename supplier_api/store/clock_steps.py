@@ -1,7 +1,6 @@
 """Brings stored machine time back when the host's clock fell, on an engine without its own."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, Table, insert, or_, select, update
 
@@ -57,10 +56,6 @@ class ClockSteps:
         query = select(table.c[key], *(table.c[name] for name in columns)).where(dated)
         if table is message:
             query = query.where(message.c.state == MessageState.QUEUED)
-        for row in self._connection.execute(query).all():
-            moved: dict[str, Any] = {
-                name: row._mapping[name] - by for name in columns if row._mapping[name] is not None
-            }
-            self._connection.execute(
-                update(table).where(table.c[key] == row._mapping[key]).values(**moved)
-            )
+        for row in self._connection.execute(query).mappings().all():
+            moved = {name: row[name] - by for name in columns if row[name] is not None}
+            self._connection.execute(update(table).where(table.c[key] == row[key]).values(**moved))

@@ -1,5 +1,6 @@
 """`supplier-api db upgrade`, and what the other commands say before it was run."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,3 +84,12 @@ def test_wrong_settings_are_told_without_a_trace(run: Run) -> None:
 @pytest.mark.parametrize("words", [("db", "downgrade"), ("db", "upgrade", "now"), ("bd",)])
 def test_wrong_use_exits_with_2(run: Run, words: tuple[str, ...]) -> None:
     assert run(*words).exit_code == 2
+
+
+def test_what_is_old_is_counted_and_taken_away(run: Run) -> None:
+    assert run("db", "upgrade").exit_code == 0
+    counted = run("db", "retain", "--dry-run")
+    assert counted.exit_code == 0, counted.output
+    assert counted.stdout.splitlines()[:2] == ["thinned          0", "pruned           0"]
+    taken = run("db", "retain", "--json")
+    assert json.loads(taken.stdout)["refused_pruned"] == 0

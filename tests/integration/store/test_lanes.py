@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.store import Store, UnitOfWork, tables
@@ -451,3 +451,36 @@ def test_only_what_becomes_due_now_is_announced(
         return uow.lanes.made_due
 
     assert store.write(give_back)
+
+
+def make_later(store: Store, problem: int, number: int) -> None:
+    """Let a message be of a form that only a later version knows."""
+    lanes = select(tables.lane.c.id).where(tables.lane.c.problem_id == problem)
+    message = tables.message
+    later = update(message).where(message.c.lane_id.in_(lanes), message.c.number == number)
+    store.write(lambda uow: uow.connection.execute(later.values(body_version=2)))
+
+
+def test_a_lane_of_a_later_version_is_left_to_that(store: Store, outbox: Outbox, one: Hand) -> None:
+    theirs, ours = outbox.problem(1), outbox.problem(1)
+    make_later(store, theirs, 1)
+
+    assert [claim.problem_id for claim in one.claim()] == [ours]
+    # The later version finds it as it was.
+    assert outbox.lane(theirs).claim_no == 0
+    assert outbox.lane(theirs).due_at is not None
+
+
+def test_a_message_of_a_later_version_behind_ours_is_not_handed_over(
+    store: Store, outbox: Outbox, one: Hand
+) -> None:
+    problem = outbox.problem(1)
+    (claim,) = one.claim()
+    outbox.queue(problem, 2)
+    make_later(store, problem, 2)
+
+    assert one.settle(claim, claim.message) is None
+    assert outbox.states(problem) == ["delivered", "queued"]
+    assert outbox.lane(problem).lease_owner is None
+    assert outbox.lane(problem).due_at is not None
+    assert one.claim() == []

@@ -1,18 +1,46 @@
 """The way from an empty or an older database to the tables that this code works on."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command, op
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Engine,
+    Float,
+    Integer,
+    MetaData,
+    create_engine,
+    inspect,
+    text,
+)
 
 from supplier_api.store import SchemaTooOld, StoreBusy, StoreUnavailable, locks, migrate, tables
+from supplier_api.store.types import Instant
+
+MIGRATIONS = Path(migrate.__file__).with_name("migrations")
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+PATIENCE = 60.0  # seconds of real time, for what happens at once unless something is wrong
+INCIDENT = tables.incident.insert().values(declared=NOW)
+INSTANTS = {
+    column.name
+    for table in tables.metadata.tables.values()
+    for column in table.columns
+    if isinstance(column.type, Instant)
+}
 
 
 @contextmanager
@@ -174,3 +202,132 @@ def test_an_upgrade_of_postgresql_does_not_queue_behind_a_table_in_use(
 def _set_revision(engine: Engine, revision: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
+
+
+# -- an upgrade beside the version that serves
+
+
+def at_revision(url: str, revision: str) -> None:
+    """Bring a database to an older revision, as the version of that time would have."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with connected(url) as engine, engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
+
+
+def some(column: Column[Any]) -> object:
+    """Return a value that fits a column."""
+    kind = column.type
+    if isinstance(kind, JSON):
+        return {}
+    if isinstance(kind, Boolean):
+        return False
+    if isinstance(kind, Integer):  # and BigInteger
+        return 1
+    if isinstance(kind, DateTime):
+        return NOW
+    if isinstance(kind, Float):
+        return 0.5
+    # Instants are text on SQLite.
+    return NOW.isoformat() if column.name in INSTANTS else "x"
+
+
+def test_what_the_version_before_writes_and_reads_goes_on(database_url: str) -> None:
+    at_revision(database_url, "0005")
+    with connected(database_url) as engine:
+        older = MetaData()
+        older.reflect(engine)
+        migrate.upgrade(database_url)
+        with engine.begin() as connection:
+            for table in older.sorted_tables:
+                if table.name == "alembic_version":
+                    continue
+                values = {column.name: some(column) for column in table.columns}
+                connection.execute(table.insert().values(values))
+                assert connection.execute(table.select()).one()
+
+
+def test_an_index_is_built_while_others_write(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer whose transaction lasts is waited for, and another one is not held up meanwhile."""
+    at_revision(postgresql_url, "0006")
+    building = threading.Event()
+    create_index = op.create_index
+
+    def announced(*arguments: Any, **options: Any) -> None:
+        building.set()
+        create_index(*arguments, **options)
+
+    monkeypatch.setattr(op, "create_index", announced)
+    with connected(postgresql_url) as engine, ThreadPoolExecutor(1) as pool:
+        with engine.connect() as lasting:
+            lasting.execute(INCIDENT.values(code="INC1"))
+            upgrade = pool.submit(migrate.upgrade, postgresql_url)
+            assert building.wait(PATIENCE)
+            with engine.begin() as quick:
+                # Less patience than the upgrade's own: it would fail if it had to queue.
+                quick.execute(text("SET LOCAL lock_timeout = 1500"))
+                quick.execute(text("LOCK TABLE decision IN ROW EXCLUSIVE MODE"))
+                quick.execute(INCIDENT.values(code="INC2"))
+            assert not upgrade.done()
+            lasting.commit()
+        assert upgrade.result(PATIENCE) == ("0006", migrate.head())
+
+
+def test_an_upgrade_tries_again_until_a_lock_is_given_back(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_revision(postgresql_url, "0005")
+    refused = threading.Event()
+    given_back = threading.Event()
+
+    def pause(_seconds: float) -> None:
+        refused.set()
+        assert given_back.wait(PATIENCE)
+
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT_MS", 50)
+    monkeypatch.setattr("supplier_api.store.locks.time.sleep", pause)
+    with connected(postgresql_url) as engine, ThreadPoolExecutor(1) as pool:
+        with engine.begin() as other:
+            other.execute(text("LOCK TABLE decision IN ROW EXCLUSIVE MODE"))
+            upgrade = pool.submit(migrate.upgrade, postgresql_url)
+            # It gave up its place in the queue, so that those behind it go on.
+            assert refused.wait(PATIENCE)
+            with engine.begin() as behind:
+                behind.execute(text("SET LOCAL lock_timeout = 1000"))
+                behind.execute(text("LOCK TABLE decision IN ROW EXCLUSIVE MODE"))
+        given_back.set()
+        assert upgrade.result(PATIENCE) == ("0005", migrate.head())
+
+
+def test_an_index_that_broke_off_is_dropped_and_built_anew(postgresql_url: str) -> None:
+    at_revision(postgresql_url, "0006")
+    valid = text(
+        "SELECT indisvalid FROM pg_index JOIN pg_class ON oid = indexrelid"
+        " WHERE relname = 'ix_decision_committed'"
+    )
+    with connected(postgresql_url) as engine:
+        with engine.begin() as connection:
+            connection.execute(text("CREATE INDEX ix_decision_committed ON decision (committed)"))
+            # As a build beside others leaves it when it breaks off.
+            connection.execute(
+                text(
+                    "UPDATE pg_index SET indisvalid = false"
+                    " WHERE indexrelid = 'ix_decision_committed'::regclass"
+                )
+            )
+            assert connection.execute(valid).scalar() is False
+        migrate.upgrade(postgresql_url)
+        with engine.connect() as connection:
+            assert connection.execute(valid).scalar() is True
+
+
+def test_an_upgrade_that_broke_off_goes_on_where_it_was(postgresql_url: str) -> None:
+    at_revision(postgresql_url, "0006")
+    with connected(postgresql_url) as engine, engine.begin() as connection:
+        connection.execute(text("CREATE INDEX ix_decision_committed ON decision (committed)"))
+
+    assert migrate.upgrade(postgresql_url) == ("0006", migrate.head())

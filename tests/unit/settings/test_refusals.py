@@ -195,3 +195,10 @@ def test_production_refuses_the_sandbox(folder: Path, name: str, value: str, set
 
     assert finding.name == setting
     assert finding.source == f"environment {name}"
+
+
+def test_no_repeat_is_forgotten_within_thirteen_months(folder: Path) -> None:
+    (finding,) = findings(folder, SUPPLIER_API__RETENTION__PRUNE_AFTER_DAYS="365")
+
+    assert finding.name == "retention.prune_after_days"
+    assert "must be at least 397 (13 months)" in finding.message
