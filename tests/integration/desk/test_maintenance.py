@@ -9,8 +9,10 @@ from supplier_api.decisions.facts import InventoryUnavailable, Service
 from supplier_api.decisions.inventory import TimedInventory
 from supplier_api.desk.model import BACK_OFFICE, Answer
 from supplier_api.store import tables
+from supplier_api.store.timers import Timer
+from supplier_api.store.timers import Timers as StoredTimers
 from tests.integration.desk.conftest import MakeRig
-from tests.integration.desk.rig import Rig
+from tests.integration.desk.rig import TENANT, Rig
 
 TAKEN = Answer(202, None)
 WHO = ("jo", "a new rule book")
@@ -359,3 +361,37 @@ def test_one_service_that_the_inventory_chokes_on_is_left_to_the_back_office(
 
     assert orders(leaning) == [("problem", True)]
     assert record(leaning)["rule"] == "fallback"
+
+
+def test_a_decision_that_breaks_off_leaves_nothing_and_is_made_later(
+    closed_on_sqlite: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = closed_on_sqlite
+    rig.create()
+
+    def break_off(*_: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        # The very last thing that it writes.
+        patch.setattr(StoredTimers, "delete", break_off)
+        end(rig)
+    assert (rig.problem().state.base, rig.told(), orders(rig)) == ("UNDECIDED", [], [])
+    assert record(rig)["outcome"] == "defer"
+
+    rig.business.advance(60)
+    rig.run_timers()
+    assert rig.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
+    assert record(rig)["outcome"] == "acknowledge"
+
+
+def test_a_timer_of_a_later_version_is_left_to_that(rig: Rig) -> None:
+    rig.create()
+    now = rig.business.now(TENANT)
+    theirs = Timer(rig.problem().id, TENANT, "unheard-of", now, "X")
+    rig.store.write(lambda uow: uow.timers.add(theirs))
+
+    assert rig.timers.run_due() == 0
+    assert rig.timers.next_due() is None
+    (kept,) = rig.store.read(lambda uow: uow.timers.of(rig.problem().id))
+    assert kept.due_at == now
