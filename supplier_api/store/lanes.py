@@ -18,7 +18,15 @@ from sqlalchemy import func, select, update
 
 from supplier_api.store.claiming import Claiming
 from supplier_api.store.claims import MessageState
-from supplier_api.store.lane_rows import BODY_VERSION, NOT_PARKED, LaneRow, lane, lanes, latest, message
+from supplier_api.store.lane_rows import (
+    BODY_VERSION,
+    NOT_PARKED,
+    LaneRow,
+    lane,
+    lanes,
+    latest,
+    message,
+)
 from supplier_api.store.settling import Settling
 
 DEAD_LETTERS = (MessageState.REFUSED, MessageState.EXPIRED)
