@@ -7,6 +7,7 @@ from supplier_api.clock import MachineClock
 from supplier_api.delivery.model import Destination, Hold, Sent
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.delivery.settler import Settler
+from supplier_api.delivery.traffic import Traffic
 from supplier_api.observability import bind, get_logger
 from supplier_api.store import Store, StoreUnavailable
 from supplier_api.store.claims import Fenced, Message
@@ -28,13 +29,20 @@ class Carrier:
         chance: Chance,
         lease: float,
         stopping: threading.Event,
+        traffic: Traffic | None = None,
     ) -> None:
-        """Prepare to send; `lease` is in seconds, and `stopping` ends a lane after its message."""
+        """Prepare to send; `lease` is in seconds, and `stopping` ends a lane after its message.
+
+        `traffic` is the dispatcher's, who sees to it that it knows what holds delivery up.
+        """
         self._to = destination
         self._store = store
         self._clock = clock
         self._stopping = stopping
-        self.settler = Settler(destination, store, clock, chance, lease, stopping)
+        self._traffic = traffic or Traffic(
+            destination.name, destination.rules, destination.policy, store, clock, chance, ""
+        )
+        self.settler = Settler(destination, store, clock, chance, lease, stopping, self._traffic)
 
     def carry(self, hold: Hold) -> None:
         """Send what the lane has to send now, one message after the other, and give it back.
@@ -51,8 +59,8 @@ class Carrier:
     def send(self, hold: Hold) -> Sent | None:
         """Send the message that is next on the lane; return what came of it, to be settled.
 
-        Nothing is sent, and None returned, once we are stopping: the lane is given back; or when
-        the claim was lost or its lease cannot be made long enough.
+        Nothing is sent, and None returned, once we are stopping, or the message is held up: the
+        lane is given back; or when the claim was lost or its lease cannot be made long enough.
         """
         message = hold.claim.message
         with bind(
@@ -61,7 +69,7 @@ class Carrier:
             message_id=message.uuid,
         ):
             try:
-                if self._stopping.is_set():
+                if self._stopping.is_set() or not self.may_begin(hold):
                     self.give_back(hold)
                     return None
                 self._ensure_lease(hold)
@@ -78,6 +86,11 @@ class Carrier:
     def give_back(self, hold: Hold) -> None:
         """Give the lane back with what is left on it; raises Fenced or StoreUnavailable."""
         self._store.write(lambda uow: uow.lanes.release(hold.claim, self._clock.now()))
+        self._traffic.given_back(hold.claim)
+
+    def may_begin(self, hold: Hold) -> bool:
+        """Tell whether nothing holds up the message that is next on a claimed lane."""
+        return self._traffic.lets(hold.claim)
 
     def _ensure_lease(self, hold: Hold) -> None:
         """Let no send begin that might outlast its lease."""

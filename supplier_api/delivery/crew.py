@@ -76,6 +76,17 @@ class Crew(Generic[Job]):
         with self._changed:
             return [*self._waiting, *(job for job, _ in self._busy.values())]
 
+    def withdraw(self, which: Callable[[Job], bool]) -> list[Job]:
+        """Take back the jobs that nobody has begun and that are such, and return them."""
+        with self._changed:
+            left: deque[Job] = deque()
+            taken: list[Job] = []
+            for job in self._waiting:
+                (taken if which(job) else left).append(job)
+            self._waiting = left
+            self._idle.notify_all()
+        return taken
+
     def replace_stuck(self) -> None:
         """Give up the threads that have been at one job for too long; others take their places."""
         now = self._clock.monotonic()

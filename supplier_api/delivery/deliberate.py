@@ -6,6 +6,7 @@ and whatever the gateway answers to it, only the answer to the real one counts.
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from supplier_api.clock import MachineClock
@@ -48,8 +49,11 @@ class Deliberate:
         )
         mutation = BY_KIND.get(fault.kind.name)
         if mutation is None:
-            return tricks.TRICKS[fault.kind.name](sending)
-        return _mutate(sending, mutation)
+            reply = tricks.TRICKS[fault.kind.name](sending)
+        else:
+            reply = _mutate(sending, mutation)
+        # What goes wrong on purpose is no trouble of the gateway's.
+        return replace(reply, counts=False)
 
     def _strike(self, message: Message) -> Fault | None:
         delayed = {

@@ -1,7 +1,7 @@
 """Claims lanes that are due and hands them to the threads of their destination."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 
 from supplier_api.chance import Chance
@@ -11,9 +11,10 @@ from supplier_api.delivery.crew import Crew
 from supplier_api.delivery.gathering import Gathering
 from supplier_api.delivery.loop import LOOK_EVERY, Loop
 from supplier_api.delivery.model import Destination, Hold
+from supplier_api.delivery.traffic import Traffic
 from supplier_api.observability import get_logger
-from supplier_api.store import Store, StoreUnavailable
-from supplier_api.store.claims import Fenced
+from supplier_api.store import Store, StoreUnavailable, UnitOfWork
+from supplier_api.store.claims import Claim, Fenced
 from supplier_api.store.wakeup import Bell
 
 # Lanes may be due that we cannot take now, locked by others or too many that failed before.
@@ -55,7 +56,12 @@ class Dispatcher:
         self._owner = owner
         self._lease = lease
         self._stopping = threading.Event()
-        self._carrier = Carrier(destination, store, clock, chance, lease, self._stopping)
+        self._traffic = Traffic(
+            destination.name, destination.rules, destination.policy, store, clock, chance, owner
+        )
+        self._carrier = Carrier(
+            destination, store, clock, chance, lease, self._stopping, self._traffic
+        )
         self._gathering = Gathering(clock)
         self._bell = bell
         # Whether more lanes were due than we could claim.
@@ -101,14 +107,17 @@ class Dispatcher:
         if self._gathering.deserted(self._lease):
             self._crew.hand(Settlement.DUE, first=True)
         limit, failed = self._room()
+        left = 0.0
+        if limit == 0 or not self._more or self._traffic.stops():
+            left = self._look()
         if limit == 0:
             return LOOK_EVERY
-        if not self._more:
-            left = self._seconds_until_due()
-            if left > 0:
-                return left
+        if not self._traffic.flows():
+            return self._try_one()
+        if left > 0:
+            return left
         self._more = self._claim(limit, failed) == limit
-        return LOOK_AGAIN if self._more else max(self._seconds_until_due(), LOOK_AGAIN)
+        return LOOK_AGAIN if self._more else max(self._look(), LOOK_AGAIN)
 
     def _room(self) -> tuple[int, int]:
         """Return how many lanes to claim at most, and how many of them after a failure."""
@@ -119,8 +128,22 @@ class Dispatcher:
         failed = sum(1 for hold in holds if hold.claim.attempts > 0)
         return max(0, limit), max(0, quarter - failed)
 
-    def _seconds_until_due(self) -> float:
-        due_at = self._store.read(lambda uow: uow.lanes.next_due(self._to.name))
+    def _look(self) -> float:
+        """Learn what holds delivery up; return seconds until a lane is due that may be claimed.
+
+        Lanes that are held up now, and that nobody has begun to send, are given back.
+        """
+        now = self._clock.now()
+
+        def work(uow: UnitOfWork) -> datetime | None:
+            self._traffic.learn(uow.pauses.active(now))
+            return uow.lanes.next_due(self._to.name, self._traffic.held())
+
+        due_at = self._store.read(work)
+        if self._traffic.stops():
+            for job in self._crew.withdraw(self._is_held_up):
+                assert isinstance(job, Hold)
+                self._give_back(job)
         if due_at is None:
             return LOOK_EVERY
         return (due_at - self._clock.now()).total_seconds()
@@ -128,20 +151,36 @@ class Dispatcher:
     def _claim(self, limit: int, failed: int) -> int:
         """Claim lanes and hand them to the threads; return how many."""
         now, ends = self._clock.now(), self._clock.monotonic() + self._lease
-        claims = self._store.write(
-            lambda uow: uow.lanes.claim(
-                self._to.name,
-                self._owner,
-                now,
-                now + timedelta(seconds=self._lease),
-                limit=limit,
-                failed=failed,
+
+        def work(uow: UnitOfWork) -> list[Claim]:
+            self._traffic.learn(uow.pauses.active(now))
+            if not self._traffic.flows():
+                return []
+            until, held = now + timedelta(seconds=self._lease), self._traffic.held()
+            return uow.lanes.claim(
+                self._to.name, self._owner, now, until, limit=limit, failed=failed, held=held
             )
-        )
+
+        claims = self._store.write(work)
         for claim in claims:
             if not self._crew.hand(Hold(claim, ends)):
                 self._give_back(Hold(claim, ends))
         return len(claims)
+
+    def _try_one(self) -> float:
+        """Claim the one lane that may be tried now, if any; return seconds until the next look."""
+        self._more = False
+        ends = self._clock.monotonic() + self._lease
+        claim = self._traffic.take_probe(timedelta(seconds=self._lease))
+        if claim is None:
+            # None: nobody knows. 0: there is nothing to try, or another worker tries it.
+            return self._traffic.until_next() or LOOK_EVERY
+        if not self._crew.hand(Hold(claim, ends)):
+            self._give_back(Hold(claim, ends))
+        return LOOK_EVERY
+
+    def _is_held_up(self, job: Hold | Settlement) -> bool:
+        return isinstance(job, Hold) and not self._carrier.may_begin(job)
 
     def _thread_is_free(self) -> None:
         """Have more claimed in time: before the threads run out of work."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -121,6 +121,12 @@ class GatewayCourier:
         self, message: Message, seconds: float, exchange: Callable[[_Account, Call], Answer]
     ) -> Reply:
         account = self._account(message.tenant)
+        reply = self._reply(account, seconds, exchange)
+        return reply if account is self._everybodys else replace(reply, counts=False)
+
+    def _reply(
+        self, account: _Account, seconds: float, exchange: Callable[[_Account, Call], Answer]
+    ) -> Reply:
         with self._watchdog.limit(seconds) as call:
             try:
                 return reply_for(exchange(account, call), account.address.already_received)

@@ -1,8 +1,9 @@
 """What delivery works with: a destination, a claim in hand, an attempt that was made."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from supplier_api.delivery.breaker import Rules
 from supplier_api.delivery.reply import Courier, Reply
 from supplier_api.delivery.retry import Policy
 from supplier_api.store import UnitOfWork
@@ -28,10 +29,10 @@ class Destination:
     """Where messages go, and how.
 
     `name` is that of its lanes. `threads` is how many messages are sent at a time, `deadline` the
-    seconds that one may take. With `pass_dead_letters` a dead letter does not hold back those
-    behind it. The hooks tell the desk, in the transaction that settles the message: the receiver
-    took it; it became a dead letter; the receiver does not know the problem (and the message may
-    be tried again). `concerns` is asked in the same transaction, before anything is locked, for
+    seconds that one may take; `rules` say when it counts as failing. With `pass_dead_letters` a
+    dead letter does not hold back those behind it. The hooks tell the desk, in the transaction that
+    settles the message: the receiver took it; it became a dead letter; the receiver does not know
+    the problem (and the message may be tried again). `concerns` is asked in the same transaction, before anything is locked, for
     which of the messages that were taken `on_delivered` has something to do at all.
     """
 
@@ -40,6 +41,7 @@ class Destination:
     policy: Policy
     threads: int = 16
     deadline: float = 30.0
+    rules: Rules = field(default_factory=Rules)
     pass_dead_letters: bool = False
     on_delivered: Hook = _nothing
     on_dead_letter: Hook = _nothing

@@ -25,6 +25,7 @@ class Reply:
     receiver says that it has the message already. `unknown`: it may have the message although it
     did not say so. `retry_after` is in seconds. `answer` is what the desk has to act on, if at all.
     `again_in` is after how many seconds it is to be sent whatever the policy says; the sandbox's.
+    `counts`: it says something about the destination, and not only about this one message.
     """
 
     meaning: Meaning
@@ -35,6 +36,7 @@ class Reply:
     retry_after: float | None = None
     answer: object = None
     again_in: float | None = None
+    counts: bool = True
 
 
 class Courier(Protocol):

@@ -34,6 +34,7 @@ class History:
 
     `unknown`: an earlier attempt may have arrived. `last_request` is when the gateway last sent a
     request for this problem. `others_succeed`: the destination has taken other messages lately.
+    `stood_still` is how long, since the first attempt, the message could not have left.
     """
 
     attempts: int = 0
@@ -41,6 +42,7 @@ class History:
     unknown: bool = False
     last_request: datetime | None = None
     others_succeed: bool = True
+    stood_still: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,18 @@ class RetryAt:
     at: datetime
 
 
-Decision = Delivered | Refused | Expired | Withheld | RetryAt
+@dataclass(frozen=True, slots=True)
+class NotCounted:
+    """The attempt says nothing about the message: it stays as it was, and is due at `at`.
+
+    `outcome` is what is kept of it: a probe, or a message that was held up with all others.
+    """
+
+    at: datetime
+    outcome: str
+
+
+Decision = Delivered | Refused | Expired | Withheld | RetryAt | NotCounted
 
 
 def decide(
@@ -79,7 +92,8 @@ def decide(
     """Say what becomes of a message after an attempt that ended at `now` with `reply`.
 
     `jitter` is the share to add to the wait, from 0 to the policy's. No message becomes too old
-    because its destination takes nothing at all: its age counts only while others arrive.
+    because its destination takes nothing at all: its age counts only while others arrive, and does
+    not run on while it may not leave.
     """
     if reply.meaning is Meaning.TAKEN or (reply.repeat and history.unknown):
         return Delivered()
@@ -90,7 +104,8 @@ def decide(
     if reply.meaning is Meaning.NOT_FOUND and not _asked_lately(history, now):
         return Refused()
     first_attempt = history.first_attempt or now
-    if now - first_attempt >= policy.max_age and history.others_succeed:
+    age = now - first_attempt - history.stood_still
+    if age >= policy.max_age and history.others_succeed:
         return Expired()
     planned = policy.wait_after(history.attempts + 1) * (1 + jitter)
     asked = min(timedelta(seconds=reply.retry_after or 0), policy.retry_after_max)

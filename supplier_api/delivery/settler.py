@@ -21,15 +21,19 @@ from supplier_api.delivery.retry import (
     Delivered,
     Expired,
     History,
+    NotCounted,
     Refused,
     RetryAt,
     Withheld,
     decide,
 )
+from supplier_api.delivery.standstill import time_within
+from supplier_api.delivery.traffic import Traffic
 from supplier_api.observability import bind, get_logger
 from supplier_api.store import Store, StoreUnavailable, UnitOfWork
 from supplier_api.store.claims import Attempt, Claim, Fenced, Message, MessageState
 from supplier_api.store.lane_rows import LaneRow
+from supplier_api.store.pauses import Scope
 from supplier_api.store.settling import Record, Step
 
 STORE_PAUSE = 0.2  # seconds between two tries to settle while the database is away
@@ -70,6 +74,7 @@ class Settler:
         chance: Chance,
         lease: float,
         stopping: threading.Event,
+        traffic: Traffic,
     ) -> None:
         """Prepare to settle; `lease` is in seconds. Once `stopping` is set no lane goes on."""
         self._to = destination
@@ -78,6 +83,7 @@ class Settler:
         self._chance = chance
         self._lease = lease
         self._stopping = stopping
+        self._traffic = traffic
         self._last_delivered: float | None = None
 
     def settle(self, attempts: Sequence[Sent]) -> Settled:
@@ -133,12 +139,12 @@ class Settler:
         held = uow.lanes.hold_free([sent.hold.claim for sent in attempts])
         now = self._clock.now()
         decided = [
-            (sent, self._decide(sent, held.rows[sent.message.lane_id], now))
+            (sent, self._decide(uow, sent, held.rows[sent.message.lane_id], now))
             for sent in attempts
             if sent.message.lane_id in held.rows
             and (sent.message.problem_id not in told or sent.message.problem_id in locked)
         ]
-        uow.lanes.record_all([_record(sent, decision, now) for sent, decision in decided])
+        self._record(uow, decided, now)
         rows = held.rows
         if self._tell_desk(uow, decided, locked):
             rows = uow.lanes.hold_free([sent.hold.claim for sent, _ in decided]).rows
@@ -154,7 +160,17 @@ class Settler:
         }
         return others.union(self._to.concerns(uow, taken) if taken else ())
 
-    def _decide(self, sent: Sent, lane: LaneRow, now: datetime) -> Decision:
+    def _record(
+        self, uow: UnitOfWork, decided: Sequence[tuple[Sent, Decision]], now: datetime
+    ) -> None:
+        """Write down what came of the attempts, also of those that do not count."""
+        counted = [each for each in decided if not isinstance(each[1], NotCounted)]
+        uow.lanes.record_all([_record(sent, decision, now) for sent, decision in counted])
+        for sent, decision in decided:
+            if isinstance(decision, NotCounted):
+                uow.lanes.remark(sent.message, _attempt(sent, decision, now))
+
+    def _decide(self, uow: UnitOfWork, sent: Sent, lane: LaneRow, now: datetime) -> Decision:
         message = sent.message
         history = History(
             attempts=message.attempts,
@@ -163,9 +179,19 @@ class Settler:
             # A lane is held until shortly after each request of the gateway.
             last_request=lane.not_before,
             others_succeed=self._others_succeed(),
+            stood_still=self._stood_still(uow, message, now),
         )
         jitter = self._chance.jitter(self._to.policy.jitter)
-        return decide(sent.reply, history, self._to.policy, now, jitter)
+        decision = decide(sent.reply, history, self._to.policy, now, jitter)
+        return self._traffic.judged(uow, sent.hold.claim, sent.reply, decision, now)
+
+    def _stood_still(self, uow: UnitOfWork, message: Message, now: datetime) -> timedelta:
+        """Return how long a message could not leave; asked for only if it seems too old."""
+        first = message.first_attempt
+        if first is None or now - first < self._to.policy.max_age:
+            return timedelta()
+        scope = Scope(message.destination, message.tenant, message.problem_id)
+        return time_within(uow.pauses.over(scope, first, now), first, now)
 
     def _tell_desk(
         self, uow: UnitOfWork, decided: Sequence[tuple[Sent, Decision]], locked: set[int]
@@ -191,6 +217,7 @@ class Settler:
         """Take note of an attempt that is settled: called once for each."""
         if isinstance(decision, Delivered):
             self._last_delivered = self._clock.monotonic()
+        self._traffic.settled(sent.hold.claim, sent.reply, decision)
         message, reply = sent.message, sent.reply
         tell = log.info if isinstance(decision, Delivered) else log.warning
         tell(
@@ -220,7 +247,8 @@ class Settler:
             return Settled()
         # Left as it is, the message would be sent again at once, and for ever.
         detail = f"answer not applied: {type(error).__name__}"
-        failed = Reply(Meaning.TROUBLE, detail, sent.reply.status, unknown=True)
+        # No trouble of the destination's.
+        failed = Reply(Meaning.TROUBLE, detail, sent.reply.status, unknown=True, counts=False)
         return self.settle([replace(sent, reply=failed, not_applied=True)])
 
     def _later(self, attempts: Sequence[Sent], error: StoreUnavailable) -> Settled:
@@ -254,23 +282,30 @@ def _all(parts: Iterable[Settled]) -> Settled:
 
 def _next(claim: Claim, message: Message) -> Claim:
     """Return the claim with what goes next; whoever goes on has not failed."""
-    return replace(claim, message=message, attempts=0)
+    return replace(claim, message=message, attempts=0, was_due=None)
 
 
 def _record(sent: Sent, decision: Decision, now: datetime) -> Record:
-    state, outcome = _outcome(decision)
+    state, _ = _outcome(decision)
+    digest = _digest(sent.message) if state is MessageState.DELIVERED else None
+    return Record(sent.message, _attempt(sent, decision, now), state, digest)
+
+
+def _attempt(sent: Sent, decision: Decision, now: datetime) -> Attempt:
+    _, outcome = _outcome(decision)
     reply = sent.reply
-    attempt = Attempt(
+    return Attempt(
         now, outcome, reply.status, sent.milliseconds, reply.detail, unknown=reply.unknown
     )
-    digest = _digest(sent.message) if state is MessageState.DELIVERED else None
-    return Record(sent.message, attempt, state, digest)
 
 
 def _step(sent: Sent, decision: Decision, rows: Mapping[int, LaneRow]) -> Step:
-    retry_at = decision.at if isinstance(decision, RetryAt) else None
-    failures = rows[sent.message.lane_id].attempts + 1 if retry_at else 0
-    return Step(sent.hold.claim, failures, retry_at)
+    failures = rows[sent.message.lane_id].attempts
+    if isinstance(decision, NotCounted):
+        return Step(sent.hold.claim, failures, decision.at, goes_on=False)
+    if isinstance(decision, RetryAt):
+        return Step(sent.hold.claim, failures + 1, decision.at)
+    return Step(sent.hold.claim)
 
 
 def _outcome(decision: Decision) -> tuple[MessageState, str]:
@@ -286,6 +321,8 @@ def _outcome(decision: Decision) -> tuple[MessageState, str]:
             return MessageState.SKIPPED, "withheld"
         case RetryAt():
             return MessageState.QUEUED, "later"
+        case NotCounted():
+            return MessageState.QUEUED, decision.outcome
 
 
 def _ids(message: Message) -> AbstractContextManager[None]:

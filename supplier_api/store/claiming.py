@@ -1,23 +1,36 @@
 """How a worker takes lanes that are due, many at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy.sql import ColumnElement
 
 from supplier_api.store import lane_rows
 from supplier_api.store.claims import Attempt, Claim, Message
-from supplier_api.store.lane_rows import NOT_PARKED, OF_LATER_VERSION, LaneWork, lane, message
+from supplier_api.store.lane_rows import (
+    NOT_PARKED,
+    OF_LATER_VERSION,
+    LaneWork,
+    lane,
+    latest,
+    message,
+)
+from supplier_api.store.pauses import NOTHING_HELD, HeldUp
 
 
 class Claiming(LaneWork):
     """Claims, over one transaction."""
 
-    def next_due(self, destination: str) -> datetime | None:
+    def next_due(self, destination: str, held: HeldUp = NOTHING_HELD) -> datetime | None:
         """Return when the next lane to `destination` may be claimed; None if all are idle."""
         query = select(func.min(lane.c.due_at)).where(
-            lane.c.destination == destination, lane.c.due_at.is_not(None), NOT_PARKED
+            lane.c.destination == destination,
+            lane.c.due_at.is_not(None),
+            NOT_PARKED,
+            *held.apart(),
         )
         due_at: datetime | None = self._connection.execute(query).scalar_one()
         return due_at
@@ -31,15 +44,37 @@ class Claiming(LaneWork):
         *,
         limit: int,
         failed: int,
+        held: HeldUp = NOTHING_HELD,
     ) -> list[Claim]:
-        """Take up to `limit` due lanes for `owner`, the longest due first.
+        """Take up to `limit` due lanes for `owner`, the longest due first, but for those `held`.
 
         Lanes whose last attempt failed come last, and at most `failed` of them. A lane that another
         transaction holds locked is passed over. The first message of a lane that is taken over from
         a worker that never gave it back may have been sent: it becomes "unknown".
         """
-        rows = self._due(destination, now, lane.c.attempts == 0, limit)
-        rows += self._due(destination, now, lane.c.attempts > 0, min(failed, limit - len(rows)))
+        due = [lane.c.destination == destination, lane.c.due_at <= now, *held.apart()]
+        rows = self._free(limit, *due, lane.c.attempts == 0)
+        rows += self._free(min(failed, limit - len(rows)), *due, lane.c.attempts > 0)
+        return self._take(rows, owner, now, lease_until)
+
+    def claim_one(
+        self, lane_id: int, owner: str, now: datetime, lease_until: datetime
+    ) -> Claim | None:
+        """Take a lane out of turn, due or not, as far as nobody has it and its message may leave.
+
+        Returns None if that is not so any more.
+        """
+        at_rest = or_(lane.c.lease_owner.is_(None), lane.c.lease_until <= now)
+        rows = self._free(1, lane.c.id == lane_id, lane.c.due_at.is_not(None), at_rest)
+        head = lane_rows.heads(self._connection, [lane_id]).get(lane_id)
+        if not rows or head is None or latest(now, rows[0].not_before, head.not_before) > now:
+            return None
+        (claim,) = self._take(rows, owner, now, lease_until)
+        return replace(claim, was_due=rows[0].due_at)
+
+    def _take(
+        self, rows: Sequence[Row[Any]], owner: str, now: datetime, lease_until: datetime
+    ) -> list[Claim]:
         ids = [row.id for row in rows]
         if not ids:
             return []
@@ -68,13 +103,12 @@ class Claiming(LaneWork):
             if row.id in heads
         ]
 
-    def _due(self, destination: str, now: datetime, which: Any, limit: int) -> list[Row[Any]]:
+    def _free(self, limit: int, *which: ColumnElement[bool]) -> list[Row[Any]]:
         if limit <= 0:
             return []
         query = (
             lane_rows.lanes()
-            .where(lane.c.destination == destination, lane.c.due_at <= now, NOT_PARKED, which)
-            .where(~OF_LATER_VERSION)
+            .where(*which, NOT_PARKED, ~OF_LATER_VERSION)
             .order_by(lane.c.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)

@@ -47,7 +47,8 @@ class Message:
 class Claim:
     """The right to send a lane's messages, while its lease lasts; `message` is the first to go.
 
-    `attempts` counts the lane's failures in a row up to now.
+    `attempts` counts the lane's failures in a row up to now. `was_due` is when the lane was due, if
+    it was taken out of turn.
     """
 
     lane_id: int
@@ -56,6 +57,7 @@ class Claim:
     claim_no: int
     attempts: int
     message: Message
+    was_due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How a held lane goes on: with so many failures in a row, and not before `retry_at`."""
+    """How a held lane goes on: with so many failures in a row, and not before `retry_at`.
+
+    Without `goes_on` it is given back even if its next message may leave now.
+    """
 
     claim: Claim
     failures: int = 0
     retry_at: datetime | None = None
+    goes_on: bool = True
 
 
 class Settling(LaneWork):
@@ -58,9 +62,14 @@ class Settling(LaneWork):
         self._write(claim, lease_until=lease_until, due_at=lease_until)
 
     def release(self, claim: Claim, now: datetime) -> None:
-        """Give the lane back unsent, due again at once; raises Fenced if it is no longer ours."""
-        self.hold(claim)
-        self.proceed(claim, now)
+        """Give the lane back unsent, due again at once, its failures in a row as they are.
+
+        One that was taken out of turn, after a failure, waits on. Raises Fenced if it is no longer
+        ours.
+        """
+        held = self.hold(claim)
+        retry_at = claim.was_due if held.attempts else None
+        self.proceed(claim, now, failures=held.attempts, retry_at=retry_at)
 
     def hold(self, claim: Claim) -> LaneRow:
         """Lock the claimed lane and return it; raises Fenced if it is no longer ours."""
@@ -103,6 +112,17 @@ class Settling(LaneWork):
         if done.rowcount != len(records):
             raise Fenced
 
+    def remark(self, of: Message, attempt: Attempt) -> None:
+        """Write an attempt down that does not count, and leave all else as it was; it is held.
+
+        But if the receiver may have the message now, that is kept too.
+        """
+        self._connection.execute(
+            update(message)
+            .where(message.c.id == of.id, message.c.state == MessageState.QUEUED)
+            .values(unknown=of.unknown or attempt.unknown, log=[*of.log, attempt.entry()])
+        )
+
     def park(self, claim: Claim) -> None:
         """Stop the held lane behind a dead letter until an operator acts."""
         self._write(claim, parked=True)
@@ -143,7 +163,7 @@ class Settling(LaneWork):
         for step in steps:
             row, head = held[step.claim.lane_id], heads.get(step.claim.lane_id)
             due_at = _due_at(row, head, step, now)
-            known = head and head.body_version <= BODY_VERSION
+            known = head and head.body_version <= BODY_VERSION and step.goes_on
             if lease_until and head and known and due_at and due_at <= now:
                 following[row.id] = head
                 writes.append(_written(step, row.lease_owner, lease_until, lease_until))

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from supplier_api.store.backlog import Backlog
 from supplier_api.store.changes import Changes
 from supplier_api.store.clocks import Clocks
 from supplier_api.store.decisions import Decisions
@@ -14,6 +15,7 @@ from supplier_api.store.journal import Journal
 from supplier_api.store.lanes import Lanes
 from supplier_api.store.operators import OperatorActions
 from supplier_api.store.outstanding import Work
+from supplier_api.store.pauses import Pauses
 from supplier_api.store.problems import Problems
 from supplier_api.store.resolutions import Resolutions
 from supplier_api.store.scenarios import Scenarios
@@ -43,6 +45,7 @@ class UnitOfWork:
             or ("timers" in used and self.timers.changed)
             or ("clocks" in used and self.clocks.changed)
             or ("switches" in used and self.switches.changed)
+            or ("pauses" in used and self.pauses.changed)
         )
 
     @cached_property
@@ -69,6 +72,16 @@ class UnitOfWork:
     def lanes(self) -> Lanes:
         """Messages on their way out."""
         return Lanes(self.connection)
+
+    @cached_property
+    def backlog(self) -> Backlog:
+        """Lanes with something to send, as a whole."""
+        return Backlog(self.connection)
+
+    @cached_property
+    def pauses(self) -> Pauses:
+        """Times in which messages do not leave."""
+        return Pauses(self.connection)
 
     @cached_property
     def timers(self) -> Timers:

@@ -33,8 +33,10 @@ pause = Table(
     Column("since", Instant, nullable=False),
     # Empty while it lasts; one that was asked for ends by itself.
     Column("until", Instant),
-    # While a breaker is open: when one lane may be tried, and the one that is being tried.
+    # While a breaker is open: when one lane may be tried, how many were in vain, and the one that
+    # is being tried, or was last.
     Column("probe_at", Instant),
+    Column("probes", Integer, nullable=False, server_default=text("0")),
     Column("probe_lane", BigInteger),
     Column("probe_owner", String(100)),
     Column("probe_until", Instant),

@@ -84,6 +84,7 @@ def _add_pauses() -> None:
         sa.Column("since", Instant(), nullable=False),
         sa.Column("until", Instant(), nullable=True),
         sa.Column("probe_at", Instant(), nullable=True),
+        sa.Column("probes", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("probe_lane", sa.BigInteger(), nullable=True),
         sa.Column("probe_owner", sa.String(length=100), nullable=True),
         sa.Column("probe_until", Instant(), nullable=True),

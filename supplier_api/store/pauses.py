@@ -1,0 +1,241 @@
+"""Standstills: times in which messages do not leave and do not grow old, as rows.
+
+An operator ordered it, the destination fails (the breaker is open), or the destination asked for
+time. Those that have ended are kept: the age of a message leaves them out. All instants are machine
+time.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ColumnElement
+
+from supplier_api.store.tables import lane, pause, service_problem
+
+_t = pause.c
+_LOCK = 0x9A05E
+
+
+class Cause(StrEnum):
+    """Why messages do not leave."""
+
+    OPERATOR = "operator"
+    BREAKER = "breaker"
+    ASKED = "asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which messages do not leave: those that fit all that is named here; without a name, all.
+
+    One of a problem names its tenant too.
+    """
+
+    destination: str | None = None
+    tenant: str | None = None
+    problem_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """While a breaker is open: when a lane is tried next, and how many were in vain.
+
+    `lane` is the one that is being tried until `until`, or the last one that was.
+    """
+
+    at: datetime
+    failed: int
+    lane: int | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A standstill. `until` is empty while nobody knows its end; `probe` is the breaker's."""
+
+    id: int
+    cause: Cause
+    scope: Scope
+    reason: str
+    who: str
+    since: datetime
+    until: datetime | None
+    probe: Probe | None = None
+    # Our reference of the problem, if it is about one.
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldUp:
+    """What of one destination may not be claimed, although other lanes may."""
+
+    tenants: frozenset[str] = frozenset()
+    problems: frozenset[int] = frozenset()
+
+    def apart(self) -> list[ColumnElement[bool]]:
+        """Return the conditions that leave these lanes out; none when nothing is held."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.tenants:
+            conditions.append(lane.c.tenant.not_in(sorted(self.tenants)))
+        if self.problems:
+            conditions.append(lane.c.problem_id.not_in(sorted(self.problems)))
+        return conditions
+
+
+NOTHING_HELD = HeldUp()
+
+
+class Pauses:
+    """The standstills within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work on `connection`."""
+        self._connection = connection
+        # Whether workers have to look again once this transaction is committed.
+        self.changed = False
+
+    def lock(self) -> None:
+        """Let one operator at a time order standstills, until this transaction ends."""
+        if self._connection.dialect.name == "postgresql":
+            self._connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+    def active(self, now: datetime) -> list[Pause]:
+        """Return what is in force at `now`, the oldest first."""
+        query = (
+            select(pause, service_problem.c.reference)
+            .outerjoin(service_problem, service_problem.c.id == _t.problem_id)
+            .where(_in_force(now))
+            .order_by(_t.id)
+        )
+        return [_pause(row) for row in self._connection.execute(query)]
+
+    def begin(
+        self,
+        cause: Cause,
+        scope: Scope,
+        *,
+        reason: str,
+        who: str,
+        since: datetime,
+        until: datetime | None = None,
+    ) -> None:
+        """Begin a standstill that lasts until it is ended, or until `until`."""
+        values = _values(cause, scope, reason, who, since)
+        self._connection.execute(insert(pause), {**values, "until": until})
+        self.changed = True
+
+    def end(self, pause_id: int, now: datetime) -> bool:
+        """End a standstill; returns False if it is over already."""
+        ended = update(pause).where(_t.id == pause_id, _in_force(now)).values(until=now)
+        done = self._connection.execute(ended).rowcount == 1
+        self.changed = self.changed or done
+        return done
+
+    def ask(
+        self, destination: str, *, reason: str, who: str, now: datetime, until: datetime
+    ) -> None:
+        """Stand still until `until` because the destination asked for it."""
+        asked = [_t.cause == Cause.ASKED, _t.destination == destination, _t.until > now]
+        in_force = self._connection.execute(select(_t.id, _t.until).where(*asked)).first()
+        if in_force is None:
+            scope = Scope(destination)
+            self.begin(Cause.ASKED, scope, reason=reason, who=who, since=now, until=until)
+        elif in_force.until < until:
+            longer = update(pause).where(_t.id == in_force.id).values(until=until)
+            self._connection.execute(longer)
+            self.changed = True
+
+    def open_breaker(
+        self, destination: str, *, reason: str, who: str, now: datetime, probe_at: datetime
+    ) -> None:
+        """Open a destination's breaker; one that is open stays as it is."""
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        values = _values(Cause.BREAKER, Scope(destination), reason, who, now)
+        done = self._connection.execute(
+            dialect.insert(pause).on_conflict_do_nothing(), {**values, "probe_at": probe_at}
+        )
+        self.changed = self.changed or done.rowcount == 1
+
+    def take_probe(
+        self, pause_id: int, lane_id: int, owner: str, now: datetime, until: datetime
+    ) -> bool:
+        """Try `lane_id` as the only one, until `until`; False if another may, or it is too soon."""
+        taken = (
+            update(pause)
+            .where(_t.id == pause_id, _t.until.is_(None), _t.probe_at <= now)
+            .where(or_(_t.probe_until.is_(None), _t.probe_until <= now))
+            .values(probe_lane=lane_id, probe_owner=owner, probe_until=until)
+        )
+        return self._connection.execute(taken).rowcount == 1
+
+    def end_probe(self, pause_id: int, lane_id: int, next_at: datetime, *, failed: bool) -> None:
+        """Note that the lane was tried, and not taken; the next one is tried at `next_at`.
+
+        `failed` tells a destination that still fails from one of which nothing was learnt.
+        """
+        self._connection.execute(
+            update(pause)
+            .where(_t.id == pause_id, _t.until.is_(None), _t.probe_lane == lane_id)
+            .values(
+                probe_at=next_at,
+                probe_owner=None,
+                probe_until=None,
+                probes=_t.probes + (1 if failed else 0),
+            )
+        )
+        self.changed = True
+
+    def over(
+        self, of: Scope, since: datetime, now: datetime
+    ) -> list[tuple[datetime, datetime | None]]:
+        """Return the standstills of a problem's messages to a destination that touch that span."""
+        columns = (
+            (_t.destination, of.destination),
+            (_t.tenant, of.tenant),
+            (_t.problem_id, of.problem_id),
+        )
+        query = select(_t.since, _t.until).where(
+            *(or_(column.is_(None), column == value) for column, value in columns),
+            _t.since < now,
+            or_(_t.until.is_(None), _t.until > since),
+        )
+        return [(row.since, row.until) for row in self._connection.execute(query)]
+
+
+def _in_force(now: datetime) -> ColumnElement[bool]:
+    return or_(_t.until.is_(None), _t.until > now)
+
+
+def _values(
+    cause: Cause, scope: Scope, reason: str, who: str, since: datetime
+) -> dict[str, object]:
+    return {
+        "cause": cause,
+        "destination": scope.destination,
+        "tenant": scope.tenant,
+        "problem_id": scope.problem_id,
+        "reason": reason,
+        "who": who,
+        "since": since,
+    }
+
+
+def _pause(row: Row[Any]) -> Pause:
+    probe = None
+    if row.probe_at is not None:
+        probe = Probe(row.probe_at, row.probes, row.probe_lane, row.probe_until)
+    return Pause(
+        id=row.id,
+        cause=Cause(row.cause),
+        scope=Scope(row.destination, row.tenant, row.problem_id),
+        reason=row.reason,
+        who=row.who,
+        since=row.since,
+        until=row.until,
+        probe=probe,
+        reference=row.reference,
+    )
