@@ -22,6 +22,7 @@ from supplier_api.decisions.book import RuleBook
 from supplier_api.decisions.model import Outcome
 from supplier_api.decisions.plugins import Plugins
 from supplier_api.delivery.backoffice import BackOfficeCourier
+from supplier_api.delivery.breaker import Rules as BreakerRules
 from supplier_api.delivery.clock_guard import ClockGuard
 from supplier_api.delivery.deliberate import Deliberate
 from supplier_api.delivery.destinations import Destinations, try_token
@@ -41,6 +42,7 @@ from supplier_api.desk.facts import Judge
 from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.intake import Intake
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office, Policy
+from supplier_api.desk.pausing import stands_still
 from supplier_api.desk.progress import Progress, Taken
 from supplier_api.desk.retention import Keep, Retaining
 from supplier_api.desk.timers import Timers
@@ -50,6 +52,7 @@ from supplier_api.settings import Settings
 from supplier_api.store import Store, UnitOfWork, migrate
 from supplier_api.store.claims import Message
 from supplier_api.store.clock import DatabaseClock
+from supplier_api.store.pauses import Pause
 from supplier_api.store.sandbox import StoredBusinessClock, StoredChance
 from supplier_api.store.signing_keys import SigningKey
 from supplier_api.store.wakeup import Wakeup
@@ -290,6 +293,7 @@ def _gateway(
         policy=_retry_policy(settings),
         threads=settings.delivery.threads,
         deadline=gateway.deadline,
+        rules=_breaker_rules(settings),
         pass_dead_letters=settings.delivery.pass_dead_letters,
         on_delivered=taken,
         on_not_found=not_found,
@@ -355,6 +359,7 @@ def _back_office(settings: Settings, progress: Progress) -> Destination:
         policy=_retry_policy(settings),
         threads=BACK_OFFICE_THREADS,
         deadline=settings.gateway.deadline,
+        rules=_breaker_rules(settings),
         on_delivered=answered,
     )
 
@@ -366,6 +371,20 @@ def _retry_policy(settings: Settings) -> RetryPolicy:
         jitter=delivery.jitter,
         retry_after_max=timedelta(seconds=delivery.retry_after_max),
         max_age=timedelta(hours=delivery.max_age_hours),
+    )
+
+
+def _breaker_rules(settings: Settings) -> BreakerRules:
+    breaker = settings.delivery.breaker
+    return BreakerRules(
+        window=breaker.window,
+        calls=breaker.calls,
+        lanes=breaker.lanes,
+        open_at=breaker.open_at,
+        warn_at=breaker.warn_at,
+        probe_after=breaker.probe_after,
+        probe_after_max=breaker.probe_after_max,
+        spread=settings.delivery.spread,
     )
 
 
@@ -382,10 +401,18 @@ def _add_health(app: Flask, office: Office, judge: Judge) -> None:
 
     @app.get("/health/ready")
     def ready() -> Response:
-        """Answer 200 when the database can be worked with; StoreUnavailable becomes a 503."""
-        office.store.read(lambda uow: uow.problems.any())
-        # Decisions that are put off are no reason to be sent no more requests.
+        """Answer 200 when the database can be worked with; StoreUnavailable becomes a 503.
+
+        Neither what holds delivery up nor decisions that are put off are a reason to be sent no
+        more requests: they are told.
+        """
+        now = office.machine.now()
+
+        def work(uow: UnitOfWork) -> list[Pause]:
+            uow.problems.any()
+            return uow.pauses.active(now)
+
+        held_up = stands_still(office.store.read(work), now)
         put_off = judge.why_put_off()
-        return jsonify(
-            status="ready", contract=contract, **({"decisionsPutOff": put_off} if put_off else {})
-        )
+        told = {"decisionsPutOff": put_off} if put_off else {}
+        return jsonify(status="ready", contract=contract, delivery=held_up, **told)

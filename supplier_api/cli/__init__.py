@@ -19,6 +19,7 @@ COMMANDS = {
     "worker": "supplier_api.cli.worker:worker",
     "sandbox": "supplier_api.cli.sandbox:sandbox",
     "problem": "supplier_api.cli.problem:problem",
+    "delivery": "supplier_api.cli.delivery:delivery",
     "rules": "supplier_api.cli.rules:rules",
     "maintenance": "supplier_api.cli.maintenance:maintenance",
     "db": "supplier_api.cli.db:db",

@@ -32,8 +32,9 @@ class Destination:
     seconds that one may take; `rules` say when it counts as failing. With `pass_dead_letters` a
     dead letter does not hold back those behind it. The hooks tell the desk, in the transaction that
     settles the message: the receiver took it; it became a dead letter; the receiver does not know
-    the problem (and the message may be tried again). `concerns` is asked in the same transaction, before anything is locked, for
-    which of the messages that were taken `on_delivered` has something to do at all.
+    the problem (and the message may be tried again). `concerns` is asked in the same transaction,
+    before anything is locked, for which of the messages that were taken `on_delivered` has
+    something to do at all.
     """
 
     name: str

@@ -29,6 +29,7 @@ THIRTEEN_MONTHS = 397  # days, whichever the months
 Hours = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
 Secret = Annotated[SecretStr, Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
@@ -137,6 +138,18 @@ class BackOffice(Section):
     pace: Literal["manual"] | Annotated[float, Field(gt=0)]
 
 
+class Breaker(Section):
+    """When a destination counts as failing, and how it is tried then."""
+
+    window: Seconds
+    calls: Count
+    lanes: Count
+    open_at: Share
+    warn_at: tuple[Share, ...]
+    probe_after: Seconds
+    probe_after_max: Seconds
+
+
 class Delivery(Section):
     """How messages leave the house."""
 
@@ -149,6 +162,8 @@ class Delivery(Section):
     pass_dead_letters: bool
     not_before_ms: Annotated[int, Field(ge=0)]
     sweep: Seconds
+    spread: Seconds
+    breaker: Breaker
 
 
 def _thirteen_months(days: float) -> float:

@@ -172,6 +172,12 @@ class Pauses:
         )
         return self._connection.execute(taken).rowcount == 1
 
+    def try_now(self, pause_id: int, now: datetime) -> None:
+        """Let one lane be tried at once, unless one is."""
+        earlier = update(pause).where(_t.id == pause_id, _t.until.is_(None)).values(probe_at=now)
+        self._connection.execute(earlier)
+        self.changed = True
+
     def end_probe(self, pause_id: int, lane_id: int, next_at: datetime, *, failed: bool) -> None:
         """Note that the lane was tried, and not taken; the next one is tried at `next_at`.
 

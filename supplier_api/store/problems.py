@@ -217,6 +217,25 @@ class Problems:
         """Return whether a problem is stored; raises if the table cannot be read."""
         return self._connection.execute(select(_t.id).limit(1)).scalar() is not None
 
+    def tenants(self, most: int) -> list[str]:
+        """Return up to `most` tenants that have problems, in the order of their names."""
+        found: list[str] = []
+        while len(found) < most:
+            # One look into the index for each, however many problems they have.
+            query = select(func.min(_t.tenant))
+            if found:
+                query = query.where(_t.tenant > found[-1])
+            following = self._connection.execute(query).scalar()
+            if following is None:
+                break
+            found.append(following)
+        return found
+
+    def any_of(self, tenant: str) -> bool:
+        """Return whether a tenant has problems."""
+        query = select(_t.id).where(_t.tenant == tenant).limit(1)
+        return self._connection.execute(query).scalar() is not None
+
     def listed(
         self,
         *,

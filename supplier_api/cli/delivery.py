@@ -1,0 +1,87 @@
+"""`supplier-api delivery`: hold delivery up, let it go on, and see what holds it up."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import click
+
+from supplier_api import app as parts
+from supplier_api.cli import Refused
+from supplier_api.cli.operator import operator, with_reason
+from supplier_api.cli.starting import expected_errors
+from supplier_api.desk.pausing import NothingSuchError, Pausing, Wanted, line, plain
+from supplier_api.settings import load_settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def with_scope(command: F) -> F:
+    """Give a command the options that say what it is about."""
+    for option in (
+        click.option("--problem", metavar="REF", help="One problem, by any of its ids."),
+        click.option("--tenant", help="All problems of a tenant."),
+        click.option("--destination", help="gateway (KCIs) or back-office (work orders)."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def delivery() -> None:
+    """Hold delivery up, let it go on, and see what holds it up.
+
+    Nothing is lost meanwhile: what is made is stored and waits, and grows no older.
+    """
+
+
+@delivery.command()
+@with_scope
+@with_reason
+def pause(destination: str | None, tenant: str | None, problem: str | None, reason: str) -> None:
+    """Let nothing leave: nothing at all, or nothing that fits all that is named."""
+    with _pausing() as pausing:
+        held = pausing.pause(Wanted(destination, tenant, problem), operator(), reason)
+    click.echo(line(held))
+
+
+@delivery.command()
+@with_scope
+@with_reason
+def resume(destination: str | None, tenant: str | None, problem: str | None, reason: str) -> None:
+    """Let go on what was paused under the same options.
+
+    For a whole destination, this tries an open breaker at once, and ends a wait that the
+    destination asked for.
+    """
+    with _pausing() as pausing:
+        spread = pausing.resume(Wanted(destination, tenant, problem), operator(), reason)
+    click.echo(f"delivery goes on; {spread} problems are spread over the next time")
+
+
+@delivery.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_pauses(as_json: bool) -> None:
+    """Show what holds delivery up: operators, the breaker, or what a destination asked for."""
+    with _pausing() as pausing:
+        active, now = pausing.active(), pausing.now()
+    if as_json:
+        click.echo(json.dumps([plain(each, now) for each in active], indent=2))
+        return
+    for each in active:
+        click.echo(line(each))
+
+
+@contextmanager
+def _pausing() -> Iterator[Pausing]:
+    settings = load_settings()
+    with expected_errors():
+        office = parts.build_office(settings)
+        try:
+            yield Pausing(office, timedelta(seconds=settings.delivery.spread))
+        except NothingSuchError as error:
+            raise Refused(str(error), error.known) from None
+        finally:
+            office.store.close()
