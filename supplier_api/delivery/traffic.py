@@ -239,7 +239,7 @@ class Traffic:
             lanes = len(self._refused)
         if lanes < self._rules.lanes:
             return None
-        return self._open(uow, f"{lanes} problems in a row were refused for good", now)
+        return self._open(uow, f"{self._rules.lanes} problems in a row were refused for good", now)
 
     def _open(self, uow: UnitOfWork, reason: str, now: datetime) -> NotCounted:
         probe_at = now + timedelta(seconds=self._rules.probe_wait(0))

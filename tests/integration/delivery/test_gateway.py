@@ -4,16 +4,10 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from supplier_api.chance import SystemChance
 from supplier_api.clock import SystemMachineClock
@@ -22,6 +16,7 @@ from supplier_api.delivery.reply import Meaning
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.store.claims import Message
+from tests.certificates import self_signed
 from tests.integration.delivery.conftest import ALREADY, PATIENCE
 from tests.integration.delivery.sink import (
     Reaction,
@@ -235,6 +230,7 @@ def test_nobody_listening_is_trouble(sink: Sink, watchdog: Watchdog) -> None:
     ("reaction", "detail"),
     [
         (answer(503), "token endpoint: 503"),
+        (answer(401), "token endpoint: 401"),
         (answer(302, Location="/elsewhere"), "token endpoint: 302"),
         (answer(200, b"<html>"), "token endpoint: no token in its answer"),
         (answer(200, b'{"access_token": 7}'), "token endpoint: no token in its answer"),
@@ -327,37 +323,7 @@ def test_tls_is_checked_against_the_given_authorities_and_watched_too(
         reply = courier_to(sink.url, watchdog).send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, False)
-    assert reply.detail == "token endpoint: SSLCertVerificationError"
-
-
-def self_signed(folder: Path) -> Path:
-    """Write a certificate for 127.0.0.1 and its key into one file, and return that."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "certificate.pem"
-    file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return file
+    assert reply.detail == "token endpoint: SSLCertVerificationError, not from a known authority"
 
 
 def open_handles() -> int:

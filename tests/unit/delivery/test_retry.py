@@ -117,6 +117,13 @@ def test_a_message_expires_by_the_age_of_its_own_attempts(
     assert decide(TROUBLE, history, POLICY, NOW, jitter=0) == decision
 
 
+def test_time_in_which_it_could_not_leave_makes_no_message_older() -> None:
+    began = NOW - timedelta(hours=80)
+    for hours, decision in ((9, after(7200)), (8, Expired())):
+        history = History(9, began, stood_still=timedelta(hours=hours))
+        assert decide(TROUBLE, history, POLICY, NOW, jitter=0) == decision
+
+
 def test_nothing_expires_while_the_destination_takes_nothing() -> None:
     first_attempt = NOW - timedelta(hours=100)
     history = History(attempts=40, first_attempt=first_attempt, others_succeed=False)
