@@ -1,0 +1,64 @@
+"""The time that all machines around one PostgreSQL agree on."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from supplier_api.clock import ManualMachineClock
+from supplier_api.store import Store, tables
+from supplier_api.store.clock import DatabaseClock
+from tests.outbox import DESTINATION, Outbox
+
+HOUR = timedelta(hours=1)
+LEASE = timedelta(seconds=45)
+
+
+@pytest.fixture
+def host() -> ManualMachineClock:
+    return ManualMachineClock()
+
+
+@pytest.fixture
+def store(postgresql_url: str, host: ManualMachineClock) -> Iterator[Store]:
+    store = Store(postgresql_url, host)
+    tables.metadata.create_all(store.engine)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+def test_a_jump_of_the_hosts_clock_moves_nothing(
+    store: Store, host: ManualMachineClock, jump: timedelta
+) -> None:
+    clock = DatabaseClock(store.engine, host)
+    before = clock.now()
+    host.instant += jump
+    assert clock.now() == before
+    host.seconds += 30
+    assert clock.now() == before + timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+def test_a_worker_whose_host_jumps_takes_no_lane_from_another(
+    store: Store, host: ManualMachineClock, jump: timedelta
+) -> None:
+    one = DatabaseClock(store.engine, host)
+    other_host = ManualMachineClock()
+    other = DatabaseClock(store.engine, other_host)
+    outbox = Outbox(store, one)
+    outbox.problem(1)
+
+    def claim(clock: DatabaseClock, owner: str) -> int:
+        now = clock.now()
+        return len(
+            store.write(
+                lambda uow: uow.lanes.claim(DESTINATION, owner, now, now + LEASE, limit=1, failed=1)
+            )
+        )
+
+    assert claim(one, "one") == 1
+    other_host.instant += jump
+    assert claim(other, "other") == 0
+    outbox.problem(1)
+    assert claim(other, "other") == 1
