@@ -22,3 +22,20 @@ def gateway_lanes(installation: Installation) -> Sequence[Row[Any]]:
         return store.read(lambda uow: uow.connection.execute(query).all())
     finally:
         store.close()
+
+
+def kci_states(installation: Installation, problem: int) -> list[str]:
+    """Return what has become of each KCI of the problem with the gateway's id `problem`."""
+    query = (
+        select(tables.message.c.state)
+        .join(tables.lane)
+        .join(tables.service_problem)
+        .where(tables.lane.c.destination == "gateway")
+        .where(tables.service_problem.c.gateway_id == problem)
+        .order_by(tables.message.c.number)
+    )
+    store = Store(installation.database, SystemMachineClock())
+    try:
+        return store.read(lambda uow: list(uow.connection.execute(query).scalars()))
+    finally:
+        store.close()

@@ -1,13 +1,11 @@
 """A pause made by the command reaches workers that run, and outlives them."""
 
-import json
-
 from tests.system.callers import GatewayCaller
 from tests.system.conftest import Install
 from tests.system.gateway import Gateway
 from tests.system.installation import Installation
 from tests.system.promises import COURSE
-from tests.system.records import gateway_lanes
+from tests.system.records import gateway_lanes, kci_states
 from tests.system.waiting import eventually
 
 
@@ -25,7 +23,9 @@ def test_a_pause_stops_workers_that_run_and_outlives_them(
         _wait_until_told(installation, worker, "delivery.paused")
     caller.raise_problem(2)
     # Timers and work orders go on: all of the course is stored, and waits.
-    eventually(lambda: _states(installation, 2) == ["queued"] * len(COURSE), "the course to wait")
+    eventually(
+        lambda: kci_states(installation, 2) == ["queued"] * len(COURSE), "the course to wait"
+    )
     assert installation.stop("worker", "worker-2") == [0, 0]
     installation.start("worker")
     _wait_until_told(installation, "worker", "delivery.paused")
@@ -41,9 +41,3 @@ def test_a_pause_stops_workers_that_run_and_outlives_them(
 
 def _wait_until_told(installation: Installation, worker: str, event: str) -> None:
     eventually(lambda: event in installation.part(worker).text(), f"{worker} to know: {event}")
-
-
-def _states(installation: Installation, problem: int) -> list[str]:
-    """Return what has become of each KCI of a problem."""
-    seen = json.loads(installation.told("problem", "show", str(problem), "--json"))
-    return [entry["state"] for entry in seen["timeline"] if entry["what"] == "kci"]
