@@ -92,8 +92,8 @@ def _prepared(
     request.prepare_method("POST")
     request.url = _prepared_url(url)
     request.prepare_headers({**session.headers, **headers})
-    if session.cookies:
-        request.prepare_cookies(session.cookies)
+    # Even if there are none: a redirect that is not followed is prepared all the same, from these.
+    request.prepare_cookies(session.cookies)
     request.prepare_body(data, None)
     return request
 

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from supplier_api.chance import SystemChance
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
-from supplier_api.delivery import carrier
+from supplier_api.delivery import settler
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.delivery.sessions import Sessions
@@ -197,7 +197,7 @@ def test_a_database_that_is_away_when_the_answer_comes_is_waited_for(
     make_round: RoundMaker,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(carrier, "STORE_PAUSE", 0.0)
+    monkeypatch.setattr(settler, "STORE_PAUSE", 0.0)
     lost, sent = LostStore(store, monkeypatch), []
 
     class Receiver:
@@ -220,7 +220,7 @@ def test_a_database_that_stays_away_costs_a_repeat_and_no_message(
     clock: ManualMachineClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(carrier, "STORE_PAUSE", 0.0)
+    monkeypatch.setattr(settler, "STORE_PAUSE", 0.0)
     lost = LostStore(store, monkeypatch)
 
     class Receiver:
@@ -289,7 +289,7 @@ class FullDisk:
 def test_a_full_disk_is_waited_for(
     store: Store, outbox: Outbox, make_round: RoundMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carrier, "STORE_PAUSE", 0.0)
+    monkeypatch.setattr(settler, "STORE_PAUSE", 0.0)
     disk, sent = FullDisk(store, failures=3), []
     # More than there is room for on the pages that are there.
     wordy = Reply(Meaning.TAKEN, "204" * 20_000, 204)
