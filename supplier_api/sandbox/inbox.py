@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from supplier_api.clock import MachineClock
 from supplier_api.observability import get_logger
+from supplier_api.problems.codes import ReasonCode
 from supplier_api.sandbox import updates
 from supplier_api.sandbox.codes import FINAL, GatewayStatus
 from supplier_api.sandbox.config import Supplier
@@ -109,7 +110,7 @@ class Inbox:
         received_on = self._teller.now(problem.tenant)
         kci = Kci(kci_id, problem.id, number, dict(document), received_on)
         kcis.keep(connection, supplier.name, kci, self._machine.now())
-        if document["serviceProblem"]["status"] in FINAL and number >= problem.next_number:
+        if _ends_problem(document) and number >= problem.next_number:
             problem.final_number = number
             problems.save(connection, problem)
         self.catch_up(connection, problem)
@@ -162,6 +163,16 @@ class Inbox:
             first=missing.start,
             last=missing.stop - 1,
         )
+
+
+def _ends_problem(kci: Mapping[str, Any]) -> bool:
+    """Tell whether a KCI is the last of its problem.
+
+    An ADDITIONAL never is: one that stands in for an update that was withdrawn shows the problem as
+    it is by now, and the updates that led there come behind it.
+    """
+    additional = kci["reasonCode"] == ReasonCode.ADDITIONAL
+    return kci["serviceProblem"]["status"] in FINAL and not additional
 
 
 def _follow(problem: Problem, entity: Mapping[str, Any]) -> None:

@@ -24,7 +24,8 @@ def impossible_move(status: str, reference: str | None, kci: Mapping[str, Any]) 
         return None
     if reason in FIRST and reference is not None:
         return f"reasonCode: no {reason} once the problem is acknowledged"
-    if reason == ReasonCode.COMPLETED and status != Status.RESOLVED:
+    # An ADDITIONAL may have told the end before the update that brings it.
+    if reason == ReasonCode.COMPLETED and status not in (Status.RESOLVED, Status.COMPLETED):
         return f"serviceProblem.status: COMPLETED only from RESOLVED, the problem is {status}"
     return None
 

@@ -131,6 +131,33 @@ def test_nothing_comes_after_the_last_kci(
     assert numbers(tenant.problem()) == [1, 2]
 
 
+@pytest.mark.usefixtures("raised")
+def test_what_stands_in_for_a_withdrawn_update_does_not_end_the_problem(
+    tenant: Party, supplier: Party, kci: KciMaker
+) -> None:
+    withdrawn = kci(1, "ADDITIONAL", "COMPLETED", text="update 1 was withdrawn: sent by mistake")
+    for sent in (withdrawn, kci(2, "RESUMED", "IN_PROGRESS"), kci(3, "COMPLETED", "COMPLETED")):
+        answer = supplier.post("/kcis", sent)
+        assert answer.status_code == 204, answer.text
+    assert numbers(tenant.problem()) == [1, 2, 3]
+    assert tenant.problem()["status"] == "COMPLETED"
+    assert supplier.post("/kcis", kci(4)).status_code == 422
+
+
+@pytest.mark.usefixtures("raised")
+def test_a_number_that_was_given_up_is_taken_as_more_information(
+    tenant: Party, supplier: Party, sender: Sender, kci: KciMaker, clock: ManualMachineClock
+) -> None:
+    supplier.post("/kcis", kci(2, "COMMITTED", "IN_PROGRESS"))
+    clock.advance(60)
+    sender.run_due()
+    late = kci(1, "ADDITIONAL", "IN_PROGRESS", text="update 1 (WARNING) comes late")
+    assert supplier.post("/kcis", late).status_code == 204
+    told = tenant.problem()["updates"][-1]
+    assert told["sequenceNumber"] == 1
+    assert told["information"] == {"type": "ADDITIONAL", "text": late["text"]}
+
+
 def test_nothing_comes_after_a_synchronous_refusal(
     tenant: Party, supplier: Party, sender: Sender, supplier_stub: SupplierStub, kci: KciMaker
 ) -> None:

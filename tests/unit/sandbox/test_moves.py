@@ -18,6 +18,8 @@ OURS = "SP_7K2M9QX4TD"
         ("IN_PROGRESS", OURS, "REJECTED", False),
         ("RESOLVED", OURS, "COMPLETED", True),
         ("IN_PROGRESS", OURS, "COMPLETED", False),
+        # What took the place of an earlier update has told the end already.
+        ("COMPLETED", OURS, "COMPLETED", True),
         ("PENDING", OURS, "RESOLVED", True),
         ("FAILED_TO_SEND", OURS, "COMPLETED", True),
     ],
