@@ -1,32 +1,37 @@
 """What the gateway's answers to KCIs mean: pure functions."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import orjson
 
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.problems.codes import ErrorCode
+from supplier_api.problems.limits import MESSAGE_MAX, STRING_MAX
 
 REFUSALS = frozenset({400, 413, 422})
+MESSAGES_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the gateway answered; `code` and `messages` are those of the published envelope."""
+    """What the gateway answered; code, messages and uuid are those of the published envelope."""
 
     status: int
     retry_after: float | None = None
     code: str | None = None
     messages: tuple[str, ...] = ()
+    uuid: str | None = None
 
 
 def read_answer(status: int, retry_after: str | None, body: bytes, now: datetime) -> Answer:
     """Read what came over the wire; `retry_after` is the header, as seconds or as a date."""
-    code, messages = _envelope(body)
-    return Answer(status, _seconds(retry_after, now), code, messages)
+    code, messages, uuid = _envelope(body)
+    return Answer(status, _seconds(retry_after, now), code, messages, uuid)
 
 
 def reply_for(answer: Answer, already_received: re.Pattern[str]) -> Reply:
@@ -42,6 +47,7 @@ def reply_for(answer: Answer, already_received: re.Pattern[str]) -> Reply:
         repeat=_is_repeat(answer, already_received),
         unknown=answer.status >= 500,
         retry_after=answer.retry_after,
+        refusal=_refusal(answer),
     )
 
 
@@ -68,17 +74,38 @@ def _detail(answer: Answer) -> str:
     return f"{answer.status} {answer.code}" if known else str(answer.status)
 
 
-def _envelope(body: bytes) -> tuple[str | None, tuple[str, ...]]:
-    """Return code and messages of the published error envelope; None if it is not one."""
+def _refusal(answer: Answer) -> Mapping[str, Any] | None:
+    """Return what is kept of an error in the published envelope, cut to a size; None of others."""
+    if answer.code is None:
+        return None
+    return {
+        "status": answer.status,
+        "code": _kept(answer.code, STRING_MAX),
+        "uuid": answer.uuid and _kept(answer.uuid, STRING_MAX),
+        "messages": [_kept(text, MESSAGE_MAX) for text in answer.messages[:MESSAGES_KEPT]],
+    }
+
+
+def _kept(text: str, longest: int) -> str:
+    # PostgreSQL stores no NUL.
+    return text[:longest].replace("\0", "\ufffd")
+
+
+def _envelope(body: bytes) -> tuple[str | None, tuple[str, ...], str | None]:
+    """Return code, messages and uuid of the published error envelope; no code if it is not one."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return None, ()
+        return None, (), None
     if not isinstance(document, dict) or not isinstance(document.get("code"), str):
-        return None, ()
-    messages = document.get("messages")
+        return None, (), None
+    messages, uuid = document.get("messages"), document.get("uuid")
     texts = messages if isinstance(messages, list) else []
-    return document["code"], tuple(text for text in texts if isinstance(text, str))
+    return (
+        document["code"],
+        tuple(text for text in texts if isinstance(text, str)),
+        uuid if isinstance(uuid, str) else None,
+    )
 
 
 def _seconds(retry_after: str | None, now: datetime) -> float | None:

@@ -3,6 +3,7 @@
 from supplier_api.backoffice.port import BackOffice, OrderRefused
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.observability import get_logger
+from supplier_api.problems.limits import MESSAGE_MAX
 from supplier_api.problems.work import WorkOrder
 from supplier_api.store.claims import Message
 
@@ -27,7 +28,8 @@ class BackOfficeCourier:
         try:
             answer = self._adapter.submit(order)
         except OrderRefused as refusal:
-            return Reply(Meaning.REFUSED, str(refusal))
+            said = {"messages": [str(refusal)[:MESSAGE_MAX]]}
+            return Reply(Meaning.REFUSED, "refused by the back office", refusal=said)
         except Exception as error:
             log.warning("work-order.failed", kind=order.kind, exc_info=True)
             return Reply(Meaning.TROUBLE, type(error).__name__, unknown=True)

@@ -152,7 +152,8 @@ class GatewayCourier:
     def _exchange(
         self, account: _Account, message: Message, call: Call, why: Mapping[str, Any] | None
     ) -> Answer:
-        body, name = message.body.encode(), ("attempt", message.uuid, message.attempts)
+        # The log only grows; the attempts are counted anew when an operator replays a message.
+        body, name = message.body.encode(), ("attempt", message.uuid, len(message.log))
         token = account.tokens.current(call.left())
         post = self._post(account, message, body, token, (*name, False), why)
         answer = self._answer(post, call)
@@ -164,7 +165,7 @@ class GatewayCourier:
 
     def _send_copy(self, account: _Account, message: Message, copy: Copy, call: Call) -> Answer:
         token = copy.token(account.tokens.current(call.left()))
-        name = ("copy", message.uuid, message.attempts, copy.number)
+        name = ("copy", message.uuid, len(message.log), copy.number)
         return self._answer(self._post(account, message, copy.body, token, name, copy.why), call)
 
     def _post(

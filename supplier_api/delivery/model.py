@@ -31,10 +31,10 @@ class Destination:
     `name` is that of its lanes. `threads` is how many messages are sent at a time, `deadline` the
     seconds that one may take; `rules` say when it counts as failing. With `pass_dead_letters` a
     dead letter does not hold back those behind it. The hooks tell the desk, in the transaction that
-    settles the message: the receiver took it; it became a dead letter; the receiver does not know
-    the problem (and the message may be tried again). `concerns` is asked in the same transaction,
-    before anything is locked, for which of the messages that were taken `on_delivered` has
-    something to do at all.
+    settles the message: the receiver took it; it became a dead letter; it was withdrawn and even
+    that was refused, so that its number stays out; the receiver does not know the problem (and the
+    message may be tried again). `concerns` is asked in the same transaction, before anything is
+    locked, for which of the messages that were taken `on_delivered` has something to do at all.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Destination:
     pass_dead_letters: bool = False
     on_delivered: Hook = _nothing
     on_dead_letter: Hook = _nothing
+    on_left_out: Hook = _nothing
     on_not_found: Hook = _nothing
     concerns: Concerns = _all
 

@@ -1,8 +1,9 @@
 """What came of sending a message once, in words that fit every destination."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from supplier_api.store.claims import Message
 
@@ -26,6 +27,7 @@ class Reply:
     did not say so. `retry_after` is in seconds. `answer` is what the desk has to act on, if at all.
     `again_in` is after how many seconds it is to be sent whatever the policy says; the sandbox's.
     `counts`: it says something about the destination, and not only about this one message.
+    `refusal` is kept with a dead letter, for who mends it: what the receiver said, in its words.
     """
 
     meaning: Meaning
@@ -37,6 +39,7 @@ class Reply:
     answer: object = None
     again_in: float | None = None
     counts: bool = True
+    refusal: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 class Courier(Protocol):

@@ -35,6 +35,7 @@ class History:
     `unknown`: an earlier attempt may have arrived. `last_request` is when the gateway last sent a
     request for this problem. `others_succeed`: the destination has taken other messages lately.
     `stood_still` is how long, since the first attempt, the message could not have left.
+    `withdrawn`: the message only says that an operator withdrew what it was to say.
     """
 
     attempts: int = 0
@@ -43,6 +44,7 @@ class History:
     last_request: datetime | None = None
     others_succeed: bool = True
     stood_still: timedelta = timedelta()
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,11 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Expired:
     """The message is too old to be tried again: a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Even the word of its withdrawal was refused: its number stays out, and the lane goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ class NotCounted:
     outcome: str
 
 
-Decision = Delivered | Refused | Expired | Withheld | RetryAt | NotCounted
+Decision = Delivered | Refused | LeftOut | Expired | Withheld | RetryAt | NotCounted
 
 
 def decide(
@@ -99,10 +106,8 @@ def decide(
         return Delivered()
     if on_purpose := _on_purpose(reply, now):
         return on_purpose
-    if reply.meaning is Meaning.REFUSED:
-        return Refused()
-    if reply.meaning is Meaning.NOT_FOUND and not _asked_lately(history, now):
-        return Refused()
+    if _for_good(reply, history, now):
+        return LeftOut() if history.withdrawn else Refused()
     first_attempt = history.first_attempt or now
     age = now - first_attempt - history.stood_still
     if age >= policy.max_age and history.others_succeed:
@@ -118,6 +123,12 @@ def _on_purpose(reply: Reply, now: datetime) -> Withheld | RetryAt | None:
     if reply.again_in is not None:
         return RetryAt(now + timedelta(seconds=reply.again_in))
     return None
+
+
+def _for_good(reply: Reply, history: History, now: datetime) -> bool:
+    if reply.meaning is Meaning.NOT_FOUND:
+        return not _asked_lately(history, now)
+    return reply.meaning is Meaning.REFUSED
 
 
 def _asked_lately(history: History, now: datetime) -> bool:

@@ -21,6 +21,7 @@ from supplier_api.delivery.retry import (
     Delivered,
     Expired,
     History,
+    LeftOut,
     NotCounted,
     Refused,
     RetryAt,
@@ -31,7 +32,7 @@ from supplier_api.delivery.standstill import time_within
 from supplier_api.delivery.traffic import Traffic
 from supplier_api.observability import bind, get_logger
 from supplier_api.store import Store, StoreUnavailable, UnitOfWork
-from supplier_api.store.claims import Attempt, Claim, Fenced, Message, MessageState
+from supplier_api.store.claims import Attempt, Claim, Fenced, Mended, Message, MessageState
 from supplier_api.store.lane_rows import LaneRow
 from supplier_api.store.pauses import Scope
 from supplier_api.store.settling import Record, Step
@@ -180,6 +181,7 @@ class Settler:
             last_request=lane.not_before,
             others_succeed=self._others_succeed(),
             stood_still=self._stood_still(uow, message, now),
+            withdrawn=message.mended == Mended.WITHDRAWN,
         )
         jitter = self._chance.jitter(self._to.policy.jitter)
         decision = decide(sent.reply, history, self._to.policy, now, jitter)
@@ -208,6 +210,8 @@ class Settler:
             self._to.on_not_found(uow, sent.message, sent.reply)
         if isinstance(decision, Delivered):
             self._to.on_delivered(uow, sent.message, sent.reply)
+        if isinstance(decision, LeftOut):
+            self._to.on_left_out(uow, sent.message, sent.reply)
         if isinstance(decision, Refused | Expired):
             self._to.on_dead_letter(uow, sent.message, sent.reply)
             if not self._to.pass_dead_letters:
@@ -288,7 +292,11 @@ def _next(claim: Claim, message: Message) -> Claim:
 def _record(sent: Sent, decision: Decision, now: datetime) -> Record:
     state, _ = _outcome(decision)
     digest = _digest(sent.message) if state is MessageState.DELIVERED else None
-    return Record(sent.message, _attempt(sent, decision, now), state, digest)
+    refusal = None
+    if isinstance(decision, Refused | Expired | LeftOut):
+        reply = sent.reply
+        refusal = reply.refusal or {"status": reply.status, "detail": reply.detail}
+    return Record(sent.message, _attempt(sent, decision, now), state, digest, refusal)
 
 
 def _attempt(sent: Sent, decision: Decision, now: datetime) -> Attempt:
@@ -317,6 +325,8 @@ def _outcome(decision: Decision) -> tuple[MessageState, str]:
             return MessageState.REFUSED, "refused"
         case Expired():
             return MessageState.EXPIRED, "expired"
+        case LeftOut():
+            return MessageState.SKIPPED, "left-out"
         case Withheld():
             return MessageState.SKIPPED, "withheld"
         case RetryAt():

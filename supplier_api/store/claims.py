@@ -16,6 +16,15 @@ class MessageState(StrEnum):
     SKIPPED = "skipped"
 
 
+class Mended(StrEnum):
+    """Why a message says something else than at first."""
+
+    EDITED = "edited"  # by an operator
+    LATE = "late"  # later ones were taken before it
+    WITHDRAWN = "withdrawn"  # it only says so
+    NOTED = "noted"  # it also says that an earlier one was left out
+
+
 class Fenced(Exception):
     """The claim is no longer ours: another worker holds the lane, and nothing was written."""
 
@@ -41,6 +50,7 @@ class Message:
     first_attempt: datetime | None
     unknown: bool
     log: list[dict[str, Any]] = field(repr=False)
+    mended: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

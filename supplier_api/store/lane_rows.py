@@ -105,6 +105,7 @@ def _heads() -> Select[Any]:
             message.c.first_attempt,
             message.c.unknown,
             message.c.log,
+            message.c.mended,
         )
         .select_from(message.join(lane))
         .where(

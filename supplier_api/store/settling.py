@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from supplier_api.store import lane_rows
 from supplier_api.store.claims import Attempt, Claim, Fenced, Message, MessageState
@@ -32,13 +32,14 @@ class Held:
 class Record:
     """What came of an attempt to send `message`, and what has become of the message by it.
 
-    `digest` names the bytes that the receiver took.
+    `digest` names the bytes that the receiver took, `refusal` is what it said of a dead letter.
     """
 
     message: Message
     attempt: Attempt
     state: MessageState
     digest: str | None = None
+    refusal: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +218,7 @@ def _recorded(record: Record) -> dict[str, Any]:
         "unknown": of.unknown or attempt.unknown,
         "log": [*of.log, attempt.entry()],
         "digest": record.digest,
+        "said": record.refusal,
         "settled": None if record.state is MessageState.QUEUED else attempt.at,
     }
 
@@ -234,7 +236,9 @@ _RECORD = (
         message.c.attempts == bindparam("before"),
     )
     .values(
-        {
+        # What it said last is kept, however the message ends.
+        refusal=func.coalesce(bindparam("said", type_=message.c.refusal.type), message.c.refusal),
+        **{
             name: bindparam(name)
             for name in (
                 "state",
@@ -245,7 +249,7 @@ _RECORD = (
                 "digest",
                 "settled",
             )
-        }
+        },
     )
 )
 _PROCEED = (

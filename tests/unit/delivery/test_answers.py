@@ -1,6 +1,7 @@
 """What each answer of the gateway means for a KCI."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import orjson
@@ -64,7 +65,28 @@ def test_a_conflict_and_an_already_received_are_repeats() -> None:
     [b"", b"{", b"[]", b'{"code": 7}', b'{"code": "X", "messages": 7}', b'{"messages": ["a"]}'],
 )
 def test_an_odd_body_changes_nothing_about_the_status(body: bytes) -> None:
-    assert reply(422, body) == Reply(Meaning.REFUSED, "422", 422)
+    assert replace(reply(422, body), refusal=None) == Reply(Meaning.REFUSED, "422", 422)
+
+
+def test_what_the_gateway_said_is_kept_apart_from_the_detail() -> None:
+    refused = reply(422, envelope("INVALID_REQUEST", "text: too long", "x" * 1001))
+    assert refused.refusal == {
+        "status": 422,
+        "code": "INVALID_REQUEST",
+        "uuid": "1",
+        "messages": ["text: too long", "x" * 1000],
+    }
+    assert "too long" not in refused.detail + repr(refused)
+    many = reply(422, envelope("INVALID_REQUEST", *["no"] * 21)).refusal
+    assert many is not None
+    assert many["messages"] == ["no"] * 20
+    assert reply(422, b"<html>").refusal is None
+
+
+def test_what_is_kept_can_be_stored_everywhere() -> None:
+    said = reply(422, envelope("INVALID_REQUEST", "a\0b")).refusal
+    assert said is not None
+    assert said["messages"] == ["a\ufffdb"]
 
 
 def test_the_detail_repeats_nothing_but_a_published_code() -> None:

@@ -65,7 +65,8 @@ def test_the_adapter_gets_the_order_and_the_desk_its_answer() -> None:
 def test_a_refusal_is_for_good() -> None:
     reply = BackOfficeCourier(Adapter(OrderRefused("no such region"))).send(MESSAGE, 30)
 
-    assert reply == Reply(Meaning.REFUSED, "no such region")
+    said = {"messages": ["no such region"]}
+    assert reply == Reply(Meaning.REFUSED, "refused by the back office", refusal=said)
 
 
 @pytest.mark.parametrize("error", [ConnectionError("MARKER"), ValueError("MARKER")])

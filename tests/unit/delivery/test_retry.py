@@ -9,6 +9,7 @@ from supplier_api.delivery.retry import (
     Delivered,
     Expired,
     History,
+    LeftOut,
     Policy,
     Refused,
     RetryAt,
@@ -70,6 +71,12 @@ def test_a_refusal_for_good_is_one_at_once() -> None:
     reply = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422)
 
     assert decide(reply, History(), POLICY, NOW, jitter=0) == Refused()
+
+
+@pytest.mark.parametrize("reply", [Reply(Meaning.REFUSED, "422", 422), NOT_FOUND])
+def test_a_withdrawal_that_is_refused_stays_out(reply: Reply) -> None:
+    assert decide(reply, History(withdrawn=True), POLICY, NOW, jitter=0) == LeftOut()
+    assert decide(TROUBLE, History(withdrawn=True), POLICY, NOW, jitter=0) == after(5)
 
 
 def test_a_conflict_after_an_unknown_attempt_is_delivered() -> None:
