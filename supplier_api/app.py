@@ -44,6 +44,8 @@ from supplier_api.desk.intake import Intake
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office, Policy
 from supplier_api.desk.pausing import stands_still
 from supplier_api.desk.progress import Progress, Taken
+from supplier_api.desk.repair import Repair
+from supplier_api.desk.replacing import tells_reference
 from supplier_api.desk.retention import Keep, Retaining
 from supplier_api.desk.timers import Timers
 from supplier_api.journal.recorder import Bounds, Recorder
@@ -214,7 +216,7 @@ def _wire_worker(settings: Settings, office: Office) -> Worker:
         )
         for destination in (
             _gateway(settings, office, progress, watchdog),
-            _back_office(settings, progress),
+            _back_office(settings, office, progress),
         )
     ]
     deciding = Deciding(office, build_judge(settings, office))
@@ -278,11 +280,16 @@ def _gateway(
         Outgoing(_recorder(settings, office), office.machine) if own else None,
     )
 
+    repair = Repair(office)
+
     def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
         progress.kci_taken(uow, _taken(message))
 
     def concerns(uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
         return progress.concerned(uow, [_taken(message) for message in messages])
+
+    def left_out(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
+        repair.left_out(uow, message)
 
     def not_found(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
         progress.kci_unknown(uow, message.problem_id)
@@ -296,13 +303,15 @@ def _gateway(
         rules=_breaker_rules(settings),
         pass_dead_letters=settings.delivery.pass_dead_letters,
         on_delivered=taken,
+        on_left_out=left_out,
         on_not_found=not_found,
         concerns=concerns,
     )
 
 
 def _taken(message: Message) -> Taken:
-    return Taken(message.problem_id, message.kind, message.subject)
+    reference = tells_reference(message.body) if message.mended else None
+    return Taken(message.problem_id, message.kind, message.subject, reference)
 
 
 def _sessions(settings: Settings) -> Sessions:
@@ -347,8 +356,11 @@ def _admin_parts(settings: Settings, office: Office, gate: Gate) -> admin_api.Ad
     )
 
 
-def _back_office(settings: Settings, progress: Progress) -> Destination:
+def _back_office(settings: Settings, office: Office, progress: Progress) -> Destination:
+    repair = Repair(office)
+
     def answered(uow: UnitOfWork, message: Message, reply: Reply) -> None:
+        repair.order_taken(uow, message)
         if isinstance(reply.answer, OrderAnswer):
             order = WorkOrder.from_body(message.uuid, message.body)
             progress.order_answered(uow, message.problem_id, order, reply.answer)

@@ -20,6 +20,8 @@ COMMANDS = {
     "sandbox": "supplier_api.cli.sandbox:sandbox",
     "problem": "supplier_api.cli.problem:problem",
     "delivery": "supplier_api.cli.delivery:delivery",
+    "kci": "supplier_api.cli.kci:kci",
+    "work-order": "supplier_api.cli.work_order:work_order",
     "rules": "supplier_api.cli.rules:rules",
     "maintenance": "supplier_api.cli.maintenance:maintenance",
     "db": "supplier_api.cli.db:db",

@@ -1,21 +1,17 @@
 """`supplier-api problem`: one problem at a glance, and events for it."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import click
 
-from supplier_api import app as parts
 from supplier_api.backoffice_api.schemas import read_event
 from supplier_api.cli import Refused
-from supplier_api.cli.starting import expected_errors
+from supplier_api.cli.office import opened_office
+from supplier_api.cli.times import age
 from supplier_api.desk import view
-from supplier_api.desk.model import Office
 from supplier_api.desk.progress import Progress
 from supplier_api.problems.codes import ProblemCode, ResolutionCode, Status
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
@@ -23,7 +19,6 @@ from supplier_api.problems.model import Base
 from supplier_api.settings import Settings, load_settings
 from supplier_api.wire import MessageError
 
-AGES = {"m": "minutes", "h": "hours", "d": "days"}
 # As words: click would offer the names of an enumeration's members.
 STATES = [Base.UNDECIDED.value, *(status.value for status in Status)]
 EVENTS = [event.value for event in BACK_OFFICE_EVENTS]
@@ -52,9 +47,9 @@ def list_problems(
     state: str | None, tenant: str | None, older_than: str | None, limit: int, as_json: bool
 ) -> None:
     """List problems, the newest first."""
-    age = _age(older_than) if older_than else None
-    with _office(load_settings()) as office:
-        before = office.business.now(tenant or "") - age if age else None
+    oldest = age(older_than, "--older-than") if older_than else None
+    with opened_office(load_settings()) as office:
+        before = office.business.now(tenant or "") - oldest if oldest else None
         found = office.store.read(
             lambda uow: uow.problems.listed(state=state, tenant=tenant, before=before, limit=limit)
         )
@@ -102,7 +97,7 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
         happened = read_event(document)
     except MessageError as error:
         raise click.UsageError("; ".join(error.messages)) from None
-    with _office(load_settings()) as office:
+    with opened_office(load_settings()) as office:
         answer = Progress(office).event(reference, happened)
     if answer.status != 200:
         hint = [f"possible now: {', '.join(answer.body.get('legalEvents', []))}"]
@@ -112,7 +107,7 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
 
 def problem_view(settings: Settings, name: str) -> dict[str, Any]:
     """Return the one problem that `name` stands for; raises Refused for none and for several."""
-    with _office(settings) as office:
+    with opened_office(settings) as office:
         found = office.store.read(lambda uow: view.find(uow, name))
         if not found:
             raise Refused(f"there is no problem {name}")
@@ -120,24 +115,6 @@ def problem_view(settings: Settings, name: str) -> dict[str, Any]:
             each = [f"{one.reference}  {one.tenant}  {one.gateway_id}" for one in found]
             raise Refused(f"{name} stands for {len(found)} problems:", each)
         return office.store.read(lambda uow: view.show(uow, found[0]))
-
-
-@contextmanager
-def _office(settings: Settings) -> Iterator[Office]:
-    with expected_errors():
-        office = parts.build_office(settings)
-        try:
-            yield office
-        finally:
-            office.store.close()
-
-
-def _age(text: str) -> timedelta:
-    matched = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
-    if not matched:
-        expected = "expected a number of up to five digits with m, h or d, as in 12h"
-        raise click.BadParameter(expected, param_hint="--older-than")
-    return timedelta(**{AGES[matched[2]]: int(matched[1])})
 
 
 def _document(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,6 +141,21 @@ def _document(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _lines(seen: Mapping[str, Any]) -> Iterator[str]:
     yield f"{seen['reference']}  {seen['status']}"
+    yield from _facts(seen)
+    yield "time line"
+    for entry in seen["timeline"]:
+        yield from _entry(entry)
+    if seen["timers"]:
+        yield "timers"
+        for timer in seen["timers"]:
+            yield f"  {timer['dueAt']}  {timer['kind']}  {timer['subject'] or ''}".rstrip()
+    if seen["waitsFor"]:
+        yield f"waits for  {seen['waitsFor']}"
+    if seen["legalEvents"]:
+        yield f"possible   {', '.join(seen['legalEvents'])}"
+
+
+def _facts(seen: Mapping[str, Any]) -> Iterator[str]:
     for label, key in (
         ("tenant", "tenant"),
         ("gateway id", "gatewayId"),
@@ -176,17 +168,10 @@ def _lines(seen: Mapping[str, Any]) -> Iterator[str]:
     ):
         if seen[key]:
             yield f"  {label:13} {seen[key]}"
-    yield "time line"
-    for entry in seen["timeline"]:
-        yield from _entry(entry)
-    if seen["timers"]:
-        yield "timers"
-        for timer in seen["timers"]:
-            yield f"  {timer['dueAt']}  {timer['kind']}  {timer['subject'] or ''}".rstrip()
-    if seen["waitsFor"]:
-        yield f"waits for  {seen['waitsFor']}"
-    if seen["legalEvents"]:
-        yield f"possible   {', '.join(seen['legalEvents'])}"
+    if seen["backOfficeUntold"]:
+        yield "  back office   not told: a work order was skipped"
+    for sentence in seen["leftOut"]:
+        yield f"  left out      {sentence}; the next update says so"
 
 
 def _entry(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -202,7 +187,8 @@ def _entry(entry: Mapping[str, Any]) -> Iterator[str]:
     else:
         about = f"KCI {entry['number']}" if what == "kci" else "work order"
         status = f" {entry['status']}" if "status" in entry else ""
-        yield f"  {at}  {about} {entry['kind']}{status}  {entry['state']}"
+        mended = f" ({entry['mended']})" if entry["mended"] else ""
+        yield f"  {at}  {about} {entry['kind']}{status}  {entry['state']}{mended}"
         for attempt in entry["attempts"]:
             answer = attempt["status"] or attempt["detail"]
             yield f"{'':28}{attempt['at']}  {attempt['outcome']}  {answer}  {attempt['ms']} ms"

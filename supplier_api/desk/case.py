@@ -24,6 +24,7 @@ from supplier_api.problems.kci import (
     change_entity,
     kci,
     resolution_entity,
+    say_left_out,
 )
 from supplier_api.problems.lifecycle import About, Event, Must, Step, plan, settled_by
 from supplier_api.problems.model import (
@@ -204,14 +205,18 @@ class Case:
         problem = self.problem
         about_change = step.about is About.CHANGE
         about_resolution = step.about is About.RESOLUTION
+        issued = self._issued()
         body = kci(
-            Stamp(self._uuid("kci", problem.next_kci), problem.next_kci, self._issued()),
+            Stamp(self._uuid("kci", problem.next_kci), problem.next_kci, issued),
             step.kci,
             problem,
             carried,
             change=change if about_change else None,
             resolution=resolution if about_resolution else None,
         )
+        if problem.left_out:
+            say_left_out(body, problem.left_out, issued)
+            problem.left_out = None
         subject = change.reference if about_change and change else None
         if about_resolution and resolution:
             subject = resolution.reference

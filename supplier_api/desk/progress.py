@@ -41,11 +41,16 @@ WITHOUT_REFERENCE = (ReasonCode.REJECTED, ReasonCode.CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A KCI that the gateway took: its reason, and the resolution or change it was about."""
+    """A KCI that the gateway took: its reason, and the resolution or change it was about.
+
+    `reference`: of one that says something else than at first, whether it told our reference; else
+    the reason says so.
+    """
 
     problem_id: int
     reason: str
     subject: str | None
+    reference: bool | None = None
 
 
 class Progress:
@@ -130,7 +135,7 @@ class Progress:
         Whatever it is of the others will still be so: what KCIs tell is only ever told once, and a
         doubt that arises while we look is one that came after the KCI.
         """
-        resolved = {each.problem_id for each in taken if each.reason == ReasonCode.RESOLVED}
+        resolved = {each.problem_id for each in taken if _may_resolve(each)}
         return resolved | uow.problems.untold([each.problem_id for each in taken])
 
     def kci_taken(self, uow: UnitOfWork, taken: Taken) -> None:
@@ -138,11 +143,14 @@ class Progress:
         problem = uow.problems.lock(taken.problem_id)
         if problem.doubtful or not problem.reference_known:
             problem.doubtful = False
-            told = taken.reason not in WITHOUT_REFERENCE
+            told = taken.reference
+            if told is None:
+                told = taken.reason not in WITHOUT_REFERENCE
             problem.reference_known = problem.reference_known or told
             uow.problems.save(problem)
-        if taken.reason != ReasonCode.RESOLVED or taken.subject is None:
+        if taken.subject is None:
             return
+        # Whatever its reason: what stands in for a RESOLVED that was refused tells of it, too.
         resolution = uow.resolutions.find(taken.subject)
         if resolution is None or resolution.taken:
             return
@@ -199,6 +207,13 @@ class Progress:
 def _standing(problem: ServiceProblem) -> dict[str, Any]:
     status: str = problem.state.status or problem.state.base
     return {"reference": problem.reference, "status": status}
+
+
+def _may_resolve(taken: Taken) -> bool:
+    """Tell whether a KCI may be the first to tell a resolution: RESOLVED, or what stands in for it."""
+    return taken.reason == ReasonCode.RESOLVED or (
+        taken.reference is not None and taken.subject is not None
+    )
 
 
 def event_from(data: dict[str, Any]) -> BackOfficeEvent:

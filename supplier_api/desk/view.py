@@ -50,6 +50,8 @@ def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
         "backOfficeUrl": problem.back_office_url,
         "linkedTo": problem.linked_to,
         "doubtful": problem.doubtful,
+        "backOfficeUntold": problem.back_office_untold,
+        "leftOut": problem.left_out or [],
         "version": problem.version,
         "timeline": _timeline(uow, problem),
         "timers": [
@@ -137,6 +139,7 @@ def _message(row: Mapping[str, Any]) -> dict[str, Any]:
         "id": row["uuid"],
         "subject": row["subject"],
         "state": row["state"],
+        "mended": row["mended"],
         "backOfficeId": row["back_office_id"],
         "settled": _maybe(row["settled"]),
         "attempts": row["log"],

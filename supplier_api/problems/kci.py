@@ -1,6 +1,6 @@
 """What a KCI says: the envelope of the Supplier Updates API around the problem as it now stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,10 @@ CANCELLED_CODES = {
 }
 # Our reference is told from ACKNOWLEDGED on, never before and never with a refusal.
 WITHOUT_REFERENCE = (Base.UNDECIDED, Base.REJECTED)
+
+
+# The type of the notes that say which numbers stay out.
+GAP_NOTE = "Withdrawn update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,25 @@ def kci(
     if resolution:
         body["serviceProblemResolution"] = resolution_entity(resolution)
     return body
+
+
+def withdrawal(number: int) -> str:
+    """Return the words for a KCI that an operator withdrew."""
+    return f"update {number} was withdrawn"
+
+
+def say_left_out(body: dict[str, Any], sentences: Sequence[str], at: datetime) -> None:
+    """Let a KCI also say, in notes of their own, which numbers stay out.
+
+    Every reason code may carry notes, and none of ours is bound to carry one.
+    """
+    notes = [{"note": sentence, "type": GAP_NOTE, "created": to_wire(at)} for sentence in sentences]
+    body["supplierNotes"] = [*body.get("supplierNotes", []), *notes]
+
+
+def gap_notes(body: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the notes of a KCI that say which numbers stay out."""
+    return [note for note in body.get("supplierNotes", []) if note.get("type") == GAP_NOTE]
 
 
 def problem_entity(problem: ServiceProblem) -> dict[str, Any]:

@@ -99,7 +99,8 @@ class ServiceProblem:
     `document` holds the wire's fields of the 201 body but for status and supplierReference. The
     desk changes a problem only while it holds the lock on its row. `scenario` is what a tester
     chose for it and its changes (scenarios.model.Play.plain, by kind); None outside the sandbox.
-    `back_office_untold`: a work order about it was skipped by an operator.
+    `back_office_untold`: a work order about it was skipped by an operator. `left_out`: what the
+    next KCI has to say of numbers that stay out.
     """
 
     tenant: str
@@ -120,6 +121,7 @@ class ServiceProblem:
     back_office_id: str | None = None
     back_office_url: str | None = None
     back_office_untold: bool = False
+    left_out: list[str] | None = None
     scenario: Mapping[str, Any] | None = None
     version: int = 1
     id: int = 0

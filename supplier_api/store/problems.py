@@ -297,6 +297,7 @@ def _changing(problem: ServiceProblem) -> dict[str, Any]:
         "back_office_id": problem.back_office_id,
         "back_office_url": problem.back_office_url,
         "back_office_untold": problem.back_office_untold,
+        "left_out": problem.left_out,
         "version": problem.version,
         "updated": problem.updated,
     }

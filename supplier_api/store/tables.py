@@ -78,6 +78,8 @@ service_problem = Table(
     Column("back_office_url", String(1000)),
     # A work order was skipped: the back office does not know all that it should.
     Column("back_office_untold", Boolean, nullable=False, server_default=false()),
+    # What the next KCI has to say of numbers that stay out, as no earlier one could; or empty.
+    Column("left_out", JSON(none_as_null=True)),
     # What a tester chose, in the sandbox profile only.
     Column("scenario", JSON(none_as_null=True)),
     Column("version", Integer, nullable=False),
@@ -263,7 +265,7 @@ message = Table(
     Column("digest", String(80)),
     # Of a dead letter: the answer that refused it, as far as the published envelope goes.
     Column("refusal", JSON(none_as_null=True)),
-    # The body as it was before people changed it, and why it is another: edited, late, withdrawn.
+    # The body as it was at first, and why it is another: edited, late, withdrawn, noted.
     Column("original", Text),
     Column("mended", String(20)),
     # The back office's ticket for a work order.

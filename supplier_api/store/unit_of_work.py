@@ -13,6 +13,7 @@ from supplier_api.store.faults import Faults
 from supplier_api.store.incidents import Incidents
 from supplier_api.store.journal import Journal
 from supplier_api.store.lanes import Lanes
+from supplier_api.store.letters import Letters
 from supplier_api.store.operators import OperatorActions
 from supplier_api.store.outstanding import Work
 from supplier_api.store.pauses import Pauses
@@ -42,6 +43,7 @@ class UnitOfWork:
         used = self.__dict__
         return (
             ("lanes" in used and self.lanes.made_due)
+            or ("letters" in used and self.letters.made_due)
             or ("timers" in used and self.timers.changed)
             or ("clocks" in used and self.clocks.changed)
             or ("switches" in used and self.switches.changed)
@@ -82,6 +84,9 @@ class UnitOfWork:
     def pauses(self) -> Pauses:
         """Times in which messages do not leave."""
         return Pauses(self.connection)
+    def letters(self) -> Letters:
+        """The same messages, in the hands of operators."""
+        return Letters(self.connection)
 
     @cached_property
     def timers(self) -> Timers:

@@ -118,3 +118,5 @@ def _add_columns() -> None:
     op.add_column("service_problem", untold)
     op.add_column("service_problem", sa.Column("thinned", Instant(), nullable=True))
     op.add_column("journal", sa.Column("written", Instant(), nullable=True))
+    left_out: sa.Column[object] = sa.Column("left_out", sa.JSON(none_as_null=True), nullable=True)
+    op.add_column("service_problem", left_out)

@@ -1,0 +1,102 @@
+"""`supplier-api kci`: updates to the gateway, and what can be done with those that went wrong."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from supplier_api.cli import letters, paths
+from supplier_api.cli.office import opened_office
+from supplier_api.cli.operator import with_reason
+from supplier_api.desk.model import GATEWAY
+from supplier_api.desk.repair import Repair
+from supplier_api.problems.codes import ReasonCode
+from supplier_api.settings import load_settings
+from supplier_api.wire import read_json
+
+REASON_CODES = [code.value for code in ReasonCode]
+
+
+@click.group()
+def kci() -> None:
+    """Look at updates to the gateway (KCIs), and mend those that were refused.
+
+    A KCI is named by its UUID or by REFERENCE#NUMBER.
+    """
+
+
+@kci.command("list")
+@letters.list_options
+@click.option("--reason-code", type=click.Choice(REASON_CODES), metavar="CODE")
+def list_kcis(reason_code: str | None, **given: Any) -> None:
+    """List KCIs: dead letters and what is parked behind them, unless a state is asked for."""
+    letters.listed(GATEWAY, given, reason_code)
+
+
+@kci.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def show(name: str, as_json: bool) -> None:
+    """Show a KCI with its body, every attempt, and what the gateway said. May name people."""
+    letters.shown(GATEWAY, name, as_json=as_json)
+
+
+@kci.command()
+@letters.replay_options
+@with_reason
+def replay(name: str | None, reason: str, **given: Any) -> None:
+    """Send a KCI again; or all of a window over when they were made.
+
+    A window finds the dead letters in it, and what was never tried. A KCI that later ones have
+    passed goes as ADDITIONAL, with the problem as it is today.
+    """
+    letters.replayed(GATEWAY, name, given, reason)
+
+
+@kci.command()
+@click.argument("name")
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The whole new body, as JSON.",
+)
+@click.option(
+    "--set",
+    "changes",
+    metavar="PATH=TEXT",
+    multiple=True,
+    help="A text in the body, as in supplierNotes[0].note=...; PATH:=JSON for anything else.",
+)
+@click.option("--unset", "removed", metavar="PATH", multiple=True, help="Leave this out.")
+@with_reason
+def edit(
+    name: str, file: Path | None, changes: tuple[str, ...], removed: tuple[str, ...], reason: str
+) -> None:
+    """Change what a KCI says, and send it: its id, number and date stay."""
+    by = letters.signed(reason)
+    if (file is None) is not bool(changes or removed):
+        raise click.UsageError("expected either --file or --set and --unset")
+    with opened_office(load_settings()) as office, letters.refusals():
+        change = paths.Changes.read(changes, removed) if file is None else _whole(file)
+        letters.tell(Repair(office).edit(name, change, by))
+
+
+@kci.command()
+@click.argument("name")
+@with_reason
+def skip(name: str, reason: str) -> None:
+    """Withdraw a KCI: the tenant is told so under its number, WITH THE REASON."""
+    by = letters.signed(reason)
+    with opened_office(load_settings()) as office, letters.refusals():
+        letters.tell(Repair(office).skip(GATEWAY, name, by))
+
+
+def _whole(file: Path) -> Any:
+    document = read_json(file.read_bytes())
+
+    def change(_body: dict[str, Any]) -> Mapping[str, Any]:
+        return document  # type: ignore[return-value]  # load_kci refuses what is no object
+
+    return change

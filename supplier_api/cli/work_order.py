@@ -1,0 +1,57 @@
+"""`supplier-api work-order`: orders to the back office, and those that it refused."""
+
+from typing import Any
+
+import click
+
+from supplier_api.cli import letters
+from supplier_api.cli.office import opened_office
+from supplier_api.cli.operator import with_reason
+from supplier_api.desk.model import BACK_OFFICE
+from supplier_api.desk.repair import Repair
+from supplier_api.problems.work import OrderKind
+from supplier_api.settings import load_settings
+
+KINDS = [kind.value for kind in OrderKind]
+
+
+@click.group("work-order")
+def work_order() -> None:
+    """Look at orders to the back office, and decide on those that it refused.
+
+    A work order is named by its UUID or by REFERENCE#NUMBER; it has numbers of its own.
+    """
+
+
+@work_order.command("list")
+@letters.list_options
+@click.option("--kind", type=click.Choice(KINDS), help="Only those of this kind.")
+def list_orders(kind: str | None, **given: Any) -> None:
+    """List orders: dead letters and what is parked behind them, unless a state is asked for."""
+    letters.listed(BACK_OFFICE, given, kind)
+
+
+@work_order.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def show(name: str, as_json: bool) -> None:
+    """Show an order with its body, every attempt, and what the back office said."""
+    letters.shown(BACK_OFFICE, name, as_json=as_json)
+
+
+@work_order.command()
+@letters.replay_options
+@with_reason
+def replay(name: str | None, reason: str, **given: Any) -> None:
+    """Send an order again, a skipped one too; or all of a window over when they were made."""
+    letters.replayed(BACK_OFFICE, name, given, reason)
+
+
+@work_order.command()
+@click.argument("name")
+@with_reason
+def skip(name: str, reason: str) -> None:
+    """Never send an order; its problem is marked: back office not told."""
+    by = letters.signed(reason)
+    with opened_office(load_settings()) as office, letters.refusals():
+        letters.tell(Repair(office).skip(BACK_OFFICE, name, by))
