@@ -79,6 +79,8 @@ class Supplier:
         self.office: Office = app.extensions["office"]
         self._tokens: dict[str, tuple[str, float]] = {}
         self._ids = itertools.count(1)
+        # What the gateway answers to KCIs of these numbers, instead of taking them.
+        self.answers: dict[int, Reply] = {}
 
     # -- over HTTP
 
@@ -221,19 +223,22 @@ class Supplier:
             progress.kci_taken(uow, Taken(message.problem_id, message.kind, message.subject))
 
         policy = Policy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
-        gateway = Destination(GATEWAY, TakesAll(), policy, on_delivered=taken)
+        gateway = Destination(GATEWAY, Told(self.answers), policy, on_delivered=taken)
         office = self.office
         return Carrier(
             gateway, office.store, office.machine, office.chance, LEASE, threading.Event()
         )
 
 
-class TakesAll:
-    """A gateway that takes every KCI."""
+@dataclass
+class Told:
+    """A gateway that takes every KCI but those of the numbers that it was told of."""
+
+    answers: Mapping[int, Reply]
 
     def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - the port's
-        """Take it."""
-        return Reply(Meaning.TAKEN, "204", 204)
+        """Take it, or answer as told."""
+        return self.answers.get(message.number, Reply(Meaning.TAKEN, "204", 204))
 
 
 def refusal(answer: TestResponse) -> tuple[int, str, list[str]]:

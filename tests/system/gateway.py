@@ -11,6 +11,12 @@ from urllib.parse import parse_qs
 CLIENT = {"grant_type": ["client_credentials"], "client_id": ["c"], "client_secret": ["s"]}
 HANG = 0  # in place of a status: no answer at all
 RETRY_AFTER = 3000  # seconds that a 429 asks for
+# What comes with a 422: the published envelope.
+REFUSAL = {
+    "uuid": "87432dfb-2e47-4532-a1b7-4b113d48867d",
+    "code": "INVALID_REQUEST",
+    "messages": ["text: not what the tenant may be told"],
+}
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         if status == HANG:
             self.close_connection = True
         else:
-            self._reply(status)
+            self._reply(status, json.dumps(REFUSAL).encode() if status == 422 else b"")
 
     def _reply(self, status: int, body: bytes = b"") -> None:
         self.send_response(status)
