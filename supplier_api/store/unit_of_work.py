@@ -84,6 +84,8 @@ class UnitOfWork:
     def pauses(self) -> Pauses:
         """Times in which messages do not leave."""
         return Pauses(self.connection)
+
+    @cached_property
     def letters(self) -> Letters:
         """The same messages, in the hands of operators."""
         return Letters(self.connection)
