@@ -210,7 +210,7 @@ def _standing(problem: ServiceProblem) -> dict[str, Any]:
 
 
 def _may_resolve(taken: Taken) -> bool:
-    """Tell whether a KCI may be the first to tell a resolution: RESOLVED, or what stands in for it."""
+    """Tell whether a KCI may be the first to tell a resolution: RESOLVED, or what replaces it."""
     return taken.reason == ReasonCode.RESOLVED or (
         taken.reference is not None and taken.subject is not None
     )

@@ -4,12 +4,12 @@ import hashlib
 import json
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
 from supplier_api import wire
-from supplier_api.delivery.carrier import Destination
+from supplier_api.delivery.model import Destination
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY
 from supplier_api.desk.progress import Taken
@@ -63,6 +63,7 @@ class Bench:
             pass_dead_letters=passing,
             on_delivered=self._taken,
             on_left_out=lambda uow, message, _reply: self.repair.left_out(uow, message),
+            concerns=self._concerned,
         )
         to_back_office = Destination(
             BACK_OFFICE,
@@ -184,9 +185,16 @@ class Bench:
         ]
 
     def _taken(self, uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        reference = tells_reference(message.body) if message.mended else None
-        kci = Taken(message.problem_id, message.kind, message.subject, reference)
-        self.rig.progress.kci_taken(uow, kci)
+        self.rig.progress.kci_taken(uow, taken(message))
+
+    def _concerned(self, uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
+        return self.rig.progress.concerned(uow, [taken(message) for message in messages])
+
+
+def taken(message: Message) -> Taken:
+    """Return what the desk is told of a KCI that was taken."""
+    reference = tells_reference(message.body) if message.mended else None
+    return Taken(message.problem_id, message.kind, message.subject, reference)
 
 
 @contextmanager
