@@ -25,6 +25,7 @@ from supplier_api.store import Gone, UnitOfWork
 from supplier_api.store.claims import Mended, Message, MessageState
 from supplier_api.store.letters import BeingSent, Letter, LockedLane, Rewritten
 from supplier_api.store.operators import Action
+from supplier_api.store.retention import NO_BODY
 
 
 class Deed(StrEnum):
@@ -310,7 +311,9 @@ class Repair:
 
 
 def possible(letter: Letter) -> tuple[Deed, ...]:
-    """Return what may be done with a message as it stands."""
+    """Return what may be done with a message as it stands; nothing once retention took its body."""
+    if letter.body == NO_BODY:
+        return ()
     return POSSIBLE[letter.destination][letter.state]
 
 

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from supplier_api import wire
 from supplier_api.desk.letters import NoSuchLetter
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY
 from supplier_api.desk.repair import NotPossible, Window
+from supplier_api.store import tables
 from supplier_api.store.claims import Fenced, MessageState
+from supplier_api.store.retention import NO_BODY
 from tests.integration.desk.letters import BUSY, BY, LOST, REFUSED, SAID, Bench, bench
 from tests.integration.desk.rig import LEASE, Rig
 
@@ -598,6 +601,15 @@ def test_a_skipped_order_lets_the_others_go_and_marks_the_problem(desk: Bench) -
     desk.deliver()
     assert (desk.state(1, BACK_OFFICE), desk.state(2, BACK_OFFICE)) == ("skipped", "delivered")
     assert [action.action for action in desk.actions()] == ["work-order skip"]
+
+
+def test_an_order_whose_body_is_gone_is_not_sent_again(desk: Bench) -> None:
+    desk.rig.create()
+    desk.skip(1, BACK_OFFICE)
+    gone = update(tables.message).values(body=NO_BODY)
+    desk.rig.store.write(lambda uow: uow.connection.execute(gone))
+    with pytest.raises(NotPossible, match=r"#1 is skipped .*: no replay; possible: show$"):
+        desk.replay(1, BACK_OFFICE)
 
 
 def test_a_skipped_order_that_is_taken_after_all_ends_the_mark(desk: Bench) -> None:
