@@ -318,21 +318,19 @@ def _step(sent: Sent, decision: Decision, rows: Mapping[int, LaneRow]) -> Step:
 
 def _outcome(decision: Decision) -> tuple[MessageState, str]:
     """Return what the message becomes, and the attempt's outcome in a word."""
-    match decision:
-        case Delivered():
-            return MessageState.DELIVERED, "delivered"
-        case Refused():
-            return MessageState.REFUSED, "refused"
-        case Expired():
-            return MessageState.EXPIRED, "expired"
-        case LeftOut():
-            return MessageState.SKIPPED, "left-out"
-        case Withheld():
-            return MessageState.SKIPPED, "withheld"
-        case RetryAt():
-            return MessageState.QUEUED, "later"
-        case NotCounted():
-            return MessageState.QUEUED, decision.outcome
+    if isinstance(decision, NotCounted):
+        return MessageState.QUEUED, decision.outcome
+    return _OUTCOMES[type(decision)]
+
+
+_OUTCOMES: Mapping[type[Decision], tuple[MessageState, str]] = {
+    Delivered: (MessageState.DELIVERED, "delivered"),
+    Refused: (MessageState.REFUSED, "refused"),
+    Expired: (MessageState.EXPIRED, "expired"),
+    LeftOut: (MessageState.SKIPPED, "left-out"),
+    Withheld: (MessageState.SKIPPED, "withheld"),
+    RetryAt: (MessageState.QUEUED, "later"),
+}
 
 
 def _ids(message: Message) -> AbstractContextManager[None]:
