@@ -14,6 +14,7 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.delivery.model import Destination, Hold, Sent
 from supplier_api.delivery.reply import Reply
 from supplier_api.delivery.settler import Settler
+from supplier_api.delivery.traffic import Traffic
 from supplier_api.store import Store, StoreUnavailable, UnitOfWork, tables
 from supplier_api.store.claims import Claim, Message
 from tests.integration.delivery.conftest import (
@@ -57,7 +58,9 @@ def desk() -> Desk:
 @pytest.fixture
 def settler(store: Store, clock: ManualMachineClock, courier: ToldCourier, desk: Desk) -> Settler:
     to = Destination(DESTINATION, courier, POLICY, on_delivered=desk.taken, concerns=desk.concerns)
-    return Settler(to, store, clock, SeededChance(1), LEASE, threading.Event())
+    chance = SeededChance(1)
+    traffic = Traffic(DESTINATION, to.rules, POLICY, store, clock, chance, "me")
+    return Settler(to, store, clock, chance, LEASE, threading.Event(), traffic)
 
 
 SentMaker = Callable[..., list[Sent]]
