@@ -26,6 +26,9 @@ TRIES = 3
 WAIT_WITHOUT_DEADLINE = 10.0  # seconds for a lock, where no gateway waits for the answer
 READ_WAIT_MS = 1000
 CONNECT_SECONDS = 2  # for a new connection, or one of the pool
+# Between two statements of a transaction. A process that stands still, or whose machine is gone,
+# would keep its locks for as long as the network believes in it.
+IDLE_SECONDS = 20.0
 # Deadlock, serialization failure, lock time-out: run the work again.
 CONTENTION = {"40P01", "40001", "55P03"}
 
@@ -146,7 +149,9 @@ def _engine(url: str, pool_size: int) -> Engine:
     if make_url(url).get_backend_name() != "sqlite":
         # A connection that died while it lay in the pool is replaced before use.
         patience = {"connect_timeout": CONNECT_SECONDS}
-        return create_engine(url, pool_pre_ping=True, connect_args=patience, **options)
+        engine = create_engine(url, pool_pre_ping=True, connect_args=patience, **options)
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
     # isolation_level None: transactions begin where this file says so, not where sqlite3 guesses.
     engine = create_engine(
         url, connect_args={"isolation_level": None, "check_same_thread": False}, **options
@@ -154,6 +159,12 @@ def _engine(url: str, pool_size: int) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    connection.autocommit = True
+    connection.execute(f"SET idle_in_transaction_session_timeout = {int(IDLE_SECONDS * 1000)}")
+    connection.autocommit = False
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.problems.model import Awaits, Base, ChangeKind, ServiceProblem, State, Waiting
-from supplier_api.store import Store, StoreUnavailable, UnitOfWork, tables
+from supplier_api.store import Store, StoreUnavailable, UnitOfWork, engine, tables
 from supplier_api.store.types import Instant
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -157,3 +157,25 @@ def test_an_instant_without_an_offset_is_a_bug(store: Store) -> None:
 
     with pytest.raises(StatementError, match="an instant must be aware"):
         store.write(lambda uow: uow.connection.execute(naive))
+
+
+def test_who_stands_still_in_a_transaction_gives_the_locks_back_and_does_it_once_more(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "IDLE_SECONDS", 0.1)
+    still, other = (Store(postgresql_url, ManualMachineClock()) for _ in range(2))
+    tables.metadata.create_all(still.engine)
+    still.write(lambda uow: uow.problems.add(problem()))
+    runs = []
+
+    def work(uow: UnitOfWork) -> None:
+        uow.problems.lock(1)
+        runs.append(1)
+        if len(runs) == 1:
+            # Waits for the lock, and gets it while this one still stands here.
+            other.write(lambda theirs: theirs.problems.lock(1))
+
+    still.write(work)
+    assert len(runs) == 2
+    still.close()
+    other.close()
