@@ -2,26 +2,48 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 import pytest
 
 from tests import postgresql
+from tests.upgraded import upgrade
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """Yield the URL of a PostgreSQL server; without one the test is skipped, or fails in CI."""
     with ExitStack() as stack:
-        try:
-            url = stack.enter_context(postgresql.server())
-        except postgresql.NoServer as error:
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"tests may not be skipped here: {error}")
-            pytest.skip(str(error))
-        yield url
+        yield _entered(stack, postgresql.server())
+
+
+@pytest.fixture(scope="session")
+def upgraded_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an upgraded, empty SQLite file to copy."""
+    file = tmp_path_factory.mktemp("upgraded") / "supplier.db"
+    upgrade(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def own_postgresql() -> Iterator[postgresql.Server]:
+    """Yield a PostgreSQL server that only this test uses, and may restart."""
+    with ExitStack() as stack:
+        yield _entered(stack, postgresql.own_server())
+
+
+def _entered(stack: ExitStack, server: AbstractContextManager[T]) -> T:
+    try:
+        return stack.enter_context(server)
+    except postgresql.NoServer as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"tests may not be skipped here: {error}")
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -14,7 +15,9 @@ import psycopg
 NAMED = "TEST_POSTGRESQL_URL"
 INSTALL = ["apt-get", "install", "-y", "--no-install-recommends", "postgresql"]
 # Nothing here has to outlive a power cut.
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+LASTING = ("fsync=off", "full_page_writes=off", "max_connections=200")
+# Nor, where nobody restarts the server, its own end.
+FAST = (*LASTING, "synchronous_commit=off")
 
 
 class NoServer(Exception):
@@ -31,6 +34,26 @@ def server(settings: Sequence[str] = FAST) -> Iterator[str]:
     if named:
         yield named.replace("postgresql+psycopg://", "postgresql://")
         return
+    with own_server(settings) as made:
+        yield made.url
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of the test's own: what was committed outlives a restart, as in production."""
+
+    url: str
+    _control: list[str]
+    _user: str | None
+
+    def restart(self) -> None:
+        """End it at once, with all connections and what they are doing, and start it again."""
+        _call([*self._control, "-m", "immediate", "restart"], self._user)
+
+
+@contextmanager
+def own_server(settings: Sequence[str] = LASTING) -> Iterator[Server]:
+    """Yield a server that is started here with these settings; raises NoServer."""
     programs = _programs()
     with tempfile.TemporaryDirectory(prefix="supplier-api-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -40,26 +63,32 @@ def server(settings: Sequence[str] = FAST) -> Iterator[str]:
             [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"], user
         )
         options = ["listen_addresses=", f"unix_socket_directories={folder}", *settings]
-        control = [str(programs / "pg_ctl"), "-D", str(data), "-w"]
         flags = " ".join(f"-c '{option}'" for option in options)
-        _call([*control, "-l", str(folder / "log"), "-o", flags, "start"], user)
+        log, program = str(folder / "log"), str(programs / "pg_ctl")
+        control = [program, "-D", str(data), "-w", "-l", log, "-o", flags]
+        _call([*control, "start"], user)
         try:
-            yield f"postgresql://postgres@/postgres?host={folder}"
+            yield Server(f"postgresql://postgres@/postgres?host={folder}", control, user)
         finally:
-            _call([*control, "-m", "immediate", "stop"], user)
+            _call([program, "-D", str(data), "-w", "-m", "immediate", "stop"], user)
 
 
 @contextmanager
 def database(server_url: str, name: str) -> Iterator[str]:
     """Yield the URL of an empty database, as SQLAlchemy takes it; drop it afterwards."""
+    _tell(server_url, f'CREATE DATABASE "{name}"')
+    try:
+        head, _, tail = server_url.partition("?")
+        url = head.rpartition("/")[0] + f"/{name}" + (f"?{tail}" if tail else "")
+        yield url.replace("postgresql://", "postgresql+psycopg://")
+    finally:
+        _tell(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _tell(server_url: str, command: str) -> None:
+    # A connection for each: the server may be restarted between them.
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        try:
-            head, _, tail = server_url.partition("?")
-            url = head.rpartition("/")[0] + f"/{name}" + (f"?{tail}" if tail else "")
-            yield url.replace("postgresql://", "postgresql+psycopg://")
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        connection.execute(command)
 
 
 def _programs() -> Path:

@@ -12,12 +12,11 @@ from sqlalchemy import create_engine, text
 from supplier_api.app import Clocks, create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.settings import Settings, load_settings
-from supplier_api.store import Store, migrate, tables
-from supplier_api.store.signing_keys import SigningKey
+from supplier_api.store import tables
 from tests import postgresql
-from tests.keys import signing_key
 from tests.logs import Lines, logging_to
 from tests.supplier import COMMITTED, DEFERRED, Supplier, manual_clocks
+from tests.upgraded import upgrade
 
 JOURNAL_PATIENCE = 20.0  # seconds of real time, for what takes a moment
 CONFIG = Path(__file__).parents[2] / "config"
@@ -37,30 +36,11 @@ RULES = f"""
 """
 
 
-def _upgrade(url: str) -> None:
-    """Make the tables, and put the signing key for all tests in: to make one takes a while."""
-    migrate.upgrade(url)
-    clock = ManualMachineClock()
-    key = signing_key()
-    store = Store(url, clock)
-    first = SigningKey(key.kid, key.private_pem, clock.now())
-    store.write(lambda uow: uow.signing_keys.add_first(first))
-    store.close()
-
-
-@pytest.fixture(scope="session")
-def upgraded_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an upgraded, empty SQLite file to copy."""
-    file = tmp_path_factory.mktemp("upgraded") / "supplier.db"
-    _upgrade(f"sqlite:///{file}")
-    return file
-
-
 @pytest.fixture(scope="session")
 def upgraded_postgresql(postgresql_server: str) -> Iterator[str]:
     """Yield the URL of an upgraded PostgreSQL database, to be emptied by each test that uses it."""
     with postgresql.database(postgresql_server, "test_integration") as url:
-        _upgrade(url)
+        upgrade(url)
         yield url
 
 

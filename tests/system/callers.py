@@ -26,22 +26,28 @@ class Caller:
         assert answer.status_code == 200, answer.text
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
-    def call(self, method: str, path: str, document: Document | None = None) -> requests.Response:
-        """Send a request; raises requests.RequestException where there is no answer."""
+    def call(
+        self, method: str, path: str, document: Document | None = None, **more: str
+    ) -> requests.Response:
+        """Send a request, with `more` headers (X_Scenario for X-Scenario).
+
+        Raises requests.RequestException where there is no answer.
+        """
         headers = {
             "X-Request-ID": str(uuid4()),
             "X-Conversation-ID": "conversation-1",
             "Tenant": "TENANT1",
+            **{name.replace("_", "-"): value for name, value in more.items()},
         }
         return self._session.request(
             method, self._url + path, json=document, headers=headers, timeout=TIMEOUT
         )
 
     def done(
-        self, status: int, method: str, path: str, document: Document | None = None
+        self, status: int, method: str, path: str, document: Document | None = None, **more: str
     ) -> Document:
         """Send a request that has to be answered with `status`; return the answer's body."""
-        answer = self.call(method, path, document)
+        answer = self.call(method, path, document, **more)
         assert answer.status_code == status, answer.text
         body: Document = answer.json()
         return body
@@ -81,7 +87,7 @@ class Tenant(Caller):
             installation.sandbox, "/auth/tenant/access-token", "tenant", "tenant-secret"
         )
 
-    def raise_problem(self, service_test: int = 23467) -> int:
+    def raise_problem(self, service_test: int = 23467, **headers: str) -> int:
         """Raise a problem on the service of that test; return the gateway's id."""
         document = {
             "problemType": "STABILITY",
@@ -92,7 +98,17 @@ class Tenant(Caller):
             "primaryContact": {"name": "John Smith", "phoneNumber": "01234 567890"},
             "notes": "Lorem ipsum dolor sit amet...",
         }
-        return int(self.done(201, "POST", "/service-problems", document)["id"])
+        return int(self.done(201, "POST", "/service-problems", document, **headers)["id"])
+
+    def amend(self, problem_id: int, **headers: str) -> None:
+        """Ask for an amendment."""
+        document = {"serviceProblemId": problem_id, "notes": "All lights are on."}
+        self.done(201, "POST", "/service-problem-amendments", document, **headers)
+
+    def cancel(self, problem_id: int, **headers: str) -> None:
+        """Ask for a cancellation."""
+        document = {"serviceProblemId": problem_id, "reasonCode": "OTHER"}
+        self.done(201, "POST", "/service-problem-cancellations", document, **headers)
 
     def problem(self, problem_id: int) -> Document:
         """Return the problem as the gateway shows it."""

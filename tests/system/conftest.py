@@ -1,5 +1,6 @@
 """Installations and gateways that are gone when the test is over."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -8,13 +9,14 @@ import pytest
 
 from tests.system.gateway import Arrival, Gateway
 from tests.system.installation import Installation
+from tests.upgraded import upgrade
 
 Install = Callable[..., Installation]
 MakeGateway = Callable[[Callable[[Arrival], int]], Gateway]
 
 
 @pytest.fixture
-def install(tmp_path: Path) -> Iterator[Install]:
+def install(tmp_path: Path, upgraded_sqlite: Path) -> Iterator[Install]:
     """Return a function that makes an installation with these settings, its database ready.
 
     The names of the settings are those of the environment, without SUPPLIER_API__.
@@ -23,8 +25,10 @@ def install(tmp_path: Path) -> Iterator[Install]:
 
         def made(*, upgraded: bool = True, **settings: object) -> Installation:
             installation = stack.enter_context(closing(Installation(tmp_path, settings)))
-            if upgraded:
-                installation.told("db", "upgrade")
+            if upgraded and installation.database.startswith("sqlite"):
+                shutil.copy(upgraded_sqlite, installation.database.removeprefix("sqlite:///"))
+            elif upgraded:
+                upgrade(installation.database)
             return installation
 
         yield made

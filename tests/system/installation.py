@@ -63,7 +63,8 @@ class Part:
 class Installation:
     """Starts, stops and kills the parts of one installation.
 
-    A part is named by its command: serve, worker, sandbox; more of the same as worker-2.
+    A part is named by its command: serve, worker, sandbox; more of the same as worker-2. What
+    only one of them has to know is told by `give`.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
@@ -71,12 +72,15 @@ class Installation:
         self._folder = folder
         self.data = folder / "data"
         self.data.mkdir()
+        self._own: dict[str, dict[str, str]] = {}
         ports = {"SERVER__PORT": free_port(), "SANDBOX__PORT": free_port()}
         all_settings = {**ports, **settings}
-        ours = {f"SUPPLIER_API__{name}": str(value) for name, value in all_settings.items()}
-        self.environ = {**_foreign(), **ours, "SUPPLIER_API_DATA_DIR": str(self.data)}
-        self.supplier = f"http://{HOST}:{ports['SERVER__PORT']}"
-        self.sandbox = f"http://{HOST}:{ports['SANDBOX__PORT']}"
+        self.environ = {
+            **_foreign(),
+            **_named(all_settings),
+            "SUPPLIER_API_DATA_DIR": str(self.data),
+        }
+        self.supplier, self.sandbox = self.url("serve"), self.url("sandbox")
         self._parts: dict[str, Part] = {}
         self._started = 0
 
@@ -84,6 +88,16 @@ class Installation:
     def database(self) -> str:
         """Return the URL of the supplier's database."""
         return self.environ.get("SUPPLIER_API__DATABASE__URL", f"sqlite:///{self.data}/supplier.db")
+
+    def give(self, name: str, **settings: object) -> None:
+        """Let the part have these settings, whatever the others have; before it is started."""
+        self._own[name] = _named(settings)
+
+    def url(self, name: str) -> str:
+        """Return where a part with a door is called: serve, sandbox, serve-2."""
+        port = f"{PORT_OF[name.partition('-')[0]]}__PORT"
+        setting = f"SUPPLIER_API__{port}"
+        return f"http://{HOST}:{self._own.get(name, {}).get(setting, self.environ[setting])}"
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, with `more` in its environment."""
@@ -111,7 +125,7 @@ class Installation:
             fcntl.flock(output, fcntl.LOCK_EX)
             process = subprocess.Popen(
                 [*PART, name.partition("-")[0]],
-                env=self.environ,
+                env=self.environ | self._own.get(name, {}),
                 cwd=self._folder,
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -135,7 +149,7 @@ class Installation:
             assert part.process.poll() is None, f"{name} ended:\n{part.text()}"
             if name.startswith("worker"):
                 return STARTED in part.text()
-            return _answers(f"{getattr(self, URLS[name])}/health/ready")
+            return _answers(f"{self.url(name)}/health/ready")
 
         eventually(is_ready, f"{name} to be ready")
 
@@ -157,13 +171,22 @@ class Installation:
         """Return the part's exit code when all of its processes have ended."""
         return self._parts[name].wait()
 
-    def kill(self, name: str) -> None:
-        """Kill the part with everything that it started (SIGKILL), and wait for its end."""
+    def strike(self, name: str) -> None:
+        """Kill the part with everything that it started (SIGKILL), and do not wait."""
         part = self._parts[name]
         if not part.is_gone():
             with suppress(ProcessLookupError):
                 os.killpg(part.process.pid, signal.SIGKILL)
-        part.wait()
+
+    def kill(self, name: str) -> None:
+        """Kill the part with everything that it started (SIGKILL), and wait for its end."""
+        self.strike(name)
+        self._parts[name].wait()
+
+    def logs(self, name: str) -> str:
+        """Return what all that were started under this name have said so far."""
+        files = sorted(self._folder.glob(f"{name}.*.log"))
+        return "".join(file.read_text(encoding="utf-8", errors="replace") for file in files)
 
     def close(self) -> None:
         """Leave nothing running."""
@@ -171,7 +194,7 @@ class Installation:
             self.kill(name)
 
 
-URLS = {"serve": "supplier", "sandbox": "sandbox"}
+PORT_OF = {"serve": "SERVER", "sandbox": "SANDBOX"}
 
 
 def free_port() -> int:
@@ -189,6 +212,10 @@ def new_session() -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     return session
+
+
+def _named(settings: Mapping[str, object]) -> dict[str, str]:
+    return {f"SUPPLIER_API__{name}": str(value) for name, value in settings.items()}
 
 
 def _foreign() -> dict[str, str]:

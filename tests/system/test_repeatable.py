@@ -6,7 +6,7 @@ from typing import Any
 import requests
 
 from tests.samples import amendment_request, problem_request
-from tests.system.callers import TIMEOUT, Document, GatewayCaller
+from tests.system.callers import Document, GatewayCaller
 from tests.system.conftest import Install
 from tests.system.gateway import Gateway
 
@@ -20,13 +20,13 @@ class Repeater(GatewayCaller):
 
     serial = 0
 
-    def call(self, method: str, path: str, document: Document | None = None) -> requests.Response:
+    def call(
+        self, method: str, path: str, document: Document | None = None, **more: str
+    ) -> requests.Response:
         """Send a request."""
         self.serial += 1
-        headers = {"X-Request-ID": f"r{self.serial}", "X-Conversation-ID": "c", "Tenant": TENANT}
-        return self._session.request(
-            method, self._url + path, json=document, headers=headers, timeout=TIMEOUT
-        )
+        names = {"X_Request_ID": f"r{self.serial}", "X_Conversation_ID": "c"}
+        return super().call(method, path, document, **names, **more)
 
     def run(self) -> list[dict[str, Any]]:
         """Start afresh, make the calls, let a week go by; return the journal."""

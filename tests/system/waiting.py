@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-PATIENCE = 60.0  # seconds: a busy machine is no finding
+PATIENCE = 120.0  # seconds: a busy machine is no finding
 POLL = 0.02
 
 
