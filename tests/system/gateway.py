@@ -31,6 +31,11 @@ class Arrival:
     status: int = 204
 
     @property
+    def taken(self) -> bool:
+        """Tell whether the gateway has it now: it took it, or said that it had it already."""
+        return 200 <= self.status < 300 or self.status == 409
+
+    @property
     def document(self) -> dict[str, Any]:
         """Return the KCI."""
         return cast("dict[str, Any]", json.loads(self.body))

@@ -1,0 +1,258 @@
+"""A run in which everything goes wrong: processes are killed, the database restarts, and more."""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from supplier_api.store import StoreUnavailable
+from tests.system.balancer import Balancer
+from tests.system.courses import FORGOTTEN, kind_of, plan
+from tests.system.hostile_road import KILL, STOP, HostileRoad
+from tests.system.installation import Installation
+from tests.system.promises import Answered, Stored
+from tests.system.record import Record
+from tests.system.records import StoredProblem, forget_lane, stored_problems
+from tests.system.tenants import Tenants
+from tests.system.waiting import PATIENCE, eventually
+
+DEADLINE, LEASE = 2, 8  # a lease has to outlast an attempt by 5 s
+# The settings of a run, beside those that name who talks to whom.
+SETTINGS: dict[str, object] = {
+    "BACKOFFICE__PACE": 0.05,
+    "DELIVERY__LEASE": LEASE,
+    "DELIVERY__RETRY_WAITS": "[0.3]",
+    "DELIVERY__SWEEP": 2,
+    "DELIVERY__THREADS": 8,
+    "GATEWAY__DEADLINE": DEADLINE,
+}
+RESTARTED = "database restarted"
+SWEPT = "forgotten lane found"
+FENCED = "late settle of a stopped worker fenced"
+ANYTIME = "killed at random"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is done; kills come in rounds of four."""
+
+    problems: int
+    rounds: int
+    webs: int
+    workers: int
+
+    @property
+    def at_a_time(self) -> int:
+        """Return how many problems may be under way."""
+        return min(100, self.problems // 5)
+
+
+class Chaos:
+    """One run over one installation."""
+
+    def __init__(self, size: Size, seed: str) -> None:
+        """Prepare the roads between the parts."""
+        self.size = size
+        self.record = Record()
+        self.balancer = Balancer(self.record, seed)
+        self.road = HostileRoad(self.record, seed, self.balancer.is_answered)
+        self._chance = random.Random(seed)
+        self.webs = ["serve", *(f"serve-{n}" for n in range(2, size.webs + 1))]
+        self.workers = [f"worker-{n}" for n in range(1, size.workers + 1)]
+        # What became of forgotten lanes, by the thread that forgets them.
+        self._failures: list[BaseException] = []
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Return the settings of the installation."""
+        return {**SETTINGS, "SANDBOX__SUPPLIER_URL": self.balancer.proxy.url}
+
+    def close(self) -> None:
+        """Serve no more."""
+        self.balancer.proxy.close()
+        self.road.close()
+
+    def run(self, installation: Installation, restart_database: Callable[[], None] | None) -> None:
+        """Do all of it; returns when the last KCI is delivered, or must be taken for lost.
+
+        Without `restart_database` there is one worker, and nobody who could take its lanes over.
+        """
+        self._installation = installation
+        self.began = time.monotonic()
+        conversations = plan(self.size.problems, self._chance)
+        self.tenants = Tenants(
+            installation, conversations, self.size.at_a_time, self.record, self.balancer, self.road
+        )
+        for worker in self.workers:
+            installation.give(worker, **self.road.settings(worker))
+        self.road.open(installation)
+        self.balancer.open(installation, self.webs)
+        installation.start(*self.webs, *self.workers, "sandbox")
+        forgetting = threading.Thread(target=self._forget, args=(conversations,))
+        with self.tenants.running():
+            forgetting.start()
+            self._break_things(restart_database)
+        forgetting.join()
+        assert self._failures == []
+        self._wait_for_the_end()
+
+    # -- what is broken, one thing after the other
+
+    def _break_things(self, restart_database: Callable[[], None] | None) -> None:
+        things: list[Callable[[], None]] = [
+            self._kill_web_at_answer,
+            self._kill_worker_at_answer,
+            self._kill_any,
+            self._kill_any,
+        ] * self.size.rounds
+        self._chance.shuffle(things)
+        if restart_database:
+            things.insert(len(things) // 3, self._stop_worker)
+            things.insert(2 * len(things) // 3, lambda: self._restart(restart_database))
+        # Each has fresh problems to break, and the last are raised when nothing breaks any more.
+        for number, thing in enumerate(things, start=1):
+            self.tenants.allow(round(self.size.problems * number / (len(things) + 1)))
+            self._wait_for_kcis(self.record.taken() + self._chance.randint(1, 10))
+            thing()
+        self.tenants.allow(self.size.problems)
+
+    def _kill_web_at_answer(self) -> None:
+        web = self._chance.choice(self.webs)
+        self.balancer.traps.arm(web, KILL)
+        self._wait_for_trap(web, self.balancer.traps.is_set)
+        self.balancer.traps.disarm(web)
+        self._replace(web)
+
+    def _kill_worker_at_answer(self) -> None:
+        worker = self._chance.choice(self.workers)
+        self.road.traps.arm(worker, KILL)
+        self._wait_for_trap(worker, self.road.traps.is_set)
+        self.road.traps.disarm(worker)
+        self._replace(worker)
+
+    def _kill_any(self) -> None:
+        self._replace(self._chance.choice([*self.webs, *self.workers]))
+        self.record.note(ANYTIME)
+
+    def _stop_worker(self) -> None:
+        """Stop a worker until another has taken over what it was sending, then let it go on."""
+        worker = self._chance.choice(self.workers)
+        self.road.traps.arm(worker, STOP)
+        self._wait_for_trap(worker, self.road.traps.is_set)
+        before = self._unsettled(worker)
+        assert self.record.wait_for(self._is_taken_over, PATIENCE), "no takeover"
+        os.kill(self._installation.part(worker).process.pid, signal.SIGCONT)
+        eventually(
+            lambda: self._unsettled(worker) > before, "the stopped worker to find its claims lost"
+        )
+        self.record.note(FENCED)
+
+    def _is_taken_over(self) -> bool:
+        kci = self.road.stopped_at
+        return kci in self.road.struck and self.record.came(kci) > self.road.struck[kci]
+
+    def _unsettled(self, worker: str) -> int:
+        """Count what the worker sent and could not settle, since it was too late for that."""
+        log = self._installation.logs(worker)
+        return log.count("claim.lost") + log.count("message.not-settled")
+
+    def _restart(self, restart_database: Callable[[], None]) -> None:
+        restart_database()
+        self.record.note(RESTARTED)
+
+    def _replace(self, name: str) -> None:
+        """Kill the part, if it is not dead yet, and wait until another is in its place."""
+        if name in self.webs:
+            self.balancer.down.add(name)
+        self._installation.kill(name)
+        self._installation.start(name)
+        self.balancer.down.discard(name)
+        self.record.note(f"{name.partition('-')[0]} replaced")
+
+    def _wait_for_trap(self, name: str, is_set: Callable[[str], bool]) -> None:
+        self.record.wait_for(lambda: not is_set(name), PATIENCE)
+
+    def _wait_for_kcis(self, count: int) -> None:
+        """Return when so many KCIs have been taken; fail when none are any more."""
+        while (taken := self.record.taken()) < count:
+            assert self.record.wait_for(
+                lambda taken=taken: self.record.taken() > taken,  # type: ignore[misc]
+                PATIENCE,
+            ), f"no KCI arrives any more; {taken} have"
+
+    # -- lanes that are forgotten
+
+    def _forget(self, conversations: Sequence[str]) -> None:
+        try:
+            for conversation in conversations:
+                if kind_of(conversation) is FORGOTTEN:
+                    self._forget_one(conversation)
+        except BaseException as error:  # noqa: BLE001 - told by the thread that waits for this one
+            self._failures.append(error)
+
+    def _forget_one(self, conversation: str) -> None:
+        outcomes, held_back = self.balancer.outcomes, self.road.held_back
+        creation = (conversation, "/service-problems")
+        self.record.wait_for(
+            lambda: conversation in held_back or outcomes.get(creation, 0) is None, 10 * PATIENCE
+        )
+        if conversation in held_back:
+            found: list[int] = []
+
+            def is_forgotten() -> bool:
+                try:
+                    lane = forget_lane(self._installation, self.tenants.raised[conversation])
+                except StoreUnavailable:
+                    return False
+                found.extend([] if lane is None else [lane])
+                return bool(found)
+
+            eventually(is_forgotten, f"the lane of {conversation} to be in back-off")
+        self.road.let_go(conversation)
+        if conversation in held_back:
+            eventually(lambda: self._is_reported(found[0]), "the forgotten lane to be found")
+            self.record.note(SWEPT)
+
+    def _is_reported(self, lane: int) -> bool:
+        logs = "".join(self._installation.logs(worker) for worker in self.workers)
+        return any(
+            "lane.forgotten" in line and f'"lane":{lane}' in line.replace(" ", "")
+            for line in logs.splitlines()
+        )
+
+    # -- the end
+
+    def _wait_for_the_end(self) -> None:
+        """Return when no problem is under way any more; fail when nothing happens any more."""
+        while open_problems := [each for each in self.stored() if not _is_over(each)]:
+            seen = len(self.record.arrivals)
+            moved = self.record.wait_for(
+                lambda seen=seen: len(self.record.arrivals) > seen,  # type: ignore[misc]
+                PATIENCE,
+            )
+            left = [(each.conversation, each.base, each.states) for each in open_problems[:5]]
+            assert moved or all(map(_is_over, self.stored())), f"nothing happens any more: {left}"
+            threading.Event().wait(0.5)
+
+    def stored(self) -> list[StoredProblem]:
+        """Return what is stored."""
+        return stored_problems(self._installation)
+
+    def promised(self) -> tuple[list[Answered], dict[int, Stored]]:
+        """Return what was answered, and what is stored, for the checker."""
+        stored = {}
+        for each in self.stored():
+            kind = kind_of(each.conversation)
+            assert kind is not None
+            stored[each.gateway_id] = Stored(each.reference, each.kcis, kind.course)
+        return self.record.answers, stored
+
+
+def _is_over(problem: StoredProblem) -> bool:
+    kind = kind_of(problem.conversation)
+    assert kind is not None
+    ended = problem.base in {"RESOLVED", "CANCELLED"} or len(problem.kcis) == len(kind.course)
+    return ended and "queued" not in problem.states
