@@ -5,7 +5,7 @@ SETUP = "$${PYTHON:-python3}" scripts/setup.py
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench image compose-check compose-up compose-down clean-data
+.PHONY: help setup run test chaos check bench image compose-check compose-up compose-down clean-data
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /|/' | awk -F '|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -20,6 +20,11 @@ run:  ## start supplier, worker and sandbox gateway, and follow a sample problem
 test:  ## run all tests
 	@$(SETUP) --quiet
 	$(BIN)/python -m pytest -n 2
+
+# TEST_CHAOS_PROBLEMS=200 is quicker; TEST_CHAOS_ROUNDS sets the rounds of four kills, TEST_SEED the chance.
+chaos:  ## the proof at full size: 2,000 problems while everything breaks, on PostgreSQL and SQLite
+	@$(SETUP) --quiet
+	TEST_CHAOS_PROBLEMS=$${TEST_CHAOS_PROBLEMS:-2000} $(BIN)/python -m pytest -s tests/system/test_chaos.py
 
 check:  ## ruff, mypy --strict, import-linter, the wire contract
 	@$(SETUP) --quiet

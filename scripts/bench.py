@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from scripts.benchmarks import chain, creates, kcis
+from scripts.benchmarks import chain, creates, databases, kcis
 from scripts.benchmarks.common import ROOT, Options, Section, machine
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -19,6 +19,7 @@ PAGE = ROOT / "docs" / "performance.md"
 MEASUREMENTS: Mapping[str, Callable[[Options], Section]] = {
     "creates": creates.measure,
     "kcis": kcis.measure,
+    "databases": databases.measure,
     "chain": chain.measure,
 }
 HEAD = """# Performance
