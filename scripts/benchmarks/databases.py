@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -211,24 +211,24 @@ def _raise(side: Side, cost: Costs, count: int, serial: Iterator[int]) -> None:
 def _deliver(side: Side, cost: Costs, problems: int, receiver: Receiver) -> None:
     """Let one worker process deliver all that is queued: a KCI and a work order of each problem."""
     count = 2 * problems
-    words = [sys.executable, "-m", "scripts.benchmarks.many", *side.urls]
-    with (
-        running(words, side.houses[0].environ) as process,
-        _spent([process.pid]) as worker,
-        _spent([side.server]) as database,
-    ):
-        _wait_until_delivered(side)
+    ready = side.houses[0].folder / "ready"
+    words = [sys.executable, "-m", "scripts.benchmarks.many", str(ready), *side.urls]
+    with running(words, side.houses[0].environ) as process:
+        _wait_until(ready.exists, "the worker to be ready")
+        with _spent([process.pid]) as worker, _spent([side.server]) as database:
+            ready.unlink()
+            _wait_until(lambda: not any(map(_undelivered, side.urls)), "all to be delivered")
     moments = receiver.arrivals()
     cost.delivered.append(len(moments) / (max(moments) - min(moments)))
     cost.worker.append(1000 * worker.cpu / count)
     cost.delivering.append(1000 * database.cpu / count)
 
 
-def _wait_until_delivered(side: Side) -> None:
+def _wait_until(is_so: Callable[[], bool], what: str) -> None:
     began = time.monotonic()
-    while any(map(_undelivered, side.urls)):
+    while not is_so():
         if time.monotonic() - began > PATIENCE:
-            raise TimeoutError("KCIs were not delivered")
+            raise TimeoutError(f"waited in vain for {what}")
         time.sleep(0.2)
 
 

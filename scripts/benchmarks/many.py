@@ -1,13 +1,15 @@
 """One worker process over several databases: what `supplier-api worker` is for one.
 
-    python -m scripts.benchmarks.many URL ...
+    python -m scripts.benchmarks.many READY URL ...
 
-Everything but the database is set as for any worker. Ends in order on SIGTERM.
+Everything but the database is set as for any worker. Makes the file READY when it could begin,
+and begins when that is gone, so that a start is not measured; ends in order on SIGTERM.
 """
 
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from supplier_api.app import build_worker
 from supplier_api.delivery.worker import Worker
@@ -29,7 +31,11 @@ def main() -> None:
     configure_logging("warning", "json")
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: ending.set())
-    workers = [build(url) for url in sys.argv[1:]]
+    ready, *urls = sys.argv[1:]
+    workers = [build(url) for url in urls]
+    Path(ready).touch()
+    while Path(ready).exists() and not ending.wait(0.05):
+        pass
     for worker in workers:
         worker.start()
     ending.wait()
