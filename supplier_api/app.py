@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, g, jsonify
 
 from supplier_api import admin_api, backoffice_api, gateway_api
 from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens, new_key
@@ -29,6 +29,7 @@ from supplier_api.delivery.destinations import Destinations, try_token
 from supplier_api.delivery.dispatch import Dispatcher
 from supplier_api.delivery.follower import ClockDoor, FollowingGateway
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
+from supplier_api.delivery.heartbeat import Heartbeat
 from supplier_api.delivery.model import Destination
 from supplier_api.delivery.reply import Reply
 from supplier_api.delivery.retry import Policy as RetryPolicy
@@ -43,10 +44,12 @@ from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.intake import Intake
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office, Policy
 from supplier_api.desk.pausing import stands_still
+from supplier_api.desk.presence import MISSED, REQUEST, Deaths, Presence, Pulse, Self
 from supplier_api.desk.progress import Progress, Taken
 from supplier_api.desk.repair import Repair
 from supplier_api.desk.replacing import tells_reference
 from supplier_api.desk.retention import Keep, Retaining
+from supplier_api.desk.stamping import claim, stamp_of
 from supplier_api.desk.timers import Timers
 from supplier_api.journal.recorder import Bounds, Recorder
 from supplier_api.problems.work import OrderAnswer, WorkOrder
@@ -55,6 +58,7 @@ from supplier_api.store import Store, UnitOfWork, migrate
 from supplier_api.store.claims import Message
 from supplier_api.store.clock import DatabaseClock
 from supplier_api.store.pauses import Pause
+from supplier_api.store.processes import Kind
 from supplier_api.store.sandbox import StoredBusinessClock, StoredChance
 from supplier_api.store.signing_keys import SigningKey
 from supplier_api.store.wakeup import Wakeup
@@ -62,6 +66,7 @@ from supplier_api.wire import CONTRACT
 
 # Threads for the back office: an adapter limits its own calls.
 BACK_OFFICE_THREADS = 4
+LONGEST_NAME = 100  # of a process, as the column has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,26 @@ class StoredKeys:
 def build_office(settings: Settings, clocks: Clocks | None = None) -> Office:
     """Return what every use case works with; connects to the database.
 
+    Raises store.SchemaTooOld when the database must be upgraded first, and
+    desk.stamping.ForeignDatabase when it belongs to another installation.
+    """
+    office = open_office(settings, clocks)
+    try:
+        claim_database(settings, office)
+    except BaseException:
+        office.store.close()
+        raise
+    return office
+
+
+def claim_database(settings: Settings, office: Office) -> None:
+    """Put our stamp on an unused database; raises desk.stamping.ForeignDatabase."""
+    claim(office.store, stamp_of(settings), office.machine.now())
+
+
+def open_office(settings: Settings, clocks: Clocks | None = None) -> Office:
+    """Return the same, for those who only look, of whosever database.
+
     Raises store.SchemaTooOld when the database must be upgraded first.
     """
     host = clocks.machine if clocks else SystemMachineClock()
@@ -120,6 +145,7 @@ def build_office(settings: Settings, clocks: Clocks | None = None) -> Office:
             settling=timedelta(milliseconds=settings.delivery.not_before_ms),
         ),
         contract=CONTRACT.supplier_api,
+        process=f"{socket.gethostname()}/{os.getpid()}"[-LONGEST_NAME:],
     )
 
 
@@ -160,6 +186,7 @@ def _wire(settings: Settings, office: Office) -> Flask:
     ring = KeyRing(StoredKeys(office), office.machine)
     tokens = Tokens(settings.access, ring, office.machine, office.chance)
     gate = Gate(tokens)
+    judge = build_judge(settings, office)
     api = gateway_api.register(
         app,
         gateway_api.Parts(
@@ -183,7 +210,21 @@ def _wire(settings: Settings, office: Office) -> Flask:
         app.extensions["recorder"] = parts.recorder
     _add_health(app, office, judge)
     app.extensions["office"] = office
+    app.extensions["self"] = Self(Kind.WEB, _felt_by(app, office), judge.book_version)
     return app
+
+
+def _felt_by(app: Flask, office: Office) -> Pulse:
+    """Return the pulse of a web server, which feels every call of the gateway."""
+    pulse = Pulse(office.machine)
+
+    @app.after_request
+    def feel(response: Response) -> Response:
+        if "operation" in g:
+            pulse.note(REQUEST)
+        return response
+
+    return pulse
 
 
 def build_worker(settings: Settings, clocks: Clocks | None = None) -> Worker:
@@ -202,7 +243,7 @@ def build_worker(settings: Settings, clocks: Clocks | None = None) -> Worker:
 def _wire_worker(settings: Settings, office: Office) -> Worker:
     wakeup = Wakeup(office.store.url, office.machine)
     watchdog = Watchdog(office.machine)
-    owner = f"{socket.gethostname()}/{os.getpid()}"
+    pulse = Pulse(office.machine)
     progress = Progress(office)
     dispatchers = [
         Dispatcher(
@@ -211,12 +252,12 @@ def _wire_worker(settings: Settings, office: Office) -> Worker:
             office.machine,
             office.chance,
             wakeup.bell(),
-            owner,
+            office.process,
             settings.delivery.lease,
         )
         for destination in (
-            _gateway(settings, office, progress, watchdog),
-            _back_office(settings, office, progress),
+            _gateway(settings, office, progress, watchdog, pulse),
+            _back_office(settings, office, progress, pulse),
         )
     ]
     deciding = Deciding(office, build_judge(settings, office))
@@ -230,9 +271,22 @@ def _wire_worker(settings: Settings, office: Office) -> Worker:
         office.machine,
         wakeup.bell(),
         settings.delivery.sweep,
-        _chores(settings, office, owner),
+        _chores(settings, office, office.process),
     )
-    return Worker(dispatchers, scheduler, wakeup, watchdog, office.machine)
+    heartbeat = _heartbeat(settings, office, Self(Kind.WORKER, pulse))
+    return Worker(dispatchers, scheduler, wakeup, watchdog, office.machine, heartbeat)
+
+
+def build_heartbeat(app: Flask, settings: Settings) -> Heartbeat:
+    """Return the sign of life of a web server's process."""
+    return _heartbeat(settings, app.extensions["office"], app.extensions["self"])
+
+
+def _heartbeat(settings: Settings, office: Office, me: Self) -> Heartbeat:
+    every = settings.status.heartbeat
+    presence = Presence(office, me, stamp_of(settings), every)
+    deaths = Deaths(office, timedelta(seconds=MISSED * every)) if me.kind is Kind.WORKER else None
+    return Heartbeat(presence, office.machine, every, deaths)
 
 
 def _chores(settings: Settings, office: Office, owner: str) -> list[Chore]:
@@ -258,7 +312,7 @@ def build_retaining(settings: Settings, office: Office) -> Retaining:
 
 
 def _gateway(
-    settings: Settings, office: Office, progress: Progress, watchdog: Watchdog
+    settings: Settings, office: Office, progress: Progress, watchdog: Watchdog, pulse: Pulse
 ) -> Destination:
     gateway = settings.gateway
     address = GatewayAddress(
@@ -286,6 +340,7 @@ def _gateway(
         progress.kci_taken(uow, _taken(message))
 
     def concerns(uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
+        pulse.note(GATEWAY)
         return progress.concerned(uow, [_taken(message) for message in messages])
 
     def left_out(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
@@ -356,10 +411,13 @@ def _admin_parts(settings: Settings, office: Office, gate: Gate) -> admin_api.Ad
     )
 
 
-def _back_office(settings: Settings, office: Office, progress: Progress) -> Destination:
+def _back_office(
+    settings: Settings, office: Office, progress: Progress, pulse: Pulse
+) -> Destination:
     repair = Repair(office)
 
     def answered(uow: UnitOfWork, message: Message, reply: Reply) -> None:
+        pulse.note(BACK_OFFICE)
         repair.order_taken(uow, message)
         if isinstance(reply.answer, OrderAnswer):
             order = WorkOrder.from_body(message.uuid, message.body)

@@ -9,6 +9,7 @@ import click
 
 from supplier_api.backoffice_api.schemas import read_event
 from supplier_api.cli import Refused
+from supplier_api.cli.looking import looking
 from supplier_api.cli.office import opened_office
 from supplier_api.cli.times import age
 from supplier_api.desk import view
@@ -48,7 +49,7 @@ def list_problems(
 ) -> None:
     """List problems, the newest first."""
     oldest = age(older_than, "--older-than") if older_than else None
-    with opened_office(load_settings()) as office:
+    with looking(load_settings()) as office:
         before = office.business.now(tenant or "") - oldest if oldest else None
         found = office.store.read(
             lambda uow: uow.problems.listed(state=state, tenant=tenant, before=before, limit=limit)
@@ -107,7 +108,7 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
 
 def problem_view(settings: Settings, name: str) -> dict[str, Any]:
     """Return the one problem that `name` stands for; raises Refused for none and for several."""
-    with opened_office(settings) as office:
+    with looking(settings) as office:
         found = office.store.read(lambda uow: view.find(uow, name))
         if not found:
             raise Refused(f"there is no problem {name}")

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from multiprocessing import parent_process
+from multiprocessing.util import Finalize
 
 import click
 from flask import Flask
@@ -57,6 +58,10 @@ def application() -> Flask:
     settings = load_settings()
     configure_logging(settings.log.level, settings.log.format)
     made = parts.create_app(settings)
+    heartbeat = parts.build_heartbeat(made, settings)
+    heartbeat.start()
+    # Before the process ends in good order; the threads that answered have come to rest by then.
+    Finalize(None, heartbeat.stop, args=(GRACE / 4,), exitpriority=1)
     log = get_logger(__name__)
     log.info("serving", host=settings.server.host, port=settings.server.port)
     return made

@@ -7,6 +7,7 @@ from supplier_api.backoffice.port import UnknownAdapter
 from supplier_api.cli import Refused
 from supplier_api.decisions.findings import BookError
 from supplier_api.decisions.inventory import InventoryError
+from supplier_api.desk.stamping import ForeignDatabase
 from supplier_api.store import SchemaTooOld, StoreUnavailable
 
 
@@ -17,5 +18,11 @@ def expected_errors() -> Iterator[None]:
         yield
     except BookError as error:
         raise Refused("the rule book cannot be used", error.findings) from None
-    except (InventoryError, SchemaTooOld, StoreUnavailable, UnknownAdapter) as error:
+    except (
+        ForeignDatabase,
+        InventoryError,
+        SchemaTooOld,
+        StoreUnavailable,
+        UnknownAdapter,
+    ) as error:
         raise Refused(str(error)) from None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.dispatch import Dispatcher
+from supplier_api.delivery.heartbeat import Heartbeat
 from supplier_api.delivery.scheduler import Scheduler
 from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.observability import get_logger
@@ -22,6 +23,7 @@ class Worker:
         wakeup: Wakeup,
         watchdog: Watchdog,
         clock: MachineClock,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         """Prepare to run the parts; the bells they wait for are those of `wakeup`."""
         self._dispatchers = dispatchers
@@ -29,6 +31,7 @@ class Worker:
         self._wakeup = wakeup
         self._watchdog = watchdog
         self._clock = clock
+        self._heartbeat = heartbeat
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -37,6 +40,8 @@ class Worker:
         for dispatcher in self._dispatchers:
             dispatcher.start()
         self._scheduler.start()
+        if self._heartbeat:
+            self._heartbeat.start()
         log.info("worker.started")
 
     def stop(self, grace: float) -> bool:
@@ -52,14 +57,17 @@ class Worker:
         settled = all(each.finish(until - self._clock.monotonic()) for each in self._dispatchers)
         self._wakeup.stop()
         self._watchdog.stop()
+        if self._heartbeat:
+            self._heartbeat.stop(until - self._clock.monotonic())
         log.info("worker.stopped", settled=settled)
         return settled
 
     def healthy(self) -> bool:
-        """Tell whether every part of it is at work."""
+        """Tell whether every part of it is at work, on the database that it was started on."""
         return (
             all(dispatcher.healthy() for dispatcher in self._dispatchers)
             and self._scheduler.healthy()
             and self._wakeup.alive()
             and self._watchdog.alive()
+            and (self._heartbeat is None or self._heartbeat.at_home())
         )

@@ -63,6 +63,11 @@ class Judge:
             return IN_MAINTENANCE
         return INVENTORY_DOWN if self.watch.down else None
 
+    @property
+    def book_version(self) -> str:
+        """The digest of the rule book."""
+        return self._book.version
+
     def outside(
         self,
         operation: Operation,

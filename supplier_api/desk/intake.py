@@ -61,7 +61,7 @@ class Intake:
             str(document["id"]),
             document,
             lambda uow: self._raise(uow, caller, document, outside),
-            repeated=lambda uow: uow.problems.trust(caller.tenant, document["id"]),
+            repeated=lambda uow: self._repeated(uow, caller, document["id"]),
         )
 
     def amend(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
@@ -97,6 +97,13 @@ class Intake:
             lambda uow: change_problem(
                 self._office, self._judge, uow, caller, kind, document, outside
             ),
+        )
+
+    def _repeated(self, uow: UnitOfWork, caller: Caller, gateway_id: int) -> None:
+        """Note that the gateway has the answer from us, whatever became of who gave it first."""
+        uow.problems.trust(caller.tenant, gateway_id)
+        uow.decisions.answered_by(
+            caller.tenant, Operation.PROBLEM, str(gateway_id), self._office.process
         )
 
     def _service_of(self, tenant: str, problem_id: int) -> str | None:

@@ -62,7 +62,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """What every use case works with."""
+    """What every use case works with; `process` is the name that this process goes by."""
 
     store: Store
     machine: MachineClock
@@ -70,6 +70,7 @@ class Office:
     chance: Chance
     policy: Policy
     contract: str
+    process: str = ""
 
     def reference(self, tenant: str, *what: object) -> str:
         """Return the reference for what is being made: a problem, change or resolution."""

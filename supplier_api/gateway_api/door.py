@@ -66,13 +66,15 @@ def bind_request() -> AbstractContextManager[None]:
 def log_answer(response: Response) -> Response:
     """Log a line about each request for an operation, however it is answered."""
     if "operation" in g:
-        milliseconds = round((parts().machine.monotonic() - g.entered) * 1000, 1)
+        here = parts()
+        seconds = here.machine.monotonic() - g.entered
         with bind_request():
             log.info(
                 "answered",
                 operation=g.operation,
                 status=response.status_code,
-                milliseconds=milliseconds,
+                milliseconds=round(seconds * 1000, 1),
+                late=seconds > here.server.answer_budget,
             )
     return response
 

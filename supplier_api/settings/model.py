@@ -184,6 +184,16 @@ class Retention(Section):
     every: Seconds
 
 
+class Status(Section):
+    """When those who watch are warned: at half of a time, and with all of it something is bad."""
+
+    heartbeat: Annotated[float, Field(gt=0, le=5)]
+    undelivered: Seconds
+    undecided_hours: Hours
+    parked_hours: Hours
+    late_share: Annotated[float, Field(ge=0, le=1)]
+
+
 class Party(Section):
     """Somebody that the sandbox gateway knows."""
 
@@ -246,6 +256,7 @@ class Settings(Section):
     backoffice: BackOffice
     delivery: Delivery
     retention: Retention
+    status: Status
     sandbox: Sandbox
     log: Log
 

@@ -78,6 +78,18 @@ class Decisions:
         query = select(_t.id).where(_t.tenant == tenant, _t.operation == operation, _t.key == key)
         return self._connection.execute(query.with_for_update()).scalar()
 
+    def answered_by(self, tenant: str, operation: str, key: str, process: str) -> None:
+        """Note which process gave the answer last, where that is another one than before."""
+        self._connection.execute(
+            update(decision).where(
+                _t.tenant == tenant,
+                _t.operation == operation,
+                _t.key == key,
+                _t.process != process,
+            ),
+            {"process": process},
+        )
+
     def late(self, row_id: int, at: datetime) -> None:
         """Note that an answer left later than the gateway may have waited."""
         self._connection.execute(update(decision).where(_t.id == row_id), {"answered_late": at})

@@ -98,6 +98,19 @@ service_problem = Table(
         sqlite_where=text("base = 'UNDECIDED'"),
         postgresql_where=text("base = 'UNDECIDED'"),
     ),
+    # What people have to look after: few at any time.
+    Index(
+        "ix_service_problem_doubtful",
+        "created",
+        sqlite_where=text("doubtful"),
+        postgresql_where=text("doubtful"),
+    ),
+    Index(
+        "ix_service_problem_untold",
+        "updated",
+        sqlite_where=text("back_office_untold"),
+        postgresql_where=text("back_office_untold"),
+    ),
     # What retention looks through, the longest over first.
     Index(
         "ix_service_problem_over",
@@ -130,6 +143,12 @@ change_request = Table(
     Column("created", Instant, nullable=False),
     Column("decided", Instant),
     UniqueConstraint("tenant", "kind", "gateway_id"),
+    Index(
+        "ix_change_request_pending",
+        "created",
+        sqlite_where=text("status = 'PENDING'"),
+        postgresql_where=text("status = 'PENDING'"),
+    ),
 )
 
 resolution = Table(

@@ -15,12 +15,16 @@ from supplier_api.store.journal import Journal
 from supplier_api.store.lanes import Lanes
 from supplier_api.store.letters import Letters
 from supplier_api.store.operators import OperatorActions
+from supplier_api.store.orphans import Orphans
 from supplier_api.store.outstanding import Work
 from supplier_api.store.pauses import Pauses
 from supplier_api.store.problems import Problems
+from supplier_api.store.processes import Processes
 from supplier_api.store.resolutions import Resolutions
 from supplier_api.store.scenarios import Scenarios
 from supplier_api.store.signing_keys import SigningKeys
+from supplier_api.store.stamps import Stamps
+from supplier_api.store.standing import Standing
 from supplier_api.store.switches import Switches
 from supplier_api.store.tenant_settings import TenantSettings
 from supplier_api.store.timers import Timers
@@ -144,6 +148,26 @@ class UnitOfWork:
     def switches(self) -> Switches:
         """What was switched on for the whole house."""
         return Switches(self.connection)
+
+    @cached_property
+    def processes(self) -> Processes:
+        """The processes on this database."""
+        return Processes(self.connection)
+
+    @cached_property
+    def stamps(self) -> Stamps:
+        """Whose database this is."""
+        return Stamps(self.connection)
+
+    @cached_property
+    def standing(self) -> Standing:
+        """How it stands, in numbers."""
+        return Standing(self.connection)
+
+    @cached_property
+    def orphans(self) -> Orphans:
+        """What may have been lost sight of."""
+        return Orphans(self.connection)
 
     @cached_property
     def journal(self) -> Journal:

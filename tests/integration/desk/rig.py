@@ -57,12 +57,19 @@ class Rig:
         inventory: TimedInventory,
         policy: Policy = POLICY,
         chance: Chance | None = None,
+        process: str = "",
     ) -> None:
         self.machine = ManualMachineClock()
         self.business = ManualBusinessClock(self.machine)
         self.store = Store(url, self.machine)
         self.office = Office(
-            self.store, self.machine, self.business, chance or SeededChance(1), policy, CONTRACT
+            self.store,
+            self.machine,
+            self.business,
+            chance or SeededChance(1),
+            policy,
+            CONTRACT,
+            process,
         )
         self.judge = Judge(self.office, RuleBook.load(book, "sandbox"), inventory)
         self.intake = Intake(self.office, self.judge)

@@ -1,0 +1,159 @@
+"""Which processes there are, and what follows when one of them dies without a word.
+
+Each process says every few seconds that it is there. A web server that falls silent may have taken
+answers with it that the gateway never got: what it committed in its last seconds is put in doubt,
+unless the gateway has shown since that it knows it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from supplier_api.clock import MachineClock, to_wire
+from supplier_api.desk.model import GATEWAY, Office
+from supplier_api.observability import get_logger
+from supplier_api.store import UnitOfWork
+from supplier_api.store.processes import DIED, Kind, Process
+from supplier_api.store.stamps import Stamp
+
+# An answer that was committed so long before a web server's death may not have left it.
+ANSWER_UNDER_WAY = timedelta(seconds=5)
+MISSED = 3  # heartbeats that a process may miss before it is taken for dead
+REMEMBERED = timedelta(days=1)
+REQUEST = "request"  # the gateway called; what is sent goes by the name of its destination
+BATCH = 100  # problems looked at in one transaction
+log = get_logger(__name__)
+
+
+class Pulse:
+    """What a process knows that stands in no row: when it last saw what. For many threads."""
+
+    def __init__(self, clock: MachineClock) -> None:
+        """Know of nothing yet."""
+        self._clock = clock
+        self._last: dict[str, datetime] = {}
+
+    def note(self, what: str) -> None:
+        """Note that `what` happens now."""
+        self._last[what] = self._clock.now()
+
+    def detail(self) -> dict[str, Any]:
+        """Return when each thing happened last, as plain JSON values."""
+        return {what: to_wire(at) for what, at in list(self._last.items())}
+
+
+@dataclass(frozen=True, slots=True)
+class Self:
+    """What a process says of itself; `pulse` is read at each sign of life."""
+
+    kind: Kind
+    pulse: Pulse
+    book_version: str | None = None
+
+
+class Presence:
+    """One process, as it shows itself to the others."""
+
+    def __init__(self, office: Office, me: Self, stamp: Stamp, patience: float) -> None:
+        """Prepare to show `me`; `patience` is for how many seconds a sign of life may wait."""
+        self._office = office
+        self._me = me
+        self._stamp = stamp
+        self._patience = patience
+        self._started = office.machine.now()
+        # The stamp of another installation, found on the database that was ours at the start.
+        self.foreign: Stamp | None = None
+
+    def begin(self) -> None:
+        """Say for the first time that we are there; raises StoreUnavailable.
+
+        One that had our name and never said that it ends was killed: a container gives the same
+        name again.
+        """
+        Deaths(self._office, timedelta()).bury(self._office.process)
+        self.beat()
+
+    def beat(self) -> None:
+        """Say that we are there, and see whose database this is; raises StoreUnavailable."""
+        found = self._write(None)
+        if found is not None and found != self._stamp and self.foreign is None:
+            self.foreign = found
+            log.critical("stamp.foreign", ours=str(self._stamp), found=str(found))
+
+    def end(self) -> None:
+        """Say that we end in good order; raises StoreUnavailable."""
+        self._write(self._office.machine.now())
+
+    def _write(self, ended: datetime | None) -> Stamp | None:
+        office = self._office
+        sign = Process(
+            name=office.process,
+            kind=self._me.kind,
+            version=version("supplier_api"),
+            book_version=self._me.book_version,
+            started=self._started,
+            seen=office.machine.now(),
+            ended=ended,
+            detail=self._me.pulse.detail(),
+        )
+
+        def work(uow: UnitOfWork) -> Stamp | None:
+            found = uow.stamps.get()
+            # Nothing is written into a database that has become somebody else's.
+            if found is None or found == self._stamp:
+                uow.processes.save(sign)
+            return found
+
+        return office.store.write(work, deadline=office.machine.monotonic() + self._patience)
+
+
+class Deaths:
+    """Finds processes that fell silent, and draws the conclusions."""
+
+    def __init__(self, office: Office, silence: timedelta) -> None:
+        """Take a process for dead that was not seen for `silence`."""
+        self._office = office
+        self._silence = silence
+
+    def find(self) -> None:
+        """Look for the dead, and forget those long ended; raises StoreUnavailable."""
+        now = self._office.machine.now()
+        store = self._office.store
+        for silent in store.read(lambda uow: uow.processes.silent(now - self._silence)):
+            self.bury(silent.name)
+        if store.read(lambda uow: uow.processes.any_ended(now - REMEMBERED)):
+            store.write(lambda uow: uow.processes.remove_ended(now - REMEMBERED))
+
+    def bury(self, name: str) -> None:
+        """Put what a dead web server may have failed to answer in doubt, and note its end.
+
+        Done once, whoever comes first. It goes in small steps, each of which may be repeated.
+        """
+        after: int | None = 0
+        while after is not None:
+            after = self._office.store.write(partial(self._step, name=name, after=after))
+
+    def _step(self, uow: UnitOfWork, *, name: str, after: int) -> int | None:
+        """Look at some problems above row id `after`; return how far, or None when all is done."""
+        now = self._office.machine.now()
+        dead = uow.processes.lock_running(name)
+        if dead is None or dead.seen > now - self._silence:
+            return None
+        ids: list[int] = []
+        if dead.kind == Kind.WEB:
+            since = dead.seen - ANSWER_UNDER_WAY
+            ids = uow.processes.answered(name, since, after, BATCH)
+        doubted = uow.processes.doubt_unknown(ids, GATEWAY) if ids else 0
+        detail: Mapping[str, Any] = {
+            **dead.detail,
+            "doubtful": dead.detail.get("doubtful", 0) + doubted,
+        }
+        if len(ids) == BATCH:
+            uow.processes.save(replace(dead, detail=detail))
+            return ids[-1]
+        uow.processes.save(replace(dead, ended=now, detail={**detail, DIED: to_wire(now)}))
+        log.warning("process.died", process=name, kind=dead.kind, doubtful=detail["doubtful"])
+        return None

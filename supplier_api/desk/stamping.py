@@ -1,0 +1,80 @@
+"""Whose database this is: a copy of it must not talk to the gateway of another installation."""
+
+from dataclasses import asdict
+from datetime import datetime
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from supplier_api.settings import Settings
+from supplier_api.store import Store, UnitOfWork
+from supplier_api.store.operators import Action
+from supplier_api.store.stamps import Stamp
+
+LOOPBACK = "loopback"
+PORTS = {"http": 80, "https": 443}
+MEND = 'supplier-api db restamp --reason "..."'
+
+
+class ForeignDatabase(Exception):
+    """The database belongs to another environment, or to another gateway."""
+
+    def __init__(self, ours: Stamp, found: Stamp) -> None:
+        """Name both."""
+        super().__init__(
+            f"the database belongs to {found}, these settings are of {ours}:"
+            f" nothing may be sent from it. If it is to change hands, run `{MEND}`"
+        )
+        self.ours = ours
+        self.found = found
+
+
+def stamp_of(settings: Settings) -> Stamp:
+    """Return the stamp that the settings put on a database.
+
+    Every address of this machine's loopback is one gateway: its port changes from start to start.
+    """
+    return Stamp(settings.environment, _host(settings.gateway.kci_url))
+
+
+def claim(store: Store, ours: Stamp, now: datetime) -> None:
+    """Make an unused database ours; raises ForeignDatabase if it is somebody else's."""
+    found = store.read(lambda uow: uow.stamps.get())
+    if found is None:
+        # Two may start at once: the first one's stays.
+        store.write(lambda uow: uow.stamps.put_first(ours, now))
+        found = store.read(lambda uow: uow.stamps.get())
+    if found is not None and found != ours:
+        raise ForeignDatabase(ours, found)
+
+
+def restamp(store: Store, ours: Stamp, now: datetime, who: str, reason: str) -> Stamp | None:
+    """Make a database ours, recorded with who did it and why; return whose it was before."""
+
+    def work(uow: UnitOfWork) -> Stamp | None:
+        before = uow.stamps.get()
+        if before == ours:
+            return before
+        uow.stamps.replace(ours, now)
+        detail = {"from": asdict(before) if before else None, "to": asdict(ours)}
+        uow.actions.add(Action(now, who, "restamp", reason, detail=detail))
+        return before
+
+    return store.write(work)
+
+
+def _host(url: str) -> str:
+    """Return host and port of a URL; the port only where it is not the scheme's own."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if _is_loopback(host):
+        return LOOPBACK
+    port = parts.port
+    usual = port is None or port == PORTS.get(parts.scheme)
+    return host if usual else f"{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
