@@ -326,7 +326,7 @@ def _gateway(
 
     courier = GatewayCourier(
         address,
-        _sessions(settings),
+        build_sessions(settings),
         watchdog,
         office.machine,
         office.chance,
@@ -369,7 +369,8 @@ def _taken(message: Message) -> Taken:
     return Taken(message.problem_id, message.kind, message.subject, reference)
 
 
-def _sessions(settings: Settings) -> Sessions:
+def build_sessions(settings: Settings) -> Sessions:
+    """Return sessions for calls to the gateway, on the road that the settings describe."""
     gateway = settings.gateway
     return Sessions(
         connect_timeout=gateway.connect_timeout,
@@ -389,7 +390,7 @@ def _follower(settings: Settings, office: Office) -> FollowingGateway:
         client_id="admin",
         client_secret=client.secret.get_secret_value() if client else "",
     )
-    return FollowingGateway(door, _sessions(settings), office.machine)
+    return FollowingGateway(door, build_sessions(settings), office.machine)
 
 
 def _recorder(settings: Settings, office: Office) -> Recorder:
@@ -399,7 +400,7 @@ def _recorder(settings: Settings, office: Office) -> Recorder:
 
 
 def _admin_parts(settings: Settings, office: Office, gate: Gate) -> admin_api.AdminParts:
-    sessions, follower = _sessions(settings), _follower(settings, office)
+    sessions, follower = build_sessions(settings), _follower(settings, office)
     return admin_api.AdminParts(
         office=office,
         settings=settings,

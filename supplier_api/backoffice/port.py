@@ -1,6 +1,8 @@
 """The port to the supplier's back office, and how an adapter is found.
 
-An adapter is a class of one method. It is published under the entry point group
+An adapter is a class of one method. It may have a second, `ping()`, which reaches for its system
+without any effect there, returns a few words for operators and raises whatever keeps it from there:
+`supplier-api doctor --connect` calls it. It is published under the entry point group
 `supplier_api.backoffice`, and `backoffice.adapter` in the settings names it.
 """
 

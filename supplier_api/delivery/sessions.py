@@ -66,6 +66,24 @@ class Sessions:
             proxies=self._proxies(url),
         )
 
+    def options(
+        self, url: str, *, headers: Mapping[str, str], read_timeout: float
+    ) -> requests.Response:
+        """Ask with OPTIONS, which changes nothing; otherwise like `post`."""
+        return self._session().options(
+            url,
+            headers=headers,
+            timeout=(self._connect_timeout, max(read_timeout, 0.001)),
+            allow_redirects=False,
+            stream=True,
+            verify=self._verify,
+            proxies=self._proxies(url),
+        )
+
+    def proxy_for(self, url: str) -> str | None:
+        """Return the proxy that a call to `url` goes through, None for none."""
+        return self._proxies(url).get("https")
+
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._of_thread, "session", None)
         if session is None:

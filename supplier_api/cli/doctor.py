@@ -1,0 +1,41 @@
+"""`supplier-api doctor`: what may have been lost sight of, and the road to the gateway."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from supplier_api.cli import Refused
+from supplier_api.cli.doctor_connect import walk_road
+from supplier_api.cli.looking import looking
+from supplier_api.desk.doctor import Doctor, lines
+from supplier_api.settings import load_settings
+
+
+@click.command()
+@click.option("--connect", is_flag=True, help="Walk the road to the gateway instead. Sends no KCI.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=20,
+    show_default=True,
+    help="About so long for the check that looks at every problem.",
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def doctor(connect: bool, seconds: float, as_json: bool) -> None:
+    """Find what may have been lost, and print the commands that mend it.
+
+    Changes nothing. Exit code 1 when something was found.
+    """
+    settings = load_settings()
+    if connect:
+        walk_road(settings, as_json=as_json)
+        return
+    try:
+        with looking(settings) as office:
+            report = Doctor(office, settings.status).examine(seconds)
+    except Refused as error:
+        raise Refused(error.message, ["so nothing could be checked"]) from None
+    click.echo(json.dumps(asdict(report), indent=2) if as_json else "\n".join(lines(report)))
+    if report.findings:
+        raise SystemExit(1)

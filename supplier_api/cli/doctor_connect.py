@@ -1,0 +1,33 @@
+"""`supplier-api doctor --connect`: the road to the gateway, as it is printed."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from supplier_api import app as parts
+from supplier_api.clock import SystemMachineClock
+from supplier_api.delivery.road import Road
+from supplier_api.settings import Settings
+
+
+def walk_road(settings: Settings, *, as_json: bool) -> None:
+    """Walk it and print each step; exit code 1 if it ends too early."""
+    road = Road(settings, parts.build_sessions(settings), SystemMachineClock())
+    steps = []
+    for step in road.walk():
+        steps.append(step)
+        if not as_json:
+            click.echo(f"{'ok    ' if step.made else 'BROKEN'}  {step.name}: {step.text}")
+    last = steps[-1]
+    if as_json:
+        told = [{**asdict(step), "made": step.made} for step in steps]
+        document = {"steps": told, "notChecked": road.not_checked}
+        click.echo(json.dumps(document, indent=2))
+    else:
+        if last.cause:
+            click.echo(f"        likely cause: {last.cause}")
+        for check in road.not_checked:
+            click.echo(f"not checked: {check}")
+    if not last.made:
+        raise SystemExit(1)

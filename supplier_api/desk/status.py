@@ -1,0 +1,287 @@
+"""How the house stands: one line for each thing that a person on duty, or a monitor, asks about."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from supplier_api.clock import from_wire, to_wire
+from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office
+from supplier_api.desk.presence import MISSED, REQUEST
+from supplier_api.desk.stamping import MEND, stamp_of
+from supplier_api.settings import Settings
+from supplier_api.settings.model import Status as Limits
+from supplier_api.store import UnitOfWork, migrate
+from supplier_api.store.processes import Kind, Process
+from supplier_api.store.standing import Pause, Waiting
+
+LATELY = timedelta(days=1)
+WHAT = {GATEWAY: "KCIs", BACK_OFFICE: "work orders"}
+COMMANDS = {GATEWAY: "supplier-api kci", BACK_OFFICE: "supplier-api work-order"}
+
+
+class Level(StrEnum):
+    """How good or bad it is."""
+
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing: its name, how it stands, in words and in plain JSON values.
+
+    `look` is the command that looks deeper, where something is not as it should be.
+    """
+
+    name: str
+    level: Level
+    text: str
+    look: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def gather(office: Office, settings: Settings) -> list[Line]:
+    """Return every line, from one view of the database; raises StoreUnavailable."""
+    return office.store.read(lambda uow: list(_Survey(office, settings, uow).lines()))
+
+
+def age(seconds: float) -> str:
+    """Write a time of so many seconds for people, as in `3 min`."""
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"
+
+
+class _Survey:
+    """The lines of one moment."""
+
+    def __init__(self, office: Office, settings: Settings, uow: UnitOfWork) -> None:
+        self._settings = settings
+        self._limits: Limits = settings.status
+        self._uow = uow
+        self._now = office.machine.now()
+        self._business = office.business.now("")
+        self._processes = uow.processes.all()
+
+    def lines(self) -> Iterator[Line]:
+        yield self._schema()
+        yield self._environment()
+        yield self._web()
+        yield self._workers()
+        yield self._versions()
+        yield self._last_request()
+        yield self._last_taken()
+        yield from self._undelivered()
+        yield from self._parked()
+        yield self._undecided()
+        yield self._late()
+        yield self._breaker()
+        yield self._pauses()
+        yield self._maintenance()
+
+    # -- the installation
+
+    def _schema(self) -> Line:
+        has, needs = migrate.current(self._uow.connection), migrate.head()
+        return Line(
+            "schema", Level.OK, f"{has}, needed: {needs}", None, _json(has=has, needs=needs)
+        )
+
+    def _environment(self) -> Line:
+        ours, found = stamp_of(self._settings), self._uow.stamps.get()
+        values = _json(ours=str(ours), stamp=str(found) if found else None)
+        if found is None:
+            return Line("environment", Level.WARN, "no stamp yet: never started", None, values)
+        if found != ours:
+            text = f"the database belongs to {found}, not to {ours}"
+            return Line("environment", Level.BAD, text, MEND, values)
+        return Line("environment", Level.OK, str(ours), None, values)
+
+    def _web(self) -> Line:
+        return self._of_kind(Kind.WEB, "web servers", "supplier-api serve")
+
+    def _workers(self) -> Line:
+        return self._of_kind(Kind.WORKER, "workers", "supplier-api worker")
+
+    def _of_kind(self, kind: Kind, name: str, start: str) -> Line:
+        known = [each for each in self._processes if each.kind == kind]
+        alive, died = self._alive(known), [each for each in known if each.died]
+        seen = known[0].seen if known else None
+        silent = [each for each in known if each.ended is None and each not in alive]
+        values = _json(
+            alive=len(alive),
+            silent=len(silent),
+            diedLately=len(died),
+            lastSeen=seen,
+            names=[each.name for each in alive],
+        )
+        if not alive:
+            last = f", the last was seen {self._ago(seen)}" if seen else ""
+            return Line(name, Level.BAD, f"none is alive{last}", start, values)
+        text = f"{len(alive)} alive"
+        if silent or died:
+            text += f", {len(silent)} silent, {len(died)} died within a day"
+            return Line(name, Level.WARN, text, "supplier-api doctor", values)
+        return Line(name, Level.OK, text, None, values)
+
+    def _alive(self, known: Sequence[Process]) -> list[Process]:
+        since = self._now - timedelta(seconds=(MISSED * self._limits.heartbeat))
+        return [each for each in known if each.ended is None and each.seen >= since]
+
+    def _versions(self) -> Line:
+        alive = self._alive(self._processes)
+        releases = sorted({each.version for each in alive})
+        books = sorted({each.book_version for each in alive if each.book_version})
+        values = _json(versions=releases, ruleBooks=books)
+        if len(releases) > 1 or len(books) > 1:
+            text = f"mixed: versions {', '.join(releases)}; rule books {', '.join(books)}"
+            return Line("versions", Level.WARN, text, "supplier-api status --json", values)
+        text = f"{', '.join(releases) or 'none runs'}, rule book {', '.join(books) or '(none)'}"
+        return Line("versions", Level.OK, text, None, values)
+
+    # -- what comes in and goes out
+
+    def _last_request(self) -> Line:
+        at = self._last(REQUEST, self._uow.standing.last_decided())
+        text = f"{to_wire(at)}, {self._ago(at)}" if at else "none known"
+        return Line("last request", Level.OK, text, None, _json(at=at))
+
+    def _last_taken(self) -> Line:
+        at = self._last(GATEWAY, self._uow.standing.last_taken(GATEWAY))
+        text = f"{to_wire(at)}, {self._ago(at)}" if at else "none known"
+        return Line("last KCI taken", Level.OK, text, None, _json(at=at))
+
+    def _last(self, what: str, stored: datetime | None) -> datetime | None:
+        """Return the latest of what is stored and of what the processes remember."""
+        told = [from_wire(each.detail[what]) for each in self._processes if what in each.detail]
+        return max([*told, *([stored] if stored else [])], default=None)
+
+    def _undelivered(self) -> Iterator[Line]:
+        found = self._uow.standing.undelivered()
+        for destination in (GATEWAY, BACK_OFFICE):
+            waiting = found.get(destination, Waiting(0, None))
+            level = self._by_age(waiting.oldest, self._now, self._limits.undelivered)
+            yield self._waiting(
+                f"undelivered {WHAT[destination]}",
+                level,
+                waiting,
+                self._now,
+                f"{COMMANDS[destination]} list --state queued",
+            )
+
+    def _parked(self) -> Iterator[Line]:
+        found, dead = self._uow.standing.parked(), self._uow.standing.dead_letters()
+        for destination in (GATEWAY, BACK_OFFICE):
+            waiting = found.get(destination, Waiting(0, None))
+            level = self._by_age(waiting.oldest, self._now, self._limits.parked_hours * 3600)
+            if waiting.count:
+                level = max(level, Level.WARN, key=LEVELS.index)
+            yield self._waiting(
+                f"parked {WHAT[destination]}",
+                level,
+                waiting,
+                self._now,
+                f"{COMMANDS[destination]} list --state dead",
+            )
+        yield Line("dead letters", Level.OK, str(dead), None, _json(count=dead))
+
+    def _undecided(self) -> Line:
+        waiting = self._uow.standing.undecided()
+        hours = self._limits.undecided_hours
+        level = self._by_age(waiting.oldest, self._business, hours * 3600)
+        look = "supplier-api problem list --state UNDECIDED"
+        return self._waiting("undecided", level, waiting, self._business, look)
+
+    def _late(self) -> Line:
+        late, decided = self._uow.standing.late_answers(self._now - LATELY)
+        share = late / decided if decided else 0.0
+        values = _json(late=late, answers=decided, share=round(share, 6))
+        text = f"{late} of {decided} within a day"
+        level = Level.OK
+        if late:
+            level = Level.BAD if share > self._limits.late_share else Level.WARN
+        return Line("late answers", level, text, "supplier-api doctor" if late else None, values)
+
+    # -- what holds things up
+
+    def _breaker(self) -> Line:
+        opened = [each for each in self._held() if each.cause == "breaker"]
+        if not opened:
+            return Line("breaker", Level.OK, "closed", None, _json(open=[]))
+        text = "; ".join(
+            f"{each.destination} open for {self._since(each.since)}: {each.reason}"
+            for each in opened
+        )
+        values = _json(open=[self._plain(each) for each in opened])
+        return Line("breaker", Level.BAD, text, "supplier-api doctor --connect", values)
+
+    def _pauses(self) -> Line:
+        held = [each for each in self._held() if each.cause != "breaker"]
+        if not held:
+            return Line("pauses", Level.OK, "none", None, _json(pauses=[]))
+        text = "; ".join(
+            f"{each.destination or 'all'} for {self._since(each.since)},"
+            f" by {each.who}: {each.reason}"
+            for each in held[:SHOWN]
+        )
+        more = f"; and {len(held) - SHOWN} more" if len(held) > SHOWN else ""
+        values = _json(pauses=[self._plain(each) for each in held])
+        return Line("pauses", Level.WARN, text + more, "supplier-api status --json", values)
+
+    def _maintenance(self) -> Line:
+        on = self._uow.switches.get("maintenance")
+        if on is None:
+            return Line("maintenance", Level.OK, "off", None, _json(on=False))
+        text = f"on for {self._since(on.since)}, by {on.who}: {on.reason}"
+        values = _json(on=True, since=on.since, who=on.who, reason=on.reason)
+        return Line("maintenance", Level.WARN, text, "supplier-api maintenance off", values)
+
+    def _held(self) -> list[Pause]:
+        return self._uow.standing.pauses(self._now)
+
+    # -- helpers
+
+    def _plain(self, pause: Pause) -> dict[str, Any]:
+        return _json(
+            cause=pause.cause,
+            destination=pause.destination,
+            tenant=pause.tenant,
+            reason=pause.reason,
+            who=pause.who,
+            since=pause.since,
+            until=pause.until,
+        )
+
+    def _by_age(self, oldest: datetime | None, now: datetime, bad: float) -> Level:
+        seconds = (now - oldest).total_seconds() if oldest else 0.0
+        if seconds > bad:
+            return Level.BAD
+        return Level.WARN if seconds > bad / 2 else Level.OK
+
+    def _waiting(self, name: str, level: Level, waiting: Waiting, now: datetime, look: str) -> Line:
+        values = _json(count=waiting.count, oldest=waiting.oldest)
+        text = str(waiting.count)
+        if waiting.oldest:
+            text += f", the oldest for {age((now - waiting.oldest).total_seconds())}"
+        return Line(name, level, text, None if level is Level.OK else look, values)
+
+    def _ago(self, at: datetime | None) -> str:
+        return f"{self._since(at)} ago" if at else "never"
+
+    def _since(self, at: datetime) -> str:
+        return age((self._now - at).total_seconds())
+
+
+SHOWN = 3  # pauses told in words
+LEVELS = list(Level)
+
+
+def _json(**values: Any) -> dict[str, Any]:
+    return {
+        name: to_wire(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }

@@ -1,0 +1,286 @@
+"""`supplier-api status`: what a person on duty sees, and what a monitor goes by."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import insert, text, update
+
+from supplier_api.app import Clocks
+from supplier_api.chance import SeededChance
+from supplier_api.cli import main
+from supplier_api.clock import ManualBusinessClock, ManualMachineClock, to_wire
+from supplier_api.store import UnitOfWork, migrate, tables
+from supplier_api.store.processes import Kind, Process
+from supplier_api.store.switches import Switch
+from tests.samples import problem_request
+from tests.supplier import DEFERRED, Supplier, on_sqlite
+
+# Limits that are far from each other, whatever time a test takes.
+LIMITS = {
+    "SUPPLIER_API__STATUS__UNDELIVERED": "36000",  # 10 h
+    "SUPPLIER_API__STATUS__UNDECIDED_HOURS": "10",
+    "SUPPLIER_API__STATUS__PARKED_HOURS": "10",
+    "SUPPLIER_API__STATUS__LATE_SHARE": "0.5",
+}
+NAMES = [
+    "schema",
+    "environment",
+    "web servers",
+    "workers",
+    "versions",
+    "last request",
+    "last KCI taken",
+    "undelivered KCIs",
+    "undelivered work orders",
+    "parked KCIs",
+    "parked work orders",
+    "dead letters",
+    "undecided",
+    "late answers",
+    "breaker",
+    "pauses",
+    "maintenance",
+]
+
+
+@pytest.fixture
+def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+    """Stand at the host's time, which is what the command goes by."""
+    machine = ManualMachineClock(datetime.now(UTC))
+    business = ManualBusinessClock(machine)
+    return machine, business, Clocks(machine, business, SeededChance(1))
+
+
+@pytest.fixture
+def run(environ: dict[str, str]) -> Callable[..., Result]:
+    def run(*words: str, **more: str) -> Result:
+        given = {**environ, **LIMITS, **more}
+        return CliRunner().invoke(main, ["status", *words], env=given, prog_name="supplier-api")
+
+    return run
+
+
+Lines = Callable[..., dict[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def lines(run: Callable[..., Result]) -> Lines:
+    """Return what returns the lines by name, and checks that the exit code says the same."""
+
+    def lines(**more: str) -> dict[str, dict[str, Any]]:
+        result = run("--json", **more)
+        document = json.loads(result.stdout)
+        found = {line["name"]: line for line in document["lines"]}
+        worst = max(document["lines"], key=lambda line: ["ok", "warn", "bad"].index(line["level"]))
+        assert document["level"] == worst["level"]
+        assert result.exit_code == (1 if worst["level"] == "bad" else 0)
+        # What is not as it should be names the command that looks deeper, and only that.
+        for name, line in found.items():
+            assert (line["look"] is None) is (line["level"] == "ok"), name
+        return found
+
+    return lines
+
+
+def shows(supplier: Supplier, kind: Kind, name: str, **more: Any) -> None:
+    """Let a process of this kind show itself."""
+    now = supplier.machine.now()
+    process = Process(name, kind, "1.0", "book" if kind is Kind.WEB else None, now, now)
+    supplier.office.store.write(lambda uow: uow.processes.save(replace(process, **more)))
+
+
+@pytest.fixture
+def at_work(supplier: Supplier) -> Supplier:
+    """Return the supplier with a web server and a worker."""
+    shows(supplier, Kind.WEB, "web/1")
+    shows(supplier, Kind.WORKER, "worker/1")
+    return supplier
+
+
+def long_ago(supplier: Supplier, hours: float) -> datetime:
+    return supplier.machine.now() - timedelta(hours=hours)
+
+
+def change(supplier: Supplier, table: Any, **values: Any) -> None:
+    supplier.office.store.write(
+        lambda uow: uow.connection.execute(update(table).values(values)).rowcount
+    )
+
+
+def test_when_all_is_well(at_work: Supplier, lines: Lines, run: Callable[..., Result]) -> None:
+    at_work.opened()
+    at_work.deliver()
+    found = lines()
+
+    assert list(found) == NAMES
+    assert {line["level"] for line in found.values()} == {"ok"}
+    assert found["schema"]["values"] == {"has": migrate.head(), "needs": migrate.head()}
+    assert found["versions"]["values"] == {"versions": ["1.0"], "ruleBooks": ["book"]}
+    assert found["workers"]["values"]["alive"] == 1
+    printed = run().stdout.splitlines()
+    assert len(printed) == len(NAMES)
+    assert printed[0].split() == ["ok", "schema", f"{migrate.head()},", "needed:", migrate.head()]
+
+
+@on_sqlite
+def test_without_a_worker_it_is_bad(supplier: Supplier, lines: Lines) -> None:
+    shows(supplier, Kind.WEB, "web/1")
+    assert lines()["workers"]["look"] == "supplier-api worker"
+    shows(supplier, Kind.WORKER, "worker/1", seen=long_ago(supplier, 1))
+    assert lines()["workers"]["level"] == "bad"
+    shows(supplier, Kind.WORKER, "worker/2")
+    # One that fell silent and was not found dead yet, beside one that lives.
+    assert lines()["workers"]["level"] == "warn"
+    shows(supplier, Kind.WORKER, "worker/1", ended=supplier.machine.now())
+    assert lines()["workers"]["level"] == "ok"
+
+
+@on_sqlite
+def test_a_web_server_that_died_lately_is_shown(at_work: Supplier, lines: Lines) -> None:
+    died = {"died": to_wire(at_work.machine.now()), "doubtful": 2}
+    shows(at_work, Kind.WEB, "web/0", ended=at_work.machine.now(), detail=died)
+    line = lines()["web servers"]
+    assert (line["level"], line["look"]) == ("warn", "supplier-api doctor")
+
+
+@on_sqlite
+def test_mixed_rule_books_are_a_warning(at_work: Supplier, lines: Lines) -> None:
+    shows(at_work, Kind.WEB, "web/2", book_version="another")
+    assert lines()["versions"]["level"] == "warn"
+
+
+def test_the_last_request_and_the_last_kci(at_work: Supplier, lines: Lines) -> None:
+    assert lines()["last request"]["text"] == "none known"
+    problem = at_work.opened()
+    at_work.event(problem.reference, "start")
+    at_work.deliver()
+    taken = lines()["last KCI taken"]["values"]["at"]
+    assert taken is not None
+    # What a process remembers counts too, where it is later.
+    later = to_wire(at_work.machine.now() + timedelta(seconds=1))
+    shows(at_work, Kind.WEB, "web/1", detail={"request": later})
+    shows(at_work, Kind.WORKER, "worker/1", detail={"gateway": later})
+    found = lines()
+    assert found["last request"]["values"]["at"] == later
+    assert found["last KCI taken"]["values"]["at"] == later > taken
+
+
+def test_what_is_undelivered_for_long(at_work: Supplier, lines: Lines) -> None:
+    problem = at_work.opened()
+    at_work.event(problem.reference, "start")
+    levels = []
+    for hours in (1, 6, 11):
+        change(at_work, tables.message, created=long_ago(at_work, hours))
+        levels.append(lines()["undelivered KCIs"]["level"])
+    assert levels == ["ok", "warn", "bad"]
+    line = lines()["undelivered KCIs"]
+    assert line["look"] == "supplier-api kci list --state queued"
+    assert line["text"] == "1, the oldest for 11 h"
+
+
+def test_what_is_undecided_for_long(at_work: Supplier, lines: Lines) -> None:
+    assert at_work.create(problem_request(), tenant=DEFERRED).status_code == 202
+    levels = []
+    for hours in (1, 6, 11):
+        change(at_work, tables.service_problem, created=long_ago(at_work, hours))
+        levels.append(lines()["undecided"]["level"])
+    assert levels == ["ok", "warn", "bad"]
+    assert lines()["undecided"]["values"]["count"] == 1
+
+
+def test_a_parked_lane_is_a_warning_and_in_time_bad(at_work: Supplier, lines: Lines) -> None:
+    problem = at_work.opened()
+    at_work.event(problem.reference, "start")
+    change(at_work, tables.message, state="refused", settled=long_ago(at_work, 1))
+    change(at_work, tables.lane, parked=True, due_at=None)
+    found = lines()
+    assert (found["parked KCIs"]["level"], found["dead letters"]["text"]) == ("warn", "2")
+    change(at_work, tables.message, settled=long_ago(at_work, 11))
+    assert lines()["parked KCIs"]["level"] == "bad"
+    assert found["undelivered KCIs"]["values"]["count"] == 0
+
+
+def test_late_answers_of_a_day(at_work: Supplier, lines: Lines) -> None:
+    for number in (1, 2, 3):
+        at_work.opened(id=number, serviceId=f"SI23454323453{number:02}")
+    now = at_work.machine.now()
+    change(at_work, tables.decision, committed=now)
+
+    def late(uow: UnitOfWork, key: str) -> None:
+        which = tables.decision.c.key == key
+        uow.connection.execute(update(tables.decision).where(which).values(answered_late=now))
+
+    at_work.office.store.write(lambda uow: late(uow, "1"))
+    line = lines()["late answers"]
+    assert line["values"] == {"late": 1, "answers": 3, "share": round(1 / 3, 6)}
+    assert line["level"] == "warn"
+    at_work.office.store.write(lambda uow: late(uow, "2"))
+    assert lines()["late answers"]["level"] == "bad"
+    change(at_work, tables.decision, answered_late=long_ago(at_work, 25))
+    assert lines()["late answers"]["level"] == "ok"
+
+
+def test_what_holds_messages_up(at_work: Supplier, lines: Lines) -> None:
+    now = at_work.machine.now()
+
+    def hold(uow: UnitOfWork, **values: Any) -> None:
+        row = {"reason": "planned work", "who": "jane", "since": now, **values}
+        uow.connection.execute(insert(tables.pause).values(row))
+
+    def over(uow: UnitOfWork) -> None:
+        hold(uow, cause="operator", until=now)
+
+    at_work.office.store.write(over)
+    assert lines()["pauses"]["level"] == "ok"
+    at_work.office.store.write(lambda uow: hold(uow, cause="operator", tenant="TENANT1"))
+    found = lines()
+    assert (found["pauses"]["level"], found["breaker"]["level"]) == ("warn", "ok")
+    assert "by jane: planned work" in found["pauses"]["text"]
+    at_work.office.store.write(lambda uow: hold(uow, cause="breaker", destination="gateway"))
+    line = lines()["breaker"]
+    assert (line["level"], line["look"]) == ("bad", "supplier-api doctor --connect")
+
+
+def test_maintenance_is_a_warning(at_work: Supplier, lines: Lines) -> None:
+    on = Switch("maintenance", "jane", "new line cards", at_work.machine.now())
+    at_work.office.store.write(lambda uow: uow.switches.on(on))
+    line = lines()["maintenance"]
+    assert (line["level"], line["look"]) == ("warn", "supplier-api maintenance off")
+
+
+@on_sqlite
+def test_somebody_elses_database_is_bad(at_work: Supplier, lines: Lines) -> None:
+    assert at_work.problems() == 0
+    line = lines(SUPPLIER_API__ENVIRONMENT="rehearsal")["environment"]
+    assert (line["level"], line["look"]) == ("bad", 'supplier-api db restamp --reason "..."')
+
+
+def test_a_schema_that_is_too_old_is_a_line(
+    upgraded_url: str, supplier: Supplier, lines: Lines
+) -> None:
+    def downgrade(uow: UnitOfWork, revision: str) -> None:
+        query = text("UPDATE alembic_version SET version_num = :revision")
+        uow.connection.execute(query, {"revision": revision})
+
+    supplier.office.store.write(lambda uow: downgrade(uow, "0001"))
+    try:
+        found = lines()
+    finally:
+        supplier.office.store.write(lambda uow: downgrade(uow, migrate.head()))
+    assert upgraded_url
+    assert list(found) == ["schema"]
+    assert found["schema"]["look"] == "supplier-api db upgrade"
+
+
+@pytest.mark.usefixtures("supplier")
+@on_sqlite
+def test_a_database_that_is_away_is_a_line(lines: Lines) -> None:
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
+    found = lines(SUPPLIER_API__DATABASE__URL=nowhere)
+    assert list(found) == ["database"]
+    assert found["database"]["level"] == "bad"
