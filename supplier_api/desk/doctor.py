@@ -193,8 +193,8 @@ def _parked(row: Row) -> Case:
     what, command = LETTERS[row["destination"]]
     name = f"{row['reference']}#{row['number']}"
     text = f"{_who(row)}, {what} {row['number']}, refused {to_wire(row['settled'])}"
-    mend = (f"supplier-api {command} {verb} {name}" for verb in ("show", f"replay {WHY}"))
-    return Case(text, tuple(mend))
+    letters = f"supplier-api {command}"
+    return Case(text, (f"{letters} show {name}", f"{letters} replay {name} {WHY}"))
 
 
 def _forgotten(row: Row) -> Case:
