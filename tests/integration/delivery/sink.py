@@ -36,6 +36,9 @@ class Sink:
     others: list[Request] = field(default_factory=list)
     kci_reactions: deque[Reaction] = field(default_factory=deque)
     token_reactions: deque[Reaction] = field(default_factory=deque)
+    options_reactions: deque[Reaction] = field(default_factory=deque)
+    # What it says the time is; empty for the time that it is.
+    date: str = ""
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     let_go: threading.Event = field(default_factory=threading.Event)
     cut_off: threading.Event = field(default_factory=threading.Event)
@@ -80,6 +83,16 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.sink.others.append(Request(self.path, {}, b"", self.client_address))
         answer(200)(self)
+
+    def do_OPTIONS(self) -> None:
+        sink = self.server.sink
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        sink.others.append(Request(self.path, headers, b"", self.client_address))
+        reactions = sink.options_reactions
+        (reactions.popleft() if reactions else answer(405))(self)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return self.server.sink.date or super().date_time_string(timestamp)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
         """Say nothing."""
