@@ -71,7 +71,8 @@ class Once:
                 return answer
             done = do(uow)
             created = done.created
-            uow.decisions.answer(row_id, _record(done))
+            here = {"committed": self._office.machine.now(), "process": self._office.process}
+            uow.decisions.answer(row_id, _record(done) | here)
             if self._age(caller) > budget:
                 raise Unavailable("the answer budget was used up before the commit")
             return done.answer

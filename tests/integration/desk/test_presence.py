@@ -38,7 +38,7 @@ def presence(rig: Rig, name: str = "web", kind: Kind = Kind.WEB) -> Presence:
 def answered_by(rig: Rig, name: str) -> None:
     """Let every answer up to now be of the process, and committed now."""
     values = {"process": name, "committed": rig.machine.now()}
-    change = update(tables.decision).where(tables.decision.c.process.is_(None)).values(values)
+    change = update(tables.decision).where(tables.decision.c.process == "").values(values)
     rig.store.write(lambda uow: uow.connection.execute(change).rowcount)
 
 
