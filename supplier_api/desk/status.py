@@ -230,7 +230,7 @@ class _Survey:
         )
         more = f"; and {len(held) - SHOWN} more" if len(held) > SHOWN else ""
         values = _json(pauses=[self._plain(each) for each in held])
-        return Line("pauses", Level.WARN, text + more, "supplier-api status --json", values)
+        return Line("pauses", Level.WARN, text + more, "supplier-api delivery list", values)
 
     def _maintenance(self) -> Line:
         on = self._uow.switches.get("maintenance")
