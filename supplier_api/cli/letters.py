@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from supplier_api.cli import Refused
+from supplier_api.cli.looking import looking
 from supplier_api.cli.office import opened_office
 from supplier_api.cli.operator import operator
 from supplier_api.cli.times import instant
@@ -69,7 +70,7 @@ def _window(what: str) -> tuple[Decorator, ...]:
 
 def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None:
     """Print the messages that the options ask for."""
-    with opened_office(load_settings()) as office:
+    with looking(load_settings()) as office:
         window = _given_window(given, office.machine.now())
         limit = given["limit"]
 
@@ -98,7 +99,7 @@ def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None
 
 def shown(destination: str, name: str, *, as_json: bool) -> None:
     """Print all that is known of a message."""
-    with opened_office(load_settings()) as office, refusals():
+    with looking(load_settings()) as office, refusals():
 
         def read(uow: UnitOfWork) -> dict[str, Any]:
             letter = letters.find(uow, name, destination)
