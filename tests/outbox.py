@@ -9,7 +9,7 @@ from sqlalchemy import Row, select
 from supplier_api.clock import MachineClock
 from supplier_api.problems.model import Base, ServiceProblem, State
 from supplier_api.store import Store, UnitOfWork, tables
-from supplier_api.store.lanes import NewMessage
+from supplier_api.store.new_lanes import NewLane, NewMessage
 
 DESTINATION = "gateway"
 
@@ -41,7 +41,7 @@ class Outbox:
                 updated=self._clock.now(),
             )
             uow.problems.add(problem)
-            uow.lanes.open(problem.id, problem.tenant, destination)
+            uow.lanes.open(problem.id, problem.tenant, [NewLane(destination)], self._clock.now())
             return problem.id
 
         problem_id = self.store.write(work)

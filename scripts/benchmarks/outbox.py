@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select
 from supplier_api.clock import SystemMachineClock
 from supplier_api.problems.model import Base, ServiceProblem, State
 from supplier_api.store import Store, UnitOfWork
-from supplier_api.store.lanes import NewMessage
+from supplier_api.store.new_lanes import NewLane, NewMessage
 from supplier_api.store.tables import lane, message, service_problem
 
 DESTINATION = "gateway"
@@ -83,12 +83,10 @@ class Outbox:
                 reference_known=True,
             )
             uow.problems.add(problem)
-            uow.lanes.open(problem.id, problem.tenant, DESTINATION)
-            row = uow.lanes.lock(problem.id, DESTINATION)
             not_before = now + timedelta(seconds=hold)
-            uow.lanes.hold_until(row, not_before)
             new = NewMessage(1, str(uuid4()), "UPDATE", None, name, BODY, "1.8", not_before)
-            uow.lanes.add(row, new, now)
+            lane = NewLane(DESTINATION, not_before, [new])
+            uow.lanes.open(problem.id, problem.tenant, [lane], now)
 
         self.store.write(work)
         return name

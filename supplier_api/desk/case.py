@@ -14,7 +14,7 @@ import orjson
 
 from supplier_api.clock import to_wire
 from supplier_api.desk.errors import Incomplete
-from supplier_api.desk.model import BACK_OFFICE, DESTINATIONS, GATEWAY, Office
+from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office
 from supplier_api.problems.amending import amended
 from supplier_api.problems.codes import ChangeStatus, ProblemCode, ReasonCode, ResolutionStatus
 from supplier_api.problems.kci import (
@@ -37,8 +37,8 @@ from supplier_api.problems.model import (
 )
 from supplier_api.problems.work import OrderKind, WorkOrder
 from supplier_api.store import UnitOfWork
-from supplier_api.store.lane_rows import BODY_VERSION, LaneRow
-from supplier_api.store.lanes import NewMessage
+from supplier_api.store.lane_rows import LaneRow
+from supplier_api.store.new_lanes import NewLane, NewMessage
 from supplier_api.store.timers import Timer
 
 CLOSURE = "closure"
@@ -126,12 +126,11 @@ class Case:
         self.problem.updated = self.now
         orders_from = self.problem.next_order
         self.problem.next_order += len(self._orders)
-        if self.problem.id:
-            self.uow.problems.save(self.problem)
-        else:
+        if not self.problem.id:
             self.uow.problems.add(self.problem)
-            for destination in DESTINATIONS:
-                self.uow.lanes.open(self.problem.id, self.problem.tenant, destination)
+            self._open_lanes(orders_from, gateway_asked=gateway_asked)
+            return
+        self.uow.problems.save(self.problem)
         if gateway_asked or self._kcis:
             self._queue_kcis(gateway_asked, not_before)
         if self._orders:
@@ -238,6 +237,16 @@ class Case:
 
     # -- lanes
 
+    def _open_lanes(self, orders_from: int, *, gateway_asked: bool) -> None:
+        """Make a new problem's lanes, with what is to be sent."""
+        now = self.office.machine.now()
+        not_before = now + self.office.policy.settling if gateway_asked else None
+        lanes = [
+            NewLane(GATEWAY, not_before, self._kci_messages(not_before)),
+            NewLane(BACK_OFFICE, None, self._order_messages(orders_from)),
+        ]
+        self.uow.lanes.open(self.problem.id, self.problem.tenant, lanes, now)
+
     def _lane(self) -> LaneRow:
         if self._gateway_lane is None:
             self._gateway_lane = self.uow.lanes.lock(self.problem.id, GATEWAY)
@@ -252,42 +261,43 @@ class Case:
             self.uow.lanes.hold_until(lane, not_before)
         if spread:
             not_before = max(spread, not_before or spread)
-        for body, subject in zip(self._kcis, self._subjects, strict=True):
-            self.uow.lanes.add(
-                lane,
-                NewMessage(
-                    number=body["sequenceNumber"],
-                    uuid=body["id"],
-                    kind=body["reasonCode"],
-                    subject=subject,
-                    conversation_id=self.problem.conversation_id,
-                    body=orjson.dumps(body).decode(),
-                    body_version=BODY_VERSION,
-                    contract=self.office.contract,
-                    not_before=not_before,
-                ),
-                now,
-            )
+        for message in self._kci_messages(not_before):
+            self.uow.lanes.add(lane, message, now)
 
     def _queue_orders(self, first: int) -> None:
         lane = self.uow.lanes.lock(self.problem.id, BACK_OFFICE)
         now = self.office.machine.now()
-        for number, order in enumerate(self._orders, first):
-            self.uow.lanes.add(
-                lane,
-                NewMessage(
-                    number=number,
-                    uuid=order.id,
-                    kind=order.kind,
-                    subject=order.subject["supplierReference"] if order.subject else None,
-                    conversation_id=self.problem.conversation_id,
-                    body=order.to_body(),
-                    body_version=BODY_VERSION,
-                    contract=self.office.contract,
-                    not_before=None,
-                ),
-                now,
+        for message in self._order_messages(first):
+            self.uow.lanes.add(lane, message, now)
+
+    def _kci_messages(self, not_before: datetime | None) -> list[NewMessage]:
+        return [
+            NewMessage(
+                number=body["sequenceNumber"],
+                uuid=body["id"],
+                kind=body["reasonCode"],
+                subject=subject,
+                conversation_id=self.problem.conversation_id,
+                body=orjson.dumps(body).decode(),
+                contract=self.office.contract,
+                not_before=not_before,
             )
+            for body, subject in zip(self._kcis, self._subjects, strict=True)
+        ]
+
+    def _order_messages(self, first: int) -> list[NewMessage]:
+        return [
+            NewMessage(
+                number=number,
+                uuid=order.id,
+                kind=order.kind,
+                subject=order.subject["supplierReference"] if order.subject else None,
+                conversation_id=self.problem.conversation_id,
+                body=order.to_body(),
+                contract=self.office.contract,
+            )
+            for number, order in enumerate(self._orders, first)
+        ]
 
 
 def closure_times(office: Office, since: datetime) -> list[tuple[str, datetime]]:

@@ -17,7 +17,6 @@ from supplier_api.desk.case import Case
 from supplier_api.desk.changing import ORDERS, carried_by
 from supplier_api.desk.facts import Judge, Outside, known_incidents, named
 from supplier_api.desk.model import Caller, Office
-from supplier_api.desk.once import decision_values
 from supplier_api.desk.script import Script
 from supplier_api.observability import get_logger
 from supplier_api.problems.amending import TooManyCharacteristics, amended
@@ -96,8 +95,7 @@ class Deciding:
         data = timer.data or {}
         uow.decisions.lock(timer.tenant, prepared.operation, data["key"])
         if prepared.operation is Operation.PROBLEM:
-            uow.incidents.lock(shared=True)
-            uow.problems.lock_service(timer.tenant, prepared.service_id)
+            uow.services.lock(timer.tenant, prepared.service_id)
 
     def decide(self, uow: UnitOfWork, timer: Timer, prepared: Prepared) -> datetime | None:
         """Decide under the locks; return None when that is done, else when to try again."""
@@ -128,8 +126,10 @@ class Deciding:
         if problem.state.base is not Base.UNDECIDED:
             self._tell_back_office(case)
             return None
+        # Of two that were put off the first counts as open.
+        known = case.uow.services.look(problem.tenant, problem.service_id, before=problem.id)
         incidents = known_incidents(
-            self._office, case.uow, problem.service_id, outside.facts.service
+            self._office, case.uow, known.incidents, problem.service_id, outside.facts.service
         )
         script = _script(timer, Operation.PROBLEM)
         # A service that stands for a scenario is never taken.
@@ -137,20 +137,13 @@ class Deciding:
         decision = self._judge.decide(
             Operation.PROBLEM,
             outside,
-            open_problems=[] if stands_for_one else self._open_before(case),
+            open_problems=[] if stands_for_one else known.open_problems,
             incidents=incidents,
         )
         decision, incidents = script.decided(decision), script.incidents(incidents)
         problem.document = named(problem.document, outside.facts.service)
         self._settle_problem(case, decision, incidents)
         return decision
-
-    def _open_before(self, case: Case) -> list[str]:
-        """Return what was open on the service before: of two that were put off the first counts."""
-        problem = case.problem
-        return case.uow.problems.open_on_service(
-            problem.tenant, problem.service_id, before=problem.id
-        )
 
     def _settle_problem(self, case: Case, decision: Decision, incidents: list[str]) -> None:
         problem = case.problem
@@ -210,11 +203,11 @@ class Deciding:
         row_id = uow.decisions.lock(timer.tenant, operation, key)
         if row_id is None:
             return
-        values = decision_values(decision)
+        decided = decision.document()
         now = to_wire(self._office.business.now(timer.tenant))
         first = {"rule": "put-off", "verdict": str(Verdict.MATCHED), "values": {"decided": now}}
-        values["trace"] = [first, *values["trace"]]
-        uow.decisions.answer(row_id, values)
+        decided["trace"] = [first, *decided["trace"]]
+        uow.decisions.decided(row_id, decided)
         log.info("decision.made-later", operation=operation, outcome=str(decision.outcome))
 
 

@@ -155,15 +155,18 @@ def _problem_facts(problem: ServiceProblem) -> ProblemFacts:
 
 
 def known_incidents(
-    office: Office, uow: UnitOfWork, service_id: str, service: Service | Unknown | None
+    office: Office,
+    uow: UnitOfWork,
+    declared: list[str],
+    service_id: str,
+    service: Service | Unknown | None,
 ) -> list[str]:
     """Return the incidents on a service: those declared here, and the inventory's own."""
-    known = uow.incidents.on_service(service_id)
     code = service.incident if isinstance(service, Service) else None
-    if code and code not in known and not uow.incidents.ended(code):
-        uow.incidents.note(code, service_id, office.machine.now())
-        known.append(code)
-    return known
+    if code is None or code in declared or uow.incidents.ended(code):
+        return declared
+    uow.incidents.note(code, service_id, office.machine.now())
+    return [*declared, code]
 
 
 def named(document: Mapping[str, Any], service: Service | Unknown | None) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from supplier_api.problems.model import Base, ChangeKind, ServiceProblem, State
 from supplier_api.problems.work import OrderKind
 from supplier_api.scenarios.choice import is_scenario_service
 from supplier_api.store import StoreUnavailable, UnitOfWork
+from supplier_api.store.services import Known
 
 FIRST_STATE = {
     Outcome.DEFER: State(Base.UNDECIDED),
@@ -117,14 +118,15 @@ class Intake:
         self, uow: UnitOfWork, caller: Caller, document: Mapping[str, Any], outside: Outside
     ) -> Done:
         tenant, service_id = caller.tenant, document["serviceId"]
-        uow.incidents.lock(shared=True)
-        uow.problems.lock_service(tenant, service_id)
-        incidents = known_incidents(self._office, uow, service_id, outside.facts.service)
+        uow.services.lock(tenant, service_id)
+        known = uow.services.look(tenant, service_id)
+        service = outside.facts.service
+        incidents = known_incidents(self._office, uow, known.incidents, service_id, service)
         script = None if caller.choice is None else script_of_problem(uow, caller, caller.choice)
         decision = self._judge.decide(
             Operation.PROBLEM,
             outside,
-            open_problems=_open(uow, tenant, service_id, script),
+            open_problems=_open(known, service_id, script),
             incidents=incidents,
         )
         if script is not None and not outside.put_off:
@@ -133,7 +135,7 @@ class Intake:
             refused = rejection(self._office, tenant, decision, Operation.PROBLEM, document)
             return Done(refused, decision=decision)
         problem = self._new(caller, document, outside, decision)
-        problem.linked_to = uow.problems.doubtful_on_service(tenant, service_id)
+        problem.linked_to = known.doubtful
         problem.scenario = script.kept if script else None
         case = Case(self._office, uow, problem)
         return self._accept(case, decision, incidents, put_off_now=bool(outside.put_off))
@@ -179,8 +181,6 @@ class Intake:
         )
 
 
-def _open(uow: UnitOfWork, tenant: str, service_id: str, script: Script | None) -> list[str]:
+def _open(known: Known, service_id: str, script: Script | None) -> list[str]:
     """Return the problems open on a service; one that stands for a scenario is never taken."""
-    if script and is_scenario_service(service_id):
-        return []
-    return uow.problems.open_on_service(tenant, service_id)
+    return [] if script and is_scenario_service(service_id) else known.open_problems

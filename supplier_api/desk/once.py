@@ -12,7 +12,7 @@ from supplier_api.desk.model import Answer, Caller, Office
 from supplier_api.observability import get_logger
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.store import StoreUnavailable, UnitOfWork
-from supplier_api.store.decisions import Asked, Recorded
+from supplier_api.store.decisions import Asked, Given, Recorded
 
 log = get_logger(__name__)
 
@@ -58,6 +58,7 @@ class Once:
         """
         budget = self._office.policy.answer_budget
         asked = self._asked(caller, operation, key, document)
+        ends = caller.entered + budget
         row_id: int | None = None
         created: int | None = None
 
@@ -71,14 +72,11 @@ class Once:
                 return answer
             done = do(uow)
             created = done.created
-            here = {"committed": self._office.machine.now(), "process": self._office.process}
-            uow.decisions.answer(row_id, _record(done) | here)
-            if self._age(caller) > budget:
-                raise Unavailable("the answer budget was used up before the commit")
+            uow.decisions.answer(row_id, self._given(done))
             return done.answer
 
         try:
-            answer = self._office.store.write(work, deadline=caller.entered + budget)
+            answer = self._office.store.write(work, deadline=ends, commit_by=ends)
         except Refused as refused:
             return refusal(self._office, caller, refused.code, refused.messages)
         except StoreUnavailable as error:
@@ -99,6 +97,22 @@ class Once:
             conversation_id=caller.conversation_id,
             request_id=caller.request_id,
             created=self._office.business.now(caller.tenant),
+        )
+
+    def _given(self, done: Done) -> Given:
+        decided = done.decision.document() if done.decision else {}
+        return Given(
+            status=done.answer.status,
+            body=done.answer.body,
+            problem_id=done.problem_id,
+            reference=done.reference,
+            committed=self._office.machine.now(),
+            process=self._office.process,
+            outcome=decided.get("outcome"),
+            rule=decided.get("rule"),
+            reasons=decided.get("reasons"),
+            trace=decided.get("trace"),
+            book_version=decided.get("bookVersion"),
         )
 
     def _age(self, caller: Caller) -> float:
@@ -165,19 +179,3 @@ def _no_longer_kept(asked: Asked, recorded: Recorded) -> Refused:
     told = f"{field}: already answered on {to_wire(recorded.created)} with {recorded.status}"
     reference = f", reference {recorded.reference}" if recorded.reference else ""
     return Refused(ErrorCode.INVALID_REQUEST, [told + reference])
-
-
-def _record(done: Done) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "status": done.answer.status,
-        "body": done.answer.body,
-        "problem_id": done.problem_id,
-        "reference": done.reference,
-    }
-    return values | decision_values(done.decision) if done.decision else values
-
-
-def decision_values(decision: Decision) -> dict[str, Any]:
-    """Return a decision as the columns of its record."""
-    document = decision.document()
-    return {"book_version": document.pop("bookVersion"), **document}

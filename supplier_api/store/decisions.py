@@ -1,16 +1,53 @@
 """What the gateway asked and what it was answered: the idempotency record and the audit trail."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import JSON, Connection, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from supplier_api.store.prepared import Prepared, named
 from supplier_api.store.tables import decision
 
 _t = decision.c
+_ASKED = (
+    "tenant",
+    "operation",
+    "key",
+    "fingerprint",
+    "contract",
+    "conversation_id",
+    "request_id",
+    "created",
+)
+_ANSWERED = (
+    "problem_id",
+    "reference",
+    "status",
+    "body",
+    "outcome",
+    "rule",
+    "reasons",
+    "trace",
+    "book_version",
+    "committed",
+    "process",
+)
+_CLAIM = {
+    dialect: Prepared(
+        insert(decision).values(named(*_ASKED)).on_conflict_do_nothing().returning(_t.id)
+    )
+    for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
+# What there is none of is NULL, not JSON's null.
+_DOCUMENTS = {
+    name: bindparam(name, type_=JSON(none_as_null=True)) for name in ("body", "reasons", "trace")
+}
+_ANSWER = Prepared(
+    update(decision).where(_t.id == bindparam("row_id")).values({**named(*_ANSWERED), **_DOCUMENTS})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +65,27 @@ class Asked:
     conversation_id: str
     request_id: str
     created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a request was answered, and why.
+
+    `committed` is machine time right before the commit (which others may share: then some
+    milliseconds before it), `process` the one that answers.
+    """
+
+    status: int
+    body: Mapping[str, Any] | None
+    problem_id: int | None
+    reference: str | None
+    committed: datetime
+    process: str
+    outcome: str | None = None
+    rule: str | None = None
+    reasons: Sequence[Mapping[str, Any]] | None = None
+    trace: Sequence[Mapping[str, Any]] | None = None
+    book_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +113,9 @@ class Decisions:
         Returns the record's row id, or None when the key is taken: then `recorded` has the answer.
         A twin that arrives at the same moment waits here until the first has committed.
         """
-        values = {name: getattr(asked, name) for name in Asked.__slots__}
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        query = dialect.insert(decision).on_conflict_do_nothing().returning(_t.id)
-        return self._connection.execute(query, values).scalar()
+        values = {name: getattr(asked, name) for name in _ASKED}
+        taken = _CLAIM[self._connection.dialect.name].run(self._connection, values)
+        return taken[0][0] if taken else None
 
     def recorded(self, tenant: str, operation: str, key: str) -> Recorded | None:
         """Return the answer that was given under a key."""
@@ -69,9 +126,19 @@ class Decisions:
         row = self._connection.execute(query).first()
         return Recorded(*row) if row else None
 
-    def answer(self, row_id: int, values: Mapping[str, Any]) -> None:
-        """Complete a claimed record: status, body, outcome, rule, reasons, trace, problem."""
-        self._connection.execute(update(decision).where(_t.id == row_id), dict(values))
+    def answer(self, row_id: int, given: Given) -> None:
+        """Complete a claimed record with its answer; the transaction is about to be committed."""
+        values = {name: getattr(given, name) for name in _ANSWERED}
+        _ANSWER.run(self._connection, {"row_id": row_id, **values})
+
+    def decided(self, row_id: int, made: Mapping[str, Any]) -> None:
+        """Put a decision that was made later into a record; the answer stays as it was.
+
+        `made` is as Decision.document has it.
+        """
+        values = dict(made)
+        values["book_version"] = values.pop("bookVersion")
+        self._connection.execute(update(decision).where(_t.id == row_id), values)
 
     def lock(self, tenant: str, operation: str, key: str) -> int | None:
         """Lock a record and return its row id; None if there is none."""

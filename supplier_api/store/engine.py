@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
-from supplier_api.store.errors import StoreBusy, StoreUnavailable
+from supplier_api.store.errors import StoreUnavailable
+from supplier_api.store.grouped import GroupedWriter
+from supplier_api.store.trouble import TOO_LATE, told, worth_another_run
 from supplier_api.store.unit_of_work import UnitOfWork
 from supplier_api.store.wakeup import Notifier
 
@@ -29,8 +31,6 @@ CONNECT_SECONDS = 2  # for a new connection, or one of the pool
 # Between two statements of a transaction. A process that stands still, or whose machine is gone,
 # would keep its locks for as long as the network believes in it.
 IDLE_SECONDS = 20.0
-# Deadlock, serialization failure, lock time-out: run the work again.
-CONTENTION = {"40P01", "40001", "55P03"}
 
 
 class Store:
@@ -42,33 +42,41 @@ class Store:
         self.url = make_url(url)
         self.dialect = self.url.get_backend_name()
         self.engine = _engine(url, pool_size)
-        # Writers of this process queue here instead of polling the file's lock.
-        self._writer = threading.Lock() if self.dialect == "sqlite" else None
+        # Writers of this process wait for each other instead of polling the file's lock.
+        self._grouped = (
+            GroupedWriter(self._transaction, machine, self._wait)
+            if self.dialect == "sqlite"
+            else None
+        )
         self._notifier: Notifier | None = None
         self._starting = threading.Lock()
         self._endings: list[Callable[[], None]] = []
 
-    def write(self, work: Callable[[UnitOfWork], T], *, deadline: float | None = None) -> T:
+    def write(
+        self,
+        work: Callable[[UnitOfWork], T],
+        *,
+        deadline: float | None = None,
+        commit_by: float | None = None,
+    ) -> T:
         """Run `work` in one transaction and return its result once that is durable.
 
-        `deadline` is a moment of the machine clock's monotonic scale, in seconds, up to which locks
-        are waited for. `work` may run more than once; an exception of its own rolls everything back
-        and is raised. Raises StoreUnavailable when nothing was changed and a later try may succeed.
+        `deadline` and `commit_by` are moments of the machine clock's monotonic scale, in seconds:
+        up to the one, locks are waited for; after the other, nothing is committed. `work` may run
+        more than once, and on SQLite beside others' in one commit; an exception of its own rolls
+        back all that it did and is raised. Raises StoreUnavailable when nothing was changed and a
+        later try may succeed.
         """
+        if self._grouped:
+            return self._grouped.run(work, deadline, commit_by)
         for left in reversed(range(TRIES)):
             try:
-                with self._transaction(deadline) as connection:
-                    uow = UnitOfWork(connection, self.dialect)
-                    result = work(uow)
+                return self._write_alone(work, deadline, commit_by)
             except DBAPIError as error:
-                if left == 0 or not _worth_another_run(error) or self._wait(deadline) <= 0:
-                    raise _told(error) from error
+                if left == 0 or not worth_another_run(error) or self._wait(deadline) <= 0:
+                    raise told(error) from error
             except PoolTimeout as error:
-                raise StoreBusy("all connections to the database are in use") from error
-            else:
-                if uow.news:
-                    self._tell_workers()
-                return result
+                raise told(error) from error
         raise AssertionError("unreachable")
 
     def read(self, work: Callable[[UnitOfWork], T]) -> T:
@@ -80,10 +88,8 @@ class Store:
                     if self.dialect == "postgresql":
                         reading.exec_driver_sql(f"SET LOCAL lock_timeout={READ_WAIT_MS}")
                     return work(UnitOfWork(reading, self.dialect))
-        except DBAPIError as error:
-            raise _told(error) from error
-        except PoolTimeout as error:
-            raise StoreBusy("all connections to the database are in use") from error
+        except (DBAPIError, PoolTimeout) as error:
+            raise told(error) from error
 
     def before_close(self, end: Callable[[], None]) -> None:
         """Have `end` called before the last connection is given back: a thread's that uses some."""
@@ -97,10 +103,20 @@ class Store:
             self._notifier.stop()
         self.engine.dispose()
 
+    def _write_alone(
+        self, work: Callable[[UnitOfWork], T], deadline: float | None, commit_by: float | None
+    ) -> T:
+        with self._transaction(self._wait(deadline)) as connection:
+            uow = UnitOfWork(connection, self.dialect)
+            result = work(uow)
+            if commit_by is not None and self._machine.monotonic() > commit_by:
+                raise StoreUnavailable(TOO_LATE)
+        if uow.news:
+            self._tell_workers()
+        return result
+
     def _tell_workers(self) -> None:
-        # On SQLite they see by themselves that the file has changed.
-        if self.dialect == "sqlite":
-            return
+        """Wake them; on SQLite they see by themselves that the file has changed."""
         with self._starting:
             if self._notifier is None:
                 self._notifier = Notifier(self.url)
@@ -113,29 +129,17 @@ class Store:
         return deadline - self._machine.monotonic()
 
     @contextlib.contextmanager
-    def _transaction(self, deadline: float | None) -> Iterator[Connection]:
-        with self._turn(deadline), self.engine.connect() as connection:
-            wait_ms = max(1, int(self._wait(deadline) * 1000))
+    def _transaction(self, seconds: float) -> Iterator[Connection]:
+        """Yield a connection in a transaction that waits so long for each lock; commit it."""
+        wait_ms = max(1, int(seconds * 1000))
+        with self.engine.connect() as connection:
             if self.dialect == "sqlite":
-                connection.connection.dbapi_connection.execute(  # type: ignore[union-attr]
-                    f"PRAGMA busy_timeout={wait_ms}"
-                )
+                raw: Any = connection.connection.dbapi_connection
+                raw.execute(f"PRAGMA busy_timeout={wait_ms}")
             with connection.begin():
                 if self.dialect == "postgresql":
                     connection.exec_driver_sql(f"SET LOCAL lock_timeout={wait_ms}")
                 yield connection
-
-    @contextlib.contextmanager
-    def _turn(self, deadline: float | None) -> Iterator[None]:
-        if self._writer is None:
-            yield
-            return
-        if not self._writer.acquire(timeout=max(0.0, self._wait(deadline))):
-            raise StoreBusy("other writers held the database for too long")
-        try:
-            yield
-        finally:
-            self._writer.release()
 
 
 def _engine(url: str, pool_size: int) -> Engine:
@@ -188,19 +192,3 @@ def _begin_sqlite(connection: Connection) -> None:
         raw.execute("PRAGMA query_only=OFF")
         # The write lock at once: a later upgrade from a read could only fail.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _worth_another_run(error: DBAPIError) -> bool:
-    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in CONTENTION
-
-
-def _told(error: DBAPIError) -> Exception:
-    """Turn the driver's trouble into the store's; what is a bug stays as it is."""
-    text = str(error.orig)
-    if getattr(error.orig, "sqlstate", None) in CONTENTION or "database is locked" in text:
-        return StoreBusy("the database's locks were held for too long")
-    if error.connection_invalidated:
-        return StoreUnavailable("the connection to the database was lost")
-    if isinstance(error, OperationalError):
-        return StoreUnavailable(f"the database cannot work now ({type(error.orig).__name__})")
-    return error

@@ -6,11 +6,10 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from supplier_api.store.services import INCIDENTS_LOCK
 from supplier_api.store.tables import incident, incident_service
 
 _t = incident.c
-# One number for the lock under which creates read the incidents and a declaration writes them.
-_LOCK = 0x1C1DE47
 
 
 class Incidents:
@@ -25,7 +24,7 @@ class Incidents:
         """Keep declarations out while creates read (shared), else keep creates out."""
         if self._locking:
             take = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
-            self._connection.execute(select(take(_LOCK)))
+            self._connection.execute(select(take(INCIDENTS_LOCK)))
 
     def declare(self, code: str, services: Sequence[str], text: str | None, at: datetime) -> bool:
         """Store an incident over these services; returns False if the code is known already."""

@@ -10,7 +10,7 @@ write depends (on SQLite, which knows no row locks, the transaction is that lock
 always worked out from what is really left. All instants are machine time.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,6 @@ from sqlalchemy import func, select, update
 from supplier_api.store.claiming import Claiming
 from supplier_api.store.claims import MessageState
 from supplier_api.store.lane_rows import (
-    BODY_VERSION,
     NOT_PARKED,
     LaneRow,
     lane,
@@ -27,24 +26,10 @@ from supplier_api.store.lane_rows import (
     latest,
     message,
 )
+from supplier_api.store.new_lanes import NewLane, NewMessage, open_lanes
 from supplier_api.store.settling import Settling
 
 DEAD_LETTERS = (MessageState.REFUSED, MessageState.EXPIRED)
-
-
-@dataclass(frozen=True, slots=True)
-class NewMessage:
-    """A message to be sent; `body` is what will be sent, byte for byte."""
-
-    number: int
-    uuid: str
-    kind: str
-    subject: str | None
-    conversation_id: str
-    body: str
-    contract: str
-    not_before: datetime | None = None
-    body_version: int = BODY_VERSION
 
 
 class Lanes(Claiming, Settling):
@@ -55,18 +40,10 @@ class Lanes(Claiming, Settling):
 
     # What the desk does.
 
-    def open(self, problem_id: int, tenant: str, destination: str) -> None:
-        """Create the lane of a new problem; nothing is due on it."""
-        self._connection.execute(
-            lane.insert().values(
-                problem_id=problem_id,
-                tenant=tenant,
-                destination=destination,
-                attempts=0,
-                claim_no=0,
-                parked=False,
-            )
-        )
+    def open(self, problem_id: int, tenant: str, lanes: Sequence[NewLane], now: datetime) -> None:
+        """Make the lanes of a new problem, due where something is queued on them."""
+        open_lanes(self._connection, problem_id, tenant, lanes, now)
+        self.made_due = self.made_due or any(new.messages for new in lanes)
 
     def lock(self, problem_id: int, destination: str) -> LaneRow:
         """Lock the lane and return it as it stands now; LookupError if there is none."""

@@ -9,7 +9,6 @@ from sqlalchemy.sql import ColumnElement
 
 from supplier_api.problems.limits import ID_MAX
 from supplier_api.problems.model import (
-    TERMINAL,
     Awaits,
     Base,
     ChangeKind,
@@ -18,6 +17,8 @@ from supplier_api.problems.model import (
     Waiting,
 )
 from supplier_api.store.errors import Gone
+from supplier_api.store.prepared import Prepared, named
+from supplier_api.store.services import OVER
 from supplier_api.store.tables import (
     change_request,
     incident,
@@ -29,8 +30,11 @@ from supplier_api.store.tables import (
 )
 
 _t = service_problem.c
-# A problem that is none of these is "already open" on its service.
-_OVER = [*TERMINAL, Base.RESOLVED]
+_ADD = Prepared(
+    insert(service_problem)
+    .values(named(*(column.name for column in _t if column is not _t.id)))
+    .returning(_t.id)
+)
 
 
 class Problems:
@@ -41,31 +45,19 @@ class Problems:
         self._connection = connection
         self._locking = dialect == "postgresql"
 
-    def lock_service(self, tenant: str, service_id: str) -> None:
-        """Let one create at a time look at a service, until this transaction ends.
-
-        On SQLite the transaction itself is that lock.
-        """
-        if self._locking:
-            key = func.hashtextextended(f"{tenant}/{service_id}", 0)
-            self._connection.execute(select(func.pg_advisory_xact_lock(key)))
-
     def add(self, problem: ServiceProblem) -> None:
         """Store a new problem and give it its row id."""
-        result = self._connection.execute(
-            insert(service_problem).returning(_t.id),
-            {
-                "tenant": problem.tenant,
-                "gateway_id": problem.gateway_id,
-                "reference": problem.reference,
-                "service_id": problem.service_id,
-                "conversation_id": problem.conversation_id,
-                "created": problem.created,
-                "scenario": problem.scenario,
-                **_changing(problem),
-            },
-        )
-        problem.id = result.scalar_one()
+        values = {
+            "tenant": problem.tenant,
+            "gateway_id": problem.gateway_id,
+            "reference": problem.reference,
+            "service_id": problem.service_id,
+            "conversation_id": problem.conversation_id,
+            "created": problem.created,
+            "scenario": problem.scenario,
+            **_changing(problem),
+        }
+        problem.id = _ADD.run(self._connection, values)[0][0]
 
     def save(self, problem: ServiceProblem) -> None:
         """Store what changed; adds one to its version."""
@@ -162,31 +154,6 @@ class Problems:
             conditions.append(_t.gateway_id == int(name))
         return self._ids(or_(*conditions))
 
-    def open_on_service(self, tenant: str, service_id: str, before: int | None = None) -> list[str]:
-        """Return the gateway's ids of the tenant's problems that are open on a service.
-
-        Not our references: of an undecided problem the tenant has none yet. Problems in doubt
-        (their answer may never have reached the gateway) do not count. With `before`, the row id of
-        a problem, only those that were stored before it.
-        """
-        query = select(_t.gateway_id).where(
-            _t.tenant == tenant,
-            _t.service_id == service_id,
-            _t.base.not_in(_OVER),
-            _t.doubtful.is_(False),
-        )
-        if before is not None:
-            query = query.where(_t.id < before)
-        found = self._connection.execute(query.order_by(_t.id)).scalars()
-        return [str(gateway_id) for gateway_id in found]
-
-    def doubtful_on_service(self, tenant: str, service_id: str) -> str | None:
-        """Return the newest doubtful problem on a service: a new one is linked to it."""
-        query = select(_t.reference).where(
-            _t.tenant == tenant, _t.service_id == service_id, _t.doubtful.is_(True)
-        )
-        return self._connection.execute(query.order_by(_t.id.desc()).limit(1)).scalar()
-
     def outside_incident(self, code: str, after: int, limit: int) -> list[int]:
         """Return row ids above `after` of problems on the incident's services that could join."""
         services = (
@@ -196,7 +163,7 @@ class Problems:
         )
         query = select(_t.id).where(
             _t.service_id.in_(services),
-            _t.base.not_in(_OVER),
+            _t.base.not_in(OVER),
             _t.incident.is_distinct_from(code),
             _t.id > after,
         )

@@ -22,6 +22,7 @@ from supplier_api.store.problems import Problems
 from supplier_api.store.processes import Processes
 from supplier_api.store.resolutions import Resolutions
 from supplier_api.store.scenarios import Scenarios
+from supplier_api.store.services import Services
 from supplier_api.store.signing_keys import SigningKeys
 from supplier_api.store.stamps import Stamps
 from supplier_api.store.standing import Standing
@@ -63,6 +64,11 @@ class UnitOfWork:
     def problems(self) -> Problems:
         """Service problems."""
         return Problems(self.connection, self.dialect)
+
+    @cached_property
+    def services(self) -> Services:
+        """What is known of services."""
+        return Services(self.connection, self.dialect)
 
     @cached_property
     def changes(self) -> Changes:

@@ -1,0 +1,101 @@
+"""Statements that every request needs: compiled once, then given to the driver as they are.
+
+SQLAlchemy takes ten times as long to put a statement together, and to make a result of it, as
+SQLite takes to run it. Values are still converted by the types of their columns.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, Dialect, Executable, bindparam
+from sqlalchemy.exc import DBAPIError
+
+Convert = Callable[[Any], Any] | None
+
+
+class Prepared:
+    """A statement over tables of the house, with `bindparam`s for what differs.
+
+    What it returns are rows as the driver has them: read nothing by it but numbers and texts.
+    """
+
+    def __init__(self, statement: Executable) -> None:
+        """Compile when first needed, once for each engine."""
+        self._statement = statement
+        self._ready: dict[str, _Ready] = {}
+
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run it with a value for each name, and return the rows, none if it returns none.
+
+        Raises SQLAlchemy's DBAPIError, as `connection.execute` does.
+        """
+        dialect = connection.dialect
+        ready = self._ready.get(dialect.name)
+        if ready is None:
+            ready = self._ready[dialect.name] = _ready(self._statement, dialect)
+        raw: Any = connection.connection.dbapi_connection
+        try:
+            cursor = raw.execute(ready.text, ready.arguments(values))
+            return cursor.fetchall() if ready.returns else []
+        except dialect.loaded_dbapi.Error as error:
+            raise _wrapped(error, connection, raw) from error
+
+
+def named(*columns: str) -> dict[str, BindParameter[Any]]:
+    """Return the values of an INSERT or UPDATE: for each column one of the same name."""
+    return {column: bindparam(column) for column in columns}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A statement as a driver takes it; `names` is the order of its values, or None by name."""
+
+    text: str
+    names: tuple[str, ...] | None
+    constants: Mapping[str, Any]
+    converts: Mapping[str, Convert]
+    returns: bool
+
+    def arguments(self, values: Mapping[str, Any]) -> Any:
+        """Return the values, each converted by the type of its column."""
+        given = {**self.constants, **values}
+        converted = {
+            name: given[name] if convert is None else convert(given[name])
+            for name, convert in self.converts.items()
+        }
+        if self.names is None:
+            return converted
+        return [converted[name] for name in self.names]
+
+
+def _ready(statement: Executable, dialect: Dialect) -> _Ready:
+    compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+    binds = {name: bind for bind, name in compiled.bind_names.items()}
+    return _Ready(
+        text=str(compiled),
+        names=tuple(compiled.positiontup) if compiled.positional else None,
+        constants={name: bind.value for name, bind in binds.items() if not bind.required},
+        converts={
+            name: bind.type.dialect_impl(dialect).bind_processor(dialect)
+            for name, bind in binds.items()
+        },
+        returns=statement.is_select or bool(compiled.effective_returning),
+    )
+
+
+def _wrapped(error: Exception, connection: Connection, raw: Any) -> BaseException:
+    """Return the error as SQLAlchemy raises it; a connection that is lost is given up."""
+    dialect = connection.dialect
+    lost = dialect.is_disconnect(error, raw, None)  # type: ignore[arg-type]  # the driver's error
+    if lost:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        None,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=dialect,
+    )
