@@ -41,7 +41,7 @@ class SystemChance:
 
     def reference(self, tenant: str, prefix: str, *what: object) -> str:  # noqa: ARG002
         """Return `prefix` and 50 random bits."""
-        return prefix + "".join(secrets.choice(ALPHABET) for _ in range(REFERENCE_LENGTH))
+        return prefix + _written(secrets.randbits(5 * REFERENCE_LENGTH))
 
     def jitter(self, share: float) -> float:
         """Return a random share."""
@@ -63,9 +63,7 @@ class SeededChance:
     def reference(self, tenant: str, prefix: str, *what: object) -> str:
         """Return `prefix` and the tenant's ten characters for `what`."""
         bits = self._bits(tenant, 5 * REFERENCE_LENGTH, "reference", *what)
-        return prefix + "".join(
-            ALPHABET[bits >> 5 * place & 31] for place in range(REFERENCE_LENGTH)
-        )
+        return prefix + _written(bits)
 
     def jitter(self, share: float) -> float:
         """Return the next number of a sequence of its own."""
@@ -81,3 +79,8 @@ class SeededChance:
     def _source(self, tenant: str) -> random.Random:
         # A string seed is hashed by value: the same in every process.
         return self._sources.setdefault(tenant, random.Random(f"{self._seed}/{tenant}"))  # noqa: S311
+
+
+def _written(bits: int) -> str:
+    """Write a number of 50 bits in Crockford's base 32, its lowest digit first."""
+    return "".join([ALPHABET[bits >> 5 * place & 31] for place in range(REFERENCE_LENGTH)])

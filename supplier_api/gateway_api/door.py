@@ -5,21 +5,30 @@ answered in `errors`.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, TypedDict
 
 from flask import Response, g, request
 from marshmallow import Schema
 
 from supplier_api.desk.model import Answer, Caller
 from supplier_api.gateway_api.parts import Desk, parts
-from supplier_api.gateway_api.reading import read, well_formed_headers
+from supplier_api.gateway_api.reading import Headers, read, well_formed_headers
 from supplier_api.observability import bind, get_logger
 from supplier_api.web import empty, json_response
 
 log = get_logger(__name__)
 
 Ask = Callable[[Desk, Caller, dict[str, Any]], Answer]
+
+
+class Ids(TypedDict, total=False):
+    """What a line in the log is found by."""
+
+    request_id: str
+    conversation_id: str
+    tenant: str
+    gateway_id: int | None
 
 
 class SwitchedOff(Exception):
@@ -42,7 +51,7 @@ def serve(operation: str, schema: Schema, ask: Ask) -> Response:
         raise SwitchedOff(operation)
     asked = read(request, schema, here.server.max_body, scenarios=here.scenarios)
     g.gateway_id = asked.document.get("id")
-    headers = asked.headers
+    g.headers = headers = asked.headers
     caller = Caller(
         headers.tenant, headers.request_id, headers.conversation_id, g.entered, asked.choice
     )
@@ -52,15 +61,7 @@ def serve(operation: str, schema: Schema, ask: Ask) -> Response:
 
 def bind_request() -> AbstractContextManager[None]:
     """Put what is known of the current request's ids on the lines logged inside the block."""
-    headers = well_formed_headers(request)
-    if headers is None:
-        return nullcontext()
-    return bind(
-        request_id=headers.request_id,
-        conversation_id=headers.conversation_id,
-        tenant=headers.tenant,
-        gateway_id=g.get("gateway_id"),
-    )
+    return bind(**_ids())
 
 
 def log_answer(response: Response) -> Response:
@@ -68,15 +69,28 @@ def log_answer(response: Response) -> Response:
     if "operation" in g:
         here = parts()
         seconds = here.machine.monotonic() - g.entered
-        with bind_request():
-            log.info(
-                "answered",
-                operation=g.operation,
-                status=response.status_code,
-                milliseconds=round(seconds * 1000, 1),
-                late=seconds > here.server.answer_budget,
-            )
+        log.info(
+            "answered",
+            **_ids(),
+            operation=g.operation,
+            status=response.status_code,
+            milliseconds=round(seconds * 1000, 1),
+            late=seconds > here.server.answer_budget,
+        )
     return response
+
+
+def _ids() -> Ids:
+    """Return the ids of the current request by which its lines can be found, if they are good."""
+    headers: Headers | None = g.get("headers") or well_formed_headers(request)
+    if headers is None:
+        return {}
+    return {
+        "request_id": headers.request_id,
+        "conversation_id": headers.conversation_id,
+        "tenant": headers.tenant,
+        "gateway_id": g.get("gateway_id"),
+    }
 
 
 def respond(answer: Answer) -> Response:

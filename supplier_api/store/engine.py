@@ -42,6 +42,11 @@ class Store:
         self.url = make_url(url)
         self.dialect = self.url.get_backend_name()
         self.engine = _engine(url, pool_size)
+        # On SQLite, readers have connections of their own: to switch one between the two (PRAGMA
+        # query_only) makes it forget every statement that it has compiled.
+        self._readers = self.engine
+        if self.dialect == "sqlite":
+            self._readers = _engine(url, pool_size, reading=True)
         # Writers of this process wait for each other instead of polling the file's lock.
         self._grouped = (
             GroupedWriter(self._transaction, machine, self._wait)
@@ -82,12 +87,10 @@ class Store:
     def read(self, work: Callable[[UnitOfWork], T]) -> T:
         """Run `work` on one consistent view of the database; it must not write."""
         try:
-            with self.engine.connect() as connection:
-                reading = connection.execution_options(supplier_api_reading=True)
-                with reading.begin():
-                    if self.dialect == "postgresql":
-                        reading.exec_driver_sql(f"SET LOCAL lock_timeout={READ_WAIT_MS}")
-                    return work(UnitOfWork(reading, self.dialect))
+            with self._readers.connect() as connection, connection.begin():
+                if self.dialect == "postgresql":
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout={READ_WAIT_MS}")
+                return work(UnitOfWork(connection, self.dialect))
         except (DBAPIError, PoolTimeout) as error:
             raise told(error) from error
 
@@ -101,6 +104,7 @@ class Store:
             end()
         if self._notifier:
             self._notifier.stop()
+        self._readers.dispose()
         self.engine.dispose()
 
     def _write_alone(
@@ -142,7 +146,8 @@ class Store:
                 yield connection
 
 
-def _engine(url: str, pool_size: int) -> Engine:
+def _engine(url: str, pool_size: int, *, reading: bool = False) -> Engine:
+    """Make an engine; on SQLite it is for writers, or only for readers."""
     options: dict[str, Any] = {
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
@@ -160,8 +165,10 @@ def _engine(url: str, pool_size: int) -> Engine:
     engine = create_engine(
         url, connect_args={"isolation_level": None, "check_same_thread": False}, **options
     )
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "connect", _prepare_reader if reading else _prepare_writer)
+    # The write lock at once: a later upgrade from a read could only fail.
+    begin = "BEGIN" if reading else "BEGIN IMMEDIATE"
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin) and None)
     return engine
 
 
@@ -171,7 +178,7 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
     connection.autocommit = False
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_writer(connection: Any, _record: object) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
@@ -182,13 +189,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    raw: Any = connection.connection.dbapi_connection
-    if connection.get_execution_options().get("supplier_api_reading"):
-        raw.execute(f"PRAGMA busy_timeout={READ_WAIT_MS}")
-        raw.execute("PRAGMA query_only=ON")
-        connection.exec_driver_sql("BEGIN")
-    else:
-        raw.execute("PRAGMA query_only=OFF")
-        # The write lock at once: a later upgrade from a read could only fail.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _prepare_reader(connection: Any, record: object) -> None:
+    _prepare_writer(connection, record)
+    connection.execute(f"PRAGMA busy_timeout={READ_WAIT_MS}")
+    connection.execute("PRAGMA query_only=ON")

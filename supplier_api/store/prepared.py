@@ -49,24 +49,27 @@ def named(*columns: str) -> dict[str, BindParameter[Any]]:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A statement as a driver takes it; `names` is the order of its values, or None by name."""
+    """A statement as a driver takes it: with its values in order, or by name."""
 
     text: str
-    names: tuple[str, ...] | None
+    values: tuple[tuple[str, Convert], ...]
+    in_order: bool
     constants: Mapping[str, Any]
-    converts: Mapping[str, Convert]
     returns: bool
 
-    def arguments(self, values: Mapping[str, Any]) -> Any:
+    def arguments(self, given: Mapping[str, Any]) -> Any:
         """Return the values, each converted by the type of its column."""
-        given = {**self.constants, **values}
-        converted = {
+        if self.constants:
+            given = {**self.constants, **given}
+        if self.in_order:
+            return [
+                given[name] if convert is None else convert(given[name])
+                for name, convert in self.values
+            ]
+        return {
             name: given[name] if convert is None else convert(given[name])
-            for name, convert in self.converts.items()
+            for name, convert in self.values
         }
-        if self.names is None:
-            return converted
-        return [converted[name] for name in self.names]
 
 
 def _ready(statement: Executable, dialect: Dialect) -> _Ready:
@@ -74,12 +77,12 @@ def _ready(statement: Executable, dialect: Dialect) -> _Ready:
     binds = {name: bind for bind, name in compiled.bind_names.items()}
     return _Ready(
         text=str(compiled),
-        names=tuple(compiled.positiontup) if compiled.positional else None,
+        values=tuple(
+            (name, binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+            for name in (compiled.positiontup if compiled.positional else binds)
+        ),
+        in_order=compiled.positional,
         constants={name: bind.value for name, bind in binds.items() if not bind.required},
-        converts={
-            name: bind.type.dialect_impl(dialect).bind_processor(dialect)
-            for name, bind in binds.items()
-        },
         returns=statement.is_select or bool(compiled.effective_returning),
     )
 

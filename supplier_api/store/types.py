@@ -29,7 +29,8 @@ class Instant(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("an instant must be aware")
         if dialect.name == "sqlite":
-            return value.astimezone(UTC).isoformat(timespec="microseconds")
+            in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+            return in_utc.isoformat(timespec="microseconds")
         return value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
