@@ -32,7 +32,8 @@ from supplier_api.store.tables import (
 _t = service_problem.c
 _ADD = Prepared(
     insert(service_problem)
-    .values(named(*(column.name for column in _t if column is not _t.id)))
+    # Nothing of a new problem has been taken away by retention.
+    .values(named(*(each.name for each in _t if each not in {_t.id, _t.thinned})))
     .returning(_t.id)
 )
 
