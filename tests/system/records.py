@@ -27,8 +27,8 @@ def kci_states(installation: Installation, problem: int) -> list[str]:
     """Return what has become of each KCI of the problem with the gateway's id `problem`."""
     query = (
         select(tables.message.c.state)
-        .join(tables.lane)
-        .join(tables.service_problem)
+        .join(tables.lane, tables.lane.c.id == tables.message.c.lane_id)
+        .join(tables.service_problem, tables.service_problem.c.id == tables.lane.c.problem_id)
         .where(tables.lane.c.destination == "gateway")
         .where(tables.service_problem.c.gateway_id == problem)
         .order_by(tables.message.c.number)

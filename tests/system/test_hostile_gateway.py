@@ -67,6 +67,8 @@ def test_troubled_problems_are_patient_and_nobody_waits_for_them(
         BACKOFFICE__PACE=0.01,
         DELIVERY__RETRY_WAITS=json.dumps(WAITS),
         DELIVERY__THREADS=THREADS,
+        # More than fail: before the others come, nothing but trouble might be seen.
+        DELIVERY__BREAKER__LANES=len(TROUBLED) + 2,
         GATEWAY__DEADLINE=1,
     )
     installation.start("serve", "worker")

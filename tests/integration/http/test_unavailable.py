@@ -99,4 +99,5 @@ def test_ready_says_whether_the_database_can_be_worked_with(supplier: Supplier) 
     assert ready.get_json() == {
         "status": "ready",
         "contract": {"supplierApi": "1.15", "supplierUpdatesApi": "1.8"},
+        "delivery": [],
     }
