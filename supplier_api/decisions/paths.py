@@ -11,6 +11,7 @@ from supplier_api.problems.personal import PERSONAL_FIELDS, PLACEHOLDER, masked
 
 Path: TypeAlias = tuple[str, ...]
 
+_SIMPLE = frozenset({str, int, bool})
 _BY_NAME = "characteristicsByName"
 _PERSONAL = PERSONAL_FIELDS | {_BY_NAME}
 
@@ -64,6 +65,8 @@ class Reading:
             return None
         if self.personal:
             return PLACEHOLDER
+        if type(found) in _SIMPLE:
+            return found
         if self.path == ("request",):
             return masked({name: value for name, value in found.items() if name != _BY_NAME})
         return _plain(found)

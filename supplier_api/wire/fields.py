@@ -2,6 +2,7 @@
 
 Each knows its JSON type (else a Structural message: 400), its constraint (else a plain message:
 422) and how it is described in OpenAPI, so that the check and the documentation cannot differ.
+`take` checks a value without marshmallow's detours, and only says that something is wrong with it.
 """
 
 import re
@@ -23,6 +24,7 @@ from supplier_api.problems.limits import (
     TEXT_MAX,
 )
 from supplier_api.wire.errors import WHOLE, Structural
+from supplier_api.wire.loading import is_plain, take
 
 _REFERENCE = re.compile(REFERENCE_PATTERN)
 _DATE_TIME = re.compile(
@@ -54,11 +56,17 @@ def _options(
 class _String(fields.String):
     """A JSON string, taken as it is, with a constraint of its kind."""
 
-    def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> str:
+    plain = True
+
+    def take(self, value: Any) -> str:
+        """Return the value; raises ValidationError if it is none of this kind."""
         if not isinstance(value, str):
             raise self.make_error("invalid")
         self._constrain(value)
         return value
+
+    def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> str:
+        return self.take(value)
 
     def _constrain(self, value: str) -> None:
         """Raise ValidationError if `value` is none of this kind."""
@@ -183,12 +191,18 @@ class Uuid(_String):
 class Id(fields.Integer):
     """A whole number from 1 to 2^63-1. 23467.0 is 23467, too."""
 
+    plain = True
+
     def __init__(self, description: str, example: int, *, required: bool = False) -> None:
         """Describe what the number names or counts."""
         limits = {"type": "number", "multipleOf": 1, "minimum": ID_MIN, "maximum": ID_MAX}
         super().__init__(**_options("a number", description, example, required=required, **limits))
 
     def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> int:
+        return self.take(value)
+
+    def take(self, value: Any) -> int:
+        """Return the value; raises ValidationError if it is none of this kind."""
         if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
             raise self.make_error("invalid")
         # The range comes first: a Decimal such as 1e999999999 must never become an int.
@@ -199,6 +213,8 @@ class Id(fields.Integer):
 
 class Number(fields.Float):
     """A number from `minimum` to `maximum`."""
+
+    plain = True
 
     def __init__(
         self,
@@ -216,6 +232,10 @@ class Number(fields.Float):
         self.maximum = maximum
 
     def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> float:
+        return self.take(value)
+
+    def take(self, value: Any) -> float:
+        """Return the value; raises ValidationError if it is none of this kind."""
         if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
             raise self.make_error("invalid")
         # The range comes first: a Decimal such as 1e999999999 is more than a float can be.
@@ -227,11 +247,17 @@ class Number(fields.Float):
 class Flag(fields.Boolean):
     """true or false, and nothing that only looks like it."""
 
+    plain = True
+
     def __init__(self, description: str, *, example: bool) -> None:
         """Describe what is true or false."""
         super().__init__(**_options("true or false", description, example))
 
     def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> bool:
+        return self.take(value)
+
+    def take(self, value: Any) -> bool:
+        """Return the value; raises ValidationError if it is none of this kind."""
         if not isinstance(value, bool):
             raise self.make_error("invalid")
         return value
@@ -243,6 +269,15 @@ class Object(fields.Nested):
     def __init__(self, schema: Schema, description: str, *, required: bool = False) -> None:
         """Describe what the object is."""
         super().__init__(schema, **_options("an object", description, required=required))
+
+    @property
+    def plain(self) -> bool:
+        """Tell whether `take` checks all that there is to check."""
+        return is_plain(self.schema)
+
+    def take(self, value: Any) -> dict[str, Any]:
+        """Return the object's fields; raises ValidationError if anything is wrong with them."""
+        return take(self.schema, value)
 
 
 class Items(fields.List[Any]):
@@ -265,6 +300,18 @@ class Items(fields.List[Any]):
         )
         self.minimum = minimum
         self.maximum = maximum
+
+    @property
+    def plain(self) -> bool:
+        """Tell whether `take` checks all that there is to check."""
+        return bool(getattr(self.inner, "plain", False))
+
+    def take(self, value: Any) -> list[Any]:
+        """Return the items; raises ValidationError if anything is wrong with them."""
+        if not isinstance(value, list) or self._wrong_count(len(value)):
+            raise self.make_error("invalid")
+        kind: Any = self.inner
+        return [kind.take(item) for item in value]
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any

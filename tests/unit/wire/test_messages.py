@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from marshmallow import Schema
+from marshmallow import Schema, ValidationError
 
 from supplier_api.problems.codes import CancellationReason, ProblemType
 from supplier_api.problems.limits import ID_MAX
 from supplier_api.wire import Invalid, Malformed, MessageError, load, messages, read_json
+from supplier_api.wire.fields import Items, Object
+from supplier_api.wire.loading import is_plain, take
 from tests.samples import (
     amendment_request,
     cancellation_request,
@@ -368,3 +370,34 @@ def test_no_message_repeats_a_value() -> None:
     with pytest.raises(Invalid) as caught_again:
         load(messages.SERVICE_PROBLEM_REQUEST, document)
     assert marker not in str(caught_again.value)
+
+
+@pytest.mark.parametrize(("schema", "document"), REQUESTS + ANSWERS)
+def test_the_quick_way_takes_what_marshmallow_takes(
+    schema: Schema, document: dict[str, Any]
+) -> None:
+    assert load(schema, document) == schema.load(document)
+
+
+def test_a_schema_with_a_check_of_its_own_does_not_take_the_quick_way() -> None:
+    assert is_plain(messages.AMENDMENT)
+    assert not is_plain(messages.AMENDMENT_REQUEST)
+    around = messages.make("Around", {"inner": Object(messages.AMENDMENT_REQUEST, "Checked")})
+    assert not is_plain(around)
+    assert not is_plain(messages.make("Listed", {"all": Items(Object(around, "Within"), "All")}))
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists), st.data())
+@patient
+def test_the_quick_way_refuses_whatever_marshmallow_refuses(
+    wrong: Any, data: st.DataObject
+) -> None:
+    name = data.draw(st.sampled_from(sorted(problem_request())))
+    document = problem_request(**{name: wrong})
+    try:
+        expected = messages.SERVICE_PROBLEM_REQUEST.load(document)
+    except ValidationError:
+        with pytest.raises(ValidationError):
+            take(messages.SERVICE_PROBLEM_REQUEST, document)
+    else:
+        assert take(messages.SERVICE_PROBLEM_REQUEST, document) == expected
