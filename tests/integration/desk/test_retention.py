@@ -308,4 +308,4 @@ def test_each_search_goes_by_an_index(on_sqlite: Rig) -> None:
             lines = uow.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
             return "\n".join(line[3] for line in lines)
 
-        assert f"INDEX {index} " in on_sqlite.store.read(plan)
+        assert f"INDEX {index} " in on_sqlite.store.write(plan)
