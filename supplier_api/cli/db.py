@@ -8,6 +8,8 @@ import click
 
 from supplier_api import app as parts
 from supplier_api.cli.database import sqlite_file
+from supplier_api.cli.looking import looking
+from supplier_api.cli.office import opened_office
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.starting import expected_errors
 from supplier_api.clock import SystemMachineClock
@@ -48,13 +50,9 @@ def upgrade() -> None:
 def retain(dry_run: bool, as_json: bool) -> None:
     """Take away what is older than the settings want it kept, as the workers do every hour."""
     settings = load_settings()
-    with expected_errors():
-        office = parts.build_office(settings)
-        try:
-            retaining = parts.build_retaining(settings, office)
-            counts = retaining.due() if dry_run else retaining.run()
-        finally:
-            office.store.close()
+    with (looking if dry_run else opened_office)(settings) as office:
+        retaining = parts.build_retaining(settings, office)
+        counts = retaining.due() if dry_run else retaining.run()
     if as_json:
         click.echo(json.dumps(counts, indent=2))
         return

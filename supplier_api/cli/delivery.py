@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
-from supplier_api import app as parts
 from supplier_api.cli import Refused
+from supplier_api.cli.looking import looking
+from supplier_api.cli.office import Opened, opened_office
 from supplier_api.cli.operator import operator, with_reason
-from supplier_api.cli.starting import expected_errors
 from supplier_api.desk.pausing import NothingSuchError, Pausing, Wanted, line, plain
 from supplier_api.settings import load_settings
 
@@ -65,7 +65,7 @@ def resume(destination: str | None, tenant: str | None, problem: str | None, rea
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_pauses(as_json: bool) -> None:
     """Show what holds delivery up: operators, the breaker, or what a destination asked for."""
-    with _pausing() as pausing:
+    with _pausing(looking) as pausing:
         active, now = pausing.active(), pausing.now()
     if as_json:
         click.echo(json.dumps([plain(each, now) for each in active], indent=2))
@@ -75,13 +75,10 @@ def list_pauses(as_json: bool) -> None:
 
 
 @contextmanager
-def _pausing() -> Iterator[Pausing]:
+def _pausing(opened: Opened = opened_office) -> Iterator[Pausing]:
     settings = load_settings()
-    with expected_errors():
-        office = parts.build_office(settings)
+    with opened(settings) as office:
         try:
             yield Pausing(office, timedelta(seconds=settings.delivery.spread))
         except NothingSuchError as error:
             raise Refused(str(error), error.known) from None
-        finally:
-            office.store.close()

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import click
 
-from supplier_api import app as parts
 from supplier_api.cli import Refused
+from supplier_api.cli.looking import looking
+from supplier_api.cli.office import opened_office
 from supplier_api.cli.operator import operator, with_reason
-from supplier_api.cli.starting import expected_errors
 from supplier_api.clock import to_wire
 from supplier_api.desk.maintenance import Maintenance
 from supplier_api.settings import load_settings
@@ -50,8 +50,8 @@ def off(reason: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show(as_json: bool) -> None:
     """Say whether it is on, since when and why, and how many decisions are put off."""
-    with _maintenance() as here:
-        shown = here.show()
+    with looking(load_settings()) as office:
+        shown = Maintenance(office).show()
     switch = shown.switch
     if as_json:
         document = {
@@ -72,9 +72,5 @@ def show(as_json: bool) -> None:
 
 @contextmanager
 def _maintenance() -> Iterator[Maintenance]:
-    with expected_errors():
-        office = parts.build_office(load_settings())
-        try:
-            yield Maintenance(office)
-        finally:
-            office.store.close()
+    with opened_office(load_settings()) as office:
+        yield Maintenance(office)

@@ -1,12 +1,14 @@
 """The desk's office for a command that changes something and ends soon."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from supplier_api import app as parts
 from supplier_api.cli.looking import looking
 from supplier_api.desk.model import Office
 from supplier_api.settings import Settings
+
+Opened = Callable[[Settings], AbstractContextManager[Office]]
 
 
 @contextmanager
