@@ -59,9 +59,9 @@ def own_server(settings: Sequence[str] = LASTING) -> Iterator[Server]:
         folder = Path(name)
         user = _owner(folder)
         data = folder / "data"
-        _call(
-            [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"], user
-        )
+        # The same wherever it runs, whatever the locale is there.
+        made = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+        _call([str(programs / "initdb"), "-D", str(data), *made], user)
         options = ["listen_addresses=", f"unix_socket_directories={folder}", *settings]
         flags = " ".join(f"-c '{option}'" for option in options)
         log, program = str(folder / "log"), str(programs / "pg_ctl")
@@ -74,9 +74,12 @@ def own_server(settings: Sequence[str] = LASTING) -> Iterator[Server]:
 
 
 @contextmanager
-def database(server_url: str, name: str) -> Iterator[str]:
-    """Yield the URL of an empty database, as SQLAlchemy takes it; drop it afterwards."""
-    _tell(server_url, f'CREATE DATABASE "{name}"')
+def database(server_url: str, name: str, options: str = "") -> Iterator[str]:
+    """Yield the URL of an empty database, as SQLAlchemy takes it; drop it afterwards.
+
+    `options` are those of CREATE DATABASE.
+    """
+    _tell(server_url, f'CREATE DATABASE "{name}" {options}')
     try:
         head, _, tail = server_url.partition("?")
         url = head.rpartition("/")[0] + f"/{name}" + (f"?{tail}" if tail else "")

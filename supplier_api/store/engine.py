@@ -157,8 +157,8 @@ def _engine(url: str, pool_size: int, *, reading: bool = False) -> Engine:
     }
     if make_url(url).get_backend_name() != "sqlite":
         # A connection that died while it lay in the pool is replaced before use.
-        patience = {"connect_timeout": CONNECT_SECONDS}
-        engine = create_engine(url, pool_pre_ping=True, connect_args=patience, **options)
+        given = {"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"}
+        engine = create_engine(url, pool_pre_ping=True, connect_args=given, **options)
         event.listen(engine, "connect", _prepare_postgresql)
         return engine
     # isolation_level None: transactions begin where this file says so, not where sqlite3 guesses.

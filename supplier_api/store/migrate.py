@@ -60,7 +60,7 @@ def upgrade(url: str) -> tuple[str | None, str]:
     beside the writers, so that a running system is never stopped for long. Raises StoreBusy
     when it could not get through.
     """
-    engine = create_engine(url, poolclass=NullPool)
+    engine = _engine(url)
     try:
         before = _read(engine)
         if before is not None and int(before) >= int(head()):
@@ -74,6 +74,13 @@ def upgrade(url: str) -> tuple[str | None, str]:
         engine.dispose()
 
 
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() == "sqlite":
+        return create_engine(url, poolclass=NullPool)
+    # Or one could not even ask a database without an encoding which one it has.
+    return create_engine(url, poolclass=NullPool, connect_args={"client_encoding": "utf8"})
+
+
 def _read(engine: Engine) -> str | None:
     file = _file(engine)
     if file and not file.exists():
@@ -81,11 +88,22 @@ def _read(engine: Engine) -> str | None:
         return None
     try:
         with engine.connect() as connection:
+            _require_utf8(connection)
             return current(connection)
     except OperationalError as error:
         raise StoreUnavailable(f"the database cannot be reached: {error.orig}") from error
     except DBAPIError as error:
         raise StoreUnavailable(f"the database cannot be used: {error.orig}") from error
+
+
+def _require_utf8(connection: Connection) -> None:
+    """Refuse a database that counts bytes where the contract counts characters."""
+    if connection.dialect.name == "sqlite":
+        return
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        expected = "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+        raise StoreUnavailable(f"the database's encoding is {encoding}; expected UTF8: {expected}")
 
 
 def _file(engine: Engine) -> Path | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from alembic import command, op
@@ -30,6 +31,7 @@ from sqlalchemy import (
 
 from supplier_api.store import SchemaTooOld, StoreBusy, StoreUnavailable, locks, migrate, tables
 from supplier_api.store.types import Instant
+from tests import postgresql
 
 MIGRATIONS = Path(migrate.__file__).with_name("migrations")
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -124,6 +126,17 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
         migrate.upgrade(useless)
     with connected(useless) as engine, pytest.raises(StoreUnavailable):
         migrate.require(engine)
+
+
+def test_a_database_that_counts_bytes_is_refused_with_what_is_expected(
+    postgresql_server: str,
+) -> None:
+    options = "ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+    with (
+        postgresql.database(postgresql_server, f"bytes_{uuid4().hex}", options) as url,
+        pytest.raises(StoreUnavailable, match="encoding is SQL_ASCII; expected UTF8"),
+    ):
+        migrate.upgrade(url)
 
 
 def test_a_folder_is_made_by_the_upgrade_alone(tmp_path: Path) -> None:
