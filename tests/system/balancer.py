@@ -6,7 +6,7 @@ from itertools import count, cycle
 
 import orjson
 
-from tests.system.courses import INSTANT, kind_of
+from tests.system.courses import INSTANT, UNKNOWN, kind_of
 from tests.system.installation import Installation
 from tests.system.promises import AMENDED, CANCELLED, Answered
 from tests.system.proxying import NO_ANSWER, Broken, Call, Proxy, Reply, pass_on
@@ -17,7 +17,8 @@ PROBLEMS = "/service-problems"
 AMENDMENTS = "/service-problem-amendments"
 CANCELLATIONS = "/service-problem-cancellations"
 CHANGES = {AMENDMENTS: AMENDED, CANCELLATIONS: CANCELLED}
-ONE_ANSWER, ALL_ANSWERS = 6.0, 8.0  # seconds
+# Seconds; a call is repeated even when the gateway waits no longer, as it does for ten.
+ONE_ANSWER, ALL_ANSWERS = 6.0, 60.0
 AGAIN_AFTER = 0.1  # seconds
 INSISTED = 0.8  # the share of calls that are repeated; of the others the gateway gets no answer
 SLOW = 9.0  # seconds by which the gateway may learn late of an answer; it waits for ten
@@ -39,6 +40,7 @@ class Balancer:
         self.outcomes: dict[tuple[str, str], int | None] = {}
         # The problems whose web process was killed.
         self.struck: list[int] = []
+        self._struck: set[str] = set()
         self.traps = Traps()
         # The web processes that are being replaced.
         self.down: set[str] = set()
@@ -64,7 +66,7 @@ class Balancer:
         kind = kind_of(call.conversation)
         if kind is None:
             return reply or Broken.RESET
-        if kind is INSTANT and call.path == PROBLEMS and reply:
+        if kind in {INSTANT, UNKNOWN} and call.path == PROBLEMS and reply:
             self._record.wait_for(lambda: call.conversation in self._record.early, SLOW)
         self.outcomes[call.conversation, call.path] = reply.status if reply else None
         self._record.note(f"{call.path} {reply.status}" if reply else GIVEN_UP)
@@ -82,6 +84,7 @@ class Balancer:
                 if tries > 1:
                     self._record.note(REPEATED)
                 return reply
+            insists = insists or call.conversation in self._struck
             if not insists or time.monotonic() > ends:
                 return None
             threading.Event().wait(AGAIN_AFTER)
@@ -104,6 +107,7 @@ class Balancer:
             self.down.add(web)
             self._installation.strike(web)
             self.struck.append(problem)
+            self._struck.add(call.conversation)
             self._record.note(KILL)
             return None
         return reply

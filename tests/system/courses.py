@@ -47,13 +47,17 @@ CANCELLED = _kind(
     steps=4,
     delay=0,
 )
-# The back office needs no time at all, and the gateway is slow to learn of our answer. Half of them
-# it keeps unknown until then; of the others it keeps the KCIs.
-INSTANT = _kind("instant", 0.1, SUCCESSFUL, PLAIN_COURSE, also=ALSO, delay=0)
+# The back office needs no time at all, and the gateway is slow to learn of our answer: what comes
+# before, it keeps.
+INSTANT = _kind("instant", 0.05, SUCCESSFUL, PLAIN_COURSE, also=ALSO, delay=0)
+# Likewise, but until then the gateway does not know the problem.
+UNKNOWN = _kind("unknown", 0.05, SUCCESSFUL, PLAIN_COURSE, also=ALSO, delay=0)
 # Nobody knows any more that its last KCI is due.
 FORGOTTEN = _kind("forgotten", 0.002, SUCCESSFUL, PLAIN_COURSE, also=ALSO, delay=0)
 LEAST = 4  # problems of each kind
-KINDS = {kind.name: kind for kind in (PLAIN, HELD_UP, AMENDED, CANCELLED, INSTANT, FORGOTTEN)}
+KINDS = {
+    kind.name: kind for kind in (PLAIN, HELD_UP, AMENDED, CANCELLED, INSTANT, UNKNOWN, FORGOTTEN)
+}
 
 
 def plan(problems: int, chance: random.Random) -> list[str]:

@@ -7,10 +7,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import cycle
 
 import orjson
 
-from tests.system.courses import CANCELLED, FORGOTTEN, INSTANT, kind_of, serial
+from tests.system.courses import CANCELLED, FORGOTTEN, INSTANT, UNKNOWN, kind_of
 from tests.system.gateway import Arrival, arrival
 from tests.system.installation import Installation
 from tests.system.proxying import NO_ANSWER, Broken, Call, Proxy, Reply, Road
@@ -56,6 +57,7 @@ class HostileRoad:
         self._seed = seed
         self._is_answered = is_answered
         self._lock = threading.Lock()
+        self._faults = cycle(FAULTS)
         self._attempts: Counter[str] = Counter()
         self._let_go: set[str] = set()
         self.held_back: set[str] = set()
@@ -115,7 +117,7 @@ class HostileRoad:
         if planted:
             return planted
         troubled = attempt <= ATTEMPTS and chance.random() < TROUBLED
-        fault = chance.choice(FAULTS) if troubled else None
+        fault = self._next_fault() if troubled else None
         if fault in BEFORE:
             return self._answer(fault, kci, BEFORE[fault])
         reply = self._passed_on(call)
@@ -126,6 +128,11 @@ class HostileRoad:
             return reply
         return self._after(worker, kci, fault) or reply
 
+    def _next_fault(self) -> str:
+        """Return the next kind of trouble: they take turns, so that none is left out."""
+        with self._lock:
+            return next(self._faults)
+
     def _planted(
         self, conversation: str, kci: Arrival, chance: random.Random
     ) -> Reply | Broken | None:
@@ -135,10 +142,11 @@ class HostileRoad:
             return self._answer(ALREADY, kci, known, 409) if known else None
         if self._is_held_back(conversation, kci):
             return self._answer(HELD_BACK, kci, Reply(503))
-        if kind_of(conversation) is not INSTANT or self._is_answered(conversation):
+        kind = kind_of(conversation)
+        if kind not in {INSTANT, UNKNOWN} or self._is_answered(conversation):
             return None
         self._record.came_early(conversation)
-        if serial(conversation) % 2:
+        if kind is UNKNOWN:
             return self._answer(NOT_FOUND, kci, _not_found())
         self._record.note(EARLY)
         return None
