@@ -1,7 +1,10 @@
 """Databases that are ready for use."""
 
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
 from supplier_api.clock import ManualMachineClock
-from supplier_api.store import Store, migrate
+from supplier_api.store import Store, migrate, tables
 from supplier_api.store.signing_keys import SigningKey
 from tests.keys import signing_key
 
@@ -15,3 +18,27 @@ def upgrade(url: str) -> None:
     first = SigningKey(key.kid, key.private_pem, clock.now())
     store.write(lambda uow: uow.signing_keys.add_first(first))
     store.close()
+
+
+def empty(url: str) -> None:
+    """Delete every row but the signing key, and count row ids from 1 again."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Ten times as fast as TRUNCATE, where there are few rows.
+            connection.execute(text(f"{_DELETE}; {_COUNT_ANEW}"))
+        else:
+            for table in _EMPTIED:
+                connection.execute(table.delete())
+    engine.dispose()
+
+
+_EMPTIED = [
+    table for table in reversed(tables.metadata.sorted_tables) if table is not tables.signing_key
+]
+_DELETE = "; ".join(f"DELETE FROM {table.name}" for table in _EMPTIED)
+_COUNT_ANEW = "; ".join(
+    f"SELECT setval('{table.name}_id_seq', 1, false)"
+    for table in _EMPTIED
+    if "id" in table.c and table is not tables.stamp
+)

@@ -7,16 +7,14 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine, text
 
 from supplier_api.app import Clocks, create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.settings import Settings, load_settings
-from supplier_api.store import tables
 from tests import postgresql
 from tests.logs import Lines, logging_to
 from tests.supplier import COMMITTED, DEFERRED, Supplier, manual_clocks
-from tests.upgraded import upgrade
+from tests.upgraded import empty, upgrade
 
 JOURNAL_PATIENCE = 20.0  # seconds of real time, for what takes a moment
 CONFIG = Path(__file__).parents[2] / "config"
@@ -54,7 +52,7 @@ def sqlite_file(upgraded_sqlite: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def emptied_postgresql(upgraded_postgresql: str) -> str:
     """Return the URL of an empty, upgraded PostgreSQL database."""
-    _empty(upgraded_postgresql)
+    empty(upgraded_postgresql)
     return upgraded_postgresql
 
 
@@ -125,20 +123,6 @@ def supplier(
 # -- for the rooms with many tests: applications that stand for the session, emptied for each test
 
 
-def _empty(url: str) -> None:
-    """Delete every row but the signing key."""
-    emptied = [table for table in tables.metadata.sorted_tables if table is not tables.signing_key]
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            names = ", ".join(table.name for table in emptied)
-            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
-        else:
-            for table in reversed(emptied):
-                connection.execute(table.delete())
-    engine.dispose()
-
-
 @pytest.fixture(scope="session")
 def standing_sqlite(upgraded_sqlite: Path) -> Path:
     """Return an SQLite file for the session."""
@@ -151,7 +135,7 @@ def standing_sqlite(upgraded_sqlite: Path) -> Path:
 def emptied_sqlite(standing_sqlite: Path) -> str:
     """Return the URL of the session's SQLite file, emptied."""
     url = f"sqlite:///{standing_sqlite}"
-    _empty(url)
+    empty(url)
     return url
 
 
