@@ -11,15 +11,18 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from scripts.benchmarks import chain, creates, databases, kcis
+from scripts.benchmarks import chain, creates, databases, kcis, soak, start, table_size
 from scripts.benchmarks.common import ROOT, Options, Section, machine
 
 PAGE = ROOT / "docs" / "performance.md"
 # In the order of the page.
 MEASUREMENTS: Mapping[str, Callable[[Options], Section]] = {
     "creates": creates.measure,
+    "table_size": table_size.measure,
+    "soak": soak.measure,
     "kcis": kcis.measure,
     "databases": databases.measure,
+    "start": start.measure,
     "chain": chain.measure,
 }
 HEAD = """# Performance

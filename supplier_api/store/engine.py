@@ -154,6 +154,8 @@ def _engine(url: str, pool_size: int, *, reading: bool = False) -> Engine:
         "pool_size": pool_size,
         "max_overflow": pool_size,
         "pool_timeout": CONNECT_SECONDS,
+        # The one that was used last knows the statements, and on SQLite the pages.
+        "pool_use_lifo": True,
     }
     if make_url(url).get_backend_name() != "sqlite":
         # A connection that died while it lay in the pool is replaced before use.

@@ -30,16 +30,24 @@ class Prepared:
 
         Raises SQLAlchemy's DBAPIError, as `connection.execute` does.
         """
-        dialect = connection.dialect
-        ready = self._ready.get(dialect.name)
-        if ready is None:
-            ready = self._ready[dialect.name] = _ready(self._statement, dialect)
+        ready = self._for(connection.dialect)
         raw: Any = connection.connection.dbapi_connection
         try:
             cursor = raw.execute(ready.text, ready.arguments(values))
             return cursor.fetchall() if ready.returns else []
-        except dialect.loaded_dbapi.Error as error:
+        except connection.dialect.loaded_dbapi.Error as error:
             raise _wrapped(error, connection, raw) from error
+
+    def as_text(self, connection: Connection, values: Mapping[str, Any]) -> tuple[str, Any]:
+        """Return what the driver would be given: the statement and its values."""
+        ready = self._for(connection.dialect)
+        return ready.text, ready.arguments(values)
+
+    def _for(self, dialect: Dialect) -> "_Ready":
+        ready = self._ready.get(dialect.name)
+        if ready is None:
+            ready = self._ready[dialect.name] = _ready(self._statement, dialect)
+        return ready
 
 
 def named(*columns: str) -> dict[str, BindParameter[Any]]:

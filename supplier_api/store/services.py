@@ -35,7 +35,7 @@ _LOCK = Prepared(
     )
 )
 _SERVICE_ID = bindparam("service_id", type_=String)
-_LOOK = Prepared(
+LOOK = Prepared(
     union_all(
         select(_p.id, _p.gateway_id, _p.reference, _p.doubtful).where(
             _p.tenant == bindparam("tenant", type_=String),
@@ -85,7 +85,7 @@ class Services:
 
         With `before`, a problem's row id, of the problems only those that were stored before it.
         """
-        found = _LOOK.run(self._connection, {"tenant": tenant, "service_id": service_id})
+        found = LOOK.run(self._connection, {"tenant": tenant, "service_id": service_id})
         rows = sorted(found, key=itemgetter(0))
         problems = [row for row in rows if row[1] is not None and row[0] < (before or row[0] + 1)]
         doubtful = [reference for _, _, reference, in_doubt in problems if in_doubt]
