@@ -12,6 +12,8 @@ from supplier_api.cli import main
 DOCS = Path(__file__).parents[3] / "docs"
 PAGES = ["onboarding.md", "operations.md"]
 NAMED = re.compile(r"^ +supplier-api (.+)$|`supplier-api ([^`]+)`", re.MULTILINE)
+# As the shell has it: a word may have a # inside.
+REMARK = re.compile(r"\s#")
 # Of which one of several is meant: what stands between bars, in brackets, or dots.
 ONE_OF_MANY = re.compile(r"[|\[\]]|\.\.\.$")
 
@@ -19,7 +21,7 @@ ONE_OF_MANY = re.compile(r"[|\[\]]|\.\.\.$")
 def commands() -> list[str]:
     """Return every command of the pages, without what is said behind it."""
     text = "\n".join((DOCS / page).read_text(encoding="utf-8") for page in PAGES)
-    found = {(block or quoted).partition("#")[0].strip() for block, quoted in NAMED.findall(text)}
+    found = {REMARK.split(block or quoted)[0].strip() for block, quoted in NAMED.findall(text)}
     return sorted(command for command in found if not ONE_OF_MANY.search(command))
 
 
