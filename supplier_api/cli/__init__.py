@@ -6,34 +6,40 @@ Exit codes: 0 done, 1 a finding or a refusal, 2 wrong use.
 import importlib
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from supplier_api.settings import SettingsError
+
+class Lazy(NamedTuple):
+    """A command that is imported when it is run: where it is, and what the list says of it."""
+
+    place: str
+    told: str
+
 
 # In the order in which a newcomer meets them.
 COMMANDS = {
-    "run": "supplier_api.cli.run:run",
-    "serve": "supplier_api.cli.serve:serve",
-    "worker": "supplier_api.cli.worker:worker",
-    "sandbox": "supplier_api.cli.sandbox:sandbox",
-    "status": "supplier_api.cli.status:status",
-    "doctor": "supplier_api.cli.doctor:doctor",
-    "problem": "supplier_api.cli.problem:problem",
-    "kci": "supplier_api.cli.kci:kci",
-    "work-order": "supplier_api.cli.work_order:work_order",
-    "delivery": "supplier_api.cli.delivery:delivery",
-    "rules": "supplier_api.cli.rules:rules",
-    "maintenance": "supplier_api.cli.maintenance:maintenance",
-    "db": "supplier_api.cli.db:db",
-    "token": "supplier_api.cli.token:token",
-    "config": "supplier_api.cli.config:config",
+    "run": Lazy("run:run", "Start the whole chain here, and follow a sample problem."),
+    "serve": Lazy("serve:serve", "Serve the supplier's API until Ctrl-C."),
+    "worker": Lazy("worker:worker", "Deliver messages and run timers until Ctrl-C."),
+    "sandbox": Lazy("sandbox:sandbox", "Serve the sandbox gateway, or be a tenant of it."),
+    "status": Lazy("status:status", "Say how it stands."),
+    "doctor": Lazy("doctor:doctor", "Find what may have been lost, and how to mend it."),
+    "problem": Lazy("problem:problem", "Look at problems, and say what happened to them."),
+    "kci": Lazy("kci:kci", "Look at updates to the gateway, and mend refused ones."),
+    "work-order": Lazy("work_order:work_order", "Look at orders to the back office."),
+    "delivery": Lazy("delivery:delivery", "Hold delivery up, and let it go on."),
+    "rules": Lazy("rules:rules", "Check, test and explain the rule book."),
+    "maintenance": Lazy("maintenance:maintenance", "Take everything, decide nothing meanwhile."),
+    "db": Lazy("db:db", "Look after the database."),
+    "token": Lazy("token:token", "Print a bearer token."),
+    "config": Lazy("config:config", "Look at the settings."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group that imports a sub-command's module only to run it or to print its help."""
+    """A group that imports a sub-command's module only to run it or to print its own help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of the commands, in the order of the table."""
@@ -43,12 +49,21 @@ class LazyGroup(click.Group):
         """Return the command of that name, or None, which click reports with what is close."""
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        module, _, attribute = COMMANDS[cmd_name].place.partition(":")
+        loaded = importlib.import_module(f"supplier_api.cli.{module}")
+        command: click.Command = getattr(loaded, attribute)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands, without a look at any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.told) for name, command in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; wrong settings are its user's affair and are told without a trace."""
+        # Not before: the list of commands needs no settings, and they take a while to import.
+        from supplier_api.settings import SettingsError  # noqa: PLC0415
+
         try:
             return super().invoke(ctx)
         except SettingsError as error:

@@ -118,8 +118,7 @@ class Intake:
         self, uow: UnitOfWork, caller: Caller, document: Mapping[str, Any], outside: Outside
     ) -> Done:
         tenant, service_id = caller.tenant, document["serviceId"]
-        uow.services.lock(tenant, service_id)
-        known = uow.services.look(tenant, service_id)
+        known = uow.services.lock_and_look(tenant, service_id)
         service = outside.facts.service
         incidents = known_incidents(self._office, uow, known.incidents, service_id, service)
         script = None if caller.choice is None else script_of_problem(uow, caller, caller.choice)

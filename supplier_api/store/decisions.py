@@ -129,7 +129,7 @@ class Decisions:
     def answer(self, row_id: int, given: Given) -> None:
         """Complete a claimed record with its answer; the transaction is about to be committed."""
         values = {name: getattr(given, name) for name in _ANSWERED}
-        _ANSWER.run(self._connection, {"row_id": row_id, **values})
+        _ANSWER.send(self._connection, {"row_id": row_id, **values})
 
     def decided(self, row_id: int, made: Mapping[str, Any]) -> None:
         """Put a decision that was made later into a record; the answer stays as it was.

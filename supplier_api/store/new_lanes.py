@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from supplier_api.store.claims import MessageState
 from supplier_api.store.lane_rows import BODY_VERSION
-from supplier_api.store.prepared import Prepared, named
+from supplier_api.store.prepared import Prepared, named, together
 from supplier_api.store.tables import lane, message
 
 
@@ -94,12 +94,13 @@ def open_lanes(
     now: datetime,
 ) -> None:
     """Make a new problem's lanes with what is queued on them; due where there is something."""
-    for new in lanes:
-        of = {"problem_id": problem_id, "destination": new.destination}
-        _ADD_LANE.run(
-            connection,
-            {**of, "tenant": tenant, "due_at": new.due_at(now), "not_before": new.not_before},
-        )
-        for queued in new.messages:
-            values = {name: getattr(queued, name) for name in _MESSAGE}
-            _ADD_MESSAGE.run(connection, {**of, **values, **_QUEUED, "created": now})
+    with together(connection):
+        for new in lanes:
+            of = {"problem_id": problem_id, "destination": new.destination}
+            _ADD_LANE.send(
+                connection,
+                {**of, "tenant": tenant, "due_at": new.due_at(now), "not_before": new.not_before},
+            )
+            for queued in new.messages:
+                values = {name: getattr(queued, name) for name in _MESSAGE}
+                _ADD_MESSAGE.send(connection, {**of, **values, **_QUEUED, "created": now})

@@ -4,7 +4,8 @@ SQLAlchemy takes ten times as long to put a statement together, and to make a re
 SQLite takes to run it. Values are still converted by the types of their columns.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,24 +31,51 @@ class Prepared:
 
         Raises SQLAlchemy's DBAPIError, as `connection.execute` does.
         """
-        ready = self._for(connection.dialect)
-        raw: Any = connection.connection.dbapi_connection
-        try:
-            cursor = raw.execute(ready.text, ready.arguments(values))
-            return cursor.fetchall() if ready.returns else []
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise _wrapped(error, connection, raw) from error
+        return self._execute(connection, values, read=True)
+
+    def send(self, connection: Connection, values: Mapping[str, Any]) -> None:
+        """Run it and leave what it returns unread: within `together`, without waiting for it."""
+        self._execute(connection, values, read=False)
 
     def as_text(self, connection: Connection, values: Mapping[str, Any]) -> tuple[str, Any]:
         """Return what the driver would be given: the statement and its values."""
         ready = self._for(connection.dialect)
         return ready.text, ready.arguments(values)
 
+    def _execute(
+        self, connection: Connection, values: Mapping[str, Any], *, read: bool
+    ) -> list[tuple[Any, ...]]:
+        ready = self._for(connection.dialect)
+        raw: Any = connection.connection.dbapi_connection
+        try:
+            cursor = raw.execute(ready.text, ready.arguments(values))
+            return cursor.fetchall() if read and ready.returns else []
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise wrapped(error, connection, raw) from error
+
     def _for(self, dialect: Dialect) -> "_Ready":
         ready = self._ready.get(dialect.name)
         if ready is None:
             ready = self._ready[dialect.name] = _ready(self._statement, dialect)
         return ready
+
+
+@contextmanager
+def together(connection: Connection) -> Iterator[None]:
+    """Let PostgreSQL have the prepared statements of the block at once, in one journey.
+
+    None of them may need the answer of another; what goes wrong may be raised at the end of the
+    block. SQLite is at hand, and runs one after the other.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    raw: Any = connection.connection.dbapi_connection
+    try:
+        with raw.pipeline():
+            yield
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise wrapped(error, connection, raw) from error
 
 
 def named(*columns: str) -> dict[str, BindParameter[Any]]:
@@ -95,7 +123,7 @@ def _ready(statement: Executable, dialect: Dialect) -> _Ready:
     )
 
 
-def _wrapped(error: Exception, connection: Connection, raw: Any) -> BaseException:
+def wrapped(error: Exception, connection: Connection, raw: Any) -> BaseException:
     """Return the error as SQLAlchemy raises it; a connection that is lost is given up."""
     dialect = connection.dialect
     lost = dialect.is_disconnect(error, raw, None)  # type: ignore[arg-type]  # the driver's error

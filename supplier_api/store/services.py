@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from supplier_api.problems.model import TERMINAL, Base
-from supplier_api.store.prepared import Prepared
+from supplier_api.store.prepared import Prepared, together
 from supplier_api.store.tables import incident, incident_service, service_problem
 
 _p = service_problem.c
@@ -78,7 +78,14 @@ class Services:
         Both last until the transaction ends. On SQLite the transaction itself is that lock.
         """
         if self._locking:
-            _LOCK.run(self._connection, {"name": f"{tenant}/{service_id}"})
+            _LOCK.send(self._connection, {"name": f"{tenant}/{service_id}"})
+
+    def lock_and_look(self, tenant: str, service_id: str) -> Known:
+        """Lock a service and return what is known of it, in one journey."""
+        with together(self._connection):
+            self.lock(tenant, service_id)
+            # A statement of its own: it sees what was committed before the lock was had.
+            return self.look(tenant, service_id)
 
     def look(self, tenant: str, service_id: str, before: int | None = None) -> Known:
         """Return what is known of a service, after it was locked in a statement before.
