@@ -46,7 +46,7 @@ def measure(options: Options) -> Section:
         for line in (f"On {engine}:", "", "```text", *lines, "```", "")
     ]
     return Section(
-        "Problems raised on a full table",
+        "Cost per problem",
         [
             "POST /service-problems as above, on SQLite. Stored before each problem: its decision,",
             "two lanes, three delivered messages.",

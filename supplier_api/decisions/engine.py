@@ -82,7 +82,7 @@ def _judge(rule: Rule, sight: Sight, now: datetime, *, settled: bool) -> RuleTra
         return RuleTrace(rule.id, Verdict.INACTIVE, {})
     if settled and rule.refusal is None and not rule.audited:
         return RuleTrace(rule.id, Verdict.SKIPPED, {})
-    seen = {read.name: read.shown(sight.values) for read in rule.reads}
+    seen = sight.show(rule.reads)
     try:
         matched = judge(rule, sight)
     except Unjudged as error:
@@ -90,7 +90,7 @@ def _judge(rule: Rule, sight: Sight, now: datetime, *, settled: bool) -> RuleTra
         return RuleTrace(rule.id, Verdict.FAILED, seen, str(error))
     if not matched:
         return RuleTrace(rule.id, Verdict.NOT_MATCHED, seen)
-    seen |= {read.name: read.shown(sight.values) for read in rule.message_reads}
+    seen |= sight.show(rule.message_reads)
     return RuleTrace(rule.id, Verdict.AUDITED if rule.audited else Verdict.MATCHED, seen)
 
 

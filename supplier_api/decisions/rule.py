@@ -1,7 +1,7 @@
 """What a rule says, what every rule must keep to, and a rule made ready for one operation."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -110,12 +110,22 @@ OutsideVerdicts = Mapping[str, OutsideVerdict]
 class Sight:
     """The facts of one decision as rules see them: plain, bound for CEL, and judged outside.
 
-    `values` holds the groups that are known.
+    `values` holds the groups that are known, `shown` what was made ready for the trace: rules often
+    read the same.
     """
 
     values: Mapping[str, Any]
     bound: Bound
     outside: OutsideVerdicts
+    shown: dict[str, Any] = field(default_factory=dict)
+
+    def show(self, readings: Collection[Reading]) -> dict[str, Any]:
+        """Return what a trace shows of each reading, by its name."""
+        shown = self.shown
+        for read in readings:
+            if read.name not in shown:
+                shown[read.name] = read.shown(self.values)
+        return {read.name: shown[read.name] for read in readings}
 
 
 class Condition(Protocol):

@@ -88,16 +88,16 @@ class Judge:
         service_id: str | None,
     ) -> Outside:
         """Look up what lies outside, and let the rules written in Python judge on it."""
-        facts = self._facts(caller, request)
-        missing = False
+        service: Service | Unknown | None = UNKNOWN
         named = self._book.groups(operation)
         # Of a new problem the desk itself needs the specification's name and a known incident.
-        if service_id and (operation is Operation.PROBLEM or "service" in named):
+        asks = bool(service_id) and (operation is Operation.PROBLEM or "service" in named)
+        if service_id and asks:
             service = self._service(caller, service_id)
-            facts = replace(facts, service=service)
-            missing = service is UNKNOWN
-            if missing and self.watch.down:
-                return Outside(facts, {}, put_off=INVENTORY_DOWN, missing=True)
+        facts = self._facts(caller, request, service)
+        missing = asks and service is UNKNOWN
+        if missing and self.watch.down:
+            return Outside(facts, {}, put_off=INVENTORY_DOWN, missing=True)
         verdicts = self._book.judge_outside(operation, facts, self._left(caller))
         return Outside(facts, verdicts, missing=missing)
 
@@ -121,8 +121,13 @@ class Judge:
         )
         return self._book.decide(operation, facts, outside.verdicts)
 
-    def _facts(self, caller: Caller, request: Mapping[str, Any]) -> Facts:
-        return Facts(request, caller.tenant, self._office.business.now(caller.tenant))
+    def _facts(
+        self,
+        caller: Caller,
+        request: Mapping[str, Any],
+        service: Service | Unknown | None = UNKNOWN,
+    ) -> Facts:
+        return Facts(request, caller.tenant, self._office.business.now(caller.tenant), service)
 
     def _service(self, caller: Caller, service_id: str) -> Service | Unknown | None:
         if not self.watch.may_ask():

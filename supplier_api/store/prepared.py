@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Dialect, Executable, bindparam
+from sqlalchemy import BindParameter, Boolean, Connection, Dialect, Executable, bindparam
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 
 Convert = Callable[[Any], Any] | None
 
@@ -114,13 +115,20 @@ def _ready(statement: Executable, dialect: Dialect) -> _Ready:
     return _Ready(
         text=str(compiled),
         values=tuple(
-            (name, binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+            (name, _converter(binds[name].type, dialect))
             for name in (compiled.positiontup if compiled.positional else binds)
         ),
         in_order=compiled.positional,
         constants={name: bind.value for name, bind in binds.items() if not bind.required},
         returns=statement.is_select or bool(compiled.effective_returning),
     )
+
+
+def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
+    """Return how values of a column are converted, or None where the driver takes them."""
+    if isinstance(kind, Boolean):
+        return None
+    return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
 def wrapped(error: Exception, connection: Connection, raw: Any) -> BaseException:
