@@ -2,14 +2,15 @@
 
 What a transaction costs is the wait for the disk at its end, and only one can write at a time. So
 those who wait for their turn wait in a queue, and one of them leads: it takes the write lock, runs
-the work of everyone in the queue, each under a savepoint of its own, and commits once for all.
-Then the first of those who came meanwhile leads.
+the work of everyone in the queue, and commits once for all. Then the first of those who came
+meanwhile leads.
 
 What that must not change: no result is handed over before the COMMIT has returned; work that fails
 takes back only what is its own; whoever may not wait any longer, or may not be committed any more,
-is told so alone. After an error the driver is asked whether the transaction is still open: SQLite
-closes it by itself when the disk is full, say. Then nothing of it is stored, all who were in it are
-told, and whatever runs next begins anew.
+is told so alone. Work seldom fails, so a group is tried without savepoints: if one fails, all of it
+is taken back and run again, each under a savepoint of its own. After an error there the driver is
+asked whether the transaction is still open: SQLite closes it by itself when the disk is full, say.
+Then nothing of it is stored, all who were in it are told, and whatever runs next begins anew.
 """
 
 import contextvars
@@ -54,6 +55,11 @@ class Member(Generic[T]):
         self.turn = threading.Lock()
         self.turn.acquire()
 
+    def do(self, connection: Connection) -> None:
+        """Do the work in the transaction that `connection` is in, and keep what it returns."""
+        self.error = None
+        self.result = self.context.run(self.work, UnitOfWork(connection, "sqlite"))
+
     def outcome(self) -> T:
         """Return what the work returned, or raise what went wrong."""
         if self.error:
@@ -63,6 +69,10 @@ class Member(Generic[T]):
 
 class _Closed(Exception):
     """The database has closed the transaction by itself."""
+
+
+class _Failed(Exception):
+    """One member's work has failed; the others have to run again, each by itself."""
 
 
 class _Late(Exception):
@@ -88,6 +98,8 @@ class GroupedWriter:
         self._lock = threading.Lock()
         self._queue: deque[Member[Any]] = deque()
         self._led = False
+        # How many of the queue are to run under savepoints, since one of them has failed.
+        self._careful = 0
 
     def run(
         self, work: Callable[[UnitOfWork], T], deadline: float | None, commit_by: float | None
@@ -133,9 +145,19 @@ class GroupedWriter:
         try:
             with self._begin(self._left(me.deadline)) as connection:
                 for member in self._members(group):
-                    self._try(member, connection)
+                    if self._careful:
+                        self._careful -= 1
+                        self._try(member, connection)
+                    else:
+                        self._run(member, connection)
                 if late := [each for each in group if self._late(each)]:
                     raise _Late(late)
+        except _Failed as failed:
+            if len(group) == 1:
+                self._finish(group, failed.__cause__)
+            else:
+                self._careful = len(group)
+                self._queue_again(group)
         except _Late as found:
             self._queue_again([each for each in group if each not in found.members])
             self._finish(found.members, found)
@@ -155,13 +177,19 @@ class GroupedWriter:
             group.append(self._first())
             yield group[-1]
 
+    def _run(self, member: Member[Any], connection: Connection) -> None:
+        """Do a member's work."""
+        try:
+            member.do(connection)
+        except Exception as error:
+            raise _Failed from error
+
     def _try(self, member: Member[Any], connection: Connection) -> None:
         """Do a member's work; what it raises takes back its own changes and nothing else."""
         raw: Any = connection.connection.dbapi_connection
         raw.execute("SAVEPOINT member")
         try:
-            member.error = None
-            member.result = member.context.run(member.work, UnitOfWork(connection, "sqlite"))
+            member.do(connection)
         except Exception as error:
             if not raw.in_transaction:
                 raise _Closed from error

@@ -6,13 +6,14 @@ Messages find their lane by its names, so no statement here needs the answer of 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
 
 from supplier_api.store.claims import MessageState
 from supplier_api.store.lane_rows import BODY_VERSION
-from supplier_api.store.prepared import Prepared, named, together
+from supplier_api.store.prepared import Prepared, together
 from supplier_api.store.tables import lane, message
 
 
@@ -65,10 +66,28 @@ _QUEUED: dict[str, Any] = {
     "unknown": False,
     "log": [],
 }
-_LANE = ("problem_id", "tenant", "destination", "due_at", "not_before")
-_ADD_LANE = Prepared(
-    insert(lane).values({**named(*_LANE), "attempts": 0, "claim_no": 0, "parked": False}).inline()
-)
+# What the lanes of a problem have in common, and each for itself.
+_SHARED = ("problem_id", "tenant")
+_OWN = ("destination", "due_at", "not_before")
+
+
+@cache
+def _add_lanes(count: int) -> Prepared:
+    """Return the statement that makes so many lanes of one problem; values end in their number."""
+    return Prepared(
+        insert(lane)
+        .values(
+            [
+                {name: bindparam(name) for name in _SHARED}
+                | {name: bindparam(f"{name}_{number}") for name in _OWN}
+                | {"attempts": 0, "claim_no": 0, "parked": False}
+                for number in range(count)
+            ]
+        )
+        .inline()
+    )
+
+
 _ADD_MESSAGE = Prepared(
     insert(message).from_select(
         ["lane_id", *_MESSAGE, *_QUEUED, "created"],
@@ -94,13 +113,15 @@ def open_lanes(
     now: datetime,
 ) -> None:
     """Make a new problem's lanes with what is queued on them; due where there is something."""
+    rows: dict[str, Any] = {"problem_id": problem_id, "tenant": tenant}
+    for number, new in enumerate(lanes):
+        rows[f"destination_{number}"] = new.destination
+        rows[f"due_at_{number}"] = new.due_at(now)
+        rows[f"not_before_{number}"] = new.not_before
     with together(connection):
+        _add_lanes(len(lanes)).send(connection, rows)
         for new in lanes:
-            of = {"problem_id": problem_id, "destination": new.destination}
-            _ADD_LANE.send(
-                connection,
-                {**of, "tenant": tenant, "due_at": new.due_at(now), "not_before": new.not_before},
-            )
+            of = {"problem_id": problem_id, "destination": new.destination, "created": now}
             for queued in new.messages:
                 values = {name: getattr(queued, name) for name in _MESSAGE}
-                _ADD_MESSAGE.send(connection, {**of, **values, **_QUEUED, "created": now})
+                _ADD_MESSAGE.send(connection, {**of, **values, **_QUEUED})

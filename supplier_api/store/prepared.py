@@ -13,6 +13,8 @@ from sqlalchemy import BindParameter, Boolean, Connection, Dialect, Executable, 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
+from supplier_api.store.types import Instant, as_text
+
 Convert = Callable[[Any], Any] | None
 
 
@@ -128,6 +130,8 @@ def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
     """Return how values of a column are converted, or None where the driver takes them."""
     if isinstance(kind, Boolean):
         return None
+    if isinstance(kind, Instant) and dialect.name == "sqlite":
+        return as_text
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 

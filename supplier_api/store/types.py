@@ -1,6 +1,7 @@
 """Column types that mean the same on SQLite and on PostgreSQL."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text
@@ -8,6 +9,21 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # SQLite numbers rows by itself only in a column of the type INTEGER.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+NAIVE = "an instant must be aware"
+
+
+# One transaction writes the same instant into many rows.
+@lru_cache(maxsize=64)
+def as_text(value: datetime | None) -> str | None:
+    """Return an aware instant as SQLite keeps it; a naive one is a bug and raises ValueError."""
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError(NAIVE)
+    in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return in_utc.isoformat(timespec="microseconds")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -24,13 +40,10 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Write an aware instant; a naive one is a bug and raises ValueError."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant must be aware")
         if dialect.name == "sqlite":
-            in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
-            return in_utc.isoformat(timespec="microseconds")
+            return as_text(value)
+        if value is not None and value.tzinfo is None:
+            raise ValueError(NAIVE)
         return value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
