@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from supplier_api.clock import MachineClock
 from supplier_api.store.errors import StoreUnavailable
 from supplier_api.store.grouped import GroupedWriter
+from supplier_api.store.prepared import wrapped
 from supplier_api.store.trouble import TOO_LATE, told, worth_another_run
 from supplier_api.store.unit_of_work import UnitOfWork
 from supplier_api.store.wakeup import Notifier
@@ -27,6 +28,8 @@ T = TypeVar("T")
 TRIES = 3
 WAIT_WITHOUT_DEADLINE = 10.0  # seconds for a lock, where no gateway waits for the answer
 READ_WAIT_MS = 1000
+# Where a connection's `info` has the milliseconds for which its next transaction waits for a lock.
+WAIT_MS = "wait_ms"
 CONNECT_SECONDS = 2  # for a new connection, or one of the pool
 # Between two statements of a transaction. A process that stands still, or whose machine is gone,
 # would keep its locks for as long as the network believes in it.
@@ -44,9 +47,8 @@ class Store:
         self.engine = _engine(url, pool_size)
         # On SQLite, readers have connections of their own: to switch one between the two (PRAGMA
         # query_only) makes it forget every statement that it has compiled.
-        self._readers = self.engine
-        if self.dialect == "sqlite":
-            self._readers = _engine(url, pool_size, reading=True)
+        readers = _engine(url, pool_size, reading=True) if self.dialect == "sqlite" else self.engine
+        self._readers = readers.execution_options(supplier_api_reading=True)
         # Writers of this process wait for each other instead of polling the file's lock.
         self._grouped = (
             GroupedWriter(self._transaction, machine, self._wait)
@@ -85,14 +87,21 @@ class Store:
         raise AssertionError("unreachable")
 
     def read(self, work: Callable[[UnitOfWork], T]) -> T:
-        """Run `work` on one consistent view of the database; it must not write."""
-        try:
-            with self._readers.connect() as connection, connection.begin():
-                if self.dialect == "postgresql":
-                    connection.exec_driver_sql(f"SET LOCAL lock_timeout={READ_WAIT_MS}")
-                return work(UnitOfWork(connection, self.dialect))
-        except (DBAPIError, PoolTimeout) as error:
-            raise told(error) from error
+        """Run `work` on one consistent view of the database; it must not write.
+
+        It runs once more if the connection turns out to be lost.
+        """
+        for left in reversed(range(2)):
+            try:
+                with self._readers.connect() as connection:
+                    connection.info[WAIT_MS] = READ_WAIT_MS
+                    with connection.begin():
+                        return work(UnitOfWork(connection, self.dialect))
+            except (DBAPIError, PoolTimeout) as error:
+                lost = isinstance(error, DBAPIError) and error.connection_invalidated
+                if left == 0 or not lost:
+                    raise told(error) from error
+        raise AssertionError("unreachable")
 
     def before_close(self, end: Callable[[], None]) -> None:
         """Have `end` called before the last connection is given back: a thread's that uses some."""
@@ -135,14 +144,9 @@ class Store:
     @contextlib.contextmanager
     def _transaction(self, seconds: float) -> Iterator[Connection]:
         """Yield a connection in a transaction that waits so long for each lock; commit it."""
-        wait_ms = max(1, int(seconds * 1000))
         with self.engine.connect() as connection:
-            if self.dialect == "sqlite":
-                raw: Any = connection.connection.dbapi_connection
-                raw.execute(f"PRAGMA busy_timeout={wait_ms}")
+            connection.info[WAIT_MS] = max(1, int(seconds * 1000))
             with connection.begin():
-                if self.dialect == "postgresql":
-                    connection.exec_driver_sql(f"SET LOCAL lock_timeout={wait_ms}")
                 yield connection
 
 
@@ -158,26 +162,45 @@ def _engine(url: str, pool_size: int, *, reading: bool = False) -> Engine:
         "pool_use_lifo": True,
     }
     if make_url(url).get_backend_name() != "sqlite":
-        # A connection that died while it lay in the pool is replaced before use.
         given = {"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"}
-        engine = create_engine(url, pool_pre_ping=True, connect_args=given, **options)
+        engine = create_engine(url, connect_args=given, **options)
         event.listen(engine, "connect", _prepare_postgresql)
+        event.listen(engine, "begin", _begin_postgresql)
         return engine
     # isolation_level None: transactions begin where this file says so, not where sqlite3 guesses.
     engine = create_engine(
         url, connect_args={"isolation_level": None, "check_same_thread": False}, **options
     )
     event.listen(engine, "connect", _prepare_reader if reading else _prepare_writer)
-    # The write lock at once: a later upgrade from a read could only fail.
-    begin = "BEGIN" if reading else "BEGIN IMMEDIATE"
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin) and None)
+    event.listen(engine, "begin", _begin_reading if reading else _begin_writing)
     return engine
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # The driver begins nothing by itself: _begin_postgresql does.
     connection.autocommit = True
     connection.execute(f"SET idle_in_transaction_session_timeout = {int(IDLE_SECONDS * 1000)}")
-    connection.autocommit = False
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    raw: Any = connection.connection.dbapi_connection
+    wait_ms = connection.info.get(WAIT_MS, READ_WAIT_MS)
+    try:
+        # Both in one journey.
+        raw.execute(f"BEGIN; SET LOCAL lock_timeout={wait_ms}", prepare=False)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise wrapped(error, connection, raw) from error
+
+
+def _begin_writing(connection: Connection) -> None:
+    raw: Any = connection.connection.dbapi_connection
+    raw.execute(f"PRAGMA busy_timeout={connection.info.get(WAIT_MS, READ_WAIT_MS)}")
+    # The write lock at once: a later upgrade from a read could only fail.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
 
 
 def _prepare_writer(connection: Any, _record: object) -> None:
