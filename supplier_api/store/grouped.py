@@ -145,19 +145,11 @@ class GroupedWriter:
         try:
             with self._begin(self._left(me.deadline)) as connection:
                 for member in self._members(group):
-                    if self._careful:
-                        self._careful -= 1
-                        self._try(member, connection)
-                    else:
-                        self._run(member, connection)
+                    self._run(member, connection)
                 if late := [each for each in group if self._late(each)]:
                     raise _Late(late)
         except _Failed as failed:
-            if len(group) == 1:
-                self._finish(group, failed.__cause__)
-            else:
-                self._careful = len(group)
-                self._queue_again(group)
+            self._run_again(group, failed.__cause__)
         except _Late as found:
             self._queue_again([each for each in group if each not in found.members])
             self._finish(found.members, found)
@@ -178,13 +170,17 @@ class GroupedWriter:
             yield group[-1]
 
     def _run(self, member: Member[Any], connection: Connection) -> None:
-        """Do a member's work."""
+        """Do a member's work, by itself if one of those who ran with it has failed."""
+        if self._careful:
+            self._careful -= 1
+            self._run_alone(member, connection)
+            return
         try:
             member.do(connection)
         except Exception as error:
             raise _Failed from error
 
-    def _try(self, member: Member[Any], connection: Connection) -> None:
+    def _run_alone(self, member: Member[Any], connection: Connection) -> None:
         """Do a member's work; what it raises takes back its own changes and nothing else."""
         raw: Any = connection.connection.dbapi_connection
         raw.execute("SAVEPOINT member")
@@ -205,6 +201,14 @@ class GroupedWriter:
     def _first(self) -> Member[Any]:
         with self._lock:
             return self._queue.popleft()
+
+    def _run_again(self, group: Sequence[Member[Any]], error: BaseException | None) -> None:
+        """Have a group that was taken back run again, unless the one in it is who failed."""
+        if len(group) == 1:
+            self._finish(group, error)
+        else:
+            self._careful = len(group)
+            self._queue_again(group)
 
     def _queue_again(self, members: Sequence[Member[Any]]) -> None:
         with self._lock:

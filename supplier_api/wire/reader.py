@@ -27,13 +27,7 @@ def read_json(body: bytes) -> object:
     """
     text = _decode(body)
     try:
-        document = json.loads(
-            text,
-            parse_int=_parse_int,
-            parse_float=_parse_decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_unique,
-        )
+        document = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         raise Malformed([f"body: not JSON ({error.msg}, {where})"]) from None
@@ -78,6 +72,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise Malformed(["body: a key stands twice in the same object"])
     return found
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=_parse_int,
+    parse_float=_parse_decimal,
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_unique,
+)
 
 
 def _too_deep() -> Malformed:
