@@ -12,6 +12,7 @@ from tests.system.promises import AMENDED, CANCELLED, Answered
 from tests.system.proxying import NO_ANSWER, Broken, Call, Proxy, Reply, pass_on
 from tests.system.record import Record
 from tests.system.traps import Traps, lot
+from tests.system.waiting import PATIENCE
 
 PROBLEMS = "/service-problems"
 AMENDMENTS = "/service-problem-amendments"
@@ -19,6 +20,7 @@ CANCELLATIONS = "/service-problem-cancellations"
 CHANGES = {AMENDMENTS: AMENDED, CANCELLATIONS: CANCELLED}
 # Seconds; a call is repeated even when the gateway waits no longer, as it does for ten.
 ONE_ANSWER, ALL_ANSWERS = 6.0, 60.0
+STRUCK_ANSWER = 2 * PATIENCE  # after a kill, however long it takes to put another in its place
 AGAIN_AFTER = 0.1  # seconds
 INSISTED = 0.8  # the share of calls that are repeated; of the others the gateway gets no answer
 SLOW = 9.0  # seconds by which the gateway may learn late of an answer; it waits for ten
@@ -69,13 +71,15 @@ class Balancer:
         if kind in {INSTANT, UNKNOWN} and call.path == PROBLEMS and reply:
             self._record.wait_for(lambda: call.conversation in self._record.early, SLOW)
         self.outcomes[call.conversation, call.path] = reply.status if reply else None
+        if reply is None and call.path == PROBLEMS:
+            self._record.is_over(orjson.loads(call.body)["id"])  # unless it was stored
         self._record.note(f"{call.path} {reply.status}" if reply else GIVEN_UP)
         return reply or Broken.RESET
 
     def _insist(self, call: Call) -> Reply | None:
         """Return the answer to the call; None if there is none, and the call is given up."""
         insists = lot(self._seed, call.conversation, call.path).random() < INSISTED
-        ends = time.monotonic() + ALL_ANSWERS
+        began = time.monotonic()
         for tries in count(1):
             with self._lock:
                 web = next(self._turns)
@@ -84,8 +88,9 @@ class Balancer:
                 if tries > 1:
                     self._record.note(REPEATED)
                 return reply
-            insists = insists or call.conversation in self._struck
-            if not insists or time.monotonic() > ends:
+            struck = call.conversation in self._struck
+            patience = STRUCK_ANSWER if struck else ALL_ANSWERS
+            if not (insists or struck) or time.monotonic() > began + patience:
                 return None
             threading.Event().wait(AGAIN_AFTER)
         raise AssertionError("unreachable")

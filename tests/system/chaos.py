@@ -1,28 +1,37 @@
 """A run in which everything goes wrong: processes are killed, the database restarts, and more."""
 
 import os
+import queue
 import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from supplier_api.store import StoreUnavailable
+from tests.system import balancer, hostile_road
 from tests.system.balancer import Balancer
-from tests.system.courses import FORGOTTEN, kind_of, plan
-from tests.system.hostile_road import KILL, STOP, HostileRoad
+from tests.system.courses import CANCELLED, FORGOTTEN, INSTANT, PLAIN, UNKNOWN, kind_of, plan
+from tests.system.hostile_road import HostileRoad
 from tests.system.installation import Installation
 from tests.system.promises import Answered, Stored
 from tests.system.record import Record
 from tests.system.records import StoredProblem, forget_lane, stored_problems
 from tests.system.tenants import Tenants
+from tests.system.traps import Traps
 from tests.system.waiting import PATIENCE, eventually
 
 DEADLINE, LEASE = 2, 8  # a lease has to outlast an attempt by 5 s
 # The settings of a run, beside those that name who talks to whom.
 SETTINGS: dict[str, object] = {
     "BACKOFFICE__PACE": 0.05,
+    # The breaker opens when it would in operation, and it may: where the token endpoint refuses a
+    # worker that has sent little else, all that it knows of has failed. What was held up by that,
+    # or because the gateway asked for time, is to be tried, and to leave, within seconds.
+    "DELIVERY__BREAKER__PROBE_AFTER": 0.5,
+    "DELIVERY__BREAKER__PROBE_AFTER_MAX": 2,
+    "DELIVERY__SPREAD": 1,
     "DELIVERY__LEASE": LEASE,
     "DELIVERY__RETRY_WAITS": "[0.3]",
     "DELIVERY__SWEEP": 2,
@@ -33,6 +42,29 @@ RESTARTED = "database restarted"
 SWEPT = "forgotten lane found"
 FENCED = "late settle of a stopped worker fenced"
 ANYTIME = "killed at random"
+CANCELLED_LATE = f"{balancer.CANCELLATIONS} 202"
+# What is planted on the way, by those who pass calls on; the rest is done to the parts.
+ON_THE_WAY = {
+    *hostile_road.FAULTS,
+    hostile_road.NO_TOKEN,
+    hostile_road.ALREADY,
+    hostile_road.EARLY,
+    hostile_road.HELD_BACK,
+    hostile_road.NOT_FOUND,
+    CANCELLED_LATE,
+    SWEPT,
+}
+# The kind of problem that it takes; all others meet the rest.
+TAKES = {
+    hostile_road.EARLY: INSTANT,
+    hostile_road.HELD_BACK: CANCELLED,
+    hostile_road.NOT_FOUND: UNKNOWN,
+    CANCELLED_LATE: CANCELLED,
+    SWEPT: FORGOTTEN,
+}
+FURTHER = 30  # problems that may be raised beyond the plan, for what has not happened in it
+ONE_MORE = 15.0  # seconds of waiting for a moment to strike, before a problem is raised for it
+PASSES = 4  # calls at most that a part is let do before it is struck
 
 
 @dataclass(frozen=True)
@@ -62,6 +94,8 @@ class Chaos:
         self._chance = random.Random(seed)
         self.webs = ["serve", *(f"serve-{n}" for n in range(2, size.webs + 1))]
         self.workers = [f"worker-{n}" for n in range(1, size.workers + 1)]
+        # Conversations whose lane is to be forgotten; None ends it.
+        self._to_forget: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         # What became of forgotten lanes, by the thread that forgets them.
         self._failures: list[BaseException] = []
 
@@ -91,10 +125,15 @@ class Chaos:
         self.road.open(installation)
         self.balancer.open(installation, self.webs)
         installation.start(*self.webs, *self.workers, "sandbox")
-        forgetting = threading.Thread(target=self._forget, args=(conversations,))
+        for conversation in conversations:
+            self._let_forget(conversation)
+        forgetting = threading.Thread(target=self._forget, daemon=True)
+        forgetting.start()
         with self.tenants.running():
-            forgetting.start()
             self._break_things(restart_database)
+            self.tenants.wait_for_all()
+            self._plant_the_rest()
+        self._to_forget.put(None)
         forgetting.join()
         assert self._failures == []
         self._wait_for_the_end()
@@ -113,35 +152,25 @@ class Chaos:
             things.insert(len(things) // 3, self._stop_worker)
             things.insert(2 * len(things) // 3, lambda: self._restart(restart_database))
         # Each has fresh problems to break, and the last are raised when nothing breaks any more.
-        for number, thing in enumerate(things, start=1):
-            self.tenants.allow(round(self.size.problems * number / (len(things) + 1)))
-            self._wait_for_kcis(self.record.taken() + self._chance.randint(1, 10))
+        self._fresh = self.size.problems // (len(things) + 1)
+        for thing in things:
             thing()
-        self.tenants.allow(self.size.problems)
+        self.tenants.allow(self.size.problems - self._fresh * len(things))
 
     def _kill_web_at_answer(self) -> None:
-        web = self._chance.choice(self.webs)
-        self.balancer.traps.arm(web, KILL)
-        self._wait_for_trap(web, self.balancer.traps.is_set)
-        self.balancer.traps.disarm(web)
-        self._replace(web)
+        self._replace(self._caught(self.balancer.traps, balancer.KILL))
 
     def _kill_worker_at_answer(self) -> None:
-        worker = self._chance.choice(self.workers)
-        self.road.traps.arm(worker, KILL)
-        self._wait_for_trap(worker, self.road.traps.is_set)
-        self.road.traps.disarm(worker)
-        self._replace(worker)
+        self._replace(self._caught(self.road.traps, hostile_road.KILL))
 
     def _kill_any(self) -> None:
+        self._wait_for_some()
         self._replace(self._chance.choice([*self.webs, *self.workers]))
         self.record.note(ANYTIME)
 
     def _stop_worker(self) -> None:
         """Stop a worker until another has taken over what it was sending, then let it go on."""
-        worker = self._chance.choice(self.workers)
-        self.road.traps.arm(worker, STOP)
-        self._wait_for_trap(worker, self.road.traps.is_set)
+        worker = self._caught(self.road.traps, hostile_road.STOP)
         before = self._unsettled(worker)
         assert self.record.wait_for(self._is_taken_over, PATIENCE), "no takeover"
         os.kill(self._installation.part(worker).process.pid, signal.SIGCONT)
@@ -160,6 +189,7 @@ class Chaos:
         return log.count("claim.lost") + log.count("message.not-settled")
 
     def _restart(self, restart_database: Callable[[], None]) -> None:
+        self._wait_for_some()
         restart_database()
         self.record.note(RESTARTED)
 
@@ -172,24 +202,51 @@ class Chaos:
         self.balancer.down.discard(name)
         self.record.note(f"{name.partition('-')[0]} replaced")
 
-    def _wait_for_trap(self, name: str, is_set: Callable[[str], bool]) -> None:
-        self.record.wait_for(lambda: not is_set(name), PATIENCE)
+    def _caught(self, traps: Traps, trap: str) -> str:
+        """Set the trap, raise fresh problems, and return the part that is caught by one of them.
 
-    def _wait_for_kcis(self, count: int) -> None:
-        """Return when so many KCIs have been taken; fail when none are any more."""
+        If for a while none is, on a slow machine, more are raised.
+        """
+        sprung = self.record.counts[trap]
+        traps.arm(trap, passes=self._chance.randrange(min(PASSES, self._fresh)))
+        self.tenants.allow(self._fresh)
+        for _ in range(FURTHER):
+            if self.record.wait_for(lambda: self.record.counts[trap] > sprung, ONE_MORE):
+                return traps.caught
+            self.tenants.raise_another(PLAIN)
+        raise AssertionError(f"nothing could be {trap}")
+
+    def _wait_for_some(self) -> None:
+        """Raise fresh problems and wait for some KCIs; fail when none arrive any more."""
+        self.tenants.allow(self._fresh)
+        count = self.record.taken() + self._chance.randint(1, min(10, self._fresh))
         while (taken := self.record.taken()) < count:
             assert self.record.wait_for(
                 lambda taken=taken: self.record.taken() > taken,  # type: ignore[misc]
                 PATIENCE,
             ), f"no KCI arrives any more; {taken} have"
 
+    def _plant_the_rest(self) -> None:
+        """Raise further problems, one after the other, until nothing has still to happen."""
+        for _ in range(FURTHER):
+            missing = sorted(filter(self.record.lacks, ON_THE_WAY))
+            if not missing:
+                return
+            conversation = self.tenants.raise_another(TAKES.get(missing[0], PLAIN))
+            self._let_forget(conversation)
+            self.record.wait_for(lambda: not self.record.lacks(missing[0]), ONE_MORE)  # noqa: B023
+        raise AssertionError(f"could not be planted: {missing}")
+
     # -- lanes that are forgotten
 
-    def _forget(self, conversations: Sequence[str]) -> None:
+    def _let_forget(self, conversation: str) -> None:
+        if kind_of(conversation) is FORGOTTEN:
+            self._to_forget.put(conversation)
+
+    def _forget(self) -> None:
         try:
-            for conversation in conversations:
-                if kind_of(conversation) is FORGOTTEN:
-                    self._forget_one(conversation)
+            while (conversation := self._to_forget.get()) is not None:
+                self._forget_one(conversation)
         except BaseException as error:  # noqa: BLE001 - told by the thread that waits for this one
             self._failures.append(error)
 

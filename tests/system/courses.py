@@ -70,14 +70,19 @@ def plan(problems: int, chance: random.Random) -> list[str]:
     ]
     kinds += [PLAIN] * (problems - len(kinds))
     chance.shuffle(kinds)
-    return [f"{kind.name}.{number}" for number, kind in enumerate(kinds, start=1)]
+    return [conversation(kind, number) for number, kind in enumerate(kinds, start=1)]
 
 
-def serial(conversation: str) -> int:
+def conversation(kind: Kind, number: int) -> str:
+    """Return the conversation about the run's problem of that number."""
+    return f"{kind.name}.{number}"
+
+
+def serial(name: str) -> int:
     """Return which of the run's problems a conversation is about."""
-    return int(conversation.partition(".")[2])
+    return int(name.partition(".")[2])
 
 
-def kind_of(conversation: str) -> Kind | None:
+def kind_of(name: str) -> Kind | None:
     """Return what kind of problem a conversation is about; None for another conversation."""
-    return KINDS.get(conversation.partition(".")[0])
+    return KINDS.get(name.partition(".")[0])

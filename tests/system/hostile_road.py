@@ -1,4 +1,7 @@
-"""The workers' way to the gateway, with all kinds of trouble on it."""
+"""The workers' way to the gateway, with all kinds of trouble on it.
+
+What has not happened yet in a run happens as soon as it can, and from then on by chance.
+"""
 
 import os
 import random
@@ -102,7 +105,8 @@ class HostileRoad:
         with self._lock:
             self._attempts[worker] += 1
             number = self._attempts[worker]
-        if lot(self._seed, worker, number).random() < TROUBLED:
+        troubled = lot(self._seed, worker, number).random() < TROUBLED
+        if troubled or self._record.lacks(NO_TOKEN):
             self._record.note(NO_TOKEN)
             return Reply(503)
         return self._passed_on(call)
@@ -116,8 +120,8 @@ class HostileRoad:
         planted = self._planted(call.conversation, kci, chance)
         if planted:
             return planted
-        troubled = attempt <= ATTEMPTS and chance.random() < TROUBLED
-        fault = self._next_fault() if troubled else None
+        troubled = chance.random() < TROUBLED or any(map(self._record.lacks, FAULTS))
+        fault = self._next_fault() if troubled and attempt <= ATTEMPTS else None
         if fault in BEFORE:
             return self._answer(fault, kci, BEFORE[fault])
         reply = self._passed_on(call)
@@ -126,12 +130,14 @@ class HostileRoad:
         self._record.arrived(replace(kci, status=reply.status))
         if reply.status != 204:
             return reply
+        if kind_of(call.conversation) is CANCELLED and kci.number == len(CANCELLED.course):
+            self._record.is_over(kci.problem)  # its cancellation came too late
         return self._after(worker, kci, fault) or reply
 
     def _next_fault(self) -> str:
-        """Return the next kind of trouble: they take turns, so that none is left out."""
+        """Return the next kind of trouble: they take turns, after those that never happened."""
         with self._lock:
-            return next(self._faults)
+            return next(filter(self._record.lacks, FAULTS), None) or next(self._faults)
 
     def _planted(
         self, conversation: str, kci: Arrival, chance: random.Random
@@ -139,6 +145,8 @@ class HostileRoad:
         """Return what the gateway would answer at such a moment; None if it would take the KCI."""
         if self._record.has(kci.id):
             known = chance.choice((Reply(409), _already_received(), None))
+            if self._record.lacks(ALREADY):
+                known = known or Reply(409)
             return self._answer(ALREADY, kci, known, 409) if known else None
         if self._is_held_back(conversation, kci):
             return self._answer(HELD_BACK, kci, Reply(503))

@@ -20,8 +20,8 @@ class Record:
         self.answers: list[Answered] = []
         self.arrivals: list[Arrival] = []
         self._taken: set[str] = set()
-        # Problems of which no further KCI is expected.
-        self.over = 0
+        # Problems, by the gateway's ids, of which no further KCI is expected.
+        self.over: set[int] = set()
         # Conversations about which a KCI came before the gateway had our answer.
         self.early: set[str] = set()
 
@@ -48,8 +48,19 @@ class Record:
             self.arrivals.append(kci)
             if kci.taken and kci.id not in self._taken:
                 self._taken.add(kci.id)
-                self.over += kci.reason in LAST
+                if kci.reason in LAST:
+                    self.over.add(kci.problem)
             self._changed.notify_all()
+
+    def is_over(self, problem: int) -> None:
+        """Note that no further KCI is expected of a problem, by the gateway's id."""
+        with self._changed:
+            self.over.add(problem)
+            self._changed.notify_all()
+
+    def lacks(self, what: str) -> bool:
+        """Tell whether that has never happened."""
+        return not self.counts[what]
 
     def came_early(self, conversation: str) -> None:
         """Note that a KCI has overtaken the answer that it follows, as the gateway sees it."""

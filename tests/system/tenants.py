@@ -1,13 +1,13 @@
 """The load of a chaos run: tenants that raise problems at the gateway, amend and cancel them."""
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.system.balancer import CANCELLATIONS, PROBLEMS, Balancer
 from tests.system.callers import Tenant
-from tests.system.courses import AMENDED, CANCELLED, kind_of, serial
+from tests.system.courses import AMENDED, CANCELLED, Kind, conversation, kind_of, serial
 from tests.system.hostile_road import HostileRoad
 from tests.system.installation import Installation
 from tests.system.record import Record
@@ -34,85 +34,101 @@ class Tenants:
         self._record = record
         self._balancer = balancer
         self._road = road
-        self._left: queue.SimpleQueue[str] = queue.SimpleQueue()
-        for conversation in conversations:
-            self._left.put(conversation)
+        self._lock = threading.Lock()
+        self._left = deque(conversations)
+        self._last = len(conversations)
+        # How many problems may be begun, and how many are.
+        self._allowed = self._begun = 0
+        self._ended = False
         self._failures: list[BaseException] = []
-        self._stopping = False
-        self._allowed = 0
         # The gateway's ids, by conversation.
         self.raised: dict[str, int] = {}
+        # Conversations of which nothing more is to be asked.
+        self.played: set[str] = set()
         self._threads = [threading.Thread(target=self._work) for _ in range(THREADS)]
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Raise problems while the block runs; all of them, unless the block fails."""
+        """Raise the problems that are allowed while the block runs."""
         for thread in self._threads:
             thread.start()
         try:
             yield
-            self._join()
         finally:
-            self._stopping = True
+            self._ended = True
             self._record.tell()
-            self._join()
+            for thread in self._threads:
+                thread.join()
         assert self._failures == []
 
     def allow(self, problems: int) -> None:
-        """Let the number of problems rise to this."""
-        self._allowed = problems
+        """Let so many problems more be raised."""
+        with self._lock:
+            self._allowed += problems
         self._record.tell()
 
-    def _join(self) -> None:
-        for thread in self._threads:
-            thread.join()
+    def raise_another(self, kind: Kind) -> str:
+        """Have a problem raised beyond the plan, before all others; return its conversation."""
+        with self._lock:
+            self._last += 1
+            added = conversation(kind, self._last)
+            self._left.appendleft(added)
+        self.allow(1)
+        return added
+
+    def wait_for_all(self) -> None:
+        """Return when all problems of the plan have been raised."""
+        while self._left or len(self.played) < self._begun:
+            assert self._failures == []
+            self._record.wait_for(lambda: not self._left and len(self.played) == self._begun, 1.0)
 
     def _work(self) -> None:
         try:
             tenant = Tenant(self._installation)
-            while self._may_go_on():
-                self._play(tenant, self._left.get_nowait())
-        except queue.Empty:
-            return
+            while (name := self._next()) is not None:
+                self._play(tenant, name)
+                self.played.add(name)
+                self._record.tell()
         except BaseException as error:  # noqa: BLE001 - told by the thread that waits for this one
             self._failures.append(error)
 
-    def _may_go_on(self) -> bool:
-        """Wait until another problem may be raised; return False if none will be."""
+    def _next(self) -> str | None:
+        """Wait for the next problem that may be raised; return None if none is to be any more."""
+        while not self._ended:
+            self._record.wait_for(lambda: self._ended or self._may_begin(), PATIENCE)
+            with self._lock:
+                if self._may_begin():
+                    self._begun += 1
+                    return self._left.popleft()
+        return None
 
-        def is_decided() -> bool:
-            return self._stopping or self._left.empty() or len(self.raised) < self._allowed
+    def _may_begin(self) -> bool:
+        return bool(self._left) and self._begun < self._allowed and not self._ended
 
-        while not self._record.wait_for(is_decided, PATIENCE):
-            pass
-        return not self._stopping
-
-    def _play(self, tenant: Tenant, conversation: str) -> None:
+    def _play(self, tenant: Tenant, name: str) -> None:
         self._record.wait_for(lambda: self._under_way() < self._at_a_time, PATIENCE)
         self._record.wait_for(self._balancer.is_up, PATIENCE)
-        kind = kind_of(conversation)
+        kind = kind_of(name)
         assert kind is not None
-        names = {"X_Conversation_ID": conversation}
-        problem = tenant.raise_problem(
-            10**6 + serial(conversation), X_Scenario=kind.scenario, **names
-        )
-        self.raised[conversation] = problem
-        if kind is AMENDED and self._answer(conversation, PROBLEMS) == 201:
+        names = {"X_Conversation_ID": name}
+        problem = tenant.raise_problem(10**6 + serial(name), X_Scenario=kind.scenario, **names)
+        self.raised[name] = problem
+        if kind is AMENDED and self._answer(name, PROBLEMS) == 201:
             tenant.amend(problem, **names)
         if kind is CANCELLED:
-            if self._answer(conversation, PROBLEMS) == 201 and self._is_held_back(conversation):
+            if self._answer(name, PROBLEMS) == 201 and self._is_held_back(name):
                 tenant.cancel(problem, **names)
-                self._answer(conversation, CANCELLATIONS)
-            self._road.let_go(conversation)
+                self._answer(name, CANCELLATIONS)
+            self._road.let_go(name)
 
     def _under_way(self) -> int:
-        return len(self.raised) - self._record.over
+        return len(self.raised) - len(self._record.over)
 
-    def _answer(self, conversation: str, path: str) -> int | None:
+    def _answer(self, name: str, path: str) -> int | None:
         """Return what the gateway was answered; None if it got no answer."""
-        outcomes, about = self._balancer.outcomes, (conversation, path)
+        outcomes, about = self._balancer.outcomes, (name, path)
         self._record.wait_for(lambda: about in outcomes, PATIENCE)
         return outcomes.get(about)
 
-    def _is_held_back(self, conversation: str) -> bool:
-        return self._record.wait_for(lambda: conversation in self._road.held_back, PATIENCE)
+    def _is_held_back(self, name: str) -> bool:
+        return self._record.wait_for(lambda: name in self._road.held_back, PATIENCE)

@@ -1,36 +1,33 @@
-"""Things that go wrong on purpose, once, at the next moment of a certain kind."""
+"""Things that go wrong on purpose, once, at a coming moment of a certain kind."""
 
 import random
 import threading
 
 
 class Traps:
-    """Traps by the name of the part that they are set for."""
+    """One trap at a time, for whichever part comes by: the next one, or one after it."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self._lock = threading.Lock()
-        self._set: dict[str, str] = {}
+        self._set: str | None = None
+        self._passes = 0
+        # The part that was caught last.
+        self.caught = ""
 
-    def arm(self, part: str, trap: str) -> None:
-        """Set a trap for the part."""
+    def arm(self, trap: str, passes: int) -> None:
+        """Set a trap that lets so many pass before it springs."""
         with self._lock:
-            self._set[part] = trap
-
-    def disarm(self, part: str) -> None:
-        """Take the trap away, if it is still there."""
-        with self._lock:
-            self._set.pop(part, None)
+            self._set, self._passes = trap, passes
 
     def sprung(self, part: str) -> str | None:
-        """Return the trap of the part that now springs, and take it away."""
+        """Return the trap that now springs at the part, and take it away."""
         with self._lock:
-            return self._set.pop(part, None)
-
-    def is_set(self, part: str) -> bool:
-        """Tell whether the part's trap has still to spring."""
-        with self._lock:
-            return part in self._set
+            if self._set is None or self._passes:
+                self._passes -= self._set is not None
+                return None
+            trap, self._set, self.caught = self._set, None, part
+            return trap
 
 
 def lot(*about: object) -> random.Random:
