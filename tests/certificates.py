@@ -9,22 +9,23 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-DAY = timedelta(days=1)
 
+def self_signed(folder: Path, address: str = "127.0.0.1", *, days: float = 90) -> Path:
+    """Write a certificate for `address` and its key into one file, and return that.
 
-def self_signed(folder: Path, address: str = "127.0.0.1", *, ended: bool = False) -> Path:
-    """Write a certificate for `address` and its key into one file, and return that."""
+    It is its own authority, and valid for so many days from now.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
-    now = datetime.now(UTC)
+    ends = datetime.now(UTC) + timedelta(days=days)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - 2 * DAY)
-        .not_valid_after(now - DAY if ended else now + DAY)
+        .not_valid_before(ends - timedelta(days=365))
+        .not_valid_after(ends)
         .add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False
         )

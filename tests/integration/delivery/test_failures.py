@@ -75,7 +75,7 @@ class Way:
 
     def tls(self, address: str = "127.0.0.1", *, ended: bool = False, known: bool = True) -> None:
         """Receive by TLS with such a certificate; `known`: it is among the authorities."""
-        certificate = self_signed(self.folder, address, ended=ended)
+        certificate = self_signed(self.folder, address, days=-1 if ended else 90)
         self.kcis = self.stack.enter_context(serving(tls=certificate)).url
         self.sessions = Sessions(ca_file=certificate if known else None)
 

@@ -2,17 +2,11 @@
 
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from supplier_api.app import build_sessions
 from supplier_api.backoffice.simulated import SimulatedBackOffice
@@ -20,6 +14,7 @@ from supplier_api.clock import SystemMachineClock
 from supplier_api.delivery.hops import Step
 from supplier_api.delivery.road import Road
 from supplier_api.settings import load_settings
+from tests.certificates import self_signed
 from tests.integration.delivery.proxy import proxying
 from tests.integration.delivery.sink import Sink, answer, grant, serving
 
@@ -68,44 +63,6 @@ def free_port() -> int:
         return port
 
 
-MakeCertificate = Callable[..., Path]
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> MakeCertificate:
-    """Return what makes a certificate of its own authority, valid for so many days from now."""
-
-    def make(days: float = 90, *, address: str = "127.0.0.1") -> Path:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway")])
-        ends = datetime.now(UTC) + timedelta(days=days)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(ends - timedelta(days=365))
-            .not_valid_after(ends)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False
-            )
-            .sign(key, hashes.SHA256())
-        )
-        file = tmp_path / "certificate.pem"
-        file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            + made.public_bytes(serialization.Encoding.PEM)
-        )
-        return file
-
-    return make
-
-
 # -- the whole way
 
 
@@ -123,8 +80,8 @@ def test_the_whole_way_and_no_kci(sink: Sink) -> None:
     assert any("`ping`" in check for check in walk.not_checked)
 
 
-def test_by_tls_with_the_days_left(certificate: MakeCertificate) -> None:
-    file = certificate(days=20.5)
+def test_by_tls_with_the_days_left(tmp_path: Path) -> None:
+    file = self_signed(tmp_path, days=20.5)
     with serving(tls=file) as sink:
         walk = to(sink, CA_FILE=file)
 
@@ -189,22 +146,22 @@ def test_a_firewall_that_drops_everything() -> None:
     broken(walk, "connection to", "no answer within 0.1 s", "firewall")
 
 
-def test_a_certificate_that_has_expired(certificate: MakeCertificate) -> None:
-    file = certificate(days=-2.5)
+def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
+    file = self_signed(tmp_path, days=-2.5)
     with serving(tls=file) as sink:
         walk = to(sink, CA_FILE=file)
     broken(walk, "TLS with", "expired 3 days ago", "has expired")
 
 
-def test_a_certificate_for_another_name(certificate: MakeCertificate) -> None:
-    file = certificate(address="192.0.2.7")
+def test_a_certificate_for_another_name(tmp_path: Path) -> None:
+    file = self_signed(tmp_path, "192.0.2.7")
     with serving(tls=file) as sink:
         walk = to(sink, CA_FILE=file)
     broken(walk, "TLS with", "for 192.0.2.7", "for another name")
 
 
-def test_an_authority_that_is_not_trusted(certificate: MakeCertificate) -> None:
-    with serving(tls=certificate()) as sink:
+def test_an_authority_that_is_not_trusted(tmp_path: Path) -> None:
+    with serving(tls=self_signed(tmp_path)) as sink:
         walk = to(sink)
     broken(walk, "TLS with", "for 127.0.0.1; 89 days left", "gateway.ca_file")
 
@@ -256,8 +213,8 @@ def test_a_kci_endpoint_that_will_not(sink: Sink, status: int, cause: str) -> No
 AWAY = addresses("https://gateway.example")
 
 
-def test_a_proxy_that_lets_us_through(certificate: MakeCertificate) -> None:
-    file = certificate()
+def test_a_proxy_that_lets_us_through(tmp_path: Path) -> None:
+    file = self_signed(tmp_path)
     with (
         serving(tls=file) as sink,
         proxying(b"HTTP/1.1 200 OK\r\n\r\n", sink.port) as proxy,
