@@ -225,6 +225,16 @@ def install(log: TextIO) -> None:
     for words in ([*pip, *retries, *locked], [*pip, *project]):
         if not runs(words, log):
             raise explain(LOG.read_text(encoding="utf-8", errors="replace"))
+    compile_all(log)
+
+
+def compile_all(log: TextIO) -> None:
+    """Compile what is imported, on all cores: else each process does, where none may write it.
+
+    What cannot be compiled is for another Python, or fails where it is used.
+    """
+    places = [str(VENV / "lib"), str(ROOT / "supplier_api")]
+    runs([str(VENV / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", *places], log)
 
 
 def runs(words: list[str], log: TextIO | int = subprocess.DEVNULL) -> bool:

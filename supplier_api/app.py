@@ -182,7 +182,6 @@ def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
 
 def _wire(settings: Settings, office: Office) -> Flask:
     app = Flask("supplier_api", static_folder=None)
-    judge = build_judge(settings, office)
     ring = KeyRing(StoredKeys(office), office.machine)
     tokens = Tokens(settings.access, ring, office.machine, office.chance)
     gate = Gate(tokens)

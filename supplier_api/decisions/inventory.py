@@ -62,35 +62,38 @@ class CsvInventory:
 
 
 def _read(file: Iterable[str], path: Path) -> dict[str, Service]:
-    rows = csv.DictReader(file, strict=True)
-    if tuple(rows.fieldnames or ()) != COLUMNS:
+    rows = csv.reader(file, strict=True)
+    if tuple(next(rows, ())) != COLUMNS:
         raise InventoryError(f"{path}:1: the columns must be {','.join(COLUMNS)}")
     services: dict[str, Service] = {}
-    for row in rows:
-        where = f"{path}:{rows.line_num}"
-        if None in row or None in row.values():
-            raise InventoryError(f"{where}: {len(COLUMNS)} columns are needed")
-        service = _service(row, where)
-        if service.service_id in services:
-            raise InventoryError(f"{where}: {service.service_id} stands here twice")
+    for row in filter(None, rows):
+        try:
+            service = _service(row)
+            if service.service_id in services:
+                raise ValueError(f"{service.service_id} stands here twice")
+        except ValueError as error:
+            raise InventoryError(f"{path}:{rows.line_num}: {error}") from None
         services[service.service_id] = service
     return services
 
 
-def _service(row: dict[str, str], where: str) -> Service:
-    flag = row["appointment_needed"]
+def _service(row: list[str]) -> Service:
+    """Return the service of a row, which stands in the order of the columns."""
+    if len(row) != len(COLUMNS):
+        raise ValueError(f"{len(COLUMNS)} columns are needed")
+    service_id, specification, name, state, address_id, address_type, incident, flag = row
     if flag not in _FLAGS:
-        raise InventoryError(f"{where}: appointment_needed is true or false, not {flag}")
-    if not row["service_id"] or not row["state"]:
-        raise InventoryError(f"{where}: service_id and state are needed")
+        raise ValueError(f"appointment_needed is true or false, not {flag}")
+    if not service_id or not state:
+        raise ValueError("service_id and state are needed")
     return Service(
-        service_id=row["service_id"],
-        specification=row["specification"] or None,
-        specification_name=row["specification_name"] or None,
-        state=row["state"],
-        address_id=row["address_id"] or None,
-        address_type=row["address_type"] or None,
-        incident=row["incident"] or None,
+        service_id=service_id,
+        specification=specification or None,
+        specification_name=name or None,
+        state=state,
+        address_id=address_id or None,
+        address_type=address_type or None,
+        incident=incident or None,
         appointment_needed=_FLAGS[flag],
     )
 

@@ -128,6 +128,16 @@ def test_the_second_time_nothing_is_done(project: Project) -> None:
     assert json.loads((project.root / ".venv/setup.json").read_text())["new"] is False
 
 
+def test_what_is_imported_is_compiled_once_for_all_processes(project: Project) -> None:
+    project.python()
+
+    project.setup()
+
+    [compiling] = [line for line in project.calls.read_text().splitlines() if "compileall" in line]
+    assert f"{project.root}/.venv/lib" in compiling
+    assert f"{project.root}/supplier_api" in compiling
+
+
 def test_quiet_says_nothing_when_there_is_nothing_to_do(project: Project) -> None:
     project.python()
     project.setup()
