@@ -6,28 +6,31 @@ the name of its type. An exception is logged by its type and the places it passe
 since libraries put the value they choked on into the text.
 """
 
+import json
 import logging
 import sys
 import threading
 import traceback
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Literal
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 FRAMES = 40
 PLAIN = (str, int, float, type(None))
+_WRITING = threading.Lock()
 
 
 class SafeToLog(Exception):
     """An error of the house whose text is written by the house and holds no value of a request."""
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+def get_logger(name: str) -> FilteringBoundLogger:
     """Return the logger of a module: `get_logger(__name__)`."""
-    return structlog.stdlib.get_logger(name)
+    logger: FilteringBoundLogger = structlog.get_logger(name)
+    return logger
 
 
 def bind(
@@ -68,14 +71,11 @@ def configure_logging(level: str = "info", form: Literal["json", "console"] = "j
         _describe_exception,
         _keep_plain_values,
     ]
+    # The house's own lines take no way through the logging of the standard library.
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, _render(form)],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_Lines,
     )
     handler = _StandardError()
     handler.setFormatter(
@@ -94,22 +94,46 @@ def configure_logging(level: str = "info", form: Literal["json", "console"] = "j
     threading.excepthook = _log_uncaught_in_thread
 
 
+class _Lines:
+    """Where the lines of one logger go."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def _write(self, line: str) -> None:
+        """Write a line; one that cannot be written must not stop the work."""
+        with suppress(Exception):
+            _write(line)
+
+    debug = info = warning = error = critical = _write
+
+
 class _StandardError(logging.Handler):
-    """Writes to what is standard error at that moment, as a test or a command may replace it."""
+    """Writes the lines of libraries."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
         try:
-            sys.stderr.write(self.format(record) + "\n")
-            sys.stderr.flush()
-        except Exception:  # noqa: BLE001 - a line that cannot be written must not stop the work
+            _write(self.format(record))
+        except Exception:  # noqa: BLE001 - as above
             self.handleError(record)
+
+
+def _write(line: str) -> None:
+    """Write to what is standard error at that moment, as a test or a command may replace it."""
+    with _WRITING:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+# Made once: json.dumps makes one for each line.
+_ENCODER = json.JSONEncoder(default=repr)
 
 
 def _render(form: Literal["json", "console"]) -> Processor:
     if form == "console":
         return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    return structlog.processors.JSONRenderer()
+    return lambda _logger, _method, event: _ENCODER.encode(event)
 
 
 def _name_foreign_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

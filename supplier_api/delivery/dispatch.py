@@ -184,7 +184,7 @@ class Dispatcher:
 
     def _thread_is_free(self) -> None:
         """Have more claimed in time: before the threads run out of work."""
-        if self._crew.waiting() <= 3 * self._to.threads // 4:
+        if self._crew.waiting() <= self._to.threads // 4:
             self._bell.ring()
 
     def _work(self, job: Hold | Settlement) -> None:

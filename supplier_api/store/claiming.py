@@ -1,12 +1,11 @@
 """How a worker takes lanes that are due, many at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select, update
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy import Row, Select, bindparam, func, or_, select, update
 
 from supplier_api.store import lane_rows
 from supplier_api.store.claims import Attempt, Claim, Message
@@ -52,9 +51,10 @@ class Claiming(LaneWork):
         transaction holds locked is passed over. The first message of a lane that is taken over from
         a worker that never gave it back may have been sent: it becomes "unknown".
         """
-        due = [lane.c.destination == destination, lane.c.due_at <= now, *held.apart()]
-        rows = self._free(limit, *due, lane.c.attempts == 0)
-        rows += self._free(min(failed, limit - len(rows)), *due, lane.c.attempts > 0)
+        due = {"destination": destination, "now": now}
+        rows = self._free(limit, _DUE.where(*held.apart()), due)
+        more = min(failed, limit - len(rows))
+        rows += self._free(more, _DUE_AFTER_FAILURE.where(*held.apart()), due)
         return self._take(rows, owner, now, lease_until)
 
     def claim_one(
@@ -65,7 +65,8 @@ class Claiming(LaneWork):
         Returns None if that is not so any more.
         """
         at_rest = or_(lane.c.lease_owner.is_(None), lane.c.lease_until <= now)
-        rows = self._free(1, lane.c.id == lane_id, lane.c.due_at.is_not(None), at_rest)
+        one = _FREE.where(lane.c.id == lane_id, lane.c.due_at.is_not(None), at_rest)
+        rows = self._free(1, one, {})
         head = lane_rows.heads(self._connection, [lane_id]).get(lane_id)
         if not rows or head is None or latest(now, rows[0].not_before, head.not_before) > now:
             return None
@@ -78,16 +79,8 @@ class Claiming(LaneWork):
         ids = [row.id for row in rows]
         if not ids:
             return []
-        self._connection.execute(
-            update(lane)
-            .where(lane.c.id.in_(ids))
-            .values(
-                claim_no=lane.c.claim_no + 1,
-                lease_owner=owner,
-                lease_until=lease_until,
-                due_at=lease_until,
-            )
-        )
+        taken = {"lanes": ids, "lease_owner": owner, "lease_until": lease_until}
+        self._connection.execute(_TAKE, {**taken, "due_at": lease_until})
         heads = lane_rows.heads(self._connection, ids)
         self._give_up([lane_id for lane_id in ids if lane_id not in heads])
         return [
@@ -103,17 +96,10 @@ class Claiming(LaneWork):
             if row.id in heads
         ]
 
-    def _free(self, limit: int, *which: ColumnElement[bool]) -> list[Row[Any]]:
+    def _free(self, limit: int, which: Select[Any], values: Mapping[str, object]) -> list[Row[Any]]:
         if limit <= 0:
             return []
-        query = (
-            lane_rows.lanes()
-            .where(*which, NOT_PARKED, ~OF_LATER_VERSION)
-            .order_by(lane.c.due_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        return list(self._connection.execute(query))
+        return list(self._connection.execute(which, {**values, "limit": limit}))
 
     def _head_to_send(self, head: Message, lost_by: str | None, now: datetime) -> Message:
         if lost_by is None:
@@ -134,3 +120,26 @@ class Claiming(LaneWork):
                 .where(lane.c.id == lane_id)
                 .values(lease_owner=None, lease_until=None, due_at=None)
             )
+
+
+# Built once: to put a statement together takes longer than the database needs for it.
+_FREE = (
+    lane_rows.lanes()
+    .where(NOT_PARKED, ~OF_LATER_VERSION)
+    .order_by(lane.c.due_at)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_ALL_DUE = _FREE.where(
+    lane.c.destination == bindparam("destination"), lane.c.due_at <= bindparam("now")
+)
+_DUE = _ALL_DUE.where(lane.c.attempts == 0)
+_DUE_AFTER_FAILURE = _ALL_DUE.where(lane.c.attempts > 0)
+_TAKE = (
+    update(lane)
+    .where(lane.c.id.in_(bindparam("lanes", expanding=True)))
+    .values(
+        claim_no=lane.c.claim_no + 1,
+        **{name: bindparam(name) for name in ("lease_owner", "lease_until", "due_at")},
+    )
+)

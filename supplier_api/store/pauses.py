@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
@@ -105,13 +105,7 @@ class Pauses:
 
     def active(self, now: datetime) -> list[Pause]:
         """Return what is in force at `now`, the oldest first."""
-        query = (
-            select(pause, service_problem.c.reference)
-            .outerjoin(service_problem, service_problem.c.id == _t.problem_id)
-            .where(_in_force(now))
-            .order_by(_t.id)
-        )
-        return [_pause(row) for row in self._connection.execute(query)]
+        return [_pause(row) for row in self._connection.execute(_ACTIVE, {"now": now})]
 
     def begin(
         self,
@@ -212,8 +206,17 @@ class Pauses:
         return [(row.since, row.until) for row in self._connection.execute(query)]
 
 
-def _in_force(now: datetime) -> ColumnElement[bool]:
+def _in_force(now: datetime | BindParameter[Any]) -> ColumnElement[bool]:
     return or_(_t.until.is_(None), _t.until > now)
+
+
+# Built once, since it is asked with every claim.
+_ACTIVE = (
+    select(pause, service_problem.c.reference)
+    .outerjoin(service_problem, service_problem.c.id == _t.problem_id)
+    .where(_in_force(bindparam("now", type_=_t.until.type)))
+    .order_by(_t.id)
+)
 
 
 def _values(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.problems.limits import ID_MAX
@@ -35,6 +35,10 @@ _ADD = Prepared(
     # Nothing of a new problem has been taken away by retention.
     .values(named(*(each.name for each in _t if each not in {_t.id, _t.thinned})))
     .returning(_t.id)
+)
+_UNTOLD = select(_t.id).where(
+    _t.id.in_(bindparam("problems", expanding=True)),
+    _t.doubtful.is_(True) | _t.reference_known.is_(False),
 )
 
 
@@ -103,10 +107,8 @@ class Problems:
 
     def untold(self, problem_ids: Collection[int]) -> set[int]:
         """Return those of which a KCI that is taken tells something: a doubt, or our reference."""
-        query = select(_t.id).where(
-            _t.id.in_(problem_ids), _t.doubtful.is_(True) | _t.reference_known.is_(False)
-        )
-        return set(self._connection.execute(query).scalars())
+        found = self._connection.execute(_UNTOLD, {"problems": list(problem_ids)})
+        return set(found.scalars())
 
     def get(self, problem_id: int) -> ServiceProblem:
         """Read a problem without a lock; raises Gone if it is none."""
