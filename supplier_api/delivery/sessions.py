@@ -18,6 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import ConnectionPool
 
 from supplier_api.delivery import watchdog
 
@@ -170,6 +171,19 @@ _POOLS = {"http": _WatchedPool, "https": _WatchedTlsPool}
 
 
 class _WatchedAdapter(HTTPAdapter):
+    # The pool that was used last, and for what: to work that out takes a fifth of a call.
+    _wanted: tuple[object, ...] = ()
+    _pool: ConnectionPool
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> ConnectionPool:
+        wanted = (request.url, verify, cert, *sorted((proxies or {}).items()))
+        if wanted != self._wanted:
+            self._pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            self._wanted = wanted
+        return self._pool
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS

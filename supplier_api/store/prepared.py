@@ -4,7 +4,7 @@ SQLAlchemy takes ten times as long to put a statement together, and to make a re
 SQLite takes to run it. Values are still converted by the types of their columns.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +39,20 @@ class Prepared:
     def send(self, connection: Connection, values: Mapping[str, Any]) -> None:
         """Run it and leave what it returns unread: within `together`, without waiting for it."""
         self._execute(connection, values, read=False)
+
+    def many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Run it once for each row of values; return how many rows of the database it touched.
+
+        Raises SQLAlchemy's DBAPIError, as `connection.execute` does.
+        """
+        ready = self._for(connection.dialect)
+        raw: Any = connection.connection.dbapi_connection
+        try:
+            cursor = raw.cursor()
+            cursor.executemany(ready.text, [ready.arguments(row) for row in rows])
+            return int(cursor.rowcount)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise wrapped(error, connection, raw) from error
 
     def as_text(self, connection: Connection, values: Mapping[str, Any]) -> tuple[str, Any]:
         """Return what the driver would be given: the statement and its values."""

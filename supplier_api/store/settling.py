@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, func, select, update
 from supplier_api.store import lane_rows
 from supplier_api.store.claims import Attempt, Claim, Fenced, Message, MessageState
 from supplier_api.store.lane_rows import BODY_VERSION, LaneRow, LaneWork, lane, latest, message
+from supplier_api.store.prepared import Prepared, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,7 @@ class Settling(LaneWork):
         """
         if not records:
             return
-        done = self._connection.execute(_RECORD, [_recorded(record) for record in records])
-        if done.rowcount != len(records):
+        if _RECORD.many(self._connection, map(_recorded, records)) != len(records):
             raise Fenced
 
     def remark(self, of: Message, attempt: Attempt) -> None:
@@ -171,7 +171,7 @@ class Settling(LaneWork):
             else:
                 writes.append(_written(step, None, None, due_at))
                 self.made_due = self.made_due or (due_at is not None and due_at <= now)
-        if self._connection.execute(_PROCEED, writes).rowcount != len(writes):
+        if _PROCEED.many(self._connection, writes) != len(writes):
             raise Fenced
         return following
 
@@ -228,7 +228,7 @@ _LANES = lane.c.id.in_(bindparam("lanes", expanding=True))
 # By id, as all locks of lanes; those that are locked by others are left out.
 _HOLD_FREE = lane_rows.lanes().where(_LANES).order_by(lane.c.id).with_for_update(skip_locked=True)
 _CLAIM_NUMBERS = select(lane.c.id, lane.c.claim_no).where(_LANES)
-_RECORD = (
+_RECORD = Prepared(
     update(message)
     .where(
         message.c.id == bindparam("message"),
@@ -238,24 +238,11 @@ _RECORD = (
     .values(
         # What it said last is kept, however the message ends.
         refusal=func.coalesce(bindparam("said", type_=message.c.refusal.type), message.c.refusal),
-        **{
-            name: bindparam(name)
-            for name in (
-                "state",
-                "attempts",
-                "first_attempt",
-                "unknown",
-                "log",
-                "digest",
-                "settled",
-            )
-        },
+        **named("state", "attempts", "first_attempt", "unknown", "log", "digest", "settled"),
     )
 )
-_PROCEED = (
+_PROCEED = Prepared(
     update(lane)
     .where(lane.c.id == bindparam("lane"), lane.c.claim_no == bindparam("mine"))
-    .values(
-        {name: bindparam(name) for name in ("lease_owner", "lease_until", "due_at", "attempts")}
-    )
+    .values(named("lease_owner", "lease_until", "due_at", "attempts"))
 )
