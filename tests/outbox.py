@@ -12,6 +12,7 @@ from supplier_api.store import Store, UnitOfWork, tables
 from supplier_api.store.new_lanes import NewLane, NewMessage
 
 DESTINATION = "gateway"
+BODY = '{"reasonCode": "UPDATE"}'
 
 
 class Outbox:
@@ -25,56 +26,75 @@ class Outbox:
 
     def problem(self, *messages: int, destination: str = DESTINATION) -> int:
         """Store a problem with a lane and messages of these numbers; return its row id."""
-        self._problems += 1
-        serial = self._problems
-
-        def work(uow: UnitOfWork) -> int:
-            problem = ServiceProblem(
-                tenant="TENANT1",
-                gateway_id=serial,
-                reference=f"SP_{serial:010}",
-                service_id=f"SI{serial:013}",
-                conversation_id=f"conversation-{serial}",
-                state=State(Base.ACKNOWLEDGED),
-                document={},
-                created=self._clock.now(),
-                updated=self._clock.now(),
-            )
-            uow.problems.add(problem)
-            uow.lanes.open(problem.id, problem.tenant, [NewLane(destination)], self._clock.now())
-            return problem.id
-
-        problem_id = self.store.write(work)
+        problem_id = self.store.write(lambda uow: self._problem(uow, destination))
         self.queue(problem_id, *messages, destination=destination)
         return problem_id
+
+    def problems(self, count: int, *messages: int) -> list[int]:
+        """Store so many problems, each with messages of these numbers; return their row ids."""
+
+        def work(uow: UnitOfWork) -> list[int]:
+            made = [self._problem(uow, DESTINATION) for _ in range(count)]
+            for problem_id in made:
+                self._queue(uow, problem_id, messages, DESTINATION)
+            return made
+
+        return self.store.write(work)
+
+    def _problem(self, uow: UnitOfWork, destination: str) -> int:
+        self._problems += 1
+        serial = self._problems
+        problem = ServiceProblem(
+            tenant="TENANT1",
+            gateway_id=serial,
+            reference=f"SP_{serial:010}",
+            service_id=f"SI{serial:013}",
+            conversation_id=f"conversation-{serial}",
+            state=State(Base.ACKNOWLEDGED),
+            document={},
+            created=self._clock.now(),
+            updated=self._clock.now(),
+        )
+        uow.problems.add(problem)
+        uow.lanes.open(problem.id, problem.tenant, [NewLane(destination)], self._clock.now())
+        return problem.id
 
     def queue(
         self,
         problem_id: int,
         *numbers: int,
         not_before: datetime | None = None,
-        body: str = '{"reasonCode": "UPDATE"}',
+        body: str = BODY,
         destination: str = DESTINATION,
     ) -> None:
         """Queue messages of these numbers, in one transaction."""
+        self.store.write(
+            lambda uow: self._queue(uow, problem_id, numbers, destination, not_before, body)
+        )
 
-        def work(uow: UnitOfWork) -> None:
-            lane = uow.lanes.lock(problem_id, destination)
-            for number in numbers:
-                new = NewMessage(
-                    number=number,
-                    uuid=f"{problem_id:08}-0000-4000-8000-{number:012}",
-                    kind="UPDATE",
-                    subject=None,
-                    conversation_id=f"conversation-{problem_id}",
-                    body=body,
-                    body_version=1,
-                    contract="1.8",
-                    not_before=not_before,
-                )
-                uow.lanes.add(lane, new, self._clock.now())
-
-        self.store.write(work)
+    def _queue(
+        self,
+        uow: UnitOfWork,
+        problem_id: int,
+        numbers: Sequence[int],
+        destination: str,
+        not_before: datetime | None = None,
+        body: str = BODY,
+    ) -> None:
+        lane = uow.lanes.lock(problem_id, destination)
+        for number in numbers:
+            new = NewMessage(
+                number=number,
+                uuid=f"{problem_id:08}-0000-4000-8000-{number:012}",
+                kind="UPDATE",
+                subject=None,
+                conversation_id=f"conversation-{problem_id}",
+                body=body,
+                body_version=1,
+                contract="1.8",
+                not_before=not_before,
+            )
+            uow.lanes.add(lane, new, self._clock.now())
 
     def hold_until(self, problem_id: int, not_before: datetime) -> None:
         """Do what the desk does when it is about to answer a request of the gateway."""

@@ -89,6 +89,23 @@ def test_a_hanging_problem_holds_up_no_other(
     assert outbox.states(hanging) == ["delivered"]
 
 
+def test_one_that_hangs_holds_up_none_of_a_thousand(
+    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker
+) -> None:
+    round_ = make_round(threads=16)
+    hanging, *others = outbox.problems(1000, 1)
+    courier.hold_up(hanging)
+    while len(courier.sent) < 1000:
+        round_.dispatcher.turn()
+        assert round_.bell.wait(PATIENCE)
+
+    assert not courier.let_go.is_set()
+    assert sorted(courier.sent) == [(problem, 1) for problem in (hanging, *others)]
+    courier.let_go.set()
+    assert round_.dispatcher.finish(PATIENCE)
+    assert outbox.states(hanging) == ["delivered"]
+
+
 def test_lanes_that_failed_use_a_quarter_of_the_threads(
     outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
