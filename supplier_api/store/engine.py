@@ -47,8 +47,9 @@ class Store:
         self.engine = _engine(url, pool_size)
         # On SQLite, readers have connections of their own: to switch one between the two (PRAGMA
         # query_only) makes it forget every statement that it has compiled.
-        readers = _engine(url, pool_size, reading=True) if self.dialect == "sqlite" else self.engine
-        self._readers = readers.execution_options(supplier_api_reading=True)
+        self._readers = self.engine
+        if self.dialect == "sqlite":
+            self._readers = _engine(url, pool_size, reading=True)
         # Writers of this process wait for each other instead of polling the file's lock.
         self._grouped = (
             GroupedWriter(self._transaction, machine, self._wait)
