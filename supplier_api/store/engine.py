@@ -181,6 +181,9 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
     # The driver begins nothing by itself: _begin_postgresql does.
     connection.autocommit = True
     connection.execute(f"SET idle_in_transaction_session_timeout = {int(IDLE_SECONDS * 1000)}")
+    # What is known of a queue's length is never true for long. Where few rows are expected, a
+    # bitmap would read all that is due and sort it; the index has the first ones in order.
+    connection.execute("SET enable_bitmapscan = off")
 
 
 def _begin_postgresql(connection: Connection) -> None:

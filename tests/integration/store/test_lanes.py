@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, Table, Text, cast, func, select, text, true, update
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.store import Store, UnitOfWork, tables
@@ -484,3 +486,41 @@ def test_a_message_of_a_later_version_behind_ours_is_not_handed_over(
     assert outbox.lane(problem).lease_owner is None
     assert outbox.lane(problem).due_at is not None
     assert one.claim() == []
+
+
+def copy(connection: Connection, table: Table, count: int, **others: Any) -> None:
+    """Make so many copies of a table's one row, but for some columns: functions of a number."""
+    numbers = func.generate_series(2, count + 1).table_valued("number").render_derived(name="n")
+    same = [column for column in table.c if column.name not in {"id", *others}]
+    different = [make(numbers.c.number) for make in others.values()]
+    connection.execute(
+        table.insert().from_select(
+            [*(column.name for column in same), *others],
+            select(*same, *different).select_from(table.join(numbers, true())),
+        )
+    )
+
+
+@on_postgresql
+def test_a_claim_reads_no_more_of_a_long_queue_than_it_takes(store: Store, outbox: Outbox) -> None:
+    problem = outbox.problem(1)
+
+    def work(uow: UnitOfWork) -> tuple[int, int]:
+        first = outbox.lane(problem)
+        many, row = 20_000, partial(copy, uow.connection)
+        row(tables.service_problem, many, gateway_id=lambda n: n, reference=lambda n: cast(n, Text))
+        row(tables.lane, many, problem_id=lambda n: problem - 1 + n)
+        row(tables.message, many, lane_id=lambda n: first.id - 1 + n, uuid=lambda n: cast(n, Text))
+        before = lanes_read(uow)
+        taken = Hand(store, ManualMachineClock(), "a").claim_in(uow, limit=10)
+        return len(taken), lanes_read(uow) - before
+
+    taken, read = store.write(work)
+    assert taken == 10
+    assert read < 100
+
+
+def lanes_read(uow: UnitOfWork) -> int:
+    """Return how many rows of lanes this transaction has read so far."""
+    query = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname=:name"
+    return int(uow.connection.execute(text(query), {"name": "lane"}).scalar_one())
