@@ -10,23 +10,27 @@ from sqlalchemy import Connection, event
 from supplier_api.clock import SystemMachineClock
 from supplier_api.desk.model import GATEWAY
 from supplier_api.store import Store, UnitOfWork
+from supplier_api.store.claiming import due_lanes, next_due
+from supplier_api.store.lane_rows import HEADS
+from supplier_api.store.pauses import NOTHING_HELD
+from supplier_api.store.prepared import Prepared
 from supplier_api.store.services import LOOK
 
 TENANT, SERVICE = "OLD0", "SI0000000000001"
-
-
-def _claim(uow: UnitOfWork) -> object:
-    now = SystemMachineClock().now()
-    return uow.lanes.claim(GATEWAY, "", now, now, limit=1, failed=1)
-
+_DUE = {"destination": GATEWAY, "now": SystemMachineClock().now(), "limit": 1}
 
 # What is asked for with each problem, and by each worker each time it looks.
+PREPARED: Mapping[str, tuple[Prepared, Mapping[str, Any]]] = {
+    "what is known of a service": (LOOK, {"tenant": TENANT, "service_id": SERVICE}),
+    "the next due lane": (next_due(NOTHING_HELD), _DUE),
+    "lanes that are due": (due_lanes(NOTHING_HELD), _DUE),
+    "lanes that are due after a failure": (due_lanes(NOTHING_HELD, failed=True), _DUE),
+    "their first messages": (HEADS, {"lanes": [1]}),
+}
 QUESTIONS: Mapping[str, Callable[[UnitOfWork], object]] = {
     "a repeat's answer": lambda uow: uow.decisions.recorded(TENANT, "problem", "1"),
     "a problem by its id": lambda uow: uow.problems.find(TENANT, 1),
-    "the next due lane": lambda uow: uow.lanes.next_due(GATEWAY),
     "the next due timer": lambda uow: uow.timers.next_due({}, ["closure"]),
-    "lanes that are due": _claim,
 }
 
 
@@ -40,8 +44,9 @@ def plans_of(url: str) -> list[str]:
 
 
 def _plans(uow: UnitOfWork) -> list[str]:
-    look, values = LOOK.as_text(uow.connection, {"tenant": TENANT, "service_id": SERVICE})
-    lines = _told(uow.connection, "what is known of a service", look, values)
+    lines = []
+    for name, (question, values) in PREPARED.items():
+        lines += _told(uow.connection, name, *question.as_text(uow.connection, values))
     for name, ask in QUESTIONS.items():
         with _caught(uow.connection) as caught:
             ask(uow)
@@ -71,5 +76,5 @@ def _told(connection: Connection, name: str, text: str, values: Any) -> list[str
         steps = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {text}", values)]
     else:
         rows = raw.execute(f"EXPLAIN (COSTS OFF) {text}", values).fetchall()
-        steps = [line for (line,) in rows if re.search(r"Scan|Cond|Limit", line)]
+        steps = [line for (line,) in rows if re.search(r"Scan|Cond|Limit|Sort", line)]
     return [name, *(f"    {' '.join(step.split())[:110]}" for step in steps)]

@@ -1,23 +1,26 @@
 """How a worker takes lanes that are due, many at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, func, or_, select, update
+from sqlalchemy import Integer, Select, bindparam, func, or_, select, update
 
 from supplier_api.store import lane_rows
 from supplier_api.store.claims import Attempt, Claim, Message
 from supplier_api.store.lane_rows import (
     NOT_PARKED,
     OF_LATER_VERSION,
+    LaneRow,
     LaneWork,
     lane,
     latest,
     message,
 )
 from supplier_api.store.pauses import NOTHING_HELD, HeldUp
+from supplier_api.store.prepared import Prepared, among, named
 
 
 class Claiming(LaneWork):
@@ -25,14 +28,8 @@ class Claiming(LaneWork):
 
     def next_due(self, destination: str, held: HeldUp = NOTHING_HELD) -> datetime | None:
         """Return when the next lane to `destination` may be claimed; None if all are idle."""
-        query = select(func.min(lane.c.due_at)).where(
-            lane.c.destination == destination,
-            lane.c.due_at.is_not(None),
-            NOT_PARKED,
-            *held.apart(),
-        )
-        due_at: datetime | None = self._connection.execute(query).scalar_one()
-        return due_at
+        ((due_at,),) = next_due(held).run(self._connection, {"destination": destination})
+        return due_at  # type: ignore[no-any-return]  # a column's value
 
     def claim(
         self,
@@ -52,9 +49,10 @@ class Claiming(LaneWork):
         a worker that never gave it back may have been sent: it becomes "unknown".
         """
         due = {"destination": destination, "now": now}
-        rows = self._free(limit, _DUE.where(*held.apart()), due)
+        rows = self._free(due_lanes(held), {**due, "limit": limit})
         more = min(failed, limit - len(rows))
-        rows += self._free(more, _DUE_AFTER_FAILURE.where(*held.apart()), due)
+        if more > 0:
+            rows += self._free(due_lanes(held, failed=True), {**due, "limit": more})
         return self._take(rows, owner, now, lease_until)
 
     def claim_one(
@@ -64,9 +62,7 @@ class Claiming(LaneWork):
 
         Returns None if that is not so any more.
         """
-        at_rest = or_(lane.c.lease_owner.is_(None), lane.c.lease_until <= now)
-        one = _FREE.where(lane.c.id == lane_id, lane.c.due_at.is_not(None), at_rest)
-        rows = self._free(1, one, {})
+        rows = self._free(_ONE, {"lane": lane_id, "now": now, "limit": 1})
         head = lane_rows.heads(self._connection, [lane_id]).get(lane_id)
         if not rows or head is None or latest(now, rows[0].not_before, head.not_before) > now:
             return None
@@ -74,13 +70,13 @@ class Claiming(LaneWork):
         return replace(claim, was_due=rows[0].due_at)
 
     def _take(
-        self, rows: Sequence[Row[Any]], owner: str, now: datetime, lease_until: datetime
+        self, rows: Sequence[LaneRow], owner: str, now: datetime, lease_until: datetime
     ) -> list[Claim]:
         ids = [row.id for row in rows]
         if not ids:
             return []
         taken = {"lanes": ids, "lease_owner": owner, "lease_until": lease_until}
-        self._connection.execute(_TAKE, {**taken, "due_at": lease_until})
+        _TAKE.send(self._connection, {**taken, "due_at": lease_until})
         heads = lane_rows.heads(self._connection, ids)
         self._give_up([lane_id for lane_id in ids if lane_id not in heads])
         return [
@@ -96,10 +92,8 @@ class Claiming(LaneWork):
             if row.id in heads
         ]
 
-    def _free(self, limit: int, which: Select[Any], values: Mapping[str, object]) -> list[Row[Any]]:
-        if limit <= 0:
-            return []
-        return list(self._connection.execute(which, {**values, "limit": limit}))
+    def _free(self, which: Prepared, values: dict[str, Any]) -> list[LaneRow]:
+        return [LaneRow(*row) for row in which.run(self._connection, values)]
 
     def _head_to_send(self, head: Message, lost_by: str | None, now: datetime) -> Message:
         if lost_by is None:
@@ -122,24 +116,48 @@ class Claiming(LaneWork):
             )
 
 
-# Built once: to put a statement together takes longer than the database needs for it.
-_FREE = (
-    lane_rows.lanes()
-    .where(NOT_PARKED, ~OF_LATER_VERSION)
-    .order_by(lane.c.due_at)
-    .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
-)
-_ALL_DUE = _FREE.where(
-    lane.c.destination == bindparam("destination"), lane.c.due_at <= bindparam("now")
-)
-_DUE = _ALL_DUE.where(lane.c.attempts == 0)
-_DUE_AFTER_FAILURE = _ALL_DUE.where(lane.c.attempts > 0)
-_TAKE = (
-    update(lane)
-    .where(lane.c.id.in_(bindparam("lanes", expanding=True)))
-    .values(
-        claim_no=lane.c.claim_no + 1,
-        **{name: bindparam(name) for name in ("lease_owner", "lease_until", "due_at")},
+@lru_cache(maxsize=64)
+def next_due(held: HeldUp) -> Prepared:
+    """Return the question when the next lane to a destination may be claimed."""
+    return Prepared(
+        select(func.min(lane.c.due_at)).where(
+            _TO_DESTINATION, lane.c.due_at.is_not(None), NOT_PARKED, *held.apart()
+        )
     )
+
+
+@lru_cache(maxsize=64)
+def due_lanes(held: HeldUp, *, failed: bool = False) -> Prepared:
+    """Return the question for due lanes whose last attempt failed, or did not."""
+    attempts = lane.c.attempts > 0 if failed else lane.c.attempts == 0
+    due = lane.c.due_at <= bindparam("now", type_=lane.c.due_at.type)
+    return Prepared(_free().where(_TO_DESTINATION, due, attempts, *held.apart()))
+
+
+def _free() -> Select[Any]:
+    """Select the lanes that nobody holds locked, the longest due first."""
+    return (
+        lane_rows.lanes()
+        .where(NOT_PARKED, ~OF_LATER_VERSION)
+        .order_by(lane.c.due_at)
+        .limit(bindparam("limit", type_=Integer))
+        .with_for_update(skip_locked=True)
+    )
+
+
+_TO_DESTINATION = lane.c.destination == bindparam("destination", type_=lane.c.destination.type)
+_ONE = Prepared(
+    _free().where(
+        lane.c.id == bindparam("lane", type_=lane.c.id.type),
+        lane.c.due_at.is_not(None),
+        or_(
+            lane.c.lease_owner.is_(None),
+            lane.c.lease_until <= bindparam("now", type_=lane.c.lease_until.type),
+        ),
+    )
+)
+_TAKE = Prepared(
+    update(lane)
+    .where(among(lane.c.id, "lanes"))
+    .values(claim_no=lane.c.claim_no + 1, **named("lease_owner", "lease_until", "due_at"))
 )

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, select, text
+from sqlalchemy import Connection, Select, func, select, text
 
 from supplier_api.store import tables
 from supplier_api.store.claims import Message
+from supplier_api.store.prepared import Prepared, among
 
 lane = tables.lane
 message = tables.message
@@ -70,8 +71,8 @@ def lanes() -> Select[Any]:
 
 def heads(connection: Connection, lane_ids: Iterable[int]) -> dict[int, Message]:
     """Return the first queued message of each lane that has one."""
-    rows = connection.execute(_HEADS, {"lanes": list(lane_ids)})
-    return {row.lane_id: Message(*row) for row in rows}
+    found = [Message(*row) for row in HEADS.run(connection, {"lanes": list(lane_ids)})]
+    return {head.lane_id: head for head in found}
 
 
 def latest(now: datetime, *others: datetime | None) -> datetime:
@@ -109,12 +110,11 @@ def _heads() -> Select[Any]:
         )
         .select_from(message.join(lane))
         .where(
-            message.c.lane_id.in_(bindparam("lanes", expanding=True)),
+            among(message.c.lane_id, "lanes"),
             message.c.number == first,
             QUEUED,
         )
     )
 
 
-# Built once: to put a statement together takes longer than the database needs for it.
-_HEADS = _heads()
+HEADS = Prepared(_heads())

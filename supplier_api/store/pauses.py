@@ -5,15 +5,17 @@ time. Those that have ended are kept: the age of a message leaves them out. All 
 time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
+from supplier_api.store.prepared import Prepared, among
 from supplier_api.store.tables import lane, pause, service_problem
 
 _t = pause.c
@@ -80,9 +82,9 @@ class HeldUp:
         """Return the conditions that leave these lanes out; none when nothing is held."""
         conditions: list[ColumnElement[bool]] = []
         if self.tenants:
-            conditions.append(lane.c.tenant.not_in(sorted(self.tenants)))
+            conditions.append(~among(lane.c.tenant, "held_tenants", sorted(self.tenants)))
         if self.problems:
-            conditions.append(lane.c.problem_id.not_in(sorted(self.problems)))
+            conditions.append(~among(lane.c.problem_id, "held_problems", sorted(self.problems)))
         return conditions
 
 
@@ -105,7 +107,7 @@ class Pauses:
 
     def active(self, now: datetime) -> list[Pause]:
         """Return what is in force at `now`, the oldest first."""
-        return [_pause(row) for row in self._connection.execute(_ACTIVE, {"now": now})]
+        return [_pause(row) for row in _ACTIVE.run(self._connection, {"now": now})]
 
     def begin(
         self,
@@ -210,9 +212,13 @@ def _in_force(now: datetime | BindParameter[Any]) -> ColumnElement[bool]:
     return or_(_t.until.is_(None), _t.until > now)
 
 
-# Built once, since it is asked with every claim.
-_ACTIVE = (
-    select(pause, service_problem.c.reference)
+_ACTIVE = Prepared(
+    select(
+        *(_t[name] for name in ("id", "cause", "destination", "tenant", "problem_id")),
+        *(_t[name] for name in ("reason", "who", "since", "until")),
+        service_problem.c.reference,
+        *(_t[name] for name in ("probe_at", "probes", "probe_lane", "probe_until")),
+    )
     .outerjoin(service_problem, service_problem.c.id == _t.problem_id)
     .where(_in_force(bindparam("now", type_=_t.until.type)))
     .order_by(_t.id)
@@ -233,18 +239,17 @@ def _values(
     }
 
 
-def _pause(row: Row[Any]) -> Pause:
-    probe = None
-    if row.probe_at is not None:
-        probe = Probe(row.probe_at, row.probes, row.probe_lane, row.probe_until)
+def _pause(row: Sequence[Any]) -> Pause:
+    """Read a row of _ACTIVE."""
+    key, cause, destination, tenant, problem_id, reason, who, since, until, reference, *probe = row
     return Pause(
-        id=row.id,
-        cause=Cause(row.cause),
-        scope=Scope(row.destination, row.tenant, row.problem_id),
-        reason=row.reason,
-        who=row.who,
-        since=row.since,
-        until=row.until,
-        probe=probe,
-        reference=row.reference,
+        id=key,
+        cause=Cause(cause),
+        scope=Scope(destination, tenant, problem_id),
+        reason=reason,
+        who=who,
+        since=since,
+        until=until,
+        probe=Probe(*probe) if probe[0] is not None else None,
+        reference=reference,
     )

@@ -1,28 +1,38 @@
-"""Statements that every request needs: compiled once, then given to the driver as they are.
+"""Statements of the hot path: compiled once, then given to the driver as they are.
 
 SQLAlchemy takes ten times as long to put a statement together, and to make a result of it, as
-SQLite takes to run it. Values are still converted by the types of their columns.
+SQLite takes to run it. Values are still converted by the types of their columns, both ways.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Boolean, Connection, Dialect, Executable, bindparam
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Executable,
+    any_,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from supplier_api.store.types import Instant, as_text
+from supplier_api.store.types import Instant, Many, as_text
 
 Convert = Callable[[Any], Any] | None
 
 
 class Prepared:
-    """A statement over tables of the house, with `bindparam`s for what differs.
-
-    What it returns are rows as the driver has them: read nothing by it but numbers and texts.
-    """
+    """A statement over tables of the house, with `bindparam`s for what differs."""
 
     def __init__(self, statement: Executable) -> None:
         """Compile when first needed, once for each engine."""
@@ -66,7 +76,7 @@ class Prepared:
         raw: Any = connection.connection.dbapi_connection
         try:
             cursor = raw.execute(ready.text, ready.arguments(values))
-            return cursor.fetchall() if read and ready.returns else []
+            return ready.read(cursor.fetchall()) if read and ready.returns else []
         except connection.dialect.loaded_dbapi.Error as error:
             raise wrapped(error, connection, raw) from error
 
@@ -95,6 +105,40 @@ def together(connection: Connection) -> Iterator[None]:
         raise wrapped(error, connection, raw) from error
 
 
+class _Among(ColumnElement[bool]):
+    """A column's value is one of many: a list that is one value of the statement."""
+
+    inherit_cache = False
+
+    def __init__(self, column: ColumnElement[Any], many: BindParameter[Any]) -> None:
+        self.column = column
+        self.many = many
+
+
+@compiles(_Among, "postgresql")
+def _among_array(found: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(found.column == any_(found.many), **options)
+
+
+@compiles(_Among, "sqlite")
+def _among_json(found: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    each = func.json_each(found.many).table_valued("value")
+    return compiler.process(found.column.in_(select(each.c.value)), **options)
+
+
+def among(
+    column: ColumnElement[Any], name: str, values: Sequence[Any] | None = None
+) -> ColumnElement[bool]:
+    """Return the condition that the column is one of the numbers or texts given under `name`.
+
+    The statement is the same however many there are, unlike one with IN. `values` are those that
+    are used unless others are given.
+    """
+    many = Many(column.type)
+    given = bindparam(name, type_=many) if values is None else bindparam(name, values, type_=many)
+    return _Among(column, given)
+
+
 def named(*columns: str) -> dict[str, BindParameter[Any]]:
     """Return the values of an INSERT or UPDATE: for each column one of the same name."""
     return {column: bindparam(column) for column in columns}
@@ -108,7 +152,13 @@ class _Ready:
     values: tuple[tuple[str, Convert], ...]
     in_order: bool
     constants: Mapping[str, Any]
-    returns: bool
+    # How the columns of what it returns are converted; empty if it returns nothing.
+    columns: tuple[Convert, ...]
+
+    @property
+    def returns(self) -> bool:
+        """Whether it returns rows."""
+        return bool(self.columns)
 
     def arguments(self, given: Mapping[str, Any]) -> Any:
         """Return the values, each converted by the type of its column."""
@@ -124,6 +174,18 @@ class _Ready:
             for name, convert in self.values
         }
 
+    def read(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Return rows of the driver, each value converted by the type of its column."""
+        if not any(self.columns):
+            return list(rows)
+        return [
+            tuple(
+                value if convert is None else convert(value)
+                for convert, value in zip(self.columns, row, strict=True)
+            )
+            for row in rows
+        ]
+
 
 def _ready(statement: Executable, dialect: Dialect) -> _Ready:
     compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
@@ -136,8 +198,18 @@ def _ready(statement: Executable, dialect: Dialect) -> _Ready:
         ),
         in_order=compiled.positional,
         constants={name: bind.value for name, bind in binds.items() if not bind.required},
-        returns=statement.is_select or bool(compiled.effective_returning),
+        columns=tuple(
+            kind.dialect_impl(dialect).result_processor(dialect, None)
+            for kind in _returned(statement)
+        ),
     )
+
+
+def _returned(statement: Any) -> list[TypeEngine[Any]]:
+    """Return the types of the columns of what a statement returns."""
+    if statement.is_select:
+        return [column.type for column in statement.selected_columns]
+    return [column["type"] for column in statement.returning_column_descriptions]
 
 
 def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Convert:

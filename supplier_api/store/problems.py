@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, case, func, insert, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.problems.limits import ID_MAX
@@ -17,7 +17,7 @@ from supplier_api.problems.model import (
     Waiting,
 )
 from supplier_api.store.errors import Gone
-from supplier_api.store.prepared import Prepared, named
+from supplier_api.store.prepared import Prepared, among, named
 from supplier_api.store.services import OVER
 from supplier_api.store.tables import (
     change_request,
@@ -36,9 +36,14 @@ _ADD = Prepared(
     .values(named(*(each.name for each in _t if each not in {_t.id, _t.thinned})))
     .returning(_t.id)
 )
-_UNTOLD = select(_t.id).where(
-    _t.id.in_(bindparam("problems", expanding=True)),
-    _t.doubtful.is_(True) | _t.reference_known.is_(False),
+_UNTOLD = Prepared(
+    select(_t.id).where(
+        among(_t.id, "problems"), _t.doubtful.is_(True) | _t.reference_known.is_(False)
+    )
+)
+# On SQLite the transaction is the lock.
+_LOCK_FREE = Prepared(
+    select(_t.id).where(among(_t.id, "problems")).order_by(_t.id).with_for_update(skip_locked=True)
 )
 
 
@@ -100,15 +105,13 @@ class Problems:
         """Lock the rows but for those that others hold locked, waiting for none; return which."""
         if not problem_ids:
             return set()
-        query = select(_t.id).where(_t.id.in_(problem_ids)).order_by(_t.id)
-        if self._locking:
-            query = query.with_for_update(skip_locked=True)
-        return set(self._connection.execute(query).scalars())
+        found = _LOCK_FREE.run(self._connection, {"problems": list(problem_ids)})
+        return {problem_id for (problem_id,) in found}
 
     def untold(self, problem_ids: Collection[int]) -> set[int]:
         """Return those of which a KCI that is taken tells something: a doubt, or our reference."""
-        found = self._connection.execute(_UNTOLD, {"problems": list(problem_ids)})
-        return set(found.scalars())
+        found = _UNTOLD.run(self._connection, {"problems": list(problem_ids)})
+        return {problem_id for (problem_id,) in found}
 
     def get(self, problem_id: int) -> ServiceProblem:
         """Read a problem without a lock; raises Gone if it is none."""

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, func, select, update
 from supplier_api.store import lane_rows
 from supplier_api.store.claims import Attempt, Claim, Fenced, Message, MessageState
 from supplier_api.store.lane_rows import BODY_VERSION, LaneRow, LaneWork, lane, latest, message
-from supplier_api.store.prepared import Prepared, named
+from supplier_api.store.prepared import Prepared, among, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,12 @@ class Settling(LaneWork):
     def hold_free(self, claims: Sequence[Claim]) -> Held:
         """Lock the claimed lanes but for those that others hold locked, waiting for none."""
         ours = {claim.lane_id: claim.claim_no for claim in claims}
-        locked = self._connection.execute(_HOLD_FREE, {"lanes": list(ours)})
-        rows = {row.id: LaneRow(*row) for row in locked}
+        locked = _HOLD_FREE.run(self._connection, {"lanes": list(ours)})
+        rows = {row.id: row for row in (LaneRow(*columns) for columns in locked)}
         missing = [lane_id for lane_id in ours if lane_id not in rows]
         numbers = {lane_id: row.claim_no for lane_id, row in rows.items()}
         if missing:
-            read = self._connection.execute(_CLAIM_NUMBERS, {"lanes": missing})
-            numbers |= {row.id: row.claim_no for row in read}
+            numbers |= dict(_CLAIM_NUMBERS.run(self._connection, {"lanes": missing}))
         lost = frozenset(each for each, number in ours.items() if numbers.get(each) != number)
         return Held({each: row for each, row in rows.items() if each not in lost}, lost)
 
@@ -223,11 +222,12 @@ def _recorded(record: Record) -> dict[str, Any]:
     }
 
 
-# Built once: to put a statement together takes longer than the database needs for it.
-_LANES = lane.c.id.in_(bindparam("lanes", expanding=True))
+_OURS = among(lane.c.id, "lanes")
 # By id, as all locks of lanes; those that are locked by others are left out.
-_HOLD_FREE = lane_rows.lanes().where(_LANES).order_by(lane.c.id).with_for_update(skip_locked=True)
-_CLAIM_NUMBERS = select(lane.c.id, lane.c.claim_no).where(_LANES)
+_HOLD_FREE = Prepared(
+    lane_rows.lanes().where(_OURS).order_by(lane.c.id).with_for_update(skip_locked=True)
+)
+_CLAIM_NUMBERS = Prepared(select(lane.c.id, lane.c.claim_no).where(_OURS))
 _RECORD = Prepared(
     update(message)
     .where(

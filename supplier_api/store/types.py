@@ -1,10 +1,12 @@
 """Column types that mean the same on SQLite and on PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text
+import orjson
+from sqlalchemy import ARRAY, BigInteger, DateTime, Dialect, Integer, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # SQLite numbers rows by itself only in a column of the type INTEGER.
@@ -54,3 +56,24 @@ class Instant(TypeDecorator[datetime]):
             return datetime.fromisoformat(value)
         read: datetime = value.astimezone(UTC)
         return read
+
+
+class Many(TypeDecorator[Sequence[Any]]):
+    """Many numbers or texts as one value: an array on PostgreSQL, a JSON text on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, of: TypeEngine[Any]) -> None:
+        """Take values of the type `of`."""
+        super().__init__()
+        self.of = of
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose how they travel."""
+        kind = Text() if dialect.name == "sqlite" else ARRAY(self.of)
+        return dialect.type_descriptor(kind)
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:
+        """Write them."""
+        return orjson.dumps(value).decode() if dialect.name == "sqlite" else value
