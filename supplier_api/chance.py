@@ -5,10 +5,11 @@ that it is the same whichever process asks first; the system's own source needs 
 """
 
 import hashlib
+import os
 import random
 import secrets
 from typing import Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
 # No I, L, O, U: a reference is read out over the telephone (Crockford's base 32).
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -37,7 +38,7 @@ class SystemChance:
 
     def uuid(self, tenant: str, *what: object) -> UUID:  # noqa: ARG002 - one source for everything
         """Return a random UUID (RFC 9562, version 4)."""
-        return uuid4()
+        return UUID(bytes=_random_bytes(), version=4)
 
     def reference(self, tenant: str, prefix: str, *what: object) -> str:  # noqa: ARG002
         """Return `prefix` and 50 random bits."""
@@ -79,6 +80,25 @@ class SeededChance:
     def _source(self, tenant: str) -> random.Random:
         # A string seed is hashed by value: the same in every process.
         return self._sources.setdefault(tenant, random.Random(f"{self._seed}/{tenant}"))  # noqa: S311
+
+
+UUID_BYTES = 16
+AT_ONCE = 256  # UUIDs for which random bytes are fetched at a time
+_random: list[bytes] = []
+os.register_at_fork(after_in_child=_random.clear)
+
+
+def _random_bytes() -> bytes:
+    """Return 16 bytes that the system has not given before.
+
+    Each question to the system lets other threads run before this one goes on.
+    """
+    try:
+        return _random.pop()
+    except IndexError:
+        fresh = os.urandom(UUID_BYTES * AT_ONCE)
+        _random.extend(fresh[at : at + UUID_BYTES] for at in range(0, len(fresh), UUID_BYTES))
+        return _random_bytes()
 
 
 def _written(bits: int) -> str:

@@ -93,6 +93,8 @@ def _kept(text: str, longest: int) -> str:
 
 def _envelope(body: bytes) -> tuple[str | None, tuple[str, ...], str | None]:
     """Return code, messages and uuid of the published error envelope; no code if it is not one."""
+    if not body:
+        return None, (), None
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -1,8 +1,9 @@
-"""The one place that builds HTTP sessions for calls to the outside.
+"""The one place that makes HTTP calls to the outside: requests' adapters, without its Session.
 
-A session takes nothing from the environment: no proxy variables, and no .netrc that would replace
-our bearer token. Redirects are never followed: requests would turn the POST into a GET, and that
-might "succeed". Each thread has its own session, so that its connections stay open between calls.
+So nothing is taken from the environment: no proxy variables, and no .netrc that would replace our
+bearer token; no redirect is followed, which would turn the POST into a GET that might "succeed";
+and no cookie is kept from one call to the next. Each thread has an adapter of its own, so that its
+connections stay open between calls.
 """
 
 import socket
@@ -16,15 +17,20 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from requests.utils import default_headers
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool
 
 from supplier_api.delivery import watchdog
 
+# What requests sends with every call: who we are, and what we understand.
+_DEFAULT_HEADERS = dict(default_headers())
+
 
 class Sessions:
-    """The sessions of one destination, by thread."""
+    """The open connections to one destination, by thread."""
 
     def __init__(
         self,
@@ -34,7 +40,7 @@ class Sessions:
         proxy: str | None = None,
         no_proxy: tuple[str, ...] = (),
     ) -> None:
-        """Prepare sessions.
+        """Prepare to call.
 
         `connect_timeout` is in seconds; `ca_file` (PEM) replaces the usual authorities; `proxy` is
         used but for loopback and for hosts that are, or end in, a name of `no_proxy`.
@@ -57,42 +63,31 @@ class Sessions:
 
         `read_timeout`, in seconds, holds for each read. Raises requests' and urllib3's errors.
         """
-        session = self._session()
-        return session.send(
-            _prepared(session, url, data, headers),
-            timeout=(self._connect_timeout, max(read_timeout, 0.001)),
-            allow_redirects=False,
-            stream=True,
-            verify=self._verify,
-            proxies=self._proxies(url),
-        )
+        return self._send(_prepared("POST", url, headers, data), url, read_timeout)
 
     def options(
         self, url: str, *, headers: Mapping[str, str], read_timeout: float
     ) -> requests.Response:
         """Ask with OPTIONS, which changes nothing; otherwise like `post`."""
-        return self._session().options(
-            url,
-            headers=headers,
-            timeout=(self._connect_timeout, max(read_timeout, 0.001)),
-            allow_redirects=False,
-            stream=True,
-            verify=self._verify,
-            proxies=self._proxies(url),
-        )
+        return self._send(_prepared("OPTIONS", url, headers), url, read_timeout)
 
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy that a call to `url` goes through, None for none."""
         return self._proxies(url).get("https")
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._of_thread, "session", None)
-        if session is None:
-            session = self._of_thread.session = requests.Session()
-            session.trust_env = False
-            session.mount("http://", _WatchedAdapter())
-            session.mount("https://", _WatchedAdapter())
-        return session
+    def _send(
+        self, request: requests.PreparedRequest, url: str, read_timeout: float
+    ) -> requests.Response:
+        adapter: _WatchedAdapter | None = getattr(self._of_thread, "adapter", None)
+        if adapter is None:
+            adapter = self._of_thread.adapter = _WatchedAdapter()
+        return adapter.send(
+            request,
+            stream=True,
+            timeout=(self._connect_timeout, max(read_timeout, 0.001)),
+            verify=self._verify,
+            proxies=self._proxies(url),
+        )
 
     def _proxies(self, url: str) -> dict[str, str]:
         if self._proxy is None or _goes_direct(_host(url), self._no_proxy):
@@ -101,18 +96,16 @@ class Sessions:
 
 
 def _prepared(
-    session: requests.Session,
+    method: str,
     url: str,
-    data: bytes | Mapping[str, str],
     headers: Mapping[str, str],
+    data: bytes | Mapping[str, str] | None = None,
 ) -> requests.PreparedRequest:
-    """Prepare a POST as Session.post does, without taking the same URL apart for each."""
+    """Prepare a call as a Session does, without taking the same URL apart for each."""
     request = requests.PreparedRequest()
-    request.prepare_method("POST")
+    request.prepare_method(method)
     request.url = _prepared_url(url)
-    request.prepare_headers({**session.headers, **headers})
-    # Even if there are none: a redirect that is not followed is prepared all the same, from these.
-    request.prepare_cookies(session.cookies)
+    request.prepare_headers({**_DEFAULT_HEADERS, **headers})
     request.prepare_body(data, None)
     return request
 
@@ -142,17 +135,41 @@ def _is_loopback(host: str) -> bool:
 
 
 class _WatchedConnection(HTTPConnection):
-    """Puts itself under the watch of the call that uses it, from its first byte on."""
+    """Puts itself under the watch of the call that uses it, from its first byte on.
+
+    Head and body of a request leave with one system call instead of two.
+    """
+
+    _handle: watchdog.Handle | None = None
+    _kept: list[bytes] | None = None
 
     def _new_conn(self) -> socket.socket:
         new = super()._new_conn()
-        watchdog.seize(new)
+        self._handle = watchdog.Handle(new)
+        watchdog.seize(self._handle)
         return new
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            watchdog.seize(self.sock)
-        super().request(*args, **kwargs)
+        if self._handle is not None:
+            watchdog.seize(self._handle)
+        kept = self._kept = []
+        try:
+            super().request(*args, **kwargs)
+        finally:
+            self._kept = None
+        super().send(b"".join(kept))
+
+    def send(self, data: Any) -> None:
+        if self._kept is None:
+            super().send(data)
+        else:
+            self._kept.append(data)
+
+    def close(self) -> None:
+        super().close()
+        if self._handle is not None:
+            self._handle.give_up()
+            self._handle = None
 
 
 class _WatchedTlsConnection(_WatchedConnection, HTTPSConnection):
@@ -183,6 +200,20 @@ class _WatchedAdapter(HTTPAdapter):
             self._pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
             self._wanted = wanted
         return self._pool
+
+    def request_url(
+        self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None
+    ) -> str:
+        """Return what is asked for: without a proxy always the path."""
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Return the answer, without looking for cookies in it."""
+        response = requests.Response()
+        response.status_code, response.reason = resp.status, resp.reason
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw, response.request, response.url = resp, req, req.url or ""
+        return response
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

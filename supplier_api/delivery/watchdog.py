@@ -15,6 +15,43 @@ from contextvars import ContextVar
 from supplier_api.clock import MachineClock
 
 
+class Handle:
+    """A second handle on a connection, with which another thread can shut it down.
+
+    It is valid whatever the connection's owner does with its own, and the same for a connection
+    that TLS is laid over later. A call that uses it may outlast the owner's interest.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        """Make a handle on `connection`."""
+        self._socket = socket.fromfd(connection.fileno(), connection.family, connection.type)
+        self._owned = True
+        self._used = False
+
+    def use(self) -> None:
+        """Keep it for a call."""
+        self._used = True
+
+    def let_go(self) -> None:
+        """Note that no call uses it any more."""
+        self._used = False
+        self._close_if_done()
+
+    def give_up(self) -> None:
+        """Note that its owner has closed the connection."""
+        self._owned = False
+        self._close_if_done()
+
+    def shut_down(self) -> None:
+        """Shut the connection down, if it has not broken down by itself."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _close_if_done(self) -> None:
+        if not self._owned and not self._used:
+            self._socket.close()
+
+
 class CallTimedOutError(OSError):
     """The call's time was up before it had a connection."""
 
@@ -26,7 +63,7 @@ class Call:
         """Begin a call that may take `seconds`."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._connection: socket.socket | None = None
+        self._connection: Handle | None = None
         self.ends = clock.monotonic() + seconds
         self.timed_out = False
 
@@ -34,19 +71,15 @@ class Call:
         """Return how many seconds are left, at least 0."""
         return max(0.0, self.ends - self._clock.monotonic())
 
-    def seize(self, connection: socket.socket) -> None:
-        """Note that the call uses `connection`; raises CallTimedOutError if its time is up.
-
-        What is kept is a second handle on it: valid whatever the caller does with its own, and the
-        same for a connection that TLS is laid over later.
-        """
+    def seize(self, connection: Handle) -> None:
+        """Note that the call uses `connection`; raises CallTimedOutError if its time is up."""
         with self._lock:
             if self.timed_out:
                 raise CallTimedOutError
-            self._let_go()
-            self._connection = socket.fromfd(
-                connection.fileno(), connection.family, connection.type
-            )
+            if connection is not self._connection:
+                self._let_go()
+                self._connection = connection
+                connection.use()
 
     def end(self) -> None:
         """Give up the connection: it may be used by the next call."""
@@ -58,20 +91,18 @@ class Call:
         with self._lock:
             self.timed_out = True
             if self._connection is not None:
-                # It may have broken down by itself.
-                with contextlib.suppress(OSError):
-                    self._connection.shutdown(socket.SHUT_RDWR)
+                self._connection.shut_down()
 
     def _let_go(self) -> None:
         if self._connection is not None:
-            self._connection.close()
+            self._connection.let_go()
             self._connection = None
 
 
 _current: ContextVar[Call | None] = ContextVar("supplier_api_call", default=None)
 
 
-def seize(connection: socket.socket) -> None:
+def seize(connection: Handle) -> None:
     """Put `connection` under the watch of the current thread's call, if there is one."""
     call = _current.get()
     if call is not None:

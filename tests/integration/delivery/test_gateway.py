@@ -308,7 +308,8 @@ def test_many_messages_leave_no_open_handles(courier: GatewayCourier) -> None:
     for _ in range(20):
         courier.send(MESSAGE, PATIENCE)
 
-    assert open_handles() == before
+    # Fewer: what earlier tests left was collected meanwhile.
+    assert open_handles() <= before
 
 
 def test_tls_is_checked_against_the_given_authorities_and_watched_too(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
-from supplier_api.delivery.watchdog import Call, CallTimedOutError, Watchdog, seize
+from supplier_api.delivery.watchdog import Call, CallTimedOutError, Handle, Watchdog, seize
 
 
 @pytest.fixture
@@ -19,36 +19,42 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.fixture
+def handle(pair: tuple[socket.socket, socket.socket]) -> Iterator[Handle]:
+    """Yield a handle on our end."""
+    handle = Handle(pair[0])
+    yield handle
+    handle.give_up()
+
+
+@pytest.fixture
 def call() -> Call:
     return Call(ManualMachineClock(), 30)
 
 
 def test_a_thread_that_reads_wakes_when_its_time_is_up(
-    pair: tuple[socket.socket, socket.socket],
+    pair: tuple[socket.socket, socket.socket], handle: Handle
 ) -> None:
     watchdog = Watchdog(SystemMachineClock())
     watchdog.start()
     with watchdog.limit(0.05) as call:
-        seize(pair[0])
+        seize(handle)
         assert pair[0].recv(1) == b""
     assert call.timed_out
     watchdog.stop()
     assert not watchdog.alive()
 
 
-def test_a_connection_that_comes_too_late_is_not_used(
-    call: Call, pair: tuple[socket.socket, socket.socket]
-) -> None:
+def test_a_connection_that_comes_too_late_is_not_used(call: Call, handle: Handle) -> None:
     call.cut()
 
     with pytest.raises(CallTimedOutError):
-        call.seize(pair[0])
+        call.seize(handle)
 
 
 def test_after_its_end_a_call_leaves_the_connection_to_the_next_one(
-    call: Call, pair: tuple[socket.socket, socket.socket]
+    call: Call, pair: tuple[socket.socket, socket.socket], handle: Handle
 ) -> None:
-    call.seize(pair[0])
+    call.seize(handle)
     call.end()
     call.cut()
     pair[0].sendall(b"still open")
@@ -65,8 +71,23 @@ def test_a_call_knows_what_is_left() -> None:
     assert call.left() == 0
 
 
-def test_outside_a_call_nothing_is_watched(pair: tuple[socket.socket, socket.socket]) -> None:
-    seize(pair[0])
+def test_a_connection_that_its_owner_has_closed_is_shut_down_all_the_same(
+    call: Call, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    handle = Handle(pair[0])
+    call.seize(handle)
+    # As for an answer that is read to the end of the connection.
+    handle.give_up()
+    call.cut()
+
+    assert pair[1].recv(1) == b""
+    call.end()
+
+
+def test_outside_a_call_nothing_is_watched(
+    pair: tuple[socket.socket, socket.socket], handle: Handle
+) -> None:
+    seize(handle)
     pair[0].sendall(b"open")
 
     assert pair[1].recv(100) == b"open"
