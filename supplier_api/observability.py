@@ -11,7 +11,8 @@ import logging
 import sys
 import threading
 import traceback
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import TracebackType
 from typing import Literal
 
@@ -21,6 +22,8 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 FRAMES = 40
 PLAIN = (str, int, float, type(None))
 _WRITING = threading.Lock()
+# The lines of each thread that are to be written together, if they are.
+_kept = threading.local()
 
 
 class SafeToLog(Exception):
@@ -55,6 +58,23 @@ def bind(
     }
     known = {name: value for name, value in ids.items() if value is not None}
     return structlog.contextvars.bound_contextvars(**known)
+
+
+@contextmanager
+def written_together() -> Iterator[None]:
+    """Write what this thread logs in the `with` block at its end, all of it at once.
+
+    Each write lets other threads run before this one goes on.
+    """
+    lines: list[str] = []
+    _kept.lines = lines
+    try:
+        yield
+    finally:
+        _kept.lines = None
+        if lines:
+            with suppress(Exception):
+                _write("\n".join(lines))
 
 
 def configure_logging(level: str = "info", form: Literal["json", "console"] = "json") -> None:
@@ -102,6 +122,10 @@ class _Lines:
 
     def _write(self, line: str) -> None:
         """Write a line; one that cannot be written must not stop the work."""
+        kept: list[str] | None = getattr(_kept, "lines", None)
+        if kept is not None:
+            kept.append(line)
+            return
         with suppress(Exception):
             _write(line)
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from supplier_api.clock import MachineClock
@@ -42,19 +42,24 @@ class Crew(Generic[Job]):
         self._busy: dict[int, tuple[Job, float]] = {}
         self._hired = 0
         self._last_done: float | None = None
+        # How many jobs were done.
+        self.done = 0
         self._stopping = False
 
-    def hand(self, job: Job, *, first: bool = False) -> bool:
-        """Have a thread do `job` as soon as one is free; `first`: before those that wait.
+    def hand(self, jobs: Sequence[Job], *, first: bool = False) -> bool:
+        """Have threads do `jobs` as soon as some are free; `first`: before those that wait.
 
         Returns whether that will be: not once the crew is stopping.
         """
         with self._changed:
             if self._stopping:
                 return False
-            (self._waiting.appendleft if first else self._waiting.append)(job)
+            if first:
+                self._waiting.extendleft(reversed(jobs))
+            else:
+                self._waiting.extend(jobs)
             self._hire()
-            self._changed.notify()
+            self._changed.notify(len(jobs))
             return True
 
     def free(self) -> int:
@@ -148,6 +153,7 @@ class Crew(Generic[Job]):
         with self._changed:
             belongs = self._busy.pop(me, None) is not None
             self._last_done = self._clock.monotonic()
+            self.done += 1
             if not self._busy and not self._waiting:
                 self._idle.notify_all()
             return belongs

@@ -1,6 +1,7 @@
 """Claims lanes that are due and hands them to the threads of their destination."""
 
 import threading
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -21,6 +22,10 @@ from supplier_api.store.wakeup import Bell
 LOOK_AGAIN = 0.05  # seconds
 # Lanes are claimed ahead of free threads only while a thread has come free so lately.
 FLOWS = 1.0  # seconds
+# How much of the work to come is held, where that is more than a lane for each thread.
+AHEAD = 0.05  # seconds
+MOST_AHEAD = 5  # lanes for each thread
+PACE_OVER = 0.05  # seconds over which the pace is measured
 log = get_logger(__name__)
 
 
@@ -33,10 +38,10 @@ class Settlement(Enum):
 class Dispatcher:
     """Delivers to one destination, with threads of its own.
 
-    Its threads send, and whoever has nobody before it settles what all of them have sent. It holds
-    at most twice as many lanes as it has threads, and while no thread comes free, twice as many as
-    are free, so that no claim waits long. Lanes whose last attempt failed use at most a quarter of
-    the threads: they may fail slowly again.
+    Its threads send, and whoever has nobody before it settles what all of them have sent. Beside
+    the lanes that are being sent it holds as many again, up to five times as many where they leave
+    so fast that none waits long; and while no thread comes free, twice as many as are free. Lanes
+    whose last attempt failed use at most a quarter of the threads: they may fail slowly again.
     """
 
     def __init__(
@@ -66,6 +71,9 @@ class Dispatcher:
         self._bell = bell
         # Whether more lanes were due than we could claim.
         self._more = False
+        # How many jobs were done by when, and how many lanes are held beside those being sent.
+        self._done = 0, clock.monotonic()
+        self._ahead = destination.threads
         self._crew: Crew[Hold | Settlement] = Crew(
             f"to-{destination.name}",
             destination.threads,
@@ -105,7 +113,7 @@ class Dispatcher:
         """Claim what is due, as far as there are threads; return seconds until the next look."""
         self._crew.replace_stuck()
         if self._gathering.deserted(self._lease):
-            self._crew.hand(Settlement.DUE, first=True)
+            self._crew.hand([Settlement.DUE], first=True)
         limit, failed = self._room()
         left = 0.0
         if limit == 0 or not self._more or self._traffic.stops():
@@ -123,10 +131,21 @@ class Dispatcher:
         """Return how many lanes to claim at most, and how many of them after a failure."""
         holds = [job for job in self._crew.in_hand() if isinstance(job, Hold)]
         flows = self._crew.moves(FLOWS)
-        limit = 2 * self._to.threads - len(holds) if flows else 2 * self._crew.free()
+        self._look_ahead()
+        whole = self._to.threads + self._ahead
+        limit = whole - len(holds) if flows else 2 * self._crew.free()
         quarter = max(1, self._to.threads // 4)
         failed = sum(1 for hold in holds if hold.claim.attempts > 0)
         return max(0, limit), max(0, quarter - failed)
+
+    def _look_ahead(self) -> None:
+        """Work out, from the pace of late, how many lanes to hold beside those being sent."""
+        (done_before, then), now = self._done, self._clock.monotonic()
+        if now - then < PACE_OVER:
+            return
+        self._done = self._crew.done, now
+        soon = int(AHEAD * (self._crew.done - done_before) / (now - then))
+        self._ahead = min(max(self._to.threads, soon), MOST_AHEAD * self._to.threads)
 
     def _look(self) -> float:
         """Learn what holds delivery up; return seconds until a lane is due that may be claimed.
@@ -162,9 +181,7 @@ class Dispatcher:
             )
 
         claims = self._store.write(work)
-        for claim in claims:
-            if not self._crew.hand(Hold(claim, ends)):
-                self._give_back(Hold(claim, ends))
+        self._hand([Hold(claim, ends) for claim in claims])
         return len(claims)
 
     def _try_one(self) -> float:
@@ -175,8 +192,7 @@ class Dispatcher:
         if claim is None:
             # None: nobody knows. 0: there is nothing to try, or another worker tries it.
             return self._traffic.until_next() or LOOK_EVERY
-        if not self._crew.hand(Hold(claim, ends)):
-            self._give_back(Hold(claim, ends))
+        self._hand([Hold(claim, ends)])
         return LOOK_EVERY
 
     def _is_held_up(self, job: Hold | Settlement) -> bool:
@@ -184,7 +200,7 @@ class Dispatcher:
 
     def _thread_is_free(self) -> None:
         """Have more claimed in time: before the threads run out of work."""
-        if self._crew.waiting() <= self._to.threads // 4:
+        if self._crew.waiting() <= self._ahead // 4:
             self._bell.ring()
 
     def _work(self, job: Hold | Settlement) -> None:
@@ -200,14 +216,18 @@ class Dispatcher:
         more = True
         while more:
             settled = self._carrier.settler.settle(self._gathering.take())
-            for hold in settled.following:
-                if not self._crew.hand(hold, first=True):
-                    self._give_back(hold)
+            self._hand(settled.following, first=True)
             if settled.pause:
                 threading.Event().wait(settled.pause)
             more = self._gathering.leave(settled.again)
-            if more and self._crew.hand(Settlement.DUE, first=True):
+            if more and self._crew.hand([Settlement.DUE], first=True):
                 return
+
+    def _hand(self, holds: Sequence[Hold], *, first: bool = False) -> None:
+        """Have the threads send, or give the lanes back if they begin nothing any more."""
+        if not self._crew.hand(holds, first=first):
+            for hold in holds:
+                self._give_back(hold)
 
     def _give_back(self, hold: Hold) -> None:
         try:

@@ -30,7 +30,7 @@ from supplier_api.delivery.retry import (
 )
 from supplier_api.delivery.standstill import time_within
 from supplier_api.delivery.traffic import Traffic
-from supplier_api.observability import bind, get_logger
+from supplier_api.observability import bind, get_logger, written_together
 from supplier_api.store import Store, StoreUnavailable, UnitOfWork
 from supplier_api.store.claims import Attempt, Claim, Fenced, Mended, Message, MessageState
 from supplier_api.store.lane_rows import LaneRow
@@ -120,10 +120,11 @@ class Settler:
             lambda uow: self._write(uow, attempts, until),
             deadline=min(attempt.hold.lease_ends for attempt in attempts),
         )
-        for sent, decision in written.decided:
-            self._note(sent, decision)
-        for lane_id in written.lost:
-            log.warning("claim.lost", lane=lane_id)
+        with written_together():
+            for sent, decision in written.decided:
+                self._note(sent, decision)
+            for lane_id in written.lost:
+                log.warning("claim.lost", lane=lane_id)
         done = {sent.hold.claim.lane_id for sent, _ in written.decided} | written.lost
         again = [sent for sent in attempts if sent.hold.claim.lane_id not in done]
         following = [

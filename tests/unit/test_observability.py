@@ -5,12 +5,19 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import structlog
 
-from supplier_api.observability import SafeToLog, bind, configure_logging, get_logger
+from supplier_api.observability import (
+    SafeToLog,
+    bind,
+    configure_logging,
+    get_logger,
+    written_together,
+)
 
 MARKER = "zebrafinch"
 Lines = Callable[[], list[dict[str, Any]]]
@@ -132,3 +139,24 @@ def test_an_error_that_ends_a_thread(lines: Lines) -> None:
     (line,) = lines()
     assert line.items() >= {"event": "thread stopped", "thread": "courier"}.items()
     assert MARKER not in json.dumps(line)
+
+
+def test_lines_that_are_written_together_come_at_the_end_in_order(
+    lines: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = get_logger("supplier_api.delivery")
+    with written_together():
+        log.info("first")
+        log.info("second", cause="none")
+        assert capsys.readouterr().err == ""
+    log.info("third")
+
+    assert [line["event"] for line in lines()] == ["first", "second", "third"]
+
+
+def test_what_is_logged_before_an_error_is_written(lines: Lines) -> None:
+    with suppress(LookupError), written_together():
+        get_logger("supplier_api.delivery").info("sent")
+        raise LookupError
+
+    assert [line["event"] for line in lines()] == ["sent"]

@@ -380,3 +380,22 @@ def test_no_more_than_twice_as_many_lanes_as_threads_are_in_hand(
     assert sum(outbox.lane(problem).lease_owner is not None for problem in hanging) == 4
     courier.let_go.set()
     assert round_.dispatcher.finish(PATIENCE)
+
+
+def test_where_lanes_leave_fast_more_of_them_are_in_hand(
+    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+) -> None:
+    round_ = make_round(threads=2)
+    for _ in range(30):
+        outbox.problem(1)
+        round_.turn()
+    clock.advance(0.1)
+    hanging = [outbox.problem(1) for _ in range(20)]
+    for problem in hanging:
+        courier.hold_up(problem)
+    round_.dispatcher.turn()
+
+    # Two that are being sent, and five for each thread: at that pace none of them waits long.
+    assert sum(outbox.lane(problem).lease_owner is not None for problem in hanging) == 12
+    courier.let_go.set()
+    assert round_.dispatcher.finish(PATIENCE)

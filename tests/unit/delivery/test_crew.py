@@ -27,7 +27,7 @@ def test_it_does_each_job_and_says_so() -> None:
     seen: list[str] = []
     with crew_of(2, seen.append) as (crew, done):
         for job in "abc":
-            crew.hand(job)
+            crew.hand([job])
         assert all(done.acquire(timeout=10) for _ in range(3))
         assert crew.join(10)
     assert sorted(seen) == ["a", "b", "c"]
@@ -41,11 +41,11 @@ def test_it_counts_busy_and_promised_threads() -> None:
         assert go_on.wait(10)
 
     with crew_of(2, work) as (crew, _done):
-        crew.hand("a")
+        crew.hand(["a"])
         assert started.acquire(timeout=10)
         assert crew.free() == 1
-        crew.hand("b")
-        crew.hand("c")
+        crew.hand(["b"])
+        crew.hand(["c"])
         assert crew.free() == 0
         assert sorted(crew.in_hand()) == ["a", "b", "c"]
         go_on.set()
@@ -59,8 +59,8 @@ def test_a_job_that_raises_costs_no_thread() -> None:
             raise ValueError
 
     with crew_of(1, work) as (crew, done):
-        crew.hand("bad")
-        crew.hand("good")
+        crew.hand(["bad"])
+        crew.hand(["good"])
         assert done.acquire(timeout=10)
         assert done.acquire(timeout=10)
 
@@ -76,14 +76,14 @@ def test_a_stuck_thread_is_replaced_and_no_longer_counts() -> None:
         seen.append(job)
 
     with crew_of(1, work, clock) as (crew, done):
-        crew.hand("stuck")
+        crew.hand(["stuck"])
         assert started.wait(10)
         crew.replace_stuck()
         assert crew.free() == 0
         clock.advance(PATIENCE + 1)
         crew.replace_stuck()
         assert crew.free() == 1
-        crew.hand("next")
+        crew.hand(["next"])
         assert done.acquire(timeout=10)
         assert seen == ["next"]
         go_on.set()
@@ -99,9 +99,9 @@ def test_stopped_it_hands_back_what_has_not_begun_and_ends_what_has() -> None:
         seen.append(job)
 
     with crew_of(1, work) as (crew, _done):
-        crew.hand("begun")
+        crew.hand(["begun"])
         assert started.wait(10)
-        crew.hand("waiting")
+        crew.hand(["waiting"])
         assert crew.stop() == ["waiting"]
         assert not crew.join(0)
         go_on.set()
