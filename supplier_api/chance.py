@@ -7,7 +7,6 @@ that it is the same whichever process asks first; the system's own source needs 
 import hashlib
 import os
 import random
-import secrets
 from typing import Protocol
 from uuid import UUID
 
@@ -37,12 +36,16 @@ class SystemChance:
     """Unpredictable values from the operating system, a new one at every call."""
 
     def uuid(self, tenant: str, *what: object) -> UUID:  # noqa: ARG002 - one source for everything
-        """Return a random UUID (RFC 9562, version 4)."""
+        """Return a random UUID (RFC 9562, version 4); those made one after the other are alike.
+
+        They share their first 48 bits for a while: an index of many of them keeps new ones together
+        that way, as those of version 7 would be. Some receivers know no version above 5.
+        """
         return UUID(bytes=_random_bytes(), version=4)
 
     def reference(self, tenant: str, prefix: str, *what: object) -> str:  # noqa: ARG002
         """Return `prefix` and 50 random bits."""
-        return prefix + _written(secrets.randbits(5 * REFERENCE_LENGTH))
+        return prefix + _written(int.from_bytes(_random_bytes()[SHARED:], "big"))
 
     def jitter(self, share: float) -> float:
         """Return a random share."""
@@ -82,25 +85,27 @@ class SeededChance:
         return self._sources.setdefault(tenant, random.Random(f"{self._seed}/{tenant}"))  # noqa: S311
 
 
-UUID_BYTES = 16
-AT_ONCE = 256  # UUIDs for which random bytes are fetched at a time
+# The 16 bytes of a UUID: those that it shares with so many others, and its own.
+SHARED, OWN = 6, 10
+ALIKE = 256
 _random: list[bytes] = []
 os.register_at_fork(after_in_child=_random.clear)
 
 
 def _random_bytes() -> bytes:
-    """Return 16 bytes that the system has not given before.
+    """Return 16 bytes that were not returned before.
 
-    Each question to the system lets other threads run before this one goes on.
+    Fetched many at a time: each question to the system lets other threads run before this one goes
+    on.
     """
     try:
         return _random.pop()
     except IndexError:
-        fresh = os.urandom(UUID_BYTES * AT_ONCE)
-        _random.extend(fresh[at : at + UUID_BYTES] for at in range(0, len(fresh), UUID_BYTES))
+        shared, fresh = os.urandom(SHARED), os.urandom(OWN * ALIKE)
+        _random.extend(shared + fresh[at : at + OWN] for at in range(0, len(fresh), OWN))
         return _random_bytes()
 
 
 def _written(bits: int) -> str:
-    """Write a number of 50 bits in Crockford's base 32, its lowest digit first."""
+    """Write the lowest 50 bits of a number in Crockford's base 32, its lowest digit first."""
     return "".join([ALPHABET[bits >> 5 * place & 31] for place in range(REFERENCE_LENGTH)])
