@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, TextClause, bindparam, func, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
-from supplier_api.store.lane_rows import NOT_PARKED, OF_LATER_VERSION
+from supplier_api.store.lane_rows import NOT_PARKED, OF_KNOWN_VERSION
 from supplier_api.store.pauses import HeldUp, Scope
 from supplier_api.store.tables import lane
 
@@ -33,7 +33,7 @@ class Backlog:
         query = (
             select(_t.id)
             .where(_t.destination == destination, _t.due_at.is_not(None), NOT_PARKED)
-            .where(~OF_LATER_VERSION)
+            .where(OF_KNOWN_VERSION)
             .where(or_(_t.lease_owner.is_(None), _t.lease_until <= now))
             .where(or_(_t.not_before.is_(None), _t.not_before <= now), *held.apart())
             .order_by((_t.id > (after or 0)).desc(), _t.id)

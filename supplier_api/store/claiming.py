@@ -12,7 +12,7 @@ from supplier_api.store import lane_rows
 from supplier_api.store.claims import Attempt, Claim, Message
 from supplier_api.store.lane_rows import (
     NOT_PARKED,
-    OF_LATER_VERSION,
+    OF_KNOWN_VERSION,
     LaneRow,
     LaneWork,
     lane,
@@ -138,7 +138,7 @@ def _free() -> Select[Any]:
     """Select the lanes that nobody holds locked, the longest due first."""
     return (
         lane_rows.lanes()
-        .where(NOT_PARKED, ~OF_LATER_VERSION)
+        .where(NOT_PARKED, OF_KNOWN_VERSION)
         .order_by(lane.c.due_at)
         .limit(bindparam("limit", type_=Integer))
         .with_for_update(skip_locked=True)

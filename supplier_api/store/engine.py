@@ -180,10 +180,15 @@ def _engine(url: str, pool_size: int, *, reading: bool = False) -> Engine:
 def _prepare_postgresql(connection: Any, _record: object) -> None:
     # The driver begins nothing by itself: _begin_postgresql does.
     connection.autocommit = True
-    connection.execute(f"SET idle_in_transaction_session_timeout = {int(IDLE_SECONDS * 1000)}")
-    # What is known of a queue's length is never true for long. Where few rows are expected, a
-    # bitmap would read all that is due and sort it; the index has the first ones in order.
-    connection.execute("SET enable_bitmapscan = off")
+    settings = {
+        "idle_in_transaction_session_timeout": int(IDLE_SECONDS * 1000),
+        # Few rows are asked for, by an index that has them in order. The planner may think
+        # otherwise, since no statistics of a queue's length are true for long: it would read all
+        # that is due and sort it, or even the whole table.
+        "enable_bitmapscan": "off",
+        "enable_seqscan": "off",
+    }
+    connection.execute("; ".join(f"SET {name} = {value}" for name, value in settings.items()))
 
 
 def _begin_postgresql(connection: Connection) -> None:

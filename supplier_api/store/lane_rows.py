@@ -20,11 +20,12 @@ QUEUED = text("message.state = 'queued'")
 # The form of bodies that this version makes and can send. A lane that holds a later one is left to
 # the later version, beside which this one runs during an upgrade.
 BODY_VERSION = 1
-OF_LATER_VERSION = (
-    select(message.c.id)
-    .where(message.c.lane_id == lane.c.id, QUEUED, message.c.body_version > BODY_VERSION)
-    .exists()
-)
+# Looked up for one lane at a time: a NOT EXISTS might be joined with all that is queued.
+OF_KNOWN_VERSION = (
+    select(func.coalesce(func.max(message.c.body_version), BODY_VERSION))
+    .where(message.c.lane_id == lane.c.id, QUEUED)
+    .scalar_subquery()
+) <= BODY_VERSION
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,7 +232,8 @@ _RECORD = Prepared(
     update(message)
     .where(
         message.c.id == bindparam("message"),
-        message.c.state == MessageState.QUEUED,
+        # Not as the index of queued messages has it: one is found by its id, not among them.
+        func.coalesce(message.c.state, "") == MessageState.QUEUED,
         message.c.attempts == bindparam("before"),
     )
     .values(
