@@ -90,7 +90,7 @@ def load(aim: Aim, cores: frozenset[int] = LOAD_CORES) -> Load:
         [sys.executable, "-m", "scripts.benchmarks.load", *map(str, cores)],
         input=json.dumps(asdict(aim)),
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )

@@ -9,7 +9,7 @@ import selectors
 import socket
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +39,8 @@ class Generator:
         self._statuses: Counter[str] = Counter()
         self._seconds: list[float] = []
         self._selector = selectors.DefaultSelector()
-        self._idle = [self._connect() for _ in range(aim.connections)]
+        # Each in its turn: a server closes those that rest for long.
+        self._idle = deque(self._connect() for _ in range(aim.connections))
         self._busy = 0
 
     def run(self) -> Load:
@@ -77,7 +78,7 @@ class Generator:
 
     def _send_due(self, began: float, now: float) -> None:
         while self._idle and (due := self._due(began)) <= now:
-            connection = self._idle.pop()
+            connection = self._idle.popleft()
             connection.due = due or time.perf_counter()
             connection.socket.sendall(self._request())
             self._busy += 1
