@@ -71,7 +71,7 @@ def written_together() -> Iterator[None]:
     try:
         yield
     finally:
-        _kept.lines = None
+        del _kept.lines
         if lines:
             with suppress(Exception):
                 _write("\n".join(lines))

@@ -28,8 +28,9 @@ class Claiming(LaneWork):
 
     def next_due(self, destination: str, held: HeldUp = NOTHING_HELD) -> datetime | None:
         """Return when the next lane to `destination` may be claimed; None if all are idle."""
-        ((due_at,),) = next_due(held).run(self._connection, {"destination": destination})
-        return due_at  # type: ignore[no-any-return]  # a column's value
+        found = next_due(held).run(self._connection, {"destination": destination})
+        due_at: datetime | None = found[0][0]
+        return due_at
 
     def claim(
         self,

@@ -134,9 +134,8 @@ def among(
     The statement is the same however many there are, unlike one with IN. `values` are those that
     are used unless others are given.
     """
-    many = Many(column.type)
-    given = bindparam(name, type_=many) if values is None else bindparam(name, values, type_=many)
-    return _Among(column, given)
+    many = bindparam(name, values, type_=Many(column.type), required=values is None)
+    return _Among(column, many)
 
 
 def named(*columns: str) -> dict[str, BindParameter[Any]]:
