@@ -50,11 +50,19 @@ CLOSING = frozenset({Event.COMPLETE, Event.CLOSE, Event.ACCEPT_RESOLUTION})
 class Case:
     """A locked or new problem and what happens to it now."""
 
-    def __init__(self, office: Office, uow: UnitOfWork, problem: ServiceProblem) -> None:
-        """Open the case; an existing problem must be locked."""
+    def __init__(
+        self,
+        office: Office,
+        uow: UnitOfWork,
+        problem: ServiceProblem,
+        *,
+        row_id: int | None = None,
+    ) -> None:
+        """Open the case; an existing problem must be locked, a new one may have a row id to get."""
         self.office = office
         self.uow = uow
         self.problem = problem
+        self._row_id = row_id
         self.now = office.business.now(problem.tenant)
         self._kcis: list[dict[str, Any]] = []
         self._subjects: list[str | None] = []
@@ -127,7 +135,7 @@ class Case:
         orders_from = self.problem.next_order
         self.problem.next_order += len(self._orders)
         if not self.problem.id:
-            self.uow.problems.add(self.problem)
+            self.uow.problems.add(self.problem, self._row_id)
             self._open_lanes(orders_from, gateway_asked=gateway_asked)
             return
         self.uow.problems.save(self.problem)

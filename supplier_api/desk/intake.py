@@ -27,6 +27,7 @@ from supplier_api.problems.model import Base, ChangeKind, ServiceProblem, State
 from supplier_api.problems.work import OrderKind
 from supplier_api.scenarios.choice import is_scenario_service
 from supplier_api.store import StoreUnavailable, UnitOfWork
+from supplier_api.store.decisions import Claimed
 from supplier_api.store.services import Known
 
 FIRST_STATE = {
@@ -61,7 +62,8 @@ class Intake:
             Operation.PROBLEM,
             str(document["id"]),
             document,
-            lambda uow: self._raise(uow, caller, document, outside),
+            lambda uow, claimed: self._raise(uow, claimed, caller, document, outside),
+            new_on=document["serviceId"],
             repeated=lambda uow: self._repeated(uow, caller, document["id"]),
         )
 
@@ -82,7 +84,7 @@ class Intake:
             RESOLUTION,
             reference,
             document,
-            lambda uow: settle_resolution(self._office, uow, caller, reference, document),
+            lambda uow, _: settle_resolution(self._office, uow, caller, reference, document),
             reused=answered_before,
         )
 
@@ -95,7 +97,7 @@ class Intake:
             operation,
             str(document["id"]),
             document,
-            lambda uow: change_problem(
+            lambda uow, _: change_problem(
                 self._office, self._judge, uow, caller, kind, document, outside
             ),
         )
@@ -115,10 +117,15 @@ class Intake:
             raise Unavailable(str(error)) from error
 
     def _raise(
-        self, uow: UnitOfWork, caller: Caller, document: Mapping[str, Any], outside: Outside
+        self,
+        uow: UnitOfWork,
+        claimed: Claimed,
+        caller: Caller,
+        document: Mapping[str, Any],
+        outside: Outside,
     ) -> Done:
         tenant, service_id = caller.tenant, document["serviceId"]
-        known = uow.services.lock_and_look(tenant, service_id)
+        known = uow.services.look(tenant, service_id)
         service = outside.facts.service
         incidents = known_incidents(self._office, uow, known.incidents, service_id, service)
         script = None if caller.choice is None else script_of_problem(uow, caller, caller.choice)
@@ -136,7 +143,7 @@ class Intake:
         problem = self._new(caller, document, outside, decision)
         problem.linked_to = known.doubtful
         problem.scenario = script.kept if script else None
-        case = Case(self._office, uow, problem)
+        case = Case(self._office, uow, problem, row_id=claimed.problem_id)
         return self._accept(case, decision, incidents, put_off_now=bool(outside.put_off))
 
     def _accept(

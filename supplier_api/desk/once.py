@@ -12,7 +12,7 @@ from supplier_api.desk.model import Answer, Caller, Office
 from supplier_api.observability import get_logger
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.store import StoreUnavailable, UnitOfWork
-from supplier_api.store.decisions import Asked, Given, Recorded
+from supplier_api.store.decisions import Asked, Claimed, Given, Recorded
 
 log = get_logger(__name__)
 
@@ -45,34 +45,36 @@ class Once:
         operation: str,
         key: str,
         document: Mapping[str, Any],
-        do: Callable[[UnitOfWork], Done],
+        do: Callable[[UnitOfWork, Claimed], Done],
         *,
+        new_on: str | None = None,
         reused: Callable[[Recorded], Refused] | None = None,
         repeated: Callable[[UnitOfWork], None] = _nothing,
     ) -> Answer:
         """Do the request, or give the answer that was given before.
 
         `do` works inside the transaction; what it raises rolls everything back, the key included.
+        `new_on` is the service that a new problem is about; it is locked.
         `reused` makes the refusal of another request under the same key, `repeated` is done when
         the same one comes again. Raises Unavailable.
         """
         budget = self._office.policy.answer_budget
         asked = self._asked(caller, operation, key, document)
         ends = caller.entered + budget
-        row_id: int | None = None
+        claimed: Claimed | None = None
         created: int | None = None
 
         def work(uow: UnitOfWork) -> Answer:
-            nonlocal row_id, created
-            row_id = uow.decisions.claim(asked)
-            if row_id is None:
+            nonlocal claimed, created
+            claimed = uow.decisions.claim(asked, new_on)
+            if claimed is None:
                 recorded = uow.decisions.recorded(caller.tenant, operation, key)
                 answer = _again(recorded, asked, reused)
                 repeated(uow)
                 return answer
-            done = do(uow)
+            done = do(uow, claimed)
             created = done.created
-            uow.decisions.answer(row_id, self._given(done))
+            uow.decisions.answer(claimed.row_id, self._given(done))
             return done.answer
 
         try:
@@ -81,8 +83,8 @@ class Once:
             return refusal(self._office, caller, refused.code, refused.messages)
         except StoreUnavailable as error:
             raise Unavailable(str(error)) from error
-        if row_id is not None and self._age(caller) > budget:
-            self._note_late(row_id, created)
+        if claimed is not None and self._age(caller) > budget:
+            self._note_late(claimed.row_id, created)
         return answer
 
     def _asked(

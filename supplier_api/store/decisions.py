@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Connection, bindparam, select, update
+from sqlalchemy import JSON, Connection, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.store.prepared import Prepared, named
-from supplier_api.store.tables import decision
+from supplier_api.store.services import LOCKS, lock_name
+from supplier_api.store.tables import decision, service_problem
 
 _t = decision.c
 _ASKED = (
@@ -41,6 +42,14 @@ _CLAIM = {
     )
     for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
+# For a new problem, in the same journey: the locks under which it is looked what is known of its
+# service, and then its row id. Nothing of that happens if the key is taken.
+_CLAIM_FOR_NEW = Prepared(
+    postgresql.insert(decision)
+    .values(named(*_ASKED))
+    .on_conflict_do_nothing()
+    .returning(_t.id, *LOCKS, func.nextval(f"{service_problem.name}_id_seq"))
+)
 # What there is none of is NULL, not JSON's null.
 _DOCUMENTS = {
     name: bindparam(name, type_=JSON(none_as_null=True)) for name in ("body", "reasons", "trace")
@@ -65,6 +74,17 @@ class Asked:
     conversation_id: str
     request_id: str
     created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A record that waits for its answer.
+
+    `problem_id` is the row id that a new problem will have; None where the database gives it.
+    """
+
+    row_id: int
+    problem_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +127,22 @@ class Decisions:
         """Work on `connection`."""
         self._connection = connection
 
-    def claim(self, asked: Asked) -> int | None:
+    def claim(self, asked: Asked, new_on: str | None = None) -> Claimed | None:
         """Take the request's key; must be the transaction's first statement.
 
-        Returns the record's row id, or None when the key is taken: then `recorded` has the answer.
-        A twin that arrives at the same moment waits here until the first has committed.
+        Returns None when the key is taken: then `recorded` has the answer. A twin that arrives at
+        the same moment waits here until the first has committed. `new_on` is the service that a
+        new problem is about: until the transaction ends no other create looks at it, and no
+        incident is declared. On SQLite the transaction itself is that lock.
         """
+        dialect = self._connection.dialect.name
         values = {name: getattr(asked, name) for name in _ASKED}
-        taken = _CLAIM[self._connection.dialect.name].run(self._connection, values)
-        return taken[0][0] if taken else None
+        if new_on is None or dialect == "sqlite":
+            taken = _CLAIM[dialect].run(self._connection, values)
+            return Claimed(taken[0][0]) if taken else None
+        values["locked"] = lock_name(asked.tenant, new_on)
+        taken = _CLAIM_FOR_NEW.run(self._connection, values)
+        return Claimed(taken[0][0], taken[0][-1]) if taken else None
 
     def recorded(self, tenant: str, operation: str, key: str) -> Recorded | None:
         """Return the answer that was given under a key."""

@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from supplier_api.clock import MachineClock
 from supplier_api.store.errors import StoreUnavailable
 from supplier_api.store.grouped import GroupedWriter
-from supplier_api.store.prepared import wrapped
+from supplier_api.store.pipelined import PIPE, Direct, Pipelined
 from supplier_api.store.trouble import TOO_LATE, told, worth_another_run
 from supplier_api.store.unit_of_work import UnitOfWork
 from supplier_api.store.wakeup import Notifier
@@ -164,9 +164,13 @@ def _engine(url: str, pool_size: int, *, reading: bool = False) -> Engine:
     }
     if make_url(url).get_backend_name() != "sqlite":
         given = {"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"}
-        engine = create_engine(url, connect_args=given, **options)
+        # Values in order: the driver would have to put those that are named into one each time.
+        engine = create_engine(url, connect_args=given, paramstyle="format", **options)
         event.listen(engine, "connect", _prepare_postgresql)
         event.listen(engine, "begin", _begin_postgresql)
+        event.listen(engine, "before_cursor_execute", _leave_before)
+        # The driver's commit would leave behind what waits.
+        engine.dialect.do_commit = _commit_postgresql  # type: ignore[method-assign, assignment]
         return engine
     # isolation_level None: transactions begin where this file says so, not where sqlite3 guesses.
     engine = create_engine(
@@ -177,8 +181,8 @@ def _engine(url: str, pool_size: int, *, reading: bool = False) -> Engine:
     return engine
 
 
-def _prepare_postgresql(connection: Any, _record: object) -> None:
-    # The driver begins nothing by itself: _begin_postgresql does.
+def _prepare_postgresql(connection: Any, record: Any) -> None:
+    # The driver begins nothing by itself: Pipelined does.
     connection.autocommit = True
     settings = {
         "idle_in_transaction_session_timeout": int(IDLE_SECONDS * 1000),
@@ -189,16 +193,20 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
         "enable_seqscan": "off",
     }
     connection.execute("; ".join(f"SET {name} = {value}" for name, value in settings.items()))
+    record.info[PIPE] = Pipelined(connection)
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    raw: Any = connection.connection.dbapi_connection
-    wait_ms = connection.info.get(WAIT_MS, READ_WAIT_MS)
-    try:
-        # Both in one journey.
-        raw.execute(f"BEGIN; SET LOCAL lock_timeout={wait_ms}", prepare=False)
-    except connection.dialect.loaded_dbapi.Error as error:
-        raise wrapped(error, connection, raw) from error
+    connection.info[PIPE].begin(connection.info.get(WAIT_MS, READ_WAIT_MS))
+
+
+def _leave_before(connection: Connection, *_what: object) -> None:
+    """Let what waits go ahead of a statement of SQLAlchemy's own."""
+    connection.info[PIPE].leave()
+
+
+def _commit_postgresql(connection: Any) -> None:
+    connection.info[PIPE].commit()
 
 
 def _begin_writing(connection: Connection) -> None:
@@ -212,7 +220,8 @@ def _begin_reading(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
 
 
-def _prepare_writer(connection: Any, _record: object) -> None:
+def _prepare_writer(connection: Any, record: Any) -> None:
+    record.info[PIPE] = Direct(connection)
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
@@ -223,7 +232,7 @@ def _prepare_writer(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _prepare_reader(connection: Any, record: object) -> None:
+def _prepare_reader(connection: Any, record: Any) -> None:
     _prepare_writer(connection, record)
     connection.execute(f"PRAGMA busy_timeout={READ_WAIT_MS}")
     connection.execute("PRAGMA query_only=ON")

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from supplier_api.store.claims import MessageState
 from supplier_api.store.lane_rows import BODY_VERSION
-from supplier_api.store.prepared import Prepared, together
+from supplier_api.store.prepared import Prepared
 from supplier_api.store.tables import lane, message
 
 
@@ -118,10 +118,9 @@ def open_lanes(
         rows[f"destination_{number}"] = new.destination
         rows[f"due_at_{number}"] = new.due_at(now)
         rows[f"not_before_{number}"] = new.not_before
-    with together(connection):
-        _add_lanes(len(lanes)).send(connection, rows)
-        for new in lanes:
-            of = {"problem_id": problem_id, "destination": new.destination, "created": now}
-            for queued in new.messages:
-                values = {name: getattr(queued, name) for name in _MESSAGE}
-                _ADD_MESSAGE.send(connection, {**of, **values, **_QUEUED})
+    _add_lanes(len(lanes)).send(connection, rows)
+    for new in lanes:
+        of = {"problem_id": problem_id, "destination": new.destination, "created": now}
+        for queued in new.messages:
+            values = {name: getattr(queued, name) for name in _MESSAGE}
+            _ADD_MESSAGE.send(connection, {**of, **values, **_QUEUED})

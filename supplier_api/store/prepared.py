@@ -4,8 +4,7 @@ SQLAlchemy takes ten times as long to put a statement together, and to make a re
 SQLite takes to run it. Values are still converted by the types of their columns, both ways.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +25,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
+from supplier_api.store.pipelined import PIPE
 from supplier_api.store.types import Instant, Many, as_text
 
 Convert = Callable[[Any], Any] | None
@@ -44,11 +44,24 @@ class Prepared:
 
         Raises SQLAlchemy's DBAPIError, as `connection.execute` does.
         """
-        return self._execute(connection, values, read=True)
+        ready = self._for(connection.dialect)
+        try:
+            cursor = connection.info[PIPE].ask(ready.text, ready.arguments(values))
+            return ready.read(cursor.fetchall()) if ready.returns else []
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise wrapped(error, connection) from error
 
     def send(self, connection: Connection, values: Mapping[str, Any]) -> None:
-        """Run it and leave what it returns unread: within `together`, without waiting for it."""
-        self._execute(connection, values, read=False)
+        """Run it and leave what it returns unread.
+
+        PostgreSQL hears of it with the next statement that is run, which raises what goes wrong: at
+        the latest the COMMIT. On SQLite it raises SQLAlchemy's DBAPIError itself.
+        """
+        ready = self._for(connection.dialect)
+        try:
+            connection.info[PIPE].tell(ready.text, ready.arguments(values))
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise wrapped(error, connection) from error
 
     def many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> int:
         """Run it once for each row of values; return how many rows of the database it touched.
@@ -56,53 +69,22 @@ class Prepared:
         Raises SQLAlchemy's DBAPIError, as `connection.execute` does.
         """
         ready = self._for(connection.dialect)
-        raw: Any = connection.connection.dbapi_connection
         try:
-            cursor = raw.cursor()
-            cursor.executemany(ready.text, [ready.arguments(row) for row in rows])
-            return int(cursor.rowcount)
+            given = [ready.arguments(row) for row in rows]
+            return int(connection.info[PIPE].ask_many(ready.text, given).rowcount)
         except connection.dialect.loaded_dbapi.Error as error:
-            raise wrapped(error, connection, raw) from error
+            raise wrapped(error, connection) from error
 
-    def as_text(self, connection: Connection, values: Mapping[str, Any]) -> tuple[str, Any]:
+    def as_text(self, connection: Connection, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
         """Return what the driver would be given: the statement and its values."""
         ready = self._for(connection.dialect)
         return ready.text, ready.arguments(values)
-
-    def _execute(
-        self, connection: Connection, values: Mapping[str, Any], *, read: bool
-    ) -> list[tuple[Any, ...]]:
-        ready = self._for(connection.dialect)
-        raw: Any = connection.connection.dbapi_connection
-        try:
-            cursor = raw.execute(ready.text, ready.arguments(values))
-            return ready.read(cursor.fetchall()) if read and ready.returns else []
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise wrapped(error, connection, raw) from error
 
     def _for(self, dialect: Dialect) -> "_Ready":
         ready = self._ready.get(dialect.name)
         if ready is None:
             ready = self._ready[dialect.name] = _ready(self._statement, dialect)
         return ready
-
-
-@contextmanager
-def together(connection: Connection) -> Iterator[None]:
-    """Let PostgreSQL have the prepared statements of the block at once, in one journey.
-
-    None of them may need the answer of another; what goes wrong may be raised at the end of the
-    block. SQLite is at hand, and runs one after the other.
-    """
-    if connection.dialect.name != "postgresql":
-        yield
-        return
-    raw: Any = connection.connection.dbapi_connection
-    try:
-        with raw.pipeline():
-            yield
-    except connection.dialect.loaded_dbapi.Error as error:
-        raise wrapped(error, connection, raw) from error
 
 
 class _Among(ColumnElement[bool]):
@@ -145,11 +127,10 @@ def named(*columns: str) -> dict[str, BindParameter[Any]]:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A statement as a driver takes it: with its values in order, or by name."""
+    """A statement as a driver takes it, with its values in order."""
 
     text: str
     values: tuple[tuple[str, Convert], ...]
-    in_order: bool
     constants: Mapping[str, Any]
     # How the columns of what it returns are converted; empty if it returns nothing.
     columns: tuple[Convert, ...]
@@ -159,19 +140,14 @@ class _Ready:
         """Whether it returns rows."""
         return bool(self.columns)
 
-    def arguments(self, given: Mapping[str, Any]) -> Any:
+    def arguments(self, given: Mapping[str, Any]) -> list[Any]:
         """Return the values, each converted by the type of its column."""
         if self.constants:
             given = {**self.constants, **given}
-        if self.in_order:
-            return [
-                given[name] if convert is None else convert(given[name])
-                for name, convert in self.values
-            ]
-        return {
-            name: given[name] if convert is None else convert(given[name])
+        return [
+            given[name] if convert is None else convert(given[name])
             for name, convert in self.values
-        }
+        ]
 
     def read(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Return rows of the driver, each value converted by the type of its column."""
@@ -192,10 +168,8 @@ def _ready(statement: Executable, dialect: Dialect) -> _Ready:
     return _Ready(
         text=str(compiled),
         values=tuple(
-            (name, _converter(binds[name].type, dialect))
-            for name in (compiled.positiontup if compiled.positional else binds)
+            (name, _converter(binds[name].type, dialect)) for name in compiled.positiontup
         ),
-        in_order=compiled.positional,
         constants={name: bind.value for name, bind in binds.items() if not bind.required},
         columns=tuple(
             kind.dialect_impl(dialect).result_processor(dialect, None)
@@ -220,9 +194,9 @@ def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
-def wrapped(error: Exception, connection: Connection, raw: Any) -> BaseException:
+def wrapped(error: Exception, connection: Connection) -> BaseException:
     """Return the error as SQLAlchemy raises it; a connection that is lost is given up."""
-    dialect = connection.dialect
+    dialect, raw = connection.dialect, connection.connection.dbapi_connection
     lost = dialect.is_disconnect(error, raw, None)  # type: ignore[arg-type]  # the driver's error
     if lost:
         connection.invalidate(error)

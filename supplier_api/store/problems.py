@@ -30,12 +30,10 @@ from supplier_api.store.tables import (
 )
 
 _t = service_problem.c
-_ADD = Prepared(
-    insert(service_problem)
-    # Nothing of a new problem has been taken away by retention.
-    .values(named(*(each.name for each in _t if each not in {_t.id, _t.thinned})))
-    .returning(_t.id)
-)
+# Nothing of a new problem has been taken away by retention.
+_NEW = tuple(each.name for each in _t if each not in {_t.id, _t.thinned})
+_ADD = Prepared(insert(service_problem).values(named(*_NEW)).returning(_t.id))
+_ADD_NUMBERED = Prepared(insert(service_problem).values(named("id", *_NEW)).inline())
 _UNTOLD = Prepared(
     select(_t.id).where(
         among(_t.id, "problems"), _t.doubtful.is_(True) | _t.reference_known.is_(False)
@@ -55,8 +53,8 @@ class Problems:
         self._connection = connection
         self._locking = dialect == "postgresql"
 
-    def add(self, problem: ServiceProblem) -> None:
-        """Store a new problem and give it its row id."""
+    def add(self, problem: ServiceProblem, row_id: int | None = None) -> None:
+        """Store a new problem and give it its row id: `row_id`, or else one of the database's."""
         values = {
             "tenant": problem.tenant,
             "gateway_id": problem.gateway_id,
@@ -67,7 +65,11 @@ class Problems:
             "scenario": problem.scenario,
             **_changing(problem),
         }
-        problem.id = _ADD.run(self._connection, values)[0][0]
+        if row_id is None:
+            row_id = _ADD.run(self._connection, values)[0][0]
+        else:
+            _ADD_NUMBERED.send(self._connection, {"id": row_id, **values})
+        problem.id = row_id
 
     def save(self, problem: ServiceProblem) -> None:
         """Store what changed; adds one to its version."""

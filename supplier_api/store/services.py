@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from supplier_api.problems.model import TERMINAL, Base
-from supplier_api.store.prepared import Prepared, together
+from supplier_api.store.prepared import Prepared
 from supplier_api.store.tables import incident, incident_service, service_problem
 
 _p = service_problem.c
@@ -27,13 +27,13 @@ OVER = (*sorted(TERMINAL), Base.RESOLVED)
 # The lock under which creates read the incidents and a declaration writes them.
 INCIDENTS_LOCK = 0x1C1DE47
 
-_LOCK = Prepared(
-    # From left to right: the incidents, which creates only share, then the service.
-    select(
-        func.pg_advisory_xact_lock_shared(INCIDENTS_LOCK),
-        func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name", type_=String), 0)),
-    )
+# The locks of a create, from left to right: the incidents, which creates only share, then the
+# service. Both last until the transaction ends.
+LOCKS = (
+    func.pg_advisory_xact_lock_shared(INCIDENTS_LOCK),
+    func.pg_advisory_xact_lock(func.hashtextextended(bindparam("locked", type_=String), 0)),
 )
+_LOCK = Prepared(select(*LOCKS))
 _SERVICE_ID = bindparam("service_id", type_=String)
 LOOK = Prepared(
     union_all(
@@ -47,6 +47,11 @@ LOOK = Prepared(
         .where(incident_service.c.service_id == _SERVICE_ID, incident.c.ended.is_(None)),
     )
 )
+
+
+def lock_name(tenant: str, service_id: str) -> str:
+    """Return what stands for a tenant's service in LOCKS, as `locked`."""
+    return f"{tenant}/{service_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +83,7 @@ class Services:
         Both last until the transaction ends. On SQLite the transaction itself is that lock.
         """
         if self._locking:
-            _LOCK.send(self._connection, {"name": f"{tenant}/{service_id}"})
-
-    def lock_and_look(self, tenant: str, service_id: str) -> Known:
-        """Lock a service and return what is known of it, in one journey."""
-        with together(self._connection):
-            self.lock(tenant, service_id)
-            # A statement of its own: it sees what was committed before the lock was had.
-            return self.look(tenant, service_id)
+            _LOCK.send(self._connection, {"locked": lock_name(tenant, service_id)})
 
     def look(self, tenant: str, service_id: str, before: int | None = None) -> Known:
         """Return what is known of a service, after it was locked in a statement before.

@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from supplier_api.clock import ManualMachineClock
-from supplier_api.store import Store, UnitOfWork, tables
-from supplier_api.store.prepared import Prepared, named, together
+from supplier_api.clock import ManualMachineClock, SystemMachineClock
+from supplier_api.store import Store, StoreBusy, UnitOfWork, tables
+from supplier_api.store.prepared import Prepared, named
 
 ADD = Prepared(
     insert(tables.signing_key).values(named("kid", "private_pem", "created")).inline()
 )  # fmt: skip
+KIDS = Prepared(select(tables.signing_key.c.kid))
 KEY = {"private_pem": "none", "created": ManualMachineClock().now()}
 
 
@@ -30,9 +31,8 @@ def kids(store: Store) -> list[str]:
 
 def test_what_is_sent_together_is_stored_together(store: Store) -> None:
     def work(uow: UnitOfWork) -> None:
-        with together(uow.connection):
-            ADD.send(uow.connection, {"kid": "one", **KEY})
-            ADD.send(uow.connection, {"kid": "two", **KEY})
+        ADD.send(uow.connection, {"kid": "one", **KEY})
+        ADD.send(uow.connection, {"kid": "two", **KEY})
 
     store.write(work)
 
@@ -41,10 +41,9 @@ def test_what_is_sent_together_is_stored_together(store: Store) -> None:
 
 def test_an_error_among_what_is_sent_together_undoes_all_of_it(store: Store) -> None:
     def work(uow: UnitOfWork) -> None:
-        with together(uow.connection):
-            ADD.send(uow.connection, {"kid": "one", **KEY})
-            ADD.send(uow.connection, {"kid": "one", **KEY})
-            ADD.send(uow.connection, {"kid": "two", **KEY})
+        ADD.send(uow.connection, {"kid": "one", **KEY})
+        ADD.send(uow.connection, {"kid": "one", **KEY})
+        ADD.send(uow.connection, {"kid": "two", **KEY})
 
     with pytest.raises(IntegrityError):
         store.write(work)
@@ -52,3 +51,52 @@ def test_an_error_among_what_is_sent_together_undoes_all_of_it(store: Store) -> 
     assert kids(store) == []
     store.write(lambda uow: ADD.run(uow.connection, {"kid": "one", **KEY}))
     assert kids(store) == ["one"]
+
+
+def test_what_was_sent_is_seen_by_every_statement_after_it(store: Store) -> None:
+    def work(uow: UnitOfWork) -> list[list[str]]:
+        ADD.send(uow.connection, {"kid": "one", **KEY})
+        by_the_driver = [kid for (kid,) in KIDS.run(uow.connection, {})]
+        ADD.send(uow.connection, {"kid": "two", **KEY})
+        by_sqlalchemy = sorted(key.kid for key in uow.signing_keys.all())
+        ADD.send(uow.connection, {"kid": "three", **KEY})
+        ADD.many(uow.connection, [{"kid": "four", **KEY}])
+        return [by_the_driver, by_sqlalchemy, sorted(k for (k,) in KIDS.run(uow.connection, {}))]
+
+    seen = store.write(work)
+
+    assert seen == [["one"], ["one", "two"], ["four", "one", "three", "two"]]
+
+
+def test_what_was_sent_ahead_of_an_error_is_undone_with_it(store: Store) -> None:
+    def work(uow: UnitOfWork) -> None:
+        ADD.send(uow.connection, {"kid": "one", **KEY})
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        store.write(work)
+    store.write(lambda uow: ADD.send(uow.connection, {"kid": "two", **KEY}))
+
+    assert kids(store) == ["two"]
+
+
+def test_a_wait_for_a_lock_ends_with_the_deadline_of_its_own_transaction(database_url: str) -> None:
+    machine = SystemMachineClock()
+    store, other = Store(database_url, machine), Store(database_url, machine)
+    tables.metadata.create_all(store.engine)
+    # A transaction before it on the same connection had more time.
+    store.write(lambda uow: uow.services.lock("T", "S"), deadline=machine.monotonic() + 60)
+
+    def while_locked(uow: UnitOfWork) -> None:
+        uow.services.lock("T", "S")
+        KIDS.run(uow.connection, {})
+        began = machine.monotonic()
+        with pytest.raises(StoreBusy):
+            store.write(lambda late: late.services.lock("T", "S"), deadline=began + 0.2)
+        # Far from the minute; how near to the deadline is the machine's affair.
+        assert machine.monotonic() - began < 30
+
+    other.write(while_locked)
+    store.write(lambda uow: uow.services.lock("T", "S"))
+    store.close()
+    other.close()
