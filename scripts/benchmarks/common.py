@@ -196,15 +196,32 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def memory_of(pid: int) -> int:
     """Return the resident bytes of a process and its children, on Linux."""
-    pids, total = [pid], 0
-    while pids:
-        folder = Path("/proc") / str(pids.pop())
+    total = 0
+    for folder in _family(pid):
         with suppress(OSError):
             status = (folder / "status").read_text(encoding="ascii", errors="replace")
             total += int(status.partition("VmRSS:")[2].split()[0]) * 1024
-            children = (folder / "task" / folder.name / "children").read_text(encoding="ascii")
-            pids += [int(child) for child in children.split()]
     return total
+
+
+def bind(pid: int, cores: frozenset[int]) -> None:
+    """Bind a process that runs, its children and all their threads to some cores, on Linux."""
+    for folder in _family(pid):
+        for thread in (folder / "task").iterdir():
+            with suppress(OSError):
+                os.sched_setaffinity(int(thread.name), cores)
+
+
+def _family(pid: int) -> Iterator[Path]:
+    """Yield the folders under /proc of a process and its children, as far as there are any."""
+    pids = [pid]
+    while pids:
+        folder = Path("/proc") / str(pids.pop())
+        if folder.exists():
+            yield folder
+            for thread in (folder / "task").iterdir():
+                children = (thread / "children").read_text(encoding="ascii")
+                pids += [int(child) for child in children.split()]
 
 
 def _processor() -> str:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import psycopg
@@ -16,6 +17,7 @@ from scripts.benchmarks.common import (
     Load,
     Options,
     Section,
+    bind,
     free_port,
     load,
     median,
@@ -60,7 +62,10 @@ def bare() -> Iterator[Aim]:
 
 
 def measure(options: Options) -> Section:
-    """Measure the bare route, SQLite, and PostgreSQL under two web processes, in turns."""
+    """Measure the bare route, SQLite, and PostgreSQL under two web processes, in turns.
+
+    The two are measured bound to a core each, as the single ones are, and free to wander.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         yardstick = stack.enter_context(bare())
@@ -70,18 +75,23 @@ def measure(options: Options) -> Section:
         pair = stack.enter_context(two_on_postgresql(folder))
         load(yardstick)
         creates.load(WARM_UP)
-        bares, sqlites, pairs, calm = [], [], [], []
+        bares, sqlites, pairs, free, calm = [], [], [], [], []
         for _ in range(options.rounds):
             bares.append(load(_for(yardstick, options.seconds)).rate)
             sqlites.append(creates.load(options.seconds).rate)
             pairs.append(pair.load(options.seconds).rate)
+            free.append(pair.load(options.seconds, bound=False).rate)
             calm.append(creates.load(options.seconds, sqlites[-1] / 2).milliseconds)
     ratios = [one / other for one, other in zip(sqlites, bares, strict=True)]
-    beside = [one / other for one, other in zip(pairs, sqlites, strict=True)]
+    beside, freely = (
+        spread([one / other for one, other in zip(rates, sqlites, strict=True)])
+        for rates in (pairs, free)
+    )
     rows = [
         ["bare Flask route, granian", spread(bares, 0), "1"],
         ["POST /service-problems, SQLite, one process", spread(sqlites, 0), spread(ratios)],
-        ["the same, PostgreSQL, two processes", spread(pairs, 0), f"{spread(beside)} of SQLite"],
+        ["PostgreSQL, two processes, bound", spread(pairs, 0), f"{beside} of SQLite"],
+        ["PostgreSQL, two processes, free", spread(free, 0), f"{freely} of SQLite"],
     ]
     half = [f"p{share} {median([each[share] for each in calm]):.1f} ms" for share in calm[0]]
     return Section(
@@ -90,7 +100,8 @@ def measure(options: Options) -> Section:
             "Complete: token verified, schema, a book of ten rules, idempotency; problem,",
             "decision and message stored, `synchronous=FULL`. 16 connections, 1.2 KB body. Median",
             f"of {options.rounds} rounds of {options.seconds:.0f} s, everything in turns; least",
-            "and most in brackets.",
+            "and most in brackets. A web process is bound to one core unless it is called free;",
+            "PostgreSQL and the load of two are on all cores.",
             "",
             *table(["", "requests a second", "ratio"], rows),
             "",
@@ -102,14 +113,17 @@ def measure(options: Options) -> Section:
 class Pair:
     """Two web processes on one database, under load at the same time."""
 
-    def __init__(self, houses: list[House]) -> None:
-        """Know the two; they must serve."""
+    def __init__(self, houses: list[House], pids: list[int]) -> None:
+        """Know the two; they must serve, as the processes `pids`."""
         self._sides = [
             Creates(house, FIRST_ID * (number + 1)) for number, house in enumerate(houses)
         ]
+        self._pids = pids
 
-    def load(self, seconds: float) -> Load:
-        """Put load on both at once; the result counts both."""
+    def load(self, seconds: float, *, bound: bool = True) -> Load:
+        """Put load on both at once, each bound to a core or not; the result counts both."""
+        for pid, core in zip(self._pids, cycle(CORES)):
+            bind(pid, frozenset({core} if bound else CORES))
         with ThreadPoolExecutor(2) as pool:
             one, other = pool.map(
                 lambda side: side.load(seconds, cores=frozenset(CORES)), self._sides
@@ -119,15 +133,13 @@ class Pair:
 
 @contextmanager
 def two_on_postgresql(folder: Path) -> Iterator[Pair]:
-    """Serve with two processes on one PostgreSQL, warmed up; all of it on all cores."""
-    everywhere = frozenset(CORES)
+    """Serve with two processes on one PostgreSQL, warmed up."""
     with ExitStack() as stack:
         server = stack.enter_context(postgresql.server(DURABLE))
         url = stack.enter_context(postgresql.database(server, "bench"))
         houses = [make_house(folder / f"postgresql-{side}", url) for side in (1, 2)]
-        for house in houses:
-            stack.enter_context(house.serving(everywhere))
-        pair = Pair(houses)
+        pids = [stack.enter_context(house.serving()).pid for house in houses]
+        pair = Pair(houses, pids)
         pair.load(WARM_UP)
         # As autovacuum does within a minute: plans that were made for an empty table end there.
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
