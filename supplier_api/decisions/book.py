@@ -208,10 +208,12 @@ def _section(
     operation: Operation, draft: _Draft, profile: str, plugins: Plugins, fallback: Outcome
 ) -> Section:
     """Put the rules for one operation together: the file's in its order, then those in Python."""
+    language = _language(operation)
+    written = [rule for rule in draft.rules if operation in rule.applies_to]
+    expressions = [draft.expressions[rule.id, operation] for rule in written]
     rules = [
-        ready(rule, operation, profile, Written(draft.expressions[rule.id, operation]))
-        for rule in draft.rules
-        if operation in rule.applies_to
+        ready(rule, operation, profile, Written(expression))
+        for rule, expression in zip(written, expressions, strict=True)
     ]
     rules += [
         ready(rule, operation, profile, Outside(rule.id, rule.needs))
@@ -220,9 +222,10 @@ def _section(
     ]
     return Section(
         operation=operation,
-        language=_language(operation),
+        language=language,
         rules=tuple(rules),
         default=draft.defaults[operation],
         fallback=fallback,
         groups=frozenset[str]().union(*(rule.groups for rule in rules)),
+        together=language.together(expressions),
     )

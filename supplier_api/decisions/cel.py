@@ -6,7 +6,7 @@ which take some 7 ms, patterns match in linear time, and there is no recursion.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from supplier_api.decisions.model import Unjudged
 from supplier_api.decisions.paths import Path, resolve
 
 MAX_EXPRESSION = 2_000
+MAX_TOGETHER = 62  # bits of a whole number that is never negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,13 @@ class ExpressionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The facts of one decision, ready for any number of expressions of its operation."""
+    """The facts of one decision, ready for any number of expressions of its operation.
+
+    `held` has by their text what was found of expressions that were judged together.
+    """
 
     activation: cel.Activation
+    held: Mapping[str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class Expression:
     `constant` is what it always gives when it names no group, else None.
     """
 
+    text: str
     groups: frozenset[str]
     reads: tuple[Path, ...]
     constant: bool | None
@@ -64,7 +70,30 @@ class Expression:
         An error on one side of `||` or `&&` counts only if the other side leaves the result open:
         that is CEL's rule, and a mistake in a constant is therefore looked for at load already.
         """
-        return _evaluate(self.program, bound.activation)
+        held = bound.held.get(self.text)
+        return _evaluate(self.program, bound.activation) if held is None else held
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Expressions that are judged in one evaluation: it costs little more than that of one.
+
+    Each puts a bit into the number that the evaluation gives. `groups` are all that they name.
+    """
+
+    texts: tuple[str, ...]
+    groups: frozenset[str]
+    program: cel.Expression
+
+    def judge(self, activation: cel.Activation) -> dict[str, bool]:
+        """Return by their text what holds; nothing if any of them cannot be judged."""
+        try:
+            bits = self.program.eval(activation).value()
+        except RuntimeError:
+            return {}
+        if not isinstance(bits, int):
+            return {}
+        return {text: bool(bits >> number & 1) for number, text in enumerate(self.texts)}
 
 
 class Language:
@@ -98,12 +127,30 @@ class Language:
             raise ExpressionError(*faults)
         groups = frozenset(group for group in self._groups if self._names(text, group))
         constant = None if groups else _constant(program)
-        return Expression(groups, self._reads(text), constant, program)
+        return Expression(text, groups, self._reads(text), constant, program)
 
-    def bind(self, values: Mapping[str, Any]) -> Bound:
-        """Make facts ready; `values` holds the groups that the expressions to come will name."""
+    def together(self, expressions: Iterable[Expression]) -> Together | None:
+        """Return as many of the expressions as fit, to be judged at once; None if they cannot."""
+        some = list({each.text: each for each in expressions}.values())[:MAX_TOGETHER]
+        # An expression may end in a comment.
+        bits = [f"(({each.text}\n) ? {1 << number} : 0)" for number, each in enumerate(some)]
+        try:
+            program = self._everything.compile(_sum(bits))
+        except RuntimeError:
+            # One is nested as deeply as the library allows: then each is judged by itself.
+            return None
+        groups = frozenset[str]().union(*(each.groups for each in some))
+        return Together(tuple(each.text for each in some), groups, program)
+
+    def bind(self, values: Mapping[str, Any], together: Together | None = None) -> Bound:
+        """Make facts ready; `values` holds the groups that the expressions to come will name.
+
+        `together` are those of them that are judged at once, if all that they need is there.
+        """
         carried = {group: self._messages.carry(group, value) for group, value in values.items()}
-        return Bound(self._everything.Activation(carried))
+        activation = self._everything.Activation(carried)
+        at_once = together is not None and together.groups <= values.keys()
+        return Bound(activation, together.judge(activation) if together and at_once else {})
 
     def _type(self, group: str) -> cel.Type:
         if group in self._messages.types:
@@ -199,6 +246,14 @@ _TOKENS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+
+
+def _sum(terms: list[str]) -> str:
+    """Return the sum of expressions, nested no more deeply than it must be."""
+    if len(terms) < 2:
+        return "".join(terms) or "0"
+    half = len(terms) // 2
+    return f"({_sum(terms[:half])} + {_sum(terms[half:])})"
 
 
 def _evaluate(program: cel.Expression, activation: cel.Activation | None = None) -> bool:

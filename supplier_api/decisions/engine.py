@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from supplier_api.decisions.cel import Language
+from supplier_api.decisions.cel import Language, Together
 from supplier_api.decisions.facts import UNKNOWN, Facts, values
 from supplier_api.decisions.model import (
     Decision,
@@ -26,7 +26,8 @@ class Section:
     """The part of a rule book that decides one operation.
 
     `default` holds when no rule decides, `fallback` when a rule that might have could not be
-    judged. `groups` are the groups of facts that its rules name.
+    judged. `groups` are the groups of facts that its rules name, `together` the conditions that are
+    judged at once.
     """
 
     operation: Operation
@@ -35,12 +36,13 @@ class Section:
     default: Outcome
     fallback: Outcome
     groups: frozenset[str]
+    together: Together | None
 
     def look(self, facts: Facts, outside: OutsideVerdicts) -> Sight:
         """Make the facts that the rules name ready, once for all rules."""
         read: dict[str, Any] = {group: values(facts, group) for group in self.groups}
         known = {group: value for group, value in read.items() if value is not UNKNOWN}
-        return Sight(known, self.language.bind(known), outside)
+        return Sight(known, self.language.bind(known, self.together), outside)
 
 
 def decide(section: Section, facts: Facts, outside: OutsideVerdicts, version: str) -> Decision:
