@@ -78,8 +78,9 @@ def _add_lanes(count: int) -> Prepared:
         insert(lane)
         .values(
             [
-                {name: bindparam(name) for name in _SHARED}
-                | {name: bindparam(f"{name}_{number}") for name in _OWN}
+                # Of several rows SQLAlchemy gives only the first one's values their types.
+                {name: bindparam(name, type_=lane.c[name].type) for name in _SHARED}
+                | {name: bindparam(f"{name}_{number}", type_=lane.c[name].type) for name in _OWN}
                 | {"attempts": 0, "claim_no": 0, "parked": False}
                 for number in range(count)
             ]

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import NullType, TypeEngine
 
 from supplier_api.store.pipelined import PIPE
 from supplier_api.store.types import Instant, Many, as_text
@@ -186,7 +186,13 @@ def _returned(statement: Any) -> list[TypeEngine[Any]]:
 
 
 def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
-    """Return how values of a column are converted, or None where the driver takes them."""
+    """Return how values of a column are converted, or None where the driver takes them.
+
+    Raises TypeError for a value of which SQLAlchemy was not told the type: it would be stored as
+    the driver sees fit.
+    """
+    if isinstance(kind, NullType):
+        raise TypeError("a value without a type: give its bindparam one")
     if isinstance(kind, Boolean):
         return None
     if isinstance(kind, Instant) and dialect.name == "sqlite":
