@@ -207,21 +207,28 @@ def memory_of(pid: int) -> int:
 def bind(pid: int, cores: frozenset[int]) -> None:
     """Bind a process that runs, its children and all their threads to some cores, on Linux."""
     for folder in _family(pid):
-        for thread in (folder / "task").iterdir():
+        for thread in _threads(folder):
             with suppress(OSError):
                 os.sched_setaffinity(int(thread.name), cores)
 
 
 def _family(pid: int) -> Iterator[Path]:
-    """Yield the folders under /proc of a process and its children, as far as there are any."""
+    """Yield the folders under /proc of a process and its children, which may end meanwhile."""
     pids = [pid]
     while pids:
         folder = Path("/proc") / str(pids.pop())
-        if folder.exists():
-            yield folder
-            for thread in (folder / "task").iterdir():
+        yield folder
+        for thread in _threads(folder):
+            with suppress(OSError):
                 children = (thread / "children").read_text(encoding="ascii")
                 pids += [int(child) for child in children.split()]
+
+
+def _threads(folder: Path) -> list[Path]:
+    """Return the folders of a process's threads; none if it has ended meanwhile."""
+    with suppress(OSError):
+        return list((folder / "task").iterdir())
+    return []
 
 
 def _processor() -> str:

@@ -149,8 +149,8 @@ class Language:
         """
         carried = {group: self._messages.carry(group, value) for group, value in values.items()}
         activation = self._everything.Activation(carried)
-        at_once = together is not None and together.groups <= values.keys()
-        return Bound(activation, together.judge(activation) if together and at_once else {})
+        at_once = together if together and together.groups <= values.keys() else None
+        return Bound(activation, at_once.judge(activation) if at_once else {})
 
     def _type(self, group: str) -> cel.Type:
         if group in self._messages.types:
