@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.settings import Settings
 
 CLOCK_OFF = 60.0  # seconds that two clocks may differ before tokens are refused
+HALF_A_SECOND = timedelta(seconds=0.5)
 # What no step can show.
 NEVER_CHECKED = (
     "whether the gateway takes a KCI: none is sent",
@@ -126,8 +127,8 @@ class Road:
         except (KeyError, ValueError):
             self.not_checked.append("the clocks: the token endpoint sends no date")
             return None
-        ours = self._clock.now()
-        seconds = (ours - _aware(theirs)).total_seconds()
+        # A date names a second (RFC 9110): in the middle of it they are closest on average.
+        seconds = (self._clock.now() - _aware(theirs) - HALF_A_SECOND).total_seconds()
         if abs(seconds) <= CLOCK_OFF:
             return Step("clocks", f"{abs(seconds):.0f} s apart")
         way = "ahead of" if seconds > 0 else "behind"

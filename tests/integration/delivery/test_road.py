@@ -4,6 +4,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,23 @@ from tests.integration.delivery.sink import Sink, answer, grant, serving
 CLOCK = SystemMachineClock()
 
 
+class StandingClock(SystemMachineClock):
+    """Shows one instant, whatever time it is."""
+
+    def __init__(self, at: datetime) -> None:
+        self._at = at
+
+    def now(self) -> datetime:
+        return self._at
+
+
 class Walk:
     """A walk to where the settings say; by its steps' names."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, clock: SystemMachineClock = CLOCK, **settings: object) -> None:
         environ = {f"SUPPLIER_API__GATEWAY__{name}": str(set_) for name, set_ in settings.items()}
         made = load_settings(environ)
-        road = Road(made, build_sessions(made), CLOCK)
+        road = Road(made, build_sessions(made), clock)
         self.steps: list[Step] = list(road.walk())
         self.not_checked = road.not_checked
         assert all(step.made for step in self.steps[:-1])
@@ -185,6 +196,16 @@ def test_no_token(sink: Sink, status: int, cause: str) -> None:
 def test_something_else_than_a_token_endpoint(sink: Sink) -> None:
     sink.token_reactions.append(answer(200, b"welcome"))
     broken(to(sink), "token", "no token in its answer", "no token endpoint")
+
+
+@pytest.mark.parametrize(
+    ("second", "apart"), [("00.001", 0), ("00.999", 0), ("01.600", 1), ("59.000", 58)]
+)
+def test_clocks_that_agree_as_far_as_a_date_can_tell(sink: Sink, second: str, apart: int) -> None:
+    sink.date = "Mon, 05 Jan 2026 12:00:00 GMT"
+    clock = StandingClock(datetime.fromisoformat(f"2026-01-05T12:00:{second}+00:00"))
+    steps = {step.name: step for step in Walk(clock, **addresses(sink.url)).steps}
+    assert steps["clocks"].text == f"{apart} s apart"
 
 
 def test_clocks_that_differ(sink: Sink) -> None:
