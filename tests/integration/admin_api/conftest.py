@@ -46,7 +46,7 @@ def target(running: Settings, gateway: Gateway) -> Iterator[Target]:
 def worked(target: Target, running: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
     """Yield the supplier with its worker."""
     office = build_office(running)
-    monkeypatch.setattr("supplier_api.app.build_office", lambda *_: office)
+    monkeypatch.setattr("supplier_api.app.worker.build_office", lambda *_: office)
     worker = build_worker(running)
     worker.start()
     yield target

@@ -165,11 +165,11 @@ def test_a_body_that_cannot_be_read_is_kept_as_it_came(target: Target) -> None:
 @on_sqlite
 def test_in_production_nothing_is_kept(running: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
-    monkeypatch.setattr("supplier_api.app.Recorder", lambda *given: made.append(given))
+    monkeypatch.setattr("supplier_api.app.sandbox.Recorder", lambda *given: made.append(given))
     production = running.model_copy(update={"profile": "production"})
     app = create_app(production)
     app.test_client().get("/nowhere")
-    monkeypatch.setattr("supplier_api.app.build_office", lambda *_: app.extensions["office"])
+    monkeypatch.setattr("supplier_api.app.worker.build_office", lambda *_: app.extensions["office"])
     build_worker(production)
     assert made == []
     app.extensions["office"].store.close()

@@ -235,11 +235,13 @@ def test_production_has_none_of_it(
 ) -> None:
     production = settings.model_copy(update={"profile": "production"})
     called: list[str] = []
-    for name in ("spoil_answers", "Deliberate"):
-        monkeypatch.setattr(f"supplier_api.app.{name}", lambda *_, name=name: called.append(name))
+    for place, name in (("web", "spoil_answers"), ("destinations", "Deliberate")):
+        monkeypatch.setattr(
+            f"supplier_api.app.{place}.{name}", lambda *_, name=name: called.append(name)
+        )
     app = create_app(production, clocks[2])
     assert app.test_client().get("/admin/faults").status_code == 404
-    monkeypatch.setattr("supplier_api.app.build_office", lambda *_: app.extensions["office"])
+    monkeypatch.setattr("supplier_api.app.worker.build_office", lambda *_: app.extensions["office"])
     build_worker(production)
     assert called == []
     build_worker(settings)

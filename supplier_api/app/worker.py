@@ -1,0 +1,95 @@
+"""The worker: couriers, timers, chores, and what wakes them."""
+
+from datetime import timedelta
+
+from supplier_api.app.destinations import to_back_office, to_gateway
+from supplier_api.app.office import Clocks, build_judge, build_office, heartbeat_of
+from supplier_api.app.sandbox import build_follower
+from supplier_api.delivery.clock_guard import ClockGuard
+from supplier_api.delivery.dispatch import Dispatcher
+from supplier_api.delivery.scheduler import Chore, Scheduler
+from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.delivery.worker import Worker
+from supplier_api.desk.clockwork import Clockwork, DueTimers, SteppedTimers
+from supplier_api.desk.deciding import Deciding
+from supplier_api.desk.incidents import Incidents
+from supplier_api.desk.model import Office
+from supplier_api.desk.presence import Pulse, Self
+from supplier_api.desk.progress import Progress
+from supplier_api.desk.retention import Keep, Retaining
+from supplier_api.desk.timers import Timers
+from supplier_api.settings import Settings
+from supplier_api.store.processes import Kind
+from supplier_api.store.wakeup import Wakeup
+
+
+def build_worker(settings: Settings, clocks: Clocks | None = None) -> Worker:
+    """Return the worker: couriers, timers and what wakes them.
+
+    Raises what build_office and build_judge raise, and backoffice.port.UnknownAdapter.
+    """
+    office = build_office(settings, clocks)
+    try:
+        return _wire(settings, office)
+    except BaseException:
+        office.store.close()
+        raise
+
+
+def _wire(settings: Settings, office: Office) -> Worker:
+    wakeup = Wakeup(office.store.url, office.machine)
+    watchdog = Watchdog(office.machine)
+    pulse = Pulse(office.machine)
+    progress = Progress(office)
+    dispatchers = [
+        Dispatcher(
+            destination,
+            office.store,
+            office.machine,
+            office.chance,
+            wakeup.bell(),
+            office.process,
+            settings.delivery.lease,
+        )
+        for destination in (
+            to_gateway(settings, office, progress, watchdog, pulse),
+            to_back_office(settings, office, progress, pulse),
+        )
+    ]
+    deciding = Deciding(office, build_judge(settings, office))
+    timers: DueTimers = Timers(office, progress, Incidents(office), deciding)
+    if settings.in_sandbox:
+        clockwork = Clockwork(office, build_follower(settings, office))
+        timers = SteppedTimers(timers, clockwork, office.machine)
+    scheduler = Scheduler(
+        timers,
+        office.store,
+        office.machine,
+        wakeup.bell(),
+        settings.delivery.sweep,
+        _chores(settings, office, office.process),
+    )
+    heartbeat = heartbeat_of(settings, office, Self(Kind.WORKER, pulse))
+    return Worker(dispatchers, scheduler, wakeup, watchdog, office.machine, heartbeat)
+
+
+def _chores(settings: Settings, office: Office, owner: str) -> list[Chore]:
+    chores: list[Chore] = [build_retaining(settings, office)]
+    if office.store.dialect == "sqlite":
+        # First: what follows in the same turn goes by the times that it may have to mend.
+        chores.insert(0, ClockGuard(office.store, office.machine, owner))
+    return chores
+
+
+def build_retaining(settings: Settings, office: Office) -> Retaining:
+    """Return what takes away what is older than the settings want it kept."""
+    retention = settings.retention
+    keep = Keep(
+        bodies=timedelta(days=retention.thin_after_days),
+        problems=timedelta(days=retention.prune_after_days),
+        actions=timedelta(days=retention.actions_days),
+        journal=timedelta(days=settings.sandbox.journal_days),
+        batch=retention.batch,
+        every=retention.every,
+    )
+    return Retaining(office, keep)
