@@ -11,7 +11,7 @@ from supplier_api.admin_api.recording import keep_requests, record_calls
 from supplier_api.app.office import Clocks, build_judge, build_office, heartbeat_of
 from supplier_api.app.sandbox import admin_parts
 from supplier_api.delivery.heartbeat import Heartbeat
-from supplier_api.desk.facts import Judge
+from supplier_api.desk.facts import INVENTORY_DOWN, Judge
 from supplier_api.desk.intake import Intake
 from supplier_api.desk.model import Office
 from supplier_api.desk.pausing import stands_still
@@ -84,13 +84,14 @@ def _wire(settings: Settings, office: Office) -> Flask:
         app.extensions["recorder"] = parts.recorder
     _add_health(app, office, judge)
     app.extensions["office"] = office
-    app.extensions["self"] = Self(Kind.WEB, _felt_by(app, office), judge.book_version)
+    app.extensions["self"] = Self(Kind.WEB, _felt_by(app, office, judge), judge.book_version)
     return app
 
 
-def _felt_by(app: Flask, office: Office) -> Pulse:
+def _felt_by(app: Flask, office: Office, judge: Judge) -> Pulse:
     """Return the pulse of a web server, which feels every call of the gateway."""
     pulse = Pulse(office.machine)
+    pulse.watch(INVENTORY_DOWN, lambda: judge.watch.down_since)
 
     @app.after_request
     def feel(response: Response) -> Response:

@@ -12,6 +12,7 @@ from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.delivery.worker import Worker
 from supplier_api.desk.clockwork import Clockwork, DueTimers, SteppedTimers
 from supplier_api.desk.deciding import Deciding
+from supplier_api.desk.facts import INVENTORY_DOWN
 from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.model import Office
 from supplier_api.desk.presence import Pulse, Self
@@ -56,7 +57,9 @@ def _wire(settings: Settings, office: Office) -> Worker:
             to_back_office(settings, office, progress, pulse),
         )
     ]
-    deciding = Deciding(office, build_judge(settings, office))
+    judge = build_judge(settings, office)
+    pulse.watch(INVENTORY_DOWN, lambda: judge.watch.down_since)
+    deciding = Deciding(office, judge)
     timers: DueTimers = Timers(office, progress, Incidents(office), deciding)
     if settings.in_sandbox:
         clockwork = Clockwork(office, build_follower(settings, office))

@@ -12,6 +12,7 @@ from supplier_api.cli.office import opened_office
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.clock import to_wire
 from supplier_api.desk.maintenance import Maintenance
+from supplier_api.desk.presence import alive, inventory_down
 from supplier_api.settings import load_settings
 
 
@@ -49,9 +50,16 @@ def off(reason: str) -> None:
 @maintenance.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show(as_json: bool) -> None:
-    """Say whether it is on, since when and why, and how many decisions are put off."""
-    with looking(load_settings()) as office:
+    """Say whether it is on, since when and why, and how many decisions are put off.
+
+    Decisions are also put off while the inventory gives no answers: it names the processes to which
+    it gives none.
+    """
+    settings = load_settings()
+    with looking(settings) as office:
         shown = Maintenance(office).show()
+        known, now = office.store.read(lambda uow: uow.processes.all()), office.machine.now()
+    silent = inventory_down(alive(known, now, settings.status.heartbeat))
     switch = shown.switch
     if as_json:
         document = {
@@ -60,6 +68,7 @@ def show(as_json: bool) -> None:
             "who": switch.who if switch else None,
             "reason": switch.reason if switch else None,
             "putOff": shown.put_off,
+            "inventoryDown": {name: to_wire(since) for name, since in silent.items()},
         }
         click.echo(json.dumps(document, indent=2))
         return
@@ -67,6 +76,8 @@ def show(as_json: bool) -> None:
         click.echo(f"on since {to_wire(switch.since)}, by {switch.who}: {switch.reason}")
     else:
         click.echo("off")
+    for name, since in silent.items():
+        click.echo(f"the inventory is down since {to_wire(since)}, as {name} sees it")
     click.echo(f"{shown.put_off} decisions are put off")
 
 

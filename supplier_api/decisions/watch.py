@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 
 from supplier_api.clock import MachineClock
 from supplier_api.observability import get_logger
@@ -33,7 +34,13 @@ class SourceWatch:
         self._failures = 0
         self._first = 0.0
         self._next_probe = 0.0
-        self.down = False
+        # The instant at which it went down, while it is down.
+        self.down_since: datetime | None = None
+
+    @property
+    def down(self) -> bool:
+        """Whether the source is down as far as is known."""
+        return self.down_since is not None
 
     def may_ask(self) -> bool:
         """Return whether to ask now. While the source is down this takes the turn to try it."""
@@ -53,7 +60,7 @@ class SourceWatch:
     def answered(self) -> None:
         """Note that the source gave an answer: it is up."""
         with self._counting:
-            was_down, self.down, self._failures = self.down, False, 0
+            was_down, self.down_since, self._failures = self.down, None, 0
         if was_down:
             log.warning("source.back", source=self._name)
 
@@ -66,7 +73,7 @@ class SourceWatch:
             lasts = now - self._first
             if self.down or self._failures < self._limits.failures or lasts < self._limits.seconds:
                 return
-            self.down = True
+            self.down_since = self._clock.now()
             self._next_probe = now + self._limits.probe_every
             failures = self._failures
         log.error("source.down", source=self._name, failures=failures, seconds=round(lasts))

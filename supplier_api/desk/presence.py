@@ -5,14 +5,15 @@ answers with it that the gateway never got: what it committed in its last second
 unless the gateway has shown since that it knows it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from supplier_api.clock import MachineClock, to_wire
+from supplier_api.clock import MachineClock, from_wire, to_wire
+from supplier_api.desk.facts import INVENTORY_DOWN
 from supplier_api.desk.model import GATEWAY, Office
 from supplier_api.observability import get_logger
 from supplier_api.store import UnitOfWork
@@ -35,14 +36,21 @@ class Pulse:
         """Know of nothing yet."""
         self._clock = clock
         self._last: dict[str, datetime] = {}
+        self._lasting: dict[str, Callable[[], datetime | None]] = {}
 
     def note(self, what: str) -> None:
         """Note that `what` happens now."""
         self._last[what] = self._clock.now()
 
+    def watch(self, what: str, since: Callable[[], datetime | None]) -> None:
+        """Tell with every sign of life since when `what` lasts, as long as it does."""
+        self._lasting[what] = since
+
     def detail(self) -> dict[str, Any]:
-        """Return when each thing happened last, as plain JSON values."""
-        return {what: to_wire(at) for what, at in list(self._last.items())}
+        """Return when each thing happened last, or began, as plain JSON values."""
+        lasting = {what: since() for what, since in self._lasting.items()}
+        seen = {**self._last, **lasting}
+        return {what: to_wire(at) for what, at in seen.items() if at is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,21 @@ class Presence:
             return found
 
         return office.store.write(work, deadline=office.machine.monotonic() + self._patience)
+
+
+def alive(processes: Iterable[Process], now: datetime, heartbeat: float) -> list[Process]:
+    """Return those that gave a sign of life lately: one is due every `heartbeat` seconds."""
+    since = now - timedelta(seconds=MISSED * heartbeat)
+    return [each for each in processes if each.ended is None and each.seen >= since]
+
+
+def inventory_down(processes: Iterable[Process]) -> dict[str, datetime]:
+    """Return the names of those to whom the inventory gives no answers, and since when."""
+    return {
+        each.name: from_wire(each.detail[INVENTORY_DOWN])
+        for each in processes
+        if INVENTORY_DOWN in each.detail
+    }
 
 
 class Deaths:

@@ -8,7 +8,7 @@ from typing import Any
 
 from supplier_api.clock import from_wire, to_wire
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office
-from supplier_api.desk.presence import MISSED, REQUEST
+from supplier_api.desk.presence import REQUEST, alive, inventory_down
 from supplier_api.desk.stamping import MEND, stamp_of
 from supplier_api.settings import Settings
 from supplier_api.settings.model import Status as Limits
@@ -82,6 +82,7 @@ class _Survey:
         yield self._breaker()
         yield self._pauses()
         yield self._maintenance()
+        yield self._inventory()
 
     # -- the installation
 
@@ -109,33 +110,32 @@ class _Survey:
 
     def _of_kind(self, kind: Kind, name: str, start: str) -> Line:
         known = [each for each in self._processes if each.kind == kind]
-        alive, died = self._alive(known), [each for each in known if each.died]
+        living, died = self._alive(known), [each for each in known if each.died]
         seen = known[0].seen if known else None
-        silent = [each for each in known if each.ended is None and each not in alive]
+        silent = [each for each in known if each.ended is None and each not in living]
         values = _json(
-            alive=len(alive),
+            alive=len(living),
             silent=len(silent),
             diedLately=len(died),
             lastSeen=seen,
-            names=[each.name for each in alive],
+            names=[each.name for each in living],
         )
-        if not alive:
+        if not living:
             last = f", the last was seen {self._ago(seen)}" if seen else ""
             return Line(name, Level.BAD, f"none is alive{last}", start, values)
-        text = f"{len(alive)} alive"
+        text = f"{len(living)} alive"
         if silent or died:
             text += f", {len(silent)} silent, {len(died)} died within a day"
             return Line(name, Level.WARN, text, "supplier-api doctor", values)
         return Line(name, Level.OK, text, None, values)
 
     def _alive(self, known: Sequence[Process]) -> list[Process]:
-        since = self._now - timedelta(seconds=(MISSED * self._limits.heartbeat))
-        return [each for each in known if each.ended is None and each.seen >= since]
+        return alive(known, self._now, self._limits.heartbeat)
 
     def _versions(self) -> Line:
-        alive = self._alive(self._processes)
-        releases = sorted({each.version for each in alive})
-        books = sorted({each.book_version for each in alive if each.book_version})
+        living = self._alive(self._processes)
+        releases = sorted({each.version for each in living})
+        books = sorted({each.book_version for each in living if each.book_version})
         values = _json(versions=releases, ruleBooks=books)
         if len(releases) > 1 or len(books) > 1:
             text = f"mixed: versions {', '.join(releases)}; rule books {', '.join(books)}"
@@ -239,6 +239,15 @@ class _Survey:
         text = f"on for {self._since(on.since)}, by {on.who}: {on.reason}"
         values = _json(on=True, since=on.since, who=on.who, reason=on.reason)
         return Line("maintenance", Level.WARN, text, "supplier-api maintenance off", values)
+
+    def _inventory(self) -> Line:
+        """Tell whether decisions are put off since a source of facts gives no answers."""
+        silent = inventory_down(self._alive(self._processes))
+        if not silent:
+            return Line("inventory", Level.OK, "not known to be down", None, _json(down=[]))
+        text = f"down for {self._since(min(silent.values()))}: decisions are put off"
+        down = [_json(process=name, since=since) for name, since in silent.items()]
+        return Line("inventory", Level.BAD, text, "supplier-api maintenance show", _json(down=down))
 
     def _held(self) -> list[Pause]:
         return self._uow.standing.pauses(self._now)

@@ -45,6 +45,7 @@ NAMES = [
     "breaker",
     "pauses",
     "maintenance",
+    "inventory",
 ]
 
 
@@ -251,6 +252,20 @@ def test_maintenance_is_a_warning(at_work: Supplier, lines: Lines) -> None:
     at_work.office.store.write(lambda uow: uow.switches.on(on))
     line = lines()["maintenance"]
     assert (line["level"], line["look"]) == ("warn", "supplier-api maintenance off")
+
+
+def test_an_inventory_that_is_down_is_bad(at_work: Supplier, lines: Lines) -> None:
+    since = to_wire(long_ago(at_work, 3))
+    shows(at_work, Kind.WEB, "web/1", detail={"inventory-down": since})
+    line = lines()["inventory"]
+    assert (line["level"], line["look"]) == ("bad", "supplier-api maintenance show")
+    assert line["text"] == "down for 3 h: decisions are put off"
+    assert line["values"] == {"down": [{"process": "web/1", "since": since}]}
+    # What one said that is gone since does not count.
+    shows(at_work, Kind.WEB, "web/2")
+    silent = {"detail": {"inventory-down": since}, "seen": long_ago(at_work, 2)}
+    shows(at_work, Kind.WEB, "web/1", **silent)
+    assert lines()["inventory"]["level"] == "ok"
 
 
 @on_sqlite

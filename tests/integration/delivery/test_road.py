@@ -35,7 +35,7 @@ class StandingClock(SystemMachineClock):
 class Walk:
     """A walk to where the settings say; by its steps' names."""
 
-    def __init__(self, clock: SystemMachineClock = CLOCK, **settings: object) -> None:
+    def __init__(self, clock: SystemMachineClock = CLOCK, /, **settings: object) -> None:
         environ = {f"SUPPLIER_API__GATEWAY__{name}": str(set_) for name, set_ in settings.items()}
         made = load_settings(environ)
         road = Road(made, build_sessions(made), clock)

@@ -1,16 +1,20 @@
 """A supplier's own inventory that does not answer: the gateway gets its 202 all the same."""
 
 import importlib
+import json
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from supplier_api.app import Clocks, build_judge, build_office, create_app
+from supplier_api.app import Clocks, build_heartbeat, build_judge, build_office, create_app
+from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
-from supplier_api.decisions.facts import Service
+from supplier_api.decisions.facts import InventoryUnavailable, Service
 from supplier_api.decisions.inventory import InventoryError
 from supplier_api.settings import Settings, load_settings
 from tests.samples import problem_request
@@ -31,14 +35,17 @@ class OurInventory:
 
 
 class Held:
-    """Answers when it is let."""
+    """Answers when it is let, or raises `error`."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
         self.go = threading.Event()
+        self.error: Exception | None = None
 
     def __call__(self, service_id: str) -> Service:
         self.asked.set()
+        if self.error:
+            raise self.error
         self.go.wait()
         return Service(service_id, "ftthl2r", "FTTH")
 
@@ -87,6 +94,50 @@ def test_a_look_up_that_hangs_becomes_a_202(held: Held, environ: dict[str, str])
     held.go.set()
     answered = supplier.create(problem_request(id=2, serviceId="SI0000000000102"))
     assert answered.status_code == 201
+    supplier.office.store.close()
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "more_settings",
+    [
+        {
+            "SUPPLIER_API__INVENTORY__ADAPTER": "ours",
+            "SUPPLIER_API__INVENTORY__DOWN_AFTER_FAILURES": "2",
+            "SUPPLIER_API__INVENTORY__DOWN_AFTER": "1",
+            "SUPPLIER_API__INVENTORY__PROBE_EVERY": "5",
+        }
+    ],
+)
+def test_an_inventory_that_is_down_is_shown_until_it_answers(
+    held: Held, environ: dict[str, str]
+) -> None:
+    machine, business, clocks = manual_clocks()
+    # The commands go by the time of the host.
+    machine.instant = datetime.now(UTC)
+    settings = load_settings(environ)
+    app = create_app(settings, clocks)
+    supplier = Supplier(app, app.test_client(), machine, business)
+    heartbeat = build_heartbeat(app, settings)
+
+    def said(*words: str) -> str:
+        heartbeat.turn()
+        return CliRunner().invoke(main, words, env=environ).stdout
+
+    held.error = InventoryUnavailable("it is being moved")
+    for number in (1, 2):
+        assert supplier.create(problem_request(id=number)).status_code == 202
+        machine.advance(2)
+    assert "decisions are put off" in said("status")
+    shown = json.loads(said("maintenance", "show", "--json"))
+    assert (shown["on"], list(shown["inventoryDown"])) == (False, [supplier.office.process])
+    assert f"as {supplier.office.process} sees it" in said("maintenance", "show")
+
+    held.error = None
+    held.go.set()
+    machine.advance(5)
+    assert supplier.create(problem_request(id=3, serviceId="SI1")).status_code == 201
+    assert json.loads(said("maintenance", "show", "--json"))["inventoryDown"] == {}
     supplier.office.store.close()
 
 
