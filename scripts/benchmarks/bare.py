@@ -27,12 +27,12 @@ def application() -> Flask:
     return app
 
 
-def main() -> None:
-    """Serve on the port that is named, until SIGTERM."""
+def serve(factory: str, port: int) -> None:
+    """Serve the application that `factory` (MODULE:FUNCTION) makes, as ours is, until SIGTERM."""
     Granian(
-        "scripts.benchmarks.bare:application",
+        factory,
         address="127.0.0.1",
-        port=int(sys.argv[1]),
+        port=port,
         interface=Interfaces.WSGI,
         blocking_threads=THREADS,
         backpressure=THREADS,
@@ -43,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve("scripts.benchmarks.bare:application", int(sys.argv[1]))
