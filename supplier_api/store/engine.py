@@ -191,6 +191,9 @@ def _prepare_postgresql(connection: Any, record: Any) -> None:
         # that is due and sort it, or even the whole table.
         "enable_bitmapscan": "off",
         "enable_seqscan": "off",
+        # Compiling takes longer than any statement here runs; and with the two above, PostgreSQL
+        # believes that to read a table of three rows takes long enough for it.
+        "jit": "off",
     }
     connection.execute("; ".join(f"SET {name} = {value}" for name, value in settings.items()))
     record.info[PIPE] = Pipelined(connection)

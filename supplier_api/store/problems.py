@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, case, func, insert, select, union, update
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.problems.limits import ID_MAX
@@ -30,6 +30,16 @@ from supplier_api.store.tables import (
 )
 
 _t = service_problem.c
+_change = change_request.c
+MOST_OF_A_NAME = 100  # problems that one name may stand for
+# The tenants that have problems, in the order of their names: one look into the index for each,
+# however many problems it has.
+_first = select(func.min(_t.tenant).label("tenant")).cte("tenants", recursive=True)
+_following = select(func.min(_t.tenant)).where(_t.tenant > _first.c.tenant).scalar_subquery()
+_each = _first.union_all(select(_following).where(_first.c.tenant.is_not(None)))
+_TENANTS = select(_each.c.tenant).where(_each.c.tenant.is_not(None))
+# No condition, but a way into the indexes that begin with the tenant.
+_OF_ANYBODY = _t.tenant.in_(_TENANTS)
 # Nothing of a new problem has been taken away by retention.
 _NEW = tuple(each.name for each in _t if each not in {_t.id, _t.thinned})
 _ADD = Prepared(insert(service_problem).values(named(*_NEW)).returning(_t.id))
@@ -145,22 +155,25 @@ class Problems:
         if "\0" in name:
             # PostgreSQL has no such text.
             return []
-        by_reference = self._ids(_t.reference == name)
-        if by_reference:
-            return by_reference
-        conditions = [
-            _t.back_office_id == name,
-            _t.conversation_id == name,
-            _t.service_id == name,
-            _t.id.in_(_of(change_request, name, "reference", "back_office_id")),
-            _t.id.in_(_of(resolution, name, "reference")),
-            _t.id.in_(
-                select(lane.c.problem_id).join(message).where(message.c.back_office_id == name)
+        by_reference = self._one_id(_t.reference == name)
+        if by_reference is not None:
+            return [by_reference]
+        # Each by an index of its own: for conditions joined by OR, PostgreSQL reads all there is.
+        searches = [
+            select(_t.id).where(_t.back_office_id == name),
+            select(_t.id).where(_t.conversation_id == name),
+            select(_t.id).where(_OF_ANYBODY, _t.service_id == name),
+            *(
+                select(of.table.c.problem_id).where(of == name)
+                for of in (_change.reference, _change.back_office_id, resolution.c.reference)
             ),
+            select(lane.c.problem_id).join(message).where(message.c.back_office_id == name),
         ]
         if is_gateway_id(name):
-            conditions.append(_t.gateway_id == int(name))
-        return self._ids(or_(*conditions))
+            searches.append(select(_t.id).where(_OF_ANYBODY, _t.gateway_id == int(name)))
+        found = union(*searches).subquery()
+        query = select(found.c.id).order_by(found.c.id).limit(MOST_OF_A_NAME)
+        return list(self._connection.execute(query).scalars())
 
     def outside_incident(self, code: str, after: int, limit: int) -> list[int]:
         """Return row ids above `after` of problems on the incident's services that could join."""
@@ -194,17 +207,9 @@ class Problems:
 
     def tenants(self, most: int) -> list[str]:
         """Return up to `most` tenants that have problems, in the order of their names."""
-        found: list[str] = []
-        while len(found) < most:
-            # One look into the index for each, however many problems they have.
-            query = select(func.min(_t.tenant))
-            if found:
-                query = query.where(_t.tenant > found[-1])
-            following = self._connection.execute(query).scalar()
-            if following is None:
-                break
-            found.append(following)
-        return found
+        return list(
+            self._connection.execute(_TENANTS.order_by(_each.c.tenant).limit(most)).scalars()
+        )
 
     def any_of(self, tenant: str) -> bool:
         """Return whether a tenant has problems."""
@@ -233,10 +238,6 @@ class Problems:
     def _one_id(self, *conditions: ColumnElement[bool]) -> int | None:
         return self._connection.execute(select(_t.id).where(*conditions)).scalar()
 
-    def _ids(self, condition: ColumnElement[bool]) -> list[int]:
-        query = select(_t.id).where(condition).order_by(_t.id).limit(100)
-        return list(self._connection.execute(query).scalars())
-
 
 def is_gateway_id(name: str) -> bool:
     """Return whether `name` can be an id of the gateway."""
@@ -249,10 +250,6 @@ def _status() -> ColumnElement[str]:
     """Work out the status that State.status has."""
     asked = case((_t.asked.is_not(None), "PENDING_" + func.upper(_t.asked)))
     return func.coalesce(asked, _t.waiting, _t.base)
-
-
-def _of(table: Any, name: str, *columns: str) -> Any:
-    return select(table.c.problem_id).where(or_(*(table.c[column] == name for column in columns)))
 
 
 def _changing(problem: ServiceProblem) -> dict[str, Any]:

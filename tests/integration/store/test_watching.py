@@ -34,6 +34,9 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "forgotten": lambda uow: uow.orphans.forgotten(20),
     "untold": lambda uow: uow.orphans.untold(20),
     "a piece of the search for gaps": lambda uow: uow.orphans.gaps("gateway", 10**6, 100),
+    "any name": lambda uow: uow.problems.find_any("INC0012345"),
+    "any number": lambda uow: uow.problems.find_any("12345"),
+    "tenants": lambda uow: uow.problems.tenants(20),
     "answers of a dead process": lambda uow: uow.processes.answered("web", LONG_AGO, 0, 100),
 }
 
