@@ -7,6 +7,7 @@ decision, two lanes, a delivered work order and two delivered KCIs. They lie on 
 house.py makes, of tenants that no measurement uses.
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -149,7 +150,7 @@ def _document(number: int) -> dict[str, Any]:
     return {**BODY, "id": number, "serviceId": f"SI{number % SERVICES:013d}"}
 
 
-KCI = str(_document(1))
+KCI = json.dumps(_document(1))
 
 
 def _next_id(connection: Connection, table: Table) -> int:
