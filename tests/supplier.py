@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from supplier_api.app import Clocks
+from supplier_api.app.office import Clocks
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.delivery.carrier import Carrier, Destination, Hold

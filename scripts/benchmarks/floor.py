@@ -20,7 +20,7 @@ from sqlalchemy import event
 
 from scripts.benchmarks.bare import serve
 from scripts.benchmarks.house import BODY, FIRST_ID
-from supplier_api.app import create_app
+from supplier_api.app.web import create_app
 from supplier_api.clock import SystemMachineClock
 from supplier_api.decisions.book import RuleBook
 from supplier_api.decisions.facts import Facts, Service

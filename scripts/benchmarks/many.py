@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from supplier_api.app import build_worker
+from supplier_api.app.worker import build_worker
 from supplier_api.delivery.worker import Worker
 from supplier_api.observability import configure_logging
 from supplier_api.settings import load_settings

@@ -1,9 +1,8 @@
 """The worker: couriers, timers, chores, and what wakes them."""
 
-from datetime import timedelta
-
 from supplier_api.app.destinations import to_back_office, to_gateway
 from supplier_api.app.office import Clocks, build_judge, build_office, heartbeat_of
+from supplier_api.app.retaining import build_retaining
 from supplier_api.app.sandbox import build_follower
 from supplier_api.delivery.clock_guard import ClockGuard
 from supplier_api.delivery.dispatch import Dispatcher
@@ -17,7 +16,6 @@ from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.model import Office
 from supplier_api.desk.presence import Pulse, Self
 from supplier_api.desk.progress import Progress
-from supplier_api.desk.retention import Keep, Retaining
 from supplier_api.desk.timers import Timers
 from supplier_api.settings import Settings
 from supplier_api.store.processes import Kind
@@ -82,17 +80,3 @@ def _chores(settings: Settings, office: Office, owner: str) -> list[Chore]:
         # First: what follows in the same turn goes by the times that it may have to mend.
         chores.insert(0, ClockGuard(office.store, office.machine, owner))
     return chores
-
-
-def build_retaining(settings: Settings, office: Office) -> Retaining:
-    """Return what takes away what is older than the settings want it kept."""
-    retention = settings.retention
-    keep = Keep(
-        bodies=timedelta(days=retention.thin_after_days),
-        problems=timedelta(days=retention.prune_after_days),
-        actions=timedelta(days=retention.actions_days),
-        journal=timedelta(days=settings.sandbox.journal_days),
-        batch=retention.batch,
-        every=retention.every,
-    )
-    return Retaining(office, keep)

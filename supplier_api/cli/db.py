@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import click
 
-from supplier_api import app as parts
+from supplier_api.app.retaining import build_retaining
 from supplier_api.cli.database import sqlite_file
 from supplier_api.cli.looking import looking
 from supplier_api.cli.office import opened_office
@@ -51,7 +51,7 @@ def retain(dry_run: bool, as_json: bool) -> None:
     """Take away what is older than the settings want it kept, as the workers do every hour."""
     settings = load_settings()
     with (looking if dry_run else opened_office)(settings) as office:
-        retaining = parts.build_retaining(settings, office)
+        retaining = build_retaining(settings, office)
         counts = retaining.due() if dry_run else retaining.run()
     if as_json:
         click.echo(json.dumps(counts, indent=2))

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from supplier_api import app as parts
+from supplier_api.app.sessions import build_sessions
 from supplier_api.clock import SystemMachineClock
 from supplier_api.delivery.road import Road
 from supplier_api.settings import Settings
@@ -13,7 +13,7 @@ from supplier_api.settings import Settings
 
 def walk_road(settings: Settings, *, as_json: bool) -> None:
     """Walk it and print each step; exit code 1 if it ends too early."""
-    road = Road(settings, parts.build_sessions(settings), SystemMachineClock())
+    road = Road(settings, build_sessions(settings), SystemMachineClock())
     steps = []
     for step in road.walk():
         steps.append(step)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from supplier_api import app as parts
+from supplier_api.app.office import open_office
 from supplier_api.cli.starting import expected_errors
 from supplier_api.desk.model import Office
 from supplier_api.settings import Settings
@@ -13,7 +13,7 @@ from supplier_api.settings import Settings
 def looking(settings: Settings) -> Iterator[Office]:
     """Yield the office to a command that only reads; Refused when the database cannot be used."""
     with expected_errors():
-        office = parts.open_office(settings)
+        office = open_office(settings)
         try:
             yield office
         finally:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from supplier_api import app as parts
+from supplier_api.app.office import claim_database
 from supplier_api.cli.looking import looking
 from supplier_api.desk.model import Office
 from supplier_api.settings import Settings
@@ -15,5 +15,5 @@ Opened = Callable[[Settings], AbstractContextManager[Office]]
 def opened_office(settings: Settings) -> Iterator[Office]:
     """Yield the office on the settings' own database; what goes wrong becomes a refusal."""
     with looking(settings) as office:
-        parts.claim_database(settings, office)
+        claim_database(settings, office)
         yield office

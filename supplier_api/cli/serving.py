@@ -10,7 +10,7 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
-from supplier_api import app as parts
+from supplier_api.app.web import build_heartbeat, create_app
 from supplier_api.cli import Refused
 from supplier_api.cli.serve import GRACE
 from supplier_api.cli.starting import expected_errors
@@ -24,7 +24,7 @@ def application() -> Flask:
     settings = load_settings()
     configure_logging(settings.log.level, settings.log.format)
     made = _made(settings)
-    heartbeat = parts.build_heartbeat(made, settings)
+    heartbeat = build_heartbeat(made, settings)
     heartbeat.start()
     # Before the process ends in good order; the threads that answered have come to rest by then.
     Finalize(None, heartbeat.stop, args=(GRACE / 4,), exitpriority=1)
@@ -39,7 +39,7 @@ def application() -> Flask:
 def _made(settings: Settings) -> Flask:
     try:
         with expected_errors():
-            return parts.create_app(settings)
+            return create_app(settings)
     except Refused as refused:
         refused.show()
         sys.exit(refused.exit_code)

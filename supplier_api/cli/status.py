@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from supplier_api import app as parts
+from supplier_api.app.office import open_office
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.desk.status import Level, Line, gather
 from supplier_api.settings import Settings, load_settings
@@ -35,7 +35,7 @@ def status(as_json: bool) -> None:
 def found(settings: Settings) -> list[Line]:
     """Return the lines; what keeps the database from being asked is a line too."""
     try:
-        office = parts.open_office(settings)
+        office = open_office(settings)
     except SchemaTooOld as error:
         return [Line("schema", Level.BAD, str(error), "supplier-api db upgrade")]
     except StoreUnavailable as error:

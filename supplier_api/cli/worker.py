@@ -6,8 +6,8 @@ from types import FrameType
 
 import click
 
-from supplier_api import app as parts
 from supplier_api import health
+from supplier_api.app.worker import build_worker
 from supplier_api.cli.starting import expected_errors
 from supplier_api.observability import configure_logging
 from supplier_api.settings import load_settings
@@ -29,7 +29,7 @@ def worker() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     with expected_errors():
-        made = parts.build_worker(settings)
+        made = build_worker(settings)
     made.start()
     with health.shown(settings.data_dir, "worker") as at_work:
         while not stopping.wait(LOOK_EVERY):

@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from supplier_api.app import Clocks, create_app
+from supplier_api.app.office import Clocks
+from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.settings import Settings, load_settings
 from tests import postgresql

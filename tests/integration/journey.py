@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy.exc import ProgrammingError
 from werkzeug.test import TestResponse
 
-from supplier_api.app import Clocks, build_worker
+from supplier_api.app.office import Clocks
+from supplier_api.app.worker import build_worker
 from supplier_api.backoffice.simulated import SimulatedBackOffice
 from supplier_api.desk.case import Case
 from supplier_api.settings import Settings

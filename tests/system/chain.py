@@ -18,7 +18,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
-from supplier_api.app import create_app
+from supplier_api.app.web import create_app
 from supplier_api.backoffice.port import load_adapter
 from supplier_api.chance import SeededChance
 from supplier_api.cli.sandbox import sandbox_config

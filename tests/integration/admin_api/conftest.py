@@ -5,7 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from supplier_api.app import build_office, build_worker, create_app
+from supplier_api.app.office import build_office
+from supplier_api.app.web import create_app
+from supplier_api.app.worker import build_worker
 from supplier_api.settings import Settings, load_settings
 from tests.integration.admin_api.target import Target
 from tests.system.gateway import Gateway

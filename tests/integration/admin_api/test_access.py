@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from supplier_api.app import create_app
+from supplier_api.app.web import create_app
 from supplier_api.settings import load_settings
 
 from .target import Target

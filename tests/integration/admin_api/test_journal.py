@@ -8,7 +8,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from supplier_api.app import build_worker, create_app
+from supplier_api.app.web import create_app
+from supplier_api.app.worker import build_worker
 from supplier_api.clock import from_wire
 from supplier_api.problems.limits import ID_MAX
 from supplier_api.settings import Settings

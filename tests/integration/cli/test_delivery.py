@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from supplier_api.app import Clocks
+from supplier_api.app.office import Clocks
 from supplier_api.chance import SeededChance
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner, Result
 
-from supplier_api.app import Clocks
+from supplier_api.app.office import Clocks
 from supplier_api.chance import SeededChance
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock

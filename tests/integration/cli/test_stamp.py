@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from supplier_api.app import build_worker
+from supplier_api.app.worker import build_worker
 from supplier_api.clock import SystemMachineClock
 from supplier_api.desk.stamping import ForeignDatabase, stamp_of
 from supplier_api.settings import load_settings

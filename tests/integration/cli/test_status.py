@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import insert, text, update
 
-from supplier_api.app import Clocks
+from supplier_api.app.office import Clocks
 from supplier_api.chance import SeededChance
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock, to_wire

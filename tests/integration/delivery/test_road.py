@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from supplier_api.app import build_sessions
+from supplier_api.app.sessions import build_sessions
 from supplier_api.backoffice.simulated import SimulatedBackOffice
 from supplier_api.clock import SystemMachineClock
 from supplier_api.delivery.hops import Step

@@ -15,8 +15,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from supplier_api.app import Clocks as AppClocks
-from supplier_api.app import create_app
+from supplier_api.app.office import Clocks as AppClocks
+from supplier_api.app.web import create_app
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.delivery.carrier import Carrier, Destination

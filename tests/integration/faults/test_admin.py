@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from supplier_api.app import build_worker, create_app
+from supplier_api.app.web import create_app
+from supplier_api.app.worker import build_worker
 from supplier_api.faults.catalogue import EVERYWHERE, KINDS
 from supplier_api.settings import Settings
 from tests.integration.faults.conftest import Clocks, Faulty

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from supplier_api.app import Clocks
+from supplier_api.app.office import Clocks
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 
 

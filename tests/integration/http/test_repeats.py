@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from supplier_api.app import Clocks, create_app
+from supplier_api.app.office import Clocks
+from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.settings import Settings
 from supplier_api.store.decisions import Decisions

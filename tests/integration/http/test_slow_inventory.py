@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from supplier_api.app import Clocks, build_heartbeat, build_judge, build_office, create_app
+from supplier_api.app.office import Clocks, build_judge, build_office
+from supplier_api.app.web import build_heartbeat, create_app
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.decisions.facts import InventoryUnavailable, Service

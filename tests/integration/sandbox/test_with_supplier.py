@@ -13,7 +13,8 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from supplier_api.app import Clocks, create_app
+from supplier_api.app.office import Clocks
+from supplier_api.app.web import create_app
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.delivery.carrier import Carrier, Destination

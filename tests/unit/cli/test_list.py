@@ -5,6 +5,7 @@ import sys
 from collections.abc import Collection
 
 import click
+import pytest
 from click.testing import CliRunner
 
 from supplier_api.cli import COMMANDS, main
@@ -49,3 +50,10 @@ def test_who_watches_over_the_web_server_has_not_its_modules() -> None:
     needs_not = {*HEAVY} - {"pydantic"}
 
     assert loaded("import supplier_api.cli.serve", sorted(needs_not)) == "[]"
+
+
+@pytest.mark.parametrize(
+    "command", ["status", "kci", "work_order", "delivery", "maintenance", "doctor", "db"]
+)
+def test_who_looks_at_the_database_loads_no_web_server(command: str) -> None:
+    assert loaded(f"import supplier_api.cli.{command}", ["flask", "granian"]) == "[]"
