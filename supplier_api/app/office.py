@@ -2,6 +2,8 @@
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -42,12 +44,19 @@ def build_office(settings: Settings, clocks: Clocks | None = None) -> Office:
     desk.stamping.ForeignDatabase when it belongs to another installation.
     """
     office = open_office(settings, clocks)
-    try:
+    with closed_on_error(office):
         claim_database(settings, office)
+    return office
+
+
+@contextmanager
+def closed_on_error(office: Office) -> Iterator[None]:
+    """Give the database back if what is made with the office in the `with` block is not."""
+    try:
+        yield
     except BaseException:
         office.store.close()
         raise
-    return office
 
 
 def claim_database(settings: Settings, office: Office) -> None:

@@ -8,7 +8,7 @@ from supplier_api import admin_api, backoffice_api, gateway_api
 from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens, new_key
 from supplier_api.admin_api.faulty_answers import spoil_answers
 from supplier_api.admin_api.recording import keep_requests, record_calls
-from supplier_api.app.office import Clocks, build_judge, build_office, heartbeat_of
+from supplier_api.app.office import Clocks, build_judge, build_office, closed_on_error, heartbeat_of
 from supplier_api.app.sandbox import admin_parts
 from supplier_api.delivery.heartbeat import Heartbeat
 from supplier_api.desk.facts import INVENTORY_DOWN, Judge
@@ -48,11 +48,8 @@ def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
     Raises what build_office and build_judge raise.
     """
     office = build_office(settings, clocks)
-    try:
+    with closed_on_error(office):
         return _wire(settings, office)
-    except BaseException:
-        office.store.close()
-        raise
 
 
 def _wire(settings: Settings, office: Office) -> Flask:

@@ -1,7 +1,7 @@
 """The worker: couriers, timers, chores, and what wakes them."""
 
 from supplier_api.app.destinations import to_back_office, to_gateway
-from supplier_api.app.office import Clocks, build_judge, build_office, heartbeat_of
+from supplier_api.app.office import Clocks, build_judge, build_office, closed_on_error, heartbeat_of
 from supplier_api.app.retaining import build_retaining
 from supplier_api.app.sandbox import build_follower
 from supplier_api.delivery.clock_guard import ClockGuard
@@ -28,11 +28,8 @@ def build_worker(settings: Settings, clocks: Clocks | None = None) -> Worker:
     Raises what build_office and build_judge raise, and backoffice.port.UnknownAdapter.
     """
     office = build_office(settings, clocks)
-    try:
+    with closed_on_error(office):
         return _wire(settings, office)
-    except BaseException:
-        office.store.close()
-        raise
 
 
 def _wire(settings: Settings, office: Office) -> Worker:
