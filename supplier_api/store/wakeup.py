@@ -19,6 +19,7 @@ from sqlalchemy import URL
 
 from supplier_api.clock import MachineClock
 from supplier_api.observability import get_logger
+from supplier_api.store.postgresql import KEEPALIVE, Session
 
 log = get_logger(__name__)
 
@@ -29,14 +30,6 @@ ASK_AFTER = 5.0  # seconds of silence after which the listener sends a notice to
 DEAF_AFTER = 10.0  # seconds of silence after which its connection is replaced
 RECONNECT = 1.0  # seconds between two attempts to connect
 NOTIFY_GAP = 0.01  # seconds between two notices of one process
-# A connection that the network has forgotten is noticed within some ten seconds.
-KEEPALIVE = {
-    "keepalives": "1",
-    "keepalives_idle": "5",
-    "keepalives_interval": "2",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "10000",
-}
 
 
 class Bell:
@@ -189,6 +182,6 @@ def _hear(
 
 def _connect(url: URL) -> psycopg.Connection:
     direct = url.set(drivername="postgresql").update_query_dict(KEEPALIVE)
-    return psycopg.connect(
+    return Session.connect(
         direct.render_as_string(hide_password=False), autocommit=True, connect_timeout=5
     )
