@@ -90,7 +90,7 @@ class Intake:
 
     def _change(self, caller: Caller, kind: ChangeKind, document: Mapping[str, Any]) -> Answer:
         operation = OPERATIONS[kind]
-        service_id = self._service_of(caller.tenant, document["serviceProblemId"])
+        service_id = self._service_of(caller, document["serviceProblemId"])
         outside = self._judge.outside(operation, caller, document, service_id)
         return self._once.run(
             caller,
@@ -109,10 +109,13 @@ class Intake:
             caller.tenant, Operation.PROBLEM, str(gateway_id), self._office.process
         )
 
-    def _service_of(self, tenant: str, problem_id: int) -> str | None:
+    def _service_of(self, caller: Caller, problem_id: int) -> str | None:
         """Read which service a problem is about; that never changes, so no lock is needed."""
         try:
-            return self._office.store.read(lambda uow: uow.problems.service_of(tenant, problem_id))
+            return self._office.store.read(
+                lambda uow: uow.problems.service_of(caller.tenant, problem_id),
+                deadline=caller.entered + self._office.policy.answer_budget,
+            )
         except StoreUnavailable as error:
             raise Unavailable(str(error)) from error
 
@@ -163,7 +166,7 @@ class Intake:
         if put_off_now:
             key = str(problem.gateway_id)
             put_off(case, Operation.PROBLEM, key, problem.reference, problem.scenario)
-        return Done(answer, problem.id, problem.id, problem.reference, decision)
+        return Done(answer, problem.id, problem.reference, decision)
 
     def _new(
         self,

@@ -150,7 +150,7 @@ class Store:
         for left in reversed(range(2)):
             try:
                 with self._readers.connect() as connection:
-                    connection.info[WAIT_MS] = READ_WAIT_MS
+                    connection.info[WAIT_MS] = self._read_wait_ms(deadline)
                     connection.info[LEFT] = self._left(deadline)
                     with connection.begin():
                         return work(UnitOfWork(connection, self.dialect))
@@ -244,6 +244,9 @@ class Store:
         if deadline is None:
             return WAIT_WITHOUT_DEADLINE
         return deadline - self._machine.monotonic()
+
+    def _read_wait_ms(self, deadline: float | None) -> int:
+        return max(1, min(READ_WAIT_MS, int(self._wait(deadline) * 1000)))
 
     def _left(self, deadline: float | None) -> Callable[[], float]:
         """Return what tells how many seconds the server still has to answer."""
