@@ -3,10 +3,11 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,10 @@ INSTALL = ["apt-get", "install", "-y", "--no-install-recommends", "postgresql"]
 LASTING = ("fsync=off", "full_page_writes=off", "max_connections=200")
 # Nor, where nobody restarts the server, its own end.
 FAST = (*LASTING, "synchronous_commit=off")
+
+
+# Every session on a database.
+CUT = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'"
 
 
 class NoServer(Exception):
@@ -45,6 +50,31 @@ class Server:
     url: str
     _control: list[str]
     _user: str | None
+    _data: Path
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of it where it stands: it ends nothing, and answers nothing."""
+        main = int((self._data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+        os.kill(main, signal.SIGSTOP)
+        stopped = [main, *_children(main)]
+        try:
+            for pid in stopped[1:]:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+
+    @contextmanager
+    def read_only(self, database: str) -> Iterator[None]:
+        """Let a database be that of a standby: all sessions are cut, new ones cannot write."""
+        _tell(self.url, f'ALTER DATABASE "{database}" SET default_transaction_read_only = on')
+        try:
+            _tell(self.url, CUT.format(database))
+            yield
+        finally:
+            _tell(self.url, f'ALTER DATABASE "{database}" RESET default_transaction_read_only')
 
     def restart(self) -> None:
         """End it at once, with all connections and what they are doing, and start it again."""
@@ -68,7 +98,7 @@ def own_server(settings: Sequence[str] = LASTING) -> Iterator[Server]:
         control = [program, "-D", str(data), "-w", "-l", log, "-o", flags]
         _call([*control, "start"], user)
         try:
-            yield Server(f"postgresql://postgres@/postgres?host={folder}", control, user)
+            yield Server(f"postgresql://postgres@/postgres?host={folder}", control, user, data)
         finally:
             _call([program, "-D", str(data), "-w", "-m", "immediate", "stop"], user)
 
@@ -92,6 +122,17 @@ def _tell(server_url: str, command: str) -> None:
     # A connection for each: the server may be restarted between them.
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(command)
+
+
+def _children(main: int) -> list[int]:
+    """Return the processes that `main` has started; on Linux, where Debian's server is."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The name in brackets may have blanks in it; behind it are state and parent.
+            if int(entry.read_text(encoding="utf-8").rpartition(")")[2].split()[1]) == main:
+                found.append(int(entry.parent.name))
+    return found
 
 
 def _programs() -> Path:

@@ -71,14 +71,14 @@ def open_office(settings: Settings, clocks: Clocks | None = None) -> Office:
     """
     host = clocks.machine if clocks else SystemMachineClock()
     store = Store(settings.database.url, host)
+    machine = host
     try:
         migrate.require(store.engine)
+        if clocks is None and store.dialect == "postgresql":
+            machine = DatabaseClock(store.engine, host)
     except Exception:
         store.close()
         raise
-    machine = host
-    if clocks is None and store.dialect == "postgresql":
-        machine = DatabaseClock(store.engine, host)
     given = clocks or _clocks(settings, store, machine)
     lifecycle = settings.lifecycle
     return Office(

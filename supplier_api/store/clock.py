@@ -9,6 +9,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
 from supplier_api.store.postgresql import LEFT
+from supplier_api.store.trouble import told
 
 MEASURE_EVERY = 60.0  # seconds
 MEASURE_AGAIN = 5.0  # seconds after the clock could not be read
@@ -23,11 +24,14 @@ class DatabaseClock:
     """
 
     def __init__(self, engine: Engine, host: MachineClock) -> None:
-        """Read `engine`'s clock now; raises SQLAlchemy's DBAPIError when it cannot be reached."""
+        """Read `engine`'s clock now; raises StoreUnavailable when it cannot be reached."""
         self._engine = engine
         self._host = host
         self._measuring = threading.Lock()
-        self._base, self._at = self._measure()
+        try:
+            self._base, self._at = self._measure()
+        except (DBAPIError, PoolTimeout) as error:
+            raise told(error) from error
         self._measure_at = self._at + MEASURE_EVERY
 
     def now(self) -> datetime:

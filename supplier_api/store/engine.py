@@ -6,9 +6,12 @@ several pieces of work can share one durable commit on SQLite without knowing of
 """
 
 import contextlib
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
@@ -29,7 +32,7 @@ from supplier_api.store.errors import (
 from supplier_api.store.grouped import GroupedWriter
 from supplier_api.store.pipelined import PIPE, Direct
 from supplier_api.store.postgresql import CONNECT_SECONDS, LEFT, READ_WAIT_MS, WAIT_MS
-from supplier_api.store.trouble import LOCKED, TOO_LATE, is_lost, told, worth_another_run
+from supplier_api.store.trouble import DISK_FULL, LOCKED, TOO_LATE, is_lost, told, worth_another_run
 from supplier_api.store.unit_of_work import UnitOfWork
 from supplier_api.store.wakeup import Notifier
 
@@ -46,6 +49,8 @@ PATIENCE = 30.0  # seconds
 OWED_SECONDS = 0.5
 # For how long a failure to write says how the database is: a full disk lets some writes pass.
 REMEMBERED = 5.0  # seconds
+ROOM = 1 << 20  # bytes, of a disk that is not full
+_ends: ContextVar[float | None] = ContextVar("supplier_api_store_ends", default=None)
 log = get_logger(__name__)
 
 
@@ -117,6 +122,7 @@ class Store:
         back all that it did and is raised. Raises StoreUnavailable when nothing was changed and a
         later try may succeed.
         """
+        deadline = self._in_time(deadline)
         try:
             self._pay(deadline)
             if self._grouped:
@@ -133,6 +139,14 @@ class Store:
         """
         self._owed.append(work)
 
+    def require_room(self) -> None:
+        """Raise StoreBroken if an SQLite file has no room to grow: some writes may still pass."""
+        if self.dialect != "sqlite" or not self.url.database:
+            return
+        disk = os.statvfs(Path(self.url.database).absolute().parent)
+        if disk.f_bavail * disk.f_frsize < ROOM:
+            raise StoreBroken(DISK_FULL)
+
     def note(self, error: StoreUnavailable) -> None:
         """Remember for a while that the database cannot be written."""
         self._trouble = str(error), self._machine.monotonic() + REMEMBERED
@@ -147,6 +161,7 @@ class Store:
 
         `deadline` is as for `write`. It runs once more if the connection turns out to be lost.
         """
+        deadline = self._in_time(deadline)
         for left in reversed(range(2)):
             try:
                 with self._readers.connect() as connection:
@@ -159,6 +174,15 @@ class Store:
                 if left == 0 or not lost or self._wait(deadline) <= 0:
                     raise told(error) from error
         raise AssertionError("unreachable")
+
+    @contextlib.contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """Give work of this thread that has no deadline this one, inside the `with` block."""
+        token = _ends.set(deadline)
+        try:
+            yield
+        finally:
+            _ends.reset(token)
 
     def before_close(self, end: Callable[[], None]) -> None:
         """Have `end` called before the last connection is given back: a thread's that uses some."""
@@ -247,6 +271,13 @@ class Store:
 
     def _read_wait_ms(self, deadline: float | None) -> int:
         return max(1, min(READ_WAIT_MS, int(self._wait(deadline) * 1000)))
+
+    def _in_time(self, deadline: float | None) -> float | None:
+        """Return the deadline that holds; raises StoreUnavailable if it is over."""
+        deadline = _ends.get() if deadline is None else deadline
+        if self._wait(deadline) <= 0:
+            raise StoreUnavailable(TOO_LATE)
+        return deadline
 
     def _left(self, deadline: float | None) -> Callable[[], float]:
         """Return what tells how many seconds the server still has to answer."""

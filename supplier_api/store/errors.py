@@ -13,9 +13,9 @@ class StoreBusy(StoreUnavailable):
 
 
 class StoreBroken(StoreUnavailable):
-    """The database itself is in trouble, whatever the work; the text begins with the cause.
+    """The database itself is in trouble, whatever the work; the text names the cause.
 
-    Disk full, read-only, corrupt, unreachable, and the like.
+    It cannot be reached, is read-only or corrupt, the disk is full, and the like.
     """
 
 

@@ -4,7 +4,7 @@ A server may stop to answer without a word: it is frozen, or its network is gone
 nor TCP ends a wait then, or only after minutes, so each wait for an answer ends here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import psycopg
@@ -27,6 +27,13 @@ KEEPALIVE = {
     "keepalives_interval": "2",
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
+}
+# How every session is made.
+CONNECT: Mapping[str, Any] = {
+    "connect_timeout": CONNECT_SECONDS,
+    # Or one could not even ask a database without an encoding which one it has.
+    "client_encoding": "utf8",
+    **KEEPALIVE,
 }
 # Where a connection's `info` has what tells how many seconds its next transaction may still wait
 # for an answer; and the milliseconds for which it waits for a lock.
@@ -60,14 +67,8 @@ class Session(psycopg.Connection[Any]):
 
 def make_engine(url: str, *, pooled: bool, **options: Any) -> Engine:
     """Return an engine whose sessions end; behind a connection pooler with nothing kept in them."""
-    given: dict[str, Any] = {
-        "connect_timeout": CONNECT_SECONDS,
-        "client_encoding": "utf8",
-        **KEEPALIVE,
-    }
-    if pooled:
-        # The next transaction may be on another session, which was never told the statement.
-        given["prepare_threshold"] = None
+    # The next transaction may be on another session, which was never told the statement.
+    given = {**CONNECT, "prepare_threshold": None} if pooled else {**CONNECT}
     # Values in order: the driver would have to put those that are named into one each time.
     engine = create_engine(url, connect_args=given, paramstyle="format", **options)
     event.listen(engine, "do_connect", _connect)

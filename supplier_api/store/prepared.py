@@ -209,8 +209,9 @@ def wrapped(error: Exception, connection: Connection) -> BaseException:
     dialect, raw = connection.dialect, connection.connection.dbapi_connection
     lost = is_stale(error) or dialect.is_disconnect(error, raw, None)  # type: ignore[arg-type]  # the driver's error
     if lost:
+        # As SQLAlchemy does it for statements of its own.
+        connection.engine.pool._invalidate(connection.connection, error)  # noqa: SLF001
         connection.invalidate(error)
-        connection.engine.dispose()
     return DBAPIError.instance(
         None,
         None,

@@ -13,36 +13,39 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from supplier_api.store.errors import StoreBroken, StoreBusy, StoreUnavailable
 
 TOO_LATE = "the answer budget was used up before the commit"
-READ_ONLY = "25006"
-LOST = "unreachable: the connection to the database was lost"
+_REACH = "the database cannot be reached: "
+_USE = "the database cannot be used: "
+_WRITE = "the database cannot be written: "
+LOST = f"{_REACH}the connection was lost"
 NO_ANSWER = "no answer in time"  # of our own limit on a wait
-SILENT = "unreachable: the server gives no answer"
-LOCKED = "locked: others held what was needed in the database for too long"
+DISK_FULL = f"{_WRITE}disk full"
+LOCKED = "the database is locked: others held what was needed for too long"
+READ_ONLY = "25006"
 # The cause by SQLSTATE, or by its first two characters (its class).
 POSTGRESQL: Mapping[str, str] = {
-    READ_ONLY: "read-only: the server takes no writes (a standby, or set to read-only)",
-    "53100": "disk full: the server has no room",
-    "53200": "out of memory: the server has too little",
-    "53300": "unreachable: the server has too many connections",
-    "57014": "cancelled: the server broke a statement off",
-    "XX001": "corrupt: the server found damaged data",
-    "XX002": "corrupt: the server found a damaged index",
+    READ_ONLY: f"{_WRITE}read-only (a standby, or set so)",
+    "53100": DISK_FULL,
+    "53200": f"{_USE}out of memory",
+    "53300": f"{_REACH}too many connections",
+    "57014": f"{_USE}it broke the statement off",
+    "XX001": f"{_USE}corrupt data",
+    "XX002": f"{_USE}corrupt index",
     "08": LOST,
-    "28": "unreachable: the server refuses our user or password",
-    "3D": "unreachable: the server has no such database",
-    "53": "out of resources: the server cannot do more",
-    "57": "unreachable: the server stops or starts",
-    "58": "broken: the server met an error of its system",
+    "28": f"{_REACH}our user or password is refused",
+    "3D": f"{_REACH}there is none of that name",
+    "53": f"{_USE}out of resources",
+    "57": f"{_REACH}the server stops or starts",
+    "58": f"{_USE}an error of its system",
 }
 # The same by SQLite's primary result code.
 SQLITE: Mapping[int, str] = {
-    sqlite3.SQLITE_CANTOPEN: "unreachable: the SQLite file cannot be opened",
-    sqlite3.SQLITE_CORRUPT: "corrupt: the SQLite file is damaged",
-    sqlite3.SQLITE_FULL: "disk full: the SQLite file cannot grow",
-    sqlite3.SQLITE_IOERR: "broken: the SQLite file cannot be read or written",
-    sqlite3.SQLITE_NOTADB: "corrupt: the file is no SQLite database",
-    sqlite3.SQLITE_PERM: "read-only: the SQLite file may not be written",
-    sqlite3.SQLITE_READONLY: "read-only: the SQLite file or its folder cannot be written",
+    sqlite3.SQLITE_CANTOPEN: f"{_REACH}the file cannot be opened",
+    sqlite3.SQLITE_CORRUPT: f"{_USE}the file is corrupt",
+    sqlite3.SQLITE_FULL: DISK_FULL,
+    sqlite3.SQLITE_IOERR: f"{_USE}the file cannot be read or written (input/output error)",
+    sqlite3.SQLITE_NOTADB: f"{_USE}the file is corrupt, or no SQLite database",
+    sqlite3.SQLITE_PERM: f"{_WRITE}read-only (the file, or its folder)",
+    sqlite3.SQLITE_READONLY: f"{_WRITE}read-only (the file, or its folder)",
 }
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
@@ -92,11 +95,11 @@ def _cause(error: DBAPIError) -> str | None:
     if cause := POSTGRESQL.get(state) or POSTGRESQL.get(state[:2]) or SQLITE.get(code):
         return cause
     if error.connection_invalidated:
-        return SILENT if str(error.orig) == NO_ANSWER else LOST
+        return f"{_REACH}{NO_ANSWER}" if str(error.orig) == NO_ANSWER else LOST
     if isinstance(error, OperationalError) and not state and code < 0:
         # PostgreSQL's driver has no code for what happens before there is a session.
         first, _, _ = str(error.orig).partition("\n")
-        return f"unreachable: {first}"
+        return f"{_REACH}{first}"
     return None
 
 

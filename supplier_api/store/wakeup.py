@@ -19,7 +19,7 @@ from sqlalchemy import URL
 
 from supplier_api.clock import MachineClock
 from supplier_api.observability import get_logger
-from supplier_api.store.postgresql import KEEPALIVE, Session
+from supplier_api.store.postgresql import CONNECT, Session
 
 log = get_logger(__name__)
 
@@ -181,7 +181,5 @@ def _hear(
 
 
 def _connect(url: URL) -> psycopg.Connection:
-    direct = url.set(drivername="postgresql").update_query_dict(KEEPALIVE)
-    return Session.connect(
-        direct.render_as_string(hide_password=False), autocommit=True, connect_timeout=5
-    )
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return Session.connect(address, autocommit=True, **CONNECT)
