@@ -87,7 +87,7 @@ def own_server(settings: Sequence[str] = LASTING) -> Iterator[Server]:
     programs = _programs()
     with tempfile.TemporaryDirectory(prefix="supplier-api-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        user = _owner(folder)
+        user = owner(folder)
         data = folder / "data"
         # The same wherever it runs, whatever the locale is there.
         made = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
@@ -154,7 +154,7 @@ def _found() -> list[Path]:
     return sorted(folders, key=lambda folder: (len(folder.parent.name), folder.parent.name))
 
 
-def _owner(folder: Path) -> str | None:
+def owner(folder: Path) -> str | None:
     """Give the folder to the user postgres if we are root: a server refuses to run as root."""
     if os.geteuid() != 0:
         return None

@@ -21,6 +21,7 @@ from supplier_api.desk.stamping import claim, stamp_of
 from supplier_api.settings import Settings
 from supplier_api.store import Store, migrate
 from supplier_api.store.clock import DatabaseClock
+from supplier_api.store.pooler import require_session
 from supplier_api.store.processes import Kind
 from supplier_api.store.sandbox import StoredBusinessClock, StoredChance
 from supplier_api.wire import CONTRACT
@@ -67,13 +68,16 @@ def claim_database(settings: Settings, office: Office) -> None:
 def open_office(settings: Settings, clocks: Clocks | None = None) -> Office:
     """Return the same, for those who only look, of whosever database.
 
-    Raises store.SchemaTooOld when the database must be upgraded first.
+    Raises store.SchemaTooOld when the database must be upgraded first, and store.StoreUnavailable
+    when it cannot be reached, or only through a pooler that does not do.
     """
     host = clocks.machine if clocks else SystemMachineClock()
-    store = Store(settings.database.url, host)
+    store = Store(settings.database.url, host, listen_url=settings.database.listen_url)
     machine = host
     try:
         migrate.require(store.engine)
+        if store.dialect == "postgresql":
+            require_session(store.listen_url)
         if clocks is None and store.dialect == "postgresql":
             machine = DatabaseClock(store.engine, host)
     except Exception:

@@ -83,9 +83,9 @@ class Store:
         self._machine = machine
         self._patience = patience
         self.url = make_url(url)
+        self.dialect = self.url.get_backend_name()
         # Where notices are sent and heard.
         self.listen_url: URL = make_url(listen_url) if listen_url else self.url
-        self.dialect = self.url.get_backend_name()
         self.engine = _engine(url, pool_size, pooled=listen_url is not None)
         # On SQLite, readers have connections of their own: to switch one between the two (PRAGMA
         # query_only) makes it forget every statement that it has compiled.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from supplier_api.store.pipelined import PIPE, Pipelined
@@ -63,6 +63,12 @@ class Session(psycopg.Connection[Any]):
         except psycopg.errors._WaitTimeout:  # noqa: SLF001 - what `wait` is documented to raise
             self.pgconn.finish()
             raise psycopg.OperationalError(NO_ANSWER) from None
+
+
+def connect(url: URL) -> Session:
+    """Return a session of its own, in autocommit; raises psycopg.Error."""
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return Session.connect(address, autocommit=True, **CONNECT)
 
 
 def make_engine(url: str, *, pooled: bool, **options: Any) -> Engine:

@@ -19,7 +19,7 @@ from sqlalchemy import URL
 
 from supplier_api.clock import MachineClock
 from supplier_api.observability import get_logger
-from supplier_api.store.postgresql import CONNECT, Session
+from supplier_api.store.postgresql import connect
 
 log = get_logger(__name__)
 
@@ -130,7 +130,7 @@ class Notifier:
                 self._news.clear()
                 try:
                     if connection is None:
-                        connection = open_connection.enter_context(_connect(self._url))
+                        connection = open_connection.enter_context(connect(self._url))
                     connection.execute(f"NOTIFY {CHANNEL}")
                 except psycopg.Error as error:
                     log.warning("notifier.failed", error=type(error).__name__)
@@ -151,7 +151,7 @@ def _poll_sqlite(url: URL, stop: threading.Event, ring: Callable[[], None]) -> N
 
 def _listen(clock: MachineClock, url: URL, stop: threading.Event, ring: Callable[[], None]) -> None:
     """Listen on a new connection; return when it has gone deaf, or on stop."""
-    with _connect(url) as connection:
+    with connect(url) as connection:
         connection.execute(f"LISTEN {CHANNEL}")
         # Only now: what was committed before the LISTEN made no notice for us.
         ring()
@@ -178,8 +178,3 @@ def _hear(
         elif now - heard > ASK_AFTER and not asked:
             connection.execute(f"NOTIFY {CHANNEL}")
             asked = True
-
-
-def _connect(url: URL) -> psycopg.Connection:
-    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return Session.connect(address, autocommit=True, **CONNECT)
