@@ -21,6 +21,7 @@ from supplier_api.desk.stamping import claim, stamp_of
 from supplier_api.settings import Settings
 from supplier_api.store import Store, migrate
 from supplier_api.store.clock import DatabaseClock
+from supplier_api.store.engine import PATIENCE
 from supplier_api.store.pooler import require_session
 from supplier_api.store.processes import Kind
 from supplier_api.store.sandbox import StoredBusinessClock, StoredChance
@@ -38,13 +39,18 @@ class Clocks:
     chance: Chance
 
 
-def build_office(settings: Settings, clocks: Clocks | None = None) -> Office:
+def build_office(
+    settings: Settings, clocks: Clocks | None = None, patience: float = PATIENCE
+) -> Office:
     """Return what every use case works with; connects to the database.
+
+    `patience` is for how many seconds each answer of the database is waited for by work that has no
+    deadline.
 
     Raises store.SchemaTooOld when the database must be upgraded first, and
     desk.stamping.ForeignDatabase when it belongs to another installation.
     """
-    office = open_office(settings, clocks)
+    office = open_office(settings, clocks, patience)
     with closed_on_error(office):
         claim_database(settings, office)
     return office
@@ -65,14 +71,17 @@ def claim_database(settings: Settings, office: Office) -> None:
     claim(office.store, stamp_of(settings), office.machine.now())
 
 
-def open_office(settings: Settings, clocks: Clocks | None = None) -> Office:
+def open_office(
+    settings: Settings, clocks: Clocks | None = None, patience: float = PATIENCE
+) -> Office:
     """Return the same, for those who only look, of whosever database.
 
     Raises store.SchemaTooOld when the database must be upgraded first, and store.StoreUnavailable
     when it cannot be reached, or only through a pooler that does not do.
     """
     host = clocks.machine if clocks else SystemMachineClock()
-    store = Store(settings.database.url, host, listen_url=settings.database.listen_url)
+    database = settings.database
+    store = Store(database.url, host, listen_url=database.listen_url, patience=patience)
     machine = host
     try:
         migrate.require(store.engine)

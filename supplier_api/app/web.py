@@ -24,6 +24,8 @@ from supplier_api.store.processes import Kind
 from supplier_api.store.signing_keys import SigningKey
 from supplier_api.wire import CONTRACT
 
+# For an answer of the database where no gateway waits: a thread is held as long.
+CALLER_SECONDS = 10.0
 READY_SECONDS = 1.0  # that the database has to show that it can be read
 RETRY_AFTER = 2  # seconds
 
@@ -50,7 +52,7 @@ def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
 
     Raises what build_office and build_judge raise.
     """
-    office = build_office(settings, clocks)
+    office = build_office(settings, clocks, CALLER_SECONDS)
     with closed_on_error(office):
         return _wire(settings, office)
 

@@ -282,7 +282,7 @@ class Store:
     def _left(self, deadline: float | None) -> Callable[[], float]:
         """Return what tells how many seconds the server still has to answer."""
         if deadline is None:
-            return lambda: self._patience
+            return lambda: self._patience + GRACE
         return lambda: max(0.0, self._wait(deadline)) + GRACE
 
     @contextlib.contextmanager
