@@ -125,9 +125,7 @@ class Store:
         deadline = self._in_time(deadline)
         try:
             self._pay(deadline)
-            if self._grouped:
-                return self._grouped.run(work, deadline, commit_by)
-            return self._write_with_tries(work, deadline, commit_by)
+            return self._run(work, deadline, commit_by)
         except (StoreBroken, CommitUnknown) as error:
             self.note(error)
             raise
@@ -215,13 +213,19 @@ class Store:
 
     def _pay_first(self) -> None:
         try:
-            self._write_with_tries(self._owed[0], self._machine.monotonic() + OWED_SECONDS, None)
+            self._run(self._owed[0], self._machine.monotonic() + OWED_SECONDS, None)
         except (NeverStored, StoreUnavailable) as error:
             if isinstance(error, StoreUnavailable):
                 raise
         except Exception as error:
             # A fault of ours must not keep everything else from being written.
             log.error("owed.failed", error=type(error).__name__, exc_info=True)
+
+    def _run(
+        self, work: Callable[[UnitOfWork], T], deadline: float | None, commit_by: float | None
+    ) -> T:
+        run = self._grouped.run if self._grouped else self._write_with_tries
+        return run(work, deadline, commit_by)
 
     def _write_with_tries(
         self, work: Callable[[UnitOfWork], T], deadline: float | None, commit_by: float | None
