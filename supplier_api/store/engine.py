@@ -48,7 +48,7 @@ PATIENCE = 30.0  # seconds
 # For locks that what is owed needs: seldom any.
 OWED_SECONDS = 0.5
 # For how long a failure to write says how the database is: a full disk lets some writes pass.
-REMEMBERED = 5.0  # seconds
+REMEMBERED = 3.0  # seconds
 ROOM = 1 << 20  # bytes, of a disk that is not full
 _ends: ContextVar[float | None] = ContextVar("supplier_api_store_ends", default=None)
 log = get_logger(__name__)
