@@ -1,7 +1,7 @@
 """Databases for the tests: every storage test runs on SQLite and on PostgreSQL."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TypeVar
@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests import postgresql
+from tests import pgbouncer, postgresql
 from tests.upgraded import upgrade
 
 T = TypeVar("T")
@@ -35,6 +35,13 @@ def own_postgresql() -> Iterator[postgresql.Server]:
     """Yield a PostgreSQL server that only this test uses, and may restart."""
     with ExitStack() as stack:
         yield _entered(stack, postgresql.own_server())
+
+
+@pytest.fixture
+def make_pooler(postgresql_server: str) -> Iterator[Callable[[str], str]]:
+    """Return a function that starts a pooler in a mode before the server; it returns its URL."""
+    with ExitStack() as stack:
+        yield lambda mode: _entered(stack, pgbouncer.pooler(postgresql_server, mode))
 
 
 def _entered(stack: ExitStack, server: AbstractContextManager[T]) -> T:

@@ -3,10 +3,11 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,10 @@ INSTALL = ["apt-get", "install", "-y", "--no-install-recommends", "postgresql"]
 LASTING = ("fsync=off", "full_page_writes=off", "max_connections=200")
 # Nor, where nobody restarts the server, its own end.
 FAST = (*LASTING, "synchronous_commit=off")
+
+
+# Every session on a database.
+CUT = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'"
 
 
 class NoServer(Exception):
@@ -45,6 +50,31 @@ class Server:
     url: str
     _control: list[str]
     _user: str | None
+    _data: Path
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of it where it stands: it ends nothing, and answers nothing."""
+        main = int((self._data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+        os.kill(main, signal.SIGSTOP)
+        stopped = [main, *_children(main)]
+        try:
+            for pid in stopped[1:]:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+
+    @contextmanager
+    def read_only(self, database: str) -> Iterator[None]:
+        """Let a database be that of a standby: all sessions are cut, new ones cannot write."""
+        _tell(self.url, f'ALTER DATABASE "{database}" SET default_transaction_read_only = on')
+        try:
+            _tell(self.url, CUT.format(database))
+            yield
+        finally:
+            _tell(self.url, f'ALTER DATABASE "{database}" RESET default_transaction_read_only')
 
     def restart(self) -> None:
         """End it at once, with all connections and what they are doing, and start it again."""
@@ -57,7 +87,7 @@ def own_server(settings: Sequence[str] = LASTING) -> Iterator[Server]:
     programs = _programs()
     with tempfile.TemporaryDirectory(prefix="supplier-api-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        user = _owner(folder)
+        user = owner(folder)
         data = folder / "data"
         # The same wherever it runs, whatever the locale is there.
         made = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
@@ -68,7 +98,7 @@ def own_server(settings: Sequence[str] = LASTING) -> Iterator[Server]:
         control = [program, "-D", str(data), "-w", "-l", log, "-o", flags]
         _call([*control, "start"], user)
         try:
-            yield Server(f"postgresql://postgres@/postgres?host={folder}", control, user)
+            yield Server(f"postgresql://postgres@/postgres?host={folder}", control, user, data)
         finally:
             _call([program, "-D", str(data), "-w", "-m", "immediate", "stop"], user)
 
@@ -94,6 +124,17 @@ def _tell(server_url: str, command: str) -> None:
         connection.execute(command)
 
 
+def _children(main: int) -> list[int]:
+    """Return the processes that `main` has started; on Linux, where Debian's server is."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The name in brackets may have blanks in it; behind it are state and parent.
+            if int(entry.read_text(encoding="utf-8").rpartition(")")[2].split()[1]) == main:
+                found.append(int(entry.parent.name))
+    return found
+
+
 def _programs() -> Path:
     """Return the folder of initdb and pg_ctl; install them where that can be done."""
     if not _found() and os.geteuid() == 0 and shutil.which("apt-get"):
@@ -113,7 +154,7 @@ def _found() -> list[Path]:
     return sorted(folders, key=lambda folder: (len(folder.parent.name), folder.parent.name))
 
 
-def _owner(folder: Path) -> str | None:
+def owner(folder: Path) -> str | None:
     """Give the folder to the user postgres if we are root: a server refuses to run as root."""
     if os.geteuid() != 0:
         return None

@@ -13,6 +13,7 @@ from supplier_api.store import Store, UnitOfWork
 from supplier_api.store.claiming import due_lanes, next_due
 from supplier_api.store.lane_rows import HEADS
 from supplier_api.store.pauses import NOTHING_HELD
+from supplier_api.store.pipelined import PIPE
 from supplier_api.store.prepared import Prepared
 from supplier_api.store.services import LOOK
 
@@ -46,6 +47,9 @@ def plans_of(url: str) -> list[str]:
 def _plans(uow: UnitOfWork) -> list[str]:
     lines = []
     for name, (question, values) in PREPARED.items():
+        if question is not LOOK:
+            # As the workers ask.
+            uow.connection.info[PIPE].by_index()
         lines += _told(uow.connection, name, *question.as_text(uow.connection, values))
     for name, ask in QUESTIONS.items():
         with _caught(uow.connection) as caught:

@@ -21,6 +21,8 @@ from supplier_api.desk.stamping import claim, stamp_of
 from supplier_api.settings import Settings
 from supplier_api.store import Store, migrate
 from supplier_api.store.clock import DatabaseClock
+from supplier_api.store.engine import PATIENCE
+from supplier_api.store.pooler import require_session
 from supplier_api.store.processes import Kind
 from supplier_api.store.sandbox import StoredBusinessClock, StoredChance
 from supplier_api.wire import CONTRACT
@@ -37,13 +39,18 @@ class Clocks:
     chance: Chance
 
 
-def build_office(settings: Settings, clocks: Clocks | None = None) -> Office:
+def build_office(
+    settings: Settings, clocks: Clocks | None = None, patience: float = PATIENCE
+) -> Office:
     """Return what every use case works with; connects to the database.
+
+    `patience` is for how many seconds each answer of the database is waited for by work that has no
+    deadline.
 
     Raises store.SchemaTooOld when the database must be upgraded first, and
     desk.stamping.ForeignDatabase when it belongs to another installation.
     """
-    office = open_office(settings, clocks)
+    office = open_office(settings, clocks, patience)
     with closed_on_error(office):
         claim_database(settings, office)
     return office
@@ -64,21 +71,27 @@ def claim_database(settings: Settings, office: Office) -> None:
     claim(office.store, stamp_of(settings), office.machine.now())
 
 
-def open_office(settings: Settings, clocks: Clocks | None = None) -> Office:
+def open_office(
+    settings: Settings, clocks: Clocks | None = None, patience: float = PATIENCE
+) -> Office:
     """Return the same, for those who only look, of whosever database.
 
-    Raises store.SchemaTooOld when the database must be upgraded first.
+    Raises store.SchemaTooOld when the database must be upgraded first, and store.StoreUnavailable
+    when it cannot be reached, or only through a pooler that does not do.
     """
     host = clocks.machine if clocks else SystemMachineClock()
-    store = Store(settings.database.url, host)
+    database = settings.database
+    store = Store(database.url, host, listen_url=database.listen_url, patience=patience)
+    machine = host
     try:
         migrate.require(store.engine)
+        if store.dialect == "postgresql":
+            require_session(store.listen_url)
+        if clocks is None and store.dialect == "postgresql":
+            machine = DatabaseClock(store.engine, host)
     except Exception:
         store.close()
         raise
-    machine = host
-    if clocks is None and store.dialect == "postgresql":
-        machine = DatabaseClock(store.engine, host)
     given = clocks or _clocks(settings, store, machine)
     lifecycle = settings.lifecycle
     return Office(

@@ -18,11 +18,16 @@ from supplier_api.desk.pausing import stands_still
 from supplier_api.desk.presence import REQUEST, Pulse, Self
 from supplier_api.desk.progress import Progress
 from supplier_api.settings import Settings
-from supplier_api.store import UnitOfWork
+from supplier_api.store import StoreUnavailable, UnitOfWork
 from supplier_api.store.pauses import Pause
 from supplier_api.store.processes import Kind
 from supplier_api.store.signing_keys import SigningKey
 from supplier_api.wire import CONTRACT
+
+# For an answer of the database where no gateway waits: a thread is held as long.
+CALLER_SECONDS = 10.0
+READY_SECONDS = 1.0  # that the database has to show that it can be read
+RETRY_AFTER = 2  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
 
     Raises what build_office and build_judge raise.
     """
-    office = build_office(settings, clocks)
+    office = build_office(settings, clocks, CALLER_SECONDS)
     with closed_on_error(office):
         return _wire(settings, office)
 
@@ -117,18 +122,30 @@ def _add_health(app: Flask, office: Office, judge: Judge) -> None:
 
     @app.get("/health/ready")
     def ready() -> Response:
-        """Answer 200 when the database can be worked with; StoreUnavailable becomes a 503.
+        """Answer 200 when the database can be read and written, else 503 with the cause.
 
-        Neither what holds delivery up nor decisions that are put off are a reason to be sent no
-        more requests: they are told.
+        Whether it can be written is known from what was written in the last seconds, by requests
+        and by the sign of life; reading is tried, for a second. Neither what holds delivery up nor
+        decisions that are put off are a reason to be sent no more requests: they are told.
         """
-        now = office.machine.now()
+        now, until = office.machine.now(), office.machine.monotonic() + READY_SECONDS
 
         def work(uow: UnitOfWork) -> list[Pause]:
             uow.problems.any()
             return uow.pauses.active(now)
 
-        held_up = stands_still(office.store.read(work), now)
+        if why := office.store.trouble():
+            return unready(why)
+        try:
+            held_up = stands_still(office.store.read(work, deadline=until), now)
+        except StoreUnavailable as error:
+            return unready(str(error))
         put_off = judge.why_put_off()
         told = {"decisionsPutOff": put_off} if put_off else {}
         return jsonify(status="ready", contract=contract, delivery=held_up, **told)
+
+    def unready(why: str) -> Response:
+        response = jsonify(status="unavailable", database=why)
+        response.status_code = 503
+        response.headers["Retry-After"] = str(RETRY_AFTER)
+        return response

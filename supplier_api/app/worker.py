@@ -33,7 +33,7 @@ def build_worker(settings: Settings, clocks: Clocks | None = None) -> Worker:
 
 
 def _wire(settings: Settings, office: Office) -> Worker:
-    wakeup = Wakeup(office.store.url, office.machine)
+    wakeup = Wakeup(office.store.listen_url, office.machine)
     watchdog = Watchdog(office.machine)
     pulse = Pulse(office.machine)
     progress = Progress(office)

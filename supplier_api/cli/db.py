@@ -30,7 +30,7 @@ def db() -> None:
 def upgrade() -> None:
     """Bring the schema to what this version needs; does nothing when it is there."""
     settings = load_settings()
-    url = settings.database.url
+    url = settings.database.direct_url
     with expected_errors():
         if file := sqlite_file(url):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def restamp(reason: str) -> None:
     """
     settings = load_settings()
     ours = stamp_of(settings)
-    with expected_errors(), _opened(settings.database.url) as store:
+    with expected_errors(), _opened(settings.database.direct_url) as store:
         migrate.require(store.engine)
         before = stamp_anew(store, ours, CLOCK.now(), operator(), reason)
     click.echo(f"was: {before or 'nobody'}")

@@ -107,7 +107,7 @@ class _Run:
         )
         _say("setup", _setup_line())
         with expected_errors():
-            _say("database", prepare_database(self._settings.database.url))
+            _say("database", prepare_database(self._settings.database.direct_url))
 
     def _start(self) -> None:
         supplier, sandbox = self._endpoints.supplier, self._endpoints.sandbox

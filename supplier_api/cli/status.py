@@ -7,7 +7,7 @@ import click
 
 from supplier_api.app.office import open_office
 from supplier_api.clock import SystemMachineClock, to_wire
-from supplier_api.desk.status import Level, Line, gather
+from supplier_api.desk.status import Level, Line, gather, unusable
 from supplier_api.settings import Settings, load_settings
 from supplier_api.store import SchemaTooOld, StoreUnavailable
 
@@ -39,18 +39,13 @@ def found(settings: Settings) -> list[Line]:
     except SchemaTooOld as error:
         return [Line("schema", Level.BAD, str(error), "supplier-api db upgrade")]
     except StoreUnavailable as error:
-        return [_unreachable(error)]
+        return [unusable(error)]
     try:
         return gather(office, settings)
     except StoreUnavailable as error:
-        return [_unreachable(error)]
+        return [unusable(error)]
     finally:
         office.store.close()
-
-
-def _unreachable(error: StoreUnavailable) -> Line:
-    reason = str(error).splitlines()[0]
-    return Line("database", Level.BAD, reason, "supplier-api config show")
 
 
 def _document(worst: Level, lines: Sequence[Line]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from supplier_api.observability import get_logger
 from supplier_api.store import Store, StoreUnavailable
 from supplier_api.store.faults import StoredFault
 
+LOOK_SECONDS = 2.0  # that a look may take: every call waits for it
 log = get_logger(__name__)
 
 
@@ -55,7 +56,10 @@ class FaultsInForce:
     def _candidates(
         self, call: Struck, fits: Callable[[Kind, int], bool]
     ) -> list[tuple[StoredFault, Kind]]:
-        found = self._store.read(lambda uow: uow.faults.of(call.tenant, call.conversation_id))
+        found = self._store.read(
+            lambda uow: uow.faults.of(call.tenant, call.conversation_id),
+            deadline=self._machine.monotonic() + LOOK_SECONDS,
+        )
         if not found:
             return []
         now = self._machine.now()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from supplier_api.decisions.model import Decision, Operation, Outcome
@@ -56,41 +57,50 @@ class Intake:
 
     def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
         """Decide on a new service problem: 201, 202 or 422 (*supplier-create*)."""
-        outside = self._judge.outside(Operation.PROBLEM, caller, document, document["serviceId"])
-        return self._once.run(
-            caller,
-            Operation.PROBLEM,
-            str(document["id"]),
-            document,
-            lambda uow, claimed: self._raise(uow, claimed, caller, document, outside),
-            new_on=document["serviceId"],
-            repeated=lambda uow: self._repeated(uow, caller, document["id"]),
-        )
+        service_id = document["serviceId"]
+        with self._in_time(caller):
+            outside = self._judge.outside(Operation.PROBLEM, caller, document, service_id)
+            return self._once.run(
+                caller,
+                Operation.PROBLEM,
+                str(document["id"]),
+                document,
+                lambda uow, claimed: self._raise(uow, claimed, caller, document, outside),
+                new_on=service_id,
+                repeated=lambda uow: self._repeated(uow, caller, document["id"]),
+            )
 
     def amend(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
         """Decide on an amendment of a problem: 201, 202 or 422 (*supplier-amend*)."""
-        return self._change(caller, ChangeKind.AMENDMENT, document)
+        with self._in_time(caller):
+            return self._change(caller, ChangeKind.AMENDMENT, document)
 
     def cancel(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
         """Decide on the cancellation of a problem: 201, 202 or 422."""
-        return self._change(caller, ChangeKind.CANCELLATION, document)
+        with self._in_time(caller):
+            return self._change(caller, ChangeKind.CANCELLATION, document)
 
     def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> Answer:
         """Take the tenant's word on a resolution: 200 or 422."""
         if not re.fullmatch(REFERENCE_PATTERN, reference):
             return refusal(self._office, caller, ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
-        return self._once.run(
-            caller,
-            RESOLUTION,
-            reference,
-            document,
-            lambda uow, _: settle_resolution(self._office, uow, caller, reference, document),
-            reused=answered_before,
-        )
+        with self._in_time(caller):
+            return self._once.run(
+                caller,
+                RESOLUTION,
+                reference,
+                document,
+                lambda uow, _: settle_resolution(self._office, uow, caller, reference, document),
+                reused=answered_before,
+            )
+
+    def _in_time(self, caller: Caller) -> AbstractContextManager[None]:
+        """Let nothing wait for the database longer than the gateway waits for the answer."""
+        return self._office.store.until(caller.entered + self._office.policy.answer_budget)
 
     def _change(self, caller: Caller, kind: ChangeKind, document: Mapping[str, Any]) -> Answer:
         operation = OPERATIONS[kind]
-        service_id = self._service_of(caller.tenant, document["serviceProblemId"])
+        service_id = self._service_of(caller, document["serviceProblemId"])
         outside = self._judge.outside(operation, caller, document, service_id)
         return self._once.run(
             caller,
@@ -109,10 +119,12 @@ class Intake:
             caller.tenant, Operation.PROBLEM, str(gateway_id), self._office.process
         )
 
-    def _service_of(self, tenant: str, problem_id: int) -> str | None:
+    def _service_of(self, caller: Caller, problem_id: int) -> str | None:
         """Read which service a problem is about; that never changes, so no lock is needed."""
         try:
-            return self._office.store.read(lambda uow: uow.problems.service_of(tenant, problem_id))
+            return self._office.store.read(
+                lambda uow: uow.problems.service_of(caller.tenant, problem_id)
+            )
         except StoreUnavailable as error:
             raise Unavailable(str(error)) from error
 
@@ -163,7 +175,7 @@ class Intake:
         if put_off_now:
             key = str(problem.gateway_id)
             put_off(case, Operation.PROBLEM, key, problem.reference, problem.scenario)
-        return Done(answer, problem.id, problem.id, problem.reference, decision)
+        return Done(answer, problem.id, problem.reference, decision)
 
     def _new(
         self,

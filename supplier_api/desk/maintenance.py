@@ -21,6 +21,7 @@ from supplier_api.store.timers import DECIDE, Timer
 
 # How long a process may go on before it notices that maintenance began or ended.
 LOOK_EVERY = 1.0  # seconds
+LOOK_SECONDS = 0.5  # that a look may take: a request waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,12 @@ class Maintenance:
         if not self._looking.acquire(blocking=False):
             return
         try:
-            seen = self._office.store.read(lambda uow: uow.switches.get(MAINTENANCE))
+            now = self._office.machine.monotonic()
+            self._look_at = now + LOOK_EVERY
+            seen = self._office.store.read(
+                lambda uow: uow.switches.get(MAINTENANCE), deadline=now + LOOK_SECONDS
+            )
             self._lasts = seen is not None
-            self._look_at = self._office.machine.monotonic() + LOOK_EVERY
         except StoreUnavailable:
             # Whoever asked will meet the same trouble, and say so.
             pass

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from supplier_api import wire
@@ -11,19 +12,19 @@ from supplier_api.desk.errors import Refused, Unavailable
 from supplier_api.desk.model import Answer, Caller, Office
 from supplier_api.observability import get_logger
 from supplier_api.problems.codes import ErrorCode
-from supplier_api.store import StoreUnavailable, UnitOfWork
+from supplier_api.store import CommitUnknown, NeverStored, StoreUnavailable, UnitOfWork
 from supplier_api.store.decisions import Asked, Claimed, Given, Recorded
 
+NOTE_SECONDS = 1.0  # in which it is noted that an answer is late, while that answer waits
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An answer that is kept, with what led to it; `created` is the problem that it made."""
+    """An answer that is kept, with what led to it; `problem_id` is the problem that it is about."""
 
     answer: Answer
     problem_id: int | None = None
-    created: int | None = None
     reference: str | None = None
     decision: Decision | None = None
 
@@ -61,30 +62,32 @@ class Once:
         budget = self._office.policy.answer_budget
         asked = self._asked(caller, operation, key, document)
         ends = caller.entered + budget
-        claimed: Claimed | None = None
-        created: int | None = None
+        done = False
 
         def work(uow: UnitOfWork) -> Answer:
-            nonlocal claimed, created
+            nonlocal done
             claimed = uow.decisions.claim(asked, new_on)
             if claimed is None:
                 recorded = uow.decisions.recorded(caller.tenant, operation, key)
                 answer = _again(recorded, asked, reused)
                 repeated(uow)
                 return answer
-            done = do(uow, claimed)
-            created = done.created
-            uow.decisions.answer(claimed.row_id, self._given(done))
-            return done.answer
+            made = do(uow, claimed)
+            done = True
+            uow.decisions.answer(claimed.row_id, self._given(made))
+            return made.answer
 
         try:
             answer = self._office.store.write(work, deadline=ends, commit_by=ends)
         except Refused as refused:
             return refusal(self._office, caller, refused.code, refused.messages)
+        except CommitUnknown as error:
+            self._office.store.owe(partial(self._doubt_if_stored, asked=asked))
+            raise Unavailable(str(error)) from error
         except StoreUnavailable as error:
             raise Unavailable(str(error)) from error
-        if claimed is not None and self._age(caller) > budget:
-            self._note_late(claimed.row_id, created)
+        if done and self._age(caller) > budget:
+            self._note_late(asked)
         return answer
 
     def _asked(
@@ -120,19 +123,34 @@ class Once:
     def _age(self, caller: Caller) -> float:
         return self._office.machine.monotonic() - caller.entered
 
-    def _note_late(self, row_id: int, created: int | None) -> None:
+    def _doubt_if_stored(self, uow: UnitOfWork, asked: Asked) -> None:
+        """Remember the doubt about a request that was answered 503, if it was stored after all.
+
+        To claim its key is to wait for a COMMIT that is still under way. Raises NeverStored.
+        """
+        if uow.decisions.claim(asked) is not None:
+            raise NeverStored
+        self._doubt(uow, asked)
+
+    def _doubt(self, uow: UnitOfWork, asked: Asked) -> None:
+        """Remember that the answer may have been lost, unless another process has given it too."""
+        given = uow.decisions.given_to(asked, self._office.process)
+        if given is None:
+            return
+        uow.decisions.late(given.row_id, self._office.machine.now())
+        if asked.operation == Operation.PROBLEM and given.problem_id is not None:
+            uow.problems.doubt(given.problem_id)
+
+    def _note_late(self, asked: Asked) -> None:
         """Remember the doubt: the commit took so long that the answer may have been lost."""
-        at = self._office.machine.now()
-
-        def note(uow: UnitOfWork) -> None:
-            uow.decisions.late(row_id, at)
-            if created is not None:
-                uow.problems.doubt(created)
-
+        doubt = partial(self._doubt, asked=asked)
         try:
-            self._office.store.write(note)
+            self._office.store.write(
+                doubt, deadline=self._office.machine.monotonic() + NOTE_SECONDS
+            )
         except StoreUnavailable as error:
             # The answer stands all the same, and is on its way.
+            self._office.store.owe(doubt)
             log.warning("answer.late", noted=False, error=str(error))
 
 

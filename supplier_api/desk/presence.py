@@ -16,7 +16,7 @@ from supplier_api.clock import MachineClock, from_wire, to_wire
 from supplier_api.desk.facts import INVENTORY_DOWN
 from supplier_api.desk.model import GATEWAY, Office
 from supplier_api.observability import get_logger
-from supplier_api.store import UnitOfWork
+from supplier_api.store import StoreUnavailable, UnitOfWork
 from supplier_api.store.processes import DIED, Kind, Process
 from supplier_api.store.stamps import Stamp
 
@@ -85,8 +85,16 @@ class Presence:
         self.beat()
 
     def beat(self) -> None:
-        """Say that we are there, and see whose database this is; raises StoreUnavailable."""
-        found = self._write(None)
+        """Say that we are there, and see whose database this is; raises StoreUnavailable.
+
+        So it is known at every moment whether the database can be written.
+        """
+        try:
+            found = self._write(None)
+            self._office.store.require_room()
+        except StoreUnavailable as error:
+            self._office.store.note(error)
+            raise
         if found is not None and found != self._stamp and self.foreign is None:
             self.foreign = found
             log.critical("stamp.foreign", ours=str(self._stamp), found=str(found))

@@ -12,11 +12,12 @@ from supplier_api.desk.presence import REQUEST, alive, inventory_down
 from supplier_api.desk.stamping import MEND, stamp_of
 from supplier_api.settings import Settings
 from supplier_api.settings.model import Status as Limits
-from supplier_api.store import UnitOfWork, migrate
+from supplier_api.store import StoreUnavailable, UnitOfWork, migrate
 from supplier_api.store.processes import Kind, Process
 from supplier_api.store.standing import Pause, Waiting
 
 LATELY = timedelta(days=1)
+WRITE_SECONDS = 2.0  # that the database has to take something
 WHAT = {GATEWAY: "KCIs", BACK_OFFICE: "work orders"}
 COMMANDS = {GATEWAY: "supplier-api kci", BACK_OFFICE: "supplier-api work-order"}
 
@@ -45,7 +46,28 @@ class Line:
 
 def gather(office: Office, settings: Settings) -> list[Line]:
     """Return every line, from one view of the database; raises StoreUnavailable."""
-    return office.store.read(lambda uow: list(_Survey(office, settings, uow).lines()))
+    lines = office.store.read(lambda uow: list(_Survey(office, settings, uow).lines()))
+    return [_database(office), *lines]
+
+
+def _database(office: Office) -> Line:
+    """Tell whether the database can be written, by writing: to read it is seldom the difficulty."""
+    store, name = office.store, f"status/{office.process}"
+    try:
+        store.require_room()
+        store.write(
+            lambda uow: uow.processes.try_out(name, office.machine.now()),
+            deadline=office.machine.monotonic() + WRITE_SECONDS,
+        )
+    except StoreUnavailable as error:
+        return unusable(error)
+    return Line("database", Level.OK, store.dialect, None, _json(engine=store.dialect))
+
+
+def unusable(error: StoreUnavailable) -> Line:
+    """Return the line that names what is wrong with the database."""
+    reason = str(error).splitlines()[0]
+    return Line("database", Level.BAD, reason, "supplier-api config show")
 
 
 def age(seconds: float) -> str:

@@ -40,6 +40,7 @@ DatabaseUrl = Annotated[
     AfterValidator(lambda url: url.replace("postgresql://", "postgresql+psycopg://", 1)),
     HoldsPassword(),
 ]
+PostgresqlUrl = Annotated[DatabaseUrl, Field(pattern=r"^postgresql")]
 FileUrl = Annotated[str, Field(pattern=r"^sqlite:///"), HoldsPassword()]
 OperationName = Literal[
     "service-problems",
@@ -68,9 +69,18 @@ class Server(Section):
 
 
 class Database(Section):
-    """Where the supplier keeps its problems."""
+    """Where the supplier keeps its problems.
+
+    `listen_url` leads to the same PostgreSQL past the connection pooler that `url` leads to.
+    """
 
     url: DatabaseUrl
+    listen_url: Annotated[PostgresqlUrl | None, HoldsPassword()] = None
+
+    @property
+    def direct_url(self) -> str:
+        """The way to the database that no pooler is on."""
+        return self.listen_url or self.url
 
 
 class Gateway(Section):

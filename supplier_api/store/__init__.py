@@ -1,7 +1,25 @@
 """Storage: tables, repositories, transactions, migrations."""
 
 from supplier_api.store.engine import Store
-from supplier_api.store.errors import Gone, SchemaTooOld, StoreBusy, StoreUnavailable
+from supplier_api.store.errors import (
+    CommitUnknown,
+    Gone,
+    NeverStored,
+    SchemaTooOld,
+    StoreBroken,
+    StoreBusy,
+    StoreUnavailable,
+)
 from supplier_api.store.unit_of_work import UnitOfWork
 
-__all__ = ["Gone", "SchemaTooOld", "Store", "StoreBusy", "StoreUnavailable", "UnitOfWork"]
+__all__ = [
+    "CommitUnknown",
+    "Gone",
+    "NeverStored",
+    "SchemaTooOld",
+    "Store",
+    "StoreBroken",
+    "StoreBusy",
+    "StoreUnavailable",
+    "UnitOfWork",
+]

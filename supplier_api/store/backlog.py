@@ -8,6 +8,7 @@ from sqlalchemy.sql import ColumnElement
 
 from supplier_api.store.lane_rows import NOT_PARKED, OF_KNOWN_VERSION
 from supplier_api.store.pauses import HeldUp, Scope
+from supplier_api.store.pipelined import PIPE
 from supplier_api.store.tables import lane
 
 _t = lane.c
@@ -39,10 +40,12 @@ class Backlog:
             .order_by((_t.id > (after or 0)).desc(), _t.id)
             .limit(1)
         )
+        self._connection.info[PIPE].by_index()
         return self._connection.execute(query).scalar()
 
     def due(self, scope: Scope, now: datetime, most: int) -> int:
         """Count the lanes of `scope` that could leave now, up to `most`."""
+        self._connection.info[PIPE].by_index()
         some = select(_t.id).where(*_at_rest(scope), _t.due_at <= now).limit(most)
         return self._connection.execute(
             select(func.count()).select_from(some.subquery())
@@ -68,6 +71,7 @@ class Backlog:
 
     def _move(self, moment: Callable[[], datetime], limit: int, *which: Condition) -> int:
         """Give lanes another moment; those that somebody works on are passed over."""
+        self._connection.info[PIPE].by_index()
         chosen = (
             select(_t.id, _t.not_before)
             .where(*which)

@@ -28,6 +28,7 @@ class Claiming(LaneWork):
 
     def next_due(self, destination: str, held: HeldUp = NOTHING_HELD) -> datetime | None:
         """Return when the next lane to `destination` may be claimed; None if all are idle."""
+        self._by_index()
         found = next_due(held).run(self._connection, {"destination": destination})
         due_at: datetime | None = found[0][0]
         return due_at
@@ -94,6 +95,7 @@ class Claiming(LaneWork):
         ]
 
     def _free(self, which: Prepared, values: dict[str, Any]) -> list[LaneRow]:
+        self._by_index()
         return [LaneRow(*row) for row in which.run(self._connection, values)]
 
     def _head_to_send(self, head: Message, lost_by: str | None, now: datetime) -> Message:

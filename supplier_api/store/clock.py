@@ -5,10 +5,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
+from supplier_api.store.postgresql import LEFT
+from supplier_api.store.trouble import told
 
 MEASURE_EVERY = 60.0  # seconds
+MEASURE_AGAIN = 5.0  # seconds after the clock could not be read
+ANSWER_SECONDS = 0.5  # for the reading, which a request may be waiting for
 
 
 class DatabaseClock:
@@ -19,20 +24,25 @@ class DatabaseClock:
     """
 
     def __init__(self, engine: Engine, host: MachineClock) -> None:
-        """Read `engine`'s clock now; raises SQLAlchemy's DBAPIError when it cannot be reached."""
+        """Read `engine`'s clock now; raises StoreUnavailable when it cannot be reached."""
         self._engine = engine
         self._host = host
         self._measuring = threading.Lock()
-        self._base, self._at = self._measure()
+        try:
+            self._base, self._at = self._measure()
+        except (DBAPIError, PoolTimeout) as error:
+            raise told(error) from error
+        self._measure_at = self._at + MEASURE_EVERY
 
     def now(self) -> datetime:
         """Return the database's time, aware, in UTC."""
-        if self.monotonic() - self._at > MEASURE_EVERY and self._measuring.acquire(blocking=False):
+        if self.monotonic() > self._measure_at and self._measuring.acquire(blocking=False):
             try:
                 self._base, self._at = self._measure()
-            except DBAPIError:
+                self._measure_at = self._at + MEASURE_EVERY
+            except (DBAPIError, PoolTimeout):
                 # Carried on from the last reading until the database is back.
-                pass
+                self._measure_at = self.monotonic() + MEASURE_AGAIN
             finally:
                 self._measuring.release()
         return self._base + timedelta(seconds=self.monotonic() - self._at)
@@ -43,6 +53,7 @@ class DatabaseClock:
 
     def _measure(self) -> tuple[datetime, float]:
         with self._engine.connect() as connection:
+            connection.info[LEFT] = lambda: ANSWER_SECONDS
             before = self.monotonic()
             now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
             after = self.monotonic()

@@ -184,6 +184,21 @@ class Decisions:
             {"process": process},
         )
 
+    def given_to(self, asked: Asked, process: str) -> Claimed | None:
+        """Return the record of just this request, as `process` made it and was the last to give it.
+
+        `problem_id` is the row id of the problem that it is about.
+        """
+        query = select(_t.id, _t.problem_id).where(
+            _t.tenant == asked.tenant,
+            _t.operation == asked.operation,
+            _t.key == asked.key,
+            _t.request_id == asked.request_id,
+            _t.process == process,
+        )
+        row = self._connection.execute(query).first()
+        return Claimed(*row) if row else None
+
     def late(self, row_id: int, at: datetime) -> None:
         """Note that an answer left later than the gateway may have waited."""
         self._connection.execute(update(decision).where(_t.id == row_id), {"answered_late": at})

@@ -6,20 +6,33 @@ several pieces of work can share one durable commit on SQLite without knowing of
 """
 
 import contextlib
+import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
-from supplier_api.store.errors import StoreUnavailable
+from supplier_api.observability import get_logger
+from supplier_api.store import postgresql
+from supplier_api.store.errors import (
+    CommitUnknown,
+    NeverStored,
+    StoreBroken,
+    StoreBusy,
+    StoreUnavailable,
+)
 from supplier_api.store.grouped import GroupedWriter
-from supplier_api.store.pipelined import PIPE, Direct, Pipelined
-from supplier_api.store.trouble import TOO_LATE, told, worth_another_run
+from supplier_api.store.pipelined import PIPE, Direct
+from supplier_api.store.postgresql import CONNECT_SECONDS, LEFT, READ_WAIT_MS, WAIT_MS
+from supplier_api.store.trouble import DISK_FULL, LOCKED, TOO_LATE, is_lost, told, worth_another_run
 from supplier_api.store.unit_of_work import UnitOfWork
 from supplier_api.store.wakeup import Notifier
 
@@ -27,24 +40,53 @@ T = TypeVar("T")
 
 TRIES = 3
 WAIT_WITHOUT_DEADLINE = 10.0  # seconds for a lock, where no gateway waits for the answer
-READ_WAIT_MS = 1000
-# Where a connection's `info` has the milliseconds for which its next transaction waits for a lock.
-WAIT_MS = "wait_ms"
-CONNECT_SECONDS = 2  # for a new connection, or one of the pool
-# Between two statements of a transaction. A process that stands still, or whose machine is gone,
-# would keep its locks for as long as the network believes in it.
-IDLE_SECONDS = 20.0
+# The server has so much longer to answer than locks may be waited for: who only waits for a lock
+# is told so, and keeps the session.
+GRACE = 0.5  # seconds
+# For each answer of the server to work that has no deadline.
+PATIENCE = 30.0  # seconds
+# For locks that what is owed needs: seldom any.
+OWED_SECONDS = 0.5
+# For how long a failure to write says how the database is: a full disk lets some writes pass.
+REMEMBERED = 3.0  # seconds
+ROOM = 1 << 20  # bytes, of a disk that is not full
+_ends: ContextVar[float | None] = ContextVar("supplier_api_store_ends", default=None)
+log = get_logger(__name__)
+
+
+class _LostAtCommit(Exception):
+    """The connection was lost while it was told to commit; the cause is the driver's error."""
+
+    def __init__(self, error: DBAPIError) -> None:
+        super().__init__()
+        self.error = error
 
 
 class Store:
     """One database and the transactions on it; safe for use by many threads."""
 
-    def __init__(self, url: str, machine: MachineClock, *, pool_size: int = 32) -> None:
-        """Prepare an engine for `url`; connects on first use."""
+    def __init__(
+        self,
+        url: str,
+        machine: MachineClock,
+        *,
+        pool_size: int = 32,
+        listen_url: str | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        """Prepare an engine for `url`; connects on first use.
+
+        With `listen_url`, a way to the same database past its connection pooler, nothing is kept in
+        a session of `url`. `patience` is for how many seconds an answer of the server is waited for
+        in work without a deadline.
+        """
         self._machine = machine
+        self._patience = patience
         self.url = make_url(url)
         self.dialect = self.url.get_backend_name()
-        self.engine = _engine(url, pool_size)
+        # Where notices are sent and heard.
+        self.listen_url: URL = make_url(listen_url) if listen_url else self.url
+        self.engine = _engine(url, pool_size, pooled=listen_url is not None)
         # On SQLite, readers have connections of their own: to switch one between the two (PRAGMA
         # query_only) makes it forget every statement that it has compiled.
         self._readers = self.engine
@@ -59,6 +101,11 @@ class Store:
         self._notifier: Notifier | None = None
         self._starting = threading.Lock()
         self._endings: list[Callable[[], None]] = []
+        # What is to be done before anything else is written.
+        self._owed: deque[Callable[[UnitOfWork], None]] = deque()
+        self._paying = threading.Lock()
+        # The last failure to write, and until when it says how the database is.
+        self._trouble: tuple[str, float] = ("", float("-inf"))
 
     def write(
         self,
@@ -75,34 +122,65 @@ class Store:
         back all that it did and is raised. Raises StoreUnavailable when nothing was changed and a
         later try may succeed.
         """
-        if self._grouped:
-            return self._grouped.run(work, deadline, commit_by)
-        for left in reversed(range(TRIES)):
-            try:
-                return self._write_alone(work, deadline, commit_by)
-            except DBAPIError as error:
-                if left == 0 or not worth_another_run(error) or self._wait(deadline) <= 0:
-                    raise told(error) from error
-            except PoolTimeout as error:
-                raise told(error) from error
-        raise AssertionError("unreachable")
+        deadline = self._in_time(deadline)
+        try:
+            self._pay(deadline)
+            return self._run(work, deadline, commit_by)
+        except (StoreBroken, CommitUnknown) as error:
+            self.note(error)
+            raise
 
-    def read(self, work: Callable[[UnitOfWork], T]) -> T:
+    def owe(self, work: Callable[[UnitOfWork], None]) -> None:
+        """Have `work` done before anything else is written, as soon as the database can be used.
+
+        It may raise NeverStored. What is owed is lost with the process.
+        """
+        self._owed.append(work)
+
+    def require_room(self) -> None:
+        """Raise StoreBroken if an SQLite file has no room to grow: some writes may still pass."""
+        if self.dialect != "sqlite" or not self.url.database:
+            return
+        disk = os.statvfs(Path(self.url.database).absolute().parent)
+        if disk.f_bavail * disk.f_frsize < ROOM:
+            raise StoreBroken(DISK_FULL)
+
+    def note(self, error: StoreUnavailable) -> None:
+        """Remember for a while that the database cannot be written."""
+        self._trouble = str(error), self._machine.monotonic() + REMEMBERED
+
+    def trouble(self) -> str | None:
+        """Return why the database could not be written in the last seconds; None if it could."""
+        why, until = self._trouble
+        return why if self._machine.monotonic() < until else None
+
+    def read(self, work: Callable[[UnitOfWork], T], *, deadline: float | None = None) -> T:
         """Run `work` on one consistent view of the database; it must not write.
 
-        It runs once more if the connection turns out to be lost.
+        `deadline` is as for `write`. It runs once more if the connection turns out to be lost.
         """
+        deadline = self._in_time(deadline)
         for left in reversed(range(2)):
             try:
                 with self._readers.connect() as connection:
-                    connection.info[WAIT_MS] = READ_WAIT_MS
+                    connection.info[WAIT_MS] = self._read_wait_ms(deadline)
+                    connection.info[LEFT] = self._left(deadline)
                     with connection.begin():
                         return work(UnitOfWork(connection, self.dialect))
             except (DBAPIError, PoolTimeout) as error:
                 lost = isinstance(error, DBAPIError) and error.connection_invalidated
-                if left == 0 or not lost:
+                if left == 0 or not lost or self._wait(deadline) <= 0:
                     raise told(error) from error
         raise AssertionError("unreachable")
+
+    @contextlib.contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """Give work of this thread that has no deadline this one, inside the `with` block."""
+        token = _ends.set(deadline)
+        try:
+            yield
+        finally:
+            _ends.reset(token)
 
     def before_close(self, end: Callable[[], None]) -> None:
         """Have `end` called before the last connection is given back: a thread's that uses some."""
@@ -117,10 +195,63 @@ class Store:
         self._readers.dispose()
         self.engine.dispose()
 
+    def _pay(self, deadline: float | None) -> None:
+        """Do what is owed; others wait meanwhile, for what they ask may depend on it."""
+        if not self._owed:
+            return
+        if not self._paying.acquire(timeout=max(0.0, self._wait(deadline))):
+            raise StoreBusy(LOCKED)
+        try:
+            while self._owed:
+                self._pay_first()
+                self._owed.popleft()
+        except StoreBusy as error:
+            # A server that has not seen yet that the connection is lost keeps the locks.
+            log.warning("owed.later", error=str(error))
+        finally:
+            self._paying.release()
+
+    def _pay_first(self) -> None:
+        try:
+            self._run(self._owed[0], self._machine.monotonic() + OWED_SECONDS, None)
+        except (NeverStored, StoreUnavailable) as error:
+            if isinstance(error, StoreUnavailable):
+                raise
+        except Exception as error:
+            # A fault of ours must not keep everything else from being written.
+            log.error("owed.failed", error=type(error).__name__, exc_info=True)
+
+    def _run(
+        self, work: Callable[[UnitOfWork], T], deadline: float | None, commit_by: float | None
+    ) -> T:
+        run = self._grouped.run if self._grouped else self._write_with_tries
+        return run(work, deadline, commit_by)
+
+    def _write_with_tries(
+        self, work: Callable[[UnitOfWork], T], deadline: float | None, commit_by: float | None
+    ) -> T:
+        unknown = False
+        for left in reversed(range(TRIES)):
+            error: DBAPIError | PoolTimeout | StoreUnavailable
+            try:
+                return self._write_alone(work, deadline, commit_by)
+            except _LostAtCommit as lost:
+                error, again, unknown = lost.error, True, True
+            except DBAPIError as found:
+                error, again = found, worth_another_run(found)
+            except (PoolTimeout, StoreUnavailable) as found:
+                error, again = found, False
+            if left == 0 or not again or self._wait(deadline) <= 0:
+                break
+        meant = error if isinstance(error, StoreUnavailable) else told(error)
+        if unknown and isinstance(meant, StoreUnavailable):
+            raise CommitUnknown(f"lost at the COMMIT: {meant}") from error
+        raise meant from error
+
     def _write_alone(
         self, work: Callable[[UnitOfWork], T], deadline: float | None, commit_by: float | None
     ) -> T:
-        with self._transaction(self._wait(deadline)) as connection:
+        with self._transaction(self._wait(deadline), self._left(deadline)) as connection:
             uow = UnitOfWork(connection, self.dialect)
             result = work(uow)
             if commit_by is not None and self._machine.monotonic() > commit_by:
@@ -133,7 +264,7 @@ class Store:
         """Wake them; on SQLite they see by themselves that the file has changed."""
         with self._starting:
             if self._notifier is None:
-                self._notifier = Notifier(self.url)
+                self._notifier = Notifier(self.listen_url)
                 self._notifier.start()
         self._notifier.tell()
 
@@ -142,16 +273,46 @@ class Store:
             return WAIT_WITHOUT_DEADLINE
         return deadline - self._machine.monotonic()
 
+    def _read_wait_ms(self, deadline: float | None) -> int:
+        return max(1, min(READ_WAIT_MS, int(self._wait(deadline) * 1000)))
+
+    def _in_time(self, deadline: float | None) -> float | None:
+        """Return the deadline that holds; raises StoreUnavailable if it is over."""
+        deadline = _ends.get() if deadline is None else deadline
+        if self._wait(deadline) <= 0:
+            raise StoreUnavailable(TOO_LATE)
+        return deadline
+
+    def _left(self, deadline: float | None) -> Callable[[], float]:
+        """Return what tells how many seconds the server still has to answer."""
+        if deadline is None:
+            return lambda: self._patience + GRACE
+        return lambda: max(0.0, self._wait(deadline)) + GRACE
+
     @contextlib.contextmanager
-    def _transaction(self, seconds: float) -> Iterator[Connection]:
-        """Yield a connection in a transaction that waits so long for each lock; commit it."""
+    def _transaction(
+        self, seconds: float, left: Callable[[], float] | None = None
+    ) -> Iterator[Connection]:
+        """Yield a connection in a transaction that waits so long for each lock; commit it.
+
+        `left` tells how many seconds are left for an answer. Raises _LostAtCommit.
+        """
         with self.engine.connect() as connection:
             connection.info[WAIT_MS] = max(1, int(seconds * 1000))
-            with connection.begin():
-                yield connection
+            if left:
+                connection.info[LEFT] = left
+            at_commit = False
+            try:
+                with connection.begin():
+                    yield connection
+                    at_commit = True
+            except DBAPIError as error:
+                if at_commit and is_lost(error):
+                    raise _LostAtCommit(error) from error
+                raise
 
 
-def _engine(url: str, pool_size: int, *, reading: bool = False) -> Engine:
+def _engine(url: str, pool_size: int, *, reading: bool = False, pooled: bool = False) -> Engine:
     """Make an engine; on SQLite it is for writers, or only for readers."""
     options: dict[str, Any] = {
         "json_serializer": lambda value: orjson.dumps(value).decode(),
@@ -163,15 +324,7 @@ def _engine(url: str, pool_size: int, *, reading: bool = False) -> Engine:
         "pool_use_lifo": True,
     }
     if make_url(url).get_backend_name() != "sqlite":
-        given = {"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"}
-        # Values in order: the driver would have to put those that are named into one each time.
-        engine = create_engine(url, connect_args=given, paramstyle="format", **options)
-        event.listen(engine, "connect", _prepare_postgresql)
-        event.listen(engine, "begin", _begin_postgresql)
-        event.listen(engine, "before_cursor_execute", _leave_before)
-        # The driver's commit would leave behind what waits.
-        engine.dialect.do_commit = _commit_postgresql  # type: ignore[method-assign, assignment]
-        return engine
+        return postgresql.make_engine(url, pooled=pooled, **options)
     # isolation_level None: transactions begin where this file says so, not where sqlite3 guesses.
     engine = create_engine(
         url, connect_args={"isolation_level": None, "check_same_thread": False}, **options
@@ -179,37 +332,6 @@ def _engine(url: str, pool_size: int, *, reading: bool = False) -> Engine:
     event.listen(engine, "connect", _prepare_reader if reading else _prepare_writer)
     event.listen(engine, "begin", _begin_reading if reading else _begin_writing)
     return engine
-
-
-def _prepare_postgresql(connection: Any, record: Any) -> None:
-    # The driver begins nothing by itself: Pipelined does.
-    connection.autocommit = True
-    settings = {
-        "idle_in_transaction_session_timeout": int(IDLE_SECONDS * 1000),
-        # Few rows are asked for, by an index that has them in order. The planner may think
-        # otherwise, since no statistics of a queue's length are true for long: it would read all
-        # that is due and sort it, or even the whole table.
-        "enable_bitmapscan": "off",
-        "enable_seqscan": "off",
-        # Compiling takes longer than any statement here runs; and with the two above, PostgreSQL
-        # believes that to read a table of three rows takes long enough for it.
-        "jit": "off",
-    }
-    connection.execute("; ".join(f"SET {name} = {value}" for name, value in settings.items()))
-    record.info[PIPE] = Pipelined(connection)
-
-
-def _begin_postgresql(connection: Connection) -> None:
-    connection.info[PIPE].begin(connection.info.get(WAIT_MS, READ_WAIT_MS))
-
-
-def _leave_before(connection: Connection, *_what: object) -> None:
-    """Let what waits go ahead of a statement of SQLAlchemy's own."""
-    connection.info[PIPE].leave()
-
-
-def _commit_postgresql(connection: Any) -> None:
-    connection.info[PIPE].commit()
 
 
 def _begin_writing(connection: Connection) -> None:

@@ -229,6 +229,8 @@ def _for_all(error: BaseException) -> Exception:
         return _told(error)
     if isinstance(error, _Late):
         return StoreUnavailable(TOO_LATE)
+    if isinstance(error, _Closed) and isinstance(error.__cause__, DBAPIError):
+        return _told(error.__cause__)
     if isinstance(error, _Closed | sqlite3.Error):
         lost = StoreUnavailable("the database gave the transaction up")
         lost.__cause__ = error

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select, func, select, text
 
 from supplier_api.store import tables
 from supplier_api.store.claims import Message
+from supplier_api.store.pipelined import PIPE
 from supplier_api.store.prepared import Prepared, among
 
 lane = tables.lane
@@ -52,6 +53,10 @@ class LaneWork:
         self._connection = connection
         # Whether a worker has something to do once this transaction is committed.
         self.made_due = False
+
+    def _by_index(self) -> None:
+        """Read the queue by its indexes from here on."""
+        self._connection.info[PIPE].by_index()
 
 
 def lanes() -> Select[Any]:

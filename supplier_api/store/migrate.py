@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from supplier_api.store import locks
 from supplier_api.store.errors import SchemaTooOld, StoreBusy, StoreUnavailable
+from supplier_api.store.postgresql import CONNECT
+from supplier_api.store.trouble import told
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DIGITS = 4  # of a revision, with which the name of its file begins
@@ -76,8 +78,7 @@ def upgrade(url: str) -> tuple[str | None, str]:
 def _engine(url: str) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         return create_engine(url, poolclass=NullPool)
-    # Or one could not even ask a database without an encoding which one it has.
-    return create_engine(url, poolclass=NullPool, connect_args={"client_encoding": "utf8"})
+    return create_engine(url, poolclass=NullPool, connect_args=CONNECT)
 
 
 def _read(engine: Engine) -> str | None:
@@ -89,10 +90,8 @@ def _read(engine: Engine) -> str | None:
         with engine.connect() as connection:
             _require_utf8(connection)
             return current(connection)
-    except OperationalError as error:
-        raise StoreUnavailable(f"the database cannot be reached: {error.orig}") from error
     except DBAPIError as error:
-        raise StoreUnavailable(f"the database cannot be used: {error.orig}") from error
+        raise told(error) from error
 
 
 def _require_utf8(connection: Connection) -> None:

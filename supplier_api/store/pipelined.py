@@ -11,9 +11,24 @@ from typing import Any
 
 # Where a connection's `info` has its Direct or Pipelined.
 PIPE = "pipe"
-# Waits for locks are rounded down to this: a connection seldom has to be told another one.
-STEP_MS = 100
 BEGIN = ("BEGIN", None)
+# Between two statements of a transaction. A process that stands still, or whose machine is gone,
+# would keep its locks for as long as the network believes in it.
+IDLE_SECONDS = 20.0
+# All that is set holds for the transaction alone: behind a connection pooler the session belongs to
+# somebody else afterwards.
+_LIMITS = (
+    "SELECT set_config('lock_timeout', %s, true),"
+    " set_config('idle_in_transaction_session_timeout', %s, true)"
+)
+# Few rows of a queue are asked for, by an index that has them in order. The planner may think
+# otherwise, since no statistics of a queue's length are true for long: it would read all that is
+# due and sort it, or even the whole table. With these, it believes that to read a table of three
+# rows takes long enough to compile the statement first, which takes longer than any runs.
+_BY_INDEX = (
+    "SELECT set_config('enable_bitmapscan', 'off', true),"
+    " set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
+)
 
 
 class Direct:
@@ -23,6 +38,9 @@ class Direct:
         """Talk over sqlite3's connection `raw`."""
         self.ask = self.tell = raw.execute
         self.ask_many = raw.executemany
+
+    def by_index(self) -> None:
+        """Take it as it comes: SQLite knows no better than the indexes."""
 
 
 class Pipelined:
@@ -34,20 +52,21 @@ class Pipelined:
         # One for all: what it returns is read before the next statement is run.
         self._cursor = raw.cursor()
         self._waiting: list[tuple[str, Any]] = []
-        # Whether anything was said in this transaction.
+        # Whether anything was said in this transaction, and whether it goes by indexes.
         self._said = False
-        # What the connection has as its lock_timeout, and what it has once it has committed.
-        self._wait_ms: int | None = None
-        self._next_wait_ms: int | None = None
+        self._by_index = False
 
     def begin(self, wait_ms: int) -> None:
         """Begin a transaction that waits up to so many milliseconds for each lock."""
-        wait_ms = wait_ms // STEP_MS * STEP_MS or wait_ms
-        self._waiting, self._said = [BEGIN], False
-        if wait_ms != self._wait_ms:
-            self._waiting.append((f"SET lock_timeout={wait_ms}", None))
-        # A setting is taken back with its transaction.
-        self._wait_ms, self._next_wait_ms = None, wait_ms
+        self._said = self._by_index = False
+        idle_ms = int(IDLE_SECONDS * 1000)
+        self._waiting = [BEGIN, (_LIMITS, (str(wait_ms), str(idle_ms)))]
+
+    def by_index(self) -> None:
+        """Have the rest of the transaction read by indexes, whatever the statistics say."""
+        if not self._by_index:
+            self._by_index = True
+            self._waiting.append((_BY_INDEX, None))
 
     def tell(self, text: str, values: Any) -> None:
         """Have a statement run that needs no answer."""
@@ -84,4 +103,3 @@ class Pipelined:
         """End the transaction, with all that waits. Raises psycopg's Error."""
         if self._said:
             self.ask("COMMIT", None)
-            self._wait_ms = self._next_wait_ms

@@ -26,6 +26,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import NullType, TypeEngine
 
 from supplier_api.store.pipelined import PIPE
+from supplier_api.store.trouble import is_stale
 from supplier_api.store.types import Instant, Many, as_text
 
 Convert = Callable[[Any], Any] | None
@@ -201,10 +202,15 @@ def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
 
 
 def wrapped(error: Exception, connection: Connection) -> BaseException:
-    """Return the error as SQLAlchemy raises it; a connection that is lost is given up."""
+    """Return the error as SQLAlchemy raises it.
+
+    A connection that is lost, or of no more use, is given up, and all that are as old with it.
+    """
     dialect, raw = connection.dialect, connection.connection.dbapi_connection
-    lost = dialect.is_disconnect(error, raw, None)  # type: ignore[arg-type]  # the driver's error
+    lost = is_stale(error) or dialect.is_disconnect(error, raw, None)  # type: ignore[arg-type]  # the driver's error
     if lost:
+        # As SQLAlchemy does it for statements of its own.
+        connection.engine.pool._invalidate(connection.connection, error)  # noqa: SLF001
         connection.invalidate(error)
     return DBAPIError.instance(
         None,

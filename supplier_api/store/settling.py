@@ -75,6 +75,7 @@ class Settling(LaneWork):
 
     def hold(self, claim: Claim) -> LaneRow:
         """Lock the claimed lane and return it; raises Fenced if it is no longer ours."""
+        self._by_index()
         query = lane_rows.lanes().where(
             lane.c.id == claim.lane_id, lane.c.claim_no == claim.claim_no
         )
@@ -86,6 +87,7 @@ class Settling(LaneWork):
     def hold_free(self, claims: Sequence[Claim]) -> Held:
         """Lock the claimed lanes but for those that others hold locked, waiting for none."""
         ours = {claim.lane_id: claim.claim_no for claim in claims}
+        self._by_index()
         locked = _HOLD_FREE.run(self._connection, {"lanes": list(ours)})
         rows = {row.id: row for row in (LaneRow(*columns) for columns in locked)}
         missing = [lane_id for lane_id in ours if lane_id not in rows]
@@ -175,6 +177,7 @@ class Settling(LaneWork):
         return following
 
     def _write(self, claim: Claim, **values: Any) -> None:
+        self._by_index()
         done = self._connection.execute(
             update(lane)
             .where(lane.c.id == claim.lane_id, lane.c.claim_no == claim.claim_no)

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.clock import Scale
+from supplier_api.store.pipelined import PIPE
 from supplier_api.store.tables import timer
 
 _t = timer.c
@@ -110,6 +111,7 @@ class Timers:
         """
         if limit <= 0:
             return []
+        self._connection.info[PIPE].by_index()
         is_due = [
             and_(whose, _t.due_at <= scale.at(now)) for whose, scale in by_scale(_t.tenant, scales)
         ]
@@ -122,6 +124,7 @@ class Timers:
 
         As long as no clock is moved.
         """
+        self._connection.info[PIPE].by_index()
         earliest = []
         for whose, scale in by_scale(_t.tenant, scales):
             query = select(func.min(_t.due_at)).where(whose, *_of_kinds(kinds))

@@ -19,6 +19,7 @@ from sqlalchemy import URL
 
 from supplier_api.clock import MachineClock
 from supplier_api.observability import get_logger
+from supplier_api.store.postgresql import connect
 
 log = get_logger(__name__)
 
@@ -29,14 +30,6 @@ ASK_AFTER = 5.0  # seconds of silence after which the listener sends a notice to
 DEAF_AFTER = 10.0  # seconds of silence after which its connection is replaced
 RECONNECT = 1.0  # seconds between two attempts to connect
 NOTIFY_GAP = 0.01  # seconds between two notices of one process
-# A connection that the network has forgotten is noticed within some ten seconds.
-KEEPALIVE = {
-    "keepalives": "1",
-    "keepalives_idle": "5",
-    "keepalives_interval": "2",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "10000",
-}
 
 
 class Bell:
@@ -137,7 +130,7 @@ class Notifier:
                 self._news.clear()
                 try:
                     if connection is None:
-                        connection = open_connection.enter_context(_connect(self._url))
+                        connection = open_connection.enter_context(connect(self._url))
                     connection.execute(f"NOTIFY {CHANNEL}")
                 except psycopg.Error as error:
                     log.warning("notifier.failed", error=type(error).__name__)
@@ -158,7 +151,7 @@ def _poll_sqlite(url: URL, stop: threading.Event, ring: Callable[[], None]) -> N
 
 def _listen(clock: MachineClock, url: URL, stop: threading.Event, ring: Callable[[], None]) -> None:
     """Listen on a new connection; return when it has gone deaf, or on stop."""
-    with _connect(url) as connection:
+    with connect(url) as connection:
         connection.execute(f"LISTEN {CHANNEL}")
         # Only now: what was committed before the LISTEN made no notice for us.
         ring()
@@ -185,10 +178,3 @@ def _hear(
         elif now - heard > ASK_AFTER and not asked:
             connection.execute(f"NOTIFY {CHANNEL}")
             asked = True
-
-
-def _connect(url: URL) -> psycopg.Connection:
-    direct = url.set(drivername="postgresql").update_query_dict(KEEPALIVE)
-    return psycopg.connect(
-        direct.render_as_string(hide_password=False), autocommit=True, connect_timeout=5
-    )

@@ -7,14 +7,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from supplier_api.store import StoreUnavailable
+from tests.postgresql import Server
 from tests.system import balancer, hostile_road
 from tests.system.balancer import Balancer
 from tests.system.courses import CANCELLED, FORGOTTEN, INSTANT, PLAIN, UNKNOWN, kind_of, plan
 from tests.system.hostile_road import HostileRoad
-from tests.system.installation import Installation
+from tests.system.installation import Installation, is_ready
 from tests.system.promises import Answered, Stored
 from tests.system.record import Record
 from tests.system.records import StoredProblem, forget_lane, stored_problems
@@ -38,7 +40,11 @@ SETTINGS: dict[str, object] = {
     "DELIVERY__THREADS": 8,
     "GATEWAY__DEADLINE": DEADLINE,
 }
+DATABASE = "chaos"  # where it is a server's
 RESTARTED = "database restarted"
+FROZEN = "database frozen"
+READ_ONLY = "database read-only"
+WELL_AGAIN = 10.0  # seconds after the database, as is promised
 SWEPT = "forgotten lane found"
 FENCED = "late settle of a stopped worker fenced"
 ANYTIME = "killed at random"
@@ -96,6 +102,8 @@ class Chaos:
         self.workers = [f"worker-{n}" for n in range(1, size.workers + 1)]
         # Conversations whose lane is to be forgotten; None ends it.
         self._to_forget: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        # How many seconds after the database all was well again, by what it had.
+        self.healed: dict[str, float] = {}
         # What became of forgotten lanes, by the thread that forgets them.
         self._failures: list[BaseException] = []
 
@@ -109,10 +117,10 @@ class Chaos:
         self.balancer.proxy.close()
         self.road.close()
 
-    def run(self, installation: Installation, restart_database: Callable[[], None] | None) -> None:
+    def run(self, installation: Installation, server: Server | None) -> None:
         """Do all of it; returns when the last KCI is delivered, or must be taken for lost.
 
-        Without `restart_database` there is one worker, and nobody who could take its lanes over.
+        Without a `server` there is one worker, and nobody who could take its lanes over.
         """
         self._installation = installation
         self.began = time.monotonic()
@@ -130,7 +138,7 @@ class Chaos:
         forgetting = threading.Thread(target=self._forget, daemon=True)
         forgetting.start()
         with self.tenants.running():
-            self._break_things(restart_database)
+            self._break_things(server)
             self.tenants.wait_for_all()
             self._plant_the_rest()
         self._to_forget.put(None)
@@ -140,7 +148,7 @@ class Chaos:
 
     # -- what is broken, one thing after the other
 
-    def _break_things(self, restart_database: Callable[[], None] | None) -> None:
+    def _break_things(self, server: Server | None) -> None:
         things: list[Callable[[], None]] = [
             self._kill_web_at_answer,
             self._kill_worker_at_answer,
@@ -148,9 +156,11 @@ class Chaos:
             self._kill_any,
         ] * self.size.rounds
         self._chance.shuffle(things)
-        if restart_database:
+        if server:
             things.insert(len(things) // 3, self._stop_worker)
-            things.insert(2 * len(things) // 3, lambda: self._restart(restart_database))
+            things.insert(len(things) // 2, lambda: self._heals(FROZEN, server.frozen()))
+            things.insert(2 * len(things) // 3, lambda: self._restart(server))
+            things.append(lambda: self._heals(READ_ONLY, server.read_only(DATABASE)))
         # Each has fresh problems to break, and the last are raised when nothing breaks any more.
         self._fresh = self.size.problems // (len(things) + 1)
         for thing in things:
@@ -188,10 +198,38 @@ class Chaos:
         log = self._installation.logs(worker)
         return log.count("claim.lost") + log.count("message.not-settled")
 
-    def _restart(self, restart_database: Callable[[], None]) -> None:
+    def _restart(self, server: Server) -> None:
         self._wait_for_some()
-        restart_database()
+        server.restart()
+        self._assert_well_again(RESTARTED)
         self.record.note(RESTARTED)
+
+    def _heals(self, what: str, broken: AbstractContextManager[None]) -> None:
+        """Break the database until every web server says so; all must be well soon afterwards."""
+        self._wait_for_some()
+        processes = self._processes()
+        with broken:
+            eventually(lambda: not any(map(self._is_ready, self.webs)), f"{what} to be noticed")
+        self._assert_well_again(what)
+        assert self._processes() == processes, "nothing had to be started again"
+        self.record.note(what)
+
+    def _assert_well_again(self, what: str) -> None:
+        """Find every web server ready, and the workers at work, within the promised time."""
+        back, came = time.monotonic(), len(self.record.arrivals)
+        self.tenants.raise_another(PLAIN)
+        eventually(lambda: all(map(self._is_ready, self.webs)), f"all to be ready after: {what}")
+        eventually(lambda: len(self.record.arrivals) > came, f"KCIs after: {what}")
+        self.healed[what] = time.monotonic() - back
+
+    def _is_ready(self, web: str) -> bool:
+        return is_ready(self._installation.url(web))
+
+    def _processes(self) -> list[int]:
+        """Return what runs now; fails if something has ended."""
+        parts = [self._installation.part(name) for name in (*self.webs, *self.workers)]
+        assert [part.process.poll() for part in parts] == [None] * len(parts)
+        return [part.process.pid for part in parts]
 
     def _replace(self, name: str) -> None:
         """Kill the part, if it is not dead yet, and wait until another is in its place."""

@@ -145,13 +145,13 @@ class Installation:
         """Return when the part does its work; fail with its log if it ends instead."""
         part = self._parts[name]
 
-        def is_ready() -> bool:
+        def is_at_work() -> bool:
             assert part.process.poll() is None, f"{name} ended:\n{part.text()}"
             if name.startswith("worker"):
                 return STARTED in part.text()
-            return _answers(f"{self.url(name)}/health/ready")
+            return is_ready(self.url(name))
 
-        eventually(is_ready, f"{name} to be ready")
+        eventually(is_at_work, f"{name} to be ready")
 
     def part(self, name: str) -> Part:
         """Return a part that was started."""
@@ -223,9 +223,10 @@ def _foreign() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if "SUPPLIER_API" not in name}
 
 
-def _answers(url: str) -> bool:
+def is_ready(url: str) -> bool:
+    """Tell whether the server at `url` says that it is ready."""
     with new_session() as session:
         try:
-            return session.get(url, timeout=5).status_code == 200
+            return session.get(f"{url}/health/ready", timeout=5).status_code == 200
         except requests.RequestException:
             return False

@@ -31,7 +31,8 @@ PLANTED = {
     balancer.REPEATED,
     chaos.ANYTIME,
 }
-PLANTED_BESIDE_OTHERS = {hostile_road.STOP, chaos.FENCED, chaos.RESTARTED}
+HEALED = {chaos.RESTARTED, chaos.FROZEN, chaos.READ_ONLY}
+PLANTED_BESIDE_OTHERS = {hostile_road.STOP, chaos.FENCED, *HEALED}
 
 
 @contextmanager
@@ -49,14 +50,16 @@ def test_nothing_is_lost_on_many_machines(
     install: Install, own_postgresql: postgresql.Server
 ) -> None:
     with (
-        postgresql.database(own_postgresql.url, "chaos") as url,
+        postgresql.database(own_postgresql.url, chaos.DATABASE) as url,
         seeded() as seed,
         closing(Chaos(Size(PROBLEMS, ROUNDS, webs=2, workers=4), seed)) as run,
     ):
         installation = install(**run.settings, DATABASE__URL=url)
         installation.give("serve-2", SERVER__PORT=free_port())
-        run.run(installation, own_postgresql.restart)
+        run.run(installation, own_postgresql)
         _assert_kept(run, installation, PLANTED | PLANTED_BESIDE_OTHERS)
+        assert run.healed.keys() == HEALED
+        assert max(run.healed.values()) < chaos.WELL_AGAIN
         installation.close()
 
 
@@ -94,6 +97,7 @@ def _report(run: Chaos) -> None:
         "KCIs": kcis,
         "attempts beyond the first": came - kcis,
         **dict(sorted(run.record.counts.items())),
+        **{f"seconds until all was well: {what}": round(took) for what, took in run.healed.items()},
     }
     sys.stdout.write(
         "\n" + "\n".join(f"{count:7} {what}" for what, count in figures.items()) + "\n"

@@ -1,9 +1,13 @@
 """`supplier-api status`: what a person on duty sees, and what a monitor goes by."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +18,11 @@ from supplier_api.app.office import Clocks
 from supplier_api.chance import SeededChance
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock, to_wire
+from supplier_api.desk import status
 from supplier_api.store import UnitOfWork, migrate, tables
 from supplier_api.store.processes import Kind, Process
 from supplier_api.store.switches import Switch
+from tests.integration.store.test_turns_bad import read_only
 from tests.samples import problem_request
 from tests.supplier import DEFERRED, Supplier, on_sqlite
 
@@ -28,6 +34,7 @@ LIMITS = {
     "SUPPLIER_API__STATUS__LATE_SHARE": "0.5",
 }
 NAMES = [
+    "database",
     "schema",
     "environment",
     "web servers",
@@ -125,7 +132,46 @@ def test_when_all_is_well(at_work: Supplier, lines: Lines, run: Callable[..., Re
     assert found["workers"]["values"]["alive"] == 1
     printed = run().stdout.splitlines()
     assert len(printed) == len(NAMES)
-    assert printed[0].split() == ["ok", "schema", f"{migrate.head()},", "needed:", migrate.head()]
+    assert printed[1].split() == ["ok", "schema", f"{migrate.head()},", "needed:", migrate.head()]
+
+
+def test_a_database_that_cannot_be_written_is_told_at_once(
+    at_work: Supplier, lines: Lines, upgraded_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = at_work.office.store.read(lambda uow: uow.processes.all())
+    if upgraded_url.startswith("sqlite"):
+        monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=255, f_frsize=4096))
+        assert_told(lines(), "the database cannot be written: disk full")
+    else:
+        with read_only(upgraded_url):
+            assert_told(lines(), "the database cannot be written: read-only")
+    assert at_work.office.store.read(lambda uow: uow.processes.all()) == before
+
+
+@on_sqlite
+def test_a_locked_file_is_told_at_once(
+    at_work: Supplier, lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "WRITE_SECONDS", 0.05)
+    assert at_work.problems() == 0
+    with closing(sqlite3.connect(tmp_path / "supplier.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert_told(lines(), "the database is locked")
+
+
+@on_sqlite
+def test_a_damaged_file_is_told_at_once(lines: Lines, environ: dict[str, str]) -> None:
+    file = Path(environ["SUPPLIER_API__DATABASE__URL"].removeprefix("sqlite:///"))
+    file.write_bytes(file.read_bytes()[:100] + b"x" * 4096)
+    assert_told(lines(), "the database cannot be used: the file is corrupt")
+    file.write_bytes(b"x" * 8192)
+    assert_told(lines(), "the database cannot be used: the file is corrupt")
+
+
+def assert_told(found: dict[str, dict[str, Any]], cause: str) -> None:
+    """Check that the line of the database is bad and names the cause."""
+    assert found["database"]["level"] == "bad"
+    assert found["database"]["text"].startswith(cause)
 
 
 @on_sqlite

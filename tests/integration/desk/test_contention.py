@@ -1,5 +1,7 @@
 """A database that is held by others, or lost: done once or not at all, never a wrong error."""
 
+import os
+import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -7,16 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, make_url
+from sqlalchemy import Connection, make_url, select
 
 from supplier_api.desk.errors import Unavailable
-from supplier_api.store import StoreBusy, StoreUnavailable, engine
+from supplier_api.store import StoreBroken, StoreBusy, StoreUnavailable, engine, tables
+from supplier_api.store.decisions import Decisions
 from tests.integration.desk.conftest import MakeRig
 from tests.integration.desk.rig import POLICY, Rig
-from tests.integration.desk.test_late import at_commit
+from tests.integration.desk.test_late import SERVICE, at_commit
 from tests.integration.desk.trouble import PATIENCE, Interrupted
 
 HURRIED = replace(POLICY, answer_budget=0.05)
@@ -256,3 +260,119 @@ def test_a_database_that_is_away_is_told_as_unavailable(
 
     with pytest.raises(Unavailable):
         ask(rig)
+
+
+# -- PostgreSQL: the connection is lost at the COMMIT, and there is no time left
+
+
+def _spent(rig: Rig, url: str, when: Callable[[str], Callable[[Connection], None]]) -> Any:
+    """Lose the next COMMIT at a moment at which the answer budget is used up."""
+
+    def lose(connection: Connection) -> None:
+        rig.machine.advance(10)
+        when(url)(connection)
+
+    return at_commit(rig, lose)
+
+
+def test_a_problem_whose_commit_was_lost_when_time_was_up_is_doubtful(
+    on_postgresql: Rig, emptied_postgresql: str
+) -> None:
+    rig = on_postgresql
+    with _spent(rig, emptied_postgresql, _after), pytest.raises(Unavailable):
+        rig.create(serviceId=SERVICE)
+
+    # The tenant was told that it failed, and raises it again: it is not "already open".
+    assert rig.create(id=2, serviceId=SERVICE).status == 201
+
+    assert rig.problem(1).doubtful
+    late = select(tables.decision.c.key).where(tables.decision.c.answered_late.is_not(None))
+    assert rig.store.read(lambda uow: uow.connection.execute(late).scalars().all()) == ["1"]
+    assert rig.problem(2).linked_to == rig.problem(1).reference
+
+
+def test_another_process_learns_of_the_doubt_with_the_next_thing_that_is_written(
+    on_postgresql: Rig, emptied_postgresql: str, make_rig: MakeRig
+) -> None:
+    rig, other = on_postgresql, make_rig(emptied_postgresql, process="other")
+    with _spent(rig, emptied_postgresql, _after), pytest.raises(Unavailable):
+        rig.create(serviceId=SERVICE)
+    rig.store.write(lambda uow: uow.problems.any())
+
+    assert other.create(id=2, serviceId=SERVICE).status == 201
+
+
+def test_nothing_is_doubted_of_a_commit_that_never_arrived(
+    on_postgresql: Rig, emptied_postgresql: str
+) -> None:
+    rig = on_postgresql
+    with _spent(rig, emptied_postgresql, _before), pytest.raises(Unavailable):
+        rig.create(serviceId=SERVICE)
+
+    assert rig.create(id=2, serviceId=SERVICE).status == 201
+    assert rig.store.read(lambda uow: uow.problems.count()) == 1
+    assert rig.problem(2).linked_to is None
+
+
+def test_who_repeats_the_request_gets_the_answer_and_ends_the_doubt(
+    on_postgresql: Rig, emptied_postgresql: str
+) -> None:
+    rig = on_postgresql
+    with _spent(rig, emptied_postgresql, _after), pytest.raises(Unavailable):
+        rig.create(serviceId=SERVICE)
+
+    assert rig.create(serviceId=SERVICE).status == 201
+
+    assert not rig.problem().doubtful
+    assert rig.create(id=2, serviceId=SERVICE).status == 422
+
+
+def test_an_answer_that_another_process_gave_meanwhile_is_not_doubted(
+    on_postgresql: Rig, emptied_postgresql: str, make_rig: MakeRig
+) -> None:
+    rig, other = on_postgresql, make_rig(emptied_postgresql, process="other")
+    with _spent(rig, emptied_postgresql, _after), pytest.raises(Unavailable):
+        rig.create(serviceId=SERVICE)
+    assert other.create(serviceId=SERVICE).status == 201
+
+    assert rig.create(id=2, serviceId=SERVICE).status == 422
+    assert not rig.problem().doubtful
+
+
+def test_a_session_that_the_server_still_believes_in_keeps_nothing_else_from_being_done(
+    on_postgresql: Rig,
+) -> None:
+    rig = on_postgresql
+    kept: list[int] = []
+
+    def vanish(connection: Connection) -> None:
+        """Take the network away: the client finds nobody there, the server does not know it."""
+        rig.machine.advance(10)
+        raw: Any = connection.connection.dbapi_connection
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            kept.append(os.dup(raw.fileno()))
+            os.dup2(ours.fileno(), raw.fileno())
+
+    with at_commit(rig, vanish), pytest.raises(Unavailable):
+        rig.create(serviceId=SERVICE)
+
+    assert rig.create(id=2).status == 201
+    os.close(kept[0])
+    assert rig.create(id=3, serviceId=SERVICE).status == 201
+    assert rig.problem(3).linked_to is None
+
+
+def test_an_answer_that_was_late_is_noted_when_the_database_is_back(
+    on_postgresql: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = on_postgresql
+
+    def fail(*_: object) -> None:
+        raise StoreBroken("unreachable: for a test")
+
+    with monkeypatch.context() as patch, at_commit(rig, lambda _: rig.machine.advance(10)):
+        patch.setattr(Decisions, "late", fail)
+        assert rig.create(serviceId=SERVICE).status == 201
+
+    assert rig.create(id=2, serviceId=SERVICE).status == 201

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.problems.model import Awaits, Base, ChangeKind, ServiceProblem, State, Waiting
-from supplier_api.store import Store, StoreUnavailable, UnitOfWork, engine, tables
+from supplier_api.store import Store, StoreUnavailable, UnitOfWork, pipelined, tables
 from supplier_api.store.types import Instant
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -167,7 +167,7 @@ def test_who_stands_still_in_a_transaction_gives_the_locks_back_and_does_it_once
     before.write(lambda uow: uow.problems.add(problem()))
     before.close()
     # Only now: to make all tables may take longer where much else runs.
-    monkeypatch.setattr(engine, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(pipelined, "IDLE_SECONDS", 0.3)
     runs = []
 
     def work(uow: UnitOfWork) -> None:
