@@ -48,9 +48,10 @@ def to_gateway(
     )
     own = Destinations(office.store, gateway.already_received) if settings.in_sandbox else None
 
+    sessions = build_sessions(settings)
     courier = GatewayCourier(
         address,
-        build_sessions(settings),
+        sessions,
         watchdog,
         office.machine,
         office.chance,
@@ -85,6 +86,7 @@ def to_gateway(
         on_left_out=left_out,
         on_not_found=not_found,
         concerns=concerns,
+        before_probe=sessions.renew,
     )
 
 

@@ -1,6 +1,7 @@
 """How calls to the gateway leave the house."""
 
 from supplier_api.delivery.sessions import Sessions
+from supplier_api.http_client.connections import Limits
 from supplier_api.settings import Settings
 
 
@@ -12,4 +13,5 @@ def build_sessions(settings: Settings) -> Sessions:
         ca_file=gateway.ca_file,
         proxy=gateway.proxy,
         no_proxy=gateway.no_proxy,
+        limits=Limits(gateway.connection_idle, gateway.connection_age),
     )

@@ -30,6 +30,7 @@ from supplier_api.cli.sample import TENANT, Journey, Tenant
 from supplier_api.cli.starting import expected_errors
 from supplier_api.cli.supervisor import PartFailed, Supervisor
 from supplier_api.clock import SystemMachineClock, to_wire
+from supplier_api.http_client.connections import new_session
 from supplier_api.settings import Settings, load_settings
 from supplier_api.wire.contract import CONTRACT
 
@@ -210,8 +211,7 @@ def _words(command: str) -> list[str]:
 
 
 def _answers(url: str) -> Callable[[], bool]:
-    session = requests.Session()
-    session.trust_env = False  # no proxy on the way to ourselves
+    session = new_session()
 
     def is_ready() -> bool:
         try:

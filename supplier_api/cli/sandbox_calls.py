@@ -20,10 +20,10 @@ from supplier_api.cli.gateway_client import (
     Document,
     GatewayClient,
     curl_line,
-    new_session,
 )
 from supplier_api.cli.sample import sample
 from supplier_api.cli.watching import FAILED, news, pending_resolution
+from supplier_api.http_client.connections import new_session
 from supplier_api.problems.codes import CancellationReason
 from supplier_api.settings import Settings, load_settings
 from supplier_api.settings.derived import base_url

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.http_client.dates import http_date
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.problems.limits import MESSAGE_MAX, STRING_MAX
 
@@ -117,10 +117,5 @@ def _seconds(retry_after: str | None, now: datetime) -> float | None:
     if retry_after.isascii() and retry_after.isdigit():
         # Longer than any wait of ours, and within what a number can be.
         return float(retry_after[:9])
-    try:
-        date = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    # "-0000" stands for UTC without saying so.
-    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (aware - now).total_seconds())
+    date = http_date(retry_after)
+    return None if date is None else max(0.0, (date - now).total_seconds())

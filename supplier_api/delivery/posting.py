@@ -10,20 +10,10 @@ import urllib3
 
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.watchdog import Call
+from supplier_api.http_client import tls
 from supplier_api.store.claims import Message
 
 BODY_LIMIT = 65_536  # bytes of an answer that are looked at
-# The codes of OpenSSL (X509_V_ERR_...) that are worth telling apart.
-_DISTRUST = {
-    9: "not valid yet",
-    10: "expired",
-    18: "not from a known authority",
-    19: "not from a known authority",
-    20: "not from a known authority",
-    21: "not from a known authority",
-    62: "for another name",
-    64: "for another name",
-}
 # What requests and urllib3 raise, and the system below them.
 NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
@@ -84,13 +74,8 @@ def told(error: BaseException, call: Call) -> str:
         error = cause
     name = type(error).__name__
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"{name}, {_distrust(error)}"
+        return f"{name}, {tls.distrust(error)}"
     return name
-
-
-def _distrust(error: ssl.SSLCertVerificationError) -> str:
-    """Say why a certificate is not trusted; the library's own text names hosts."""
-    return _DISTRUST.get(error.verify_code, f"code {error.verify_code} of OpenSSL")
 
 
 def _body(response: requests.Response) -> bytes:

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from supplier_api.backoffice.port import UnknownAdapter, load_adapter
@@ -14,6 +13,7 @@ from supplier_api.delivery.posting import NETWORK_ERRORS, Answered, Post, told
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.tokens import NoTokenError
 from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.http_client.dates import http_date
 from supplier_api.settings import Settings
 
 CLOCK_OFF = 60.0  # seconds that two clocks may differ before tokens are refused
@@ -122,13 +122,12 @@ class Road:
         yield Step("token", f"given to {us.client_id}, holds for {grant.expires_in:.0f} s")
 
     def _compare_clocks(self, answered: Answered) -> Step | None:
-        try:
-            theirs = parsedate_to_datetime(answered.headers["Date"])
-        except (KeyError, ValueError):
+        theirs = http_date(answered.headers.get("Date", ""))
+        if theirs is None:
             self.not_checked.append("the clocks: the token endpoint sends no date")
             return None
         # A date names a second (RFC 9110): in the middle of it they are closest on average.
-        seconds = (self._clock.now() - _aware(theirs) - HALF_A_SECOND).total_seconds()
+        seconds = (self._clock.now() - theirs - HALF_A_SECOND).total_seconds()
         if abs(seconds) <= CLOCK_OFF:
             return Step("clocks", f"{abs(seconds):.0f} s apart")
         way = "ahead of" if seconds > 0 else "behind"
@@ -183,10 +182,6 @@ class _Seen:
                 self.answered = outcome
 
         return ends
-
-
-def _aware(instant: datetime) -> datetime:
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _token_cause(status: int | None) -> str:

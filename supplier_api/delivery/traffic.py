@@ -141,8 +141,12 @@ class Traffic:
         if not standing.pauses:
             return True
         breaker = standing.breaker()
-        tried = breaker.id if breaker and self._is_probe(claim) else None
+        tried = breaker.id if breaker and self.tries(claim) else None
         return not standing.covers(claim.message, self._clock.now(), but=tried)
+
+    def tries(self, claim: Claim) -> bool:
+        """Tell whether the claim's message is the one that is tried while the breaker is open."""
+        return self._probing == (claim.lane_id, claim.claim_no)
 
     def judged(
         self,
@@ -160,7 +164,7 @@ class Traffic:
         on_purpose = isinstance(decision, Withheld) or reply.again_in is not None
         if isinstance(decision, Delivered) or on_purpose:
             return decision
-        if self._is_probe(claim):
+        if self.tries(claim):
             return NotCounted(claim.was_due or now, PROBE)
         if self._standing.unwell(now):
             return NotCounted(now, HELD)
@@ -168,7 +172,7 @@ class Traffic:
 
     def settled(self, claim: Claim, reply: Reply, decision: Decision) -> None:
         """Learn from what has become of a message, once that is stored."""
-        if self._is_probe(claim):
+        if self.tries(claim):
             self._conclude(claim, reply, decision)
         elif isinstance(decision, NotCounted):
             if self._standing.unwell(self._clock.now()) is None:
@@ -182,7 +186,7 @@ class Traffic:
     def given_back(self, claim: Claim) -> None:
         """Let another worker try a lane, if this one was to be tried and was not."""
         breaker = self._standing.breaker()
-        if not self._is_probe(claim) or breaker is None:
+        if not self.tries(claim) or breaker is None:
             return
         self._probing = None
         now = self._clock.now()
@@ -191,9 +195,6 @@ class Traffic:
         )
 
     # How it is done.
-
-    def _is_probe(self, claim: Claim) -> bool:
-        return self._probing == (claim.lane_id, claim.claim_no)
 
     def _after_failure(
         self, uow: UnitOfWork, message: Message, reply: Reply, decision: Decision, now: datetime

@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -13,6 +12,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from supplier_api.chance import Chance
 from supplier_api.clock import MachineClock
+from supplier_api.http_client.connections import new_session
 from supplier_api.sandbox.config import Supplier
 
 CONNECT_TIMEOUT = 5.0  # seconds
@@ -45,14 +45,6 @@ class HttpAnswer:
 class _Token:
     value: str
     ends: float  # on the monotonic scale
-
-
-def new_session() -> requests.Session:
-    """Return a session without proxy and .netrc of the environment, and without cookies."""
-    session = requests.Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-    return session
 
 
 class Courier:

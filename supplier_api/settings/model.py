@@ -82,6 +82,8 @@ class Gateway(Section):
     client_secret: Secret
     connect_timeout: Seconds
     deadline: Seconds
+    connection_idle: Seconds
+    connection_age: Seconds
     ca_file: Annotated[Path | None, ConfigFile()] = None
     proxy: Annotated[str | None, HoldsPassword()] = None
     no_proxy: tuple[str, ...]

@@ -145,6 +145,22 @@ def test_while_it_is_open_one_problem_is_tried_at_a_time_each_time_another(
     assert sorted(tried) == sorted(problems)
 
 
+def test_each_try_goes_by_a_new_connection(
+    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+) -> None:
+    renewed: list[int] = []
+    round_ = make_round(
+        threads=16, rules=RULES, before_probe=lambda: renewed.append(len(courier.sent))
+    )
+    break_down(outbox, courier, round_)
+    assert renewed == []
+    sent = len(courier.sent)
+    for wait in (30, 60):
+        clock.advance(wait)
+        round_.turn()
+    assert renewed == [sent, sent + 1]
+
+
 def test_a_try_that_fails_is_no_attempt(
     outbox: Outbox, courier: ToldCourier, round_: Round, clock: ManualMachineClock
 ) -> None:
