@@ -9,19 +9,26 @@ from supplier_api.desk.clockwork import Clockwork
 from supplier_api.desk.model import Office
 from supplier_api.journal.recorder import Bounds, Recorder
 from supplier_api.settings import Settings
+from supplier_api.settings.derived import goes_to_our_sandbox
 
 
 def build_follower(settings: Settings, office: Office) -> FollowingGateway:
-    """Return the sandbox gateway, whose time goes with ours; testers are the same there."""
-    gateway = settings.gateway.kci_url.removesuffix("/kcis")
+    """Return what has the sandbox gateway's time go with ours; testers are the same there."""
+    return FollowingGateway(_clock_door(settings), build_sessions(settings), office.machine)
+
+
+def _clock_door(settings: Settings) -> ClockDoor | None:
+    """Return the clock of a gateway that is ours; nobody else's is moved, nor shown our secret."""
+    if not goes_to_our_sandbox(settings):
+        return None
+    gateway = settings.sandbox.url.rstrip("/")
     client = settings.access.clients.get("admin")
-    door = ClockDoor(
+    return ClockDoor(
         clock_url=f"{gateway}/admin/clock",
         token_url=f"{gateway}/auth/admin/access-token",
         client_id="admin",
         client_secret=client.secret.get_secret_value() if client else "",
     )
-    return FollowingGateway(door, build_sessions(settings), office.machine)
 
 
 def build_recorder(settings: Settings, office: Office) -> Recorder:

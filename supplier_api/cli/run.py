@@ -31,7 +31,9 @@ from supplier_api.cli.starting import expected_errors
 from supplier_api.cli.supervisor import PartFailed, Supervisor
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.http_client.connections import new_session
+from supplier_api.journal.masking import without_secrets
 from supplier_api.settings import Settings, load_settings
+from supplier_api.settings.derived import goes_to_our_sandbox
 from supplier_api.wire.contract import CONTRACT
 
 START_SECONDS = 30.0
@@ -130,6 +132,12 @@ class _Run:
     def _show_sample(self) -> Journey | None:
         """Raise the sample and print its way."""
         if self._stopping.is_set():
+            return None
+        if not goes_to_our_sandbox(self._settings):
+            elsewhere = without_secrets(self._settings.gateway.kci_url)
+            _say(
+                "sample", f"none: its updates would go to {elsewhere}, not to this sandbox gateway"
+            )
             return None
         try:
             return self._follow_sample()

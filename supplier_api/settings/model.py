@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 
 @dataclass(frozen=True)
@@ -210,12 +210,21 @@ class TenantParty(Party):
 
 
 class SupplierParty(Party):
-    """A supplier; what is absent is our own server's."""
+    """A supplier; what is absent is our own server's, and our server's secret goes to it alone."""
 
     url: Url | None = None
     token_url: Url | None = None
     gateway_client_id: Text | None = None
     gateway_client_secret: Annotated[SecretStr | None, Field(min_length=1)] = None
+
+    @model_validator(mode="after")
+    def _has_a_secret_of_its_own(self) -> Self:
+        if (self.url or self.token_url) and self.gateway_client_secret is None:
+            raise ValueError(
+                "gateway_client_secret must be set where url or token_url is:"
+                " our own supplier's secret is sent to nobody else"
+            )
+        return self
 
 
 class Sandbox(Section):
@@ -223,6 +232,7 @@ class Sandbox(Section):
 
     host: Text
     port: Port
+    url: Url
     supplier_url: Url
     database: FileUrl
     allow_default_secrets: bool
