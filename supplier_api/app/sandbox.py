@@ -2,8 +2,8 @@
 
 from supplier_api import admin_api
 from supplier_api.access import Gate
-from supplier_api.app.sessions import build_sessions
-from supplier_api.delivery.destinations import try_token
+from supplier_api.app.sessions import answer_terms, build_sessions
+from supplier_api.delivery.destinations import address_of, try_token
 from supplier_api.delivery.follower import ClockDoor, FollowingGateway
 from supplier_api.desk.clockwork import Clockwork
 from supplier_api.desk.model import Office
@@ -48,5 +48,7 @@ def admin_parts(settings: Settings, office: Office, gate: Gate) -> admin_api.Adm
         clockwork=Clockwork(office, follower),
         follower=follower,
         recorder=build_recorder(settings, office),
-        try_token=lambda address: try_token(address, sessions, office.machine),
+        try_token=lambda destination: try_token(
+            address_of(destination, answer_terms(settings)), sessions, office.machine
+        ),
     )

@@ -10,7 +10,8 @@ from supplier_api.clock import MachineClock
 from supplier_api.delivery.destinations import try_token
 from supplier_api.delivery.posting import NETWORK_ERRORS
 from supplier_api.delivery.sessions import Sessions
-from supplier_api.delivery.tokens import NoTokenError, Tokens
+from supplier_api.delivery.tokens import Tokens
+from supplier_api.http_client.grants import BY_FORM, NoTokenError, TokenTerms
 from supplier_api.observability import get_logger
 
 SECONDS = 2.0  # for each read of its answer
@@ -27,6 +28,7 @@ class ClockDoor:
     token_url: str
     client_id: str
     client_secret: str = field(repr=False)
+    token_terms: TokenTerms = BY_FORM
 
 
 class FollowingGateway:

@@ -88,6 +88,12 @@ class Gateway(Section):
     proxy: Annotated[str | None, HoldsPassword()] = None
     no_proxy: tuple[str, ...]
     already_received: re.Pattern[str]
+    accept: tuple[Literal["204", "empty", "json", "text", "any"], ...]
+    token_auth: Literal["form", "basic"]
+    scope: Text | None = None
+    audience: Text | None = None
+    resource: Text | None = None
+    token_fields: tuple[Annotated[str, Field(pattern="^[^=]+=")], ...] = ()
 
 
 class Client(Section):

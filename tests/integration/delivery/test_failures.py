@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from supplier_api.chance import SystemChance
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.delivery import settler
+from supplier_api.delivery.answers import Terms
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.delivery.sessions import Sessions
@@ -108,7 +109,7 @@ def courier_on(way: Way, watchdog: Watchdog) -> GatewayCourier:
         token_url=f"{way.tokens}/auth/supplier/access-token",
         client_id="supplier",
         client_secret="secret",
-        already_received=ALREADY,
+        answers=Terms(ALREADY),
     )
     return GatewayCourier(address, way.sessions, watchdog, SystemMachineClock(), SystemChance())
 
