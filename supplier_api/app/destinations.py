@@ -144,4 +144,5 @@ def _breaker_rules(settings: Settings) -> BreakerRules:
         probe_after=breaker.probe_after,
         probe_after_max=breaker.probe_after_max,
         spread=settings.delivery.spread,
+        tenants_apart=settings.in_sandbox,
     )
