@@ -186,6 +186,15 @@ def test_a_refused_token_is_renewed_once(
     assert len(set(ids)) == 2
 
 
+@pytest.mark.parametrize("body", [b"<!doctype html><p>Sorry", b'{"error": "down"}'])
+def test_a_202_with_a_page_or_an_error_in_it_is_no_answer(
+    tenant: Party, sender: Sender, supplier_stub: SupplierStub, body: bytes
+) -> None:
+    supplier_stub.answers.append(lambda _: Response(body, 202, content_type="text/html"))
+
+    assert raise_and_send(tenant, sender)["status"] == "FAILED_TO_SEND"
+
+
 def test_a_403_to_an_old_token_is_tried_once_more_with_a_new_one(
     tenant: Party, sender: Sender, supplier_stub: SupplierStub, clock: ManualMachineClock
 ) -> None:
