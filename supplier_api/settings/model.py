@@ -88,7 +88,9 @@ class Gateway(Section):
     proxy: Annotated[str | None, HoldsPassword()] = None
     no_proxy: tuple[str, ...]
     already_received: re.Pattern[str]
-    accept: tuple[Literal["204", "empty", "json", "text", "any"], ...]
+    accept: Annotated[
+        tuple[Literal["204", "empty", "json", "text", "any"], ...], Field(min_length=1)
+    ]
     token_auth: Literal["form", "basic"]
     scope: Text | None = None
     audience: Text | None = None
