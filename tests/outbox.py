@@ -23,6 +23,8 @@ class Outbox:
         self.store = store
         self._clock = clock
         self._problems = 0
+        # Whose the next problems are.
+        self.tenant = "TENANT1"
 
     def problem(self, *messages: int, destination: str = DESTINATION) -> int:
         """Store a problem with a lane and messages of these numbers; return its row id."""
@@ -45,7 +47,7 @@ class Outbox:
         self._problems += 1
         serial = self._problems
         problem = ServiceProblem(
-            tenant="TENANT1",
+            tenant=self.tenant,
             gateway_id=serial,
             reference=f"SP_{serial:010}",
             service_id=f"SI{serial:013}",

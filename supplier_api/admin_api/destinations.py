@@ -8,8 +8,7 @@ from flask_smorest import Blueprint
 from supplier_api.admin_api.asking import asked_flag, read_document, read_tenant
 from supplier_api.admin_api.description import TENANT_IN_PATH, admin_blueprint, describe, query
 from supplier_api.admin_api.parts import AdminParts
-from supplier_api.delivery.destinations import address_of
-from supplier_api.delivery.tokens import NoTokenError
+from supplier_api.http_client.grants import NoTokenError
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.settings.shown import MASK
 from supplier_api.web import empty, json_response
@@ -94,7 +93,7 @@ def routes(parts: AdminParts) -> Blueprint:
         name, force = read_tenant(tenant), asked_flag("force")
         destination = read_document(parts, DESTINATION)
         try:
-            parts.try_token(address_of(destination, parts.settings.gateway.already_received))
+            parts.try_token(destination)
             told = "granted"
         except NoTokenError as error:
             told = str(error)

@@ -1,12 +1,11 @@
 """What the testers' door works with; bound in one place, when the application is made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flask import Response
 
 from supplier_api.access import Gate
-from supplier_api.delivery.gateway import GatewayAddress
 from supplier_api.desk.clockwork import Clockwork, Follower
 from supplier_api.desk.model import Office
 from supplier_api.journal.recorder import Recorder
@@ -26,8 +25,8 @@ class AdminParts:
     clockwork: Clockwork
     follower: Follower
     recorder: Recorder
-    # Raises delivery.tokens.NoTokenError.
-    try_token: Callable[[GatewayAddress], object]
+    # Asks the token endpoint of a destination; raises http_client.grants.NoTokenError.
+    try_token: Callable[[Mapping[str, str]], object]
 
     def refuse(self, status: int, code: ErrorCode, *messages: str) -> Response:
         """Return an error answer in the published envelope."""

@@ -1,12 +1,11 @@
 """Where messages go: the gateway and the back office, each with its courier and its rules."""
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 
 from supplier_api.admin_api.outgoing import Outgoing
 from supplier_api.app.sandbox import build_recorder
-from supplier_api.app.sessions import build_sessions
+from supplier_api.app.sessions import answer_terms, build_sessions
 from supplier_api.backoffice.port import load_adapter
 from supplier_api.delivery.backoffice import BackOfficeCourier
 from supplier_api.delivery.breaker import Rules as BreakerRules
@@ -16,6 +15,7 @@ from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
 from supplier_api.delivery.model import Destination
 from supplier_api.delivery.reply import Reply
 from supplier_api.delivery.retry import Policy as RetryPolicy
+from supplier_api.delivery.token_client import token_terms
 from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office
 from supplier_api.desk.presence import Pulse
@@ -44,13 +44,15 @@ def to_gateway(
         token_url=gateway.token_url,
         client_id=gateway.client_id,
         client_secret=gateway.client_secret.get_secret_value(),
-        already_received=re.compile(gateway.already_received),
+        answers=answer_terms(settings),
+        token_terms=token_terms(gateway),
     )
-    own = Destinations(office.store, gateway.already_received) if settings.in_sandbox else None
+    own = Destinations(office.store, answer_terms(settings)) if settings.in_sandbox else None
 
+    sessions = build_sessions(settings)
     courier = GatewayCourier(
         address,
-        build_sessions(settings),
+        sessions,
         watchdog,
         office.machine,
         office.chance,
@@ -85,6 +87,7 @@ def to_gateway(
         on_left_out=left_out,
         on_not_found=not_found,
         concerns=concerns,
+        before_probe=sessions.renew,
     )
 
 
@@ -141,4 +144,5 @@ def _breaker_rules(settings: Settings) -> BreakerRules:
         probe_after=breaker.probe_after,
         probe_after_max=breaker.probe_after_max,
         spread=settings.delivery.spread,
+        tenants_apart=settings.in_sandbox,
     )

@@ -2,26 +2,33 @@
 
 from supplier_api import admin_api
 from supplier_api.access import Gate
-from supplier_api.app.sessions import build_sessions
-from supplier_api.delivery.destinations import try_token
+from supplier_api.app.sessions import answer_terms, build_sessions
+from supplier_api.delivery.destinations import address_of, try_token
 from supplier_api.delivery.follower import ClockDoor, FollowingGateway
 from supplier_api.desk.clockwork import Clockwork
 from supplier_api.desk.model import Office
 from supplier_api.journal.recorder import Bounds, Recorder
 from supplier_api.settings import Settings
+from supplier_api.settings.derived import goes_to_our_sandbox
 
 
 def build_follower(settings: Settings, office: Office) -> FollowingGateway:
-    """Return the sandbox gateway, whose time goes with ours; testers are the same there."""
-    gateway = settings.gateway.kci_url.removesuffix("/kcis")
+    """Return what has the sandbox gateway's time go with ours; testers are the same there."""
+    return FollowingGateway(_clock_door(settings), build_sessions(settings), office.machine)
+
+
+def _clock_door(settings: Settings) -> ClockDoor | None:
+    """Return the clock of a gateway that is ours; nobody else's is moved, nor shown our secret."""
+    if not goes_to_our_sandbox(settings):
+        return None
+    gateway = settings.sandbox.url.rstrip("/")
     client = settings.access.clients.get("admin")
-    door = ClockDoor(
+    return ClockDoor(
         clock_url=f"{gateway}/admin/clock",
         token_url=f"{gateway}/auth/admin/access-token",
         client_id="admin",
         client_secret=client.secret.get_secret_value() if client else "",
     )
-    return FollowingGateway(door, build_sessions(settings), office.machine)
 
 
 def build_recorder(settings: Settings, office: Office) -> Recorder:
@@ -41,5 +48,7 @@ def admin_parts(settings: Settings, office: Office, gate: Gate) -> admin_api.Adm
         clockwork=Clockwork(office, follower),
         follower=follower,
         recorder=build_recorder(settings, office),
-        try_token=lambda address: try_token(address, sessions, office.machine),
+        try_token=lambda destination: try_token(
+            address_of(destination, answer_terms(settings)), sessions, office.machine
+        ),
     )

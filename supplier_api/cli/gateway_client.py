@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from supplier_api.cli import Refused
+from supplier_api.http_client.connections import new_session
 
 TIMEOUT = 10.0  # seconds
 TOKEN_PATH = "/auth/tenant/access-token"  # noqa: S105 - a path
@@ -78,13 +79,6 @@ class GatewayClient:
             raise Refused(message) from None
         except requests.RequestException as error:
             raise Refused(f"no answer from {self._account.url}: {type(error).__name__}") from None
-
-
-def new_session() -> requests.Session:
-    """Return a session that takes no proxy and no .netrc from the environment."""
-    session = requests.Session()
-    session.trust_env = False
-    return session
 
 
 def curl_line(account: Account, call: Call) -> str:

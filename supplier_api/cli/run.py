@@ -30,7 +30,10 @@ from supplier_api.cli.sample import TENANT, Journey, Tenant
 from supplier_api.cli.starting import expected_errors
 from supplier_api.cli.supervisor import PartFailed, Supervisor
 from supplier_api.clock import SystemMachineClock, to_wire
+from supplier_api.http_client.connections import new_session
+from supplier_api.journal.masking import without_secrets
 from supplier_api.settings import Settings, load_settings
+from supplier_api.settings.derived import goes_to_our_sandbox
 from supplier_api.wire.contract import CONTRACT
 
 START_SECONDS = 30.0
@@ -130,6 +133,12 @@ class _Run:
         """Raise the sample and print its way."""
         if self._stopping.is_set():
             return None
+        if not goes_to_our_sandbox(self._settings):
+            elsewhere = without_secrets(self._settings.gateway.kci_url)
+            _say(
+                "sample", f"none: its updates would go to {elsewhere}, not to this sandbox gateway"
+            )
+            return None
         try:
             return self._follow_sample()
         except requests.RequestException as error:
@@ -210,8 +219,7 @@ def _words(command: str) -> list[str]:
 
 
 def _answers(url: str) -> Callable[[], bool]:
-    session = requests.Session()
-    session.trust_env = False  # no proxy on the way to ourselves
+    session = new_session()
 
     def is_ready() -> bool:
         try:

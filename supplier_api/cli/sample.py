@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import requests
-
 from supplier_api.chance import Chance
 from supplier_api.clock import from_wire
+from supplier_api.http_client.connections import new_session
 
 TENANT = "TENANT1"
 SUPPLIER = "DUMMY_SUPPLIER"
@@ -48,8 +47,7 @@ class Tenant:
         """Get a token at the gateway's URL. Raises requests.RequestException if it gives none."""
         self._gateway = gateway
         self._chance = chance
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxy and no .netrc on the way to ourselves
+        self._session = new_session()
         self._conversation = str(chance.uuid(TENANT))
         answer = self._session.post(
             f"{gateway}/auth/tenant/access-token",

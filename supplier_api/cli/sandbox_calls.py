@@ -20,13 +20,12 @@ from supplier_api.cli.gateway_client import (
     Document,
     GatewayClient,
     curl_line,
-    new_session,
 )
 from supplier_api.cli.sample import sample
 from supplier_api.cli.watching import FAILED, news, pending_resolution
+from supplier_api.http_client.connections import new_session
 from supplier_api.problems.codes import CancellationReason
 from supplier_api.settings import Settings, load_settings
-from supplier_api.settings.derived import base_url
 
 SPECIFICATION = {"id": "ftthl2r"}
 SERVICE_TESTS = 10**13
@@ -251,7 +250,7 @@ def _where(
 
 def _gateway_url(settings: Settings) -> str:
     if settings.sandbox.port:
-        return base_url(settings.sandbox.host, settings.sandbox.port)
+        return settings.sandbox.url
     try:
         written = local.endpoints_file(settings).read_text(encoding="utf-8")
     except OSError:

@@ -6,6 +6,7 @@ import click
 import requests
 
 from supplier_api.cli import Refused, local
+from supplier_api.http_client.connections import new_session
 from supplier_api.settings import Client, Settings, load_settings
 from supplier_api.settings.derived import base_url
 
@@ -46,8 +47,7 @@ def _address(settings: Settings) -> str:
 
 
 def _ask(endpoint: str, name: str, client: Client, scopes: tuple[str, ...]) -> str:
-    with requests.Session() as session:
-        session.trust_env = False  # no proxy, and no .netrc that replaces our credentials
+    with new_session() as session:
         try:
             answer = session.post(
                 endpoint,

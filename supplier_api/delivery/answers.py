@@ -3,13 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
 
+from supplier_api.delivery.posting import BODY_LIMIT, Answered
 from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.http_client.bodies import Body, kind_of, page_title
+from supplier_api.http_client.dates import http_date
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.problems.limits import MESSAGE_MAX, STRING_MAX
 
@@ -19,41 +21,94 @@ MESSAGES_KEPT = 20
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the gateway answered; code, messages and uuid are those of the published envelope."""
+    """What the gateway answered; code, messages and uuid are those of the published envelope.
+
+    `page` is the title of a page of HTML.
+    """
 
     status: int
     retry_after: float | None = None
     code: str | None = None
     messages: tuple[str, ...] = ()
     uuid: str | None = None
+    body: Body = Body.EMPTY
+    page: str | None = None
+
+    @property
+    def successful(self) -> bool:
+        """Whether it is a 2xx, whatever comes with it."""
+        return 200 <= self.status < 300
 
 
-def read_answer(status: int, retry_after: str | None, body: bytes, now: datetime) -> Answer:
-    """Read what came over the wire; `retry_after` is the header, as seconds or as a date."""
-    code, messages, uuid = _envelope(body)
-    return Answer(status, _seconds(retry_after, now), code, messages, uuid)
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a gateway words that it has taken a KCI, and that it has it already.
 
-
-def reply_for(answer: Answer, already_received: re.Pattern[str]) -> Reply:
-    """Say what the gateway's answer means for a KCI.
-
-    Refused for good: 400, 413, 422. NOT_FOUND in any of them, or a 404 in the published envelope,
-    may change. Everything else but 2xx is the gateway's own trouble.
+    `accept` are "204", "empty", "json" and "text" (a 2xx with such a body), or "any" (any 2xx).
     """
-    return Reply(
-        _meaning(answer),
-        _detail(answer),
-        answer.status,
-        repeat=_is_repeat(answer, already_received),
-        unknown=answer.status >= 500,
-        retry_after=answer.retry_after,
-        refusal=_refusal(answer),
+
+    already_received: re.Pattern[str]
+    accept: frozenset[str] = frozenset({"204", "empty", "json"})
+
+
+def read_answer(answered: Answered, now: datetime) -> Answer:
+    """Read what came over the wire; Retry-After may be seconds or a date."""
+    content, code, messages, uuid = answered.body, *_envelope(answered.body)
+    body = kind_of(
+        answered.headers.get("Content-Type", ""),
+        content,
+        complete=answered.complete,
+        whole=len(content) < BODY_LIMIT,
+    )
+    return Answer(
+        answered.status,
+        _seconds(answered.headers.get("Retry-After"), now),
+        code,
+        messages,
+        uuid,
+        body,
+        page_title(content) if body is Body.PAGE else None,
     )
 
 
-def _meaning(answer: Answer) -> Meaning:
-    if 200 <= answer.status < 300:
-        return Meaning.TAKEN
+def reply_for(answer: Answer, terms: Terms) -> Reply:
+    """Say what the gateway's answer means for a KCI.
+
+    Refused for good: 400, 413, 422. NOT_FOUND in any of them, or a 404 in the published envelope,
+    may change. Everything else is the gateway's own trouble, but for a 2xx that the terms accept:
+    what stands between us and the gateway says 200 too, with a page of its own.
+    """
+    meaning = _meaning(answer, terms.accept)
+    doubtful = answer.successful and meaning is not Meaning.TAKEN
+    return Reply(
+        meaning,
+        f"{answer.status} with {_named(answer)}: not accepted" if doubtful else _detail(answer),
+        answer.status,
+        repeat=_is_repeat(answer, terms.already_received),
+        unknown=answer.status >= 500 or doubtful,
+        retry_after=answer.retry_after,
+        refusal=_refusal(answer),
+        page=answer.page,
+    )
+
+
+_ACCEPTED = {Body.EMPTY: "empty", Body.JSON: "json", Body.TEXT: "text"}
+
+
+def _is_accepted(answer: Answer, accept: frozenset[str]) -> bool:
+    if "any" in accept or (answer.status == 204 and "204" in accept):
+        return True
+    return _ACCEPTED.get(answer.body) in accept
+
+
+def _named(answer: Answer) -> str:
+    known = answer.body is Body.ERROR and answer.code in set(ErrorCode)
+    return f"the error {answer.code}" if known else str(answer.body)
+
+
+def _meaning(answer: Answer, accept: frozenset[str]) -> Meaning:
+    if answer.successful:
+        return Meaning.TAKEN if _is_accepted(answer, accept) else Meaning.TROUBLE
     if answer.status == 404 and answer.code is not None:
         return Meaning.NOT_FOUND
     if answer.status in REFUSALS:
@@ -117,10 +172,5 @@ def _seconds(retry_after: str | None, now: datetime) -> float | None:
     if retry_after.isascii() and retry_after.isdigit():
         # Longer than any wait of ours, and within what a number can be.
         return float(retry_after[:9])
-    try:
-        date = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    # "-0000" stands for UTC without saying so.
-    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (aware - now).total_seconds())
+    date = http_date(retry_after)
+    return None if date is None else max(0.0, (date - now).total_seconds())

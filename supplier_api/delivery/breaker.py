@@ -22,7 +22,8 @@ class Rules:
     `calls` calls and with at least `lanes` failing lanes; or when so many different lanes in a row
     were refused for good. `warn_at` are the rates of which a warning is given. The first try is
     after `probe_after` seconds; each that fails doubles the wait, up to `probe_after_max`. `spread`
-    is over how many seconds a backlog leaves afterwards.
+    is over how many seconds a backlog leaves afterwards. With `tenants_apart` many refusals for
+    good hold up only the tenant that they are of, whose tests they may be, and nobody else.
     """
 
     window: float = 120.0
@@ -33,6 +34,7 @@ class Rules:
     probe_after: float = 30.0
     probe_after_max: float = 600.0
     spread: float = 60.0
+    tenants_apart: bool = False
 
     def probe_wait(self, failed: int) -> float:
         """Return the seconds before the next try, after so many that failed."""

@@ -79,6 +79,8 @@ class Carrier:
             except StoreUnavailable as error:
                 log.error("message.not-sent", lane=hold.claim.lane_id, error=str(error))
                 return None
+            if self._traffic.tries(hold.claim):
+                self._to.before_probe()
             began = self._clock.monotonic()
             reply = self._call(message)
             return Sent(hold, reply, round((self._clock.monotonic() - began) * 1000))

@@ -8,15 +8,19 @@ from pathlib import Path
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from supplier_api.http_client import tls
+
 # Of OpenSSL (openssl/x509_vfy.h).
-NOT_YET_VALID, EXPIRED, SELF_SIGNED, SELF_SIGNED_CHAIN = 9, 10, 18, 19
-NO_ISSUER, NO_ISSUER_AT_ALL, OTHER_NAME, OTHER_ADDRESS = 20, 21, 62, 64
-UNKNOWN_AUTHORITY = {SELF_SIGNED, SELF_SIGNED_CHAIN, NO_ISSUER, NO_ISSUER_AT_ALL}
+NOT_YET_VALID, EXPIRED, OTHER_NAME, OTHER_ADDRESS = 9, 10, 62, 64
+UNKNOWN_AUTHORITY = (18, 19)  # self-signed, itself or at the end of its chain
+UNKNOWN_ISSUER = (20, 21)
 
 
 def context(ca_file: Path | None) -> ssl.SSLContext:
     """Return what trusts as our sessions do: the authorities of the file, or the usual ones."""
-    return ssl.create_default_context(cafile=str(ca_file or DEFAULT_CA_BUNDLE_PATH))
+    made = tls.context()
+    made.load_verify_locations(cafile=str(ca_file or DEFAULT_CA_BUNDLE_PATH))
+    return made
 
 
 def unchecked() -> ssl.SSLContext:
@@ -35,22 +39,35 @@ def describe(der: bytes, now: datetime) -> str:
     return f"for {', '.join(_names(certificate)) or 'no name'}; {holds}"
 
 
-def cause(error: ssl.SSLError, ca_file: Path | None) -> str:
-    """Return the likely cause of a failed handshake."""
+def cause(error: ssl.SSLError, ca_file: Path | None, der: bytes = b"") -> str:
+    """Return the likely cause of a failed handshake; `der` is the certificate, if it was seen."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = (error.reason or type(error).__name__).replace("_", " ").lower()
         return f"no TLS ({reason}): is the port one of TLS, and of version 1.2 or later?"
-    code = error.verify_code
-    if code == EXPIRED:
-        return "the certificate has expired: the gateway's operator must renew it"
-    if code == NOT_YET_VALID:
-        return "the certificate is not valid yet: look at this machine's clock"
-    if code in (OTHER_NAME, OTHER_ADDRESS):
-        return "the certificate is for another name: look at the host in the URL"
-    if code in UNKNOWN_AUTHORITY:
-        trusted = f"{ca_file} does not hold it" if ca_file else "set gateway.ca_file"
-        return f"its authority is not one that we trust ({trusted}), or a proxy opens TLS up"
-    return error.verify_message
+    if error.verify_code in (OTHER_NAME, OTHER_ADDRESS):
+        return _misnamed(der)
+    trusted = f"{ca_file} does not hold it" if ca_file else "set gateway.ca_file"
+    unknown = f"its authority is not one that we trust ({trusted})"
+    causes = {
+        EXPIRED: "the certificate has expired: the gateway's operator must renew it",
+        NOT_YET_VALID: "the certificate is not valid yet: look at this machine's clock",
+        **dict.fromkeys(UNKNOWN_AUTHORITY, f"{unknown}, or a proxy opens TLS up"),
+        **dict.fromkeys(
+            UNKNOWN_ISSUER,
+            f"{unknown}, the server does not send those between, or a proxy opens TLS up",
+        ),
+    }
+    untrusted = f"the certificate is not trusted: {tls.distrust(error)} ({error.verify_message})"
+    return causes.get(error.verify_code, untrusted)
+
+
+def _misnamed(der: bytes) -> str:
+    if der and not _names(x509.load_der_x509_certificate(der)):
+        return (
+            "the certificate names its host only in the common name, which nobody looks at any"
+            " more: its operator must have it issued again with a subjectAltName"
+        )
+    return "the certificate is for another name: look at the host in the URL"
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

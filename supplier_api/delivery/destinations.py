@@ -1,38 +1,39 @@
 """The gateways that testers name for their tenants."""
 
-import re
 from collections.abc import Mapping
 
 from supplier_api.clock import MachineClock
-from supplier_api.delivery.gateway import TOKEN_SECONDS, GatewayAddress, TokenClient, fetch_grant
+from supplier_api.delivery.answers import Terms
+from supplier_api.delivery.gateway import GatewayAddress
 from supplier_api.delivery.sessions import Sessions
-from supplier_api.delivery.tokens import Grant
+from supplier_api.delivery.token_client import TOKEN_SECONDS, TokenClient, fetch_grant
 from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.http_client.grants import Grant
 from supplier_api.store import Store
 
 
 class Destinations:
     """Where each tenant's KCIs go, read from the database at every call."""
 
-    def __init__(self, store: Store, already_received: re.Pattern[str]) -> None:
-        """Look into `store`; `already_received` is how a gateway words that it has a KCI."""
+    def __init__(self, store: Store, answers: Terms) -> None:
+        """Look into `store`; `answers` are what all gateways' answers are read by."""
         self._store = store
-        self._already_received = already_received
+        self._answers = answers
 
     def of(self, tenant: str) -> GatewayAddress | None:
         """Return the tenant's own gateway, None if it has none; raises StoreUnavailable."""
         found = self._store.read(lambda uow: uow.tenant_settings.destination(tenant))
-        return address_of(found, self._already_received) if found else None
+        return address_of(found, self._answers) if found else None
 
 
-def address_of(destination: Mapping[str, str], already_received: re.Pattern[str]) -> GatewayAddress:
+def address_of(destination: Mapping[str, str], answers: Terms) -> GatewayAddress:
     """Return what is kept of a destination as an address."""
     return GatewayAddress(
         kci_url=destination["kciUrl"],
         token_url=destination["tokenUrl"],
         client_id=destination["clientId"],
         client_secret=destination["clientSecret"],
-        already_received=already_received,
+        answers=answers,
     )
 
 

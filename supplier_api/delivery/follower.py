@@ -10,7 +10,8 @@ from supplier_api.clock import MachineClock
 from supplier_api.delivery.destinations import try_token
 from supplier_api.delivery.posting import NETWORK_ERRORS
 from supplier_api.delivery.sessions import Sessions
-from supplier_api.delivery.tokens import NoTokenError, Tokens
+from supplier_api.delivery.tokens import Tokens
+from supplier_api.http_client.grants import BY_FORM, NoTokenError, TokenTerms
 from supplier_api.observability import get_logger
 
 SECONDS = 2.0  # for each read of its answer
@@ -27,17 +28,19 @@ class ClockDoor:
     token_url: str
     client_id: str
     client_secret: str = field(repr=False)
+    token_terms: TokenTerms = BY_FORM
 
 
 class FollowingGateway:
     """The gateway's door for testers. Whatever it answers, our own clock is not held up."""
 
-    def __init__(self, door: ClockDoor, sessions: Sessions, machine: MachineClock) -> None:
-        """Call at `door`."""
+    def __init__(self, door: ClockDoor | None, sessions: Sessions, machine: MachineClock) -> None:
+        """Call at `door`; with None the gateway is not ours, and nothing is called."""
         self._door = door
         self._sessions = sessions
         self._machine = machine
-        self._tokens = Tokens(lambda _: try_token(door, sessions, machine), machine)
+        if door is not None:
+            self._tokens = Tokens(lambda _: try_token(door, sessions, machine), machine)
         self._silent_until = machine.monotonic()
 
     def put(self, tenant: str, at: datetime, *, stands: bool) -> None:
@@ -49,14 +52,15 @@ class FollowingGateway:
         self._tell(tenant, {"forget": True})
 
     def _tell(self, tenant: str, document: dict[str, object]) -> None:
-        if self._machine.monotonic() < self._silent_until:
+        door = self._door
+        if door is None or self._machine.monotonic() < self._silent_until:
             return
         whose = {"tenant": tenant} if tenant else {}
         body = orjson.dumps({**whose, **document})
         try:
-            status = self._post(body, None)
+            status = self._post(door, body, None)
             if status == requests.codes.unauthorized:
-                status = self._post(body, self._tokens.current(SECONDS))
+                status = self._post(door, body, self._tokens.current(SECONDS))
             told = str(status)
         except NoTokenError as error:
             status, told = None, str(error)
@@ -64,13 +68,13 @@ class FollowingGateway:
             status, told = None, type(error).__name__
         if status != requests.codes.no_content:
             self._silent_until = self._machine.monotonic() + PAUSE
-            log.info("clock.not-followed", by=self._door.clock_url, cause=told)
+            log.info("clock.not-followed", by=door.clock_url, cause=told)
 
-    def _post(self, body: bytes, token: str | None) -> int:
+    def _post(self, door: ClockDoor, body: bytes, token: str | None) -> int:
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         with self._sessions.post(
-            self._door.clock_url, data=body, headers=headers, read_timeout=SECONDS
+            door.clock_url, data=body, headers=headers, read_timeout=SECONDS
         ) as response:
             return response.status_code

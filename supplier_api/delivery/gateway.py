@@ -1,36 +1,32 @@
 """The gateway courier: KCIs over HTTP (Supplier Updates API 1.8, POST /kcis)."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
-from urllib.parse import urlencode
-
-import orjson
+from typing import Any
 
 from supplier_api.chance import Chance
 from supplier_api.clock import MachineClock
-from supplier_api.delivery.answers import Answer, read_answer, reply_for
-from supplier_api.delivery.posting import NETWORK_ERRORS, Answered, Observer, Post, send, told
+from supplier_api.delivery.answers import Answer, Terms, read_answer, reply_for
+from supplier_api.delivery.posting import NETWORK_ERRORS, Observer, Post, send, told
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.delivery.sessions import Sessions
-from supplier_api.delivery.tokens import Grant, NoTokenError, Tokens
+from supplier_api.delivery.token_client import fetch_grant
+from supplier_api.delivery.tokens import Tokens
 from supplier_api.delivery.watchdog import Call, Watchdog
+from supplier_api.http_client.grants import BY_FORM, Grant, NoTokenError, TokenTerms
 from supplier_api.store.claims import Message
-
-TOKEN_SECONDS = 10.0  # for the whole call to the token endpoint
-TOKEN_LIFETIME = 3600.0  # seconds, where the token endpoint does not say
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayAddress:
-    """Where the gateway is, who we are to it, and how it words that it has a KCI already."""
+    """Where the gateway is, who we are to it, how it is asked for a token, and how it answers."""
 
     kci_url: str
     token_url: str
     client_id: str
     client_secret: str = field(repr=False)
-    already_received: re.Pattern[str]
+    answers: Terms
+    token_terms: TokenTerms = BY_FORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +41,6 @@ class Copy:
     why: Mapping[str, Any]
     number: int = 1
     token: Callable[[str], str | None] = str
-
-
-class TokenClient(Protocol):
-    """Who we are to a token endpoint."""
-
-    @property
-    def token_url(self) -> str:
-        """Where the endpoint is."""
-
-    @property
-    def client_id(self) -> str:
-        """Our name there."""
-
-    @property
-    def client_secret(self) -> str:
-        """What proves it."""
 
 
 # Where a tenant's KCIs go, if to a gateway of its own.
@@ -104,8 +84,9 @@ class GatewayCourier:
     def send(self, message: Message, seconds: float, why: Mapping[str, Any] | None = None) -> Reply:
         """POST the KCI exactly as stored, with a token, within `seconds` in all.
 
-        A first 401 is answered with a new token, at once and once. `why` is told to testers of one
-        that goes wrong on purpose.
+        A first 401 is answered with another token, at once and once; so is a 403, or a second 401,
+        to a token that was there already and not got for this. `why` is told to testers of one that
+        goes wrong on purpose.
         """
         return self._within(
             message, seconds, lambda account, call: self._exchange(account, message, call, why)
@@ -129,7 +110,7 @@ class GatewayCourier:
     ) -> Reply:
         with self._watchdog.limit(seconds) as call:
             try:
-                return reply_for(exchange(account, call), account.address.already_received)
+                return reply_for(exchange(account, call), account.address.answers)
             except NoTokenError as error:
                 return Reply(Meaning.TROUBLE, str(error))
             except NETWORK_ERRORS as error:
@@ -154,12 +135,16 @@ class GatewayCourier:
     ) -> Answer:
         # The log only grows; the attempts are counted anew when an operator replays a message.
         body, name = message.body.encode(), ("attempt", message.uuid, len(message.log))
-        token = account.tokens.current(call.left())
-        post = self._post(account, message, body, token, (*name, False), why)
-        answer = self._answer(post, call)
-        if answer.status == 401:
-            token = account.tokens.instead_of(token, call.left())
-            post = self._post(account, message, body, token, (*name, True), why)
+        tokens, asked = account.tokens, self._clock.monotonic()
+        token = tokens.current(call.left())
+        answer = self._answer(self._post(account, message, body, token, (*name, False), why), call)
+        for tried in (True, 2):  # True is how the first one has always been named
+            old = tokens.is_older(token, asked)
+            if not _wants_another_token(answer.status, first=tried is True, old=old):
+                break
+            asked = self._clock.monotonic()
+            token = tokens.instead_of(token, call.left())
+            post = self._post(account, message, body, token, (*name, tried), why)
             answer = self._answer(post, call)
         return answer
 
@@ -190,44 +175,9 @@ class GatewayCourier:
 
     def _answer(self, post: Post, call: Call) -> Answer:
         answered = send(self._sessions, post, call, self._observer)
-        retry_after = answered.headers.get("Retry-After")
-        return read_answer(answered.status, retry_after, answered.body, self._clock.now())
+        return read_answer(answered, self._clock.now())
 
 
-def fetch_grant(
-    us: TokenClient,
-    sessions: Sessions,
-    watchdog: Watchdog,
-    patience: float,
-    observer: Observer | None = None,
-) -> Grant:
-    """Get a token (RFC 6749, section 4.4) within `patience` seconds; raises NoTokenError."""
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": us.client_id,
-        "client_secret": us.client_secret,
-    }
-    headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-    post = Post(us.token_url, headers, urlencode(form).encode())
-    # A limit of its own, so that a silent token endpoint leaves time to use the old token.
-    with watchdog.limit(min(patience, TOKEN_SECONDS)) as call:
-        try:
-            return _grant(send(sessions, post, call, observer))
-        except NETWORK_ERRORS as error:
-            raise NoTokenError(f"token endpoint: {told(error, call)}") from error
-
-
-def _grant(answered: Answered) -> Grant:
-    """Read the token endpoint's answer (RFC 6749, section 5.1)."""
-    if answered.status != 200:
-        raise NoTokenError(f"token endpoint: {answered.status}")
-    try:
-        document = orjson.loads(answered.body)
-        token, expires_in = document["access_token"], document.get("expires_in", TOKEN_LIFETIME)
-        lifetime = float(expires_in)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise NoTokenError("token endpoint: no token in its answer") from None
-    usable = isinstance(token, str) and token.isascii() and token.isprintable()
-    if not usable or not lifetime > 0:
-        raise NoTokenError("token endpoint: no token in its answer")
-    return Grant(token, lifetime)
+def _wants_another_token(status: int, *, first: bool, old: bool) -> bool:
+    """Tell whether a refusal may be the token's fault: one that is old, or the first 401."""
+    return (status == 401 and (first or old)) or (status == 403 and old)

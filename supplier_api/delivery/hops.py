@@ -1,6 +1,7 @@
 """The way to one server, hop by hop: its name, a connection, the proxy's tunnel, TLS."""
 
 import base64
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -121,20 +122,21 @@ def _tls(way: Way, now: datetime) -> Step | None:
     try:
         seen = _certificate(way, certificates.context(way.ca_file))
     except ssl.SSLError as error:
-        return Step(name, _shown(way, now), certificates.cause(error, way.ca_file))
+        shown, der = _shown(way, now)
+        return Step(name, shown, certificates.cause(error, way.ca_file, der))
     except OSError as error:
         cause = "the connection was closed before TLS began: a firewall, or no port of TLS"
         return Step(name, type(error).__name__, cause)
     return Step(name, f"a certificate {certificates.describe(seen, now)}")
 
 
-def _shown(way: Way, now: datetime) -> str:
-    """Describe the certificate that was not trusted, as far as it can be had."""
+def _shown(way: Way, now: datetime) -> tuple[str, bytes]:
+    """Return the certificate that was not trusted, in words and as it is, if it can be had."""
     try:
         seen = _certificate(way, certificates.unchecked())
-        return f"a certificate {certificates.describe(seen, now)}"
+        return f"a certificate {certificates.describe(seen, now)}", seen
     except (OSError, ValueError):
-        return "no certificate"
+        return "no certificate", b""
 
 
 def _certificate(way: Way, context: ssl.SSLContext) -> bytes:
@@ -160,16 +162,27 @@ def _ask_tunnel(connection: socket.socket, way: Way) -> int:
         named = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
         lines.append(f"Proxy-Authorization: Basic {base64.b64encode(named).decode()}")
     connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-    head = b""
-    while b"\r\n\r\n" not in head and len(head) < HEAD_LIMIT:
-        more = connection.recv(4096)
-        if not more:
-            break
-        head += more
-    words = head.split(b" ", 2)
+    words = _final_head(connection).split(b" ", 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1][:3].isdigit():
         raise ConnectionError
     return int(words[1][:3])
+
+
+def _final_head(connection: socket.socket) -> bytes:
+    """Read the head of an answer, passing over interim ones (RFC 9110, section 15.2)."""
+    seen, read = b"", 0
+    while True:
+        head, ended, rest = seen.partition(b"\r\n\r\n")
+        if ended and not re.match(rb"HTTP/\S+ 1", head):
+            return head
+        if ended:
+            seen = rest
+            continue
+        more = connection.recv(4096)
+        read += len(more)
+        if not more or read > HEAD_LIMIT:
+            return head
+        seen += more
 
 
 def _proxy_cause(status: int) -> str:

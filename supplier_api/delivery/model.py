@@ -19,6 +19,10 @@ def _nothing(_uow: UnitOfWork, _message: Message, _reply: Reply) -> None:
     """Leave it at that."""
 
 
+def _no_matter() -> None:
+    """Do nothing."""
+
+
 def _all(_uow: UnitOfWork, messages: Sequence[Message]) -> Collection[int]:
     """Have the desk told of every message."""
     return {message.problem_id for message in messages}
@@ -35,6 +39,8 @@ class Destination:
     that was refused, so that its number stays out; the receiver does not know the problem (and the
     message may be tried again). `concerns` is asked in the same transaction, before anything is
     locked, for which of the messages that were taken `on_delivered` has something to do at all.
+    `before_probe` is called by the thread that then sends the one message by which an open breaker
+    tries the destination.
     """
 
     name: str
@@ -49,6 +55,7 @@ class Destination:
     on_left_out: Hook = _nothing
     on_not_found: Hook = _nothing
     concerns: Concerns = _all
+    before_probe: Callable[[], None] = _no_matter
 
 
 @dataclass(slots=True)

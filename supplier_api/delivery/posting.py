@@ -10,20 +10,10 @@ import urllib3
 
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.watchdog import Call
+from supplier_api.http_client import tls
 from supplier_api.store.claims import Message
 
 BODY_LIMIT = 65_536  # bytes of an answer that are looked at
-# The codes of OpenSSL (X509_V_ERR_...) that are worth telling apart.
-_DISTRUST = {
-    9: "not valid yet",
-    10: "expired",
-    18: "not from a known authority",
-    19: "not from a known authority",
-    20: "not from a known authority",
-    21: "not from a known authority",
-    62: "for another name",
-    64: "for another name",
-}
 # What requests and urllib3 raise, and the system below them.
 NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
@@ -45,11 +35,15 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What the gateway answered, with the beginning of the body."""
+    """What the gateway answered, with the beginning of the body.
+
+    `complete` is False if the body broke off; of that nothing is kept.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    complete: bool = True
 
 
 class Observer(Protocol):
@@ -59,14 +53,26 @@ class Observer(Protocol):
         """Note that a call begins; return what is told of its end: an answer, or why none."""
 
 
-def send(sessions: Sessions, post: Post, call: Call, observer: Observer | None) -> Answered:
-    """POST within the time of `call`; raises one of NETWORK_ERRORS when no answer comes."""
+def send(
+    sessions: Sessions,
+    post: Post,
+    call: Call,
+    observer: Observer | None,
+    limit: int = BODY_LIMIT,
+) -> Answered:
+    """POST within the time of `call`, and read up to `limit` bytes of the answer's body.
+
+    Raises one of NETWORK_ERRORS when no answer comes.
+    """
     ends = observer.begins(post) if observer else None
     try:
         with sessions.post(
             post.url, data=post.body, headers=post.headers, read_timeout=call.left()
         ) as response:
-            answered = Answered(response.status_code, response.headers, _body(response))
+            body = _body(response, limit)
+            answered = Answered(
+                response.status_code, response.headers, body or b"", complete=body is not None
+            )
     except NETWORK_ERRORS as error:
         if ends:
             ends(told(error, call))
@@ -84,19 +90,14 @@ def told(error: BaseException, call: Call) -> str:
         error = cause
     name = type(error).__name__
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"{name}, {_distrust(error)}"
+        return f"{name}, {tls.distrust(error)}"
     return name
 
 
-def _distrust(error: ssl.SSLCertVerificationError) -> str:
-    """Say why a certificate is not trusted; the library's own text names hosts."""
-    return _DISTRUST.get(error.verify_code, f"code {error.verify_code} of OpenSSL")
-
-
-def _body(response: requests.Response) -> bytes:
-    """Read the beginning of the body; whatever breaks there, the status has been said."""
+def _body(response: requests.Response, limit: int) -> bytes | None:
+    """Read the beginning of the body; None if it breaks off, when the status has been said."""
     try:
-        body: bytes = response.raw.read(BODY_LIMIT, decode_content=True)
+        body: bytes = response.raw.read(limit, decode_content=True)
     except NETWORK_ERRORS:
-        return b""
+        return None
     return body

@@ -28,6 +28,7 @@ class Reply:
     `again_in` is after how many seconds it is to be sent whatever the policy says; the sandbox's.
     `counts`: it says something about the destination, and not only about this one message.
     `refusal` is kept with a dead letter, for who mends it: what the receiver said, in its words.
+    `page` is the title of the page that came instead of an answer: for operators, never logged.
     """
 
     meaning: Meaning
@@ -40,6 +41,12 @@ class Reply:
     again_in: float | None = None
     counts: bool = True
     refusal: Mapping[str, Any] | None = field(default=None, repr=False)
+    page: str | None = field(default=None, repr=False)
+
+    @property
+    def reason(self) -> str:
+        """What operators are shown of it."""
+        return f'{self.detail} "{self.page}"' if self.page else self.detail
 
 
 class Courier(Protocol):

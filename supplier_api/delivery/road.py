@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from supplier_api.backoffice.port import UnknownAdapter, load_adapter
 from supplier_api.clock import MachineClock
-from supplier_api.delivery.gateway import TOKEN_SECONDS, fetch_grant
 from supplier_api.delivery.hops import Step, Way, walk
 from supplier_api.delivery.posting import NETWORK_ERRORS, Answered, Post, told
 from supplier_api.delivery.sessions import Sessions
-from supplier_api.delivery.tokens import NoTokenError
+from supplier_api.delivery.token_client import TOKEN_SECONDS, fetch_grant, token_terms
 from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.http_client.dates import http_date
+from supplier_api.http_client.grants import NoTokenError, TokenTerms
 from supplier_api.settings import Settings
 
 CLOCK_OFF = 60.0  # seconds that two clocks may differ before tokens are refused
@@ -36,6 +36,18 @@ TOKEN_CAUSES = {
     407: NOT_LET_IN,
     429: "the token endpoint has had too many calls: try again later",
 }
+# By the token endpoint's own code: RFC 6749, section 5.2, and RFC 8707.
+TOKEN_CODES: dict[str | None, str] = {
+    "invalid_client": f"{WRONG_CLIENT}, or it wants them elsewhere: set gateway.token_auth to"
+    ' "basic" or "form"',
+    "unauthorized_client": "our client may not use client_credentials: ask the gateway's operator",
+    "unsupported_grant_type": "it does not give tokens for client_credentials: ask the operator",
+    "invalid_scope": "gateway.scope is not what the gateway gives to our client",
+    "invalid_target": "gateway.resource or gateway.audience is not what the gateway knows",
+    "invalid_request": "it wants other fields: look at gateway.scope, audience, resource and"
+    " token_fields",
+}
+UNUSABLE = "what answers there is no token endpoint, or not one of OAuth 2.0"
 MOVED = "the address has moved, and redirects are never followed: put in the new one"
 
 
@@ -44,6 +56,7 @@ class _Account:
     token_url: str
     client_id: str
     client_secret: str = field(repr=False)
+    token_terms: TokenTerms
 
 
 class Road:
@@ -104,31 +117,34 @@ class Road:
     def _fetch_token(self) -> Iterator[Step]:
         gateway = self._gateway
         us = _Account(
-            gateway.token_url, gateway.client_id, gateway.client_secret.get_secret_value()
+            gateway.token_url,
+            gateway.client_id,
+            gateway.client_secret.get_secret_value(),
+            token_terms(gateway),
         )
         seen = _Seen()
-        failed: str | None = None
+        failed: NoTokenError | None = None
         try:
             grant = fetch_grant(us, self._sessions, self._watchdog, TOKEN_SECONDS, seen)
         except NoTokenError as error:
-            failed = str(error)
+            failed = error
         if seen.answered and (clock := self._compare_clocks(seen.answered)):
             yield clock
         if failed is not None:
             status = seen.answered.status if seen.answered else None
-            yield Step("token", failed, _token_cause(status))
+            yield Step("token", str(failed), TOKEN_CODES.get(failed.code) or _token_cause(status))
             return
         self._token = grant.token
-        yield Step("token", f"given to {us.client_id}, holds for {grant.expires_in:.0f} s")
+        held = f"given to {us.client_id}, holds for {grant.expires_in:.0f} s"
+        yield Step("token", "; ".join([held, *grant.notes]))
 
     def _compare_clocks(self, answered: Answered) -> Step | None:
-        try:
-            theirs = parsedate_to_datetime(answered.headers["Date"])
-        except (KeyError, ValueError):
+        theirs = http_date(answered.headers.get("Date", ""))
+        if theirs is None:
             self.not_checked.append("the clocks: the token endpoint sends no date")
             return None
         # A date names a second (RFC 9110): in the middle of it they are closest on average.
-        seconds = (self._clock.now() - _aware(theirs) - HALF_A_SECOND).total_seconds()
+        seconds = (self._clock.now() - theirs - HALF_A_SECOND).total_seconds()
         if abs(seconds) <= CLOCK_OFF:
             return Step("clocks", f"{abs(seconds):.0f} s apart")
         way = "ahead of" if seconds > 0 else "behind"
@@ -185,10 +201,6 @@ class _Seen:
         return ends
 
 
-def _aware(instant: datetime) -> datetime:
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-
 def _token_cause(status: int | None) -> str:
     if status is None:
         return SILENT
@@ -196,6 +208,8 @@ def _token_cause(status: int | None) -> str:
         return MOVED
     if status >= 500:
         return "the token endpoint is in trouble: try again later, or ask the gateway's operator"
+    if 200 <= status < 300:
+        return UNUSABLE
     return TOKEN_CAUSES.get(status, "what answers there is no token endpoint")
 
 

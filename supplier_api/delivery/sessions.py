@@ -3,7 +3,7 @@
 So nothing is taken from the environment: no proxy variables, and no .netrc that would replace our
 bearer token; no redirect is followed, which would turn the POST into a GET that might "succeed";
 and no cookie is kept from one call to the next. Each thread has an adapter of its own, so that its
-connections stay open between calls.
+connections stay open between calls (http_client.connections says for how long).
 """
 
 import socket
@@ -16,17 +16,25 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import HTTPConnectionPool
 from urllib3.connectionpool import ConnectionPool
 
+from supplier_api.clock import MachineClock
 from supplier_api.delivery import watchdog
+from supplier_api.http_client.connections import (
+    USER_AGENT,
+    Adapter,
+    Connection,
+    Limits,
+    Pool,
+    TlsConnection,
+    TlsPool,
+)
 
-# What requests sends with every call: who we are, and what we understand.
-_DEFAULT_HEADERS = dict(default_headers())
+# What is sent with every call: who we are, and what we understand.
+_DEFAULT_HEADERS = {**default_headers(), "User-Agent": USER_AGENT}
 
 
 class Sessions:
@@ -39,16 +47,21 @@ class Sessions:
         ca_file: Path | None = None,
         proxy: str | None = None,
         no_proxy: tuple[str, ...] = (),
+        limits: Limits | None = None,
+        clock: MachineClock | None = None,
     ) -> None:
         """Prepare to call.
 
         `connect_timeout` is in seconds; `ca_file` (PEM) replaces the usual authorities; `proxy` is
-        used but for loopback and for hosts that are, or end in, a name of `no_proxy`.
+        used but for loopback and for hosts that are, or end in, a name of `no_proxy`. `limits` say
+        for how long a connection is kept, by `clock`.
         """
         self._connect_timeout = connect_timeout
         self._verify: str | bool = str(ca_file) if ca_file else True
         self._proxy = proxy
         self._no_proxy = no_proxy
+        self._limits = limits
+        self._clock = clock
         self._of_thread = threading.local()
 
     def post(
@@ -71,6 +84,12 @@ class Sessions:
         """Ask with OPTIONS, which changes nothing; otherwise like `post`."""
         return self._send(_prepared("OPTIONS", url, headers), url, read_timeout)
 
+    def renew(self) -> None:
+        """Have this thread make its next call on a new connection."""
+        adapter: _WatchedAdapter | None = getattr(self._of_thread, "adapter", None)
+        if adapter is not None:
+            adapter.close()
+
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy that a call to `url` goes through, None for none."""
         return self._proxies(url).get("https")
@@ -80,7 +99,7 @@ class Sessions:
     ) -> requests.Response:
         adapter: _WatchedAdapter | None = getattr(self._of_thread, "adapter", None)
         if adapter is None:
-            adapter = self._of_thread.adapter = _WatchedAdapter()
+            adapter = self._of_thread.adapter = _WatchedAdapter(self._limits, self._clock)
         return adapter.send(
             request,
             stream=True,
@@ -134,7 +153,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class _WatchedConnection(HTTPConnection):
+class _WatchedConnection(Connection):
     """Puts itself under the watch of the call that uses it, from its first byte on.
 
     Head and body of a request leave with one system call instead of two.
@@ -172,25 +191,30 @@ class _WatchedConnection(HTTPConnection):
             self._handle = None
 
 
-class _WatchedTlsConnection(_WatchedConnection, HTTPSConnection):
+class _WatchedTlsConnection(_WatchedConnection, TlsConnection):
     pass
 
 
-class _WatchedPool(HTTPConnectionPool):
+class _WatchedPool(Pool):
     ConnectionCls = _WatchedConnection
 
 
-class _WatchedTlsPool(HTTPSConnectionPool):
+class _WatchedTlsPool(TlsPool):
     ConnectionCls = _WatchedTlsConnection
 
 
-_POOLS = {"http": _WatchedPool, "https": _WatchedTlsPool}
-
-
-class _WatchedAdapter(HTTPAdapter):
+class _WatchedAdapter(Adapter):
+    pools: Mapping[str, type[HTTPConnectionPool]] = {"http": _WatchedPool, "https": _WatchedTlsPool}
     # The pool that was used last, and for what: to work that out takes a fifth of a call.
     _wanted: tuple[object, ...] = ()
     _pool: ConnectionPool
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._wanted:
+            self._pool.close()
+        super().close()
+        self._wanted = ()
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
@@ -214,12 +238,3 @@ class _WatchedAdapter(HTTPAdapter):
         response.headers = CaseInsensitiveDict(resp.headers)
         response.raw, response.request, response.url = resp, req, req.url or ""
         return response
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> PoolManager:
-        manager: PoolManager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager

@@ -296,7 +296,7 @@ def _record(sent: Sent, decision: Decision, now: datetime) -> Record:
     refusal = None
     if isinstance(decision, Refused | Expired | LeftOut):
         reply = sent.reply
-        refusal = reply.refusal or {"status": reply.status, "detail": reply.detail}
+        refusal = reply.refusal or {"status": reply.status, "detail": reply.reason}
     return Record(sent.message, _attempt(sent, decision, now), state, digest, refusal)
 
 
@@ -304,7 +304,7 @@ def _attempt(sent: Sent, decision: Decision, now: datetime) -> Attempt:
     _, outcome = _outcome(decision)
     reply = sent.reply
     return Attempt(
-        now, outcome, reply.status, sent.milliseconds, reply.detail, unknown=reply.unknown
+        now, outcome, reply.status, sent.milliseconds, reply.reason, unknown=reply.unknown
     )
 
 

@@ -20,22 +20,29 @@ class Standing:
         return cls(tuple(p for p in pauses if p.scope.destination in {None, destination}))
 
     def breaker(self) -> Pause | None:
-        """Return the breaker if it is open."""
-        return next((pause for pause in self.pauses if pause.cause is Cause.BREAKER), None)
+        """Return the breaker if it is open for the whole destination."""
+        return next((p for p in self.pauses if p.cause is Cause.BREAKER and is_whole(p)), None)
 
     def stopped(self, now: datetime) -> Pause | None:
         """Return what holds up the whole destination, but for the breaker."""
         return next(
-            (p for p in self._in_force(now) if _is_whole(p) and p.cause is not Cause.BREAKER), None
+            (p for p in self._in_force(now) if is_whole(p) and p.cause is not Cause.BREAKER), None
         )
 
-    def unwell(self, now: datetime) -> Pause | None:
-        """Return what says that the destination itself can take nothing now."""
-        return next((p for p in self._in_force(now) if p.cause is not Cause.OPERATOR), None)
+    def unwell(self, message: Message, now: datetime) -> Pause | None:
+        """Return what says that the destination itself cannot take such a message now."""
+        return next(
+            (
+                pause
+                for pause in self._in_force(now)
+                if pause.cause is not Cause.OPERATOR and _covers(pause, message)
+            ),
+            None,
+        )
 
     def held(self, now: datetime) -> HeldUp:
         """Return what is held up of it while the rest goes on."""
-        parts = [pause.scope for pause in self._in_force(now) if not _is_whole(pause)]
+        parts = [pause.scope for pause in self._in_force(now) if not is_whole(pause)]
         return HeldUp(
             tenants=frozenset(p.tenant for p in parts if p.tenant and p.problem_id is None),
             problems=frozenset(p.problem_id for p in parts if p.problem_id is not None),
@@ -65,7 +72,8 @@ def time_within(
     return total
 
 
-def _is_whole(pause: Pause) -> bool:
+def is_whole(pause: Pause) -> bool:
+    """Tell whether a standstill is one of everything that goes to its destination."""
     return pause.scope.tenant is None and pause.scope.problem_id is None
 
 

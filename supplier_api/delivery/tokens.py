@@ -9,21 +9,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from supplier_api.clock import MachineClock
+from supplier_api.http_client.grants import Grant, NoTokenError
 
 EARLY = 60.0  # seconds before its end in which a token is replaced while the old one still serves
 EARLY_PAUSE = 10.0  # seconds between two attempts to do so
 
 
-class NoTokenError(Exception):
-    """There is no token now; the text says why, and names no secret."""
-
-
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """A token and for how many seconds it holds."""
+class _Held:
+    """The token that is used, and when, on the monotonic scale: all of it replaced at once."""
 
     token: str
-    expires_in: float
+    since: float
+    early_from: float
+    ends: float
 
 
 class Tokens:
@@ -34,9 +33,8 @@ class Tokens:
         self._fetch = fetch
         self._clock = clock
         self._fetching = threading.Lock()
-        self._grant: Grant | None = None
-        self._ends = 0.0
-        self._early_from = 0.0
+        self._held: _Held | None = None
+        self._early_again = 0.0
 
     def current(self, patience: float) -> str:
         """Return a token that holds, waiting at most `patience` seconds for it.
@@ -44,38 +42,47 @@ class Tokens:
         Shortly before the token ends one thread replaces it, while the others go on using it.
         Raises NoTokenError.
         """
-        grant, now = self._grant, self._clock.monotonic()
-        if grant is None or now >= self._ends:
-            return self._replace(grant, patience)
-        if now >= self._early_from and self._fetching.acquire(blocking=False):
+        held, now = self._held, self._clock.monotonic()
+        if held is None or now >= held.ends:
+            return self._replace(held, patience)
+        early = now >= max(held.early_from, self._early_again)
+        if early and self._fetching.acquire(blocking=False):
             try:
-                return self._store(self._fetch(patience))
+                return self._fetch_one(patience)
             except NoTokenError:
-                self._early_from = self._clock.monotonic() + EARLY_PAUSE
+                self._early_again = self._clock.monotonic() + EARLY_PAUSE
             finally:
                 self._fetching.release()
-        return grant.token
+        return held.token
 
     def instead_of(self, refused: str, patience: float) -> str:
         """Return a token that is not `refused`; fetched only if that is still the current one."""
-        grant = self._grant
-        if grant is not None and grant.token != refused:
+        held = self._held
+        if held is not None and held.token != refused:
             return self.current(patience)
-        return self._replace(grant, patience)
+        return self._replace(held, patience)
 
-    def _replace(self, seen: Grant | None, patience: float) -> str:
+    def is_older(self, token: str, moment: float) -> bool:
+        """Tell whether a token was got before a moment on the monotonic scale."""
+        held = self._held
+        return held is None or held.token != token or held.since < moment
+
+    def _replace(self, seen: _Held | None, patience: float) -> str:
         """Fetch a new token, unless another thread has done so since `seen` was current."""
         if not self._fetching.acquire(timeout=patience):
             raise NoTokenError("another thread waits for the token endpoint")
         try:
-            if self._grant is not None and self._grant is not seen:
-                return self._grant.token
-            return self._store(self._fetch(patience))
+            held = self._held
+            if held is not None and held is not seen:
+                return held.token
+            return self._fetch_one(patience)
         finally:
             self._fetching.release()
 
-    def _store(self, grant: Grant) -> str:
-        self._ends = self._clock.monotonic() + grant.expires_in
-        self._early_from = self._ends - min(EARLY, grant.expires_in / 10)
-        self._grant = grant
+    def _fetch_one(self, patience: float) -> str:
+        asked = self._clock.monotonic()
+        grant = self._fetch(patience)
+        ends = asked + grant.expires_in
+        early_from = ends - min(EARLY, grant.expires_in / 10)
+        self._held = _Held(grant.token, self._clock.monotonic(), early_from, ends)
         return grant.token

@@ -21,7 +21,7 @@ from supplier_api.delivery.retry import (
     Refused,
     Withheld,
 )
-from supplier_api.delivery.standstill import Standing
+from supplier_api.delivery.standstill import Standing, is_whole
 from supplier_api.observability import get_logger
 from supplier_api.store import Store, StoreUnavailable, UnitOfWork
 from supplier_api.store.claims import Claim, Message
@@ -30,6 +30,7 @@ from supplier_api.store.pauses import Cause, HeldUp, Pause, Scope
 # How an attempt that does not count stands in the message's log.
 PROBE = "probe"
 HELD = "held"
+DOOMED_KEPT = 500  # lanes
 BATCH = 500  # lanes that are made due in one transaction
 log = get_logger(__name__)
 
@@ -60,8 +61,12 @@ class Traffic:
         self._owner = owner
         self._lock = threading.Lock()
         self._window = Window(rules)
-        # Lanes that were refused for good since the last success.
-        self._refused: set[int] = set()
+        # Lanes that were refused for good since the last success, by tenant if those stand apart.
+        self._refused: dict[str, set[int]] = {}
+        # How often a tenant was held up since its last success.
+        self._holds: dict[str, int] = {}
+        # Lanes that were refused, and of whom: of all lanes the last that are of use to try.
+        self._doomed: dict[int, str] = {}
         self._standing = Standing()
         # The claim that is tried while the breaker is open: its lane and number.
         self._probing: tuple[int, int] | None = None
@@ -75,7 +80,11 @@ class Traffic:
             after = self._standing
             begun = [p for p in after.pauses if p.id not in {known.id for known in before.pauses}]
             over = [p for p in before.pauses if p.id not in {known.id for known in after.pauses}]
-            if any(pause.cause is not Cause.OPERATOR for pause in [*begun, *over]):
+            changed = [pause for pause in [*begun, *over] if pause.cause is not Cause.OPERATOR]
+            for pause in changed:
+                if pause in begun and pause.scope.tenant is not None:
+                    self._holds[pause.scope.tenant] = self._holds.get(pause.scope.tenant, 0) + 1
+            if any(map(is_whole, changed)):
                 # What was seen until now tells nothing about the time after.
                 self._window.clear()
                 self._refused.clear()
@@ -114,7 +123,10 @@ class Traffic:
         if breaker is None or breaker.probe is None or self.until_next() != 0:
             return None
         last, held, pause_id = breaker.probe.lane, self.held(), breaker.id
-        lane_id = self._store.read(lambda uow: uow.backlog.to_try(self._name, last, now, held))
+        doomed = dict(self._doomed)
+        lane_id = self._store.read(
+            lambda uow: uow.backlog.to_try(self._name, last, now, held, doomed)
+        )
         if lane_id is None:
             return None
 
@@ -141,8 +153,12 @@ class Traffic:
         if not standing.pauses:
             return True
         breaker = standing.breaker()
-        tried = breaker.id if breaker and self._is_probe(claim) else None
+        tried = breaker.id if breaker and self.tries(claim) else None
         return not standing.covers(claim.message, self._clock.now(), but=tried)
+
+    def tries(self, claim: Claim) -> bool:
+        """Tell whether the claim's message is the one that is tried while the breaker is open."""
+        return self._probing == (claim.lane_id, claim.claim_no)
 
     def judged(
         self,
@@ -160,29 +176,34 @@ class Traffic:
         on_purpose = isinstance(decision, Withheld) or reply.again_in is not None
         if isinstance(decision, Delivered) or on_purpose:
             return decision
-        if self._is_probe(claim):
+        if isinstance(decision, Refused):
+            self._note_doomed(claim)
+        if self.tries(claim):
             return NotCounted(claim.was_due or now, PROBE)
-        if self._standing.unwell(now):
+        if self._standing.unwell(claim.message, now):
             return NotCounted(now, HELD)
         return self._after_failure(uow, claim.message, reply, decision, now) or decision
 
     def settled(self, claim: Claim, reply: Reply, decision: Decision) -> None:
         """Learn from what has become of a message, once that is stored."""
-        if self._is_probe(claim):
+        if self.tries(claim):
             self._conclude(claim, reply, decision)
         elif isinstance(decision, NotCounted):
-            if self._standing.unwell(self._clock.now()) is None:
+            if self._standing.unwell(claim.message, self._clock.now()) is None:
                 self._look_again()
         elif reply.counts and _is_answer(reply, decision):
             with self._lock:
                 self._window.note(claim.lane_id, Outcome.ANSWERED, self._clock.monotonic())
                 if isinstance(decision, Delivered):
-                    self._refused.clear()
+                    whose = self._whose(claim.message)
+                    self._refused.pop(whose, None)
+                    self._holds.pop(whose, None)
+                    self._doomed.pop(claim.lane_id, None)
 
     def given_back(self, claim: Claim) -> None:
         """Let another worker try a lane, if this one was to be tried and was not."""
         breaker = self._standing.breaker()
-        if not self._is_probe(claim) or breaker is None:
+        if not self.tries(claim) or breaker is None:
             return
         self._probing = None
         now = self._clock.now()
@@ -191,9 +212,6 @@ class Traffic:
         )
 
     # How it is done.
-
-    def _is_probe(self, claim: Claim) -> bool:
-        return self._probing == (claim.lane_id, claim.claim_no)
 
     def _after_failure(
         self, uow: UnitOfWork, message: Message, reply: Reply, decision: Decision, now: datetime
@@ -234,12 +252,30 @@ class Traffic:
 
     def _after_refusal(self, uow: UnitOfWork, message: Message, now: datetime) -> NotCounted | None:
         """Note a refusal for good; open the breaker rather than park one lane after the other."""
+        whose = self._whose(message)
         with self._lock:
-            self._refused.add(message.lane_id)
-            lanes = len(self._refused)
-        if lanes < self._rules.lanes:
+            refused = self._refused.setdefault(whose, set())
+            refused.add(message.lane_id)
+            holds = self._holds.get(whose, 0)
+        if len(refused) < self._rules.lanes:
             return None
-        return self._open(uow, f"{self._rules.lanes} problems in a row were refused for good", now)
+        reason = f"{self._rules.lanes} problems in a row were refused for good"
+        if not self._rules.tenants_apart:
+            return self._open(uow, reason, now)
+        scope, wait = Scope(self._name, whose), self._rules.probe_wait(holds)
+        until = now + timedelta(seconds=wait)
+        uow.pauses.hold_tenant(scope, reason=reason, who=self._owner, now=now, until=until)
+        return NotCounted(now, HELD)
+
+    def _whose(self, message: Message) -> str:
+        """Return by what name refusals are counted together."""
+        return message.tenant if self._rules.tenants_apart else ""
+
+    def _note_doomed(self, claim: Claim) -> None:
+        with self._lock:
+            self._doomed[claim.lane_id] = claim.message.tenant
+            while len(self._doomed) > DOOMED_KEPT:
+                del self._doomed[next(iter(self._doomed))]
 
     def _open(self, uow: UnitOfWork, reason: str, now: datetime) -> NotCounted:
         probe_at = now + timedelta(seconds=self._rules.probe_wait(0))

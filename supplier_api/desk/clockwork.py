@@ -18,6 +18,7 @@ from supplier_api.desk.model import Office
 from supplier_api.store import UnitOfWork
 from supplier_api.store.clocks import ALL, Clock
 from supplier_api.store.outstanding import Group, Outstanding
+from supplier_api.store.pauses import Pause
 
 # Far enough from the last date there is to reckon with days beyond it.
 END = datetime(9000, 1, 1, tzinfo=UTC)
@@ -116,6 +117,12 @@ class Clockwork:
             ]
 
         return self._office.store.read(look)
+
+    def standstills(self, tenant: str | None) -> list[Pause]:
+        """Return what holds messages of a tenant up; with None, anybody's."""
+        machine = self._office.machine.now()
+        active = self._office.store.read(lambda uow: uow.pauses.active(machine))
+        return [each for each in active if not tenant or each.scope.tenant in {None, tenant}]
 
     def step(self) -> int:
         """Take each clock that is moved, and need not wait, to the next thing due or to its end.

@@ -81,7 +81,7 @@ class Pausing:
 
         def work(uow: UnitOfWork) -> None:
             for pause in found:
-                if pause.cause is Cause.BREAKER:
+                if pause.cause is Cause.BREAKER and pause.until is None:
                     uow.pauses.try_now(pause.id, now)
                 else:
                     uow.pauses.end(pause.id, now)

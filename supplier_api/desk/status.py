@@ -231,7 +231,7 @@ class _Survey:
     # -- what holds things up
 
     def _breaker(self) -> Line:
-        opened = [each for each in self._held() if each.cause == "breaker"]
+        opened = [each for each in self._held() if _is_open_breaker(each)]
         if not opened:
             return Line("breaker", Level.OK, "closed", None, _json(open=[]))
         text = "; ".join(
@@ -242,7 +242,7 @@ class _Survey:
         return Line("breaker", Level.BAD, text, "supplier-api doctor --connect", values)
 
     def _pauses(self) -> Line:
-        held = [each for each in self._held() if each.cause != "breaker"]
+        held = [each for each in self._held() if not _is_open_breaker(each)]
         if not held:
             return Line("pauses", Level.OK, "none", None, _json(pauses=[]))
         text = "; ".join(
@@ -309,6 +309,11 @@ class _Survey:
 
 SHOWN = 3  # pauses told in words
 LEVELS = list(Level)
+
+
+def _is_open_breaker(pause: Pause) -> bool:
+    """Tell whether it is one of a whole destination: a tenant's alone is that tenant's affair."""
+    return pause.cause == "breaker" and pause.tenant is None
 
 
 def _json(**values: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from marshmallow import Schema
 
+from supplier_api.http_client.bodies import Body, kind_of
 from supplier_api.problems.codes import Status
 from supplier_api.problems.limits import MESSAGE_MAX
 from supplier_api.sandbox.codes import CallKind, GatewayErrorCode
@@ -82,6 +83,10 @@ def judge(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) ->
 def _taken(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) -> Verdict:
     schema = TAKEN[kind][answer.status]
     document: Document = {}
+    body = kind_of("", answer.body, complete=True)
+    if schema is None and body in (Body.PAGE, Body.ERROR):
+        # What stands between us and the supplier answers so; nobody has taken anything.
+        return _off_contract(answer.status, [f"expected no body, not {body}"])
     if schema is not None:
         document = load(schema, read_json(answer.body))
         wrong = [

@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -13,11 +12,12 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from supplier_api.chance import Chance
 from supplier_api.clock import MachineClock
+from supplier_api.http_client.connections import new_session
+from supplier_api.http_client.grants import NoTokenError, TokenTerms, read_grant, token_request
 from supplier_api.sandbox.config import Supplier
 
 CONNECT_TIMEOUT = 5.0  # seconds
 ANSWER_MAX = 1_048_576  # bytes; an honest answer is a few thousand
-TOKEN_LIFETIME = 300.0  # seconds, where the supplier does not say (RFC 6749 lets it be silent)
 REFRESH_BEFORE = 60.0  # seconds: a token that ends sooner is not used for a new call
 
 
@@ -44,15 +44,8 @@ class HttpAnswer:
 @dataclass(frozen=True, slots=True)
 class _Token:
     value: str
-    ends: float  # on the monotonic scale
-
-
-def new_session() -> requests.Session:
-    """Return a session without proxy and .netrc of the environment, and without cookies."""
-    session = requests.Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-    return session
+    since: float  # on the monotonic scale, as the next
+    ends: float
 
 
 class Courier:
@@ -83,13 +76,14 @@ class Courier:
     ) -> HttpAnswer:
         """Send `body` as JSON to `path` of the supplier and return its answer.
 
-        A 401 is tried once more with a new token.
+        A 401 is tried once more with a new token, and so is a 403 to a token of an earlier call.
         """
+        began = self._machine.monotonic()
         token = self._token_for_call(refused=None)
-        answer = self._call(tenant, method, path, headers, body, token)
-        if answer.status == 401:
+        answer = self._call(tenant, method, path, headers, body, token.value)
+        if answer.status == 401 or (answer.status == 403 and token.since < began):
             token = self._token_for_call(refused=token)
-            answer = self._call(tenant, method, path, headers, body, token)
+            answer = self._call(tenant, method, path, headers, body, token.value)
         return answer
 
     def close(self) -> None:
@@ -118,34 +112,34 @@ class Courier:
             },
         )
 
-    def _token_for_call(self, refused: str | None) -> str:
+    def _token_for_call(self, refused: _Token | None) -> _Token:
         """Return the current token, or a new one when it ends soon or was refused."""
         with self._token_lock:
             token = self._token
             fresh = token is not None and token.ends > self._machine.monotonic()
-            if token is None or not fresh or token.value == refused:
+            if token is None or not fresh or token is refused:
                 token = self._token = self._fetch_token()
-            return token.value
+            return token
 
     def _fetch_token(self) -> _Token:
-        asked = self._machine.monotonic()
+        supplier, asked = self._supplier, self._machine.monotonic()
+        headers, form = token_request(
+            supplier.gateway_client_id, supplier.gateway_client_secret, TokenTerms("basic")
+        )
         answer = self._exchange(
             "POST",
             self._supplier.token_url,
-            data={"grant_type": "client_credentials"},
-            auth=(self._supplier.gateway_client_id, self._supplier.gateway_client_secret),
+            data=form,
+            headers=headers,
         )
         if answer.status >= 500:
             raise SupplierUnreachable(f"its token endpoint answered {answer.status}")
         try:
-            said = json.loads(answer.body)
-            value, lifetime = (
-                str(said["access_token"]),
-                float(said.get("expires_in", TOKEN_LIFETIME)),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise AccessDenied(f"its token endpoint answered {answer.status}") from None
-        return _Token(value, asked + lifetime - min(REFRESH_BEFORE, lifetime / 2))
+            grant = read_grant(answer.status, answer.body)
+        except NoTokenError as error:
+            raise AccessDenied(f"its {error}") from None
+        ends = asked + grant.expires_in - min(REFRESH_BEFORE, grant.expires_in / 2)
+        return _Token(grant.token, self._machine.monotonic(), ends)
 
     def _exchange(self, method: str, url: str, **request: Any) -> HttpAnswer:
         try:

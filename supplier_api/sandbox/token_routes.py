@@ -1,6 +1,7 @@
 """The token endpoints, one for each of the gateway's faces (RFC 6749)."""
 
 from collections.abc import Mapping
+from urllib.parse import unquote_plus
 
 from flask import Blueprint, jsonify, request
 
@@ -18,8 +19,8 @@ def give_token(side: str) -> Answer:
         return _answer({"error": "invalid_request"}, 400)
     if grant_type != "client_credentials":
         return _answer({"error": "unsupported_grant_type"}, 400)
-    client_id, client_secret = _client()
-    grant = gateway().access.grant(Side(side), client_id, client_secret)
+    grants = (gateway().access.grant(Side(side), *client) for client in _clients())
+    grant = next((grant for grant in grants if grant is not None), None)
     if grant is None:
         answer, status = _answer({"error": "invalid_client"}, 401)
         answer.headers["WWW-Authenticate"] = 'Basic realm="sandbox-gateway"'
@@ -32,12 +33,16 @@ def give_token(side: str) -> Answer:
     return _answer(told, 200)
 
 
-def _client() -> tuple[str, str]:
-    """Return the client's id and secret, from HTTP Basic or else from the form."""
+def _clients() -> list[tuple[str, str]]:
+    """Return the client's id and secret, from HTTP Basic or else from the form.
+
+    In Basic they are encoded (RFC 6749, section 2.3.1); as most tools leave that out, both ways.
+    """
     basic = request.authorization
     if basic is not None and basic.type == "basic":
-        return basic.username or "", basic.password or ""
-    return request.form.get("client_id", ""), request.form.get("client_secret", "")
+        client_id, secret = basic.username or "", basic.password or ""
+        return [(unquote_plus(client_id), unquote_plus(secret)), (client_id, secret)]
+    return [(request.form.get("client_id", ""), request.form.get("client_secret", ""))]
 
 
 def _answer(body: Mapping[str, str | int], status: int) -> Answer:

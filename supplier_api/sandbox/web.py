@@ -10,13 +10,13 @@ from werkzeug.exceptions import HTTPException
 
 from supplier_api.chance import Chance
 from supplier_api.clock import BusinessClock, MachineClock
+from supplier_api.http_client.connections import new_session
 from supplier_api.observability import get_logger
 from supplier_api.problems.limits import MESSAGE_MAX
 from supplier_api.sandbox.access import WrongSide
 from supplier_api.sandbox.assembly import build_gateway
 from supplier_api.sandbox.codes import GatewayErrorCode
 from supplier_api.sandbox.config import SandboxConfig
-from supplier_api.sandbox.courier import new_session
 from supplier_api.sandbox.errors import Refusal
 from supplier_api.sandbox.openapi import describe_calls
 from supplier_api.sandbox.routes import gateway, routes

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path as FilePath
+from urllib.parse import urlsplit
 
 from supplier_api.settings.layers import Value
+from supplier_api.settings.model import Settings
 from supplier_api.settings.schema import Path
 
 # An address that listens everywhere is called from the same machine by its loopback.
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound
+PORTS = {"http": 80, "https": 443}
 
 
 def worked_out(
@@ -29,6 +32,7 @@ def worked_out(
     found: dict[Path, object] = {
         ("database", "url"): f"sqlite:///{data_dir}/supplier.db",
         ("sandbox", "host"): sandbox_host,
+        ("sandbox", "url"): gateway,
         ("sandbox", "supplier_url"): f"{supplier}{said('server', 'prefix', '')}",
         ("sandbox", "database"): f"sqlite:///{data_dir}/sandbox.db",
     }
@@ -36,6 +40,22 @@ def worked_out(
         found["gateway", "kci_url"] = f"{gateway}/kcis"
         found["gateway", "token_url"] = f"{gateway}/auth/supplier/access-token"
     return found
+
+
+def goes_to_our_sandbox(settings: Settings) -> bool:
+    """Tell whether updates go to the sandbox gateway that `sandbox.url` names, and so is ours.
+
+    Whatever else `gateway.kci_url` names is somebody else's: it gets no credentials but its own.
+    """
+    sandbox = f"{settings.sandbox.url.rstrip('/')}/kcis"
+    return settings.in_sandbox and _place(settings.gateway.kci_url) == _place(sandbox)
+
+
+def _place(url: str) -> tuple[str, str, int | None, str]:
+    """Return what says where a URL leads, however it is written."""
+    parts = urlsplit(url)
+    host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname or ""
+    return parts.scheme, host, parts.port or PORTS.get(parts.scheme), parts.path.rstrip("/")
 
 
 def base_url(host: object, port: object) -> str:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,20 @@ class Gateway(Section):
     client_secret: Secret
     connect_timeout: Seconds
     deadline: Seconds
+    connection_idle: Seconds
+    connection_age: Seconds
     ca_file: Annotated[Path | None, ConfigFile()] = None
     proxy: Annotated[str | None, HoldsPassword()] = None
     no_proxy: tuple[str, ...]
     already_received: re.Pattern[str]
+    accept: Annotated[
+        tuple[Literal["204", "empty", "json", "text", "any"], ...], Field(min_length=1)
+    ]
+    token_auth: Literal["form", "basic"]
+    scope: Text | None = None
+    audience: Text | None = None
+    resource: Text | None = None
+    token_fields: tuple[Annotated[str, Field(pattern="^[^=]+=")], ...] = ()
 
 
 class Client(Section):
@@ -218,12 +228,21 @@ class TenantParty(Party):
 
 
 class SupplierParty(Party):
-    """A supplier; what is absent is our own server's."""
+    """A supplier; what is absent is our own server's, and our server's secret goes to it alone."""
 
     url: Url | None = None
     token_url: Url | None = None
     gateway_client_id: Text | None = None
     gateway_client_secret: Annotated[SecretStr | None, Field(min_length=1)] = None
+
+    @model_validator(mode="after")
+    def _has_a_secret_of_its_own(self) -> Self:
+        if (self.url or self.token_url) and self.gateway_client_secret is None:
+            raise ValueError(
+                "gateway_client_secret must be set where url or token_url is:"
+                " our own supplier's secret is sent to nobody else"
+            )
+        return self
 
 
 class Sandbox(Section):
@@ -231,6 +250,7 @@ class Sandbox(Section):
 
     host: Text
     port: Port
+    url: Url
     supplier_url: Url
     database: FileUrl
     allow_default_secrets: bool

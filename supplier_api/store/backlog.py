@@ -1,7 +1,8 @@
 """Lanes with something to send, as a whole: which one to try, and when each may go on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import Connection, TextClause, bindparam, func, or_, select, update
 from sqlalchemy.sql import ColumnElement
@@ -13,6 +14,7 @@ from supplier_api.store.tables import lane
 
 _t = lane.c
 Condition = ColumnElement[bool] | TextClause
+NONE_DOOMED: Mapping[int, str] = MappingProxyType({})
 
 
 class Backlog:
@@ -23,11 +25,18 @@ class Backlog:
         self._connection = connection
 
     def to_try(
-        self, destination: str, after: int | None, now: datetime, held: HeldUp
+        self,
+        destination: str,
+        after: int | None,
+        now: datetime,
+        held: HeldUp,
+        doomed: Mapping[int, str] = NONE_DOOMED,
     ) -> int | None:
         """Return a lane to `destination` that may be tried, each time another.
 
-        That is the first behind the lane `after`, by number and round about. It may be one that
+        That is the first behind the lane `after`, by number and round about. Those that are
+        `doomed`, with their tenants, were refused: one of these, or else another lane of their
+        tenants, is tried only where there is no other. It may be one that
         waits after a failure; not one in somebody's hand, nor one that a request of the gateway
         holds back.
         """
@@ -37,6 +46,7 @@ class Backlog:
             .where(OF_KNOWN_VERSION)
             .where(or_(_t.lease_owner.is_(None), _t.lease_until <= now))
             .where(or_(_t.not_before.is_(None), _t.not_before <= now), *held.apart())
+            .order_by(_t.id.in_([*doomed]), _t.tenant.in_({*doomed.values()}))
             .order_by((_t.id > (after or 0)).desc(), _t.id)
             .limit(1)
         )

@@ -24,7 +24,9 @@ class Outstanding:
 
     Timers and lanes that are due, and lanes in a worker's hand; then what is not for now: lanes
     whose last attempt failed and that wait for the next, and lanes parked behind a dead letter.
-    `next_timer` is business time, `next_retry` machine time.
+    `next_timer` is business time, `next_retry` machine time. `withheld` are those of the lanes that
+    are due whose message follows an answer, and leaves at `released_at` (machine time) at the
+    earliest; `put_off` the decisions that wait for the end of maintenance.
     """
 
     timers_due: int
@@ -34,6 +36,9 @@ class Outstanding:
     parked: int
     next_timer: datetime | None
     next_retry: datetime | None
+    withheld: int
+    released_at: datetime | None
+    put_off: int
 
     @property
     def settled(self) -> bool:
@@ -64,16 +69,21 @@ class Work:
         """Return what is to be done for a group, when these are its time and machine time."""
         timers, lanes = group.has(timer.c.tenant), group.has(lane.c.tenant)
         back_off = lanes & _in_back_off(machine)
+        withheld = lanes & _FREE & ~_in_back_off(machine) & (lane.c.not_before > machine)
+        due = timers & (timer.c.due_at <= business)
         # One statement, and so one view: nothing slips from a number not yet read to one read.
         row = self._connection.execute(
             select(
-                _count(timer, timers & (timer.c.due_at <= business) & _NOT_PUT_OFF),
+                _count(timer, due & _NOT_PUT_OFF),
                 _count(lane, lanes & _FREE & ~_in_back_off(machine)),
                 _count(lane, lanes & _IN_FLIGHT),
                 _count(lane, back_off),
                 _count(lane, lanes & lane.c.parked),
                 _first(timer.c.due_at, timers & (timer.c.due_at > business)),
                 _first(lane.c.due_at, back_off),
+                _count(lane, withheld),
+                _first(lane.c.not_before, withheld),
+                _count(timer, due & ~_NOT_PUT_OFF),
             )
         ).one()
         return Outstanding(*row)

@@ -135,11 +135,24 @@ class Pauses:
         self, destination: str, *, reason: str, who: str, now: datetime, until: datetime
     ) -> None:
         """Stand still until `until` because the destination asked for it."""
-        asked = [_t.cause == Cause.ASKED, _t.destination == destination, _t.until > now]
-        in_force = self._connection.execute(select(_t.id, _t.until).where(*asked)).first()
+        scope = Scope(destination)
+        self._stand_still(Cause.ASKED, scope, reason=reason, who=who, now=now, until=until)
+
+    def hold_tenant(
+        self, scope: Scope, *, reason: str, who: str, now: datetime, until: datetime
+    ) -> None:
+        """Let nothing of a tenant leave for a destination until `until`, like an open breaker."""
+        self._stand_still(Cause.BREAKER, scope, reason=reason, who=who, now=now, until=until)
+
+    def _stand_still(
+        self, cause: Cause, scope: Scope, *, reason: str, who: str, now: datetime, until: datetime
+    ) -> None:
+        """Begin a standstill that ends by itself, or make the one in force as long as that."""
+        same = [_t.cause == cause, _t.destination == scope.destination, _t.until > now]
+        same.append(_t.tenant.is_(None) if scope.tenant is None else _t.tenant == scope.tenant)
+        in_force = self._connection.execute(select(_t.id, _t.until).where(*same)).first()
         if in_force is None:
-            scope = Scope(destination)
-            self.begin(Cause.ASKED, scope, reason=reason, who=who, since=now, until=until)
+            self.begin(cause, scope, reason=reason, who=who, since=now, until=until)
         elif in_force.until < until:
             longer = update(pause).where(_t.id == in_force.id).values(until=until)
             self._connection.execute(longer)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from supplier_api.cli.ports import is_free
+from tests.integration.delivery.sink import answer, serving
+from tests.system.installation import new_session
 from tests.system.waiting import eventually
 
 SHAPE = Path(__file__).with_name("run.txt")
@@ -149,6 +151,29 @@ def assert_a_second_one_is_refused(run: Run) -> None:
 
     assert second.returncode == 1
     assert re.match(r"Error: already running here since \d\d:\d\d \(PID \d+\)", second.stderr)
+
+
+def test_a_gateway_of_somebody_else_is_told_nothing_and_shown_no_sample(tmp_path: Path) -> None:
+    with serving() as elsewhere:
+        elsewhere.kci_reactions.append(answer(401))  # which asks for a token
+        environ = {
+            "SUPPLIER_API__GATEWAY__KCI_URL": f"{elsewhere.url}/kcis",
+            "SUPPLIER_API__GATEWAY__TOKEN_URL": f"{elsewhere.url}/access-token",
+        }
+        with running(tmp_path, **environ) as run:
+            lines = run.lines_until("serving")
+            [sample] = [line for line in lines if line.startswith("sample")]
+            told = (
+                f"none: its updates would go to {elsewhere.url}/kcis, not to this sandbox gateway"
+            )
+            assert sample.endswith(told)
+
+            clock = f"{run.endpoints()['supplier']}/admin/clock?wait=30s"
+            moved = new_session().post(clock, json={"advanceSeconds": 60}, timeout=60)
+            assert moved.status_code == 200, moved.text
+            assert run.stop() == 0
+
+    assert [elsewhere.kcis, elsewhere.tokens, elsewhere.others] == [[], [], []]
 
 
 def test_the_parts_end_when_it_is_killed(tmp_path: Path) -> None:

@@ -1,7 +1,14 @@
 """What testers can see: whether anything is left to do, and all that is known of a problem."""
 
-import pytest
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
+from sqlalchemy import update
+
+from supplier_api.clock import from_wire, to_wire
+from supplier_api.store import Store, UnitOfWork, tables
+from supplier_api.store.pauses import Cause, Scope
 from tests.supplier import TENANT, on_sqlite
 
 from .target import Target
@@ -30,6 +37,69 @@ def test_what_was_refused_for_good_is_not_waited_for(worked: Target) -> None:
     worked.gateway.answers(lambda _: 422)
     worked.resolved(1)
     assert worked.settle()["lanesParked"] == 1
+
+
+def waits(target: Target, status: int = 200) -> list[dict[str, Any]]:
+    seen = target.done(status, "GET", f"/idle?tenant={TENANT}&wait=0")
+    found: list[dict[str, Any]] = seen["waits"]
+    return found
+
+
+@pytest.fixture
+def store(target: Target) -> Store:
+    found: Store = target.client.application.extensions["office"].store
+    return found
+
+
+def test_it_says_why_it_waits(worked: Target) -> None:
+    worked.gateway.answers(lambda kci: 422 if kci.problem == 1 else 503)
+    worked.resolved(1)
+    worked.resolved(2)
+    worked.settle()
+    refused, failed = sorted(waits(worked), key=lambda each: str(each["why"]), reverse=True)
+    assert refused == {"why": "refused", "count": 1}
+    assert (failed.pop("why"), failed.pop("count")) == ("back-off", 1)
+    assert from_wire(failed.pop("until")) > datetime.now(UTC)
+    assert failed == {}
+
+
+def test_it_says_what_holds_everything_up(target: Target, store: Store) -> None:
+    now = datetime.now(UTC)
+    soon = now + timedelta(minutes=1)
+
+    def hold_up(uow: UnitOfWork) -> None:
+        for tenant in (TENANT, "TENANT2"):
+            scope = Scope("gateway", tenant)
+            uow.pauses.begin(Cause.OPERATOR, scope, reason="their release", who="me", since=now)
+        uow.pauses.open_breaker("gateway", reason="all fail", who="w", now=now, probe_at=soon)
+        uow.pauses.ask("back-office", reason="429", who="w", now=now, until=soon)
+
+    target.resolved(1)
+    store.write(hold_up)
+    # Beside them an update may still be withheld for the moment after the answer.
+    assert [each for each in waits(target, 408) if each["why"] != "withheld"] == [
+        {
+            "why": "paused",
+            "destination": "gateway",
+            "tenant": TENANT,
+            "reason": "their release",
+        },
+        {
+            "why": "breaker",
+            "destination": "gateway",
+            "reason": "all fail",
+            "until": to_wire(soon),
+        },
+        {"why": "asked", "destination": "back-office", "reason": "429", "until": to_wire(soon)},
+    ]
+
+
+def test_it_says_that_an_update_follows_an_answer(target: Target, store: Store) -> None:
+    target.resolved(1)
+    released = datetime.now(UTC) + timedelta(minutes=5)
+    store.write(lambda uow: uow.connection.execute(update(tables.lane).values(not_before=released)))
+    [withheld] = waits(target, 408)
+    assert withheld == {"why": "withheld", "count": 2, "until": to_wire(released)}
 
 
 def test_a_problem_is_found_by_any_of_its_names(worked: Target) -> None:

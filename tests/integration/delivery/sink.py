@@ -156,6 +156,16 @@ def cut_body(handler: Handler) -> None:
     handler.close_connection = True
 
 
+def raw(*bursts: bytes) -> Reaction:
+    """Write these bytes and leave the connection open; a burst is one packet."""
+
+    def react(handler: Handler) -> None:
+        for burst in bursts:
+            handler.wfile.write(burst)
+
+    return react
+
+
 @contextlib.contextmanager
 def serving(tls: Path | None = None) -> Iterator[Sink]:
     """Yield a sink on a free port of loopback; with `tls`, the certificate and its key, by TLS."""

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from supplier_api.chance import SystemChance
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.delivery import settler
+from supplier_api.delivery.answers import Terms
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.delivery.sessions import Sessions
@@ -36,7 +37,9 @@ from tests.integration.delivery.sink import (
     Handler,
     answer,
     break_off,
+    cut_body,
     hang,
+    raw,
     refusal,
     serving,
 )
@@ -108,11 +111,12 @@ def courier_on(way: Way, watchdog: Watchdog) -> GatewayCourier:
         token_url=f"{way.tokens}/auth/supplier/access-token",
         client_id="supplier",
         client_secret="secret",
-        already_received=ALREADY,
+        answers=Terms(ALREADY),
     )
     return GatewayCourier(address, way.sessions, watchdog, SystemMachineClock(), SystemChance())
 
 
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
 NOWHERE = "http://gateway.supplier-api.invalid"
 UNTRUSTED = "SSLCertVerificationError"
 # What breaks; the cause that is logged.
@@ -141,6 +145,20 @@ FAILURES: dict[str, tuple[Callable[[Way], None], str]] = {
     "forbidden": (lambda way: way.react(answer(403)), "403"),
     "not found, but no word of the gateway": (lambda way: way.react(answer(404)), "404"),
     "proxy wants a password": (lambda way: way.react(answer(407)), "407"),
+    "a page of what stands before the gateway": (
+        lambda way: way.react(answer(200, b"<html>Sorry", Content_Type="text/html")),
+        "200 with a page of HTML: not accepted",
+    ),
+    "an error in a 2xx": (
+        lambda way: way.react(refusal(200, "INVALID_REQUEST", "no")),
+        "200 with the error INVALID_REQUEST: not accepted",
+    ),
+    "a 2xx that breaks off": (lambda way: way.react(cut_body), "200 with a body that broke off"),
+    "nothing but interim answers": (lambda way: way.react(raw(EARLY * 100)), "HTTPException"),
+    "server error after an interim answer": (
+        lambda way: way.react(raw(EARLY, b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")),
+        "503",
+    ),
     "server error": (lambda way: way.react(refusal(500, "SERVER_ERROR", "no")), "500"),
 }
 
@@ -171,6 +189,22 @@ def test_a_failure_on_the_way_is_logged_by_its_cause_and_tried_again(
     assert (message.state, message.attempts) == ("queued", 1)
     assert outbox.lane(problem).due_at == clock.now() + timedelta(seconds=5)
     assert way.sink.others == []
+
+
+@on_sqlite
+def test_what_was_said_before_one_answer_is_not_the_next_ones(
+    way: Way, make_round: RoundMaker, outbox: Outbox
+) -> None:
+    no_content = b"HTTP/1.1 204 No Content\r\n\r\n"
+    way.sink.kci_reactions.extend([raw(EARLY, no_content), answer(503)])
+    first, second = outbox.problem(1), outbox.problem(1)
+    watchdog = Watchdog(SystemMachineClock())
+    watchdog.start()
+    make_round(courier=courier_on(way, watchdog), threads=1, deadline=PATIENCE).turn()
+    watchdog.stop()
+
+    assert len(way.sink.kcis) == 2
+    assert sorted([outbox.states(first), outbox.states(second)]) == [["delivered"], ["queued"]]
 
 
 class LostStore:

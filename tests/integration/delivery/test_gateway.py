@@ -1,24 +1,29 @@
 """The gateway courier against a real server on loopback."""
 
+import base64
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs
 
 import pytest
 
 from supplier_api.chance import SystemChance
 from supplier_api.clock import SystemMachineClock
+from supplier_api.delivery.answers import Terms
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
 from supplier_api.delivery.reply import Meaning
 from supplier_api.delivery.sessions import Sessions
 from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.http_client.grants import BY_FORM, TokenTerms
 from supplier_api.store.claims import Message
 from tests.certificates import self_signed
 from tests.integration.delivery.conftest import ALREADY, PATIENCE
 from tests.integration.delivery.sink import (
+    Handler,
     Reaction,
     Sink,
     answer,
@@ -50,6 +55,7 @@ MESSAGE = Message(
     unknown=False,
     log=[],
 )
+NO_TOKEN = "token endpoint: no token in its answer"
 # Short where the sink hangs on purpose.
 SOON = 0.3
 HANDLES = Path("/proc/self/fd")
@@ -70,14 +76,20 @@ def watchdog() -> Iterator[Watchdog]:
 
 
 def courier_to(
-    url: str, watchdog: Watchdog, *, token_url: str = "", sessions: Sessions | None = None
+    url: str,
+    watchdog: Watchdog,
+    *,
+    token_url: str = "",
+    sessions: Sessions | None = None,
+    terms: TokenTerms = BY_FORM,
 ) -> GatewayCourier:
     address = GatewayAddress(
         kci_url=f"{url}/kcis",
         token_url=token_url or f"{url}/auth/supplier/access-token",
         client_id="supplier",
         client_secret="secret & more",
-        already_received=ALREADY,
+        answers=Terms(ALREADY),
+        token_terms=terms,
     )
     return GatewayCourier(
         address, sessions or Sessions(), watchdog, SystemMachineClock(), SystemChance()
@@ -208,10 +220,25 @@ def test_a_lost_answer_is_of_unknown_outcome(courier: GatewayCourier, sink: Sink
     assert reply.detail == "RemoteDisconnected"
 
 
-def test_a_success_whose_body_breaks_off_is_a_success(courier: GatewayCourier, sink: Sink) -> None:
+def test_a_success_whose_body_breaks_off_is_of_unknown_outcome(
+    courier: GatewayCourier, sink: Sink
+) -> None:
     sink.kci_reactions.append(cut_body)
+    reply = courier.send(MESSAGE, PATIENCE)
 
-    assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+    assert (reply.meaning, reply.status, reply.unknown) == (Meaning.TROUBLE, 200, True)
+
+
+def test_a_page_of_what_stands_before_the_gateway_is_not_delivery(
+    courier: GatewayCourier, sink: Sink
+) -> None:
+    page = b"<html><head><title>Request Rejected</title></head></html>"
+    sink.kci_reactions.append(answer(200, page, Content_Type="text/html"))
+    reply = courier.send(MESSAGE, PATIENCE)
+
+    assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, True)
+    assert reply.reason == '200 with a page of HTML: not accepted "Request Rejected"'
+    assert "Rejected" not in reply.detail  # which is logged
 
 
 def test_nobody_listening_is_trouble(sink: Sink, watchdog: Watchdog) -> None:
@@ -232,9 +259,26 @@ def test_nobody_listening_is_trouble(sink: Sink, watchdog: Watchdog) -> None:
         (answer(503), "token endpoint: 503"),
         (answer(401), "token endpoint: 401"),
         (answer(302, Location="/elsewhere"), "token endpoint: 302"),
-        (answer(200, b"<html>"), "token endpoint: no token in its answer"),
-        (answer(200, b'{"access_token": 7}'), "token endpoint: no token in its answer"),
-        (answer(200, b'{"access_token": "a\\nb"}'), "token endpoint: no token in its answer"),
+        (answer(401, b'{"error": "invalid_client"}'), "token endpoint: 401 invalid_client"),
+        (answer(400, b'{"error": "Mr Smith"}'), "token endpoint: 400"),
+        (answer(200, b"<html>"), f"{NO_TOKEN} (it is no JSON object)"),
+        (answer(200), f"{NO_TOKEN} (it is empty)"),
+        (answer(200, b"[]"), f"{NO_TOKEN} (it is no JSON object)"),
+        (answer(200, b"{}"), f"{NO_TOKEN} (it has no access_token)"),
+        (answer(200, b'{"access_token": 7}'), f"{NO_TOKEN} (its access_token is no such text)"),
+        (
+            answer(200, b'{"access_token": "a\\nb"}'),
+            f"{NO_TOKEN} (its access_token is no such text)",
+        ),
+        (
+            answer(200, b'{"access_token": "%b"}' % (b"x" * 300_000)),
+            f"{NO_TOKEN} (it is longer than 262144 bytes)",
+        ),
+        (
+            answer(200, b'{"access_token": "x", "token_type": "DPoP"}'),
+            "token endpoint: its token_type is DPoP, expected Bearer",
+        ),
+        (cut_body, "token endpoint: its answer broke off"),
         (break_off, "token endpoint: RemoteDisconnected"),
     ],
 )
@@ -264,6 +308,98 @@ def test_a_token_without_a_lifetime_is_kept_for_an_hour(
         courier.send(MESSAGE, PATIENCE)
 
     assert {request.headers["authorization"] for request in sink.kcis} == {"Bearer plain"}
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (200, '{"access_token": "taken", "token_type": "Bearer", "expires_in": null}'),
+        (200, '{"access_token": "taken", "token_type": "bearer", "expires_in": 0}'),
+        (200, '{"access_token": "taken", "token_type": "BEARER", "expires_in": -1}'),
+        (201, '{"access_token": "taken", "expires_in": "3600"}'),
+        (200, '{"access_token": "taken", "expires_in": "soon"}'),
+        (200, '{"access_token": "taken", "expires_in": "NaN"}'),
+        (200, '{"access_token": "taken", "expires_in": true}'),
+        (200, '{"access_token": "taken", "expires_in": [1], "scope": "", "x": {}}'),
+        (200, '\ufeff{"access_token": "taken", "expires_in": 3600}'),
+        (200, '{"access_token": "taken", "padding": "%s"}' % ("x" * 70_000)),
+    ],
+)
+def test_what_the_standard_leaves_open_is_taken(
+    courier: GatewayCourier, sink: Sink, status: int, text: str
+) -> None:
+    sink.token_reactions.append(answer(status, text.encode()))
+    for _ in range(2):
+        assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+
+    assert {request.headers["authorization"] for request in sink.kcis} == {"Bearer taken"}
+    assert len(sink.tokens) == 1
+
+
+def test_a_token_longer_than_64_kb_is_taken(courier: GatewayCourier, sink: Sink) -> None:
+    sink.token_reactions.append(answer(200, b'{"access_token": "%b"}' % (b"x" * 70_000)))
+    courier.send(MESSAGE, PATIENCE)  # what the gateway thinks of such a header is its own affair
+
+    assert len(sink.tokens) == 1
+
+
+def test_a_403_to_an_old_token_is_answered_with_a_new_one_once(
+    courier: GatewayCourier, sink: Sink
+) -> None:
+    courier.send(MESSAGE, PATIENCE)
+    sink.kci_reactions.append(answer(403))
+    assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+    sink.kci_reactions.extend([answer(403), answer(403)])
+    reply = courier.send(MESSAGE, PATIENCE)
+
+    assert (reply.meaning, reply.status) == (Meaning.TROUBLE, 403)
+    assert (len(sink.kcis), len(sink.tokens)) == (5, 3)
+
+
+def test_a_403_to_a_new_token_is_believed(courier: GatewayCourier, sink: Sink) -> None:
+    sink.kci_reactions.append(answer(403))
+
+    assert courier.send(MESSAGE, PATIENCE).status == 403
+    assert (len(sink.kcis), len(sink.tokens)) == (1, 1)
+
+
+def test_a_second_401_to_what_another_thread_got_is_answered_with_a_new_one(
+    courier: GatewayCourier, sink: Sink
+) -> None:
+    courier.send(MESSAGE, PATIENCE)
+
+    def meanwhile(handler: Handler) -> None:
+        # Another thread is refused too, and has replaced the token before we hear of it.
+        sink.kci_reactions.extendleft([answer(204), answer(401)])
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(courier.send, MESSAGE, PATIENCE).result().status == 204
+        answer(401)(handler)
+
+    # Then the gateway forgets that one as well.
+    sink.kci_reactions.extend([meanwhile, answer(401)])
+    assert courier.send(MESSAGE, PATIENCE).status == 204
+    assert [each.headers["authorization"][-1] for each in sink.kcis] == list("111223")
+
+
+@pytest.mark.parametrize("auth", ["form", "basic"])
+def test_the_token_endpoint_is_asked_as_it_wants_to_be(
+    sink: Sink, watchdog: Watchdog, auth: Literal["form", "basic"]
+) -> None:
+    terms = TokenTerms(auth, (("scope", "kcis more"), ("audience", "https://g.example/")))
+    courier_to(sink.url, watchdog, terms=terms).send(MESSAGE, PATIENCE)
+
+    (request,) = sink.tokens
+    form = parse_qs(request.body.decode())
+    assert form["scope"] == ["kcis more"]
+    assert form["audience"] == ["https://g.example/"]
+    if auth == "basic":
+        # Encoded before they are joined: RFC 6749, section 2.3.1.
+        named = base64.b64encode(b"supplier:secret+%26+more").decode()
+        assert request.headers["authorization"] == f"Basic {named}"
+        assert "client_secret" not in form
+    else:
+        assert "authorization" not in request.headers
+        assert form["client_secret"] == ["secret & more"]
 
 
 def test_nothing_of_the_environment_is_used(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -13,11 +14,15 @@ from supplier_api.app.sessions import build_sessions
 from supplier_api.backoffice.simulated import SimulatedBackOffice
 from supplier_api.clock import SystemMachineClock
 from supplier_api.delivery.hops import Step
+from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.delivery.road import Road
+from supplier_api.delivery.sessions import Sessions
+from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.settings import load_settings
-from tests.certificates import self_signed
+from tests.certificates import issued, self_signed
 from tests.integration.delivery.proxy import proxying
 from tests.integration.delivery.sink import Sink, answer, grant, serving
+from tests.integration.delivery.test_gateway import MESSAGE, courier_to
 
 CLOCK = SystemMachineClock()
 
@@ -228,6 +233,124 @@ def test_a_kci_endpoint_that_will_not(sink: Sink, status: int, cause: str) -> No
     broken(to(sink), "KCI endpoint", f"answers {status} to OPTIONS", cause)
 
 
+# -- what a token endpoint says
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "cause"),
+    [
+        (401, "invalid_client", "gateway.token_auth"),
+        (400, "invalid_scope", "gateway.scope"),
+        (400, "invalid_target", "gateway.audience"),
+        (400, "unauthorized_client", "client_credentials"),
+        (400, "invalid_request", "token_fields"),
+    ],
+)
+def test_why_a_token_endpoint_gives_none(sink: Sink, status: int, code: str, cause: str) -> None:
+    sink.token_reactions.append(answer(status, f'{{"error": "{code}"}}'.encode()))
+    broken(to(sink), "token", f"token endpoint: {status} {code}", cause)
+
+
+def test_a_token_that_cannot_be_used(sink: Sink) -> None:
+    sink.token_reactions.append(answer(200, b'{"access_token": "x", "token_type": "mac"}'))
+    broken(to(sink), "token", "its token_type is mac, expected Bearer", "not one of OAuth 2.0")
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "note"),
+    [("null", "does not say for how long"), ("0", "no number of seconds"), ('"60"', "is a text")],
+)
+def test_what_was_taken_of_a_token_that_is_not_as_it_should_be(
+    sink: Sink, expires_in: str, note: str
+) -> None:
+    said = f'{{"access_token": "x", "expires_in": {expires_in}}}'.encode()
+    sink.token_reactions.append(answer(200, said))
+    walk = to(sink)
+    assert walk.last.made
+    [token] = [step.text for step in walk.steps if step.name == "token"]
+    assert note in token
+
+
+def test_how_the_token_endpoint_wants_to_be_asked_is_a_setting(sink: Sink) -> None:
+    walk = to(
+        sink,
+        TOKEN_AUTH="basic",
+        SCOPE="kcis",
+        AUDIENCE="theirs",
+        RESOURCE="https://gateway.example/kcis",
+        TOKEN_FIELDS="one=1, two=a=b",
+    )
+    assert walk.last.made
+    assert sink.tokens[0].headers["authorization"].startswith("Basic ")
+    assert parse_qs(sink.tokens[0].body.decode()) == {
+        "grant_type": ["client_credentials"],
+        "scope": ["kcis"],
+        "audience": ["theirs"],
+        "resource": ["https://gateway.example/kcis"],
+        "one": ["1"],
+        "two": ["a=b"],
+    }
+
+
+@pytest.mark.parametrize("date", ["Mon, 05 Jan 9999999 12:00:00 GMT", "Mon, 05 Jan 2026 +99999999"])
+def test_an_absurd_date_is_as_none(sink: Sink, date: str) -> None:
+    sink.date = date
+    walk = to(sink)
+    assert walk.last.made
+    assert any("sends no date" in check for check in walk.not_checked)
+
+
+# -- certificates of authorities of one's own
+
+
+@pytest.mark.parametrize("trusted", ["root", "issuer", "server"])
+def test_any_certificate_of_the_chain_may_be_the_one_that_is_trusted(
+    tmp_path: Path, trusted: str
+) -> None:
+    # The extensions are not marked as critical: RFC 5280 wants that, and many do without.
+    chain = issued(tmp_path)
+    with serving(tls=chain.served) as sink:
+        walk = to(sink, CA_FILE=chain.files[trusted])
+        assert walk.last.made, walk.last
+        [sent] = kcis_sent(sink, chain.files[trusted])
+    assert sent.meaning is Meaning.TAKEN
+
+
+@pytest.mark.parametrize(
+    ("flaw", "cause"),
+    [
+        ("common name only", "issued again with a subjectAltName"),
+        ("issuer is no authority", "its issuer may not issue certificates"),
+        ("not for servers", "not made for servers"),
+        ("issuer not sent", "does not send those between"),
+    ],
+)
+def test_why_a_certificate_is_not_trusted_in_words_and_by_both_who_call(
+    tmp_path: Path, flaw: str, cause: str
+) -> None:
+    chain = issued(tmp_path, flaw)
+    with serving(tls=chain.served) as sink:
+        walk = to(sink, CA_FILE=chain.files["root"])
+        [sent] = kcis_sent(sink, chain.files["root"])
+    assert walk.last.name.startswith("TLS with"), walk.steps
+    assert cause in (walk.last.cause or ""), walk.last
+    # What the doctor says is so is so when a KCI is sent.
+    assert sent.meaning is Meaning.TROUBLE
+    assert "SSLCertVerificationError, " in sent.detail
+    assert "OpenSSL" not in sent.detail
+
+
+def kcis_sent(sink: Sink, ca_file: Path) -> list[Reply]:
+    """Send a KCI as the worker does."""
+    watchdog = Watchdog(CLOCK)
+    watchdog.start()
+    try:
+        courier = courier_to(sink.url, watchdog, sessions=Sessions(ca_file=ca_file))
+        return [courier.send(MESSAGE, 20.0)]
+    finally:
+        watchdog.stop()
+
+
 # -- through a proxy
 
 
@@ -252,6 +375,12 @@ def test_a_proxy_that_lets_us_through(tmp_path: Path) -> None:
     ]
     assert asked[0].startswith(b"CONNECT gateway.example:443 HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic dXM6c2VjcmV0\r\n" in asked[0]
+
+
+def test_a_proxy_that_says_something_before_its_answer() -> None:
+    with proxying(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 403 No\r\n\r\n") as proxy:
+        walk = Walk(**AWAY, PROXY=f"http://127.0.0.1:{proxy.port}")
+    broken(walk, "the proxy's way to gateway.example:443", "403", "does not let us there")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What holds delivery up as a whole: the breaker, Retry-After, and operators."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -143,6 +144,22 @@ def test_while_it_is_open_one_problem_is_tried_at_a_time_each_time_another(
         assert len(courier.sent) == 1
         tried.append(courier.sent[0][0])
     assert sorted(tried) == sorted(problems)
+
+
+def test_each_try_goes_by_a_new_connection(
+    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+) -> None:
+    renewed: list[int] = []
+    round_ = make_round(
+        threads=16, rules=RULES, before_probe=lambda: renewed.append(len(courier.sent))
+    )
+    break_down(outbox, courier, round_)
+    assert renewed == []
+    sent = len(courier.sent)
+    for wait in (30, 60):
+        clock.advance(wait)
+        round_.turn()
+    assert renewed == [sent, sent + 1]
 
 
 def test_a_try_that_fails_is_no_attempt(
@@ -298,6 +315,62 @@ def test_the_fifth_refusal_in_a_row_opens_it_instead_of_parking(
         round_.turn()
     assert standing(store, clock) == []
     assert [outbox.states(problem) for problem in problems].count(["delivered"] * 2) == 8
+
+
+def test_where_tenants_stand_apart_refusals_of_one_hold_up_that_one_alone(
+    outbox: Outbox,
+    courier: ToldCourier,
+    make_round: RoundMaker,
+    store: Store,
+    clock: ManualMachineClock,
+) -> None:
+    round_ = make_round(threads=4, rules=replace(RULES, tenants_apart=True))
+    problems = [outbox.problem(1) for _ in range(12)]
+    for problem in problems:
+        courier.tell(problem, *[REFUSED] * ALL)
+    for _ in range(5):
+        round_.turn()
+    for wait in (30, 60):
+        (held,) = standing(store, clock)
+        assert (held.scope, held.probe) == (Scope(DESTINATION, "TENANT1"), None)
+        assert held.until == clock.now() + timedelta(seconds=wait)
+        outbox.tenant = "TENANT2"
+        other = outbox.problem(1)
+        round_.turn()
+        assert outbox.states(other) == ["delivered"]
+        clock.advance(wait)
+        round_.turn()
+        round_.turn()
+    states = [outbox.states(problem)[0] for problem in problems]
+    assert (states.count("refused"), states.count("queued")) == (RULES.lanes - 1, 8)
+
+    recover(courier)
+    clock.advance(100)
+    for _ in range(5):
+        round_.turn()
+    assert standing(store, clock) == []
+    assert [outbox.states(problem) for problem in problems].count(["delivered"]) == 8
+
+
+def test_a_try_is_not_wasted_on_whom_was_refused(
+    outbox: Outbox,
+    courier: ToldCourier,
+    make_round: RoundMaker,
+    store: Store,
+    clock: ManualMachineClock,
+) -> None:
+    round_ = make_round(threads=4, rules=RULES)
+    for _ in range(12):
+        courier.tell(outbox.problem(1), *[REFUSED] * ALL)
+    for _ in range(5):
+        round_.turn()
+    assert [pause.scope for pause in standing(store, clock)] == [Scope(DESTINATION)]
+    outbox.tenant = "TENANT2"
+    other = outbox.problem(1)
+    clock.advance(30)
+    round_.turn()
+    assert outbox.states(other) == ["delivered"]
+    assert standing(store, clock) == []
 
 
 def test_refusals_with_a_success_between_open_nothing(

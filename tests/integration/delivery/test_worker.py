@@ -8,6 +8,7 @@ import pytest
 from supplier_api.chance import SystemChance
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.delivery import dispatch, loop
+from supplier_api.delivery.answers import Terms
 from supplier_api.delivery.carrier import Destination
 from supplier_api.delivery.dispatch import Dispatcher
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
@@ -48,7 +49,7 @@ def courier_to(sink: Sink, watchdog: Watchdog) -> GatewayCourier:
         token_url=f"{sink.url}/auth/supplier/access-token",
         client_id="supplier",
         client_secret="supplier-secret",
-        already_received=ALREADY,
+        answers=Terms(ALREADY),
     )
     return GatewayCourier(address, Sessions(), watchdog, CLOCK, SystemChance())
 

@@ -19,6 +19,7 @@ from supplier_api.app.office import Clocks as AppClocks
 from supplier_api.app.web import create_app
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.delivery.answers import Terms
 from supplier_api.delivery.carrier import Carrier, Destination
 from supplier_api.delivery.deliberate import Deliberate
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
@@ -61,7 +62,7 @@ class Faulty(Supplier):
             token_url=f"{gateway}/auth/supplier/access-token",
             client_id="supplier",
             client_secret="supplier-secret",
-            already_received=re.compile("never"),
+            answers=Terms(re.compile("never")),
         )
         courier = GatewayCourier(
             address, Sessions(), Watchdog(office.machine), office.machine, office.chance

@@ -17,7 +17,7 @@ from supplier_api.cli import main
 from supplier_api.cli.sandbox import sandbox_config
 from supplier_api.sandbox import Sender
 from supplier_api.sandbox.server import Handler
-from supplier_api.settings import load_settings
+from supplier_api.settings import SettingsError, load_settings
 from tests.integration.sandbox.conftest import TENANT_PROBLEM, KciMaker, Party
 from tests.integration.sandbox.supplier_stub import SupplierStub, answer, applied, error
 from tests.integration.sandbox.test_resolutions import RESOLUTION, settled
@@ -218,6 +218,7 @@ def test_a_supplier_of_the_settings_is_our_own_unless_they_say_otherwise(tmp_pat
         client_id = "third"
         client_secret = "theirs"
         token_url = "https://tokens.example/token"
+        gateway_client_secret = "theirs too"
         """,
         encoding="utf-8",
     )
@@ -235,5 +236,21 @@ def test_a_supplier_of_the_settings_is_our_own_unless_they_say_otherwise(tmp_pat
     assert other.token_url == "https://supplier.example/oauth2/token"
     assert (other.gateway_client_id, other.gateway_client_secret) == ("us", "ours")
     assert (third.url, third.token_url) == (ours.url, "https://tokens.example/token")
+    assert (third.gateway_client_id, third.gateway_client_secret) == ("gateway", "theirs too")
     assert [tenant.url for tenant in config.tenants] == ["https://tenant.example/api", None]
     assert [admin.client_id for admin in config.admins] == ["admin"]
+
+
+@pytest.mark.parametrize("where", ["url", "token_url"])
+def test_our_own_suppliers_secret_goes_to_no_other(tmp_path: Path, where: str) -> None:
+    (tmp_path / "sandbox.toml").write_text(
+        f"""
+        [sandbox.suppliers.OTHER]
+        client_id = "other"
+        client_secret = "theirs"
+        {where} = "https://supplier.example/api"
+        """,
+        encoding="utf-8",
+    )
+    with pytest.raises(SettingsError, match="gateway_client_secret must be set"):
+        load_settings({"SUPPLIER_API_CONFIG_DIR": str(tmp_path)})

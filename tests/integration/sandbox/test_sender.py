@@ -186,6 +186,47 @@ def test_a_refused_token_is_renewed_once(
     assert len(set(ids)) == 2
 
 
+@pytest.mark.parametrize("body", [b"<!doctype html><p>Sorry", b'{"error": "down"}'])
+def test_a_202_with_a_page_or_an_error_in_it_is_no_answer(
+    tenant: Party, sender: Sender, supplier_stub: SupplierStub, body: bytes
+) -> None:
+    supplier_stub.answers.append(lambda _: Response(body, 202, content_type="text/html"))
+
+    assert raise_and_send(tenant, sender)["status"] == "FAILED_TO_SEND"
+
+
+def test_a_403_to_an_old_token_is_tried_once_more_with_a_new_one(
+    tenant: Party, sender: Sender, supplier_stub: SupplierStub, clock: ManualMachineClock
+) -> None:
+    supplier_stub.answers.append(error(403, "UNAUTHORIZED", "old"))
+    assert raise_and_send(tenant, sender)["status"] == "FAILED_TO_SEND"
+    clock.advance(10)
+    supplier_stub.answers.append(error(403, "UNAUTHORIZED", "old"))
+    tenant.post("/service-problems", TENANT_PROBLEM)
+    sender.run_due()
+
+    assert tenant.problem(2)["status"] == "ACKNOWLEDGED"
+    used = [seen.headers["Authorization"] for seen in supplier_stub.seen]
+    assert used == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"access_token": "taken", "token_type": "BEARER", "expires_in": null}',
+        b'{"access_token": "taken", "expires_in": "soon"}',
+        b'\xef\xbb\xbf{"access_token": "taken", "expires_in": 0}',
+    ],
+)
+def test_what_the_standard_leaves_open_is_taken_of_a_token(
+    tenant: Party, sender: Sender, supplier_stub: SupplierStub, body: bytes
+) -> None:
+    supplier_stub.tokens.append(Response(body, 201, content_type="application/json"))
+
+    assert raise_and_send(tenant, sender)["status"] == "ACKNOWLEDGED"
+    assert supplier_stub.request.headers["Authorization"] == "Bearer taken"
+
+
 def test_a_second_refusal_of_the_token_fails_the_problem(
     tenant: Party, sender: Sender, supplier_stub: SupplierStub
 ) -> None:

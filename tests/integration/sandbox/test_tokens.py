@@ -19,6 +19,8 @@ def test_a_client_gets_a_token_by_basic_or_form(http: FlaskClient, side: str, cl
     for answer in (
         http.post(path, data=GRANT, auth=(client, f"{client}-secret")),
         http.post(path, data=GRANT | form),
+        # Encoded as RFC 6749, section 2.3.1, has it.
+        http.post(path, data=GRANT, auth=(client, f"{client}%2Dsecret")),
     ):
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-store"

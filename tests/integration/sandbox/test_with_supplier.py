@@ -17,6 +17,7 @@ from supplier_api.app.office import Clocks
 from supplier_api.app.web import create_app
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.delivery.answers import Terms
 from supplier_api.delivery.carrier import Carrier, Destination
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
 from supplier_api.delivery.reply import Reply
@@ -120,7 +121,7 @@ class OverHttp(Supplier):
             token_url=f"{self.gateway}/auth/supplier/access-token",
             client_id="supplier",
             client_secret="supplier-secret",
-            already_received=re.compile("never"),
+            answers=Terms(re.compile("never")),
         )
         watchdog = Watchdog(office.machine)
         courier = GatewayCourier(address, Sessions(), watchdog, office.machine, office.chance)

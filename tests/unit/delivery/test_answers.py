@@ -3,11 +3,13 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
 
-from supplier_api.delivery.answers import read_answer, reply_for
+from supplier_api.delivery.answers import Terms, read_answer, reply_for
+from supplier_api.delivery.posting import Answered
 from supplier_api.delivery.reply import Meaning, Reply
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -19,13 +21,91 @@ def envelope(code: str, *messages: str) -> bytes:
     return orjson.dumps({"uuid": "1", "code": code, "messages": messages})
 
 
-def reply(status: int, body: bytes = b"", retry_after: str | None = None) -> Reply:
-    return reply_for(read_answer(status, retry_after, body, NOW), ALREADY)
+def reply(
+    status: int, body: bytes = b"", retry_after: str | None = None, *accept: str, **more: Any
+) -> Reply:
+    headers = {"Content-Type": more.pop("kind", "")}
+    if retry_after is not None:
+        headers["Retry-After"] = retry_after
+    terms = Terms(ALREADY, frozenset(accept)) if accept else Terms(ALREADY)
+    return reply_for(read_answer(Answered(status, headers, body, **more), NOW), terms)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
-def test_any_2xx_is_success(status: int) -> None:
-    assert reply(status).meaning is Meaning.TAKEN
+def test_any_2xx_without_a_body_or_with_json_is_success(status: int) -> None:
+    for body in (b"", b" \r\n", b"{}", b'{"status": "taken", "code": "DONE"}', b"[]", b"null"):
+        assert reply(status, body).meaning is Meaning.TAKEN
+        # What many servers say of a body that they do not send.
+        assert reply(status, kind="text/html" if not body.strip() else "").meaning is Meaning.TAKEN
+
+
+PAGE = b"<html><head><title>\n Request &amp; Support\x00ID</title></head></html>"
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "reason"),
+    [
+        (
+            PAGE,
+            {"kind": "text/html"},
+            '200 with a page of HTML: not accepted "Request & Support ID"',
+        ),
+        (b"<!DOCTYPE HTML><p>Sorry", {}, "200 with a page of HTML: not accepted"),
+        (b"Sorry", {"kind": "text/html; charset=utf-8"}, "200 with a page of HTML: not accepted"),
+        (b"{}", {"kind": "application/xhtml"}, "200 with a page of HTML: not accepted"),
+        (envelope("NOT_FOUND"), {}, "200 with the error NOT_FOUND: not accepted"),
+        (b"\xef\xbb\xbf" + envelope("MADE_UP", MARKER), {}, "200 with an error: not accepted"),
+        (b'{"error": "down"}', {}, "200 with an error: not accepted"),
+        (
+            b'{"title": "x"}',
+            {"kind": "application/problem+json"},
+            "200 with an error: not accepted",
+        ),
+        (b"OK", {"kind": "text/plain"}, "200 with a body that is no JSON: not accepted"),
+        (b"", {"complete": False}, "200 with a body that broke off: not accepted"),
+    ],
+)
+def test_a_2xx_with_anything_else_is_trouble_and_may_have_arrived(
+    body: bytes, more: dict[str, Any], reason: str
+) -> None:
+    seen = reply(200, body, **more)
+
+    assert (seen.meaning, seen.unknown, seen.reason) == (Meaning.TROUBLE, True, reason)
+    assert reply(200, body, None, "any", **more).meaning is Meaning.TAKEN
+
+
+def test_what_counts_as_success_can_be_chosen() -> None:
+    assert reply(200, b"OK", None, "text").meaning is Meaning.TAKEN
+    assert reply(204, b"", None, "204").meaning is Meaning.TAKEN
+    assert reply(200, b"", None, "204").meaning is Meaning.TROUBLE
+    assert reply(200, b"{}", None, "204", "empty").meaning is Meaning.TROUBLE
+    assert reply(200, PAGE, None, "204", "empty", "json", "text").meaning is Meaning.TROUBLE
+
+
+def test_a_long_body_of_which_only_the_beginning_is_known() -> None:
+    long = b'["' + b"x" * 70_000
+    assert reply(200, long[:65_536], kind="application/json").meaning is Meaning.TAKEN
+    assert reply(200, long[:65_536]).meaning is Meaning.TROUBLE
+
+
+@pytest.mark.parametrize(
+    "absurd",
+    [
+        "Mon, 05 Jan 9999999 12:00:00 GMT",
+        "Mon, 05 Jan 2026 12:00:00 +9999999999",
+        "Mon, 05 Jan 2026 12:00:00 -99999999",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Mon, 99 Jan 2026 99:99:99 GMT",
+        "-5",
+        "1e9",
+        "5, 6",
+        "\u0665",
+        "soon",
+        " ",
+    ],
+)
+def test_an_absurd_retry_after_is_as_none(absurd: str) -> None:
+    assert reply(503, retry_after=absurd).retry_after is None
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.delivery.tokens import Grant, NoTokenError, Tokens
+from supplier_api.delivery.tokens import Tokens
+from supplier_api.http_client.grants import Grant, NoTokenError
 
 PATIENCE = 5.0
 

@@ -1,0 +1,204 @@
+"""Connections that are kept between calls, and when they are not.
+
+A connection is kept only after an answer that was complete and as expected. It is closed after a
+failure, after a 5xx (the server behind a load balancer may be going away), after any interim answer
+and any byte more than the answer has (the next call would take them for its own), when nothing was
+sent on it for a while (a firewall may have dropped it without a word), and when it is old.
+"""
+
+import contextlib
+import http.client
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import version
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import ConnectionPool
+
+from supplier_api.clock import MachineClock, SystemMachineClock
+from supplier_api.http_client import tls
+
+# RFC 9110, section 10.1.5: the product and its version.
+USER_AGENT = f"supplier_api/{version('supplier_api')}"
+MOST_INTERIM = 20  # interim answers to one request
+# Request Timeout and Misdirected Request (RFC 9110): they are about the connection.
+ABOUT_THE_CONNECTION = frozenset({408, 421})
+# So that a peer that is gone is noticed. Not every system has all of these options.
+KEEP_ALIVE = (
+    ("TCP_KEEPIDLE", 10),  # seconds of silence before the first probe
+    ("TCP_KEEPINTVL", 5),  # seconds between probes
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 30_000),  # milliseconds that sent bytes may stay unacknowledged
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """For how many seconds a connection is kept: without a call on it, and in all."""
+
+    idle: float = 15.0
+    age: float = 300.0
+
+
+class Answer(http.client.HTTPResponse):
+    """An answer that is never an interim one; `in_order` says whether nothing else was seen.
+
+    http.client skips 100 Continue alone, and takes 103 Early Hints for the answer itself.
+    """
+
+    in_order = True
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(MOST_INTERIM):
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if not 100 <= line[1] < 200:
+                return line
+            self.in_order = False
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException("nothing but interim answers")
+
+    def _close_conn(self) -> None:
+        if not self.fp.closed and _left_over(self.fp):
+            self.in_order = False
+        super()._close_conn()  # type: ignore[misc]
+
+
+def _left_over(reader: Any) -> bool:
+    """Tell whether more was read already than the answer has, without reading on."""
+    reader.raw.readinto = lambda _: None
+    return bool(reader.peek(1))
+
+
+class Connection(HTTPConnection):
+    """Knows whether it may be used again."""
+
+    _answer: Answer | None = None
+    _since: float | None = None
+    _used: float = 0.0
+
+    def response_class(self, *args: Any, **kwargs: Any) -> Answer:  # type: ignore[override]
+        """Make the answer to the request that was sent."""
+        self._answer = Answer(*args, **kwargs)
+        return self._answer
+
+    def may_be_kept(self, now: float) -> bool:
+        """Note that a call on it is over at `now`; return whether another may follow."""
+        self._used = now
+        if self._since is None:
+            self._since = now
+        answer = self._answer
+        return (
+            answer is not None
+            and answer.in_order
+            and answer.isclosed()
+            and answer.status < 500
+            and answer.status not in ABOUT_THE_CONNECTION
+        )
+
+    def is_stale(self, now: float, limits: Limits) -> bool:
+        """Tell whether it was idle for too long at `now`, or is too old."""
+        since = self._since
+        return since is not None and (now - self._used > limits.idle or now - since > limits.age)
+
+    def _new_conn(self) -> socket.socket:
+        new = super()._new_conn()
+        new.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEP_ALIVE:
+            if option := getattr(socket, name, None):
+                with contextlib.suppress(OSError):
+                    new.setsockopt(socket.IPPROTO_TCP, option, value)
+        self._answer, self._since = None, None
+        return new
+
+
+class TlsConnection(Connection, HTTPSConnection):
+    """The same, by TLS that is checked as `tls.context` says, with the authorities given."""
+
+    def connect(self) -> None:
+        """Connect. The authorities' file is read for each connection: it may have changed."""
+        self.ssl_context = tls.context()
+        super().connect()
+
+
+class _Keeping(HTTPConnectionPool):
+    clock: MachineClock = SystemMachineClock()
+    limits = Limits()
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection = super()._get_conn(timeout)
+        if isinstance(connection, Connection) and connection.is_stale(
+            self.clock.monotonic(), self.limits
+        ):
+            connection.close()
+        return connection
+
+    def _put_conn(self, conn: Any) -> None:
+        if isinstance(conn, Connection) and not conn.may_be_kept(self.clock.monotonic()):
+            conn.close()
+        super()._put_conn(conn)
+
+
+class Pool(_Keeping):
+    """The connections to one server."""
+
+    ConnectionCls = Connection
+
+
+class TlsPool(_Keeping, HTTPSConnectionPool):
+    """The same, by TLS."""
+
+    ConnectionCls = TlsConnection
+
+
+class Adapter(HTTPAdapter):
+    """Calls for requests by such connections."""
+
+    pools: Mapping[str, type[HTTPConnectionPool]] = {"http": Pool, "https": TlsPool}
+
+    def __init__(self, limits: Limits | None = None, clock: MachineClock | None = None) -> None:
+        """Keep connections within `limits`, measured by `clock`."""
+        self._limits = limits or Limits()
+        self._clock = clock or SystemMachineClock()
+        super().__init__()
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> ConnectionPool:
+        """Return the pool of the server that is called, or of the proxy."""
+        pool: ConnectionPool = super().get_connection_with_tls_context(
+            request, verify, proxies, cert
+        )
+        if isinstance(pool, _Keeping):
+            pool.limits, pool.clock = self._limits, self._clock
+        return pool
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Use our pools."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = dict(self.pools)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> PoolManager:
+        """Use our pools behind a proxy too."""
+        manager: PoolManager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = dict(self.pools)
+        return manager
+
+
+def new_session(limits: Limits | None = None) -> requests.Session:
+    """Return a session for calls to our own servers and to those that testers name.
+
+    It takes no proxy and no .netrc from the environment, and keeps no cookies.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    session.headers["User-Agent"] = USER_AGENT
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, Adapter(limits))
+    return session
