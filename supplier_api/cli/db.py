@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import click
 
 from supplier_api.app.retaining import build_retaining
-from supplier_api.cli.database import sqlite_file
 from supplier_api.cli.looking import looking
 from supplier_api.cli.office import opened_office
 from supplier_api.cli.operator import operator, with_reason
@@ -32,8 +31,6 @@ def upgrade() -> None:
     settings = load_settings()
     url = settings.database.url
     with expected_errors():
-        if file := sqlite_file(url):
-            file.parent.mkdir(parents=True, exist_ok=True)
         before, after = migrate.upgrade(url)
         with _opened(url) as store:
             ours = stamp_of(settings)

@@ -32,7 +32,7 @@ def sandbox(context: click.Context) -> None:
     try:
         app = create_app(sandbox_config(settings), SystemMachineClock(), SystemChance())
         with health.shown(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):
-            serve(app, settings.sandbox.host, settings.sandbox.port)
+            serve(app, ports.address(settings.sandbox.host), settings.sandbox.port)
     except OSError as error:
         raise Refused(str(error)) from None
 
