@@ -7,7 +7,7 @@ of whoever starts us.
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -59,8 +59,9 @@ def make_private(file: Path) -> None:
     What SQLite makes beside it later gets the file's own mode. Raises what keep_private raises.
     """
     make_folder(file.parent)
-    with file.open("ab", opener=_private):
-        pass
+    # One that is there is not opened: to close it would give up the locks that SQLite has on it.
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     keep_private(file)
 
 
@@ -80,10 +81,6 @@ def open_to(file: Path) -> tuple[bool, bool]:
     """Return whether others than its owner may read a file, and whether everybody may write it."""
     mode = file.stat().st_mode
     return bool(mode & (stat.S_IRGRP | stat.S_IROTH)), bool(mode & stat.S_IWOTH)
-
-
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
 
 
 def _restrict(file: Path) -> None:

@@ -58,8 +58,8 @@ def _copy_if_old(url: str) -> Path | None:
 def _revision(connection: sqlite3.Connection) -> str | None:
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
-        return None  # an empty file
+    except sqlite3.DatabaseError:
+        return None  # an empty file, or a broken one, of which the upgrade tells
     return None if row is None else str(row[0])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from supplier_api.app.office import open_office
+from supplier_api.cli.endings import of_the_store
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.desk.status import Level, Line, gather
 from supplier_api.settings import Settings, load_settings
@@ -49,8 +50,7 @@ def found(settings: Settings) -> list[Line]:
 
 
 def _unreachable(error: StoreUnavailable) -> Line:
-    reason = str(error).splitlines()[0]
-    return Line("database", Level.BAD, reason, "supplier-api config show")
+    return Line("database", Level.BAD, of_the_store(error), "supplier-api config show")
 
 
 def _document(worst: Level, lines: Sequence[Line]) -> dict[str, object]:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
+from supplier_api.files import keep_private, sqlite_path
 from supplier_api.store.errors import StoreUnavailable
 from supplier_api.store.grouped import GroupedWriter
 from supplier_api.store.pipelined import PIPE, Direct, Pipelined
@@ -172,6 +173,8 @@ def _engine(url: str, pool_size: int, *, reading: bool = False) -> Engine:
         # The driver's commit would leave behind what waits.
         engine.dialect.do_commit = _commit_postgresql  # type: ignore[method-assign, assignment]
         return engine
+    if file := sqlite_path(url):
+        keep_private(file)
     # isolation_level None: transactions begin where this file says so, not where sqlite3 guesses.
     engine = create_engine(
         url, connect_args={"isolation_level": None, "check_same_thread": False}, **options
