@@ -43,7 +43,7 @@ def _problems(count: int) -> str:
 def _copy_if_old(url: str) -> Path | None:
     """Copy an SQLite file that is going to be upgraded; return the copy."""
     file = sqlite_path(url)
-    if file is None or not file.exists():
+    if file is None or not file.is_file():
         return None
     with contextlib.closing(sqlite3.connect(file)) as source:
         revision = _revision(source)
