@@ -30,16 +30,16 @@ def written_by_everybody(values: Mapping[Path, Value]) -> list[Finding]:
 
 
 def read_by_others(files: Mapping[FilePath, str]) -> Iterator[str]:
-    """Yield a sentence for each of these files that others than its owner may read.
+    """Yield a sentence that names those of these files that others than their owner may read.
 
     Where containers get their secrets as files, that is so on purpose.
     """
-    for file, setting in files.items():
-        if _open_to(file)[0]:
-            yield (
-                f"{file} holds {setting} and can be read by others than its owner: chmod 600 it,"
-                " unless a container reads it as another user"
-            )
+    found = [f"{file} ({setting})" for file, setting in files.items() if _open_to(file)[0]]
+    if found:
+        yield (
+            "secrets can be read by others than their owner: chmod 600 these files, unless"
+            f" containers read them as another user: {', '.join(found)}"
+        )
 
 
 def _open_to(file: FilePath) -> tuple[bool, bool]:
