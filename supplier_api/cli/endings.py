@@ -16,13 +16,14 @@ def told(error: Exception) -> tuple[str, Sequence[object]] | None:
 
     Around us are the settings, the database, files and the network.
     """
-    # Not before: the list of commands needs none of these, and they take a while to import.
-    from supplier_api.settings import SettingsError  # noqa: PLC0415
-
-    if isinstance(error, SettingsError):
-        return "the settings do not allow a start", error.findings
     if isinstance(error, OSError):
         return of_the_system(error), ()
+    # What was not imported has not failed: the list of commands needs none of it.
+    if "supplier_api.settings" in sys.modules:
+        from supplier_api.settings import SettingsError  # noqa: PLC0415
+
+        if isinstance(error, SettingsError):
+            return "the settings do not allow a start", error.findings
     if "supplier_api.store" in sys.modules:
         from supplier_api.store import SchemaTooOld, StoreUnavailable  # noqa: PLC0415
 
