@@ -1,27 +1,34 @@
 # supplier_api in a container: `docker run -p 8080:8080 -p 8090:8090 IMAGE` runs the main job.
 # Keeps to what the classic builder knows.
 
-FROM python:3.13-slim AS build
+# The very image, whatever its tag comes to mean: Python 3.13.15 on Debian 13. For a newer one, ask
+# `docker buildx imagetools inspect python:3.13-slim`. PYTHON_IMAGE=... make image takes another.
+ARG PYTHON_IMAGE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
+
+FROM $PYTHON_IMAGE AS build
 WORKDIR /build
 RUN python -m venv /opt/supplier_api
 # The dependencies first: they change less often than the code does.
-COPY requirements.lock ./
+COPY requirements.lock requirements-build.lock ./
 RUN /opt/supplier_api/bin/pip install --no-cache-dir --require-hashes --only-binary :all: \
-    -r requirements.lock
+    -r requirements.lock -r requirements-build.lock
 COPY pyproject.toml setup.cfg README.md LICENSE ./
 COPY config ./config
 COPY supplier_api ./supplier_api
-RUN /opt/supplier_api/bin/pip install --no-cache-dir --no-deps . \
-    && /opt/supplier_api/bin/pip uninstall --yes pip \
+COPY scripts/compose_secrets.py ./
+# Without an index: what builds it is there, checked by its hash.
+RUN /opt/supplier_api/bin/pip install --no-cache-dir --no-index --no-deps --no-build-isolation . \
+    && /opt/supplier_api/bin/pip uninstall --yes setuptools pip \
+    && install -m 755 compose_secrets.py /opt/supplier_api/bin/compose-secrets \
     && find /opt/supplier_api -name tests -type d -prune -exec rm -rf {} +
 
-FROM python:3.13-slim
+FROM $PYTHON_IMAGE
 LABEL org.opencontainers.image.title="supplier_api" \
       org.opencontainers.image.description="The supplier's side of a broadband wholesale gateway" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/supplier_api /opt/supplier_api
 # A user by number, so that a platform can tell that it is not root; the data is all that it writes.
-RUN mkdir /data && chown 10001:10001 /data
+RUN mkdir -m 700 /data && chown 10001:10001 /data
 ENV PATH=/opt/supplier_api/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

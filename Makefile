@@ -40,14 +40,13 @@ bench:  ## measure how fast we are, into docs/performance.md
 	@$(BIN)/python -m scripts.bench $(ONLY) $(if $(SOAK),--soak $(SOAK)) $(if $(ROWS),--rows $(ROWS))
 
 image:  ## build the container image supplier_api
-	docker build -t supplier_api .
+	docker build $(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) -t supplier_api .
 
 compose-check:  ## compose.yaml against its schema; docker compose config and hadolint where they are
 	@$(SETUP) --quiet
 	@$(BIN)/python scripts/check_compose.py
 
 compose-up:  ## start the chain in containers, on PostgreSQL; makes the secrets that are missing
-	@"$${PYTHON:-python3}" scripts/compose_secrets.py
 	docker compose up --build --detach --wait
 
 compose-down:  ## stop and remove those containers; the data stays in their volumes

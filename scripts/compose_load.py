@@ -56,7 +56,7 @@ def main(problems: int, rate: float, killed: tuple[str, ...], patience: float) -
 
 def _run(problems: int, rate: float, killed: Sequence[str], patience: float) -> list[str]:
     """Do all of it, and return a line for each promise that was broken."""
-    secret = (ROOT / "secrets" / "tenant_secret").read_text(encoding="utf-8").strip()
+    secret = _docker("compose", "exec", "-T", "web", "cat", "/run/secrets/tenant_secret")
     tenants = [Tenant(GATEWAY, "tenant", secret, SystemChance()) for _ in range(CALLERS)]
     began = time.monotonic()
     raised = _raise_all(tenants, problems, rate, killed)

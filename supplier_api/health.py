@@ -104,6 +104,7 @@ def _is_ready(url: str) -> bool:
 
 
 if __name__ == "__main__":
-    folder = Path(os.environ.get("SUPPLIER_API_DATA_DIR") or "var")
+    # Without the line end that a manifest may have left there: so the settings read it, too.
+    folder = Path(os.environ.get("SUPPLIER_API_DATA_DIR", "").rstrip("\r\n") or "var")
     if found := complaints(folder, SystemMachineClock()):
         sys.exit("; ".join(found))

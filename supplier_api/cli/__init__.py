@@ -1,14 +1,18 @@
 """The `supplier-api` command. Each sub-command is loaded when it is asked for.
 
-Exit codes: 0 done, 1 a finding or a refusal, 2 wrong use.
+Exit codes: 0 done, 1 a finding or a refusal, 2 wrong use; 141 when nobody reads on.
 """
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import click
+
+from supplier_api.cli.endings import READER_GONE, drop_output, told
+from supplier_api.files import made_for_owner_only
 
 
 class Lazy(NamedTuple):
@@ -59,15 +63,34 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.told) for name, command in COMMANDS.items()])
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; wrong settings are its user's affair and are told without a trace."""
-        # Not before: the list of commands needs no settings, and they take a while to import.
-        from supplier_api.settings import SettingsError  # noqa: PLC0415
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """Read the command line; --help and the like are printed here."""
+        with _plain_endings():
+            return super().make_context(*args, **more)
 
-        try:
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what it makes is for its user alone."""
+        with _plain_endings(), made_for_owner_only():
             return super().invoke(ctx)
-        except SettingsError as error:
-            raise Refused("the settings do not allow a start", error.findings) from None
+
+
+@contextmanager
+def _plain_endings() -> Iterator[None]:
+    """Turn what fails around us into a refusal; a fault of our own keeps its trace.
+
+    Who stops reading what we print ends us without a word, as any program.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        drop_output()
+        raise SystemExit(READER_GONE) from None
+    except Exception as error:
+        known = told(error)
+        if known is None:
+            raise
+        drop_output()
+        raise Refused(*known) from None
 
 
 class Refused(click.ClickException):

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from supplier_api.cli.local import near
 from supplier_api.clock import SystemMachineClock
+from supplier_api.files import sqlite_path
 from supplier_api.store import Store, migrate
 
 
@@ -41,8 +42,8 @@ def _problems(count: int) -> str:
 
 def _copy_if_old(url: str) -> Path | None:
     """Copy an SQLite file that is going to be upgraded; return the copy."""
-    file = sqlite_file(url)
-    if file is None or not file.exists():
+    file = sqlite_path(url)
+    if file is None or not file.is_file():
         return None
     with contextlib.closing(sqlite3.connect(file)) as source:
         revision = _revision(source)
@@ -57,19 +58,13 @@ def _copy_if_old(url: str) -> Path | None:
 def _revision(connection: sqlite3.Connection) -> str | None:
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
-        return None  # an empty file
+    except sqlite3.DatabaseError:
+        return None  # an empty file, or a broken one, of which the upgrade tells
     return None if row is None else str(row[0])
 
 
-def sqlite_file(url: str) -> Path | None:
-    """Return the file of an SQLite URL, or None for another engine."""
-    scheme, _, rest = url.partition(":///")
-    return Path(rest) if scheme.startswith("sqlite") and rest else None
-
-
 def _where(url: str) -> str:
-    file = sqlite_file(url)
+    file = sqlite_path(url)
     if file is None:
         parts = urlsplit(url)
         return f"{parts.scheme.partition('+')[0]} {parts.hostname or ''}{parts.path}"

@@ -1,20 +1,32 @@
-"""`supplier-api db`: the database's schema, and whose it is."""
+"""`supplier-api db`: the database's schema, whose it is, copies of it and the way back."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
 from supplier_api.app.retaining import build_retaining
-from supplier_api.cli.database import sqlite_file
+from supplier_api.cli import Refused
 from supplier_api.cli.looking import looking
 from supplier_api.cli.office import opened_office
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.starting import expected_errors
+from supplier_api.cli.times import instant
 from supplier_api.clock import SystemMachineClock
 from supplier_api.desk.stamping import restamp as stamp_anew
 from supplier_api.desk.stamping import stamp_of
+from supplier_api.files import sqlite_path
+from supplier_api.operations.backup import (
+    back_up,
+    dump_line,
+    note_reconciled,
+    note_restored,
+    put_back,
+    restore_line,
+    what_is_unknown,
+)
 from supplier_api.settings import load_settings
 from supplier_api.store import Store, migrate
 
@@ -32,8 +44,6 @@ def upgrade() -> None:
     settings = load_settings()
     url = settings.database.direct_url
     with expected_errors():
-        if file := sqlite_file(url):
-            file.parent.mkdir(parents=True, exist_ok=True)
         before, after = migrate.upgrade(url)
         with _opened(url) as store:
             ours = stamp_of(settings)
@@ -75,6 +85,74 @@ def restamp(reason: str) -> None:
         before = stamp_anew(store, ours, CLOCK.now(), operator(), reason)
     click.echo(f"was: {before or 'nobody'}")
     click.echo(f"is:  {ours}{', nothing to do' if before == ours else ''}")
+
+
+@db.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def backup(file: Path) -> None:
+    """Copy the database into FILE, while everything goes on.
+
+    FILE must not be there yet. A PostgreSQL database is copied by its own tools: then the line to
+    type is printed, and the exit code is 1.
+    """
+    settings = load_settings()
+    source = sqlite_path(settings.database.url)
+    if source is None:
+        line = dump_line(settings.database.url, file)
+        raise Refused("nothing was copied: PostgreSQL copies a database by its own tools", [line])
+    with expected_errors():
+        if not source.exists():
+            raise Refused(f"{source}: there is no database yet")
+        back_up(source, file, CLOCK, operator())
+    click.echo(f"{file}: {file.stat().st_size} bytes, checked")
+
+
+@db.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--reason", default="restored", help="Why; recorded with who did it.")
+def restore(file: Path, reason: str) -> None:
+    """Put the copy FILE back in place of the database.
+
+    Stop all that works on it first. What was there is kept beside it. For a PostgreSQL database the
+    lines to type are printed, and the exit code is 1.
+    """
+    settings = load_settings()
+    target = sqlite_path(settings.database.url)
+    if target is None:
+        lines = [
+            restore_line(settings.database.url, file),
+            "supplier-api db upgrade",
+            'supplier-api db restored --reason "..."',
+        ]
+        raise Refused("nothing was put back: PostgreSQL does that by its own tools", lines)
+    with expected_errors():
+        found, kept = put_back(file, target, CLOCK, operator(), reason)
+    for each in kept:
+        click.echo(f"what was there is kept as {each}")
+    click.echo(f"{target} is what {file} was")
+    click.echo(what_is_unknown(found))
+
+
+@db.command()
+@click.option("--taken", metavar="WHEN", help="When the copy was taken, if it does not say so.")
+@with_reason
+def restored(taken: str | None, reason: str) -> None:
+    """Note that the database was put back from a copy; `db restore` does so by itself."""
+    at = instant(taken, CLOCK.now(), "--taken")
+    with opened_office(load_settings()) as office:
+        found = note_restored(office.store, office.machine.now(), operator(), reason, at)
+    click.echo(what_is_unknown(found))
+
+
+@db.command()
+@with_reason
+def reconciled(reason: str) -> None:
+    """Note that the gateway was asked for what a database that was put back does not know."""
+    with opened_office(load_settings()) as office:
+        about = note_reconciled(office.store, office.machine.now(), operator(), reason)
+    if about is None:
+        raise Refused("this database was not put back since the gateway was last asked")
+    click.echo("noted; the doctor says no more of it")
 
 
 @contextmanager

@@ -8,8 +8,15 @@ import click
 from supplier_api.cli import Refused
 from supplier_api.cli.doctor_connect import walk_road
 from supplier_api.cli.looking import looking
-from supplier_api.desk.doctor import Doctor, lines
-from supplier_api.settings import load_settings
+from supplier_api.desk.doctor import WHY, Case, Doctor, Finding, lines
+from supplier_api.operations.backup import (
+    QUESTIONS,
+    Restoration,
+    unreconciled,
+    what_is_unknown,
+)
+from supplier_api.settings import resolve_settings
+from supplier_api.settings.secret_files import read_by_others
 
 
 @click.command()
@@ -27,15 +34,27 @@ def doctor(connect: bool, seconds: float, as_json: bool) -> None:
 
     Changes nothing. Exit code 1 when something was found.
     """
-    settings = load_settings()
+    resolved = resolve_settings()
+    settings = resolved.settings
     if connect:
         walk_road(settings, as_json=as_json)
         return
     try:
         with looking(settings) as office:
             report = Doctor(office, settings.status).examine(seconds)
+            if found := office.store.read(unreconciled):
+                report.findings.insert(0, _put_back(found))
     except Refused as error:
         raise Refused(error.message, ["so nothing could be checked"]) from None
+    report.warnings += read_by_others(resolved.secret_files)
     click.echo(json.dumps(asdict(report), indent=2) if as_json else "\n".join(lines(report)))
     if report.findings:
         raise SystemExit(1)
+
+
+def _put_back(found: Restoration) -> Finding:
+    done = f"supplier-api db reconciled {WHY}   # when that is done"
+    case = Case(what_is_unknown(found), (*QUESTIONS, done))
+    return Finding(
+        "what was answered since the copy that this database was put back from", 1, [case]
+    )

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from supplier_api.cli import Refused, ports
 from supplier_api.clock import from_wire
+from supplier_api.files import make_folder, sqlite_path
 from supplier_api.settings import Sandbox, Server, Settings, load_settings
 from supplier_api.settings.derived import base_url
+from supplier_api.settings.shown import without_password
 
 LISTENERS = {"server": "SUPPLIER_API__SERVER__PORT", "sandbox": "SUPPLIER_API__SANDBOX__PORT"}
 
@@ -99,7 +101,7 @@ def alone(settings: Settings) -> Iterator[None]:
     The lock is the process's own: however it ends, the lock is gone. Raises Refused like
     `check_alone`.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     with _lock_file(settings).open("wb") as handle:
         if not _try_lock(handle.fileno()):
             raise Refused(_already_running(settings))
@@ -125,6 +127,25 @@ def _already_running(settings: Settings) -> str:
         return "already running here"
     since = from_wire(known["started"]).astimezone().strftime("%H:%M")
     return f"already running here since {since} (PID {known['pid']}): {known['supplier']}"
+
+
+def where_data_stays(settings: Settings) -> str:
+    """Say where the data is, and what removes it where there is something that does."""
+    folder, database = settings.data_dir, settings.database.url
+    file = sqlite_path(database)
+    if file is None:
+        return f"{near(folder)}/ and in the database {without_password(database)}"
+    if file.parent != folder:
+        return f"{near(folder)}/ and in {near(file)}"
+    removed = " (`make clean-data` removes it)" if _is_checkout(folder.parent) else ""
+    return f"{near(folder)}/{removed if folder == Path.cwd() / 'var' else ''}"
+
+
+def _is_checkout(folder: Path) -> bool:
+    try:
+        return "\nclean-data:" in (folder / "Makefile").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
 
 
 def command_name() -> str:

@@ -1,10 +1,13 @@
 """Finds out whether a port can be had, and who has it otherwise."""
 
+import errno
 import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from supplier_api.cli import Refused
 
 LISTENING = "0A"  # as /proc/net/tcp writes the state
 
@@ -17,11 +20,28 @@ class Holder:
     name: str
 
 
+def address(host: str) -> str:
+    """Return the address that a server listens on which is told to listen on `host`.
+
+    A name stands for its first address, of the old kind if it has one: what calls a server by that
+    name tries both. Raises Refused for a name that is not known here.
+    """
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise Refused(
+            f"the host {host!r} is not known here: expected a name or an address of this machine"
+        ) from None
+    found.sort(key=lambda each: each[0] != socket.AF_INET)
+    return str(found[0][4][0])
+
+
 def is_free(host: str, port: int) -> bool:
     """Tell whether a server could listen there.
 
-    An address that is not ours counts as free: the server says more about that than we can.
+    Raises Refused for a name that is not known, and for an address that is not of this machine.
     """
+    host = address(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -30,12 +50,15 @@ def is_free(host: str, port: int) -> bool:
         except PermissionError:
             return True
         except OSError as error:
-            return "in use" not in str(error)
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise Refused(f"nothing can listen on {host}: {error.strerror}") from None
     return True
 
 
 def free_port(host: str) -> int:
-    """Return a port that nobody listens on now."""
+    """Return a port that nobody listens on now; raises Refused as `address` does."""
+    host = address(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))

@@ -189,8 +189,7 @@ class _Run:
         )
         for number, step in enumerate(steps):
             _say("look next" if number == 0 else "", step)
-        data = local.near(self._settings.data_dir)
-        _say("serving", f"Ctrl-C stops; the data stays in {data}/ (`make clean-data` removes it)")
+        _say("serving", f"Ctrl-C stops; the data stays in {local.where_data_stays(self._settings)}")
         while not self._stopping.wait(0.5):
             self._supervisor.check()
 

@@ -11,6 +11,7 @@ from supplier_api.cli.sandbox_calls import COMMANDS
 from supplier_api.clock import SystemMachineClock
 from supplier_api.observability import configure_logging
 from supplier_api.sandbox import Admin, SandboxConfig, Supplier, Tenant, create_app
+from supplier_api.sandbox.database import DatabaseUnusable
 from supplier_api.sandbox.server import serve
 from supplier_api.settings import Party, Settings, load_settings
 from supplier_api.settings.model import SupplierParty
@@ -32,8 +33,8 @@ def sandbox(context: click.Context) -> None:
     try:
         app = create_app(sandbox_config(settings), SystemMachineClock(), SystemChance())
         with health.shown(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):
-            serve(app, settings.sandbox.host, settings.sandbox.port)
-    except OSError as error:
+            serve(app, ports.address(settings.sandbox.host), settings.sandbox.port)
+    except DatabaseUnusable as error:
         raise Refused(str(error)) from None
 
 

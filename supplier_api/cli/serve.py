@@ -28,7 +28,7 @@ def serve() -> None:
     # As many threads as requests are let in: they wait at our own locks, where their age is known.
     granian = Granian(
         "supplier_api.cli.serving:application",
-        address=server.host,
+        address=ports.address(server.host),  # granian takes no names
         port=server.port,
         interface=Interfaces.WSGI,
         blocking_threads=server.threads,

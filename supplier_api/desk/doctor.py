@@ -46,9 +46,13 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What was found, which checks found nothing, and which could not be made."""
+    """What was found, which checks found nothing, and which could not be made.
+
+    `warnings` are of what may be so on purpose.
+    """
 
     findings: list[Finding] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     clear: list[str] = field(default_factory=list)
     not_made: list[str] = field(default_factory=lambda: list(NEVER_MADE))
 
@@ -231,5 +235,6 @@ def lines(report: Report) -> Iterator[str]:
             yield from (f"      {command}" for command in case.mend)
         if finding.count > len(finding.cases):
             yield f"  and {finding.count - len(finding.cases)} more"
+    yield from (f"warning: {warning}" for warning in report.warnings)
     yield from (f"nothing found: {check}" for check in report.clear)
     yield from (f"not checked: {check}" for check in report.not_made)

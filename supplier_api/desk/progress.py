@@ -174,14 +174,12 @@ class Progress:
         if order.subject and order.kind in (OrderKind.AMENDMENT, OrderKind.CANCELLATION):
             change = uow.changes.find(problem_id, order.subject["supplierReference"])
         if change:
-            change.back_office_id, change.back_office_url = (
-                answer.back_office_id,
-                answer.back_office_url,
-            )
+            change.back_office_url = _url(change, answer.back_office_id, answer.back_office_url)
+            change.back_office_id = answer.back_office_id
             uow.changes.save(change)
         elif order.kind is OrderKind.PROBLEM:
+            problem.back_office_url = _url(problem, answer.back_office_id, answer.back_office_url)
             problem.back_office_id = answer.back_office_id
-            problem.back_office_url = answer.back_office_url
             uow.problems.save(problem)
 
     def _keep(self, uow: UnitOfWork, problem_id: int, later: LaterEvent) -> None:
@@ -236,10 +234,15 @@ def _plain(event: BackOfficeEvent) -> dict[str, Any]:
     return {**asdict(event), "supplier_codes": list(event.supplier_codes)}
 
 
+def _url(known: ServiceProblem | ChangeRequest, ticket: str | None, url: str | None) -> str | None:
+    """Return where a ticket can be seen: a ticket that is named again keeps what was said of it."""
+    return url or (known.back_office_url if known.back_office_id == ticket else None)
+
+
 def _happen(case: Case, event: BackOfficeEvent) -> None:
     if event.back_office_id and not event.change_reference:
-        case.problem.back_office_id = event.back_office_id
-        case.problem.back_office_url = event.back_office_url
+        url = _url(case.problem, event.back_office_id, event.back_office_url)
+        case.problem.back_office_id, case.problem.back_office_url = event.back_office_id, url
     carried = Carried(event.problem_code, event.text, event.supplier_codes, event.note)
     HANDLERS.get(event.event, _plainly)(case, event, carried)
 
@@ -286,8 +289,8 @@ def _decide_change(case: Case, event: BackOfficeEvent, carried: Carried) -> None
     if change is None or change.status is not ChangeStatus.PENDING:
         raise IllegalMove(case.problem.state, event.event)
     if event.back_office_id:
+        change.back_office_url = _url(change, event.back_office_id, event.back_office_url)
         change.back_office_id = event.back_office_id
-        change.back_office_url = event.back_office_url
     case.take(event.event, _with_code(carried, event, change), change=change)
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy.exc import DBAPIError
 
+from supplier_api.files import make_private, sqlite_path
 from supplier_api.observability import get_logger
 from supplier_api.sandbox.tables import SCHEMA, meta, metadata
 
@@ -19,6 +21,11 @@ T = TypeVar("T")
 READING = "sandbox_reading"
 # The file is ours alone, so a lock is held by a stray tool at most: milliseconds.
 BUSY_TIMEOUT = 5000
+MEND = "it holds test data alone: move it away if it is broken"
+
+
+class DatabaseUnusable(Exception):
+    """The file cannot be used; the text names it."""
 
 
 class Database:
@@ -28,7 +35,17 @@ class Database:
         """Open the file, made new when there is none, or none of this version's schema.
 
         A file of another schema is kept beside the new one: it is test data, not worth a migration.
+        Raises DatabaseUnusable, and OSError where the file cannot be made.
         """
+        try:
+            self._open(url)
+        except (DBAPIError, sqlite3.Error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            raise DatabaseUnusable(f"{sqlite_path(url)}: {cause}; {MEND}") from error
+
+    def _open(self, url: str) -> None:
+        if file := sqlite_path(url):
+            make_private(file)
         _move_other_schema_aside(url)
         self._engine = _engine(url)
         # Writers queue here instead of polling the file's lock.

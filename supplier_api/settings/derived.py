@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path as FilePath
 from urllib.parse import urlsplit
 
+from supplier_api.files import sqlite_url
 from supplier_api.settings.layers import Value
 from supplier_api.settings.model import Settings
 from supplier_api.settings.schema import Path
@@ -30,11 +31,11 @@ def worked_out(
     supplier = base_url(server_host, said("server", "port", 0))
     gateway = base_url(sandbox_host, said("sandbox", "port", 0))
     found: dict[Path, object] = {
-        ("database", "url"): f"sqlite:///{data_dir}/supplier.db",
+        ("database", "url"): sqlite_url(data_dir / "supplier.db"),
         ("sandbox", "host"): sandbox_host,
         ("sandbox", "url"): gateway,
         ("sandbox", "supplier_url"): f"{supplier}{said('server', 'prefix', '')}",
-        ("sandbox", "database"): f"sqlite:///{data_dir}/sandbox.db",
+        ("sandbox", "database"): sqlite_url(data_dir / "sandbox.db"),
     }
     if profile == "sandbox":
         found["gateway", "kci_url"] = f"{gateway}/kcis"
@@ -60,5 +61,6 @@ def _place(url: str) -> tuple[str, str, int | None, str]:
 
 def base_url(host: object, port: object) -> str:
     """Return the URL under which a server on this machine is called, without a path."""
-    name = LOOPBACK.get(str(host), str(host))
+    bare = str(host).strip("[]")
+    name = LOOPBACK.get(bare, bare)
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"

@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 
 from supplier_api.settings.errors import Finding, unknown
 from supplier_api.settings.schema import ANY, TREE, Leaf, Path, Tree, dotted, leaf_at, variable
+from supplier_api.settings.texts import is_service_link, trimmed
 
 PREFIX = "SUPPLIER_API_"
 PLACE_VARIABLES = ("SUPPLIER_API_PROFILE", "SUPPLIER_API_CONFIG_DIR", "SUPPLIER_API_DATA_DIR")
@@ -16,11 +17,15 @@ PLACE_VARIABLES = ("SUPPLIER_API_PROFILE", "SUPPLIER_API_CONFIG_DIR", "SUPPLIER_
 
 @dataclass(frozen=True)
 class Value:
-    """A value as it was found. A file name in the environment counts from the working directory."""
+    """A value as it was found. A file name in the environment counts from the working directory.
+
+    `file` is where the value itself was read, if it came from a file.
+    """
 
     raw: object
     source: str
     from_environment: bool = False
+    file: FilePath | None = None
 
 
 @dataclass
@@ -35,7 +40,7 @@ def read_toml(file: FilePath) -> Layer:
     """Read a configuration file. A file that is not there is an empty layer."""
     layer = Layer()
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return layer
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -53,7 +58,8 @@ def _read_table(
         node = tree.get(name, tree.get(ANY))
         secret = _secret_of(name, tree)
         if isinstance(node, Leaf):
-            layer.values[here] = Value(raw, source)
+            tidy = trimmed(raw) if isinstance(raw, str) else raw
+            layer.values[here] = Value(tidy, source, file=FilePath(source))
         elif secret:
             _read_secret((*path, secret), str(raw), Value(raw, source), layer)
         elif node is None:
@@ -72,19 +78,23 @@ def _secret_of(name: str, tree: Tree) -> str | None:
 
 
 def _read_secret(path: Path, file: str, named: Value, layer: Layer) -> None:
-    """Take a secret from the file that is named for it; a last line end is not part of it."""
+    """Take a secret from the file that is named for it.
+
+    A last line end is not part of it, nor a byte order mark before it.
+    """
     if path in layer.values:
         message = f"{dotted(path)} and {dotted(path)}_file are both set: keep one"
         layer.findings.append(Finding(dotted(path), named.source, message))
         return
     try:
-        raw = FilePath(file).read_text(encoding="utf-8").rstrip("\r\n")
+        raw = trimmed(FilePath(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         message = f"the file {file} cannot be read: {reason}"
         layer.findings.append(Finding(dotted(path), named.source, message))
         return
-    layer.values[path] = Value(raw, f"{named.source}, file {file}", named.from_environment)
+    source = f"{named.source}, file {file}"
+    layer.values[path] = Value(raw, source, named.from_environment, FilePath(file).absolute())
 
 
 def read_environment(environ: Mapping[str, str], known: Collection[Path]) -> Layer:
@@ -110,18 +120,19 @@ def _read_variable(name: str, text: str, paths: Mapping[str, Path], layer: Layer
         _read_text(path, value, text, layer)
     elif secret is not None and leaf_at(secret).may_stand_in_a_file:
         _read_secret(secret, text, value, layer)
-    elif "__" in name:
+    elif "__" in name and not is_service_link(text):
         message = unknown(name, _siblings(name, paths), similar=[*PLACE_VARIABLES, *paths])
         layer.findings.append(Finding(name, "environment", message))
-    elif meant := _meant(name, paths):
+    elif not is_service_link(text) and (meant := _meant(name, paths)):
         layer.findings.append(Finding(name, "environment", f"unknown. Did you mean {meant}?"))
 
 
 def _meant(name: str, paths: Mapping[str, Path]) -> str | None:
     """Return which of our names one without a double underscore was meant to be, if any.
 
-    Others may use our prefix (Kubernetes sets SUPPLIER_API_PORT for a service of that name), but a
-    profile that is not applied because of a typing error is worse than no start.
+    Others may use our prefix (Kubernetes sets SUPPLIER_API_SANDBOX_PORT=tcp://... for a service
+    supplier-api-sandbox), but a profile that is not applied because of a typing error is worse
+    than no start.
     """
     written_so = {known.replace("__", "_"): known for known in paths}
     close = get_close_matches(name, PLACE_VARIABLES, n=1, cutoff=0.9)

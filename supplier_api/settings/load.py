@@ -8,30 +8,35 @@ nothing was said.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
 from pydantic import ValidationError
 
 from supplier_api.settings.derived import worked_out
 from supplier_api.settings.errors import Finding, SettingsError, unknown
-from supplier_api.settings.layers import Layer, Value, read_environment, read_toml
+from supplier_api.settings.layers import PREFIX, Layer, Value, read_environment, read_toml
 from supplier_api.settings.model import Settings
 from supplier_api.settings.own_secrets import own_secrets
 from supplier_api.settings.refusals import production_findings
 from supplier_api.settings.schema import TREE, Leaf, Path, dotted, leaf_at, variable
+from supplier_api.settings.secret_files import secret_files, written_by_everybody
+from supplier_api.settings.shown import without_password
+from supplier_api.settings.texts import trimmed
 
 # A link to config/ in a checkout, a copy of it in a wheel.
 PACKAGED = (FilePath(__file__).parent.parent / "_config").resolve()
 PROFILES = ("sandbox", "production")
+WORKED_OUT = "worked out from other settings"
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """The settings, and for each of them where it came from."""
+    """The settings, for each of them where it came from, and the files that secrets stood in."""
 
     settings: Settings
     origins: Mapping[Path, str]
+    secret_files: Mapping[FilePath, str] = field(default_factory=dict)
 
 
 def load_settings(
@@ -49,13 +54,15 @@ def resolve_settings(
     environ: Mapping[str, str] | None = None, config_dir: FilePath | None = None
 ) -> Resolved:
     """Return the settings with their origins. Arguments and errors as for `load_settings`."""
-    environ = os.environ if environ is None else environ
+    environ = _ours(os.environ if environ is None else environ)
     profile = _profile(environ)
     folders = _folders(environ, config_dir)
     data_dir = FilePath(environ.get("SUPPLIER_API_DATA_DIR") or "var").absolute()
     values = _read_layers(environ, profile, folders)
+    if findings := written_by_everybody(values):
+        raise SettingsError(findings)
     for path, raw in worked_out(values, profile, data_dir).items():
-        values.setdefault(path, Value(raw, "worked out from other settings"))
+        values.setdefault(path, Value(raw, WORKED_OUT))
     values, missing = _find_files(values, folders)
     places = {"profile": profile, "config_dirs": folders, "data_dir": data_dir}
     settings = _check(values, missing, places)
@@ -64,7 +71,13 @@ def resolve_settings(
     if profile == "sandbox" and (own := own_secrets(settings, values)):
         values = values | own
         settings = _check(values, [], places)
-    return Resolved(settings, {path: value.source for path, value in values.items()})
+    origins = {path: value.source for path, value in values.items()}
+    return Resolved(settings, origins, secret_files(values))
+
+
+def _ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return our variables; what a shell or a manifest left at the end of a value is not meant."""
+    return {name: trimmed(text) for name, text in environ.items() if name.startswith(PREFIX)}
 
 
 def _profile(environ: Mapping[str, str]) -> str:
@@ -158,7 +171,7 @@ def _findings(error: ValidationError, values: Mapping[Path, Value]) -> list[Find
         while len(path) > 1 and path not in values and detail["type"] != "missing":
             path = path[:-1]
         findings.setdefault(path, []).append(_message(detail["type"], detail["msg"], path))
-    return [
+    told = [
         Finding(
             dotted(path),
             values[path].source if path in values else "nowhere",
@@ -166,6 +179,8 @@ def _findings(error: ValidationError, values: Mapping[Path, Value]) -> list[Find
         )
         for path, messages in findings.items()
     ]
+    # What was worked out is wrong because what it was worked out from is.
+    return [finding for finding in told if finding.source != WORKED_OUT] or told
 
 
 def _message(kind: str, text: str, path: Path) -> str:
@@ -180,4 +195,6 @@ def _shown(path: Path, values: Mapping[Path, Value]) -> str:
     """Return the value as found, unless it is or may hold a secret."""
     if path not in values or leaf_at(path).may_stand_in_a_file:
         return ""
-    return f", not {values[path].raw!r}"
+    raw = values[path].raw
+    shown = without_password(raw) if isinstance(raw, str) else raw
+    return f", not {shown!r}"

@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from supplier_api.settings.texts import database_url, one_line, readable_url
+
 
 @dataclass(frozen=True)
 class ConfigFile:
@@ -27,21 +29,36 @@ Count = Annotated[int, Field(ge=1)]
 Days = Annotated[float, Field(gt=0)]
 THIRTEEN_MONTHS = 397  # days, whichever the months
 Hours = Annotated[float, Field(gt=0)]
+# Brackets belong into a URL; whoever copies them from one means the address.
+Host = Annotated[
+    str,
+    Field(min_length=1),
+    AfterValidator(one_line),
+    AfterValidator(lambda host: host.strip("[]")),
+]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
-Secret = Annotated[SecretStr, Field(min_length=1)]
-Text = Annotated[str, Field(min_length=1)]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
-# psycopg is the one driver that comes with us: it need not be named.
+
+
+def _one_line_secret(secret: SecretStr) -> SecretStr:
+    one_line(secret.get_secret_value())
+    return secret
+
+
+Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_one_line_secret)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(one_line)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(readable_url)]
 DatabaseUrl = Annotated[
     str,
     Field(pattern=r"^(sqlite|postgresql(\+psycopg)?)://"),
-    AfterValidator(lambda url: url.replace("postgresql://", "postgresql+psycopg://", 1)),
+    AfterValidator(database_url),
     HoldsPassword(),
 ]
 PostgresqlUrl = Annotated[DatabaseUrl, Field(pattern=r"^postgresql")]
-FileUrl = Annotated[str, Field(pattern=r"^sqlite:///"), HoldsPassword()]
+FileUrl = Annotated[
+    str, Field(pattern=r"^sqlite:///"), AfterValidator(database_url), HoldsPassword()
+]
 OperationName = Literal[
     "service-problems",
     "service-problem-amendments",
@@ -59,7 +76,7 @@ class Section(BaseModel):
 class Server(Section):
     """The supplier's web server."""
 
-    host: Text
+    host: Host
     port: Port
     prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")]
     max_body: Count
@@ -95,7 +112,7 @@ class Gateway(Section):
     connection_idle: Seconds
     connection_age: Seconds
     ca_file: Annotated[Path | None, ConfigFile()] = None
-    proxy: Annotated[str | None, HoldsPassword()] = None
+    proxy: Annotated[Annotated[str, AfterValidator(readable_url)] | None, HoldsPassword()] = None
     no_proxy: tuple[str, ...]
     already_received: re.Pattern[str]
     accept: Annotated[
@@ -233,7 +250,7 @@ class SupplierParty(Party):
     url: Url | None = None
     token_url: Url | None = None
     gateway_client_id: Text | None = None
-    gateway_client_secret: Annotated[SecretStr | None, Field(min_length=1)] = None
+    gateway_client_secret: Secret | None = None
 
     @model_validator(mode="after")
     def _has_a_secret_of_its_own(self) -> Self:
@@ -248,7 +265,7 @@ class SupplierParty(Party):
 class Sandbox(Section):
     """The gateway that is shipped to try it all."""
 
-    host: Text
+    host: Host
     port: Port
     url: Url
     supplier_url: Url

@@ -7,16 +7,20 @@ kept in the data folder for every process that works there.
 
 import fcntl
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from pathlib import Path as FilePath
 
 from supplier_api.chance import SystemChance
+from supplier_api.files import make_folder
+from supplier_api.settings.errors import Finding, SettingsError
 from supplier_api.settings.layers import Value
 from supplier_api.settings.model import Settings
 from supplier_api.settings.refusals import KNOWN_SECRETS
 from supplier_api.settings.schema import Path, dotted, leaf_at
+from supplier_api.settings.texts import trimmed
 
 FILE = "secrets.json"
 TOLD = (
@@ -63,16 +67,30 @@ def _kept(file: FilePath, wanted: Iterable[str]) -> tuple[Mapping[str, str], set
 
     The file is locked meanwhile: processes that start together agree.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     file.touch(0o600)
     with file.open("r+", encoding="utf-8") as handle:
+        if os.fstat(handle.fileno()).st_uid == os.geteuid():
+            file.chmod(0o600)  # whatever it was
         fcntl.flock(handle, fcntl.LOCK_EX)
-        kept: dict[str, str] = json.loads(handle.read() or "{}")
+        kept = _read(handle.read() or "{}", file)
         made = {old: SystemChance().uuid("").hex for old in wanted if old not in kept}
         if made:
             handle.seek(0)
             json.dump(kept | made, handle)
         return kept | made, set(made)
+
+
+def _read(text: str, file: FilePath) -> dict[str, str]:
+    """Return the secrets that were kept; raises SettingsError for a file that is damaged."""
+    try:
+        kept = json.loads(trimmed(text))
+    except ValueError:
+        kept = None
+    if not isinstance(kept, dict):
+        message = "is no JSON object: remove it, then new secrets are made and told"
+        raise SettingsError([Finding(FILE, str(file), message)])
+    return kept
 
 
 def _tell(text: str) -> None:

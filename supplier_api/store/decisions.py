@@ -203,6 +203,11 @@ class Decisions:
         """Note that an answer left later than the gateway may have waited."""
         self._connection.execute(update(decision).where(_t.id == row_id), {"answered_late": at})
 
+    def last_committed(self) -> datetime | None:
+        """Return when the last answer was committed (machine time), None if none ever was."""
+        found: datetime | None = self._connection.execute(select(func.max(_t.committed))).scalar()
+        return found
+
     def of(self, problem_id: int) -> list[dict[str, Any]]:
         """Return the records about a problem, oldest first: columns by name."""
         query = select(decision).where(_t.problem_id == problem_id).order_by(_t.id)

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
+from supplier_api.files import keep_private, sqlite_path
 from supplier_api.observability import get_logger
 from supplier_api.store import postgresql
 from supplier_api.store.errors import (
@@ -325,6 +326,8 @@ def _engine(url: str, pool_size: int, *, reading: bool = False, pooled: bool = F
     }
     if make_url(url).get_backend_name() != "sqlite":
         return postgresql.make_engine(url, pooled=pooled, **options)
+    if file := sqlite_path(url):
+        keep_private(file)
     # isolation_level None: transactions begin where this file says so, not where sqlite3 guesses.
     engine = create_engine(
         url, connect_args={"isolation_level": None, "check_same_thread": False}, **options

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 
 from supplier_api.store.claiming import Claiming
 from supplier_api.store.claims import MessageState
@@ -139,9 +139,10 @@ class Lanes(Claiming, Settling):
         return self._connection.execute(query).scalar_one()
 
     def ticket(self, order_id: str, back_office_id: str | None, url: str | None) -> None:
-        """Keep the back office's own ticket for a work order."""
+        """Keep the back office's own ticket for a work order; the same one keeps its URL."""
+        same = case((message.c.back_office_id == back_office_id, message.c.back_office_url))
         self._connection.execute(
             update(message)
             .where(message.c.uuid == order_id)
-            .values(back_office_id=back_office_id, back_office_url=url)
+            .values(back_office_id=back_office_id, back_office_url=url or same)
         )

@@ -4,6 +4,7 @@ Revisions are numbers (0001, 0002) and compared as such: code runs on its own re
 one, because a later one only adds what older code can ignore until a release after.
 """
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,11 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, tex
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from supplier_api.files import make_private
 from supplier_api.store import locks
 from supplier_api.store.errors import SchemaTooOld, StoreBusy, StoreUnavailable
 from supplier_api.store.postgresql import CONNECT
-from supplier_api.store.trouble import told
+from supplier_api.store.trouble import damaged, told
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DIGITS = 4  # of a revision, with which the name of its file begins
@@ -71,6 +73,8 @@ def upgrade(url: str) -> tuple[str | None, str]:
         else:
             _upgrade_postgresql(engine)
         return before, head()
+    except DBAPIError as error:
+        raise told(error) from error
     finally:
         engine.dispose()
 
@@ -113,7 +117,7 @@ def _file(engine: Engine) -> Path | None:
 
 def _upgrade_sqlite(engine: Engine) -> None:
     if file := _file(engine):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_private(file)
     with engine.connect() as connection:
         raw: Any = connection.connection.dbapi_connection
         # One transaction over all migrations, which sqlite3 by itself would not keep open.
@@ -122,9 +126,11 @@ def _upgrade_sqlite(engine: Engine) -> None:
             raw.execute("PRAGMA journal_mode=WAL")
             raw.execute("PRAGMA locking_mode=EXCLUSIVE")
             raw.execute("BEGIN EXCLUSIVE")
-        except Exception as error:
+        except sqlite3.Error as error:
+            if cause := damaged(error):
+                raise StoreUnavailable(cause) from error
             raise StoreBusy(
-                "another process works on this database: stop it, then upgrade"
+                f"another process works on this database: stop it, then upgrade ({error})"
             ) from error
         _run(connection)
         connection.commit()
@@ -163,6 +169,7 @@ def _run(connection: Connection, revision: str = "head") -> None:
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    # Where it is installed may have a % in its name, which means something in Alembic's files.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, revision)

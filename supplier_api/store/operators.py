@@ -11,6 +11,11 @@ from supplier_api.store.tables import operator_action
 
 _t = operator_action.c
 
+# What was done to the database as a whole: `action` in a word.
+BACKED_UP = "backup"  # `detail` of a copy: nothing; `at` is when it was begun
+RESTORED = "restore"  # `detail`: {"known": what was answered until then is known}
+RECONCILED = "reconcile"  # the gateway was asked for what is unknown
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -47,6 +52,12 @@ class OperatorActions:
         """Return what was done to a problem, oldest first."""
         query = select(*_COLUMNS).where(_t.problem_id == problem_id).order_by(_t.id)
         return [Action(*row) for row in self._connection.execute(query)]
+
+    def last(self, action: str) -> Action | None:
+        """Return what was last done of that kind, None if it never was."""
+        query = select(*_COLUMNS).where(_t.action == action).order_by(_t.id.desc()).limit(1)
+        row = self._connection.execute(query).first()
+        return Action(*row) if row else None
 
     def of_message(self, uuid: str) -> list[Action]:
         """Return what was done to a message, oldest first."""

@@ -47,6 +47,7 @@ SQLITE: Mapping[int, str] = {
     sqlite3.SQLITE_PERM: f"{_WRITE}read-only (the file, or its folder)",
     sqlite3.SQLITE_READONLY: f"{_WRITE}read-only (the file, or its folder)",
 }
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -81,6 +82,12 @@ def told(error: DBAPIError | PoolTimeout) -> Exception:
     if isinstance(error, OperationalError):
         return StoreUnavailable(f"the database cannot work now ({type(error.orig).__name__})")
     return error
+
+
+def damaged(error: BaseException | None) -> str | None:
+    """Return what is wrong with an SQLite file that cannot be read as one, None if it is not."""
+    code = _code(error)
+    return SQLITE[code] if code in _DAMAGED else None
 
 
 def _is_contention(error: BaseException | None) -> bool:

@@ -111,6 +111,7 @@ def test_from_nothing_to_a_resolved_sample(tmp_path: Path) -> None:
         assert ready == run.endpoints()
         assert_commands_work(run, lines)
         assert_a_second_one_is_refused(run)
+        assert not [each for each in tmp_path.glob("var/**/*") if each.stat().st_mode & 0o077]
         assert run.stop() == 0
     assert not (tmp_path / "var/endpoints.json").exists()
 

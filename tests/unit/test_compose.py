@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ from supplier_api.settings.refusals import KNOWN_SECRETS
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = [name for name, service in SERVICES.items() if service["image"] == "supplier_api"]
+IMAGE = [name for name, service in SERVICES.items() if service["image"] == "supplier_api"]
+OURS = [name for name in IMAGE if name != "secrets"]  # that know the settings
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+PINNED = r"[a-z/]+:[\w.-]+@sha256:[0-9a-f]{64}"
 IN_THE_CONTAINER = "/run/secrets/"
 SECRETS = runpy.run_path(str(ROOT / "scripts" / "compose_secrets.py"))
 LOAD = runpy.run_path(str(ROOT / "scripts" / "compose_load.py"))
@@ -28,6 +32,7 @@ CHECKS = runpy.run_path(str(ROOT / "scripts" / "check_compose.py"))
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with the secrets that are made for a newcomer."""
+    (tmp_path / "secrets").mkdir()
     SECRETS["main"](tmp_path / "secrets")
     return tmp_path
 
@@ -98,17 +103,15 @@ def test_the_database_is_the_one_that_is_started(folder: Path) -> None:
 
 def test_the_secrets_named_are_those_that_are_made(folder: Path) -> None:
     made = {file.name for file in (folder / "secrets").iterdir()}
-    assert set(COMPOSE["secrets"]) == made
-    assert {each["file"] for each in COMPOSE["secrets"].values()} == {
-        f"secrets/{name}" for name in made
-    }
-    for service in SERVICES.values():
-        read = {
+    read: set[str] = set()
+    for name in ("postgres", *OURS):
+        assert "secrets:/run/secrets:ro" in SERVICES[name]["volumes"]
+        read |= {
             value.removeprefix(IN_THE_CONTAINER)
-            for value in service["environment"].values()
+            for value in SERVICES[name]["environment"].values()
             if str(value).startswith(IN_THE_CONTAINER)
         }
-        assert read == set(service["secrets"])
+    assert read == made
 
 
 def test_a_secret_that_is_there_stays(folder: Path) -> None:
@@ -119,10 +122,48 @@ def test_a_secret_that_is_there_stays(folder: Path) -> None:
     assert own.read_text() == "of-my-own"
 
 
-def test_only_their_owner_reaches_the_secrets_and_containers_can_read_them(folder: Path) -> None:
-    assert (folder / "secrets").stat().st_mode & 0o777 == 0o700
+def test_ones_own_is_taken(folder: Path) -> None:
+    SECRETS["take"]("tenant_secret", "of-my-own\n", folder / "secrets")
+    assert SECRETS["main"](folder / "secrets") == []
+    assert (folder / "secrets" / "tenant_secret").read_text() == "of-my-own\n"
+    for name, text in (("tenant_secert", "x"), ("tenant_secret", " \n")):
+        with pytest.raises(SystemExit, match=name):
+            SECRETS["take"](name, text, folder / "secrets")
+
+
+def test_containers_can_read_them_whoever_they_run_as(folder: Path) -> None:
+    assert (folder / "secrets").stat().st_mode & 0o777 == 0o755
     modes = {file.stat().st_mode & 0o777 for file in (folder / "secrets").iterdir()}
     assert modes == {0o644}
+
+
+def test_docker_compose_up_alone_needs_nothing_of_the_host() -> None:
+    """A bind mount or a file secret that is not there yet would stop it."""
+    assert "secrets" not in COMPOSE
+    assert "configs" not in COMPOSE
+    for service in SERVICES.values():
+        sources = {volume.partition(":")[0] for volume in service.get("volumes", [])}
+        assert sources <= set(COMPOSE["volumes"])
+    # A new volume belongs to whom the folder of the image belongs that it lies over.
+    assert SERVICES["secrets"]["volumes"] == ["secrets:/data"]
+    assert "/opt/supplier_api/bin/compose-secrets" in DOCKERFILE
+    assert SERVICES["secrets"]["entrypoint"] == ["compose-secrets"]
+
+
+def test_what_it_is_built_from_and_with_is_pinned() -> None:
+    (base,) = re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert re.fullmatch(PINNED, base)
+    assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"$PYTHON_IMAGE"}
+    postgres = SERVICES["postgres"]["image"]
+    assert re.fullmatch(r"\$\{POSTGRES_IMAGE:-" + PINNED + r"\}", postgres)
+    for line in re.findall(r"pip install (.*(?:\\\n.*)*)", DOCKERFILE):
+        hashed = "--require-hashes" in line
+        assert hashed or {"--no-index", "--no-build-isolation"} <= set(line.split())
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    locked = (ROOT / "requirements-build.lock").read_text(encoding="utf-8")
+    for wanted in pyproject["build-system"]["requires"]:
+        name = re.split(r"[<>=~! ]", wanted)[0]
+        assert re.search(rf"^{name}==\S+ \\\n +--hash=sha256:", locked, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -135,7 +176,7 @@ def test_its_commands_are_ours(name: str) -> None:
     assert command is not None
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", IMAGE)
 def test_it_is_kept_small(name: str) -> None:
     service = SERVICES[name]
     assert service["user"] == re.search(
@@ -155,7 +196,8 @@ def test_it_starts_in_order() -> None:
         for name, service in SERVICES.items()
     }
     assert order == {
-        "postgres": {},
+        "secrets": {},
+        "postgres": {"secrets": done},
         "migrate": {"postgres": healthy},
         "web": {"postgres": healthy, "migrate": done},
         "worker": {"postgres": healthy, "migrate": done},

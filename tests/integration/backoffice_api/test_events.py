@@ -158,6 +158,18 @@ def test_a_problem_has_several_names(supplier: Supplier) -> None:
     assert stored.back_office_url == "https://tickets.example/1"
 
 
+def test_a_ticket_that_is_named_again_keeps_its_url(supplier: Supplier) -> None:
+    problem = supplier.opened()
+    ticket = {"backOfficeId": "INC0012345", "backOfficeUrl": "https://tickets.example/1"}
+    supplier.event(problem.reference, "note", **ticket)
+
+    supplier.event(problem.reference, "note", backOfficeId="INC0012345")
+    assert supplier.stored(23467).back_office_url == "https://tickets.example/1"
+
+    supplier.event(problem.reference, "note", backOfficeId="INC0099999")
+    assert supplier.stored(23467).back_office_url is None  # it was another ticket's
+
+
 def test_a_ticket_may_hold_any_character(supplier: Supplier) -> None:
     problem = supplier.opened()
     ticket = "Fault #7 \u2013 S\u00e3o Paulo"

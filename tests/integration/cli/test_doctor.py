@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -235,3 +236,16 @@ def test_without_a_database_nothing_is_checked(run: Run) -> None:
     result = run(SUPPLIER_API__DATABASE__URL="postgresql://nobody@127.0.0.1:1/nothing")
     assert result.exit_code == 1
     assert result.stderr.endswith("so nothing could be checked\n")
+
+
+@on_sqlite
+def test_files_with_secrets_that_others_may_read_are_a_warning(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "a secret"
+    file.write_text("secret\n", encoding="utf-8")
+    given = {"SUPPLIER_API__GATEWAY__CLIENT_SECRET_FILE": str(file)}
+    for mode, warned in ((0o600, False), (0o640, True), (0o604, True)):
+        file.chmod(mode)
+        result = run(**given)
+        assert result.exit_code == 0, result.output
+        assert (f"{file} (gateway.client_secret)" in result.output) == warned
+        assert bool(json.loads(run("--json", **given).stdout)["warnings"]) == warned

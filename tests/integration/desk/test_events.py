@@ -346,6 +346,20 @@ def test_an_answer_to_an_order_may_decide_and_name_a_ticket(rig: Rig) -> None:
     assert (problem.back_office_id, problem.back_office_url) == ("TICKET-1", "https://tickets/1")
 
 
+def test_an_order_answered_again_keeps_the_url_of_its_ticket(rig: Rig) -> None:
+    rig.create()
+    rig.amend(101, notes="defer")
+    for url in ("https://tickets/1", None):
+        answer(rig, orders(rig)[0], OrderAnswer("TICKET-1", url))
+        answer(rig, orders(rig)[1], OrderAnswer("TICKET-2", url))
+
+    assert rig.problem().back_office_url == "https://tickets/1"
+    sent = [row["back_office_url"] for row in rig.messages(BACK_OFFICE)]
+    assert sent == ["https://tickets/1"] * 2
+    (change,) = rig.store.read(lambda uow: uow.changes.of(rig.problem().id))
+    assert change.back_office_url == "https://tickets/1"
+
+
 def test_the_ticket_of_a_change_belongs_to_the_change(rig: Rig) -> None:
     rig.create()
     rig.amend(101, notes="defer")

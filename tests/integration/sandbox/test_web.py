@@ -17,7 +17,9 @@ from structlog.testing import capture_logs
 
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualMachineClock
+from supplier_api.files import sqlite_url
 from supplier_api.sandbox import SandboxConfig, create_app
+from supplier_api.sandbox.database import Database, DatabaseUnusable
 from supplier_api.sandbox.server import serve
 from tests.integration.sandbox.conftest import TENANT_PROBLEM, MakeApp, Party
 
@@ -110,7 +112,9 @@ import sys
 from supplier_api.chance import SystemChance
 from supplier_api.clock import SystemMachineClock
 from supplier_api.observability import configure_logging
+from supplier_api.files import sqlite_url
 from supplier_api.sandbox import SandboxConfig, create_app
+from supplier_api.sandbox.database import Database, DatabaseUnusable
 from supplier_api.sandbox.server import serve
 configure_logging()
 config = SandboxConfig(sys.argv[1], tenants=(), suppliers=())
@@ -135,3 +139,17 @@ def test_a_limit_of_the_body_can_be_set(config: SandboxConfig, tenant: Party) ->
     small.extensions["sandbox"].close()
     assert answer.status_code == 400
     assert answer.get_json()["messages"] == ["body: longer than 10 bytes"]
+
+
+def test_the_folder_of_its_data_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "not yet" / "there?" / "sandbox.db"
+    Database(sqlite_url(file)).close()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "sandbox.db"
+    file.write_bytes(b"nothing of a database " * 100)
+    with pytest.raises(DatabaseUnusable, match="not a database"):
+        Database(sqlite_url(file))

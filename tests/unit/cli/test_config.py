@@ -1,6 +1,7 @@
 """`supplier-api config show`, and how wrong settings are told."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,28 @@ def test_a_wrong_setting_is_told_without_a_trace(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("words", [["confg"], ["config", "--wrong"], ["config", "show", "extra"]])
 def test_wrong_use(words: list[str]) -> None:
     assert CliRunner().invoke(main, words).exit_code == 2
+
+
+@pytest.mark.usefixtures("folder")
+def test_passwords_in_urls_are_masked_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    urls = {
+        "DATABASE__URL": "postgresql://me@db/supplier?sslmode=require&password=hidden",
+        "GATEWAY__KCI_URL": "https://me:hidden@gateway.example/kcis",
+        "GATEWAY__TOKEN_URL": "https://gateway.example/token?api_key=hidden&x=1",
+        "GATEWAY__PROXY": "http://me:hid%2Fden@proxy:3128",
+        "SANDBOX__SUPPLIER_URL": "http://me:hid@den@web:8080",
+        "SANDBOX__TENANTS__TENANT1__URL": "https://me:hidden@tenant.example",
+    }
+    for name, url in urls.items():
+        monkeypatch.setenv(f"SUPPLIER_API__{name}", url)
+    (Path(os.environ["SUPPLIER_API_CONFIG_DIR"]) / "sandbox.toml").write_text(
+        '[sandbox.tenants.TENANT1]\nurl = ""\n'
+    )
+
+    result = CliRunner().invoke(main, ["config", "show", "--json"])
+
+    assert result.exit_code == 0, result.output
+    assert "hid" not in result.output
+    table = json.loads(result.output)
+    assert table["gateway.kci_url"]["value"] == "https://me:********@gateway.example/kcis"
+    assert table["gateway.token_url"]["value"].endswith("/token?api_key=********&x=1")

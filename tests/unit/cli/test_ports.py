@@ -1,12 +1,13 @@
 """Who has a port."""
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 
 import pytest
 
-from supplier_api.cli import ports
+from supplier_api.cli import Refused, ports
 
 
 @pytest.fixture
@@ -32,8 +33,16 @@ def test_a_port_whose_last_connection_lingers_is_free(listener: socket.socket) -
     assert ports.is_free("127.0.0.1", port)
 
 
-def test_an_address_of_somebody_else_is_left_to_the_server() -> None:
-    assert ports.is_free("192.0.2.1", 8080)
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "nowhere.invalid", "a b", "."])
+def test_an_address_of_somebody_else_and_a_name_of_nobody(host: str) -> None:
+    with pytest.raises(Refused, match=re.escape(host)):
+        ports.is_free(host, 18080)
+
+
+def test_a_name_stands_for_its_address(listener: socket.socket) -> None:
+    assert not ports.is_free("localhost", listener.getsockname()[1])
+    assert ports.address("localhost") == "127.0.0.1"
+    assert ports.address("::1") == "::1"
 
 
 def test_a_free_port() -> None:

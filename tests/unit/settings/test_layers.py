@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
+from supplier_api.files import sqlite_path
 from supplier_api.settings import SettingsError, load_settings, resolve_settings
 
 
@@ -156,3 +158,59 @@ def test_a_secret_is_given_once(folder: Path) -> None:
 
     with pytest.raises(SettingsError, match="are both set: keep one"):
         load_settings(names, folder)
+
+
+@pytest.mark.parametrize("name", ["50%2F off", "what?", "nr #1", "Zürich", "a b", "100%"])
+def test_a_file_is_where_the_data_folder_was_said_to_be(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    state = tmp_path / name
+
+    settings = load_settings({"SUPPLIER_API_DATA_DIR": str(state)}, folder)
+
+    for url, file in ((settings.database.url, "supplier"), (settings.sandbox.database, "sandbox")):
+        assert sqlite_path(url) == state / f"{file}.db"
+        assert make_url(url).database == str(state / f"{file}.db")
+
+
+def test_what_a_shell_leaves_at_the_end_of_a_value_is_not_meant(folder: Path) -> None:
+    names = {
+        "SUPPLIER_API_PROFILE": "sandbox\n",
+        "SUPPLIER_API_CONFIG_DIR": f"{folder}\r\n",
+        "SUPPLIER_API_DATA_DIR": f"{folder}/data\n",
+        "SUPPLIER_API__SERVER__HOST": "127.0.0.2\n",
+        "SUPPLIER_API__SERVER__PORT": "18080\r\n",
+        "SUPPLIER_API__GATEWAY__CLIENT_SECRET": "secret\n",
+        "SUPPLIER_API__RULES__FILE": "rules.yaml\n",
+    }
+
+    settings = load_settings(names)
+
+    assert settings.data_dir == folder / "data"
+    assert (settings.server.host, settings.server.port) == ("127.0.0.2", 18080)
+    assert settings.gateway.client_secret.get_secret_value() == "secret"
+    assert settings.rules.file == folder / "rules.yaml"
+
+
+def test_what_an_editor_puts_before_a_file_is_not_meant(folder: Path) -> None:
+    (folder / "secret").write_text("\ufeffsecret\r\n", encoding="utf-8")
+    (folder / "sandbox.toml").write_text('\ufeff[gateway]\nclient_id = "me\\n"\n', encoding="utf-8")
+    name = "SUPPLIER_API__GATEWAY__CLIENT_SECRET_FILE"
+
+    settings = load_settings({name: str(folder / "secret")}, folder)
+
+    assert settings.gateway.client_secret.get_secret_value() == "secret"
+    assert settings.gateway.client_id == "me"
+
+
+@pytest.mark.parametrize(
+    "service", ["SANDBOX", "SERVER", "GATEWAY", "PROFILE", "DATA_DIR", "CONFIG_DIR", "_SERVER"]
+)
+def test_what_kubernetes_sets_for_a_service_is_no_setting(folder: Path, service: str) -> None:
+    head = f"SUPPLIER_API_{service}"
+    names = {
+        f"{head}_PORT": "tcp://10.0.0.1:8090",
+        f"{head}_PORT_8090_TCP": "tcp://10.0.0.1:8090",
+    }
+
+    assert load_settings(names, folder) == load_settings({}, folder)

@@ -1,10 +1,11 @@
 """Beyond loopback a sandbox has secrets of its own."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from supplier_api.settings import Settings, load_settings
+from supplier_api.settings import Settings, SettingsError, load_settings
 
 EVERYWHERE = {"SUPPLIER_API__SERVER__HOST": "0.0.0.0"}
 
@@ -80,3 +81,22 @@ def test_where_all_are_given_nothing_is_written(folder: Path) -> None:
     given = {f"SUPPLIER_API__{name}": f"own-{name}" for name in names}
     settings = load(folder, **EVERYWHERE, **given)
     assert not settings.data_dir.exists()
+
+
+def test_those_that_others_could_read_are_taken_away_from_them(folder: Path) -> None:
+    first = load(folder, **EVERYWHERE)
+    file = first.data_dir / "secrets.json"
+    file.chmod(0o644)
+
+    assert secrets(load(folder, **EVERYWHERE)) == secrets(first)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert first.data_dir.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "\ufeff"])
+def test_a_damaged_file_of_them_is_told(folder: Path, text: str) -> None:
+    file = load(folder, **EVERYWHERE).data_dir / "secrets.json"
+    file.write_text(text, encoding="utf-8")
+
+    with pytest.raises(SettingsError, match=re.escape(f"{file}): is no JSON object")):
+        load(folder, **EVERYWHERE)

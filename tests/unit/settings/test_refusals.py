@@ -202,3 +202,45 @@ def test_no_repeat_is_forgotten_within_thirteen_months(folder: Path) -> None:
 
     assert finding.name == "retention.prune_after_days"
     assert "must be at least 397 (13 months)" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("GATEWAY__CLIENT_SECRET", "two\nlines", "must be one line"),
+        ("GATEWAY__CLIENT_ID", "a\tb", "must be one line"),
+        ("GATEWAY__KCI_URL", "https://gateway\n.example/kcis", "must be one line"),
+        ("GATEWAY__KCI_URL", "https://gateway:kcis/", "the port is no number up to 65535"),
+        ("GATEWAY__PROXY", "http://[::1:3128", "cannot be read as a URL: Invalid IPv6 URL"),
+        ("DATABASE__URL", "postgresql://me:hidden@db:port/x", "the port is no number"),
+        ("DATABASE__URL", "sqlite://", "must name a file"),
+        ("SANDBOX__DATABASE", "sqlite:///:memory:", "must name a file"),
+    ],
+)
+def test_a_text_that_nothing_can_be_done_with(
+    folder: Path, name: str, value: str, message: str
+) -> None:
+    (finding,) = findings(folder, **{f"SUPPLIER_API__{name}": value})
+
+    assert message in finding.message
+    assert "hidden" not in str(finding)
+
+
+def test_a_password_in_a_wrong_url_is_not_shown(folder: Path) -> None:
+    (finding,) = findings(folder, SUPPLIER_API__GATEWAY__KCI_URL="htp://me:hid/d@en@gateway/kcis")
+
+    assert finding.message.endswith("not 'htp://me:********@gateway/kcis'")
+
+
+def test_a_secrets_file_that_everybody_may_write(folder: Path) -> None:
+    file = folder / "secret"
+    file.write_text("secret\n")
+    file.chmod(0o646)
+    (folder / "sandbox.toml").write_text('[access.clients.gateway]\nsecret = "mine"\n')
+    (folder / "sandbox.toml").chmod(0o666)
+
+    first, second = findings(folder, SUPPLIER_API__GATEWAY__CLIENT_SECRET_FILE=str(file))
+
+    assert {first.name, second.name} == {"gateway.client_secret", "access.clients.gateway.secret"}
+    assert {first.source, second.source} == {str(file), str(folder / "sandbox.toml")}
+    assert first.message.startswith("everybody may write the file: chmod o-w ")

@@ -1,0 +1,153 @@
+"""Copies of the database, the way back, and what a database that was put back does not know.
+
+What was answered after the copy was taken is known to the gateway and unknown here. So a copy says
+when it was taken, what puts it back says so in the database, and the doctor tells of it until
+somebody has asked the gateway.
+"""
+
+import shlex
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from supplier_api.clock import MachineClock, to_wire
+from supplier_api.files import sqlite_url
+from supplier_api.store import SchemaTooOld, Store, UnitOfWork, migrate, sqlite_backup
+from supplier_api.store.operators import BACKED_UP, RECONCILED, RESTORED, Action
+
+# Until when everything is known that is in a copy without a word about when it was taken.
+KNOWN = "known"
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """That a database was put back: when and by whom, and until when its answers are known.
+
+    Both instants are machine time; `known` is None of one in which nothing was ever answered.
+    """
+
+    at: datetime
+    who: str
+    known: datetime | None
+
+
+def back_up(source: Path, target: Path, clock: MachineClock, who: str) -> None:
+    """Copy the SQLite file `source`, while others work on it, into a new file `target`.
+
+    Raises OSError and StoreUnavailable.
+    """
+    begun = clock.now()
+    with sqlite_backup.copied(source, target) as copy:
+        store = Store(sqlite_url(copy), clock, pool_size=1)
+        try:
+            # Before an upgrade there may be no place for it yet.
+            with suppress(SchemaTooOld):
+                migrate.require(store.engine)
+                store.write(lambda uow: uow.actions.add(Action(begun, who, BACKED_UP, str(target))))
+        finally:
+            store.close()
+
+
+def put_back(
+    backup: Path, target: Path, clock: MachineClock, who: str, reason: str
+) -> tuple[Restoration, Sequence[Path]]:
+    """Make the SQLite file `target` what `backup` is, with today's schema.
+
+    Return what is known of it now, and the files in which what was there before is kept. Raises
+    OSError, and StoreUnavailable: for a damaged copy, and while other processes work on the file.
+    """
+    sqlite_backup.check(backup, target)
+    kept = sqlite_backup.put_back(backup, target)
+    url = sqlite_url(target)
+    migrate.upgrade(url)
+    store = Store(url, clock, pool_size=1)
+    try:
+        return note_restored(store, clock.now(), who, reason), kept
+    finally:
+        store.close()
+
+
+def note_restored(
+    store: Store, now: datetime, who: str, reason: str, taken: datetime | None = None
+) -> Restoration:
+    """Note that a database was put back; when the copy was taken, it says itself if nobody does."""
+
+    def work(uow: UnitOfWork) -> Restoration:
+        known = taken or _last_sign(uow)
+        detail = {KNOWN: known.isoformat() if known else None}
+        uow.actions.add(Action(now, who, RESTORED, reason, detail=detail))
+        return Restoration(now, who, known)
+
+    return store.write(work)
+
+
+def note_reconciled(store: Store, now: datetime, who: str, reason: str) -> Restoration | None:
+    """Note that the gateway was asked; return what that was about, None if it was about nothing."""
+
+    def work(uow: UnitOfWork) -> Restoration | None:
+        about = unreconciled(uow)
+        if about:
+            uow.actions.add(Action(now, who, RECONCILED, reason))
+        return about
+
+    return store.write(work)
+
+
+def unreconciled(uow: UnitOfWork) -> Restoration | None:
+    """Return how the database was last put back, unless the gateway was asked since."""
+    restored, asked = uow.actions.last(RESTORED), uow.actions.last(RECONCILED)
+    if restored is None or (asked is not None and asked.at >= restored.at):
+        return None
+    known = (restored.detail or {}).get(KNOWN)
+    return Restoration(restored.at, restored.who, datetime.fromisoformat(known) if known else None)
+
+
+def _last_sign(uow: UnitOfWork) -> datetime | None:
+    """Return the last moment of which a copy shows that it was taken later.
+
+    All that was answered until then is in it, for an answer leaves after its commit.
+    """
+    copied, seen = uow.actions.last(BACKED_UP), uow.processes.all()
+    signs = [copied.at if copied else None, uow.decisions.last_committed()]
+    signs += [process.seen for process in seen]
+    return max((sign for sign in signs if sign), default=None)
+
+
+def dump_line(url: str, file: Path) -> str:
+    """Return the line with which PostgreSQL's own tools copy the database at `url`."""
+    words = ["pg_dump", "--format=custom", f"--file={file}", f"--dbname={_without_password(url)}"]
+    return shlex.join(words)
+
+
+def restore_line(url: str, file: Path) -> str:
+    """Return the line with which PostgreSQL's own tools put a copy back into `url`."""
+    words = ["pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction"]
+    return shlex.join([*words, f"--dbname={_without_password(url)}", str(file)])
+
+
+def _without_password(url: str) -> str:
+    """Return a URL as PostgreSQL's tools take it; they ask for the password, or find it."""
+    parts = urlsplit(url)
+    user, at, place = parts.netloc.rpartition("@")
+    query = [(name, value) for name, value in parse_qsl(parts.query) if name != "password"]
+    rest = f"?{urlencode(query, quote_via=quote)}" if query else ""
+    return f"postgresql://{user.partition(':')[0]}{at}{place}{parts.path}{rest}"
+
+
+def what_is_unknown(found: Restoration) -> str:
+    """Say from when to when answers were given that this database does not know."""
+    since = to_wire(found.known) if found.known else "the beginning"
+    return (
+        f"answers that were given from {since} to {to_wire(found.at)} are unknown here:"
+        f" the database was put back by {found.who}"
+    )
+
+
+QUESTIONS = (
+    "ask the gateway which requests it sent in that time, and what we answered",
+    "ask the gateway to send once more those that are unknown here (`problem show` tells)",
+    "ask the gateway which KCIs it took in that time: their numbers may come again",
+)
