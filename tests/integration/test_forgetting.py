@@ -3,6 +3,7 @@
 import re
 import subprocess
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,7 @@ def test_nothing_personal_is_left_in_any_row_or_file(
     # People still see what there was, and what cannot be sent again is not offered.
     for problem in problems:
         stored = supplier.stored(problem.id, problem.tenant)
-        shown = supplier.office.store.read(lambda uow, it=stored: show(uow, it))
+        shown = supplier.office.store.read(partial(show, problem=stored))
         assert len(shown["timeline"]) > 2
         assert stored.document["serviceSpecification"]["id"] == "ftthl2r"
         assert not stored.document.keys() & PERSONAL_FIELDS

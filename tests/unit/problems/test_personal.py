@@ -68,6 +68,7 @@ def test_every_text_of_every_message_is_personal_or_known_as_a_code() -> None:
         "appointmentReservationReference",
         "backOfficeId",
         "backOfficeUrl",
+        "changeReference",
         "faultCode",
         "id",  # of an address, a specification, an event
         "name",  # of a specification
