@@ -26,6 +26,7 @@ class HoldsPassword:
 Count = Annotated[int, Field(ge=1)]
 Days = Annotated[float, Field(gt=0)]
 THIRTEEN_MONTHS = 397  # days, whichever the months
+DAY = 86_400  # seconds
 Hours = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -100,7 +101,7 @@ class Access(Section):
 
     issuer: Text
     audience: Text
-    token_lifetime: Seconds
+    token_lifetime: Annotated[float, Field(ge=1, le=DAY)]
     clients: Mapping[str, Client]
 
 

@@ -1,12 +1,14 @@
 """The two token endpoints, and what their tokens open."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from supplier_api.clock import ManualMachineClock
+from supplier_api.sandbox import SandboxConfig
 from tests.integration.sandbox.conftest import HEADERS, MakeApp, Party
 
 GRANT = {"grant_type": "client_credentials"}
@@ -73,6 +75,21 @@ def test_a_token_ends(tenant: Party, clock: ManualMachineClock) -> None:
     assert tenant.get("/service-problems/1").status_code == 404
     clock.advance(1)
     assert tenant.get("/service-problems/1").status_code == 401
+
+
+def test_a_token_is_not_good_before_its_time(tenant: Party, clock: ManualMachineClock) -> None:
+    clock.advance(-60)
+    assert tenant.get("/service-problems/1").status_code == 401
+
+
+@pytest.mark.parametrize("now", [(), ("other",)])
+def test_a_token_ends_with_its_party(
+    tenant: Party, make_app: MakeApp, config: SandboxConfig, now: tuple[str, ...]
+) -> None:
+    parties = [replace(config.tenants[0], client_secret=secret) for secret in now]
+    app = make_app(replace(config, tenants=tuple(parties)))
+    again = Party(app.test_client(), tenant.token)
+    assert again.get("/service-problems/1").status_code == 401
 
 
 def test_a_token_outlives_a_restart(tenant: Party, make_app: MakeApp) -> None:

@@ -117,6 +117,13 @@ def test_a_budget_is_a_real_time(folder: Path, value: str) -> None:
     assert finding.name == "server.answer_budget"
 
 
+@pytest.mark.parametrize("value", ["0", "0.5", "86401", "1e9", "inf"])
+def test_a_token_is_good_for_a_day_at_most(folder: Path, value: str) -> None:
+    (finding,) = findings(folder, SUPPLIER_API__ACCESS__TOKEN_LIFETIME=value)
+
+    assert finding.name == "access.token_lifetime"
+
+
 def test_a_wrong_secret_is_not_shown(folder: Path) -> None:
     (finding,) = findings(folder, SUPPLIER_API__DATABASE__URL="postgresql//me:hidden@db/x")
 
