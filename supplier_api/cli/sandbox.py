@@ -7,12 +7,12 @@ import click
 from supplier_api import health
 from supplier_api.chance import SystemChance
 from supplier_api.cli import Refused, local, ports
-from supplier_api.cli.sandbox_calls import COMMANDS
+from supplier_api.cli.sandbox_calls import COMMANDS, sandbox_settings
 from supplier_api.clock import SystemMachineClock
 from supplier_api.observability import configure_logging
 from supplier_api.sandbox import Admin, SandboxConfig, Supplier, Tenant, create_app
 from supplier_api.sandbox.server import serve
-from supplier_api.settings import Party, Settings, load_settings
+from supplier_api.settings import Party, Settings
 from supplier_api.settings.model import SupplierParty
 
 ADMIN_SCOPE = "admin"
@@ -24,7 +24,7 @@ def sandbox(context: click.Context) -> None:
     """Serve the sandbox gateway until Ctrl-C, or be a tenant of one that is served."""
     if context.invoked_subcommand is not None:
         return
-    settings = load_settings()
+    settings = sandbox_settings()
     configure_logging(settings.log.level, settings.log.format)
     if not ports.is_free(settings.sandbox.host, settings.sandbox.port):
         port = settings.sandbox.port

@@ -11,6 +11,8 @@ from supplier_api.settings.errors import Finding, unknown
 from supplier_api.settings.schema import ANY, TREE, Leaf, Path, Tree, dotted, leaf_at, variable
 
 PREFIX = "SUPPLIER_API_"
+# The source of what follows from other settings.
+WORKED_OUT = "worked out from other settings"
 PLACE_VARIABLES = ("SUPPLIER_API_PROFILE", "SUPPLIER_API_CONFIG_DIR", "SUPPLIER_API_DATA_DIR")
 
 

@@ -15,14 +15,15 @@ from pydantic import ValidationError
 
 from supplier_api.settings.derived import worked_out
 from supplier_api.settings.errors import Finding, SettingsError, unknown
-from supplier_api.settings.layers import Layer, Value, read_environment, read_toml
+from supplier_api.settings.layers import WORKED_OUT, Layer, Value, read_environment, read_toml
 from supplier_api.settings.model import Settings
 from supplier_api.settings.own_secrets import own_secrets
-from supplier_api.settings.refusals import production_findings
+from supplier_api.settings.refusals import production_findings, unnamed_profile_findings
 from supplier_api.settings.schema import TREE, Leaf, Path, dotted, leaf_at, variable
 
 # A link to config/ in a checkout, a copy of it in a wheel.
 PACKAGED = (FilePath(__file__).parent.parent / "_config").resolve()
+PROFILE = "SUPPLIER_API_PROFILE"
 PROFILES = ("sandbox", "production")
 
 
@@ -55,7 +56,9 @@ def resolve_settings(
     data_dir = FilePath(environ.get("SUPPLIER_API_DATA_DIR") or "var").absolute()
     values = _read_layers(environ, profile, folders)
     for path, raw in worked_out(values, profile, data_dir).items():
-        values.setdefault(path, Value(raw, "worked out from other settings"))
+        values.setdefault(path, Value(raw, WORKED_OUT))
+    if not environ.get(PROFILE) and (unnamed := unnamed_profile_findings(values)):
+        raise SettingsError(unnamed)
     values, missing = _find_files(values, folders)
     places = {"profile": profile, "config_dirs": folders, "data_dir": data_dir}
     settings = _check(values, missing, places)
@@ -68,11 +71,9 @@ def resolve_settings(
 
 
 def _profile(environ: Mapping[str, str]) -> str:
-    profile = environ.get("SUPPLIER_API_PROFILE") or "sandbox"
+    profile = environ.get(PROFILE) or "sandbox"
     if profile not in PROFILES:
-        raise SettingsError(
-            [Finding("SUPPLIER_API_PROFILE", "environment", unknown(profile, PROFILES))]
-        )
+        raise SettingsError([Finding(PROFILE, "environment", unknown(profile, PROFILES))])
     return profile
 
 
@@ -168,11 +169,16 @@ def _findings(error: ValidationError, values: Mapping[Path, Value]) -> list[Find
     ]
 
 
+_HINTS: Mapping[Path, str] = {
+    ("backoffice", "adapter"): " to the adapter of your own back office (docs/adapting.md)",
+}
+
+
 def _message(kind: str, text: str, path: Path) -> str:
     if kind == "missing":
         name = variable(path)
         from_file = f" or {name}_FILE" if leaf_at(path).may_stand_in_a_file else ""
-        return f"must be set, in a configuration file or by {name}{from_file}"
+        return f"must be set{_HINTS.get(path, '')}, in a configuration file or by {name}{from_file}"
     return text.removeprefix("Input ").removeprefix("Value error, ").split(", unable to")[0]
 
 

@@ -87,6 +87,7 @@ class Gateway(Section):
     proxy: Annotated[str | None, HoldsPassword()] = None
     no_proxy: tuple[str, ...]
     already_received: re.Pattern[str]
+    plain_http_hosts: tuple[str, ...]
 
 
 class Client(Section):

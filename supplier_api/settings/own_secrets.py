@@ -9,10 +9,10 @@ import fcntl
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import ip_address
 from pathlib import Path as FilePath
 
 from supplier_api.chance import SystemChance
+from supplier_api.settings.addresses import is_loopback
 from supplier_api.settings.layers import Value
 from supplier_api.settings.model import Settings
 from supplier_api.settings.refusals import KNOWN_SECRETS
@@ -23,14 +23,6 @@ TOLD = (
     "This sandbox can be called from other machines, so its secrets are its own. They are kept in\n"
     "{file}; SUPPLIER_API__SANDBOX__ALLOW_DEFAULT_SECRETS=true keeps those of the documentation."
 )
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether what listens on `host` can be called from this machine only."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def own_secrets(
