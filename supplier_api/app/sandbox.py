@@ -3,6 +3,7 @@
 from supplier_api import admin_api
 from supplier_api.access import Gate
 from supplier_api.app.sessions import build_sessions
+from supplier_api.audit import Audit
 from supplier_api.delivery.destinations import try_token
 from supplier_api.delivery.follower import ClockDoor, FollowingGateway
 from supplier_api.desk.clockwork import Clockwork
@@ -31,13 +32,16 @@ def build_recorder(settings: Settings, office: Office) -> Recorder:
     return Recorder(office.store, office.business, bounds)
 
 
-def admin_parts(settings: Settings, office: Office, gate: Gate) -> admin_api.AdminParts:
+def admin_parts(
+    settings: Settings, office: Office, gate: Gate, audit: Audit
+) -> admin_api.AdminParts:
     """Return what the testers' door works with."""
     sessions, follower = build_sessions(settings), build_follower(settings, office)
     return admin_api.AdminParts(
         office=office,
         settings=settings,
         gate=gate,
+        audit=audit,
         clockwork=Clockwork(office, follower),
         follower=follower,
         recorder=build_recorder(settings, office),

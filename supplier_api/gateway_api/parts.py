@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 from flask import current_app
 
 from supplier_api.access import ClientCredentials, Gate, KeyRing
+from supplier_api.audit import Audit
 from supplier_api.chance import Chance
 from supplier_api.clock import MachineClock
 from supplier_api.desk.model import Answer, Caller
@@ -45,6 +46,7 @@ class Parts:
     server: Server
     machine: MachineClock
     chance: Chance
+    audit: Audit
     scenarios: bool = False
 
 

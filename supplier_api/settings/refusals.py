@@ -75,8 +75,7 @@ def _refused(settings: Settings, values: Mapping[Path, Value]) -> Iterator[tuple
         if url.startswith("http:") and not excepted and not _is_here(url):
             yield (
                 ("gateway", key),
-                "is called without TLS: expected https, or a sidecar's host that"
-                " gateway.plain_http_hosts lists",
+                "has no TLS: expected https, or a host that gateway.plain_http_hosts lists",
             )
 
 
@@ -110,8 +109,7 @@ def _switches(settings: Settings) -> Iterator[tuple[Path, str]]:
     if settings.backoffice.adapter == "simulated":
         yield (
             ("backoffice", "adapter"),
-            "plays a fault desk to real customers: name the adapter of your own back office"
-            " (docs/adapting.md)",
+            "is a fault desk that is played: name your own back office's (docs/adapting.md)",
         )
 
 

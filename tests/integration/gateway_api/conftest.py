@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens
+from supplier_api.audit import Audit
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualMachineClock
 from supplier_api.desk.model import Answer, Caller
@@ -106,6 +107,7 @@ def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
             server=server,
             machine=clock,
             chance=chance,
+            audit=Audit(clock),
             scenarios=scenarios,
         )
         app = Flask("supplier")

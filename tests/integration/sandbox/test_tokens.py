@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from supplier_api.clock import ManualMachineClock
 from supplier_api.sandbox import SandboxConfig
 from tests.integration.sandbox.conftest import HEADERS, MakeApp, Party
+from tests.logs import logging_to
 
 GRANT = {"grant_type": "client_credentials"}
 
@@ -104,3 +105,21 @@ def test_a_token_opens_one_side_only(who: str, path: str, request: pytest.Fixtur
 
     assert answer.status_code == 403
     assert answer.data == b""
+
+
+def test_tokens_and_refusals_leave_a_line(
+    http: FlaskClient, tenant: Party, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with logging_to(capsys) as logged:
+        for secret in ("tenant-secret", "wrong"):
+            http.post("/auth/tenant/access-token", data=GRANT, auth=("tenant", secret))
+        tenant.post("/kcis", {})
+        http.post("/kcis", json={}, headers={"Authorization": "Bearer nonsense"})
+        lines = logged()
+    assert [(line["event"], line["client"], line.get("status")) for line in lines] == [
+        ("token.granted", "tenant", None),
+        ("token.refused", "unknown", 401),
+        ("access.refused", "unknown", 403),
+        ("access.refused", "unknown", 401),
+    ]
+    assert {line["address"] for line in lines} == {"127.0.0.1"}
