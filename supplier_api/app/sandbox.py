@@ -8,8 +8,11 @@ from supplier_api.delivery.destinations import try_token
 from supplier_api.delivery.follower import ClockDoor, FollowingGateway
 from supplier_api.desk.clockwork import Clockwork
 from supplier_api.desk.model import Office
+from supplier_api.gateway_api.tokens import TOKEN_PATH
+from supplier_api.http.api_docs import TryClient
 from supplier_api.journal.recorder import Bounds, Recorder
 from supplier_api.settings import Settings
+from supplier_api.settings.refusals import KNOWN_SECRETS
 
 
 def build_follower(settings: Settings, office: Office) -> FollowingGateway:
@@ -23,6 +26,16 @@ def build_follower(settings: Settings, office: Office) -> FollowingGateway:
         client_secret=client.secret.get_secret_value() if client else "",
     )
     return FollowingGateway(door, build_sessions(settings), office.machine)
+
+
+def try_clients(settings: Settings) -> list[TryClient]:
+    """Return the clients that the page /docs calls as: those whose secrets everybody knows."""
+    return [
+        TryClient(path, name, secret, TOKEN_PATH)
+        for path, name in (("/admin/", "admin"), ("/back-office/", "back-office"), ("/", "gateway"))
+        if (client := settings.access.clients.get(name))
+        if (secret := client.secret.get_secret_value()) in KNOWN_SECRETS
+    ]
 
 
 def build_recorder(settings: Settings, office: Office) -> Recorder:

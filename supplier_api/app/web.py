@@ -9,7 +9,7 @@ from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens, new_ke
 from supplier_api.admin_api.faulty_answers import spoil_answers
 from supplier_api.admin_api.recording import keep_requests, record_calls
 from supplier_api.app.office import Clocks, build_judge, build_office, closed_on_error, heartbeat_of
-from supplier_api.app.sandbox import admin_parts
+from supplier_api.app.sandbox import admin_parts, try_clients
 from supplier_api.audit import Audit
 from supplier_api.delivery.heartbeat import Heartbeat
 from supplier_api.desk.facts import INVENTORY_DOWN, Judge
@@ -72,6 +72,7 @@ def _wire(settings: Settings, office: Office) -> Flask:
             chance=office.chance,
             audit=audit,
             scenarios=settings.in_sandbox,
+            try_clients=try_clients(settings) if settings.in_sandbox else (),
         ),
     )
     backoffice_api.register(api, gate, Progress(office), settings.server.max_body, audit)

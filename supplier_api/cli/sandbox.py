@@ -14,6 +14,7 @@ from supplier_api.sandbox import Admin, SandboxConfig, Supplier, Tenant, create_
 from supplier_api.sandbox.server import serve
 from supplier_api.settings import Party, Settings
 from supplier_api.settings.model import SupplierParty
+from supplier_api.settings.refusals import KNOWN_SECRETS
 
 ADMIN_SCOPE = "admin"
 
@@ -62,6 +63,8 @@ def sandbox_config(settings: Settings) -> SandboxConfig:
             if ADMIN_SCOPE in client.scopes
         ),
         max_body=settings.server.max_body,
+        docs=settings.server.docs,
+        known_secrets=KNOWN_SECRETS,
     )
 
 

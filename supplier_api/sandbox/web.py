@@ -55,7 +55,7 @@ def create_app(
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
-    describe_calls(app)
+    describe_calls(app, config)
     app.register_blueprint(routes)
     app.register_blueprint(tokens)
     _register_errors(app)

@@ -66,6 +66,7 @@ class Server(Section):
     answer_budget: Seconds
     operations: tuple[OperationName, ...]
     threads: Count
+    docs: bool
 
 
 class Database(Section):

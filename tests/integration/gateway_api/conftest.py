@@ -72,7 +72,11 @@ def clock() -> ManualMachineClock:
 @pytest.fixture
 def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
     def make(
-        prefix: str = "", operations: tuple[str, ...] = SCOPES, *, scenarios: bool = False
+        prefix: str = "",
+        operations: tuple[str, ...] = SCOPES,
+        *,
+        scenarios: bool = False,
+        docs: bool = True,
     ) -> Flask:
         access = Access(
             issuer="supplier-api",
@@ -94,6 +98,7 @@ def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
                 "answer_budget": 3.0,
                 "operations": operations,
                 "threads": 1,
+                "docs": docs,
             }
         )
         chance = SeededChance(1)
