@@ -71,7 +71,8 @@ def _refused(settings: Settings, values: Mapping[Path, Value]) -> Iterator[tuple
     yield from _switches(settings)
     for key in GATEWAY_URLS:
         url = str(getattr(settings.gateway, key))
-        excepted = urlsplit(url).hostname in settings.gateway.plain_http_hosts
+        hosts = {host.lower() for host in settings.gateway.plain_http_hosts}
+        excepted = urlsplit(url).hostname in hosts
         if url.startswith("http:") and not excepted and not _is_here(url):
             yield (
                 ("gateway", key),

@@ -217,7 +217,7 @@ def test_production_refuses_the_sandbox(folder: Path, name: str, value: str, set
         ("http://127.0.0.1:9000/kcis", ""),
         ("http://[::1]:9000/kcis", ""),
         ("http://localhost:9000/kcis", ""),
-        ("http://sidecar:9000/kcis", "other, sidecar"),
+        ("http://sidecar:9000/kcis", "other, Sidecar"),
     ],
 )
 def test_production_calls_without_tls_only_what_is_near(folder: Path, url: str, hosts: str) -> None:
