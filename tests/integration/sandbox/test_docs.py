@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from supplier_api.sandbox import SandboxConfig
+from supplier_api.sandbox.access import Party
 from supplier_api.sandbox.openapi import document
 from tests.integration.sandbox.conftest import MakeApp
 from tests.pages import check_page, clients_of, execute
@@ -27,7 +28,7 @@ def test_a_file_that_is_not_there_is_not_found(http: FlaskClient) -> None:
 @pytest.fixture
 def known(config: SandboxConfig, make_app: MakeApp) -> FlaskClient:
     """Return a gateway whose secrets everybody knows."""
-    parties = (*config.tenants, *config.suppliers, *config.admins)
+    parties: list[Party] = [*config.tenants, *config.suppliers, *config.admins]
     secrets = frozenset(party.client_secret for party in parties)
     return make_app(replace(config, known_secrets=secrets)).test_client()
 
