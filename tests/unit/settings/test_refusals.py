@@ -58,7 +58,7 @@ def test_unknown_names_in_a_file(folder: Path) -> None:
     key, section = findings(folder)
 
     assert (key.name, key.source) == ("server.prot", str(file))
-    assert key.message.startswith("unknown. Did you mean port? Allowed: answer_budget, host")
+    assert key.message.startswith("unknown. Did you mean port? Allowed: answer_budget, docs, host")
     assert (section.name, section.source) == ("servr", str(file))
     assert "Did you mean server?" in section.message
 
