@@ -28,7 +28,11 @@ class Ran:
 
 
 def run_command(words: tuple[str, ...], environ: Mapping[str, str]) -> Ran:
-    """Run a command to its end; a web server, which consists of two processes, in its own."""
+    """Run a command to its end; a web server, which consists of two processes, in its own.
+
+    In the sandbox profile, unless another is named.
+    """
+    environ = {"SUPPLIER_API_PROFILE": "sandbox", **environ}
     if words[0] == "serve":
         done = subprocess.run(
             [sys.executable, "-m", "supplier_api.cli", *words],

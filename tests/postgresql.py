@@ -118,6 +118,11 @@ def database(server_url: str, name: str, options: str = "") -> Iterator[str]:
         _tell(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+def program(name: str) -> str:
+    """Return the path of one of PostgreSQL's programs, which comes with the server."""
+    return str(_programs() / name)
+
+
 def _tell(server_url: str, command: str) -> None:
     # A connection for each: the server may be restarted between them.
     with psycopg.connect(server_url, autocommit=True) as connection:

@@ -1,6 +1,7 @@
 """A supplier as in production, in a folder of its own: settings, rule book, services, requests."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,12 +22,13 @@ from scripts.benchmarks.common import (
 )
 
 SERVICES = 20_000
+ADAPTER = "bench"  # the name of the back office
 # Ids of the requests: all of the same length, so that the requests are.
 FIRST_ID = 1_000_000_000
 SECRETS = {
-    "GATEWAY__CLIENT_SECRET": "bench-supplier",
-    "ACCESS__CLIENTS__GATEWAY__SECRET": "bench-gateway",
-    "ACCESS__CLIENTS__BACK_OFFICE__SECRET": "bench-back-office",
+    "GATEWAY__CLIENT_SECRET": "bench-supplier-secret",
+    "ACCESS__CLIENTS__GATEWAY__SECRET": "bench-gateway-secret",
+    "ACCESS__CLIENTS__BACK_OFFICE__SECRET": "bench-back-office-secret",
 }
 # The supplied book has nine rules about a new problem.
 TENTH_RULE = """
@@ -109,17 +111,20 @@ def make_house(folder: Path, database: str | None = None, port: int | None = Non
     (config / "rules.yaml").write_text(_book(), encoding="utf-8")
     (config / "services.csv").write_text("\n".join(_services()), encoding="utf-8")
     port = port or free_port()
+    packages = _packages(folder / "packages")
     settings = {
         "SERVER__PORT": str(port),
         "GATEWAY__KCI_URL": f"http://{HOST}:9/kcis",
         "GATEWAY__TOKEN_URL": f"http://{HOST}:9/token",
         "GATEWAY__CLIENT_ID": "supplier",
+        "BACKOFFICE__ADAPTER": ADAPTER,
         "DATABASE__URL": database or f"sqlite:///{folder}/supplier.db",
         **SECRETS,
     }
     environ = {
         **clean_environment(),
         **{f"SUPPLIER_API__{name}": value for name, value in settings.items()},
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(packages), os.environ.get("PYTHONPATH")))),
         "SUPPLIER_API_PROFILE": "production",
         "SUPPLIER_API_CONFIG_DIR": str(config),
         "SUPPLIER_API_DATA_DIR": str(folder),
@@ -145,6 +150,18 @@ def post(path: str, body: object, headers: dict[str, str] | None = None) -> str:
         *(f"{name}: {value}" for name, value in (headers or {}).items()),
     ]
     return "\r\n".join([*lines, "", text])
+
+
+def _packages(folder: Path) -> Path:
+    """Install a back office that takes every order, as a supplier installs its own."""
+    info = folder / "bench_office-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-office\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[supplier_api.backoffice]\n"
+        f"{ADAPTER} = supplier_api.backoffice.simulated:SimulatedBackOffice\n"
+    )
+    return folder
 
 
 def _book() -> str:

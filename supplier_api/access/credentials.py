@@ -12,7 +12,12 @@ from supplier_api.settings import Access
 
 
 class GrantError(Exception):
-    """A token is not given. `error` is the code of RFC 6749, section 5.2."""
+    """A token is not given. `error` is the code of RFC 6749, section 5.2.
+
+    `client` is who asked for it, if that is a client of ours.
+    """
+
+    client: str | None = None
 
     def __init__(self, error: str, description: str, *, status: int = 400) -> None:
         """Say why without repeating what was sent."""
@@ -24,8 +29,9 @@ class GrantError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A token that was given."""
+    """A token that was given to a client."""
 
+    client: str
     access_token: str
     expires_in: int
     scope: str
@@ -47,31 +53,32 @@ class ClientCredentials:
         fields = _once_each(form)
         if "grant_type" not in fields:
             raise GrantError("invalid_request", "grant_type is missing")
-        client_id = self._authenticate(authorization, fields)
+        client_id, secret = _credentials(authorization, fields)
+        try:
+            return self._grant(client_id, secret, fields)
+        except GrantError as error:
+            error.client = client_id if client_id in self._access.clients else None
+            raise
+
+    def _grant(self, client_id: str, secret: str, fields: dict[str, str]) -> Grant:
+        self._authenticate(client_id, secret)
         if fields["grant_type"] != "client_credentials":
             raise GrantError("unsupported_grant_type", "expected client_credentials")
         scopes = self._scopes(client_id, fields.get("scope"))
         return Grant(
+            client_id,
             self._tokens.issue(client_id, scopes),
             int(self._access.token_lifetime),
             " ".join(sorted(scopes)),
         )
 
-    def _authenticate(self, authorization: str | None, fields: dict[str, str]) -> str:
-        in_form = "client_secret" in fields
-        if authorization is not None and in_form:
-            raise GrantError("invalid_request", "client credentials are given twice")
-        if authorization is not None:
-            client_id, secret = _basic(authorization)
-        else:
-            client_id, secret = fields.get("client_id", ""), fields.get("client_secret", "")
+    def _authenticate(self, client_id: str, secret: str) -> None:
         client = self._access.clients.get(client_id)
         expected = client.secret.get_secret_value() if client else ""
         # Compared in any case, so that the time taken tells nothing about names.
         right = hmac.compare_digest(secret.encode(), expected.encode())
         if client is None or not right:
             raise _unknown_client()
-        return client_id
 
     def _scopes(self, client_id: str, asked: str | None) -> frozenset[str]:
         allowed = frozenset(self._access.clients[client_id].scopes)
@@ -92,6 +99,15 @@ def _once_each(form: Iterable[tuple[str, str]]) -> dict[str, str]:
         if value:
             fields[name] = value
     return fields
+
+
+def _credentials(authorization: str | None, fields: dict[str, str]) -> tuple[str, str]:
+    """Return the client's id and secret, from HTTP Basic or else from the form."""
+    if authorization is None:
+        return fields.get("client_id", ""), fields.get("client_secret", "")
+    if "client_secret" in fields:
+        raise GrantError("invalid_request", "client credentials are given twice")
+    return _basic(authorization)
 
 
 def _basic(authorization: str) -> tuple[str, str]:

@@ -9,12 +9,16 @@ _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
 class AccessError(Exception):
-    """Nobody comes in. `challenge` is the value of WWW-Authenticate."""
+    """Nobody comes in. `challenge` is the value of WWW-Authenticate.
 
-    def __init__(self, message: str, challenge: str) -> None:
+    `client` is who has the token, if it is a good one.
+    """
+
+    def __init__(self, message: str, challenge: str, client: str | None = None) -> None:
         """Say why, in words that may be passed on."""
         super().__init__(message)
         self.challenge = challenge
+        self.client = client
 
 
 class NotAuthorised(AccessError):
@@ -47,5 +51,5 @@ class Gate:
             raise NotAuthorised(f"Authorization: {error}", challenge) from None
         if scope not in token.scopes:
             challenge = f'{REALM}, error="insufficient_scope", scope="{scope}"'
-            raise Forbidden(f"the token is not good for {scope}", challenge)
+            raise Forbidden(f"the token is not good for {scope}", challenge, token.client)
         return token.client

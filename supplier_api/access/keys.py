@@ -1,6 +1,7 @@
 """The RSA keys that tokens are signed with."""
 
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class NewKey:
 class _Pair:
     kid: str
     private: RSAPrivateKey
+    # For digests that nobody else can make or try out.
+    seal: bytes
 
 
 def new_key() -> NewKey:
@@ -82,11 +85,20 @@ class KeyRing:
         self._pairs: Mapping[str, _Pair] = {}
         self._read_at: float | None = None
 
-    def sign(self, claims: Mapping[str, Any]) -> str:
-        """Return a JWT (RS256) over `claims`, signed with the newest key."""
+    def sign(self, claims: Mapping[str, Any], sealed: Mapping[str, str] | None = None) -> str:
+        """Return a JWT (RS256) over `claims`, signed with the newest key.
+
+        Of what is `sealed` the token has a digest under the claim's name, as `seal` makes it.
+        """
         newest = list(self._known().values())[-1]
         header = {"kid": newest.kid, "typ": "at+jwt"}
-        return jwt.encode(dict(claims), newest.private, algorithm="RS256", headers=header)
+        digests = {name: _digest(newest, text) for name, text in (sealed or {}).items()}
+        return jwt.encode({**claims, **digests}, newest.private, algorithm="RS256", headers=header)
+
+    def seal(self, kid: str, text: str) -> str:
+        """Return the digest of a text that `sign` makes with the key called `kid`."""
+        pair = self._known().get(kid)
+        return _digest(pair, text) if pair else ""
 
     def public(self, kid: str) -> Any:
         """Return the public key called `kid`, or None if nobody has signed with such a key."""
@@ -126,4 +138,8 @@ def _load(kid: str, private_pem: str) -> _Pair:
     private = load_pem_private_key(private_pem.encode(), password=None)
     if not isinstance(private, RSAPrivateKey):
         raise TypeError(f"signing key {kid} is no RSA key")
-    return _Pair(kid, private)
+    return _Pair(kid, private, hashlib.sha256(private_pem.encode()).digest())
+
+
+def _digest(pair: _Pair, text: str) -> str:
+    return hmac.new(pair.seal, text.encode(), hashlib.sha256).hexdigest()

@@ -1,5 +1,11 @@
-"""Access tokens: JWTs (RFC 9068) made and checked against our own clock."""
+"""Access tokens: JWTs (RFC 9068) made and checked against our own clock.
 
+A token is good as long as its client is what it was: one that is removed from the settings, or has
+another secret, opens nothing from the moment at which a process starts with the new settings, and
+no token opens more than its client may do there.
+"""
+
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +19,16 @@ from supplier_api.settings import Access
 
 # Seconds by which an issuer's clock may be ahead of ours.
 LEEWAY = 5
+LATEST = 1e11  # seconds since 1970; what is no number, or no time, is not below it
 # Verified tokens that are remembered: a signature costs ten times the rest of a look at it.
 REMEMBERED = 1024
 
+# Claims of ours: a digest of the client's id and secret, under a key that only we have.
+SEAL = "client_seal"
+
 # PyJWT can only compare with the clock of the host, so times are compared here.
 _OPTIONS: Any = {
-    "require": ["iss", "aud", "sub", "exp"],
+    "require": ["iss", "aud", "sub", "exp", "iat", SEAL],
     "verify_exp": False,
     "verify_iat": False,
     "verify_nbf": False,
@@ -31,10 +41,11 @@ class InvalidToken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a good token says: who has it, what for, and until when (seconds since 1970)."""
+    """What a good token says: who has it, what for, from and until when (seconds since 1970)."""
 
     client: str
     scopes: frozenset[str]
+    begins: float
     expires: float
 
 
@@ -62,27 +73,32 @@ class Tokens:
                 "iat": now,
                 "exp": now + int(self._access.token_lifetime),
                 "jti": str(self._chance.uuid("")),
-            }
+            },
+            {SEAL: self._seal_text(client)},
         )
 
     def verify(self, text: str) -> Token:
         """Return what a token says. Raises InvalidToken.
 
-        Checked are signature, issuer, audience, expiry and start.
+        Checked are signature, issuer, audience, client, start and expiry; the last two at every
+        use. No token is good for longer than the configured time, whatever it says itself.
         """
         now = self._clock.now().timestamp()
         token = self._verified.get(text)
         if token is None:
-            token = self._check(text, now)
+            token = self._check(text)
             self._remember(text, token)
+        if token.begins > now + LEEWAY:
+            raise InvalidToken("the token is not valid yet")
         if now >= token.expires:
             self._verified.pop(text, None)
             raise InvalidToken("the token has expired")
         return token
 
-    def _check(self, text: str, now: float) -> Token:
+    def _check(self, text: str) -> Token:
         try:
-            key = self._ring.public(str(jwt.get_unverified_header(text).get("kid")))
+            kid = str(jwt.get_unverified_header(text).get("kid"))
+            key = self._ring.public(kid)
             if key is None:
                 raise InvalidToken("the token is signed with an unknown key")
             claims = jwt.decode(
@@ -95,10 +111,23 @@ class Tokens:
             )
         except jwt.PyJWTError:
             raise InvalidToken("the token is not valid") from None
-        if max(_seconds(claims, "nbf"), _seconds(claims, "iat")) > now + LEEWAY:
-            raise InvalidToken("the token is not valid yet")
+        issued = _seconds(claims, "iat")
+        begins = max(issued, _seconds(claims, "nbf")) if "nbf" in claims else issued
+        expires = min(_seconds(claims, "exp"), issued + int(self._access.token_lifetime))
         scopes = frozenset(str(claims.get("scope", "")).split())
-        return Token(claims["sub"], scopes, _seconds(claims, "exp"))
+        return Token(claims["sub"], scopes & self._allowed(claims, kid), begins, expires)
+
+    def _allowed(self, claims: Mapping[str, Any], kid: str) -> frozenset[str]:
+        """Return what the token's client may do now. Raises InvalidToken if it is another one."""
+        name = claims["sub"]
+        client = self._access.clients.get(name)
+        seal = self._ring.seal(kid, self._seal_text(name)) if client else ""
+        if client is None or not hmac.compare_digest(str(claims[SEAL]).encode(), seal.encode()):
+            raise InvalidToken("the token is of a client that is no longer the same")
+        return frozenset(client.scopes)
+
+    def _seal_text(self, client: str) -> str:
+        return f"{client}\0{self._access.clients[client].secret.get_secret_value()}"
 
     def _remember(self, text: str, token: Token) -> None:
         if len(self._verified) >= REMEMBERED:
@@ -107,8 +136,9 @@ class Tokens:
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
-    """Return a time among the claims, 0 if it is not there. Raises InvalidToken."""
-    value = claims.get(name, 0)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """Return a time among the claims. Raises InvalidToken for what is none."""
+    value = claims[name]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not abs(value) < LATEST:
         raise InvalidToken("the token is not valid")
-    return value
+    return float(value)

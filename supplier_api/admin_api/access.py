@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from flask import Response, request
 
 from supplier_api.admin_api.parts import AdminParts
+from supplier_api.audit import UNKNOWN
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.settings import is_loopback
 
@@ -35,6 +36,14 @@ class Door:
         Raises access.AccessError, which the application answers.
         """
         if not is_safe_host(request.host, self._hosts):
+            self._parts.audit.refused(
+                "access.refused",
+                client=UNKNOWN,
+                address=request.remote_addr,
+                status=403,
+                route=request.endpoint,
+                why="Host",
+            )
             return self._parts.refuse(
                 403,
                 ErrorCode.NOT_AUTHORISED,

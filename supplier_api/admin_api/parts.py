@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flask import Response
 
 from supplier_api.access import Gate
+from supplier_api.audit import Audit
 from supplier_api.desk.clockwork import Clockwork, Follower
 from supplier_api.desk.model import Office
 from supplier_api.journal.recorder import Recorder
@@ -22,6 +23,7 @@ class AdminParts:
     office: Office
     settings: Settings
     gate: Gate
+    audit: Audit
     clockwork: Clockwork
     follower: Follower
     recorder: Recorder

@@ -3,13 +3,17 @@
 from supplier_api import admin_api
 from supplier_api.access import Gate
 from supplier_api.app.sessions import answer_terms, build_sessions
+from supplier_api.audit import Audit
 from supplier_api.delivery.destinations import address_of, try_token
 from supplier_api.delivery.follower import ClockDoor, FollowingGateway
 from supplier_api.desk.clockwork import Clockwork
 from supplier_api.desk.model import Office
+from supplier_api.gateway_api.tokens import TOKEN_PATH
+from supplier_api.http.api_docs import TryClient
 from supplier_api.journal.recorder import Bounds, Recorder
 from supplier_api.settings import Settings
 from supplier_api.settings.derived import goes_to_our_sandbox
+from supplier_api.settings.refusals import KNOWN_SECRETS
 
 
 def build_follower(settings: Settings, office: Office) -> FollowingGateway:
@@ -31,6 +35,16 @@ def _clock_door(settings: Settings) -> ClockDoor | None:
     )
 
 
+def try_clients(settings: Settings) -> list[TryClient]:
+    """Return the clients that the page /docs calls as: those whose secrets everybody knows."""
+    return [
+        TryClient(path, name, secret, TOKEN_PATH)
+        for path, name in (("/admin/", "admin"), ("/back-office/", "back-office"), ("/", "gateway"))
+        if (client := settings.access.clients.get(name))
+        if (secret := client.secret.get_secret_value()) in KNOWN_SECRETS
+    ]
+
+
 def build_recorder(settings: Settings, office: Office) -> Recorder:
     """Return what keeps a record of traffic for testers."""
     sandbox = settings.sandbox
@@ -38,13 +52,16 @@ def build_recorder(settings: Settings, office: Office) -> Recorder:
     return Recorder(office.store, office.business, bounds)
 
 
-def admin_parts(settings: Settings, office: Office, gate: Gate) -> admin_api.AdminParts:
+def admin_parts(
+    settings: Settings, office: Office, gate: Gate, audit: Audit
+) -> admin_api.AdminParts:
     """Return what the testers' door works with."""
     sessions, follower = build_sessions(settings), build_follower(settings, office)
     return admin_api.AdminParts(
         office=office,
         settings=settings,
         gate=gate,
+        audit=audit,
         clockwork=Clockwork(office, follower),
         follower=follower,
         recorder=build_recorder(settings, office),

@@ -9,7 +9,8 @@ from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens, new_ke
 from supplier_api.admin_api.faulty_answers import spoil_answers
 from supplier_api.admin_api.recording import keep_requests, record_calls
 from supplier_api.app.office import Clocks, build_judge, build_office, closed_on_error, heartbeat_of
-from supplier_api.app.sandbox import admin_parts
+from supplier_api.app.sandbox import admin_parts, try_clients
+from supplier_api.audit import Audit
 from supplier_api.delivery.heartbeat import Heartbeat
 from supplier_api.desk.facts import INVENTORY_DOWN, Judge
 from supplier_api.desk.intake import Intake
@@ -62,6 +63,7 @@ def _wire(settings: Settings, office: Office) -> Flask:
     ring = KeyRing(StoredKeys(office), office.machine)
     tokens = Tokens(settings.access, ring, office.machine, office.chance)
     gate = Gate(tokens)
+    audit = Audit(office.machine)
     judge = build_judge(settings, office)
     api = gateway_api.register(
         app,
@@ -73,12 +75,14 @@ def _wire(settings: Settings, office: Office) -> Flask:
             server=settings.server,
             machine=office.machine,
             chance=office.chance,
+            audit=audit,
             scenarios=settings.in_sandbox,
+            try_clients=try_clients(settings) if settings.in_sandbox else (),
         ),
     )
-    backoffice_api.register(api, gate, Progress(office), settings.server.max_body)
+    backoffice_api.register(api, gate, Progress(office), settings.server.max_body, audit)
     if settings.in_sandbox:
-        parts = admin_parts(settings, office, gate)
+        parts = admin_parts(settings, office, gate, audit)
         admin_api.register(api, parts)
         keep_requests(app)
         spoil_answers(app, parts)
@@ -86,6 +90,7 @@ def _wire(settings: Settings, office: Office) -> Flask:
         app.extensions["recorder"] = parts.recorder
     _add_health(app, office, judge)
     app.extensions["office"] = office
+    app.extensions["audit"] = audit
     app.extensions["self"] = Self(Kind.WEB, _felt_by(app, office, judge), judge.book_version)
     return app
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response, g, request
 from flask_smorest import Api, Blueprint
 from werkzeug.exceptions import NotFound
 
 from supplier_api.access import Gate
+from supplier_api.audit import Audit
 from supplier_api.backoffice_api.schemas import EVENT, NAME_MAX, read_event
 from supplier_api.desk.progress import Progress
 from supplier_api.observability import bind
@@ -49,7 +50,7 @@ CONFLICT = {
 }
 
 
-def register(api: Api, gate: Gate, progress: Progress, max_body: int) -> None:
+def register(api: Api, gate: Gate, progress: Progress, max_body: int, audit: Audit) -> None:
     """Add the back office's door to the application that `api` describes."""
     blueprint = Blueprint(
         SCOPE, __name__, url_prefix=PREFIX, description="What the supplier's own systems say"
@@ -64,13 +65,23 @@ def register(api: Api, gate: Gate, progress: Progress, max_body: int) -> None:
         nothing is done. An event that is not possible where the problem stands is answered 409 for
         good, with the state and what is possible there.
         """
-        gate.admit(request.headers.get("Authorization"), SCOPE)
+        g.event = {"client": gate.admit(request.headers.get("Authorization"), SCOPE)}
         if len(reference) > NAME_MAX or "\0" in reference:
             raise NotFound  # No problem is called that, and PostgreSQL cannot look for a NUL.
         happened = read_event(read_json(read_body(request, max_body)))
+        g.event["kind"] = happened.event
         with bind(reference=reference):
             answer = progress.event(reference, happened)
+        g.event["reference"] = answer.body.get("reference")
         return json_response(answer.body, answer.status)
+
+    @blueprint.after_request
+    def log_event(response: Response) -> Response:
+        """Log a line about each event that is from the back office, however it is answered."""
+        if "event" in g:
+            address, status = request.remote_addr, response.status_code
+            audit.done("back-office.event", **g.event, address=address, status=status)
+        return response
 
     api.register_blueprint(blueprint)
 

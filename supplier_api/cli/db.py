@@ -56,13 +56,20 @@ def upgrade() -> None:
 
 @db.command()
 @click.option("--dry-run", is_flag=True, help="Only count; take nothing away.")
+@click.option(
+    "--vacuum",
+    is_flag=True,
+    help="Then let the database rewrite itself; on SQLite nobody else can write meanwhile.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def retain(dry_run: bool, as_json: bool) -> None:
+def retain(dry_run: bool, vacuum: bool, as_json: bool) -> None:
     """Take away what is older than the settings want it kept, as the workers do every hour."""
     settings = load_settings()
     with (looking if dry_run else opened_office)(settings) as office:
         retaining = build_retaining(settings, office)
         counts = retaining.due() if dry_run else retaining.run()
+        if vacuum and not dry_run:
+            office.store.rewrite()
     if as_json:
         click.echo(json.dumps(counts, indent=2))
         return

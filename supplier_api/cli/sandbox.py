@@ -7,14 +7,15 @@ import click
 from supplier_api import health
 from supplier_api.chance import SystemChance
 from supplier_api.cli import Refused, local, ports
-from supplier_api.cli.sandbox_calls import COMMANDS
+from supplier_api.cli.sandbox_calls import COMMANDS, sandbox_settings
 from supplier_api.clock import SystemMachineClock
 from supplier_api.observability import configure_logging
 from supplier_api.sandbox import Admin, SandboxConfig, Supplier, Tenant, create_app
 from supplier_api.sandbox.database import DatabaseUnusable
 from supplier_api.sandbox.server import serve
-from supplier_api.settings import Party, Settings, load_settings
+from supplier_api.settings import Party, Settings
 from supplier_api.settings.model import SupplierParty
+from supplier_api.settings.refusals import KNOWN_SECRETS
 
 ADMIN_SCOPE = "admin"
 
@@ -25,7 +26,7 @@ def sandbox(context: click.Context) -> None:
     """Serve the sandbox gateway until Ctrl-C, or be a tenant of one that is served."""
     if context.invoked_subcommand is not None:
         return
-    settings = load_settings()
+    settings = sandbox_settings()
     configure_logging(settings.log.level, settings.log.format)
     if not ports.is_free(settings.sandbox.host, settings.sandbox.port):
         port = settings.sandbox.port
@@ -63,6 +64,8 @@ def sandbox_config(settings: Settings) -> SandboxConfig:
             if ADMIN_SCOPE in client.scopes
         ),
         max_body=settings.server.max_body,
+        docs=settings.server.docs,
+        known_secrets=KNOWN_SECRETS,
     )
 
 

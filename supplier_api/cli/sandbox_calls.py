@@ -204,7 +204,7 @@ def watch(problem_id: int, **given: Any) -> None:
 @click.option("--url", help="The supplier, if not the one of the settings.")
 def scenarios(url: str | None) -> None:
     """List the outcomes that the supplier can play."""
-    supplier = url or load_settings().sandbox.supplier_url
+    supplier = url or sandbox_settings().sandbox.supplier_url
     where = urljoin(supplier, "/admin/scenarios")
     try:
         answer = new_session().get(where, timeout=TIMEOUT, allow_redirects=False)
@@ -224,6 +224,14 @@ COMMANDS = (raise_problem, amend, cancel, accept, reject, watch, scenarios)
 # ---- what they share
 
 
+def sandbox_settings() -> Settings:
+    """Return the settings; Refused in production, which has no gateway to try."""
+    settings = load_settings()
+    if not settings.in_sandbox:
+        raise Refused("`sandbox` is for the sandbox profile: production has no gateway to try")
+    return settings
+
+
 def _where(
     url: str | None,
     client: str | None,
@@ -235,7 +243,7 @@ def _where(
     """Return which gateway is meant; the settings are asked for what is not given."""
     if url and client and secret:
         return Where(Account(url.rstrip("/"), client, secret), curl, scenario)
-    settings = load_settings()
+    settings = sandbox_settings()
     known = {
         party.client_id: party.client_secret.get_secret_value()
         for party in settings.sandbox.tenants.values()

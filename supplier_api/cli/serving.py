@@ -11,6 +11,7 @@ from multiprocessing.util import Finalize
 from flask import Flask
 
 from supplier_api.app.web import build_heartbeat, create_app
+from supplier_api.audit import Audit
 from supplier_api.cli import Refused
 from supplier_api.cli.serve import GRACE
 from supplier_api.cli.starting import expected_errors
@@ -24,6 +25,9 @@ def application() -> Flask:
     settings = load_settings()
     configure_logging(settings.log.level, settings.log.format)
     made = _made(settings)
+    audit: Audit = made.extensions["audit"]
+    audit.start()
+    Finalize(None, audit.stop, exitpriority=2)
     heartbeat = build_heartbeat(made, settings)
     heartbeat.start()
     # Before the process ends in good order; the threads that answered have come to rest by then.

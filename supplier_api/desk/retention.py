@@ -1,8 +1,8 @@
 """How long what is kept, and the work that takes the rest away: a little at a time.
 
-Bodies and traces go first. The key part of a record (tenant, operation, id, fingerprint, code and
-reference) stays as long as its problem does: a repeat is known for a repeat. Nothing undelivered is
-touched, and no problem that is not over.
+What is personal goes first (problems/personal.py). The key part of a record (tenant, operation, id,
+fingerprint, code and reference) stays as long as its problem does: a repeat is known for a repeat.
+Nothing that still waits to be delivered is touched, and no problem that is not over.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,8 @@ from supplier_api.store.retention import Retention
 # A worker that is started often comes to it all the same.
 FIRST = 300.0  # seconds
 PAUSE = 0.2  # seconds between two pieces of work: others write, too
+# Seconds until the next look, while somebody still reads what the file was before.
+AGAIN = 10.0
 log = get_logger(__name__)
 
 
@@ -56,6 +58,8 @@ class Retaining:
         self._steps = _steps(keep)
         self._next = office.machine.monotonic() + min(FIRST, keep.every)
         self._round = _Round()
+        # Whether pages as they were before are still in the database's files.
+        self._old_pages = False
 
     def turn(self) -> float:
         """Do a piece of work if one is due; return how many seconds later the next one is."""
@@ -75,7 +79,9 @@ class Retaining:
 
     def run(self) -> dict[str, int]:
         """Do all that is due now; return how many there were of each kind."""
-        return {step.name: self._all(step) for step in self._steps}
+        done = {step.name: self._all(step) for step in self._steps}
+        self._office.store.drop_old_pages()
+        return done
 
     def due(self) -> dict[str, int]:
         """Return how many there are of each kind that `run` would take."""
@@ -87,8 +93,11 @@ class Retaining:
         done = {name: count for name, count in self._round.done.items() if count}
         if done:
             log.info("retention.done", **done)
+        self._old_pages = self._old_pages or bool(done)
+        if self._old_pages and self._office.store.drop_old_pages():
+            self._old_pages = False
         self._round = _Round()
-        self._next = now + self._keep.every
+        self._next = now + (min(AGAIN, self._keep.every) if self._old_pages else self._keep.every)
 
     def _all(self, step: _Step) -> int:
         total = done = self._do(step)
@@ -134,6 +143,11 @@ def _steps(keep: Keep) -> list[_Step]:
             "refused_pruned",
             lambda old, limit: old.prune_refused(keep.problems, limit),
             lambda old: old.count_refused_to_prune(keep.problems),
+        ),
+        _Step(
+            "incidents_thinned",
+            lambda old, limit: old.thin_incidents(keep.bodies, limit),
+            lambda old: old.count_incidents_to_thin(keep.bodies),
         ),
         *(
             _by_age(what, age)

@@ -62,8 +62,10 @@ def _scenario_header(name: str, description: str, schema: dict[str, Any]) -> dic
 SCENARIO_HEADERS = [
     _scenario_header(
         choice.SCENARIO,
-        "The outcome to play: NAME, or NAME?param=value&param=value",
-        {"type": "string", "example": "SERVICE_PROBLEM_DELAYED?steps=2"},
+        # No example: what tries the call out would play it.
+        "The outcome to play: NAME, or NAME?param=value&param=value, as in"
+        " SERVICE_PROBLEM_DELAYED?steps=2. Without it the rule book decides",
+        {"type": "string"},
     ),
     _scenario_header(
         choice.PROBLEM_CODE,

@@ -20,7 +20,8 @@ from flask import Flask, Response, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
-from supplier_api.access import Forbidden, NotAuthorised
+from supplier_api.access import AccessError, Forbidden, NotAuthorised
+from supplier_api.audit import UNKNOWN
 from supplier_api.desk.errors import Unavailable
 from supplier_api.gateway_api.door import (
     NotKnown,
@@ -83,13 +84,27 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(Exception, _fault)
 
 
+def _audit(error: AccessError, status: int) -> None:
+    """Log who was not let in, and where: the name of the route, not what was asked of it."""
+    parts().audit.refused(
+        "access.refused",
+        client=error.client or UNKNOWN,
+        address=request.remote_addr,
+        status=status,
+        route=request.endpoint,
+        why=str(error),
+    )
+
+
 def _not_authorised(error: NotAuthorised) -> Response:
+    _audit(error, 401)
     response = _refuse(401, ErrorCode.NOT_AUTHORISED, [str(error)])
     response.headers["WWW-Authenticate"] = error.challenge
     return response
 
 
 def _forbidden(error: Forbidden) -> Response:
+    _audit(error, 403)
     response = empty(403)
     response.headers["WWW-Authenticate"] = error.challenge
     return response

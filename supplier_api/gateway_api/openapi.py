@@ -3,17 +3,19 @@
 `python -m supplier_api.gateway_api docs/api` writes it to where it is committed.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, Flask, Response, send_from_directory
-from swagger_ui_bundle import swagger_ui_path
+from flask import Flask
 
 from supplier_api.gateway_api import amendments, cancellations, problems, resolutions
 from supplier_api.gateway_api.description import BEARER, OAUTH2, SCENARIO_HEADERS
 from supplier_api.gateway_api.errors import SupplierApi
 from supplier_api.gateway_api.tokens import TOKEN_PATH
+from supplier_api.http.api_docs import TryClient, hide_docs, show_docs
 from supplier_api.wire import CONTRACT
 
+TITLE = "Supplier API"
 CALLS = (problems, amendments, cancellations, resolutions)
 
 DESCRIPTION = f"""\
@@ -41,28 +43,30 @@ _SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
     BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 }
 
-_assets = Blueprint("docs-assets", __name__)
 
-
-@_assets.get("/docs/assets/<path:name>")
-def swagger_ui(name: str) -> Response:
-    """Return a file of Swagger UI."""
-    return send_from_directory(swagger_ui_path, name)
-
-
-def describe_calls(app: Flask, prefix: str, *, scenarios: bool = False) -> SupplierApi:
+def describe_calls(
+    app: Flask,
+    prefix: str,
+    *,
+    scenarios: bool = False,
+    docs: bool = True,
+    clients: Sequence[TryClient] = (),
+) -> SupplierApi:
     """Add the four calls below `prefix` to `app`, with their description.
 
-    With `scenarios` it tells the headers by which testers choose an outcome.
+    With `scenarios` it tells the headers by which testers choose an outcome. With `docs` it is
+    served, and a page of it, on which calls are made as these clients.
     """
     app.config.update(
-        API_TITLE="Supplier API",
+        API_TITLE=TITLE,
         API_VERSION=CONTRACT.supplier_api,
         OPENAPI_VERSION="3.0.3",
         OPENAPI_URL_PREFIX="/",
-        OPENAPI_SWAGGER_UI_PATH="docs",
-        OPENAPI_SWAGGER_UI_URL="/docs/assets/",
     )
+    if docs:
+        show_docs(app, TITLE, clients)
+    else:
+        hide_docs(app)
     api = SupplierApi(app, spec_kwargs={"info": {"description": DESCRIPTION}})
     for name, scheme in _SECURITY_SCHEMES.items():
         api.spec.components.security_scheme(name, scheme)
@@ -72,7 +76,6 @@ def describe_calls(app: Flask, prefix: str, *, scenarios: bool = False) -> Suppl
             url_prefix=prefix or None,
             parameters=SCENARIO_HEADERS if scenarios else None,
         )
-    app.register_blueprint(_assets)
     return api
 
 

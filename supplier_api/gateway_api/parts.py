@@ -1,15 +1,17 @@
 """What the gateway's door works with; bound in one place, when the application is made."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from flask import current_app
 
 from supplier_api.access import ClientCredentials, Gate, KeyRing
+from supplier_api.audit import Audit
 from supplier_api.chance import Chance
 from supplier_api.clock import MachineClock
 from supplier_api.desk.model import Answer, Caller
+from supplier_api.http.api_docs import TryClient
 from supplier_api.settings import Server
 
 EXTENSION = "supplier_api.gateway_api"
@@ -36,7 +38,10 @@ class Desk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All that the views need. `scenarios`: testers may choose an outcome by headers."""
+    """All that the views need. `scenarios`: testers may choose an outcome by headers.
+
+    `try_clients` are those that the page /docs calls as, for anybody to read.
+    """
 
     desk: Desk
     gate: Gate
@@ -45,7 +50,9 @@ class Parts:
     server: Server
     machine: MachineClock
     chance: Chance
+    audit: Audit
     scenarios: bool = False
+    try_clients: Sequence[TryClient] = ()
 
 
 def parts() -> Parts:

@@ -28,6 +28,12 @@ def register(app: Flask, parts: Parts) -> SupplierApi:
 
     app.after_request(log_answer)
     register_errors(app)
-    api = describe_calls(app, parts.server.prefix, scenarios=parts.scenarios)
+    api = describe_calls(
+        app,
+        parts.server.prefix,
+        scenarios=parts.scenarios,
+        docs=parts.server.docs,
+        clients=parts.try_clients,
+    )
     app.register_blueprint(tokens.blueprint)
     return api

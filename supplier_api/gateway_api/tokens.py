@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from supplier_api.access import GrantError
+from supplier_api.audit import UNKNOWN
 from supplier_api.gateway_api.parts import parts
 from supplier_api.web import json_response
 
@@ -23,6 +24,9 @@ def give_token() -> Response:
     except RequestEntityTooLarge:
         raise GrantError("invalid_request", "the body is too long") from None
     grant = parts().credentials.grant(request.headers.get("Authorization"), form)
+    parts().audit.done(
+        "token.granted", client=grant.client, address=request.remote_addr, scope=grant.scope
+    )
     return _uncached(
         json_response(
             {
@@ -44,6 +48,13 @@ def show_keys() -> Response:
 
 @blueprint.errorhandler(GrantError)
 def _refuse(error: GrantError) -> Response:
+    parts().audit.refused(
+        "token.refused",
+        client=error.client or UNKNOWN,
+        address=request.remote_addr,
+        status=error.status,
+        why=error.error,
+    )
     body = {"error": error.error, "error_description": error.description}
     response = _uncached(json_response(body, error.status))
     if error.status == 401:

@@ -1,27 +1,97 @@
-"""Which fields of the wire hold personal data or free text, and the placeholder that hides them.
+"""Which fields hold personal data or free text: on the wire, and in the tables.
 
-This is the only list. Traces, logs and whatever else outlives a request show the placeholder.
+This is the only list. Traces, logs and whatever else outlives a request show a placeholder for what
+is in FIELDS; retention goes through STORED; the table in docs/operations.md is made from both.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 PLACEHOLDER = "[personal]"
+# What stands for a text that had to be there and is gone.
+REMOVED = "[removed]"
 
-# Top-level fields of *supplier-create*, *supplier-amend*, the cancellation and the answer to a
-# resolution. Anything may stand in a characteristic, a customer's name as well as a router's.
-PERSONAL_FIELDS = frozenset(
-    {
-        "problemText",
-        "characteristics",
-        "primaryContact",
-        "secondaryContact",
-        "hazards",
-        "onSiteRestrictions",
-        "notes",
-        "text",
-        "tenantNotes",
-    }
+# By the names that the wire has for them, in whichever message and however deep. Anything may stand
+# in a characteristic, a customer's name as well as a router's.
+FIELDS: Mapping[str, str] = {
+    "problemText": "the end user's words",
+    "characteristics": "what is known of the trouble",
+    "primaryContact": "name, email, telephone number",
+    "secondaryContact": "name, email, telephone number",
+    "hazards": "of the site",
+    "onSiteRestrictions": "of the site",
+    "notes": "for the supplier",
+    "text": "of a cancellation, of a KCI",
+    "tenantNotes": "on a resolution",
+    "resolutionText": "of a resolution",
+    "supplierNotes": "of a KCI",
+    "note": "of the back office",
+}
+PERSONAL_FIELDS = frozenset(FIELDS)
+
+
+class Goes(StrEnum):
+    """What is taken out of a column; with the fields go their values, and all else stays."""
+
+    FIELDS = "the fields above"
+    ALL = "all of it"
+    ROW = "the row"
+
+
+class After(StrEnum):
+    """When it is taken out. The names are settings; each counts in days."""
+
+    OVER = "`thin_after_days`"
+    ENDED = "`thin_after_days` after its end"
+    ACTIONS = "`actions_days`"
+    JOURNAL = "`sandbox.journal_days`"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A column (TABLE.COLUMN) that holds such fields or texts.
+
+    `leaves` is what stands there afterwards, where `goes` is ALL: None for NULL.
+    """
+
+    column: str
+    holds: str
+    goes: Goes = Goes.ALL
+    after: After = After.OVER
+    leaves: str | Mapping[str, Any] | None = None
+
+    @property
+    def table(self) -> str:
+        """The table's name."""
+        return self.column.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """The column's name within its table."""
+        return self.column.partition(".")[2]
+
+
+STORED = (
+    Stored("service_problem.document", "the problem as it is now", Goes.FIELDS),
+    Stored("service_problem.scenario", "what a tester chose (sandbox)"),
+    Stored("change_request.body", "an amendment, a cancellation", Goes.FIELDS),
+    Stored("resolution.details", "what was done about the problem", Goes.FIELDS),
+    Stored("resolution.tenant_notes", "the tenant's words on it"),
+    Stored("decision.body", "what a request was answered"),
+    Stored("decision.trace", "what the rules looked at"),
+    Stored("message.body", "a KCI, a work order", leaves="{}"),
+    Stored("message.original", "a message before it was edited"),
+    Stored("message.refusal", "what the receiver said of a dead letter"),
+    Stored("back_office_event.body", "what an event was answered", leaves={}),
+    Stored("timer.data", "what the back office will say later", Goes.ROW),
+    Stored("operator_action.reason", "why somebody did something about it", leaves=REMOVED),
+    Stored("pause.reason", "why its delivery was paused", leaves=REMOVED),
+    Stored("incident.text", "what is told of an incident", after=After.ENDED),
+    Stored("operator_action.reason", "the same, about no problem", Goes.ROW, After.ACTIONS),
+    Stored("pause.reason", "the same, about no problem, once it is over", Goes.ROW, After.ACTIONS),
+    Stored("journal.entry", "a call as it was (sandbox)", Goes.ROW, After.JOURNAL),
 )
 
 
@@ -30,3 +100,16 @@ def masked(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: PLACEHOLDER if name in PERSONAL_FIELDS else value for name, value in document.items()
     }
+
+
+def without_personal(value: Any) -> Any:
+    """Return a copy of a JSON value in which no personal field is left, however deep."""
+    if isinstance(value, Mapping):
+        return {
+            name: without_personal(inner)
+            for name, inner in value.items()
+            if name not in PERSONAL_FIELDS
+        }
+    if isinstance(value, list):
+        return [without_personal(each) for each in value]
+    return value

@@ -1,5 +1,10 @@
-"""Who calls: clients and their secrets, and the tokens they get for them (RFC 6749, RFC 6750)."""
+"""Who calls: clients and their secrets, and the tokens they get for them (RFC 6749, RFC 6750).
 
+A token is good as long as its party is what it was: one that is removed from the settings, or has
+another id or secret, opens nothing once the gateway has started with the new settings.
+"""
+
+import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
@@ -17,6 +22,11 @@ from supplier_api.sandbox.tables import meta
 
 ISSUER = "sandbox-gateway"
 ALGORITHM = "HS256"
+# Seconds by which the clock that a token was made with may have been ahead of ours.
+LEEWAY = 5
+LATEST = 1e11  # seconds since 1970; what is no number, or no time, is not below it
+# A claim of ours: a digest of the party's id and secret, under a key that only we have.
+SEAL = "client_seal"
 KEY_NAME = "token_key"
 KEY_BYTES = 32
 
@@ -84,22 +94,38 @@ class Access:
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
                 options={
-                    "require": ["exp", "aud", "sub"],
+                    "require": ["exp", "iat", "aud", "sub", SEAL],
                     "verify_exp": False,
                     "verify_iat": False,
+                    "verify_nbf": False,
                     "verify_aud": False,
                 },
             )
         except jwt.InvalidTokenError:
             raise BadToken from None
-        if claims["exp"] <= self._machine.now().timestamp():
+        self._check_times(claims)
+        party = self._parties.get(claims["aud"], {}).get(claims["sub"])
+        seal = self._seal(party) if party else ""
+        if party is None or not hmac.compare_digest(str(claims[SEAL]).encode(), seal.encode()):
             raise BadToken
         if claims["aud"] != side:
             raise WrongSide
-        try:
-            return self._parties[side][claims["sub"]]
-        except KeyError:
-            raise BadToken from None
+        return party
+
+    def _check_times(self, claims: dict[str, Any]) -> None:
+        now = self._machine.now().timestamp()
+        times = {name: claims[name] for name in ("exp", "iat", "nbf") if name in claims}
+        if not all(_is_time(value) for value in times.values()):
+            raise BadToken
+        if min(times["exp"], times["iat"] + self._lifetime) <= now:
+            raise BadToken
+        if max(times["iat"], times.get("nbf", 0)) > now + LEEWAY:
+            raise BadToken
+
+    def _seal(self, party: Party) -> str:
+        """Return a digest of a party's id and secret, under a key that only we have."""
+        text = f"{party.client_id}\0{party.client_secret}"
+        return hmac.new(self._key.encode(), text.encode(), hashlib.sha256).hexdigest()
 
     def _issue(self, side: Side, party: Party) -> str:
         issued = int(self._machine.now().timestamp())
@@ -111,8 +137,14 @@ class Access:
             "iat": issued,
             "exp": issued + self._lifetime,
             "jti": str(self._chance.uuid("")),
+            SEAL: self._seal(party),
         }
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
+
+
+def _is_time(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) < LATEST  # type: ignore[arg-type]
 
 
 def _token_key(connection: Connection) -> str:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import requests
 
+from supplier_api.audit import Audit
 from supplier_api.chance import Chance
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.sandbox.access import Access
@@ -30,6 +31,7 @@ class Gateway:
     chance: Chance
     database: Database
     access: Access
+    audit: Audit
     intake: Intake
     inbox: Inbox
     admin: Admin
@@ -39,6 +41,7 @@ class Gateway:
 
     def start(self) -> None:
         """Begin to call suppliers and tenants, in the background."""
+        self.audit.start()
         self.sender.start()
         self.postman.start()
 
@@ -46,6 +49,7 @@ class Gateway:
         """Stop what runs in the background and give back what is open."""
         self.sender.stop()
         self.postman.stop()
+        self.audit.stop()
         self.database.close()
 
 
@@ -75,6 +79,7 @@ def build_gateway(
         chance=chance,
         database=database,
         access=Access(config, database, machine, chance),
+        audit=Audit(machine),
         intake=Intake(config, database, teller, sender.wake),
         inbox=inbox,
         admin=Admin(database, teller),

@@ -44,7 +44,10 @@ class Admin:
 
 @dataclass(frozen=True, slots=True)
 class SandboxConfig:
-    """The whole configuration. Times are in seconds, `max_body` in bytes."""
+    """The whole configuration. Times are in seconds, `max_body` in bytes.
+
+    With `docs` the description is served; the page of it may show `known_secrets`.
+    """
 
     database_url: str
     tenants: tuple[Tenant, ...]
@@ -54,6 +57,8 @@ class SandboxConfig:
     gap_patience: float = 60.0
     token_lifetime: int = 3600
     max_body: int = 262_144
+    docs: bool = True
+    known_secrets: frozenset[str] = frozenset()
 
     def supplier(self, name: str) -> Supplier | None:
         """Return the supplier of that name, or None."""

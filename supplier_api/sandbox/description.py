@@ -13,31 +13,38 @@ JSON = "application/json"
 BEARER = "bearer"
 
 
-def _header(name: str, description: str, *, required: bool = True) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string"}
-    if required:
-        schema |= {"minLength": 1, "maxLength": HEADER_MAX, "pattern": "^[!-~]+$"}
-    return {
+def _header(name: str, description: str, example: str | None = None) -> dict[str, Any]:
+    """Return a header parameter, which is required if it has an example."""
+    header: dict[str, Any] = {
         "name": name,
         "in": "header",
-        "required": required,
+        "required": example is not None,
         "description": description,
-        "schema": schema,
+        "schema": {"type": "string"},
     }
+    if example is not None:
+        header["schema"] |= {"minLength": 1, "maxLength": HEADER_MAX, "pattern": "^[!-~]+$"}
+        header["example"] = example
+    return header
 
 
 HEADERS = [
     _header(
         "X-Request-ID",
         "Unique identifier to identify request and response events across the gateway",
+        "0a35ba44-0bdf-4a2c-8f9c-2f4c51a4b6a1",
     ),
-    _header("X-Conversation-ID", "Identifier to track message journey across the gateway"),
+    _header(
+        "X-Conversation-ID",
+        "Identifier to track message journey across the gateway",
+        "5b6c4b0e-1d1c-4c4a-9c38-0d2f0fd8c1ab",
+    ),
 ]
 # Passed on to the supplier as they are.
 SCENARIO = [
-    _header("X-Scenario", "The outcome to play: NAME or NAME?param=value", required=False),
-    _header("X-Problem-Code", "The problemCode of that outcome", required=False),
-    _header("X-Kci-Delay", "Seconds between its KCIs", required=False),
+    _header("X-Scenario", "The outcome to play: NAME or NAME?param=value"),
+    _header("X-Problem-Code", "The problemCode of that outcome"),
+    _header("X-Kci-Delay", "Seconds between its KCIs"),
 ]
 
 

@@ -3,17 +3,20 @@
 `python -m supplier_api.sandbox` prints it; docs/api/sandbox-gateway.json is that, committed.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, Flask, Response, send_from_directory
+from flask import Flask
 from flask_smorest import Api
-from swagger_ui_bundle import swagger_ui_path
 
-from supplier_api.sandbox.access import Side
+from supplier_api.http.api_docs import TryClient, hide_docs, show_docs
+from supplier_api.sandbox.access import Party, Side
+from supplier_api.sandbox.config import SandboxConfig
 from supplier_api.sandbox.description import BEARER
 from supplier_api.sandbox.routes import described
 from supplier_api.sandbox.shown import ERROR
 
+TITLE = "Sandbox gateway"
 TENANT_API = "1.17"
 
 DESCRIPTION = """\
@@ -32,8 +35,6 @@ _TOKENS = {
     Side.ADMIN: "A token of scope admin; not needed from this machine to a loopback address",
 }
 
-_assets = Blueprint("docs-assets", __name__)
-
 
 class GatewayApi(Api):
     """flask-smorest with the gateway's error answers, which the application registers itself."""
@@ -48,33 +49,50 @@ class GatewayApi(Api):
         """Describe no pages: nothing here comes in pages."""
 
 
-@_assets.get("/docs/assets/<path:name>")
-def swagger_ui(name: str) -> Response:
-    """Return a file of Swagger UI."""
-    return send_from_directory(swagger_ui_path, name)
+def describe_calls(app: Flask, config: SandboxConfig | None = None) -> Api:
+    """Add the calls that are described to `app`, with their description.
 
-
-def describe_calls(app: Flask) -> Api:
-    """Add the calls that are described to `app`, with their description."""
+    As `config` has it, the description is served, with a page of it.
+    """
     app.config.update(
-        API_TITLE="Sandbox gateway",
+        API_TITLE=TITLE,
         API_VERSION=TENANT_API,
         OPENAPI_VERSION="3.0.3",
         OPENAPI_URL_PREFIX="/",
-        OPENAPI_SWAGGER_UI_PATH="docs",
-        OPENAPI_SWAGGER_UI_URL="/docs/assets/",
     )
+    if config and config.docs:
+        show_docs(app, TITLE, _try_clients(config))
+    else:
+        hide_docs(app)
     api = GatewayApi(app, spec_kwargs={"info": {"description": DESCRIPTION}})
     for side, text in _TOKENS.items():
-        flow = {"tokenUrl": f"/auth/{side}/access-token", "scopes": {}}
+        flow = {"tokenUrl": _token_url(side), "scopes": {}}
         scheme = {"type": "oauth2", "description": text, "flows": {"clientCredentials": flow}}
         api.spec.components.security_scheme(side.value, scheme)
     bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     api.spec.components.security_scheme(BEARER, bearer)
     for blueprint in described:
         api.register_blueprint(blueprint)
-    app.register_blueprint(_assets)
     return api
+
+
+def _try_clients(config: SandboxConfig) -> list[TryClient]:
+    """Return the first party of each side, if its secret is one that may be shown."""
+    sides: tuple[tuple[str, Side, Sequence[Party]], ...] = (
+        ("/kcis", Side.SUPPLIER, config.suppliers),
+        ("/admin/", Side.ADMIN, config.admins),
+        ("/", Side.TENANT, config.tenants),
+    )
+    return [
+        TryClient(path, party.client_id, party.client_secret, _token_url(side))
+        for path, side, parties in sides
+        for party in parties[:1]
+        if party.client_secret in config.known_secrets
+    ]
+
+
+def _token_url(side: Side) -> str:
+    return f"/auth/{side}/access-token"
 
 
 def document() -> dict[str, Any]:

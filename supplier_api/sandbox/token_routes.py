@@ -5,6 +5,7 @@ from urllib.parse import unquote_plus
 
 from flask import Blueprint, jsonify, request
 
+from supplier_api.audit import UNKNOWN
 from supplier_api.sandbox.access import Side
 from supplier_api.sandbox.routes import Answer, gateway
 
@@ -16,21 +17,37 @@ def give_token(side: str) -> Answer:
     """Answer a client_credentials request (RFC 6749, section 4.4)."""
     grant_type = request.form.get("grant_type")
     if grant_type is None:
-        return _answer({"error": "invalid_request"}, 400)
+        return _refusal(side, "invalid_request", 400)
     if grant_type != "client_credentials":
-        return _answer({"error": "unsupported_grant_type"}, 400)
-    grants = (gateway().access.grant(Side(side), *client) for client in _clients())
-    grant = next((grant for grant in grants if grant is not None), None)
+        return _refusal(side, "unsupported_grant_type", 400)
+    tries = [
+        (client_id, gateway().access.grant(Side(side), client_id, secret))
+        for client_id, secret in _clients()
+    ]
+    client_id, grant = next((each for each in tries if each[1] is not None), tries[-1])
     if grant is None:
-        answer, status = _answer({"error": "invalid_client"}, 401)
+        answer, status = _refusal(side, "invalid_client", 401)
         answer.headers["WWW-Authenticate"] = 'Basic realm="sandbox-gateway"'
         return answer, status
+    gateway().audit.done("token.granted", client=client_id, address=request.remote_addr, scope=side)
     told: Mapping[str, str | int] = {
         "access_token": grant.token,
         "token_type": "Bearer",
         "expires_in": grant.expires_in,
     }
     return _answer(told, 200)
+
+
+def _refusal(side: str, error: str, status: int) -> Answer:
+    gateway().audit.refused(
+        "token.refused",
+        client=UNKNOWN,
+        address=request.remote_addr,
+        scope=side,
+        status=status,
+        why=error,
+    )
+    return _answer({"error": error}, status)
 
 
 def _clients() -> list[tuple[str, str]]:

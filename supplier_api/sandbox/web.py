@@ -8,6 +8,7 @@ from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from supplier_api.audit import UNKNOWN
 from supplier_api.chance import Chance
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.http_client.connections import new_session
@@ -54,7 +55,7 @@ def create_app(
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
-    describe_calls(app)
+    describe_calls(app, config)
     app.register_blueprint(routes)
     app.register_blueprint(tokens)
     _register_errors(app)
@@ -65,7 +66,7 @@ def _register_errors(app: Flask) -> None:
     app.register_error_handler(Refusal, _on_refusal)
     app.register_error_handler(Malformed, _on_malformed)
     app.register_error_handler(Invalid, _on_invalid)
-    app.register_error_handler(WrongSide, lambda _: Response(status=403))
+    app.register_error_handler(WrongSide, _on_wrong_side)
     app.register_error_handler(OperationalError, _on_database_trouble)
     app.register_error_handler(HTTPException, _on_framework_error)
     app.register_error_handler(Exception, _on_fault)
@@ -85,9 +86,27 @@ def _new_uuid() -> UUID:
 
 def _on_refusal(refusal: Refusal) -> Response:
     answer = _error(refusal.status, refusal.code, refusal.messages, _new_uuid())
+    if refusal.status in (401, 403):
+        _audit(refusal.status)
     if refusal.status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
+
+
+def _on_wrong_side(_: WrongSide) -> Response:
+    _audit(403)
+    return Response(status=403)
+
+
+def _audit(status: int) -> None:
+    """Log that somebody was not let in, and where: the name of the route."""
+    gateway().audit.refused(
+        "access.refused",
+        client=UNKNOWN,
+        address=request.remote_addr,
+        status=status,
+        route=request.endpoint,
+    )
 
 
 def _on_malformed(error: Malformed) -> Response:

@@ -3,6 +3,7 @@
 The configuration files come first, then the environment; see `supplier_api.settings.load`.
 """
 
+from supplier_api.settings.addresses import is_loopback
 from supplier_api.settings.errors import Finding, SettingsError
 from supplier_api.settings.load import Resolved, load_settings, resolve_settings
 from supplier_api.settings.model import (
@@ -21,7 +22,6 @@ from supplier_api.settings.model import (
     Server,
     Settings,
 )
-from supplier_api.settings.own_secrets import is_loopback
 
 __all__ = [
     "Access",

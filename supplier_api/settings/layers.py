@@ -12,6 +12,8 @@ from supplier_api.settings.schema import ANY, TREE, Leaf, Path, Tree, dotted, le
 from supplier_api.settings.texts import is_service_link, trimmed
 
 PREFIX = "SUPPLIER_API_"
+# The source of what follows from other settings.
+WORKED_OUT = "worked out from other settings"
 PLACE_VARIABLES = ("SUPPLIER_API_PROFILE", "SUPPLIER_API_CONFIG_DIR", "SUPPLIER_API_DATA_DIR")
 
 

@@ -15,10 +15,17 @@ from pydantic import ValidationError
 
 from supplier_api.settings.derived import worked_out
 from supplier_api.settings.errors import Finding, SettingsError, unknown
-from supplier_api.settings.layers import PREFIX, Layer, Value, read_environment, read_toml
+from supplier_api.settings.layers import (
+    PREFIX,
+    WORKED_OUT,
+    Layer,
+    Value,
+    read_environment,
+    read_toml,
+)
 from supplier_api.settings.model import Settings
 from supplier_api.settings.own_secrets import own_secrets
-from supplier_api.settings.refusals import production_findings
+from supplier_api.settings.refusals import production_findings, unnamed_profile_findings
 from supplier_api.settings.schema import TREE, Leaf, Path, dotted, leaf_at, variable
 from supplier_api.settings.secret_files import secret_files, written_by_everybody
 from supplier_api.settings.shown import without_password
@@ -26,8 +33,8 @@ from supplier_api.settings.texts import trimmed
 
 # A link to config/ in a checkout, a copy of it in a wheel.
 PACKAGED = (FilePath(__file__).parent.parent / "_config").resolve()
+PROFILE = "SUPPLIER_API_PROFILE"
 PROFILES = ("sandbox", "production")
-WORKED_OUT = "worked out from other settings"
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ def resolve_settings(
         raise SettingsError(findings)
     for path, raw in worked_out(values, profile, data_dir).items():
         values.setdefault(path, Value(raw, WORKED_OUT))
+    if not environ.get(PROFILE) and (unnamed := unnamed_profile_findings(values)):
+        raise SettingsError(unnamed)
     values, missing = _find_files(values, folders)
     places = {"profile": profile, "config_dirs": folders, "data_dir": data_dir}
     settings = _check(values, missing, places)
@@ -81,11 +90,9 @@ def _ours(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _profile(environ: Mapping[str, str]) -> str:
-    profile = environ.get("SUPPLIER_API_PROFILE") or "sandbox"
+    profile = environ.get(PROFILE) or "sandbox"
     if profile not in PROFILES:
-        raise SettingsError(
-            [Finding("SUPPLIER_API_PROFILE", "environment", unknown(profile, PROFILES))]
-        )
+        raise SettingsError([Finding(PROFILE, "environment", unknown(profile, PROFILES))])
     return profile
 
 
@@ -183,11 +190,16 @@ def _findings(error: ValidationError, values: Mapping[Path, Value]) -> list[Find
     return [finding for finding in told if finding.source != WORKED_OUT] or told
 
 
+_HINTS: Mapping[Path, str] = {
+    ("backoffice", "adapter"): " to the adapter of your own back office (docs/adapting.md)",
+}
+
+
 def _message(kind: str, text: str, path: Path) -> str:
     if kind == "missing":
         name = variable(path)
         from_file = f" or {name}_FILE" if leaf_at(path).may_stand_in_a_file else ""
-        return f"must be set, in a configuration file or by {name}{from_file}"
+        return f"must be set{_HINTS.get(path, '')}, in a configuration file or by {name}{from_file}"
     return text.removeprefix("Input ").removeprefix("Value error, ").split(", unable to")[0]
 
 

@@ -28,6 +28,7 @@ class HoldsPassword:
 Count = Annotated[int, Field(ge=1)]
 Days = Annotated[float, Field(gt=0)]
 THIRTEEN_MONTHS = 397  # days, whichever the months
+DAY = 86_400  # seconds
 Hours = Annotated[float, Field(gt=0)]
 # Brackets belong into a URL; whoever copies them from one means the address.
 Host = Annotated[
@@ -83,6 +84,7 @@ class Server(Section):
     answer_budget: Seconds
     operations: tuple[OperationName, ...]
     threads: Count
+    docs: bool
 
 
 class Database(Section):
@@ -123,6 +125,7 @@ class Gateway(Section):
     audience: Text | None = None
     resource: Text | None = None
     token_fields: tuple[Annotated[str, Field(pattern="^[^=]+=")], ...] = ()
+    plain_http_hosts: tuple[str, ...]
 
 
 class Client(Section):
@@ -137,7 +140,7 @@ class Access(Section):
 
     issuer: Text
     audience: Text
-    token_lifetime: Seconds
+    token_lifetime: Annotated[float, Field(ge=1, le=DAY)]
     clients: Mapping[str, Client]
 
 

@@ -10,11 +10,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import ip_address
 from pathlib import Path as FilePath
 
 from supplier_api.chance import SystemChance
 from supplier_api.files import make_folder
+from supplier_api.settings.addresses import is_loopback
 from supplier_api.settings.errors import Finding, SettingsError
 from supplier_api.settings.layers import Value
 from supplier_api.settings.model import Settings
@@ -27,14 +27,6 @@ TOLD = (
     "This sandbox can be called from other machines, so its secrets are its own. They are kept in\n"
     "{file}; SUPPLIER_API__SANDBOX__ALLOW_DEFAULT_SECRETS=true keeps those of the documentation."
 )
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether what listens on `host` can be called from this machine only."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def own_secrets(

@@ -7,6 +7,7 @@ several pieces of work can share one durable commit on SQLite without knowing of
 
 import contextlib
 import os
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -51,6 +52,7 @@ OWED_SECONDS = 0.5
 # For how long a failure to write says how the database is: a full disk lets some writes pass.
 REMEMBERED = 3.0  # seconds
 ROOM = 1 << 20  # bytes, of a disk that is not full
+OLD_PAGES_WAIT_MS = 50  # for readers to end, before the -wal can be emptied
 _ends: ContextVar[float | None] = ContextVar("supplier_api_store_ends", default=None)
 log = get_logger(__name__)
 
@@ -182,6 +184,37 @@ class Store:
             yield
         finally:
             _ends.reset(token)
+
+    def drop_old_pages(self) -> bool:
+        """Empty SQLite's -wal, which has pages as they were; False if somebody still reads them.
+
+        On other engines there is nothing to do.
+        """
+        if self.dialect != "sqlite":
+            return True
+        try:
+            with contextlib.closing(self.engine.raw_connection()) as connection:
+                cursor = connection.cursor()
+                # Nobody else writes while it waits; the next transaction sets a wait of its own.
+                cursor.execute(f"PRAGMA busy_timeout={OLD_PAGES_WAIT_MS}")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                ((busy, *_),) = cursor.fetchall()
+        except (PoolTimeout, sqlite3.OperationalError):
+            return False
+        return not busy
+
+    def rewrite(self) -> None:
+        """Let the database lay its pages out anew, with nothing in them of what was removed.
+
+        SQLite leaves parts of rows behind in pages that it has rearranged. There nobody else can
+        write meanwhile. Raises StoreUnavailable.
+        """
+        try:
+            with contextlib.closing(self.engine.raw_connection()) as connection:
+                connection.cursor().execute("VACUUM")
+        except (PoolTimeout, self.engine.dialect.loaded_dbapi.Error) as error:
+            raise StoreUnavailable(f"the database cannot be rewritten now: {error}") from error
+        self.drop_old_pages()
 
     def before_close(self, end: Callable[[], None]) -> None:
         """Have `end` called before the last connection is given back: a thread's that uses some."""
@@ -356,6 +389,8 @@ def _prepare_writer(connection: Any, record: Any) -> None:
         "fullfsync=ON",  # macOS: fsync alone does not reach the disk; elsewhere without effect
         "foreign_keys=ON",
         "cache_size=-32000",
+        # What was deleted or written over is gone from the file, too.
+        "secure_delete=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -1,4 +1,4 @@
-"""Takes away what is old enough: first bodies and traces, much later whole rows.
+"""Takes away what is old enough: first what is personal, much later whole rows.
 
 A problem is taken only when it is over and nothing of it waits to be delivered. Each method does a
 bounded piece of work, finds it by an index, and locks problems before lanes, as everywhere.
@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     Connection,
     Select,
     Table,
+    bindparam,
     delete,
     exists,
     func,
@@ -24,15 +26,18 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.clock import Scale
+from supplier_api.problems.personal import STORED, After, Goes, without_personal
 from supplier_api.store.claims import MessageState
 from supplier_api.store.lanes import DEAD_LETTERS
 from supplier_api.store.tables import (
     back_office_event,
     change_request,
     decision,
+    incident,
     journal,
     lane,
     message,
+    metadata,
     operator_action,
     pause,
     process,
@@ -57,6 +62,20 @@ _UNDELIVERED = exists().where(
         message.c.state.in_(DEAD_LETTERS) & lane.c.parked,
     ),
 )
+_OF_PROBLEMS = [each for each in STORED if each.after is After.OVER]
+# What is emptied of a problem's rows, by table; what is read and written without some fields.
+_EMPTIED: Mapping[Table, Mapping[str, Any]] = {
+    metadata.tables[table]: {
+        each.name: null() if each.leaves is None else each.leaves
+        for each in _OF_PROBLEMS
+        if each.table == table and each.goes is Goes.ALL
+    }
+    for table in dict.fromkeys(each.table for each in _OF_PROBLEMS if each.goes is Goes.ALL)
+}
+_STRIPPED = [
+    metadata.tables[each.table].c[each.name] for each in _OF_PROBLEMS if each.goes is Goes.FIELDS
+]
+_DROPPED = [metadata.tables[each.table] for each in _OF_PROBLEMS if each.goes is Goes.ROW]
 # From the leaves to the root, so that nothing refers to what is gone.
 _OF_A_PROBLEM = (
     lane,
@@ -82,20 +101,22 @@ class Retention:
     # -- problems that are over
 
     def thin(self, age: timedelta, limit: int) -> int:
-        """Take bodies and traces of up to `limit` problems away; return of how many."""
+        """Take what is personal out of all that belongs to up to `limit` problems.
+
+        Returns of how many. What goes is what problems.personal lists.
+        """
         ids = self._take(self._problems(age, WHOLE_PROBLEM), limit)
         if not ids:
             return 0
+        for column in _STRIPPED:
+            self._strip(column, _belonging(column.table, ids))
+        for table, values in _EMPTIED.items():
+            if table is not decision:
+                of = _belonging(table, ids)
+                self._connection.execute(update(table).where(of).values(values))
         self._thin_decisions(decision.c.problem_id.in_(ids))
-        lanes = select(lane.c.id).where(lane.c.problem_id.in_(ids))
-        self._connection.execute(
-            update(message)
-            .where(message.c.lane_id.in_(lanes), message.c.state.not_in(DEAD_LETTERS))
-            .values(body=NO_BODY, original=None, refusal=None)
-        )
-        self._connection.execute(
-            update(back_office_event).where(back_office_event.c.problem_id.in_(ids)).values(body={})
-        )
+        for table in _DROPPED:
+            self._connection.execute(delete(table).where(_belonging(table, ids)))
         self._connection.execute(
             update(service_problem).where(service_problem.c.id.in_(ids)).values(thinned=self._now)
         )
@@ -141,6 +162,26 @@ class Retention:
     def count_refused_to_prune(self, age: timedelta) -> int:
         """Return how many records of refused requests are to be deleted."""
         return self._count(self._refused(age))
+
+    # -- incidents
+
+    def thin_incidents(self, age: timedelta, limit: int) -> int:
+        """Take the text of up to `limit` incidents away that have ended; return of how many."""
+        ids = self._ids(self._ended(age), limit)
+        if ids:
+            self._connection.execute(
+                update(incident).where(incident.c.id.in_(ids)).values(text=null())
+            )
+        return len(ids)
+
+    def count_incidents_to_thin(self, age: timedelta) -> int:
+        """Return how many incidents are to lose their text."""
+        return self._count(self._ended(age))
+
+    def _ended(self, age: timedelta) -> Select[Any]:
+        of = incident.c
+        old = (of.ended < self._now - age) & of.text.is_not(None)
+        return select(of.id).where(old).order_by(of.ended)
 
     # -- what goes by its age alone
 
@@ -202,8 +243,19 @@ class Retention:
         self._connection.execute(
             update(decision)
             .where(which, WHOLE_DECISION)
-            .values(body=null(), trace=null(), thinned=self._now)
+            .values({**_EMPTIED[decision], "thinned": self._now})
         )
+
+    def _strip(self, column: Column[Any], which: ColumnElement[bool]) -> None:
+        """Leave the rows of a column of JSON without what is personal in it."""
+        key = column.table.c.id
+        rows = self._connection.execute(select(key, column).where(which)).all()
+        stripped = [(row_id, was, without_personal(was)) for row_id, was in rows]
+        values = [{"row": row_id, "left": left} for row_id, was, left in stripped if left != was]
+        if values:
+            left = {column.name: bindparam("left", type_=column.type)}
+            statement = update(column.table).where(key == bindparam("row")).values(left)
+            self._connection.execute(statement, values)
 
     def _delete(self, table: Table, found: Select[Any], limit: int) -> int:
         ids = self._ids(found, limit)
@@ -218,3 +270,13 @@ class Retention:
     def _count(self, found: Select[Any]) -> int:
         counted = select(func.count()).select_from(found.order_by(None).subquery())
         return self._connection.execute(counted).scalar_one()
+
+
+def _belonging(table: Table, problems: Sequence[int]) -> ColumnElement[bool]:
+    """Pick the rows of a table that belong to these problems."""
+    if table is service_problem:
+        return table.c.id.in_(problems)
+    if table is message:
+        lanes = select(lane.c.id).where(lane.c.problem_id.in_(problems))
+        return message.c.lane_id.in_(lanes)
+    return table.c.problem_id.in_(problems)

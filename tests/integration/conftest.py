@@ -78,6 +78,7 @@ def environ(upgraded_url: str, tmp_path: Path, more_settings: dict[str, str]) ->
     supplied = (CONFIG / "rules.yaml").read_text(encoding="utf-8")
     (folder / "rules.yaml").write_text(supplied + RULES, encoding="utf-8")
     return {
+        "SUPPLIER_API_PROFILE": "sandbox",
         "SUPPLIER_API_CONFIG_DIR": str(folder),
         "SUPPLIER_API_DATA_DIR": str(tmp_path),
         "SUPPLIER_API__DATABASE__URL": upgraded_url,

@@ -78,6 +78,7 @@ class Installation:
         self.environ = {
             **_foreign(),
             **_named(all_settings),
+            "SUPPLIER_API_PROFILE": "sandbox",
             "SUPPLIER_API_DATA_DIR": str(self.data),
         }
         self.supplier, self.sandbox = self.url("serve"), self.url("sandbox")

@@ -206,13 +206,13 @@ def test_production_has_nothing_to_play(tmp_path: Path) -> None:
     refused = Run(
         tmp_path,
         SUPPLIER_API_PROFILE="production",
-        SUPPLIER_API__BACKOFFICE__PACE="manual",
+        SUPPLIER_API__BACKOFFICE__ADAPTER="ours",
         SUPPLIER_API__GATEWAY__KCI_URL="https://gateway.example/kcis",
         SUPPLIER_API__GATEWAY__TOKEN_URL="https://gateway.example/token",
         SUPPLIER_API__GATEWAY__CLIENT_ID="us",
-        SUPPLIER_API__GATEWAY__CLIENT_SECRET="one",
-        SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SECRET="two",
-        SUPPLIER_API__ACCESS__CLIENTS__BACK_OFFICE__SECRET="three",
+        SUPPLIER_API__GATEWAY__CLIENT_SECRET="a-long-secret-of-one",
+        SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SECRET="a-long-secret-of-two",
+        SUPPLIER_API__ACCESS__CLIENTS__BACK_OFFICE__SECRET="a-long-secret-of-three",
     )
     output, _ = refused.process.communicate()
 

@@ -1,5 +1,6 @@
 """Parts that are asked to end do so in order, and others go on with their work."""
 
+import json
 import threading
 
 import requests
@@ -114,3 +115,19 @@ def _wait_until_sent(gateway: Gateway, count: int) -> None:
 
 def _leased(installation: Installation) -> int:
     return sum(lane.lease_owner is not None for lane in gateway_lanes(installation))
+
+
+def test_refusals_that_were_counted_are_told_at_the_end(install: Install) -> None:
+    installation = install()
+    installation.start("serve")
+    form = {"grant_type": "client_credentials", "client_id": "gateway", "client_secret": "wrong"}
+    for _ in range(20):
+        answer = requests.post(f"{installation.supplier}/oauth2/token", data=form, timeout=PATIENCE)
+        assert answer.status_code == 401
+    assert installation.stop("serve") == [0]
+    lines = [json.loads(line) for line in installation.logs("serve").splitlines()]
+    refused = [line for line in lines if line["event"] == "token.refused"]
+    # However slow the machine is, they are told to the last.
+    assert sum(line["count"] for line in refused if "count" in line) in (19, 20)
+    assert len(refused) < 20
+    assert {(line["client"], line["address"]) for line in refused} == {("gateway", "127.0.0.1")}

@@ -91,9 +91,10 @@ def test_in_production_there_is_no_such_door(environ: dict[str, str]) -> None:
         "SUPPLIER_API__GATEWAY__KCI_URL": "https://gateway.example/kcis",
         "SUPPLIER_API__GATEWAY__TOKEN_URL": "https://gateway.example/token",
         "SUPPLIER_API__GATEWAY__CLIENT_ID": "us",
-        "SUPPLIER_API__GATEWAY__CLIENT_SECRET": "one",
-        "SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SECRET": "two",
-        "SUPPLIER_API__ACCESS__CLIENTS__BACK_OFFICE__SECRET": "three",
+        "SUPPLIER_API__BACKOFFICE__ADAPTER": "ours",
+        "SUPPLIER_API__GATEWAY__CLIENT_SECRET": "a-long-secret-of-one",
+        "SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SECRET": "a-long-secret-of-two",
+        "SUPPLIER_API__ACCESS__CLIENTS__BACK_OFFICE__SECRET": "a-long-secret-of-three",
     }
     app = create_app(load_settings(environ | production))
     assert not [rule for rule in app.url_map.iter_rules() if str(rule).startswith("/admin")]

@@ -121,5 +121,6 @@ def test_the_worker_is_not_even_built(environ: dict[str, str], run: Run) -> None
     ],
 )
 def test_what_counts_as_one_gateway(url: str, host: str) -> None:
-    settings = load_settings({"SUPPLIER_API__GATEWAY__KCI_URL": url})
+    named = {"SUPPLIER_API_PROFILE": "sandbox", "SUPPLIER_API__GATEWAY__KCI_URL": url}
+    settings = load_settings(named)
     assert stamp_of(settings) == Stamp("sandbox", host)

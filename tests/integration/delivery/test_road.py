@@ -42,7 +42,7 @@ class Walk:
 
     def __init__(self, clock: SystemMachineClock = CLOCK, /, **settings: object) -> None:
         environ = {f"SUPPLIER_API__GATEWAY__{name}": str(set_) for name, set_ in settings.items()}
-        made = load_settings(environ)
+        made = load_settings({"SUPPLIER_API_PROFILE": "sandbox", **environ})
         road = Road(made, build_sessions(made), clock)
         self.steps: list[Step] = list(road.walk())
         self.not_checked = road.not_checked

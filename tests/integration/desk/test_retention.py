@@ -1,7 +1,10 @@
 """What is old goes a little at a time; what is needed, or not yet delivered, stays."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,8 +241,27 @@ def test_a_little_at_a_time_and_then_not_for_an_hour(on_sqlite: Rig) -> None:
     assert (round(chore.turn(), 3), thinned()) == (0.2, 2)
     on_sqlite.machine.advance(0.3)
     assert (chore.turn(), thinned()) == (0.0, 3)
-    waits = [chore.turn() for _ in range(7)]
+    waits = [chore.turn() for _ in range(8)]
     assert waits[-1] == pytest.approx(3600)
+
+
+def test_pages_as_they_were_go_once_nobody_reads_them(on_sqlite: Rig) -> None:
+    over(on_sqlite)
+    pass_days(on_sqlite, 91)
+    chore = retaining(on_sqlite)
+    wal = Path(f"{on_sqlite.store.url.database}-wal")
+
+    def round_of() -> float:
+        on_sqlite.machine.advance(300)
+        return [chore.turn() for _ in range(9)][-1]
+
+    with closing(sqlite3.connect(on_sqlite.store.url.database or "")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM message").fetchone()
+        assert round_of() == pytest.approx(10)
+        assert wal.stat().st_size > 0
+    assert round_of() == pytest.approx(3600)
+    assert wal.stat().st_size == 0
 
 
 def test_a_dry_run_counts_and_takes_nothing(rig: Rig) -> None:

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens
+from supplier_api.audit import Audit
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualMachineClock
 from supplier_api.desk.model import Answer, Caller
@@ -71,7 +72,11 @@ def clock() -> ManualMachineClock:
 @pytest.fixture
 def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
     def make(
-        prefix: str = "", operations: tuple[str, ...] = SCOPES, *, scenarios: bool = False
+        prefix: str = "",
+        operations: tuple[str, ...] = SCOPES,
+        *,
+        scenarios: bool = False,
+        docs: bool = True,
     ) -> Flask:
         access = Access(
             issuer="supplier-api",
@@ -93,6 +98,7 @@ def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
                 "answer_budget": 3.0,
                 "operations": operations,
                 "threads": 1,
+                "docs": docs,
             }
         )
         chance = SeededChance(1)
@@ -106,6 +112,7 @@ def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
             server=server,
             machine=clock,
             chance=chance,
+            audit=Audit(clock),
             scenarios=scenarios,
         )
         app = Flask("supplier")

@@ -75,7 +75,7 @@ class Party:
         return document
 
 
-MakeApp = Callable[[], Flask]
+MakeApp = Callable[..., Flask]
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +136,8 @@ def make_app(config: SandboxConfig, clock: ManualMachineClock) -> Iterator[MakeA
     """Give what starts a gateway on the test's file; once more is a restart."""
     gateways: list[Gateway] = []
 
-    def make() -> Flask:
-        app = create_app(config, clock, SeededChance(len(gateways)))
+    def make(settings: SandboxConfig = config) -> Flask:
+        app = create_app(settings, clock, SeededChance(len(gateways)))
         gateways.append(app.extensions["sandbox"])
         return app
 

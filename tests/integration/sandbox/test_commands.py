@@ -21,18 +21,20 @@ from supplier_api.settings import SettingsError, load_settings
 from tests.integration.sandbox.conftest import TENANT_PROBLEM, KciMaker, Party
 from tests.integration.sandbox.supplier_stub import SupplierStub, answer, applied, error
 from tests.integration.sandbox.test_resolutions import RESOLUTION, settled
+from tests.logs import logging_to
 
 Document = dict[str, Any]
 Run = Callable[..., Result]
 
 
 @pytest.fixture
-def url(app: Flask) -> Iterator[str]:
-    """Serve the gateway; give its URL."""
+def url(app: Flask, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
+    """Serve the gateway; give its URL. It logs nothing into what a command says."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield f"http://127.0.0.1:{server.port}"
+    with logging_to(capsys, "error"):
+        yield f"http://127.0.0.1:{server.port}"
     server.shutdown()
     thread.join()
     server.server_close()

@@ -1,13 +1,16 @@
 """The two token endpoints, and what their tokens open."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from supplier_api.clock import ManualMachineClock
+from supplier_api.sandbox import SandboxConfig
 from tests.integration.sandbox.conftest import HEADERS, MakeApp, Party
+from tests.logs import logging_to
 
 GRANT = {"grant_type": "client_credentials"}
 
@@ -77,6 +80,21 @@ def test_a_token_ends(tenant: Party, clock: ManualMachineClock) -> None:
     assert tenant.get("/service-problems/1").status_code == 401
 
 
+def test_a_token_is_not_good_before_its_time(tenant: Party, clock: ManualMachineClock) -> None:
+    clock.advance(-60)
+    assert tenant.get("/service-problems/1").status_code == 401
+
+
+@pytest.mark.parametrize("now", [(), ("other",)])
+def test_a_token_ends_with_its_party(
+    tenant: Party, make_app: MakeApp, config: SandboxConfig, now: tuple[str, ...]
+) -> None:
+    parties = [replace(config.tenants[0], client_secret=secret) for secret in now]
+    app = make_app(replace(config, tenants=tuple(parties)))
+    again = Party(app.test_client(), tenant.token)
+    assert again.get("/service-problems/1").status_code == 401
+
+
 def test_a_token_outlives_a_restart(tenant: Party, make_app: MakeApp) -> None:
     again = Party(make_app().test_client(), tenant.token)
     assert again.get("/service-problems/1").status_code == 404
@@ -89,3 +107,21 @@ def test_a_token_opens_one_side_only(who: str, path: str, request: pytest.Fixtur
 
     assert answer.status_code == 403
     assert answer.data == b""
+
+
+def test_tokens_and_refusals_leave_a_line(
+    http: FlaskClient, tenant: Party, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with logging_to(capsys) as logged:
+        for secret in ("tenant-secret", "wrong"):
+            http.post("/auth/tenant/access-token", data=GRANT, auth=("tenant", secret))
+        tenant.post("/kcis", {})
+        http.post("/kcis", json={}, headers={"Authorization": "Bearer nonsense"})
+        lines = logged()
+    assert [(line["event"], line["client"], line.get("status")) for line in lines] == [
+        ("token.granted", "tenant", None),
+        ("token.refused", "unknown", 401),
+        ("access.refused", "unknown", 403),
+        ("access.refused", "unknown", 401),
+    ]
+    assert {line["address"] for line in lines} == {"127.0.0.1"}

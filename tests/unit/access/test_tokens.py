@@ -1,16 +1,19 @@
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import jwt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from supplier_api.access import InvalidToken, KeyRing, Token, Tokens, new_key
 from supplier_api.access.keys import RELOAD_PAUSE
-from supplier_api.access.tokens import LEEWAY
+from supplier_api.access.tokens import LEEWAY, SEAL
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualMachineClock
-from supplier_api.settings import Access
+from supplier_api.settings import Access, Client
 from tests.keys import StoredKeys, signing_key
 from tests.samples import patient
 
@@ -28,6 +31,11 @@ def claims(clock: ManualMachineClock) -> dict[str, Any]:
     }
 
 
+def signed(ring: KeyRing, claims: Mapping[str, Any]) -> str:
+    """Return a token of the client `gateway` as it stands in the settings."""
+    return ring.sign(claims, {SEAL: "gateway\0gateway-secret"})
+
+
 def refusal(tokens: Tokens, text: str) -> str:
     with pytest.raises(InvalidToken) as caught:
         tokens.verify(text)
@@ -37,7 +45,8 @@ def refusal(tokens: Tokens, text: str) -> str:
 def test_a_token_says_who_has_it_and_what_for(tokens: Tokens, clock: ManualMachineClock) -> None:
     expires = clock.now().timestamp() + 3600
     token = tokens.verify(tokens.issue("gateway", frozenset({"read", "write"})))
-    assert token == Token("gateway", frozenset({"read", "write"}), expires)
+    begins = clock.now().timestamp()
+    assert token == Token("gateway", frozenset({"read", "write"}), begins, expires)
 
 
 def test_a_token_ends_by_our_clock(tokens: Tokens, clock: ManualMachineClock) -> None:
@@ -49,12 +58,12 @@ def test_a_token_ends_by_our_clock(tokens: Tokens, clock: ManualMachineClock) ->
     assert refusal(tokens, text) == "the token has expired"
 
 
-@pytest.mark.parametrize("name", ["iss", "aud", "sub", "exp"])
+@pytest.mark.parametrize("name", ["iss", "aud", "sub", "exp", "iat"])
 def test_a_token_says_all_that_it_must(
     tokens: Tokens, ring: KeyRing, claims: dict[str, Any], name: str
 ) -> None:
     del claims[name]
-    assert refusal(tokens, ring.sign(claims)) == "the token is not valid"
+    assert refusal(tokens, signed(ring, claims)) == "the token is not valid"
 
 
 @pytest.mark.parametrize(
@@ -65,13 +74,21 @@ def test_a_token_says_all_that_it_must(
         ("sub", 5),
         ("exp", "soon"),
         ("exp", True),
+        ("exp", math.nan),
+        ("exp", math.inf),
+        ("exp", None),
+        ("exp", 10**400),
+        ("iat", "now"),
+        ("iat", math.nan),
         ("nbf", []),
+        ("nbf", None),
+        ("nbf", math.nan),
     ],
 )
 def test_a_token_is_from_us_and_for_us(
     tokens: Tokens, ring: KeyRing, claims: dict[str, Any], name: str, value: object
 ) -> None:
-    assert refusal(tokens, ring.sign(claims | {name: value})) == "the token is not valid"
+    assert refusal(tokens, signed(ring, claims | {name: value})) == "the token is not valid"
 
 
 @pytest.mark.parametrize("name", ["iat", "nbf"])
@@ -79,13 +96,54 @@ def test_a_token_that_begins_later_is_not_good_yet(
     tokens: Tokens, ring: KeyRing, claims: dict[str, Any], name: str
 ) -> None:
     begins = claims["iat"] + LEEWAY
-    assert tokens.verify(ring.sign(claims | {name: begins})).client == "gateway"
-    assert refusal(tokens, ring.sign(claims | {name: begins + 1})) == "the token is not valid yet"
+    assert tokens.verify(signed(ring, claims | {name: begins})).client == "gateway"
+    assert (
+        refusal(tokens, signed(ring, claims | {name: begins + 1})) == "the token is not valid yet"
+    )
+
+
+def test_a_token_that_was_good_is_not_good_before_its_time(
+    tokens: Tokens, ring: KeyRing, claims: dict[str, Any], clock: ManualMachineClock
+) -> None:
+    clock.advance(100)
+    text = signed(ring, claims | {"nbf": claims["iat"] + 50, "exp": claims["iat"] + 500})
+    assert tokens.verify(text).client == "gateway"
+    clock.advance(-60)
+    assert refusal(tokens, text) == "the token is not valid yet"
+
+
+def test_no_token_is_good_for_longer_than_tokens_are(
+    tokens: Tokens, ring: KeyRing, claims: dict[str, Any], clock: ManualMachineClock
+) -> None:
+    text = signed(ring, claims | {"exp": claims["iat"] + 86_400 * 365})
+    clock.advance(3599)
+    assert tokens.verify(text).client == "gateway"
+    clock.advance(1)
+    assert refusal(tokens, text) == "the token has expired"
+
+
+def test_a_token_ends_with_what_its_client_was(
+    tokens: Tokens, access: Access, ring: KeyRing, clock: ManualMachineClock
+) -> None:
+    text = tokens.issue("gateway", frozenset({"read", "write"}))
+    gone = "the token is of a client that is no longer the same"
+
+    def later(clients: Mapping[str, Client]) -> Tokens:
+        then = access.model_copy(update={"clients": clients})
+        return Tokens(then, ring, clock, SeededChance(2))
+
+    secret = SecretStr("gateway-secret")
+    assert refusal(later({}), text) == gone
+    assert (
+        refusal(later({"gateway": Client(secret=SecretStr("new"), scopes=("read",))}), text) == gone
+    )
+    less = later({"gateway": Client(secret=secret, scopes=("read", "other"))})
+    assert less.verify(text).scopes == {"read"}
 
 
 def test_a_changed_token_is_refused(tokens: Tokens, ring: KeyRing, claims: dict[str, Any]) -> None:
-    head, body, signature = ring.sign(claims).split(".")
-    _, other_body, _ = ring.sign(claims | {"scope": "read write"}).split(".")
+    head, body, signature = signed(ring, claims).split(".")
+    _, other_body, _ = signed(ring, claims | {"scope": "read write"}).split(".")
     assert refusal(tokens, f"{head}.{other_body}.{signature}") == "the token is not valid"
     assert refusal(tokens, f"{head}.{body}.{signature[::-1]}") == "the token is not valid"
 

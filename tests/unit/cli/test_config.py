@@ -32,6 +32,7 @@ def test_each_setting_with_its_origin(folder: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.usefixtures("folder")
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPPLIER_API_PROFILE", "sandbox")
     monkeypatch.setenv("SUPPLIER_API__DATABASE__URL", "postgresql+psycopg://me:hidden@db/supplier")
     monkeypatch.setenv("SUPPLIER_API__GATEWAY__CLIENT_SECRET", "hidden too")
 

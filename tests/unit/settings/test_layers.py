@@ -146,7 +146,8 @@ def test_a_secret_from_a_file_that_a_file_names(folder: Path) -> None:
     (folder / "secret").write_text("postgresql+psycopg://me:word@db/supplier\n")
     (folder / "default.toml").write_text(f'[database]\nurl_file = "{folder / "secret"}"\n')
 
-    assert load_settings({}, folder).database.url == "postgresql+psycopg://me:word@db/supplier"
+    settings = load_settings({"SUPPLIER_API_PROFILE": "sandbox"}, folder)
+    assert settings.database.url == "postgresql+psycopg://me:word@db/supplier"
 
 
 def test_a_secret_is_given_once(folder: Path) -> None:

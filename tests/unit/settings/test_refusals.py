@@ -11,9 +11,10 @@ PRODUCTION = {
     "SUPPLIER_API__GATEWAY__KCI_URL": "https://gateway.example/kcis",
     "SUPPLIER_API__GATEWAY__TOKEN_URL": "https://gateway.example/auth/supplier/access-token",
     "SUPPLIER_API__GATEWAY__CLIENT_ID": "us",
-    "SUPPLIER_API__GATEWAY__CLIENT_SECRET": "one",
-    "SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SECRET": "two",
-    "SUPPLIER_API__ACCESS__CLIENTS__BACK_OFFICE__SECRET": "three",
+    "SUPPLIER_API__BACKOFFICE__ADAPTER": "ours",
+    "SUPPLIER_API__GATEWAY__CLIENT_SECRET": "a-long-secret-of-one",
+    "SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SECRET": "a-long-secret-of-two",
+    "SUPPLIER_API__ACCESS__CLIENTS__BACK_OFFICE__SECRET": "a-long-secret-of-three",
 }
 
 
@@ -57,7 +58,7 @@ def test_unknown_names_in_a_file(folder: Path) -> None:
     key, section = findings(folder)
 
     assert (key.name, key.source) == ("server.prot", str(file))
-    assert key.message.startswith("unknown. Did you mean port? Allowed: answer_budget, host")
+    assert key.message.startswith("unknown. Did you mean port? Allowed: answer_budget, docs, host")
     assert (section.name, section.source) == ("servr", str(file))
     assert "Did you mean server?" in section.message
 
@@ -117,6 +118,13 @@ def test_a_budget_is_a_real_time(folder: Path, value: str) -> None:
     assert finding.name == "server.answer_budget"
 
 
+@pytest.mark.parametrize("value", ["0", "0.5", "86401", "1e9", "inf"])
+def test_a_token_is_good_for_a_day_at_most(folder: Path, value: str) -> None:
+    (finding,) = findings(folder, SUPPLIER_API__ACCESS__TOKEN_LIFETIME=value)
+
+    assert finding.name == "access.token_lifetime"
+
+
 def test_a_wrong_secret_is_not_shown(folder: Path) -> None:
     (finding,) = findings(folder, SUPPLIER_API__DATABASE__URL="postgresql//me:hidden@db/x")
 
@@ -152,7 +160,10 @@ def test_production_has_no_defaults_for_what_only_its_owner_knows(folder: Path) 
         "gateway.client_secret",
         "access.clients.gateway.secret",
         "access.clients.back-office.secret",
+        "backoffice.adapter",
     }
+    adapter = next(finding for finding in told if finding.name == "backoffice.adapter")
+    assert adapter.message.startswith("must be set to the adapter of your own back office")
     secret = next(finding for finding in told if finding.name == "gateway.client_secret")
     assert secret.message.endswith(
         "by SUPPLIER_API__GATEWAY__CLIENT_SECRET or SUPPLIER_API__GATEWAY__CLIENT_SECRET_FILE"
@@ -171,7 +182,10 @@ def test_production_starts_with_its_owners_settings(folder: Path) -> None:
     ("name", "value", "setting"),
     [
         ("SUPPLIER_API__INVENTORY__ANY_LIVE", "true", "inventory.any_live"),
-        ("SUPPLIER_API__BACKOFFICE__PACE", "1.0", "backoffice.pace"),
+        ("SUPPLIER_API__BACKOFFICE__ADAPTER", "simulated", "backoffice.adapter"),
+        ("SUPPLIER_API__GATEWAY__CLIENT_SECRET", "fifteen-letters", "gateway.client_secret"),
+        ("SUPPLIER_API__GATEWAY__KCI_URL", "http://gateway.example/kcis", "gateway.kci_url"),
+        ("SUPPLIER_API__GATEWAY__TOKEN_URL", "http://10.0.0.1/token", "gateway.token_url"),
         ("SUPPLIER_API__GATEWAY__CLIENT_SECRET", "supplier-secret", "gateway.client_secret"),
         (
             "SUPPLIER_API__ACCESS__CLIENTS__GATEWAY__SECRET",
@@ -195,6 +209,59 @@ def test_production_refuses_the_sandbox(folder: Path, name: str, value: str, set
 
     assert finding.name == setting
     assert finding.source == f"environment {name}"
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("http://127.0.0.1:9000/kcis", ""),
+        ("http://[::1]:9000/kcis", ""),
+        ("http://localhost:9000/kcis", ""),
+        ("http://sidecar:9000/kcis", "other, Sidecar"),
+    ],
+)
+def test_production_calls_without_tls_only_what_is_near(folder: Path, url: str, hosts: str) -> None:
+    names = {
+        "SUPPLIER_API__GATEWAY__KCI_URL": url,
+        "SUPPLIER_API__GATEWAY__PLAIN_HTTP_HOSTS": hosts,
+    }
+    assert load_settings(PRODUCTION | names, folder).gateway.kci_url == url
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "setting"),
+    [
+        ("SUPPLIER_API__ENVIRONMENT", "live", "environment"),
+        ("SUPPLIER_API__GATEWAY__KCI_URL", "https://gateway.example/kcis", "gateway.kci_url"),
+        ("SUPPLIER_API__GATEWAY__TOKEN_URL", "http://10.0.0.1/token", "gateway.token_url"),
+        ("SUPPLIER_API__DATABASE__URL", "postgresql://us@db/supplier", "database.url"),
+    ],
+)
+def test_what_looks_like_production_asks_for_a_profile(
+    folder: Path, name: str, value: str, setting: str
+) -> None:
+    (finding,) = findings(folder, **{name: value})
+
+    assert finding.name == setting
+    assert finding.source == f"environment {name}"
+    assert "set SUPPLIER_API_PROFILE=production, or =sandbox" in finding.message
+    load_settings({name: value, "SUPPLIER_API_PROFILE": "sandbox"}, folder)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"SUPPLIER_API__ENVIRONMENT": "local"},
+        {"SUPPLIER_API__GATEWAY__KCI_URL": "http://localhost:9000/kcis"},
+        {"SUPPLIER_API__SERVER__HOST": "0.0.0.0"},
+        {"SUPPLIER_API__SANDBOX__HOST": "10.0.0.1"},
+        {"SUPPLIER_API__DATABASE__URL": "sqlite:////tmp/x.db"},
+    ],
+)
+def test_what_stays_on_this_machine_needs_no_profile(
+    folder: Path, tmp_path: Path, names: dict[str, str]
+) -> None:
+    assert load_settings(names | {"SUPPLIER_API_DATA_DIR": str(tmp_path)}, folder).in_sandbox
 
 
 def test_no_repeat_is_forgotten_within_thirteen_months(folder: Path) -> None:

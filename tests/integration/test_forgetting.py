@@ -1,0 +1,221 @@
+"""Personal data and free text are gone after their time: from every row, and from the files."""
+
+import re
+import subprocess
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import JSON, String, Text, make_url, select, update
+
+from scripts import retention_page
+from supplier_api.app.retaining import build_retaining
+from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.desk.incidents import Incidents
+from supplier_api.desk.model import BACK_OFFICE, GATEWAY
+from supplier_api.desk.pausing import Pausing, Wanted
+from supplier_api.desk.repair import By, Repair
+from supplier_api.desk.view import show
+from supplier_api.problems.personal import PERSONAL_FIELDS, STORED
+from supplier_api.settings import Settings
+from supplier_api.store import UnitOfWork, tables
+from supplier_api.store.timers import Timer
+from tests import postgresql
+from tests.integration.journey import MARKER, Journey
+from tests.supplier import DEFERRED, Problem, Supplier
+
+MARKED = re.compile(MARKER.encode(), re.IGNORECASE)
+SAID = {
+    "problemCode": "OTHER",
+    "text": f"{MARKER} was out",
+    "note": {"note": f"{MARKER} called", "type": f"{MARKER}'s note"},
+}
+
+
+def contents(url: str) -> bytes:
+    """Return all bytes that are kept of a database: its files, or what pg_dump writes."""
+    if url.startswith("sqlite"):
+        file = Path(make_url(url).database or "")
+        return b"".join(each.read_bytes() for each in file.parent.glob(f"{file.name}*"))
+    plain = url.replace("postgresql+psycopg://", "postgresql://")
+    words = [postgresql.program("pg_dump"), "--inserts", f"--dbname={plain}"]
+    return subprocess.run(words, check=True, capture_output=True).stdout
+
+
+def deliver_orders(supplier: Supplier) -> None:
+    """Let the back office take every work order."""
+    lane, message = tables.lane, tables.message
+    theirs = select(lane.c.id).where(lane.c.destination == BACK_OFFICE)
+
+    def work(uow: UnitOfWork) -> None:
+        taken = update(message).where(message.c.lane_id.in_(theirs)).values(state="delivered")
+        uow.connection.execute(taken)
+        idle = update(lane).where(lane.c.destination == BACK_OFFICE).values(due_at=None)
+        uow.connection.execute(idle)
+
+    supplier.office.store.write(work)
+
+
+def changes(journey: Journey) -> Problem:
+    """Ask for changes that are left open; one is refused, one done, and the last ends it."""
+    supplier, problem = journey.supplier, journey.opened(DEFERRED)
+    for ask, request, event in (
+        (supplier.amend, journey.amendment, "reject-change"),
+        (supplier.amend, journey.amendment, "accept-change"),
+        (supplier.cancel, journey.cancellation, "accept-change"),
+    ):
+        asked = journey.expect(202, ask(request(problem), tenant=DEFERRED)).get_json()
+        reference = asked["supplierReference"]
+        said = supplier.event(problem.reference, event, changeReference=reference, **SAID)
+        journey.expect(200, said)
+        supplier.deliver()
+    return problem
+
+
+def course(journey: Journey) -> Problem:
+    """Say all that a back office may say, mend what the gateway refuses, settle it twice."""
+    supplier, problem = journey.supplier, journey.opened()
+    repair = Repair(supplier.office)
+    why = By("jo", f"{MARKER} rang")
+    refused = Reply(Meaning.REFUSED, "422", 422, refusal={"messages": [MARKER]})
+    pausing = Pausing(supplier.office, timedelta(seconds=60))
+    pausing.pause(Wanted(problem=problem.reference), "jo", f"{MARKER} rang")
+    pausing.resume(Wanted(problem=problem.reference), "jo", f"{MARKER} rang")
+    for event in ("hold", "ask-information", "ask-appointment", "warn", "note"):
+        number = len(supplier.kcis(problem)) + 1
+        supplier.answers[number] = refused
+        journey.expect(200, supplier.event(problem.reference, event, **SAID))
+        supplier.deliver()
+        del supplier.answers[number]
+        name = f"{problem.reference}#{number}"
+        if event == "hold":
+            repair.skip(GATEWAY, name, why)
+        else:
+            repair.edit(name, lambda body: {**body, "text": f"{MARKER} again"}, why)
+        supplier.deliver()
+    fixed = {"resolutionCode": "OTHER", "resolutionText": f"{MARKER} is happy"}
+    for word in ("REJECTED", "ACCEPTED"):
+        said = supplier.event(problem.reference, "resolve", resolution=fixed, **SAID)
+        journey.expect(200, said)
+        supplier.deliver()
+        reference = supplier.kcis(problem)[-1]["serviceProblemResolution"]["supplierReference"]
+        note = {"tenantNotes": f"{MARKER} says {word}"}
+        journey.expect(200, supplier.settle(reference, word, **note))
+    return problem
+
+
+def passed_over(journey: Journey) -> Problem:
+    """Leave a dead letter behind that later updates have passed."""
+    supplier, problem = journey.supplier, journey.opened()
+    journey.expect(200, supplier.event(problem.reference, "note", **SAID))
+    journey.expect(200, supplier.event(problem.reference, "cancel", **SAID))
+    supplier.deliver()
+    first = supplier.office.store.read(lambda uow: uow.lanes.messages_of(problem_row(uow, problem)))
+    dead = update(tables.message).where(tables.message.c.id == first[0]["id"])
+    values = {"state": "refused", "refusal": {"messages": [MARKER]}}
+    supplier.office.store.write(lambda uow: uow.connection.execute(dead.values(values)))
+    return problem
+
+
+def problem_row(uow: UnitOfWork, problem: Problem) -> int:
+    found = uow.problems.find(problem.tenant, problem.id)
+    assert found is not None
+    return found
+
+
+def around(journey: Journey, problem: Problem) -> None:
+    """Leave what belongs to no course of a problem, or should be gone by itself."""
+    supplier = journey.supplier
+    journey.expect(422, supplier.create(journey.request(serviceId="SI0000000000001")))
+    incidents = Incidents(supplier.office)
+    incidents.declare("INC1", ["SI9"], f"{MARKER} cut the cable")
+    incidents.end("INC1")
+    store, now = supplier.office.store, supplier.business.now("") + timedelta(days=900)
+
+    def leave(uow: UnitOfWork) -> None:
+        row = problem_row(uow, problem)
+        uow.timers.add(Timer(row, problem.tenant, "event", now, data={"text": MARKER}))
+        scenario = update(tables.service_problem).where(tables.service_problem.c.id == row)
+        uow.connection.execute(scenario.values(scenario={"text": MARKER}))
+
+    store.write(leave)
+
+
+def test_nothing_personal_is_left_in_any_row_or_file(
+    supplier: Supplier, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journey = Journey(supplier, monkeypatch)
+    problems = [changes(journey), course(journey), passed_over(journey)]
+    around(journey, problems[0])
+    deliver_orders(supplier)
+    url = settings.database.url
+    held = marked_columns(supplier)
+    # Traces and these answers hide it by themselves.
+    assert held == {it.column for it in STORED} - {"decision.trace", "back_office_event.body"}
+
+    supplier.machine.advance(91 * 86400)
+    counts = build_retaining(settings, supplier.office).run()
+
+    assert counts["thinned"] == 3
+    assert counts["incidents_thinned"] == 1
+    assert marked_columns(supplier) == set()
+    kept = contents(url)
+    assert [kept[at.start() - 99 : at.end() + 99] for at in MARKED.finditer(kept)] == []
+    # People still see what there was, and what cannot be sent again is not offered.
+    for problem in problems:
+        stored = supplier.stored(problem.id, problem.tenant)
+        shown = supplier.office.store.read(partial(show, problem=stored))
+        assert len(shown["timeline"]) > 2
+        assert stored.document["serviceSpecification"]["id"] == "ftthl2r"
+        assert not stored.document.keys() & PERSONAL_FIELDS
+
+
+def marked_columns(supplier: Supplier) -> set[str]:
+    """Return the columns in which the marker stands."""
+
+    def look(uow: UnitOfWork) -> set[str]:
+        return {
+            f"{table.name}.{name}"
+            for table in tables.metadata.sorted_tables
+            for row in uow.connection.execute(select(table)).mappings()
+            for name, value in row.items()
+            if MARKED.search(str(value).encode())
+        }
+
+    return supplier.office.store.read(look)
+
+
+# Columns of texts and documents in which nothing personal and no free text of others can stand.
+PLAIN = {
+    "decision.reasons",  # the rule book's words, which may name no personal field
+    "fault.operations",
+    "fault.parameters",  # of testers, for the future
+    "message.log",  # codes and words of ours: test_privacy
+    "operator_action.detail",
+    "process.detail",
+    "resolution.sla_violation",  # codes
+    "scenario_default.scenarios",  # of testers, for the future
+    "service_problem.left_out",  # words of ours
+    "signing_key.private_pem",
+    "switch.reason",  # while it is on
+    "tenant_setting.destination",
+    "journal.ids",
+}
+
+
+def test_every_column_of_texts_is_known_to_retention() -> None:
+    texts = {
+        f"{table.name}.{column.name}"
+        for table in tables.metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, JSON | Text) and not isinstance(column.type, str)
+        if not (isinstance(column.type, String) and column.type.length)
+    }
+    listed = {each.column for each in STORED}
+    assert texts == listed | PLAIN
+    assert not listed & PLAIN
+
+
+def test_the_page_says_what_goes() -> None:
+    assert retention_page.PAGE.read_text(encoding="utf-8") == retention_page.page()
