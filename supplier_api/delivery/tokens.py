@@ -6,7 +6,7 @@ hand read the host's clock instead of being given one.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from supplier_api.clock import MachineClock
 
@@ -26,6 +26,18 @@ class Grant:
     expires_in: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The current token with its times, in monotonic seconds: one value, replaced whole.
+
+    It is read without a lock; a token must never be seen with the times of another.
+    """
+
+    token: str
+    ends: float
+    early_from: float
+
+
 class Tokens:
     """The current token."""
 
@@ -34,9 +46,7 @@ class Tokens:
         self._fetch = fetch
         self._clock = clock
         self._fetching = threading.Lock()
-        self._grant: Grant | None = None
-        self._ends = 0.0
-        self._early_from = 0.0
+        self._held: _Held | None = None
 
     def current(self, patience: float) -> str:
         """Return a token that holds, waiting at most `patience` seconds for it.
@@ -44,38 +54,52 @@ class Tokens:
         Shortly before the token ends one thread replaces it, while the others go on using it.
         Raises NoTokenError.
         """
-        grant, now = self._grant, self._clock.monotonic()
-        if grant is None or now >= self._ends:
-            return self._replace(grant, patience)
-        if now >= self._early_from and self._fetching.acquire(blocking=False):
+        held, now = self._held, self._clock.monotonic()
+        if held is None or now >= held.ends:
+            return self._replace(held, patience)
+        if now >= held.early_from and self._fetching.acquire(blocking=False):
             try:
-                return self._store(self._fetch(patience))
-            except NoTokenError:
-                self._early_from = self._clock.monotonic() + EARLY_PAUSE
+                return self._replace_early(held, patience)
             finally:
                 self._fetching.release()
-        return grant.token
+        return held.token
 
     def instead_of(self, refused: str, patience: float) -> str:
         """Return a token that is not `refused`; fetched only if that is still the current one."""
-        grant = self._grant
-        if grant is not None and grant.token != refused:
+        held = self._held
+        if held is not None and held.token != refused:
             return self.current(patience)
-        return self._replace(grant, patience)
+        return self._replace(held, patience)
 
-    def _replace(self, seen: Grant | None, patience: float) -> str:
+    def _replace(self, seen: _Held | None, patience: float) -> str:
         """Fetch a new token, unless another thread has done so since `seen` was current."""
         if not self._fetching.acquire(timeout=patience):
             raise NoTokenError("another thread waits for the token endpoint")
         try:
-            if self._grant is not None and self._grant is not seen:
-                return self._grant.token
+            held = self._held
+            if held is not None and not _same(held, seen):
+                return held.token
             return self._store(self._fetch(patience))
         finally:
             self._fetching.release()
 
+    def _replace_early(self, seen: _Held, patience: float) -> str:
+        """Fetch a new token in good time; the one that still serves is returned if that fails."""
+        held = self._held
+        if held is not seen and held is not None:
+            return held.token
+        try:
+            return self._store(self._fetch(patience))
+        except NoTokenError:
+            self._held = replace(seen, early_from=self._clock.monotonic() + EARLY_PAUSE)
+            return seen.token
+
     def _store(self, grant: Grant) -> str:
-        self._ends = self._clock.monotonic() + grant.expires_in
-        self._early_from = self._ends - min(EARLY, grant.expires_in / 10)
-        self._grant = grant
+        ends = self._clock.monotonic() + grant.expires_in
+        self._held = _Held(grant.token, ends, ends - min(EARLY, grant.expires_in / 10))
         return grant.token
+
+
+def _same(held: _Held, seen: _Held | None) -> bool:
+    """Tell whether both are of one grant, whenever its replacement is tried next."""
+    return seen is not None and (held.token, held.ends) == (seen.token, seen.ends)

@@ -23,25 +23,30 @@ class DatabaseClock:
         self._engine = engine
         self._host = host
         self._measuring = threading.Lock()
-        self._base, self._at = self._measure()
+        # One value, replaced whole: a thread that reads it while another measures anew gets the old
+        # reading or the new one, never the time of one with the second of the other.
+        self._measured = self._measure()
 
     def now(self) -> datetime:
         """Return the database's time, aware, in UTC."""
-        if self.monotonic() - self._at > MEASURE_EVERY and self._measuring.acquire(blocking=False):
+        _, at = self._measured
+        if self.monotonic() - at > MEASURE_EVERY and self._measuring.acquire(blocking=False):
             try:
-                self._base, self._at = self._measure()
+                self._measured = self._measure()
             except DBAPIError:
                 # Carried on from the last reading until the database is back.
                 pass
             finally:
                 self._measuring.release()
-        return self._base + timedelta(seconds=self.monotonic() - self._at)
+        base, at = self._measured
+        return base + timedelta(seconds=self.monotonic() - at)
 
     def monotonic(self) -> float:
         """Return this host's monotonic seconds."""
         return self._host.monotonic()
 
     def _measure(self) -> tuple[datetime, float]:
+        """Return the database's time, and the monotonic second at which it was that."""
         with self._engine.connect() as connection:
             before = self.monotonic()
             now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
