@@ -89,9 +89,9 @@ class Progress:
         Raises Incomplete, before anything is written.
         """
         problem = uow.problems.lock(problem_id)
-        fingerprint = wire.fingerprint(_plain(event))
+        said = _plain(event)
         if recorded := uow.events.recorded(problem_id, event.id):
-            if recorded.fingerprint != fingerprint:
+            if not wire.is_fingerprint_of(recorded.fingerprint, said):
                 reused = f"id: {event.id} was used for another event; expected a new id"
                 return self._refused(422, ErrorCode.INVALID_REQUEST, reused)
             if not recorded.body:
@@ -110,7 +110,7 @@ class Progress:
                 problem_id,
                 event.id,
                 event.event,
-                fingerprint,
+                wire.fingerprint(said),
                 answer.status,
                 answer.body,
                 case.now,
