@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from supplier_api.desk import incidents
+from supplier_api.desk.incidents import IncidentRefused
 from supplier_api.desk.model import GATEWAY
 from supplier_api.store import tables
 from tests.integration.desk.rig import LEASE, Rig
@@ -140,8 +141,12 @@ def test_an_undecided_problem_joins_without_a_kci_and_leaves_without_one(rig: Ri
 
 def test_an_incident_is_declared_once_and_ended_once(rig: Rig) -> None:
     assert rig.incidents.declare("INC1", ["SI0000000000100"])
-    assert not rig.incidents.declare("INC1", ["SI0000000000200"])
+    assert not rig.incidents.declare("INC1", ["SI0000000000100"])
+    with pytest.raises(IncidentRefused, match=r"id: INC1 was declared on .*; expected a new id"):
+        rig.incidents.declare("INC1", ["SI0000000000200"])
     assert rig.incidents.end("INC1")
+    with pytest.raises(IncidentRefused, match=r"id: INC1 was declared on .*; expected a new id"):
+        rig.incidents.declare("INC1", ["SI0000000000100"])
     assert not rig.incidents.end("INC1")
     assert not rig.incidents.end("INC2")
 

@@ -120,7 +120,7 @@ def test_the_same_request_with_its_characteristics_in_another_order_is_a_repeat(
 
 
 def test_a_repeat_of_what_an_earlier_release_answered_is_known(rig: Rig) -> None:
-    sent = {"characteristics": [WORKED, CPE]}
+    sent: dict[str, Any] = {"characteristics": [WORKED, CPE]}
     first = rig.create(**sent)
     before = wire.fingerprint(problem(1, notes="none", **sent), "1")
     stored = update(tables.decision).values(fingerprint=before)
