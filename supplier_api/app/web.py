@@ -12,6 +12,7 @@ from supplier_api.app.office import Clocks, build_judge, build_office, closed_on
 from supplier_api.app.sandbox import admin_parts
 from supplier_api.delivery.heartbeat import Heartbeat
 from supplier_api.desk.facts import INVENTORY_DOWN, Judge
+from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.intake import Intake
 from supplier_api.desk.model import Office
 from supplier_api.desk.pausing import stands_still
@@ -71,7 +72,9 @@ def _wire(settings: Settings, office: Office) -> Flask:
             scenarios=settings.in_sandbox,
         ),
     )
-    backoffice_api.register(api, gate, Progress(office), settings.server.max_body)
+    backoffice_api.register(
+        api, gate, Progress(office), Incidents(office), settings.server.max_body
+    )
     if settings.in_sandbox:
         parts = admin_parts(settings, office, gate)
         admin_api.register(api, parts)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from supplier_api.clock import to_wire
 from supplier_api.desk.case import Case
@@ -38,14 +39,13 @@ log = get_logger(__name__)
 class IncidentRefused(Exception):
     """An incident cannot be declared like that; nothing was stored.
 
-    `messages` name the fields; `taken`: its id stands for another incident.
+    `messages` name the fields.
     """
 
-    def __init__(self, messages: Sequence[str], *, taken: bool = False) -> None:
+    def __init__(self, messages: Sequence[str]) -> None:
         """Keep what is wrong."""
         super().__init__("; ".join(messages))
         self.messages = list(messages)
-        self.taken = taken
 
 
 class Incidents:
@@ -113,6 +113,10 @@ class Incidents:
             return _shown(uow, found) if found else None
 
         return self._office.store.read(work)
+
+    def error_id(self) -> UUID:
+        """Return the id of an error answer."""
+        return self._office.chance.uuid("")
 
     def join_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         """Let the next problems join the incident; return when to come back, None when done."""
@@ -239,7 +243,7 @@ def _refuse_another(before: Incident, known: set[str], covered: set[str]) -> Non
     told = f"id: {before.code} was declared on {to_wire(before.declared)}"
     if before.source == Source.INVENTORY:
         told = f"id: {before.code} is an incident of the inventory"
-    raise IncidentRefused([f"{told}; expected a new id"], taken=True)
+    raise IncidentRefused([f"{told}; expected a new id"])
 
 
 def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
