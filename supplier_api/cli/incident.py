@@ -15,6 +15,8 @@ from supplier_api.desk.incidents import IncidentRefused, Incidents
 from supplier_api.settings import load_settings
 from supplier_api.wire import MessageError
 
+LINES = click.File(encoding="utf-8", errors="replace", lazy=True)
+
 
 @click.group()
 def incident() -> None:
@@ -28,8 +30,8 @@ def incident() -> None:
 @click.argument("code", metavar="ID")
 @click.option("--problem", "problems", metavar="REF", multiple=True, help="Our reference of one.")
 @click.option("--service", "services", metavar="ID", multiple=True, help="A service.")
-@click.option("--problems-from", type=click.File(), help="A file of references, one a line.")
-@click.option("--services-from", type=click.File(), help="A file of services, one a line.")
+@click.option("--problems-from", type=LINES, help="A file of references, one a line.")
+@click.option("--services-from", type=LINES, help="A file of services, one a line.")
 @with_reason
 def declare(
     code: str,

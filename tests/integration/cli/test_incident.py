@@ -72,6 +72,8 @@ def test_what_is_refused_is_told_with_its_field(supplier: Supplier, command: Com
         assert result.exit_code == 1
         assert told in result.stderr
     assert command("declare", "INC1", "--service", "SI1").exit_code == 2
+    missing = command("declare", "INC1", "--services-from", "not-there", *WHY)
+    assert (missing.exit_code, "not-there" in missing.stderr) == (1, True)
 
 
 @on_sqlite

@@ -11,7 +11,7 @@ from tests.integration.desk.conftest import MakeRig
 from tests.integration.desk.rig import Rig, problem
 
 MANY = 10_000
-BATCHES = 3  # of a hundred, before the workers die; as many before the incident ends
+BATCHES = 2  # of a hundred, before the workers die; as many before the incident ends
 AT_ONCE = 2_000
 
 
