@@ -15,7 +15,7 @@ from supplier_api.desk.incidents import IncidentRefused, Incidents
 from supplier_api.settings import load_settings
 from supplier_api.wire import MessageError
 
-LINES = click.File(encoding="utf-8", errors="replace", lazy=True)
+LINES = click.File(encoding="utf-8", errors="replace")
 
 
 @click.group()

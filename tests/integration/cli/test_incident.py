@@ -73,7 +73,7 @@ def test_what_is_refused_is_told_with_its_field(supplier: Supplier, command: Com
         assert told in result.stderr
     assert command("declare", "INC1", "--service", "SI1").exit_code == 2
     missing = command("declare", "INC1", "--services-from", "not-there", *WHY)
-    assert (missing.exit_code, "not-there" in missing.stderr) == (1, True)
+    assert (missing.exit_code, "not-there" in missing.stderr) == (2, True)
 
 
 @on_sqlite
