@@ -25,6 +25,9 @@ class Chance(Protocol):
     def uuid(self, tenant: str, *what: object) -> UUID:
         """Return a UUID for something of `tenant`."""
 
+    def message_id(self, tenant: str, *what: object) -> UUID:
+        """Return the UUID of a message of `tenant`, one of very many that are stored."""
+
     def reference(self, tenant: str, prefix: str, *what: object) -> str:
         """Return a reference: `prefix` and ten characters of Crockford's base 32."""
 
@@ -36,16 +39,21 @@ class SystemChance:
     """Unpredictable values from the operating system, a new one at every call."""
 
     def uuid(self, tenant: str, *what: object) -> UUID:  # noqa: ARG002 - one source for everything
+        """Return a random UUID (RFC 9562, version 4), which shares nothing with any other."""
+        return UUID(bytes=_own.take(), version=4)
+
+    def message_id(self, tenant: str, *what: object) -> UUID:  # noqa: ARG002
         """Return a random UUID (RFC 9562, version 4); those made one after the other are alike.
 
         They share their first 48 bits for a while: an index of many of them keeps new ones together
-        that way, as those of version 7 would be. Some receivers know no version above 5.
+        that way, as those of version 7 would be. Some receivers know no version above 5. So no
+        secret is one, and nothing short is made of its beginning.
         """
-        return UUID(bytes=_random_bytes(), version=4)
+        return UUID(bytes=_alike.take(), version=4)
 
     def reference(self, tenant: str, prefix: str, *what: object) -> str:  # noqa: ARG002
         """Return `prefix` and 50 random bits."""
-        return prefix + _written(int.from_bytes(_random_bytes()[SHARED:], "big"))
+        return prefix + _written(int.from_bytes(_own.take(), "big"))
 
     def jitter(self, share: float) -> float:
         """Return a random share."""
@@ -63,6 +71,10 @@ class SeededChance:
     def uuid(self, tenant: str, *what: object) -> UUID:
         """Return the tenant's UUID for `what`."""
         return UUID(int=self._bits(tenant, 128, "uuid", *what), version=4)
+
+    def message_id(self, tenant: str, *what: object) -> UUID:
+        """Return the tenant's UUID for `what`."""
+        return self.uuid(tenant, *what)
 
     def reference(self, tenant: str, prefix: str, *what: object) -> str:
         """Return `prefix` and the tenant's ten characters for `what`."""
@@ -85,25 +97,35 @@ class SeededChance:
         return self._sources.setdefault(tenant, random.Random(f"{self._seed}/{tenant}"))  # noqa: S311
 
 
-# The 16 bytes of a UUID: those that it shares with so many others, and its own.
-SHARED, OWN = 6, 10
-ALIKE = 256
-_random: list[bytes] = []
-os.register_at_fork(after_in_child=_random.clear)
+LENGTH = 16  # bytes of a UUID
+SHARED = 6  # of them, those that one shares with others of its block
+BLOCK = 256
 
 
-def _random_bytes() -> bytes:
-    """Return 16 bytes that were not returned before.
+class _RandomBytes:
+    """Gives 16 bytes at a time that were not given before, of which some are shared by many.
 
     Fetched many at a time: each question to the system lets other threads run before this one goes
     on.
     """
-    try:
-        return _random.pop()
-    except IndexError:
-        shared, fresh = os.urandom(SHARED), os.urandom(OWN * ALIKE)
-        _random.extend(shared + fresh[at : at + OWN] for at in range(0, len(fresh), OWN))
-        return _random_bytes()
+
+    def __init__(self, shared: int) -> None:
+        self._shared = shared
+        self._ready: list[bytes] = []
+        os.register_at_fork(after_in_child=self._ready.clear)
+
+    def take(self) -> bytes:
+        try:
+            return self._ready.pop()
+        except IndexError:
+            own = LENGTH - self._shared
+            shared, fresh = os.urandom(self._shared), os.urandom(own * BLOCK)
+            self._ready.extend(shared + fresh[at : at + own] for at in range(0, len(fresh), own))
+            return self.take()
+
+
+_own = _RandomBytes(0)
+_alike = _RandomBytes(SHARED)
 
 
 def _written(bits: int) -> str:

@@ -13,6 +13,7 @@ from supplier_api.app.sandbox import admin_parts, try_clients
 from supplier_api.audit import Audit
 from supplier_api.delivery.heartbeat import Heartbeat
 from supplier_api.desk.facts import INVENTORY_DOWN, Judge
+from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.intake import Intake
 from supplier_api.desk.model import Office
 from supplier_api.desk.pausing import stands_still
@@ -80,7 +81,9 @@ def _wire(settings: Settings, office: Office) -> Flask:
             try_clients=try_clients(settings) if settings.in_sandbox else (),
         ),
     )
-    backoffice_api.register(api, gate, Progress(office), settings.server.max_body, audit)
+    backoffice_api.register(
+        api, gate, Progress(office), Incidents(office), settings.server.max_body, audit
+    )
     if settings.in_sandbox:
         parts = admin_parts(settings, office, gate, audit)
         admin_api.register(api, parts)

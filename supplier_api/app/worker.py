@@ -11,8 +11,9 @@ from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.delivery.worker import Worker
 from supplier_api.desk.clockwork import Clockwork, DueTimers, SteppedTimers
 from supplier_api.desk.deciding import Deciding
-from supplier_api.desk.facts import INVENTORY_DOWN
+from supplier_api.desk.facts import INVENTORY_DOWN, Judge
 from supplier_api.desk.incidents import Incidents
+from supplier_api.desk.inventory_incidents import InventoryIncidents
 from supplier_api.desk.model import Office
 from supplier_api.desk.presence import Pulse, Self
 from supplier_api.desk.progress import Progress
@@ -65,14 +66,14 @@ def _wire(settings: Settings, office: Office) -> Worker:
         office.machine,
         wakeup.bell(),
         settings.delivery.sweep,
-        _chores(settings, office, office.process),
+        _chores(settings, office, judge, office.process),
     )
     heartbeat = heartbeat_of(settings, office, Self(Kind.WORKER, pulse))
     return Worker(dispatchers, scheduler, wakeup, watchdog, office.machine, heartbeat)
 
 
-def _chores(settings: Settings, office: Office, owner: str) -> list[Chore]:
-    chores: list[Chore] = [build_retaining(settings, office)]
+def _chores(settings: Settings, office: Office, judge: Judge, owner: str) -> list[Chore]:
+    chores: list[Chore] = [build_retaining(settings, office), InventoryIncidents(office, judge)]
     if office.store.dialect == "sqlite":
         # First: what follows in the same turn goes by the times that it may have to mend.
         chores.insert(0, ClockGuard(office.store, office.machine, owner))

@@ -8,7 +8,9 @@ from werkzeug.exceptions import NotFound
 
 from supplier_api.access import Gate
 from supplier_api.audit import Audit
+from supplier_api.backoffice_api.incidents import add_incidents
 from supplier_api.backoffice_api.schemas import EVENT, NAME_MAX, read_event
+from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.progress import Progress
 from supplier_api.observability import bind
 from supplier_api.web import JSON, json_response, read_body
@@ -50,7 +52,9 @@ CONFLICT = {
 }
 
 
-def register(api: Api, gate: Gate, progress: Progress, max_body: int, audit: Audit) -> None:
+def register(
+    api: Api, gate: Gate, progress: Progress, incidents: Incidents, max_body: int, audit: Audit
+) -> None:
     """Add the back office's door to the application that `api` describes."""
     blueprint = Blueprint(
         SCOPE, __name__, url_prefix=PREFIX, description="What the supplier's own systems say"
@@ -83,6 +87,7 @@ def register(api: Api, gate: Gate, progress: Progress, max_body: int, audit: Aud
             audit.done("back-office.event", **g.event, address=address, status=status)
         return response
 
+    add_incidents(blueprint, gate, incidents, max_body)
     api.register_blueprint(blueprint)
 
 

@@ -1,14 +1,15 @@
-"""The event, as the back office sends it."""
+"""Events and network incidents, as the back office sends them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from supplier_api.problems.codes import ProblemCode
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
-from supplier_api.problems.limits import SUPPLIER_CODE_MAX
+from supplier_api.problems.limits import SERVICE_ID_MAX, SUPPLIER_CODE_MAX
 from supplier_api.problems.work import BackOfficeEvent
-from supplier_api.wire import load
-from supplier_api.wire.fields import Code, Flag, Items, Object, Text, long_text
+from supplier_api.wire import Invalid, load
+from supplier_api.wire.fields import Code, Flag, Items, Object, Reference, Text, long_text
 from supplier_api.wire.messages import RESOLUTION_DETAILS, make
 
 NAME_MAX = 100
@@ -82,6 +83,54 @@ EVENT = make(
         ),
     },
 )
+
+
+MOST_OF_AN_INCIDENT = 10_000  # problems, and as many services
+INCIDENT_ID = Text(
+    "The incident's id: the back office's own; a repeat changes nothing",
+    "INC0000042",
+    maximum=64,
+    pattern="[A-Za-z0-9._:-]+",
+    required=True,
+)
+INCIDENT = make(
+    "NetworkIncident",
+    {
+        "id": INCIDENT_ID,
+        "problems": Items(
+            Reference("Our reference of a problem", "SP_7K2M9QX4TD"),
+            "Problems whose services are part of it",
+            ["SP_7K2M9QX4TD"],
+            maximum=MOST_OF_AN_INCIDENT,
+        ),
+        "services": Items(
+            Text("A service", maximum=SERVICE_ID_MAX),
+            "Services that are part of it",
+            ["SI2345432345345"],
+            maximum=MOST_OF_AN_INCIDENT,
+        ),
+        "text": long_text("What happened, for the supplier's own people", "A cable was cut."),
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedIncident:
+    """An incident to declare; `problems` are our references."""
+
+    id: str
+    services: tuple[str, ...]
+    problems: tuple[str, ...]
+    text: str | None
+
+
+def read_incident(document: object) -> WantedIncident:
+    """Return the incident that `document` describes; raises wire.Malformed or wire.Invalid."""
+    fields = load(INCIDENT, document)
+    services, problems = fields.get("services", ()), fields.get("problems", ())
+    if not services and not problems:
+        raise Invalid(["services: expected at least one service, or a problem in problems"])
+    return WantedIncident(fields["id"], tuple(services), tuple(problems), fields.get("text"))
 
 
 def read_event(document: object) -> BackOfficeEvent:

@@ -33,6 +33,7 @@ COMMANDS = {
     "problem": Lazy("problem:problem", "Look at problems, and say what happened to them."),
     "kci": Lazy("kci:kci", "Look at updates to the gateway, and mend refused ones."),
     "work-order": Lazy("work_order:work_order", "Look at orders to the back office."),
+    "incident": Lazy("incident:incident", "Declare network incidents, and end them."),
     "delivery": Lazy("delivery:delivery", "Hold delivery up, and let it go on."),
     "rules": Lazy("rules:rules", "Check, test and explain the rule book."),
     "maintenance": Lazy("maintenance:maintenance", "Take everything, decide nothing meanwhile."),

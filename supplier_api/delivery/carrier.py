@@ -6,7 +6,7 @@ from supplier_api.chance import Chance
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.model import Destination, Hold, Sent
 from supplier_api.delivery.reply import Meaning, Reply
-from supplier_api.delivery.settler import Settler
+from supplier_api.delivery.settler import Settler, ids_of
 from supplier_api.delivery.traffic import Traffic
 from supplier_api.observability import bind, get_logger
 from supplier_api.store import Store, StoreUnavailable
@@ -63,11 +63,7 @@ class Carrier:
         lane is given back; or when the claim was lost or its lease cannot be made long enough.
         """
         message = hold.claim.message
-        with bind(
-            tenant=message.tenant,
-            conversation_id=message.conversation_id,
-            message_id=message.uuid,
-        ):
+        with bind(**ids_of(message)):
             try:
                 if self._stopping.is_set() or not self.may_begin(hold):
                     self.give_back(hold)

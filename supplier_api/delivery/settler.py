@@ -8,9 +8,9 @@ a whole, and each attempt is settled by itself: only the one that is to blame fa
 import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 from supplier_api.chance import Chance
 from supplier_api.clock import MachineClock
@@ -202,7 +202,7 @@ class Settler:
         """Tell the desk of those whose problem is locked; return whether there were any."""
         told = [each for each in decided if each[0].message.problem_id in locked]
         for sent, decision in told:
-            with _ids(sent.message):
+            with bind(**ids_of(sent.message)):
                 self._tell_of(uow, sent, decision)
         return bool(told)
 
@@ -227,9 +227,7 @@ class Settler:
         tell = log.info if isinstance(decision, Delivered) else log.warning
         tell(
             f"message.{_outcome(decision)[1]}",
-            tenant=message.tenant,
-            conversation_id=message.conversation_id,
-            message_id=message.uuid,
+            **ids_of(message),
             destination=self._to.name,
             number=message.number,
             kind=message.kind,
@@ -245,7 +243,7 @@ class Settler:
         if isinstance(error, Fenced):
             log.warning("claim.lost", lane=sent.hold.claim.lane_id)
             return Settled()
-        with _ids(sent.message):
+        with bind(**ids_of(sent.message)):
             log.error("answer.not-applied", error=type(error).__name__, exc_info=error)
         if sent.not_applied:
             # The lane becomes due when the lease ends; its message is then "unknown".
@@ -265,7 +263,8 @@ class Settler:
         for sent in attempts:
             if sent.hold.lease_ends <= soon:
                 # The lane becomes due when the lease ends; its message is then "unknown".
-                log.error("message.not-settled", lane=sent.hold.claim.lane_id, error=why)
+                lane = sent.hold.claim.lane_id
+                log.error("message.not-settled", lane=lane, error=why, **ids_of(sent.message))
         return [sent for sent in attempts if sent.hold.lease_ends > soon]
 
     def _others_succeed(self) -> bool:
@@ -334,13 +333,25 @@ _OUTCOMES: Mapping[type[Decision], tuple[MessageState, str]] = {
 }
 
 
-def _ids(message: Message) -> AbstractContextManager[None]:
-    """Name the message on every line that is logged inside the `with` block."""
-    return bind(
-        tenant=message.tenant,
-        conversation_id=message.conversation_id,
-        message_id=message.uuid,
-    )
+class Ids(TypedDict):
+    """What a line of the log names a message by."""
+
+    tenant: str
+    conversation_id: str
+    gateway_id: int
+    reference: str
+    message_id: str
+
+
+def ids_of(message: Message) -> Ids:
+    """Return what every line of the log about a message names."""
+    return {
+        "tenant": message.tenant,
+        "conversation_id": message.conversation_id,
+        "gateway_id": message.gateway_id,
+        "reference": message.reference,
+        "message_id": message.uuid,
+    }
 
 
 def _digest(message: Message) -> str:

@@ -108,7 +108,7 @@ class Case:
             subject = resolution_entity(resolution)
         self._orders.append(
             WorkOrder(
-                id=str(self._uuid("order", self.problem.next_order + len(self._orders))),
+                id=str(self._message_id("order", self.problem.next_order + len(self._orders))),
                 kind=kind,
                 tenant=self.problem.tenant,
                 reference=self.problem.reference,
@@ -214,7 +214,7 @@ class Case:
         about_resolution = step.about is About.RESOLUTION
         issued = self._issued()
         body = kci(
-            Stamp(self._uuid("kci", problem.next_kci), problem.next_kci, issued),
+            Stamp(self._message_id("kci", problem.next_kci), problem.next_kci, issued),
             step.kci,
             problem,
             carried,
@@ -231,9 +231,9 @@ class Case:
         self._kcis.append(body)
         self._subjects.append(subject)
 
-    def _uuid(self, kind: str, number: int) -> UUID:
+    def _message_id(self, kind: str, number: int) -> UUID:
         problem = self.problem
-        return self.office.chance.uuid(problem.tenant, kind, problem.gateway_id, number)
+        return self.office.chance.message_id(problem.tenant, kind, problem.gateway_id, number)
 
     def _issued(self) -> datetime:
         # Within a problem the dates rise, even when two changes fall into one millisecond.

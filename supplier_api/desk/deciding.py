@@ -15,7 +15,8 @@ from supplier_api.clock import to_wire
 from supplier_api.decisions.model import Decision, Operation, Outcome, Reason, Verdict
 from supplier_api.desk.case import Case
 from supplier_api.desk.changing import ORDERS, carried_by
-from supplier_api.desk.facts import Judge, Outside, known_incidents, named
+from supplier_api.desk.facts import Judge, Outside, named
+from supplier_api.desk.inventory_incidents import known_incidents
 from supplier_api.desk.model import Caller, Office
 from supplier_api.desk.script import Script
 from supplier_api.observability import get_logger
@@ -129,7 +130,7 @@ class Deciding:
         # Of two that were put off the first counts as open.
         known = case.uow.services.look(problem.tenant, problem.service_id, before=problem.id)
         incidents = known_incidents(
-            self._office, case.uow, known.incidents, problem.service_id, outside.facts.service
+            self._office, case.uow, known, problem.service_id, outside.facts.service
         )
         script = _script(timer, Operation.PROBLEM)
         # A service that stands for a scenario is never taken.

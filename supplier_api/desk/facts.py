@@ -13,7 +13,6 @@ from supplier_api.decisions.watch import Limits, SourceWatch
 from supplier_api.desk.maintenance import Maintenance
 from supplier_api.desk.model import Caller, Office
 from supplier_api.problems.model import ServiceProblem
-from supplier_api.store import UnitOfWork
 
 # What stands in a decision's record for the rule that decided, when the decision was put off.
 IN_MAINTENANCE = "maintenance"
@@ -129,17 +128,27 @@ class Judge:
     ) -> Facts:
         return Facts(request, caller.tenant, self._office.business.now(caller.tenant), service)
 
-    def _service(self, caller: Caller, service_id: str) -> Service | Unknown | None:
+    def service(
+        self, tenant: str, service_id: str, seconds: float, *, enough: bool = True
+    ) -> Service | Unknown | None:
+        """Ask the inventory, which has `seconds`: `enough` for its silence to count as a failure.
+
+        Not while it is down, but for the one try that is due.
+        """
         if not self.watch.may_ask():
             return UNKNOWN
-        left = self._left(caller)
-        service = self._inventory.find(caller.tenant, service_id, left)
+        service = self._inventory.find(tenant, service_id, seconds)
         if service is not UNKNOWN:
             self.watch.answered()
-        elif left >= self._office.policy.answer_budget / 4:
-            # With less than half of its time, silence says nothing about the inventory.
+        elif enough:
             self.watch.failed()
         return service
+
+    def _service(self, caller: Caller, service_id: str) -> Service | Unknown | None:
+        left = self._left(caller)
+        # With less than half of its time, silence says nothing about the inventory.
+        enough = left >= self._office.policy.answer_budget / 4
+        return self.service(caller.tenant, service_id, left, enough=enough)
 
     def _left(self, caller: Caller) -> float:
         until = caller.entered + self._office.policy.answer_budget / 2
@@ -157,21 +166,6 @@ def _problem_facts(problem: ServiceProblem) -> ProblemFacts:
         open=state.open,
         terminal=state.terminal,
     )
-
-
-def known_incidents(
-    office: Office,
-    uow: UnitOfWork,
-    declared: list[str],
-    service_id: str,
-    service: Service | Unknown | None,
-) -> list[str]:
-    """Return the incidents on a service: those declared here, and the inventory's own."""
-    code = service.incident if isinstance(service, Service) else None
-    if code is None or code in declared or uow.incidents.ended(code):
-        return declared
-    uow.incidents.note(code, service_id, office.machine.now())
-    return [*declared, code]
 
 
 def named(document: Mapping[str, Any], service: Service | Unknown | None) -> dict[str, Any]:

@@ -9,23 +9,43 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+from supplier_api.clock import to_wire
 from supplier_api.desk.case import Case
 from supplier_api.desk.model import Office
 from supplier_api.observability import get_logger
 from supplier_api.problems.lifecycle import Event, IllegalMove
 from supplier_api.problems.model import Base, State
 from supplier_api.store import UnitOfWork
+from supplier_api.store.incidents import Incident, Source
+from supplier_api.store.operators import Action
 from supplier_api.store.timers import Timer
 
 JOIN = "join-incident"
 LEAVE = "leave-incident"
+# Those on one service leave: the inventory no longer names the incident there.
+LIFT = "lift-incident"
 BATCH = 100
 # A create that did not see the declaration is committed by then: look once more.
 SECOND_LOOK = timedelta(seconds=10)
 # One KCI of an incident leaves in this time: a small part of what a worker can send.
 KCI_EVERY = timedelta(milliseconds=50)
+# Of the problems that are not linked, and of those that do not exist, so many are named.
+NAMED = 100
 log = get_logger(__name__)
+
+
+class IncidentRefused(Exception):
+    """An incident cannot be declared like that; nothing was stored.
+
+    `messages` name the fields.
+    """
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        """Keep what is wrong."""
+        super().__init__("; ".join(messages))
+        self.messages = list(messages)
 
 
 class Incidents:
@@ -35,22 +55,35 @@ class Incidents:
         """Work with `office`."""
         self._office = office
 
-    def declare(self, code: str, services: Sequence[str], text: str | None = None) -> bool:
-        """Declare an incident over `services`; their problems join it soon, each with a KCI.
+    def declare(
+        self,
+        code: str,
+        services: Sequence[str],
+        text: str | None = None,
+        *,
+        problems: Sequence[str] = (),
+        who: str = "",
+    ) -> bool:
+        """Declare an incident over `services` and those of `problems`, named by our references.
 
-        Returns False if an incident of this code was declared before. Raises StoreUnavailable.
+        Open problems on them join it soon, each with a KCI; new ones at once. Returns False if the
+        same was declared before and lasts. Raises IncidentRefused and StoreUnavailable.
         """
+        covered = {*services, *self._services_of(problems)}
 
         def work(uow: UnitOfWork) -> bool:
             uow.incidents.lock(shared=False)
-            new = uow.incidents.declare(code, services, text, self._office.machine.now())
-            if new:
-                self._set(uow, JOIN, code)
-            return new
+            if before := uow.incidents.find(code):
+                _refuse_another(before, uow.incidents.services(code), covered)
+                return False
+            uow.incidents.declare(code, covered, text, self._office.machine.now())
+            self._set(uow, JOIN, code)
+            self._record(uow, "incident declare", code, who, text, services=len(covered))
+            return True
 
         return self._office.store.write(work)
 
-    def end(self, code: str) -> bool:
+    def end(self, code: str, *, who: str = "", reason: str | None = None) -> bool:
         """End an incident; its problems leave it soon. Returns False if none of that code lasts."""
 
         def work(uow: UnitOfWork) -> bool:
@@ -58,9 +91,32 @@ class Incidents:
             ended = uow.incidents.end(code, self._office.machine.now())
             if ended:
                 self._set(uow, LEAVE, code)
+                self._record(uow, "incident end", code, who, reason)
             return ended
 
         return self._office.store.write(work)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return those that last or that problems still have to leave, as plain JSON values.
+
+        An incident of the inventory lasts where problems are linked to it.
+        """
+        return self._office.store.read(
+            lambda uow: [_shown(uow, each) for each in uow.incidents.at_work()]
+        )
+
+    def shown(self, code: str) -> dict[str, Any] | None:
+        """Return one incident as `listed` has it, even if it is over; None if there is none."""
+
+        def work(uow: UnitOfWork) -> dict[str, Any] | None:
+            found = uow.incidents.find(code)
+            return _shown(uow, found) if found else None
+
+        return self._office.store.read(work)
+
+    def error_id(self) -> UUID:
+        """Return the id of an error answer."""
+        return self._office.chance.uuid("")
 
     def join_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         """Let the next problems join the incident; return when to come back, None when done."""
@@ -99,8 +155,40 @@ class Incidents:
         now = self._office.business.now(timer.tenant)
         return now if len(ids) == BATCH else None
 
+    def leave_lifted(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+        """Let those on a service leave where the inventory no longer names the incident.
+
+        Returns when to come back, None when done.
+        """
+        uow.incidents.lock(shared=True)
+        code, service_id = timer.subject or "", str((timer.data or {})["service"])
+        if code in uow.incidents.on_service(service_id):
+            return None  # It is named again.
+        ids = uow.problems.in_incident(code, BATCH, service_id)
+        self._each(uow, ids, _leave, _Pace({}, self._office.machine.now()))
+        return self._office.business.now(timer.tenant) if len(ids) == BATCH else None
+
     def _set(self, uow: UnitOfWork, kind: str, code: str) -> None:
         uow.timers.add(Timer(None, "", kind, self._office.business.now(""), code))
+
+    def _services_of(self, problems: Sequence[str]) -> set[str]:
+        """Return which services problems are about; that never changes, so no lock is needed."""
+        found = self._office.store.read(lambda uow: uow.problems.services_by_reference(problems))
+        unknown = [
+            f"problems[{at}]: no such problem; expected our reference"
+            for at, reference in enumerate(problems)
+            if reference not in found
+        ]
+        if unknown:
+            raise IncidentRefused(unknown[:NAMED])
+        return set(found.values())
+
+    def _record(
+        self, uow: UnitOfWork, action: str, code: str, who: str, reason: str | None, **more: Any
+    ) -> None:
+        now = self._office.machine.now()
+        uow.actions.add(Action(now, who, action, reason or "", detail={"incident": code, **more}))
+        log.info(action.replace(" ", "."), incident=code, **more)
 
     def _each(
         self, uow: UnitOfWork, ids: Sequence[int], do: Callable[[Case], None], pace: "_Pace"
@@ -135,6 +223,45 @@ class _Pace:
 
     def kept(self) -> dict[str, str]:
         return {"next": self.next.isoformat()}
+
+
+def lift(office: Office, uow: UnitOfWork, code: str, service_id: str) -> None:
+    """Take a service out of an incident that the inventory no longer names there.
+
+    The problems on it leave soon.
+    """
+    uow.incidents.uncover(code, service_id)
+    now = office.business.now("")
+    uow.timers.add(Timer(None, "", LIFT, now, code, {"service": service_id}))
+
+
+def _refuse_another(before: Incident, known: set[str], covered: set[str]) -> None:
+    """Raise IncidentRefused unless the incident is the very one that is declared again."""
+    same = before.source == Source.DECLARED and before.ended is None and known == covered
+    if same:
+        return
+    told = f"id: {before.code} was declared on {to_wire(before.declared)}"
+    if before.source == Source.INVENTORY:
+        told = f"id: {before.code} is an incident of the inventory"
+    raise IncidentRefused([f"{told}; expected a new id"])
+
+
+def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
+    lasts = found.ended is None
+    outside: list[int] = []
+    if lasts and found.source == Source.DECLARED:
+        outside = uow.problems.outside_incident(found.code, 0, NAMED)
+    return {
+        "id": found.code,
+        "text": found.text,
+        "source": found.source,
+        "declared": to_wire(found.declared),
+        "ended": None if found.ended is None else to_wire(found.ended),
+        "services": found.services,
+        "linked": found.linked,
+        "underWay": found.code in uow.timers.subjects({JOIN, LEAVE}),
+        "notLinked": uow.problems.references(outside),
+    }
 
 
 def _join(case: Case, code: str) -> None:

@@ -9,7 +9,8 @@ from supplier_api.decisions.model import Decision, Operation, Outcome
 from supplier_api.desk.case import Case
 from supplier_api.desk.changing import change_problem
 from supplier_api.desk.errors import Unavailable
-from supplier_api.desk.facts import Judge, Outside, known_incidents, named
+from supplier_api.desk.facts import Judge, Outside, named
+from supplier_api.desk.inventory_incidents import known_incidents
 from supplier_api.desk.maintenance import put_off
 from supplier_api.desk.model import Answer, Caller, Office
 from supplier_api.desk.once import Done, Once, refusal, rejection
@@ -139,7 +140,7 @@ class Intake:
         tenant, service_id = caller.tenant, document["serviceId"]
         known = uow.services.look(tenant, service_id)
         service = outside.facts.service
-        incidents = known_incidents(self._office, uow, known.incidents, service_id, service)
+        incidents = known_incidents(self._office, uow, known, service_id, service)
         script = None if caller.choice is None else script_of_problem(uow, caller, caller.choice)
         decision = self._judge.decide(
             Operation.PROBLEM,

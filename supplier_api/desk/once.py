@@ -69,7 +69,7 @@ class Once:
             claimed = uow.decisions.claim(asked, new_on)
             if claimed is None:
                 recorded = uow.decisions.recorded(caller.tenant, operation, key)
-                answer = _again(recorded, asked, reused)
+                answer = _again(recorded, asked, document, reused)
                 repeated(uow)
                 return answer
             made = do(uow, claimed)
@@ -174,11 +174,14 @@ def rejection(
 
 
 def _again(
-    recorded: Recorded | None, asked: Asked, reused: Callable[[Recorded], Refused] | None
+    recorded: Recorded | None,
+    asked: Asked,
+    document: Mapping[str, Any],
+    reused: Callable[[Recorded], Refused] | None,
 ) -> Answer:
     if recorded is None or recorded.status is None:
         raise Unavailable("the same request is being answered at this moment")
-    if recorded.fingerprint == asked.fingerprint:
+    if wire.is_fingerprint_of(recorded.fingerprint, document):
         if recorded.thinned and not _has_no_body(asked.operation, recorded.status):
             raise _no_longer_kept(asked, recorded)
         return Answer(recorded.status, recorded.body)

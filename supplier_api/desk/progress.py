@@ -35,6 +35,8 @@ from supplier_api.store.events import RecordedEvent
 from supplier_api.store.timers import Timer
 
 LATER = "back-office-event"
+# A name that stands for several problems is answered with the references of so many of them.
+NAMED = 3
 # As the first KCI of a problem these do not tell our reference; as a later one it was told before.
 WITHOUT_REFERENCE = (ReasonCode.REJECTED, ReasonCode.CANCELLED)
 
@@ -74,8 +76,7 @@ class Progress:
             if not ids:
                 return self._refused(404, ErrorCode.NOT_FOUND, "reference: no such problem")
             if len(ids) > 1:
-                several = f"reference: stands for {len(ids)} problems; expected our own reference"
-                return self._refused(422, ErrorCode.INVALID_REQUEST, several)
+                return self._refused(422, ErrorCode.INVALID_REQUEST, _several(uow, ids))
             return self.apply(uow, ids[0], event)
 
         try:
@@ -89,9 +90,9 @@ class Progress:
         Raises Incomplete, before anything is written.
         """
         problem = uow.problems.lock(problem_id)
-        fingerprint = wire.fingerprint(_plain(event))
+        said = _plain(event)
         if recorded := uow.events.recorded(problem_id, event.id):
-            if recorded.fingerprint != fingerprint:
+            if not wire.is_fingerprint_of(recorded.fingerprint, said):
                 reused = f"id: {event.id} was used for another event; expected a new id"
                 return self._refused(422, ErrorCode.INVALID_REQUEST, reused)
             if not recorded.body:
@@ -110,7 +111,7 @@ class Progress:
                 problem_id,
                 event.id,
                 event.event,
-                fingerprint,
+                wire.fingerprint(said),
                 answer.status,
                 answer.body,
                 case.now,
@@ -200,6 +201,14 @@ class Progress:
     def _refused(self, status: int, code: ErrorCode, *messages: str) -> EventAnswer:
         uuid = str(self._office.chance.uuid(""))
         return EventAnswer(status, wire.envelope(code, messages, uuid))
+
+
+def _several(uow: UnitOfWork, ids: Sequence[int]) -> str:
+    """Say for which problems a name stands; of very many, which some of them are."""
+    named = [uow.problems.get(problem_id) for problem_id in ids[:NAMED]]
+    each = ", ".join(f"{problem.reference} of {problem.tenant}" for problem in named)
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    return f"reference: stands for {len(ids)} problems; expected our own reference: {each}{more}"
 
 
 def _standing(problem: ServiceProblem) -> dict[str, Any]:

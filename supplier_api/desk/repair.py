@@ -16,9 +16,11 @@ from typing import Any
 import orjson
 
 from supplier_api.clock import to_wire
+from supplier_api.decisions.model import Operation
 from supplier_api.desk import letters, replacing
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office
-from supplier_api.desk.replacing import Replacing
+from supplier_api.desk.replacing import Course, Replacing
+from supplier_api.problems.codes import Status
 from supplier_api.problems.limits import TEXT_MAX
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.store import Gone, UnitOfWork
@@ -116,6 +118,20 @@ class _Hand:
         """Return what replaces the body of one of its messages."""
         return Replacing(self.uow, self.problem, letter, self.was, self.business)
 
+    def course(self) -> Course:
+        """Return what the gateway hears of the problem, as it stands now."""
+        problem = self.problem
+        answered = self.uow.decisions.recorded(
+            problem.tenant, Operation.PROBLEM, str(problem.gateway_id)
+        )
+        told = answered is not None and answered.status == 201
+        status = (answered.body if told and answered else None) or {}
+        return Course(
+            status.get("status", Status.ACKNOWLEDGED),
+            problem.reference if told else None,
+            self.uow.letters.course(problem.id, self.destination),
+        )
+
 
 class Repair:
     """The desk's use cases for messages that went wrong."""
@@ -151,7 +167,7 @@ class Repair:
             late = hand.uow.letters.overtaken(letter)
             today = str(hand.problem.state.status) if late else None
             document = change(orjson.loads(letter.body))
-            edited = replacing.edited(letter, document, today)
+            edited = replacing.edited(letter, document, hand.course(), today)
             hand.uow.letters.queue_again(letter, hand.machine, PAST[Deed.EDIT], edited)
 
         return self._do(GATEWAY, name, Deed.EDIT, by, work)

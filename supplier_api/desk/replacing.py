@@ -28,6 +28,8 @@ from supplier_api.problems.model import ServiceProblem
 from supplier_api.store import UnitOfWork
 from supplier_api.store.claims import Mended
 from supplier_api.store.letters import Letter, Rewritten
+from supplier_api.store.retention import NO_BODY
+from supplier_api.wire.transition_checks import impossible_course
 
 ONE_MS = timedelta(milliseconds=1)
 # What a KCI tells besides its entities and its reason, and keeps when it comes late.
@@ -118,14 +120,44 @@ class Replacing:
         return problem.last_issued
 
 
-def edited(letter: Letter, document: Mapping[str, Any], today: str | None) -> Rewritten:
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What the gateway hears of a problem: our answer to its request, then KCIs in their order.
+
+    `status` and `reference` are those of the answer, the reference None if it had none.
+    """
+
+    status: str
+    reference: str | None
+    letters: Sequence[Letter]
+
+    def wrong_with(self, document: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what cannot be if the KCI of that number says `document`."""
+        own = document["sequenceNumber"]
+        kcis = [document if each.number == own else _body(each) for each in self._kept()]
+        for number, why in impossible_course(self.status, self.reference, kcis):
+            if number == own:
+                yield why
+            elif number > own:
+                yield f"{why}: update {number} would be refused"
+
+    def _kept(self) -> list[Letter]:
+        return [each for each in self.letters if each.body != NO_BODY]
+
+
+def edited(
+    letter: Letter, document: Mapping[str, Any], course: Course, today: str | None
+) -> Rewritten:
     """Return what an operator made of a KCI.
 
-    `today` is the problem's status, if the KCI comes behind later ones. Raises wire.MessageError
-    for what is off the contract, or would make it another KCI.
+    `today` is the problem's status, if the KCI comes behind later ones; else it is judged in its
+    place in the course. Raises wire.MessageError for what is off the contract, would make it
+    another KCI, or cannot come where it stands.
     """
     loaded = wire.load_kci(document)
     wrong = list(_unpublished(document, loaded, "")) + list(_changed(_body(letter), loaded))
+    if not today and not wrong:
+        wrong += course.wrong_with(loaded)
     if today and loaded["reasonCode"] != ReasonCode.ADDITIONAL:
         wrong.append("reasonCode: expected ADDITIONAL, later updates were taken before it")
     if today and loaded["serviceProblem"]["status"] != today:

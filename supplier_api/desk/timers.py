@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from supplier_api.desk.case import CLOSURE, CLOSURE_NOTICE, Case, closure_times
 from supplier_api.desk.deciding import Deciding, Prepared
 from supplier_api.desk.errors import Incomplete
-from supplier_api.desk.incidents import JOIN, LEAVE, Incidents
+from supplier_api.desk.incidents import JOIN, LEAVE, LIFT, Incidents
 from supplier_api.desk.model import Office
 from supplier_api.desk.progress import LATER, Progress, event_from
 from supplier_api.observability import get_logger
@@ -55,6 +55,7 @@ class Timers:
             LATER: self._say,
             JOIN: incidents.join_some,
             LEAVE: incidents.leave_some,
+            LIFT: incidents.leave_lifted,
         }
 
     def run_due(self, limit: int = 100) -> int:

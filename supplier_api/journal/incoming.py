@@ -119,7 +119,8 @@ def _decided(operation: str, request: Mapping[str, Any]) -> Decided | None:
         document = wire.load(DOCUMENTS[operation].schema, request)
     except MessageError:
         return None
-    return Decided(DECIDED[operation], str(document["id"]), wire.fingerprint(document))
+    fingerprints = tuple(wire.fingerprint(document, version) for version in wire.VERSIONS)
+    return Decided(DECIDED[operation], str(document["id"]), fingerprints)
 
 
 def _short(value: str | None) -> str | None:

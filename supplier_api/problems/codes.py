@@ -19,6 +19,10 @@ class Status(StrEnum):
     COMPLETED = "COMPLETED"
 
 
+# Where a service problem stays.
+FINAL = frozenset({Status.REJECTED, Status.CANCELLED, Status.COMPLETED})
+
+
 class ChangeStatus(StrEnum):
     """What became of an amendment or a cancellation (*tenant-get 1.17*)."""
 

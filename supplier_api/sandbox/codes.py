@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from supplier_api.problems.codes import ResolutionCode, Status
+from supplier_api.problems.codes import ResolutionCode
 
 
 class CallKind(StrEnum):
@@ -110,8 +110,6 @@ class ActionType(StrEnum):
     CONTACT_CUSTOMER = "CONTACT_CUSTOMER"
     CONTACT_REAPPOINT = "CONTACT_REAPPOINT"
 
-
-FINAL = frozenset({Status.REJECTED, Status.CANCELLED, Status.COMPLETED})
 
 # The published text names the field `resolutionCategory` and one example of it. This table is ours.
 RESOLUTION_CATEGORY = {

@@ -8,19 +8,19 @@ from sqlalchemy import Connection
 
 from supplier_api.clock import MachineClock
 from supplier_api.observability import get_logger
-from supplier_api.problems.codes import ReasonCode
+from supplier_api.problems.codes import FINAL
 from supplier_api.sandbox import updates
-from supplier_api.sandbox.codes import FINAL, GatewayStatus
+from supplier_api.sandbox.codes import GatewayStatus
 from supplier_api.sandbox.config import Supplier
 from supplier_api.sandbox.database import Database
 from supplier_api.sandbox.documents import picked
 from supplier_api.sandbox.errors import invalid, not_found
-from supplier_api.sandbox.moves import impossible_move, is_of_another
 from supplier_api.sandbox.order import Step, steps
 from supplier_api.sandbox.records import calls, changes, kcis, problems, told
 from supplier_api.sandbox.records.kcis import Kci
 from supplier_api.sandbox.records.problems import Problem
 from supplier_api.sandbox.telling import Teller
+from supplier_api.wire.transition_checks import ends_problem, impossible_move, is_of_another
 
 log = get_logger(__name__)
 
@@ -110,7 +110,7 @@ class Inbox:
         received_on = self._teller.now(problem.tenant)
         kci = Kci(kci_id, problem.id, number, dict(document), received_on)
         kcis.keep(connection, supplier.name, kci, self._machine.now())
-        if _ends_problem(document) and number >= problem.next_number:
+        if ends_problem(document) and number >= problem.next_number:
             problem.final_number = number
             problems.save(connection, problem)
         self.catch_up(connection, problem)
@@ -123,6 +123,8 @@ class Inbox:
             raise not_found(422, "serviceProblem: its supplierReference belongs to another")
         in_turn = document["sequenceNumber"] == problem.next_number
         if not in_turn or calls.awaits_answer(connection, problem.id):
+            return
+        if problem.status == GatewayStatus.FAILED_TO_SEND:
             return
         if why := impossible_move(problem.status, problem.reference, document):
             raise invalid(why)
@@ -163,16 +165,6 @@ class Inbox:
             first=missing.start,
             last=missing.stop - 1,
         )
-
-
-def _ends_problem(kci: Mapping[str, Any]) -> bool:
-    """Tell whether a KCI is the last of its problem.
-
-    An ADDITIONAL never is: one that stands in for an update that was withdrawn shows the problem as
-    it is by now, and the updates that led there come behind it.
-    """
-    additional = kci["reasonCode"] == ReasonCode.ADDITIONAL
-    return kci["serviceProblem"]["status"] in FINAL and not additional
 
 
 def _follow(problem: Problem, entity: Mapping[str, Any]) -> None:

@@ -114,6 +114,7 @@ TENANT_PROBLEM_FIELDS: Fields = {
         "Unique reference for an issue that is believed to be related, for example a "
         "multiline network outage",
         2443435345,
+        minimum=None,  # No document prints one.
     ),
     **SITE,
     "notes": notes(required=True),

@@ -2,11 +2,10 @@
 
 from sqlalchemy import Connection
 
-from supplier_api.problems.codes import Status
+from supplier_api.problems.codes import FINAL, Status
 from supplier_api.sandbox.amending import amended
 from supplier_api.sandbox.answers import Accepted, Deferred, Failed, Refused, Verdict
 from supplier_api.sandbox.codes import (
-    FINAL,
     CallKind,
     ChangeState,
     GatewayErrorCode,

@@ -1,7 +1,8 @@
 """What tenants are answered, field by field: *tenant-get 1.17* in its own words.
 
 Besides, a problem shows what the tenant sent with it, as *tenant-create*'s sample does; an action
-shows code and supplierCodes, an amendment escalationRequest, a cancellation its status.
+shows code, supplierCodes and supplierCode, an amendment escalationRequest, a cancellation its
+status.
 """
 
 from supplier_api.problems.codes import ProblemCode, ResolutionCode, ResolutionStatus
@@ -133,6 +134,13 @@ _SAID: Fields = {
         Text("A code of the supplier", maximum=SUPPLIER_CODE_MAX),
         "Supplier's reason or problem code - where available",
         ["313"],
+    ),
+    "supplierCode": Text(
+        "Supplier's reason or problem code - deprecated: replaced by supplierCodes array to allow "
+        "for multiple underlying supplier codes",
+        "313",
+        maximum=SUPPLIER_CODE_MAX,
+        deprecated=True,
     ),
 }
 _INFORMATION = make(

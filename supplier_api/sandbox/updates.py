@@ -62,8 +62,11 @@ def of_kci(kci: Mapping[str, Any]) -> Document:
     said: Document = {"type": action or RENAMED.get(reason, reason)}
     said |= {"code": kci["problemCode"]} if "problemCode" in kci else {}
     said |= picked(kci, "text", "supplierCodes")
-    if "supplierCode" in kci:  # the deprecated field is taken in, but not sent on
+    # Of the two one may be there: the deprecated single code, or the list that replaces it.
+    if "supplierCode" in kci:
         said.setdefault("supplierCodes", [kci["supplierCode"]])
+    if codes := said.get("supplierCodes"):
+        said["supplierCode"] = kci.get("supplierCode", codes[0])
     update["action" if action else "information"] = said
     closed = closed_changes(kci)
     return update | {CHANGE_NAMES[kind]: change for kind, change in closed.items()}

@@ -31,7 +31,10 @@ class Fenced(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A queued message and what has come of it so far; `log` holds the attempts, oldest first."""
+    """A queued message and what has come of it so far; `log` holds the attempts, oldest first.
+
+    `gateway_id` and `reference` are the problem's: the gateway's id of it, and ours.
+    """
 
     id: int
     lane_id: int
@@ -43,6 +46,8 @@ class Message:
     kind: str
     subject: str | None
     conversation_id: str
+    gateway_id: int
+    reference: str
     body: str
     body_version: int
     not_before: datetime | None

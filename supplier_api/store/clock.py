@@ -28,30 +28,34 @@ class DatabaseClock:
         self._engine = engine
         self._host = host
         self._measuring = threading.Lock()
+        # One value, replaced whole: a thread that reads it while another measures anew gets the old
+        # reading or the new one, never the time of one with the second of the other.
         try:
-            self._base, self._at = self._measure()
+            self._measured = self._measure()
         except (DBAPIError, PoolTimeout) as error:
             raise told(error) from error
-        self._measure_at = self._at + MEASURE_EVERY
+        self._measure_at = self._measured[1] + MEASURE_EVERY
 
     def now(self) -> datetime:
         """Return the database's time, aware, in UTC."""
         if self.monotonic() > self._measure_at and self._measuring.acquire(blocking=False):
             try:
-                self._base, self._at = self._measure()
-                self._measure_at = self._at + MEASURE_EVERY
+                self._measured = self._measure()
+                self._measure_at = self._measured[1] + MEASURE_EVERY
             except (DBAPIError, PoolTimeout):
                 # Carried on from the last reading until the database is back.
                 self._measure_at = self.monotonic() + MEASURE_AGAIN
             finally:
                 self._measuring.release()
-        return self._base + timedelta(seconds=self.monotonic() - self._at)
+        base, at = self._measured
+        return base + timedelta(seconds=self.monotonic() - at)
 
     def monotonic(self) -> float:
         """Return this host's monotonic seconds."""
         return self._host.monotonic()
 
     def _measure(self) -> tuple[datetime, float]:
+        """Return the database's time, and the monotonic second at which it was that."""
         with self._engine.connect() as connection:
             connection.info[LEFT] = lambda: ANSWER_SECONDS
             before = self.monotonic()

@@ -40,11 +40,14 @@ class Half:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Under which key the rule book's decision about a request is recorded."""
+    """Under which key the rule book's decision about a request is recorded.
+
+    `fingerprints` are those of the request, in every version that may be stored.
+    """
 
     operation: str
     key: str
-    fingerprint: str
+    fingerprints: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +238,7 @@ class Journal:
             of.tenant == call.tenant,
             of.operation == call.decided.operation,
             of.key == call.decided.key,
-            of.fingerprint == call.decided.fingerprint,
+            of.fingerprint.in_(call.decided.fingerprints),
             of.status == call.status,
             of.outcome.is_not(None),
         )

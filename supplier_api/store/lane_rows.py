@@ -14,6 +14,7 @@ from supplier_api.store.prepared import Prepared, among
 
 lane = tables.lane
 message = tables.message
+service_problem = tables.service_problem
 
 # Spelled as the partial indexes are: SQLite compares the two by their text.
 NOT_PARKED = text("NOT lane.parked")
@@ -105,6 +106,8 @@ def _heads() -> Select[Any]:
             message.c.kind,
             message.c.subject,
             message.c.conversation_id,
+            service_problem.c.gateway_id,
+            service_problem.c.reference,
             message.c.body,
             message.c.body_version,
             message.c.not_before,
@@ -114,7 +117,7 @@ def _heads() -> Select[Any]:
             message.c.log,
             message.c.mended,
         )
-        .select_from(message.join(lane))
+        .select_from(message.join(lane).join(service_problem))
         .where(
             among(message.c.lane_id, "lanes"),
             message.c.number == first,

@@ -214,6 +214,15 @@ class Letters:
         )
         return [Letter(*row) for row in self._connection.execute(query.order_by(message.c.number))]
 
+    def course(self, problem_id: int, destination: str) -> list[Letter]:
+        """Return what a receiver has been sent of a problem or will be, by number."""
+        query = self._all().where(
+            lane.c.problem_id == problem_id,
+            lane.c.destination == destination,
+            message.c.state != MessageState.SKIPPED,
+        )
+        return [Letter(*row) for row in self._connection.execute(query.order_by(message.c.number))]
+
     def overtaken(self, letter: Letter) -> bool:
         """Tell whether the receiver has, or may have, a later message of the same lane."""
         later = select(message.c.id).where(

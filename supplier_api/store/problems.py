@@ -32,6 +32,7 @@ from supplier_api.store.tables import (
 _t = service_problem.c
 _change = change_request.c
 MOST_OF_A_NAME = 100  # problems that one name may stand for
+AT_ONCE = 500  # values that one statement looks for
 # The tenants that have problems, in the order of their names: one look into the index for each,
 # however many problems it has.
 _first = select(func.min(_t.tenant).label("tenant")).cte("tenants", recursive=True)
@@ -190,9 +191,25 @@ class Problems:
         )
         return list(self._connection.execute(query.order_by(_t.id).limit(limit)).scalars())
 
-    def in_incident(self, code: str, limit: int) -> list[int]:
-        """Return row ids of problems that belong to the incident."""
-        query = select(_t.id).where(_t.incident == code).order_by(_t.id).limit(limit)
+    def in_incident(self, code: str, limit: int, service_id: str | None = None) -> list[int]:
+        """Return row ids of problems that belong to the incident, on one service if it is named."""
+        query = select(_t.id).where(_t.incident == code)
+        if service_id is not None:
+            query = query.where(_t.service_id == service_id)
+        return list(self._connection.execute(query.order_by(_t.id).limit(limit)).scalars())
+
+    def services_by_reference(self, references: Sequence[str]) -> dict[str, str]:
+        """Return which services problems are about, by our references; unknown ones are absent."""
+        found: dict[str, str] = {}
+        for at in range(0, len(references), AT_ONCE):
+            some = references[at : at + AT_ONCE]
+            query = select(_t.reference, _t.service_id).where(_t.reference.in_(some))
+            found.update((row.reference, row.service_id) for row in self._connection.execute(query))
+        return found
+
+    def references(self, problem_ids: Sequence[int]) -> list[str]:
+        """Return our references of problems, in the order of their row ids."""
+        query = select(_t.reference).where(_t.id.in_(problem_ids)).order_by(_t.id)
         return list(self._connection.execute(query).scalars())
 
     def count(self) -> int:

@@ -45,6 +45,10 @@ class StoredChance:
         """Return a UUID; the same for the same seed and the same thing."""
         return self._source(tenant, what).uuid(tenant, *what)
 
+    def message_id(self, tenant: str, *what: object) -> UUID:
+        """Return a message's UUID, with the same promise."""
+        return self._source(tenant, what).message_id(tenant, *what)
+
     def reference(self, tenant: str, prefix: str, *what: object) -> str:
         """Return a reference, with the same promise."""
         return self._source(tenant, what).reference(tenant, prefix, *what)

@@ -8,7 +8,6 @@ from sqlalchemy import (
     Connection,
     String,
     bindparam,
-    false,
     func,
     literal,
     literal_column,
@@ -42,7 +41,12 @@ LOOK = Prepared(
             _p.service_id == _SERVICE_ID,
             or_(_p.doubtful, _p.base.not_in(literal_column(f"'{base}'") for base in OVER)),
         ),
-        select(incident.c.id, literal(None, BigInteger), incident.c.code, false())
+        select(
+            incident.c.id,
+            literal(None, BigInteger),
+            incident.c.code,
+            incident.c.source == literal_column("'inventory'"),
+        )
         .join(incident_service, incident_service.c.incident_id == incident.c.id)
         .where(incident_service.c.service_id == _SERVICE_ID, incident.c.ended.is_(None)),
     )
@@ -61,12 +65,14 @@ class Known:
     `open_problems` are the gateway's ids of the tenant's problems that are open: not our
     references, for of an undecided one the tenant has none yet. Problems in doubt (their answer may
     never have reached the gateway) do not count; `doubtful` is the newest one's reference.
-    `incidents` are the codes of those that last, the oldest first.
+    `incidents` are the codes of those that last, the oldest first; `from_inventory` are those of
+    them that last as long as the inventory says so.
     """
 
     open_problems: list[str]
     doubtful: str | None
     incidents: list[str]
+    from_inventory: list[str]
 
 
 class Services:
@@ -93,9 +99,11 @@ class Services:
         found = LOOK.run(self._connection, {"tenant": tenant, "service_id": service_id})
         rows = sorted(found, key=itemgetter(0))
         problems = [row for row in rows if row[1] is not None and row[0] < (before or row[0] + 1)]
+        incidents = [(code, of_inventory) for _, none, code, of_inventory in rows if none is None]
         doubtful = [reference for _, _, reference, in_doubt in problems if in_doubt]
         return Known(
             open_problems=[str(row[1]) for row in problems if not row[3]],
             doubtful=doubtful[-1] if doubtful else None,
-            incidents=[code for _, gateway_id, code, _ in rows if gateway_id is None],
+            incidents=[code for code, _ in incidents],
+            from_inventory=[code for code, of_inventory in incidents if of_inventory],
         )

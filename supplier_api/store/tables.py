@@ -353,6 +353,8 @@ incident = Table(
     Column("text", Text),
     Column("declared", Instant, nullable=False),
     Column("ended", Instant),
+    # declared | inventory: who says when it is over.
+    Column("source", String(20), nullable=False, server_default="inventory"),
 )
 
 incident_service = Table(

@@ -133,6 +133,11 @@ class Timers:
                 earliest.append(reached)
         return min(earliest, default=None)
 
+    def subjects(self, kinds: Collection[str]) -> set[str]:
+        """Return for which things timers of these kinds are set."""
+        query = select(_t.subject).where(_t.kind.in_(sorted(kinds)), _t.subject.is_not(None))
+        return {subject for (subject,) in self._connection.execute(query) if subject}
+
     def count(self, kind: str) -> int:
         """Return how many timers of a kind there are."""
         query = select(func.count()).select_from(timer).where(_t.kind == kind)

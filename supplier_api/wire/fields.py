@@ -189,14 +189,25 @@ class Uuid(_String):
 
 
 class Id(fields.Integer):
-    """A whole number from 1 to 2^63-1. 23467.0 is 23467, too."""
+    """A whole number from `minimum` to 2^63-1. 23467.0 is 23467, too.
+
+    With None as `minimum` there is none but that of a number of 64 bits.
+    """
 
     plain = True
 
-    def __init__(self, description: str, example: int, *, required: bool = False) -> None:
+    def __init__(
+        self,
+        description: str,
+        example: int,
+        *,
+        minimum: int | None = ID_MIN,
+        required: bool = False,
+    ) -> None:
         """Describe what the number names or counts."""
-        limits = {"type": "number", "multipleOf": 1, "minimum": ID_MIN, "maximum": ID_MAX}
+        limits = {"type": "number", "multipleOf": 1, "minimum": minimum, "maximum": ID_MAX}
         super().__init__(**_options("a number", description, example, required=required, **limits))
+        self.minimum = -ID_MAX - 1 if minimum is None else minimum
 
     def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> int:
         return self.take(value)
@@ -206,8 +217,8 @@ class Id(fields.Integer):
         if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
             raise self.make_error("invalid")
         # The range comes first: a Decimal such as 1e999999999 must never become an int.
-        if not ID_MIN <= value <= ID_MAX or value != int(value):
-            raise ValidationError(f"expected a whole number from {ID_MIN} to {ID_MAX}")
+        if not self.minimum <= value <= ID_MAX or value != int(value):
+            raise ValidationError(f"expected a whole number from {self.minimum} to {ID_MAX}")
         return int(value)
 
 

@@ -182,6 +182,7 @@ PROBLEM: Fields = {
         "Unique reference for an issue that is believed to be related, for example a multiline "
         "network outage",
         12345,
+        minimum=None,  # No document prints one.
     ),
     "parentServiceProblemReference": Reference(
         "Unique reference identifying the parent problem - supplier reference (if applicable)",

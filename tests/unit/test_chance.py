@@ -15,8 +15,18 @@ def test_no_two_uuids_are_the_same_whichever_thread_asks() -> None:
     assert {each.version for each in made} == {4}
 
 
-def test_uuids_made_one_after_the_other_lie_together_in_an_index() -> None:
-    heads = {CHANCE.uuid("TENANT1").bytes[:6] for _ in range(1000)}
+def test_no_part_of_a_uuid_is_that_of_another() -> None:
+    made = [CHANCE.uuid("TENANT1").hex for _ in range(1000)]
+
+    assert len({each[:12] for each in made}) == len({each[-12:] for each in made}) == 1000
+
+
+def test_ids_of_messages_made_one_after_the_other_lie_together_in_an_index() -> None:
+    made = [CHANCE.message_id("TENANT1") for _ in range(1000)]
+    heads = {each.bytes[:6] for each in made}
+
+    assert len(set(made)) == 1000
+    assert {each.version for each in made} == {4}
 
     assert len(heads) <= 6
 

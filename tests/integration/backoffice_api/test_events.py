@@ -199,8 +199,11 @@ def test_a_gateway_id_of_two_tenants_names_no_problem(supplier: Supplier) -> Non
     first = supplier.opened()
     second = supplier.opened(tenant="TENANT2")
     answer = supplier.event(23467, "start")
-    expected = ["reference: stands for 2 problems; expected our own reference"]
-    assert refusal(answer) == (422, "INVALID_REQUEST", expected)
+    told = (
+        "reference: stands for 2 problems; expected our own reference:"
+        f" {first.reference} of TENANT1, {second.reference} of TENANT2"
+    )
+    assert refusal(answer) == (422, "INVALID_REQUEST", [told])
     for problem in (first, second):
         assert supplier.told(problem) == []
         assert supplier.event(problem.reference, "start").status_code == 200

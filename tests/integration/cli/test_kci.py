@@ -198,6 +198,20 @@ def test_a_body_is_edited_from_the_command_line_or_a_file(
     assert len(actions(supplier, problem)) == 2
 
 
+def test_an_edit_that_cannot_stand_where_it_does_is_refused(
+    supplier: Supplier, command: Command, problem: Problem
+) -> None:
+    supplier.event(problem.reference, "warn", problemCode="ACCESS_ISSUE")
+    supplier.event(problem.reference, "resolve", resolution={"resolutionCode": "OTHER"})
+    status = ("--set", "serviceProblem.status=COMPLETED")
+
+    told = command.refused("kci", "edit", named(problem, 2), *status, *WHY)
+
+    assert "serviceProblem.status: COMPLETED only from RESOLVED" in told
+    assert "update 4 would be refused" in told
+    assert actions(supplier, problem) == []
+
+
 def test_a_kci_is_skipped(supplier: Supplier, command: Command, problem: Problem) -> None:
     told = command.ok("kci", "skip", named(problem, 2), *WHY)
     assert told == f"{named(problem, 2)}  refused -> queued again (withdrawn), due now\n"

@@ -2,14 +2,20 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from supplier_api.app.office import Clocks
-from supplier_api.chance import SeededChance
+from supplier_api.backoffice.simulated import SimulatedBackOffice
+from supplier_api.chance import SeededChance, SystemChance
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.problems.work import OrderKind, WorkOrder
+from supplier_api.settings.model import BackOffice
+from supplier_api.store import UnitOfWork
 from tests.samples import cancellation_request, problem_request
 from tests.supplier import DEFERRED, Supplier, on_sqlite
 
@@ -220,6 +226,37 @@ def test_what_stands_for_nothing_or_for_several_is_refused(
     assert "23467 stands for 2 problems:" in result.stderr
     for problem in (first, second):
         assert f"{problem.reference}  {problem.tenant}  23467" in result.stderr
+
+
+def messages(problem_id: int, uow: UnitOfWork) -> list[dict[str, Any]]:
+    return uow.lanes.messages_of(problem_id)
+
+
+class TestOfTheSystemsOwnChance:
+    """Problems as they are in production: nothing is repeatable."""
+
+    @pytest.fixture
+    def clocks(self) -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+        machine = ManualMachineClock(datetime.now(UTC) - timedelta(hours=2))
+        business = ManualBusinessClock(machine)
+        return machine, business, Clocks(machine, business, SystemChance())
+
+    @on_sqlite
+    def test_a_ticket_stands_for_one_problem(self, supplier: Supplier, command: Command) -> None:
+        desk = SimulatedBackOffice(BackOffice(adapter="simulated", pace="manual"))
+        raised = [supplier.opened(id=n, serviceId=f"SI{n:013d}") for n in range(100, 110)]
+        tickets = {}
+        for problem in raised:
+            problem_id = supplier.stored(problem.id).id
+            rows = supplier.office.store.read(partial(messages, problem_id))
+            order = next(row for row in rows if row["kind"] == OrderKind.PROBLEM)
+            ticket = desk.submit(WorkOrder.from_body(order["uuid"], order["body"])).back_office_id
+            supplier.event(problem.reference, "note", backOfficeId=ticket)
+            tickets[ticket] = problem.reference
+
+        assert len(tickets) == len(raised)
+        for ticket, reference in tickets.items():
+            assert json.loads(command.ok("show", ticket, "--json"))["reference"] == reference
 
 
 # -- event

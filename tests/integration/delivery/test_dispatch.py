@@ -434,3 +434,8 @@ def test_logs_name_the_message_and_repeat_no_word_of_the_receivers(
         "message.refused": None,
         "message.later": "RemoteDisconnected",
     }
+    # As people know the problem: by the gateway's id and by our reference.
+    assert {(line["gateway_id"], line["reference"]) for line in logs} == {
+        (1, "SP_0000000001"),
+        (2, "SP_0000000002"),
+    }

@@ -135,9 +135,19 @@ def test_a_name_of_none_or_of_several_is_refused(rig: Rig) -> None:
     assert rig.say("start", "SP_NOSUCHTHING").status == 404
     several = rig.say("start", "1")
     assert several.status == 422
-    assert several.body["messages"] == [
-        "reference: stands for 2 problems; expected our own reference"
-    ]
+    ours, theirs = rig.problem().reference, rig.problem(tenant="TENANT2").reference
+    told = "reference: stands for 2 problems; expected our own reference: "
+    assert several.body["messages"] == [f"{told}{ours} of TENANT1, {theirs} of TENANT2"]
+
+
+def test_of_a_name_of_very_many_some_are_named(on_sqlite: Rig) -> None:
+    for gateway_id in range(1, 6):
+        on_sqlite.create(id=gateway_id)
+
+    (told,) = on_sqlite.say("start", "conversation-1").body["messages"]
+
+    assert told.startswith("reference: stands for 5 problems; expected our own reference: ")
+    assert told.endswith(" of TENANT1 and 2 more")
 
 
 def test_a_note_without_a_text_is_an_update_and_carries_its_note(rig: Rig) -> None:

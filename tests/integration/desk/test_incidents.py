@@ -6,9 +6,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from supplier_api.desk import incidents
+from supplier_api.decisions.facts import InventoryUnavailable, Service
+from supplier_api.decisions.inventory import TimedInventory
+from supplier_api.desk import incidents, inventory_incidents
+from supplier_api.desk.incidents import IncidentRefused
+from supplier_api.desk.inventory_incidents import InventoryIncidents
 from supplier_api.desk.model import GATEWAY
 from supplier_api.store import tables
+from tests.integration.desk.conftest import MakeRig
 from tests.integration.desk.rig import LEASE, Rig
 
 JOINED = "1 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE"
@@ -140,8 +145,12 @@ def test_an_undecided_problem_joins_without_a_kci_and_leaves_without_one(rig: Ri
 
 def test_an_incident_is_declared_once_and_ended_once(rig: Rig) -> None:
     assert rig.incidents.declare("INC1", ["SI0000000000100"])
-    assert not rig.incidents.declare("INC1", ["SI0000000000200"])
+    assert not rig.incidents.declare("INC1", ["SI0000000000100"])
+    with pytest.raises(IncidentRefused, match=r"id: INC1 was declared on .*; expected a new id"):
+        rig.incidents.declare("INC1", ["SI0000000000200"])
     assert rig.incidents.end("INC1")
+    with pytest.raises(IncidentRefused, match=r"id: INC1 was declared on .*; expected a new id"):
+        rig.incidents.declare("INC1", ["SI0000000000100"])
     assert not rig.incidents.end("INC1")
     assert not rig.incidents.end("INC2")
 
@@ -155,6 +164,149 @@ def test_an_incident_that_has_ended_is_over_whatever_the_inventory_says(supplied
     supplied.create(id=2, serviceId="SI0000000000005")
 
     assert supplied.told(2) == []
+
+
+class Named:
+    """An inventory in which every service is live, and in the incident that is named for it."""
+
+    def __init__(self) -> None:
+        self.incidents: dict[str, str] = {}
+        self.away = False
+
+    def find(self, _tenant: str, service_id: str) -> Service:
+        if self.away:
+            raise InventoryUnavailable
+        return Service(service_id, "ftthl2r", "FTTH", incident=self.incidents.get(service_id))
+
+
+@pytest.fixture
+def named() -> Named:
+    """Return what the inventory says."""
+    return Named()
+
+
+@pytest.fixture
+def asking(upgraded_url: str, make_rig: MakeRig, named: Named) -> Rig:
+    """Return a desk that asks this inventory."""
+    return make_rig(upgraded_url, inventory=TimedInventory(named, immediate=True))
+
+
+SERVICE = "SI0000000000005"
+
+
+def looks(rig: Rig) -> InventoryIncidents:
+    """Return what a worker asks the inventory with, when that is due."""
+    looking = InventoryIncidents(rig.office, rig.judge)
+    rig.machine.advance(60)
+    return looking
+
+
+def test_an_incident_lasts_as_long_as_the_inventory_names_it(asking: Rig, named: Named) -> None:
+    named.incidents = {SERVICE: "INC0000005", "SI0000000000006": "INC0000005"}
+    asking.create(serviceId=SERVICE)
+    asking.create(id=2, serviceId="SI0000000000006")
+    asking.create(id=3, tenant="TENANT2", serviceId=SERVICE)
+    assert asking.told(1) == asking.told(2) == [JOINED]
+    del named.incidents[SERVICE]
+
+    asking.create(id=4, tenant="TENANT3", serviceId=SERVICE)
+    asking.run_timers()
+
+    # A new problem goes by what the inventory says now, and so do those that are linked.
+    assert asking.kcis(4, "TENANT3") == []
+    assert asking.told(1) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+    assert len(asking.kcis(3, "TENANT2")) == 2
+    assert asking.told(2) == [JOINED]
+
+
+def test_a_worker_asks_again_for_those_that_are_linked(asking: Rig, named: Named) -> None:
+    named.incidents = {SERVICE: "INC0000005", "SI0000000000006": "INC0000005"}
+    asking.create(serviceId=SERVICE)
+    asking.create(id=2, serviceId="SI0000000000006")
+    looking = looks(asking)
+    assert looking.turn() == 60.0
+    del named.incidents[SERVICE]
+    named.away = True
+    asking.machine.advance(60)
+    assert looking.turn() == 60.0
+    asking.run_timers()
+    # What it named counts on while it gives no answer.
+    assert asking.told(1) == [JOINED]
+    named.away = False
+    asking.machine.advance(60)
+    assert looking.turn() == 60.0
+    asking.run_timers()
+
+    assert asking.told(1) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+    assert asking.told(2) == [JOINED]
+
+
+def test_an_incident_that_the_inventory_calls_otherwise_goes_on(asking: Rig, named: Named) -> None:
+    named.incidents[SERVICE] = "INC0000005"
+    asking.create(serviceId=SERVICE)
+    named.incidents[SERVICE] = "INC0000006"
+    looks(asking).turn()
+    asking.run_timers()
+
+    assert asking.told() == [JOINED]
+    assert asking.problem().state.incident == "INC0000006"
+
+
+def test_what_the_inventory_lifts_is_left_with_the_last_incident(asking: Rig, named: Named) -> None:
+    named.incidents[SERVICE] = "INC0000005"
+    asking.create(serviceId=SERVICE)
+    asking.incidents.declare("INC1", [SERVICE])
+    asking.run_timers()
+    named.incidents.clear()
+    looks(asking).turn()
+    asking.run_timers()
+    assert asking.told() == [JOINED]
+    assert asking.problem().state.incident == "INC1"
+    asking.incidents.end("INC1")
+    asking.run_timers()
+
+    assert asking.told() == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+
+
+def test_an_incident_that_is_named_again_begins_again(asking: Rig, named: Named) -> None:
+    named.incidents[SERVICE] = "INC0000005"
+    asking.create(serviceId=SERVICE)
+    named.incidents.clear()
+    looks(asking).turn()
+    named.incidents[SERVICE] = "INC0000005"
+    asking.create(id=2, tenant="TENANT2", serviceId=SERVICE)
+    asking.run_timers()
+
+    # It was named again before anybody had left.
+    assert asking.told() == [JOINED]
+    assert len(asking.kcis(2, "TENANT2")) == 1
+
+
+def test_many_services_are_asked_for_a_few_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, asking: Rig, named: Named
+) -> None:
+    monkeypatch.setattr(inventory_incidents, "BATCH", 2)
+    for gateway_id in range(1, 6):
+        service_id = f"SI{gateway_id + 1000:013d}"
+        named.incidents[service_id] = "INC0000005"
+        asking.create(id=gateway_id)
+    named.incidents.clear()
+    looking = looks(asking)
+
+    assert [looking.turn() for _ in range(3)] == [0.0, 0.0, 60.0]
+    asking.run_timers()
+    assert statuses(asking) == {"ACKNOWLEDGED": 5}
+
+
+def test_an_undecided_problem_of_a_lifted_incident_is_in_none(asking: Rig, named: Named) -> None:
+    named.incidents[SERVICE] = "INC0000005"
+    asking.create("defer", serviceId=SERVICE)
+    named.incidents.clear()
+    looks(asking).turn()
+    asking.run_timers()
+    asking.say("accept")
+
+    assert asking.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
 
 
 def test_a_wait_that_ends_while_the_incident_lasts_leads_back_to_it(rig: Rig) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from supplier_api import wire
 from supplier_api.desk.model import Answer
 from supplier_api.store import tables
-from tests.integration.desk.rig import Rig
+from tests.integration.desk.rig import Rig, problem
 
 
 def messages(answer: Answer) -> list[str]:
@@ -103,6 +104,30 @@ def test_the_same_id_for_another_request_is_refused_and_changes_nothing(rig: Rig
     assert message.startswith("id: 1 was used for another problem on 2026-01-05T12:00:00.000Z;")
     assert rig.create() == first
     assert problems(rig) == 1
+
+
+WORKED = {"name": "SERVICE_HAS_WORKED", "value": "true"}
+CPE = {"name": "END_USER_CPE", "value": "Zyxel 3213"}
+
+
+def test_the_same_request_with_its_characteristics_in_another_order_is_a_repeat(rig: Rig) -> None:
+    first = rig.create(characteristics=[WORKED, CPE])
+    assert rig.create(characteristics=[CPE, WORKED]) == first
+    amended = rig.amend(characteristics=[WORKED, CPE])
+    assert rig.amend(characteristics=[CPE, WORKED]) == amended
+
+    assert kept(rig) == 2
+
+
+def test_a_repeat_of_what_an_earlier_release_answered_is_known(rig: Rig) -> None:
+    sent: dict[str, Any] = {"characteristics": [WORKED, CPE]}
+    first = rig.create(**sent)
+    before = wire.fingerprint(problem(1, notes="none", **sent), "1")
+    stored = update(tables.decision).values(fingerprint=before)
+    rig.store.write(lambda uow: uow.connection.execute(stored))
+
+    assert rig.create(**sent) == first
+    assert code(rig.create(characteristics=[CPE])) == "INVALID_REQUEST"
 
 
 def test_tenants_and_operations_have_ids_of_their_own(rig: Rig) -> None:

@@ -265,6 +265,58 @@ def test_an_edit_keeps_the_problem_that_it_is_about(desk: Bench) -> None:
             desk.edit(2, serviceProblem={**entity, **changes})
 
 
+@pytest.mark.parametrize(
+    ("status", "reason", "told"),
+    [
+        (
+            "COMPLETED",
+            "UPDATE",
+            "serviceProblem.status: COMPLETED only from RESOLVED, the problem is IN_PROGRESS",
+        ),
+        ("COMPLETED", "COMPLETED", "COMPLETED only from RESOLVED, the problem is IN_PROGRESS"),
+        (
+            "CANCELLED",
+            "UPDATE",
+            "serviceProblem.status: CANCELLED in update 2 ends .*: update 3 would be refused",
+        ),
+        ("ACKNOWLEDGED", "ACKNOWLEDGED", "reasonCode: no ACKNOWLEDGED once .* acknowledged"),
+        ("REJECTED", "REJECTED", "reasonCode: no REJECTED once the problem is acknowledged"),
+    ],
+)
+def test_an_edit_is_judged_in_its_place_among_the_others(
+    desk: Bench, status: str, reason: str, told: str
+) -> None:
+    desk.under_way()
+    desk.rig.resolve()
+    desk.refused(2)
+    before = dict(desk.row(2))
+    entity = {**desk.body(2)["serviceProblem"], "status": status}
+    with pytest.raises(wire.Invalid, match=told):
+        desk.edit(2, reasonCode=reason, text="It is over.", serviceProblem=entity)
+    assert desk.row(2) == before
+
+
+def test_an_edit_leaves_what_follows_possible(desk: Bench) -> None:
+    desk.rig.create("defer")
+    desk.rig.say("accept", commit=True)
+    desk.rig.resolve()
+    desk.rig.say("complete")
+    desk.gateway.tell(3, REFUSED)
+    desk.deliver()
+    entity = {**desk.body(3)["serviceProblem"], "status": "IN_PROGRESS"}
+    with pytest.raises(wire.Invalid, match=r"from RESOLVED, .*: update 4 would be refused"):
+        desk.edit(3, reasonCode="UPDATE", serviceProblem=entity)
+    desk.edit(3, text="All is well.")
+    assert desk.deliver() == [3, 4]
+
+
+def test_what_tells_our_reference_first_may_be_edited(desk: Bench) -> None:
+    desk.rig.create("defer")
+    desk.rig.say("accept", commit=True)
+    desk.edit(1, text="We have it.")
+    assert desk.deliver() == [1, 2]
+
+
 def test_an_edited_kci_may_still_have_arrived(desk: Bench) -> None:
     desk.under_way()
     desk.gateway.tell(2, LOST)

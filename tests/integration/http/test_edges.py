@@ -45,10 +45,12 @@ def test_what_is_no_number_is_malformed_and_what_is_no_id_is_invalid(
     for literal in ('"23467"', "true", "false", "[23467]", "{}"):
         answer = send(supplier, with_literal(name, literal))
         assert refusal(answer) == (400, "MALFORMED_REQUEST", [f"{name}: expected a number"])
+    # No document prints a lower bound for the parent's id: it is what a number of 64 bits holds.
+    lowest = -(2**63) if name == "parentServiceProblemId" else 1
     for literal in (
         "1.5",
-        "0",
-        "-1",
+        str(lowest - 1),
+        "-1e400",
         "1e400",
         "1e-400",
         "9223372036854775808",
@@ -57,9 +59,15 @@ def test_what_is_no_number_is_malformed_and_what_is_no_id_is_invalid(
         "9" * 5000,
     ):
         answer = send(supplier, with_literal(name, literal))
-        expected = f"{name}: expected a whole number from 1 to 9223372036854775807"
+        expected = f"{name}: expected a whole number from {lowest} to 9223372036854775807"
         assert refusal(answer) == (422, "INVALID_REQUEST", [expected])
     assert supplier.problems() == 0
+
+
+@pytest.mark.parametrize("parent", [0, -1, -(2**63)])
+def test_the_parents_id_has_no_lower_bound(supplier: Supplier, parent: int) -> None:
+    answer = supplier.create(problem_request(parentServiceProblemId=parent))
+    assert (answer.status_code, answer.get_json()["parentServiceProblemId"]) == (201, parent)
 
 
 @pytest.mark.parametrize("field", sorted(problem_request()))

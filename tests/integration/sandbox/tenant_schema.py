@@ -26,6 +26,7 @@ BESIDES = {
     "updates.serviceProblemAmendment.escalationRequest": None,
     "updates.action.code": "updates.information.code",
     "updates.action.supplierCodes": "updates.information.supplierCodes",
+    "updates.action.supplierCode": "updates.information.supplierCode",
 }
 # Listed without their parts, which stand elsewhere in the list.
 ELSEWHERE = {
@@ -33,14 +34,11 @@ ELSEWHERE = {
     "updates.serviceProblemAmendment.secondaryContact": CONTACT,
     "address.additionalIdentifiers": "address",
 }
-# Listed because it was published once; it is taken in, but not shown any more.
-DEPRECATED = "updates.information.supplierCode"
 
 
 def schema() -> Schema:
     """Return the schema of the answer to GET /service-problems/{id}."""
     listed = {field.name: field for field in documents.read("tenant-get") if field.part == "200"}
-    del listed[DEPRECATED]
     made = {name: _of(field) for name, field in listed.items()}
     top = _object()
     for name, inner in made.items():

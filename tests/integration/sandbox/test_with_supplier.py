@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from flask import Flask
+from sqlalchemy import Connection
 from werkzeug.serving import make_server
 
 from supplier_api.app.office import Clocks
@@ -28,15 +29,28 @@ from supplier_api.desk.model import GATEWAY
 from supplier_api.desk.progress import Progress, Taken
 from supplier_api.sandbox import Gateway, SandboxConfig, Tenant
 from supplier_api.sandbox import create_app as create_gateway
+from supplier_api.sandbox.records import told as updates_told
 from supplier_api.sandbox.server import Handler
 from supplier_api.settings import Settings
 from supplier_api.store import UnitOfWork
 from supplier_api.store.claims import Message
+from tests import documents
 from tests.integration.sandbox.conftest import TENANT_PROBLEM, Party, token_for
 from tests.integration.sandbox.tenant_schema import check
 from tests.supplier import DEFERRED, LEASE, REPAIRED, Supplier, on_sqlite
 
 Document = dict[str, Any]
+# What the published list shows of an amendment.
+AMENDABLE = (
+    "problemText",
+    "characteristics",
+    "hazards",
+    "onSiteRestrictions",
+    "notes",
+    "primaryContact",
+    "secondaryContact",
+    "appointmentReservationId",
+)
 
 pytestmark = on_sqlite
 
@@ -97,6 +111,15 @@ class Chain:
         """Send what waits at the gateway, then deliver what waits at the supplier."""
         self._gateway.sender.run_due()
         self.supplier.deliver()
+
+    def deliver_updates(self) -> None:
+        """Let the tenant's own URL have taken every update."""
+
+        def work(connection: Connection) -> None:
+            for update in updates_told.updates_of(connection, 1):
+                updates_told.mark_delivered(connection, update.id, "2026-01-05T12:00:00.000Z")
+
+        self._gateway.database.write(work)
 
     def told(self) -> list[str]:
         """Return what each update says, the supplier's with their numbers."""
@@ -231,6 +254,58 @@ def test_a_supplier_that_decides_everything_later(chain: Chain) -> None:
     assert by_number[7]["serviceProblemResolution"]["tenantNotes"] == "It is not."
     assert resolution(shown)["status"] == "ACCEPTED"
     assert "closedDate" in resolution(shown)
+
+
+def paths(shown: Any, path: str = "") -> set[str]:
+    """Return the path of every field that has a value, as the documents write them."""
+    if isinstance(shown, list):
+        return set().union(*(paths(each, path) for each in shown)) if shown else set()
+    if not isinstance(shown, dict):
+        return set()
+    found: set[str] = set()
+    for name, value in shown.items():
+        here = f"{path}.{name}" if path else name
+        if value not in (None, "", [], {}):
+            found |= {here} | paths(value, here)
+    return found
+
+
+def test_every_field_of_the_published_list_is_seen_with_a_value(chain: Chain) -> None:
+    chain.tenant("deferred")
+    chain.ask("/service-problems", TENANT_PROBLEM)
+    chain.event("accept", commit=True)
+    chain.event("warn", text="Rain.", problemCode="ACCESS_ISSUE", supplierCodes=["R9", "313"])
+    chain.event("note", note={"note": "Opened the cabinet.", "type": "Engineer Note"})
+    sent = {name: TENANT_PROBLEM[name] for name in AMENDABLE}
+    chain.ask(*amendment(**sent))
+    chain.ask(*amendment(notes="One at a time."))  # refused: the first is not decided
+    chain.event("accept-change", changeReference="1")
+    chain.ask(*cancellation())
+    chain.event(
+        "reject-change",
+        changeReference="3",
+        text="The engineer is at the door.",
+        problemCode="OTHER",
+        supplierCodes=["313"],
+    )
+    chain.event("resolve", resolution=REPAIRED | {"slaViolation": ["EXCEEDED_SLA"]})
+    chain.answer(1, status="ACCEPTED", tenantNotes="It works.")
+    chain.deliver_updates()
+
+    shown = chain.problem
+    seen = paths(shown)
+    listed = {field.name for field in documents.read("tenant-get") if field.part == "200"}
+    assert listed - seen == set()
+    warning = next(
+        each["information"]
+        for each in shown["updates"]
+        if each.get("information", {}).get("type") == "WARNING"
+    )
+    assert (warning["supplierCodes"], warning["supplierCode"]) == (["R9", "313"], "R9")
+    rejected = next(
+        each["action"] for each in shown["updates"] if each.get("action", {}).get("supplierCodes")
+    )
+    assert rejected["supplierCode"] == "313"
 
 
 def test_a_supplier_that_decides_at_once(chain: Chain) -> None:

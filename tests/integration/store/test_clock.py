@@ -1,6 +1,6 @@
 """The time that all machines around one PostgreSQL agree on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -37,6 +37,35 @@ def test_a_jump_of_the_hosts_clock_moves_nothing(
     assert clock.now() == before
     host.seconds += 30
     assert clock.now() == before + timedelta(seconds=30)
+
+
+class InterruptedClock(ManualMachineClock):
+    """A host on which other threads run whenever it is asked for the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: list[Callable[[], None]] = []
+
+    def monotonic(self) -> float:
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        return super().monotonic()
+
+
+def test_the_time_is_right_while_another_thread_reads_the_database_again(store: Store) -> None:
+    host = InterruptedClock()
+    clock = DatabaseClock(store.engine, host)
+    elsewhere = []
+
+    def measure_again() -> None:
+        host.advance(61)
+        elsewhere.append(clock.now())
+
+    host.meanwhile = [lambda: None, measure_again]
+    seen = clock.now()
+
+    # By the old reading or by the new one, but not the old time at the new second.
+    assert seen >= elsewhere[0]
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])

@@ -1,7 +1,7 @@
 """One token for all threads."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +11,20 @@ from supplier_api.delivery.tokens import Tokens
 from supplier_api.http_client.grants import Grant, NoTokenError
 
 PATIENCE = 5.0
+
+
+class InterruptedClock(ManualMachineClock):
+    """A clock that lets other threads do something while it is asked for the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], object] | None = None
+
+    def monotonic(self) -> float:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        return super().monotonic()
 
 
 class Endpoint:
@@ -67,6 +81,32 @@ def test_the_old_one_serves_on_while_its_replacement_fails(
     clock.advance(60)
     with pytest.raises(NoTokenError):
         tokens.current(PATIENCE)
+
+
+def test_a_token_that_has_ended_is_not_taken_for_the_one_that_replaces_it(
+    endpoint: Endpoint,
+) -> None:
+    clock = InterruptedClock()
+    tokens = Tokens(endpoint, clock)
+    tokens.current(PATIENCE)
+    clock.advance(3600)
+    clock.meanwhile = lambda: tokens.current(PATIENCE)
+
+    assert tokens.current(PATIENCE) == "token-2"
+    assert endpoint.fetched == 2
+
+
+def test_near_the_end_a_failure_holds_up_the_next_attempt_only(
+    tokens: Tokens, endpoint: Endpoint, clock: ManualMachineClock
+) -> None:
+    tokens.current(PATIENCE)
+    clock.advance(3541)
+    endpoint.down = True
+    tokens.current(PATIENCE)
+    endpoint.down = False
+    assert tokens.current(PATIENCE) == "token-1"
+    clock.advance(10)
+    assert tokens.current(PATIENCE) == "token-2"
 
 
 def test_a_refused_token_is_replaced_only_while_it_is_the_current_one(

@@ -34,7 +34,13 @@ def test_what_the_tenant_has_to_act_on(reason: str, action: str) -> None:
         "sequenceNumber": 3,
         "issuedOn": "2026-01-05T12:00:00.000Z",
         "updateType": "ACTION_REQUIRED",
-        "action": {"type": action, "code": "OTHER", "text": "why", "supplierCodes": ["313"]},
+        "action": {
+            "type": action,
+            "code": "OTHER",
+            "text": "why",
+            "supplierCodes": ["313"],
+            "supplierCode": "313",
+        },
     }
 
 
@@ -52,9 +58,23 @@ def test_notes_of_the_supplier_are_shown() -> None:
     assert updates.of_kci(kci("UPDATE", supplierNotes=[note]))["supplierNotes"] == [note]
 
 
-def test_the_deprecated_single_code_is_shown_as_a_list() -> None:
-    update = updates.of_kci(kci("UPDATE", supplierCode="313"))
-    assert update["information"] == {"type": "UPDATE", "supplierCodes": ["313"]}
+@pytest.mark.parametrize(
+    ("sent", "codes", "code"),
+    [
+        ({"supplierCode": "313"}, ["313"], "313"),
+        ({"supplierCodes": ["R9", "313"]}, ["R9", "313"], "R9"),
+        ({"supplierCodes": ["R9"], "supplierCode": "313"}, ["R9"], "313"),
+    ],
+)
+def test_the_deprecated_single_code_is_shown_beside_the_list(
+    sent: dict[str, Any], codes: list[str], code: str
+) -> None:
+    update = updates.of_kci(kci("UPDATE", **sent))
+    assert update["information"] == {
+        "type": "UPDATE",
+        "supplierCodes": codes,
+        "supplierCode": code,
+    }
 
 
 def test_an_amendment_stands_in_the_update_that_closes_it_without_what_is_the_suppliers() -> None:

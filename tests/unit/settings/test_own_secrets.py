@@ -52,6 +52,11 @@ def test_both_sides_of_a_call_know_the_same_one(folder: Path) -> None:
     assert len(set(secrets(settings))) == len(secrets(settings)) - 1
 
 
+def test_none_follows_from_another(folder: Path) -> None:
+    made = set(secrets(load(folder, **EVERYWHERE)))
+    assert len({each[:12] for each in made}) == len({each[-12:] for each in made}) == len(made)
+
+
 def test_they_are_made_and_told_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = load(folder, **EVERYWHERE)
     capsys.readouterr()

@@ -1,0 +1,113 @@
+"""`supplier-api incident`: declare network incidents, end them, and see what is part of them."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+import click
+
+from supplier_api.backoffice_api.schemas import read_incident
+from supplier_api.cli import Refused
+from supplier_api.cli.looking import looking
+from supplier_api.cli.office import opened_office
+from supplier_api.cli.operator import operator, with_reason
+from supplier_api.desk.incidents import IncidentRefused, Incidents
+from supplier_api.settings import load_settings
+from supplier_api.wire import MessageError
+
+LINES = click.File(encoding="utf-8", errors="replace")
+
+
+@click.group()
+def incident() -> None:
+    """Declare network incidents, end them, and see what is part of them.
+
+    Problems that wait for one thing are told so together: NETWORK_INCIDENT while it lasts.
+    """
+
+
+@incident.command()
+@click.argument("code", metavar="ID")
+@click.option("--problem", "problems", metavar="REF", multiple=True, help="Our reference of one.")
+@click.option("--service", "services", metavar="ID", multiple=True, help="A service.")
+@click.option("--problems-from", type=LINES, help="A file of references, one a line.")
+@click.option("--services-from", type=LINES, help="A file of services, one a line.")
+@with_reason
+def declare(
+    code: str,
+    problems: tuple[str, ...],
+    services: tuple[str, ...],
+    problems_from: TextIO | None,
+    services_from: TextIO | None,
+    reason: str,
+) -> None:
+    """Declare an incident over services, and over the services of problems.
+
+    The workers link what is open on them, a hundred at a time; new problems are part of it at once.
+    """
+    document = {
+        "id": code,
+        "problems": [*problems, *_lines(problems_from)],
+        "services": [*services, *_lines(services_from)],
+        "text": reason,
+    }
+    try:
+        wanted = read_incident({name: value for name, value in document.items() if value})
+    except MessageError as error:
+        raise Refused("that incident cannot be declared:", error.messages) from None
+    with opened_office(load_settings()) as office:
+        incidents = Incidents(office)
+        try:
+            new = incidents.declare(
+                wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=operator()
+            )
+        except IncidentRefused as error:
+            raise Refused("that incident cannot be declared:", error.messages) from None
+        shown = incidents.shown(wanted.id) or {}
+    told = "declared" if new else "was declared before"
+    click.echo(f"{wanted.id} {told}, over {shown['services']} services")
+
+
+@incident.command()
+@click.argument("code", metavar="ID")
+@with_reason
+def end(code: str, reason: str) -> None:
+    """End an incident: its problems go on where they stood.
+
+    One that the inventory names is over, too, whatever the inventory says.
+    """
+    with opened_office(load_settings()) as office:
+        incidents = Incidents(office)
+        ended = incidents.end(code, who=operator(), reason=reason)
+        shown = incidents.shown(code)
+    if shown is None:
+        raise Refused(f"there is no incident {code}; see `supplier-api incident list`")
+    if not ended:
+        raise Refused(f"{code} ended on {shown['ended']}")
+    click.echo(f"{code} ended; {shown['linked']} problems leave it now")
+
+
+@incident.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_incidents(as_json: bool) -> None:
+    """List the incidents that last, and those that have ended and are not yet left by all."""
+    with looking(load_settings()) as office:
+        found = Incidents(office).listed()
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for each in found:
+        click.echo(_line(each))
+        for reference in each["notLinked"]:
+            click.echo(f"  not linked  {reference}")
+
+
+def _lines(file: TextIO | None) -> Iterable[str]:
+    return filter(None, map(str.strip, file)) if file else ()
+
+
+def _line(shown: dict[str, Any]) -> str:
+    state = f"ended {shown['ended']}" if shown["ended"] else f"lasts since {shown['declared']}"
+    under_way = ", under way" if shown["underWay"] else ""
+    counts = f"{shown['services']} services, {shown['linked']} problems linked{under_way}"
+    return f"{shown['id']:20} {shown['source']:10} {state}  {counts}"

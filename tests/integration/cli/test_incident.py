@@ -1,0 +1,87 @@
+"""`supplier-api incident declare | end | list`, beside a supplier that goes by it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import select
+
+from supplier_api.cli import main
+from supplier_api.store import tables
+from tests.supplier import Supplier, on_sqlite
+
+
+class Command:
+    """The command `supplier-api incident` on the supplier's database."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self._environ = {**environ, "SUPPLIER_API_OPERATOR": "jo"}
+
+    def __call__(self, *words: str) -> Result:
+        return CliRunner().invoke(main, ["incident", *words], env=self._environ)
+
+
+@pytest.fixture
+def command(environ: dict[str, str]) -> Command:
+    return Command(environ)
+
+
+WHY = ("--reason", "A cable was cut.")
+
+
+def test_an_incident_is_declared_listed_and_ended(
+    supplier: Supplier, command: Command, tmp_path: Path
+) -> None:
+    problem = supplier.opened(serviceId="SI0000000000101")
+    services = tmp_path / "services"
+    services.write_text("SI0000000000102\n\nSI0000000000103\n", encoding="utf-8")
+    words = ("INC1", "--problem", problem.reference, "--services-from", str(services), *WHY)
+
+    assert command("declare", *words).stdout == "INC1 declared, over 3 services\n"
+    assert command("declare", *words).stdout == "INC1 was declared before, over 3 services\n"
+    line, not_linked = command("list").stdout.splitlines()
+    assert line.split()[:2] == ["INC1", "declared"]
+    assert line.endswith("3 services, 0 problems linked, under way")
+    assert not_linked == f"  not linked  {problem.reference}"
+    (shown,) = json.loads(command("list", "--json").stdout)
+    assert (shown["text"], shown["services"]) == ("A cable was cut.", 3)
+    ended = command("end", "INC1", "--reason", "It is mended.")
+    assert ended.stdout == "INC1 ended; 0 problems leave it now\n"
+    assert command("list").stdout == ""
+
+    row = tables.operator_action.c
+    query = select(row.who, row.action, row.reason).order_by(row.id)
+    actions = supplier.office.store.read(lambda uow: uow.connection.execute(query).all())
+    assert actions == [
+        ("jo", "incident declare", "A cable was cut."),
+        ("jo", "incident end", "It is mended."),
+    ]
+
+
+@on_sqlite
+def test_what_is_refused_is_told_with_its_field(supplier: Supplier, command: Command) -> None:
+    assert supplier.problems() == 0
+    for words, told in (
+        (("declare", "INC1", *WHY), "services: expected at least one service"),
+        (("declare", "INC 1", "--service", "SI1", *WHY), "id: expected to match"),
+        (("declare", "INC1", "--problem", "SP_UNKNOWN01", *WHY), "problems[0]: no such problem"),
+        (("end", "INC1", *WHY), "there is no incident INC1"),
+    ):
+        result = command(*words)
+        assert result.exit_code == 1
+        assert told in result.stderr
+    assert command("declare", "INC1", "--service", "SI1").exit_code == 2
+    missing = command("declare", "INC1", "--services-from", "not-there", *WHY)
+    assert (missing.exit_code, "not-there" in missing.stderr) == (2, True)
+
+
+@on_sqlite
+def test_one_that_has_ended_is_not_ended_again(supplier: Supplier, command: Command) -> None:
+    assert supplier.problems() == 0
+    command("declare", "INC1", "--service", "SI1", *WHY)
+    command("end", "INC1", *WHY)
+    again = command("end", "INC1", *WHY)
+    assert (again.exit_code, "INC1 ended on 20" in again.stderr) == (1, True)
+    renewed = command("declare", "INC1", "--service", "SI1", *WHY)
+    assert (renewed.exit_code, "expected a new id" in renewed.stderr) == (1, True)
