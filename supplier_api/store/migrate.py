@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from supplier_api.files import make_private
 from supplier_api.store import locks
 from supplier_api.store.errors import SchemaTooOld, StoreBusy, StoreUnavailable
-from supplier_api.store.trouble import damaged, told
+from supplier_api.store.trouble import damaged
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DIGITS = 4  # of a revision, with which the name of its file begins
@@ -73,7 +73,8 @@ def upgrade(url: str) -> tuple[str | None, str]:
             _upgrade_postgresql(engine)
         return before, head()
     except DBAPIError as error:
-        raise told(error) from error
+        cause = damaged(error.orig) or f"the upgrade could not be done: {error.orig}"
+        raise StoreUnavailable(cause) from error
     finally:
         engine.dispose()
 
