@@ -74,7 +74,8 @@ def upgrade(url: str) -> tuple[str | None, str]:
             _upgrade_postgresql(engine)
         return before, head()
     except DBAPIError as error:
-        raise told(error) from error
+        cause = damaged(error.orig) or f"the upgrade could not be done: {error.orig}"
+        raise StoreUnavailable(cause) from error
     finally:
         engine.dispose()
 

@@ -112,9 +112,7 @@ import sys
 from supplier_api.chance import SystemChance
 from supplier_api.clock import SystemMachineClock
 from supplier_api.observability import configure_logging
-from supplier_api.files import sqlite_url
 from supplier_api.sandbox import SandboxConfig, create_app
-from supplier_api.sandbox.database import Database, DatabaseUnusable
 from supplier_api.sandbox.server import serve
 configure_logging()
 config = SandboxConfig(sys.argv[1], tenants=(), suppliers=())
