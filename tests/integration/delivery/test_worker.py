@@ -29,7 +29,7 @@ NEVER = 3600.0
 class NoTimers:
     """Nothing is ever due."""
 
-    def run_due(self, limit: int) -> int:  # noqa: ARG002 - the port's
+    def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:  # noqa: ARG002 - the port's
         return 0
 
     def next_due(self) -> datetime | None:
