@@ -8,10 +8,11 @@ from supplier_api import admin_api, backoffice_api, gateway_api
 from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens, new_key
 from supplier_api.admin_api.faulty_answers import spoil_answers
 from supplier_api.admin_api.recording import keep_requests, record_calls
-from supplier_api.app.office import Clocks, build_judge, build_office, closed_on_error, heartbeat_of
+from supplier_api.app.office import Clocks, build_office, closed_on_error, heartbeat_of
 from supplier_api.app.sandbox import admin_parts
+from supplier_api.app.upkeep import Upkeep
 from supplier_api.delivery.heartbeat import Heartbeat
-from supplier_api.desk.facts import INVENTORY_DOWN, Judge
+from supplier_api.desk.facts import Judge
 from supplier_api.desk.intake import Intake
 from supplier_api.desk.model import Office
 from supplier_api.desk.pausing import stands_still
@@ -45,7 +46,7 @@ class StoredKeys:
 def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
     """Return the supplier's web application.
 
-    Raises what build_office and build_judge raise.
+    Raises what build_office and Upkeep raise.
     """
     office = build_office(settings, clocks)
     with closed_on_error(office):
@@ -57,7 +58,8 @@ def _wire(settings: Settings, office: Office) -> Flask:
     ring = KeyRing(StoredKeys(office), office.machine)
     tokens = Tokens(settings.access, ring, office.machine, office.chance)
     gate = Gate(tokens)
-    judge = build_judge(settings, office)
+    upkeep = Upkeep(settings, office)
+    judge = upkeep.judge
     api = gateway_api.register(
         app,
         gateway_api.Parts(
@@ -81,14 +83,16 @@ def _wire(settings: Settings, office: Office) -> Flask:
         app.extensions["recorder"] = parts.recorder
     _add_health(app, office, judge)
     app.extensions["office"] = office
-    app.extensions["self"] = Self(Kind.WEB, _felt_by(app, office, judge), judge.book_version)
+    app.extensions["upkeep"] = upkeep
+    pulse = _felt_by(app, office)
+    upkeep.show_in(pulse)
+    app.extensions["self"] = Self(Kind.WEB, pulse, lambda: judge.book_version)
     return app
 
 
-def _felt_by(app: Flask, office: Office, judge: Judge) -> Pulse:
+def _felt_by(app: Flask, office: Office) -> Pulse:
     """Return the pulse of a web server, which feels every call of the gateway."""
     pulse = Pulse(office.machine)
-    pulse.watch(INVENTORY_DOWN, lambda: judge.watch.down_since)
 
     @app.after_request
     def feel(response: Response) -> Response:

@@ -35,8 +35,12 @@ def load_inventory(
         raise InventoryError(
             f"inventory.adapter: {settings.adapter} is not published; expected one of: {names}"
         )
-    factory: Factory = published[settings.adapter].load()
-    return TimedInventory(factory(settings), clock)
+    try:
+        factory: Factory = published[settings.adapter].load()
+        return TimedInventory(factory(settings), clock)
+    except Exception as error:
+        why = f"raised {type(error).__name__}: {error}"
+        raise InventoryError(f"inventory.adapter: {settings.adapter} {why}") from error
 
 
 def limits(settings: InventorySettings) -> Limits:

@@ -214,20 +214,24 @@ class TimedInventory:
 
     def find(self, tenant: str, service_id: str, seconds: float) -> Service | Unknown | None:
         """Return the service, None when there is none, or UNKNOWN after `seconds` or any error."""
-        call = partial(self._inventory.find, tenant, service_id)
         try:
-            if self._threads is None:
-                return call()
-            asked = self._threads.submit(call)
-            try:
-                return _checked(asked.result(timeout=seconds))
-            finally:
-                asked.cancel()
+            return self.ask(tenant, service_id, seconds)
         except (Overdue, InventoryUnavailable) as error:
             _log.warning("the inventory gave no answer", why=type(error).__name__)
         except Exception:  # noqa: BLE001 - a supplier's adapter; the request must not fail with it
             _log.error("the inventory failed", exc_info=True)
         return UNKNOWN
+
+    def ask(self, tenant: str, service_id: str, seconds: float) -> Service | None:
+        """Return the service, or None; raises TimeoutError after `seconds`, or what it raises."""
+        call = partial(self._inventory.find, tenant, service_id)
+        if self._threads is None:
+            return call()
+        asked = self._threads.submit(call)
+        try:
+            return _checked(asked.result(timeout=seconds))
+        finally:
+            asked.cancel()
 
 
 def _checked(found: Service | None) -> Service | None:
