@@ -8,6 +8,7 @@ import click
 from supplier_api.cli import Refused
 from supplier_api.cli.doctor_connect import walk_road
 from supplier_api.cli.looking import looking
+from supplier_api.desk.configured import examine_deciders
 from supplier_api.desk.doctor import Doctor, lines
 from supplier_api.settings import load_settings
 
@@ -34,6 +35,7 @@ def doctor(connect: bool, seconds: float, as_json: bool) -> None:
     try:
         with looking(settings) as office:
             report = Doctor(office, settings.status).examine(seconds)
+            examine_deciders(settings, office, report)
     except Refused as error:
         raise Refused(error.message, ["so nothing could be checked"]) from None
     click.echo(json.dumps(asdict(report), indent=2) if as_json else "\n".join(lines(report)))
