@@ -113,7 +113,7 @@ class Notifier:
         self._url = url
         self._wake = threading.Event()
         self._untold = False
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
 
     def start(self) -> None:
@@ -122,7 +122,7 @@ class Notifier:
 
     def stop(self) -> None:
         """Send what is still to be told, and end; a database that is frozen is not waited for."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         self._thread.join(LAST_NOTICE)
 
@@ -132,7 +132,6 @@ class Notifier:
         self._wake.set()
 
     def _run(self) -> None:
-        pause = threading.Event()
         with contextlib.ExitStack() as kept:
             connection: psycopg.Connection | None = None
             stopping = False
@@ -140,12 +139,11 @@ class Notifier:
                 self._wake.wait()
                 self._wake.clear()
                 # In this order: what was told before the stop is seen below.
-                stopping = self._stopping
+                stopping = self._stopping.is_set()
                 if self._untold:
                     self._untold = False
                     connection = self._send(connection, kept)
-                if not stopping:
-                    pause.wait(NOTIFY_GAP)
+                self._stopping.wait(NOTIFY_GAP)
 
     def _send(
         self, connection: psycopg.Connection | None, kept: contextlib.ExitStack

@@ -132,6 +132,29 @@ def test_without_grace_a_message_in_flight_stays_claimed(
     assert outbox.states(problem) == ["queued", "queued"]
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_is_committed_last_is_told_to_other_workers(
+    store: Store, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only a stop sends what is told after the first notice.
+    monkeypatch.setattr("supplier_api.store.wakeup.NOTIFY_GAP", NEVER)
+    mine, theirs, watchdog = Wakeup(store.url, CLOCK), Wakeup(store.url, CLOCK), Watchdog(CLOCK)
+    scheduler = Scheduler(NoTimers(), store, CLOCK, mine.bell(), NEVER)
+    worker = Worker([], scheduler, mine, watchdog, CLOCK, store=store)
+    bell = theirs.bell()
+    theirs.start()
+    worker.start()
+    # It rings once when it begins.
+    assert bell.wait(PATIENCE)
+    outbox.problem(1)
+    assert bell.wait(PATIENCE)
+    outbox.problem(1)
+    worker.stop(PATIENCE)
+
+    assert bell.wait(PATIENCE)
+    theirs.stop()
+
+
 def test_a_bad_spell_of_the_gateway(
     make_round: RoundMaker, store: Store, sink: Sink, clock: ManualMachineClock
 ) -> None:

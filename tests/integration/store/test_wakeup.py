@@ -96,7 +96,7 @@ def test_the_last_notice_before_a_stop_is_sent(
     outbox: Outbox, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that what is told next, and the stop, find it between two notices.
-    monkeypatch.setattr(wakeup, "NOTIFY_GAP", 0.5)
+    monkeypatch.setattr(wakeup, "NOTIFY_GAP", LONG)
     notifier = Notifier(outbox.store.url)
     with watching(outbox, clock) as bell:
         notifier.start()
