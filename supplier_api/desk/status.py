@@ -312,7 +312,8 @@ class _Survey:
             return [], []
         first = min(kept, key=lambda each: str(each["since"]))
         since = self._since(from_wire(first["since"]))
-        return [f"the new file is not used, for {since}, and stops a start: {first['why']}"], kept
+        text = f"the new file is not used (for {since} now) and would stop a start: {first['why']}"
+        return [text], kept
 
     def _held(self) -> list[Pause]:
         return self._uow.standing.pauses(self._now)
