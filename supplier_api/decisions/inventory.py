@@ -62,21 +62,22 @@ class Fault(NamedTuple):
 
 def faults(service: Service) -> Iterator[Fault]:
     """Yield what is wrong with a service that somebody's inventory gave."""
-    state = service.state
-    if not _STATE.fullmatch(state) or _means_live(state):
-        other = f"{LIVE}, or in small letters why it is not"
-        hint = f"did you mean {LIVE}?" if _means_live(state) else other
-        yield Fault("state", f"state: {state[:SHOWN]} is not known", hint)
+    if hint := _state_hint(service.state):
+        yield Fault("state", f"state: {service.state[:SHOWN]} is not known", hint)
     for column, longest in _LENGTHS.items():
         if len(getattr(service, column) or "") > longest:
             yield Fault(column, f"{column}: longer than {longest} characters")
 
 
-@lru_cache
-def _means_live(state: str) -> bool:
+@lru_cache  # a file has a thousand times the same few
+def _state_hint(state: str) -> str:
+    """Return what was meant by a state that is none; empty for one that may stand."""
     word = state.strip().casefold()
-    close = word in _MEANS_LIVE or get_close_matches(word, [LIVE], cutoff=0.75)
-    return state != LIVE and bool(close)
+    if state == LIVE:
+        return ""
+    if word in _MEANS_LIVE or get_close_matches(word, [LIVE], cutoff=0.75):
+        return f"did you mean {LIVE}?"
+    return "" if _STATE.fullmatch(state) else f"{LIVE}, or in small letters why it is not"
 
 
 class CsvInventory:
