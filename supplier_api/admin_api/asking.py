@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import request
+from flask_smorest import Api
 from marshmallow import Schema
 
 from supplier_api.admin_api.description import TENANT_PATTERN, query
@@ -19,6 +20,7 @@ from supplier_api.wire.fields import Text
 WAIT_DEFAULT = 10.0
 WAIT_MAX = 60.0
 POLL = 0.02  # seconds between two looks at the database
+_PLACE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")  # in a path, as Flask writes it
 _WAIT = re.compile(r"([0-9]{1,6})(s|ms|)")
 WAIT = query(
     "wait",
@@ -75,6 +77,41 @@ def asked_flag(name: str) -> bool:
     if text not in {"true", "false"}:
         raise Invalid([f"{name}: expected true or false"])
     return text == "true"
+
+
+class KnownParameters:
+    """Refuses parameters that a call does not have: a misspelt filter would let everything pass."""
+
+    def __init__(self, api: Api) -> None:
+        """Go by what `api` describes."""
+        self._api = api
+        self._by_call: dict[tuple[str, str], list[str]] = {}
+
+    def check(self) -> None:
+        """Raise Invalid if the current request has a parameter that is not described."""
+        if not request.args or request.url_rule is None:
+            return
+        path = _PLACE.sub(r"{\1}", request.url_rule.rule)
+        method = "get" if request.method == "HEAD" else request.method.lower()
+        known = self._known(path, method)
+        unknown = sorted(set(request.args) - set(known))
+        if unknown:
+            allowed = ", ".join(known) or "none"
+            raise Invalid(
+                [f"{name[:HEADER_MAX]}: no parameter; expected: {allowed}" for name in unknown]
+            )
+
+    def _known(self, path: str, method: str) -> list[str]:
+        if not self._by_call:
+            self._by_call = {
+                (at, verb): [
+                    each["name"] for each in call.get("parameters", ()) if each["in"] == "query"
+                ]
+                for at, calls in self._api.spec.to_dict()["paths"].items()
+                for verb, call in calls.items()
+                if isinstance(call, dict)
+            }
+        return self._by_call.get((path, method), [])
 
 
 def read_document(parts: AdminParts, schema: Schema) -> dict[str, Any]:

@@ -35,6 +35,9 @@ def asked_calls() -> tuple[Wanted, int]:
     direction = request.args.get("direction")
     if direction is not None and direction not in set(Direction):
         raise Invalid([f"direction: expected one of {', '.join(Direction)}"])
+    since, until = _moment("since"), _moment("until")
+    if since and until and since >= until:
+        raise Invalid(["until: expected a time after since"])
     wanted = Wanted(
         tenant=asked_tenant(),
         operation=asked_text("operation"),
@@ -42,8 +45,8 @@ def asked_calls() -> tuple[Wanted, int]:
         id=asked_text("id"),
         conversation=asked_text("conversation"),
         outcome=asked_text("outcome"),
-        since=_moment("since"),
-        until=_moment("until"),
+        since=since,
+        until=until,
     )
     return wanted, asked_number("after", 0, least=0, most=ID_MAX)
 

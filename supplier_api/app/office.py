@@ -1,4 +1,4 @@
-"""What web servers and workers have in common: store, clocks, rule book, sign of life."""
+"""What web servers and workers have in common: store, clocks, sign of life."""
 
 import os
 import socket
@@ -9,12 +9,7 @@ from datetime import timedelta
 
 from supplier_api.chance import Chance, SystemChance
 from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock, SystemMachineClock
-from supplier_api.decisions.adapters import limits, load_inventory
-from supplier_api.decisions.book import RuleBook
-from supplier_api.decisions.model import Outcome
-from supplier_api.decisions.plugins import Plugins
 from supplier_api.delivery.heartbeat import Heartbeat
-from supplier_api.desk.facts import Judge
 from supplier_api.desk.model import Office, Policy
 from supplier_api.desk.presence import MISSED, Deaths, Presence, Self
 from supplier_api.desk.stamping import claim, stamp_of
@@ -118,15 +113,6 @@ def _clocks(settings: Settings, store: Store, machine: MachineClock) -> Clocks:
             machine, StoredBusinessClock(store, machine), StoredChance(store, SystemChance())
         )
     return Clocks(machine, SystemBusinessClock(machine), SystemChance())
-
-
-def build_judge(settings: Settings, office: Office) -> Judge:
-    """Return the rule book with its facts; raises BookError or InventoryError."""
-    plugins = Plugins.discover(settings.rules.python_time_limit)
-    book = RuleBook.load(
-        settings.rules.file, settings.profile, plugins, Outcome(settings.rules.fallback)
-    )
-    return Judge(office, book, load_inventory(settings.inventory), limits(settings.inventory))
 
 
 def heartbeat_of(settings: Settings, office: Office, me: Self) -> Heartbeat:

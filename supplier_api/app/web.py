@@ -8,11 +8,12 @@ from supplier_api import admin_api, backoffice_api, gateway_api
 from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens, new_key
 from supplier_api.admin_api.faulty_answers import spoil_answers
 from supplier_api.admin_api.recording import keep_requests, record_calls
-from supplier_api.app.office import Clocks, build_judge, build_office, closed_on_error, heartbeat_of
+from supplier_api.app.office import Clocks, build_office, closed_on_error, heartbeat_of
 from supplier_api.app.sandbox import admin_parts, try_clients
+from supplier_api.app.upkeep import Upkeep
 from supplier_api.audit import Audit
 from supplier_api.delivery.heartbeat import Heartbeat
-from supplier_api.desk.facts import INVENTORY_DOWN, Judge
+from supplier_api.desk.facts import Judge
 from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.intake import Intake
 from supplier_api.desk.model import Office
@@ -52,7 +53,7 @@ class StoredKeys:
 def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
     """Return the supplier's web application.
 
-    Raises what build_office and build_judge raise.
+    Raises what build_office and Upkeep raise.
     """
     office = build_office(settings, clocks, CALLER_SECONDS)
     with closed_on_error(office):
@@ -65,7 +66,8 @@ def _wire(settings: Settings, office: Office) -> Flask:
     tokens = Tokens(settings.access, ring, office.machine, office.chance)
     gate = Gate(tokens)
     audit = Audit(office.machine)
-    judge = build_judge(settings, office)
+    upkeep = Upkeep(settings, office)
+    judge = upkeep.judge
     api = gateway_api.register(
         app,
         gateway_api.Parts(
@@ -94,14 +96,16 @@ def _wire(settings: Settings, office: Office) -> Flask:
     _add_health(app, office, judge)
     app.extensions["office"] = office
     app.extensions["audit"] = audit
-    app.extensions["self"] = Self(Kind.WEB, _felt_by(app, office, judge), judge.book_version)
+    app.extensions["upkeep"] = upkeep
+    pulse = _felt_by(app, office)
+    upkeep.show_in(pulse)
+    app.extensions["self"] = Self(Kind.WEB, pulse, lambda: judge.book_version)
     return app
 
 
-def _felt_by(app: Flask, office: Office, judge: Judge) -> Pulse:
+def _felt_by(app: Flask, office: Office) -> Pulse:
     """Return the pulse of a web server, which feels every call of the gateway."""
     pulse = Pulse(office.machine)
-    pulse.watch(INVENTORY_DOWN, lambda: judge.watch.down_since)
 
     @app.after_request
     def feel(response: Response) -> Response:

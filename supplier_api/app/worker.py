@@ -1,9 +1,10 @@
 """The worker: couriers, timers, chores, and what wakes them."""
 
 from supplier_api.app.destinations import to_back_office, to_gateway
-from supplier_api.app.office import Clocks, build_judge, build_office, closed_on_error, heartbeat_of
+from supplier_api.app.office import Clocks, build_office, closed_on_error, heartbeat_of
 from supplier_api.app.retaining import build_retaining
 from supplier_api.app.sandbox import build_follower
+from supplier_api.app.upkeep import Upkeep
 from supplier_api.delivery.clock_guard import ClockGuard
 from supplier_api.delivery.dispatch import Dispatcher
 from supplier_api.delivery.scheduler import Chore, Scheduler
@@ -11,7 +12,7 @@ from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.delivery.worker import Worker
 from supplier_api.desk.clockwork import Clockwork, DueTimers, SteppedTimers
 from supplier_api.desk.deciding import Deciding
-from supplier_api.desk.facts import INVENTORY_DOWN, Judge
+from supplier_api.desk.facts import Judge
 from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.inventory_incidents import InventoryIncidents
 from supplier_api.desk.model import Office
@@ -26,7 +27,7 @@ from supplier_api.store.wakeup import Wakeup
 def build_worker(settings: Settings, clocks: Clocks | None = None) -> Worker:
     """Return the worker: couriers, timers and what wakes them.
 
-    Raises what build_office and build_judge raise, and backoffice.port.UnknownAdapter.
+    Raises what build_office and Upkeep raise, and backoffice.port.UnknownAdapter.
     """
     office = build_office(settings, clocks)
     with closed_on_error(office):
@@ -53,9 +54,9 @@ def _wire(settings: Settings, office: Office) -> Worker:
             to_back_office(settings, office, progress, pulse),
         )
     ]
-    judge = build_judge(settings, office)
-    pulse.watch(INVENTORY_DOWN, lambda: judge.watch.down_since)
-    deciding = Deciding(office, judge)
+    upkeep = Upkeep(settings, office)
+    upkeep.show_in(pulse)
+    deciding = Deciding(office, upkeep.judge)
     timers: DueTimers = Timers(office, progress, Incidents(office), deciding)
     if settings.in_sandbox:
         clockwork = Clockwork(office, build_follower(settings, office))
@@ -66,10 +67,19 @@ def _wire(settings: Settings, office: Office) -> Worker:
         office.machine,
         wakeup.bell(),
         settings.delivery.sweep,
-        _chores(settings, office, judge, office.process),
+        _chores(settings, office, upkeep.judge, office.process),
     )
-    heartbeat = heartbeat_of(settings, office, Self(Kind.WORKER, pulse))
-    return Worker(dispatchers, scheduler, wakeup, watchdog, office.machine, heartbeat)
+    me = Self(Kind.WORKER, pulse, lambda: upkeep.judge.book_version)
+    return Worker(
+        dispatchers,
+        scheduler,
+        wakeup,
+        watchdog,
+        office.machine,
+        heartbeat_of(settings, office, me),
+        upkeep,
+        office.store,
+    )
 
 
 def _chores(settings: Settings, office: Office, judge: Judge, owner: str) -> list[Chore]:

@@ -8,6 +8,7 @@ import click
 from supplier_api.cli import Refused
 from supplier_api.cli.doctor_connect import walk_road
 from supplier_api.cli.looking import looking
+from supplier_api.desk.configured import examine_deciders
 from supplier_api.desk.doctor import WHY, Case, Doctor, Finding, lines
 from supplier_api.operations.backup import (
     QUESTIONS,
@@ -42,6 +43,7 @@ def doctor(connect: bool, seconds: float, as_json: bool) -> None:
     try:
         with looking(settings) as office:
             report = Doctor(office, settings.status).examine(seconds)
+            examine_deciders(settings, office, report)
             if found := office.store.read(unreconciled):
                 report.findings.insert(0, _put_back(found))
     except Refused as error:

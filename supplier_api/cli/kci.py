@@ -44,8 +44,7 @@ def show(name: str, as_json: bool) -> None:
 
 @kci.command()
 @letters.replay_options
-@with_reason
-def replay(name: str | None, reason: str, **given: Any) -> None:
+def replay(name: str | None, reason: str | None, **given: Any) -> None:
     """Send a KCI again; or all of a window over when they were made.
 
     A window finds the dead letters in it, and what was never tried. A KCI that later ones have

@@ -16,6 +16,7 @@ from supplier_api.cli.operator import operator
 from supplier_api.cli.times import instant
 from supplier_api.desk import letters, view
 from supplier_api.desk.model import Office
+from supplier_api.desk.pausing import KNOWN
 from supplier_api.desk.repair import By, NotPossible, Repair, Result, Window, possible
 from supplier_api.settings import load_settings
 from supplier_api.store import UnitOfWork
@@ -52,6 +53,7 @@ def replay_options(command: Command) -> Command:
     options: tuple[Decorator, ...] = (
         click.option("--dry-run", is_flag=True, help="Only tell what would be done."),
         *_window("made"),
+        click.option("--reason", help="Why; recorded with who did it. Not needed for --dry-run."),
         click.argument("name", required=False),
     )
     return reduce(lambda made, option: option(made), options, command)
@@ -88,6 +90,8 @@ def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None
             return [letters.summary(letter) for letter in uow.letters.listed(wanted)]
 
         rows = office.store.read(read)
+        if not rows and given["tenant"]:
+            office.store.read(lambda uow: check_tenant(uow, given["tenant"]))
     if given["as_json"]:
         click.echo(json.dumps(rows[:limit], indent=2))
     else:
@@ -110,9 +114,16 @@ def shown(destination: str, name: str, *, as_json: bool) -> None:
     click.echo(json.dumps(seen, indent=2) if as_json else "\n".join(_lines(seen)))
 
 
-def replayed(destination: str, name: str | None, given: Mapping[str, Any], reason: str) -> None:
-    """Replay one message, or those of a window; print what was done."""
-    by = signed(reason)
+def replayed(
+    destination: str, name: str | None, given: Mapping[str, Any], reason: str | None
+) -> None:
+    """Replay one message, or those of a window; print what was done.
+
+    A rehearsal does nothing that would need a reason.
+    """
+    if reason is None and not given["dry_run"]:
+        raise click.MissingParameter(param_hint="--reason", param_type="option")
+    by = signed("a rehearsal" if reason is None else reason)
     windowed = given["since"] is not None or given["until"] is not None
     if (name is None) is not windowed:
         raise click.UsageError("expected either NAME or a window (--since, --until)")
@@ -168,7 +179,16 @@ def refusals() -> Iterator[None]:
 
 
 def _given_window(given: Mapping[str, Any], now: datetime) -> Window:
-    return Window(instant(given["since"], now, "--since"), instant(given["until"], now, "--until"))
+    since, until = (instant(given[name], now, f"--{name}") for name in ("since", "until"))
+    if since and until and since >= until:
+        raise click.BadParameter("expected a time after --since", param_hint="--until")
+    return Window(since, until)
+
+
+def check_tenant(uow: UnitOfWork, tenant: str) -> None:
+    """Raise Refused if no problem is of this tenant: its name may be mistyped."""
+    if not uow.problems.any_of(tenant):
+        raise Refused(f"tenant {tenant} has no problem; these have:", uow.problems.tenants(KNOWN))
 
 
 def _problems(uow: UnitOfWork, name: str | None) -> Sequence[int] | None:

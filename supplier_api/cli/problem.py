@@ -9,6 +9,7 @@ import click
 
 from supplier_api.backoffice_api.schemas import read_event
 from supplier_api.cli import Refused
+from supplier_api.cli.letters import check_tenant
 from supplier_api.cli.looking import looking
 from supplier_api.cli.office import opened_office
 from supplier_api.cli.times import age
@@ -54,6 +55,8 @@ def list_problems(
         found = office.store.read(
             lambda uow: uow.problems.listed(state=state, tenant=tenant, before=before, limit=limit)
         )
+        if not found and tenant:
+            office.store.read(lambda uow: check_tenant(uow, tenant))
     rows = [view.summary(each) for each in found]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -183,6 +186,9 @@ def _entry(entry: Mapping[str, Any]) -> Iterator[str]:
         )
         for reason in entry["reasons"]:
             yield f"{'':28}{reason['rule']}: {reason['code']}"
+        for trace in entry["trace"]:
+            if "why" in trace:
+                yield f"{'':28}{trace['rule']} could not be judged: {trace['why']}"
     elif what == "event":
         yield f"  {at}  event {entry['event']}  answered {entry['answer']}"
     else:

@@ -10,10 +10,11 @@ import click
 from supplier_api import wire
 from supplier_api.cli import Refused
 from supplier_api.clock import SystemMachineClock
+from supplier_api.decisions.adapters import load_inventory
 from supplier_api.decisions.book import RuleBook
 from supplier_api.decisions.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
 from supplier_api.decisions.findings import BookError
-from supplier_api.decisions.inventory import CsvInventory, InventoryError
+from supplier_api.decisions.inventory import InventoryError, TimedInventory
 from supplier_api.decisions.model import Decision, Operation, Outcome
 from supplier_api.decisions.plugins import Plugins
 from supplier_api.problems.codes import Status
@@ -46,7 +47,10 @@ def rules() -> None:
 @rules.command()
 @_BOOK
 def check(book_file: Path | None) -> None:
-    """Check the rule book FILE, or the configured one. Errors exit with 1, warnings with 0."""
+    """Check the rule book FILE, or the configured one with the inventory.
+
+    Errors exit with 1, warnings with 0.
+    """
     settings = load_settings()
     file = book_file or settings.rules.file
     book = _load(file, settings)
@@ -57,6 +61,13 @@ def check(book_file: Path | None) -> None:
         named = ", ".join(sorted(section.groups)) or "nothing"
         count = _count(section.rules, "rule")
         click.echo(f"  {operation:12}  {count}, default {section.default}, looks at {named}")
+    for rule in book.plugins.rules:
+        click.echo(f"  {rule.id}: a rule written in Python")
+    if book_file is None:
+        size = _inventory(settings).size
+        of = settings.inventory
+        held = f"{of.adapter}: asked when it is needed"
+        click.echo(held if size is None else f"{of.file}: good, {size} services")
 
 
 @rules.command()
@@ -122,7 +133,8 @@ def explain(
 ) -> None:
     """Tell what the configured book decides for the request in FILE.json (- reads it from stdin).
 
-    The service is looked up in the inventory file; problems and incidents are those named here.
+    The service is looked up in the configured inventory; problems and incidents are those named
+    here.
     """
     settings = load_settings()
     book = _load(settings.rules.file, settings)
@@ -165,11 +177,23 @@ def _request(operation: Operation, body: bytes) -> dict[str, Any]:
 def _find(settings: Settings, tenant: str, service_id: str | None) -> Service | Unknown | None:
     if service_id is None:
         return UNKNOWN
+    seconds = settings.server.answer_budget / 2
     try:
-        inventory = CsvInventory(settings.inventory.file, any_live=settings.inventory.any_live)
+        return _inventory(settings).ask(tenant, service_id, seconds)
+    except click.ClickException:
+        raise
+    except Exception as error:  # noqa: BLE001 - a supplier's adapter
+        late = isinstance(error, TimeoutError)
+        why = f"no answer within {seconds:g} s" if late else f"raised {type(error).__name__}"
+        click.echo(f"the inventory {settings.inventory.adapter}: {why}", err=True)
+        return UNKNOWN
+
+
+def _inventory(settings: Settings) -> TimedInventory:
+    try:
+        return load_inventory(settings.inventory)
     except InventoryError as error:
-        raise Refused(str(error)) from None
-    return inventory.find(tenant, service_id)
+        raise Refused("the inventory cannot be used", str(error).splitlines()) from None
 
 
 def _problem(status: Status) -> ProblemFacts:

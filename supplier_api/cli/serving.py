@@ -24,14 +24,20 @@ def application() -> Flask:
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     settings = load_settings()
     configure_logging(settings.log.level, settings.log.format)
+    # What is loaded at the start is new anyway.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     made = _made(settings)
     audit: Audit = made.extensions["audit"]
     audit.start()
     Finalize(None, audit.stop, exitpriority=2)
+    upkeep = made.extensions["upkeep"]
+    signal.signal(signal.SIGHUP, upkeep.reload)
+    upkeep.start()
     heartbeat = build_heartbeat(made, settings)
     heartbeat.start()
     # Before the process ends in good order; the threads that answered have come to rest by then.
     Finalize(None, heartbeat.stop, args=(GRACE / 4,), exitpriority=1)
+    Finalize(None, made.extensions["office"].store.end_notices, exitpriority=0)
     log = get_logger(__name__)
     log.info("serving", host=settings.server.host, port=settings.server.port)
     # What is there now stays, and need not be looked at again and again.

@@ -41,8 +41,7 @@ def show(name: str, as_json: bool) -> None:
 
 @work_order.command()
 @letters.replay_options
-@with_reason
-def replay(name: str | None, reason: str, **given: Any) -> None:
+def replay(name: str | None, reason: str | None, **given: Any) -> None:
     """Send an order again, a skipped one too; or all of a window over when they were made."""
     letters.replayed(BACK_OFFICE, name, given, reason)
 

@@ -28,8 +28,10 @@ def worker() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with expected_errors():
         made = build_worker(settings)
+    signal.signal(signal.SIGHUP, made.reload)
     made.start()
     with health.shown(settings.data_dir, "worker") as at_work:
         while not stopping.wait(LOOK_EVERY):

@@ -7,6 +7,7 @@ function that is given the section `inventory` of the settings and returns a fac
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
+from supplier_api.clock import MachineClock
 from supplier_api.decisions.facts import Inventory
 from supplier_api.decisions.inventory import CsvInventory, InventoryError, TimedInventory
 from supplier_api.decisions.watch import Limits
@@ -17,7 +18,9 @@ CSV = "csv"
 Factory = Callable[[InventorySettings], Inventory]
 
 
-def load_inventory(settings: InventorySettings) -> TimedInventory:
+def load_inventory(
+    settings: InventorySettings, clock: MachineClock | None = None
+) -> TimedInventory:
     """Return the inventory that the settings name; raises InventoryError.
 
     The file answers from memory; any other may be slow and is asked under a time limit.
@@ -32,8 +35,12 @@ def load_inventory(settings: InventorySettings) -> TimedInventory:
         raise InventoryError(
             f"inventory.adapter: {settings.adapter} is not published; expected one of: {names}"
         )
-    factory: Factory = published[settings.adapter].load()
-    return TimedInventory(factory(settings))
+    try:
+        factory: Factory = published[settings.adapter].load()
+        return TimedInventory(factory(settings), clock)
+    except Exception as error:
+        why = f"raised {type(error).__name__}: {error}"
+        raise InventoryError(f"inventory.adapter: {settings.adapter} {why}") from error
 
 
 def limits(settings: InventorySettings) -> Limits:

@@ -34,7 +34,10 @@ _FALLBACKS = frozenset.intersection(*_WITHOUT_REASON.values())
 
 @dataclass(frozen=True, slots=True)
 class RuleBook:
-    """A loaded book. `version` is a digest of the file; `warnings` are doubts that stop nothing."""
+    """A loaded book. `warnings` are doubts that stop nothing.
+
+    `version` is a digest of the file, and of the rules written in Python, if there are any.
+    """
 
     version: str
     warnings: tuple[Finding, ...]
@@ -67,12 +70,17 @@ class RuleBook:
             for operation in Operation
         }
         return cls(
-            version=hashlib.sha256(source.text.encode()).hexdigest()[:12],
+            version=hashlib.sha256((source.text + plugins.digest).encode()).hexdigest()[:12],
             warnings=tuple(sorted(doubts(source, draft.rules, draft.expressions, profile))),
             examples=draft.examples,
             sections=sections,
             plugins=plugins,
         )
+
+    @property
+    def size(self) -> int | None:
+        """How many rules there are, those written in Python counted."""
+        return len({rule.id for section in self.sections.values() for rule in section.rules})
 
     def groups(self, operation: Operation) -> frozenset[str]:
         """Return the groups of facts that a decision of `operation` needs."""

@@ -6,25 +6,30 @@ service and the clock only.
 """
 
 import copy
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
-from threading import Lock
+from pathlib import Path
 from typing import Any
 
+from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.decisions.calls import DaemonThreads
 from supplier_api.decisions.facts import Facts, Service, Unknown
 from supplier_api.decisions.findings import BookError, Finding, meant
 from supplier_api.decisions.model import Operation
 from supplier_api.decisions.rule import Definition, OutsideVerdict, OutsideVerdicts, breaches
+from supplier_api.decisions.watch import Limits, SourceWatch
 from supplier_api.observability import get_logger
 
 ENTRY_POINTS = "supplier_api.rules"
 OUTSIDE_GROUPS = frozenset({"request", "tenant", "service", "clock"})
-MOST_TIME_OUTS = 3
+MOST_TIME_OUTS = 3  # in a row, after which a rule is switched off
+PAUSE = 60.0  # seconds between two tries of one that is switched off
 CALLS_AT_ONCE = 8
 
 _log = get_logger(__name__)
@@ -56,21 +61,39 @@ class PythonRule(Definition):
 
 
 class Plugins:
-    """The rules written in Python, each with its own threads and its count of time-outs."""
+    """The rules written in Python, each with its own threads and its count of time-outs.
 
-    def __init__(self, rules: Iterable[PythonRule] = (), seconds: float = 1.0) -> None:
-        """Check the rules; `seconds` is what each may take. Raises BookError."""
+    `digest` changes with what the rules say and with the source of their conditions; it is empty
+    when there are none.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[PythonRule] = (),
+        seconds: float = 1.0,
+        clock: MachineClock | None = None,
+        packages: Iterable[str] = (),
+    ) -> None:
+        """Check the rules; `seconds` is what each may take. Raises BookError.
+
+        `clock` tells when one that is switched off may be tried again (the host's by default),
+        `packages` which releases they come from.
+        """
         self.rules = tuple(rules)
         self._seconds = seconds
         findings = [finding for rule in self.rules for finding in _faults(rule)]
         if findings:
             raise BookError(findings)
-        self._runners = [_Runner(rule) for rule in self.rules]
+        self.digest = "".join(sorted([*packages, *map(_digest, self.rules)]))
+        clock = clock or SystemMachineClock()
+        self._runners = [_Runner(rule, clock) for rule in self.rules]
 
     @classmethod
-    def discover(cls, seconds: float) -> "Plugins":
+    def discover(cls, seconds: float, clock: MachineClock | None = None) -> "Plugins":
         """Load what is installed under the entry point group; raises BookError."""
-        return cls([_load(point) for point in entry_points(group=ENTRY_POINTS)], seconds)
+        points = entry_points(group=ENTRY_POINTS)
+        packages = {f"{each.dist.name} {each.dist.version}" for each in points if each.dist}
+        return cls([_load(point) for point in points], seconds, clock, packages)
 
     def judge(
         self, operation: Operation, facts: Facts, seconds: float | None = None
@@ -87,6 +110,23 @@ class Plugins:
             if operation in runner.rule.applies_to and runner.rule.active(facts.now)
         ]
         started = [(runner, runner.start(facts)) for runner in asked]
+        return self._verdicts(started, limit)
+
+    def probe(self) -> None:
+        """Try the rules that are switched off, if it is time, on what they were last asked."""
+        for runner in self._runners:
+            if facts := runner.to_try():
+                self._verdicts([(runner, runner.start(facts))], self._seconds)
+
+    def off(self) -> dict[str, datetime]:
+        """Return the rules that are switched off by id, and since when (machine time)."""
+        since = {runner.rule.id: runner.off_since for runner in self._runners}
+        return {name: at for name, at in since.items() if at}
+
+    def _verdicts(
+        self, started: "Iterable[tuple[_Runner, Future[bool] | str]]", limit: float
+    ) -> OutsideVerdicts:
+        started = list(started)
         wait([answer for _, answer in started if isinstance(answer, Future)], timeout=limit)
         full = limit >= self._seconds
         return {runner.rule.id: runner.verdict(answer, full) for runner, answer in started}
@@ -99,19 +139,31 @@ class Plugins:
 class _Runner:
     """Runs one rule on threads of its own, so that a rule that hangs holds up no other."""
 
-    def __init__(self, rule: PythonRule) -> None:
+    def __init__(self, rule: PythonRule, clock: MachineClock) -> None:
         self.rule = rule
-        self._threads = DaemonThreads(f"rule-{rule.id}", CALLS_AT_ONCE)
-        self._counting = Lock()
-        self._time_outs = 0
+        self._threads = DaemonThreads(f"rule-{rule.id}", CALLS_AT_ONCE, clock)
+        self._watch = SourceWatch(f"rule {rule.id}", Limits(MOST_TIME_OUTS, 0, PAUSE), clock)
+        # What a rule that takes too long can be tried on again.
+        self._last_asked: Facts | None = None
+
+    @property
+    def off_since(self) -> datetime | None:
+        """The instant at which it was switched off, while it is."""
+        return self._watch.down_since
+
+    def to_try(self) -> Facts | None:
+        """Return what to try it on, if it is switched off and it is time to try it."""
+        waits = self.off_since is None or self._watch.seconds_until_probe() > 0
+        return None if waits else self._last_asked
 
     def start(self, facts: Facts) -> Future[bool] | str:
         """Start the rule; returns the reason when it cannot be asked."""
-        if self._time_outs >= MOST_TIME_OUTS:
-            return f"switched off after {MOST_TIME_OUTS} time-outs"
         service = facts.service if "service" in self.rule.needs else None
         if isinstance(service, Unknown):
             return "not known in time: service"
+        if not self._watch.may_ask():
+            return f"switched off after {MOST_TIME_OUTS} time-outs"
+        self._last_asked = facts
         request = copy.deepcopy(dict(facts.request))
         seen = OutsideFacts(request, facts.tenant, service, facts.now)
         return self._threads.submit(partial(self.rule.when, seen))
@@ -129,19 +181,28 @@ class _Runner:
             return "all its threads are busy"
         if not answer.done():
             if full:
-                self._count_time_out()
+                self._watch.failed()
             return "took too long"
+        self._watch.answered()
+        self._last_asked = None
         if error := answer.exception():
             return f"raised {type(error).__name__}"
         result: object = answer.result()
         kind = type(result).__name__
         return "" if isinstance(result, bool) else f"gave {kind}, not true or false"
 
-    def _count_time_out(self) -> None:
-        with self._counting:
-            self._time_outs += 1
-        if self._time_outs == MOST_TIME_OUTS:
-            _log.error("a Python rule is switched off", rule=self.rule.id, time_outs=MOST_TIME_OUTS)
+
+def _digest(rule: PythonRule) -> str:
+    """Return a digest of what the rule says, and of the file that its condition stands in."""
+    when = inspect.unwrap(rule.when.func if isinstance(rule.when, partial) else rule.when)
+    code = when if inspect.isroutine(when) else type(when)
+    try:
+        source = Path(inspect.getsourcefile(code) or "").read_bytes()
+    except (OSError, TypeError):  # none: built in, or made without a file
+        source = b""
+    said = {name: value for name, value in vars(rule).items() if name != "when"}
+    words = {name: sorted(v) if isinstance(v, frozenset) else v for name, v in said.items()}
+    return sha256(repr(sorted(words.items())).encode() + source).hexdigest()
 
 
 def _load(point: EntryPoint) -> PythonRule:

@@ -26,7 +26,7 @@ class Loop:
         self._bell = bell
         self._clock = clock
         self._stop = threading.Event()
-        self._last_turn = clock.monotonic()
+        self._last_sign = clock.monotonic()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -40,14 +40,19 @@ class Loop:
         if self._thread.is_alive():
             self._thread.join(max(0.0, seconds))
 
+    def go_on(self) -> bool:
+        """Note within a long turn that a piece of it is done; return whether to do the next."""
+        self._last_sign = self._clock.monotonic()
+        return not self._stop.is_set()
+
     def healthy(self) -> bool:
-        """Tell whether turns are being taken."""
-        stuck = self._clock.monotonic() - self._last_turn > STUCK_AFTER
+        """Tell whether the thread gets on: with its turns, or with the pieces of a long one."""
+        stuck = self._clock.monotonic() - self._last_sign > STUCK_AFTER
         return self._thread.is_alive() and not stuck
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._last_turn = self._clock.monotonic()
+            self._last_sign = self._clock.monotonic()
             try:
                 seconds = self._turn()
             except StoreUnavailable as error:

@@ -4,27 +4,34 @@ The rows in the database say what is due; this loop only looks. It needs no sche
 already sleeps until the next due time or the next commit, which such a library cannot do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.loop import LOOK_EVERY, Loop
 from supplier_api.observability import get_logger
-from supplier_api.store import Store
+from supplier_api.store import Store, StoreUnavailable
 from supplier_api.store.wakeup import Bell
 
 BATCH = 100
 # Timers may be due that cannot run now: others of their problem come first.
 LOOK_AGAIN = 0.01  # seconds
+# A chore that fails is tried again after this long, at once nearly if it was the database that
+# failed: the timers and the other chores go on meanwhile.
+AFTER_FAILURE = 60.0  # seconds
+AFTER_NO_DATABASE = 1.0
 log = get_logger(__name__)
 
 
 class Timers(Protocol):
     """What the desk does at a business time."""
 
-    def run_due(self, limit: int) -> int:
-        """Run up to `limit` due timers, and return how many were looked at."""
+    def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:
+        """Run up to `limit` due timers, and return how many were looked at.
+
+        `go_on` is called after each; it returns False when no further one is to be run.
+        """
 
     def next_due(self) -> datetime | None:
         """Return the machine time at which the earliest timer becomes due."""
@@ -51,11 +58,9 @@ class Scheduler:
     ) -> None:
         """Prepare to run `timers` and `chores`, and to sweep every `sweep_every` seconds."""
         self._timers = timers
-        self._chores = chores
-        self._store = store
+        sweep = _Sweep(store, clock, sweep_every)
+        self._chores = [_Guarded(chore, clock) for chore in (sweep, *chores)]
         self._clock = clock
-        self._sweep_every = sweep_every
-        self._next_sweep = clock.monotonic()
         self._loop = Loop("scheduler", self.turn, bell, clock)
 
     def start(self) -> None:
@@ -72,20 +77,59 @@ class Scheduler:
 
     def turn(self) -> float:
         """Run what is due; return how many seconds later something is due again."""
-        if self._clock.monotonic() >= self._next_sweep:
-            self._sweep()
-            self._next_sweep = self._clock.monotonic() + self._sweep_every
-        until_chore = min((chore.turn() for chore in self._chores), default=LOOK_EVERY)
-        if self._timers.run_due(BATCH):
+        until_chore = min(chore.turn() for chore in self._chores)
+        if self._timers.run_due(BATCH, self._loop.go_on):
             return 0.0
-        until_sweep = self._next_sweep - self._clock.monotonic()
-        return max(LOOK_AGAIN, min(until_chore, until_sweep, self._seconds_until_due()))
+        return max(LOOK_AGAIN, min(until_chore, self._seconds_until_due()))
 
     def _seconds_until_due(self) -> float:
         due_at = self._timers.next_due()
         if due_at is None:
             return LOOK_EVERY
         return (due_at - self._clock.now()).total_seconds()
+
+
+class _Guarded:
+    """A chore whose failure is its own affair."""
+
+    def __init__(self, chore: Chore, clock: MachineClock) -> None:
+        self._chore = chore
+        self._clock = clock
+        self._rests_until = float("-inf")
+
+    def turn(self) -> float:
+        """Do what is due; one that has failed rests for a minute."""
+        rest = self._rests_until - self._clock.monotonic()
+        if rest > 0:
+            return rest
+        name = type(self._chore).__name__.lstrip("_").lower()
+        try:
+            return self._chore.turn()
+        except StoreUnavailable as error:
+            rest = AFTER_NO_DATABASE
+            log.warning("chore.no-database", chore=name, error=str(error))
+        except Exception as error:
+            rest = AFTER_FAILURE
+            log.error("chore.failed", chore=name, error=type(error).__name__, exc_info=True)
+        self._rests_until = self._clock.monotonic() + rest
+        return rest
+
+
+class _Sweep:
+    """The search for lanes that were forgotten."""
+
+    def __init__(self, store: Store, clock: MachineClock, every: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._every = every
+        self._next = clock.monotonic()
+
+    def turn(self) -> float:
+        """Search if it is time; return how many seconds later it is again."""
+        if self._clock.monotonic() >= self._next:
+            self._sweep()
+            self._next = self._clock.monotonic() + self._every
+        return self._next - self._clock.monotonic()
 
     def _sweep(self) -> None:
         now = self._clock.now()

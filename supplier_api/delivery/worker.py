@@ -1,6 +1,7 @@
 """The worker: everything that runs beside the web servers, in one process."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.dispatch import Dispatcher
@@ -8,9 +9,23 @@ from supplier_api.delivery.heartbeat import Heartbeat
 from supplier_api.delivery.scheduler import Scheduler
 from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.observability import get_logger
+from supplier_api.store import Store
 from supplier_api.store.wakeup import Wakeup
 
 log = get_logger(__name__)
+
+
+class Upkeep(Protocol):
+    """What keeps the rule book and the inventory current."""
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+
+    def stop(self, seconds: float) -> None:
+        """End within `seconds`."""
+
+    def reload(self) -> None:
+        """Have the files loaded, changed or not."""
 
 
 class Worker:
@@ -24,14 +39,21 @@ class Worker:
         watchdog: Watchdog,
         clock: MachineClock,
         heartbeat: Heartbeat | None = None,
+        upkeep: Upkeep | None = None,
+        store: Store | None = None,
     ) -> None:
-        """Prepare to run the parts; the bells they wait for are those of `wakeup`."""
+        """Prepare to run the parts; the bells they wait for are those of `wakeup`.
+
+        With `store`, what is committed until the end is told to other workers before the end.
+        """
         self._dispatchers = dispatchers
         self._scheduler = scheduler
         self._wakeup = wakeup
         self._watchdog = watchdog
         self._clock = clock
         self._heartbeat = heartbeat
+        self._upkeep = upkeep
+        self._store = store
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -42,7 +64,14 @@ class Worker:
         self._scheduler.start()
         if self._heartbeat:
             self._heartbeat.start()
+        if self._upkeep:
+            self._upkeep.start()
         log.info("worker.started")
+
+    def reload(self, *_signal: object) -> None:
+        """Have the rule book and the inventory loaded again; may be called by a signal."""
+        if self._upkeep:
+            self._upkeep.reload()
 
     def stop(self, grace: float) -> bool:
         """Give back what is not being sent, and wait up to `grace` seconds for the rest.
@@ -59,6 +88,11 @@ class Worker:
         self._watchdog.stop()
         if self._heartbeat:
             self._heartbeat.stop(until - self._clock.monotonic())
+        if self._upkeep:
+            self._upkeep.stop(until - self._clock.monotonic())
+        if self._store:
+            # The lanes that were given back: whoever takes them need not wait for the next look.
+            self._store.end_notices()
         log.info("worker.stopped", settled=settled)
         return settled
 

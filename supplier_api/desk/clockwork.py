@@ -211,8 +211,8 @@ def _group(clock: Clock, clocks: dict[str, Clock]) -> Group:
 class DueTimers(Protocol):
     """What is done at a business time."""
 
-    def run_due(self, limit: int) -> int:
-        """Run up to `limit` due timers, and return how many were looked at."""
+    def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:
+        """Run up to `limit` due timers while `go_on` says so; return how many were looked at."""
 
     def next_due(self) -> datetime | None:
         """Return the machine time at which the earliest timer becomes due."""
@@ -227,9 +227,9 @@ class SteppedTimers:
         self._clockwork = clockwork
         self._machine = machine
 
-    def run_due(self, limit: int) -> int:
+    def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:
         """Run what is due, or else take clocks on; return how many of either."""
-        return self._timers.run_due(limit) or self._clockwork.step()
+        return self._timers.run_due(limit, go_on) or self._clockwork.step()
 
     def next_due(self) -> datetime | None:
         """Return the machine time at which to look again; soon while a clock is moved."""

@@ -108,7 +108,7 @@ class Doctor:
             _undecided_change,
         )
         report.note(
-            "messages that wait for long behind one that was refused",
+            "messages behind one that was refused: for long, or it says how the problem ended",
             search.parked(long_parked, SHOWN),
             _parked,
         )
@@ -204,7 +204,7 @@ def _parked(row: Row) -> Case:
 def _forgotten(row: Row) -> Case:
     what, _ = LETTERS[row["destination"]]
     text = f"{_who(row)}, {what}s; a worker makes them due again within a minute"
-    return Case(text, ("supplier-api status",))
+    return Case(text, ("supplier-api worker   # if none is at work",))
 
 
 def _untold(row: Row) -> Case:
@@ -214,7 +214,7 @@ def _untold(row: Row) -> Case:
 
 def _died(row: Row) -> Case:
     text = f"{row['name']}, found {row['died']}; {row['doubtful']} problems were put in doubt"
-    return Case(text, ("supplier-api status",))
+    return Case(text, ("supplier-api serve   # if none took its place",))
 
 
 def _gap(row: Row) -> Case:

@@ -1,13 +1,13 @@
 """Where the facts of a decision come from: outside the transaction, and inside it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from supplier_api.decisions.book import RuleBook
 from supplier_api.decisions.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
-from supplier_api.decisions.inventory import TimedInventory
 from supplier_api.decisions.model import Decision, Operation, Outcome
+from supplier_api.decisions.reloading import Loaded
 from supplier_api.decisions.rule import OutsideVerdicts
 from supplier_api.decisions.watch import Limits, SourceWatch
 from supplier_api.desk.maintenance import Maintenance
@@ -22,12 +22,13 @@ LIMITS = Limits(failures=5, seconds=10.0, probe_every=5.0)
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What was learned before the transaction.
+    """What was learned before the transaction, and the book that is asked about it in there.
 
     `put_off` says why the rule book cannot be asked now: the decision is made later. `missing`: the
     inventory was asked and gave no answer.
     """
 
+    book: RuleBook
     facts: Facts
     verdicts: OutsideVerdicts
     put_off: str | None = None
@@ -45,14 +46,14 @@ class Judge:
     def __init__(
         self,
         office: Office,
-        book: RuleBook,
-        inventory: TimedInventory,
+        loaded: Callable[[], Loaded],
         limits: Limits = LIMITS,
     ) -> None:
-        """Judge by `book` on what `inventory` and the office's store know."""
+        """Judge by the book that is `loaded`, on what the inventory and the store know."""
         self._office = office
-        self._book = book
-        self._inventory = inventory
+        self._loaded = loaded
+        # The tenant and the service that it was last asked about in vain.
+        self._unanswered: tuple[str, str] | None = None
         self.maintenance = Maintenance(office)
         self.watch = SourceWatch("inventory", limits, office.machine)
 
@@ -64,8 +65,8 @@ class Judge:
 
     @property
     def book_version(self) -> str:
-        """The digest of the rule book."""
-        return self._book.version
+        """The digest of the rule book in use."""
+        return self._loaded().book.version
 
     def outside(
         self,
@@ -76,7 +77,8 @@ class Judge:
     ) -> Outside:
         """Look up what lies outside for a request, unless its decision is put off anyway."""
         if self.maintenance.lasts():
-            return Outside(self._facts(caller, request), {}, put_off=IN_MAINTENANCE)
+            book = self._loaded().book
+            return Outside(book, self._facts(caller, request), {}, put_off=IN_MAINTENANCE)
         return self.look_up(operation, caller, request, service_id)
 
     def look_up(
@@ -88,17 +90,24 @@ class Judge:
     ) -> Outside:
         """Look up what lies outside, and let the rules written in Python judge on it."""
         service: Service | Unknown | None = UNKNOWN
-        named = self._book.groups(operation)
+        loaded = self._loaded()
+        named = loaded.book.groups(operation)
         # Of a new problem the desk itself needs the specification's name and a known incident.
         asks = bool(service_id) and (operation is Operation.PROBLEM or "service" in named)
         if service_id and asks:
-            service = self._service(caller, service_id)
+            service = self._service(loaded, caller.tenant, service_id, self._left(caller))
         facts = self._facts(caller, request, service)
         missing = asks and service is UNKNOWN
         if missing and self.watch.down:
-            return Outside(facts, {}, put_off=INVENTORY_DOWN, missing=True)
-        verdicts = self._book.judge_outside(operation, facts, self._left(caller))
-        return Outside(facts, verdicts, missing=missing)
+            return Outside(loaded.book, facts, {}, put_off=INVENTORY_DOWN, missing=True)
+        verdicts = loaded.book.judge_outside(operation, facts, self._left(caller))
+        return Outside(loaded.book, facts, verdicts, missing=missing)
+
+    def probe(self) -> None:
+        """Try the inventory if it is down and it is time: there may be no request that does."""
+        asked = self._unanswered
+        if self.watch.down and asked:
+            self._service(self._loaded(), *asked, self._office.policy.answer_budget / 2)
 
     def decide(
         self,
@@ -111,14 +120,14 @@ class Judge:
     ) -> Decision:
         """Decide, within the transaction that has read the rest; or defer what is put off."""
         if outside.put_off:
-            return Decision(Outcome.DEFER, outside.put_off, (), (), self._book.version)
+            return Decision(Outcome.DEFER, outside.put_off, (), (), outside.book.version)
         facts = replace(
             outside.facts,
             open_problems=open_problems or (),
             incidents=incidents or (),
             problem=_problem_facts(problem) if problem else None,
         )
-        return self._book.decide(operation, facts, outside.verdicts)
+        return outside.book.decide(operation, facts, outside.verdicts)
 
     def _facts(
         self,
@@ -128,27 +137,32 @@ class Judge:
     ) -> Facts:
         return Facts(request, caller.tenant, self._office.business.now(caller.tenant), service)
 
-    def service(
-        self, tenant: str, service_id: str, seconds: float, *, enough: bool = True
-    ) -> Service | Unknown | None:
-        """Ask the inventory, which has `seconds`: `enough` for its silence to count as a failure.
+    def service(self, tenant: str, service_id: str, seconds: float) -> Service | Unknown | None:
+        """Ask the inventory, which has `seconds`; not while it is down, but for a try that is due.
 
-        Not while it is down, but for the one try that is due.
+        Its silence counts as a failure.
         """
+        return self._ask(self._loaded(), tenant, service_id, seconds, enough=True)
+
+    def _service(
+        self, loaded: Loaded, tenant: str, service_id: str, left: float
+    ) -> Service | Unknown | None:
+        # With less than half of its time, silence says nothing about the inventory.
+        enough = left >= self._office.policy.answer_budget / 4
+        return self._ask(loaded, tenant, service_id, left, enough=enough)
+
+    def _ask(
+        self, loaded: Loaded, tenant: str, service_id: str, seconds: float, *, enough: bool
+    ) -> Service | Unknown | None:
         if not self.watch.may_ask():
             return UNKNOWN
-        service = self._inventory.find(tenant, service_id, seconds)
+        service = loaded.inventory.find(tenant, service_id, seconds)
         if service is not UNKNOWN:
             self.watch.answered()
         elif enough:
+            self._unanswered = tenant, service_id
             self.watch.failed()
         return service
-
-    def _service(self, caller: Caller, service_id: str) -> Service | Unknown | None:
-        left = self._left(caller)
-        # With less than half of its time, silence says nothing about the inventory.
-        enough = left >= self._office.policy.answer_budget / 4
-        return self.service(caller.tenant, service_id, left, enough=enough)
 
     def _left(self, caller: Caller) -> float:
         until = caller.entered + self._office.policy.answer_budget / 2

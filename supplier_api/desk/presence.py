@@ -24,6 +24,8 @@ from supplier_api.store.stamps import Stamp
 ANSWER_UNDER_WAY = timedelta(seconds=5)
 MISSED = 3  # heartbeats that a process may miss before it is taken for dead
 REMEMBERED = timedelta(days=1)
+RULES_OFF = "rules-off"
+NOT_LOADED = "not-loaded"
 REQUEST = "request"  # the gateway called; what is sent goes by the name of its destination
 BATCH = 100  # problems looked at in one transaction
 log = get_logger(__name__)
@@ -37,6 +39,7 @@ class Pulse:
         self._clock = clock
         self._last: dict[str, datetime] = {}
         self._lasting: dict[str, Callable[[], datetime | None]] = {}
+        self._told: dict[str, Callable[[], Mapping[str, Any]]] = {}
 
     def note(self, what: str) -> None:
         """Note that `what` happens now."""
@@ -46,20 +49,28 @@ class Pulse:
         """Tell with every sign of life since when `what` lasts, as long as it does."""
         self._lasting[what] = since
 
+    def tell(self, what: str, values: Callable[[], Mapping[str, Any]]) -> None:
+        """Tell with every sign of life what `values` returns (plain JSON), unless it is empty."""
+        self._told[what] = values
+
     def detail(self) -> dict[str, Any]:
-        """Return when each thing happened last, or began, as plain JSON values."""
+        """Return when each thing happened last, or began, and what else is told, as JSON values."""
         lasting = {what: since() for what, since in self._lasting.items()}
         seen = {**self._last, **lasting}
-        return {what: to_wire(at) for what, at in seen.items() if at is not None}
+        told = {what: values() for what, values in self._told.items()}
+        return {
+            **{what: to_wire(at) for what, at in seen.items() if at is not None},
+            **{what: dict(values) for what, values in told.items() if values},
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Self:
-    """What a process says of itself; `pulse` is read at each sign of life."""
+    """What a process says of itself; `pulse` and `book_version` are read at each sign of life."""
 
     kind: Kind
     pulse: Pulse
-    book_version: str | None = None
+    book_version: Callable[[], str] | None = None
 
 
 class Presence:
@@ -109,7 +120,7 @@ class Presence:
             name=office.process,
             kind=self._me.kind,
             version=version("supplier_api"),
-            book_version=self._me.book_version,
+            book_version=self._me.book_version() if self._me.book_version else None,
             started=self._started,
             seen=office.machine.now(),
             ended=ended,
@@ -138,6 +149,24 @@ def inventory_down(processes: Iterable[Process]) -> dict[str, datetime]:
         each.name: from_wire(each.detail[INVENTORY_DOWN])
         for each in processes
         if INVENTORY_DOWN in each.detail
+    }
+
+
+def rules_off(processes: Iterable[Process]) -> dict[str, dict[str, datetime]]:
+    """Return the Python rules that are switched off, since when, by the process that did so."""
+    return {
+        each.name: {rule: from_wire(at) for rule, at in each.detail[RULES_OFF].items()}
+        for each in processes
+        if RULES_OFF in each.detail
+    }
+
+
+def not_loaded(processes: Iterable[Process], what: str) -> dict[str, Mapping[str, Any]]:
+    """Return the new file of `rules` or of the `inventory` that processes do not use, and why."""
+    return {
+        each.name: each.detail[NOT_LOADED][what]
+        for each in processes
+        if what in each.detail.get(NOT_LOADED, {})
     }
 
 

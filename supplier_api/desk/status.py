@@ -8,7 +8,13 @@ from typing import Any
 
 from supplier_api.clock import from_wire, to_wire
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office
-from supplier_api.desk.presence import REQUEST, alive, inventory_down
+from supplier_api.desk.presence import (
+    REQUEST,
+    alive,
+    inventory_down,
+    not_loaded,
+    rules_off,
+)
 from supplier_api.desk.stamping import MEND, stamp_of
 from supplier_api.settings import Settings
 from supplier_api.settings.model import Status as Limits
@@ -104,6 +110,7 @@ class _Survey:
         yield self._breaker()
         yield self._pauses()
         yield self._maintenance()
+        yield self._rules()
         yield self._inventory()
 
     # -- the installation
@@ -118,7 +125,8 @@ class _Survey:
         ours, found = stamp_of(self._settings), self._uow.stamps.get()
         values = _json(ours=str(ours), stamp=str(found) if found else None)
         if found is None:
-            return Line("environment", Level.WARN, "no stamp yet: never started", None, values)
+            text = "no stamp yet: never started"
+            return Line("environment", Level.WARN, text, "supplier-api db upgrade", values)
         if found != ours:
             text = f"the database belongs to {found}, not to {ours}"
             return Line("environment", Level.BAD, text, MEND, values)
@@ -148,7 +156,9 @@ class _Survey:
         text = f"{len(living)} alive"
         if silent or died:
             text += f", {len(silent)} silent, {len(died)} died within a day"
-            return Line(name, Level.WARN, text, "supplier-api doctor", values)
+            # What a web server may have taken with it, the doctor knows.
+            look = "supplier-api doctor" if died and kind is Kind.WEB else start
+            return Line(name, Level.WARN, text, look, values)
         return Line(name, Level.OK, text, None, values)
 
     def _alive(self, known: Sequence[Process]) -> list[Process]:
@@ -161,7 +171,12 @@ class _Survey:
         values = _json(versions=releases, ruleBooks=books)
         if len(releases) > 1 or len(books) > 1:
             text = f"mixed: versions {', '.join(releases)}; rule books {', '.join(books)}"
-            return Line("versions", Level.WARN, text, "supplier-api status --json", values)
+            oldest = min(living, key=lambda each: (each.started, each.name))
+            look = "supplier-api rules check"
+            if len(releases) > 1:
+                text += f"; the oldest to be started again: {oldest.name}"
+                look = f"supplier-api {'serve' if oldest.kind == Kind.WEB else 'worker'}"
+            return Line("versions", Level.WARN, text, look, values)
         text = f"{', '.join(releases) or 'none runs'}, rule book {', '.join(books) or '(none)'}"
         return Line("versions", Level.OK, text, None, values)
 
@@ -209,7 +224,19 @@ class _Survey:
                 self._now,
                 f"{COMMANDS[destination]} list --state dead",
             )
-        yield Line("dead letters", Level.OK, str(dead), None, _json(count=dead))
+        yield self._dead_letters(dead)
+
+    def _dead_letters(self, dead: int) -> Line:
+        """Tell how many there are; one of which the gateway must know is bad at once."""
+        ends = self._uow.standing.dead_ends(GATEWAY)
+        values = _json(count=dead, ends=dict(ends))
+        if not ends:
+            return Line("dead letters", Level.OK, str(dead), None, values)
+        kinds = ", ".join(f"{count} {kind}" for kind, count in ends.items())
+        text = f"{dead}; the gateway does not know how it ended: {kinds}"
+        return Line(
+            "dead letters", Level.BAD, text, f"{COMMANDS[GATEWAY]} list --state dead", values
+        )
 
     def _undecided(self) -> Line:
         waiting = self._uow.standing.undecided()
@@ -260,16 +287,55 @@ class _Survey:
             return Line("maintenance", Level.OK, "off", None, _json(on=False))
         text = f"on for {self._since(on.since)}, by {on.who}: {on.reason}"
         values = _json(on=True, since=on.since, who=on.who, reason=on.reason)
-        return Line("maintenance", Level.WARN, text, "supplier-api maintenance off", values)
+        look = 'supplier-api maintenance off --reason "..."'
+        return Line("maintenance", Level.WARN, text, look, values)
+
+    def _rules(self) -> Line:
+        """Tell whether all rules are asked, and whether they are those of the file."""
+        off = rules_off(self._alive(self._processes))
+        refused, kept = self._not_loaded("rules")
+        texts = [
+            f"{rule} switched off for {self._since(since)} in {name}:"
+            " what it might decide is answered 202"
+            for name, rules in off.items()
+            for rule, since in rules.items()
+        ]
+        values = _json(
+            off=[
+                _json(process=name, rule=rule, since=since)
+                for name, rules in off.items()
+                for rule, since in rules.items()
+            ],
+            notLoaded=kept,
+        )
+        if not texts and not refused:
+            return Line("rules", Level.OK, "all are asked, as the file has them", None, values)
+        look = "supplier-api doctor" if texts else CHECK
+        return Line("rules", Level.BAD, "; ".join([*texts[:SHOWN], *refused]), look, values)
 
     def _inventory(self) -> Line:
-        """Tell whether decisions are put off since a source of facts gives no answers."""
+        """Tell whether it gives answers, and whether they are those of the file."""
         silent = inventory_down(self._alive(self._processes))
-        if not silent:
-            return Line("inventory", Level.OK, "not known to be down", None, _json(down=[]))
-        text = f"down for {self._since(min(silent.values()))}: decisions are put off"
+        refused, kept = self._not_loaded("inventory")
         down = [_json(process=name, since=since) for name, since in silent.items()]
-        return Line("inventory", Level.BAD, text, "supplier-api maintenance show", _json(down=down))
+        values = _json(down=down, notLoaded=kept)
+        if silent:
+            text = f"down for {self._since(min(silent.values()))}: decisions are put off"
+            return Line("inventory", Level.BAD, text, "supplier-api doctor", values)
+        if refused:
+            return Line("inventory", Level.BAD, "; ".join(refused), CHECK, values)
+        return Line("inventory", Level.OK, "not known to be down", None, values)
+
+    def _not_loaded(self, what: str) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return a sentence about a new file that is not used, if any, and what each says."""
+        told = not_loaded(self._alive(self._processes), what)
+        kept = [{"process": name, **each} for name, each in told.items()]
+        if not kept:
+            return [], []
+        first = min(kept, key=lambda each: str(each["since"]))
+        since = self._since(from_wire(first["since"]))
+        text = f"the new file is not used (for {since} now) and would stop a start: {first['why']}"
+        return [text], kept
 
     def _held(self) -> list[Pause]:
         return self._uow.standing.pauses(self._now)
@@ -307,7 +373,8 @@ class _Survey:
         return age((self._now - at).total_seconds())
 
 
-SHOWN = 3  # pauses told in words
+SHOWN = 3  # pauses, and rules, told in words
+CHECK = "supplier-api rules check"
 LEVELS = list(Level)
 
 

@@ -19,6 +19,8 @@ from supplier_api.store.timers import DECIDE, Timer
 
 # A timer whose work fails is tried again after this long, so that it cannot hold up the others.
 AFTER_FAILURE = timedelta(minutes=1)
+# So many in a row that meet trouble with the database: it is not one problem's row, but all of it.
+MOST_FAILURES = 3
 Handler = Callable[[UnitOfWork, Timer], datetime | None]
 log = get_logger(__name__)
 
@@ -58,10 +60,11 @@ class Timers:
             LIFT: incidents.leave_lifted,
         }
 
-    def run_due(self, limit: int = 100) -> int:
+    def run_due(self, limit: int = 100, go_on: Callable[[], bool] = lambda: True) -> int:
         """Run up to `limit` due timers, the earliest first; return how many had their turn.
 
-        Raises StoreUnavailable.
+        A decision that was put off may take seconds: after each timer `go_on` is called, and no
+        further one is run when it returns False. Raises StoreUnavailable.
         """
         now, scales = self._office.machine.now(), self._office.business.scales()
 
@@ -71,7 +74,20 @@ class Timers:
             room = min(limit - len(due), self._room(uow))
             return due + uow.timers.due(now, scales, room, {DECIDE})
 
-        return sum(self._run(timer) for timer in self._office.store.read(look))
+        done = failed = 0
+        trouble: StoreUnavailable | None = None
+        for timer in self._office.store.read(look):
+            try:
+                done += self._run(timer)
+                failed = 0
+            except StoreUnavailable as error:
+                # It may be this problem's row alone that cannot be had: the others do not wait.
+                trouble, failed = error, failed + 1
+            if failed == MOST_FAILURES or not go_on():
+                break
+        if trouble:
+            raise trouble
+        return done
 
     def next_due(self) -> datetime | None:
         """Return the machine time at which the earliest timer becomes due by itself."""

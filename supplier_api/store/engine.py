@@ -220,12 +220,16 @@ class Store:
         """Have `end` called before the last connection is given back: a thread's that uses some."""
         self._endings.append(end)
 
+    def end_notices(self) -> None:
+        """Send the last notice to the workers, and no more: this process ends."""
+        if self._notifier:
+            self._notifier.stop()
+
     def close(self) -> None:
         """Give back every connection."""
         for end in self._endings:
             end()
-        if self._notifier:
-            self._notifier.stop()
+        self.end_notices()
         self._readers.dispose()
         self.engine.dispose()
 

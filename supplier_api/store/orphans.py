@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, func, or_, select, text
 
 from supplier_api.problems.model import TERMINAL
-from supplier_api.store.standing import DEAD, PARKED, QUEUED, UNDECIDED
+from supplier_api.store.standing import DEAD, ENDS, PARKED, QUEUED, UNDECIDED
 from supplier_api.store.tables import change_request, decision, lane, message, service_problem
 
 _p = service_problem.c
@@ -117,7 +117,10 @@ class Orphans:
         return self._found(query, limit)
 
     def parked(self, before: datetime, limit: int) -> Found:
-        """Return lanes that stand behind a dead letter since before an instant (machine time)."""
+        """Return lanes that stand behind a dead letter since before an instant (machine time).
+
+        One that says how a problem ended counts at once.
+        """
         query = (
             select(
                 _p.reference,
@@ -128,7 +131,7 @@ class Orphans:
                 func.min(message.c.settled).label("settled"),
             )
             .select_from(lane.join(message).join(service_problem, _p.id == lane.c.problem_id))
-            .where(PARKED, DEAD, message.c.settled < before)
+            .where(PARKED, DEAD, or_(message.c.settled < before, message.c.kind.in_(ENDS)))
             .group_by(_p.reference, _p.tenant, lane.c.destination)
             .order_by(func.min(message.c.settled))
         )

@@ -16,6 +16,8 @@ QUEUED = text("message.state = 'queued'")
 DEAD = text("message.state IN ('refused', 'expired')")
 PARKED = text("lane.parked")
 UNDECIDED = text("service_problem.base = 'UNDECIDED'")
+# Kinds of messages without which a receiver takes a problem for open that is not.
+ENDS = ("RESOLVED", "COMPLETED", "CANCELLED", "REJECTED")
 NEWEST = 1000  # messages among which the last delivery is looked for
 
 
@@ -95,6 +97,17 @@ class Standing:
         """Return how many messages were refused for good or grew too old."""
         query = select(func.count()).select_from(message).where(DEAD)
         return self._connection.execute(query).scalar_one()
+
+    def dead_ends(self, destination: str) -> dict[str, int]:
+        """Return how many dead letters say to `destination` how a problem ended, by their kinds."""
+        query = (
+            select(message.c.kind, func.count())
+            .select_from(message.join(lane))
+            .where(DEAD, message.c.kind.in_(ENDS), lane.c.destination == destination)
+            .group_by(message.c.kind)
+            .order_by(message.c.kind)
+        )
+        return {row[0]: row[1] for row in self._connection.execute(query)}
 
     def undecided(self) -> Waiting:
         """Return the problems that were left open; the oldest by business time."""

@@ -30,6 +30,7 @@ ASK_AFTER = 5.0  # seconds of silence after which the listener sends a notice to
 DEAF_AFTER = 10.0  # seconds of silence after which its connection is replaced
 RECONNECT = 1.0  # seconds between two attempts to connect
 NOTIFY_GAP = 0.01  # seconds between two notices of one process
+LAST_NOTICE = 2.0  # seconds that the last notice of a process may take
 
 
 class Bell:
@@ -103,8 +104,9 @@ class Notifier:
     def __init__(self, url: URL) -> None:
         """Prepare to send to the database at `url`."""
         self._url = url
-        self._news = threading.Event()
-        self._stopping = False
+        self._wake = threading.Event()
+        self._untold = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
 
     def start(self) -> None:
@@ -112,31 +114,47 @@ class Notifier:
         self._thread.start()
 
     def stop(self) -> None:
-        """Send what is still to be told, and end."""
-        self._stopping = True
-        self._news.set()
-        self._thread.join()
+        """Send what is still to be told, and end; a database that is frozen is not waited for."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(LAST_NOTICE)
 
     def tell(self) -> None:
         """Have the workers look; called after a commit."""
-        self._news.set()
+        self._untold = True
+        self._wake.set()
 
     def _run(self) -> None:
-        pause = threading.Event()
-        with contextlib.ExitStack() as open_connection:
+        with contextlib.ExitStack() as kept:
             connection: psycopg.Connection | None = None
-            while not self._stopping:
-                self._news.wait()
-                self._news.clear()
-                try:
-                    if connection is None:
-                        connection = open_connection.enter_context(connect(self._url))
-                    connection.execute(f"NOTIFY {CHANNEL}")
-                except psycopg.Error as error:
-                    log.warning("notifier.failed", error=type(error).__name__)
-                    open_connection.pop_all().close()
-                    connection = None
-                pause.wait(NOTIFY_GAP)
+            stopping = False
+            while not stopping:
+                self._wake.wait()
+                self._wake.clear()
+                # In this order: what was told before the stop is seen below.
+                stopping = self._stopping.is_set()
+                if self._untold:
+                    self._untold = False
+                    connection = self._send(connection, kept)
+                self._stopping.wait(NOTIFY_GAP)
+
+    def _send(
+        self, connection: psycopg.Connection | None, kept: contextlib.ExitStack
+    ) -> psycopg.Connection | None:
+        """Send a notice over `connection`, or a new one; return the one to keep, if any works.
+
+        A kept connection may have been lost while nothing was said: then a new one is tried.
+        """
+        for given in (connection, None) if connection else (None,):
+            try:
+                used = given or kept.enter_context(connect(self._url))
+                used.execute(f"NOTIFY {CHANNEL}")
+            except psycopg.Error as error:
+                log.warning("notifier.failed", error=type(error).__name__)
+                kept.pop_all().close()
+            else:
+                return used
+        return None
 
 
 def _poll_sqlite(url: URL, stop: threading.Event, ring: Callable[[], None]) -> None:

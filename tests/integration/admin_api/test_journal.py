@@ -345,12 +345,22 @@ def test_what_is_found_by_which_filter(target: Target, search: str, found: list[
         ("operation=", "operation"),
         ("since=yesterday", "since"),
         ("until=2026-01-05T12:00:00", "until"),
+        ("since=2026-01-05T12:00:00Z&until=2026-01-05T12:00:00Z", "until"),
         ("wait=61s", "wait"),
     ],
 )
 def test_what_cannot_be_looked_for_is_refused(target: Target, search: str, field: str) -> None:
     refused = target.done(422, "GET", f"/journal?{search}")
     assert refused["messages"][0].startswith(f"{field}: expected")
+
+
+def test_a_parameter_that_does_not_exist_is_refused(target: Target) -> None:
+    refused = target.done(422, "GET", "/journal?tennant=TENANT1")
+    (told,) = refused["messages"]
+    assert told.startswith("tennant: no parameter; expected: tenant, operation, direction, id,")
+    # Misspelt, a limit would be none.
+    refused = target.done(422, "DELETE", "/journal?all=true&tennant=TENANT1")
+    assert refused["messages"] == ["tennant: no parameter; expected: tenant, all"]
 
 
 @pytest.mark.parametrize("outcome", ["²²²", "999999999999999999999", "reject'"])

@@ -79,9 +79,9 @@ def test_in_order_it_finds_nothing_and_says_what_it_cannot_know(
     result = run()
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert [line for line in lines if line.startswith("nothing found: ")] == lines[:9]
-    assert all(line.startswith("not checked: ") for line in lines[9:])
-    assert any("no worker" in line or "none is alive" in line for line in lines[9:])
+    assert [line for line in lines if line.startswith("nothing found: ")] == lines[:13]
+    assert all(line.startswith("not checked: ") for line in lines[13:])
+    assert any("no worker" in line or "none is alive" in line for line in lines[13:])
 
 
 def test_problems_in_doubt(supplier: Supplier, found: Found) -> None:

@@ -228,7 +228,10 @@ def test_a_window_is_replayed(supplier: Supplier, command: Command, problem: Pro
         f"{named(problem, 2)}  refused -> queued again, due now\n"
         f"{named(problem, 3)}  queued -> queued, due now\n"
     )
-    assert command.ok("kci", "replay", *window, "--dry-run", *WHY) == f"{both}2 to be replayed\n"
+    # A rehearsal needs no reason.
+    for why in ((), WHY):
+        told = command.ok("kci", "replay", *window, "--dry-run", *why)
+        assert told == f"{both}2 to be replayed\n"
     assert actions(supplier, problem) == []
     half = command("kci", "replay", "--since", "90m", *WHY)
     waits = f"queued, waits behind {named(problem, 2)}, which is refused"
@@ -249,6 +252,9 @@ def test_a_window_is_replayed(supplier: Supplier, command: Command, problem: Pro
         ["kci", "replay", "SP_NONE01#1", "--since", "1h", *WHY],
         ["kci", "replay", "SP_NONE01#1", "--dry-run", *WHY],
         ["kci", "replay", "--since", "soon", *WHY],
+        ["kci", "replay", "--since", "1h"],
+        ["kci", "replay", "--since", "1h", "--until", "2h", *WHY],
+        ["kci", "list", "--since", "1h", "--until", "2h"],
         ["kci", "list", "--state", "lost"],
         ["kci", "edit", "SP_NONE01#1", *WHY],
         ["kci", "edit", "SP_NONE01#1", "--file", "nowhere.json", *WHY],
@@ -298,3 +304,14 @@ def test_a_work_order_is_skipped_and_replayed(
         "work-order skip",
         "work-order replay",
     ]
+
+
+@on_sqlite
+@pytest.mark.parametrize("list_of", ["kci", "work-order", "problem"])
+def test_a_tenant_without_a_problem_is_told(
+    command: Command, problem: Problem, list_of: str
+) -> None:
+    assert problem.tenant == "TENANT1"
+    told = command.refused(list_of, "list", "--tenant", "TENANT_1")
+    assert "tenant TENANT_1 has no problem; these have:\n  TENANT1" in told
+    command.ok("kci", "list", "--tenant", "TENANT1", "--state", "skipped")

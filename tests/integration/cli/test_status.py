@@ -52,6 +52,7 @@ NAMES = [
     "breaker",
     "pauses",
     "maintenance",
+    "rules",
     "inventory",
 ]
 
@@ -252,6 +253,40 @@ def test_a_parked_lane_is_a_warning_and_in_time_bad(at_work: Supplier, lines: Li
     assert found["undelivered KCIs"]["values"]["count"] == 0
 
 
+@pytest.mark.parametrize("kind", ["RESOLVED", "COMPLETED", "CANCELLED", "REJECTED"])
+@on_sqlite
+def test_a_dead_letter_without_which_a_problem_stays_open_is_bad_at_once(
+    at_work: Supplier, lines: Lines, kind: str
+) -> None:
+    problem = at_work.opened()
+    at_work.event(problem.reference, "start")
+    now = at_work.machine.now()
+    change(at_work, tables.message, state="refused", settled=now)
+    assert lines()["dead letters"]["level"] == "ok"
+    change(at_work, tables.message, kind=kind)
+    line = lines()["dead letters"]
+    assert (line["level"], line["look"]) == ("bad", "supplier-api kci list --state dead")
+    assert line["values"]["ends"].keys() == {kind}
+
+
+@on_sqlite
+def test_what_fell_silent_or_died_is_mended_by_another(at_work: Supplier, lines: Lines) -> None:
+    died = {"died": to_wire(at_work.machine.now()), "doubtful": 0}
+    shows(at_work, Kind.WORKER, "worker/0", ended=at_work.machine.now(), detail=died)
+    shows(at_work, Kind.WEB, "web/0", seen=long_ago(at_work, 1))
+    found = lines()
+    assert found["workers"]["look"] == "supplier-api worker"
+    assert found["web servers"]["look"] == "supplier-api serve"
+
+
+@on_sqlite
+def test_mixed_releases_name_the_process_to_start_again(at_work: Supplier, lines: Lines) -> None:
+    shows(at_work, Kind.WORKER, "worker/0", version="0.9", started=long_ago(at_work, 1))
+    line = lines()["versions"]
+    assert (line["level"], line["look"]) == ("warn", "supplier-api worker")
+    assert "the oldest to be started again: worker/0" in line["text"]
+
+
 def test_late_answers_of_a_day(at_work: Supplier, lines: Lines) -> None:
     for number in (1, 2, 3):
         at_work.opened(id=number, serviceId=f"SI23454323453{number:02}")
@@ -297,16 +332,20 @@ def test_maintenance_is_a_warning(at_work: Supplier, lines: Lines) -> None:
     on = Switch("maintenance", "jane", "new line cards", at_work.machine.now())
     at_work.office.store.write(lambda uow: uow.switches.on(on))
     line = lines()["maintenance"]
-    assert (line["level"], line["look"]) == ("warn", "supplier-api maintenance off")
+    assert (line["level"], line["look"]) == (
+        "warn",
+        'supplier-api maintenance off --reason "..."',
+    )
 
 
 def test_an_inventory_that_is_down_is_bad(at_work: Supplier, lines: Lines) -> None:
     since = to_wire(long_ago(at_work, 3))
     shows(at_work, Kind.WEB, "web/1", detail={"inventory-down": since})
     line = lines()["inventory"]
-    assert (line["level"], line["look"]) == ("bad", "supplier-api maintenance show")
+    assert (line["level"], line["look"]) == ("bad", "supplier-api doctor")
     assert line["text"] == "down for 3 h: decisions are put off"
-    assert line["values"] == {"down": [{"process": "web/1", "since": since}]}
+    down = [{"process": "web/1", "since": since}]
+    assert line["values"] == {"down": down, "notLoaded": []}
     # What one said that is gone since does not count.
     shows(at_work, Kind.WEB, "web/2")
     silent = {"detail": {"inventory-down": since}, "seen": long_ago(at_work, 2)}

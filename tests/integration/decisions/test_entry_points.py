@@ -43,6 +43,22 @@ def test_an_installed_rule_is_found(install: Path) -> None:
     assert [rule.id for rule in Plugins.discover(1.0).rules] == ["on-sunday"]
 
 
+def test_the_digest_changes_with_the_source_of_a_rule(
+    install: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(install, "sunday_rule:rule")
+    before = Plugins.discover(1.0).digest
+    assert Plugins.discover(1.0).digest == before
+    with (install / "sunday_rule.py").open("a") as file:
+        file.write("# a helper of the rule changed\n")
+    monkeypatch.delitem(sys.modules, "sunday_rule")
+    changed = Plugins.discover(1.0).digest
+    (install / "sunday-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: sunday\nVersion: 1.1\n"
+    )
+    assert len({before, changed, Plugins.discover(1.0).digest}) == 3
+
+
 def test_without_one_there_is_none() -> None:
     assert Plugins.discover(1.0).rules == ()
 

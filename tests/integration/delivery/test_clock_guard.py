@@ -1,5 +1,6 @@
 """The host's clock is put back or forward while messages wait, through the scheduler's turns."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -22,7 +23,7 @@ pytestmark = on_sqlite
 class NoTimers:
     """Timers of which none is ever due."""
 
-    def run_due(self, limit: int) -> int:  # noqa: ARG002 - the port's
+    def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:  # noqa: ARG002 - the port's
         return 0
 
     def next_due(self) -> datetime | None:

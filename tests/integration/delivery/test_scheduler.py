@@ -1,5 +1,7 @@
 """Timers and the sweep: run when due, and not before."""
 
+import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,9 +9,14 @@ from sqlalchemy import update
 from structlog.testing import capture_logs
 
 from supplier_api.clock import ManualMachineClock
+from supplier_api.decisions.facts import Service
+from supplier_api.decisions.inventory import TimedInventory
 from supplier_api.delivery.scheduler import Scheduler
-from supplier_api.store import Store, tables
+from supplier_api.store import Store, StoreUnavailable, tables
 from supplier_api.store.wakeup import Bell
+from tests.integration.delivery.conftest import PATIENCE
+from tests.integration.desk.conftest import BOOK
+from tests.integration.desk.rig import Rig
 from tests.outbox import Outbox
 
 
@@ -21,7 +28,7 @@ class TimerList:
         self.moments: list[datetime] = []
         self.ran: list[datetime] = []
 
-    def run_due(self, limit: int) -> int:
+    def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:  # noqa: ARG002 - the port's
         due = [moment for moment in self.moments if moment <= self.clock.now()][:limit]
         self.ran += due
         self.moments = [moment for moment in self.moments if moment not in due]
@@ -76,3 +83,76 @@ def test_a_forgotten_lane_is_found_within_a_minute_and_reported(
     assert logs == [
         {"event": "lane.forgotten", "lane": outbox.lane(problem).id, "log_level": "error"}
     ]
+
+
+class Broken:
+    """A chore that always fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.turns = 0
+
+    def turn(self) -> float:
+        self.turns += 1
+        raise self.error
+
+
+@pytest.mark.parametrize(("error", "rest"), [(ZeroDivisionError(), 60), (StoreUnavailable(), 1)])
+def test_a_chore_that_fails_holds_up_neither_timers_nor_other_chores(
+    timers: TimerList, store: Store, clock: ManualMachineClock, error: Exception, rest: float
+) -> None:
+    broken, good = Broken(error), Broken(error)
+    good.turn = lambda: 5.0  # type: ignore[method-assign]
+    scheduler = Scheduler(timers, store, clock, Bell(), 60, [broken, good])
+    timers.moments.append(moment := clock.now())
+
+    with capture_logs() as logs:
+        scheduler.turn()
+    assert timers.ran == [moment]
+    assert [entry["chore"] for entry in logs] == ["broken"]
+
+    clock.advance(rest - 0.5)
+    scheduler.turn()
+    assert broken.turns == 1
+    clock.advance(0.5)
+    scheduler.turn()
+    assert broken.turns == 2
+
+
+class SlowInventory:
+    """Takes nearly half the answer budget for every answer, by the clock that it is given."""
+
+    def __init__(self) -> None:
+        self.clock: ManualMachineClock
+        self.well: Callable[[], bool]
+        self.seen_well: list[bool] = []
+        self.last = threading.Event()
+
+    def find(self, tenant: str, service_id: str) -> Service | None:  # noqa: ARG002 - the port's
+        self.clock.advance(1.4)
+        self.seen_well.append(self.well())
+        if len(self.seen_well) == SLOW:
+            self.last.set()
+        return Service(service_id)
+
+
+SLOW = 50  # decisions, of which a turn makes all: more than a minute's worth
+
+
+def test_a_worker_that_has_much_to_decide_is_not_stuck(sqlite_file: str) -> None:
+    inventory = SlowInventory()
+    rig = Rig(sqlite_file, BOOK, TimedInventory(inventory, immediate=True))
+    rig.judge.maintenance.begin("jo", "a new inventory")
+    rig.machine.advance(1)
+    for gateway_id in range(1, SLOW + 1):
+        assert rig.create(id=gateway_id).status == 202
+    rig.judge.maintenance.end("jo", "it is in")
+    scheduler = Scheduler(rig.timers, rig.store, rig.machine, Bell(), 3600)
+    inventory.clock, inventory.well = rig.machine, scheduler.healthy
+
+    scheduler.start()
+    assert inventory.last.wait(PATIENCE)
+    scheduler.stop(PATIENCE)
+    rig.store.close()
+
+    assert inventory.seen_well == [True] * SLOW

@@ -30,7 +30,7 @@ NEVER = 3600.0
 class NoTimers:
     """Nothing is ever due."""
 
-    def run_due(self, limit: int) -> int:  # noqa: ARG002 - the port's
+    def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:  # noqa: ARG002 - the port's
         return 0
 
     def next_due(self) -> datetime | None:
@@ -131,6 +131,33 @@ def test_without_grace_a_message_in_flight_stays_claimed(
     assert not worker.stop(0)
     assert outbox.lane(problem).lease_owner == "worker-0"
     assert outbox.states(problem) == ["queued", "queued"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_is_committed_last_is_told_to_other_workers(
+    store: Store, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only a stop sends what is told after the first notice.
+    monkeypatch.setattr("supplier_api.store.wakeup.NOTIFY_GAP", NEVER)
+    # A listener that hears nothing for long would wake itself.
+    for name in ("ASK_AFTER", "DEAF_AFTER"):
+        monkeypatch.setattr(f"supplier_api.store.wakeup.{name}", NEVER)
+    mine, theirs, watchdog = Wakeup(store.url, CLOCK), Wakeup(store.url, CLOCK), Watchdog(CLOCK)
+    scheduler = Scheduler(NoTimers(), store, CLOCK, mine.bell(), NEVER)
+    worker = Worker([], scheduler, mine, watchdog, CLOCK, store=store)
+    bell = theirs.bell()
+    theirs.start()
+    worker.start()
+    # It rings once when it begins.
+    assert bell.wait(PATIENCE)
+    outbox.problem(1)
+    assert bell.wait(PATIENCE)
+    outbox.problem(1)
+    worker.stop(PATIENCE)
+
+    heard = bell.wait(PATIENCE)
+    theirs.stop()
+    assert heard
 
 
 def test_a_bad_spell_of_the_gateway(

@@ -14,6 +14,7 @@ from supplier_api.chance import Chance, SeededChance
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.decisions.book import RuleBook
 from supplier_api.decisions.inventory import TimedInventory
+from supplier_api.decisions.reloading import Loaded
 from supplier_api.desk.deciding import Deciding
 from supplier_api.desk.facts import Judge
 from supplier_api.desk.incidents import Incidents
@@ -71,7 +72,9 @@ class Rig:
             CONTRACT,
             process,
         )
-        self.judge = Judge(self.office, RuleBook.load(book, "sandbox"), inventory)
+        # What is loaded; put another in its place to see it reloaded.
+        self.loaded = Loaded(RuleBook.load(book, "sandbox"), inventory)
+        self.judge = Judge(self.office, lambda: self.loaded)
         self.intake = Intake(self.office, self.judge)
         self.progress = Progress(self.office)
         self.incidents = Incidents(self.office)

@@ -2,15 +2,18 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from supplier_api.decisions.book import RuleBook
 from supplier_api.decisions.facts import InventoryUnavailable, Service
 from supplier_api.decisions.inventory import TimedInventory
 from supplier_api.desk.model import Answer
 from supplier_api.store import tables
-from tests.integration.desk.conftest import MakeRig
+from tests.integration.desk.conftest import BOOK, MakeRig
 from tests.integration.desk.rig import Rig, problem
 from tests.integration.desk.trouble import PATIENCE
 
@@ -81,6 +84,27 @@ def test_a_refusal_that_needs_no_inventory_stands(sqlite_file: str, make_rig: Ma
     rig = make_rig(sqlite_file, inventory=TimedInventory(Away()))
 
     assert rig.create("reject").status == 422
+
+
+def test_a_decision_is_made_with_one_version_from_beginning_to_end(
+    sqlite_file: str, make_rig: MakeRig, tmp_path: Path, slow: Slow
+) -> None:
+    rig = make_rig(sqlite_file, inventory=TimedInventory(slow))
+    other = tmp_path / "rules.yaml"
+    other.write_text(BOOK.read_text("utf-8").replace("acknowledge", "commit"), "utf-8")
+    before, after = rig.loaded, replace(rig.loaded, book=RuleBook.load(other, "sandbox"))
+
+    def replaced(tenant: str, service_id: str) -> Service:  # noqa: ARG001 - the port's
+        rig.loaded = after
+        return Service(service_id)
+
+    slow.find = replaced  # type: ignore[method-assign]
+    rig.create()
+
+    query = select(tables.decision.c.book_version)
+    version = rig.store.read(lambda uow: uow.connection.execute(query).scalar_one())
+    assert version == before.book.version != after.book.version
+    assert rig.problem().state.base == "ACKNOWLEDGED"
 
 
 def test_the_name_of_the_specification_comes_from_the_inventory_or_is_left_out(

@@ -32,7 +32,9 @@ def named(rig: Rig, name: str) -> Office:
 
 
 def presence(rig: Rig, name: str = "web", kind: Kind = Kind.WEB) -> Presence:
-    return Presence(named(rig, name), Self(kind, Pulse(rig.machine), "book"), OURS, patience=1)
+    return Presence(
+        named(rig, name), Self(kind, Pulse(rig.machine), lambda: "book"), OURS, patience=1
+    )
 
 
 def answered_by(rig: Rig, name: str) -> None:

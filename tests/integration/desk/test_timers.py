@@ -6,6 +6,9 @@ from datetime import timedelta
 import pytest
 
 from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.model import ServiceProblem
+from supplier_api.store import StoreUnavailable
+from supplier_api.store.problems import Problems
 from supplier_api.store.timers import Timer
 from tests.integration.desk.conftest import MakeRig
 from tests.integration.desk.rig import POLICY, REPAIRED, TENANT, Rig
@@ -191,6 +194,42 @@ def test_a_timer_that_fails_does_not_hold_up_the_others(rig: Rig) -> None:
     assert rig.timers.run_due() == 3
 
     assert rig.told()[2:] == [f"3 {CLOSED}"]
+
+
+def test_a_row_that_cannot_be_had_does_not_hold_up_the_others(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for gateway_id in (1, 2):
+        rig.create(id=gateway_id)
+        rig.say("resolve", rig.problem(gateway_id).reference, resolution=REPAIRED)
+    rig.take()
+    rig.business.advance(4 * 86400)
+    first, lock = rig.problem(1).id, Problems.lock
+
+    def busy(problems: Problems, problem_id: int) -> ServiceProblem:
+        if problem_id == first:
+            raise StoreUnavailable("somebody holds the row")
+        return lock(problems, problem_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Problems, "lock", busy)
+        with pytest.raises(StoreUnavailable):
+            rig.timers.run_due()
+    assert [len(rig.told(each)) for each in (1, 2)] == [1, 2]
+
+    assert rig.timers.run_due() == 1
+    assert [len(rig.told(each)) for each in (1, 2)] == [2, 2]
+
+
+def test_a_turn_ends_behind_the_timer_at_which_a_stop_is_seen(rig: Rig) -> None:
+    for gateway_id in (1, 2, 3):
+        rig.create(id=gateway_id)
+        rig.say("resolve", rig.problem(gateway_id).reference, resolution=REPAIRED)
+    rig.take()
+    rig.business.advance(4 * 86400)
+
+    assert rig.timers.run_due(go_on=lambda: False) == 1
+    assert rig.timers.run_due() == 2
 
 
 def test_timers_that_are_due_are_run_a_few_at_a_time(rig: Rig) -> None:

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
-from supplier_api.app.office import Clocks, build_judge, build_office
+from supplier_api.app.office import Clocks, build_office
+from supplier_api.app.upkeep import Upkeep
 from supplier_api.app.web import build_heartbeat, create_app
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
@@ -134,12 +135,41 @@ def test_an_inventory_that_is_down_is_shown_until_it_answers(
     assert (shown["on"], list(shown["inventoryDown"])) == (False, [supplier.office.process])
     assert f"as {supplier.office.process} sees it" in said("maintenance", "show")
 
+    found = said("doctor")
+    assert "the inventory gives no answer: 1" in found
+    assert f"asked for the service of {supplier.stored(2).reference}: InventoryUnavailable" in found
+
+    # It is tried though nobody asks for anything.
     held.error = None
     held.go.set()
+    upkeep: Upkeep = app.extensions["upkeep"]
+    upkeep.turn()
+    assert "decisions are put off" in said("status")
     machine.advance(5)
-    assert supplier.create(problem_request(id=3, serviceId="SI1")).status_code == 201
+    upkeep.turn()
+    assert "not known to be down" in said("status")
     assert json.loads(said("maintenance", "show", "--json"))["inventoryDown"] == {}
+    assert supplier.create(problem_request(id=3, serviceId="SI1")).status_code == 201
     supplier.office.store.close()
+
+
+@on_sqlite
+@pytest.mark.parametrize("more_settings", [{"SUPPLIER_API__INVENTORY__ADAPTER": "ours"}])
+def test_commands_ask_the_configured_inventory(held: Held, environ: dict[str, str]) -> None:
+    def explained() -> Result:
+        # A service that the file does not have.
+        request = json.dumps(problem_request(serviceId="SI1"))
+        words = ("rules", "explain", "-")
+        return CliRunner().invoke(main, words, env=environ, input=request)
+
+    held.go.set()
+    assert "problem: acknowledge" in explained().stdout
+    held.error = InventoryUnavailable("it is being moved")
+    result = explained()
+    assert "problem: defer (202), decided by: fallback" in result.stdout
+    assert "the inventory ours: raised InventoryUnavailable" in result.stderr
+    checked = CliRunner().invoke(main, ("rules", "check"), env=environ)
+    assert "ours: asked when it is needed" in checked.stdout
 
 
 @on_sqlite
@@ -149,5 +179,5 @@ def test_an_inventory_that_nobody_published_stops_the_start(
 ) -> None:
     office = build_office(settings, clocks[2])
     with pytest.raises(InventoryError, match=r"inventory.adapter: theirs .* expected one of: csv"):
-        build_judge(settings, office)
+        Upkeep(settings, office)
     office.store.close()

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from supplier_api.clock import ManualMachineClock
+from supplier_api.decisions.calls import PATIENCE
 from supplier_api.decisions.facts import UNKNOWN, InventoryUnavailable, Service
 from supplier_api.decisions.inventory import (
+    CALLS_AT_ONCE,
     COLUMNS,
     CsvInventory,
     InventoryError,
@@ -44,17 +47,47 @@ def test_a_row_is_a_service(tmp_path: Path) -> None:
     [
         ("service_id,state\n", ":1: the columns must be service_id"),
         ("", ":1: the columns must be"),
-        (f"{HEAD}\nSI1,a,b\n", ":2: 8 columns are needed"),
-        (f"{HEAD}\n{ROW},x\n", ":2: 8 columns are needed"),
-        (f"{HEAD}\n{ROW}\n{ROW}\n", ":3: SI1 stands here twice"),
-        (f"{HEAD}\nSI1,,,live,,,,maybe\n", ":2: appointment_needed is true or false, not maybe"),
-        (f"{HEAD}\nSI1,,,,,,,\n", ":2: service_id and state are needed"),
-        (f'{HEAD}\n"SI1,,,,,,,\n', "cannot be read"),
+        (f"{HEAD}\nSI1,a,b\n", ":2:1: 8 columns are needed, not 3"),
+        (f"{HEAD}\n{ROW},x\n", ":2:1: 8 columns are needed, not 9"),
+        (f"{HEAD}\n{ROW}\n{ROW}\n", ":3:1: SI1 stands here twice"),
+        (
+            f"{HEAD}\nSI1,,,live,,,,maybe\n",
+            ":2:15: appointment_needed is true or false, not maybe",
+        ),
+        (f"{HEAD}\nSI1,,,,,,,\n", ":2:7: state: is needed"),
+        (f"{HEAD}\n,,,live,,,,\n", ":2:1: service_id: is needed"),
+        (f'{HEAD}\n"SI1,,,,,,,\n', ":2:1: no CSV"),
+        (f"{HEAD}\nSI1,,,Live,,,,\n", r":2:7: state: Live is not known \(did you mean live\?\)"),
+        (f"{HEAD}\nSI1,,,active,,,,\n", r":2:7: state: active .*did you mean live"),
+        (f"{HEAD}\nSI1,,,lvie,,,,\n", r":2:7: state: lvie .*did you mean live"),
+        (f"{HEAD}\nSI1,,,Ceased,,,,\n", r":2:7: state: Ceased is not known \(live, or in small"),
+        (f"{HEAD}\nSI1,,, live,,,,\n", ":2:7: state: begins or ends with a blank"),
+        # What stands in quotes is one cell, with its commas, quotes and line ends.
+        (f'{HEAD}\nSI1,"a,""b",FTTH,Live,,,,\n', ":2:18: state: Live"),
+        (f'{HEAD}\n\nSI1,"a\nb",,live,,,,\n', ":3:5: specification: .* holds a line end"),
+        (f"{HEAD}\nSI1,,,live,,,{'I' * 65},\n", ":2:14: incident: longer than 64 characters"),
     ],
 )
 def test_a_mistake_in_the_file_stops_the_start(tmp_path: Path, text: str, what: str) -> None:
     with pytest.raises(InventoryError, match=what):
         csv_inventory(tmp_path, text)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    rows = "".join(f"SI{number},,,Live,,,,\n" for number in range(25))
+    with pytest.raises(InventoryError) as told:
+        csv_inventory(tmp_path, f"{HEAD}\n{rows}")
+    lines = str(told.value).splitlines()
+    assert [line.split(":")[1] for line in lines[:20]] == [str(2 + number) for number in range(20)]
+    assert lines[20:] == ["and 5 more"]
+
+
+@pytest.mark.parametrize("state", ["live", "ceased", "not live", "in_build-2"])
+def test_a_supplier_has_words_of_its_own_for_why_a_service_is_not_live(
+    tmp_path: Path, state: str
+) -> None:
+    found = csv_inventory(tmp_path, f"{HEAD}\nSI1,,,{state},,,,\n").find("TENANT1", "SI1")
+    assert found == Service("SI1", state=state)
 
 
 def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
@@ -103,6 +136,52 @@ def test_an_inventory_that_answers_is_believed(tmp_path: Path, immediate: bool) 
     found = inventory.find("TENANT1", "SI1", 5)
     assert isinstance(found, Service)
     assert inventory.find("TENANT1", "SI2", 5) is None
+
+
+@pytest.mark.parametrize("given", [Service("SI1", state="Live"), {"service_id": "SI1"}])
+def test_what_no_rule_should_see_is_not_known(given: object) -> None:
+    class Careless:
+        def find(self, tenant: str, service_id: str) -> Service | None:  # noqa: ARG002
+            return given  # type: ignore[return-value]
+
+    assert TimedInventory(Careless()).find("TENANT1", "SI1", 5) is UNKNOWN
+
+
+def test_threads_that_hang_are_given_up_and_replaced_ever_more_slowly() -> None:
+    class Hanging:
+        over = threading.Event()
+        hangs = True
+
+        def find(self, tenant: str, service_id: str) -> Service | None:  # noqa: ARG002
+            if self.hangs:
+                self.over.wait()
+            return None
+
+    def running() -> int:
+        return sum(each.name.startswith("inventory-") for each in threading.enumerate())
+
+    before, clock, source = running(), ManualMachineClock(), Hanging()
+    inventory = TimedInventory(source, clock)
+
+    def hang() -> int:
+        """Ask more often than there are threads; return how many threads there are then."""
+        for _ in range(CALLS_AT_ONCE + 1):
+            assert inventory.find("TENANT1", "SI1", 0.002) is UNKNOWN
+        return running() - before
+
+    assert hang() == CALLS_AT_ONCE
+    clock.advance(PATIENCE)
+    assert hang() == CALLS_AT_ONCE
+    clock.advance(1)
+    assert hang() == 2 * CALLS_AT_ONCE
+    for extra in (1, 2, 3):
+        clock.advance(2 * PATIENCE)
+        assert hang() == 2 * CALLS_AT_ONCE + extra
+
+    source.hangs = False
+    clock.advance(2 * PATIENCE)
+    assert inventory.find("TENANT1", "SI1", 5) is None
+    source.over.set()
 
 
 def test_an_inventory_that_hangs_knows_nothing() -> None:

@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
+from supplier_api.clock import ManualMachineClock
 from supplier_api.decisions.book import RuleBook
 from supplier_api.decisions.facts import UNKNOWN
 from supplier_api.decisions.findings import BookError
@@ -14,6 +16,7 @@ from supplier_api.decisions.model import Decision, Operation, Outcome, Verdict
 from supplier_api.decisions.plugins import (
     CALLS_AT_ONCE,
     MOST_TIME_OUTS,
+    PAUSE,
     OutsideFacts,
     Plugins,
     PythonRule,
@@ -31,8 +34,10 @@ def python_rule(
     return PythonRule(id="python", applies_to=PROBLEM, needs=frozenset(needs), when=when, then=then)
 
 
-def book(*rules: PythonRule, seconds: float = 5.0) -> RuleBook:
-    return load(HEAD + "  []\n", plugins=Plugins(rules, seconds))
+def book(
+    *rules: PythonRule, seconds: float = 5.0, clock: ManualMachineClock | None = None
+) -> RuleBook:
+    return load(HEAD + "  []\n", plugins=Plugins(rules, seconds, clock))
 
 
 def decide(loaded: RuleBook, **more: Any) -> Decision:
@@ -109,6 +114,84 @@ def test_one_that_takes_too_long_is_switched_off_after_three_times(
     told = [decide(loaded).trace[0].why for _ in range(MOST_TIME_OUTS + 1)]
     assert told == ["took too long"] * 3 + ["switched off after 3 time-outs"]
     assert decide(loaded).rule == "fallback"
+
+
+class Moody:
+    """A condition that hangs until it is let."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.asked = 0
+
+    def __call__(self, _: OutsideFacts) -> bool:
+        self.asked += 1
+        return self.over.wait()
+
+
+@pytest.fixture
+def moody() -> Iterator[Moody]:
+    moody = Moody()
+    yield moody
+    moody.over.set()
+
+
+def test_one_that_was_switched_off_comes_back_after_a_pause(moody: Moody) -> None:
+    clock = ManualMachineClock()
+    loaded = book(python_rule(moody), seconds=LIMIT, clock=clock)
+    for _ in range(MOST_TIME_OUTS):
+        decide(loaded)
+    assert loaded.plugins.off() == {"python": clock.now()}
+    clock.advance(PAUSE - 1)
+    assert decide(loaded).trace[0].why == "switched off after 3 time-outs"
+    # It is tried once, is still too slow, and rests again.
+    clock.advance(1)
+    assert [decide(loaded).trace[0].why for _ in range(2)] == [
+        "took too long",
+        "switched off after 3 time-outs",
+    ]
+    moody.over.set()
+    clock.advance(PAUSE)
+    assert [decide(loaded).rule for _ in range(2)] == ["python", "python"]
+    assert loaded.plugins.off() == {}
+
+
+def test_time_outs_count_in_a_row_only(moody: Moody) -> None:
+    loaded = book(python_rule(moody), seconds=LIMIT)
+    for _ in range(2 * MOST_TIME_OUTS):
+        assert decide(loaded).trace[0].why == "took too long"
+        moody.over.set()
+        assert decide(loaded).rule == "python"
+        moody.over.clear()
+
+
+def test_one_that_is_switched_off_is_tried_though_nobody_asks(moody: Moody) -> None:
+    clock = ManualMachineClock()
+    loaded = book(python_rule(moody), seconds=LIMIT, clock=clock)
+    for _ in range(MOST_TIME_OUTS):
+        decide(loaded)
+    asked = moody.asked
+    loaded.plugins.probe()
+    assert moody.asked == asked
+    moody.over.set()
+    clock.advance(PAUSE)
+    loaded.plugins.probe()
+    assert loaded.plugins.off() == {}
+
+
+def test_the_version_of_the_book_tells_which_rules_in_python_there_are() -> None:
+    rule = python_rule(lambda _: True)
+    without = book().version
+    versions = {
+        without,
+        book(rule).version,
+        book(replace(rule, then=Outcome.DEFER)).version,
+        # Its source stands in another file.
+        book(replace(rule, when=bool)).version,
+    }
+    assert len(versions) == 4
+    assert book(rule).version == book(rule).version
+    # Without any it is that of the file, as ever.
+    assert without == sha256((HEAD + "  []\n").encode()).hexdigest()[:12]
 
 
 def test_one_that_hangs_does_not_hold_up_another(

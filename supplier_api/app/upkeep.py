@@ -1,0 +1,60 @@
+"""The rule book and the inventory of a process, and the thread that keeps them current."""
+
+from supplier_api.clock import to_wire
+from supplier_api.decisions.adapters import limits
+from supplier_api.decisions.reloading import Reloading
+from supplier_api.delivery.loop import Loop
+from supplier_api.desk.facts import INVENTORY_DOWN, Judge
+from supplier_api.desk.model import Office
+from supplier_api.desk.presence import NOT_LOADED, RULES_OFF, Pulse
+from supplier_api.settings import Settings
+from supplier_api.store.wakeup import Bell
+
+LOOK_EVERY = 1.0  # seconds between two looks at the files, and at what is down
+
+
+class Upkeep:
+    """What a process decides with, and the care that it needs beside the work."""
+
+    def __init__(self, settings: Settings, office: Office) -> None:
+        """Load the rule book and the inventory; raises BookError or InventoryError."""
+        self._reloading = Reloading(settings, office.machine)
+        self.judge = Judge(office, lambda: self._reloading.current, limits(settings.inventory))
+        self._at_once = False
+        self._loop = Loop("upkeep", self.turn, Bell(), office.machine)
+
+    def show_in(self, pulse: Pulse) -> None:
+        """Tell with every sign of life what cannot be asked, and which new file is not used."""
+        plugins, reloading = self._reloading.plugins, self._reloading
+        pulse.watch(INVENTORY_DOWN, lambda: self.judge.watch.down_since)
+        pulse.tell(
+            RULES_OFF, lambda: {rule: to_wire(since) for rule, since in plugins.off().items()}
+        )
+        pulse.tell(
+            NOT_LOADED,
+            lambda: {
+                name: {"since": to_wire(each.since), "why": each.why}
+                for name, each in reloading.not_loaded().items()
+            },
+        )
+
+    def start(self) -> None:
+        """Begin to look after files that change, and after what is down."""
+        self._loop.start()
+
+    def stop(self, seconds: float) -> None:
+        """Look no more; returns when a look is over, or after `seconds`."""
+        self._loop.stop(seconds)
+
+    def reload(self, *_signal: object) -> None:
+        """Have the files loaded within a second, changed or not. May be called by a signal."""
+        # Nothing that takes a lock: a signal may come while this very thread holds it.
+        self._at_once = True
+
+    def turn(self) -> float:
+        """Look once; return the seconds until the next time."""
+        at_once, self._at_once = self._at_once, False
+        self._reloading.look(at_once=at_once)
+        self.judge.probe()
+        self._reloading.plugins.probe()
+        return LOOK_EVERY
