@@ -62,6 +62,7 @@ def sandbox_config(settings: Settings) -> SandboxConfig:
             if ADMIN_SCOPE in client.scopes
         ),
         max_body=settings.server.max_body,
+        adopt=known.adopt,
     )
 
 
@@ -81,6 +82,7 @@ def _supplier(name: str, party: SupplierParty, settings: Settings) -> Supplier:
         token_url=party.token_url or urljoin(url, "/oauth2/token"),
         gateway_client_id=party.gateway_client_id or "gateway",
         gateway_client_secret=(party.gateway_client_secret or ours).get_secret_value(),
+        ours=party.url is None,
     )
 
 

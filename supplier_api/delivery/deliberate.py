@@ -25,6 +25,14 @@ _DELAYED = re.compile(r"fault ([0-9]+)")
 log = get_logger(__name__)
 
 
+def tenant_header(message: Message) -> dict[str, str]:
+    """Return the header by which our own sandbox gateway learns whose problem a KCI is about.
+
+    The published call names no tenant; a gateway that has sent the problem knows.
+    """
+    return {"Tenant": message.tenant}
+
+
 class Deliberate:
     """The gateway's courier, with faults."""
 

@@ -21,9 +21,10 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ClockDoor:
-    """Where a gateway's clock is, and who we are there if it wants to know."""
+    """Where a gateway's clock and its fresh start are, and who we are there if it asks."""
 
     clock_url: str
+    reset_url: str
     token_url: str
     client_id: str
     client_secret: str = field(repr=False)
@@ -42,21 +43,28 @@ class FollowingGateway:
 
     def put(self, tenant: str, at: datetime, *, stands: bool) -> None:
         """Put its clock for a tenant, or with "" for everybody else, to a time."""
-        self._tell(tenant, {"to": at.isoformat(), "freeze": stands})
+        self._tell(self._door.clock_url, tenant, {"to": at.isoformat(), "freeze": stands})
 
     def forget(self, tenant: str) -> None:
         """Let its clock for a tenant run as all others do; with "" let all follow real time."""
-        self._tell(tenant, {"forget": True})
+        self._tell(self._door.clock_url, tenant, {"forget": True})
 
-    def _tell(self, tenant: str, document: dict[str, object]) -> None:
+    def start_afresh(self, tenant: str, seed: int | None) -> None:
+        """Let it forget our problems of a tenant, or with "" of all; its ids follow from `seed`."""
+        whose: dict[str, object] = {} if tenant else {"all": True}
+        # Asked for by a person, and once: not kept back after an earlier failure.
+        self._silent_until = self._machine.monotonic()
+        self._tell(self._door.reset_url, tenant, whose | ({"seed": seed} if seed else {}))
+
+    def _tell(self, url: str, tenant: str, document: dict[str, object]) -> None:
         if self._machine.monotonic() < self._silent_until:
             return
         whose = {"tenant": tenant} if tenant else {}
         body = orjson.dumps({**whose, **document})
         try:
-            status = self._post(body, None)
+            status = self._post(url, body, None)
             if status == requests.codes.unauthorized:
-                status = self._post(body, self._tokens.current(SECONDS))
+                status = self._post(url, body, self._tokens.current(SECONDS))
             told = str(status)
         except NoTokenError as error:
             status, told = None, str(error)
@@ -64,13 +72,11 @@ class FollowingGateway:
             status, told = None, type(error).__name__
         if status != requests.codes.no_content:
             self._silent_until = self._machine.monotonic() + PAUSE
-            log.info("clock.not-followed", by=self._door.clock_url, cause=told)
+            log.info("clock.not-followed", by=url, cause=told)
 
-    def _post(self, body: bytes, token: str | None) -> int:
+    def _post(self, url: str, body: bytes, token: str | None) -> int:
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        with self._sessions.post(
-            self._door.clock_url, data=body, headers=headers, read_timeout=SECONDS
-        ) as response:
+        with self._sessions.post(url, data=body, headers=headers, read_timeout=SECONDS) as response:
             return response.status_code

@@ -22,6 +22,7 @@ class Supplier:
 
     `client_id` and `client_secret` are the supplier's own, for its KCIs at our token endpoint;
     `gateway_client_id` and `gateway_client_secret` are ours at `token_url`, for our calls to `url`.
+    `ours`: it is the supplier that this gateway comes with, and no other one.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Supplier:
     token_url: str
     gateway_client_id: str
     gateway_client_secret: str
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,10 @@ class Admin:
 
 @dataclass(frozen=True, slots=True)
 class SandboxConfig:
-    """The whole configuration. Times are in seconds, `max_body` in bytes."""
+    """The whole configuration. Times are in seconds, `max_body` in bytes.
+
+    With `adopt` a problem that our own supplier tells of and that is not known here is taken in.
+    """
 
     database_url: str
     tenants: tuple[Tenant, ...]
@@ -54,6 +59,7 @@ class SandboxConfig:
     gap_patience: float = 60.0
     token_lifetime: int = 3600
     max_body: int = 262_144
+    adopt: bool = False
 
     def supplier(self, name: str) -> Supplier | None:
         """Return the supplier of that name, or None."""

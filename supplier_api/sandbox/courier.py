@@ -79,17 +79,27 @@ class Courier:
         self._token_lock = threading.Lock()
 
     def send(
-        self, tenant: str, method: str, path: str, headers: Mapping[str, str], body: Any
+        self,
+        tenant: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Any,
+        name: tuple[object, ...],
     ) -> HttpAnswer:
         """Send `body` as JSON to `path` of the supplier and return its answer.
 
-        A 401 is tried once more with a new token.
+        A 401 is tried once more with a new token. The X-Request-ID follows from `name`, where ids
+        are repeatable.
         """
         token = self._token_for_call(refused=None)
-        answer = self._call(tenant, method, path, headers, body, token)
+        named = {**headers, "Tenant": tenant}
+        request_id = {"X-Request-ID": str(self._chance.uuid(tenant, *name))}
+        answer = self._call(method, path, named | request_id, body, token)
         if answer.status == 401:
             token = self._token_for_call(refused=token)
-            answer = self._call(tenant, method, path, headers, body, token)
+            request_id = {"X-Request-ID": str(self._chance.uuid(tenant, *name, "again"))}
+            answer = self._call(method, path, named | request_id, body, token)
         return answer
 
     def close(self) -> None:
@@ -97,13 +107,7 @@ class Courier:
         self._session.close()
 
     def _call(
-        self,
-        tenant: str,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: Any,
-        token: str,
+        self, method: str, path: str, headers: Mapping[str, str], body: Any, token: str
     ) -> HttpAnswer:
         return self._exchange(
             method,
@@ -113,8 +117,6 @@ class Courier:
                 **headers,
                 "Authorization": f"Bearer {token}",
                 "Content-Type": "application/json",
-                "X-Request-ID": str(self._chance.uuid(tenant)),
-                "Tenant": tenant,
             },
         )
 

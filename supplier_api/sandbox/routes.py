@@ -154,7 +154,8 @@ def take_kci() -> tuple[str, int]:
     The same id again changes nothing. Updates take effect in the order of their numbers.
     """
     supplier = cast("Supplier", door.caller(gateway().access, Side.SUPPLIER))
-    gateway().inbox.take(supplier, door.document(load_kci))
+    document = door.document(load_kci)
+    gateway().inbox.take(door.origin(supplier), document)
     return "", 204
 
 
@@ -195,6 +196,29 @@ def put_clock() -> tuple[str, int]:
         clock.forget(tenant)
     else:
         clock.put(tenant, from_wire(str(to)), stands=document.get("freeze", False))
+    return "", 204
+
+
+@testers.route("/admin/reset", methods=["POST"])
+@testers.doc(
+    **describe(
+        "admin-reset",
+        Side.ADMIN,
+        {204: (None, "Nothing of it is left")},
+        request=messages.ADMIN_RESET,
+    )
+)
+def start_afresh() -> tuple[str, int]:
+    """Forget problems at our own supplier: what that supplier does when it is put back.
+
+    With a seed the ids that the gateway gives are the same every time. The clock is another call.
+    """
+    door.check_admin(gateway().access)
+    document = door.document(lambda data: load(messages.ADMIN_RESET, data), with_headers=False)
+    tenant = document.get("tenant")
+    if (tenant is not None) is document.get("all", False):
+        raise invalid("tenant: expected one, or none and all as true")
+    gateway().admin.start_afresh(tenant, document.get("seed"))
     return "", 204
 
 

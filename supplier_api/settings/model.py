@@ -223,6 +223,7 @@ class Sandbox(Section):
     port: Port
     supplier_url: Url
     database: FileUrl
+    adopt: bool
     allow_default_secrets: bool
     allowed_hosts: tuple[str, ...]
     journal_calls: Count

@@ -38,11 +38,7 @@ def _refused(settings: Settings, values: Mapping[Path, Value]) -> Iterator[tuple
                 ("access", "clients", name, "scopes"),
                 'opens the testers\' door, which only the sandbox has: leave out "admin"',
             )
-    if settings.sandbox.allow_default_secrets:
-        yield (
-            ("sandbox", "allow_default_secrets"),
-            "lets everybody in, which only the sandbox may: set it to false",
-        )
+    yield from _switches(settings)
     if settings.inventory.any_live:
         yield (
             ("inventory", "any_live"),
@@ -52,4 +48,17 @@ def _refused(settings: Settings, values: Mapping[Path, Value]) -> Iterator[tuple
         yield (
             ("backoffice", "pace"),
             'would play a fault desk to real customers: set it to "manual"',
+        )
+
+
+def _switches(settings: Settings) -> Iterator[tuple[Path, str]]:
+    if settings.sandbox.allow_default_secrets:
+        yield (
+            ("sandbox", "allow_default_secrets"),
+            "lets everybody in, which only the sandbox may: set it to false",
+        )
+    if settings.sandbox.adopt:
+        yield (
+            ("sandbox", "adopt"),
+            "takes problems in that no gateway sent, which only the sandbox may: set it to false",
         )
