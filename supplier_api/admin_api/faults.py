@@ -22,6 +22,7 @@ from supplier_api.faults.catalogue import (
     KINDS,
     WrongFault,
     check_operations,
+    check_together,
     find_kind,
     read_parameters,
 )
@@ -239,6 +240,7 @@ def _read(asked: Mapping[str, Any], ends: Any) -> NewFault:
         kind = find_kind(asked["direction"], asked["kind"])
         check_operations(kind, operations)
         values = read_parameters(kind, asked.get("parameters", {}))
+        check_together(kind, values, operations)
     except WrongFault as error:
         wrong += error.messages
     if wrong:
