@@ -17,7 +17,6 @@ def build_follower(settings: Settings, office: Office) -> FollowingGateway:
     client = settings.access.clients.get("admin")
     door = ClockDoor(
         clock_url=f"{gateway}/admin/clock",
-        reset_url=f"{gateway}/admin/reset",
         token_url=f"{gateway}/auth/admin/access-token",
         client_id="admin",
         client_secret=client.secret.get_secret_value() if client else "",

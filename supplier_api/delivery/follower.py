@@ -24,10 +24,14 @@ class ClockDoor:
     """Where a gateway's clock and its fresh start are, and who we are there if it asks."""
 
     clock_url: str
-    reset_url: str
     token_url: str
     client_id: str
     client_secret: str = field(repr=False)
+
+    @property
+    def reset_url(self) -> str:
+        """Where a tenant's fresh start is: beside the clock."""
+        return self.clock_url.removesuffix("/clock") + "/reset"
 
 
 class FollowingGateway:

@@ -70,8 +70,8 @@ class Identifiers:
             _forget_series(connection, [last for last in _series(connection) if last > 0])
         else:
             connection.execute(delete(meta).where(meta.c.name == f"{SEED}{tenant}"))
-            old = seeds.get(tenant, seeds.get(ALL))
-            _forget_series(connection, [_first(each, tenant) for each in (old, seed) if each])
+            known = {seeds.get(tenant), seeds.get(ALL), seed}
+            _forget_series(connection, [_first(each, tenant) for each in known if each])
         if seed is not None:
             connection.execute(insert(meta).values(name=f"{SEED}{tenant}", value=str(seed)))
 

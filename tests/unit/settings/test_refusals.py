@@ -171,6 +171,7 @@ def test_production_starts_with_its_owners_settings(folder: Path) -> None:
     ("name", "value", "setting"),
     [
         ("SUPPLIER_API__INVENTORY__ANY_LIVE", "true", "inventory.any_live"),
+        ("SUPPLIER_API__SANDBOX__ADOPT", "true", "sandbox.adopt"),
         ("SUPPLIER_API__BACKOFFICE__PACE", "1.0", "backoffice.pace"),
         ("SUPPLIER_API__GATEWAY__CLIENT_SECRET", "supplier-secret", "gateway.client_secret"),
         (
