@@ -18,6 +18,7 @@ from supplier_api.admin_api import (
     scenarios,
 )
 from supplier_api.admin_api.access import Door
+from supplier_api.admin_api.asking import check_parameters
 from supplier_api.admin_api.description import describe_scope
 from supplier_api.admin_api.parts import AdminParts
 
@@ -49,5 +50,6 @@ def register(api: Api, parts: AdminParts) -> None:
     for routes in ROUTES:
         blueprint = routes(parts)
         blueprint.before_request(door.check)
+        blueprint.before_request(check_parameters)
         blueprint.before_request(write_journal)
         api.register_blueprint(blueprint)

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from flask import request
-from marshmallow import Schema
+from flask import current_app, request
+from marshmallow import RAISE, Schema
 
 from supplier_api.admin_api.description import TENANT_PATTERN, query
 from supplier_api.admin_api.parts import AdminParts
@@ -15,6 +15,7 @@ from supplier_api.problems.limits import HEADER_MAX
 from supplier_api.web import read_body
 from supplier_api.wire import Invalid, load, read_json
 from supplier_api.wire.fields import Text
+from supplier_api.wire.loading import Message
 
 WAIT_DEFAULT = 10.0
 WAIT_MAX = 60.0
@@ -28,9 +29,43 @@ WAIT = query(
 )
 
 
+class Strict(Message):
+    """A message in which a field of another name is an error: it may be the very limit."""
+
+    error_messages = {  # noqa: RUF012 - as marshmallow has it
+        **Message.error_messages,
+        "unknown": "unknown; there is no such field",
+    }
+
+    class Meta:
+        """Settings of marshmallow."""
+
+        unknown = RAISE
+
+
+def check_parameters() -> None:
+    """Raise Invalid if the current request has parameters that its route does not describe.
+
+    One that is misspelt would select everything, and nobody would see it.
+    """
+    view: Any = current_app.view_functions[str(request.endpoint)]
+    # What `blueprint.doc` was told; flask-smorest has no other way to ask for it.
+    described = view._apidoc["manual_doc"]["parameters"]  # noqa: SLF001
+    known = [each["name"] for each in described if each["in"] == "query"]
+    expected = f"one of {', '.join(known)}" if known else "none"
+    wrong = []
+    for name, values in request.args.lists():
+        if name not in known:
+            wrong.append(f"{name[:HEADER_MAX]}: unknown; expected {expected}")
+        elif len(values) > 1:
+            wrong.append(f"{name}: expected once")
+    if wrong:
+        raise Invalid(wrong)
+
+
 def tenant_name(description: str) -> Text:
     """Return the field for a tenant's name; a tenant need not be made before it is named."""
-    return Text(description, "TENANT1", maximum=50, pattern=TENANT_PATTERN)
+    return Text(description, "TENANT1", pattern=TENANT_PATTERN)
 
 
 def read_tenant(name: str) -> str:

@@ -38,6 +38,8 @@ def caller(access: Access, side: Side) -> Party:
 def check_admin(access: Access) -> None:
     """Raise Refusal (401), or WrongSide, unless the current request may use the admin door.
 
+    Raises Invalid for parameters behind the question mark: none is known there.
+
     From this machine it needs no token, as long as the process listens on loopback only. The name
     that it was called by must be this machine's, too: a page of another site cannot choose it.
     """
@@ -46,6 +48,8 @@ def check_admin(access: Access) -> None:
     here = (request.remote_addr or "", str(environ.get("SERVER_NAME", "")), called_by)
     if not all(_is_loopback(name) for name in here):
         caller(access, Side.ADMIN)
+    if request.args:
+        raise Invalid([f"{name[:HEADER_MAX]}: unknown; expected none" for name in request.args])
 
 
 def check_headers() -> None:

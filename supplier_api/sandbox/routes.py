@@ -19,6 +19,7 @@ from supplier_api.sandbox.errors import invalid, not_found
 from supplier_api.sandbox.intake import unknown_resolution
 from supplier_api.sandbox.tables import meta
 from supplier_api.wire import KCI, load, load_kci
+from supplier_api.wire.kci import KCI_EXAMPLE
 from supplier_api.wire.messages import RESOLUTION_ANSWER_REQUEST
 
 tenants = Described("tenants", __name__, description="What tenants ask for and see")
@@ -146,7 +147,13 @@ def answer_resolution(**path: str) -> Answer:
 
 @suppliers.route("/kcis", methods=["POST"])
 @suppliers.doc(
-    **describe("kcis", Side.SUPPLIER, {204: (None, "The update was taken")}, request=KCI)
+    **describe(
+        "kcis",
+        Side.SUPPLIER,
+        {204: (None, "The update was taken")},
+        request=KCI,
+        example=KCI_EXAMPLE,
+    )
 )
 def take_kci() -> tuple[str, int]:
     """Take an update (KCI) from a supplier.
@@ -182,6 +189,7 @@ def make_update() -> Answer:
         Side.ADMIN,
         {204: (None, "The clock is there")},
         request=messages.ADMIN_CLOCK,
+        example={"tenant": "TENANT1", "to": "2026-01-10T12:00:00.000Z", "freeze": True},
     )
 )
 def put_clock() -> tuple[str, int]:
@@ -206,6 +214,7 @@ def put_clock() -> tuple[str, int]:
         Side.ADMIN,
         {204: (None, "Nothing of it is left")},
         request=messages.ADMIN_RESET,
+        example={"tenant": "TENANT1", "seed": 42},
     )
 )
 def start_afresh() -> tuple[str, int]:

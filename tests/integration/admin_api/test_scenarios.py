@@ -73,7 +73,7 @@ def test_it_can_be_set_for_one_conversation(supplier: Supplier) -> None:
             422,
             "scenarios: expected at most one for each of problem, amendment, cancellation",
         ),
-        ("tenant-1", {"scenarios": []}, 422, "tenant: expected to match [A-Z0-9_]{1,50}"),
+        ("tenant%201", {"scenarios": []}, 422, "tenant: expected to match [!-~]{1,255}"),
         (
             f"TENANT1?conversation={'x' * 256}",
             {"scenarios": []},
