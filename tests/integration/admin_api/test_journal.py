@@ -331,7 +331,7 @@ def test_what_is_found_by_which_filter(target: Target, search: str, found: list[
 @pytest.mark.parametrize(
     ("search", "field"),
     [
-        ("tenant=t", "tenant"),
+        ("tenant=two+words", "tenant"),
         ("direction=up", "direction"),
         ("after=-1", "after"),
         ("after=9223372036854775808", "after"),
