@@ -18,7 +18,7 @@ from supplier_api.admin_api import (
     scenarios,
 )
 from supplier_api.admin_api.access import Door
-from supplier_api.admin_api.asking import KnownParameters
+from supplier_api.admin_api.asking import check_parameters
 from supplier_api.admin_api.description import describe_scope
 from supplier_api.admin_api.parts import AdminParts
 
@@ -40,7 +40,7 @@ __all__ = ["AdminParts", "register"]
 
 def register(api: Api, parts: AdminParts) -> None:
     """Add the testers' door to the application that `api` describes."""
-    door, parameters = Door(parts), KnownParameters(api)
+    door = Door(parts)
 
     def write_journal() -> None:
         # What a tester does comes behind the calls that were made before.
@@ -50,6 +50,6 @@ def register(api: Api, parts: AdminParts) -> None:
     for routes in ROUTES:
         blueprint = routes(parts)
         blueprint.before_request(door.check)
-        blueprint.before_request(parameters.check)
+        blueprint.before_request(check_parameters)
         blueprint.before_request(write_journal)
         api.register_blueprint(blueprint)

@@ -9,6 +9,7 @@ from flask_smorest import Blueprint
 
 from supplier_api.admin_api.asking import (
     WAIT,
+    Strict,
     asked_tenant,
     asked_wait,
     read_document,
@@ -39,6 +40,7 @@ MOVE = make(
         "freeze": Flag("true: stand still from now on", example=True),
         "run": Flag("true: run on from where it stands", example=True),
     },
+    Strict,
 )
 HAND: dict[str, Any] = {
     "type": "object",
@@ -93,6 +95,7 @@ def routes(parts: AdminParts) -> Blueprint:
                 409: (ERROR, "An earlier move is still under way; freeze or run ends it"),
             },
             request=MOVE,
+            example={"tenant": "TENANT1", "advanceSeconds": 432_000},
             parameters=[WAIT],
         )
     )

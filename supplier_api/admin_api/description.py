@@ -5,19 +5,31 @@ from copy import deepcopy
 from typing import Any
 
 from flask_smorest import Api, Blueprint
+from werkzeug.routing import BaseConverter
 
 from supplier_api.admin_api.access import SCOPE
+from supplier_api.problems.limits import HEADER_MAX
 from supplier_api.web import JSON
 from supplier_api.wire.messages import ERROR
 
 PREFIX = "/admin"
-TENANT_PATTERN = "[A-Z0-9_]{1,50}"
+# What the published calls take in the header `Tenant`.
+TENANT_PATTERN = f"[!-~]{{1,{HEADER_MAX}}}"
 # On loopback no token is asked for.
 SECURITY: list[dict[str, list[str]]] = [{}, {"oauth2": [SCOPE]}, {"bearer": []}]
+
+
+class RestConverter(BaseConverter):
+    """The rest of a path, whatever is in it: a name may have slashes."""
+
+    regex = ".+"
+    part_isolating = False
+
 
 ERRORS: Mapping[int, tuple[object, str]] = {
     401: (ERROR, "Beyond loopback: no token, or not a good one"),
     403: (None, "The token is not good for this, or the Host is not one of ours"),
+    422: (ERROR, "There is no such parameter, or it cannot be that"),
     503: (None, "Temporarily unavailable"),
 }
 BODY_ERRORS: Mapping[int, tuple[object, str]] = {
@@ -28,7 +40,9 @@ BODY_ERRORS: Mapping[int, tuple[object, str]] = {
 
 def admin_blueprint(name: str, description: str) -> Blueprint:
     """Return the blueprint of one concern, below /admin."""
-    return Blueprint(f"admin-{name}", __name__, url_prefix=PREFIX, description=description)
+    blueprint = Blueprint(f"admin-{name}", __name__, url_prefix=PREFIX, description=description)
+    blueprint.record(lambda state: state.app.url_map.converters.update(rest=RestConverter))
+    return blueprint
 
 
 def describe(
@@ -36,12 +50,14 @@ def describe(
     answers: Mapping[int, tuple[object, str]],
     *,
     request: object = None,
+    example: Mapping[str, Any] | None = None,
     parameters: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the OpenAPI operation object of a route, for `blueprint.doc(**describe(...))`.
 
     `operation` is its id. `answers` are a schema (or None) and a text by status, without the errors
-    that every route has; `request` is the schema of the body, if it takes one.
+    that every route has; `request` is the schema of the body, if it takes one, and `example` such a
+    body where the fields' own examples make none together.
     """
     all_answers = {**ERRORS, **(BODY_ERRORS if request is not None else {}), **answers}
     described: dict[str, Any] = {
@@ -54,7 +70,8 @@ def describe(
         "security": SECURITY,
     }
     if request is not None:
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": request}}}
+        content = {"schema": request} | ({"example": dict(example)} if example else {})
+        described["requestBody"] = {"required": True, "content": {JSON: content}}
     return described
 
 
@@ -70,7 +87,9 @@ def path(name: str, description: str, schema: Mapping[str, Any], **more: Any) ->
 
 TENANT_SCHEMA = {"type": "string", "pattern": f"^{TENANT_PATTERN}$"}
 TENANT_IN_PATH = path("tenant", "Whose", TENANT_SCHEMA, example="TENANT1")
-TENANT_IN_QUERY = query("tenant", "Whose; without it, all tenants'", TENANT_SCHEMA)
+TENANT_IN_QUERY = query(
+    "tenant", "Whose; without it, all tenants'", TENANT_SCHEMA, example="TENANT1"
+)
 
 
 def describe_scope(api: Api) -> None:

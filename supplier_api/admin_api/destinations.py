@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 from flask_smorest import Blueprint
 
-from supplier_api.admin_api.asking import asked_flag, read_document, read_tenant
+from supplier_api.admin_api.asking import Strict, asked_flag, read_document, read_tenant
 from supplier_api.admin_api.description import TENANT_IN_PATH, admin_blueprint, describe, query
 from supplier_api.admin_api.parts import AdminParts
 from supplier_api.http_client.grants import NoTokenError
@@ -31,6 +31,7 @@ DESTINATION = make(
         "clientId": Text("Our client there", "supplier", required=True),
         "clientSecret": Text("Its secret; shown as asterisks", "secret", required=True),
     },
+    Strict,
 )
 TRIED: dict[str, Any] = {
     "type": "object",
@@ -44,6 +45,7 @@ FORCE = query(
     "force",
     "true: keep it even if it gives us no token now",
     {"type": "boolean", "default": False},
+    example=True,
 )
 NO_SUCH_TENANT = (ERROR, "There can be no such tenant")
 
@@ -53,7 +55,7 @@ def routes(parts: AdminParts) -> Blueprint:
     blueprint = admin_blueprint("destinations", "Where a tenant's updates go")
     store = parts.office.store
 
-    @blueprint.route("/destinations/<tenant>", methods=["GET"])
+    @blueprint.route("/destinations/<rest:tenant>", methods=["GET"])
     @blueprint.doc(
         **describe(
             "destination",
@@ -73,7 +75,7 @@ def routes(parts: AdminParts) -> Blueprint:
             return parts.refuse(404, ErrorCode.NOT_FOUND, "tenant: has no gateway of its own")
         return json_response({**found, "clientSecret": MASK})
 
-    @blueprint.route("/destinations/<tenant>", methods=["PUT"])
+    @blueprint.route("/destinations/<rest:tenant>", methods=["PUT"])
     @blueprint.doc(
         **describe(
             "set-destination",
@@ -102,7 +104,7 @@ def routes(parts: AdminParts) -> Blueprint:
         store.write(lambda uow: uow.tenant_settings.set_destination(name, destination))
         return json_response({"stored": True, "token": told})
 
-    @blueprint.route("/destinations/<tenant>", methods=["DELETE"])
+    @blueprint.route("/destinations/<rest:tenant>", methods=["DELETE"])
     @blueprint.doc(
         **describe(
             "forget-destination",

@@ -6,9 +6,10 @@ from typing import Any
 
 from flask import Response, request
 from flask_smorest import Blueprint
-from marshmallow import RAISE, fields
+from marshmallow import fields
 
 from supplier_api.admin_api.asking import (
+    Strict,
     asked_flag,
     asked_tenant,
     asked_text,
@@ -22,6 +23,7 @@ from supplier_api.faults.catalogue import (
     KINDS,
     WrongFault,
     check_operations,
+    check_together,
     find_kind,
     read_parameters,
 )
@@ -33,7 +35,6 @@ from supplier_api.web import empty, json_response
 from supplier_api.wire import Invalid
 from supplier_api.wire.errors import Structural
 from supplier_api.wire.fields import Code, Id, Items, Number, Text
-from supplier_api.wire.loading import Message
 from supplier_api.wire.messages import ERROR, make
 
 WEEK = 7 * 86_400
@@ -44,20 +45,6 @@ SELECTING = {
     "direction": "direction",
     "kind": "kind",
 }
-
-
-class _Strict(Message):
-    """A message in which a field of another name is an error: it may be the very limit."""
-
-    error_messages = {  # noqa: RUF012 - as marshmallow has it
-        **Message.error_messages,
-        "unknown": "unknown; there is no such field",
-    }
-
-    class Meta:
-        """Settings of marshmallow."""
-
-        unknown = RAISE
 
 
 class _Parameters(fields.Dict):
@@ -111,7 +98,7 @@ FAULT = make(
         "share": Number("Which share of the calls it strikes", 1, minimum=0, maximum=1),
         "seed": Id("Which of them: the same seed strikes the calls of the same numbers", 42),
     },
-    _Strict,
+    Strict,
 )
 _COUNT = {"type": "integer", "minimum": 0}
 SHOWN: dict[str, Any] = {
@@ -146,7 +133,7 @@ CATALOGUE = {
 }
 _WORD = {"type": "string", "minLength": 1, "maxLength": HEADER_MAX}
 SELECTION = (
-    query("tenant", "Only this tenant's", TENANT_SCHEMA),
+    query("tenant", "Only this tenant's", TENANT_SCHEMA, example="TENANT1"),
     query("conversation", "Only of this X-Conversation-ID", _WORD),
     query("direction", "Only this one", {"type": "string", "enum": list(Direction)}),
     query("kind", "Only this one", _WORD),
@@ -239,6 +226,7 @@ def _read(asked: Mapping[str, Any], ends: Any) -> NewFault:
         kind = find_kind(asked["direction"], asked["kind"])
         check_operations(kind, operations)
         values = read_parameters(kind, asked.get("parameters", {}))
+        check_together(kind, values, operations)
     except WrongFault as error:
         wrong += error.messages
     if wrong:

@@ -8,7 +8,7 @@ application never sees its connection.
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,8 +23,9 @@ from supplier_api.admin_api.stand_ins import (
     comes_after,
     stand_in,
 )
-from supplier_api.desk.faults import FaultsInForce, Struck
+from supplier_api.desk.faults import Candidate, FaultsInForce, Struck
 from supplier_api.faults import answers
+from supplier_api.faults.catalogue import NO_BODY
 from supplier_api.faults.model import CALLS, REASONS, TOKEN, Fault, Place
 from supplier_api.observability import get_logger
 from supplier_api.store import StoreUnavailable, UnitOfWork
@@ -38,6 +39,7 @@ Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 Headers = list[tuple[str, str]]
 # A length that is none: the server finds that it cannot answer, and closes.
 NO_LENGTH = ("Content-Length", "none")
+ABOUT_BODY = frozenset({"content-type", "content-length"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,19 @@ class Spoilt:
     body: bytes
     cut: bool = False
 
+    @property
+    def code(self) -> int:
+        """The status as a number."""
+        return int(self.status[:3])
+
     def having(self, name: str, value: str) -> "Spoilt":
         """Return it with that header, in the place of any other of the name."""
         others = [header for header in self.headers if header[0].lower() != name.lower()]
         return replace(self, headers=[*others, (name, value)])
+
+
+# Returns what the application answers.
+Ask = Callable[[Environ], Spoilt]
 
 
 def spoil_answers(app: Flask, parts: AdminParts) -> None:
@@ -69,7 +80,7 @@ class FaultyAnswers:
         self._app = app
         self._parts = parts
         self._faults = FaultsInForce(parts.office.store, parts.office.machine)
-        self._ways: Mapping[str, Callable[[Fault, Environ], Spoilt]] = {
+        self._ways: Mapping[str, Callable[[Fault, Environ, Ask], Spoilt]] = {
             "latency": self._late,
             "hang": self._hung,
             "reset": self._unanswered,
@@ -77,19 +88,55 @@ class FaultyAnswers:
             "malformed": self._malformed,
             "off-contract": self._off_contract,
             "before-201": self._held_back,
+            "status": self._other_status,
         }
         self._waiting = threading.BoundedSemaphore(max(1, parts.settings.server.threads // 2))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request, perhaps not as it should be."""
-        fault = self._strike(environ)
-        if fault is None:
+        """Answer a request, perhaps not as it should be.
+
+        First come the faults that any call can have, then those that need an answer of a kind:
+        they are counted once it is there, and only if it is one.
+        """
+        call = self._call(environ)
+        candidates = self._faults.candidates(call) if call else []
+        if call is None or not candidates:
             return self._app(environ, start_response)
+        fault = self._faults.strike(candidates, lambda each: each.kind.name not in answers.KINDS)
+        if fault is None:
+            return self._spoil_answer(call.operation, candidates, environ, start_response)
         environ[STRUCK] = fault
         spoil = self._ways.get(fault.kind.name, self._replaced)
-        return self._send(spoil(fault, environ), start_response)
+        return self._send(spoil(fault, environ, self._ask), start_response)
 
-    def _strike(self, environ: Environ) -> Fault | None:
+    def _spoil_answer(
+        self,
+        operation: str,
+        candidates: Sequence[Candidate],
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        given: list[Spoilt] = []
+
+        def answer(environ: Environ) -> Spoilt:
+            if not given:
+                given.append(self._ask(environ))
+            return given[0]
+
+        def fits(fault: Fault) -> bool:
+            if fault.kind.name not in answers.KINDS:
+                return False
+            whole = answer(environ)
+            return answers.can_spoil(fault, operation, whole.code, whole.body)
+
+        fault = self._faults.strike(candidates, fits)
+        if fault is None:
+            # Asked at most once: what was looked at is sent.
+            return self._send(answer(environ), start_response)
+        environ[STRUCK] = fault
+        return self._send(self._ways[fault.kind.name](fault, environ, answer), start_response)
+
+    def _call(self, environ: Environ) -> Struck | None:
         operation = self._operation(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         if operation is None:
             return None
@@ -97,7 +144,7 @@ class FaultyAnswers:
         conversation = environ.get("HTTP_X_CONVERSATION_ID")
         if operation != TOKEN:
             tenant, conversation = tenant or "", conversation or ""
-        return self._faults.next(Struck(Place.WEB, operation, tenant, conversation))
+        return Struck(Place.WEB, operation, tenant, conversation)
 
     def _operation(self, method: str, path: str) -> str | None:
         if method == "POST" and path == TOKEN_PATH:
@@ -110,51 +157,63 @@ class FaultyAnswers:
         parts, status, headers = run_wsgi_app(self._app, environ, buffered=True)
         return Spoilt(status, list(headers), b"".join(parts))
 
-    def _unanswered(self, _fault: Fault, environ: Environ) -> Spoilt:
-        return replace(self._ask(environ), body=b"", cut=True)
+    def _unanswered(self, _fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
+        return replace(ask(environ), body=b"", cut=True)
 
-    def _truncated(self, _fault: Fault, environ: Environ) -> Spoilt:
-        answer = self._ask(environ)
+    def _truncated(self, _fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
+        answer = ask(environ)
         whole = answer.having("Content-Length", str(len(answer.body)))
         # Closed behind it, or the gateway would wait for the rest.
         return replace(whole, body=answers.cut(answer.body)).having("Connection", "close")
 
-    def _malformed(self, _fault: Fault, environ: Environ) -> Spoilt:
-        answer = self._ask(environ)
+    def _malformed(self, _fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
+        answer = ask(environ)
         return replace(answer, body=answers.garbled(answer.body))
 
-    def _off_contract(self, fault: Fault, environ: Environ) -> Spoilt:
-        answer = self._ask(environ)
-        body = answers.off_contract(answer.body, fault.get("how"))
+    def _off_contract(self, fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
+        answer = ask(environ)
+        operation = self._operation(environ["REQUEST_METHOD"], environ["PATH_INFO"]) or ""
+        body = answers.off_contract(operation, answer.code, answer.body, fault.get("how"))
+        assert body is not None  # or the fault would not have struck it
         return replace(answer, body=body).having("Content-Length", str(len(body)))
 
-    def _replaced(self, fault: Fault, environ: Environ) -> Spoilt:
+    def _other_status(self, fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
+        """Answer something else, or with another status what would have been answered."""
+        if fault.get("body") or not comes_after(fault):
+            return self._replaced(fault, environ, ask)
+        answer = ask(environ)
+        status = stand_in(fault, self._parts).status
+        if fault.get("code") in NO_BODY:
+            left = [each for each in answer.headers if each[0].lower() not in ABOUT_BODY]
+            return Spoilt(status, left, b"")
+        return replace(answer, status=status)
+
+    def _replaced(self, fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
         """Let the request be done, or not, and answer something else."""
-        answer = self._ask(environ)
+        answer = ask(environ)
         if not comes_after(fault):
             return answer  # it is the stand-in's
         other = stand_in(fault, self._parts)
         return Spoilt(other.status, list(other.headers), other.get_data())
 
-    def _late(self, fault: Fault, environ: Environ) -> Spoilt:
+    def _late(self, fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
         if not comes_after(fault):
             self._wait(fault, lambda: False)
-        answer = self._ask(environ)
+        answer = ask(environ)
         if comes_after(fault):
             self._wait(fault, lambda: False)
         return answer
 
-    def _hung(self, fault: Fault, environ: Environ) -> Spoilt:
-        answer = self._unanswered(fault, environ)
+    def _hung(self, fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
+        answer = self._unanswered(fault, environ, ask)
         self._wait(fault, lambda: False)
         return answer
 
-    def _held_back(self, fault: Fault, environ: Environ) -> Spoilt:
-        answer = self._ask(environ)
-        if answer.status.startswith("201"):
-            tenant = environ.get("HTTP_TENANT", "").strip()
-            gateway_id: int = json.loads(answer.body)["id"]
-            self._wait(fault, lambda: self._has_told(tenant, gateway_id))
+    def _held_back(self, fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
+        answer = ask(environ)
+        tenant = environ.get("HTTP_TENANT", "").strip()
+        gateway_id: int = json.loads(answer.body)["id"]
+        self._wait(fault, lambda: self._has_told(tenant, gateway_id))
         return answer
 
     def _has_told(self, tenant: str, gateway_id: int) -> bool:

@@ -37,7 +37,7 @@ def routes(parts: AdminParts) -> Blueprint:
     blueprint = admin_blueprint("problems", "What the supplier knows of a problem")
     store = parts.office.store
 
-    @blueprint.route("/problems/<name>", methods=["GET"])
+    @blueprint.route("/problems/<rest:name>", methods=["GET"])
     @blueprint.doc(
         **describe(
             "problem",

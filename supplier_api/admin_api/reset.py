@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from flask import Response
 from flask_smorest import Blueprint
 
-from supplier_api.admin_api.asking import asked_flag, read_document, tenant_name
+from supplier_api.admin_api.asking import Strict, asked_flag, read_document, tenant_name
 from supplier_api.admin_api.clock import HAND, shown_clock
 from supplier_api.admin_api.description import admin_blueprint, describe, query
 from supplier_api.admin_api.parts import AdminParts
@@ -28,6 +28,7 @@ RESET = make(
             "2026-01-05T12:00:00.000Z",
         ),
     },
+    Strict,
 )
 EVERYBODY = query(
     "all", "true: of all tenants; the body then names none", {"type": "boolean", "default": False}

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response, request
 from flask_smorest import Blueprint
 
-from supplier_api.admin_api.asking import asked_text, read_tenant
+from supplier_api.admin_api.asking import Strict, asked_text, read_tenant
 from supplier_api.admin_api.description import (
     TENANT_IN_PATH,
     admin_blueprint,
@@ -28,7 +28,7 @@ CHOSEN = Items(
     "At most one for problems, one for amendments and one for cancellations",
     required=True,
 )
-DEFAULTS = make("ScenarioDefaults", {"scenarios": CHOSEN})
+DEFAULTS = make("ScenarioDefaults", {"scenarios": CHOSEN}, Strict)
 CONVERSATION = query(
     "conversation",
     "Only what comes under this X-Conversation-ID; it beats what is set for the whole tenant",
@@ -54,7 +54,7 @@ def routes(parts: AdminParts) -> Blueprint:
         """List every scenario: what it does, its parameters, and the updates that follow."""
         return json_response({"scenarios": listed()})
 
-    @blueprint.route("/scenarios/<tenant>", methods=["GET"])
+    @blueprint.route("/scenarios/<rest:tenant>", methods=["GET"])
     @blueprint.doc(**describe("scenario-defaults", _answers("What is set"), parameters=PARAMETERS))
     def show(tenant: str) -> Response:
         """Show what is played for a tenant where a request chooses nothing."""
@@ -62,7 +62,7 @@ def routes(parts: AdminParts) -> Blueprint:
         names = store.read(lambda uow: uow.scenarios.get(tenant, conversation))
         return json_response({"scenarios": names})
 
-    @blueprint.route("/scenarios/<tenant>", methods=["PUT"])
+    @blueprint.route("/scenarios/<rest:tenant>", methods=["PUT"])
     @blueprint.doc(
         **describe(
             "set-scenario-defaults",
@@ -83,7 +83,7 @@ def routes(parts: AdminParts) -> Blueprint:
         store.write(lambda uow: uow.scenarios.put(tenant, conversation, names))
         return json_response({"scenarios": names})
 
-    @blueprint.route("/scenarios/<tenant>", methods=["DELETE"])
+    @blueprint.route("/scenarios/<rest:tenant>", methods=["DELETE"])
     @blueprint.doc(
         **describe(
             "forget-scenario-defaults",

@@ -41,6 +41,23 @@ def _server_error(_fault: Fault, parts: AdminParts) -> Response:
     return parts.refuse(500, ErrorCode.SUPPLIER_FAULT, "an error of the supplier, made on purpose")
 
 
+def _forbidden(_fault: Fault, _parts: AdminParts) -> Response:
+    return empty(403)
+
+
+def _not_implemented(_fault: Fault, parts: AdminParts) -> Response:
+    told = "an operation that is switched off, on purpose"
+    return parts.refuse(501, ErrorCode.NOT_IMPLEMENTED, told)
+
+
+def _any_status(fault: Fault, _parts: AdminParts) -> Response:
+    response = empty(fault.get("code"))
+    if fault.get("body"):
+        response.set_data(fault.get("body"))
+        response.headers["Content-Type"] = fault.get("type")
+    return response
+
+
 def _unavailable(fault: Fault, _parts: AdminParts) -> Response:
     response = empty(503)
     response.headers["Retry-After"] = str(fault.get("retryAfter"))
@@ -68,7 +85,10 @@ def _not_authorised(why: str) -> NotAuthorised:
 
 
 STAND_INS: Mapping[str, Callable[[Fault, AdminParts], Response]] = {
+    "403": _forbidden,
     "500": _server_error,
+    "501": _not_implemented,
+    "status": _any_status,
     "503": _unavailable,
     "hang": _nothing,
     "reset": _nothing,

@@ -9,7 +9,7 @@ from supplier_api.app.sessions import answer_terms, build_sessions
 from supplier_api.backoffice.port import load_adapter
 from supplier_api.delivery.backoffice import BackOfficeCourier
 from supplier_api.delivery.breaker import Rules as BreakerRules
-from supplier_api.delivery.deliberate import Deliberate
+from supplier_api.delivery.deliberate import Deliberate, tenant_header
 from supplier_api.delivery.destinations import Destinations
 from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
 from supplier_api.delivery.model import Destination
@@ -58,6 +58,7 @@ def to_gateway(
         office.chance,
         own.of if own else None,
         Outgoing(build_recorder(settings, office), office.machine) if own else None,
+        tenant_header if own else None,
     )
 
     repair = Repair(office)

@@ -109,10 +109,17 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
     click.echo(f"{answer.body['reference']} {answer.body['status']}")
 
 
-def problem_view(settings: Settings, name: str) -> dict[str, Any]:
-    """Return the one problem that `name` stands for; raises Refused for none and for several."""
+def problem_view(settings: Settings, name: str, tenant: str | None = None) -> dict[str, Any]:
+    """Return the one problem that `name` stands for, of `tenant` if that is named.
+
+    Raises Refused for none and for several.
+    """
     with looking(settings) as office:
-        found = office.store.read(lambda uow: view.find(uow, name))
+        found = [
+            problem
+            for problem in office.store.read(lambda uow: view.find(uow, name))
+            if tenant in {None, problem.tenant}
+        ]
         if not found:
             raise Refused(f"there is no problem {name}")
         if len(found) > 1:

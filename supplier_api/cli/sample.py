@@ -113,6 +113,8 @@ class Journey:
         self._view = view
         self._decided = False
         self._arrived: list[int] = []
+        self._seen: Mapping[str, Any] = {}
+        self._known: Mapping[str, Any] | None = None
         self.gateway_id = 0
         self.reference = ""
         self.status = ""
@@ -129,6 +131,7 @@ class Journey:
         """Yield what has happened since the last call."""
         seen = self._tenant.problem(self.gateway_id)
         known = self._view(self.gateway_id)
+        self._seen, self._known = seen, known
         if known is not None:
             yield from self._decision(known)
             yield from self._updates(seen, known)
@@ -158,6 +161,17 @@ class Journey:
             code = kci["attempts"][-1]["status"]
             yield Line(at, "supplier", "gateway", what, code, "", kci["status"])
 
+    def stuck(self) -> str:
+        """Say why the sample is not at its end, as far as the two ends tell."""
+        if errors := _errors(self._seen):
+            return errors[0]
+        if self._known is None:
+            return f"the supplier has not decided on it; at the gateway it is {self.status}"
+        for entry in self._known["timeline"]:
+            if entry["what"] in _CARRIED and entry["state"] != "delivered":
+                return f"{_CARRIED[entry['what']]} {entry['kind']} is {_how_far(entry)}"
+        return f"it is {self.status}, and nothing is on its way: the back office has yet to act"
+
     def summary(self) -> str:
         """Say in a sentence what came of the sample."""
         count = len(self._arrived)
@@ -167,7 +181,25 @@ class Journey:
         ending = f"The problem is {self.status}."
         if self.status == "RESOLVED":
             ending = "The tenant may now accept or reject the resolution."
+        for message in _errors(self._seen)[:1]:
+            ending += f" {message}"
         return f"{count} KCIs, in order, none missing. {ending}"
+
+
+# What is sent about a problem, in the words of its timeline.
+_CARRIED = {"kci": "the KCI", "order": "the work order"}
+
+
+def _how_far(entry: Mapping[str, Any]) -> str:
+    """Return the state of something that was not delivered, and what became of the last try."""
+    tries = entry["attempts"]
+    return f"{entry['state']}, {tries[-1]['detail'] if tries else 'not tried yet'}"
+
+
+def _errors(seen: Mapping[str, Any]) -> list[str]:
+    """Return what went wrong at the gateway, the latest first."""
+    errors = [update["error"] for update in seen.get("updates", []) if "error" in update]
+    return [message for error in reversed(errors) for message in error["messages"]]
 
 
 def _numbered(seen: Mapping[str, Any]) -> list[dict[str, Any]]:

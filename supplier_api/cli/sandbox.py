@@ -66,6 +66,7 @@ def sandbox_config(settings: Settings) -> SandboxConfig:
         max_body=settings.server.max_body,
         docs=settings.server.docs,
         known_secrets=KNOWN_SECRETS,
+        adopt=known.adopt,
     )
 
 
@@ -85,6 +86,7 @@ def _supplier(name: str, party: SupplierParty, settings: Settings) -> Supplier:
         token_url=party.token_url or urljoin(url, "/oauth2/token"),
         gateway_client_id=party.gateway_client_id or "gateway",
         gateway_client_secret=(party.gateway_client_secret or ours).get_secret_value(),
+        ours=party.url is None,
     )
 
 

@@ -7,28 +7,58 @@ from supplier_api.clock import from_wire
 
 FAILED = frozenset({"REJECTED", "FAILED_TO_SEND"})
 ENDED = FAILED | {"CANCELLED", "COMPLETED"}
+# Looks without news after which it is told what is waited for.
+QUIET_LOOKS = 8
+WAITS = {
+    "RECEIVED_BY_GATEWAY": "to be sent to its supplier",
+    "SENT_TO_SUPPLIER": "for its supplier's answer",
+    "NETWORK_INCIDENT": "for the network incident to end",
+    "PENDING_AMENDMENT": "for its supplier to decide on the amendment",
+    "PENDING_CANCELLATION": "for its supplier to decide on the cancellation",
+    "RESOLVED": "for its supplier to close it",
+}
+ASKED = {
+    "INFORMATION_REQUIRED": "amend it with what is asked for",
+    "REAPPOINT": "amend it with another appointment",
+}
 
 
 def news(look: Callable[[], Mapping[str, Any]], pause: Callable[[], object]) -> Iterator[str]:
     """Yield a line for each update and each new status, until nothing more comes by itself.
 
-    That is when the problem has ended, or a resolution waits for the tenant. `look` returns the
-    problem as GET shows it; `pause` is called between two looks. The last line tells how it stands.
+    That is when the problem has ended, or waits for the tenant. `look` returns the problem as GET
+    shows it; `pause` is called between two looks. The last line tells how it stands; where nothing
+    comes for a while, a line tells what is waited for.
     """
-    shown = 0
+    shown, quiet = 0, 0
     while True:
         problem = look()
         updates = problem["updates"]
         for update in updates[shown:]:
             yield line(update)
+        quiet = quiet + 1 if len(updates) == shown else 0
         shown = len(updates)
+        stands = f"service problem {problem['id']} is {problem['status']}"
         if problem["status"] in ENDED:
-            yield f"service problem {problem['id']} is {problem['status']}"
+            yield stands
             return
-        if problem["status"] == "RESOLVED" and pending_resolution(problem) is not None:
-            yield f"service problem {problem['id']} is RESOLVED and waits for you: accept or reject"
+        if asked := _asks_tenant(problem):
+            yield f"{stands} and waits for you: {asked}"
             return
+        if quiet == QUIET_LOOKS:
+            waits = WAITS.get(problem["status"], "for its supplier to go on")
+            yield f"{stands}; it waits {waits} (Ctrl-C ends the watch)"
         pause()
+
+
+def _asks_tenant(problem: Mapping[str, Any]) -> str | None:
+    """Return what the tenant has to do before anything more can come, None for nothing."""
+    if problem["status"] == "RESOLVED" and pending_resolution(problem) is not None:
+        return "accept or reject"
+    if problem["status"] != "PENDING":
+        return None
+    asked = [update["action"]["type"] for update in problem["updates"] if "action" in update]
+    return ASKED.get(asked[-1] if asked else "", "amend it")
 
 
 def pending_resolution(problem: Mapping[str, Any]) -> int | None:

@@ -15,14 +15,23 @@ from supplier_api.delivery.gateway import Copy, GatewayCourier
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.delivery.tricks import Sending
 from supplier_api.desk.faults import FaultsInForce, Struck
-from supplier_api.faults.model import Fault, Kind, Place
+from supplier_api.faults.model import Fault, Place, Value
 from supplier_api.faults.mutations import BY_KIND, Mutation
 from supplier_api.observability import get_logger
+from supplier_api.problems.codes import ReasonCode
 from supplier_api.store import Store
 from supplier_api.store.claims import Message
 
 _DELAYED = re.compile(r"fault ([0-9]+)")
 log = get_logger(__name__)
+
+
+def tenant_header(message: Message) -> dict[str, str]:
+    """Return the header by which our own sandbox gateway learns whose problem a KCI is about.
+
+    The published call names no tenant; a gateway that has sent the problem knows.
+    """
+    return {"Tenant": message.tenant}
 
 
 class Deliberate:
@@ -60,19 +69,31 @@ class Deliberate:
             int(found[1]) for entry in message.log if (found := _DELAYED.search(entry["detail"]))
         }
 
-        def fits(kind: Kind, fault_id: int) -> bool:
-            return fault_id not in delayed and _fits(kind, message)
+        def fits(fault: Fault) -> bool:
+            return fault.id not in delayed and self._fits(fault, message)
 
         call = Struck(Place.WORKER, message.kind, message.tenant, message.conversation_id)
         return self._faults.next(call, fits)
 
+    def _fits(self, fault: Fault, message: Message) -> bool:
+        """Tell whether that can be done with this message."""
+        if fault.kind.name == "stale-sequence":
+            return message.number > 1
+        mutation = BY_KIND.get(fault.kind.name)
+        if mutation is None:
+            return True
+        if mutation.after_201 and not self._was_answered_201(message):
+            return False
+        return mutation.fits(json.loads(message.body), _values(fault))
 
-def _fits(kind: Kind, message: Message) -> bool:
-    """Tell whether that can be done with this message."""
-    if kind.name == "stale-sequence":
-        return message.number > 1
-    mutation = BY_KIND.get(kind.name)
-    return mutation is None or mutation.fits(json.loads(message.body))
+    def _was_answered_201(self, message: Message) -> bool:
+        """Tell whether the problem was answered 201: else its ACKNOWLEDGED is a KCI of its own."""
+        rows = self._store.read(lambda uow: uow.lanes.messages_of(message.problem_id))
+        return all(row["kind"] != ReasonCode.ACKNOWLEDGED for row in rows)
+
+
+def _values(fault: Fault) -> dict[str, Value]:
+    return {each.name: fault.get(each.name) for each in fault.kind.parameters}
 
 
 def _mutate(sending: Sending, mutation: Mutation) -> Reply:
@@ -90,8 +111,7 @@ def _send_bad(sending: Sending, mutation: Mutation) -> str:
     """Send the copy; return in words what was answered and what should have been."""
     document: dict[str, Any] = json.loads(sending.message.body)
     fault = sending.fault
-    values = {each.name: fault.get(each.name) for each in fault.kind.parameters}
-    body = json.dumps(mutation.change(document, values), ensure_ascii=False).encode()
+    body = json.dumps(mutation.change(document, _values(fault)), ensure_ascii=False).encode()
     reply = sending.copy(Copy(body, fault.plain(), token=mutation.token))
     breach = fault.kind.breach
     assert breach is not None

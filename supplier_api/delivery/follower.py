@@ -22,13 +22,18 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ClockDoor:
-    """Where a gateway's clock is, and who we are there if it wants to know."""
+    """Where a gateway's clock and its fresh start are, and who we are there if it asks."""
 
     clock_url: str
     token_url: str
     client_id: str
     client_secret: str = field(repr=False)
     token_terms: TokenTerms = BY_FORM
+
+    @property
+    def reset_url(self) -> str:
+        """Where a tenant's fresh start is: beside the clock."""
+        return self.clock_url.removesuffix("/clock") + "/reset"
 
 
 class FollowingGateway:
@@ -51,16 +56,24 @@ class FollowingGateway:
         """Let its clock for a tenant run as all others do; with "" let all follow real time."""
         self._tell(tenant, {"forget": True})
 
-    def _tell(self, tenant: str, document: dict[str, object]) -> None:
+    def start_afresh(self, tenant: str, seed: int | None) -> None:
+        """Let it forget our problems of a tenant, or with "" of all; its ids follow from `seed`."""
+        whose: dict[str, object] = {} if tenant else {"all": True}
+        # Asked for by a person, and once: not kept back after an earlier failure.
+        self._silent_until = self._machine.monotonic()
+        self._tell(tenant, whose | ({"seed": seed} if seed else {}), reset=True)
+
+    def _tell(self, tenant: str, document: dict[str, object], *, reset: bool = False) -> None:
         door = self._door
         if door is None or self._machine.monotonic() < self._silent_until:
             return
+        url = door.reset_url if reset else door.clock_url
         whose = {"tenant": tenant} if tenant else {}
         body = orjson.dumps({**whose, **document})
         try:
-            status = self._post(door, body, None)
+            status = self._post(url, body, None)
             if status == requests.codes.unauthorized:
-                status = self._post(door, body, self._tokens.current(SECONDS))
+                status = self._post(url, body, self._tokens.current(SECONDS))
             told = str(status)
         except NoTokenError as error:
             status, told = None, str(error)
@@ -68,13 +81,11 @@ class FollowingGateway:
             status, told = None, type(error).__name__
         if status != requests.codes.no_content:
             self._silent_until = self._machine.monotonic() + PAUSE
-            log.info("clock.not-followed", by=door.clock_url, cause=told)
+            log.info("clock.not-followed", by=url, cause=told)
 
-    def _post(self, door: ClockDoor, body: bytes, token: str | None) -> int:
+    def _post(self, url: str, body: bytes, token: str | None) -> int:
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        with self._sessions.post(
-            door.clock_url, data=body, headers=headers, read_timeout=SECONDS
-        ) as response:
+        with self._sessions.post(url, data=body, headers=headers, read_timeout=SECONDS) as response:
             return response.status_code

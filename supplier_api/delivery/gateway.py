@@ -43,6 +43,8 @@ class Copy:
     token: Callable[[str], str | None] = str
 
 
+# Returns headers that a KCI bears besides the published ones.
+Label = Callable[[Message], Mapping[str, str]]
 # Where a tenant's KCIs go, if to a gateway of its own.
 OwnAddress = Callable[[str], GatewayAddress | None]
 
@@ -67,10 +69,12 @@ class GatewayCourier:
         chance: Chance,
         own_address: OwnAddress | None = None,
         observer: Observer | None = None,
+        label: Label | None = None,
     ) -> None:
         """Prepare to send to `address`, or where `own_address` says for a tenant.
 
-        `observer` is shown every call, those for tokens included.
+        `observer` is shown every call, those for tokens included. `label` goes with KCIs to
+        `address`.
         """
         self._sessions = sessions
         self._watchdog = watchdog
@@ -78,6 +82,7 @@ class GatewayCourier:
         self._chance = chance
         self._own_address = own_address
         self._observer = observer
+        self._label = label
         self._everybodys = self._open(address)
         self._opened: dict[GatewayAddress, _Account] = {}
 
@@ -171,6 +176,8 @@ class GatewayCourier:
         }
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
+        if self._label and account is self._everybodys:
+            headers |= self._label(message)
         return Post(account.address.kci_url, headers, body, message, why)
 
     def _answer(self, post: Post, call: Call) -> Answer:

@@ -38,6 +38,9 @@ class Follower(Protocol):
     def forget(self, tenant: str) -> None:
         """Let the tenant's clock run as everybody else's; with "" let all follow real time."""
 
+    def start_afresh(self, tenant: str, seed: int | None) -> None:
+        """Forget our problems of the tenant, or with "" of all; ids follow from `seed` if any."""
+
 
 class StillMoving(Exception):
     """The clock is on its way: wait, or stop it."""

@@ -1,11 +1,11 @@
 """Which fault, if any, strikes a call: asked for every call, in the sandbox profile only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from supplier_api.clock import MachineClock
 from supplier_api.faults.catalogue import BY_NAME
-from supplier_api.faults.model import Fault, Kind, Place, is_struck
+from supplier_api.faults.model import Fault, Place, is_struck
 from supplier_api.observability import get_logger
 from supplier_api.store import Store, StoreUnavailable
 from supplier_api.store.faults import StoredFault
@@ -24,7 +24,13 @@ class Struck:
     conversation_id: str | None
 
 
-def _any(_kind: Kind, _fault_id: int) -> bool:
+# Tells whether a fault can be made of a call; one that cannot is not counted.
+Fits = Callable[[Fault], bool]
+# A fault as it is kept, and as it is done.
+Candidate = tuple[StoredFault, Fault]
+
+
+def _any(_fault: Fault) -> bool:
     return True
 
 
@@ -36,49 +42,53 @@ class FaultsInForce:
         self._store = store
         self._machine = machine
 
-    def next(self, call: Struck, fits: Callable[[Kind, int], bool] = _any) -> Fault | None:
-        """Return the fault that strikes a call, the oldest if several would; None for none.
+    def next(self, call: Struck, fits: Fits = _any) -> Fault | None:
+        """Return the fault that strikes a call, as `strike` does of all that could."""
+        return self.strike(self.candidates(call), fits)
 
-        `fits` is told kind and number of a fault that could strike it, and may let it pass without
-        being counted. A call that one fault strikes is not counted under the others.
-        """
+    def candidates(self, call: Struck) -> list[Candidate]:
+        """Return the faults that could strike a call, the oldest first."""
         try:
-            candidates = self._candidates(call, fits)
-            return self._count(candidates) if candidates else None
+            found = self._store.read(
+                lambda uow: uow.faults.of(call.tenant, call.conversation_id),
+                deadline=self._machine.monotonic() + LOOK_SECONDS,
+            )
         except StoreUnavailable as error:
             log.warning("faults.no-database", error=str(error))
-            return None
+            return []
+        if not found:
+            return []
+        now = self._machine.now()
+        known = [
+            (each, Fault(each.id, BY_NAME[each.direction, each.kind], each.parameters))
+            for each in found
+        ]
+        return [
+            (each, fault)
+            for each, fault in known
+            if fault.kind.place is call.place
+            and not each.is_over(now)
+            and fault.kind.strikes(call.operation, tuple(each.operations))
+        ]
+
+    def strike(self, candidates: Sequence[Candidate], fits: Fits) -> Fault | None:
+        """Return which of these strikes, the oldest if several would; None for none.
+
+        `fits` may let one pass without being counted. A call that one fault strikes is not counted
+        under the others.
+        """
+        try:
+            for each, fault in candidates:
+                if fits(fault) and self._strikes(each):
+                    log.info("fault.strikes", fault=each.id, kind=each.kind, tenant=each.tenant)
+                    return fault
+        except StoreUnavailable as error:
+            log.warning("faults.no-database", error=str(error))
+        return None
 
     def stays(self, fault: Fault) -> bool:
         """Tell whether a fault is still set, be it used up or not; raises StoreUnavailable."""
         return self._store.read(lambda uow: uow.faults.exists(fault.id))
-
-    def _candidates(
-        self, call: Struck, fits: Callable[[Kind, int], bool]
-    ) -> list[tuple[StoredFault, Kind]]:
-        found = self._store.read(
-            lambda uow: uow.faults.of(call.tenant, call.conversation_id),
-            deadline=self._machine.monotonic() + LOOK_SECONDS,
-        )
-        if not found:
-            return []
-        now = self._machine.now()
-        known = [(each, BY_NAME[each.direction, each.kind]) for each in found]
-        return [
-            (each, kind)
-            for each, kind in known
-            if kind.place is call.place
-            and not each.is_over(now)
-            and kind.strikes(call.operation, tuple(each.operations))
-            and fits(kind, each.id)
-        ]
-
-    def _count(self, candidates: list[tuple[StoredFault, Kind]]) -> Fault | None:
-        for each, kind in candidates:
-            if self._strikes(each):
-                log.info("fault.strikes", fault=each.id, kind=kind.name, tenant=each.tenant)
-                return Fault(each.id, kind, each.parameters)
-        return None
 
     def _strikes(self, each: StoredFault) -> bool:
         def decide(number: int) -> bool:

@@ -21,8 +21,8 @@ def reset(
 
     From `seed` its ids and references follow from now on, each from what it is for; its time
     stands at `freeze_at`. Without them ids are random and time runs as everybody's does. What a
-    worker is sending at this moment arrives, and nothing is kept of it. `follower` is told of the
-    clock. Raises StoreUnavailable.
+    worker is sending at this moment arrives, and nothing is kept of it. `follower` forgets what it
+    has of the tenant as well, and is told of the clock. Raises StoreUnavailable.
     """
     name = ALL if tenant is None else tenant
 
@@ -37,6 +37,7 @@ def reset(
             uow.clocks.put(Clock(name, stands_at=freeze_at))
 
     office.store.write(work)
+    follower.start_afresh(name, seed)
     follower.forget(name)
     if freeze_at:
         follower.put(name, freeze_at, stands=True)

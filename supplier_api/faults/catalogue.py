@@ -1,22 +1,24 @@
 """The list of faults."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from supplier_api.faults.answers import WAYS
+from supplier_api.faults.answers import WAYS, operations_for
 from supplier_api.faults.model import (
     CALLS,
     REASONS,
     TOKEN,
     Breach,
     Direction,
+    Findings,
     Kind,
     Parameter,
     Place,
     Value,
+    no_findings,
 )
 from supplier_api.faults.mutations import KCIS, MUTATIONS
-from supplier_api.faults.parameters import When, one_of, seconds, when, whole
+from supplier_api.faults.parameters import When, one_of, seconds, text, when, whole
 
 HANG_MAX = 300.0
 # Holding a lane's others back, or letting them pass, has to fit into the time of one sending.
@@ -25,13 +27,48 @@ DELAY_MAX = 86_400.0
 EVERYWHERE = (*CALLS, TOKEN)
 
 
+OURS = "Supplier API 1.15"
+# How long a text may be that a tester wants answered.
+BODY_MAX = 10_000
+NO_BODY = (204, 205, 304)
+
+
 def _answer(
     name: str,
     description: str,
+    clause: str,
     *parameters: Parameter,
     operations: tuple[str, ...] = EVERYWHERE,
+    findings: Findings = no_findings,
 ) -> Kind:
-    return Kind(name, Direction.IN, description, operations, parameters, place=Place.WEB)
+    return Kind(
+        name,
+        Direction.IN,
+        description,
+        operations,
+        parameters,
+        Breach(clause),
+        Place.WEB,
+        findings,
+    )
+
+
+def _how_findings(values: Mapping[str, Value], operations: Sequence[str]) -> list[str]:
+    """Say of which operations the answer cannot be spoilt in the way that is chosen."""
+    how = str(values["how"])
+    possible = operations_for(how)
+    return [
+        f"operations[{place}]: with how={how} expected one of {', '.join(possible)}"
+        for place, operation in enumerate(operations)
+        if operation not in possible
+    ]
+
+
+def _status_findings(values: Mapping[str, Value], _operations: Sequence[str]) -> list[str]:
+    """Say that an answer of such a status has no body."""
+    if values["code"] in NO_BODY and values["body"]:
+        return [f"parameters.body: expected none with code {values['code']} (RFC 9110)"]
+    return []
 
 
 def _delivery(
@@ -44,42 +81,102 @@ ANSWERS = (
     _answer(
         "latency",
         "The answer comes late.",
+        f"{OURS}, every call: an answer in time, else the tenant is told SUPPLIER_TIMED_OUT",
         seconds(2.0, 60.0, "How late."),
         when(When.AFTER),
     ),
     _answer(
         "hang",
         "No answer comes; in the end the connection is closed.",
+        f"{OURS}, every call: an answer in time, else the tenant is told SUPPLIER_TIMED_OUT",
         seconds(30.0, HANG_MAX, "When it is closed."),
         when(When.AFTER),
     ),
-    _answer("500", "Answered 500 SUPPLIER_FAULT.", when(When.BEFORE)),
+    _answer(
+        "403",
+        "Answered 403 without a body, as if the token were not for this call.",
+        f"{OURS}, Response 403: an answer to a token that is not for the call",
+        when(When.BEFORE),
+        operations=CALLS,
+    ),
+    _answer(
+        "500",
+        "Answered 500 SUPPLIER_FAULT.",
+        f"{OURS}, Response 500: an answer to a fault of the supplier's",
+        when(When.BEFORE),
+    ),
+    _answer(
+        "501",
+        "Answered 501 NOT_IMPLEMENTED.",
+        f"{OURS}, Response 501: an answer to an operation that is switched off",
+        when(When.BEFORE),
+        operations=CALLS,
+    ),
     _answer(
         "503",
         "Answered 503 with `Retry-After`.",
+        f"{OURS}, Response 503: an answer to come again after",
         whole("retryAfter", 2, 0, 3_600, "Seconds in `Retry-After`."),
         when(When.BEFORE),
     ),
-    _answer("reset", "The connection is closed without an answer.", when(When.AFTER)),
+    _answer(
+        "status",
+        "Answered with any status and any body.",
+        f"{OURS}, Responses: the published statuses of the call, each with its body",
+        whole("code", 502, 200, 599, "The status."),
+        text(
+            "type",
+            "application/json",
+            r"[!-~]+/[ -~]+",
+            100,
+            "The `Content-Type` of a `body` that is given.",
+        ),
+        text(
+            "body",
+            "",
+            ".*",
+            BODY_MAX,
+            "The body. Without it, with `when` after: that of the answer that would have been"
+            " given; else none.",
+        ),
+        when(When.BEFORE),
+        findings=_status_findings,
+    ),
+    _answer(
+        "reset",
+        "The connection is closed without an answer.",
+        "RFC 9110, section 3.4: an answer to every request",
+        when(When.AFTER),
+    ),
     _answer(
         "truncated",
-        "The body breaks off in the middle of its `Content-Length`, and the connection is closed.",
+        "The body breaks off in the middle of its `Content-Length`, and the connection is closed."
+        " It strikes answers that have a body.",
+        "RFC 9112, section 8: a body as long as its Content-Length",
     ),
-    _answer("malformed", "The body is no JSON."),
+    _answer(
+        "malformed",
+        "The body is no JSON. It strikes answers that have a body.",
+        "RFC 8259, section 2: a body of application/json is a JSON text",
+    ),
     _answer(
         "off-contract",
-        "The body is JSON and breaks the contract.",
+        "The body is JSON and breaks the contract. It strikes answers of which that can be made.",
+        f"{OURS}, the fields of the answer: each as it is published",
         one_of("how", tuple(WAYS), "What is wrong with it; the table below."),
         operations=CALLS,
+        findings=_how_findings,
     ),
     _answer(
         "expired-token",
         "Answered 401, as if the token had expired; nothing is done.",
+        "RFC 6750, section 3.1: invalid_token to a token that has ended",
         operations=CALLS,
     ),
     _answer(
         "refused-token",
         "Answered 401: a call as if the token were not ours, a request for one `invalid_client`.",
+        "RFC 6750, section 3.1: invalid_token to a token that is not ours",
     ),
 )
 DELIVERY = (
@@ -124,7 +221,8 @@ DELIVERY = (
     Kind(
         "before-201",
         Direction.OUT,
-        "The answer 201 to a new problem is held back until the problem's first KCI was sent.",
+        "The answer 201 to a new problem is held back until the problem's first KCI was sent; any"
+        " other answer is not struck.",
         ("service-problems",),
         (seconds(8.0, 60.0, "How long it is held back at most."),),
         Breach("Supplier API 1.15, POST /service-problems: answered before its KCIs", (204,)),
@@ -168,6 +266,12 @@ def check_operations(kind: Kind, operations: list[str]) -> None:
         if operation not in kind.operations
     ]
     if wrong:
+        raise WrongFault(wrong)
+
+
+def check_together(kind: Kind, values: Mapping[str, Value], operations: Sequence[str]) -> None:
+    """Raise WrongFault unless parameters and operations that were chosen go together."""
+    if wrong := kind.findings(values, operations):
         raise WrongFault(wrong)
 
 

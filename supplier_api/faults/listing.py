@@ -59,10 +59,7 @@ def _listed(kind: Kind) -> dict[str, Any]:
         "operations": list(kind.operations),
         "parameters": [_parameter(each) for each in kind.parameters],
     }
-    if kind.breach:
-        entry["clause"] = kind.breach.clause
-        entry["expected"] = kind.breach.expected
-    return entry
+    return entry | (kind.breach.plain() if kind.breach else {})
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
@@ -93,5 +90,8 @@ def _breaches() -> Iterator[str]:
 
 
 def _parameters(kind: Kind) -> str:
-    each = [f"`{p.name}` ({p.type}; default {p.default}): {p.description}" for p in kind.parameters]
+    each = [
+        f"`{p.name}` ({p.type}; default {p.default or 'none'}): {p.description}"
+        for p in kind.parameters
+    ]
     return "<br>".join(each) or "none"

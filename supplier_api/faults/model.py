@@ -1,7 +1,7 @@
 """What a fault is, and one that was chosen."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -18,6 +18,15 @@ CALLS = (
 )
 TOKEN = "token"  # noqa: S105 - the name of an operation
 REASONS = tuple(str(reason) for reason in ReasonCode)
+
+
+# Returns messages about parameters, and operations that were named, that do not go together.
+Findings = Callable[[Mapping[str, Value], Sequence[str]], list[str]]
+
+
+def no_findings(_values: Mapping[str, Value], _operations: Sequence[str]) -> list[str]:
+    """Find nothing: whatever is chosen goes together."""
+    return []
 
 
 class Direction(StrEnum):
@@ -50,10 +59,13 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """The clause of the contract that a fault breaks, and what the contract expects in answer."""
+    """The clause of the contract that a fault breaks, and what the contract expects in answer.
+
+    No statuses where the fault is an answer itself, and nothing is answered to it.
+    """
 
     clause: str
-    statuses: tuple[int, ...]
+    statuses: tuple[int, ...] = ()
     code: ErrorCode | None = None
 
     @property
@@ -62,12 +74,17 @@ class Breach:
         statuses = " or ".join(map(str, self.statuses))
         return f"{statuses} {self.code}" if self.code else statuses
 
+    def plain(self) -> dict[str, str]:
+        """Return the clause, and the expected answer if there is one."""
+        return {"clause": self.clause} | ({"expected": self.expected} if self.statuses else {})
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of fault. `operations` are those that it can strike; the last are by name only.
 
-    By name only: a request for a token says nothing of whose it is, so such a fault strikes none
+    `findings` tells what cannot be about parameters and operations that were chosen together. By
+    name only: a request for a token says nothing of whose it is, so such a fault strikes none
     unless a tester has asked for it.
     """
 
@@ -78,6 +95,7 @@ class Kind:
     parameters: tuple[Parameter, ...] = ()
     breach: Breach | None = None
     place: Place = Place.WORKER
+    findings: Findings = no_findings
 
     def strikes(self, operation: str, chosen: tuple[str, ...]) -> bool:
         """Tell whether it strikes an operation, where these were chosen; none stands for all."""
@@ -103,8 +121,10 @@ class Fault:
     def plain(self) -> dict[str, Any]:
         """Return what is told of it beside a call that it struck, in JSON values."""
         breach = self.kind.breach
-        told = {"kind": self.kind.name, "description": self.kind.description}
-        return told | ({"clause": breach.clause, "expected": breach.expected} if breach else {})
+        told: dict[str, Any] = {"kind": self.kind.name, "description": self.kind.description}
+        values = {each.name: self.get(each.name) for each in self.kind.parameters}
+        told |= {"parameters": values} if values else {}
+        return told | (breach.plain() if breach else {})
 
 
 def is_struck(seed: int, number: int, share: float) -> bool:

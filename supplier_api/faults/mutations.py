@@ -14,7 +14,7 @@ import jwt
 from supplier_api.faults.model import REASONS, Breach, Direction, Kind, Parameter, Value
 from supplier_api.faults.parameters import one_of, whole
 from supplier_api.problems.codes import ErrorCode, ProblemCode, ReasonCode, Status
-from supplier_api.problems.limits import ID_MAX
+from supplier_api.problems.limits import ID_MAX, TEXT_MAX
 
 Document = dict[str, Any]
 Values = Mapping[str, Value]
@@ -35,7 +35,7 @@ def _same_token(token: str) -> str:
     return token
 
 
-def _any(_document: Document) -> bool:
+def _any(_document: Document, _values: Values) -> bool:
     return True
 
 
@@ -44,14 +44,16 @@ class Mutation:
     """How one kind of copy is made.
 
     `change` makes its document of the real one's, `token` its token of ours (None for none). It is
-    sent before the real one, or `after` it. `fits` tells whether it can be made of a KCI.
+    sent before the real one, or `after` it. `fits` tells whether it can be made of a KCI; with
+    `after_201` only where the problem itself was answered 201.
     """
 
     kind: Kind
     change: Callable[[Document, Values], Document] = field(default=_same)
     token: Callable[[str], str | None] = field(default=_same_token)
-    fits: Callable[[Document], bool] = field(default=_any)
+    fits: Callable[[Document, Values], bool] = field(default=_any)
     after: bool = False
+    after_201: bool = False
 
 
 def _kind(
@@ -113,13 +115,21 @@ def _acknowledged(document: Document, _values: Values) -> Document:
     return _in_problem(again, status=str(Status.ACKNOWLEDGED))
 
 
-def _is_acknowledged(document: Document) -> bool:
+def _is_acknowledged(document: Document, _values: Values) -> bool:
     known = "supplierReference" in document["serviceProblem"]
     return known and document["reasonCode"] != ReasonCode.ACKNOWLEDGED
 
 
-def _is_final(document: Document) -> bool:
-    return document["serviceProblem"]["status"] in FINAL
+def _is_final(document: Document, _values: Values) -> bool:
+    # An ADDITIONAL ends nothing: it may tell of an end whose own KCI comes behind it.
+    additional = document["reasonCode"] == ReasonCode.ADDITIONAL
+    return document["serviceProblem"]["status"] in FINAL and not additional
+
+
+def _is_of_another(document: Document, values: Values) -> bool:
+    # Without a reference nothing says that the problem is not the one that the id names.
+    problem = document["serviceProblem"]
+    return "supplierReference" in problem and problem["id"] != values["serviceProblemId"]
 
 
 def _no_token(_token: str) -> None:
@@ -140,7 +150,9 @@ def _foreign(_token: str) -> str:
     return jwt.encode(claims, NO_KEY, "HS256")
 
 
-_LENGTH = whole("bytes", LONG_BODY, 1_000, 10_000_000, "How long the text is that is put in.")
+_LENGTH = whole(
+    "bytes", LONG_BODY, TEXT_MAX + 1, 10_000_000, "How long the text is that is put in."
+)
 _OTHER_ID = whole("serviceProblemId", ID_MAX, 1, ID_MAX, "The id; by default one that nobody has.")
 _REQUIRED = one_of("field", REQUIRED, "Which one.")
 _NULLABLE = one_of("field", ("text", "problemCode", *REQUIRED), "Which one.")
@@ -237,8 +249,8 @@ MUTATIONS = (
     Mutation(
         _kind(
             "foreign-problem",
-            "`serviceProblem.id` is not this problem's: nobody's, or another tenant's if its id is"
-            " given.",
+            "Behind the real one: `serviceProblem.id` is not this problem's: nobody's, or another"
+            " tenant's if its id is given.",
             _invalid(
                 "serviceProblem: one that was sent to this supplier, under our reference of it",
                 ErrorCode.NOT_FOUND,
@@ -248,15 +260,20 @@ MUTATIONS = (
         lambda document, values: _in_problem(
             _new_id(document, "foreign-problem"), id=values["serviceProblemId"]
         ),
+        fits=_is_of_another,
+        # A gateway that has the real one knows the reference, and so that the copy is wrong.
+        after=True,
     ),
     Mutation(
         _kind(
             "acknowledged-after-201",
-            "ACKNOWLEDGED, although the answer 201 said so and the gateway has told its tenant.",
+            "ACKNOWLEDGED, although the answer 201 said so and the gateway has told its tenant; no"
+            " KCI of a problem that was answered 202 is struck.",
             _invalid("reasonCode: no ACKNOWLEDGED after a 201, the gateway makes that update"),
         ),
         _acknowledged,
         fits=_is_acknowledged,
+        after_201=True,
     ),
     Mutation(
         _kind("no-token", "Without `Authorization`.", _unauthorised("Authorization: required")),

@@ -1,5 +1,6 @@
 """The parameters of faults: their types, limits and defaults."""
 
+import re
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -46,6 +47,19 @@ def one_of(name: str, words: tuple[str, ...], description: str) -> Parameter:
         return str(given)
 
     return Parameter(name, f"one of {', '.join(words)}", words[0], description, read)
+
+
+def text(name: str, default: str, form: str, most: int, description: str) -> Parameter:
+    """Return a parameter for a text of this form (a regular expression), or none at all."""
+    pattern = re.compile(form, re.DOTALL)
+
+    def read(given: object) -> Value:
+        right = isinstance(given, str) and len(given) <= most and pattern.fullmatch(given)
+        if not right:
+            raise ValueError
+        return str(given)
+
+    return Parameter(name, f"a text of at most {most} characters", default, description, read)
 
 
 def when(default: When) -> Parameter:

@@ -10,6 +10,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 
 from supplier_api.gateway_api.description import JSON
 from supplier_api.wire import CONTRACT, KCI
+from supplier_api.wire.kci import KCI_EXAMPLE
 
 
 def document() -> dict[str, Any]:
@@ -27,7 +28,10 @@ def document() -> dict[str, Any]:
             "post": {
                 "operationId": "kcis",
                 "summary": "Take an update (KCI) about a service problem.",
-                "requestBody": {"required": True, "content": {JSON: {"schema": KCI}}},
+                "requestBody": {
+                    "required": True,
+                    "content": {JSON: {"schema": KCI, "example": KCI_EXAMPLE}},
+                },
                 "responses": {"204": {"description": "The update is taken"}},
             }
         },

@@ -43,9 +43,11 @@ _DELIBERATE = _object(
     {
         "kind": _text("The fault that was set, as in GET /admin/faults"),
         "description": _text("What was done"),
+        "parameters": {"type": "object", "description": "How it was set, its defaults included"},
         "clause": _text("The clause of the contract that it breaks"),
         "expected": _text("The answer that the contract expects"),
     },
+    "parameters",
     "clause",
     "expected",
 )

@@ -112,6 +112,8 @@ def _on_purpose(entry: Mapping[str, Any]) -> Cause:
     if section == clause:
         document, _, section = clause.partition(": ")
     message = done["description"]
+    if chosen := done.get("parameters"):
+        message += f" Set to {', '.join(f'{name} {value}' for name, value in chosen.items())}."
     if "expected" in done:
         message += f" The contract expects {done['expected']} in answer."
     return _cause("deliberate", "-", message, document, section)

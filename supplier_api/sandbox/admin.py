@@ -3,9 +3,11 @@
 from sqlalchemy import Connection
 
 from supplier_api.sandbox.codes import ActionType, InformationType, UpdateType
+from supplier_api.sandbox.config import SandboxConfig
 from supplier_api.sandbox.database import Database
 from supplier_api.sandbox.documents import Document
 from supplier_api.sandbox.errors import invalid, not_found
+from supplier_api.sandbox.identifiers import ALL, Identifiers
 from supplier_api.sandbox.records import problems
 from supplier_api.sandbox.telling import Teller
 from supplier_api.sandbox.updates import of_gateway
@@ -21,10 +23,28 @@ MADE: dict[tuple[str, str], InformationType | ActionType] = {
 class Admin:
     """What testers can do to a problem, whosever it is."""
 
-    def __init__(self, database: Database, teller: Teller) -> None:
+    def __init__(
+        self, config: SandboxConfig, database: Database, teller: Teller, ids: Identifiers
+    ) -> None:
         """Work on `database`."""
+        self._ours = [supplier.name for supplier in config.suppliers if supplier.ours]
         self._database = database
         self._teller = teller
+        self._ids = ids
+
+    def start_afresh(self, tenant: str | None, seed: int | None) -> None:
+        """Forget a tenant's problems at our own supplier, with None everybody's there.
+
+        From `seed` its ids follow from now on; without one they are any. Problems at other
+        suppliers stay: theirs go on.
+        """
+
+        def work(connection: Connection) -> None:
+            problems.delete_all(connection, tenant, self._ours)
+            self._ids.keep_seed(connection, tenant or ALL, seed)
+
+        self._database.write(work)
+        self._ids.follow(self._database)
 
     def make_update(self, document: Document) -> Document:
         """Add an update to a problem; return its id. Raises Refusal.

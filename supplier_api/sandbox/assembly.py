@@ -11,10 +11,12 @@ from supplier_api.chance import Chance
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.sandbox.access import Access
 from supplier_api.sandbox.admin import Admin
+from supplier_api.sandbox.adopting import Adopting
 from supplier_api.sandbox.clock import MovableClock
 from supplier_api.sandbox.config import SandboxConfig
 from supplier_api.sandbox.courier import Courier
 from supplier_api.sandbox.database import Database
+from supplier_api.sandbox.identifiers import Identifiers
 from supplier_api.sandbox.inbox import Inbox
 from supplier_api.sandbox.intake import Intake
 from supplier_api.sandbox.outcome import Outcome
@@ -66,10 +68,12 @@ def build_gateway(
     """
     database = Database(config.database_url)
     clock = MovableClock(database, machine)
-    teller = Teller(business or clock, chance)
-    inbox = Inbox(database, machine, teller, timedelta(seconds=config.gap_patience))
+    ids = Identifiers(database, chance)
+    teller = Teller(business or clock, ids)
+    patience = timedelta(seconds=config.gap_patience)
+    inbox = Inbox(database, machine, teller, Adopting(config, teller), patience)
     couriers = {
-        supplier.name: Courier(supplier, machine, chance, config.supplier_timeout, session_factory)
+        supplier.name: Courier(supplier, machine, ids, config.supplier_timeout, session_factory)
         for supplier in config.suppliers
     }
     outcome = Outcome(teller)
@@ -80,10 +84,10 @@ def build_gateway(
         database=database,
         access=Access(config, database, machine, chance),
         audit=Audit(machine),
-        intake=Intake(config, database, teller, sender.wake),
+        intake=Intake(config, database, teller, ids, sender.wake),
         inbox=inbox,
-        admin=Admin(database, teller),
+        admin=Admin(config, database, teller, ids),
         clock=clock,
         sender=sender,
-        postman=Postman(config.tenants, database, machine, teller, chance, session_factory),
+        postman=Postman(config.tenants, database, machine, teller, ids, session_factory),
     )

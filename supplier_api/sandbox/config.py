@@ -22,6 +22,7 @@ class Supplier:
 
     `client_id` and `client_secret` are the supplier's own, for its KCIs at our token endpoint;
     `gateway_client_id` and `gateway_client_secret` are ours at `token_url`, for our calls to `url`.
+    `ours`: it is the supplier that this gateway comes with, and no other one.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Supplier:
     token_url: str
     gateway_client_id: str
     gateway_client_secret: str
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Admin:
 class SandboxConfig:
     """The whole configuration. Times are in seconds, `max_body` in bytes.
 
-    With `docs` the description is served; the page of it may show `known_secrets`.
+    With `docs` the description is served; the page of it may show `known_secrets`. With `adopt` a
+    problem that our own supplier tells of and that is not known here is taken in.
     """
 
     database_url: str
@@ -59,6 +62,7 @@ class SandboxConfig:
     max_body: int = 262_144
     docs: bool = True
     known_secrets: frozenset[str] = frozenset()
+    adopt: bool = False
 
     def supplier(self, name: str) -> Supplier | None:
         """Return the supplier of that name, or None."""

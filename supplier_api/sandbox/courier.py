@@ -72,18 +72,28 @@ class Courier:
         self._token_lock = threading.Lock()
 
     def send(
-        self, tenant: str, method: str, path: str, headers: Mapping[str, str], body: Any
+        self,
+        tenant: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Any,
+        name: tuple[object, ...],
     ) -> HttpAnswer:
         """Send `body` as JSON to `path` of the supplier and return its answer.
 
         A 401 is tried once more with a new token, and so is a 403 to a token of an earlier call.
+        The X-Request-ID follows from `name`, where ids are repeatable.
         """
         began = self._machine.monotonic()
         token = self._token_for_call(refused=None)
-        answer = self._call(tenant, method, path, headers, body, token.value)
+        named = {**headers, "Tenant": tenant}
+        request_id = {"X-Request-ID": str(self._chance.uuid(tenant, *name))}
+        answer = self._call(method, path, named | request_id, body, token.value)
         if answer.status == 401 or (answer.status == 403 and token.since < began):
             token = self._token_for_call(refused=token)
-            answer = self._call(tenant, method, path, headers, body, token.value)
+            request_id = {"X-Request-ID": str(self._chance.uuid(tenant, *name, "again"))}
+            answer = self._call(method, path, named | request_id, body, token.value)
         return answer
 
     def close(self) -> None:
@@ -91,13 +101,7 @@ class Courier:
         self._session.close()
 
     def _call(
-        self,
-        tenant: str,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: Any,
-        token: str,
+        self, method: str, path: str, headers: Mapping[str, str], body: Any, token: str
     ) -> HttpAnswer:
         return self._exchange(
             method,
@@ -107,8 +111,6 @@ class Courier:
                 **headers,
                 "Authorization": f"Bearer {token}",
                 "Content-Type": "application/json",
-                "X-Request-ID": str(self._chance.uuid(tenant)),
-                "Tenant": tenant,
             },
         )
 

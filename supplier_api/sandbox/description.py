@@ -46,6 +46,14 @@ SCENARIO = [
     _header("X-Problem-Code", "The problemCode of that outcome"),
     _header("X-Kci-Delay", "Seconds between its KCIs"),
 ]
+# The published call has no such header.
+OUR_SUPPLIERS = [
+    _header(
+        "Tenant",
+        "Whose problem it is: named by the supplier that comes with this gateway alone, so that a"
+        " problem that was raised past it can be taken in",
+    )
+]
 
 
 def _answer(
@@ -89,6 +97,12 @@ def path_id(description: str) -> dict[str, Any]:
     }
 
 
+def _parameters(side: Side) -> list[dict[str, Any]]:
+    if side is Side.ADMIN:
+        return []
+    return HEADERS + OUR_SUPPLIERS if side is Side.SUPPLIER else [*HEADERS]
+
+
 def describe(
     operation: str,
     side: Side,
@@ -96,22 +110,25 @@ def describe(
     *,
     errors: Sequence[int] = (400, 401, 403, 422, 500, 503),
     request: Schema | None = None,
+    example: Mapping[str, Any] | None = None,
     scenario: bool = False,
 ) -> dict[str, Any]:
     """Return the OpenAPI operation object of a call that a token of `side` opens.
 
-    `good` and `errors` are its answers, by status. With `scenario` the testers' headers are named.
+    `good` and `errors` are its answers, by status. `example` is a body, where the examples of the
+    fields of `request` make none together. With `scenario` the testers' headers are named.
     """
     answers = {status: _answer(text, schema) for status, (schema, text) in good.items()}
     answers |= {status: ERRORS[status] for status in errors}
     described: dict[str, Any] = {
         "operationId": operation,
-        "parameters": [] if side is Side.ADMIN else HEADERS + (SCENARIO if scenario else []),
+        "parameters": _parameters(side) + (SCENARIO if scenario else []),
         "responses": {str(status): answer for status, answer in answers.items()},
         "security": [{side.value: []}, {BEARER: []}],
     }
     if side is Side.ADMIN:
         described["security"].append({})
     if request is not None:
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": request}}}
+        content = {"schema": request} | ({"example": dict(example)} if example else {})
+        described["requestBody"] = {"required": True, "content": {JSON: content}}
     return described

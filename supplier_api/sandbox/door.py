@@ -9,11 +9,14 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from supplier_api.problems.limits import HEADER_MAX
 from supplier_api.sandbox.access import Access, BadToken, Party, Side
+from supplier_api.sandbox.adopting import Origin
 from supplier_api.sandbox.codes import GatewayErrorCode
+from supplier_api.sandbox.config import Supplier
 from supplier_api.sandbox.documents import Document
 from supplier_api.sandbox.errors import Refusal
 from supplier_api.wire import Invalid, Malformed, read_json
 
+TENANT = "Tenant"
 REQUIRED_HEADERS = ("X-Request-ID", "X-Conversation-ID")
 # How testers choose an outcome at the supplier.
 SCENARIO_HEADERS = ("X-Scenario", "X-Problem-Code", "X-Kci-Delay")
@@ -35,6 +38,8 @@ def caller(access: Access, side: Side) -> Party:
 def check_admin(access: Access) -> None:
     """Raise Refusal (401), or WrongSide, unless the current request may use the admin door.
 
+    Raises Invalid for parameters behind the question mark: none is known there.
+
     From this machine it needs no token, as long as the process listens on loopback only. The name
     that it was called by must be this machine's, too: a page of another site cannot choose it.
     """
@@ -43,6 +48,8 @@ def check_admin(access: Access) -> None:
     here = (request.remote_addr or "", str(environ.get("SERVER_NAME", "")), called_by)
     if not all(_is_loopback(name) for name in here):
         caller(access, Side.ADMIN)
+    if request.args:
+        raise Invalid([f"{name[:HEADER_MAX]}: unknown; expected none" for name in request.args])
 
 
 def check_headers() -> None:
@@ -66,6 +73,18 @@ def document(load: Callable[[object], Document], *, with_headers: bool = True) -
         _refuse(malformed, invalid)
         return read
     raise Malformed(malformed) if malformed else Invalid(invalid)
+
+
+def origin(supplier: Supplier) -> Origin:
+    """Return where the KCI comes from that the current request brings; its headers are checked.
+
+    The published call names no tenant. Our own supplier does, in the sandbox, in a header.
+    Raises Invalid.
+    """
+    tenant = request.headers.get(TENANT, "").strip()
+    if tenant and not VISIBLE_ASCII.fullmatch(tenant):
+        raise Invalid([f"{TENANT}: expected 1 to {HEADER_MAX} visible ASCII characters"])
+    return Origin(supplier, request.headers["X-Conversation-ID"].strip(), tenant or None)
 
 
 def headers_for_supplier() -> dict[str, str]:

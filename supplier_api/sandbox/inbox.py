@@ -10,13 +10,13 @@ from supplier_api.clock import MachineClock
 from supplier_api.observability import get_logger
 from supplier_api.problems.codes import FINAL
 from supplier_api.sandbox import updates
+from supplier_api.sandbox.adopting import Adopting, Origin
 from supplier_api.sandbox.codes import GatewayStatus
-from supplier_api.sandbox.config import Supplier
 from supplier_api.sandbox.database import Database
 from supplier_api.sandbox.documents import picked
 from supplier_api.sandbox.errors import invalid, not_found
 from supplier_api.sandbox.order import Step, steps
-from supplier_api.sandbox.records import calls, changes, kcis, problems, told
+from supplier_api.sandbox.records import calls, changes, kcis, problems
 from supplier_api.sandbox.records.kcis import Kci
 from supplier_api.sandbox.records.problems import Problem
 from supplier_api.sandbox.telling import Teller
@@ -50,21 +50,24 @@ class Inbox:
         database: Database,
         machine: MachineClock,
         teller: Teller,
+        adopting: Adopting,
         patience: timedelta,
     ) -> None:
         """Wait `patience` of machine time for a missing number."""
         self._database = database
         self._machine = machine
         self._teller = teller
+        self._adopting = adopting
         self._patience = patience
 
-    def take(self, supplier: Supplier, document: Mapping[str, Any]) -> None:
+    def take(self, origin: Origin, document: Mapping[str, Any]) -> None:
         """Keep a KCI that meets the contract, and let it have its effect if it is its turn.
 
-        The same id again changes nothing. Raises Refusal for an unknown problem, a number that
-        another KCI has, a move that cannot be, and anything after the last KCI of a problem.
+        The same id again changes nothing. Raises Refusal for an unknown problem that is not
+        adopted, a number that another KCI has, a move that cannot be, and anything after the last
+        KCI of a problem.
         """
-        self._database.write(lambda connection: self._take(connection, supplier, document))
+        self._database.write(lambda connection: self._take(connection, origin, document))
 
     def pass_gaps(self) -> None:
         """Go on behind the numbers that have been waited for long enough."""
@@ -89,15 +92,26 @@ class Inbox:
         if due:
             problems.save(connection, problem)
 
-    def _take(
-        self, connection: Connection, supplier: Supplier, document: Mapping[str, Any]
-    ) -> None:
-        problem = problems.find(connection, document["serviceProblem"]["id"])
-        if problem is None or problem.supplier != supplier.name:
-            raise not_found(422, "serviceProblem.id: no service problem of that id was sent to you")
+    def _take(self, connection: Connection, origin: Origin, document: Mapping[str, Any]) -> None:
         kci_id = document["id"].lower()  # a UUID is the same in capitals
-        if kcis.exists(connection, supplier.name, kci_id):
-            return
+        known = kcis.exists(connection, origin.supplier.name, kci_id)
+        problem = None if known else self._adopting.adopt(connection, origin, document)
+        if problem is None:
+            problem = _problem_of(connection, origin, document)
+            if known:
+                return
+            self._check(connection, problem, document)
+        number = document["sequenceNumber"]
+        received_on = self._teller.now(problem.tenant)
+        kci = Kci(kci_id, problem.id, number, dict(document), received_on)
+        kcis.keep(connection, origin.supplier.name, kci, self._machine.now())
+        if ends_problem(document) and number >= problem.next_number:
+            problem.final_number = number
+            problems.save(connection, problem)
+        self.catch_up(connection, problem)
+
+    def _check(self, connection: Connection, problem: Problem, document: Mapping[str, Any]) -> None:
+        """Raise Refusal if a KCI cannot have its number, or says what cannot be in its turn."""
         number = document["sequenceNumber"]
         if kcis.number_is_used(connection, problem.id, number):
             raise invalid(f"sequenceNumber: {number} belongs to a KCI of another id")
@@ -106,22 +120,7 @@ class Inbox:
                 f"sequenceNumber: {number} is behind the end of the problem; "
                 f"the last that can be taken is {problem.final_number}"
             )
-        self._check_move(connection, problem, document)
-        received_on = self._teller.now(problem.tenant)
-        kci = Kci(kci_id, problem.id, number, dict(document), received_on)
-        kcis.keep(connection, supplier.name, kci, self._machine.now())
-        if ends_problem(document) and number >= problem.next_number:
-            problem.final_number = number
-            problems.save(connection, problem)
-        self.catch_up(connection, problem)
-
-    def _check_move(
-        self, connection: Connection, problem: Problem, document: Mapping[str, Any]
-    ) -> None:
-        """Raise Refusal if a KCI whose turn it is says what cannot be."""
-        if is_of_another(problem.reference, document):
-            raise not_found(422, "serviceProblem: its supplierReference belongs to another")
-        in_turn = document["sequenceNumber"] == problem.next_number
+        in_turn = number == problem.next_number
         if not in_turn or calls.awaits_answer(connection, problem.id):
             return
         if problem.status == GatewayStatus.FAILED_TO_SEND:
@@ -145,7 +144,9 @@ class Inbox:
         if "serviceProblemResolution" in kci.body:
             resolution = kci.body["serviceProblemResolution"]
             # What comes late brings no news of a resolution that is known.
-            resolution_id = told.save_resolution(connection, problem.id, resolution, only_new=late)
+            resolution_id = self._teller.save_resolution(
+                connection, problem, resolution, only_new=late
+            )
         for kind, change in updates.closed_changes(kci.body).items():
             changes.close(connection, problem.id, kind, change["id"], change["status"])
         self._teller.tell(
@@ -165,6 +166,19 @@ class Inbox:
             first=missing.start,
             last=missing.stop - 1,
         )
+
+
+def _problem_of(connection: Connection, origin: Origin, document: Mapping[str, Any]) -> Problem:
+    """Return the problem that a KCI is about; raises Refusal where it is not its supplier's.
+
+    Whose it is comes before anything else about it: a number says nothing of another's problem.
+    """
+    problem = problems.find(connection, document["serviceProblem"]["id"])
+    if problem is None or not origin.may_mean(problem):
+        raise not_found(422, "serviceProblem.id: no service problem of that id was sent to you")
+    if is_of_another(problem.reference, document):
+        raise not_found(422, "serviceProblem: its supplierReference belongs to another")
+    return problem
 
 
 def _follow(problem: Problem, entity: Mapping[str, Any]) -> None:

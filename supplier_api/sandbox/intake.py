@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
-from supplier_api.sandbox import outgoing
+from supplier_api.sandbox import outgoing, tables
 from supplier_api.sandbox.codes import CallKind, GatewayStatus
 from supplier_api.sandbox.config import SandboxConfig, Tenant
 from supplier_api.sandbox.database import Database
 from supplier_api.sandbox.documents import Document
 from supplier_api.sandbox.errors import Refusal, invalid, not_found
+from supplier_api.sandbox.identifiers import Identifiers
 from supplier_api.sandbox.records import calls, changes, problems, told
 from supplier_api.sandbox.records.problems import Problem
 from supplier_api.sandbox.telling import Teller
@@ -32,12 +33,14 @@ class Intake:
         config: SandboxConfig,
         database: Database,
         teller: Teller,
+        ids: Identifiers,
         wake_sender: Callable[[], None],
     ) -> None:
         """Call `wake_sender` after a commit that left something to send."""
         self._config = config
         self._database = database
         self._teller = teller
+        self._ids = ids
         self._wake_sender = wake_sender
 
     def raise_problem(
@@ -57,7 +60,8 @@ class Intake:
             if problem is None:
                 raise not_found(422, "serviceProblemId: you have no service problem of that id")
             _check_sent(problem, "serviceProblemId")
-            change = changes.add(connection, problem.id, kind, document)
+            change_id = self._ids.number(connection, tables.change, tenant.name)
+            change = changes.add(connection, change_id, problem.id, kind, document)
             calls.add(
                 connection,
                 problem.id,
@@ -124,6 +128,7 @@ class Intake:
             raise invalid(f"supplier: expected one of {known}")
         problem = problems.add(
             connection,
+            self._ids.number(connection, tables.problem, tenant.name),
             tenant.name,
             document["supplier"],
             headers[CONVERSATION_ID],

@@ -191,6 +191,15 @@ ADMIN_CLOCK = make(
     },
 )
 
+ADMIN_RESET = make(
+    "AdminReset",
+    {
+        "tenant": Text("Whose problems", "TENANT1"),
+        "all": Flag("Instead of tenant, true: everybody's", example=False),
+        "seed": Id("The ids of what comes follow from it; they are any without it", 42),
+    },
+)
+
 ADMIN_UPDATE = make(
     "AdminUpdate",
     {

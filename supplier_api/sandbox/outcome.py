@@ -13,7 +13,7 @@ from supplier_api.sandbox.codes import (
     InformationType,
 )
 from supplier_api.sandbox.documents import Document
-from supplier_api.sandbox.records import changes, kcis, told
+from supplier_api.sandbox.records import changes, kcis
 from supplier_api.sandbox.records.calls import Call
 from supplier_api.sandbox.records.changes import Change
 from supplier_api.sandbox.records.problems import Problem
@@ -99,7 +99,7 @@ class Outcome:
         self, connection: Connection, call: Call, problem: Problem, verdict: Verdict
     ) -> None:
         if isinstance(verdict, Accepted):
-            told.save_resolution(connection, problem.id, verdict.document)
+            self._teller.save_resolution(connection, problem, verdict.document)
         self._tell_trouble(connection, problem, verdict, {}, resolution_id=call.subject_id)
 
     def _tell_trouble(

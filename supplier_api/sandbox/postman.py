@@ -127,7 +127,7 @@ class Postman:
         """Return None when the update has arrived, or else what went wrong."""
         headers = {
             "Content-Type": "application/json",
-            "X-Request-ID": str(self._chance.uuid(tenant.name)),
+            "X-Request-ID": self._request_id(tenant, letter),
             "X-Conversation-ID": letter.problem.conversation_id,
         }
         body = json.dumps(letter.body, ensure_ascii=False).encode()
@@ -143,6 +143,12 @@ class Postman:
                 return None if 200 <= answer.status_code < 300 else str(answer.status_code)
         except requests.RequestException as error:
             return type(error).__name__
+
+    def _request_id(self, tenant: Tenant, letter: _Letter) -> str:
+        """Return an id for this attempt, the same in every run where ids are repeatable."""
+        trouble = self._troubles.get(letter.problem.id)
+        failures = trouble.failures if trouble else 0
+        return str(self._chance.uuid(tenant.name, "delivery", letter.body["id"], failures))
 
     def _mark_delivered(self, letter: _Letter) -> None:
         delivered_on = self._teller.now(letter.problem.tenant)

@@ -19,6 +19,7 @@ from supplier_api.sandbox.errors import invalid, not_found
 from supplier_api.sandbox.intake import unknown_resolution
 from supplier_api.sandbox.tables import meta
 from supplier_api.wire import KCI, load, load_kci
+from supplier_api.wire.kci import KCI_EXAMPLE
 from supplier_api.wire.messages import RESOLUTION_ANSWER_REQUEST
 
 tenants = Described("tenants", __name__, description="What tenants ask for and see")
@@ -146,7 +147,13 @@ def answer_resolution(**path: str) -> Answer:
 
 @suppliers.route("/kcis", methods=["POST"])
 @suppliers.doc(
-    **describe("kcis", Side.SUPPLIER, {204: (None, "The update was taken")}, request=KCI)
+    **describe(
+        "kcis",
+        Side.SUPPLIER,
+        {204: (None, "The update was taken")},
+        request=KCI,
+        example=KCI_EXAMPLE,
+    )
 )
 def take_kci() -> tuple[str, int]:
     """Take an update (KCI) from a supplier.
@@ -154,7 +161,8 @@ def take_kci() -> tuple[str, int]:
     The same id again changes nothing. Updates take effect in the order of their numbers.
     """
     supplier = cast("Supplier", door.caller(gateway().access, Side.SUPPLIER))
-    gateway().inbox.take(supplier, door.document(load_kci))
+    document = door.document(load_kci)
+    gateway().inbox.take(door.origin(supplier), document)
     return "", 204
 
 
@@ -181,6 +189,7 @@ def make_update() -> Answer:
         Side.ADMIN,
         {204: (None, "The clock is there")},
         request=messages.ADMIN_CLOCK,
+        example={"tenant": "TENANT1", "to": "2026-01-10T12:00:00.000Z", "freeze": True},
     )
 )
 def put_clock() -> tuple[str, int]:
@@ -195,6 +204,30 @@ def put_clock() -> tuple[str, int]:
         clock.forget(tenant)
     else:
         clock.put(tenant, from_wire(str(to)), stands=document.get("freeze", False))
+    return "", 204
+
+
+@testers.route("/admin/reset", methods=["POST"])
+@testers.doc(
+    **describe(
+        "admin-reset",
+        Side.ADMIN,
+        {204: (None, "Nothing of it is left")},
+        request=messages.ADMIN_RESET,
+        example={"tenant": "TENANT1", "seed": 42},
+    )
+)
+def start_afresh() -> tuple[str, int]:
+    """Forget problems at our own supplier: what that supplier does when it is put back.
+
+    With a seed the ids that the gateway gives are the same every time. The clock is another call.
+    """
+    door.check_admin(gateway().access)
+    document = door.document(lambda data: load(messages.ADMIN_RESET, data), with_headers=False)
+    tenant = document.get("tenant")
+    if (tenant is not None) is document.get("all", False):
+        raise invalid("tenant: expected one, or none and all as true")
+    gateway().admin.start_afresh(tenant, document.get("seed"))
     return "", 204
 
 

@@ -157,7 +157,9 @@ class Sender:
         method = outgoing.METHODS.get(call.kind, "POST")
         body = outgoing.completed(call, problem)
         try:
-            answer = courier.send(problem.tenant, method, call.path, call.headers, body)
+            place = self._database.read(lambda connection: calls.place(connection, call))
+            name = ("call", problem.id, place)
+            answer = courier.send(problem.tenant, method, call.path, call.headers, body, name)
         except SupplierSilent:
             return self._timed_out()
         except SupplierUnreachable as error:

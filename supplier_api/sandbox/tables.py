@@ -130,3 +130,6 @@ Index(
     tenant_update.c.problem_id,
     sqlite_where=tenant_update.c.delivered_on.is_(None),
 )
+
+# What goes with a problem, each before what it refers to.
+ABOUT_A_PROBLEM = (tenant_update, resolution, gap, kci, call, change)

@@ -10,7 +10,7 @@ from typing import Any
 from supplier_api.problems.model import Awaits
 from supplier_api.scenarios import plans
 from supplier_api.scenarios.model import Answer, Kind, Parameter, Play, Scenario
-from supplier_api.scenarios.parameters import CODE, DELAY, RESOLUTION, also, steps, text
+from supplier_api.scenarios.parameters import CODE, DELAY, RESOLUTION, also, note, steps, text
 
 # Names of the gateway that are about something else: known, and without effect here.
 OF_ORDERS = "ORDER_"
@@ -69,7 +69,11 @@ DEFAULT = Scenario(
         DELAY,
         also(),
         steps(1, "How often the updates of `also` are told."),
-        *_why("The line was tested remotely; an engineer is on the way."),
+        CODE,
+        note(
+            "The line was tested remotely; an engineer is on the way.",
+            "The words that go with `also`: the note of an UPDATE.",
+        ),
         *RESOLUTION,
     ),
 )
@@ -185,7 +189,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         (
             DELAY,
             steps(3, "How many reports come."),
-            text("The cause has not been found yet.", "The note of each report."),
+            note("The cause has not been found yet.", "The note of each report."),
         ),
     ),
     Scenario(

@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 
 from supplier_api.problems.codes import ProblemCode, ReasonCode, ResolutionCode
-from supplier_api.problems.limits import TEXT_MAX
+from supplier_api.problems.limits import STRING_MAX, TEXT_MAX
 from supplier_api.scenarios.model import Parameter, Value
 
 DELAY_MAX = 7 * 86400
@@ -46,15 +46,25 @@ CODE = Parameter(
 )
 
 
-def text(default: str, description: str = "The words that go with it.") -> Parameter:
-    """Return the parameter for free text."""
+def text(
+    default: str, description: str = "The words that go with it.", *, most: int = TEXT_MAX
+) -> Parameter:
+    """Return the parameter for free text, of at most as many characters as it may have there."""
+    return _words("text", default, description, most)
 
+
+def note(default: str, description: str) -> Parameter:
+    """Return the parameter for free text that is told as a note."""
+    return text(default, description, most=STRING_MAX)
+
+
+def _words(name: str, default: str, description: str, most: int) -> Parameter:
     def read(given: str) -> Value:
-        if not 1 <= len(given) <= TEXT_MAX:
+        if not 1 <= len(given) <= most:
             raise ValueError
         return given
 
-    return Parameter("text", f"1 to {TEXT_MAX} characters", default, description, read)
+    return Parameter(name, f"1 to {most} characters", default, description, read)
 
 
 def steps(default: int, description: str) -> Parameter:
@@ -91,12 +101,11 @@ RESOLUTION = (
         "How the problem was resolved.",
         lambda given: str(ResolutionCode(given)),
     ),
-    Parameter(
+    _words(
         "resolutionText",
-        f"1 to {TEXT_MAX} characters",
         "A corroded joint in the street cabinet was replaced; the line is stable.",
         "The words of the resolution.",
-        text("").read,
+        STRING_MAX,
     ),
 )
 

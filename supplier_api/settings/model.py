@@ -273,6 +273,7 @@ class Sandbox(Section):
     url: Url
     supplier_url: Url
     database: FileUrl
+    adopt: bool
     allow_default_secrets: bool
     allowed_hosts: tuple[str, ...]
     journal_calls: Count

@@ -102,6 +102,11 @@ def _switches(settings: Settings) -> Iterator[tuple[Path, str]]:
             ("sandbox", "allow_default_secrets"),
             "lets everybody in, which only the sandbox may: set it to false",
         )
+    if settings.sandbox.adopt:
+        yield (
+            ("sandbox", "adopt"),
+            "takes problems in that no gateway sent, which only the sandbox may: set it to false",
+        )
     if settings.inventory.any_live:
         yield (
             ("inventory", "any_live"),

@@ -137,6 +137,29 @@ KCI = make(
     },
 )
 
+# One reason does not carry all that another has to: the fields' own examples make no KCI together.
+KCI_EXAMPLE: Mapping[str, Any] = {
+    "id": "3456cf7d-4471-42e4-a5be-c24ed58a7aa6",
+    "sequenceNumber": 1,
+    "issuedOn": "2022-01-10T09:00:00.000Z",
+    "reasonCode": "DELAY",
+    "problemCode": "NETWORK_ISSUE",
+    "text": "Resolving network issue",
+    "supplierCodes": ["313"],
+    "serviceProblem": {
+        "id": 123,
+        "status": "HELD",
+        "supplierReference": "A123X",
+        "problemType": "STABILITY",
+        "problemText": "The service keeps dropping between 6pm and 9pm every evening.",
+        "serviceId": "SI2345432345345",
+        "serviceSpecification": {"id": "ftthl2r", "name": "FTTH"},
+        "characteristics": [{"name": "END_USER_CPE", "value": "Zyzel DX3301"}],
+        "primaryContact": {"name": "John Smith", "phoneNumber": "01234 567890"},
+        "notes": "Lorem ipsum dolor sit amet...",
+    },
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:

@@ -1,7 +1,7 @@
 """The README's walk through every outcome, run as it is written.
 
-The commands are the README's; only the ports are others, and the supplier's back office waits for
-events, so that nothing depends on how fast the commands follow each other. What a line says it is
+The commands are the README's; only the ports are others, and the simulated back office is a hundred
+times as fast: the commands have to work for a reader who is slow, too. What a line says it is
 answered (`# 201`) is what it has to be answered.
 """
 
@@ -98,7 +98,7 @@ def test_the_walk(
     checkout: Path, ports: Mapping[str, int], terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = {
-        "SUPPLIER_API__BACKOFFICE__PACE": "manual",
+        "SUPPLIER_API__BACKOFFICE__PACE": "0.01",
         "SUPPLIER_API__SERVER__PORT": str(ports["8080"]),
         "SUPPLIER_API__SANDBOX__PORT": str(ports["8090"]),
     }

@@ -10,11 +10,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from supplier_api.cli.ports import is_free
 from tests.integration.delivery.sink import answer, serving
+from tests.system.callers import problem_on_own_service
 from tests.system.installation import new_session
 from tests.system.waiting import eventually
 
@@ -93,6 +96,26 @@ def running(folder: Path, *words: str, **environ: str) -> Iterator[Run]:
     finally:
         run.process.kill()
         run.process.communicate()
+
+
+def token(url: str, client: str) -> str:
+    """Return a token for one of the sandbox's clients."""
+    form = {"grant_type": "client_credentials"}
+    answer = new_session().post(url, data=form, auth=(client, f"{client}-secret"), timeout=10)
+    return str(answer.json()["access_token"])
+
+
+def call(
+    bearer: str, method: str, url: str, document: dict[str, Any] | None = None
+) -> requests.Response:
+    """Send a request as somebody who tries it out does."""
+    headers = {
+        "Authorization": f"Bearer {bearer}",
+        "X-Request-ID": "1",
+        "X-Conversation-ID": "by-hand",
+        "Tenant": "TENANT1",
+    }
+    return new_session().request(method, url, json=document, headers=headers, timeout=10)
 
 
 def masked(lines: list[str]) -> str:
@@ -175,6 +198,43 @@ def test_a_gateway_of_somebody_else_is_told_nothing_and_shown_no_sample(tmp_path
             assert run.stop() == 0
 
     assert [elsewhere.kcis, elsewhere.tokens, elsewhere.others] == [[], [], []]
+
+
+def test_who_plays_at_the_suppliers_own_door_stops_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, "--no-sample", SUPPLIER_API__BACKOFFICE__PACE="0.01") as run:
+        run.lines_until("serving")
+        supplier, sandbox = (str(run.endpoints()[name]) for name in ("supplier", "sandbox"))
+        own = token(f"{supplier}/oauth2/token", "gateway")
+        ids = [1_764_534_000 + place for place in range(6)]
+        for problem_id in ids:
+            raised = call(
+                own, "POST", f"{supplier}/service-problems", problem_on_own_service(problem_id)
+            )
+            assert raised.status_code == 201
+        tenant = token(f"{sandbox}/auth/tenant/access-token", "tenant")
+
+        def resolved() -> bool:
+            shown = [call(tenant, "GET", f"{sandbox}/service-problems/{each}") for each in ids]
+            return all(each.json().get("status") == "RESOLVED" for each in shown)
+
+        eventually(resolved, "the gateway to show their tenant all six")
+        shown = call(tenant, "GET", f"{sandbox}/service-problems/{ids[0]}").json()
+        assert "past the gateway" in shown["updates"][0]["information"]["text"]
+        assert run.stop() == 0
+
+    with running(tmp_path) as run:
+        lines = run.lines_until("serving")
+        assert any(line.startswith("done") for line in lines), lines
+
+
+def test_a_sample_that_does_not_end_stops_nothing(tmp_path: Path) -> None:
+    slow = {"SUPPLIER_API__BACKOFFICE__PACE": "1000"}
+    with running(tmp_path, "--sample-seconds", "1", **slow) as run:
+        lines = run.lines_until("serving")
+        told = next(line for line in lines if "not at its end" in line)
+        assert told.startswith("sample     not at its end after 1 s: ")
+        assert run.process.poll() is None
+        assert run.stop() == 0
 
 
 def test_the_parts_end_when_it_is_killed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from supplier_api.sandbox.codes import CallKind
 from supplier_api.sandbox.documents import Document
@@ -83,6 +83,12 @@ def in_flight(connection: Connection) -> Sequence[int]:
     """Return the ids of the calls that are under way."""
     query = select(call.c.id).where(call.c.state == CallState.IN_FLIGHT)
     return connection.execute(query).scalars().all()
+
+
+def place(connection: Connection, of: Call) -> int:
+    """Return the how-manyth call about its problem this is, from 1."""
+    query = select(func.count()).where(call.c.problem_id == of.problem_id, call.c.id <= of.id)
+    return connection.scalar(query) or 0
 
 
 def awaits_answer(connection: Connection, problem_id: int) -> bool:

@@ -21,9 +21,12 @@ class Change:
     document: Document
 
 
-def add(connection: Connection, problem_id: int, kind: CallKind, document: Document) -> Change:
-    """Store a change that has just been asked for and return it with its new id."""
+def add(
+    connection: Connection, change_id: int, problem_id: int, kind: CallKind, document: Document
+) -> Change:
+    """Store a change that has just been asked for, under an id that no other has."""
     statement = insert(tables.change).values(
+        id=change_id,
         problem_id=problem_id,
         kind=kind,
         status=ChangeState.RECEIVED_BY_GATEWAY,

@@ -1,8 +1,9 @@
 """Service problems, as the gateway knows them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from supplier_api.sandbox import tables
 from supplier_api.sandbox.codes import GatewayStatus
@@ -28,20 +29,27 @@ class Problem:
 
 def add(
     connection: Connection,
+    problem_id: int,
     tenant: str,
     supplier: str,
     conversation_id: str,
     document: Document,
     created: str,
+    *,
+    status: str = GatewayStatus.RECEIVED_BY_GATEWAY,
+    reference: str | None = None,
+    next_number: int = 1,
 ) -> Problem:
-    """Store a problem that has just been raised and return it with its new id."""
+    """Store a problem under an id that no other has, and return it."""
     statement = insert(tables.problem).values(
+        id=problem_id,
         tenant=tenant,
         supplier=supplier,
         conversation_id=conversation_id,
-        status=GatewayStatus.RECEIVED_BY_GATEWAY,
+        status=status,
+        reference=reference,
         document=document,
-        next_number=1,
+        next_number=next_number,
         created=created,
         updated=created,
     )
@@ -59,6 +67,25 @@ def get(connection: Connection, problem_id: int) -> Problem:
     """Return the problem that another row names. Raises NoResultFound if it is not there."""
     query = select(tables.problem).where(tables.problem.c.id == problem_id)
     return Problem(**connection.execute(query).mappings().one())
+
+
+def knows_reference(connection: Connection, supplier: str, reference: str) -> bool:
+    """Tell whether a problem is known by this reference of its supplier."""
+    query = select(tables.problem.c.id).where(
+        tables.problem.c.supplier == supplier, tables.problem.c.reference == reference
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def delete_all(connection: Connection, tenant: str | None, suppliers: Collection[str]) -> None:
+    """Delete a tenant's problems at these suppliers, with None everybody's, and all about them."""
+    which: list[ColumnElement[bool]] = [tables.problem.c.supplier.in_(suppliers)]
+    if tenant is not None:
+        which.append(tables.problem.c.tenant == tenant)
+    theirs = select(tables.problem.c.id).where(*which)
+    for table in tables.ABOUT_A_PROBLEM:
+        connection.execute(delete(table).where(table.c.problem_id.in_(theirs)))
+    connection.execute(delete(tables.problem).where(*which))
 
 
 def save(connection: Connection, problem: Problem) -> None:

@@ -1,10 +1,10 @@
 """What tenants were told: updates, in the order in which they took effect, and resolutions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from supplier_api.sandbox.documents import Document
 from supplier_api.sandbox.tables import problem, resolution, tenant_update
@@ -40,6 +40,12 @@ def add_update(
             problem_id=problem_id, document=document, resolution_id=resolution_id
         )
     )
+
+
+def count_updates(connection: Connection, problem_id: int) -> int:
+    """Return how many updates there are about the problem."""
+    query = select(func.count()).where(tenant_update.c.problem_id == problem_id)
+    return connection.scalar(query) or 0
 
 
 def updates_of(connection: Connection, problem_id: int) -> list[Told]:
@@ -85,11 +91,17 @@ def find_resolution(connection: Connection, resolution_id: int) -> Resolution | 
 
 
 def save_resolution(
-    connection: Connection, problem_id: int, document: Document, *, only_new: bool = False
+    connection: Connection,
+    problem_id: int,
+    document: Document,
+    new_id: Callable[[], int],
+    *,
+    only_new: bool = False,
 ) -> int:
     """Store what the supplier says of a resolution and return the gateway's own id for it.
 
-    With `only_new` a resolution that is known stays as it is.
+    `new_id` is asked for one that no other has. With `only_new` a resolution that is known stays as
+    it is.
     """
     reference = document["supplierReference"]
     query = select(resolution.c.id).where(
@@ -97,11 +109,13 @@ def save_resolution(
     )
     known: int | None = connection.scalar(query)
     if known is None:
-        made = insert(resolution).values(
-            problem_id=problem_id, reference=reference, document=document
+        given = new_id()
+        connection.execute(
+            insert(resolution).values(
+                id=given, problem_id=problem_id, reference=reference, document=document
+            )
         )
-        new_id: int = connection.execute(made.returning(resolution.c.id)).scalar_one()
-        return new_id
+        return given
     if not only_new:
         connection.execute(
             update(resolution).where(resolution.c.id == known).values(document=document)

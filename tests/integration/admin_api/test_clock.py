@@ -169,7 +169,7 @@ def test_all_clocks_move_together(worked: Target) -> None:
         ({"to": "2030-01-01T00:00:00"}, "to"),
         ({"to": "9999-12-31T00:00:00Z"}, "to"),
         ({"tenant": "tenant 1", "freeze": True}, "tenant"),
-        ({"tenant": "T" * 51, "freeze": True}, "tenant"),
+        ({"tenant": "T" * 256, "freeze": True}, "tenant"),
         ({"tenant": "", "freeze": True}, "tenant"),
     ],
 )
@@ -185,7 +185,7 @@ def test_a_move_of_a_wrong_type_is_malformed(body: dict[str, Any], target: Targe
 
 
 @on_sqlite
-@pytest.mark.parametrize("query", ["tenant=tenant", "tenant="])
+@pytest.mark.parametrize("query", ["tenant=two+words", "tenant="])
 def test_there_is_no_clock_of_an_impossible_tenant(query: str, target: Target) -> None:
     assert target.admin("GET", f"/clock?{query}").status_code == 422
 

@@ -83,8 +83,8 @@ def test_a_gateway_that_is_not_there_is_not_kept(target: Target, own: Gateway) -
 @pytest.mark.parametrize(
     ("tenant", "changes", "field"),
     [
-        ("tenant", {}, "tenant"),
-        ("T" * 51, {}, "tenant"),
+        ("two%20words", {}, "tenant"),
+        ("T" * 256, {}, "tenant"),
         (TENANT, {"kciUrl": "ftp://127.0.0.1/kcis"}, "kciUrl"),
         (TENANT, {"tokenUrl": "/token"}, "tokenUrl"),
         (TENANT, {"clientId": ""}, "clientId"),

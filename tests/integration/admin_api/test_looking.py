@@ -128,7 +128,7 @@ def test_a_name_of_several_problems_needs_a_tenant(target: Target) -> None:
 
 @on_sqlite
 @pytest.mark.parametrize(
-    ("path", "status"), [("/problems/none", 404), ("/problems/1?tenant=tenant", 422)]
+    ("path", "status"), [("/problems/none", 404), ("/problems/1?tenant=two+words", 422)]
 )
 def test_a_name_of_no_problem(path: str, status: int, target: Target) -> None:
     assert target.admin("GET", path).status_code == status

@@ -145,7 +145,7 @@ def test_all_is_everybodys_fresh_start(target: Target) -> None:
         ("?all=false", {}, "tenant"),
         ("?all=true", {"tenant": TENANT}, "tenant"),
         ("?all=yes", {}, "all"),
-        ("", {"tenant": "tenant"}, "tenant"),
+        ("", {"tenant": "two words"}, "tenant"),
         ("", {"tenant": TENANT, "seed": 0}, "seed"),
         ("", {"tenant": TENANT, "freeze_at": "2026-01-01"}, "freeze_at"),
         ("", {"tenant": TENANT, "freeze_at": "9999-01-01T00:00:00Z"}, "freeze_at"),

@@ -1,9 +1,13 @@
 """What testers are shown of the scenarios, and what they can set for a tenant."""
 
+import re
+
 import pytest
 
+from supplier_api.wire import load_kci
+from tests.integration.admin_api.target import Target
 from tests.samples import problem_request
-from tests.supplier import Supplier
+from tests.supplier import TENANT, Supplier, on_sqlite
 
 
 def create(supplier: Supplier, number: int, conversation: str = "conversation-1") -> int:
@@ -69,7 +73,7 @@ def test_it_can_be_set_for_one_conversation(supplier: Supplier) -> None:
             422,
             "scenarios: expected at most one for each of problem, amendment, cancellation",
         ),
-        ("tenant-1", {"scenarios": []}, 422, "tenant: expected to match [A-Z0-9_]{1,50}"),
+        ("tenant%201", {"scenarios": []}, 422, "tenant: expected to match [!-~]{1,255}"),
         (
             f"TENANT1?conversation={'x' * 256}",
             {"scenarios": []},
@@ -85,3 +89,40 @@ def test_what_cannot_be_set_is_refused(
 
     assert answer.status_code == status
     assert answer.get_json()["messages"][0].startswith(message)
+
+
+@on_sqlite
+@pytest.mark.parametrize("also", [{"BACKOFFICE__PACE": "1"}])
+def test_the_longest_texts_are_within_the_contract(worked: Target) -> None:
+    """A scenario plays what a gateway takes, or is refused when it is chosen."""
+    target, played = worked, 0
+    for number, scenario in enumerate(target.done(200, "GET", "/scenarios")["scenarios"], 1):
+        longest = {
+            parameter["name"]: int(most[1])
+            for parameter in scenario["parameters"]
+            if (most := re.fullmatch(r"1 to (\d+) characters", parameter["type"]))
+        }
+        if not longest:
+            continue
+
+        def chosen(
+            more: int, lengths: dict[str, int] = longest, name: str = scenario["name"]
+        ) -> str:
+            words = [f"{each}={'x' * (most + more)}" for each, most in lengths.items()]
+            return f"{name}?{'&'.join(words)}"
+
+        wrong = {"scenarios": [chosen(1)]}
+        assert target.admin("PUT", f"/scenarios/{TENANT}", wrong).status_code == 422
+        target.done(200, "PUT", f"/scenarios/{TENANT}", {"scenarios": [chosen(0)]})
+        body = problem_request(id=number, serviceId=f"SI{number + 10**6:013}")
+        raised = target.call("/service-problems", body)
+        if scenario["about"] != "problem":
+            change = {"id": number, "serviceProblemId": number, "notes": "x", "reasonCode": "OTHER"}
+            change |= {"supplierServiceProblemReference": raised.get_json()["supplierReference"]}
+            target.call(f"/service-problem-{scenario['about']}s", change)
+        target.move(tenant=TENANT, advanceSeconds=100)
+        told = target.told(number)
+        for kci in told:
+            assert load_kci(kci) == kci
+        played += sum(any("xxx" in str(value) for value in kci.values()) for kci in told)
+    assert played >= 10

@@ -86,7 +86,7 @@ def sandbox_calls(sink: Sink, clock: Clock) -> Iterator[Caller]:
 
     def call() -> int:
         try:
-            return courier.send("TENANT1", "POST", "/service-problems", {}, {}).status
+            return courier.send("TENANT1", "POST", "/service-problems", {}, {}, ("call",)).status
         except (SupplierSilent, SupplierUnreachable):
             return NO_ANSWER
 

@@ -54,6 +54,21 @@ def test_it_is_told_whose_clock_is_where(sink: Sink, follower: FollowingGateway)
     assert not sink.tokens
 
 
+def test_it_is_told_of_a_fresh_start_whatever_it_made_of_the_last(
+    sink: Sink, follower: FollowingGateway
+) -> None:
+    sink.kci_reactions.append(answer(503))
+    follower.start_afresh("TENANT1", 42)
+    follower.start_afresh("TENANT1", None)
+    follower.start_afresh("", 42)
+    assert {each.path for each in sink.kcis} == {"/admin/reset"}
+    assert [orjson.loads(each.body) for each in sink.kcis] == [
+        {"tenant": "TENANT1", "seed": 42},
+        {"tenant": "TENANT1"},
+        {"all": True, "seed": 42},
+    ]
+
+
 def test_it_is_shown_a_token_if_it_asks_for_one(sink: Sink, follower: FollowingGateway) -> None:
     sink.kci_reactions.append(answer(401))
     follower.forget("TENANT1")

@@ -184,7 +184,7 @@ IN = ", ".join(kind.name for kind in KINDS if kind.direction == "in")
         ({"call": 3}, 422, "call: unknown; there is no such field"),
         ({"share": 1.5}, 422, "share: expected a number from 0 to 1"),
         ({"calls": 0}, 422, "calls: expected a whole number from 1 to 9223372036854775807"),
-        ({"tenant": "no tenant"}, 422, "tenant: expected to match [A-Z0-9_]{1,50}"),
+        ({"tenant": "no tenant"}, 422, "tenant: expected to match [!-~]{1,255}"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_is_expected(

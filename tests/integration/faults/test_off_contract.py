@@ -1,5 +1,6 @@
 """Updates that break the contract: what the gateway gets, and what the sandbox's answers."""
 
+import json
 from typing import Any
 
 import pytest
@@ -125,9 +126,27 @@ def test_a_copy_about_another_tenants_problem_moves_nothing_there(chain: Chain) 
     theirs, chain.party = chain.party, mine
     supplier = chain.supplier
     assert isinstance(supplier, Faulty)
+    # Whose it is comes first, whatever number the other one's KCIs have by now.
+    reference = supplier.stored(2, "TENANT2").reference
+    assert supplier.event(reference, "start").status_code == 200
+    supplier.deliver()
+    before = theirs.problem(2)
+    assert before["status"] == "IN_PROGRESS"
     supplier.set("foreign-problem", parameters={"serviceProblemId": 2})
     chain.event("start")
     (stored,) = supplier.messages(Problem(1, "", TENANT))
     assert "answered 422 NOT_FOUND" in stored["log"][0]["detail"]
-    assert theirs.problem(2)["status"] == "ACKNOWLEDGED"
-    assert len(theirs.problem(2)["updates"]) == 1
+    assert theirs.problem(2) == before
+
+
+@pytest.mark.parametrize(("scenario", "hits"), [("ACKNOWLEDGED", 1), ("DEFERRED", 0)])
+def test_acknowledged_once_more_is_of_problems_answered_201(
+    faulty: Faulty, sink: Sink, scenario: str, hits: int
+) -> None:
+    problem = faulty.opened(serviceId=f"SCENARIO_SERVICE_PROBLEM_{scenario}")
+    assert faulty.event(problem.reference, "start").status_code == 200
+    faulty.set("acknowledged-after-201")
+    faulty.deliver()
+    assert faulty.fault()["hit"] == hits
+    reasons = [json.loads(kci.body)["reasonCode"] for kci in sink.kcis]
+    assert reasons == ["ACKNOWLEDGED", "COMMITTED"]

@@ -97,3 +97,10 @@ def test_this_machine_has_several_names(http: FlaskClient, host: str) -> None:
 def test_a_page_cannot_ask_for_leave_nor_send_what_needs_none(http: FlaskClient) -> None:
     assert http.options("/admin/updates").status_code == 405
     assert http.post("/admin/updates", data='{"problem": 1}').status_code == 400
+
+
+@pytest.mark.parametrize("path", ["clock", "updates", "reset"])
+def test_a_parameter_is_refused_since_there_is_none(http: FlaskClient, path: str) -> None:
+    answer = http.post(f"/admin/{path}?tenant=TENANT1", json={})
+    assert answer.status_code == 422
+    assert answer.get_json()["messages"] == ["tenant: unknown; expected none"]

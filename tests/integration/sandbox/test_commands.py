@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,6 +87,37 @@ def test_a_problem_is_watched_to_its_end(
     assert "the service is ceased" in update
     assert end == "service problem 1 is REJECTED"
     assert tenant.problem()["supplier"] == "OTHER_SUPPLIER"
+
+
+def test_a_watch_ends_where_information_is_asked_for(
+    run: Run, raised: Document, supplier: Party, kci: KciMaker
+) -> None:
+    asked = kci(1, "INFORMATION_REQUIRED", "PENDING", text="Which lights?", problemCode="OTHER")
+    assert supplier.post("/kcis", asked).status_code == 204
+    result = run("watch", str(raised["id"]))
+    assert result.exit_code == 0
+    assert result.output.splitlines()[-1] == (
+        "service problem 1 is PENDING and waits for you: amend it with what is asked for"
+    )
+
+
+def test_a_watch_tells_what_it_waits_for(
+    url: str, raised: Document, supplier: Party, kci: KciMaker
+) -> None:
+    words = ["watch", str(raised["id"]), "--url", url, "--client", "tenant"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "supplier_api.cli", "sandbox", *words, "--secret", "tenant-secret"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as watch:
+        assert watch.stdout is not None
+        told = next(line for line in watch.stdout if line.startswith("service problem"))
+        sent = kci(1, "RESOLVED", "RESOLVED", serviceProblemResolution=RESOLUTION)
+        assert supplier.post("/kcis", sent).status_code == 204
+        *_, last = watch.stdout
+    assert told.startswith("service problem 1 is ACKNOWLEDGED; it waits for its supplier to go on")
+    assert last.endswith("waits for you: accept or reject\n")
+    assert watch.returncode == 0
 
 
 @pytest.mark.usefixtures("resolved")

@@ -142,3 +142,38 @@ def test_a_refusal_is_an_end_too(ends: Ends, journey: Journey) -> None:
     assert list(journey.news()) == []
     assert journey.ended
     assert journey.summary() == "0 KCIs, in order, none missing. The problem is REJECTED."
+
+
+def test_one_that_does_not_end_is_told_with_its_reason(ends: Ends, journey: Journey) -> None:
+    list(journey.news())
+    assert journey.stuck() == (
+        "the supplier has not decided on it; at the gateway it is RECEIVED_BY_GATEWAY"
+    )
+
+    ends.decide("acknowledge")
+    ends.seen["status"] = "ACKNOWLEDGED"
+    list(journey.news())
+    assert journey.stuck() == (
+        "it is ACKNOWLEDGED, and nothing is on its way: the back office has yet to act"
+    )
+
+    ends.send(1, "COMMITTED", "IN_PROGRESS", "queued")
+    list(journey.news())
+    assert journey.stuck() == "the KCI COMMITTED is queued, not tried yet"
+
+    assert ends.known is not None
+    ends.known["timeline"][-1]["attempts"] = [{"detail": "422 NOT_FOUND"}]
+    list(journey.news())
+    assert journey.stuck() == "the KCI COMMITTED is queued, 422 NOT_FOUND"
+
+
+def test_one_that_the_supplier_did_not_take_ends_with_the_reason(
+    ends: Ends, journey: Journey
+) -> None:
+    ends.seen["status"] = "REJECTED"
+    ends.seen["updates"].append(
+        {"error": {"code": "INVALID_REQUEST", "messages": ["It is ceased."]}}
+    )
+    list(journey.news())
+    assert journey.ended
+    assert journey.summary().endswith("The problem is REJECTED. It is ceased.")

@@ -106,10 +106,29 @@ def test_the_jump_goes_to_an_end_that_is_never_next() -> None:
 
 
 def test_what_they_can_be_made_of() -> None:
-    final = KCI | {"serviceProblem": KCI["serviceProblem"] | {"status": "CANCELLED"}}
+    problem = KCI["serviceProblem"]
+    final = KCI | {"serviceProblem": problem | {"status": "CANCELLED"}}
+    told = final | {"reasonCode": "ADDITIONAL"}
     first = KCI | {"reasonCode": "ACKNOWLEDGED"}
-    assert [BY_KIND["after-terminal"].fits(each) for each in (KCI, final)] == [False, True]
-    assert [BY_KIND["acknowledged-after-201"].fits(each) for each in (KCI, first)] == [True, False]
+    nameless = KCI | {"serviceProblem": {**problem, "supplierReference": None}}
+    del nameless["serviceProblem"]["supplierReference"]
+
+    def fit(kind: str, *kcis: dict[str, Any], **values: int) -> list[bool]:
+        return [BY_KIND[kind].fits(each, values) for each in kcis]
+
+    assert fit("after-terminal", KCI, final, told) == [False, True, False]
+    assert fit("acknowledged-after-201", KCI, first, nameless) == [True, False, False]
+    assert fit("foreign-problem", KCI, nameless, serviceProblemId=1) == [True, False]
+    assert fit("foreign-problem", KCI, serviceProblemId=problem["id"]) == [False]
+
+
+@pytest.mark.parametrize("size", [1_000, 999])
+def test_a_text_within_its_limit_is_not_over_long(size: int) -> None:
+    (parameter,) = BY_KIND["over-long-body"].kind.parameters
+    with pytest.raises(ValueError, match=r"^$"):
+        parameter.read(size)
+    with pytest.raises(Invalid):
+        read(changed(BY_KIND["over-long-body"], bytes=parameter.read(1_001)))
 
 
 def test_tokens() -> None:

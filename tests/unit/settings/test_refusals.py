@@ -182,6 +182,7 @@ def test_production_starts_with_its_owners_settings(folder: Path) -> None:
     ("name", "value", "setting"),
     [
         ("SUPPLIER_API__INVENTORY__ANY_LIVE", "true", "inventory.any_live"),
+        ("SUPPLIER_API__SANDBOX__ADOPT", "true", "sandbox.adopt"),
         ("SUPPLIER_API__BACKOFFICE__ADAPTER", "simulated", "backoffice.adapter"),
         ("SUPPLIER_API__GATEWAY__CLIENT_SECRET", "fifteen-letters", "gateway.client_secret"),
         ("SUPPLIER_API__GATEWAY__KCI_URL", "http://gateway.example/kcis", "gateway.kci_url"),
