@@ -10,7 +10,7 @@ from supplier_api.observability import get_logger
 from supplier_api.store import Store, StoreUnavailable
 from supplier_api.store.faults import StoredFault
 
-LOOK_SECONDS = 2.0  # that a look may take: every call waits for it
+LOOK_SECONDS = 1.0  # that a look may take: every call waits for it
 log = get_logger(__name__)
 
 

@@ -12,12 +12,15 @@ from psycopg.abc import PQGen
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
+from supplier_api.clock import SystemMachineClock
 from supplier_api.store.pipelined import PIPE, Pipelined
 from supplier_api.store.trouble import NO_ANSWER, is_stale
 
 T = TypeVar("T")
 
 CONNECT_SECONDS = 2  # for a new connection, or one of the pool; psycopg knows nothing shorter
+AFTER_SILENCE = 1.0  # seconds in which nobody tries to connect again
+CLOCK = SystemMachineClock()  # of the network, which no test moves
 # Between two looks of the driver whether the socket was closed meanwhile.
 STEP = 0.1  # seconds
 # A connection that the network has forgotten is noticed within some ten seconds.
@@ -77,7 +80,7 @@ def make_engine(url: str, *, pooled: bool, **options: Any) -> Engine:
     given = {**CONNECT, "prepare_threshold": None} if pooled else {**CONNECT}
     # Values in order: the driver would have to put those that are named into one each time.
     engine = create_engine(url, connect_args=given, paramstyle="format", **options)
-    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "do_connect", _Attempts().make)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     event.listen(engine, "before_cursor_execute", _leave_before)
@@ -87,8 +90,25 @@ def make_engine(url: str, *, pooled: bool, **options: Any) -> Engine:
     return engine
 
 
-def _connect(_dialect: Any, _record: Any, words: Any, given: dict[str, Any]) -> Session:
-    return Session.connect(*words, **given)
+class _Attempts:
+    """Attempts to connect: who comes soon after one that got no answer is told so at once.
+
+    A request may need the database more than once, and each attempt takes its time.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._not_before = float("-inf")
+
+    def make(self, _dialect: Any, _record: Any, words: Any, given: dict[str, Any]) -> Session:
+        """Return a new session, as SQLAlchemy wants it; raises psycopg.OperationalError."""
+        if CLOCK.monotonic() < self._not_before:
+            raise psycopg.OperationalError(NO_ANSWER)
+        try:
+            return Session.connect(*words, **given)
+        except psycopg.errors.ConnectionTimeout:
+            self._not_before = CLOCK.monotonic() + AFTER_SILENCE
+            raise
 
 
 def _prepare(session: Session, record: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import make_url
 
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
-from supplier_api.store import Store, StoreBroken, UnitOfWork
+from supplier_api.store import Store, StoreBroken, UnitOfWork, postgresql
 from tests.integration.store.test_transactions import problem
 
 POOLED = 8
@@ -131,6 +131,36 @@ def test_a_prepared_statement_finds_silence_once(
     with pytest.raises(StoreBroken, match="no answer in time"):
         in_time.write(lambda uow: uow.lanes.next_due("gateway"), deadline=deadline)
     assert in_time.write(lambda uow: uow.lanes.next_due("gateway")) is None
+
+
+def test_who_comes_after_an_attempt_to_connect_without_an_answer_is_told_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = []
+
+    def fail(*_: object, **__: object) -> None:
+        attempts.append(1)
+        raise psycopg.errors.ConnectionTimeout("nobody there")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(postgresql, "AFTER_SILENCE", PATIENCE)
+        patch.setattr(postgresql.Session, "connect", fail)
+        for _ in range(3):
+            with pytest.raises(StoreBroken, match="the database cannot be reached"):
+                store.read(lambda uow: uow.problems.count())
+    assert attempts == [1]
+
+
+def test_after_a_while_it_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise psycopg.errors.ConnectionTimeout("nobody there")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(postgresql, "AFTER_SILENCE", 0.0)
+        patch.setattr(postgresql.Session, "connect", fail)
+        with pytest.raises(StoreBroken):
+            store.read(lambda uow: uow.problems.count())
+    assert store.read(lambda uow: uow.problems.count()) == 0
 
 
 def test_whoever_makes_a_connection_has_the_network_watch_it(store: Store) -> None:
