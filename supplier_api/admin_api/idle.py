@@ -43,7 +43,7 @@ OUTSTANDING: dict[str, Any] = {
 def routes(parts: AdminParts) -> Blueprint:
     """Return the route that waits."""
     blueprint = admin_blueprint("idle", "Waiting without asking again and again")
-    clockwork, machine = parts.clockwork, parts.office.machine
+    clockwork = parts.clockwork
 
     @blueprint.route("/idle", methods=["GET"])
     @blueprint.doc(
@@ -69,7 +69,7 @@ def routes(parts: AdminParts) -> Blueprint:
             settled = all(part.settled for part in clockwork.outstanding(tenant))
             return settled and not is_moving(clockwork, tenant)
 
-        idle = wait_until(is_idle, wait, machine)
+        idle = wait_until(is_idle, wait, parts)
         shown = _shown(clockwork.outstanding(tenant))
         advancing = is_moving(clockwork, tenant)
         return json_response({"idle": idle, "advancing": advancing, **shown}, 200 if idle else 408)

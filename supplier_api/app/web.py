@@ -15,14 +15,21 @@ from supplier_api.desk.facts import INVENTORY_DOWN, Judge
 from supplier_api.desk.intake import Intake
 from supplier_api.desk.model import Office
 from supplier_api.desk.pausing import stands_still
-from supplier_api.desk.presence import REQUEST, Pulse, Self
+from supplier_api.desk.presence import REQUEST, REQUEST_TIMES, Pulse, Self
 from supplier_api.desk.progress import Progress
+from supplier_api.http.checks import check_requests
+from supplier_api.http.request_times import TimeSummary
+from supplier_api.http.server import HttpServer, Limits
 from supplier_api.settings import Settings
 from supplier_api.store import UnitOfWork
 from supplier_api.store.pauses import Pause
 from supplier_api.store.processes import Kind
 from supplier_api.store.signing_keys import SigningKey
 from supplier_api.wire import CONTRACT
+
+# Paths that are answered while every thread for requests is busy.
+RESERVED = {"health": ("/health/", "/metrics"), "token": ("/oauth2/",)}
+TIMES = "times"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,7 @@ def _wire(settings: Settings, office: Office) -> Flask:
         spoil_answers(app, parts)
         record_calls(app, parts.recorder, office.machine)
         app.extensions["recorder"] = parts.recorder
+    check_requests(app)
     _add_health(app, office, judge)
     app.extensions["office"] = office
     app.extensions["self"] = Self(Kind.WEB, _felt_by(app, office, judge), judge.book_version)
@@ -89,6 +97,8 @@ def _felt_by(app: Flask, office: Office, judge: Judge) -> Pulse:
     """Return the pulse of a web server, which feels every call of the gateway."""
     pulse = Pulse(office.machine)
     pulse.watch(INVENTORY_DOWN, lambda: judge.watch.down_since)
+    times = app.extensions[TIMES] = TimeSummary()
+    pulse.tell(REQUEST_TIMES, times.plain)
 
     @app.after_request
     def feel(response: Response) -> Response:
@@ -97,6 +107,20 @@ def _felt_by(app: Flask, office: Office, judge: Judge) -> Pulse:
         return response
 
     return pulse
+
+
+def build_server(app: Flask, settings: Settings) -> HttpServer:
+    """Return what listens for the supplier's web application; raises OSError if it cannot."""
+    server = settings.server
+    limits = Limits(
+        threads=server.threads,
+        room=server.queue,
+        patience=server.answer_budget,
+        # One byte more than is allowed, as the application reads it.
+        max_body=server.max_body + 1,
+        reserved=RESERVED,
+    )
+    return HttpServer(app, limits, server.host, server.port, app.extensions[TIMES])
 
 
 def build_heartbeat(app: Flask, settings: Settings) -> Heartbeat:

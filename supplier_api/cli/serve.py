@@ -1,44 +1,45 @@
-"""`supplier-api serve`: the web server.
-
-This process watches over the one that serves. It imports little, for the other one has to import
-what it needs anyhow, and builds nothing: what stops a start is found there, once.
-"""
+"""`supplier-api serve`: the web server."""
 
 import gc
 
 import click
-from granian import Granian
-from granian.constants import Interfaces
 
 from supplier_api import health
+from supplier_api.app.web import build_heartbeat, build_server, create_app
 from supplier_api.cli import Refused, local, ports
+from supplier_api.cli.starting import expected_errors
+from supplier_api.http.server import serve as serve_http
+from supplier_api.observability import configure_logging, get_logger
 from supplier_api.settings import load_settings
 
-GRACE = 4  # seconds that requests under way have to end
-BACKLOG = 1024
+LAST_SIGN = 0.5  # seconds for the last sign of life
 
 
 @click.command()
 def serve() -> None:
     """Serve the supplier's API until Ctrl-C."""
+    # Nothing that is imported or built is garbage.
+    gc.disable()
     settings = load_settings()
     server = settings.server
+    configure_logging(settings.log.level, settings.log.format)
     if not ports.is_free(server.host, server.port):
         raise Refused(f"port {server.port} is in use; set SUPPLIER_API__SERVER__PORT")
-    # As many threads as requests are let in: they wait at our own locks, where their age is known.
-    granian = Granian(
-        "supplier_api.cli.serving:application",
-        address=server.host,
-        port=server.port,
-        interface=Interfaces.WSGI,
-        blocking_threads=server.threads,
-        backpressure=server.threads,
-        backlog=BACKLOG,
-        workers_kill_timeout=GRACE,
-        log_enabled=False,
-        factory=True,
-    )
-    # Nothing that is imported or built is garbage; the other process collects once it is ready.
-    gc.disable()
+    with expected_errors():
+        app = create_app(settings)
+    try:
+        listener = build_server(app, settings)
+    except OSError as error:
+        raise Refused(f"cannot listen on {server.host}, port {server.port}: {error}") from None
+    heartbeat = build_heartbeat(app, settings)
+
+    def ready() -> None:
+        heartbeat.start()
+        get_logger(__name__).info("serving", host=server.host, port=server.port)
+        # What is there now stays, and need not be looked at again and again.
+        gc.freeze()
+        gc.enable()
+
     with health.shown(settings.data_dir, "serve", [local.ready_url(server)]):
-        granian.serve()
+        serve_http(listener, ready)
+    heartbeat.stop(LAST_SIGN)

@@ -25,6 +25,7 @@ ANSWER_UNDER_WAY = timedelta(seconds=5)
 MISSED = 3  # heartbeats that a process may miss before it is taken for dead
 REMEMBERED = timedelta(days=1)
 REQUEST = "request"  # the gateway called; what is sent goes by the name of its destination
+REQUEST_TIMES = "requestTimes"  # what the last requests took, as http.request_times tells it
 BATCH = 100  # problems looked at in one transaction
 log = get_logger(__name__)
 
@@ -37,6 +38,7 @@ class Pulse:
         self._clock = clock
         self._last: dict[str, datetime] = {}
         self._lasting: dict[str, Callable[[], datetime | None]] = {}
+        self._told: dict[str, Callable[[], Mapping[str, Any]]] = {}
 
     def note(self, what: str) -> None:
         """Note that `what` happens now."""
@@ -46,11 +48,19 @@ class Pulse:
         """Tell with every sign of life since when `what` lasts, as long as it does."""
         self._lasting[what] = since
 
+    def tell(self, what: str, plain: Callable[[], Mapping[str, Any]]) -> None:
+        """Tell with every sign of life what `plain` returns, plain JSON values; nothing if none."""
+        self._told[what] = plain
+
     def detail(self) -> dict[str, Any]:
         """Return when each thing happened last, or began, as plain JSON values."""
         lasting = {what: since() for what, since in self._lasting.items()}
         seen = {**self._last, **lasting}
-        return {what: to_wire(at) for what, at in seen.items() if at is not None}
+        told = {what: plain() for what, plain in self._told.items()}
+        return {
+            **{what: to_wire(at) for what, at in seen.items() if at is not None},
+            **{what: values for what, values in told.items() if values},
+        }
 
 
 @dataclass(frozen=True, slots=True)

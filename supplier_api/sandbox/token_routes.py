@@ -6,6 +6,7 @@ from flask import Blueprint, jsonify, request
 
 from supplier_api.sandbox.access import Side
 from supplier_api.sandbox.routes import Answer, gateway
+from supplier_api.wire import Malformed
 
 tokens = Blueprint("tokens", __name__)
 
@@ -30,6 +31,13 @@ def give_token(side: str) -> Answer:
         "expires_in": grant.expires_in,
     }
     return _answer(told, 200)
+
+
+@tokens.errorhandler(Malformed)
+def _malformed(error: Malformed) -> Answer:
+    """Answer what stands twice as RFC 6749 wants it (section 5.2)."""
+    told = "; ".join(error.messages)
+    return _answer({"error": "invalid_request", "error_description": told}, 400)
 
 
 def _client() -> tuple[str, str]:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from supplier_api.chance import Chance
 from supplier_api.clock import BusinessClock, MachineClock
+from supplier_api.http.checks import check_requests
 from supplier_api.observability import get_logger
 from supplier_api.problems.limits import MESSAGE_MAX
 from supplier_api.sandbox.access import WrongSide
@@ -57,6 +58,7 @@ def create_app(
     describe_calls(app)
     app.register_blueprint(routes)
     app.register_blueprint(tokens)
+    check_requests(app)
     _register_errors(app)
     return app
 

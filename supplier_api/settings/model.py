@@ -65,6 +65,7 @@ class Server(Section):
     answer_budget: Seconds
     operations: tuple[OperationName, ...]
     threads: Count
+    queue: Count
 
 
 class Database(Section):

@@ -93,6 +93,7 @@ def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
                 "answer_budget": 3.0,
                 "operations": operations,
                 "threads": 1,
+                "queue": 1,
             }
         )
         chance = SeededChance(1)

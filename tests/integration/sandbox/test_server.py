@@ -2,29 +2,24 @@
 
 import http.client
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 from flask import Flask
-from werkzeug.serving import make_server
 
-from supplier_api.sandbox.server import BODY_MAX, Handler
 from tests.integration.sandbox.conftest import TENANT_PROBLEM, Party
+from tests.serving import served
 
 
 @pytest.fixture
 def connection(app: Flask) -> Iterator[http.client.HTTPConnection]:
     """Give a connection to the gateway, as its own server serves it."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as made:
+    with (
+        served(app) as server,
+        closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as made,
+    ):
         yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def exchange(
@@ -56,39 +51,3 @@ def test_a_connection_stays_open(connection: http.client.HTTPConnection, tenant:
     assert exchange(connection, "HEAD", "/health/live") == (200, b"")
     assert exchange(connection, "GET", "/health/live")[0] == 200
     assert connection.sock is socket
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Transfer-Encoding": "chunked"},
-        {"Content-Length": str(BODY_MAX + 1)},
-        {"Content-Length": "+2"},
-        {"Connection": "close", "Content-Length": "2"},
-    ],
-    ids=["in chunks", "too long", "no number", "as asked"],
-)
-def test_a_connection_is_closed_behind_a_body_that_is_not_taken_at_its_word(
-    connection: http.client.HTTPConnection, headers: dict[str, str]
-) -> None:
-    connection.putrequest("POST", "/nothing")
-    for name, value in headers.items():
-        connection.putheader(name, value)
-    connection.endheaders()
-    connection.send(b"2\r\n{}\r\n0\r\n\r\n" if "Transfer-Encoding" in headers else b"{}")
-    if headers.get("Content-Length") == str(BODY_MAX + 1):
-        connection.send(b" " * (BODY_MAX - 1))
-    answer = connection.getresponse()
-    assert answer.status in {404, 400}
-    answer.read()
-    assert connection.sock is None or connection.sock.recv(1) == b""
-
-
-def test_two_lengths_are_none(connection: http.client.HTTPConnection) -> None:
-    connection.putrequest("POST", "/nothing")
-    connection.putheader("Content-Length", "0")
-    connection.putheader("Content-Length", "2")
-    connection.endheaders()
-    answer = connection.getresponse()
-    answer.read()
-    assert connection.sock is None or connection.sock.recv(1) == b""
