@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from supplier_api.cli import main, worker
+from supplier_api.http import server
 from supplier_api.settings import Settings, load_settings
 from supplier_api.settings.refusals import KNOWN_SECRETS
 
