@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from supplier_api.clock import MachineClock
 from supplier_api.http.server import HttpServer, Limits
 
 HOST = "127.0.0.1"
@@ -14,14 +15,16 @@ LIMITS: Mapping[str, Any] = {
     "room": 64,
     "patience": 10.0,
     "max_body": 262_145,
-    "reserved": {"health": ("/health/",)},
+    "reserved": {"health": ("/health/",), "token": ("/oauth2/",)},
 }
 
 
 @contextmanager
-def served(application: Any, **limits: Any) -> Iterator[HttpServer]:
+def served(
+    application: Any, clock: MachineClock | None = None, **limits: Any
+) -> Iterator[HttpServer]:
     """Serve an application on a free port while the block runs, with these limits or others."""
-    server = HttpServer(application, Limits(**{**LIMITS, **limits}), HOST, 0)
+    server = HttpServer(application, Limits(**{**LIMITS, **limits}), HOST, 0, clock=clock)
     loop, ready = asyncio.new_event_loop(), threading.Event()
     thread = threading.Thread(
         target=lambda: loop.run_until_complete(server.run_until_stopped(ready.set))
@@ -31,7 +34,7 @@ def served(application: Any, **limits: Any) -> Iterator[HttpServer]:
     try:
         yield server
     finally:
-        loop.call_soon_threadsafe(server.stop)
+        server.stop()
         thread.join()
         loop.close()
 

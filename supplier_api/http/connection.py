@@ -57,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._front = front
         self._parser = httptools.HttpRequestParser(self)
         self._request: Request | None = None
+        self._offered: Request | None = None  # one that offers to go on in another protocol
         self._chunks: list[bytes] = []
         self._header_bytes = 0
         # Complete requests, and whether another one may come behind each.
@@ -142,6 +143,9 @@ class Connection(asyncio.Protocol):
         if request is None:
             return
         self._header_bytes = 0
+        if self._parser.should_upgrade():
+            self._offered, self._request = request, None
+            return
         request.method = self._parser.get_method().decode("ascii")
         request.version = self._parser.get_http_version()
         request.headers_at = self._front.clock.monotonic()
@@ -236,7 +240,8 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._begin_anew(data[upgrade.args[0] :])
+            self._decline(data[upgrade.args[0] :])
+            return
         except httptools.HttpParserCallbackError:
             raise  # it is a fault of ours
         except httptools.HttpParserError:
@@ -246,13 +251,20 @@ class Connection(asyncio.Protocol):
         elif not self._request.headers_at and self._header_bytes > HEADERS_MAX:
             self._refuse_behind("headers-too-long")
 
-    def _begin_anew(self, rest: bytes) -> None:
-        """Go on behind a request that offered another protocol, which is not taken up."""
+    def _decline(self, rest: bytes) -> None:
+        """Read a request again without the other protocol that it offers to go on in.
+
+        The parser takes all that stands behind its headers (`rest`), a body too, for that protocol.
+        """
+        method, request = self._parser.get_method(), self._offered
+        if request is None or method == b"CONNECT":
+            self._refuse_behind("unreadable")
+            return
+        lines = [b"%b %b HTTP/1.1" % (method, request.target)]
+        lines += [b"%b: %b" % header for header in request.headers if header[0] != b"upgrade"]
+        self._offered = None
         self._parser = httptools.HttpRequestParser(self)
-        if self._at_work:
-            self._early = rest + self._early
-        elif rest:
-            self._feed(rest)
+        self._feed(b"\r\n".join([*lines, b"", rest]))
 
     def _complete(self, request: Request, *, keep_alive: bool) -> None:
         self._request = None

@@ -63,14 +63,16 @@ class HttpServer:
         host: str,
         port: int,
         summary: TimeSummary | None = None,
+        clock: MachineClock | None = None,
     ) -> None:
         """Listen on an address; raises OSError when it cannot be had. Port 0 takes a free one.
 
-        What requests take is told to `summary`.
+        What requests take is told to `summary`. The clock is the host's: it is looked at in the
+        event loop, where nothing may be waited for.
         """
         self._socket = _listening(host, port)
         self.host, self.port = self._socket.getsockname()[:2]
-        self.clock: MachineClock = SystemMachineClock()
+        self.clock = clock or SystemMachineClock()
         self.writer = Writer(self.clock)
         self.max_body = limits.max_body
         self.stopping = False
@@ -107,8 +109,8 @@ class HttpServer:
         await self._end()
 
     def stop(self) -> None:
-        """Take no more connections and end; for the event loop's thread."""
-        self._stop.set()
+        """Take no more connections and end in order; for any thread."""
+        self._loop.call_soon_threadsafe(self._stop.set)
 
     # -- for connections
 

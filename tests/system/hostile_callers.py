@@ -67,7 +67,7 @@ class HostileCallers:
         """Read what comes, and send a byte a second where a body is to come."""
         with selectors.DefaultSelector() as selector:
             for made in self._sockets:
-                made.setblocking(False)
+                made.settimeout(0)
                 selector.register(made, selectors.EVENT_READ)
             due = time.monotonic()
             while not self._stop.is_set():

@@ -42,6 +42,7 @@ NAMES = [
     "dead letters",
     "undecided",
     "late answers",
+    "request times",
     "breaker",
     "pauses",
     "maintenance",
