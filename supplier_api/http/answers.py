@@ -46,8 +46,7 @@ class Writer:
         for name, value in answer.headers:
             lower = name.lower()
             if lower == "connection":
-                close = close or value.lower() == "close"
-                continue
+                continue  # it is for the server to say
             has_length = has_length or lower == "content-length"
             yield f"{name}: {value}\r\n"
         if not has_length:

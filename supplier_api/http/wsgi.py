@@ -14,6 +14,8 @@ WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 # A length that is none: an application's way to say that no byte of its answer may leave. The
 # server closes the connection instead.
 NO_ANSWER = ("Content-Length", "none")
+# An application's way to have the connection closed behind its answer.
+CLOSE = ("Connection", "close")
 # Where a request's environ names the headers that must not stand twice and do, and its path as it
 # was written.
 REPEATED = "supplier_api.repeated_headers"
@@ -131,7 +133,7 @@ def run(application: WsgiApplication, environ: Environ) -> Answer:
         if close is not None:
             close()
     status, headers = started
-    return Answer(status, headers, body, cut=NO_ANSWER in headers)
+    return Answer(status, headers, body, cut=NO_ANSWER in headers, close=CLOSE in headers)
 
 
 def _split(target: bytes) -> tuple[bytes, bytes]:

@@ -4,7 +4,7 @@ import json
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -15,6 +15,7 @@ from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.http import server as http_server
 from supplier_api.http.connection import BODY_SECONDS, HEADERS_SECONDS
 from supplier_api.http.server import HttpServer
+from supplier_api.http.wsgi import NO_ANSWER
 from tests.logs import Lines
 from tests.samples import problem_request
 from tests.serving import HOST, served
@@ -49,6 +50,10 @@ class Caller:
     def line(self) -> bytes:
         """Return the next line that comes."""
         return self._read.readline()
+
+    def rest(self) -> bytes:
+        """Return all that comes until the connection is closed."""
+        return self._read.read()
 
     def is_answered(self, patience: float) -> bool:
         """Tell whether anything comes within some seconds."""
@@ -107,9 +112,16 @@ def connect(listening: HttpServer) -> Iterator[Connect]:
         yield lambda: stack.enter_context(closing(Caller(listening.port)))
 
 
-def head(supplier: Supplier, path: str = PATH, **changes: str | bytes) -> list[str | bytes]:
+def head(
+    supplier: Supplier, path: str = PATH, changes: Mapping[str, str | bytes] | None = None
+) -> list[str | bytes]:
     """Return request line and headers of a good request, without its length."""
-    headers = {"Host": HOST, "Content-Type": "application/json", **supplier.headers(), **changes}
+    headers: dict[str, str | bytes] = {
+        "Host": HOST,
+        "Content-Type": "application/json",
+        **supplier.headers(),
+        **(changes or {}),
+    }
     lines = [
         f"{name}: ".encode() + (value if isinstance(value, bytes) else value.encode())
         for name, value in headers.items()
@@ -170,7 +182,7 @@ def test_what_is_not_ascii_in_a_header_is_invalid_and_not_missing(
     supplier: Supplier, connect: Connect, name: str, value: bytes
 ) -> None:
     body = problem()
-    answer = connect().send(*head(supplier, **{name: value}), length(body), body=body).answer()
+    answer = connect().send(*head(supplier, PATH, {name: value}), length(body), body=body).answer()
     expected = [f"{name}: expected 1 to 255 visible ASCII characters"]
     assert refused(answer) == (422, "INVALID_REQUEST", expected)
 
@@ -181,7 +193,7 @@ def test_no_scenario_is_dropped_since_it_is_not_ascii(
     supplier: Supplier, connect: Connect, name: str, value: bytes
 ) -> None:
     body = problem()
-    answer = connect().send(*head(supplier, **{name: value}), length(body), body=body).answer()
+    answer = connect().send(*head(supplier, PATH, {name: value}), length(body), body=body).answer()
     assert refused(answer) == (422, "INVALID_REQUEST", [f"{name}: expected ASCII characters"])
 
 
@@ -197,12 +209,12 @@ def test_a_path_is_judged_as_it_is_written(supplier: Supplier, connect: Connect)
         events.replace("/v1/", "%2Fv1/"),
         events.replace("events", "event%73"),
     ):
-        answer = connect().send(*head(supplier, path, **token), length(body), body=body).answer()
+        answer = connect().send(*head(supplier, path, token), length(body), body=body).answer()
         assert refused(answer)[:2] == (404, "NOT_FOUND"), path
     assert connect().send(f"GET {events.replace('back', '%62ack')} HTTP/1.1").answer()[0] == 404
     # In a name that is not ours any character may be written so.
     encoded = events.replace("SP_", "%53P%5F")
-    answer = connect().send(*head(supplier, encoded, **token), length(body), body=body).answer()
+    answer = connect().send(*head(supplier, encoded, token), length(body), body=body).answer()
     assert answer[0] == 200, answer
 
 
@@ -331,6 +343,21 @@ def test_a_tester_who_waits_leaves_half_of_the_threads_to_others(
 
 
 # -- how connections are used
+
+
+def test_an_answer_shorter_than_it_says_ends_with_the_connection() -> None:
+    def broken(_: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "10"), ("Connection", "close")])
+        return [b"{"]
+
+    def none(_: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [NO_ANSWER])
+        return []
+
+    for application, told in ((broken, b"{"), (none, b"")):
+        with served(application) as server, closing(Caller(server.port)) as caller:
+            said = caller.send("GET / HTTP/1.1", "Host: x").rest()
+            assert said.partition(b"\r\n\r\n")[2] == told
 
 
 def test_requests_of_one_connection_are_answered_in_order(

@@ -51,3 +51,39 @@ def test_a_connection_stays_open(connection: http.client.HTTPConnection, tenant:
     assert exchange(connection, "HEAD", "/health/live") == (200, b"")
     assert exchange(connection, "GET", "/health/live")[0] == 200
     assert connection.sock is socket
+
+
+def refusals(connection: http.client.HTTPConnection) -> tuple[int, list[str]]:
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())["messages"]
+
+
+@pytest.mark.parametrize("name", ["X-Request-ID", "X-Conversation-ID", "Authorization"])
+def test_a_header_that_stands_twice_is_named(
+    connection: http.client.HTTPConnection, tenant: Party, name: str
+) -> None:
+    connection.putrequest("POST", "/service-problems")
+    for known, value in {"Content-Length": "0", name: "A", **tenant.headers}.items():
+        connection.putheader(known, value)
+    connection.putheader(name.upper(), "B")
+    connection.endheaders()
+    assert refusals(connection) == (400, [f"{name}: expected once, not twice"])
+
+
+@pytest.mark.parametrize("name", ["X-Request-ID", "X-Conversation-ID", "X-Scenario"])
+def test_what_is_not_ascii_in_a_header_is_invalid(
+    connection: http.client.HTTPConnection, tenant: Party, name: str
+) -> None:
+    headers = {**tenant.headers, "Content-Type": "application/json", name: "\xa0"}
+    connection.request("POST", "/service-problems", json.dumps(TENANT_PROBLEM), headers)
+    status, messages = refusals(connection)
+    assert (status, len(messages)) == (422, 1)
+    assert messages[0].startswith(f"{name}: expected ")
+
+
+@pytest.mark.parametrize("path", ["//kcis", "/%6Bcis", "/service-problems%2F1"])
+def test_a_path_is_judged_as_it_is_written(
+    connection: http.client.HTTPConnection, path: str
+) -> None:
+    connection.request("POST", path, b"{}")
+    assert refusals(connection)[0] == 404
