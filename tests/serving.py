@@ -1,6 +1,8 @@
 """Serves an application in a thread of the test, as its own process would."""
 
 import asyncio
+import select
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,3 +44,56 @@ def served(
 def url_of(server: HttpServer) -> str:
     """Return the address of a server."""
     return f"http://{HOST}:{server.port}"
+
+
+class Caller:
+    """One connection of a caller who writes his requests by hand."""
+
+    def __init__(self, port: int) -> None:
+        """Connect."""
+        self._socket = socket.create_connection((HOST, port), timeout=30)
+        self._read = self._socket.makefile("rb")
+
+    def send(self, *lines: str | bytes, body: bytes = b"") -> "Caller":
+        """Send a request line, headers and a body."""
+        head = [line.encode() if isinstance(line, str) else line for line in lines]
+        self._socket.sendall(b"\r\n".join([*head, b"", body]))
+        return self
+
+    def write(self, data: bytes) -> "Caller":
+        """Send some bytes."""
+        self._socket.sendall(data)
+        return self
+
+    def line(self) -> bytes:
+        """Return the next line that comes."""
+        return self._read.readline()
+
+    def rest(self) -> bytes:
+        """Return all that comes until the connection is closed."""
+        return self._read.read()
+
+    def is_answered(self, patience: float) -> bool:
+        """Tell whether anything comes within some seconds."""
+        return bool(select.select([self._socket], [], [], patience)[0])
+
+    def stop_sending(self) -> "Caller":
+        """Say that nothing more will come."""
+        self._socket.shutdown(socket.SHUT_WR)
+        return self
+
+    def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers (in small letters) and body of the next answer; 0 for the end."""
+        first = self._read.readline()
+        if not first:
+            return 0, {}, b""
+        headers: dict[str, str] = {}
+        while line := self._read.readline().strip().decode():
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        return int(first.split()[1]), headers, self._read.read(int(headers["content-length"]))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._read.close()
+        self._socket.close()

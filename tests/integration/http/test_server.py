@@ -1,8 +1,6 @@
 """What the server itself does with connections, and what it hands on as it came."""
 
 import json
-import select
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
@@ -15,10 +13,9 @@ from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.http import server as http_server
 from supplier_api.http.connection import BODY_SECONDS, HEADERS_SECONDS
 from supplier_api.http.server import HttpServer
-from supplier_api.http.wsgi import NO_ANSWER
 from tests.logs import Lines
 from tests.samples import problem_request
-from tests.serving import HOST, served
+from tests.serving import HOST, Caller, served
 from tests.supplier import Supplier, on_sqlite
 
 pytestmark = on_sqlite
@@ -26,59 +23,6 @@ pytestmark = on_sqlite
 PATH = "/service-problems"
 PATIENCE = 3.0  # as long as the answer budget
 Clocks = tuple[ManualMachineClock, ManualBusinessClock, Any]
-
-
-class Caller:
-    """One connection of a caller who writes his requests by hand."""
-
-    def __init__(self, port: int) -> None:
-        """Connect."""
-        self._socket = socket.create_connection((HOST, port), timeout=30)
-        self._read = self._socket.makefile("rb")
-
-    def send(self, *lines: str | bytes, body: bytes = b"") -> "Caller":
-        """Send a request line, headers and a body."""
-        head = [line.encode() if isinstance(line, str) else line for line in lines]
-        self._socket.sendall(b"\r\n".join([*head, b"", body]))
-        return self
-
-    def write(self, data: bytes) -> "Caller":
-        """Send some bytes."""
-        self._socket.sendall(data)
-        return self
-
-    def line(self) -> bytes:
-        """Return the next line that comes."""
-        return self._read.readline()
-
-    def rest(self) -> bytes:
-        """Return all that comes until the connection is closed."""
-        return self._read.read()
-
-    def is_answered(self, patience: float) -> bool:
-        """Tell whether anything comes within some seconds."""
-        return bool(select.select([self._socket], [], [], patience)[0])
-
-    def stop_sending(self) -> "Caller":
-        """Say that nothing more will come."""
-        self._socket.shutdown(socket.SHUT_WR)
-        return self
-
-    def answer(self) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers (in small letters) and body of the next answer; 0 for the end."""
-        first = self._read.readline()
-        if not first:
-            return 0, {}, b""
-        headers: dict[str, str] = {}
-        while line := self._read.readline().strip().decode():
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
-        return int(first.split()[1]), headers, self._read.read(int(headers["content-length"]))
-
-    def close(self) -> None:
-        """Hang up."""
-        self._read.close()
-        self._socket.close()
 
 
 @pytest.fixture
@@ -343,21 +287,6 @@ def test_a_tester_who_waits_leaves_half_of_the_threads_to_others(
 
 
 # -- how connections are used
-
-
-def test_an_answer_shorter_than_it_says_ends_with_the_connection() -> None:
-    def broken(_: dict[str, Any], start_response: Any) -> list[bytes]:
-        start_response("200 OK", [("Content-Length", "10"), ("Connection", "close")])
-        return [b"{"]
-
-    def none(_: dict[str, Any], start_response: Any) -> list[bytes]:
-        start_response("200 OK", [NO_ANSWER])
-        return []
-
-    for application, told in ((broken, b"{"), (none, b"")):
-        with served(application) as server, closing(Caller(server.port)) as caller:
-            said = caller.send("GET / HTTP/1.1", "Host: x").rest()
-            assert said.partition(b"\r\n\r\n")[2] == told
 
 
 def test_requests_of_one_connection_are_answered_in_order(
