@@ -23,10 +23,10 @@ LIMITS: Mapping[str, Any] = {
 
 @contextmanager
 def served(
-    application: Any, clock: MachineClock | None = None, **limits: Any
+    application: Any, clock: MachineClock | None = None, *, host: str = HOST, **limits: Any
 ) -> Iterator[HttpServer]:
     """Serve an application on a free port while the block runs, with these limits or others."""
-    server = HttpServer(application, Limits(**{**LIMITS, **limits}), HOST, 0, clock=clock)
+    server = HttpServer(application, Limits(**{**LIMITS, **limits}), host, 0, clock=clock)
     loop, ready = asyncio.new_event_loop(), threading.Event()
     thread = threading.Thread(
         target=lambda: loop.run_until_complete(server.run_until_stopped(ready.set))
@@ -43,7 +43,7 @@ def served(
 
 def url_of(server: HttpServer) -> str:
     """Return the address of a server."""
-    return f"http://{HOST}:{server.port}"
+    return f"http://{HOST}:{server.address[1]}"
 
 
 class Caller:

@@ -36,7 +36,7 @@ class Writer:
 
     def write(self, answer: Answer, method: str, *, close: bool) -> bytes:
         """Return the bytes of an answer to a request of that method."""
-        head = "".join(self._head(answer, close=close)).encode("latin-1")
+        head = "".join(self._head(answer, close=close)).encode("latin-1", "replace")
         return head if method == "HEAD" else head + answer.body
 
     def _head(self, answer: Answer, *, close: bool) -> Iterator[str]:

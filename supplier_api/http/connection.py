@@ -28,6 +28,7 @@ class Front(Protocol):
     """What a connection needs of the server that it belongs to."""
 
     clock: MachineClock
+    address: tuple[str, int]  # that is listened on
     writer: Writer
     max_body: int
     stopping: bool
@@ -79,9 +80,9 @@ class Connection(asyncio.Protocol):
         """Begin to wait for a request."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=0)
-        peer, own = (transport.get_extra_info(name) for name in ("peername", "sockname"))
         # A caller that has already gone has no address.
-        self.addresses = Addresses((peer or ("", 0))[:2], own[:2])
+        peer = transport.get_extra_info("peername") or ("", 0)
+        self.addresses = Addresses(peer[:2], self._front.address)
         self._front.opened(self)
         self._wait_for_headers()
 
@@ -162,7 +163,7 @@ class Connection(asyncio.Protocol):
         if request.length <= self._front.max_body:
             self._keep(body)
             return
-        self._chunks.clear()
+        self._forget_chunks()
         if request.length > self._front.max_body + DISCARDED:
             # It is answered as it stands: that it is too long is clear.
             self._complete(request, keep_alive=False)
@@ -180,9 +181,9 @@ class Connection(asyncio.Protocol):
         assert self._at_work
         request, keep_alive = self._at_work
         self._at_work = None
-        self._hold(-len(request.body))
         if self.gone:
             return
+        self._hold(-len(request.body))
         if answer.cut:
             self._transport.abort()
             return
@@ -224,11 +225,15 @@ class Connection(asyncio.Protocol):
         """Keep a part of the body, if there is room for it beside those of all others."""
         if self._front.held + len(body) > HELD_MAX:
             self._request = None
-            self._chunks.clear()
+            self._forget_chunks()
             self._refuse_behind("queue-full")
             return
         self._hold(len(body))
         self._chunks.append(body)
+
+    def _forget_chunks(self) -> None:
+        self._hold(-sum(map(len, self._chunks)))
+        self._chunks.clear()
 
     def _hold(self, size: int) -> None:
         self._held += size

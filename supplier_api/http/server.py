@@ -71,7 +71,7 @@ class HttpServer:
         event loop, where nothing may be waited for.
         """
         self._socket = _listening(host, port)
-        self.host, self.port = self._socket.getsockname()[:2]
+        self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self.clock = clock or SystemMachineClock()
         self.writer = Writer(self.clock)
         self.max_body = limits.max_body
@@ -99,12 +99,15 @@ class HttpServer:
         self._loop = asyncio.get_running_loop()
         self._slots = asyncio.Semaphore(connections_allowed())
         self._stop = asyncio.Event()
-        accepting = self._loop.create_task(self._accept())
-        sweeping = self._loop.create_task(self._sweep())
+        tasks = [self._loop.create_task(work) for work in (self._accept(), self._sweep())]
+        stopped = self._loop.create_task(self._stop.wait())
         ready()
-        await self._stop.wait()
-        accepting.cancel()
-        sweeping.cancel()
+        await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()  # raises: neither of them ends by itself
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._socket.close()
         await self._end()
 
@@ -177,12 +180,11 @@ class HttpServer:
             await self._slots.acquire()
             try:
                 accepted, _ = await self._loop.sock_accept(self._socket)
+                await self._loop.connect_accepted_socket(lambda: Connection(self), accepted)
             except OSError as error:
                 self._slots.release()
                 log.warning("server.accept-failed", error=str(error))
                 await asyncio.sleep(AFTER_ERROR)
-                continue
-            await self._loop.connect_accepted_socket(lambda: Connection(self), accepted)
 
     async def _sweep(self) -> None:
         while True:
@@ -240,6 +242,12 @@ def _listening(host: str, port: int) -> socket.socket:
     family, _, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    made = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    made = socket.create_server(
+        address[:2],
+        family=family,
+        backlog=BACKLOG,
+        # So that "::" is all addresses, of the older kind too.
+        dualstack_ipv6=family == socket.AF_INET6 and socket.has_dualstack_ipv6(),
+    )
     made.settimeout(0)  # it is the event loop that waits
     return made

@@ -31,9 +31,8 @@ def serve(app: Flask, host: str, port: int) -> None:
     gateway: Gateway = app.extensions["sandbox"]
     server = build_server(app, host, port)
     gateway.start()
+    bound, chosen = server.address
     try:
-        serve_http(
-            server, lambda: log.info("sandbox gateway ready", host=server.host, port=server.port)
-        )
+        serve_http(server, lambda: log.info("sandbox gateway ready", host=bound, port=chosen))
     finally:
         gateway.close()

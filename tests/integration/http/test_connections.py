@@ -17,6 +17,6 @@ def test_an_answer_shorter_than_it_says_ends_with_the_connection() -> None:
         return []
 
     for application, told in ((broken, b"{"), (none, b"")):
-        with served(application) as server, closing(Caller(server.port)) as caller:
+        with served(application) as server, closing(Caller(server.address[1])) as caller:
             said = caller.send("GET / HTTP/1.1", "Host: x").rest()
             assert said.partition(b"\r\n\r\n")[2] == told

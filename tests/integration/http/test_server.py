@@ -53,7 +53,7 @@ Connect = Callable[[], Caller]
 def connect(listening: HttpServer) -> Iterator[Connect]:
     """Return what makes a caller."""
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(Caller(listening.port)))
+        yield lambda: stack.enter_context(closing(Caller(listening.address[1])))
 
 
 def head(
@@ -256,9 +256,9 @@ def test_more_connections_than_allowed_wait(app: Flask, monkeypatch: pytest.Monk
     monkeypatch.setattr(http_server, "CONNECTIONS", 2)
     live = ("GET /health/live HTTP/1.1", "Host: x")
     with served(app) as server, ExitStack() as stack:
-        first, second = (stack.enter_context(closing(Caller(server.port))) for _ in range(2))
+        first, second = (stack.enter_context(closing(Caller(server.address[1]))) for _ in range(2))
         assert first.send(*live).answer()[0] == second.send(*live).answer()[0] == 200
-        third = stack.enter_context(closing(Caller(server.port))).send(*live)
+        third = stack.enter_context(closing(Caller(server.address[1]))).send(*live)
         assert second.send(*live).answer()[0] == 200
         first.close()
         assert third.answer()[0] == 200
@@ -272,7 +272,7 @@ def test_a_tester_who_waits_leaves_half_of_the_threads_to_others(
     with served(app, clocks[0], threads=4) as server, ExitStack() as stack:
 
         def connect() -> Caller:
-            return stack.enter_context(closing(Caller(server.port)))
+            return stack.enter_context(closing(Caller(server.address[1])))
 
         polls = [connect().send(line, "Host: localhost") for _ in range(10)]
         # Eight are answered as if they did not wait; only two go on to wait.

@@ -17,7 +17,7 @@ def connection(app: Flask) -> Iterator[http.client.HTTPConnection]:
     """Give a connection to the gateway, as its own server serves it."""
     with (
         served(app) as server,
-        closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as made,
+        closing(http.client.HTTPConnection("127.0.0.1", server.address[1], timeout=10)) as made,
     ):
         yield made
 
@@ -87,3 +87,14 @@ def test_a_path_is_judged_as_it_is_written(
 ) -> None:
     connection.request("POST", path, b"{}")
     assert refusals(connection)[0] == 404
+
+
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 400), ("0.0.0.0", 401)])
+def test_testers_need_a_token_where_others_could_call_too(
+    app: Flask, host: str, status: int
+) -> None:
+    with (
+        served(app, host=host) as server,
+        closing(http.client.HTTPConnection("127.0.0.1", server.address[1], timeout=10)) as caller,
+    ):
+        assert exchange(caller, "POST", "/admin/updates", b"{}")[0] == status
