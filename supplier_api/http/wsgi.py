@@ -36,8 +36,8 @@ ONCE = {
         "X-Kci-Delay",
     )
 }
-# The body is whole by now, however it came.
-_LEFT_OUT = frozenset({b"transfer-encoding", b"content-length"})
+# The body is whole by now, however it came: its length is known.
+_OF_THE_BODY = frozenset({b"transfer-encoding", b"content-length"})
 _KEYS = {name: f"HTTP_{text.upper().replace('-', '_')}" for name, text in ONCE.items()}
 _KEYS[b"content-type"] = "CONTENT_TYPE"
 
@@ -104,7 +104,6 @@ def environ_of(request: Request, addresses: Addresses) -> Environ:
         "SERVER_PORT": str(addresses.server[1]),
         "REMOTE_ADDR": addresses.client[0],
         "REMOTE_PORT": str(addresses.client[1]),
-        "CONTENT_LENGTH": str(request.length),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": BytesIO(request.body),
@@ -114,7 +113,7 @@ def environ_of(request: Request, addresses: Addresses) -> Environ:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
-    _add_headers(environ, request.headers)
+    _add_headers(environ, request)
     return environ
 
 
@@ -146,10 +145,13 @@ def _split(target: bytes) -> tuple[bytes, bytes]:
     return path, query
 
 
-def _add_headers(environ: Environ, headers: Iterable[tuple[bytes, bytes]]) -> None:
+def _add_headers(environ: Environ, request: Request) -> None:
     repeated: list[str] = []
-    for name, value in headers:
-        if b"_" in name or name in _LEFT_OUT:
+    for name, value in request.headers:
+        if name in _OF_THE_BODY:
+            environ["CONTENT_LENGTH"] = str(request.length)
+            continue
+        if b"_" in name:
             continue
         key = _KEYS.get(name) or f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}"
         text = value.decode("latin-1")

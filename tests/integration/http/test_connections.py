@@ -1,8 +1,12 @@
-"""What an application can say about the connection that its answer leaves by."""
+"""What an application can say about its connection, and how many there may be."""
 
+import resource
 from contextlib import closing
 from typing import Any
 
+import pytest
+
+from supplier_api.http.server import connections_allowed
 from supplier_api.http.wsgi import NO_ANSWER
 from tests.serving import Caller, served
 
@@ -20,3 +24,26 @@ def test_an_answer_shorter_than_it_says_ends_with_the_connection() -> None:
         with served(application) as server, closing(Caller(server.address[1])) as caller:
             said = caller.send("GET / HTTP/1.1", "Host: x").rest()
             assert said.partition(b"\r\n\r\n")[2] == told
+
+
+@pytest.mark.parametrize(
+    ("limits", "raised", "allowed"),
+    [
+        ((1024, 1_048_576), (4352, 1_048_576), 4096),
+        ((1024, 2048), (2048, 2048), 1792),
+        ((20_000, 20_000), None, 4096),
+        ((1024, resource.RLIM_INFINITY), (4352, resource.RLIM_INFINITY), 4096),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None, 4096),
+    ],
+)
+def test_as_many_connections_as_the_descriptors_leave(
+    monkeypatch: pytest.MonkeyPatch,
+    limits: tuple[int, int],
+    raised: tuple[int, int] | None,
+    allowed: int,
+) -> None:
+    said: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, to: said.append(to))
+    assert connections_allowed() == allowed
+    assert said == ([raised] if raised else [])
