@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername") or ("", 0)
         self.addresses = Addresses(peer[:2], self._front.address)
         self._front.opened(self)
-        self._wait_for_headers()
+        self._set_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Note that nobody waits for an answer any more."""
@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         """Read on, unless a request is at work: then what comes behind it waits."""
         if self._lingers:
             return
-        if not self._at_work:
+        if not self._at_work and not self._unsent:
             self._feed(data)
             return
         self._early += data
@@ -115,12 +115,12 @@ class Connection(asyncio.Protocol):
         self.deadline = self._front.clock.monotonic() + WRITE_SECONDS
 
     def resume_writing(self) -> None:
-        """Note that the whole answer is taken."""
+        """Go on when the whole answer is taken: not before, or answers would heap up."""
         self._unsent = 0
         if self._lingers:
             self._linger()
-        else:
-            self._wait_for_headers()
+        elif not self._at_work:
+            self._go_on()
 
     # -- what the parser says
 
@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
         request.method = self._parser.get_method().decode("ascii")
         request.version = self._parser.get_http_version()
         request.headers_at = self._front.clock.monotonic()
-        self.deadline = request.headers_at + BODY_SECONDS
+        self._set_deadline()
         if (b"expect", b"100-continue") in request.headers and not self._at_work:
             self._transport.write(CONTINUE)
 
@@ -189,7 +189,7 @@ class Connection(asyncio.Protocol):
             return
         last = answer.close or not keep_alive or self._ended or self._front.stopping
         self._send(answer, request.method, close=last)
-        if not last:
+        if not last and not self._unsent:
             self._go_on()
 
     def stop(self) -> None:
@@ -203,6 +203,8 @@ class Connection(asyncio.Protocol):
 
     def overdue(self) -> None:
         """Do what is due when the deadline has passed."""
+        if self._at_work:
+            return
         if self._unsent:
             left = self._transport.get_write_buffer_size()
             if left < self._unsent:
@@ -300,16 +302,18 @@ class Connection(asyncio.Protocol):
         elif self._closing:
             self._transport.close()
         else:
-            if not self._unsent:
-                self._wait_for_headers()
+            self._set_deadline()
             if self._early:
                 data, self._early = self._early, b""
                 self._transport.resume_reading()
                 self._feed(data)
 
-    def _wait_for_headers(self) -> None:
-        if not self._at_work and not self._request:
-            self.deadline = self._front.clock.monotonic() + HEADERS_SECONDS
+    def _set_deadline(self) -> None:
+        """Expect the rest of a body, or else the headers of a request, for some seconds."""
+        if not self._at_work:
+            half = self._request is not None and self._request.headers_at
+            seconds = BODY_SECONDS if half else HEADERS_SECONDS
+            self.deadline = self._front.clock.monotonic() + seconds
 
     def _refuse_behind(self, why: str) -> None:
         """Refuse what comes behind the request at work, if one is, in its turn."""

@@ -1,12 +1,14 @@
 """What an application can say about its connection, and how many there may be."""
 
 import resource
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
 import pytest
 
-from supplier_api.http.server import connections_allowed
+from supplier_api.clock import ManualMachineClock
+from supplier_api.http.connection import WRITE_SECONDS
+from supplier_api.http.server import SWEEP, connections_allowed
 from supplier_api.http.wsgi import NO_ANSWER
 from tests.serving import Caller, served
 
@@ -47,3 +49,30 @@ def test_as_many_connections_as_the_descriptors_leave(
     monkeypatch.setattr(resource, "setrlimit", lambda _, to: said.append(to))
     assert connections_allowed() == allowed
     assert said == ([raised] if raised else [])
+
+
+def test_who_takes_no_answer_gets_no_further_one_and_is_left() -> None:
+    answered: list[str] = []
+    clock = ManualMachineClock()
+
+    def large(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        answered.append(environ["PATH_INFO"])
+        start_response("200 OK", [])
+        return [b"x" * 8_000_000] if environ["PATH_INFO"] == "/large" else [b""]
+
+    with served(large, clock) as server, ExitStack() as stack:
+
+        def caller() -> Caller:
+            return stack.enter_context(closing(Caller(server.address[1])))
+
+        greedy = caller()
+        for _ in range(5):
+            greedy.send("GET /large HTTP/1.1", "Host: x")
+        assert caller().send("GET /small HTTP/1.1", "Host: x").answer()[0] == 200
+        assert caller().send("GET /small HTTP/1.1", "Host: x").answer()[0] == 200
+        assert answered.count("/large") == 1
+        for _ in range(2):
+            clock.advance(WRITE_SECONDS + 1)
+            assert not caller().is_answered(3 * SWEEP)
+        with suppress(ConnectionError):
+            assert len(greedy.rest()) < 8_000_000

@@ -12,7 +12,7 @@ from flask import Flask
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.http import server as http_server
 from supplier_api.http.connection import BODY_SECONDS, HEADERS_SECONDS
-from supplier_api.http.server import HttpServer
+from supplier_api.http.server import SWEEP, HttpServer
 from tests.logs import Lines
 from tests.samples import problem_request
 from tests.serving import HOST, Caller, served
@@ -307,6 +307,23 @@ def test_requests_of_one_connection_are_answered_in_order(
         statuses += [int(first.split()[1]), caller.answer()[0]]
     assert statuses == [201, 200, 404] * 2
     assert supplier.problems() == 1
+
+
+def test_half_a_request_behind_another_one_is_not_judged_before_its_turn(
+    supplier: Supplier, connect: Connect, gate: threading.Event, clocks: Clocks
+) -> None:
+    half = b"\r\n".join(
+        line if isinstance(line, bytes) else line.encode()
+        for line in [*head(supplier), "Content-Length: 1000", b"", b"{"]
+    )
+    caller = connect().write(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n" + half)
+    passed_by(connect)
+    clocks[0].advance(BODY_SECONDS + 1)
+    assert not caller.is_answered(3 * SWEEP)
+    gate.set()
+    assert caller.answer()[0] == 404
+    clocks[0].advance(BODY_SECONDS + 1)
+    assert caller.answer()[0] == 408
 
 
 def test_a_body_in_chunks_and_one_that_waits_to_be_asked_for(
