@@ -322,6 +322,7 @@ def test_half_a_request_behind_another_one_is_not_judged_before_its_turn(
     assert not caller.is_answered(3 * SWEEP)
     gate.set()
     assert caller.answer()[0] == 404
+    passed_by(connect)
     clocks[0].advance(BODY_SECONDS + 1)
     assert caller.answer()[0] == 408
 
