@@ -201,6 +201,10 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.close()
 
+    def abort(self) -> None:
+        """End at once, whatever is owed to the caller."""
+        self._transport.abort()
+
     def overdue(self) -> None:
         """Do what is due when the deadline has passed."""
         if self._at_work:

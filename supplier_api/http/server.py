@@ -205,6 +205,9 @@ class HttpServer:
         until = self.clock.monotonic() + GRACE
         while self.clock.monotonic() < until and not all(each.idle for each in self._connections):
             await asyncio.sleep(POLL)
+        for connection in list(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)  # for what has been closed to be given back
         for queue in [self._queue, *(queue for _, queue in self._reserved)]:
             queue.close()
 
