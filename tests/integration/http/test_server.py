@@ -34,11 +34,20 @@ def gate() -> Iterator[threading.Event]:
 
 
 @pytest.fixture
-def listening(app: Flask, gate: threading.Event, clocks: Clocks) -> Iterator[HttpServer]:
+def at_gate() -> threading.Event:
+    """Return what is set when a thread waits there."""
+    return threading.Event()
+
+
+@pytest.fixture
+def listening(
+    app: Flask, gate: threading.Event, at_gate: threading.Event, clocks: Clocks
+) -> Iterator[HttpServer]:
     """Serve the supplier with one thread and room for one more request, on the tests' clock."""
 
     def gated(environ: dict[str, Any], start_response: Any) -> Any:
         if environ["PATH_INFO"] == "/held":
+            at_gate.set()
             gate.wait(60)
         return app(environ, start_response)
 
@@ -310,14 +319,18 @@ def test_requests_of_one_connection_are_answered_in_order(
 
 
 def test_half_a_request_behind_another_one_is_not_judged_before_its_turn(
-    supplier: Supplier, connect: Connect, gate: threading.Event, clocks: Clocks
+    supplier: Supplier,
+    connect: Connect,
+    gate: threading.Event,
+    at_gate: threading.Event,
+    clocks: Clocks,
 ) -> None:
     half = b"\r\n".join(
         line if isinstance(line, bytes) else line.encode()
         for line in [*head(supplier), "Content-Length: 1000", b"", b"{"]
     )
     caller = connect().write(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n" + half)
-    passed_by(connect)
+    assert at_gate.wait(30)
     clocks[0].advance(BODY_SECONDS + 1)
     assert not caller.is_answered(3 * SWEEP)
     gate.set()
