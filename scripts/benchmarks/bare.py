@@ -1,14 +1,13 @@
 """The least that a Flask application can be, on the server that serves ours: the yardstick."""
 
 import sys
+from collections.abc import Callable
 
 from flask import Flask, Response, request
-from granian import Granian
-from granian.constants import Interfaces
 
-from supplier_api.cli.serve import BACKLOG
+from supplier_api.http import server
 
-THREADS = 16
+LIMITS = server.Limits(threads=16, room=512, patience=60.0, max_body=262_145, reserved={})
 
 
 def application() -> Flask:
@@ -27,20 +26,11 @@ def application() -> Flask:
     return app
 
 
-def serve(factory: str, port: int) -> None:
-    """Serve the application that `factory` (MODULE:FUNCTION) makes, as ours is, until SIGTERM."""
-    Granian(
-        factory,
-        address="127.0.0.1",
-        port=port,
-        interface=Interfaces.WSGI,
-        blocking_threads=THREADS,
-        backpressure=THREADS,
-        backlog=BACKLOG,
-        log_enabled=False,
-        factory=True,
-    ).serve()
+def serve(make: Callable[[], Flask], port: int) -> None:
+    """Serve the application that `make` returns, as ours is, until SIGTERM."""
+    listening = server.HttpServer(make(), LIMITS, "127.0.0.1", port)
+    server.serve(listening, ready=lambda: None)
 
 
 if __name__ == "__main__":
-    serve("scripts.benchmarks.bare:application", int(sys.argv[1]))
+    serve(application, int(sys.argv[1]))

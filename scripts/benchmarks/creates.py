@@ -102,7 +102,7 @@ def measure(options: Options) -> Section:
     ratio, floor_ratio = _ratios(sqlites, bares), _ratios(floors, bares)
     beside, freely = _ratios(pairs, sqlites), _ratios(free, sqlites)
     rows = [
-        ["bare Flask route, granian", spread(bares, 0), "1"],
+        ["bare Flask route, on the same server", spread(bares, 0), "1"],
         ["the libraries of a create alone, SQLite", spread(floors, 0), floor_ratio],
         ["POST /service-problems, SQLite, one process", spread(sqlites, 0), ratio],
         ["PostgreSQL, two processes, bound", spread(pairs, 0), f"{beside} of SQLite"],

@@ -185,4 +185,4 @@ def _is_uuid(value: object) -> bool:
 
 
 if __name__ == "__main__":
-    serve("scripts.benchmarks.floor:application", int(sys.argv[1]))
+    serve(application, int(sys.argv[1]))

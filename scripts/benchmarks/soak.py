@@ -31,7 +31,7 @@ def measure(options: Options) -> Section:
         "Memory under lasting load",
         [
             f"POST /service-problems at half load ({half:.0f} a second) for {seconds:.0f} s,",
-            f"{answered:,} problems. Resident memory of the web server (its two processes), at the",
+            f"{answered:,} problems. Resident memory of the web server, at the",
             f"start and in {STEPS} steps: {shown} MiB. Growth in the second half:",
             f"{growth:+.1f} MiB.",
         ],

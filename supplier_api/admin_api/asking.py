@@ -10,7 +10,6 @@ from marshmallow import RAISE, Schema
 
 from supplier_api.admin_api.description import TENANT_PATTERN, query
 from supplier_api.admin_api.parts import AdminParts
-from supplier_api.clock import MachineClock
 from supplier_api.problems.limits import HEADER_MAX
 from supplier_api.web import read_body
 from supplier_api.wire import Invalid, load, read_json
@@ -117,12 +116,23 @@ def read_document(parts: AdminParts, schema: Schema) -> dict[str, Any]:
     return load(schema, read_json(read_body(request, parts.settings.server.max_body)))
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float, machine: MachineClock) -> bool:
-    """Look again and again, for up to `seconds`; return whether it became so."""
+def wait_until(is_so: Callable[[], bool], seconds: float, parts: AdminParts) -> bool:
+    """Look again and again, for up to `seconds`; return whether it became so.
+
+    While as many wait as may, a further one is answered as if it did not want to wait.
+    """
+    if is_so():
+        return True
+    if not parts.waiting.acquire(blocking=False):
+        return False
+    machine = parts.office.machine
     until, pause = machine.monotonic() + seconds, threading.Event()
-    while not is_so():
-        left = until - machine.monotonic()
-        if left <= 0:
-            return False
-        pause.wait(min(POLL, left))
-    return True
+    try:
+        while not is_so():
+            left = until - machine.monotonic()
+            if left <= 0:
+                return False
+            pause.wait(min(POLL, left))
+        return True
+    finally:
+        parts.waiting.release()

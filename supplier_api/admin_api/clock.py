@@ -113,7 +113,7 @@ def routes(parts: AdminParts) -> Blueprint:
         except StillMoving:
             told = "the clock is still advancing: wait, or end that by freeze or run"
             return parts.refuse(409, ErrorCode.INVALID_REQUEST, told)
-        there = wait_until(lambda: not is_moving(clockwork, tenant), wait, parts.office.machine)
+        there = wait_until(lambda: not is_moving(clockwork, tenant), wait, parts)
         return json_response(shown_clock(clockwork, tenant), 200 if there else 202)
 
     return blueprint

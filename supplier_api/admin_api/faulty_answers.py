@@ -8,7 +8,7 @@ application never sees its connection.
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from supplier_api.desk.faults import Candidate, FaultsInForce, Struck
 from supplier_api.faults import answers
 from supplier_api.faults.catalogue import NO_BODY
 from supplier_api.faults.model import CALLS, REASONS, TOKEN, Fault, Place
+from supplier_api.http.wsgi import NO_ANSWER
 from supplier_api.observability import get_logger
 from supplier_api.store import StoreUnavailable, UnitOfWork
 
@@ -37,8 +38,6 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 Headers = list[tuple[str, str]]
-# A length that is none: the server finds that it cannot answer, and closes.
-NO_LENGTH = ("Content-Length", "none")
 ABOUT_BODY = frozenset({"content-type", "content-length"})
 
 
@@ -76,7 +75,7 @@ class FaultyAnswers:
     """The application with its answers spoilt."""
 
     def __init__(self, app: Wsgi, parts: AdminParts) -> None:
-        """Stand around `app`. At most half of the server's threads are kept waiting."""
+        """Stand around `app`."""
         self._app = app
         self._parts = parts
         self._faults = FaultsInForce(parts.office.store, parts.office.machine)
@@ -90,7 +89,6 @@ class FaultyAnswers:
             "before-201": self._held_back,
             "status": self._other_status,
         }
-        self._waiting = threading.BoundedSemaphore(max(1, parts.settings.server.threads // 2))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, perhaps not as it should be.
@@ -230,7 +228,7 @@ class FaultyAnswers:
 
     def _wait(self, fault: Fault, is_over: Callable[[], bool]) -> None:
         """Wait for the fault's time, or until it is over or taken away; for few at a time."""
-        if not self._waiting.acquire(blocking=False):
+        if not self._parts.waiting.acquire(blocking=False):
             log.warning("fault.too-many-wait", kind=fault.kind.name)
             return
         machine = self._parts.office.machine
@@ -243,22 +241,8 @@ class FaultyAnswers:
         except StoreUnavailable as error:
             log.warning("faults.no-database", error=str(error))
         finally:
-            self._waiting.release()
+            self._parts.waiting.release()
 
     def _send(self, answer: Spoilt, start_response: StartResponse) -> Iterable[bytes]:
-        if answer.cut:
-            start_response(answer.status, [NO_LENGTH])
-            return _Nothing()
-        start_response(answer.status, answer.headers)
-        return [answer.body]
-
-
-class _Nothing:
-    """A body that is no list: of a list the server would count the length itself."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Return no part."""
-        return iter(())
-
-    def close(self) -> None:
-        """Have nothing to close."""
+        start_response(answer.status, [NO_ANSWER] if answer.cut else answer.headers)
+        return [] if answer.cut else [answer.body]

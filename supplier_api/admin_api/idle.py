@@ -74,7 +74,7 @@ OUTSTANDING: dict[str, Any] = {
 def routes(parts: AdminParts) -> Blueprint:
     """Return the route that waits."""
     blueprint = admin_blueprint("idle", "Waiting without asking again and again")
-    clockwork, machine = parts.clockwork, parts.office.machine
+    clockwork = parts.clockwork
 
     @blueprint.route("/idle", methods=["GET"])
     @blueprint.doc(
@@ -100,7 +100,7 @@ def routes(parts: AdminParts) -> Blueprint:
             settled = all(part.settled for part in clockwork.outstanding(tenant))
             return settled and not is_moving(clockwork, tenant)
 
-        idle = wait_until(is_idle, wait, machine)
+        idle = wait_until(is_idle, wait, parts)
         left = clockwork.outstanding(tenant)
         shown = {
             "idle": idle,

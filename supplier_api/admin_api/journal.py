@@ -100,7 +100,7 @@ def _add_reading(blueprint: Blueprint, parts: AdminParts) -> None:
         def are_there() -> bool:
             return store.read(lambda uow: uow.journal.count(wanted, after)) >= count
 
-        there = wait_until(are_there, seconds, parts.office.machine)
+        there = wait_until(are_there, seconds, parts)
         page = store.read(lambda uow: _page(uow, wanted, after, count))
         if there:
             return json_response(page)

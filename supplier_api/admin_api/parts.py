@@ -1,7 +1,8 @@
 """What the testers' door works with; bound in one place, when the application is made."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 
 from flask import Response
 
@@ -14,6 +15,8 @@ from supplier_api.problems.codes import ErrorCode
 from supplier_api.settings import Settings
 from supplier_api.web import json_response
 from supplier_api.wire import envelope
+
+WAITING_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,14 @@ class AdminParts:
     recorder: Recorder
     # Asks the token endpoint of a destination; raises http_client.grants.NoTokenError.
     try_token: Callable[[Mapping[str, str]], object]
+    # Held by each request that is kept waiting on purpose, so that some threads are left for all
+    # others: at most half of them.
+    waiting: BoundedSemaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let as many requests wait as the settings have threads for."""
+        most = min(WAITING_MAX, max(1, self.settings.server.threads // 2))
+        object.__setattr__(self, "waiting", BoundedSemaphore(most))
 
     def refuse(self, status: int, code: ErrorCode, *messages: str) -> Response:
         """Return an error answer in the published envelope."""

@@ -13,10 +13,10 @@ from flask import Flask, request
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from supplier_api.admin_api.faulty_answers import NO_LENGTH
 from supplier_api.admin_api.stand_ins import STRUCK
 from supplier_api.clock import MachineClock
 from supplier_api.faults.model import TOKEN, Fault
+from supplier_api.http.wsgi import NO_ANSWER
 from supplier_api.journal.incoming import Served, taken_down
 from supplier_api.journal.recorder import Recorder
 
@@ -87,7 +87,6 @@ class _Recording:
         status, headers = answer
         served = _served(environ, at, milliseconds, status, headers, b"".join(parts))
         self._recorder.record(partial(taken_down, served))
-        # A server treats a list in its own way: what was none stays none.
         return body if isinstance(body, list) else _Again(parts, body)
 
 
@@ -102,7 +101,7 @@ def _served(
     """Return a call that took so long and was answered so."""
     notes: _Notes = environ[NOTES]
     fault: Fault | None = environ.get(STRUCK)
-    unanswered = NO_LENGTH in headers
+    unanswered = NO_ANSWER in headers
     return Served(
         at=at,
         milliseconds=milliseconds,

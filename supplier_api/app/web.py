@@ -18,8 +18,11 @@ from supplier_api.desk.incidents import Incidents
 from supplier_api.desk.intake import Intake
 from supplier_api.desk.model import Office
 from supplier_api.desk.pausing import stands_still
-from supplier_api.desk.presence import REQUEST, Pulse, Self
+from supplier_api.desk.presence import REQUEST, REQUEST_TIMES, Pulse, Self
 from supplier_api.desk.progress import Progress
+from supplier_api.http.checks import check_requests
+from supplier_api.http.request_times import TimeSummary
+from supplier_api.http.server import HttpServer, Limits
 from supplier_api.settings import Settings
 from supplier_api.store import StoreUnavailable, UnitOfWork
 from supplier_api.store.pauses import Pause
@@ -31,6 +34,9 @@ from supplier_api.wire import CONTRACT
 CALLER_SECONDS = 10.0
 READY_SECONDS = 1.0  # that the database has to show that it can be read
 RETRY_AFTER = 2  # seconds
+# Paths that are answered while every thread for requests is busy.
+RESERVED = {"health": ("/health/", "/metrics"), "token": ("/oauth2/",)}
+TIMES = "times"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ def _wire(settings: Settings, office: Office) -> Flask:
         spoil_answers(app, parts)
         record_calls(app, parts.recorder, office.machine)
         app.extensions["recorder"] = parts.recorder
+    check_requests(app)
     _add_health(app, office, judge)
     app.extensions["office"] = office
     app.extensions["audit"] = audit
@@ -106,6 +113,8 @@ def _wire(settings: Settings, office: Office) -> Flask:
 def _felt_by(app: Flask, office: Office) -> Pulse:
     """Return the pulse of a web server, which feels every call of the gateway."""
     pulse = Pulse(office.machine)
+    times = app.extensions[TIMES] = TimeSummary()
+    pulse.tell(REQUEST_TIMES, times.plain)
 
     @app.after_request
     def feel(response: Response) -> Response:
@@ -114,6 +123,20 @@ def _felt_by(app: Flask, office: Office) -> Pulse:
         return response
 
     return pulse
+
+
+def build_server(app: Flask, settings: Settings) -> HttpServer:
+    """Return what listens for the supplier's web application; raises OSError if it cannot."""
+    server = settings.server
+    limits = Limits(
+        threads=server.threads,
+        room=server.queue,
+        patience=server.answer_budget,
+        # One byte more than is allowed, as the application reads it.
+        max_body=server.max_body + 1,
+        reserved=RESERVED,
+    )
+    return HttpServer(app, limits, server.host, server.port, app.extensions[TIMES])
 
 
 def build_heartbeat(app: Flask, settings: Settings) -> Heartbeat:

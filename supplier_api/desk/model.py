@@ -20,6 +20,8 @@ DESTINATIONS = (GATEWAY, BACK_OFFICE)
 class Caller:
     """Who asks, under which ids of the gateway, and since when (monotonic seconds).
 
+    `entered` is when the last byte of the request arrived.
+
     `choice` is what a tester chose with the request; None where there are no scenarios.
     """
 

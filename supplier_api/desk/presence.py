@@ -27,6 +27,7 @@ REMEMBERED = timedelta(days=1)
 RULES_OFF = "rules-off"
 NOT_LOADED = "not-loaded"
 REQUEST = "request"  # the gateway called; what is sent goes by the name of its destination
+REQUEST_TIMES = "requestTimes"  # what the last requests took, as http.request_times tells it
 BATCH = 100  # problems looked at in one transaction
 log = get_logger(__name__)
 

@@ -10,6 +10,7 @@ from supplier_api.clock import from_wire, to_wire
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office
 from supplier_api.desk.presence import (
     REQUEST,
+    REQUEST_TIMES,
     alive,
     inventory_down,
     not_loaded,
@@ -107,6 +108,7 @@ class _Survey:
         yield from self._parked()
         yield self._undecided()
         yield self._late()
+        yield self._request_times()
         yield self._breaker()
         yield self._pauses()
         yield self._maintenance()
@@ -254,6 +256,27 @@ class _Survey:
         if late:
             level = Level.BAD if share > self._limits.late_share else Level.WARN
         return Line("late answers", level, text, "supplier-api doctor" if late else None, values)
+
+    def _request_times(self) -> Line:
+        """Tell what the last requests took, by the web server that was worst off."""
+        told = {
+            each.name: each.detail[REQUEST_TIMES]
+            for each in self._alive(self._processes)
+            if REQUEST_TIMES in each.detail
+        }
+        values = _json(webServers=told)
+        if not told:
+            return Line("request times", Level.OK, "none known", None, values)
+        answered = max(each["answered"]["p99"] for each in told.values())
+        queued = max(each["queued"]["p99"] for each in told.values())
+        refused = sum(sum(each["refused"].values()) for each in told.values())
+        text = f"99 % of the last are answered within {answered:.0f} ms of their headers"
+        text += f", and queued for {queued:.0f} ms"
+        text += f"; {refused} refused unread" if refused else ""
+        budget = self._settings.server.answer_budget * 1000
+        level = Level.WARN if queued > budget / 2 else Level.OK
+        look = None if level is Level.OK else "supplier-api status --json"
+        return Line("request times", level, text, look, values)
 
     # -- what holds things up
 

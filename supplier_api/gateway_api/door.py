@@ -53,7 +53,7 @@ def serve(operation: str, schema: Schema, ask: Ask) -> Response:
     g.gateway_id = asked.document.get("id")
     g.headers = headers = asked.headers
     caller = Caller(
-        headers.tenant, headers.request_id, headers.conversation_id, g.entered, asked.choice
+        headers.tenant, headers.request_id, headers.conversation_id, g.times.arrived, asked.choice
     )
     with bind_request():
         return respond(ask(here.desk, caller, asked.document))
@@ -68,7 +68,8 @@ def log_answer(response: Response) -> Response:
     """Log a line about each request for an operation, however it is answered."""
     if "operation" in g:
         here = parts()
-        seconds = here.machine.monotonic() - g.entered
+        now, times = here.machine.monotonic(), g.times
+        seconds = now - times.arrived
         log.info(
             "answered",
             **_ids(),
@@ -76,6 +77,8 @@ def log_answer(response: Response) -> Response:
             status=response.status_code,
             milliseconds=round(seconds * 1000, 1),
             late=seconds > here.server.answer_budget,
+            since_headers_ms=round((now - times.headers) * 1000, 1),
+            queued_ms=round(times.queued * 1000, 1),
         )
     return response
 

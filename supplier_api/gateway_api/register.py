@@ -1,12 +1,13 @@
 """Puts the gateway's door into a Flask application."""
 
-from flask import Flask, g
+from flask import Flask, g, request
 
 from supplier_api.gateway_api import tokens
 from supplier_api.gateway_api.door import log_answer
 from supplier_api.gateway_api.errors import SupplierApi, register_errors
 from supplier_api.gateway_api.openapi import describe_calls
 from supplier_api.gateway_api.parts import EXTENSION, Parts
+from supplier_api.http.request_times import times_of
 
 
 def register(app: Flask, parts: Parts) -> SupplierApi:
@@ -24,7 +25,7 @@ def register(app: Flask, parts: Parts) -> SupplierApi:
 
     @app.before_request
     def note_entry() -> None:
-        g.entered = parts.machine.monotonic()
+        g.times = times_of(request.environ, parts.machine.monotonic())
 
     app.after_request(log_answer)
     register_errors(app)

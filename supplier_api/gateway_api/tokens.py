@@ -7,6 +7,7 @@ from supplier_api.access import GrantError
 from supplier_api.audit import UNKNOWN
 from supplier_api.gateway_api.parts import parts
 from supplier_api.web import json_response
+from supplier_api.wire import Malformed
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 FORM = "application/x-www-form-urlencoded"
@@ -44,6 +45,12 @@ def give_token() -> Response:
 def show_keys() -> Response:
     """Return the keys that our tokens can be verified with."""
     return json_response(parts().ring.jwks(), 200)
+
+
+@blueprint.errorhandler(Malformed)
+def _malformed(error: Malformed) -> Response:
+    """Answer what stands twice as RFC 6749 wants it (section 5.2)."""
+    return _refuse(GrantError("invalid_request", "; ".join(error.messages)))
 
 
 @blueprint.errorhandler(GrantError)

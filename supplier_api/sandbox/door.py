@@ -101,12 +101,18 @@ def _is_loopback(name: str) -> bool:
 
 
 def _header_findings(incoming: Request) -> tuple[list[str], list[str]]:
-    values = {name: incoming.headers.get(name, "").strip() for name in REQUIRED_HEADERS}
+    # Blanks alone are taken off: what else a text may call white is no visible ASCII character.
+    values = {name: incoming.headers.get(name, "").strip(" \t") for name in REQUIRED_HEADERS}
     missing = [f"{name}: missing" for name, value in values.items() if not value]
     wrong = [
         f"{name}: expected 1 to {HEADER_MAX} visible ASCII characters"
         for name, value in values.items()
         if value and not VISIBLE_ASCII.fullmatch(value)
+    ]
+    wrong += [
+        f"{name}: expected ASCII characters"
+        for name in SCENARIO_HEADERS
+        if not incoming.headers.get(name, "").isascii()
     ]
     return missing, wrong
 

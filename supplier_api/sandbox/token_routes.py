@@ -8,6 +8,7 @@ from flask import Blueprint, jsonify, request
 from supplier_api.audit import UNKNOWN
 from supplier_api.sandbox.access import Side
 from supplier_api.sandbox.routes import Answer, gateway
+from supplier_api.wire import Malformed
 
 tokens = Blueprint("tokens", __name__)
 
@@ -38,7 +39,14 @@ def give_token(side: str) -> Answer:
     return _answer(told, 200)
 
 
-def _refusal(side: str, error: str, status: int) -> Answer:
+@tokens.errorhandler(Malformed)
+def _malformed(error: Malformed) -> Answer:
+    """Answer what stands twice as RFC 6749 wants it (section 5.2)."""
+    told = "; ".join(error.messages)
+    return _refusal((request.view_args or {})["side"], "invalid_request", 400, told)
+
+
+def _refusal(side: str, error: str, status: int, described: str | None = None) -> Answer:
     gateway().audit.refused(
         "token.refused",
         client=UNKNOWN,
@@ -47,7 +55,8 @@ def _refusal(side: str, error: str, status: int) -> Answer:
         status=status,
         why=error,
     )
-    return _answer({"error": error}, status)
+    told = {"error": error} | ({"error_description": described} if described else {})
+    return _answer(told, status)
 
 
 def _clients() -> list[tuple[str, str]]:

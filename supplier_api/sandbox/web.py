@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from supplier_api.audit import UNKNOWN
 from supplier_api.chance import Chance
 from supplier_api.clock import BusinessClock, MachineClock
+from supplier_api.http.checks import check_requests
 from supplier_api.http_client.connections import new_session
 from supplier_api.observability import get_logger
 from supplier_api.problems.limits import MESSAGE_MAX
@@ -58,6 +59,7 @@ def create_app(
     describe_calls(app, config)
     app.register_blueprint(routes)
     app.register_blueprint(tokens)
+    check_requests(app)
     _register_errors(app)
     return app
 

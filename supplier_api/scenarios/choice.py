@@ -68,7 +68,11 @@ def read_choice(headers: Mapping[str, str], service_id: str = "") -> Choice:
     wrong: list[str] = []
 
     def read(name: str, reader: Callable[[str], Any], expected: str) -> Any:
-        text = headers.get(name, "").strip()
+        # Blanks alone are taken off: what else a text may call white is not ASCII.
+        text = headers.get(name, "").strip(" \t")
+        if not text.isascii():
+            wrong.append(f"{name}: expected ASCII characters")
+            return None
         try:
             return reader(text) if text else None
         except ValueError:

@@ -85,6 +85,7 @@ class Server(Section):
     operations: tuple[OperationName, ...]
     threads: Count
     docs: bool
+    queue: Count
 
 
 class Database(Section):

@@ -12,7 +12,8 @@ import click
 import pytest
 import yaml
 
-from supplier_api.cli import main, serve, worker
+from supplier_api.cli import main, worker
+from supplier_api.http.server import GRACE as SERVE_GRACE
 from supplier_api.settings import Settings, load_settings
 from supplier_api.settings.refusals import KNOWN_SECRETS
 
@@ -186,7 +187,7 @@ def test_it_is_kept_small(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["logging"]["options"].keys() == {"max-size", "max-file"}
-    assert int(service["stop_grace_period"].removesuffix("s")) > max(worker.GRACE, serve.GRACE)
+    assert int(service["stop_grace_period"].removesuffix("s")) > max(worker.GRACE, SERVE_GRACE)
 
 
 def test_it_starts_in_order() -> None:

@@ -19,6 +19,7 @@ from supplier_api.chance import SeededChance
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock, to_wire
 from supplier_api.desk import status
+from supplier_api.http.request_times import TimeSummary
 from supplier_api.store import UnitOfWork, migrate, tables
 from supplier_api.store.processes import Kind, Process
 from supplier_api.store.switches import Switch
@@ -49,6 +50,7 @@ NAMES = [
     "dead letters",
     "undecided",
     "late answers",
+    "request times",
     "breaker",
     "pauses",
     "maintenance",
@@ -194,6 +196,24 @@ def test_a_web_server_that_died_lately_is_shown(at_work: Supplier, lines: Lines)
     shows(at_work, Kind.WEB, "web/0", ended=at_work.machine.now(), detail=died)
     line = lines()["web servers"]
     assert (line["level"], line["look"]) == ("warn", "supplier-api doctor")
+
+
+@on_sqlite
+def test_what_the_last_requests_took(at_work: Supplier, lines: Lines) -> None:
+    assert lines()["request times"]["text"] == "none known"
+    summary = TimeSummary()
+    summary.note(0.040, 0.001)
+    shows(at_work, Kind.WEB, "web/1", detail={"requestTimes": summary.plain()})
+    line = lines()["request times"]
+    expected = "99 % of the last are answered within 40 ms of their headers, and queued for 1 ms"
+    assert (line["level"], line["text"]) == ("ok", expected)
+    summary.note(4.0, 3.0)
+    summary.refused("queue-full")
+    shows(at_work, Kind.WEB, "web/2", detail={"requestTimes": summary.plain()})
+    line = lines()["request times"]
+    assert line["level"] == "warn"
+    assert line["text"].endswith("queued for 3000 ms; 1 refused unread")
+    assert line["values"]["webServers"]["web/2"]["refused"] == {"queue-full": 1}
 
 
 @on_sqlite

@@ -99,6 +99,7 @@ def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
                 "operations": operations,
                 "threads": 1,
                 "docs": docs,
+                "queue": 1,
             }
         )
         chance = SeededChance(1)

@@ -1,15 +1,14 @@
 """A supplier on loopback that answers what a test tells it to, and remembers what it was asked."""
 
 import json
-import threading
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from supplier_api.sandbox.server import Handler
+from tests.serving import served, url_of
 
 Document = dict[str, Any]
 Answer = Callable[[Document], Response]
@@ -76,19 +75,9 @@ class SupplierStub:
 
     def start(self) -> Callable[[], None]:
         """Listen on a free port; return what stops it."""
-        server = make_server(
-            "127.0.0.1", 0, self._application, threaded=True, request_handler=Handler
-        )
-        self.url = f"http://127.0.0.1:{server.port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-
-        def stop() -> None:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-
-        return stop
+        stack = ExitStack()
+        self.url = url_of(stack.enter_context(served(self._application)))
+        return stack.close
 
     @property
     def request(self) -> Seen:

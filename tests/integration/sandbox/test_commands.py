@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
-from werkzeug.serving import make_server
 
 from supplier_api.cli import main
 from supplier_api.cli.sandbox import sandbox_config
 from supplier_api.sandbox import Sender
-from supplier_api.sandbox.server import Handler
 from supplier_api.settings import SettingsError, load_settings
 from tests.integration.sandbox.conftest import TENANT_PROBLEM, KciMaker, Party
 from tests.integration.sandbox.supplier_stub import SupplierStub, answer, applied, error
 from tests.integration.sandbox.test_resolutions import RESOLUTION, settled
 from tests.logs import logging_to
+from tests.serving import served, url_of
 
 Document = dict[str, Any]
 Run = Callable[..., Result]
@@ -31,14 +29,8 @@ Run = Callable[..., Result]
 @pytest.fixture
 def url(app: Flask, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
     """Serve the gateway; give its URL. It logs nothing into what a command says."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    with logging_to(capsys, "error"):
-        yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(app) as server, logging_to(capsys, "error"):
+        yield url_of(server)
 
 
 @pytest.fixture

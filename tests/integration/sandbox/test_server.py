@@ -2,29 +2,24 @@
 
 import http.client
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 from flask import Flask
-from werkzeug.serving import make_server
 
-from supplier_api.sandbox.server import BODY_MAX, Handler
 from tests.integration.sandbox.conftest import TENANT_PROBLEM, Party
+from tests.serving import served
 
 
 @pytest.fixture
 def connection(app: Flask) -> Iterator[http.client.HTTPConnection]:
     """Give a connection to the gateway, as its own server serves it."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as made:
+    with (
+        served(app) as server,
+        closing(http.client.HTTPConnection("127.0.0.1", server.address[1], timeout=10)) as made,
+    ):
         yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def exchange(
@@ -58,37 +53,48 @@ def test_a_connection_stays_open(connection: http.client.HTTPConnection, tenant:
     assert connection.sock is socket
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Transfer-Encoding": "chunked"},
-        {"Content-Length": str(BODY_MAX + 1)},
-        {"Content-Length": "+2"},
-        {"Connection": "close", "Content-Length": "2"},
-    ],
-    ids=["in chunks", "too long", "no number", "as asked"],
-)
-def test_a_connection_is_closed_behind_a_body_that_is_not_taken_at_its_word(
-    connection: http.client.HTTPConnection, headers: dict[str, str]
+def refusals(connection: http.client.HTTPConnection) -> tuple[int, list[str]]:
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())["messages"]
+
+
+@pytest.mark.parametrize("name", ["X-Request-ID", "X-Conversation-ID", "Authorization"])
+def test_a_header_that_stands_twice_is_named(
+    connection: http.client.HTTPConnection, tenant: Party, name: str
 ) -> None:
-    connection.putrequest("POST", "/nothing")
-    for name, value in headers.items():
-        connection.putheader(name, value)
+    connection.putrequest("POST", "/service-problems")
+    for known, value in {"Content-Length": "0", name: "A", **tenant.headers}.items():
+        connection.putheader(known, value)
+    connection.putheader(name.upper(), "B")
     connection.endheaders()
-    connection.send(b"2\r\n{}\r\n0\r\n\r\n" if "Transfer-Encoding" in headers else b"{}")
-    if headers.get("Content-Length") == str(BODY_MAX + 1):
-        connection.send(b" " * (BODY_MAX - 1))
-    answer = connection.getresponse()
-    assert answer.status in {404, 400}
-    answer.read()
-    assert connection.sock is None or connection.sock.recv(1) == b""
+    assert refusals(connection) == (400, [f"{name}: expected once, not twice"])
 
 
-def test_two_lengths_are_none(connection: http.client.HTTPConnection) -> None:
-    connection.putrequest("POST", "/nothing")
-    connection.putheader("Content-Length", "0")
-    connection.putheader("Content-Length", "2")
-    connection.endheaders()
-    answer = connection.getresponse()
-    answer.read()
-    assert connection.sock is None or connection.sock.recv(1) == b""
+@pytest.mark.parametrize("name", ["X-Request-ID", "X-Conversation-ID", "X-Scenario"])
+def test_what_is_not_ascii_in_a_header_is_invalid(
+    connection: http.client.HTTPConnection, tenant: Party, name: str
+) -> None:
+    headers = {**tenant.headers, "Content-Type": "application/json", name: "\xa0"}
+    connection.request("POST", "/service-problems", json.dumps(TENANT_PROBLEM), headers)
+    status, messages = refusals(connection)
+    assert (status, len(messages)) == (422, 1)
+    assert messages[0].startswith(f"{name}: expected ")
+
+
+@pytest.mark.parametrize("path", ["//kcis", "/%6Bcis", "/service-problems%2F1"])
+def test_a_path_is_judged_as_it_is_written(
+    connection: http.client.HTTPConnection, path: str
+) -> None:
+    connection.request("POST", path, b"{}")
+    assert refusals(connection)[0] == 404
+
+
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 400), ("0.0.0.0", 401)])
+def test_testers_need_a_token_where_others_could_call_too(
+    app: Flask, host: str, status: int
+) -> None:
+    with (
+        served(app, host=host) as server,
+        closing(http.client.HTTPConnection("127.0.0.1", server.address[1], timeout=10)) as caller,
+    ):
+        assert exchange(caller, "POST", "/admin/updates", b"{}")[0] == status

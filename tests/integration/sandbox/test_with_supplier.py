@@ -12,7 +12,6 @@ import jsonschema_rs
 import pytest
 from flask import Flask
 from sqlalchemy import Connection
-from werkzeug.serving import make_server
 
 from supplier_api.app.office import Clocks
 from supplier_api.app.web import create_app
@@ -30,13 +29,13 @@ from supplier_api.desk.progress import Progress, Taken
 from supplier_api.sandbox import Gateway, SandboxConfig, Tenant
 from supplier_api.sandbox import create_app as create_gateway
 from supplier_api.sandbox.records import told as updates_told
-from supplier_api.sandbox.server import Handler
 from supplier_api.settings import Settings
 from supplier_api.store import UnitOfWork
 from supplier_api.store.claims import Message
 from tests import documents
 from tests.integration.sandbox.conftest import TENANT_PROBLEM, Party, token_for
 from tests.integration.sandbox.tenant_schema import check
+from tests.serving import served, url_of
 from tests.supplier import DEFERRED, LEASE, REPAIRED, Supplier, on_sqlite
 
 Document = dict[str, Any]
@@ -57,13 +56,7 @@ pytestmark = on_sqlite
 
 def listening(app: Flask, stack: ExitStack) -> str:
     """Serve an application until the stack is closed; return its URL."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    stack.callback(server.server_close)
-    stack.callback(thread.join)
-    stack.callback(server.shutdown)
-    return f"http://127.0.0.1:{server.port}"
+    return url_of(stack.enter_context(served(app)))
 
 
 class Chain:

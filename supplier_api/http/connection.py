@@ -1,0 +1,350 @@
+"""One connection: its bytes become requests, one after the other, and answers its bytes."""
+
+import asyncio
+from collections import deque
+from typing import Protocol, cast
+
+import httptools
+
+from supplier_api.clock import MachineClock
+from supplier_api.http.answers import CONTINUE, REFUSALS, Writer
+from supplier_api.http.wsgi import Addresses, Answer, Request
+
+HEADERS_MAX = 65_536  # bytes of a request line and headers
+HEADERS_SECONDS = 30.0  # from the end of the request before, so also for an idle connection
+BODY_SECONDS = 10.0  # from complete headers to the last byte
+# Of a body that is longer than may be, so much more is read before it is refused: a caller that
+# is still sending would not see the answer.
+DISCARDED = 4_194_304
+EARLY_MAX = 65_536  # bytes of further requests that are taken before the answer to the one before
+PIPELINED = 16  # requests read at once from one connection
+WRITE_SECONDS = 30.0  # for a caller to take some more of an answer
+LINGER_SECONDS = 2.0  # for a caller to see an answer to what it has not yet sent completely
+HELD_MAX = 67_108_864  # bytes of all bodies that are read and not yet answered
+NEVER = float("inf")
+
+
+class Front(Protocol):
+    """What a connection needs of the server that it belongs to."""
+
+    clock: MachineClock
+    address: tuple[str, int]  # that is listened on
+    writer: Writer
+    max_body: int
+    stopping: bool
+    held: int  # bytes of bodies
+
+    def opened(self, connection: "Connection") -> None:
+        """Know a connection."""
+
+    def closed(self, connection: "Connection") -> None:
+        """Know it no longer."""
+
+    def run(self, connection: "Connection", request: Request) -> bool:
+        """Have a request answered by `connection.answer`; return False if there is no room."""
+
+    def refused(self, why: str) -> None:
+        """Count a request that was refused, for one of the reasons in REFUSALS."""
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests; none is handed over before its last byte is there, nor while one is at work.
+
+    All of it is for the event loop's thread; only `gone` is read by others.
+    """
+
+    def __init__(self, front: Front) -> None:
+        """Belong to `front`."""
+        self._front = front
+        self._parser = httptools.HttpRequestParser(self)
+        self._request: Request | None = None
+        self._offered: Request | None = None  # one that offers to go on in another protocol
+        self._chunks: list[bytes] = []
+        self._header_bytes = 0
+        # Complete requests, and whether another one may come behind each.
+        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._at_work: tuple[Request, bool] | None = None
+        self._early = b""
+        self._held = 0
+        self._ended = False
+        self._closing = False  # nothing is read any more; what is complete is still answered
+        self._lingers = False  # the last answer was given; what still comes in is thrown away
+        self._unsent = 0
+        self._transport: asyncio.Transport
+        self.deadline = NEVER
+        self.gone = False
+
+    # -- what the transport says
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a request."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=0)
+        # A caller that has already gone has no address.
+        peer = transport.get_extra_info("peername") or ("", 0)
+        self.addresses = Addresses(peer[:2], self._front.address)
+        self._front.opened(self)
+        self._set_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Note that nobody waits for an answer any more."""
+        self.gone = True
+        self._waiting.clear()
+        self._hold(-self._held)
+        self._front.closed(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless a request is at work: then what comes behind it waits."""
+        if self._lingers:
+            return
+        if not self._at_work and not self._unsent:
+            self._feed(data)
+            return
+        self._early += data
+        if len(self._early) > EARLY_MAX:
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Answer all the same one who only sends no more; return whether to stay open for that."""
+        self._ended = True
+        return self._at_work is not None
+
+    def pause_writing(self) -> None:
+        """Note that the caller does not take an answer as fast as it is given."""
+        self._unsent = self._transport.get_write_buffer_size()
+        self.deadline = self._front.clock.monotonic() + WRITE_SECONDS
+
+    def resume_writing(self) -> None:
+        """Go on when the whole answer is taken: not before, or answers would heap up."""
+        self._unsent = 0
+        if self._lingers:
+            self._linger()
+        elif not self._at_work:
+            self._go_on()
+
+    # -- what the parser says
+
+    def on_message_begin(self) -> None:
+        """Begin with a request."""
+        self._request = None if self._closing else Request()
+
+    def on_url(self, url: bytes) -> None:
+        """Add to the target."""
+        if self._request:
+            self._request.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Add a header."""
+        if self._request:
+            self._request.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Expect the body, if there is one, for some seconds."""
+        request = self._request
+        if request is None:
+            return
+        self._header_bytes = 0
+        if self._parser.should_upgrade():
+            self._offered, self._request = request, None
+            return
+        request.method = self._parser.get_method().decode("ascii")
+        request.version = self._parser.get_http_version()
+        request.headers_at = self._front.clock.monotonic()
+        self._set_deadline()
+        if (b"expect", b"100-continue") in request.headers and not self._at_work:
+            self._transport.write(CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of the body, as far as it is not too long."""
+        request = self._request
+        if request is None:
+            return
+        request.length += len(body)
+        if request.length <= self._front.max_body:
+            self._keep(body)
+            return
+        self._forget_chunks()
+        if request.length > self._front.max_body + DISCARDED:
+            # It is answered as it stands: that it is too long is clear.
+            self._complete(request, keep_alive=False)
+            self._closing = True
+
+    def on_message_complete(self) -> None:
+        """Have the request answered."""
+        if self._request:
+            self._complete(self._request, keep_alive=self._parser.should_keep_alive())
+
+    # -- what the server says
+
+    def answer(self, answer: Answer) -> None:
+        """Send the answer to the request at work, and go on with what is behind it."""
+        assert self._at_work
+        request, keep_alive = self._at_work
+        self._at_work = None
+        if self.gone:
+            return
+        self._hold(-len(request.body))
+        if answer.cut:
+            self._transport.abort()
+            return
+        last = answer.close or not keep_alive or self._ended or self._front.stopping
+        self._send(answer, request.method, close=last)
+        if not last and not self._unsent:
+            self._go_on()
+
+    def stop(self) -> None:
+        """Take no further request; what is complete is still answered."""
+        if self._at_work:
+            return
+        if self._request:
+            self._refuse("stopping")
+        else:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End at once, whatever is owed to the caller."""
+        self._transport.abort()
+
+    def overdue(self) -> None:
+        """Do what is due when the deadline has passed."""
+        if self._at_work:
+            return
+        if self._unsent:
+            left = self._transport.get_write_buffer_size()
+            if left < self._unsent:
+                self._unsent = left
+                self.deadline = self._front.clock.monotonic() + WRITE_SECONDS
+                return
+        if self._unsent or self._lingers or not self._request:
+            self._transport.abort()
+        else:
+            self._refuse("too-slow")
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is owed to the caller."""
+        return not self._at_work and not self._transport.get_write_buffer_size()
+
+    # -- helpers
+
+    def _keep(self, body: bytes) -> None:
+        """Keep a part of the body, if there is room for it beside those of all others."""
+        if self._front.held + len(body) > HELD_MAX:
+            self._request = None
+            self._forget_chunks()
+            self._refuse_behind("queue-full")
+            return
+        self._hold(len(body))
+        self._chunks.append(body)
+
+    def _forget_chunks(self) -> None:
+        self._hold(-sum(map(len, self._chunks)))
+        self._chunks.clear()
+
+    def _hold(self, size: int) -> None:
+        self._held += size
+        self._front.held += size
+
+    def _feed(self, data: bytes) -> None:
+        """Have the parser read some bytes, and refuse what it cannot."""
+        self._header_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserCallbackError:
+            raise  # it is a fault of ours
+        except httptools.HttpParserError:
+            self._refuse_behind("unreadable")
+        if self._request is None:
+            self._header_bytes = 0
+        elif not self._request.headers_at and self._header_bytes > HEADERS_MAX:
+            self._refuse_behind("headers-too-long")
+
+    def _decline(self, rest: bytes) -> None:
+        """Read a request again without the other protocol that it offers to go on in.
+
+        The parser takes all that stands behind its headers (`rest`), a body too, for that protocol.
+        """
+        method, request = self._parser.get_method(), self._offered
+        if request is None or method == b"CONNECT":
+            self._refuse_behind("unreadable")
+            return
+        lines = [b"%b %b HTTP/1.1" % (method, request.target)]
+        lines += [b"%b: %b" % header for header in request.headers if header[0] != b"upgrade"]
+        self._offered = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._feed(b"\r\n".join([*lines, b"", rest]))
+
+    def _complete(self, request: Request, *, keep_alive: bool) -> None:
+        self._request = None
+        self._header_bytes = 0
+        request.body = b"".join(self._chunks)
+        self._chunks.clear()
+        keep_alive = keep_alive and request.version == "1.1"
+        request.arrived_at = self._front.clock.monotonic()
+        if not self._at_work:
+            self._begin(request, keep_alive=keep_alive)
+        elif len(self._waiting) < PIPELINED:
+            self._waiting.append((request, keep_alive))
+        else:
+            self._closing = True
+
+    def _begin(self, request: Request, *, keep_alive: bool) -> None:
+        self.deadline = NEVER
+        self._at_work = request, keep_alive
+        if not self._front.run(self, request):
+            self._front.refused("queue-full")
+            self.answer(REFUSALS["queue-full"])
+
+    def _go_on(self) -> None:
+        """Take the next request, as far as it has come."""
+        if self._waiting:
+            request, keep_alive = self._waiting.popleft()
+            self._begin(request, keep_alive=keep_alive)
+        elif self._closing:
+            self._transport.close()
+        else:
+            self._set_deadline()
+            if self._early:
+                data, self._early = self._early, b""
+                self._transport.resume_reading()
+                self._feed(data)
+
+    def _set_deadline(self) -> None:
+        """Expect the rest of a body, or else the headers of a request, for some seconds."""
+        if not self._at_work:
+            half = self._request is not None and self._request.headers_at
+            seconds = BODY_SECONDS if half else HEADERS_SECONDS
+            self.deadline = self._front.clock.monotonic() + seconds
+
+    def _refuse_behind(self, why: str) -> None:
+        """Refuse what comes behind the request at work, if one is, in its turn."""
+        if self._at_work:
+            self._closing = True
+        else:
+            self._refuse(why)
+
+    def _refuse(self, why: str) -> None:
+        """Answer a request that is not complete, and read it no further."""
+        self._front.refused(why)
+        self._request = None
+        self._closing = True
+        self._send(REFUSALS[why], "", close=True)
+
+    def _send(self, answer: Answer, method: str, *, close: bool) -> None:
+        self._transport.write(self._front.writer.write(answer, method, close=close))
+        if close and self._closing and not self._ended:
+            # Closed before all is read that was sent, it would be reset, and the answer lost.
+            self._lingers = True
+            self._early = b""
+            self._linger()
+            self._transport.resume_reading()
+            self._transport.write_eof()
+        elif close:
+            self._transport.close()
+
+    def _linger(self) -> None:
+        if not self._unsent:
+            self.deadline = self._front.clock.monotonic() + LINGER_SECONDS

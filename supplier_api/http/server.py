@@ -1,0 +1,256 @@
+"""Listens, and has threads answer the requests that have fully arrived.
+
+One event loop reads all connections; llhttp (httptools) makes requests of their bytes. Measured
+beside granian's ASGI interface on two busy cores, a request costs a quarter of the processor time:
+no request changes threads more than twice, and no task or future is made for it.
+"""
+
+import asyncio
+import resource
+import signal
+import socket
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from supplier_api.clock import MachineClock, SystemMachineClock
+from supplier_api.http.answers import FAILED, REFUSALS, Writer
+from supplier_api.http.connection import Connection
+from supplier_api.http.request_queue import RequestQueue
+from supplier_api.http.request_times import TIMES, RequestTimes, TimeSummary
+from supplier_api.http.wsgi import Answer, Request, WsgiApplication, environ_of, run
+from supplier_api.observability import get_logger
+
+BACKLOG = 1024  # connections that may wait to be accepted
+CONNECTIONS = 4096  # open at once, if the limit of descriptors allows
+# Descriptors that are kept for everything else: databases, logs, calls out.
+OTHER_DESCRIPTORS = 256
+RESERVED_THREADS = 2  # for what has to be answered while all others are busy
+RESERVED_ROOM = 128
+GRACE = 3.0  # seconds that requests under way have to end
+SWEEP = 0.5  # seconds between two looks at who is overdue
+LOG_EVERY = 1.0  # seconds between two lines about requests that were refused here
+AFTER_ERROR = 1.0  # seconds until a connection is accepted again after one could not be
+POLL = 0.02
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is worked on at once, and how long anything waits.
+
+    `threads` run requests and up to `room` more wait for one, `patience` seconds at most. Of a
+    body `max_body` bytes are kept. Paths that begin with one of a group in `reserved` have threads
+    of their own, so that they are answered while all others are busy.
+    """
+
+    threads: int
+    room: int
+    patience: float
+    max_body: int
+    reserved: Mapping[str, tuple[str, ...]]
+
+
+class HttpServer:
+    """One listener for one WSGI application."""
+
+    def __init__(
+        self,
+        application: WsgiApplication,
+        limits: Limits,
+        host: str,
+        port: int,
+        summary: TimeSummary | None = None,
+        clock: MachineClock | None = None,
+    ) -> None:
+        """Listen on an address; raises OSError when it cannot be had. Port 0 takes a free one.
+
+        What requests take is told to `summary`. The clock is the host's: it is looked at in the
+        event loop, where nothing may be waited for.
+        """
+        self._socket = _listening(host, port)
+        self.address: tuple[str, int] = self._socket.getsockname()[:2]
+        self.clock = clock or SystemMachineClock()
+        self.writer = Writer(self.clock)
+        self.max_body = limits.max_body
+        self.stopping = False
+        self.held = 0
+        self._application = application
+        self._patience = limits.patience
+        self._summary = summary or TimeSummary()
+        self._queue = RequestQueue("request", limits.threads, limits.room)
+        self._reserved = [
+            (
+                tuple(path.encode() for path in paths),
+                RequestQueue(name, RESERVED_THREADS, RESERVED_ROOM),
+            )
+            for name, paths in limits.reserved.items()
+        ]
+        self._connections: set[Connection] = set()
+        self._unlogged: Counter[str] = Counter()
+        self._loop: asyncio.AbstractEventLoop
+        self._slots: asyncio.Semaphore
+        self._stop: asyncio.Event
+
+    async def run_until_stopped(self, ready: Callable[[], None]) -> None:
+        """Serve until `stop` is called; call `ready` when connections are accepted."""
+        self._loop = asyncio.get_running_loop()
+        self._slots = asyncio.Semaphore(connections_allowed())
+        self._stop = asyncio.Event()
+        tasks = [self._loop.create_task(work) for work in (self._accept(), self._sweep())]
+        stopped = self._loop.create_task(self._stop.wait())
+        ready()
+        await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()  # raises: neither of them ends by itself
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._socket.close()
+        await self._end()
+
+    def stop(self) -> None:
+        """Take no more connections and end in order; for any thread."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+
+    # -- for connections
+
+    def opened(self, connection: Connection) -> None:
+        """Know a connection."""
+        self._connections.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """Let another one in."""
+        self._connections.discard(connection)
+        self._slots.release()
+
+    def run(self, connection: Connection, request: Request) -> bool:
+        """Have a thread answer a request; return False if there is no room for it."""
+        queue = self._queue_for(request.path())
+
+        def work() -> None:
+            answer = self._answer(request, connection)
+            self._loop.call_soon_threadsafe(done, answer)
+
+        def done(answer: Answer) -> None:
+            queue.done()
+            connection.answer(answer)
+
+        return queue.offer(work)
+
+    def refused(self, why: str) -> None:
+        """Count a request that was refused; a burst of them is one line in the log."""
+        self._summary.refused(why)
+        if not self._unlogged:
+            self._loop.call_later(LOG_EVERY, self._log_refused)
+        self._unlogged[why] += 1
+
+    # -- helpers
+
+    def _queue_for(self, path: bytes) -> RequestQueue:
+        for prefixes, queue in self._reserved:
+            if path.startswith(prefixes):
+                return queue
+        return self._queue
+
+    def _answer(self, request: Request, connection: Connection) -> Answer:
+        """Return the answer to a request, in a thread of the queue."""
+        begun_at = self.clock.monotonic()
+        times = RequestTimes(request.headers_at, request.arrived_at, begun_at)
+        if connection.gone:
+            return FAILED  # nobody waits for it
+        if times.queued > self._patience:
+            self._loop.call_soon_threadsafe(self.refused, "queued-too-long")
+            return REFUSALS["queued-too-long"]
+        environ = environ_of(request, connection.addresses)
+        environ[TIMES] = times
+        try:
+            answer = run(self._application, environ)
+        except Exception as error:
+            # The application answers its own errors: what comes here is one of its frame.
+            log.error("application failed", exc_info=error)
+            answer = FAILED
+        self._summary.note(self.clock.monotonic() - times.headers, times.queued)
+        return answer
+
+    async def _accept(self) -> None:
+        while True:
+            await self._slots.acquire()
+            try:
+                accepted, _ = await self._loop.sock_accept(self._socket)
+                await self._loop.connect_accepted_socket(lambda: Connection(self), accepted)
+            except OSError as error:
+                self._slots.release()
+                log.warning("server.accept-failed", error=str(error))
+                await asyncio.sleep(AFTER_ERROR)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            now = self.clock.monotonic()
+            for connection in [each for each in self._connections if each.deadline < now]:
+                connection.overdue()
+
+    def _log_refused(self) -> None:
+        log.warning("requests.refused", **self._unlogged)
+        self._unlogged.clear()
+
+    async def _end(self) -> None:
+        """End in order: what is complete is answered, with `Connection: close`."""
+        self.stopping = True
+        for connection in list(self._connections):
+            connection.stop()
+        until = self.clock.monotonic() + GRACE
+        while self.clock.monotonic() < until and not all(each.idle for each in self._connections):
+            await asyncio.sleep(POLL)
+        for connection in list(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)  # for what has been closed to be given back
+        for queue in [self._queue, *(queue for _, queue in self._reserved)]:
+            queue.close()
+
+
+def serve(server: HttpServer, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT. For the main thread only."""
+    # It is not closed: a thread that has not come to an end may still have something to tell it.
+    loop = asyncio.new_event_loop()
+
+    def told() -> None:
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, server.stop)
+        ready()
+
+    loop.run_until_complete(server.run_until_stopped(told))
+
+
+def connections_allowed() -> int:
+    """Return how many connections may be open at once; raises the soft limit of descriptors.
+
+    More wait in the backlog: one that is accepted without a descriptor for it would be tried again
+    and again.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + OTHER_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY:
+        return CONNECTIONS
+    return max(1, min(CONNECTIONS, soft - OTHER_DESCRIPTORS))
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    made = socket.create_server(
+        address[:2],
+        family=family,
+        backlog=BACKLOG,
+        # So that "::" is all addresses, of the older kind too.
+        dualstack_ipv6=family == socket.AF_INET6 and socket.has_dualstack_ipv6(),
+    )
+    made.settimeout(0)  # it is the event loop that waits
+    return made
