@@ -9,7 +9,9 @@ from sqlalchemy import Row, select
 from supplier_api.clock import MachineClock
 from supplier_api.problems.model import Base, ServiceProblem, State
 from supplier_api.store import Store, UnitOfWork, tables
+from supplier_api.store.lanes import LaneRepository
 from supplier_api.store.new_lanes import NewLane, NewMessage
+from supplier_api.store.problems import ProblemRepository
 
 DESTINATION = "gateway"
 BODY = '{"reasonCode": "UPDATE"}'
@@ -57,8 +59,10 @@ class Outbox:
             created=self._clock.now(),
             updated=self._clock.now(),
         )
-        uow.problems.add(problem)
-        uow.lanes.open(problem.id, problem.tenant, [NewLane(destination)], self._clock.now())
+        ProblemRepository(uow).add(problem)
+        LaneRepository(uow).open(
+            problem.id, problem.tenant, [NewLane(destination)], self._clock.now()
+        )
         return problem.id
 
     def queue(
@@ -83,7 +87,7 @@ class Outbox:
         not_before: datetime | None = None,
         body: str = BODY,
     ) -> None:
-        lane = uow.lanes.lock(problem_id, destination)
+        lane = LaneRepository(uow).lock(problem_id, destination)
         for number in numbers:
             new = NewMessage(
                 number=number,
@@ -96,13 +100,15 @@ class Outbox:
                 contract="1.8",
                 not_before=not_before,
             )
-            uow.lanes.add(lane, new, self._clock.now())
+            LaneRepository(uow).add(lane, new, self._clock.now())
 
     def hold_until(self, problem_id: int, not_before: datetime) -> None:
         """Do what the desk does when it is about to answer a request of the gateway."""
 
         def work(uow: UnitOfWork) -> None:
-            uow.lanes.hold_until(uow.lanes.lock(problem_id, DESTINATION), not_before)
+            LaneRepository(uow).hold_until(
+                LaneRepository(uow).lock(problem_id, DESTINATION), not_before
+            )
 
         self.store.write(work)
 
@@ -110,7 +116,9 @@ class Outbox:
         """Count what the receiver has not taken."""
 
         def work(uow: UnitOfWork) -> int:
-            return uow.lanes.undelivered(uow.lanes.lock(problem_id, DESTINATION).id)
+            return LaneRepository(uow).undelivered(
+                LaneRepository(uow).lock(problem_id, DESTINATION).id
+            )
 
         return self.store.write(work)
 

@@ -27,6 +27,8 @@ from supplier_api.desk.timers import Timers
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.store import UnitOfWork
 from supplier_api.store.claims import Claim, Message
+from supplier_api.store.lanes import LaneRepository
+from supplier_api.store.problems import ProblemRepository
 from tests.samples import problem_request
 
 TENANT = "TENANT1"
@@ -171,16 +173,16 @@ class Supplier:
         """Return a problem as it is stored."""
 
         def find(uow: UnitOfWork) -> ServiceProblem:
-            problem_id = uow.problems.find(tenant, gateway_id)
+            problem_id = ProblemRepository(uow).find(tenant, gateway_id)
             assert problem_id is not None
-            return uow.problems.get(problem_id)
+            return ProblemRepository(uow).get(problem_id)
 
         return self.office.store.read(find)
 
     def kcis(self, problem: Problem) -> list[dict[str, Any]]:
         """Return every KCI about a problem, in order."""
         problem_id = self.stored(problem.id, problem.tenant).id
-        rows = self.office.store.read(lambda uow: uow.lanes.messages_of(problem_id))
+        rows = self.office.store.read(lambda uow: LaneRepository(uow).messages_of(problem_id))
         bodies = [json.loads(row["body"]) for row in rows]
         return [body for body in bodies if "reasonCode" in body]
 
@@ -193,7 +195,7 @@ class Supplier:
 
     def problems(self) -> int:
         """Count the problems that are stored."""
-        return self.office.store.read(lambda uow: uow.problems.count())
+        return self.office.store.read(lambda uow: ProblemRepository(uow).count())
 
     # -- what else happens
 
@@ -204,7 +206,7 @@ class Supplier:
         until = now + timedelta(seconds=LEASE)
 
         def claim(uow: UnitOfWork) -> list[Claim]:
-            return uow.lanes.claim(GATEWAY, "test", now, until, limit=100, failed=100)
+            return LaneRepository(uow).claim(GATEWAY, "test", now, until, limit=100, failed=100)
 
         ends = self.machine.monotonic() + LEASE
         for claimed in store.write(claim):

@@ -5,7 +5,7 @@ from sqlalchemy.pool import NullPool
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.store import Store, migrate, tables
-from supplier_api.store.signing_keys import SigningKey
+from supplier_api.store.signing_keys import SigningKey, SigningKeyRepository
 from tests.keys import signing_key
 
 
@@ -16,7 +16,7 @@ def upgrade(url: str) -> None:
     key = signing_key()
     store = Store(url, clock)
     first = SigningKey(key.kid, key.private_pem, clock.now())
-    store.write(lambda uow: uow.signing_keys.add_first(first))
+    store.write(lambda uow: SigningKeyRepository(uow).add_first(first))
     store.close()
 
 

@@ -27,6 +27,7 @@ from scripts.benchmarks.house import BODY, FIRST_ID, SECRETS, SERVICES, House, m
 from scripts.benchmarks.receiver import Receiver
 from supplier_api.clock import SystemMachineClock
 from supplier_api.store import Store
+from supplier_api.store.lanes import LaneRepository
 from supplier_api.store.tables import decision, lane, message, service_problem
 from tests import postgresql
 
@@ -272,7 +273,7 @@ def _server_of(url: str) -> int:
 
 def _undelivered(url: str) -> int:
     with closing(Store(url, SystemMachineClock())) as store:
-        return store.read(lambda uow: uow.lanes.count_undelivered())
+        return store.read(lambda uow: LaneRepository(uow).count_undelivered())
 
 
 def _look(side: Side) -> list[int]:

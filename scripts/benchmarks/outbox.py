@@ -9,7 +9,9 @@ from sqlalchemy import func, insert, select
 from supplier_api.clock import SystemMachineClock
 from supplier_api.problems.model import Base, ServiceProblem, State
 from supplier_api.store import Store, UnitOfWork
+from supplier_api.store.lanes import LaneRepository
 from supplier_api.store.new_lanes import NewLane, NewMessage
+from supplier_api.store.problems import ProblemRepository
 from supplier_api.store.tables import lane, message, service_problem
 
 DESTINATION = "gateway"
@@ -82,11 +84,11 @@ class Outbox:
                 updated=now,
                 reference_known=True,
             )
-            uow.problems.add(problem)
+            ProblemRepository(uow).add(problem)
             not_before = now + timedelta(seconds=hold)
             new = NewMessage(1, str(uuid4()), "UPDATE", None, name, BODY, "1.8", not_before)
             lane = NewLane(DESTINATION, not_before, [new])
-            uow.lanes.open(problem.id, problem.tenant, [lane], now)
+            LaneRepository(uow).open(problem.id, problem.tenant, [lane], now)
 
         self.store.write(work)
         return name

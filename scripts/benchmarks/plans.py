@@ -11,11 +11,14 @@ from supplier_api.clock import SystemMachineClock
 from supplier_api.desk.model import GATEWAY
 from supplier_api.store import Store, UnitOfWork
 from supplier_api.store.claiming import due_lanes, next_due
+from supplier_api.store.decisions import DecisionRepository
 from supplier_api.store.lane_rows import HEADS
 from supplier_api.store.pauses import NOTHING_HELD
 from supplier_api.store.pipelined import PIPE
 from supplier_api.store.prepared import Prepared
+from supplier_api.store.problems import ProblemRepository
 from supplier_api.store.services import LOOK
+from supplier_api.store.timers import TimerRepository
 
 TENANT, SERVICE = "OLD0", "SI0000000000001"
 _DUE = {"destination": GATEWAY, "now": SystemMachineClock().now(), "limit": 1}
@@ -29,9 +32,9 @@ PREPARED: Mapping[str, tuple[Prepared, Mapping[str, Any]]] = {
     "their first messages": (HEADS, {"lanes": [1]}),
 }
 QUESTIONS: Mapping[str, Callable[[UnitOfWork], object]] = {
-    "a repeat's answer": lambda uow: uow.decisions.recorded(TENANT, "problem", "1"),
-    "a problem by its id": lambda uow: uow.problems.find(TENANT, 1),
-    "the next due timer": lambda uow: uow.timers.next_due({}, ["closure"]),
+    "a repeat's answer": lambda uow: DecisionRepository(uow).recorded(TENANT, "problem", "1"),
+    "a problem by its id": lambda uow: ProblemRepository(uow).find(TENANT, 1),
+    "the next due timer": lambda uow: TimerRepository(uow).next_due({}, ["closure"]),
 }
 
 

@@ -11,6 +11,7 @@ from supplier_api.admin_api.parts import AdminParts
 from supplier_api.http_client.grants import NoTokenError
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.settings.shown import MASK
+from supplier_api.store.tenant_settings import TenantSettingRepository
 from supplier_api.web import empty, json_response
 from supplier_api.wire import Invalid
 from supplier_api.wire.fields import Text
@@ -70,7 +71,7 @@ def routes(parts: AdminParts) -> Blueprint:
     def show(tenant: str) -> Response:
         """Show where a tenant's updates go."""
         name = read_tenant(tenant)
-        found = store.read(lambda uow: uow.tenant_settings.destination(name))
+        found = store.read(lambda uow: TenantSettingRepository(uow).destination(name))
         if found is None:
             return parts.refuse(404, ErrorCode.NOT_FOUND, "tenant: has no gateway of its own")
         return json_response({**found, "clientSecret": MASK})
@@ -101,7 +102,7 @@ def routes(parts: AdminParts) -> Blueprint:
             told = str(error)
             if not force:
                 raise Invalid([f"{told}; ?force=true keeps it all the same"]) from None
-        store.write(lambda uow: uow.tenant_settings.set_destination(name, destination))
+        store.write(lambda uow: TenantSettingRepository(uow).set_destination(name, destination))
         return json_response({"stored": True, "token": told})
 
     @blueprint.route("/destinations/<rest:tenant>", methods=["DELETE"])
@@ -115,7 +116,7 @@ def routes(parts: AdminParts) -> Blueprint:
     def forget(tenant: str) -> Response:
         """Let a tenant's updates go where everybody's go."""
         name = read_tenant(tenant)
-        store.write(lambda uow: uow.tenant_settings.set_destination(name, None))
+        store.write(lambda uow: TenantSettingRepository(uow).set_destination(name, None))
         return empty(204)
 
     return blueprint

@@ -30,7 +30,7 @@ from supplier_api.faults.catalogue import (
 from supplier_api.faults.listing import listed
 from supplier_api.faults.model import Direction
 from supplier_api.problems.limits import HEADER_MAX
-from supplier_api.store.faults import NewFault, StoredFault
+from supplier_api.store.faults import FaultRepository, NewFault, StoredFault
 from supplier_api.web import empty, json_response
 from supplier_api.wire import Invalid
 from supplier_api.wire.errors import Structural
@@ -162,7 +162,7 @@ def routes(parts: AdminParts) -> Blueprint:
     )
     def show_all() -> Response:
         """Show the faults that are set, those that are over as well."""
-        found = store.read(lambda uow: uow.faults.find(**_selected()))
+        found = store.read(lambda uow: FaultRepository(uow).find(**_selected()))
         return json_response({"faults": [_shown(each, parts) for each in found]})
 
     @blueprint.route("/faults", methods=["PUT"])
@@ -179,7 +179,7 @@ def routes(parts: AdminParts) -> Blueprint:
         seconds = asked.get("forSeconds")
         ends = None if seconds is None else machine.now() + timedelta(seconds=seconds)
         new = _read(asked, ends)
-        stored = store.write(lambda uow: uow.faults.put(new))
+        stored = store.write(lambda uow: FaultRepository(uow).put(new))
         return json_response(_shown(stored, parts))
 
     @blueprint.route("/faults", methods=["DELETE"])
@@ -199,7 +199,7 @@ def routes(parts: AdminParts) -> Blueprint:
         whose = "tenant" in selected or "conversation_id" in selected
         if asked_flag("all") is whose:
             raise Invalid(["tenant: expected one, or a conversation, or else all=true"])
-        store.write(lambda uow: uow.faults.delete(**selected))
+        store.write(lambda uow: FaultRepository(uow).delete(**selected))
         return empty(204)
 
     return blueprint

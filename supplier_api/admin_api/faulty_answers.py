@@ -30,6 +30,8 @@ from supplier_api.faults.model import CALLS, REASONS, TOKEN, Fault, Place
 from supplier_api.http.wsgi import NO_ANSWER
 from supplier_api.observability import get_logger
 from supplier_api.store import StoreUnavailable, UnitOfWork
+from supplier_api.store.lanes import LaneRepository
+from supplier_api.store.problems import ProblemRepository
 
 POLL = 0.05  # seconds between two looks at the database
 log = get_logger(__name__)
@@ -218,10 +220,10 @@ class FaultyAnswers:
         """Tell whether the first KCI of a problem has been sent."""
 
         def work(uow: UnitOfWork) -> bool:
-            problem_id = uow.problems.find(tenant, gateway_id)
+            problem_id = ProblemRepository(uow).find(tenant, gateway_id)
             if problem_id is None:
                 return True
-            rows = uow.lanes.messages_of(problem_id)
+            rows = LaneRepository(uow).messages_of(problem_id)
             return any(row["kind"] in REASONS and row["attempts"] for row in rows)
 
         return self._parts.office.store.read(work)

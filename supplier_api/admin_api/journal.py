@@ -36,7 +36,7 @@ from supplier_api.journal.why import explain
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.problems.limits import ID_MAX
 from supplier_api.store import Store, UnitOfWork
-from supplier_api.store.journal import Wanted
+from supplier_api.store.journal import JournalRepository, Wanted
 from supplier_api.web import JSON, empty, json_response
 from supplier_api.wire import Invalid
 from supplier_api.wire.messages import ERROR
@@ -98,7 +98,7 @@ def _add_reading(blueprint: Blueprint, parts: AdminParts) -> None:
         count, seconds = asked_number("count", 1, least=1, most=PAGE_MAX), asked_wait()
 
         def are_there() -> bool:
-            return store.read(lambda uow: uow.journal.count(wanted, after)) >= count
+            return store.read(lambda uow: JournalRepository(uow).count(wanted, after)) >= count
 
         there = wait_until(are_there, seconds, parts)
         page = store.read(lambda uow: _page(uow, wanted, after, count))
@@ -121,7 +121,7 @@ def _add_reading(blueprint: Blueprint, parts: AdminParts) -> None:
         tenant = asked_tenant()
         if asked_flag("all") is (tenant is not None):
             raise Invalid(["tenant: expected one, or none and ?all=true"])
-        store.write(lambda uow: uow.journal.delete(tenant))
+        store.write(lambda uow: JournalRepository(uow).delete(tenant))
         return empty(204)
 
 
@@ -169,23 +169,23 @@ def _add_why(blueprint: Blueprint, parts: AdminParts) -> None:
     def why(cursor: str) -> Response:
         """Say why a request was refused: by which field, rule and section of which document."""
         number = whole_number(cursor, 1, ID_MAX)
-        found = number and store.read(lambda uow: uow.journal.get(number))
+        found = number and store.read(lambda uow: JournalRepository(uow).get(number))
         if not found:
             return parts.refuse(404, ErrorCode.NOT_FOUND, "cursor: no such call")
         return json_response(explain(found))
 
 
 def _page(uow: UnitOfWork, wanted: Wanted, after: int, limit: int) -> dict[str, Any]:
-    entries = uow.journal.page(wanted, after, limit)
+    entries = JournalRepository(uow).page(wanted, after, limit)
     cursor = entries[-1]["cursor"] if entries else after
-    return {"entries": entries, "cursor": cursor, "end": uow.journal.end()}
+    return {"entries": entries, "cursor": cursor, "end": JournalRepository(uow).end()}
 
 
 def _all(store: Store, wanted: Wanted, after: int) -> Iterator[Mapping[str, Any]]:
     """Return every call, read page by page."""
 
     def page(behind: int) -> list[dict[str, Any]]:
-        return store.read(lambda uow: uow.journal.page(wanted, behind, PAGE_MAX))
+        return store.read(lambda uow: JournalRepository(uow).page(wanted, behind, PAGE_MAX))
 
     while entries := page(after):
         yield from entries
@@ -198,12 +198,12 @@ def _nearest(
     """Return, for each filter that was set, the newest calls that only it keeps out."""
     most = NEAR + len(found)
     near = {
-        name: uow.journal.latest(replace(wanted, **{name: None}), after, most)
+        name: JournalRepository(uow).latest(replace(wanted, **{name: None}), after, most)
         for name in ("operation", "direction", "id", "conversation", "outcome", "since", "until")
         if getattr(wanted, name) is not None
     }
     if after:
-        near["after"] = uow.journal.latest(wanted, 0, most)
+        near["after"] = JournalRepository(uow).latest(wanted, 0, most)
     missed = {
         name: [entry for entry in entries if entry["cursor"] not in found][-NEAR:]
         for name, entries in near.items()

@@ -18,6 +18,7 @@ from supplier_api.problems.limits import HEADER_MAX
 from supplier_api.scenarios.choice import WrongChoice, read_scenario
 from supplier_api.scenarios.listing import listed
 from supplier_api.scenarios.model import Kind
+from supplier_api.store.scenarios import ScenarioRepository
 from supplier_api.web import empty, json_response, read_body
 from supplier_api.wire import Invalid, load, read_json
 from supplier_api.wire.fields import Items, Text
@@ -59,7 +60,7 @@ def routes(parts: AdminParts) -> Blueprint:
     def show(tenant: str) -> Response:
         """Show what is played for a tenant where a request chooses nothing."""
         conversation = _conversation(tenant)
-        names = store.read(lambda uow: uow.scenarios.get(tenant, conversation))
+        names = store.read(lambda uow: ScenarioRepository(uow).get(tenant, conversation))
         return json_response({"scenarios": names})
 
     @blueprint.route("/scenarios/<rest:tenant>", methods=["PUT"])
@@ -80,7 +81,7 @@ def routes(parts: AdminParts) -> Blueprint:
         body = read_json(read_body(request, parts.settings.server.max_body))
         names = load(DEFAULTS, body)["scenarios"]
         _check(names)
-        store.write(lambda uow: uow.scenarios.put(tenant, conversation, names))
+        store.write(lambda uow: ScenarioRepository(uow).put(tenant, conversation, names))
         return json_response({"scenarios": names})
 
     @blueprint.route("/scenarios/<rest:tenant>", methods=["DELETE"])
@@ -94,7 +95,7 @@ def routes(parts: AdminParts) -> Blueprint:
     def forget(tenant: str) -> Response:
         """Play nothing for a tenant where a request chooses nothing."""
         conversation = _conversation(tenant)
-        store.write(lambda uow: uow.scenarios.delete(tenant, conversation))
+        store.write(lambda uow: ScenarioRepository(uow).delete(tenant, conversation))
         return empty(204)
 
     return blueprint

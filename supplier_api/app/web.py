@@ -25,9 +25,10 @@ from supplier_api.http.request_times import TimeSummary
 from supplier_api.http.server import HttpServer, Limits
 from supplier_api.settings import Settings
 from supplier_api.store import StoreUnavailable, UnitOfWork
-from supplier_api.store.pauses import Pause
+from supplier_api.store.pauses import Pause, PauseRepository
+from supplier_api.store.problems import ProblemRepository
 from supplier_api.store.processes import Kind
-from supplier_api.store.signing_keys import SigningKey
+from supplier_api.store.signing_keys import SigningKey, SigningKeyRepository
 from supplier_api.wire import CONTRACT
 
 # For an answer of the database where no gateway waits: a thread is held as long.
@@ -47,13 +48,13 @@ class StoredKeys:
 
     def all(self) -> list[SigningKey]:
         """Return the keys, the one to sign with last; the first is made when there is none."""
-        keys = self.office.store.read(lambda uow: uow.signing_keys.all())
+        keys = self.office.store.read(lambda uow: SigningKeyRepository(uow).all())
         if keys:
             return keys
         made = new_key()
         first = SigningKey(made.kid, made.private_pem, self.office.machine.now())
-        self.office.store.write(lambda uow: uow.signing_keys.add_first(first))
-        return self.office.store.read(lambda uow: uow.signing_keys.all())
+        self.office.store.write(lambda uow: SigningKeyRepository(uow).add_first(first))
+        return self.office.store.read(lambda uow: SigningKeyRepository(uow).all())
 
 
 def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
@@ -166,8 +167,8 @@ def _add_health(app: Flask, office: Office, judge: Judge) -> None:
         now, until = office.machine.now(), office.machine.monotonic() + READY_SECONDS
 
         def work(uow: UnitOfWork) -> list[Pause]:
-            uow.problems.any()
-            return uow.pauses.active(now)
+            ProblemRepository(uow).any()
+            return PauseRepository(uow).active(now)
 
         if why := office.store.trouble():
             return unready(why)

@@ -9,6 +9,8 @@ from supplier_api.cli.local import near
 from supplier_api.clock import SystemMachineClock
 from supplier_api.files import sqlite_path
 from supplier_api.store import Store, migrate
+from supplier_api.store.lanes import LaneRepository
+from supplier_api.store.problems import ProblemRepository
 
 
 def prepare_database(url: str) -> str:
@@ -22,7 +24,7 @@ def prepare_database(url: str) -> str:
     store = Store(url, SystemMachineClock())
     try:
         problems, undelivered = store.read(
-            lambda unit: (unit.problems.count(), unit.lanes.count_undelivered())
+            lambda unit: (ProblemRepository(unit).count(), LaneRepository(unit).count_undelivered())
         )
     finally:
         store.close()

@@ -29,6 +29,7 @@ from supplier_api.operations.backup import (
 )
 from supplier_api.settings import load_settings
 from supplier_api.store import Store, migrate
+from supplier_api.store.stamps import InstallationRepository
 
 CLOCK = SystemMachineClock()
 
@@ -47,7 +48,7 @@ def upgrade() -> None:
         before, after = migrate.upgrade(url)
         with _opened(url) as store:
             ours = stamp_of(settings)
-            store.write(lambda uow: uow.stamps.put_first(ours, CLOCK.now()))
+            store.write(lambda uow: InstallationRepository(uow).put_first(ours, CLOCK.now()))
     if before == after:
         click.echo(f"schema {after}, nothing to do")
     else:

@@ -21,7 +21,8 @@ from supplier_api.desk.repair import By, NotPossible, Repair, Result, Window, po
 from supplier_api.settings import load_settings
 from supplier_api.store import UnitOfWork
 from supplier_api.store.claims import MessageState
-from supplier_api.store.letters import Wanted
+from supplier_api.store.letters import MessageRepository, Wanted
+from supplier_api.store.problems import ProblemRepository
 from supplier_api.wire import MessageError
 
 STATES = [*(state.value for state in MessageState), "dead"]
@@ -87,7 +88,7 @@ def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None
                 until=window.until,
                 limit=limit + 1,
             )
-            return [letters.summary(letter) for letter in uow.letters.listed(wanted)]
+            return [letters.summary(letter) for letter in MessageRepository(uow).listed(wanted)]
 
         rows = office.store.read(read)
         if not rows and given["tenant"]:
@@ -187,8 +188,10 @@ def _given_window(given: Mapping[str, Any], now: datetime) -> Window:
 
 def check_tenant(uow: UnitOfWork, tenant: str) -> None:
     """Raise Refused if no problem is of this tenant: its name may be mistyped."""
-    if not uow.problems.any_of(tenant):
-        raise Refused(f"tenant {tenant} has no problem; these have:", uow.problems.tenants(KNOWN))
+    if not ProblemRepository(uow).any_of(tenant):
+        raise Refused(
+            f"tenant {tenant} has no problem; these have:", ProblemRepository(uow).tenants(KNOWN)
+        )
 
 
 def _problems(uow: UnitOfWork, name: str | None) -> Sequence[int] | None:

@@ -14,6 +14,7 @@ from supplier_api.clock import to_wire
 from supplier_api.desk.maintenance import Maintenance
 from supplier_api.desk.presence import alive, inventory_down
 from supplier_api.settings import load_settings
+from supplier_api.store.processes import ProcessRepository
 
 
 @click.group()
@@ -58,7 +59,10 @@ def show(as_json: bool) -> None:
     settings = load_settings()
     with looking(settings) as office:
         shown = Maintenance(office).show()
-        known, now = office.store.read(lambda uow: uow.processes.all()), office.machine.now()
+        known, now = (
+            office.store.read(lambda uow: ProcessRepository(uow).all()),
+            office.machine.now(),
+        )
     silent = inventory_down(alive(known, now, settings.status.heartbeat))
     switch = shown.switch
     if as_json:

@@ -19,6 +19,7 @@ from supplier_api.problems.codes import ProblemCode, ResolutionCode, Status
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
 from supplier_api.problems.model import Base
 from supplier_api.settings import Settings, load_settings
+from supplier_api.store.problems import ProblemRepository
 from supplier_api.wire import MessageError
 
 # As words: click would offer the names of an enumeration's members.
@@ -53,7 +54,9 @@ def list_problems(
     with looking(load_settings()) as office:
         before = office.business.now(tenant or "") - oldest if oldest else None
         found = office.store.read(
-            lambda uow: uow.problems.listed(state=state, tenant=tenant, before=before, limit=limit)
+            lambda uow: ProblemRepository(uow).listed(
+                state=state, tenant=tenant, before=before, limit=limit
+            )
         )
         if not found and tenant:
             office.store.read(lambda uow: check_tenant(uow, tenant))

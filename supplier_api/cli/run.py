@@ -37,6 +37,7 @@ from supplier_api.http_client.connections import new_session
 from supplier_api.journal.masking import without_secrets
 from supplier_api.settings import Settings, load_settings
 from supplier_api.settings.derived import goes_to_our_sandbox
+from supplier_api.store.pauses import PauseRepository
 from supplier_api.wire.contract import CONTRACT
 
 START_SECONDS = 30.0
@@ -196,7 +197,7 @@ class _Run:
         """Return what holds up delivery as a whole, in words."""
         now = CLOCK.now()
         with looking(self._settings) as office:
-            pauses = office.store.read(lambda uow: uow.pauses.active(now))
+            pauses = office.store.read(lambda uow: PauseRepository(uow).active(now))
         return [
             f"nothing is delivered to the {each['destination']}: {each['reason']}"
             for each in stands_still(pauses, now)

@@ -11,6 +11,7 @@ from supplier_api.delivery.traffic import Traffic
 from supplier_api.observability import bind, get_logger
 from supplier_api.store import Store, StoreUnavailable
 from supplier_api.store.claims import Fenced, Message
+from supplier_api.store.lanes import LaneRepository
 
 __all__ = ["Carrier", "Destination", "Hold"]
 
@@ -83,7 +84,7 @@ class Carrier:
 
     def give_back(self, hold: Hold) -> None:
         """Give the lane back with what is left on it; raises Fenced or StoreUnavailable."""
-        self._store.write(lambda uow: uow.lanes.release(hold.claim, self._clock.now()))
+        self._store.write(lambda uow: LaneRepository(uow).release(hold.claim, self._clock.now()))
         self._traffic.given_back(hold.claim)
 
     def may_begin(self, hold: Hold) -> bool:
@@ -96,7 +97,7 @@ class Carrier:
         if left > self._to.deadline + LEASE_MARGIN:
             return
         ends, until = self.settler.new_lease()
-        self._store.write(lambda uow: uow.lanes.renew(hold.claim, until))
+        self._store.write(lambda uow: LaneRepository(uow).renew(hold.claim, until))
         hold.lease_ends = ends
 
     def _call(self, message: Message) -> Reply:

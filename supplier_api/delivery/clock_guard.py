@@ -26,7 +26,7 @@ class ClockGuard:
         self._clock = clock
         self._owner = owner
         self._base, self._at = clock.now(), clock.monotonic()
-        self._last = store.read(lambda uow: ClockSteps(uow.connection).last())
+        self._last = store.read(lambda uow: ClockSteps(uow).last())
 
     def turn(self) -> float:
         """Look once; return after how many seconds to look again."""
@@ -45,7 +45,7 @@ class ClockGuard:
 
     def _bring_back(self, fell: timedelta) -> None:
         def work(uow: UnitOfWork) -> timedelta:
-            steps = ClockSteps(uow.connection)
+            steps = ClockSteps(uow)
             # Another worker of this host may have seen it first.
             left = fell - steps.since(self._last)
             if left > TOLERATED:
@@ -57,5 +57,5 @@ class ClockGuard:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        last = self._store.read(lambda uow: ClockSteps(uow.connection).last())
+        last = self._store.read(lambda uow: ClockSteps(uow).last())
         self._base, self._at, self._last = self._clock.now(), self._clock.monotonic(), last

@@ -21,6 +21,7 @@ from supplier_api.observability import get_logger
 from supplier_api.problems.codes import ReasonCode
 from supplier_api.store import Store
 from supplier_api.store.claims import Message
+from supplier_api.store.lanes import LaneRepository
 
 _DELAYED = re.compile(r"fault ([0-9]+)")
 log = get_logger(__name__)
@@ -88,7 +89,7 @@ class Deliberate:
 
     def _was_answered_201(self, message: Message) -> bool:
         """Tell whether the problem was answered 201: else its ACKNOWLEDGED is a KCI of its own."""
-        rows = self._store.read(lambda uow: uow.lanes.messages_of(message.problem_id))
+        rows = self._store.read(lambda uow: LaneRepository(uow).messages_of(message.problem_id))
         return all(row["kind"] != ReasonCode.ACKNOWLEDGED for row in rows)
 
 

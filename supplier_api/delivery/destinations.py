@@ -10,6 +10,7 @@ from supplier_api.delivery.token_client import TOKEN_SECONDS, TokenClient, fetch
 from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.http_client.grants import Grant
 from supplier_api.store import Store
+from supplier_api.store.tenant_settings import TenantSettingRepository
 
 
 class Destinations:
@@ -22,7 +23,7 @@ class Destinations:
 
     def of(self, tenant: str) -> GatewayAddress | None:
         """Return the tenant's own gateway, None if it has none; raises StoreUnavailable."""
-        found = self._store.read(lambda uow: uow.tenant_settings.destination(tenant))
+        found = self._store.read(lambda uow: TenantSettingRepository(uow).destination(tenant))
         return address_of(found, self._answers) if found else None
 
 

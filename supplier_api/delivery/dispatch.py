@@ -16,6 +16,8 @@ from supplier_api.delivery.traffic import Traffic
 from supplier_api.observability import get_logger
 from supplier_api.store import Store, StoreUnavailable, UnitOfWork
 from supplier_api.store.claims import Claim, Fenced
+from supplier_api.store.lanes import LaneRepository
+from supplier_api.store.pauses import PauseRepository
 from supplier_api.store.wakeup import Bell
 
 # Lanes may be due that we cannot take now, locked by others or too many that failed before.
@@ -155,8 +157,8 @@ class Dispatcher:
         now = self._clock.now()
 
         def work(uow: UnitOfWork) -> datetime | None:
-            self._traffic.learn(uow.pauses.active(now))
-            return uow.lanes.next_due(self._to.name, self._traffic.held())
+            self._traffic.learn(PauseRepository(uow).active(now))
+            return LaneRepository(uow).next_due(self._to.name, self._traffic.held())
 
         due_at = self._store.read(work)
         if self._traffic.stops():
@@ -172,11 +174,11 @@ class Dispatcher:
         now, ends = self._clock.now(), self._clock.monotonic() + self._lease
 
         def work(uow: UnitOfWork) -> list[Claim]:
-            self._traffic.learn(uow.pauses.active(now))
+            self._traffic.learn(PauseRepository(uow).active(now))
             if not self._traffic.flows():
                 return []
             until, held = now + timedelta(seconds=self._lease), self._traffic.held()
-            return uow.lanes.claim(
+            return LaneRepository(uow).claim(
                 self._to.name, self._owner, now, until, limit=limit, failed=failed, held=held
             )
 

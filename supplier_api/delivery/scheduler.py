@@ -12,6 +12,7 @@ from supplier_api.clock import MachineClock
 from supplier_api.delivery.loop import LOOK_EVERY, Loop
 from supplier_api.observability import get_logger
 from supplier_api.store import Store, StoreUnavailable
+from supplier_api.store.lanes import LaneRepository
 from supplier_api.store.wakeup import Bell
 
 BATCH = 100
@@ -133,5 +134,5 @@ class _Sweep:
 
     def _sweep(self) -> None:
         now = self._clock.now()
-        for lane_id in self._store.write(lambda uow: uow.lanes.sweep(now)):
+        for lane_id in self._store.write(lambda uow: LaneRepository(uow).sweep(now)):
             log.error("lane.forgotten", lane=lane_id)

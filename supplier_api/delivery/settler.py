@@ -34,7 +34,9 @@ from supplier_api.observability import bind, get_logger, written_together
 from supplier_api.store import Store, StoreUnavailable, UnitOfWork
 from supplier_api.store.claims import Attempt, Claim, Fenced, Mended, Message, MessageState
 from supplier_api.store.lane_rows import LaneRow
-from supplier_api.store.pauses import Scope
+from supplier_api.store.lanes import LaneRepository
+from supplier_api.store.pauses import PauseRepository, Scope
+from supplier_api.store.problems import ProblemRepository
 from supplier_api.store.settling import Record, Step
 
 STORE_PAUSE = 0.2  # seconds between two tries to settle while the database is away
@@ -137,8 +139,8 @@ class Settler:
     def _write(self, uow: UnitOfWork, attempts: Sequence[Sent], until: datetime) -> _Written:
         """Lock problems, then lanes; record, tell the desk, and then see what goes next."""
         told = self._told(uow, attempts)
-        locked = uow.problems.lock_free(told)
-        held = uow.lanes.hold_free([sent.hold.claim for sent in attempts])
+        locked = ProblemRepository(uow).lock_free(told)
+        held = LaneRepository(uow).hold_free([sent.hold.claim for sent in attempts])
         now = self._clock.now()
         decided = [
             (sent, self._decide(uow, sent, held.rows[sent.message.lane_id], now))
@@ -149,10 +151,12 @@ class Settler:
         self._record(uow, decided, now)
         rows = held.rows
         if self._tell_desk(uow, decided, locked):
-            rows = uow.lanes.hold_free([sent.hold.claim for sent, _ in decided]).rows
+            rows = LaneRepository(uow).hold_free([sent.hold.claim for sent, _ in decided]).rows
         steps = [_step(sent, decision, rows) for sent, decision in decided]
         lease_until = None if self._stopping.is_set() else until
-        return _Written(decided, held.lost, uow.lanes.proceed_all(steps, rows, now, lease_until))
+        return _Written(
+            decided, held.lost, LaneRepository(uow).proceed_all(steps, rows, now, lease_until)
+        )
 
     def _told(self, uow: UnitOfWork, attempts: Sequence[Sent]) -> set[int]:
         """Return the problems that the desk may change: they are locked before their lanes."""
@@ -167,10 +171,10 @@ class Settler:
     ) -> None:
         """Write down what came of the attempts, also of those that do not count."""
         counted = [each for each in decided if not isinstance(each[1], NotCounted)]
-        uow.lanes.record_all([_record(sent, decision, now) for sent, decision in counted])
+        LaneRepository(uow).record_all([_record(sent, decision, now) for sent, decision in counted])
         for sent, decision in decided:
             if isinstance(decision, NotCounted):
-                uow.lanes.remark(sent.message, _attempt(sent, decision, now))
+                LaneRepository(uow).remark(sent.message, _attempt(sent, decision, now))
 
     def _decide(self, uow: UnitOfWork, sent: Sent, lane: LaneRow, now: datetime) -> Decision:
         message = sent.message
@@ -194,7 +198,7 @@ class Settler:
         if first is None or now - first < self._to.policy.max_age:
             return timedelta()
         scope = Scope(message.destination, message.tenant, message.problem_id)
-        return time_within(uow.pauses.over(scope, first, now), first, now)
+        return time_within(PauseRepository(uow).over(scope, first, now), first, now)
 
     def _tell_desk(
         self, uow: UnitOfWork, decided: Sequence[tuple[Sent, Decision]], locked: set[int]
@@ -216,7 +220,7 @@ class Settler:
         if isinstance(decision, Refused | Expired):
             self._to.on_dead_letter(uow, sent.message, sent.reply)
             if not self._to.pass_dead_letters:
-                uow.lanes.park(sent.hold.claim)
+                LaneRepository(uow).park(sent.hold.claim)
 
     def _note(self, sent: Sent, decision: Decision) -> None:
         """Take note of an attempt that is settled: called once for each."""

@@ -24,8 +24,10 @@ from supplier_api.delivery.retry import (
 from supplier_api.delivery.standstill import Standing, is_whole
 from supplier_api.observability import get_logger
 from supplier_api.store import Store, StoreUnavailable, UnitOfWork
+from supplier_api.store.backlog import BacklogQueries
 from supplier_api.store.claims import Claim, Message
-from supplier_api.store.pauses import Cause, HeldUp, Pause, Scope
+from supplier_api.store.lanes import LaneRepository
+from supplier_api.store.pauses import Cause, HeldUp, Pause, PauseRepository, Scope
 
 # How an attempt that does not count stands in the message's log.
 PROBE = "probe"
@@ -125,18 +127,18 @@ class Traffic:
         last, held, pause_id = breaker.probe.lane, self.held(), breaker.id
         doomed = dict(self._doomed)
         lane_id = self._store.read(
-            lambda uow: uow.backlog.to_try(self._name, last, now, held, doomed)
+            lambda uow: BacklogQueries(uow).to_try(self._name, last, now, held, doomed)
         )
         if lane_id is None:
             return None
 
         def work(uow: UnitOfWork) -> Claim | None:
             until = now + lease
-            claim = uow.lanes.claim_one(lane_id, self._owner, now, until)
+            claim = LaneRepository(uow).claim_one(lane_id, self._owner, now, until)
             if claim is None:
                 return None
-            if not uow.pauses.take_probe(pause_id, lane_id, self._owner, now, until):
-                uow.lanes.release(claim, now)
+            if not PauseRepository(uow).take_probe(pause_id, lane_id, self._owner, now, until):
+                LaneRepository(uow).release(claim, now)
                 return None
             return claim
 
@@ -208,7 +210,7 @@ class Traffic:
         self._probing = None
         now = self._clock.now()
         self._store.write(
-            lambda uow: uow.pauses.end_probe(breaker.id, claim.lane_id, now, failed=False)
+            lambda uow: PauseRepository(uow).end_probe(breaker.id, claim.lane_id, now, failed=False)
         )
 
     # How it is done.
@@ -246,7 +248,9 @@ class Traffic:
         if waits:
             until = now + self._asked(reply)
             reason = f"asked to wait on {self._rules.lanes} problems ({reply.detail})"
-            uow.pauses.ask(self._name, reason=reason, who=self._owner, now=now, until=until)
+            PauseRepository(uow).ask(
+                self._name, reason=reason, who=self._owner, now=now, until=until
+            )
             return NotCounted(until, HELD)
         return self._open(uow, str(rate), now) if opens else None
 
@@ -264,7 +268,9 @@ class Traffic:
             return self._open(uow, reason, now)
         scope, wait = Scope(self._name, whose), self._rules.probe_wait(holds)
         until = now + timedelta(seconds=wait)
-        uow.pauses.hold_tenant(scope, reason=reason, who=self._owner, now=now, until=until)
+        PauseRepository(uow).hold_tenant(
+            scope, reason=reason, who=self._owner, now=now, until=until
+        )
         return NotCounted(now, HELD)
 
     def _whose(self, message: Message) -> str:
@@ -279,7 +285,7 @@ class Traffic:
 
     def _open(self, uow: UnitOfWork, reason: str, now: datetime) -> NotCounted:
         probe_at = now + timedelta(seconds=self._rules.probe_wait(0))
-        uow.pauses.open_breaker(
+        PauseRepository(uow).open_breaker(
             self._name, reason=reason, who=self._owner, now=now, probe_at=probe_at
         )
         return NotCounted(now, HELD)
@@ -314,7 +320,9 @@ class Traffic:
         next_at = self._clock.now() + timedelta(seconds=wait)
         log.warning("breaker.probe-failed", destination=self._name, next_in=wait)
         self._store.write(
-            lambda uow: uow.pauses.end_probe(breaker.id, claim.lane_id, next_at, failed=failed > 0)
+            lambda uow: PauseRepository(uow).end_probe(
+                breaker.id, claim.lane_id, next_at, failed=failed > 0
+            )
         )
 
     def _close(self, breaker: Pause) -> None:
@@ -326,17 +334,17 @@ class Traffic:
             return now + timedelta(seconds=self._chance.jitter(spread))
 
         def batch(uow: UnitOfWork) -> int:
-            return uow.backlog.bring_forward(Scope(self._name), beyond, moment, BATCH)
+            return BacklogQueries(uow).bring_forward(Scope(self._name), beyond, moment, BATCH)
 
         while self._store.write(batch) == BATCH:
             pass
-        self._store.write(lambda uow: uow.pauses.end(breaker.id, now))
+        self._store.write(lambda uow: PauseRepository(uow).end(breaker.id, now))
 
     def _look_again(self) -> None:
         """Read the standstills at once, instead of at the dispatcher's next turn."""
         try:
             now = self._clock.now()
-            self.learn(self._store.read(lambda uow: uow.pauses.active(now)))
+            self.learn(self._store.read(lambda uow: PauseRepository(uow).active(now)))
         except StoreUnavailable as error:
             log.warning("traffic.not-read", destination=self._name, error=str(error))
 

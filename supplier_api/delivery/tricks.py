@@ -11,6 +11,7 @@ from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.faults.model import Fault
 from supplier_api.store import Store, UnitOfWork
 from supplier_api.store.claims import Message, MessageState
+from supplier_api.store.lanes import LaneRepository
 
 POLL = 0.05  # seconds between two looks at the database
 BURST_THREADS = 8
@@ -81,7 +82,7 @@ class Sending:
         """Return all messages of the lane, in order, with what has become of each."""
 
         def work(uow: UnitOfWork) -> list[tuple[Message, MessageState]]:
-            rows = uow.lanes.messages_of(self.message.problem_id)
+            rows = LaneRepository(uow).messages_of(self.message.problem_id)
             return [
                 (
                     replace(self.message, **{name: row[name] for name in _FIELDS}),

@@ -37,9 +37,13 @@ from supplier_api.problems.model import (
 )
 from supplier_api.problems.work import OrderKind, WorkOrder
 from supplier_api.store import UnitOfWork
+from supplier_api.store.changes import ChangeRequestRepository
 from supplier_api.store.lane_rows import LaneRow
+from supplier_api.store.lanes import LaneRepository
 from supplier_api.store.new_lanes import NewLane, NewMessage
-from supplier_api.store.timers import Timer
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.resolutions import ResolutionRepository
+from supplier_api.store.timers import Timer, TimerRepository
 
 CLOSURE = "closure"
 CLOSURE_NOTICE = "closure-notice"
@@ -123,7 +127,7 @@ class Case:
 
     def undelivered(self) -> int:
         """Return how many KCIs the gateway has not taken yet; holds the lane from here on."""
-        return self.uow.lanes.undelivered(self._lane().id)
+        return LaneRepository(self.uow).undelivered(self._lane().id)
 
     def finish(self, *, gateway_asked: bool = False, not_before: datetime | None = None) -> None:
         """Store the problem and queue what goes out.
@@ -135,10 +139,10 @@ class Case:
         orders_from = self.problem.next_order
         self.problem.next_order += len(self._orders)
         if not self.problem.id:
-            self.uow.problems.add(self.problem, self._row_id)
+            ProblemRepository(self.uow).add(self.problem, self._row_id)
             self._open_lanes(orders_from, gateway_asked=gateway_asked)
             return
-        self.uow.problems.save(self.problem)
+        ProblemRepository(self.uow).save(self.problem)
         if gateway_asked or self._kcis:
             self._queue_kcis(gateway_asked, not_before)
         if self._orders:
@@ -156,17 +160,17 @@ class Case:
         was = self.problem.state
         self.problem.state = step.state
         if step.about is About.CHANGE:
-            change = change or self.uow.changes.pending(self.problem.id)
+            change = change or ChangeRequestRepository(self.uow).pending(self.problem.id)
             self._decide(step, change)
         if step.about is About.RESOLUTION:
-            resolution = resolution or self.uow.resolutions.current(self.problem.id)
+            resolution = resolution or ResolutionRepository(self.uow).current(self.problem.id)
             self._mark(step, resolution)
         if step.kci:
             self._tell(step, carried, change, resolution)
         if step.state.terminal:
-            self.uow.timers.delete_for(self.problem.id)
+            TimerRepository(self.uow).delete_for(self.problem.id)
         elif was.base is Base.RESOLVED and step.state.base is not Base.RESOLVED:
-            self.uow.timers.delete_for(self.problem.id, CLOSURE, CLOSURE_NOTICE)
+            TimerRepository(self.uow).delete_for(self.problem.id, CLOSURE, CLOSURE_NOTICE)
 
     def _decide(self, step: Step, change: ChangeRequest | None) -> None:
         if change is None or change.status is not ChangeStatus.PENDING:
@@ -178,12 +182,12 @@ class Case:
             if change.kind is ChangeKind.AMENDMENT:
                 self.problem.document = amended(self.problem.document, change.body)
         change.decided = self.now
-        self.uow.changes.save(change)
+        ChangeRequestRepository(self.uow).save(change)
 
     def _mark(self, step: Step, resolution: Resolution | None) -> None:
         assert resolution is not None  # only a resolved problem has such steps
         if step.event is Event.RESOLVE:
-            self.uow.resolutions.add(resolution)
+            ResolutionRepository(self.uow).add(resolution)
             self._set_closure(resolution)
             return
         if step.event in CLOSING:
@@ -191,11 +195,11 @@ class Case:
             resolution.closed_date = self.now
         elif step.event is Event.REJECT_RESOLUTION:
             resolution.status = ResolutionStatus.REJECTED
-        self.uow.resolutions.save(resolution)
+        ResolutionRepository(self.uow).save(resolution)
 
     def _set_closure(self, resolution: Resolution) -> None:
         for kind, due_at in closure_times(self.office, self.now):
-            self.uow.timers.add(
+            TimerRepository(self.uow).add(
                 Timer(self.problem.id, self.problem.tenant, kind, due_at, resolution.reference)
             )
 
@@ -253,11 +257,11 @@ class Case:
             NewLane(GATEWAY, not_before, self._kci_messages(not_before)),
             NewLane(BACK_OFFICE, None, self._order_messages(orders_from)),
         ]
-        self.uow.lanes.open(self.problem.id, self.problem.tenant, lanes, now)
+        LaneRepository(self.uow).open(self.problem.id, self.problem.tenant, lanes, now)
 
     def _lane(self) -> LaneRow:
         if self._gateway_lane is None:
-            self._gateway_lane = self.uow.lanes.lock(self.problem.id, GATEWAY)
+            self._gateway_lane = LaneRepository(self.uow).lock(self.problem.id, GATEWAY)
         return self._gateway_lane
 
     def _queue_kcis(self, gateway_asked: bool, spread: datetime | None) -> None:
@@ -266,17 +270,17 @@ class Case:
         not_before = lane.not_before
         if gateway_asked:
             not_before = now + self.office.policy.settling
-            self.uow.lanes.hold_until(lane, not_before)
+            LaneRepository(self.uow).hold_until(lane, not_before)
         if spread:
             not_before = max(spread, not_before or spread)
         for message in self._kci_messages(not_before):
-            self.uow.lanes.add(lane, message, now)
+            LaneRepository(self.uow).add(lane, message, now)
 
     def _queue_orders(self, first: int) -> None:
-        lane = self.uow.lanes.lock(self.problem.id, BACK_OFFICE)
+        lane = LaneRepository(self.uow).lock(self.problem.id, BACK_OFFICE)
         now = self.office.machine.now()
         for message in self._order_messages(first):
-            self.uow.lanes.add(lane, message, now)
+            LaneRepository(self.uow).add(lane, message, now)
 
     def _kci_messages(self, not_before: datetime | None) -> list[NewMessage]:
         return [

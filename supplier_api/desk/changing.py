@@ -19,6 +19,9 @@ from supplier_api.problems.lifecycle import Event, IllegalMove, plan
 from supplier_api.problems.model import Base, ChangeKind, ChangeRequest, ServiceProblem
 from supplier_api.problems.work import OrderKind
 from supplier_api.store import UnitOfWork
+from supplier_api.store.changes import ChangeRequestRepository
+from supplier_api.store.incidents import IncidentRepository
+from supplier_api.store.problems import ProblemRepository
 
 # What a change does at once, behind KCIs that are still under way, and when it is left open.
 EVENTS = {
@@ -48,11 +51,11 @@ def change_problem(
     if problem.doubtful:
         # The gateway has shown that it knows the problem, whatever it is answered.
         problem.doubtful = False
-        uow.problems.save(problem)
+        ProblemRepository(uow).save(problem)
     decision = judge.decide(
         Operation(kind.value),
         outside,
-        incidents=uow.incidents.on_service(problem.service_id),
+        incidents=IncidentRepository(uow).on_service(problem.service_id),
         problem=problem,
     )
     script = None
@@ -73,10 +76,10 @@ def change_problem(
 
 
 def _problem(uow: UnitOfWork, tenant: str, document: Mapping[str, Any]) -> ServiceProblem:
-    problem_id = uow.problems.find(tenant, document["serviceProblemId"])
+    problem_id = ProblemRepository(uow).find(tenant, document["serviceProblemId"])
     if problem_id is None:
         raise Refused(ErrorCode.NOT_FOUND, ["serviceProblemId: no such service problem"])
-    problem = uow.problems.lock(problem_id)
+    problem = ProblemRepository(uow).lock(problem_id)
     named = document.get("supplierServiceProblemReference", problem.reference)
     # Until the gateway has had our reference it cannot know it, and may send anything.
     if problem.reference_known and named != problem.reference:
@@ -91,7 +94,7 @@ def _obstacle(
     uow: UnitOfWork, problem: ServiceProblem, kind: ChangeKind, document: Mapping[str, Any]
 ) -> str | None:
     """Return why the change is not possible, or None."""
-    if pending := uow.changes.pending(problem.id):
+    if pending := ChangeRequestRepository(uow).pending(problem.id):
         undecided = f"serviceProblemId: {pending.kind} {pending.gateway_id} is not decided yet"
         return f"{undecided}; expected one request at a time"
     try:
@@ -121,7 +124,7 @@ def _do(case: Case, asked: _Asked, decision: Decision) -> tuple[Answer, ChangeRe
     # A problem that is itself undecided has nothing yet that a change could disturb.
     deferred = decision.outcome is Outcome.DEFER and case.problem.state.base is not Base.UNDECIDED
     change = _new(case, kind, document, deferred=deferred)
-    case.uow.changes.add(change)
+    ChangeRequestRepository(case.uow).add(change)
     if deferred:
         case.take(ask)
         status = 202

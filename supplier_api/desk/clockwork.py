@@ -16,9 +16,9 @@ from typing import Protocol
 from supplier_api.clock import MachineClock
 from supplier_api.desk.model import Office
 from supplier_api.store import UnitOfWork
-from supplier_api.store.clocks import ALL, Clock
-from supplier_api.store.outstanding import Group, Outstanding
-from supplier_api.store.pauses import Pause
+from supplier_api.store.clocks import ALL, BusinessClockRepository, Clock
+from supplier_api.store.outstanding import Group, Outstanding, PendingWorkQueries
+from supplier_api.store.pauses import Pause, PauseRepository
 
 # Far enough from the last date there is to reckon with days beyond it.
 END = datetime(9000, 1, 1, tzinfo=UTC)
@@ -99,7 +99,7 @@ class Clockwork:
     def hands(self) -> dict[str, Hand]:
         """Return where each clock is, by tenant."""
         machine = self._office.machine.now()
-        clocks = self._office.store.read(lambda uow: uow.clocks.by_tenant())
+        clocks = self._office.store.read(lambda uow: BusinessClockRepository(uow).by_tenant())
         return {
             tenant: Hand(clock.scale.at(machine), clock.stands_at is not None, clock.target)
             for tenant, clock in clocks.items()
@@ -111,11 +111,13 @@ class Clockwork:
         def look(uow: UnitOfWork) -> list[Outstanding]:
             machine = self._office.machine.now()
             if tenant:
-                business = uow.clocks.scale(tenant).at(machine)
-                return [uow.work.outstanding(Group(tenant), business, machine)]
-            clocks = uow.clocks.by_tenant()
+                business = BusinessClockRepository(uow).scale(tenant).at(machine)
+                return [PendingWorkQueries(uow).outstanding(Group(tenant), business, machine)]
+            clocks = BusinessClockRepository(uow).by_tenant()
             return [
-                uow.work.outstanding(_group(clock, clocks), clock.scale.at(machine), machine)
+                PendingWorkQueries(uow).outstanding(
+                    _group(clock, clocks), clock.scale.at(machine), machine
+                )
                 for clock in clocks.values()
             ]
 
@@ -124,7 +126,7 @@ class Clockwork:
     def standstills(self, tenant: str | None) -> list[Pause]:
         """Return what holds messages of a tenant up; with None, anybody's."""
         machine = self._office.machine.now()
-        active = self._office.store.read(lambda uow: uow.pauses.active(machine))
+        active = self._office.store.read(lambda uow: PauseRepository(uow).active(machine))
         return [each for each in active if not tenant or each.scope.tenant in {None, tenant}]
 
     def step(self) -> int:
@@ -136,16 +138,18 @@ class Clockwork:
 
     def _step(self, tenant: str) -> int:
         def take(uow: UnitOfWork) -> int:
-            clocks = uow.clocks.lock()
+            clocks = BusinessClockRepository(uow).lock()
             step = self._next(uow, clocks, tenant)
             if step is None:
                 return 0
             machine = self._office.machine.now()
-            uow.work.bring_forward(_group(step.clock, clocks), step.by, machine)
-            uow.clocks.put(step.clock)
+            PendingWorkQueries(uow).bring_forward(_group(step.clock, clocks), step.by, machine)
+            BusinessClockRepository(uow).put(step.clock)
             return 1
 
-        step = self._office.store.read(lambda uow: self._next(uow, uow.clocks.by_tenant(), tenant))
+        step = self._office.store.read(
+            lambda uow: self._next(uow, BusinessClockRepository(uow).by_tenant(), tenant)
+        )
         if step is None:
             return 0
         # Before it is taken, not after: what it leads to arrives there at once.
@@ -169,12 +173,12 @@ class Clockwork:
     def _change(self, tenant: str | None, change: Change) -> None:
         def work(uow: UnitOfWork) -> list[Clock]:
             machine = self._office.machine.now()
-            clocks = uow.clocks.lock()
+            clocks = BusinessClockRepository(uow).lock()
             if tenant is not None:
                 clocks = {tenant: clocks.get(tenant, replace(clocks[ALL], tenant=tenant))}
             changed = [change(clock, clock.scale.at(machine)) for clock in clocks.values()]
             for clock in changed:
-                uow.clocks.put(clock)
+                BusinessClockRepository(uow).put(clock)
             return changed
 
         for clock in self._office.store.write(work):
@@ -190,7 +194,7 @@ class Clockwork:
         clock = clocks.get(tenant, Clock(tenant))
         if clock.target is None or clock.stands_at is None:
             return None
-        left = uow.work.outstanding(_group(clock, clocks), clock.stands_at, machine)
+        left = PendingWorkQueries(uow).outstanding(_group(clock, clocks), clock.stands_at, machine)
         if not left.settled:
             return None
         due = [left.next_timer] if left.next_timer else []

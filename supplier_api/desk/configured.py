@@ -10,7 +10,8 @@ from supplier_api.desk.presence import alive, not_loaded, rules_off
 from supplier_api.settings import Settings
 from supplier_api.store import UnitOfWork
 from supplier_api.store.orphans import Found
-from supplier_api.store.processes import Process
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.processes import Process, ProcessRepository
 
 PUT_OFF = f"supplier-api maintenance on {WHY}   # until it is mended: then the rules decide"
 CHECK = "supplier-api rules check"
@@ -18,7 +19,7 @@ CHECK = "supplier-api rules check"
 
 def examine_deciders(settings: Settings, office: Office, report: Report) -> None:
     """Note what processes say of their rules, and ask the configured inventory once."""
-    known = office.store.read(lambda uow: uow.processes.all())
+    known = office.store.read(lambda uow: ProcessRepository(uow).all())
     living = alive(known, office.machine.now(), settings.status.heartbeat)
     _rules_off(living, report)
     _not_loaded(living, report)
@@ -66,7 +67,7 @@ def _ask(settings: Settings, office: Office, inventory: TimedInventory, report: 
     """Ask for the service of the newest problem: of none other is it sure that it can be known."""
 
     def newest(uow: UnitOfWork) -> list[tuple[str, str, str]]:
-        found = uow.problems.listed(state=None, tenant=None, before=None, limit=1)
+        found = ProblemRepository(uow).listed(state=None, tenant=None, before=None, limit=1)
         return [(each.tenant, each.service_id, each.reference) for each in found]
 
     problems = office.store.read(newest)

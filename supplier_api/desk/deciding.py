@@ -30,8 +30,13 @@ from supplier_api.problems.work import OrderKind
 from supplier_api.scenarios.catalogue import recall
 from supplier_api.scenarios.choice import is_scenario_service
 from supplier_api.store import UnitOfWork
-from supplier_api.store.switches import MAINTENANCE
-from supplier_api.store.timers import Timer
+from supplier_api.store.changes import ChangeRequestRepository
+from supplier_api.store.decisions import DecisionRepository
+from supplier_api.store.incidents import IncidentRepository
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.services import ServiceRepository
+from supplier_api.store.switches import MAINTENANCE, SwitchRepository
+from supplier_api.store.timers import Timer, TimerRepository
 
 # The inventory may fail for one service alone: then the book decides without it after some tries.
 TRIES = 5
@@ -60,7 +65,7 @@ class Deciding:
 
     def room(self, uow: UnitOfWork) -> int:
         """Return how many decisions may be made now: none in maintenance, one to try a source."""
-        if uow.switches.get(MAINTENANCE):
+        if SwitchRepository(uow).get(MAINTENANCE):
             return 0
         watch = self._judge.watch
         if not watch.down:
@@ -94,22 +99,22 @@ class Deciding:
     def lock(self, uow: UnitOfWork, timer: Timer, prepared: Prepared) -> None:
         """Take the locks that come before the problem's own."""
         data = timer.data or {}
-        uow.decisions.lock(timer.tenant, prepared.operation, data["key"])
+        DecisionRepository(uow).lock(timer.tenant, prepared.operation, data["key"])
         if prepared.operation is Operation.PROBLEM:
-            uow.services.lock(timer.tenant, prepared.service_id)
+            ServiceRepository(uow).lock(timer.tenant, prepared.service_id)
 
     def decide(self, uow: UnitOfWork, timer: Timer, prepared: Prepared) -> datetime | None:
         """Decide under the locks; return None when that is done, else when to try again."""
-        if uow.switches.get(MAINTENANCE):
+        if SwitchRepository(uow).get(MAINTENANCE):
             return timer.due_at
         assert timer.problem_id is not None
-        problem = uow.problems.lock(timer.problem_id)
+        problem = ProblemRepository(uow).lock(timer.problem_id)
         if problem.version != prepared.version:
             # What was looked up was about another request than the one that stands now.
             return timer.due_at
         tries = (timer.data or {}).get("tries", 0)
         if prepared.outside.missing and tries < TRIES:
-            uow.timers.remember(timer.id, {**(timer.data or {}), "tries": tries + 1})
+            TimerRepository(uow).remember(timer.id, {**(timer.data or {}), "tries": tries + 1})
             return self._office.business.now(timer.tenant) + TRY_AGAIN
         case = Case(self._office, uow, problem)
         if prepared.operation is Operation.PROBLEM:
@@ -128,7 +133,9 @@ class Deciding:
             self._tell_back_office(case)
             return None
         # Of two that were put off the first counts as open.
-        known = case.uow.services.look(problem.tenant, problem.service_id, before=problem.id)
+        known = ServiceRepository(case.uow).look(
+            problem.tenant, problem.service_id, before=problem.id
+        )
         incidents = known_incidents(
             self._office, case.uow, known, problem.service_id, outside.facts.service
         )
@@ -173,7 +180,7 @@ class Deciding:
     # -- a change
 
     def _decide_change(self, case: Case, timer: Timer, prepared: Prepared) -> Decision | None:
-        change = case.uow.changes.find(case.problem.id, timer.subject or "")
+        change = ChangeRequestRepository(case.uow).find(case.problem.id, timer.subject or "")
         if change is None or change.status is not ChangeStatus.PENDING:
             return None
         # The book judges on the problem as it stands apart from the question itself.
@@ -181,7 +188,7 @@ class Deciding:
         decision = self._judge.decide(
             prepared.operation,
             prepared.outside,
-            incidents=case.uow.incidents.on_service(case.problem.service_id),
+            incidents=IncidentRepository(case.uow).on_service(case.problem.service_id),
             problem=beneath,
         )
         script = _script(timer, prepared.operation)
@@ -201,23 +208,23 @@ class Deciding:
     def _record(self, uow: UnitOfWork, timer: Timer, decision: Decision) -> None:
         """Put the decision into the record, behind a line that says why it came later."""
         key, operation = (timer.data or {})["key"], (timer.data or {})["operation"]
-        row_id = uow.decisions.lock(timer.tenant, operation, key)
+        row_id = DecisionRepository(uow).lock(timer.tenant, operation, key)
         if row_id is None:
             return
         decided = decision.document()
         now = to_wire(self._office.business.now(timer.tenant))
         first = {"rule": "put-off", "verdict": str(Verdict.MATCHED), "values": {"decided": now}}
         decided["trace"] = [first, *decided["trace"]]
-        uow.decisions.decided(row_id, decided)
+        DecisionRepository(uow).decided(row_id, decided)
         log.info("decision.made-later", operation=operation, outcome=str(decision.outcome))
 
 
 def _read(uow: UnitOfWork, timer: Timer) -> tuple[ServiceProblem, ChangeRequest | None]:
     assert timer.problem_id is not None
-    problem = uow.problems.get(timer.problem_id)
+    problem = ProblemRepository(uow).get(timer.problem_id)
     change = None
     if (timer.data or {})["operation"] != Operation.PROBLEM:
-        change = uow.changes.find(problem.id, timer.subject or "")
+        change = ChangeRequestRepository(uow).find(problem.id, timer.subject or "")
     return problem, change
 
 

@@ -11,8 +11,8 @@ from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office
 from supplier_api.desk.presence import MISSED
 from supplier_api.settings.model import Status as Limits
 from supplier_api.store import UnitOfWork
-from supplier_api.store.orphans import Found, Piece
-from supplier_api.store.processes import DIED, Kind
+from supplier_api.store.orphans import ConsistencyQueries, Found, Piece
+from supplier_api.store.processes import DIED, Kind, ProcessRepository
 
 SHOWN = 20  # of each finding
 PIECE = 5000  # problems looked at in one transaction
@@ -84,7 +84,7 @@ class Doctor:
         return report
 
     def _quick(self, uow: UnitOfWork, report: Report) -> None:
-        search, now = uow.orphans, self._office.machine.now()
+        search, now = ConsistencyQueries(uow), self._office.machine.now()
         long_open = self._office.business.now("") - timedelta(hours=self._limits.undecided_hours)
         long_parked = now - timedelta(hours=self._limits.parked_hours)
         report.note(
@@ -119,7 +119,7 @@ class Doctor:
         self._dead(uow, report)
 
     def _dead(self, uow: UnitOfWork, report: Report) -> None:
-        known = uow.processes.all()
+        known = ProcessRepository(uow).all()
         dead = [each for each in known if each.died and each.kind == Kind.WEB]
         rows = [
             {"name": each.name, "died": each.detail[DIED], "doubtful": each.detail["doubtful"]}
@@ -135,7 +135,7 @@ class Doctor:
     def _gaps(self, report: Report, until: float) -> None:
         """Look at every problem, the newest first, until the time is up."""
         store, clock = self._office.store, self._office.machine
-        below = store.read(lambda uow: uow.orphans.last_problem()) + 1
+        below = store.read(lambda uow: ConsistencyQueries(uow).last_problem()) + 1
         rows: list[dict[str, Any]] = []
         looked = 0
         while piece := store.read(partial(_piece, below)):
@@ -151,7 +151,7 @@ class Doctor:
 
 
 def _piece(below: int, uow: UnitOfWork) -> Piece | None:
-    return uow.orphans.gaps(GATEWAY, below, PIECE)
+    return ConsistencyQueries(uow).gaps(GATEWAY, below, PIECE)
 
 
 def _show(row: Row) -> str:

@@ -8,7 +8,7 @@ from supplier_api.faults.catalogue import BY_NAME
 from supplier_api.faults.model import Fault, Place, is_struck
 from supplier_api.observability import get_logger
 from supplier_api.store import Store, StoreUnavailable
-from supplier_api.store.faults import StoredFault
+from supplier_api.store.faults import FaultRepository, StoredFault
 
 LOOK_SECONDS = 1.0  # that a look may take: every call waits for it
 log = get_logger(__name__)
@@ -50,7 +50,7 @@ class FaultsInForce:
         """Return the faults that could strike a call, the oldest first."""
         try:
             found = self._store.read(
-                lambda uow: uow.faults.of(call.tenant, call.conversation_id),
+                lambda uow: FaultRepository(uow).of(call.tenant, call.conversation_id),
                 deadline=self._machine.monotonic() + LOOK_SECONDS,
             )
         except StoreUnavailable as error:
@@ -88,10 +88,10 @@ class FaultsInForce:
 
     def stays(self, fault: Fault) -> bool:
         """Tell whether a fault is still set, be it used up or not; raises StoreUnavailable."""
-        return self._store.read(lambda uow: uow.faults.exists(fault.id))
+        return self._store.read(lambda uow: FaultRepository(uow).exists(fault.id))
 
     def _strikes(self, each: StoredFault) -> bool:
         def decide(number: int) -> bool:
             return is_struck(each.seed, number, each.share)
 
-        return bool(self._store.write(lambda uow: uow.faults.strikes(each, decide)))
+        return bool(self._store.write(lambda uow: FaultRepository(uow).strikes(each, decide)))

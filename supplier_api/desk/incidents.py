@@ -18,9 +18,10 @@ from supplier_api.observability import get_logger
 from supplier_api.problems.lifecycle import Event, IllegalMove
 from supplier_api.problems.model import Base, State
 from supplier_api.store import UnitOfWork
-from supplier_api.store.incidents import Incident, Source
-from supplier_api.store.operators import Action
-from supplier_api.store.timers import Timer
+from supplier_api.store.incidents import Incident, IncidentRepository, Source
+from supplier_api.store.operators import Action, OperatorActionRepository
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.timers import Timer, TimerRepository
 
 JOIN = "join-incident"
 LEAVE = "leave-incident"
@@ -72,11 +73,11 @@ class Incidents:
         covered = {*services, *self._services_of(problems)}
 
         def work(uow: UnitOfWork) -> bool:
-            uow.incidents.lock(shared=False)
-            if before := uow.incidents.find(code):
-                _refuse_another(before, uow.incidents.services(code), covered)
+            IncidentRepository(uow).lock(shared=False)
+            if before := IncidentRepository(uow).find(code):
+                _refuse_another(before, IncidentRepository(uow).services(code), covered)
                 return False
-            uow.incidents.declare(code, covered, text, self._office.machine.now())
+            IncidentRepository(uow).declare(code, covered, text, self._office.machine.now())
             self._set(uow, JOIN, code)
             self._record(uow, "incident declare", code, who, text, services=len(covered))
             return True
@@ -87,8 +88,8 @@ class Incidents:
         """End an incident; its problems leave it soon. Returns False if none of that code lasts."""
 
         def work(uow: UnitOfWork) -> bool:
-            uow.incidents.lock(shared=False)
-            ended = uow.incidents.end(code, self._office.machine.now())
+            IncidentRepository(uow).lock(shared=False)
+            ended = IncidentRepository(uow).end(code, self._office.machine.now())
             if ended:
                 self._set(uow, LEAVE, code)
                 self._record(uow, "incident end", code, who, reason)
@@ -102,14 +103,14 @@ class Incidents:
         An incident of the inventory lasts where problems are linked to it.
         """
         return self._office.store.read(
-            lambda uow: [_shown(uow, each) for each in uow.incidents.at_work()]
+            lambda uow: [_shown(uow, each) for each in IncidentRepository(uow).at_work()]
         )
 
     def shown(self, code: str) -> dict[str, Any] | None:
         """Return one incident as `listed` has it, even if it is over; None if there is none."""
 
         def work(uow: UnitOfWork) -> dict[str, Any] | None:
-            found = uow.incidents.find(code)
+            found = IncidentRepository(uow).find(code)
             return _shown(uow, found) if found else None
 
         return self._office.store.read(work)
@@ -120,12 +121,12 @@ class Incidents:
 
     def join_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         """Let the next problems join the incident; return when to come back, None when done."""
-        uow.incidents.lock(shared=True)
+        IncidentRepository(uow).lock(shared=True)
         code = timer.subject or ""
-        if not uow.incidents.lasting(code):
+        if not IncidentRepository(uow).lasting(code):
             return None
         seen = dict(timer.data or {})
-        found = uow.problems.outside_incident(code, seen.get("after", 0), BATCH)
+        found = ProblemRepository(uow).outside_incident(code, seen.get("after", 0), BATCH)
         # One that joined at the first look and is outside again was taken out by the supplier.
         joined = seen.get("joined", [])
         ids = [each for each in found if each not in set(joined)]
@@ -136,22 +137,22 @@ class Incidents:
         now = self._office.business.now(timer.tenant)
         if len(found) == BATCH:
             more = {"after": found[-1], "joined": joined + ids, **pace.kept()}
-            uow.timers.remember(timer.id, {**seen, **more})
+            TimerRepository(uow).remember(timer.id, {**seen, **more})
             return now
         if not seen.get("second"):
             more = {"second": True, "joined": joined + ids, **pace.kept()}
-            uow.timers.remember(timer.id, more)
+            TimerRepository(uow).remember(timer.id, more)
             return now + SECOND_LOOK
         return None
 
     def leave_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         """Let the next problems leave the incident; return when to come back, None when done."""
         # Until this is committed no other incident ends to which a problem is handed here.
-        uow.incidents.lock(shared=True)
-        ids = uow.problems.in_incident(timer.subject or "", BATCH)
+        IncidentRepository(uow).lock(shared=True)
+        ids = ProblemRepository(uow).in_incident(timer.subject or "", BATCH)
         pace = _Pace(dict(timer.data or {}), self._office.machine.now())
         self._each(uow, ids, _leave, pace)
-        uow.timers.remember(timer.id, pace.kept())
+        TimerRepository(uow).remember(timer.id, pace.kept())
         now = self._office.business.now(timer.tenant)
         return now if len(ids) == BATCH else None
 
@@ -160,20 +161,22 @@ class Incidents:
 
         Returns when to come back, None when done.
         """
-        uow.incidents.lock(shared=True)
+        IncidentRepository(uow).lock(shared=True)
         code, service_id = timer.subject or "", str((timer.data or {})["service"])
-        if code in uow.incidents.on_service(service_id):
+        if code in IncidentRepository(uow).on_service(service_id):
             return None  # It is named again.
-        ids = uow.problems.in_incident(code, BATCH, service_id)
+        ids = ProblemRepository(uow).in_incident(code, BATCH, service_id)
         self._each(uow, ids, _leave, _Pace({}, self._office.machine.now()))
         return self._office.business.now(timer.tenant) if len(ids) == BATCH else None
 
     def _set(self, uow: UnitOfWork, kind: str, code: str) -> None:
-        uow.timers.add(Timer(None, "", kind, self._office.business.now(""), code))
+        TimerRepository(uow).add(Timer(None, "", kind, self._office.business.now(""), code))
 
     def _services_of(self, problems: Sequence[str]) -> set[str]:
         """Return which services problems are about; that never changes, so no lock is needed."""
-        found = self._office.store.read(lambda uow: uow.problems.services_by_reference(problems))
+        found = self._office.store.read(
+            lambda uow: ProblemRepository(uow).services_by_reference(problems)
+        )
         unknown = [
             f"problems[{at}]: no such problem; expected our reference"
             for at, reference in enumerate(problems)
@@ -187,7 +190,9 @@ class Incidents:
         self, uow: UnitOfWork, action: str, code: str, who: str, reason: str | None, **more: Any
     ) -> None:
         now = self._office.machine.now()
-        uow.actions.add(Action(now, who, action, reason or "", detail={"incident": code, **more}))
+        OperatorActionRepository(uow).add(
+            Action(now, who, action, reason or "", detail={"incident": code, **more})
+        )
         log.info(action.replace(" ", "."), incident=code, **more)
 
     def _each(
@@ -196,7 +201,7 @@ class Incidents:
         """Do it to each problem under a savepoint; return those for which it is not possible."""
         skipped = []
         for problem_id in ids:
-            problem = uow.problems.lock(problem_id)
+            problem = ProblemRepository(uow).lock(problem_id)
             numbered = problem.next_kci
             try:
                 with uow.connection.begin_nested():
@@ -230,9 +235,9 @@ def lift(office: Office, uow: UnitOfWork, code: str, service_id: str) -> None:
 
     The problems on it leave soon.
     """
-    uow.incidents.uncover(code, service_id)
+    IncidentRepository(uow).uncover(code, service_id)
     now = office.business.now("")
-    uow.timers.add(Timer(None, "", LIFT, now, code, {"service": service_id}))
+    TimerRepository(uow).add(Timer(None, "", LIFT, now, code, {"service": service_id}))
 
 
 def _refuse_another(before: Incident, known: set[str], covered: set[str]) -> None:
@@ -250,7 +255,7 @@ def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
     lasts = found.ended is None
     outside: list[int] = []
     if lasts and found.source == Source.DECLARED:
-        outside = uow.problems.outside_incident(found.code, 0, NAMED)
+        outside = ProblemRepository(uow).outside_incident(found.code, 0, NAMED)
     return {
         "id": found.code,
         "text": found.text,
@@ -259,8 +264,8 @@ def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
         "ended": None if found.ended is None else to_wire(found.ended),
         "services": found.services,
         "linked": found.linked,
-        "underWay": found.code in uow.timers.subjects({JOIN, LEAVE}),
-        "notLinked": uow.problems.references(outside),
+        "underWay": found.code in TimerRepository(uow).subjects({JOIN, LEAVE}),
+        "notLinked": ProblemRepository(uow).references(outside),
     }
 
 
@@ -275,7 +280,7 @@ def _join(case: Case, code: str) -> None:
 
 def _leave(case: Case) -> None:
     state = case.problem.state
-    others = case.uow.incidents.on_service(case.problem.service_id)
+    others = IncidentRepository(case.uow).on_service(case.problem.service_id)
     if others:
         # It stays where it is, now for another incident on its service: it leaves with the last.
         case.problem.state = replace(state, incident=others[0])

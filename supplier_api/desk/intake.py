@@ -29,8 +29,9 @@ from supplier_api.problems.model import Base, ChangeKind, ServiceProblem, State
 from supplier_api.problems.work import OrderKind
 from supplier_api.scenarios.choice import is_scenario_service
 from supplier_api.store import StoreUnavailable, UnitOfWork
-from supplier_api.store.decisions import Claimed
-from supplier_api.store.services import Known
+from supplier_api.store.decisions import Claimed, DecisionRepository
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.services import Known, ServiceRepository
 
 FIRST_STATE = {
     Outcome.DEFER: State(Base.UNDECIDED),
@@ -115,8 +116,8 @@ class Intake:
 
     def _repeated(self, uow: UnitOfWork, caller: Caller, gateway_id: int) -> None:
         """Note that the gateway has the answer from us, whatever became of who gave it first."""
-        uow.problems.trust(caller.tenant, gateway_id)
-        uow.decisions.answered_by(
+        ProblemRepository(uow).trust(caller.tenant, gateway_id)
+        DecisionRepository(uow).answered_by(
             caller.tenant, Operation.PROBLEM, str(gateway_id), self._office.process
         )
 
@@ -124,7 +125,7 @@ class Intake:
         """Read which service a problem is about; that never changes, so no lock is needed."""
         try:
             return self._office.store.read(
-                lambda uow: uow.problems.service_of(caller.tenant, problem_id)
+                lambda uow: ProblemRepository(uow).service_of(caller.tenant, problem_id)
             )
         except StoreUnavailable as error:
             raise Unavailable(str(error)) from error
@@ -138,7 +139,7 @@ class Intake:
         outside: Outside,
     ) -> Done:
         tenant, service_id = caller.tenant, document["serviceId"]
-        known = uow.services.look(tenant, service_id)
+        known = ServiceRepository(uow).look(tenant, service_id)
         service = outside.facts.service
         incidents = known_incidents(self._office, uow, known, service_id, service)
         script = None if caller.choice is None else script_of_problem(uow, caller, caller.choice)

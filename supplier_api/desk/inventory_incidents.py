@@ -10,7 +10,7 @@ from supplier_api.desk.incidents import lift
 from supplier_api.desk.model import Office
 from supplier_api.observability import get_logger
 from supplier_api.store import UnitOfWork
-from supplier_api.store.incidents import Link
+from supplier_api.store.incidents import IncidentRepository, Link
 from supplier_api.store.services import Known
 
 LOOK_EVERY = 60.0  # seconds
@@ -38,9 +38,9 @@ def known_incidents(
     for each in over:
         lift(office, uow, each, service_id)
     last = [each for each in known.incidents if each not in over]
-    if code is None or code in last or uow.incidents.ended(code):
+    if code is None or code in last or IncidentRepository(uow).ended(code):
         return last
-    uow.incidents.note(code, service_id, office.machine.now())
+    IncidentRepository(uow).note(code, service_id, office.machine.now())
     return [*last, code]
 
 
@@ -62,7 +62,9 @@ class InventoryIncidents:
         now = self._office.machine.monotonic()
         if now < self._next:
             return self._next - now
-        links = self._office.store.read(lambda uow: uow.incidents.links(self._after, BATCH))
+        links = self._office.store.read(
+            lambda uow: IncidentRepository(uow).links(self._after, BATCH)
+        )
         seen = self._look(list(links), now + SECONDS)
         if seen is not None and (len(links) == BATCH or seen != links[-1]):
             self._after = seen
@@ -87,9 +89,9 @@ class InventoryIncidents:
 
     def _over(self, link: Link, code: str | None) -> None:
         def work(uow: UnitOfWork) -> None:
-            uow.incidents.lock(shared=True)
-            if code is not None and not uow.incidents.ended(code):
-                uow.incidents.note(code, link.service_id, self._office.machine.now())
+            IncidentRepository(uow).lock(shared=True)
+            if code is not None and not IncidentRepository(uow).ended(code):
+                IncidentRepository(uow).note(code, link.service_id, self._office.machine.now())
             lift(self._office, uow, link.code, link.service_id)
 
         self._office.store.write(work)

@@ -12,8 +12,8 @@ from supplier_api.clock import to_wire
 from supplier_api.desk.model import BACK_OFFICE, GATEWAY
 from supplier_api.store import UnitOfWork
 from supplier_api.store.claims import MessageState
-from supplier_api.store.letters import Letter
-from supplier_api.store.operators import Action
+from supplier_api.store.letters import Letter, MessageRepository
+from supplier_api.store.operators import Action, OperatorActionRepository
 
 # What they are called, by destination, and the command that is about them.
 WORDS = {GATEWAY: "KCI", BACK_OFFICE: "work order"}
@@ -33,9 +33,9 @@ def find(uow: UnitOfWork, name: str, destination: str) -> Letter:
     word = WORDS[destination]
     letter = None
     if numbered := _NUMBERED.fullmatch(name):
-        letter = uow.letters.numbered(numbered[1], destination, int(numbered[2]))
+        letter = MessageRepository(uow).numbered(numbered[1], destination, int(numbered[2]))
     elif uuid := _uuid(name):
-        letter = uow.letters.find(uuid)
+        letter = MessageRepository(uow).find(uuid)
     else:
         raise NoSuchLetter(f"{name!r} names no {word}; expected its UUID or REFERENCE#NUMBER")
     if letter is None:
@@ -85,7 +85,9 @@ def show(uow: UnitOfWork, letter: Letter) -> dict[str, Any]:
         "backOfficeId": letter.back_office_id,
         "log": letter.log,
         "refusal": letter.refusal,
-        "actions": [_action(each) for each in uow.actions.of_message(letter.uuid)],
+        "actions": [
+            _action(each) for each in OperatorActionRepository(uow).of_message(letter.uuid)
+        ],
         "body": orjson.loads(letter.body),
         "original": orjson.loads(letter.original) if letter.original is not None else None,
     }

@@ -15,9 +15,9 @@ from supplier_api.decisions.model import Operation
 from supplier_api.desk.case import Case
 from supplier_api.desk.model import Office
 from supplier_api.store import StoreUnavailable, UnitOfWork
-from supplier_api.store.operators import Action
-from supplier_api.store.switches import MAINTENANCE, Switch
-from supplier_api.store.timers import DECIDE, Timer
+from supplier_api.store.operators import Action, OperatorActionRepository
+from supplier_api.store.switches import MAINTENANCE, Switch, SwitchRepository
+from supplier_api.store.timers import DECIDE, Timer, TimerRepository
 
 # How long a process may go on before it notices that maintenance began or ended.
 LOOK_EVERY = 1.0  # seconds
@@ -57,9 +57,9 @@ class Maintenance:
         now = self._office.machine.now()
 
         def work(uow: UnitOfWork) -> bool:
-            begun = uow.switches.on(Switch(MAINTENANCE, who, reason, now))
+            begun = SwitchRepository(uow).on(Switch(MAINTENANCE, who, reason, now))
             if begun:
-                uow.actions.add(Action(now, who, "maintenance-on", reason))
+                OperatorActionRepository(uow).add(Action(now, who, "maintenance-on", reason))
             return begun
 
         return self._office.store.write(work)
@@ -72,9 +72,9 @@ class Maintenance:
         now = self._office.machine.now()
 
         def work(uow: UnitOfWork) -> bool:
-            ended = uow.switches.off(MAINTENANCE)
+            ended = SwitchRepository(uow).off(MAINTENANCE)
             if ended:
-                uow.actions.add(Action(now, who, "maintenance-off", reason))
+                OperatorActionRepository(uow).add(Action(now, who, "maintenance-off", reason))
             return ended
 
         return self._office.store.write(work)
@@ -82,7 +82,9 @@ class Maintenance:
     def show(self) -> Shown:
         """Return what there is now. Raises StoreUnavailable."""
         return self._office.store.read(
-            lambda uow: Shown(uow.switches.get(MAINTENANCE), uow.timers.count(DECIDE))
+            lambda uow: Shown(
+                SwitchRepository(uow).get(MAINTENANCE), TimerRepository(uow).count(DECIDE)
+            )
         )
 
     def _look(self) -> None:
@@ -93,7 +95,7 @@ class Maintenance:
             now = self._office.machine.monotonic()
             self._look_at = now + LOOK_EVERY
             seen = self._office.store.read(
-                lambda uow: uow.switches.get(MAINTENANCE), deadline=now + LOOK_SECONDS
+                lambda uow: SwitchRepository(uow).get(MAINTENANCE), deadline=now + LOOK_SECONDS
             )
             self._lasts = seen is not None
         except StoreUnavailable:
@@ -112,4 +114,6 @@ def put_off(
     """
     data = {"operation": operation, "key": key, "scenario": scenario}
     problem = case.problem
-    case.uow.timers.add(Timer(problem.id, problem.tenant, DECIDE, case.now, subject, data))
+    TimerRepository(case.uow).add(
+        Timer(problem.id, problem.tenant, DECIDE, case.now, subject, data)
+    )

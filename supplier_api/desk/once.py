@@ -13,7 +13,8 @@ from supplier_api.desk.model import Answer, Caller, Office
 from supplier_api.observability import get_logger
 from supplier_api.problems.codes import ErrorCode
 from supplier_api.store import CommitUnknown, NeverStored, StoreUnavailable, UnitOfWork
-from supplier_api.store.decisions import Asked, Claimed, Given, Recorded
+from supplier_api.store.decisions import Asked, Claimed, DecisionRepository, Given, Recorded
+from supplier_api.store.problems import ProblemRepository
 
 NOTE_SECONDS = 1.0  # in which it is noted that an answer is late, while that answer waits
 log = get_logger(__name__)
@@ -66,15 +67,15 @@ class Once:
 
         def work(uow: UnitOfWork) -> Answer:
             nonlocal done
-            claimed = uow.decisions.claim(asked, new_on)
+            claimed = DecisionRepository(uow).claim(asked, new_on)
             if claimed is None:
-                recorded = uow.decisions.recorded(caller.tenant, operation, key)
+                recorded = DecisionRepository(uow).recorded(caller.tenant, operation, key)
                 answer = _again(recorded, asked, document, reused)
                 repeated(uow)
                 return answer
             made = do(uow, claimed)
             done = True
-            uow.decisions.answer(claimed.row_id, self._given(made))
+            DecisionRepository(uow).answer(claimed.row_id, self._given(made))
             return made.answer
 
         try:
@@ -128,18 +129,18 @@ class Once:
 
         To claim its key is to wait for a COMMIT that is still under way. Raises NeverStored.
         """
-        if uow.decisions.claim(asked) is not None:
+        if DecisionRepository(uow).claim(asked) is not None:
             raise NeverStored
         self._doubt(uow, asked)
 
     def _doubt(self, uow: UnitOfWork, asked: Asked) -> None:
         """Remember that the answer may have been lost, unless another process has given it too."""
-        given = uow.decisions.given_to(asked, self._office.process)
+        given = DecisionRepository(uow).given_to(asked, self._office.process)
         if given is None:
             return
-        uow.decisions.late(given.row_id, self._office.machine.now())
+        DecisionRepository(uow).late(given.row_id, self._office.machine.now())
         if asked.operation == Operation.PROBLEM and given.problem_id is not None:
-            uow.problems.doubt(given.problem_id)
+            ProblemRepository(uow).doubt(given.problem_id)
 
     def _note_late(self, asked: Asked) -> None:
         """Remember the doubt: the commit took so long that the answer may have been lost."""

@@ -9,8 +9,10 @@ from supplier_api.clock import to_wire
 from supplier_api.desk import view
 from supplier_api.desk.model import DESTINATIONS, Office
 from supplier_api.store import UnitOfWork
-from supplier_api.store.operators import Action
-from supplier_api.store.pauses import Cause, Pause, Scope
+from supplier_api.store.backlog import BacklogQueries
+from supplier_api.store.operators import Action, OperatorActionRepository
+from supplier_api.store.pauses import Cause, Pause, PauseRepository, Scope
+from supplier_api.store.problems import ProblemRepository
 
 BATCH = 500  # lanes that are put off in one transaction
 AT_ONCE = 100  # lanes that may go on without being spread
@@ -52,11 +54,11 @@ class Pausing:
 
         def work(uow: UnitOfWork) -> Pause:
             scope = _scope(uow, wanted)
-            uow.pauses.lock()
+            PauseRepository(uow).lock()
             if found := _of_operator(uow, scope, now):
                 return found
-            uow.pauses.begin(Cause.OPERATOR, scope, reason=reason, who=who, since=now)
-            uow.actions.add(_action("pause", scope, who, reason, now))
+            PauseRepository(uow).begin(Cause.OPERATOR, scope, reason=reason, who=who, since=now)
+            OperatorActionRepository(uow).add(_action("pause", scope, who, reason, now))
             begun = _of_operator(uow, scope, now)
             assert begun is not None
             return begun
@@ -73,7 +75,7 @@ class Pausing:
         scope = self._office.store.read(lambda uow: _scope(uow, wanted))
         found = self._office.store.read(lambda uow: _resumable(uow, scope, now))
         if not found:
-            active = self._office.store.read(lambda uow: uow.pauses.active(now))
+            active = self._office.store.read(lambda uow: PauseRepository(uow).active(now))
             raise NothingSuchError("that is not paused", map(line, active))
         spread = 0
         if any(pause.cause is Cause.OPERATOR for pause in found):
@@ -82,10 +84,10 @@ class Pausing:
         def work(uow: UnitOfWork) -> None:
             for pause in found:
                 if pause.cause is Cause.BREAKER and pause.until is None:
-                    uow.pauses.try_now(pause.id, now)
+                    PauseRepository(uow).try_now(pause.id, now)
                 else:
-                    uow.pauses.end(pause.id, now)
-            uow.actions.add(_action("resume", scope, who, reason, now))
+                    PauseRepository(uow).end(pause.id, now)
+            OperatorActionRepository(uow).add(_action("resume", scope, who, reason, now))
 
         self._office.store.write(work)
         return spread
@@ -97,19 +99,19 @@ class Pausing:
     def active(self) -> list[Pause]:
         """Return what holds delivery up now, whatever its cause."""
         now = self.now()
-        return self._office.store.read(lambda uow: uow.pauses.active(now))
+        return self._office.store.read(lambda uow: PauseRepository(uow).active(now))
 
     def _put_off(self, scope: Scope, now: datetime) -> int:
         """Spread a large backlog, while it is still held up, over the time after."""
         store, chance = self._office.store, self._office.chance
-        if store.read(lambda uow: uow.backlog.due(scope, now, AT_ONCE + 1)) <= AT_ONCE:
+        if store.read(lambda uow: BacklogQueries(uow).due(scope, now, AT_ONCE + 1)) <= AT_ONCE:
             return 0
 
         def moment() -> datetime:
             return now + self._spread * chance.jitter(1.0)
 
         def batch(uow: UnitOfWork) -> int:
-            return uow.backlog.spread_due(scope, now, moment, BATCH)
+            return BacklogQueries(uow).spread_due(scope, now, moment, BATCH)
 
         moved = [store.write(batch)]
         while moved[-1] == BATCH:
@@ -174,8 +176,8 @@ def _scope(uow: UnitOfWork, wanted: Wanted) -> Scope:
     """Return what is wanted as it is stored; raises NothingSuchError."""
     if wanted.destination is not None and wanted.destination not in DESTINATIONS:
         raise NothingSuchError(f"there is no destination {wanted.destination}", DESTINATIONS)
-    if wanted.tenant is not None and not uow.problems.any_of(wanted.tenant):
-        known = uow.problems.tenants(KNOWN)
+    if wanted.tenant is not None and not ProblemRepository(uow).any_of(wanted.tenant):
+        known = ProblemRepository(uow).tenants(KNOWN)
         raise NothingSuchError(f"tenant {wanted.tenant} has no problem", known)
     if wanted.problem is None:
         return Scope(wanted.destination, wanted.tenant)
@@ -193,12 +195,12 @@ def _scope(uow: UnitOfWork, wanted: Wanted) -> Scope:
 
 
 def _of_operator(uow: UnitOfWork, scope: Scope, now: datetime) -> Pause | None:
-    active = uow.pauses.active(now)
+    active = PauseRepository(uow).active(now)
     return next((p for p in active if p.scope == scope and p.cause is Cause.OPERATOR), None)
 
 
 def _resumable(uow: UnitOfWork, scope: Scope, now: datetime) -> list[Pause]:
-    return [pause for pause in uow.pauses.active(now) if pause.scope == scope]
+    return [pause for pause in PauseRepository(uow).active(now) if pause.scope == scope]
 
 
 def _by_destination(scope: Scope) -> list[Scope]:

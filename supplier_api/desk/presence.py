@@ -17,8 +17,8 @@ from supplier_api.desk.facts import INVENTORY_DOWN
 from supplier_api.desk.model import GATEWAY, Office
 from supplier_api.observability import get_logger
 from supplier_api.store import StoreUnavailable, UnitOfWork
-from supplier_api.store.processes import DIED, Kind, Process
-from supplier_api.store.stamps import Stamp
+from supplier_api.store.processes import DIED, Kind, Process, ProcessRepository
+from supplier_api.store.stamps import InstallationRepository, Stamp
 
 # An answer that was committed so long before a web server's death may not have left it.
 ANSWER_UNDER_WAY = timedelta(seconds=5)
@@ -129,10 +129,10 @@ class Presence:
         )
 
         def work(uow: UnitOfWork) -> Stamp | None:
-            found = uow.stamps.get()
+            found = InstallationRepository(uow).get()
             # Nothing is written into a database that has become somebody else's.
             if found is None or found == self._stamp:
-                uow.processes.save(sign)
+                ProcessRepository(uow).save(sign)
             return found
 
         return office.store.write(work, deadline=office.machine.monotonic() + self._patience)
@@ -183,10 +183,10 @@ class Deaths:
         """Look for the dead, and forget those long ended; raises StoreUnavailable."""
         now = self._office.machine.now()
         store = self._office.store
-        for silent in store.read(lambda uow: uow.processes.silent(now - self._silence)):
+        for silent in store.read(lambda uow: ProcessRepository(uow).silent(now - self._silence)):
             self.bury(silent.name)
-        if store.read(lambda uow: uow.processes.any_ended(now - REMEMBERED)):
-            store.write(lambda uow: uow.processes.remove_ended(now - REMEMBERED))
+        if store.read(lambda uow: ProcessRepository(uow).any_ended(now - REMEMBERED)):
+            store.write(lambda uow: ProcessRepository(uow).remove_ended(now - REMEMBERED))
 
     def bury(self, name: str) -> None:
         """Put what a dead web server may have failed to answer in doubt, and note its end.
@@ -200,21 +200,21 @@ class Deaths:
     def _step(self, uow: UnitOfWork, *, name: str, after: int) -> int | None:
         """Look at some problems above row id `after`; return how far, or None when all is done."""
         now = self._office.machine.now()
-        dead = uow.processes.lock_running(name)
+        dead = ProcessRepository(uow).lock_running(name)
         if dead is None or dead.seen > now - self._silence:
             return None
         ids: list[int] = []
         if dead.kind == Kind.WEB:
             since = dead.seen - ANSWER_UNDER_WAY
-            ids = uow.processes.answered(name, since, after, BATCH)
-        doubted = uow.processes.doubt_unknown(ids, GATEWAY) if ids else 0
+            ids = ProcessRepository(uow).answered(name, since, after, BATCH)
+        doubted = ProcessRepository(uow).doubt_unknown(ids, GATEWAY) if ids else 0
         detail: Mapping[str, Any] = {
             **dead.detail,
             "doubtful": dead.detail.get("doubtful", 0) + doubted,
         }
         if len(ids) == BATCH:
-            uow.processes.save(replace(dead, detail=detail))
+            ProcessRepository(uow).save(replace(dead, detail=detail))
             return ids[-1]
-        uow.processes.save(replace(dead, ended=now, detail={**detail, DIED: to_wire(now)}))
+        ProcessRepository(uow).save(replace(dead, ended=now, detail={**detail, DIED: to_wire(now)}))
         log.warning("process.died", process=name, kind=dead.kind, doubtful=detail["doubtful"])
         return None

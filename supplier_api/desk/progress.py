@@ -31,8 +31,12 @@ from supplier_api.problems.work import (
     WorkOrder,
 )
 from supplier_api.store import UnitOfWork
-from supplier_api.store.events import RecordedEvent
-from supplier_api.store.timers import Timer
+from supplier_api.store.changes import ChangeRequestRepository
+from supplier_api.store.events import BackOfficeEventRepository, RecordedEvent
+from supplier_api.store.lanes import LaneRepository
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.resolutions import ResolutionRepository
+from supplier_api.store.timers import Timer, TimerRepository
 
 LATER = "back-office-event"
 # A name that stands for several problems is answered with the references of so many of them.
@@ -72,7 +76,7 @@ class Progress:
         """
 
         def work(uow: UnitOfWork) -> EventAnswer:
-            ids = uow.problems.find_any(name)
+            ids = ProblemRepository(uow).find_any(name)
             if not ids:
                 return self._refused(404, ErrorCode.NOT_FOUND, "reference: no such problem")
             if len(ids) > 1:
@@ -89,9 +93,9 @@ class Progress:
 
         Raises Incomplete, before anything is written.
         """
-        problem = uow.problems.lock(problem_id)
+        problem = ProblemRepository(uow).lock(problem_id)
         said = _plain(event)
-        if recorded := uow.events.recorded(problem_id, event.id):
+        if recorded := BackOfficeEventRepository(uow).recorded(problem_id, event.id):
             if not wire.is_fingerprint_of(recorded.fingerprint, said):
                 reused = f"id: {event.id} was used for another event; expected a new id"
                 return self._refused(422, ErrorCode.INVALID_REQUEST, reused)
@@ -106,7 +110,7 @@ class Progress:
             answer = EventAnswer(200, _standing(problem))
         except IllegalMove as error:
             answer = self._conflict(error)
-        uow.events.add(
+        BackOfficeEventRepository(uow).add(
             RecordedEvent(
                 problem_id,
                 event.id,
@@ -137,58 +141,60 @@ class Progress:
         doubt that arises while we look is one that came after the KCI.
         """
         resolved = {each.problem_id for each in taken if _may_resolve(each)}
-        return resolved | uow.problems.untold([each.problem_id for each in taken])
+        return resolved | ProblemRepository(uow).untold([each.problem_id for each in taken])
 
     def kci_taken(self, uow: UnitOfWork, taken: Taken) -> None:
         """Note that the gateway took a KCI: it knows the problem, and a closure now counts."""
-        problem = uow.problems.lock(taken.problem_id)
+        problem = ProblemRepository(uow).lock(taken.problem_id)
         if problem.doubtful or not problem.reference_known:
             problem.doubtful = False
             told = taken.reference
             if told is None:
                 told = taken.reason not in WITHOUT_REFERENCE
             problem.reference_known = problem.reference_known or told
-            uow.problems.save(problem)
+            ProblemRepository(uow).save(problem)
         if taken.subject is None:
             return
         # Whatever its reason: what stands in for a RESOLVED that was refused tells of it, too.
-        resolution = uow.resolutions.find(taken.subject)
+        resolution = ResolutionRepository(uow).find(taken.subject)
         if resolution is None or resolution.taken:
             return
         resolution.taken = self._office.business.now(problem.tenant)
-        uow.resolutions.save(resolution)
+        ResolutionRepository(uow).save(resolution)
         times = dict(closure_times(self._office, resolution.taken))
-        for timer in uow.timers.of(problem.id):
+        for timer in TimerRepository(uow).of(problem.id):
             if timer.kind in (CLOSURE, CLOSURE_NOTICE) and timer.subject == resolution.reference:
-                uow.timers.move(timer.id, times[timer.kind])
+                TimerRepository(uow).move(timer.id, times[timer.kind])
 
     def kci_unknown(self, uow: UnitOfWork, problem_id: int) -> None:
         """Note that the gateway does not know the problem: our answer may have been lost."""
-        uow.problems.doubt(problem_id)
+        ProblemRepository(uow).doubt(problem_id)
 
     def _keep_ticket(
         self, uow: UnitOfWork, problem_id: int, order: WorkOrder, answer: OrderAnswer
     ) -> None:
-        uow.lanes.ticket(order.id, answer.back_office_id, answer.back_office_url)
-        problem = uow.problems.lock(problem_id)
+        LaneRepository(uow).ticket(order.id, answer.back_office_id, answer.back_office_url)
+        problem = ProblemRepository(uow).lock(problem_id)
         change = None
         if order.subject and order.kind in (OrderKind.AMENDMENT, OrderKind.CANCELLATION):
-            change = uow.changes.find(problem_id, order.subject["supplierReference"])
+            change = ChangeRequestRepository(uow).find(
+                problem_id, order.subject["supplierReference"]
+            )
         if change:
             change.back_office_url = _url(change, answer.back_office_id, answer.back_office_url)
             change.back_office_id = answer.back_office_id
-            uow.changes.save(change)
+            ChangeRequestRepository(uow).save(change)
         elif order.kind is OrderKind.PROBLEM:
             problem.back_office_url = _url(problem, answer.back_office_id, answer.back_office_url)
             problem.back_office_id = answer.back_office_id
-            uow.problems.save(problem)
+            ProblemRepository(uow).save(problem)
 
     def _keep(self, uow: UnitOfWork, problem_id: int, later: LaterEvent) -> None:
-        problem = uow.problems.lock(problem_id)
+        problem = ProblemRepository(uow).lock(problem_id)
         if problem.state.terminal:
             return
         due_at = self._office.business.now(problem.tenant) + later.after
-        uow.timers.add(
+        TimerRepository(uow).add(
             Timer(problem_id, problem.tenant, LATER, due_at, later.event.id, _plain(later.event))
         )
 
@@ -205,7 +211,7 @@ class Progress:
 
 def _several(uow: UnitOfWork, ids: Sequence[int]) -> str:
     """Say for which problems a name stands; of very many, which some of them are."""
-    named = [uow.problems.get(problem_id) for problem_id in ids[:NAMED]]
+    named = [ProblemRepository(uow).get(problem_id) for problem_id in ids[:NAMED]]
     each = ", ".join(f"{problem.reference} of {problem.tenant}" for problem in named)
     more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
     return f"reference: stands for {len(ids)} problems; expected our own reference: {each}{more}"
@@ -294,7 +300,7 @@ def _resolve(case: Case, event: BackOfficeEvent, carried: Carried) -> None:
 def _decide_change(case: Case, event: BackOfficeEvent, carried: Carried) -> None:
     if event.change_reference is None:
         raise Incomplete(event.event, ["changeReference"])
-    change = case.uow.changes.find(case.problem.id, event.change_reference)
+    change = ChangeRequestRepository(case.uow).find(case.problem.id, event.change_reference)
     if change is None or change.status is not ChangeStatus.PENDING:
         raise IllegalMove(case.problem.state, event.event)
     if event.back_office_id:

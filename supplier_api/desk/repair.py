@@ -25,8 +25,10 @@ from supplier_api.problems.limits import TEXT_MAX
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.store import Gone, UnitOfWork
 from supplier_api.store.claims import Mended, Message, MessageState
-from supplier_api.store.letters import BeingSent, Letter, LockedLane, Rewritten
-from supplier_api.store.operators import Action
+from supplier_api.store.decisions import DecisionRepository
+from supplier_api.store.letters import BeingSent, Letter, LockedLane, MessageRepository, Rewritten
+from supplier_api.store.operators import Action, OperatorActionRepository
+from supplier_api.store.problems import ProblemRepository
 from supplier_api.store.retention import NO_BODY
 
 
@@ -121,7 +123,7 @@ class _Hand:
     def course(self) -> Course:
         """Return what the gateway hears of the problem, as it stands now."""
         problem = self.problem
-        answered = self.uow.decisions.recorded(
+        answered = DecisionRepository(self.uow).recorded(
             problem.tenant, Operation.PROBLEM, str(problem.gateway_id)
         )
         told = answered is not None and answered.status == 201
@@ -129,7 +131,7 @@ class _Hand:
         return Course(
             status.get("status", Status.ACKNOWLEDGED),
             problem.reference if told else None,
-            self.uow.letters.course(problem.id, self.destination),
+            MessageRepository(self.uow).course(problem.id, self.destination),
         )
 
 
@@ -164,11 +166,11 @@ class Repair:
         """
 
         def work(hand: _Hand, letter: Letter) -> None:
-            late = hand.uow.letters.overtaken(letter)
+            late = MessageRepository(hand.uow).overtaken(letter)
             today = str(hand.problem.state.status) if late else None
             document = change(orjson.loads(letter.body))
             edited = replacing.edited(letter, document, hand.course(), today)
-            hand.uow.letters.queue_again(letter, hand.machine, PAST[Deed.EDIT], edited)
+            MessageRepository(hand.uow).queue_again(letter, hand.machine, PAST[Deed.EDIT], edited)
 
         return self._do(GATEWAY, name, Deed.EDIT, by, work)
 
@@ -184,7 +186,9 @@ class Repair:
     def waiting(self, destination: str, window: Window) -> list[int]:
         """Return row ids of the problems with undelivered messages of that time."""
         return self._office.store.read(
-            lambda uow: uow.letters.problems_waiting(destination, window.since, window.until)
+            lambda uow: MessageRepository(uow).problems_waiting(
+                destination, window.since, window.until
+            )
         )
 
     def replay_window(
@@ -212,17 +216,17 @@ class Repair:
         try:
             hand = self._take_up(uow, problem_id, destination)
         except BeingSent as error:
-            sent = uow.letters.undelivered(problem_id, destination)
+            sent = MessageRepository(uow).undelivered(problem_id, destination)
             return [_result(each, str(error), done=False) for each in sent if window.holds(each)]
         wanted = [each for each in hand.was if window.holds(each)]
         for letter in wanted:
             if letter.dead:
                 self._queue_again(hand, letter)
-        behind = uow.letters.go_on(hand.lane, hand.machine)
+        behind = MessageRepository(uow).go_on(hand.lane, hand.machine)
         for letter in wanted:
             if letter.dead or behind is None:
                 self._record(hand, letter, Deed.REPLAY, by, window=_plain(window))
-        return [_told(letter, uow.letters.get(letter.id), behind) for letter in wanted]
+        return [_told(letter, MessageRepository(uow).get(letter.id), behind) for letter in wanted]
 
     # -- what delivery reports
 
@@ -233,22 +237,22 @@ class Repair:
         problem that was never sent, or else by the next that is made.
         """
         sentences = replacing.left_out(message.number, message.body)
-        following = uow.letters.untold(message.lane_id)
+        following = MessageRepository(uow).untold(message.lane_id)
         if following:
             now = self._office.business.now(message.tenant)
-            uow.letters.rewrite(following, replacing.noted(following, sentences, now))
+            MessageRepository(uow).rewrite(following, replacing.noted(following, sentences, now))
             return
-        problem = uow.problems.lock(message.problem_id)
+        problem = ProblemRepository(uow).lock(message.problem_id)
         problem.left_out = [*(problem.left_out or []), *sentences]
-        uow.problems.save(problem)
+        ProblemRepository(uow).save(problem)
 
     def order_taken(self, uow: UnitOfWork, message: Message) -> None:
         """Note that the back office took a work order that was skipped before."""
         if not any(entry["outcome"] == "skipped" for entry in message.log):
             return
-        problem = uow.problems.lock(message.problem_id)
-        problem.back_office_untold = uow.letters.skipped(message.lane_id)
-        uow.problems.save(problem)
+        problem = ProblemRepository(uow).lock(message.problem_id)
+        problem.back_office_untold = MessageRepository(uow).skipped(message.lane_id)
+        ProblemRepository(uow).save(problem)
 
     # -- how
 
@@ -263,38 +267,38 @@ class Repair:
         def transaction(uow: UnitOfWork) -> Result:
             found = letters.find(uow, name, destination)
             hand = self._take_up(uow, found.problem_id, destination)
-            letter = uow.letters.get(found.id)
+            letter = MessageRepository(uow).get(found.id)
             _check(letter, deed)
             work(hand, letter)
-            behind = uow.letters.go_on(hand.lane, hand.machine)
+            behind = MessageRepository(uow).go_on(hand.lane, hand.machine)
             if behind and deed is Deed.REPLAY and letter.state == MessageState.QUEUED:
                 waits = f"{letter.name} {_waits(behind)}; replay, edit or skip that"
                 raise NotPossible(waits)
             self._record(hand, letter, deed, by)
-            return _told(letter, uow.letters.get(letter.id), behind)
+            return _told(letter, MessageRepository(uow).get(letter.id), behind)
 
         with _plainly(name):
             return self._office.store.write(transaction)
 
     def _take_up(self, uow: UnitOfWork, problem_id: int, destination: str) -> _Hand:
         """Lock the problem, then its lane; raises Gone and BeingSent."""
-        problem = uow.problems.lock(problem_id)
+        problem = ProblemRepository(uow).lock(problem_id)
         machine = self._office.machine.now()
-        lane = uow.letters.lock(problem_id, destination, machine)
+        lane = MessageRepository(uow).lock(problem_id, destination, machine)
         business = self._office.business.now(problem.tenant)
-        was = uow.letters.undelivered(problem_id, destination)
+        was = MessageRepository(uow).undelivered(problem_id, destination)
         return _Hand(uow, problem, lane, destination, machine, business, was)
 
     def _queue_again(self, hand: _Hand, letter: Letter) -> None:
         """Queue a dead letter or a skipped order again."""
-        late = letter.mended in (Mended.LATE, Mended.WITHDRAWN) or hand.uow.letters.overtaken(
-            letter
-        )
+        late = letter.mended in (Mended.LATE, Mended.WITHDRAWN) or MessageRepository(
+            hand.uow
+        ).overtaken(letter)
         rewritten: Rewritten | None = None
         if late and hand.destination == GATEWAY:
             rewritten = hand.replacing(letter).late()
-            hand.uow.problems.save(hand.problem)
-        hand.uow.letters.queue_again(letter, hand.machine, PAST[Deed.REPLAY], rewritten)
+            ProblemRepository(hand.uow).save(hand.problem)
+        MessageRepository(hand.uow).queue_again(letter, hand.machine, PAST[Deed.REPLAY], rewritten)
 
     def _withdraw(self, hand: _Hand, letter: Letter, by: By) -> None:
         spare = TEXT_MAX - len(replacing.withdrawn_text(letter, ""))
@@ -302,16 +306,16 @@ class Repair:
             told = f"the reason is told to the tenant; expected at most {spare} characters"
             raise NotPossible(told)
         rewritten = hand.replacing(letter).withdrawn(by.reason)
-        hand.uow.problems.save(hand.problem)
-        hand.uow.letters.queue_again(letter, hand.machine, PAST[Deed.SKIP], rewritten)
+        ProblemRepository(hand.uow).save(hand.problem)
+        MessageRepository(hand.uow).queue_again(letter, hand.machine, PAST[Deed.SKIP], rewritten)
 
     def _skip_order(self, hand: _Hand, letter: Letter, _by: By) -> None:
-        hand.uow.letters.take_out(letter, hand.machine, "skipped")
+        MessageRepository(hand.uow).take_out(letter, hand.machine, "skipped")
         hand.problem.back_office_untold = True
-        hand.uow.problems.save(hand.problem)
+        ProblemRepository(hand.uow).save(hand.problem)
 
     def _record(self, hand: _Hand, letter: Letter, deed: Deed, by: By, **more: Any) -> None:
-        hand.uow.actions.add(
+        OperatorActionRepository(hand.uow).add(
             Action(
                 at=hand.machine,
                 who=by.who,

@@ -26,8 +26,10 @@ from supplier_api.problems.kci import (
 from supplier_api.problems.limits import TEXT_MAX
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.store import UnitOfWork
+from supplier_api.store.changes import ChangeRequestRepository
 from supplier_api.store.claims import Mended
 from supplier_api.store.letters import Letter, Rewritten
+from supplier_api.store.resolutions import ResolutionRepository
 from supplier_api.store.retention import NO_BODY
 from supplier_api.wire.transition_checks import impossible_course
 
@@ -102,9 +104,9 @@ class Replacing:
         entities = {"serviceProblem": entity}
         if self.letter.subject is None:
             return entities
-        if resolution := self.uow.resolutions.find(self.letter.subject):
+        if resolution := ResolutionRepository(self.uow).find(self.letter.subject):
             entities["serviceProblemResolution"] = resolution_entity(resolution)
-        elif change := self.uow.changes.find(self.problem.id, self.letter.subject):
+        elif change := ChangeRequestRepository(self.uow).find(self.problem.id, self.letter.subject):
             entities[f"serviceProblem{change.kind.capitalize()}"] = change_entity(change)
         return entities
 

@@ -5,8 +5,9 @@ from datetime import datetime
 from supplier_api.desk.clockwork import Follower
 from supplier_api.desk.model import Office
 from supplier_api.store import UnitOfWork
-from supplier_api.store.clocks import ALL, Clock
+from supplier_api.store.clocks import ALL, BusinessClockRepository, Clock
 from supplier_api.store.removal import remove
+from supplier_api.store.tenant_settings import TenantSettingRepository
 
 
 def reset(
@@ -28,13 +29,13 @@ def reset(
 
     def work(uow: UnitOfWork) -> None:
         # Before any row: nobody takes a step with a clock that is deleted below.
-        uow.clocks.lock()
+        BusinessClockRepository(uow).lock()
         remove(uow.connection, tenant)
         if tenant is None:
-            uow.tenant_settings.forget_seeds()
-        uow.tenant_settings.set_seed(name, seed)
+            TenantSettingRepository(uow).forget_seeds()
+        TenantSettingRepository(uow).set_seed(name, seed)
         if freeze_at:
-            uow.clocks.put(Clock(name, stands_at=freeze_at))
+            BusinessClockRepository(uow).put(Clock(name, stands_at=freeze_at))
 
     office.store.write(work)
     follower.start_afresh(name, seed)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from supplier_api.desk.model import Office
 from supplier_api.observability import get_logger
 from supplier_api.store import UnitOfWork
+from supplier_api.store.clocks import BusinessClockRepository
 from supplier_api.store.retention import Retention
 
 # A worker that is started often comes to it all the same.
@@ -110,7 +111,10 @@ class Retaining:
         return self._office.store.write(lambda uow: step.work(self._old(uow), self._keep.batch))
 
     def _old(self, uow: UnitOfWork) -> Retention:
-        scales = {tenant: clock.scale for tenant, clock in uow.clocks.by_tenant().items()}
+        scales = {
+            tenant: clock.scale
+            for tenant, clock in BusinessClockRepository(uow).by_tenant().items()
+        }
         return Retention(uow.connection, self._office.machine.now(), scales)
 
 

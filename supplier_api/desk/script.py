@@ -12,6 +12,7 @@ from supplier_api.scenarios.catalogue import recall
 from supplier_api.scenarios.choice import Choice, read_scenario
 from supplier_api.scenarios.model import Answer, Kind, Play
 from supplier_api.store import UnitOfWork
+from supplier_api.store.scenarios import ScenarioRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ _CHANGES = (Kind.AMENDMENT, Kind.CANCELLATION)
 
 def _defaults(uow: UnitOfWork, caller: Caller) -> list[Play | None]:
     """Return what was set for the conversation, then what was set for the tenant."""
-    names = uow.scenarios.defaults(caller.tenant, caller.conversation_id)
+    names = ScenarioRepository(uow).defaults(caller.tenant, caller.conversation_id)
     return [read_scenario(name) for name in names]
 
 

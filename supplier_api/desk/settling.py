@@ -15,6 +15,8 @@ from supplier_api.problems.model import Base, Resolution, ServiceProblem
 from supplier_api.problems.work import OrderKind
 from supplier_api.store import UnitOfWork
 from supplier_api.store.decisions import Recorded
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.resolutions import ResolutionRepository
 
 RESOLUTION = "resolution"
 UNKNOWN_RESOLUTION = "id: no such service problem resolution"
@@ -64,12 +66,12 @@ def answered_before(recorded: Recorded) -> Refused:
 
 
 def _find(uow: UnitOfWork, tenant: str, reference: str) -> tuple[Resolution, ServiceProblem]:
-    found = uow.resolutions.find(reference)
-    problem = uow.problems.lock(found.problem_id) if found else None
+    found = ResolutionRepository(uow).find(reference)
+    problem = ProblemRepository(uow).lock(found.problem_id) if found else None
     if found is None or problem is None or problem.tenant != tenant:
         raise Refused(ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
     # Read again, now that nobody else can change it.
-    current = uow.resolutions.current(problem.id)
+    current = ResolutionRepository(uow).current(problem.id)
     assert current is not None
     if current.reference != reference:
         raise Refused(

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from supplier_api.settings import Settings
 from supplier_api.store import Store, UnitOfWork
-from supplier_api.store.operators import Action
-from supplier_api.store.stamps import Stamp
+from supplier_api.store.operators import Action, OperatorActionRepository
+from supplier_api.store.stamps import InstallationRepository, Stamp
 
 LOOPBACK = "loopback"
 PORTS = {"http": 80, "https": 443}
@@ -38,11 +38,11 @@ def stamp_of(settings: Settings) -> Stamp:
 
 def claim(store: Store, ours: Stamp, now: datetime) -> None:
     """Make an unused database ours; raises ForeignDatabase if it is somebody else's."""
-    found = store.read(lambda uow: uow.stamps.get())
+    found = store.read(lambda uow: InstallationRepository(uow).get())
     if found is None:
         # Two may start at once: the first one's stays.
-        store.write(lambda uow: uow.stamps.put_first(ours, now))
-        found = store.read(lambda uow: uow.stamps.get())
+        store.write(lambda uow: InstallationRepository(uow).put_first(ours, now))
+        found = store.read(lambda uow: InstallationRepository(uow).get())
     if found is not None and found != ours:
         raise ForeignDatabase(ours, found)
 
@@ -51,12 +51,12 @@ def restamp(store: Store, ours: Stamp, now: datetime, who: str, reason: str) -> 
     """Make a database ours, recorded with who did it and why; return whose it was before."""
 
     def work(uow: UnitOfWork) -> Stamp | None:
-        before = uow.stamps.get()
+        before = InstallationRepository(uow).get()
         if before == ours:
             return before
-        uow.stamps.replace(ours, now)
+        InstallationRepository(uow).replace(ours, now)
         detail = {"from": asdict(before) if before else None, "to": asdict(ours)}
-        uow.actions.add(Action(now, who, "restamp", reason, detail=detail))
+        OperatorActionRepository(uow).add(Action(now, who, "restamp", reason, detail=detail))
         return before
 
     return store.write(work)

@@ -20,8 +20,10 @@ from supplier_api.desk.stamping import MEND, stamp_of
 from supplier_api.settings import Settings
 from supplier_api.settings.model import Status as Limits
 from supplier_api.store import StoreUnavailable, UnitOfWork, migrate
-from supplier_api.store.processes import Kind, Process
-from supplier_api.store.standing import Pause, Waiting
+from supplier_api.store.processes import Kind, Process, ProcessRepository
+from supplier_api.store.stamps import InstallationRepository
+from supplier_api.store.standing import Pause, StatusQueries, Waiting
+from supplier_api.store.switches import SwitchRepository
 
 LATELY = timedelta(days=1)
 WRITE_SECONDS = 2.0  # that the database has to take something
@@ -63,7 +65,7 @@ def _database(office: Office) -> Line:
     try:
         store.require_room()
         store.write(
-            lambda uow: uow.processes.try_out(name, office.machine.now()),
+            lambda uow: ProcessRepository(uow).try_out(name, office.machine.now()),
             deadline=office.machine.monotonic() + WRITE_SECONDS,
         )
     except StoreUnavailable as error:
@@ -94,7 +96,7 @@ class _Survey:
         self._uow = uow
         self._now = office.machine.now()
         self._business = office.business.now("")
-        self._processes = uow.processes.all()
+        self._processes = ProcessRepository(uow).all()
 
     def lines(self) -> Iterator[Line]:
         yield self._schema()
@@ -124,7 +126,7 @@ class _Survey:
         )
 
     def _environment(self) -> Line:
-        ours, found = stamp_of(self._settings), self._uow.stamps.get()
+        ours, found = stamp_of(self._settings), InstallationRepository(self._uow).get()
         values = _json(ours=str(ours), stamp=str(found) if found else None)
         if found is None:
             text = "no stamp yet: never started"
@@ -185,12 +187,12 @@ class _Survey:
     # -- what comes in and goes out
 
     def _last_request(self) -> Line:
-        at = self._last(REQUEST, self._uow.standing.last_decided())
+        at = self._last(REQUEST, StatusQueries(self._uow).last_decided())
         text = f"{to_wire(at)}, {self._ago(at)}" if at else "none known"
         return Line("last request", Level.OK, text, None, _json(at=at))
 
     def _last_taken(self) -> Line:
-        at = self._last(GATEWAY, self._uow.standing.last_taken(GATEWAY))
+        at = self._last(GATEWAY, StatusQueries(self._uow).last_taken(GATEWAY))
         text = f"{to_wire(at)}, {self._ago(at)}" if at else "none known"
         return Line("last KCI taken", Level.OK, text, None, _json(at=at))
 
@@ -200,7 +202,7 @@ class _Survey:
         return max([*told, *([stored] if stored else [])], default=None)
 
     def _undelivered(self) -> Iterator[Line]:
-        found = self._uow.standing.undelivered()
+        found = StatusQueries(self._uow).undelivered()
         for destination in (GATEWAY, BACK_OFFICE):
             waiting = found.get(destination, Waiting(0, None))
             level = self._by_age(waiting.oldest, self._now, self._limits.undelivered)
@@ -213,7 +215,7 @@ class _Survey:
             )
 
     def _parked(self) -> Iterator[Line]:
-        found, dead = self._uow.standing.parked(), self._uow.standing.dead_letters()
+        found, dead = StatusQueries(self._uow).parked(), StatusQueries(self._uow).dead_letters()
         for destination in (GATEWAY, BACK_OFFICE):
             waiting = found.get(destination, Waiting(0, None))
             level = self._by_age(waiting.oldest, self._now, self._limits.parked_hours * 3600)
@@ -230,7 +232,7 @@ class _Survey:
 
     def _dead_letters(self, dead: int) -> Line:
         """Tell how many there are; one of which the gateway must know is bad at once."""
-        ends = self._uow.standing.dead_ends(GATEWAY)
+        ends = StatusQueries(self._uow).dead_ends(GATEWAY)
         values = _json(count=dead, ends=dict(ends))
         if not ends:
             return Line("dead letters", Level.OK, str(dead), None, values)
@@ -241,14 +243,14 @@ class _Survey:
         )
 
     def _undecided(self) -> Line:
-        waiting = self._uow.standing.undecided()
+        waiting = StatusQueries(self._uow).undecided()
         hours = self._limits.undecided_hours
         level = self._by_age(waiting.oldest, self._business, hours * 3600)
         look = "supplier-api problem list --state UNDECIDED"
         return self._waiting("undecided", level, waiting, self._business, look)
 
     def _late(self) -> Line:
-        late, decided = self._uow.standing.late_answers(self._now - LATELY)
+        late, decided = StatusQueries(self._uow).late_answers(self._now - LATELY)
         share = late / decided if decided else 0.0
         values = _json(late=late, answers=decided, share=round(share, 6))
         text = f"{late} of {decided} within a day"
@@ -305,7 +307,7 @@ class _Survey:
         return Line("pauses", Level.WARN, text + more, "supplier-api delivery list", values)
 
     def _maintenance(self) -> Line:
-        on = self._uow.switches.get("maintenance")
+        on = SwitchRepository(self._uow).get("maintenance")
         if on is None:
             return Line("maintenance", Level.OK, "off", None, _json(on=False))
         text = f"on for {self._since(on.since)}, by {on.who}: {on.reason}"
@@ -361,7 +363,7 @@ class _Survey:
         return [text], kept
 
     def _held(self) -> list[Pause]:
-        return self._uow.standing.pauses(self._now)
+        return StatusQueries(self._uow).pauses(self._now)
 
     # -- helpers
 

@@ -15,7 +15,9 @@ from supplier_api.problems.kci import Carried
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base
 from supplier_api.store import Gone, StoreUnavailable, UnitOfWork
-from supplier_api.store.timers import DECIDE, Timer
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.resolutions import ResolutionRepository
+from supplier_api.store.timers import DECIDE, Timer, TimerRepository
 
 # A timer whose work fails is tried again after this long, so that it cannot hold up the others.
 AFTER_FAILURE = timedelta(minutes=1)
@@ -69,10 +71,10 @@ class Timers:
         now, scales = self._office.machine.now(), self._office.business.scales()
 
         def look(uow: UnitOfWork) -> list[Timer]:
-            due = uow.timers.due(now, scales, limit, self._handlers)
+            due = TimerRepository(uow).due(now, scales, limit, self._handlers)
             # Behind all others: there may be many of them.
             room = min(limit - len(due), self._room(uow))
-            return due + uow.timers.due(now, scales, room, {DECIDE})
+            return due + TimerRepository(uow).due(now, scales, room, {DECIDE})
 
         done = failed = 0
         trouble: StoreUnavailable | None = None
@@ -95,7 +97,7 @@ class Timers:
 
         def look(uow: UnitOfWork) -> datetime | None:
             kinds = {*self._handlers, DECIDE} if self._room(uow) else {*self._handlers}
-            return uow.timers.next_due(scales, kinds)
+            return TimerRepository(uow).next_due(scales, kinds)
 
         due = self._office.store.read(look)
         next_try = self._deciding.next_try() if self._deciding else None
@@ -119,7 +121,7 @@ class Timers:
         except Exception as error:
             log.error("timer.failed", kind=timer.kind, error=type(error).__name__, exc_info=True)
             later = self._office.business.now(timer.tenant) + AFTER_FAILURE
-            self._office.store.write(lambda uow: uow.timers.move(timer.id, later))
+            self._office.store.write(lambda uow: TimerRepository(uow).move(timer.id, later))
             return True
 
     def _work(self, timer: Timer) -> _Work | None:
@@ -138,19 +140,19 @@ class Timers:
     def _fire(self, uow: UnitOfWork, found: Timer, work: _Work) -> bool:
         work.lock(uow)
         if found.problem_id is not None:
-            uow.problems.lock(found.problem_id)
+            ProblemRepository(uow).lock(found.problem_id)
         # Another worker may have run or moved it before we had the lock.
-        timer = uow.timers.lock(found.id)
+        timer = TimerRepository(uow).lock(found.id)
         if timer is None or timer.due_at > self._office.business.now(timer.tenant):
             return True
-        if uow.timers.has_earlier(timer):
+        if TimerRepository(uow).has_earlier(timer):
             # A problem's timers run in order; this one is still due after that one.
             return False
         again = work.handler(uow, timer)
         if again is None:
-            uow.timers.delete(timer.id)
+            TimerRepository(uow).delete(timer.id)
         else:
-            uow.timers.move(timer.id, again)
+            TimerRepository(uow).move(timer.id, again)
         return True
 
     def _give_notice(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
@@ -165,8 +167,8 @@ class Timers:
         self, uow: UnitOfWork, timer: Timer, event: Event, carried: Carried
     ) -> datetime | None:
         assert timer.problem_id is not None
-        problem = uow.problems.lock(timer.problem_id)
-        resolution = uow.resolutions.current(timer.problem_id)
+        problem = ProblemRepository(uow).lock(timer.problem_id)
+        resolution = ResolutionRepository(uow).current(timer.problem_id)
         over = problem.state.base is not Base.RESOLVED
         if over or resolution is None or resolution.reference != timer.subject:
             return None
@@ -184,7 +186,9 @@ class Timers:
     def _closes(self, uow: UnitOfWork, timer: Timer) -> datetime:
         """Return when the problem closes: the moment of the timer that stands beside this one."""
         assert timer.problem_id is not None
-        beside = [each for each in uow.timers.of(timer.problem_id) if each.kind == CLOSURE]
+        beside = [
+            each for each in TimerRepository(uow).of(timer.problem_id) if each.kind == CLOSURE
+        ]
         return beside[0].due_at if beside else timer.due_at + self._office.policy.notice
 
     def _say(self, uow: UnitOfWork, timer: Timer) -> datetime | None:

@@ -15,7 +15,11 @@ from supplier_api.problems.codes import ReasonCode
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
 from supplier_api.store import UnitOfWork
-from supplier_api.store.events import RecordedEvent
+from supplier_api.store.decisions import DecisionRepository
+from supplier_api.store.events import BackOfficeEventRepository, RecordedEvent
+from supplier_api.store.lanes import LaneRepository
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.timers import TimerRepository
 
 WAITS = {
     Base.UNDECIDED: "the supplier: to accept or reject the problem",
@@ -34,7 +38,10 @@ AWAITS = {
 
 def find(uow: UnitOfWork, name: str) -> list[ServiceProblem]:
     """Return the problems that `name` may stand for: a reference, gateway id, service and so on."""
-    return [uow.problems.get(problem_id) for problem_id in uow.problems.find_any(name)]
+    return [
+        ProblemRepository(uow).get(problem_id)
+        for problem_id in ProblemRepository(uow).find_any(name)
+    ]
 
 
 def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
@@ -56,7 +63,7 @@ def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
         "timeline": _timeline(uow, problem),
         "timers": [
             {"kind": timer.kind, "dueAt": to_wire(timer.due_at), "subject": timer.subject}
-            for timer in uow.timers.of(problem.id)
+            for timer in TimerRepository(uow).of(problem.id)
         ],
         "waitsFor": waits_for(problem.state),
         "legalEvents": [str(event) for event in legal_for_back_office(problem.state)],
@@ -86,9 +93,9 @@ def waits_for(state: State) -> str | None:
 
 
 def _timeline(uow: UnitOfWork, problem: ServiceProblem) -> list[dict[str, Any]]:
-    entries = [_request(row) for row in uow.decisions.of(problem.id)]
-    entries += [_event(event) for event in uow.events.of(problem.id)]
-    entries += [_message(row) for row in uow.lanes.messages_of(problem.id)]
+    entries = [_request(row) for row in DecisionRepository(uow).of(problem.id)]
+    entries += [_event(event) for event in BackOfficeEventRepository(uow).of(problem.id)]
+    entries += [_message(row) for row in LaneRepository(uow).messages_of(problem.id)]
     # Stable: what happened in one instant stays in the order request, event, message.
     return sorted(entries, key=lambda entry: entry["at"])
 

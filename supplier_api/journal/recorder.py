@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from supplier_api.clock import BusinessClock
 from supplier_api.observability import get_logger
 from supplier_api.store import Store, StoreUnavailable
-from supplier_api.store.journal import Call
+from supplier_api.store.journal import Call, JournalRepository
 
 BATCH = 50
 WAITING = 1_000  # calls that may wait to be written; beyond that they are lost, and it is said
@@ -99,7 +99,7 @@ class Recorder:
     def _write(self, calls: list[Call]) -> None:
         try:
             scales = self._business.scales()
-            added = self._store.write(lambda uow: uow.journal.add(calls, scales))
+            added = self._store.write(lambda uow: JournalRepository(uow).add(calls, scales))
             for tenant, sizes in added.items():
                 self._trim(tenant, sizes)
         except StoreUnavailable as error:
@@ -114,7 +114,9 @@ class Recorder:
         added.calls += len(sizes)
         added.bytes += sum(sizes)
         if added.calls * 10 >= bounds.calls or added.bytes * 10 >= bounds.bytes:
-            self._store.write(lambda uow: uow.journal.trim(tenant, bounds.calls, bounds.bytes))
+            self._store.write(
+                lambda uow: JournalRepository(uow).trim(tenant, bounds.calls, bounds.bytes)
+            )
             self._added[tenant] = _Added()
 
 

@@ -16,7 +16,15 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from supplier_api.clock import MachineClock, to_wire
 from supplier_api.files import sqlite_url
 from supplier_api.store import SchemaTooOld, Store, UnitOfWork, migrate, sqlite_backup
-from supplier_api.store.operators import BACKED_UP, RECONCILED, RESTORED, Action
+from supplier_api.store.decisions import DecisionRepository
+from supplier_api.store.operators import (
+    BACKED_UP,
+    RECONCILED,
+    RESTORED,
+    Action,
+    OperatorActionRepository,
+)
+from supplier_api.store.processes import ProcessRepository
 
 # Until when everything is known that is in a copy without a word about when it was taken.
 KNOWN = "known"
@@ -46,7 +54,11 @@ def back_up(source: Path, target: Path, clock: MachineClock, who: str) -> None:
             # Before an upgrade there may be no place for it yet.
             with suppress(SchemaTooOld):
                 migrate.require(store.engine)
-                store.write(lambda uow: uow.actions.add(Action(begun, who, BACKED_UP, str(target))))
+                store.write(
+                    lambda uow: OperatorActionRepository(uow).add(
+                        Action(begun, who, BACKED_UP, str(target))
+                    )
+                )
         finally:
             store.close()
 
@@ -78,7 +90,7 @@ def note_restored(
     def work(uow: UnitOfWork) -> Restoration:
         known = taken or _last_sign(uow)
         detail = {KNOWN: known.isoformat() if known else None}
-        uow.actions.add(Action(now, who, RESTORED, reason, detail=detail))
+        OperatorActionRepository(uow).add(Action(now, who, RESTORED, reason, detail=detail))
         return Restoration(now, who, known)
 
     return store.write(work)
@@ -90,7 +102,7 @@ def note_reconciled(store: Store, now: datetime, who: str, reason: str) -> Resto
     def work(uow: UnitOfWork) -> Restoration | None:
         about = unreconciled(uow)
         if about:
-            uow.actions.add(Action(now, who, RECONCILED, reason))
+            OperatorActionRepository(uow).add(Action(now, who, RECONCILED, reason))
         return about
 
     return store.write(work)
@@ -98,7 +110,10 @@ def note_reconciled(store: Store, now: datetime, who: str, reason: str) -> Resto
 
 def unreconciled(uow: UnitOfWork) -> Restoration | None:
     """Return how the database was last put back, unless the gateway was asked since."""
-    restored, asked = uow.actions.last(RESTORED), uow.actions.last(RECONCILED)
+    restored, asked = (
+        OperatorActionRepository(uow).last(RESTORED),
+        OperatorActionRepository(uow).last(RECONCILED),
+    )
     if restored is None or (asked is not None and asked.at >= restored.at):
         return None
     known = (restored.detail or {}).get(KNOWN)
@@ -110,8 +125,8 @@ def _last_sign(uow: UnitOfWork) -> datetime | None:
 
     All that was answered until then is in it, for an answer leaves after its commit.
     """
-    copied, seen = uow.actions.last(BACKED_UP), uow.processes.all()
-    signs = [copied.at if copied else None, uow.decisions.last_committed()]
+    copied, seen = OperatorActionRepository(uow).last(BACKED_UP), ProcessRepository(uow).all()
+    signs = [copied.at if copied else None, DecisionRepository(uow).last_committed()]
     signs += [process.seen for process in seen]
     return max((sign for sign in signs if sign), default=None)
 

@@ -4,25 +4,26 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from sqlalchemy import Connection, TextClause, bindparam, func, or_, select, update
+from sqlalchemy import TextClause, bindparam, func, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.store.lane_rows import NOT_PARKED, OF_KNOWN_VERSION
 from supplier_api.store.pauses import HeldUp, Scope
 from supplier_api.store.pipelined import PIPE
 from supplier_api.store.tables import lane
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = lane.c
 Condition = ColumnElement[bool] | TextClause
 NONE_DOOMED: Mapping[int, str] = MappingProxyType({})
 
 
-class Backlog:
+class BacklogQueries:
     """What waits to be sent, within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def to_try(
         self,

@@ -2,22 +2,23 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from supplier_api.problems.codes import ChangeStatus
 from supplier_api.problems.model import ChangeKind, ChangeRequest
 from supplier_api.store.problems import is_gateway_id
 from supplier_api.store.tables import change_request
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = change_request.c
 
 
-class Changes:
+class ChangeRequestRepository:
     """The change requests within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def add(self, change: ChangeRequest) -> None:
         """Store a new change request and give it its row id."""

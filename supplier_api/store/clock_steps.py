@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Table, insert, or_, select, update
+from sqlalchemy import Table, insert, or_, select, update
 
 from supplier_api.store.claims import MessageState
 from supplier_api.store.tables import fault, lane, message, operator_action, pause, process
+from supplier_api.store.unit_of_work import UnitOfWork
 
 FELL = "clock-fell"
 # What is compared with the present: waits, leases, ages. What merely happened keeps its date.
@@ -21,9 +22,9 @@ _STORED: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
 class ClockSteps:
     """The steps by which stored times were brought back, within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Work on `connection`."""
-        self._connection = connection
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work in the transaction of `uow`."""
+        self._connection = uow.connection
 
     def last(self) -> int:
         """Return the number of the last record of whatever kind; 0 if there is none."""

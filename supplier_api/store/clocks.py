@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from supplier_api.clock import Scale
 from supplier_api.store.tables import business_clock
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = business_clock.c
 ALL = ""
@@ -35,14 +36,13 @@ class Clock:
         return Scale(self.ahead, self.stands_at)
 
 
-class Clocks:
+class BusinessClockRepository:
     """The clocks within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
-        # Whether something may be due now that was not.
-        self.changed = False
+        self._connection = uow.connection
+        self._wake = uow.wake
 
     def scale(self, tenant: str) -> Scale:
         """Return the scale that holds for a tenant: its own, or else everybody's."""
@@ -72,7 +72,7 @@ class Clocks:
         stored = update(business_clock).where(_t.tenant == clock.tenant)
         if self._connection.execute(stored, values).rowcount == 0:
             self._connection.execute(insert(business_clock), {"tenant": clock.tenant, **values})
-        self.changed = True
+        self._wake()
 
 
 _COLUMNS = [_t[name] for name in Clock.__slots__]

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Connection, bindparam, func, select, update
+from sqlalchemy import JSON, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.store.prepared import Prepared, named
 from supplier_api.store.services import LOCKS, lock_name
 from supplier_api.store.tables import decision, service_problem
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = decision.c
 _ASKED = (
@@ -120,12 +121,12 @@ class Recorded:
     thinned: datetime | None = None
 
 
-class Decisions:
+class DecisionRepository:
     """The records within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def claim(self, asked: Asked, new_on: str | None = None) -> Claimed | None:
         """Take the request's key; must be the transaction's first statement.

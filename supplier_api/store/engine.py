@@ -294,7 +294,7 @@ class Store:
             result = work(uow)
             if commit_by is not None and self._machine.monotonic() > commit_by:
                 raise StoreUnavailable(TOO_LATE)
-        if uow.news:
+        if uow.wakes_workers:
             self._tell_workers()
         return result
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import insert, select
 
 from supplier_api.store.tables import back_office_event
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = back_office_event.c
 
@@ -25,12 +26,12 @@ class RecordedEvent:
     created: datetime
 
 
-class Events:
+class BackOfficeEventRepository:
     """The events within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def recorded(self, problem_id: int, event_id: str) -> RecordedEvent | None:
         """Return the event if it was answered before; the problem must be locked."""

@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Row, delete, insert, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.store.tables import fault
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = fault.c
 
@@ -47,12 +48,12 @@ class StoredFault(NewFault):
         return used_up or (self.ends is not None and self.ends <= now)
 
 
-class Faults:
+class FaultRepository:
     """The faults within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def put(self, new: NewFault) -> StoredFault:
         """Set a fault in the place of the same kind for the same tenant and conversation."""

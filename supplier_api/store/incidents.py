@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
-    Connection,
     ScalarSelect,
     Select,
     delete,
@@ -23,6 +22,7 @@ from sqlalchemy.sql import ColumnElement
 
 from supplier_api.store.services import INCIDENTS_LOCK
 from supplier_api.store.tables import incident, incident_service, service_problem
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = incident.c
 _covered = incident_service.c
@@ -61,13 +61,13 @@ class Link:
     service_id: str
 
 
-class Incidents:
+class IncidentRepository:
     """The incidents within one transaction."""
 
-    def __init__(self, connection: Connection, dialect: str) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
-        self._locking = dialect == "postgresql"
+        self._connection = uow.connection
+        self._locking = uow.dialect == "postgresql"
 
     def lock(self, *, shared: bool) -> None:
         """Keep declarations out while creates read (shared), else keep creates out."""

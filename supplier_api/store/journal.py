@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, delete, func, insert, or_, select
+from sqlalchemy import Select, delete, func, insert, or_, select
 
 from supplier_api.clock import Scale, to_wire
-from supplier_api.store.problems import Problems
+from supplier_api.store.problems import ProblemRepository
 from supplier_api.store.tables import decision, journal, service_problem
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = journal.c
 _LOCK = 0x10C0DE
@@ -100,12 +101,13 @@ class Wanted:
     until: datetime | None = None
 
 
-class Journal:
+class JournalRepository:
     """The calls within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._uow = uow
+        self._connection = uow.connection
 
     def add(self, calls: Sequence[Call], scales: Mapping[str, Scale]) -> dict[str, list[int]]:
         """Store calls, dated in business time, numbered in the order in which readers see them.
@@ -218,7 +220,7 @@ class Journal:
         if call.problem_id is not None:
             query = query.where(of.tenant == tenant, of.gateway_id == call.problem_id)
         elif call.about is not None:
-            found = Problems(self._connection, "").find_any(_storable(call.about))
+            found = ProblemRepository(self._uow).find_any(_storable(call.about))
             query = query.where(of.id.in_(found))
             if tenant:
                 query = query.where(of.tenant == tenant)

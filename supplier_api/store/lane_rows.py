@@ -11,6 +11,7 @@ from supplier_api.store import tables
 from supplier_api.store.claims import Message
 from supplier_api.store.pipelined import PIPE
 from supplier_api.store.prepared import Prepared, among
+from supplier_api.store.unit_of_work import UnitOfWork
 
 lane = tables.lane
 message = tables.message
@@ -49,11 +50,10 @@ class LaneRow:
 class LaneWork:
     """What is done with lanes, over one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Work on `connection`, which is in a transaction."""
-        self._connection = connection
-        # Whether a worker has something to do once this transaction is committed.
-        self.made_due = False
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work in the transaction of `uow`."""
+        self._connection = uow.connection
+        self._wake = uow.wake
 
     def _by_index(self) -> None:
         """Read the queue by its indexes from here on."""

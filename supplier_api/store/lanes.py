@@ -32,7 +32,7 @@ from supplier_api.store.settling import Settling
 DEAD_LETTERS = (MessageState.REFUSED, MessageState.EXPIRED)
 
 
-class Lanes(Claiming, Settling):
+class LaneRepository(Claiming, Settling):
     """The lanes and their messages, over one transaction.
 
     Here is what the desk and people do; what workers do is in claiming.py and settling.py.
@@ -43,7 +43,8 @@ class Lanes(Claiming, Settling):
     def open(self, problem_id: int, tenant: str, lanes: Sequence[NewLane], now: datetime) -> None:
         """Make the lanes of a new problem, due where something is queued on them."""
         open_lanes(self._connection, problem_id, tenant, lanes, now)
-        self.made_due = self.made_due or any(new.messages for new in lanes)
+        if any(new.messages for new in lanes):
+            self._wake()
 
     def lock(self, problem_id: int, destination: str) -> LaneRow:
         """Lock the lane and return it as it stands now; LookupError if there is none."""
@@ -92,7 +93,8 @@ class Lanes(Claiming, Settling):
             .where(lane.c.id == to.id, lane.c.due_at.is_(None), NOT_PARKED)
             .values(due_at=latest(now, new.not_before, to.not_before))
         )
-        self.made_due = self.made_due or woken.rowcount == 1
+        if woken.rowcount == 1:
+            self._wake()
 
     def hold_until(self, of: LaneRow, not_before: datetime) -> None:
         """Let nothing leave the locked lane before `not_before`, whenever it was queued.
@@ -122,7 +124,7 @@ class Lanes(Claiming, Settling):
         ids = list(self._connection.execute(forgotten).scalars())
         if ids:
             self._connection.execute(update(lane).where(lane.c.id.in_(ids)).values(due_at=now))
-            self.made_due = True
+            self._wake()
         return ids
 
     # What people ask.

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, exists, select, text, union_all, update
+from sqlalchemy import Select, exists, select, text, union_all, update
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.store import tables
 from supplier_api.store.claims import Attempt, Mended, MessageState
+from supplier_api.store.unit_of_work import UnitOfWork
 
 lane = tables.lane
 message = tables.message
@@ -123,14 +124,13 @@ class Rewritten:
     mended: Mended
 
 
-class Letters:
+class MessageRepository:
     """The messages within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Work on `connection`, which is in a transaction."""
-        self._connection = connection
-        # Whether a worker has something to do once this transaction is committed.
-        self.made_due = False
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work in the transaction of `uow`."""
+        self._connection = uow.connection
+        self._wake = uow.wake
 
     # What people ask.
 
@@ -269,7 +269,7 @@ class Letters:
         due_at = None
         if head and behind is None:
             due_at = max(now, head.not_before or now, locked.not_before or now)
-            self.made_due = True
+            self._wake()
         self._connection.execute(
             update(lane)
             .where(lane.c.id == locked.id)

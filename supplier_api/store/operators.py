@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import insert, select
 
 from supplier_api.store.tables import operator_action
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = operator_action.c
 
@@ -36,12 +37,12 @@ class Action:
     detail: Mapping[str, Any] | None = None
 
 
-class OperatorActions:
+class OperatorActionRepository:
     """The actions within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def add(self, action: Action) -> None:
         """Record an action, in the transaction that does it."""

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, or_, select, text
+from sqlalchemy import Select, and_, case, func, or_, select, text
 
 from supplier_api.problems.model import TERMINAL
 from supplier_api.store.standing import DEAD, ENDS, PARKED, QUEUED, UNDECIDED
 from supplier_api.store.tables import change_request, decision, lane, message, service_problem
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _p = service_problem.c
 DOUBTFUL = text("service_problem.doubtful")
@@ -38,12 +39,12 @@ class Piece:
     found: Sequence[dict[str, Any]]
 
 
-class Orphans:
+class ConsistencyQueries:
     """The searches within one transaction. Each returns the oldest first, `limit` at most."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def doubtful(self, limit: int) -> Found:
         """Return problems that are not over and that the gateway may not know."""

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, ScalarSelect, Table, exists, func, or_, select, update
+from sqlalchemy import ScalarSelect, Table, exists, func, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.store.switches import MAINTENANCE
 from supplier_api.store.tables import lane, switch, timer
 from supplier_api.store.timers import DECIDE
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _HELD = lane.c.due_at.is_not(None) & ~lane.c.parked
 _IN_FLIGHT = _HELD & lane.c.lease_owner.is_not(None)
@@ -58,12 +59,12 @@ class Group:
         return column == self.tenant if self.tenant else column.not_in(self.others)
 
 
-class Work:
+class PendingWorkQueries:
     """What is to be done, within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def outstanding(self, group: Group, business: datetime, machine: datetime) -> Outstanding:
         """Return what is to be done for a group, when these are its time and machine time."""

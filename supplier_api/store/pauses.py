@@ -11,12 +11,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.store.prepared import Prepared, among
 from supplier_api.store.tables import lane, pause, service_problem
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = pause.c
 _LOCK = 0x9A05E
@@ -91,14 +92,13 @@ class HeldUp:
 NOTHING_HELD = HeldUp()
 
 
-class Pauses:
+class PauseRepository:
     """The standstills within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
-        # Whether workers have to look again once this transaction is committed.
-        self.changed = False
+        self._connection = uow.connection
+        self._wake = uow.wake
 
     def lock(self) -> None:
         """Let one operator at a time order standstills, until this transaction ends."""
@@ -122,13 +122,14 @@ class Pauses:
         """Begin a standstill that lasts until it is ended, or until `until`."""
         values = _values(cause, scope, reason, who, since)
         self._connection.execute(insert(pause), {**values, "until": until})
-        self.changed = True
+        self._wake()
 
     def end(self, pause_id: int, now: datetime) -> bool:
         """End a standstill; returns False if it is over already."""
         ended = update(pause).where(_t.id == pause_id, _in_force(now)).values(until=now)
         done = self._connection.execute(ended).rowcount == 1
-        self.changed = self.changed or done
+        if done:
+            self._wake()
         return done
 
     def ask(
@@ -156,7 +157,7 @@ class Pauses:
         elif in_force.until < until:
             longer = update(pause).where(_t.id == in_force.id).values(until=until)
             self._connection.execute(longer)
-            self.changed = True
+            self._wake()
 
     def open_breaker(
         self, destination: str, *, reason: str, who: str, now: datetime, probe_at: datetime
@@ -167,7 +168,8 @@ class Pauses:
         done = self._connection.execute(
             dialect.insert(pause).on_conflict_do_nothing(), {**values, "probe_at": probe_at}
         )
-        self.changed = self.changed or done.rowcount == 1
+        if done.rowcount == 1:
+            self._wake()
 
     def take_probe(
         self, pause_id: int, lane_id: int, owner: str, now: datetime, until: datetime
@@ -185,7 +187,7 @@ class Pauses:
         """Let one lane be tried at once, unless one is."""
         earlier = update(pause).where(_t.id == pause_id, _t.until.is_(None)).values(probe_at=now)
         self._connection.execute(earlier)
-        self.changed = True
+        self._wake()
 
     def end_probe(self, pause_id: int, lane_id: int, next_at: datetime, *, failed: bool) -> None:
         """Note that the lane was tried, and not taken; the next one is tried at `next_at`.
@@ -202,7 +204,7 @@ class Pauses:
                 probes=_t.probes + (1 if failed else 0),
             )
         )
-        self.changed = True
+        self._wake()
 
     def over(
         self, of: Scope, since: datetime, now: datetime

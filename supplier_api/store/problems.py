@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, insert, select, union, update
+from sqlalchemy import Row, case, func, insert, select, union, update
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.problems.limits import ID_MAX
@@ -28,6 +28,7 @@ from supplier_api.store.tables import (
     resolution,
     service_problem,
 )
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = service_problem.c
 _change = change_request.c
@@ -56,13 +57,13 @@ _LOCK_FREE = Prepared(
 )
 
 
-class Problems:
+class ProblemRepository:
     """The problems within one transaction."""
 
-    def __init__(self, connection: Connection, dialect: str) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
-        self._locking = dialect == "postgresql"
+        self._connection = uow.connection
+        self._locking = uow.dialect == "postgresql"
 
     def add(self, problem: ServiceProblem, row_id: int | None = None) -> None:
         """Store a new problem and give it its row id: `row_id`, or else one of the database's."""

@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.store.tables import decision, lane, message, process, service_problem
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = process.c
 DIED = "died"  # in `detail` of one that ended without saying so: when that was found
@@ -44,12 +45,12 @@ class Process:
         return DIED in self.detail
 
 
-class Processes:
+class ProcessRepository:
     """The processes within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def save(self, seen: Process) -> None:
         """Store a process as it is now, in place of an earlier one of that name."""

@@ -2,21 +2,22 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from supplier_api.problems.codes import ResolutionStatus
 from supplier_api.problems.model import Resolution
 from supplier_api.store.tables import resolution
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = resolution.c
 
 
-class Resolutions:
+class ResolutionRepository:
     """The resolutions within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def add(self, made: Resolution) -> None:
         """Store a new resolution and give it its row id."""

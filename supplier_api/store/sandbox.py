@@ -10,8 +10,10 @@ from uuid import UUID
 
 from supplier_api.chance import Chance, SeededChance
 from supplier_api.clock import MachineClock, Scale
+from supplier_api.store.clocks import BusinessClockRepository
 from supplier_api.store.engine import Store
 from supplier_api.store.errors import StoreUnavailable
+from supplier_api.store.tenant_settings import TenantSettingRepository
 
 
 class StoredBusinessClock:
@@ -24,12 +26,12 @@ class StoredBusinessClock:
 
     def now(self, tenant: str) -> datetime:
         """Return the tenant's time; raises StoreUnavailable."""
-        scale = self._store.read(lambda uow: uow.clocks.scale(tenant))
+        scale = self._store.read(lambda uow: BusinessClockRepository(uow).scale(tenant))
         return scale.at(self._machine.now())
 
     def scales(self) -> Mapping[str, Scale]:
         """Return the scale of each clock; raises StoreUnavailable."""
-        clocks = self._store.read(lambda uow: uow.clocks.by_tenant())
+        clocks = self._store.read(lambda uow: BusinessClockRepository(uow).by_tenant())
         return {tenant: clock.scale for tenant, clock in clocks.items()}
 
 
@@ -62,7 +64,7 @@ class StoredChance:
         if not tenant or not what:
             return self._otherwise
         try:
-            seed = self._store.read(lambda uow: uow.tenant_settings.seed(tenant))
+            seed = self._store.read(lambda uow: TenantSettingRepository(uow).seed(tenant))
         except StoreUnavailable:
             # Nothing can be stored now, but an error answer needs its uuid.
             return self._otherwise

@@ -2,24 +2,25 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.store.tables import scenario_default
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = scenario_default.c
 
 
-class Scenarios:
+class ScenarioRepository:
     """The defaults within one transaction.
 
     A scenario is a name with its parameters, as it was set. An empty conversation stands for all of
     the tenant's.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def defaults(self, tenant: str, conversation_id: str) -> list[str]:
         """Return what was set for the conversation, and behind it what was for its tenant."""

@@ -5,7 +5,6 @@ from operator import itemgetter
 
 from sqlalchemy import (
     BigInteger,
-    Connection,
     String,
     bindparam,
     func,
@@ -19,6 +18,7 @@ from sqlalchemy import (
 from supplier_api.problems.model import TERMINAL, Base
 from supplier_api.store.prepared import Prepared
 from supplier_api.store.tables import incident, incident_service, service_problem
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _p = service_problem.c
 # A problem that is none of these is "already open" on its service.
@@ -75,13 +75,13 @@ class Known:
     from_inventory: list[str]
 
 
-class Services:
+class ServiceRepository:
     """What is known of services, within one transaction."""
 
-    def __init__(self, connection: Connection, dialect: str) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
-        self._locking = dialect == "postgresql"
+        self._connection = uow.connection
+        self._locking = uow.dialect == "postgresql"
 
     def lock(self, tenant: str, service_id: str) -> None:
         """Keep declarations of incidents out, and let one create at a time look at a service.

@@ -171,7 +171,8 @@ class Settling(LaneWork):
                 writes.append(_written(step, row.lease_owner, lease_until, lease_until))
             else:
                 writes.append(_written(step, None, None, due_at))
-                self.made_due = self.made_due or (due_at is not None and due_at <= now)
+                if due_at is not None and due_at <= now:
+                    self._wake()
         if _PROCEED.many(self._connection, writes) != len(writes):
             raise Fenced
         return following

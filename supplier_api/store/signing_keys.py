@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import func, insert, select
 
 from supplier_api.store.tables import signing_key
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = signing_key.c
 _LOCK = 0x51604E
@@ -20,12 +21,12 @@ class SigningKey:
     created: datetime
 
 
-class SigningKeys:
+class SigningKeyRepository:
     """The keys within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def add_first(self, key: SigningKey) -> None:
         """Store a key unless there is one: of several processes that start at once, one wins."""

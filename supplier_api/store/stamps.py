@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.store.tables import stamp
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = stamp.c
 _ONLY = 1  # the id of the row
@@ -24,12 +25,12 @@ class Stamp:
         return f"environment {self.environment} with the gateway {self.kci_host}"
 
 
-class Stamps:
+class InstallationRepository:
     """The stamp within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def get(self) -> Stamp | None:
         """Return the stamp, or None of a database that was never used."""

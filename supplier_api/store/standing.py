@@ -8,9 +8,10 @@ compares the two by their text.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, or_, select, text
+from sqlalchemy import func, or_, select, text
 
 from supplier_api.store.tables import decision, lane, message, pause, service_problem
+from supplier_api.store.unit_of_work import UnitOfWork
 
 QUEUED = text("message.state = 'queued'")
 DEAD = text("message.state IN ('refused', 'expired')")
@@ -43,12 +44,12 @@ class Pause:
     until: datetime | None
 
 
-class Standing:
+class StatusQueries:
     """The numbers of one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def last_decided(self) -> datetime | None:
         """Return when a request of the gateway was last decided (machine time)."""

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.store.tables import switch
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = switch.c
 MAINTENANCE = "maintenance"
@@ -22,14 +23,13 @@ class Switch:
     since: datetime
 
 
-class Switches:
+class SwitchRepository:
     """The switches within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
-        # Whether workers may have something to do that they had not.
-        self.changed = False
+        self._connection = uow.connection
+        self._wake = uow.wake
 
     def get(self, name: str) -> Switch | None:
         """Return a switch if it is on."""
@@ -49,5 +49,6 @@ class Switches:
     def off(self, name: str) -> bool:
         """Turn a switch off; returns False if it was not on."""
         turned = self._connection.execute(delete(switch).where(_t.name == name)).rowcount == 1
-        self.changed = self.changed or turned
+        if turned:
+            self._wake()
         return turned

@@ -3,21 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, null, select, update
+from sqlalchemy import null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.store.tables import tenant_setting
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = tenant_setting.c
 ALL = ""
 
 
-class TenantSettings:
+class TenantSettingRepository:
     """The settings within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
+        self._connection = uow.connection
 
     def seed(self, tenant: str) -> int | None:
         """Return the seed that holds for a tenant: its own, or else everybody's."""

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    Connection,
     TextClause,
     and_,
     delete,
@@ -23,6 +22,7 @@ from sqlalchemy.sql import ColumnElement
 from supplier_api.clock import Scale
 from supplier_api.store.pipelined import PIPE
 from supplier_api.store.tables import timer
+from supplier_api.store.unit_of_work import UnitOfWork
 
 _t = timer.c
 # A decision that was put off. While none can be made they are all overdue, and passed over.
@@ -44,20 +44,19 @@ class Timer:
     id: int = 0
 
 
-class Timers:
+class TimerRepository:
     """The timers within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
-        self._connection = connection
-        # Whether the next time at which something is due may be another now.
-        self.changed = False
+        self._connection = uow.connection
+        self._wake = uow.wake
 
     def add(self, new: Timer) -> None:
         """Set a timer."""
         values = {name: getattr(new, name) for name in Timer.__slots__ if name != "id"}
         self._connection.execute(insert(timer), values)
-        self.changed = True
+        self._wake()
 
     def lock(self, timer_id: int) -> Timer | None:
         """Lock a timer's row and read it; None if it is gone."""
@@ -85,7 +84,7 @@ class Timers:
     def move(self, timer_id: int, due_at: datetime) -> None:
         """Put a timer to another time."""
         self._connection.execute(update(timer).where(_t.id == timer_id), {"due_at": due_at})
-        self.changed = True
+        self._wake()
 
     def delete(self, timer_id: int) -> None:
         """Delete a timer whose effect is in this transaction."""

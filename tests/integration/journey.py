@@ -14,7 +14,7 @@ from supplier_api.app.worker import build_worker
 from supplier_api.backoffice.simulated import SimulatedBackOffice
 from supplier_api.desk.case import Case
 from supplier_api.settings import Settings
-from supplier_api.store.decisions import Decisions
+from supplier_api.store.decisions import DecisionRepository
 from tests.integration.delivery.sink import Handler, Sink, answer, break_off, refusal
 from tests.samples import amendment_request, cancellation_request, problem_request
 from tests.supplier import COMMITTED, DEFERRED, Problem, Supplier
@@ -189,7 +189,7 @@ class Journey:
             lambda: supplier.settle(reference, "REJECTED", tenantNotes=MARKER),
         ]
         for place, method, failure in (
-            (Decisions, "answer", fail),
+            (DecisionRepository, "answer", fail),
             (Case, "finish", raise_value_error),
         ):
             with self._patch.context() as patch:

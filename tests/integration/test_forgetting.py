@@ -20,7 +20,9 @@ from supplier_api.desk.view import show
 from supplier_api.problems.personal import PERSONAL_FIELDS, STORED
 from supplier_api.settings import Settings
 from supplier_api.store import UnitOfWork, tables
-from supplier_api.store.timers import Timer
+from supplier_api.store.lanes import LaneRepository
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.timers import Timer, TimerRepository
 from tests import postgresql
 from tests.integration.journey import MARKER, Journey
 from tests.supplier import DEFERRED, Problem, Supplier
@@ -111,7 +113,9 @@ def passed_over(journey: Journey) -> Problem:
     journey.expect(200, supplier.event(problem.reference, "note", **SAID))
     journey.expect(200, supplier.event(problem.reference, "cancel", **SAID))
     supplier.deliver()
-    first = supplier.office.store.read(lambda uow: uow.lanes.messages_of(problem_row(uow, problem)))
+    first = supplier.office.store.read(
+        lambda uow: LaneRepository(uow).messages_of(problem_row(uow, problem))
+    )
     dead = update(tables.message).where(tables.message.c.id == first[0]["id"])
     values = {"state": "refused", "refusal": {"messages": [MARKER]}}
     supplier.office.store.write(lambda uow: uow.connection.execute(dead.values(values)))
@@ -119,7 +123,7 @@ def passed_over(journey: Journey) -> Problem:
 
 
 def problem_row(uow: UnitOfWork, problem: Problem) -> int:
-    found = uow.problems.find(problem.tenant, problem.id)
+    found = ProblemRepository(uow).find(problem.tenant, problem.id)
     assert found is not None
     return found
 
@@ -135,7 +139,7 @@ def around(journey: Journey, problem: Problem) -> None:
 
     def leave(uow: UnitOfWork) -> None:
         row = problem_row(uow, problem)
-        uow.timers.add(Timer(row, problem.tenant, "event", now, data={"text": MARKER}))
+        TimerRepository(uow).add(Timer(row, problem.tenant, "event", now, data={"text": MARKER}))
         scenario = update(tables.service_problem).where(tables.service_problem.c.id == row)
         uow.connection.execute(scenario.values(scenario={"text": MARKER}))
 

@@ -36,6 +36,7 @@ from supplier_api.sandbox import create_app as create_gateway
 from supplier_api.settings import Settings, load_settings
 from supplier_api.store import UnitOfWork, migrate
 from supplier_api.store.claims import Claim, Message
+from supplier_api.store.lanes import LaneRepository
 from tests.supplier import manual_clocks
 
 LEASE = 3600.0
@@ -185,7 +186,7 @@ class Chain:
         until = now + timedelta(seconds=LEASE)
 
         def claim(uow: UnitOfWork) -> list[Claim]:
-            return uow.lanes.claim(destination, "test", now, until, limit=100, failed=100)
+            return LaneRepository(uow).claim(destination, "test", now, until, limit=100, failed=100)
 
         for claimed in self._office.store.write(claim):
             self._carriers[destination].carry(Hold(claimed, self._machine.monotonic() + LEASE))

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from supplier_api.clock import from_wire, to_wire
 from supplier_api.store import Store, UnitOfWork, tables
-from supplier_api.store.pauses import Cause, Scope
+from supplier_api.store.pauses import Cause, PauseRepository, Scope
 from tests.supplier import TENANT, on_sqlite
 
 from .target import Target
@@ -70,9 +70,13 @@ def test_it_says_what_holds_everything_up(target: Target, store: Store) -> None:
     def hold_up(uow: UnitOfWork) -> None:
         for tenant in (TENANT, "TENANT2"):
             scope = Scope("gateway", tenant)
-            uow.pauses.begin(Cause.OPERATOR, scope, reason="their release", who="me", since=now)
-        uow.pauses.open_breaker("gateway", reason="all fail", who="w", now=now, probe_at=soon)
-        uow.pauses.ask("back-office", reason="429", who="w", now=now, until=soon)
+            PauseRepository(uow).begin(
+                Cause.OPERATOR, scope, reason="their release", who="me", since=now
+            )
+        PauseRepository(uow).open_breaker(
+            "gateway", reason="all fail", who="w", now=now, probe_at=soon
+        )
+        PauseRepository(uow).ask("back-office", reason="429", who="w", now=now, until=soon)
 
     target.resolved(1)
     store.write(hold_up)

@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
-from supplier_api.store.events import Events
+from supplier_api.store.events import BackOfficeEventRepository
 from tests.samples import cancellation_request, problem_request
 from tests.supplier import DEFERRED, REPAIRED, Problem, Supplier, on_sqlite, refusal
 
@@ -398,7 +398,7 @@ def test_a_failure_is_told_in_the_envelope_and_leaves_nothing(
 ) -> None:
     problem = supplier.opened()
     with monkeypatch.context() as patch:
-        patch.setattr(Events, "add", lambda *_: 1 / 0)
+        patch.setattr(BackOfficeEventRepository, "add", lambda *_: 1 / 0)
         answer = supplier.event(problem.reference, "start", id="EV-1")
     assert refusal(answer)[:2] == (500, "SUPPLIER_FAULT")
     assert supplier.told(problem) == []

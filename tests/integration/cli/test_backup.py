@@ -20,6 +20,7 @@ from supplier_api.app.web import create_app
 from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock, from_wire
 from supplier_api.settings import Settings
+from supplier_api.store.problems import ProblemRepository
 from tests.commands import Ran, run_command
 from tests.postgresql import database
 from tests.samples import problem_request
@@ -97,7 +98,9 @@ def again(
 
 def gateway_ids(supplier: Supplier) -> set[int]:
     found = supplier.office.store.read(
-        lambda uow: uow.problems.listed(state=None, tenant=None, before=None, limit=10_000)
+        lambda uow: ProblemRepository(uow).listed(
+            state=None, tenant=None, before=None, limit=10_000
+        )
     )
     return {each.gateway_id for each in found}
 

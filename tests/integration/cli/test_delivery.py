@@ -16,7 +16,7 @@ from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.desk import pausing
 from supplier_api.store import UnitOfWork, tables
-from supplier_api.store.pauses import Cause
+from supplier_api.store.pauses import Cause, PauseRepository
 from tests.outbox import Outbox
 from tests.supplier import Supplier
 
@@ -84,7 +84,9 @@ def open_breaker(supplier: Supplier) -> None:
     def work(uow: UnitOfWork) -> None:
         now = supplier.machine.now()
         later = now + timedelta(hours=1)
-        uow.pauses.open_breaker("gateway", reason=BREAKER, who="w", now=now, probe_at=later)
+        PauseRepository(uow).open_breaker(
+            "gateway", reason=BREAKER, who="w", now=now, probe_at=later
+        )
 
     supplier.office.store.write(work)
 
@@ -177,7 +179,9 @@ def test_a_wait_that_was_asked_for_is_listed_and_ends(supplier: Supplier, comman
     def ask(hours: int) -> None:
         until = now + timedelta(hours=hours)
         supplier.office.store.write(
-            lambda uow: uow.pauses.ask("gateway", reason="429", who="w", now=now, until=until)
+            lambda uow: PauseRepository(uow).ask(
+                "gateway", reason="429", who="w", now=now, until=until
+            )
         )
 
     ask(2)
@@ -243,10 +247,12 @@ def test_readiness_shows_what_stands_still_and_stays_ready(
     ]
 
     def tried(uow: UnitOfWork) -> None:
-        breaker = uow.pauses.active(supplier.machine.now())[0]
+        breaker = PauseRepository(uow).active(supplier.machine.now())[0]
         assert breaker.cause is Cause.BREAKER
         later = supplier.machine.now() + timedelta(hours=2)
-        assert uow.pauses.take_probe(breaker.id, 1, "w", later, later + timedelta(seconds=45))
+        assert PauseRepository(uow).take_probe(
+            breaker.id, 1, "w", later, later + timedelta(seconds=45)
+        )
 
     supplier.office.store.write(tried)
     assert shown()[0][1] == "half-open"

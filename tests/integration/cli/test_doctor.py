@@ -16,7 +16,7 @@ from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock, to_wire
 from supplier_api.desk import doctor as desk
 from supplier_api.store import tables
-from supplier_api.store.processes import Kind, Process
+from supplier_api.store.processes import Kind, Process, ProcessRepository
 from tests.samples import amendment_request, problem_request
 from tests.supplier import DEFERRED, Problem, Supplier, on_sqlite
 
@@ -207,7 +207,7 @@ def test_web_servers_that_died(supplier: Supplier, found: Found) -> None:
     now = supplier.machine.now()
     detail = {"died": to_wire(now), "doubtful": 3}
     dead = Process("web/1", Kind.WEB, "1.0", None, now, now, now, detail)
-    supplier.office.store.write(lambda uow: uow.processes.save(dead))
+    supplier.office.store.write(lambda uow: ProcessRepository(uow).save(dead))
     [(check, [case])] = found().items()
     assert "web servers that died" in check
     assert "web/1" in case["text"]

@@ -14,7 +14,7 @@ from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.problems.model import ServiceProblem
-from supplier_api.store.operators import Action
+from supplier_api.store.operators import Action, OperatorActionRepository
 from tests.supplier import Problem, Supplier, on_sqlite
 
 PERSON = "Mrs MARKER is not in"
@@ -87,7 +87,7 @@ def named(problem: Problem, number: int) -> str:
 
 def actions(supplier: Supplier, problem: Problem) -> list[Action]:
     problem_id = supplier.stored(problem.id).id
-    return supplier.office.store.read(lambda uow: uow.actions.of(problem_id))
+    return supplier.office.store.read(lambda uow: OperatorActionRepository(uow).of(problem_id))
 
 
 # -- list

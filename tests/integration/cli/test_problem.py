@@ -16,6 +16,7 @@ from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.problems.work import OrderKind, WorkOrder
 from supplier_api.settings.model import BackOffice
 from supplier_api.store import UnitOfWork
+from supplier_api.store.lanes import LaneRepository
 from tests.samples import cancellation_request, problem_request
 from tests.supplier import DEFERRED, Supplier, on_sqlite
 
@@ -229,7 +230,7 @@ def test_what_stands_for_nothing_or_for_several_is_refused(
 
 
 def messages(problem_id: int, uow: UnitOfWork) -> list[dict[str, Any]]:
-    return uow.lanes.messages_of(problem_id)
+    return LaneRepository(uow).messages_of(problem_id)
 
 
 class TestOfTheSystemsOwnChance:

@@ -10,7 +10,7 @@ from supplier_api.clock import SystemMachineClock
 from supplier_api.desk.stamping import ForeignDatabase, stamp_of
 from supplier_api.settings import load_settings
 from supplier_api.store import Store
-from supplier_api.store.stamps import Stamp
+from supplier_api.store.stamps import InstallationRepository, Stamp
 from tests.commands import Ran, run_command
 
 Run = Callable[..., Ran]
@@ -35,7 +35,7 @@ def run(environ: dict[str, str]) -> Run:
 
 def stamp(url: str) -> Stamp | None:
     store = Store(url, SystemMachineClock())
-    found = store.read(lambda uow: uow.stamps.get())
+    found = store.read(lambda uow: InstallationRepository(uow).get())
     store.close()
     return found
 

@@ -21,8 +21,8 @@ from supplier_api.clock import ManualBusinessClock, ManualMachineClock, to_wire
 from supplier_api.desk import status
 from supplier_api.http.request_times import TimeSummary
 from supplier_api.store import UnitOfWork, migrate, tables
-from supplier_api.store.processes import Kind, Process
-from supplier_api.store.switches import Switch
+from supplier_api.store.processes import Kind, Process, ProcessRepository
+from supplier_api.store.switches import Switch, SwitchRepository
 from tests.integration.store.test_turns_bad import read_only
 from tests.samples import problem_request
 from tests.supplier import DEFERRED, Supplier, on_sqlite
@@ -102,7 +102,7 @@ def shows(supplier: Supplier, kind: Kind, name: str, **more: Any) -> None:
     """Let a process of this kind show itself."""
     now = supplier.machine.now()
     process = Process(name, kind, "1.0", "book" if kind is Kind.WEB else None, now, now)
-    supplier.office.store.write(lambda uow: uow.processes.save(replace(process, **more)))
+    supplier.office.store.write(lambda uow: ProcessRepository(uow).save(replace(process, **more)))
 
 
 @pytest.fixture
@@ -141,14 +141,14 @@ def test_when_all_is_well(at_work: Supplier, lines: Lines, run: Callable[..., Re
 def test_a_database_that_cannot_be_written_is_told_at_once(
     at_work: Supplier, lines: Lines, upgraded_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = at_work.office.store.read(lambda uow: uow.processes.all())
+    before = at_work.office.store.read(lambda uow: ProcessRepository(uow).all())
     if upgraded_url.startswith("sqlite"):
         monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=255, f_frsize=4096))
         assert_told(lines(), "the database cannot be written: disk full")
     else:
         with read_only(upgraded_url):
             assert_told(lines(), "the database cannot be written: read-only")
-    assert at_work.office.store.read(lambda uow: uow.processes.all()) == before
+    assert at_work.office.store.read(lambda uow: ProcessRepository(uow).all()) == before
 
 
 @on_sqlite
@@ -350,7 +350,7 @@ def test_what_holds_messages_up(at_work: Supplier, lines: Lines) -> None:
 
 def test_maintenance_is_a_warning(at_work: Supplier, lines: Lines) -> None:
     on = Switch("maintenance", "jane", "new line cards", at_work.machine.now())
-    at_work.office.store.write(lambda uow: uow.switches.on(on))
+    at_work.office.store.write(lambda uow: SwitchRepository(uow).on(on))
     line = lines()["maintenance"]
     assert (line["level"], line["look"]) == (
         "warn",

@@ -12,6 +12,7 @@ from supplier_api.delivery.clock_guard import ClockGuard
 from supplier_api.delivery.scheduler import Scheduler
 from supplier_api.store import Store, UnitOfWork, tables
 from supplier_api.store.claims import Fenced
+from supplier_api.store.lanes import LaneRepository
 from supplier_api.store.wakeup import Bell
 from tests.outbox import DESTINATION, Outbox
 
@@ -53,7 +54,7 @@ def wait_until(store: Store, at: datetime) -> None:
 def claim(store: Store, clock: ManualMachineClock, owner: str) -> list[int]:
     now = clock.now()
     claims = store.write(
-        lambda uow: uow.lanes.claim(
+        lambda uow: LaneRepository(uow).claim(
             DESTINATION, owner, now, now + timedelta(seconds=45), limit=9, failed=9
         )
     )
@@ -139,7 +140,7 @@ def test_after_a_jump_forward_leases_end_early_and_the_loser_writes_nothing(
     problem = outbox.problem(1)
     now = clock.now()
     (mine,) = store.write(
-        lambda uow: uow.lanes.claim(
+        lambda uow: LaneRepository(uow).claim(
             DESTINATION, "worker-1", now, now + timedelta(seconds=45), limit=1, failed=1
         )
     )
@@ -150,7 +151,7 @@ def test_after_a_jump_forward_leases_end_early_and_the_loser_writes_nothing(
     assert [(line["event"], line["seconds"]) for line in logs] == [("clock.jumped-forward", 3600.0)]
     assert claim(store, clock, "worker-2") == [problem]
     with pytest.raises(Fenced):
-        store.write(lambda uow: uow.lanes.proceed(mine, clock.now()))
+        store.write(lambda uow: LaneRepository(uow).proceed(mine, clock.now()))
     # It is told once, and a fall from there is a fall.
     let_run(clock, 1, -HOUR)
     with capture_logs() as logs:

@@ -12,6 +12,7 @@ from supplier_api.delivery.dispatch import Dispatcher
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.store import Store, UnitOfWork
 from supplier_api.store.claims import Message
+from supplier_api.store.lanes import LaneRepository
 from supplier_api.store.wakeup import Bell
 from tests.integration.delivery.conftest import (
     BUSY,
@@ -191,7 +192,7 @@ def test_a_conflict_after_a_dead_worker_means_delivered(
     problem = outbox.problem(1)
     now = clock.now()
     store.write(
-        lambda uow: uow.lanes.claim(
+        lambda uow: LaneRepository(uow).claim(
             DESTINATION, "dead", now, now + timedelta(seconds=45), limit=1, failed=1
         )
     )
@@ -285,7 +286,7 @@ def test_a_worker_that_slept_past_its_lease_writes_nothing(
     clock.advance(46)
     now = clock.now()
     store.write(
-        lambda uow: uow.lanes.claim(
+        lambda uow: LaneRepository(uow).claim(
             DESTINATION, "other", now, now + timedelta(seconds=45), limit=1, failed=1
         )
     )
@@ -322,7 +323,7 @@ def test_the_desk_is_told_inside_the_transaction_that_settles(
         def tell(uow: UnitOfWork, message: Message, reply: Reply) -> None:
             # What the desk finds is already settled, and what it queues is found.
             told.append((name, message.number, reply.answer))
-            assert uow.lanes.undelivered(message.lane_id) == 0
+            assert LaneRepository(uow).undelivered(message.lane_id) == 0
 
         return tell
 

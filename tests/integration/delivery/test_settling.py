@@ -17,6 +17,8 @@ from supplier_api.delivery.settler import Settler
 from supplier_api.delivery.traffic import Traffic
 from supplier_api.store import Store, StoreUnavailable, UnitOfWork, tables
 from supplier_api.store.claims import Claim, Message
+from supplier_api.store.lanes import LaneRepository
+from supplier_api.store.problems import ProblemRepository
 from tests.integration.delivery.conftest import (
     BUSY,
     PATIENCE,
@@ -75,7 +77,7 @@ def sent(store: Store, clock: ManualMachineClock) -> SentMaker:
 
         def work(uow: UnitOfWork) -> list[Claim]:
             until = now + timedelta(seconds=LEASE)
-            return uow.lanes.claim(DESTINATION, "me", now, until, limit=50, failed=50)
+            return LaneRepository(uow).claim(DESTINATION, "me", now, until, limit=50, failed=50)
 
         claims = sorted(store.write(work), key=lambda claim: claim.problem_id)
         return [Sent(Hold(claim, clock.monotonic() + LEASE), reply, 3) for claim in claims]
@@ -148,7 +150,7 @@ def test_a_lost_claim_among_them_is_left_alone(
     clock.advance(46)
     now = clock.now()
     store.write(
-        lambda uow: uow.lanes.claim(
+        lambda uow: LaneRepository(uow).claim(
             DESTINATION, "other", now, now + timedelta(seconds=45), limit=1, failed=1
         )
     )
@@ -238,9 +240,9 @@ def test_a_problem_that_others_hold_keeps_no_other_waiting(
 
     def settle_meanwhile(uow: UnitOfWork) -> list[Sent]:
         if held == "lane":
-            uow.lanes.lock(locked, DESTINATION)
+            LaneRepository(uow).lock(locked, DESTINATION)
         else:
-            uow.problems.lock(locked)
+            ProblemRepository(uow).lock(locked)
         return settler.settle(attempts).again
 
     again = store.write(settle_meanwhile)

@@ -11,7 +11,7 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.delivery.breaker import Rules
 from supplier_api.delivery.reply import Meaning, Reply
 from supplier_api.store import Store, UnitOfWork
-from supplier_api.store.pauses import Cause, Pause, Scope
+from supplier_api.store.pauses import Cause, Pause, PauseRepository, Scope
 from tests.integration.delivery.conftest import (
     BUSY,
     CONFLICT,
@@ -49,13 +49,13 @@ def pause(store: Store, clock: ManualMachineClock) -> Operator:
         now = clock.now()
 
         def work(uow: UnitOfWork) -> int:
-            uow.pauses.begin(Cause.OPERATOR, scope, reason="r", who="me", since=now)
-            return uow.pauses.active(now)[-1].id
+            PauseRepository(uow).begin(Cause.OPERATOR, scope, reason="r", who="me", since=now)
+            return PauseRepository(uow).active(now)[-1].id
 
         pause_id = store.write(work)
 
         def end() -> None:
-            assert store.write(lambda uow: uow.pauses.end(pause_id, clock.now()))
+            assert store.write(lambda uow: PauseRepository(uow).end(pause_id, clock.now()))
 
         return end
 
@@ -63,7 +63,7 @@ def pause(store: Store, clock: ManualMachineClock) -> Operator:
 
 
 def standing(store: Store, clock: ManualMachineClock) -> list[Pause]:
-    return store.read(lambda uow: uow.pauses.active(clock.now()))
+    return store.read(lambda uow: PauseRepository(uow).active(clock.now()))
 
 
 def break_down(
@@ -257,7 +257,7 @@ def test_a_worker_that_dies_over_a_try_lets_another_try(
     dead = clock.now() + timedelta(seconds=45)
     lane = outbox.lane(1).id
     assert store.write(
-        lambda uow: uow.pauses.take_probe(breaker.id, lane, "dead", clock.now(), dead)
+        lambda uow: PauseRepository(uow).take_probe(breaker.id, lane, "dead", clock.now(), dead)
     )
     recover(courier)
     courier.sent.clear()
@@ -273,7 +273,7 @@ def test_a_worker_that_dies_over_a_try_lets_another_try(
 def test_only_one_worker_opens_it(store: Store, clock: ManualMachineClock) -> None:
     for who in ("one", "two"):
         store.write(
-            lambda uow, who=who: uow.pauses.open_breaker(  # type: ignore[misc]
+            lambda uow, who=who: PauseRepository(uow).open_breaker(  # type: ignore[misc]
                 DESTINATION, reason="r", who=who, now=clock.now(), probe_at=clock.now()
             )
         )

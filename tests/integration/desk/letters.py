@@ -17,7 +17,7 @@ from supplier_api.desk.repair import By, Repair, Result, Window
 from supplier_api.desk.replacing import tells_reference
 from supplier_api.store import UnitOfWork
 from supplier_api.store.claims import Message, MessageState
-from supplier_api.store.operators import Action
+from supplier_api.store.operators import Action, OperatorActionRepository
 from tests.integration.delivery.conftest import PATIENCE, POLICY, TAKEN, Round
 from tests.integration.desk.rig import Rig
 
@@ -173,7 +173,7 @@ class Bench:
     def actions(self) -> list[Action]:
         """Return what operators did to the problem."""
         problem_id = self.rig.problem().id
-        return self.rig.store.read(lambda uow: uow.actions.of(problem_id))
+        return self.rig.store.read(lambda uow: OperatorActionRepository(uow).of(problem_id))
 
     def notes(self, number: int) -> list[str]:
         """Return what a KCI says of numbers that stay out."""

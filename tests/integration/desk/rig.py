@@ -27,7 +27,11 @@ from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.work import BackOfficeEvent
 from supplier_api.store import Store, UnitOfWork, tables
+from supplier_api.store.changes import ChangeRequestRepository
 from supplier_api.store.claims import Attempt, Claim, MessageState
+from supplier_api.store.lanes import LaneRepository
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.resolutions import ResolutionRepository
 
 TENANT = "TENANT1"
 CONTRACT = "1.15"
@@ -124,7 +128,9 @@ class Rig:
         """Take a KCI into a worker's hand: it is in flight."""
         now = self.machine.now()
         claims = self.store.write(
-            lambda uow: uow.lanes.claim(GATEWAY, "test", now, now + LEASE, limit=1, failed=1)
+            lambda uow: LaneRepository(uow).claim(
+                GATEWAY, "test", now, now + LEASE, limit=1, failed=1
+            )
         )
         return claims[0] if claims else None
 
@@ -134,15 +140,15 @@ class Rig:
         attempt = Attempt(now, state, 204 if state is MessageState.DELIVERED else 422, 1, "")
 
         def work(uow: UnitOfWork) -> None:
-            uow.problems.lock(claim.problem_id)
-            uow.lanes.hold(claim)
-            uow.lanes.record(message, attempt, state)
+            ProblemRepository(uow).lock(claim.problem_id)
+            LaneRepository(uow).hold(claim)
+            LaneRepository(uow).record(message, attempt, state)
             if state is MessageState.DELIVERED:
                 taken = Taken(claim.problem_id, message.kind, message.subject)
                 self.progress.kci_taken(uow, taken)
             else:
-                uow.lanes.park(claim)
-            uow.lanes.proceed(claim, now)
+                LaneRepository(uow).park(claim)
+            LaneRepository(uow).proceed(claim, now)
 
         self.store.write(work)
 
@@ -180,23 +186,23 @@ class Rig:
         """Return the problem as it is stored."""
 
         def work(uow: UnitOfWork) -> ServiceProblem:
-            problem_id = uow.problems.find(tenant, gateway_id)
+            problem_id = ProblemRepository(uow).find(tenant, gateway_id)
             assert problem_id is not None, "no such problem"
-            return uow.problems.get(problem_id)
+            return ProblemRepository(uow).get(problem_id)
 
         return self.store.read(work)
 
     def resolution_reference(self, gateway_id: int = 1) -> str:
         """Return our reference of the newest resolution."""
         problem_id = self.problem(gateway_id).id
-        resolution = self.store.read(lambda uow: uow.resolutions.current(problem_id))
+        resolution = self.store.read(lambda uow: ResolutionRepository(uow).current(problem_id))
         assert resolution is not None
         return resolution.reference
 
     def change_reference(self, gateway_id: int = 1) -> str:
         """Return our reference of the change that is undecided."""
         problem_id = self.problem(gateway_id).id
-        change = self.store.read(lambda uow: uow.changes.pending(problem_id))
+        change = self.store.read(lambda uow: ChangeRequestRepository(uow).pending(problem_id))
         assert change is not None
         return change.reference
 

@@ -17,7 +17,8 @@ from sqlalchemy import Connection, make_url, select
 
 from supplier_api.desk.errors import Unavailable
 from supplier_api.store import StoreBroken, StoreBusy, StoreUnavailable, engine, tables
-from supplier_api.store.decisions import Decisions
+from supplier_api.store.decisions import DecisionRepository
+from supplier_api.store.problems import ProblemRepository
 from tests.integration.desk.conftest import MakeRig
 from tests.integration.desk.rig import POLICY, Rig
 from tests.integration.desk.test_late import SERVICE, at_commit
@@ -48,7 +49,7 @@ def test_a_request_waits_for_another_writer_no_longer_than_its_budget(
     with held(tmp_path / "supplier.db"):
         with pytest.raises(Unavailable) as refused:
             rig.create()
-        assert rig.store.read(lambda uow: uow.problems.count()) == 0
+        assert rig.store.read(lambda uow: ProblemRepository(uow).count()) == 0
 
     assert refused.value.retry_after > 0
     assert rig.create().status == 201
@@ -97,10 +98,10 @@ def test_what_only_reads_cannot_write(on_sqlite: Rig) -> None:
     problem_id = on_sqlite.problem().id
 
     with pytest.raises(StoreUnavailable):
-        on_sqlite.store.read(lambda uow: uow.problems.doubt(problem_id))
+        on_sqlite.store.read(lambda uow: ProblemRepository(uow).doubt(problem_id))
 
     assert not on_sqlite.problem().doubtful
-    on_sqlite.store.write(lambda uow: uow.problems.doubt(problem_id))
+    on_sqlite.store.write(lambda uow: ProblemRepository(uow).doubt(problem_id))
     assert on_sqlite.problem().doubtful
 
 
@@ -181,7 +182,7 @@ def test_a_connection_that_is_lost_in_the_middle_ends_with_the_request_done_once
     answer = rig.create()
 
     assert answer.status == 201
-    assert rig.store.read(lambda uow: uow.problems.count()) == 1
+    assert rig.store.read(lambda uow: ProblemRepository(uow).count()) == 1
     assert rig.create() == answer
 
 
@@ -195,7 +196,7 @@ def test_a_connection_that_is_lost_again_and_again_leaves_nothing(
     with pytest.raises(Unavailable):
         rig.create()
 
-    assert rig.store.read(lambda uow: uow.problems.count()) == 0
+    assert rig.store.read(lambda uow: ProblemRepository(uow).count()) == 0
     assert rig.create().status == 201
 
 
@@ -225,7 +226,7 @@ def test_a_connection_that_is_lost_at_the_commit_ends_with_the_request_done_once
         answer = rig.create()
 
     assert answer.status == 201
-    assert rig.store.read(lambda uow: uow.problems.count()) == 1
+    assert rig.store.read(lambda uow: ProblemRepository(uow).count()) == 1
     assert rig.create() == answer
 
 
@@ -297,7 +298,7 @@ def test_another_process_learns_of_the_doubt_with_the_next_thing_that_is_written
     rig, other = on_postgresql, make_rig(emptied_postgresql, process="other")
     with _spent(rig, emptied_postgresql, _after), pytest.raises(Unavailable):
         rig.create(serviceId=SERVICE)
-    rig.store.write(lambda uow: uow.problems.any())
+    rig.store.write(lambda uow: ProblemRepository(uow).any())
 
     assert other.create(id=2, serviceId=SERVICE).status == 201
 
@@ -310,7 +311,7 @@ def test_nothing_is_doubted_of_a_commit_that_never_arrived(
         rig.create(serviceId=SERVICE)
 
     assert rig.create(id=2, serviceId=SERVICE).status == 201
-    assert rig.store.read(lambda uow: uow.problems.count()) == 1
+    assert rig.store.read(lambda uow: ProblemRepository(uow).count()) == 1
     assert rig.problem(2).linked_to is None
 
 
@@ -372,7 +373,7 @@ def test_an_answer_that_was_late_is_noted_when_the_database_is_back(
         raise StoreBroken("unreachable: for a test")
 
     with monkeypatch.context() as patch, at_commit(rig, lambda _: rig.machine.advance(10)):
-        patch.setattr(Decisions, "late", fail)
+        patch.setattr(DecisionRepository, "late", fail)
         assert rig.create(serviceId=SERVICE).status == 201
 
     assert rig.create(id=2, serviceId=SERVICE).status == 201

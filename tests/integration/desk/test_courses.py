@@ -33,8 +33,11 @@ from supplier_api.problems.model import (
     State,
 )
 from supplier_api.store import UnitOfWork, tables
+from supplier_api.store.changes import ChangeRequestRepository
 from supplier_api.store.claims import MessageState
-from supplier_api.store.timers import Timer
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.resolutions import ResolutionRepository
+from supplier_api.store.timers import Timer, TimerRepository
 from supplier_api.wire import messages
 from tests.integration.desk.conftest import BOOK, supplied_inventory
 from tests.integration.desk.rig import REPAIRED, Rig
@@ -259,10 +262,10 @@ def _see(uow: UnitOfWork) -> list[Seen]:
     ids = uow.connection.execute(select(tables.service_problem.c.id)).scalars().all()
     return [
         Seen(
-            uow.problems.get(problem_id),
-            uow.changes.of(problem_id),
-            uow.resolutions.of(problem_id),
-            uow.timers.of(problem_id),
+            ProblemRepository(uow).get(problem_id),
+            ChangeRequestRepository(uow).of(problem_id),
+            ResolutionRepository(uow).of(problem_id),
+            TimerRepository(uow).of(problem_id),
         )
         for problem_id in ids
     ]

@@ -9,6 +9,9 @@ from supplier_api.desk.model import BACK_OFFICE
 from supplier_api.problems.codes import ProblemCode
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.work import BackOfficeEvent, LaterEvent, OrderAnswer, WorkOrder
+from supplier_api.store.changes import ChangeRequestRepository
+from supplier_api.store.events import BackOfficeEventRepository
+from supplier_api.store.timers import TimerRepository
 from tests.integration.desk.rig import REPAIRED, Rig
 
 EVERYTHING: dict[str, Any] = {"problem_code": "OTHER", "text": "Words.", "resolution": REPAIRED}
@@ -61,7 +64,7 @@ def test_every_event_is_kept_in_the_history(rig: Rig) -> None:
     rig.say("hold", id="E3")
     problem_id = rig.problem().id
 
-    events = rig.store.read(lambda uow: uow.events.of(problem_id))
+    events = rig.store.read(lambda uow: BackOfficeEventRepository(uow).of(problem_id))
 
     assert [(event.event_id, event.event, event.status_code) for event in events] == [
         ("E1", "start", 200),
@@ -366,7 +369,7 @@ def test_an_order_answered_again_keeps_the_url_of_its_ticket(rig: Rig) -> None:
     assert rig.problem().back_office_url == "https://tickets/1"
     sent = [row["back_office_url"] for row in rig.messages(BACK_OFFICE)]
     assert sent == ["https://tickets/1"] * 2
-    (change,) = rig.store.read(lambda uow: uow.changes.of(rig.problem().id))
+    (change,) = rig.store.read(lambda uow: ChangeRequestRepository(uow).of(rig.problem().id))
     assert change.back_office_url == "https://tickets/1"
 
 
@@ -410,4 +413,4 @@ def test_of_a_problem_that_is_over_nothing_is_said_later(rig: Rig) -> None:
     )
     problem_id = rig.problem().id
 
-    assert rig.store.read(lambda uow: uow.timers.of(problem_id)) == []
+    assert rig.store.read(lambda uow: TimerRepository(uow).of(problem_id)) == []

@@ -13,6 +13,7 @@ from supplier_api.desk.incidents import IncidentRefused
 from supplier_api.desk.inventory_incidents import InventoryIncidents
 from supplier_api.desk.model import GATEWAY
 from supplier_api.store import tables
+from supplier_api.store.lanes import LaneRepository
 from tests.integration.desk.conftest import MakeRig
 from tests.integration.desk.rig import LEASE, Rig
 
@@ -328,7 +329,9 @@ def numbered(rig: Rig, seconds: float) -> list[int]:
     """Return whose KCIs a worker would take within so many seconds from now, in its order."""
     now = rig.machine.now() + timedelta(seconds=seconds)
     claims = rig.store.write(
-        lambda uow: uow.lanes.claim(GATEWAY, "test", now, now + LEASE, limit=500, failed=1)
+        lambda uow: LaneRepository(uow).claim(
+            GATEWAY, "test", now, now + LEASE, limit=500, failed=1
+        )
     )
     return [claim.problem_id for claim in claims]
 

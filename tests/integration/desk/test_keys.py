@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from supplier_api import wire
 from supplier_api.desk.model import Answer
 from supplier_api.store import tables
+from supplier_api.store.problems import ProblemRepository
 from tests.integration.desk.rig import Rig, problem
 
 
@@ -34,7 +35,7 @@ def kept(rig: Rig) -> int:
 
 def problems(rig: Rig) -> int:
     """Return how many problems there are."""
-    return rig.store.read(lambda uow: uow.problems.count())
+    return rig.store.read(lambda uow: ProblemRepository(uow).count())
 
 
 CREATES = [("none", 201), ("commit", 201), ("defer", 202), ("reject", 422)]

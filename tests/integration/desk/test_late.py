@@ -10,6 +10,7 @@ from sqlalchemy import Connection, event, select
 
 from supplier_api.desk.errors import Unavailable
 from supplier_api.store import tables
+from supplier_api.store.problems import ProblemRepository
 from tests.integration.desk.conftest import MakeRig
 from tests.integration.desk.rig import Rig, problem
 from tests.integration.desk.trouble import Interrupted
@@ -60,7 +61,7 @@ def test_a_request_that_waited_too_long_leaves_nothing(rig: Rig) -> None:
         rig.intake.raise_problem(late, problem(serviceId=SERVICE))
 
     assert refused.value.retry_after > 0
-    assert rig.store.read(lambda uow: uow.problems.count()) == 0
+    assert rig.store.read(lambda uow: ProblemRepository(uow).count()) == 0
     assert rig.create(serviceId=SERVICE).status == 201
 
 
@@ -74,7 +75,7 @@ def test_work_that_takes_too_long_is_rolled_back_before_its_commit(
     with pytest.raises(Unavailable):
         rig.create()
 
-    assert rig.store.read(lambda uow: uow.problems.count()) == 0
+    assert rig.store.read(lambda uow: ProblemRepository(uow).count()) == 0
     assert rig.create().status == 201
     assert answered_late(rig) is None
 

@@ -9,8 +9,8 @@ from supplier_api.decisions.facts import InventoryUnavailable, Service
 from supplier_api.decisions.inventory import TimedInventory
 from supplier_api.desk.model import BACK_OFFICE, Answer
 from supplier_api.store import tables
-from supplier_api.store.timers import Timer
-from supplier_api.store.timers import Timers as StoredTimers
+from supplier_api.store.timers import Timer, TimerRepository
+from supplier_api.store.timers import TimerRepository as StoredTimers
 from tests.integration.desk.conftest import MakeRig
 from tests.integration.desk.rig import TENANT, Rig
 
@@ -389,9 +389,9 @@ def test_a_timer_of_a_later_version_is_left_to_that(rig: Rig) -> None:
     rig.create()
     now = rig.business.now(TENANT)
     theirs = Timer(rig.problem().id, TENANT, "unheard-of", now, "X")
-    rig.store.write(lambda uow: uow.timers.add(theirs))
+    rig.store.write(lambda uow: TimerRepository(uow).add(theirs))
 
     assert rig.timers.run_due() == 0
     assert rig.timers.next_due() is None
-    (kept,) = rig.store.read(lambda uow: uow.timers.of(rig.problem().id))
+    (kept,) = rig.store.read(lambda uow: TimerRepository(uow).of(rig.problem().id))
     assert kept.due_at == now

@@ -10,8 +10,8 @@ from sqlalchemy import update
 from supplier_api.desk.model import Office
 from supplier_api.desk.presence import REMEMBERED, Deaths, Presence, Pulse, Self
 from supplier_api.store import UnitOfWork, tables
-from supplier_api.store.processes import Kind, Process
-from supplier_api.store.stamps import Stamp
+from supplier_api.store.processes import Kind, Process, ProcessRepository
+from supplier_api.store.stamps import InstallationRepository, Stamp
 from tests.integration.desk.conftest import MakeRig
 from tests.integration.desk.rig import Rig
 from tests.logs import Lines, logging_to
@@ -49,7 +49,7 @@ def deaths(rig: Rig) -> Deaths:
 
 
 def processes(rig: Rig) -> list[Process]:
-    return rig.store.read(lambda uow: uow.processes.all())
+    return rig.store.read(lambda uow: ProcessRepository(uow).all())
 
 
 def test_a_process_shows_itself_until_it_ends(rig: Rig) -> None:
@@ -224,13 +224,13 @@ def test_long_ended_processes_are_forgotten(rig: Rig) -> None:
 
 def test_a_database_that_became_somebody_elses_is_left_alone(rig: Rig, logged: Lines) -> None:
     shown = presence(rig)
-    rig.store.write(lambda uow: uow.stamps.put_first(OURS, rig.machine.now()))
+    rig.store.write(lambda uow: InstallationRepository(uow).put_first(OURS, rig.machine.now()))
     shown.begin()
     theirs = Stamp("live", "gateway.example")
     begun = rig.machine.now()
 
     def restamp(uow: UnitOfWork) -> None:
-        uow.stamps.replace(theirs, begun)
+        InstallationRepository(uow).replace(theirs, begun)
 
     rig.store.write(restamp)
     rig.machine.advance(5)

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from supplier_api.desk.model import GATEWAY
 from supplier_api.store import tables
 from supplier_api.store.claims import MessageState
+from supplier_api.store.lanes import LaneRepository
 from tests.integration.desk.rig import Rig
 
 SETTLING = timedelta(milliseconds=250)
@@ -82,7 +83,7 @@ def test_another_kci_does_not_make_a_failing_lane_due_earlier(rig: Rig) -> None:
     assert claim
     later = rig.machine.now() + timedelta(minutes=2)
     now = rig.machine.now()
-    rig.store.write(lambda uow: uow.lanes.proceed(claim, now, failures=1, retry_at=later))
+    rig.store.write(lambda uow: LaneRepository(uow).proceed(claim, now, failures=1, retry_at=later))
 
     rig.say("hold", problem_code="OTHER")
 

@@ -12,9 +12,11 @@ from supplier_api.desk.model import BACK_OFFICE, GATEWAY
 from supplier_api.desk.repair import NotPossible, Window
 from supplier_api.store import tables
 from supplier_api.store.claims import Fenced, MessageState
+from supplier_api.store.letters import MessageRepository
 from supplier_api.store.retention import NO_BODY
 from tests.integration.desk.letters import BUSY, BY, LOST, REFUSED, SAID, Bench, bench
 from tests.integration.desk.rig import LEASE, Rig
+from supplier_api.store import UnitOfWork
 
 HOUR = timedelta(hours=1)
 
@@ -86,12 +88,14 @@ def test_the_workers_are_told_of_it(desk: Bench) -> None:
     problem_id = desk.rig.problem().id
     seen: list[bool] = []
 
-    def work(uow: object) -> None:
-        letters = uow.letters  # type: ignore[attr-defined]
+    def work(uow: UnitOfWork) -> None:
+        letters = MessageRepository(uow)
         locked = letters.lock(problem_id, GATEWAY, desk.rig.machine.now())
-        letters.queue_again(letters.numbered(*desk_name(desk, 2)), desk.rig.machine.now(), "x")
+        letter = letters.numbered(*desk_name(desk, 2))
+        assert letter is not None
+        letters.queue_again(letter, desk.rig.machine.now(), "x")
         letters.go_on(locked, desk.rig.machine.now())
-        seen.append(uow.news)  # type: ignore[attr-defined]
+        seen.append(uow.wakes_workers)
 
     desk.rig.store.write(work)
     assert seen == [True]

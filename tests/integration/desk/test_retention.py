@@ -14,7 +14,7 @@ from supplier_api.desk.model import BACK_OFFICE
 from supplier_api.desk.retention import Keep, Retaining
 from supplier_api.desk.view import show
 from supplier_api.store import Store, UnitOfWork, tables
-from supplier_api.store.operators import Action
+from supplier_api.store.operators import Action, OperatorActionRepository
 from supplier_api.store.retention import Retention
 from tests.integration.desk.rig import Rig
 
@@ -142,7 +142,7 @@ def test_then_all_of_it_goes(rig: Rig) -> None:
     rig.amend(gateway_id=900)  # refused, and part of its history
     problem_id = rig.problem().id
     action = Action(rig.machine.now(), "jo", "replay", "why", tenant="T", problem_id=problem_id)
-    rig.store.write(lambda uow: uow.actions.add(action))
+    rig.store.write(lambda uow: OperatorActionRepository(uow).add(action))
     rig.create(id=2)  # not over
     pass_days(rig, 399)
     retaining(rig).run()
@@ -291,7 +291,7 @@ def test_what_operators_did_pauses_processes_and_the_journal_go_by_age(rig: Rig)
     def work(uow: UnitOfWork) -> None:
         add = uow.connection.execute
         for at in (old, new):
-            uow.actions.add(Action(at, "jo", "replay", "why"))
+            OperatorActionRepository(uow).add(Action(at, "jo", "replay", "why"))
             add(insert(tables.pause).values(cause="operator", since=old, until=at, **common))
             add(insert(tables.process).values(name=at.isoformat(), started=old, seen=at, **running))
             # However far a tester has moved the day that stands in the entry.

@@ -10,6 +10,8 @@ import pytest
 from supplier_api.desk.model import BACK_OFFICE, Answer, Caller
 from supplier_api.problems.work import OrderKind, WorkOrder
 from supplier_api.scenarios.choice import read_choice
+from supplier_api.store.decisions import DecisionRepository
+from supplier_api.store.scenarios import ScenarioRepository
 from tests.integration.desk.conftest import BOOK, supplied_inventory
 from tests.integration.desk.rig import TENANT, Rig, problem
 
@@ -61,7 +63,7 @@ def orders(rig: Rig) -> list[WorkOrder]:
 def decision(rig: Rig) -> dict[str, Any]:
     """Return the newest decision about problem 1 as it is stored."""
     problem_id = rig.problem().id
-    return dict(rig.store.read(lambda uow: uow.decisions.of(problem_id))[-1])
+    return dict(rig.store.read(lambda uow: DecisionRepository(uow).of(problem_id))[-1])
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ def test_the_problems_own_scenario_comes_with_the_amendment_that_may_answer(play
 
 def test_a_conversations_default_beats_its_tenants(played: Played) -> None:
     def put(conversation: str, *names: str) -> None:
-        played.store.write(lambda uow: uow.scenarios.put("TENANT1", conversation, names))
+        played.store.write(lambda uow: ScenarioRepository(uow).put("TENANT1", conversation, names))
 
     put("", "SERVICE_PROBLEM_REJECTED", "CANCELLATION_REJECTED")
     put("conversation-1", "SERVICE_PROBLEM_IN_PROGRESS")
@@ -226,7 +228,7 @@ def test_a_conversations_default_beats_its_tenants(played: Played) -> None:
     choose(played, "SERVICE_PROBLEM_DEFERRED")
     assert played.create(id=3).status == 202
     played.headers = {}
-    played.store.write(lambda uow: uow.scenarios.forget("TENANT1"))
+    played.store.write(lambda uow: ScenarioRepository(uow).forget("TENANT1"))
     assert played.create(id=4).status == 201
     assert played.problem(4).state.beneath == "ACKNOWLEDGED"
 

@@ -8,8 +8,8 @@ import pytest
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.store import StoreUnavailable
-from supplier_api.store.problems import Problems
-from supplier_api.store.timers import Timer
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.timers import Timer, TimerRepository
 from tests.integration.desk.conftest import MakeRig
 from tests.integration.desk.rig import POLICY, REPAIRED, TENANT, Rig
 
@@ -21,7 +21,7 @@ CLOSED = "COMPLETED/COMPLETED + R ACCEPTED closed"
 def timers(rig: Rig) -> list[str]:
     """Return the kinds of the problem's timers, the earliest first."""
     problem_id = rig.problem().id
-    return [timer.kind for timer in rig.store.read(lambda uow: uow.timers.of(problem_id))]
+    return [timer.kind for timer in rig.store.read(lambda uow: TimerRepository(uow).of(problem_id))]
 
 
 def resolved(rig: Rig) -> None:
@@ -111,7 +111,7 @@ def test_each_resolution_has_a_silence_of_its_own(rig: Rig) -> None:
 def test_a_timer_whose_resolution_is_not_the_current_one_does_nothing(rig: Rig) -> None:
     resolved(rig)
     stray = Timer(rig.problem().id, TENANT, "closure", rig.business.now(TENANT), "SP_ANOTHER01")
-    rig.store.write(lambda uow: uow.timers.add(stray))
+    rig.store.write(lambda uow: TimerRepository(uow).add(stray))
 
     rig.run_timers()
 
@@ -188,7 +188,7 @@ def test_a_timer_that_fails_does_not_hold_up_the_others(rig: Rig) -> None:
     now = rig.business.now(TENANT)
     unheard_of = {"id": "E1", "event": "unheard-of", "supplier_codes": []}
     broken = Timer(rig.problem().id, TENANT, "back-office-event", now, "E1", unheard_of)
-    rig.store.write(lambda uow: uow.timers.add(broken))
+    rig.store.write(lambda uow: TimerRepository(uow).add(broken))
 
     rig.business.advance(30 * 86400)
     assert rig.timers.run_due() == 3
@@ -204,15 +204,15 @@ def test_a_row_that_cannot_be_had_does_not_hold_up_the_others(
         rig.say("resolve", rig.problem(gateway_id).reference, resolution=REPAIRED)
     rig.take()
     rig.business.advance(4 * 86400)
-    first, lock = rig.problem(1).id, Problems.lock
+    first, lock = rig.problem(1).id, ProblemRepository.lock
 
-    def busy(problems: Problems, problem_id: int) -> ServiceProblem:
+    def busy(problems: ProblemRepository, problem_id: int) -> ServiceProblem:
         if problem_id == first:
             raise StoreUnavailable("somebody holds the row")
         return lock(problems, problem_id)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Problems, "lock", busy)
+        patch.setattr(ProblemRepository, "lock", busy)
         with pytest.raises(StoreUnavailable):
             rig.timers.run_due()
     assert [len(rig.told(each)) for each in (1, 2)] == [1, 2]

@@ -8,6 +8,7 @@ import pytest
 
 from supplier_api.desk.errors import Unavailable
 from supplier_api.desk.model import Answer
+from supplier_api.store.problems import ProblemRepository
 from tests.integration.desk.conftest import MakeRig
 from tests.integration.desk.rig import POLICY, Rig
 from tests.integration.desk.trouble import PATIENCE, Gate, Interrupted
@@ -60,7 +61,7 @@ def test_a_create_that_arrives_twice_at_once_is_done_once(
     twins.gate.open()
 
     assert first.result(PATIENCE) == second.result(PATIENCE)
-    assert twins.one.store.read(lambda uow: uow.problems.count()) == (notes != "reject")
+    assert twins.one.store.read(lambda uow: ProblemRepository(uow).count()) == (notes != "reject")
 
 
 def test_a_change_that_arrives_twice_at_once_is_done_once(

@@ -7,6 +7,7 @@ import pytest
 
 from supplier_api.desk import view
 from supplier_api.problems.codes import ResolutionCode
+from supplier_api.store.changes import ChangeRequestRepository
 from tests.integration.desk.rig import Rig
 
 MARKER = "Marguerite"
@@ -120,7 +121,7 @@ def test_a_problem_is_found_by_any_of_its_names(rig: Rig) -> None:
     rig.say("accept-change", change_reference="101")
     rig.resolve()
     problem_id = rig.problem().id
-    change = rig.store.read(lambda uow: uow.changes.of(problem_id))[0].reference
+    change = rig.store.read(lambda uow: ChangeRequestRepository(uow).of(problem_id))[0].reference
 
     for name in (
         rig.problem().reference,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from supplier_api.store.changes import ChangeRequestRepository
 from supplier_api.store.claims import MessageState
 from tests.integration.desk.rig import REPAIRED, Rig, problem
 
@@ -353,4 +354,7 @@ def test_the_back_office_cancels_while_an_amendment_is_undecided(rig: Rig) -> No
 def _references(rig: Rig) -> list[Any]:
     """Return our references of the problem's changes."""
     problem_id = rig.problem().id
-    return [change.reference for change in rig.store.read(lambda uow: uow.changes.of(problem_id))]
+    return [
+        change.reference
+        for change in rig.store.read(lambda uow: ChangeRequestRepository(uow).of(problem_id))
+    ]

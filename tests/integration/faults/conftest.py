@@ -36,6 +36,7 @@ from supplier_api.sandbox.config import Tenant
 from supplier_api.settings import Settings
 from supplier_api.store import UnitOfWork
 from supplier_api.store.claims import Message
+from supplier_api.store.lanes import LaneRepository
 from tests.integration.delivery.sink import Sink, serving
 from tests.integration.sandbox.test_with_supplier import Chain, listening
 from tests.supplier import LEASE, TENANT, Problem, Supplier
@@ -91,7 +92,7 @@ class Faulty(Supplier):
     def messages(self, problem: Problem) -> list[dict[str, Any]]:
         """Return the messages about a problem, as they are stored."""
         problem_id = self.stored(problem.id, problem.tenant).id
-        rows = self.office.store.read(lambda uow: uow.lanes.messages_of(problem_id))
+        rows = self.office.store.read(lambda uow: LaneRepository(uow).messages_of(problem_id))
         return [row for row in rows if "reasonCode" in row["body"]]
 
     def states(self, problem: Problem) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from supplier_api.store.decisions import Claimed, Decisions
+from supplier_api.store.decisions import Claimed, DecisionRepository
 from tests import documents
 from tests.supplier import DEFERRED, Supplier, on_sqlite, refusal
 
@@ -60,7 +60,7 @@ def refused(call: Call, supplier: Supplier, _: pytest.MonkeyPatch) -> TestRespon
 
 def failed(call: Call, supplier: Supplier, patch: pytest.MonkeyPatch) -> TestResponse:
     path, body = call.prepare(supplier, "TENANT1")
-    patch.setattr(Decisions, "answer", lambda *_: 1 / 0)
+    patch.setattr(DecisionRepository, "answer", lambda *_: 1 / 0)
     return supplier.call(call.method, path, body)
 
 
@@ -72,13 +72,13 @@ def switched_off(call: Call, supplier: Supplier, _: pytest.MonkeyPatch) -> TestR
 
 def too_late(call: Call, supplier: Supplier, patch: pytest.MonkeyPatch) -> TestResponse:
     path, body = call.prepare(supplier, "TENANT1")
-    claim = Decisions.claim
+    claim = DecisionRepository.claim
 
     def slowly(*args: object) -> Claimed | None:
         supplier.machine.advance(3.5)
         return claim(*args)  # type: ignore[arg-type]
 
-    patch.setattr(Decisions, "claim", slowly)
+    patch.setattr(DecisionRepository, "claim", slowly)
     return supplier.call(call.method, path, body)
 
 

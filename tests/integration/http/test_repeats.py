@@ -11,7 +11,8 @@ from supplier_api.app.office import Clocks
 from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.settings import Settings
-from supplier_api.store.decisions import Decisions
+from supplier_api.store.decisions import DecisionRepository
+from supplier_api.store.lanes import LaneRepository
 from tests.samples import amendment_request, cancellation_request, problem_request
 from tests.supplier import DEFERRED, Problem, Supplier, refusal
 
@@ -21,7 +22,7 @@ from .calls import RESOLUTION, Call, every_call
 def messages(supplier: Supplier, gateway_id: int, tenant: str = "TENANT1") -> int:
     """Count what was sent about a problem, work orders included."""
     problem_id = supplier.stored(gateway_id, tenant).id
-    return len(supplier.office.store.read(lambda uow: uow.lanes.messages_of(problem_id)))
+    return len(supplier.office.store.read(lambda uow: LaneRepository(uow).messages_of(problem_id)))
 
 
 @every_call
@@ -99,7 +100,7 @@ def test_what_was_not_read_or_not_found_is_not_kept(supplier: Supplier) -> None:
 
 def test_a_failure_is_not_kept(supplier: Supplier, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(Decisions, "answer", lambda *_: 1 / 0)
+        patch.setattr(DecisionRepository, "answer", lambda *_: 1 / 0)
         assert supplier.create(problem_request()).status_code == 500
     assert supplier.problems() == 0
     assert supplier.create(problem_request()).status_code == 201

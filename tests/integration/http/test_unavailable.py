@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from supplier_api.store.decisions import Claimed, Decisions
+from supplier_api.store.decisions import Claimed, DecisionRepository
 from tests.logs import Lines
 from tests.supplier import Supplier, refusal
 
@@ -50,14 +50,14 @@ def test_nothing_is_kept_of_a_request_that_took_too_long(
     call: Call, supplier: Supplier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, body = call.prepare(supplier, "TENANT1")
-    claim = Decisions.claim
+    claim = DecisionRepository.claim
 
     def slowly(*args: Any) -> Claimed | None:
         supplier.machine.advance(3.5)
         return claim(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Decisions, "claim", slowly)
+        patch.setattr(DecisionRepository, "claim", slowly)
         answer = supplier.call(call.method, path, body)
         assert (answer.status_code, answer.data) == (503, b"")
         assert int(answer.headers["Retry-After"]) >= 1
@@ -75,7 +75,7 @@ def test_an_unforeseen_error_is_found_in_the_log_by_its_uuid(
         raise ValueError(f"cannot do {body}")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Decisions, "answer", fail)
+        patch.setattr(DecisionRepository, "answer", fail)
         logged()
         answer = supplier.call(call.method, path, body)
     status, code, messages = refusal(answer)

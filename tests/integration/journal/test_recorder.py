@@ -19,7 +19,7 @@ from supplier_api.clock import (
 )
 from supplier_api.journal.recorder import WAITING, Bounds, Recorder
 from supplier_api.store import Store
-from supplier_api.store.journal import Call, Direction, Half, Wanted
+from supplier_api.store.journal import Call, Direction, Half, JournalRepository, Wanted
 from tests.logs import Lines
 
 PATIENCE = 20.0
@@ -60,7 +60,7 @@ class Pen:
     def read(self, wanted: Wanted = ALL) -> list[dict[str, Any]]:
         """Return what is stored, when all is."""
         assert self.recorder.flush(PATIENCE)
-        return self.store.read(lambda uow: uow.journal.page(wanted, 0, 10_000))
+        return self.store.read(lambda uow: JournalRepository(uow).page(wanted, 0, 10_000))
 
     def urls(self, wanted: Wanted = ALL) -> list[str]:
         """Return the URLs of what is stored."""
@@ -89,7 +89,7 @@ def test_calls_are_stored_in_their_order_with_rising_numbers(pen: Pen) -> None:
 def test_a_number_is_never_given_again(pen: Pen) -> None:
     pen.write()
     [first] = pen.read()
-    pen.store.write(lambda uow: uow.journal.delete(None))
+    pen.store.write(lambda uow: JournalRepository(uow).delete(None))
     pen.write()
     [second] = pen.read()
     assert second["cursor"] > first["cursor"]
@@ -114,7 +114,7 @@ def test_a_reader_never_sees_a_number_before_a_smaller_one(
     each, seen, done = 40, list[int](), threading.Event()
 
     def page(after: int) -> list[dict[str, Any]]:
-        return store.read(lambda uow: uow.journal.page(ALL, after, 1000))
+        return store.read(lambda uow: JournalRepository(uow).page(ALL, after, 1000))
 
     def follow() -> None:
         while len(seen) < len(pens) * each and not done.wait(0.001):
@@ -196,7 +196,7 @@ def stuck(store: Store) -> Iterator[threading.Event]:
 
     def hold() -> None:
         def work(uow: Any) -> None:
-            uow.journal.add([call(ManualMachineClock(), url="/held")], {})
+            JournalRepository(uow).add([call(ManualMachineClock(), url="/held")], {})
             held.set()
             assert let_go.wait(PATIENCE)
 
@@ -235,7 +235,7 @@ def test_all_is_written_before_the_store_is_closed(
     # Too late for that, and no trouble.
     pen.write()
     assert pen.recorder.flush(PATIENCE)
-    assert len(store.read(lambda uow: uow.journal.page(ALL, 0, 1000))) == 70
+    assert len(store.read(lambda uow: JournalRepository(uow).page(ALL, 0, 1000))) == 70
 
 
 @pytest.mark.parametrize(

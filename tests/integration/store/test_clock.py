@@ -8,6 +8,7 @@ import pytest
 from supplier_api.clock import ManualMachineClock
 from supplier_api.store import Store, tables
 from supplier_api.store.clock import DatabaseClock
+from supplier_api.store.lanes import LaneRepository
 from tests.outbox import DESTINATION, Outbox
 
 HOUR = timedelta(hours=1)
@@ -82,7 +83,9 @@ def test_a_worker_whose_host_jumps_takes_no_lane_from_another(
         now = clock.now()
         return len(
             store.write(
-                lambda uow: uow.lanes.claim(DESTINATION, owner, now, now + LEASE, limit=1, failed=1)
+                lambda uow: LaneRepository(uow).claim(
+                    DESTINATION, owner, now, now + LEASE, limit=1, failed=1
+                )
             )
         )
 

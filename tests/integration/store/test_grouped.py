@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.store import Store, StoreBusy, StoreUnavailable, UnitOfWork, tables
+from supplier_api.store.problems import ProblemRepository
 from tests.integration.store.test_transactions import problem
 
 PATIENCE = 30.0
@@ -41,7 +42,7 @@ class Writers:
         """Start a writer that is at its work until `go_on`."""
 
         def work(uow: UnitOfWork) -> None:
-            uow.problems.add(problem(1000))
+            ProblemRepository(uow).add(problem(1000))
             self._at_work.set()
             assert self.go_on.wait(PATIENCE)
 
@@ -88,7 +89,7 @@ def adding(number: int) -> Callable[[UnitOfWork], int]:
     """Return work that stores a problem."""
 
     def work(uow: UnitOfWork) -> int:
-        uow.problems.add(problem(number))
+        ProblemRepository(uow).add(problem(number))
         return number
 
     return work
@@ -96,7 +97,7 @@ def adding(number: int) -> Callable[[UnitOfWork], int]:
 
 def failing(uow: UnitOfWork) -> None:
     """Store a problem, then fail."""
-    uow.problems.add(problem(500))
+    ProblemRepository(uow).add(problem(500))
     raise ZeroDivisionError
 
 

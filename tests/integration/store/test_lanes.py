@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Table, Text, cast, func, select, text, t
 from supplier_api.clock import ManualMachineClock
 from supplier_api.store import Store, UnitOfWork, tables
 from supplier_api.store.claims import Attempt, Claim, Fenced, Message, MessageState
+from supplier_api.store.lanes import LaneRepository
 from supplier_api.store.settling import Record, Step
 from tests.outbox import DESTINATION, Outbox
 
@@ -50,7 +51,7 @@ class Hand:
 
     def claim_in(self, uow: UnitOfWork, limit: int = 10, failed: int = 10) -> list[Claim]:
         now = self.clock.now()
-        return uow.lanes.claim(
+        return LaneRepository(uow).claim(
             DESTINATION, self.owner, now, now + LEASE, limit=limit, failed=failed
         )
 
@@ -70,12 +71,12 @@ class Hand:
         now = self.clock.now()
 
         def work(uow: UnitOfWork) -> Message | None:
-            uow.lanes.hold(claim)
+            LaneRepository(uow).hold(claim)
             attempt = Attempt(now, "tested", 204, 12, "204", unknown=state is LATER)
-            uow.lanes.record(message, attempt, state, "sha256:0")
+            LaneRepository(uow).record(message, attempt, state, "sha256:0")
             if park:
-                uow.lanes.park(claim)
-            return uow.lanes.proceed(
+                LaneRepository(uow).park(claim)
+            return LaneRepository(uow).proceed(
                 claim,
                 now,
                 failures=1 if retry_in else 0,
@@ -100,7 +101,7 @@ def two(store: Store, clock: ManualMachineClock) -> Hand:
 
 
 def due(store: Store) -> datetime | None:
-    return store.read(lambda uow: uow.lanes.next_due(DESTINATION))
+    return store.read(lambda uow: LaneRepository(uow).next_due(DESTINATION))
 
 
 def test_an_idle_lane_is_not_due(store: Store, outbox: Outbox, one: Hand) -> None:
@@ -112,7 +113,7 @@ def test_an_idle_lane_is_not_due(store: Store, outbox: Outbox, one: Hand) -> Non
 
 def test_a_lane_unknown_to_the_house_is_an_error(store: Store) -> None:
     with pytest.raises(LookupError):
-        store.write(lambda uow: uow.lanes.lock(4711, DESTINATION))
+        store.write(lambda uow: LaneRepository(uow).lock(4711, DESTINATION))
 
 
 def test_messages_leave_in_the_order_of_their_numbers_under_one_claim(
@@ -163,7 +164,7 @@ def test_a_lane_that_the_desk_holds_is_passed_over(store: Store, outbox: Outbox,
     problem = outbox.problem(1)
 
     def work(uow: UnitOfWork) -> list[Claim]:
-        uow.lanes.lock(problem, DESTINATION)
+        LaneRepository(uow).lock(problem, DESTINATION)
         return one.claim()
 
     assert store.write(work) == []
@@ -172,11 +173,11 @@ def test_a_lane_that_the_desk_holds_is_passed_over(store: Store, outbox: Outbox,
 
 Deed = Callable[[UnitOfWork, Claim], object]
 DEEDS: dict[str, Deed] = {
-    "settle": lambda uow, claim: uow.lanes.proceed(claim, NOW),
-    "renew": lambda uow, claim: uow.lanes.renew(claim, NOW),
-    "release": lambda uow, claim: uow.lanes.release(claim, NOW),
-    "hold": lambda uow, claim: uow.lanes.hold(claim),
-    "park": lambda uow, claim: uow.lanes.park(claim),
+    "settle": lambda uow, claim: LaneRepository(uow).proceed(claim, NOW),
+    "renew": lambda uow, claim: LaneRepository(uow).renew(claim, NOW),
+    "release": lambda uow, claim: LaneRepository(uow).release(claim, NOW),
+    "hold": lambda uow, claim: LaneRepository(uow).hold(claim),
+    "park": lambda uow, claim: LaneRepository(uow).park(claim),
 }
 
 
@@ -225,7 +226,7 @@ def test_a_lane_that_was_given_back_is_due_and_nothing_is_unknown(
 ) -> None:
     outbox.problem(1)
     (claim,) = one.claim()
-    store.write(lambda uow: uow.lanes.release(claim, clock.now()))
+    store.write(lambda uow: LaneRepository(uow).release(claim, clock.now()))
     (again,) = two.claim()
 
     assert not again.message.unknown
@@ -238,7 +239,7 @@ def test_renewing_prolongs_the_lease(
     outbox.problem(1)
     (claim,) = one.claim()
     clock.advance(40)
-    store.write(lambda uow: uow.lanes.renew(claim, clock.now() + LEASE))
+    store.write(lambda uow: LaneRepository(uow).renew(claim, clock.now() + LEASE))
     clock.advance(40)
 
     assert two.claim() == []
@@ -424,7 +425,7 @@ def test_the_sweep_finds_a_lost_wake_up_and_nothing_else(
     one.settle(claims[parked], claims[parked].message, MessageState.EXPIRED, park=True)
     one.settle(claims[sent], claims[sent].message)
 
-    swept = store.write(lambda uow: uow.lanes.sweep(clock.now()))
+    swept = store.write(lambda uow: LaneRepository(uow).sweep(clock.now()))
 
     assert swept == [outbox.lane(forgotten).id]
     assert [claim.problem_id for claim in one.claim()] == [forgotten]
@@ -445,13 +446,13 @@ def test_a_lane_that_is_due_without_a_message_is_put_to_rest(
 def test_only_what_becomes_due_now_is_announced(
     store: Store, outbox: Outbox, one: Hand, clock: ManualMachineClock
 ) -> None:
-    assert store.write(lambda uow: one.claim_in(uow) == [] and not uow.lanes.made_due)
+    assert store.write(lambda uow: one.claim_in(uow) == [] and not uow.wakes_workers)
     outbox.problem(1)
     (claim,) = one.claim()
 
     def give_back(uow: UnitOfWork) -> bool:
-        uow.lanes.release(claim, clock.now())
-        return uow.lanes.made_due
+        LaneRepository(uow).release(claim, clock.now())
+        return uow.wakes_workers
 
     assert store.write(give_back)
 
@@ -549,10 +550,10 @@ def test_no_more_of_a_long_queue_is_read_than_leaves(
     def deliver(uow: UnitOfWork) -> tuple[int, int]:
         before = rows_read(uow)
         claims = hand.claim_in(uow, limit=few)
-        held = uow.lanes.hold_free(claims)
+        held = LaneRepository(uow).hold_free(claims)
         attempt = Attempt(clock.now(), "tested", 204, 12, "204")
-        uow.lanes.record_all([Record(claim.message, attempt, TAKEN) for claim in claims])
-        uow.lanes.proceed_all([Step(claim) for claim in claims], held.rows, clock.now())
+        LaneRepository(uow).record_all([Record(claim.message, attempt, TAKEN) for claim in claims])
+        LaneRepository(uow).proceed_all([Step(claim) for claim in claims], held.rows, clock.now())
         return len(claims), rows_read(uow) - before
 
     taken, read = store.write(deliver)

@@ -13,6 +13,8 @@ from sqlalchemy import make_url
 
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.store import Store, StoreBroken, UnitOfWork, postgresql
+from supplier_api.store.lanes import LaneRepository
+from supplier_api.store.problems import ProblemRepository
 from tests.integration.store.test_transactions import problem
 
 POOLED = 8
@@ -79,7 +81,7 @@ def cut_all(store: Store) -> None:
 
 def adding(uow: UnitOfWork) -> None:
     """Store a problem."""
-    uow.problems.add(problem())
+    ProblemRepository(uow).add(problem())
 
 
 def test_a_writer_is_not_told_of_connections_that_were_cut(store: Store) -> None:
@@ -88,14 +90,14 @@ def test_a_writer_is_not_told_of_connections_that_were_cut(store: Store) -> None
 
     store.write(adding)
 
-    assert store.read(lambda uow: uow.problems.count()) == 1
+    assert store.read(lambda uow: ProblemRepository(uow).count()) == 1
 
 
 def test_nor_is_a_reader(store: Store) -> None:
     fill_pool(store)
     cut_all(store)
 
-    assert store.read(lambda uow: uow.problems.count()) == 0
+    assert store.read(lambda uow: ProblemRepository(uow).count()) == 0
 
 
 @pytest.mark.parametrize("seconds", [0.1, None], ids=["deadline", "patience"])
@@ -113,13 +115,13 @@ def test_a_writer_waits_for_no_answer_for_ever_and_nobody_meets_the_same_silence
             in_time.write(adding, deadline=deadline)
         in_time.write(adding)
 
-    assert in_time.read(lambda uow: uow.problems.count()) == 1
+    assert in_time.read(lambda uow: ProblemRepository(uow).count()) == 1
 
 
 def test_nor_does_a_reader(in_time: Store, silence: tuple[socket.socket, socket.socket]) -> None:
     silence_all(in_time, silence)
 
-    assert in_time.read(lambda uow: uow.problems.count()) == 0
+    assert in_time.read(lambda uow: ProblemRepository(uow).count()) == 0
 
 
 def test_a_prepared_statement_finds_silence_once(
@@ -129,8 +131,8 @@ def test_a_prepared_statement_finds_silence_once(
     deadline = SystemMachineClock().monotonic() + 0.1
 
     with pytest.raises(StoreBroken, match="no answer in time"):
-        in_time.write(lambda uow: uow.lanes.next_due("gateway"), deadline=deadline)
-    assert in_time.write(lambda uow: uow.lanes.next_due("gateway")) is None
+        in_time.write(lambda uow: LaneRepository(uow).next_due("gateway"), deadline=deadline)
+    assert in_time.write(lambda uow: LaneRepository(uow).next_due("gateway")) is None
 
 
 def test_who_comes_after_an_attempt_to_connect_without_an_answer_is_told_at_once(
@@ -147,7 +149,7 @@ def test_who_comes_after_an_attempt_to_connect_without_an_answer_is_told_at_once
         patch.setattr(postgresql.Session, "connect", fail)
         for _ in range(3):
             with pytest.raises(StoreBroken, match="the database cannot be reached"):
-                store.read(lambda uow: uow.problems.count())
+                store.read(lambda uow: ProblemRepository(uow).count())
     assert attempts == [1]
 
 
@@ -159,8 +161,8 @@ def test_after_a_while_it_is_tried_again(store: Store, monkeypatch: pytest.Monke
         patch.setattr(postgresql, "AFTER_SILENCE", 0.0)
         patch.setattr(postgresql.Session, "connect", fail)
         with pytest.raises(StoreBroken):
-            store.read(lambda uow: uow.problems.count())
-    assert store.read(lambda uow: uow.problems.count()) == 0
+            store.read(lambda uow: ProblemRepository(uow).count())
+    assert store.read(lambda uow: ProblemRepository(uow).count()) == 0
 
 
 def test_whoever_makes_a_connection_has_the_network_watch_it(store: Store) -> None:

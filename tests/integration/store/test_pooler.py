@@ -13,6 +13,7 @@ from supplier_api.cli import main
 from supplier_api.clock import SystemMachineClock
 from supplier_api.settings import load_settings
 from supplier_api.store import Store, UnitOfWork
+from supplier_api.store.lanes import LaneRepository
 from supplier_api.store.wakeup import Wakeup
 from tests.pgbouncer import through
 from tests.samples import amendment_request, problem_request
@@ -119,7 +120,7 @@ def test_a_transaction_that_goes_by_indexes_leaves_the_session_as_it_was(upgrade
         return [str(uow.connection.scalar(text(f"SHOW {name}"))) for name in names]
 
     def claim(uow: UnitOfWork) -> list[str]:
-        uow.lanes.next_due("gateway")
+        LaneRepository(uow).next_due("gateway")
         return settings(uow)
 
     with closing(Store(upgraded_url, SystemMachineClock(), pool_size=1)) as store:

@@ -9,6 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.store import Store, StoreBusy, UnitOfWork, tables
 from supplier_api.store.prepared import Prepared, named
+from supplier_api.store.services import ServiceRepository
+from supplier_api.store.signing_keys import SigningKeyRepository
 
 ADD = Prepared(
     insert(tables.signing_key).values(named("kid", "private_pem", "created")).inline()
@@ -26,7 +28,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 def kids(store: Store) -> list[str]:
-    return sorted(key.kid for key in store.read(lambda uow: uow.signing_keys.all()))
+    return sorted(key.kid for key in store.read(lambda uow: SigningKeyRepository(uow).all()))
 
 
 def test_what_is_sent_together_is_stored_together(store: Store) -> None:
@@ -58,7 +60,7 @@ def test_what_was_sent_is_seen_by_every_statement_after_it(store: Store) -> None
         ADD.send(uow.connection, {"kid": "one", **KEY})
         by_the_driver = [kid for (kid,) in KIDS.run(uow.connection, {})]
         ADD.send(uow.connection, {"kid": "two", **KEY})
-        by_sqlalchemy = sorted(key.kid for key in uow.signing_keys.all())
+        by_sqlalchemy = sorted(key.kid for key in SigningKeyRepository(uow).all())
         ADD.send(uow.connection, {"kid": "three", **KEY})
         ADD.many(uow.connection, [{"kid": "four", **KEY}])
         return [by_the_driver, by_sqlalchemy, sorted(k for (k,) in KIDS.run(uow.connection, {}))]
@@ -85,18 +87,20 @@ def test_a_wait_for_a_lock_ends_with_the_deadline_of_its_own_transaction(databas
     store, other = Store(database_url, machine), Store(database_url, machine)
     tables.metadata.create_all(store.engine)
     # A transaction before it on the same connection had more time.
-    store.write(lambda uow: uow.services.lock("T", "S"), deadline=machine.monotonic() + 60)
+    store.write(
+        lambda uow: ServiceRepository(uow).lock("T", "S"), deadline=machine.monotonic() + 60
+    )
 
     def while_locked(uow: UnitOfWork) -> None:
-        uow.services.lock("T", "S")
+        ServiceRepository(uow).lock("T", "S")
         KIDS.run(uow.connection, {})
         began = machine.monotonic()
         with pytest.raises(StoreBusy):
-            store.write(lambda late: late.services.lock("T", "S"), deadline=began + 0.2)
+            store.write(lambda late: ServiceRepository(late).lock("T", "S"), deadline=began + 0.2)
         # Far from the minute; how near to the deadline is the machine's affair.
         assert machine.monotonic() - began < 30
 
     other.write(while_locked)
-    store.write(lambda uow: uow.services.lock("T", "S"))
+    store.write(lambda uow: ServiceRepository(uow).lock("T", "S"))
     store.close()
     other.close()

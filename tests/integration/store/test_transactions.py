@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from supplier_api.clock import ManualMachineClock
 from supplier_api.problems.model import Awaits, Base, ChangeKind, ServiceProblem, State, Waiting
 from supplier_api.store import Store, StoreUnavailable, UnitOfWork, pipelined, tables
+from supplier_api.store.problems import ProblemRepository
 from supplier_api.store.types import Instant
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -49,24 +50,24 @@ def problem(gateway_id: int = 1) -> ServiceProblem:
 
 def count(store: Store) -> int:
     """Return how many problems there are."""
-    return store.read(lambda uow: uow.problems.count())
+    return store.read(lambda uow: ProblemRepository(uow).count())
 
 
 def test_a_problem_is_read_back_as_it_was_stored(store: Store) -> None:
     stored = problem()
-    store.write(lambda uow: uow.problems.add(stored))
+    store.write(lambda uow: ProblemRepository(uow).add(stored))
 
     assert stored.id > 0
-    assert store.read(lambda uow: uow.problems.get(stored.id)) == stored
+    assert store.read(lambda uow: ProblemRepository(uow).get(stored.id)) == stored
 
 
 def test_each_change_of_a_problem_has_a_version(store: Store) -> None:
     stored = problem()
-    store.write(lambda uow: uow.problems.add(stored))
+    store.write(lambda uow: ProblemRepository(uow).add(stored))
     stored.state = State(Base.CANCELLED)
-    store.write(lambda uow: uow.problems.save(stored))
+    store.write(lambda uow: ProblemRepository(uow).save(stored))
 
-    read = store.read(lambda uow: uow.problems.get(stored.id))
+    read = store.read(lambda uow: ProblemRepository(uow).get(stored.id))
 
     assert read == stored
     assert read.version == 2
@@ -74,7 +75,7 @@ def test_each_change_of_a_problem_has_a_version(store: Store) -> None:
 
 def test_work_that_fails_leaves_nothing(store: Store) -> None:
     def work(uow: UnitOfWork) -> None:
-        uow.problems.add(problem())
+        ProblemRepository(uow).add(problem())
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -84,21 +85,21 @@ def test_work_that_fails_leaves_nothing(store: Store) -> None:
 
 
 def test_what_breaks_a_constraint_is_a_bug_and_stays_one(store: Store) -> None:
-    store.write(lambda uow: uow.problems.add(problem()))
+    store.write(lambda uow: ProblemRepository(uow).add(problem()))
 
     with pytest.raises(IntegrityError):
-        store.write(lambda uow: uow.problems.add(problem()))
+        store.write(lambda uow: ProblemRepository(uow).add(problem()))
 
     assert count(store) == 1
 
 
 def test_a_view_is_consistent_and_sees_what_was_committed(store: Store) -> None:
-    store.write(lambda uow: uow.problems.add(problem()))
+    store.write(lambda uow: ProblemRepository(uow).add(problem()))
 
     def work(uow: UnitOfWork) -> tuple[int, int]:
-        before = uow.problems.count()
-        store.write(lambda writing: writing.problems.add(problem(2)))
-        return before, uow.problems.count()
+        before = ProblemRepository(uow).count()
+        store.write(lambda writing: ProblemRepository(writing).add(problem(2)))
+        return before, ProblemRepository(uow).count()
 
     assert store.read(work)[0] == 1
     assert count(store) == 2
@@ -108,9 +109,9 @@ def test_a_database_that_cannot_be_reached_is_unavailable() -> None:
     lost = Store("postgresql+psycopg://nobody@127.0.0.1:1/nothing", ManualMachineClock())
 
     with pytest.raises(StoreUnavailable):
-        lost.write(lambda uow: uow.problems.count())
+        lost.write(lambda uow: ProblemRepository(uow).count())
     with pytest.raises(StoreUnavailable):
-        lost.read(lambda uow: uow.problems.count())
+        lost.read(lambda uow: ProblemRepository(uow).count())
     lost.close()
 
 
@@ -164,18 +165,18 @@ def test_who_stands_still_in_a_transaction_gives_the_locks_back_and_does_it_once
 ) -> None:
     before, still, other = (Store(postgresql_url, ManualMachineClock()) for _ in range(3))
     tables.metadata.create_all(before.engine)
-    before.write(lambda uow: uow.problems.add(problem()))
+    before.write(lambda uow: ProblemRepository(uow).add(problem()))
     before.close()
     # Only now: to make all tables may take longer where much else runs.
     monkeypatch.setattr(pipelined, "IDLE_SECONDS", 0.3)
     runs = []
 
     def work(uow: UnitOfWork) -> None:
-        uow.problems.lock(1)
+        ProblemRepository(uow).lock(1)
         runs.append(1)
         if len(runs) == 1:
             # Waits for the lock, and gets it while this one still stands here.
-            other.write(lambda theirs: theirs.problems.lock(1))
+            other.write(lambda theirs: ProblemRepository(theirs).lock(1))
 
     still.write(work)
     assert len(runs) == 2

@@ -11,6 +11,10 @@ from sqlalchemy import Connection, event, func, select, text
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.store import Store, UnitOfWork, tables
+from supplier_api.store.orphans import ConsistencyQueries
+from supplier_api.store.problems import ProblemRepository
+from supplier_api.store.processes import ProcessRepository
+from supplier_api.store.standing import StatusQueries
 from tests.outbox import Outbox
 
 NOW = ManualMachineClock().now()
@@ -18,26 +22,30 @@ LONG_AGO = NOW - timedelta(days=1)
 # Few rows at any time, and no index needed.
 SMALL = {"pause", "process", "stamp", "switch"}
 SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
-    "last decided": lambda uow: uow.standing.last_decided(),
-    "last taken": lambda uow: uow.standing.last_taken("gateway"),
-    "undelivered": lambda uow: uow.standing.undelivered(),
-    "parked": lambda uow: uow.standing.parked(),
-    "dead letters": lambda uow: uow.standing.dead_letters(),
-    "undecided": lambda uow: uow.standing.undecided(),
-    "late answers": lambda uow: uow.standing.late_answers(LONG_AGO),
-    "pauses": lambda uow: uow.standing.pauses(NOW),
-    "doubtful": lambda uow: uow.orphans.doubtful(20),
-    "late changes": lambda uow: uow.orphans.late_changes("gateway", 20),
-    "undecided for long": lambda uow: uow.orphans.undecided(LONG_AGO, 20),
-    "undecided changes": lambda uow: uow.orphans.undecided_changes(LONG_AGO, 20),
-    "parked for long": lambda uow: uow.orphans.parked(LONG_AGO, 20),
-    "forgotten": lambda uow: uow.orphans.forgotten(20),
-    "untold": lambda uow: uow.orphans.untold(20),
-    "a piece of the search for gaps": lambda uow: uow.orphans.gaps("gateway", 10**6, 100),
-    "any name": lambda uow: uow.problems.find_any("INC0012345"),
-    "any number": lambda uow: uow.problems.find_any("12345"),
-    "tenants": lambda uow: uow.problems.tenants(20),
-    "answers of a dead process": lambda uow: uow.processes.answered("web", LONG_AGO, 0, 100),
+    "last decided": lambda uow: StatusQueries(uow).last_decided(),
+    "last taken": lambda uow: StatusQueries(uow).last_taken("gateway"),
+    "undelivered": lambda uow: StatusQueries(uow).undelivered(),
+    "parked": lambda uow: StatusQueries(uow).parked(),
+    "dead letters": lambda uow: StatusQueries(uow).dead_letters(),
+    "undecided": lambda uow: StatusQueries(uow).undecided(),
+    "late answers": lambda uow: StatusQueries(uow).late_answers(LONG_AGO),
+    "pauses": lambda uow: StatusQueries(uow).pauses(NOW),
+    "doubtful": lambda uow: ConsistencyQueries(uow).doubtful(20),
+    "late changes": lambda uow: ConsistencyQueries(uow).late_changes("gateway", 20),
+    "undecided for long": lambda uow: ConsistencyQueries(uow).undecided(LONG_AGO, 20),
+    "undecided changes": lambda uow: ConsistencyQueries(uow).undecided_changes(LONG_AGO, 20),
+    "parked for long": lambda uow: ConsistencyQueries(uow).parked(LONG_AGO, 20),
+    "forgotten": lambda uow: ConsistencyQueries(uow).forgotten(20),
+    "untold": lambda uow: ConsistencyQueries(uow).untold(20),
+    "a piece of the search for gaps": lambda uow: ConsistencyQueries(uow).gaps(
+        "gateway", 10**6, 100
+    ),
+    "any name": lambda uow: ProblemRepository(uow).find_any("INC0012345"),
+    "any number": lambda uow: ProblemRepository(uow).find_any("12345"),
+    "tenants": lambda uow: ProblemRepository(uow).tenants(20),
+    "answers of a dead process": lambda uow: ProcessRepository(uow).answered(
+        "web", LONG_AGO, 0, 100
+    ),
 }
 
 
