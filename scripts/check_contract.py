@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from supplier_api.gateway_api import openapi, updates
-from supplier_api.sandbox import openapi as gateway
+from supplier_api.http.gateway import kci_document, openapi
+from supplier_api.sandbox.gateway import openapi as gateway
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = {
     "supplier": openapi.document,
-    "updates": updates.document,
+    "updates": kci_document.document,
     "sandbox-gateway": gateway.document,
 }
 

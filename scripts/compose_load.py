@@ -29,8 +29,8 @@ from typing import Any
 import click
 import requests
 
-from supplier_api.chance import SystemChance
-from supplier_api.cli.sample import Tenant
+from supplier_api.cli.sample import SampleTenant
+from supplier_api.ids import SystemChance
 
 ROOT = Path(__file__).resolve().parent.parent
 GATEWAY = f"http://127.0.0.1:{os.environ.get('SANDBOX_PORT', '8090')}"
@@ -57,7 +57,7 @@ def main(problems: int, rate: float, killed: tuple[str, ...], patience: float) -
 def _run(problems: int, rate: float, killed: Sequence[str], patience: float) -> list[str]:
     """Do all of it, and return a line for each promise that was broken."""
     secret = _docker("compose", "exec", "-T", "web", "cat", "/run/secrets/tenant_secret")
-    tenants = [Tenant(GATEWAY, "tenant", secret, SystemChance()) for _ in range(CALLERS)]
+    tenants = [SampleTenant(GATEWAY, "tenant", secret, SystemChance()) for _ in range(CALLERS)]
     began = time.monotonic()
     raised = _raise_all(tenants, problems, rate, killed)
     click.echo(f"raised {len(raised)} problems in {time.monotonic() - began:.0f} s")
@@ -96,7 +96,7 @@ def _is_resolved(seen: Document) -> bool:
 
 
 def _raise_all(
-    tenants: Sequence[Tenant], problems: int, rate: float, services: Sequence[str]
+    tenants: Sequence[SampleTenant], problems: int, rate: float, services: Sequence[str]
 ) -> list[int]:
     """Return the gateway's ids of what was raised. The containers are down in between."""
     began, pause = time.monotonic(), threading.Event()
@@ -123,7 +123,7 @@ def _raise_all(
 
 
 def _wait_for_the_end(
-    tenant: Tenant, raised: Sequence[int], patience: float
+    tenant: SampleTenant, raised: Sequence[int], patience: float
 ) -> dict[int, Document]:
     """Return every problem as the gateway shows it, when nothing more comes or patience is out."""
     seen: dict[int, Document] = {}

@@ -1,12 +1,12 @@
 """Writes into docs/operations.md which personal data go when: `python -m scripts.retention_page`.
 
-The tables between the two marks are made of `supplier_api.problems.personal`.
+The tables between the two marks are made of `supplier_api.contract.personal`.
 """
 
 from pathlib import Path
 from textwrap import fill
 
-from supplier_api.problems.personal import FIELDS, STORED
+from supplier_api.contract.personal import FIELDS, STORED
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "operations.md"
 BEGIN = "<!-- personal data: written by `python -m scripts.retention_page` -->\n"

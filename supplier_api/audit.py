@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from supplier_api.clock import MachineClock, to_wire
-from supplier_api.observability import get_logger
+from supplier_api.logging import get_logger
 
 BURST = 10.0  # seconds from its first refusal on
 MOST = 256  # different refusals that are counted at the same time; with more, all are told

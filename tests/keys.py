@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 
-from supplier_api.access import Key, new_key
+from supplier_api.auth import Key, new_key
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from supplier_api.observability import configure_logging
+from supplier_api.logging import configure_logging
 
 Lines = Callable[[], list[dict[str, Any]]]
 

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from supplier_api.clock import MachineClock
+from supplier_api.db import Store, UnitOfWork, tables
+from supplier_api.outbox.enqueue import NewLane, NewMessage
+from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.model import Base, ServiceProblem, State
-from supplier_api.store import Store, UnitOfWork, tables
-from supplier_api.store.lanes import LaneRepository
-from supplier_api.store.new_lanes import NewLane, NewMessage
-from supplier_api.store.problems import ProblemRepository
+from supplier_api.problems.repository import ProblemRepository
 
 DESTINATION = "gateway"
 BODY = '{"reasonCode": "UPDATE"}'

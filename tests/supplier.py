@@ -14,21 +14,21 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from supplier_api.app.office import Clocks
-from supplier_api.chance import SeededChance
+from supplier_api.app.services import ClockPair
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
-from supplier_api.delivery.carrier import Carrier, Destination, Hold
-from supplier_api.delivery.reply import Meaning, Reply
-from supplier_api.delivery.retry import Policy
-from supplier_api.desk.incidents import Incidents
-from supplier_api.desk.model import GATEWAY, Office
-from supplier_api.desk.progress import Progress, Taken
-from supplier_api.desk.timers import Timers
+from supplier_api.db import UnitOfWork
+from supplier_api.delivery.executor import Destination, Executor, Lease
+from supplier_api.delivery.retry_policy import RetryPolicy
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.ids import SeededChance
+from supplier_api.outbox.model import Claim, Message
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
+from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.model import ServiceProblem
-from supplier_api.store import UnitOfWork
-from supplier_api.store.claims import Claim, Message
-from supplier_api.store.lanes import LaneRepository
-from supplier_api.store.problems import ProblemRepository
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import GATEWAY, Services
+from supplier_api.problems.timers import DueTimerHandlers
 from tests.samples import problem_request
 
 TENANT = "TENANT1"
@@ -78,7 +78,7 @@ class Supplier:
         self.client = client
         self.machine = machine
         self.business = business
-        self.office: Office = app.extensions["office"]
+        self.office: Services = app.extensions["office"]
         self._tokens: dict[str, tuple[str, float]] = {}
         self._ids = itertools.count(1)
         # What the gateway answers to KCIs of these numbers, instead of taking them.
@@ -210,24 +210,24 @@ class Supplier:
 
         ends = self.machine.monotonic() + LEASE
         for claimed in store.write(claim):
-            self._carrier().carry(Hold(claimed, ends))
+            self._carrier().carry(Lease(claimed, ends))
 
     def pass_days(self, days: float) -> None:
         """Let business time pass, and run what becomes due."""
         self.business.advance(days * 86400)
-        progress = Progress(self.office)
-        Timers(self.office, progress, Incidents(self.office)).run_due()
+        progress = BackOfficeEvents(self.office)
+        DueTimerHandlers(self.office, progress, Incidents(self.office)).run_due()
 
-    def _carrier(self) -> Carrier:
-        progress = Progress(self.office)
+    def _carrier(self) -> Executor:
+        progress = BackOfficeEvents(self.office)
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-            progress.kci_taken(uow, Taken(message.problem_id, message.kind, message.subject))
+            progress.kci_taken(uow, DeliveredKci(message.problem_id, message.kind, message.subject))
 
-        policy = Policy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
+        policy = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, Told(self.answers), policy, on_delivered=taken)
         office = self.office
-        return Carrier(
+        return Executor(
             gateway, office.store, office.machine, office.chance, LEASE, threading.Event()
         )
 
@@ -252,8 +252,8 @@ def refusal(answer: TestResponse) -> tuple[int, str, list[str]]:
     return answer.status_code, body["code"], body["messages"]
 
 
-def manual_clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+def manual_clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Return clocks that stand still, and what an application is made with."""
     machine = ManualMachineClock()
     business = ManualBusinessClock(machine)
-    return machine, business, Clocks(machine, business, SeededChance(1))
+    return machine, business, ClockPair(machine, business, SeededChance(1))

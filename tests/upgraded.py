@@ -3,9 +3,9 @@
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from supplier_api.auth.signing_key_repository import SigningKey, SigningKeyRepository
 from supplier_api.clock import ManualMachineClock
-from supplier_api.store import Store, migrate, tables
-from supplier_api.store.signing_keys import SigningKey, SigningKeyRepository
+from supplier_api.db import Store, migrate, tables
 from tests.keys import signing_key
 
 

@@ -26,9 +26,9 @@ from scripts.benchmarks.creates import DURABLE
 from scripts.benchmarks.house import BODY, FIRST_ID, SECRETS, SERVICES, House, make_house
 from scripts.benchmarks.receiver import Receiver
 from supplier_api.clock import SystemMachineClock
-from supplier_api.store import Store
-from supplier_api.store.lanes import LaneRepository
-from supplier_api.store.tables import decision, lane, message, service_problem
+from supplier_api.db import Store
+from supplier_api.db.tables import decision, lane, message, service_problem
+from supplier_api.outbox.repository import LaneRepository
 from tests import postgresql
 
 CALLERS = 8

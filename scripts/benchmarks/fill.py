@@ -17,10 +17,10 @@ from uuid import uuid4
 from sqlalchemy import Connection, Table, create_engine, func, insert, select
 
 from scripts.benchmarks.house import BODY, SERVICES
-from supplier_api.chance import SystemChance
 from supplier_api.clock import SystemMachineClock
-from supplier_api.desk.model import DESTINATIONS, GATEWAY
-from supplier_api.store import tables
+from supplier_api.db import tables
+from supplier_api.ids import SystemChance
+from supplier_api.problems.services import DESTINATIONS, GATEWAY
 
 AT_ONCE = 2_000  # problems in one transaction
 MESSAGES = {GATEWAY: 2}  # others have one

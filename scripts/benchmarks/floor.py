@@ -22,13 +22,13 @@ from scripts.benchmarks.bare import serve
 from scripts.benchmarks.house import BODY, FIRST_ID
 from supplier_api.app.web import create_app
 from supplier_api.clock import SystemMachineClock
-from supplier_api.decisions.book import RuleBook
-from supplier_api.decisions.facts import Facts, Service
-from supplier_api.decisions.model import Operation
-from supplier_api.decisions.rule import Sight
+from supplier_api.db import Store, UnitOfWork
+from supplier_api.db.pipeline import PIPE, DirectConnection
+from supplier_api.rules.book import RuleBook
+from supplier_api.rules.facts import Facts, Service
+from supplier_api.rules.model import Operation
+from supplier_api.rules.rule import EvalContext
 from supplier_api.settings import Settings, load_settings
-from supplier_api.store import Store, UnitOfWork
-from supplier_api.store.pipelined import PIPE, Direct
 
 # Far from those that a load generator counts up from.
 OWN_ID = 5 * FIRST_ID
@@ -57,7 +57,7 @@ class Statement:
         return values
 
 
-class _Recorder(Direct):
+class _Recorder(DirectConnection):
     """Does what SQLite is told, and keeps it."""
 
     def __init__(self, raw: Any, said: list[Statement]) -> None:
@@ -83,7 +83,7 @@ def _recording(store: Store) -> Iterator[list[Statement]]:
         record.info[PIPE] = _Recorder(raw, said)
 
     def leave(raw: Any, record: Any) -> None:
-        record.info[PIPE] = Direct(raw)
+        record.info[PIPE] = DirectConnection(raw)
 
     event.listen(store.engine, "checkout", listen)
     event.listen(store.engine, "checkin", leave)
@@ -172,7 +172,7 @@ def application() -> Flask:
     return app
 
 
-def _judging(settings: Settings) -> Callable[[Mapping[str, Any]], Sight]:
+def _judging(settings: Settings) -> Callable[[Mapping[str, Any]], EvalContext]:
     """Return what has CEL judge the conditions about a new problem on a request."""
     section = RuleBook.load(settings.rules.file, settings.profile).sections[Operation.PROBLEM]
     service = Service(SERVICE_ID, "ftthl2r", "FTTH")

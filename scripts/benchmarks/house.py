@@ -159,7 +159,7 @@ def _packages(folder: Path) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-office\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[supplier_api.backoffice]\n"
-        f"{ADAPTER} = supplier_api.backoffice.simulated:SimulatedBackOffice\n"
+        f"{ADAPTER} = supplier_api.sandbox.simulated_backoffice:SimulatedBackOffice\n"
     )
     return folder
 

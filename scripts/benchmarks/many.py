@@ -13,7 +13,7 @@ from pathlib import Path
 
 from supplier_api.app.worker import build_worker
 from supplier_api.delivery.worker import Worker
-from supplier_api.observability import configure_logging
+from supplier_api.logging import configure_logging
 from supplier_api.settings import load_settings
 
 GRACE = 4.0  # seconds

@@ -7,12 +7,12 @@ from uuid import uuid4
 from sqlalchemy import func, insert, select
 
 from supplier_api.clock import SystemMachineClock
+from supplier_api.db import Store, UnitOfWork
+from supplier_api.db.tables import lane, message, service_problem
+from supplier_api.outbox.enqueue import NewLane, NewMessage
+from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.model import Base, ServiceProblem, State
-from supplier_api.store import Store, UnitOfWork
-from supplier_api.store.lanes import LaneRepository
-from supplier_api.store.new_lanes import NewLane, NewMessage
-from supplier_api.store.problems import ProblemRepository
-from supplier_api.store.tables import lane, message, service_problem
+from supplier_api.problems.repository import ProblemRepository
 
 DESTINATION = "gateway"
 # As large as a KCI usually is.

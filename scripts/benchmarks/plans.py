@@ -8,23 +8,23 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from supplier_api.clock import SystemMachineClock
-from supplier_api.desk.model import GATEWAY
-from supplier_api.store import Store, UnitOfWork
-from supplier_api.store.claiming import due_lanes, next_due
-from supplier_api.store.decisions import DecisionRepository
-from supplier_api.store.lane_rows import HEADS
-from supplier_api.store.pauses import NOTHING_HELD
-from supplier_api.store.pipelined import PIPE
-from supplier_api.store.prepared import Prepared
-from supplier_api.store.problems import ProblemRepository
-from supplier_api.store.services import LOOK
-from supplier_api.store.timers import TimerRepository
+from supplier_api.db import Store, UnitOfWork
+from supplier_api.db.compiled_statements import CompiledStatement
+from supplier_api.db.pipeline import PIPE
+from supplier_api.outbox.dequeue import due_lanes, next_due
+from supplier_api.outbox.lane_rows import HEADS
+from supplier_api.outbox.pauses import NOTHING_HELD
+from supplier_api.problems.decision_repository import DecisionRepository
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.service_repository import LOOK
+from supplier_api.problems.services import GATEWAY
+from supplier_api.problems.timer_repository import TimerRepository
 
 TENANT, SERVICE = "OLD0", "SI0000000000001"
 _DUE = {"destination": GATEWAY, "now": SystemMachineClock().now(), "limit": 1}
 
 # What is asked for with each problem, and by each worker each time it looks.
-PREPARED: Mapping[str, tuple[Prepared, Mapping[str, Any]]] = {
+PREPARED: Mapping[str, tuple[CompiledStatement, Mapping[str, Any]]] = {
     "what is known of a service": (LOOK, {"tenant": TENANT, "service_id": SERVICE}),
     "the next due lane": (next_due(NOTHING_HELD), _DUE),
     "lanes that are due": (due_lanes(NOTHING_HELD), _DUE),

@@ -3,36 +3,40 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from supplier_api.admin_api.outgoing import Outgoing
 from supplier_api.app.sandbox import build_recorder
 from supplier_api.app.sessions import answer_terms, build_sessions
 from supplier_api.backoffice.port import load_adapter
-from supplier_api.delivery.backoffice import BackOfficeCourier
-from supplier_api.delivery.breaker import Rules as BreakerRules
-from supplier_api.delivery.deliberate import Deliberate, tenant_header
-from supplier_api.delivery.destinations import Destinations
-from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
+from supplier_api.db import UnitOfWork
+from supplier_api.delivery.backoffice_transport import BackOfficeTransport
+from supplier_api.delivery.circuit_breaker import BreakerRules
+from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
+from supplier_api.delivery.kci_rewrite import tells_reference
+from supplier_api.delivery.message_admin import MessageAdmin
 from supplier_api.delivery.model import Destination
-from supplier_api.delivery.reply import Reply
-from supplier_api.delivery.retry import Policy as RetryPolicy
+from supplier_api.delivery.retry_policy import RetryPolicy
 from supplier_api.delivery.token_client import token_terms
-from supplier_api.delivery.watchdog import Watchdog
-from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office
-from supplier_api.desk.presence import Pulse
-from supplier_api.desk.progress import Progress, Taken
-from supplier_api.desk.repair import Repair
-from supplier_api.desk.replacing import tells_reference
+from supplier_api.delivery.transport import Reply
+from supplier_api.http_client.watchdog import Watchdog
+from supplier_api.operations.process_registry import Activity
+from supplier_api.outbox.model import Message
+from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
+from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.problems.work import OrderAnswer, WorkOrder
+from supplier_api.sandbox.admin.outgoing_capture import Outgoing
+from supplier_api.sandbox.destinations import Destinations
+from supplier_api.sandbox.fault_injection.transport import FaultyTransport, tenant_header
 from supplier_api.settings import Settings
-from supplier_api.store import UnitOfWork
-from supplier_api.store.claims import Message
 
 # Threads for the back office: an adapter limits its own calls.
 BACK_OFFICE_THREADS = 4
 
 
 def to_gateway(
-    settings: Settings, office: Office, progress: Progress, watchdog: Watchdog, pulse: Pulse
+    settings: Settings,
+    office: Services,
+    progress: BackOfficeEvents,
+    watchdog: Watchdog,
+    pulse: Activity,
 ) -> Destination:
     """Return the gateway: what happens to a problem when a KCI is taken, or is not.
 
@@ -50,7 +54,7 @@ def to_gateway(
     own = Destinations(office.store, answer_terms(settings)) if settings.in_sandbox else None
 
     sessions = build_sessions(settings)
-    courier = GatewayCourier(
+    courier = GatewayTransport(
         address,
         sessions,
         watchdog,
@@ -61,7 +65,7 @@ def to_gateway(
         tenant_header if own else None,
     )
 
-    repair = Repair(office)
+    repair = MessageAdmin(office)
 
     def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
         progress.kci_taken(uow, _taken(message))
@@ -78,7 +82,7 @@ def to_gateway(
 
     return Destination(
         name=GATEWAY,
-        courier=Deliberate(courier, office.store, office.machine) if own else courier,
+        courier=FaultyTransport(courier, office.store, office.machine) if own else courier,
         policy=_retry_policy(settings),
         threads=settings.delivery.threads,
         deadline=gateway.deadline,
@@ -92,19 +96,19 @@ def to_gateway(
     )
 
 
-def _taken(message: Message) -> Taken:
+def _taken(message: Message) -> DeliveredKci:
     reference = tells_reference(message.body) if message.mended else None
-    return Taken(message.problem_id, message.kind, message.subject, reference)
+    return DeliveredKci(message.problem_id, message.kind, message.subject, reference)
 
 
 def to_back_office(
-    settings: Settings, office: Office, progress: Progress, pulse: Pulse
+    settings: Settings, office: Services, progress: BackOfficeEvents, pulse: Activity
 ) -> Destination:
     """Return the back office: what happens to a problem when an order is taken.
 
     Raises backoffice.port.UnknownAdapter.
     """
-    repair = Repair(office)
+    repair = MessageAdmin(office)
 
     def answered(uow: UnitOfWork, message: Message, reply: Reply) -> None:
         pulse.note(BACK_OFFICE)
@@ -115,7 +119,7 @@ def to_back_office(
 
     return Destination(
         name=BACK_OFFICE,
-        courier=BackOfficeCourier(load_adapter(settings.backoffice)),
+        courier=BackOfficeTransport(load_adapter(settings.backoffice)),
         policy=_retry_policy(settings),
         threads=BACK_OFFICE_THREADS,
         deadline=settings.gateway.deadline,

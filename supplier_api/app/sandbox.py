@@ -1,33 +1,33 @@
 """What a sandbox has besides: the testers' door, the journal, the gateway that follows our time."""
 
-from supplier_api import admin_api
-from supplier_api.access import Gate
 from supplier_api.app.sessions import answer_terms, build_sessions
 from supplier_api.audit import Audit
-from supplier_api.delivery.destinations import address_of, try_token
-from supplier_api.delivery.follower import ClockDoor, FollowingGateway
-from supplier_api.desk.clockwork import Clockwork
-from supplier_api.desk.model import Office
-from supplier_api.gateway_api.tokens import TOKEN_PATH
+from supplier_api.auth import BearerAuth
 from supplier_api.http.api_docs import TryClient
-from supplier_api.journal.recorder import Bounds, Recorder
+from supplier_api.http.gateway.tokens import TOKEN_PATH
+from supplier_api.problems.services import Services
+from supplier_api.sandbox import admin as admin_api
+from supplier_api.sandbox.clock_sync import ClockEndpoint, GatewayClockSync
+from supplier_api.sandbox.destinations import address_of, try_token
+from supplier_api.sandbox.journal.recorder import Bounds, Recorder
+from supplier_api.sandbox.virtual_clock import VirtualClock
 from supplier_api.settings import Settings
 from supplier_api.settings.derived import goes_to_our_sandbox
-from supplier_api.settings.refusals import KNOWN_SECRETS
+from supplier_api.settings.production_checks import KNOWN_SECRETS
 
 
-def build_follower(settings: Settings, office: Office) -> FollowingGateway:
+def build_follower(settings: Settings, office: Services) -> GatewayClockSync:
     """Return what has the sandbox gateway's time go with ours; testers are the same there."""
-    return FollowingGateway(_clock_door(settings), build_sessions(settings), office.machine)
+    return GatewayClockSync(_clock_door(settings), build_sessions(settings), office.machine)
 
 
-def _clock_door(settings: Settings) -> ClockDoor | None:
+def _clock_door(settings: Settings) -> ClockEndpoint | None:
     """Return the clock of a gateway that is ours; nobody else's is moved, nor shown our secret."""
     if not goes_to_our_sandbox(settings):
         return None
     gateway = settings.sandbox.url.rstrip("/")
     client = settings.access.clients.get("admin")
-    return ClockDoor(
+    return ClockEndpoint(
         clock_url=f"{gateway}/admin/clock",
         token_url=f"{gateway}/auth/admin/access-token",
         client_id="admin",
@@ -45,7 +45,7 @@ def try_clients(settings: Settings) -> list[TryClient]:
     ]
 
 
-def build_recorder(settings: Settings, office: Office) -> Recorder:
+def build_recorder(settings: Settings, office: Services) -> Recorder:
     """Return what keeps a record of traffic for testers."""
     sandbox = settings.sandbox
     bounds = Bounds(sandbox.journal_calls, sandbox.journal_bytes)
@@ -53,7 +53,7 @@ def build_recorder(settings: Settings, office: Office) -> Recorder:
 
 
 def admin_parts(
-    settings: Settings, office: Office, gate: Gate, audit: Audit
+    settings: Settings, office: Services, gate: BearerAuth, audit: Audit
 ) -> admin_api.AdminParts:
     """Return what the testers' door works with."""
     sessions, follower = build_sessions(settings), build_follower(settings, office)
@@ -62,7 +62,7 @@ def admin_parts(
         settings=settings,
         gate=gate,
         audit=audit,
-        clockwork=Clockwork(office, follower),
+        clockwork=VirtualClock(office, follower),
         follower=follower,
         recorder=build_recorder(settings, office),
         try_token=lambda destination: try_token(

@@ -1,8 +1,8 @@
 """How calls to the gateway leave the house, and how its answers are read."""
 
 from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.sessions import Sessions
 from supplier_api.http_client.connections import Limits
+from supplier_api.http_client.sessions import Sessions
 from supplier_api.settings import Settings
 
 

@@ -1,14 +1,14 @@
 """The rule book and the inventory of a process, and the thread that keeps them current."""
 
 from supplier_api.clock import to_wire
-from supplier_api.decisions.adapters import limits
-from supplier_api.decisions.reloading import Reloading
+from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.loop import Loop
-from supplier_api.desk.facts import INVENTORY_DOWN, Judge
-from supplier_api.desk.model import Office
-from supplier_api.desk.presence import NOT_LOADED, RULES_OFF, Pulse
+from supplier_api.operations.process_registry import NOT_LOADED, RULES_OFF, Activity
+from supplier_api.problems.rule_evaluation import INVENTORY_DOWN, RuleEvaluator
+from supplier_api.problems.services import Services
+from supplier_api.rules.adapters import limits
+from supplier_api.rules.reloading import Reloading
 from supplier_api.settings import Settings
-from supplier_api.store.wakeup import Bell
 
 LOOK_EVERY = 1.0  # seconds between two looks at the files, and at what is down
 
@@ -16,14 +16,16 @@ LOOK_EVERY = 1.0  # seconds between two looks at the files, and at what is down
 class Upkeep:
     """What a process decides with, and the care that it needs beside the work."""
 
-    def __init__(self, settings: Settings, office: Office) -> None:
+    def __init__(self, settings: Settings, office: Services) -> None:
         """Load the rule book and the inventory; raises BookError or InventoryError."""
         self._reloading = Reloading(settings, office.machine)
-        self.judge = Judge(office, lambda: self._reloading.current, limits(settings.inventory))
+        self.judge = RuleEvaluator(
+            office, lambda: self._reloading.current, limits(settings.inventory)
+        )
         self._at_once = False
-        self._loop = Loop("upkeep", self.turn, Bell(), office.machine)
+        self._loop = Loop("upkeep", self.turn, WakeEvent(), office.machine)
 
-    def show_in(self, pulse: Pulse) -> None:
+    def show_in(self, pulse: Activity) -> None:
         """Tell with every sign of life what cannot be asked, and which new file is not used."""
         plugins, reloading = self._reloading.plugins, self._reloading
         pulse.watch(INVENTORY_DOWN, lambda: self.judge.watch.down_since)

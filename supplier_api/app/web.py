@@ -4,32 +4,34 @@ from dataclasses import dataclass
 
 from flask import Flask, Response, g, jsonify
 
-from supplier_api import admin_api, backoffice_api, gateway_api
-from supplier_api.access import ClientCredentials, Gate, KeyRing, Tokens, new_key
-from supplier_api.admin_api.faulty_answers import spoil_answers
-from supplier_api.admin_api.recording import keep_requests, record_calls
-from supplier_api.app.office import Clocks, build_office, closed_on_error, heartbeat_of
 from supplier_api.app.sandbox import admin_parts, try_clients
+from supplier_api.app.services import ClockPair, build_office, closed_on_error, heartbeat_of
 from supplier_api.app.upkeep import Upkeep
 from supplier_api.audit import Audit
-from supplier_api.delivery.heartbeat import Heartbeat
-from supplier_api.desk.facts import Judge
-from supplier_api.desk.incidents import Incidents
-from supplier_api.desk.intake import Intake
-from supplier_api.desk.model import Office
-from supplier_api.desk.pausing import stands_still
-from supplier_api.desk.presence import REQUEST, REQUEST_TIMES, Pulse, Self
-from supplier_api.desk.progress import Progress
+from supplier_api.auth import AccessTokens, BearerAuth, ClientCredentials, KeyRing, new_key
+from supplier_api.auth.signing_key_repository import SigningKey, SigningKeyRepository
+from supplier_api.contract import CONTRACT
+from supplier_api.db import StoreUnavailable, UnitOfWork
+from supplier_api.delivery.pause_admin import stands_still
+from supplier_api.http import backoffice
+from supplier_api.http import gateway as gateway_api
 from supplier_api.http.checks import check_requests
 from supplier_api.http.request_times import TimeSummary
 from supplier_api.http.server import HttpServer, Limits
+from supplier_api.operations.heartbeat import Heartbeat
+from supplier_api.operations.process_registry import REQUEST, REQUEST_TIMES, Activity, ProcessInfo
+from supplier_api.operations.process_repository import ProcessKind
+from supplier_api.outbox.pauses import Pause, PauseRepository
+from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.incidents import Incidents
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.requests import GatewayRequests
+from supplier_api.problems.rule_evaluation import RuleEvaluator
+from supplier_api.problems.services import Services
+from supplier_api.sandbox import admin
+from supplier_api.sandbox.admin.capture import keep_requests, record_calls
+from supplier_api.sandbox.fault_injection.wsgi import spoil_answers
 from supplier_api.settings import Settings
-from supplier_api.store import StoreUnavailable, UnitOfWork
-from supplier_api.store.pauses import Pause, PauseRepository
-from supplier_api.store.problems import ProblemRepository
-from supplier_api.store.processes import Kind
-from supplier_api.store.signing_keys import SigningKey, SigningKeyRepository
-from supplier_api.wire import CONTRACT
 
 # For an answer of the database where no gateway waits: a thread is held as long.
 CALLER_SECONDS = 10.0
@@ -44,7 +46,7 @@ TIMES = "times"
 class StoredKeys:
     """The token issuer's keys in the database, so that a token holds at every process."""
 
-    office: Office
+    office: Services
 
     def all(self) -> list[SigningKey]:
         """Return the keys, the one to sign with last; the first is made when there is none."""
@@ -57,7 +59,7 @@ class StoredKeys:
         return self.office.store.read(lambda uow: SigningKeyRepository(uow).all())
 
 
-def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
+def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
     """Return the supplier's web application.
 
     Raises what build_office and Upkeep raise.
@@ -67,18 +69,18 @@ def create_app(settings: Settings, clocks: Clocks | None = None) -> Flask:
         return _wire(settings, office)
 
 
-def _wire(settings: Settings, office: Office) -> Flask:
+def _wire(settings: Settings, office: Services) -> Flask:
     app = Flask("supplier_api", static_folder=None)
     ring = KeyRing(StoredKeys(office), office.machine)
-    tokens = Tokens(settings.access, ring, office.machine, office.chance)
-    gate = Gate(tokens)
+    tokens = AccessTokens(settings.access, ring, office.machine, office.chance)
+    gate = BearerAuth(tokens)
     audit = Audit(office.machine)
     upkeep = Upkeep(settings, office)
     judge = upkeep.judge
     api = gateway_api.register(
         app,
-        gateway_api.Parts(
-            desk=Intake(office, judge),
+        gateway_api.Dependencies(
+            desk=GatewayRequests(office, judge),
             gate=gate,
             credentials=ClientCredentials(settings.access, tokens),
             ring=ring,
@@ -90,12 +92,12 @@ def _wire(settings: Settings, office: Office) -> Flask:
             try_clients=try_clients(settings) if settings.in_sandbox else (),
         ),
     )
-    backoffice_api.register(
-        api, gate, Progress(office), Incidents(office), settings.server.max_body, audit
+    backoffice.register(
+        api, gate, BackOfficeEvents(office), Incidents(office), settings.server.max_body, audit
     )
     if settings.in_sandbox:
         parts = admin_parts(settings, office, gate, audit)
-        admin_api.register(api, parts)
+        admin.register(api, parts)
         keep_requests(app)
         spoil_answers(app, parts)
         record_calls(app, parts.recorder, office.machine)
@@ -107,13 +109,13 @@ def _wire(settings: Settings, office: Office) -> Flask:
     app.extensions["upkeep"] = upkeep
     pulse = _felt_by(app, office)
     upkeep.show_in(pulse)
-    app.extensions["self"] = Self(Kind.WEB, pulse, lambda: judge.book_version)
+    app.extensions["self"] = ProcessInfo(ProcessKind.WEB, pulse, lambda: judge.book_version)
     return app
 
 
-def _felt_by(app: Flask, office: Office) -> Pulse:
+def _felt_by(app: Flask, office: Services) -> Activity:
     """Return the pulse of a web server, which feels every call of the gateway."""
-    pulse = Pulse(office.machine)
+    pulse = Activity(office.machine)
     times = app.extensions[TIMES] = TimeSummary()
     pulse.tell(REQUEST_TIMES, times.plain)
 
@@ -145,7 +147,7 @@ def build_heartbeat(app: Flask, settings: Settings) -> Heartbeat:
     return heartbeat_of(settings, app.extensions["office"], app.extensions["self"])
 
 
-def _add_health(app: Flask, office: Office, judge: Judge) -> None:
+def _add_health(app: Flask, office: Services, judge: RuleEvaluator) -> None:
     contract = {
         "supplierApi": CONTRACT.supplier_api,
         "supplierUpdatesApi": CONTRACT.supplier_updates,

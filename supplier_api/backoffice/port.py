@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from typing import Protocol
 
 from supplier_api.problems.work import OrderAnswer, WorkOrder
-from supplier_api.settings.model import BackOffice as BackOfficeSettings
+from supplier_api.settings.model import BackOfficeSettings
 
 GROUP = "supplier_api.backoffice"
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from supplier_api.cli.endings import READER_GONE, drop_output, told
+from supplier_api.cli.failures import READER_GONE, drop_output, told
 from supplier_api.files import made_for_owner_only
 
 
@@ -91,10 +91,10 @@ def _plain_endings() -> Iterator[None]:
         if known is None:
             raise
         drop_output()
-        raise Refused(*known) from None
+        raise CommandRefused(*known) from None
 
 
-class Refused(click.ClickException):
+class CommandRefused(click.ClickException):
     """The command found something wrong: a headline and what it found, exit code 1."""
 
     exit_code = 1

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from supplier_api.settings import Resolved, resolve_settings
+from supplier_api.settings.masking import shown
 from supplier_api.settings.schema import TREE, Leaf, Path, Tree, dotted
-from supplier_api.settings.shown import shown
 
 
 @click.group()

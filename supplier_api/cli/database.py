@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 from supplier_api.cli.local import near
 from supplier_api.clock import SystemMachineClock
+from supplier_api.db import Store, migrate
 from supplier_api.files import sqlite_path
-from supplier_api.store import Store, migrate
-from supplier_api.store.lanes import LaneRepository
-from supplier_api.store.problems import ProblemRepository
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.repository import ProblemRepository
 
 
 def prepare_database(url: str) -> str:

@@ -7,16 +7,15 @@ from pathlib import Path
 
 import click
 
-from supplier_api.app.retaining import build_retaining
-from supplier_api.cli import Refused
-from supplier_api.cli.looking import looking
-from supplier_api.cli.office import opened_office
+from supplier_api.app.retention import build_retaining
+from supplier_api.cli import CommandRefused
 from supplier_api.cli.operator import operator, with_reason
-from supplier_api.cli.starting import expected_errors
+from supplier_api.cli.services import opened_office
+from supplier_api.cli.sessions import looking
+from supplier_api.cli.startup_errors import expected_errors
 from supplier_api.cli.times import instant
 from supplier_api.clock import SystemMachineClock
-from supplier_api.desk.stamping import restamp as stamp_anew
-from supplier_api.desk.stamping import stamp_of
+from supplier_api.db import Store, migrate
 from supplier_api.files import sqlite_path
 from supplier_api.operations.backup import (
     back_up,
@@ -27,9 +26,10 @@ from supplier_api.operations.backup import (
     restore_line,
     what_is_unknown,
 )
+from supplier_api.operations.installation_id import restamp as stamp_anew
+from supplier_api.operations.installation_id import stamp_of
+from supplier_api.operations.installation_repository import InstallationRepository
 from supplier_api.settings import load_settings
-from supplier_api.store import Store, migrate
-from supplier_api.store.stamps import InstallationRepository
 
 CLOCK = SystemMachineClock()
 
@@ -107,10 +107,12 @@ def backup(file: Path) -> None:
     source = sqlite_path(settings.database.url)
     if source is None:
         line = dump_line(settings.database.url, file)
-        raise Refused("nothing was copied: PostgreSQL copies a database by its own tools", [line])
+        raise CommandRefused(
+            "nothing was copied: PostgreSQL copies a database by its own tools", [line]
+        )
     with expected_errors():
         if not source.exists():
-            raise Refused(f"{source}: there is no database yet")
+            raise CommandRefused(f"{source}: there is no database yet")
         back_up(source, file, CLOCK, operator())
     click.echo(f"{file}: {file.stat().st_size} bytes, checked")
 
@@ -132,7 +134,7 @@ def restore(file: Path, reason: str) -> None:
             "supplier-api db upgrade",
             'supplier-api db restored --reason "..."',
         ]
-        raise Refused("nothing was put back: PostgreSQL does that by its own tools", lines)
+        raise CommandRefused("nothing was put back: PostgreSQL does that by its own tools", lines)
     with expected_errors():
         found, kept = put_back(file, target, CLOCK, operator(), reason)
     for each in kept:
@@ -159,7 +161,7 @@ def reconciled(reason: str) -> None:
     with opened_office(load_settings()) as office:
         about = note_reconciled(office.store, office.machine.now(), operator(), reason)
     if about is None:
-        raise Refused("this database was not put back since the gateway was last asked")
+        raise CommandRefused("this database was not put back since the gateway was last asked")
     click.echo("noted; the doctor says no more of it")
 
 

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import click
 
-from supplier_api.cli import Refused
-from supplier_api.cli.looking import looking
-from supplier_api.cli.office import Opened, opened_office
+from supplier_api.cli import CommandRefused
 from supplier_api.cli.operator import operator, with_reason
-from supplier_api.desk.pausing import NothingSuchError, Pausing, Wanted, line, plain
+from supplier_api.cli.services import Opened, opened_office
+from supplier_api.cli.sessions import looking
+from supplier_api.delivery.pause_admin import NothingSuchError, PauseAdmin, PauseScope, line, plain
 from supplier_api.settings import load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,7 +43,7 @@ def delivery() -> None:
 def pause(destination: str | None, tenant: str | None, problem: str | None, reason: str) -> None:
     """Let nothing leave: nothing at all, or nothing that fits all that is named."""
     with _pausing() as pausing:
-        held = pausing.pause(Wanted(destination, tenant, problem), operator(), reason)
+        held = pausing.pause(PauseScope(destination, tenant, problem), operator(), reason)
     click.echo(line(held))
 
 
@@ -57,7 +57,7 @@ def resume(destination: str | None, tenant: str | None, problem: str | None, rea
     destination asked for.
     """
     with _pausing() as pausing:
-        spread = pausing.resume(Wanted(destination, tenant, problem), operator(), reason)
+        spread = pausing.resume(PauseScope(destination, tenant, problem), operator(), reason)
     click.echo(f"delivery goes on; {spread} problems are spread over the next time")
 
 
@@ -75,10 +75,10 @@ def list_pauses(as_json: bool) -> None:
 
 
 @contextmanager
-def _pausing(opened: Opened = opened_office) -> Iterator[Pausing]:
+def _pausing(opened: Opened = opened_office) -> Iterator[PauseAdmin]:
     settings = load_settings()
     with opened(settings) as office:
         try:
-            yield Pausing(office, timedelta(seconds=settings.delivery.spread))
+            yield PauseAdmin(office, timedelta(seconds=settings.delivery.spread))
         except NothingSuchError as error:
-            raise Refused(str(error), error.known) from None
+            raise CommandRefused(str(error), error.known) from None

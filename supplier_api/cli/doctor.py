@@ -5,17 +5,12 @@ from dataclasses import asdict
 
 import click
 
-from supplier_api.cli import Refused
+from supplier_api.cli import CommandRefused
 from supplier_api.cli.doctor_connect import walk_road
-from supplier_api.cli.looking import looking
-from supplier_api.desk.configured import examine_deciders
-from supplier_api.desk.doctor import WHY, Case, Doctor, Finding, lines
-from supplier_api.operations.backup import (
-    QUESTIONS,
-    Restoration,
-    unreconciled,
-    what_is_unknown,
-)
+from supplier_api.cli.sessions import looking
+from supplier_api.operations.backup import QUESTIONS, Restoration, unreconciled, what_is_unknown
+from supplier_api.operations.decision_checks import examine_deciders
+from supplier_api.operations.doctor import WHY, Doctor, DoctorFinding, DoctorRow, lines
 from supplier_api.settings import resolve_settings
 from supplier_api.settings.secret_files import read_by_others
 
@@ -46,17 +41,17 @@ def doctor(connect: bool, seconds: float, as_json: bool) -> None:
             examine_deciders(settings, office, report)
             if found := office.store.read(unreconciled):
                 report.findings.insert(0, _put_back(found))
-    except Refused as error:
-        raise Refused(error.message, ["so nothing could be checked"]) from None
+    except CommandRefused as error:
+        raise CommandRefused(error.message, ["so nothing could be checked"]) from None
     report.warnings += read_by_others(resolved.secret_files)
     click.echo(json.dumps(asdict(report), indent=2) if as_json else "\n".join(lines(report)))
     if report.findings:
         raise SystemExit(1)
 
 
-def _put_back(found: Restoration) -> Finding:
+def _put_back(found: Restoration) -> DoctorFinding:
     done = f"supplier-api db reconciled {WHY}   # when that is done"
-    case = Case(what_is_unknown(found), (*QUESTIONS, done))
-    return Finding(
+    case = DoctorRow(what_is_unknown(found), (*QUESTIONS, done))
+    return DoctorFinding(
         "what was answered since the copy that this database was put back from", 1, [case]
     )

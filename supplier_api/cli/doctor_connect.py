@@ -7,13 +7,13 @@ import click
 
 from supplier_api.app.sessions import build_sessions
 from supplier_api.clock import SystemMachineClock
-from supplier_api.delivery.road import Road
+from supplier_api.operations.connectivity import ConnectivityCheck
 from supplier_api.settings import Settings
 
 
 def walk_road(settings: Settings, *, as_json: bool) -> None:
     """Walk it and print each step; exit code 1 if it ends too early."""
-    road = Road(settings, build_sessions(settings), SystemMachineClock())
+    road = ConnectivityCheck(settings, build_sessions(settings), SystemMachineClock())
     steps = []
     for step in road.walk():
         steps.append(step)

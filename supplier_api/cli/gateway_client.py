@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from supplier_api.cli import Refused
+from supplier_api.cli import CommandRefused
 from supplier_api.http_client.connections import new_session
 
 TIMEOUT = 10.0  # seconds
@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Call:
+class GatewayCall:
     """A call: its body is None or a JSON object, `headers` are those of its own."""
 
     method: str
@@ -45,7 +45,7 @@ class GatewayClient:
         self._account = account
         self._session = new_session()
 
-    def ask(self, call: Call) -> tuple[int, Document]:
+    def ask(self, call: GatewayCall) -> tuple[int, Document]:
         """Make a call and return its answer's status and document.
 
         Raises Refused with what the gateway says if it is no 2xx, or if nothing answers.
@@ -62,7 +62,7 @@ class GatewayClient:
         auth = (account.client_id, account.client_secret)
         answer = self._exchange("POST", TOKEN_PATH, data=GRANT, auth=auth)
         if answer.status_code != 200:
-            raise Refused(f"{account.url} gives the client {account.client_id} no token")
+            raise CommandRefused(f"{account.url} gives the client {account.client_id} no token")
         return str(_document(answer)["access_token"])
 
     def _exchange(self, method: str, path: str, **request: Any) -> requests.Response:
@@ -76,12 +76,14 @@ class GatewayClient:
             )
         except requests.ConnectionError:
             message = f"nothing answers at {self._account.url}; is the sandbox gateway running?"
-            raise Refused(message) from None
+            raise CommandRefused(message) from None
         except requests.RequestException as error:
-            raise Refused(f"no answer from {self._account.url}: {type(error).__name__}") from None
+            raise CommandRefused(
+                f"no answer from {self._account.url}: {type(error).__name__}"
+            ) from None
 
 
-def curl_line(account: Account, call: Call) -> str:
+def curl_line(account: Account, call: GatewayCall) -> str:
     """Return a line for a shell that fetches a token and makes the call."""
     client = shlex.quote(f"{account.client_id}:{account.client_secret}")
     token = (
@@ -100,10 +102,12 @@ def curl_line(account: Account, call: Call) -> str:
     return " ".join(words)
 
 
-def _refused(answer: requests.Response) -> Refused:
+def _refused(answer: requests.Response) -> CommandRefused:
     said = _document(answer)
     code = said.get("code", answer.reason)
-    return Refused(f"the gateway answers {answer.status_code} {code}", said.get("messages", []))
+    return CommandRefused(
+        f"the gateway answers {answer.status_code} {code}", said.get("messages", [])
+    )
 
 
 def _document(answer: requests.Response) -> Document:

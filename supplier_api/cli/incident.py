@@ -6,14 +6,14 @@ from typing import Any, TextIO
 
 import click
 
-from supplier_api.backoffice_api.schemas import read_incident
-from supplier_api.cli import Refused
-from supplier_api.cli.looking import looking
-from supplier_api.cli.office import opened_office
+from supplier_api.cli import CommandRefused
 from supplier_api.cli.operator import operator, with_reason
-from supplier_api.desk.incidents import IncidentRefused, Incidents
+from supplier_api.cli.services import opened_office
+from supplier_api.cli.sessions import looking
+from supplier_api.contract import MessageError
+from supplier_api.http.backoffice.schemas import read_incident
+from supplier_api.problems.incidents import IncidentRefused, Incidents
 from supplier_api.settings import load_settings
-from supplier_api.wire import MessageError
 
 LINES = click.File(encoding="utf-8", errors="replace")
 
@@ -54,7 +54,7 @@ def declare(
     try:
         wanted = read_incident({name: value for name, value in document.items() if value})
     except MessageError as error:
-        raise Refused("that incident cannot be declared:", error.messages) from None
+        raise CommandRefused("that incident cannot be declared:", error.messages) from None
     with opened_office(load_settings()) as office:
         incidents = Incidents(office)
         try:
@@ -62,7 +62,7 @@ def declare(
                 wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=operator()
             )
         except IncidentRefused as error:
-            raise Refused("that incident cannot be declared:", error.messages) from None
+            raise CommandRefused("that incident cannot be declared:", error.messages) from None
         shown = incidents.shown(wanted.id) or {}
     told = "declared" if new else "was declared before"
     click.echo(f"{wanted.id} {told}, over {shown['services']} services")
@@ -81,9 +81,9 @@ def end(code: str, reason: str) -> None:
         ended = incidents.end(code, who=operator(), reason=reason)
         shown = incidents.shown(code)
     if shown is None:
-        raise Refused(f"there is no incident {code}; see `supplier-api incident list`")
+        raise CommandRefused(f"there is no incident {code}; see `supplier-api incident list`")
     if not ended:
-        raise Refused(f"{code} ended on {shown['ended']}")
+        raise CommandRefused(f"{code} ended on {shown['ended']}")
     click.echo(f"{code} ended; {shown['linked']} problems leave it now")
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from supplier_api.cli import letters, paths
-from supplier_api.cli.office import opened_office
+from supplier_api.cli import messages, paths
 from supplier_api.cli.operator import with_reason
-from supplier_api.desk.model import GATEWAY
-from supplier_api.desk.repair import Repair
-from supplier_api.problems.codes import ReasonCode
+from supplier_api.cli.services import opened_office
+from supplier_api.contract import read_json
+from supplier_api.contract.codes import ReasonCode
+from supplier_api.delivery.message_admin import MessageAdmin
+from supplier_api.problems.services import GATEWAY
 from supplier_api.settings import load_settings
-from supplier_api.wire import read_json
 
 REASON_CODES = [code.value for code in ReasonCode]
 
@@ -27,11 +27,11 @@ def kci() -> None:
 
 
 @kci.command("list")
-@letters.list_options
+@messages.list_options
 @click.option("--reason-code", type=click.Choice(REASON_CODES), metavar="CODE")
 def list_kcis(reason_code: str | None, **given: Any) -> None:
     """List KCIs: dead letters and what is parked behind them, unless a state is asked for."""
-    letters.listed(GATEWAY, given, reason_code)
+    messages.listed(GATEWAY, given, reason_code)
 
 
 @kci.command()
@@ -39,18 +39,18 @@ def list_kcis(reason_code: str | None, **given: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show(name: str, as_json: bool) -> None:
     """Show a KCI with its body, every attempt, and what the gateway said. May name people."""
-    letters.shown(GATEWAY, name, as_json=as_json)
+    messages.shown(GATEWAY, name, as_json=as_json)
 
 
 @kci.command()
-@letters.replay_options
+@messages.replay_options
 def replay(name: str | None, reason: str | None, **given: Any) -> None:
     """Send a KCI again; or all of a window over when they were made.
 
     A window finds the dead letters in it, and what was never tried. A KCI that later ones have
     passed goes as ADDITIONAL, with the problem as it is today.
     """
-    letters.replayed(GATEWAY, name, given, reason)
+    messages.replayed(GATEWAY, name, given, reason)
 
 
 @kci.command()
@@ -74,12 +74,12 @@ def edit(
     name: str, file: Path | None, changes: tuple[str, ...], removed: tuple[str, ...], reason: str
 ) -> None:
     """Change what a KCI says, and send it: its id, number and date stay."""
-    by = letters.signed(reason)
+    by = messages.signed(reason)
     if (file is None) is not bool(changes or removed):
         raise click.UsageError("expected either --file or --set and --unset")
-    with opened_office(load_settings()) as office, letters.refusals():
-        change = paths.Changes.read(changes, removed) if file is None else _whole(file)
-        letters.tell(Repair(office).edit(name, change, by))
+    with opened_office(load_settings()) as office, messages.refusals():
+        change = paths.PathChanges.read(changes, removed) if file is None else _whole(file)
+        messages.tell(MessageAdmin(office).edit(name, change, by))
 
 
 @kci.command()
@@ -87,9 +87,9 @@ def edit(
 @with_reason
 def skip(name: str, reason: str) -> None:
     """Withdraw a KCI: the tenant is told so under its number, WITH THE REASON."""
-    by = letters.signed(reason)
-    with opened_office(load_settings()) as office, letters.refusals():
-        letters.tell(Repair(office).skip(GATEWAY, name, by))
+    by = messages.signed(reason)
+    with opened_office(load_settings()) as office, messages.refusals():
+        messages.tell(MessageAdmin(office).skip(GATEWAY, name, by))
 
 
 def _whole(file: Path) -> Any:

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from supplier_api.cli import Refused, ports
+from supplier_api.cli import CommandRefused, ports
 from supplier_api.clock import from_wire
 from supplier_api.files import make_folder, sqlite_path
-from supplier_api.settings import Sandbox, Server, Settings, load_settings
+from supplier_api.settings import SandboxSettings, ServerSettings, Settings, load_settings
 from supplier_api.settings.derived import base_url
-from supplier_api.settings.shown import without_password
+from supplier_api.settings.masking import without_password
 
 LISTENERS = {"server": "SUPPLIER_API__SERVER__PORT", "sandbox": "SUPPLIER_API__SANDBOX__PORT"}
 
@@ -56,7 +56,7 @@ def addresses(settings: Settings) -> tuple[str, str]:
     return supplier, base_url(settings.sandbox.host, settings.sandbox.port)
 
 
-def ready_url(server: Server | Sandbox) -> str:
+def ready_url(server: ServerSettings | SandboxSettings) -> str:
     """Return where a web server on this machine says whether it is ready."""
     return f"{base_url(server.host, server.port)}/health/ready"
 
@@ -74,14 +74,16 @@ def with_ports(settings: Settings, environ: Mapping[str, str]) -> tuple[Settings
 def check_ports(settings: Settings) -> None:
     """Raise Refused if a port is taken, with who has it and the command that goes round it."""
     if settings.server.port == settings.sandbox.port:
-        raise Refused(f"supplier and sandbox gateway cannot share port {settings.server.port}")
+        raise CommandRefused(
+            f"supplier and sandbox gateway cannot share port {settings.server.port}"
+        )
     for section, name in LISTENERS.items():
         part = getattr(settings, section)
         if not ports.is_free(part.host, part.port):
             holder = ports.holder(part.port)
             by = f" (by PID {holder.pid}, {holder.name})" if holder else ""
             other = part.port + 10_000 if part.port < 50_000 else 0
-            raise Refused(f"port {part.port} is in use{by}; try {name}={other} make run")
+            raise CommandRefused(f"port {part.port} is in use{by}; try {name}={other} make run")
 
 
 def check_alone(settings: Settings) -> None:
@@ -91,7 +93,7 @@ def check_alone(settings: Settings) -> None:
         return
     with lock.open("rb") as handle:
         if not _try_lock(handle.fileno()):
-            raise Refused(_already_running(settings))
+            raise CommandRefused(_already_running(settings))
 
 
 @contextmanager
@@ -104,7 +106,7 @@ def alone(settings: Settings) -> Iterator[None]:
     make_folder(settings.data_dir)
     with _lock_file(settings).open("wb") as handle:
         if not _try_lock(handle.fileno()):
-            raise Refused(_already_running(settings))
+            raise CommandRefused(_already_running(settings))
         yield
 
 

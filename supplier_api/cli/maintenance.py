@@ -6,15 +6,15 @@ from contextlib import contextmanager
 
 import click
 
-from supplier_api.cli import Refused
-from supplier_api.cli.looking import looking
-from supplier_api.cli.office import opened_office
+from supplier_api.cli import CommandRefused
 from supplier_api.cli.operator import operator, with_reason
+from supplier_api.cli.services import opened_office
+from supplier_api.cli.sessions import looking
 from supplier_api.clock import to_wire
-from supplier_api.desk.maintenance import Maintenance
-from supplier_api.desk.presence import alive, inventory_down
+from supplier_api.operations.process_registry import alive, inventory_down
+from supplier_api.operations.process_repository import ProcessRepository
+from supplier_api.problems.maintenance import Maintenance
 from supplier_api.settings import load_settings
-from supplier_api.store.processes import ProcessRepository
 
 
 @click.group()
@@ -33,7 +33,7 @@ def on(reason: str) -> None:
         if not here.begin(operator(), reason):
             was = here.show().switch
             since = f" since {to_wire(was.since)}, by {was.who}: {was.reason}" if was else ""
-            raise Refused(f"maintenance is on already{since}")
+            raise CommandRefused(f"maintenance is on already{since}")
     click.echo("maintenance is on: what is asked is answered 202, and decided when it ends")
 
 
@@ -44,7 +44,7 @@ def off(reason: str) -> None:
     with _maintenance() as here:
         put_off = here.show().put_off
         if not here.end(operator(), reason):
-            raise Refused("maintenance is not on")
+            raise CommandRefused("maintenance is not on")
     click.echo(f"maintenance is off: {put_off} decisions are made now")
 
 

@@ -7,7 +7,7 @@ from urllib.request import getproxies
 
 from supplier_api.cli.local import Endpoints, command_name, near
 from supplier_api.cli.sample import sample
-from supplier_api.settings import Party
+from supplier_api.settings import PartySettings
 
 # The sandbox's inventory knows this service as ceased: a problem on it is refused.
 CEASED_SERVICE_TEST = 1
@@ -15,7 +15,7 @@ HEADERS = '-H "Authorization: Bearer $TOKEN" -H "X-Request-ID: 1" -H "X-Conversa
 
 
 def next_steps(
-    endpoints: Endpoints, tenant: Party, data_dir: Path, journey: tuple[int, str] | None
+    endpoints: Endpoints, tenant: PartySettings, data_dir: Path, journey: tuple[int, str] | None
 ) -> list[str]:
     """Return the commands; `journey` is the sample's gateway id and our reference, if any.
 

@@ -8,21 +8,21 @@ from typing import Any
 
 import click
 
-from supplier_api.wire import MessageError, read_json
+from supplier_api.contract import MessageError, read_json
 
 _STEP = re.compile(r"([A-Za-z]+)((?:\[[0-9]{1,4}\])*)")
 Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class PathChanges:
     """Values to be set and values to be left out, in this order."""
 
     values: Sequence[tuple[Path, Any]]
     removed: Sequence[Path]
 
     @classmethod
-    def read(cls, values: Sequence[str], removed: Sequence[str]) -> "Changes":
+    def read(cls, values: Sequence[str], removed: Sequence[str]) -> "PathChanges":
         """Read what was given; raises click.BadParameter."""
         return cls([_assignment(each) for each in values], [_path(each) for each in removed])
 

@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from supplier_api.cli import Refused
+from supplier_api.cli import CommandRefused
 
 LISTENING = "0A"  # as /proc/net/tcp writes the state
 
@@ -29,7 +29,7 @@ def address(host: str) -> str:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise Refused(
+        raise CommandRefused(
             f"the host {host!r} is not known here: expected a name or an address of this machine"
         ) from None
     found.sort(key=lambda each: each[0] != socket.AF_INET)
@@ -52,7 +52,7 @@ def is_free(host: str, port: int) -> bool:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return False
-            raise Refused(f"nothing can listen on {host}: {error.strerror}") from None
+            raise CommandRefused(f"nothing can listen on {host}: {error.strerror}") from None
     return True
 
 

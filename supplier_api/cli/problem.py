@@ -7,20 +7,20 @@ from uuid import uuid4
 
 import click
 
-from supplier_api.backoffice_api.schemas import read_event
-from supplier_api.cli import Refused
-from supplier_api.cli.letters import check_tenant
-from supplier_api.cli.looking import looking
-from supplier_api.cli.office import opened_office
+from supplier_api.cli import CommandRefused
+from supplier_api.cli.messages import check_tenant
+from supplier_api.cli.services import opened_office
+from supplier_api.cli.sessions import looking
 from supplier_api.cli.times import age
-from supplier_api.desk import view
-from supplier_api.desk.progress import Progress
-from supplier_api.problems.codes import ProblemCode, ResolutionCode, Status
+from supplier_api.contract import MessageError
+from supplier_api.contract.codes import ProblemCode, ResolutionCode, Status
+from supplier_api.http.backoffice.schemas import read_event
+from supplier_api.problems import view
+from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
 from supplier_api.problems.model import Base
+from supplier_api.problems.repository import ProblemRepository
 from supplier_api.settings import Settings, load_settings
-from supplier_api.store.problems import ProblemRepository
-from supplier_api.wire import MessageError
 
 # As words: click would offer the names of an enumeration's members.
 STATES = [Base.UNDECIDED.value, *(status.value for status in Status)]
@@ -105,10 +105,12 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
     except MessageError as error:
         raise click.UsageError("; ".join(error.messages)) from None
     with opened_office(load_settings()) as office:
-        answer = Progress(office).event(reference, happened)
+        answer = BackOfficeEvents(office).event(reference, happened)
     if answer.status != 200:
         hint = [f"possible now: {', '.join(answer.body.get('legalEvents', []))}"]
-        raise Refused("; ".join(answer.body["messages"]), hint if answer.status == 409 else [])
+        raise CommandRefused(
+            "; ".join(answer.body["messages"]), hint if answer.status == 409 else []
+        )
     click.echo(f"{answer.body['reference']} {answer.body['status']}")
 
 
@@ -124,10 +126,10 @@ def problem_view(settings: Settings, name: str, tenant: str | None = None) -> di
             if tenant in {None, problem.tenant}
         ]
         if not found:
-            raise Refused(f"there is no problem {name}")
+            raise CommandRefused(f"there is no problem {name}")
         if len(found) > 1:
             each = [f"{one.reference}  {one.tenant}  {one.gateway_id}" for one in found]
-            raise Refused(f"{name} stands for {len(found)} problems:", each)
+            raise CommandRefused(f"{name} stands for {len(found)} problems:", each)
         return office.store.read(lambda uow: view.show(uow, found[0]))
 
 

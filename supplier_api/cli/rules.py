@@ -7,25 +7,25 @@ from typing import Any, BinaryIO
 
 import click
 
-from supplier_api import wire
-from supplier_api.cli import Refused
+from supplier_api import contract as wire
+from supplier_api.cli import CommandRefused
 from supplier_api.clock import SystemMachineClock
-from supplier_api.decisions.adapters import load_inventory
-from supplier_api.decisions.book import RuleBook
-from supplier_api.decisions.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
-from supplier_api.decisions.findings import BookError
-from supplier_api.decisions.inventory import InventoryError, TimedInventory
-from supplier_api.decisions.model import Decision, Operation, Outcome
-from supplier_api.decisions.plugins import Plugins
-from supplier_api.problems.codes import Status
+from supplier_api.contract import schemas
+from supplier_api.contract.codes import Status
 from supplier_api.problems.model import TERMINAL, Base, Waiting
+from supplier_api.rules.adapters import load_inventory
+from supplier_api.rules.book import RuleBook
+from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
+from supplier_api.rules.findings import BookError
+from supplier_api.rules.inventory import InventoryError, TimedInventory
+from supplier_api.rules.model import Decision, Operation, Outcome
+from supplier_api.rules.plugins import Plugins
 from supplier_api.settings import Settings, load_settings
-from supplier_api.wire import messages
 
 _REQUESTS = {
-    Operation.PROBLEM: messages.SERVICE_PROBLEM_REQUEST,
-    Operation.AMENDMENT: messages.AMENDMENT_REQUEST,
-    Operation.CANCELLATION: messages.CANCELLATION_REQUEST,
+    Operation.PROBLEM: schemas.SERVICE_PROBLEM_REQUEST,
+    Operation.AMENDMENT: schemas.AMENDMENT_REQUEST,
+    Operation.CANCELLATION: schemas.CANCELLATION_REQUEST,
 }
 _ANSWERS = {
     Outcome.REJECT: "422",
@@ -96,7 +96,7 @@ def test(book_file: Path | None) -> None:
         f"{complete} of {_count(coverage, 'rule')} shown from both sides"
     )
     if failed:
-        raise Refused("examples failed:", failed)
+        raise CommandRefused("examples failed:", failed)
 
 
 @rules.command()
@@ -163,7 +163,7 @@ def _load(file: Path, settings: Settings) -> RuleBook:
         return RuleBook.load(file, settings.profile, plugins, Outcome(settings.rules.fallback))
     except BookError as error:
         headline = f"{file}: {_count(error.findings, 'error')}"
-        raise Refused(headline, error.findings) from None
+        raise CommandRefused(headline, error.findings) from None
 
 
 def _request(operation: Operation, body: bytes) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _request(operation: Operation, body: bytes) -> dict[str, Any]:
         return wire.load(_REQUESTS[operation], wire.read_json(body))
     except wire.MessageError as error:
         headline = "no rule is asked, since the request breaks the published contract:"
-        raise Refused(headline, error.messages) from None
+        raise CommandRefused(headline, error.messages) from None
 
 
 def _find(settings: Settings, tenant: str, service_id: str | None) -> Service | Unknown | None:
@@ -193,7 +193,7 @@ def _inventory(settings: Settings) -> TimedInventory:
     try:
         return load_inventory(settings.inventory)
     except InventoryError as error:
-        raise Refused("the inventory cannot be used", str(error).splitlines()) from None
+        raise CommandRefused("the inventory cannot be used", str(error).splitlines()) from None
 
 
 def _problem(status: Status) -> ProblemFacts:

@@ -20,25 +20,25 @@ from typing import Any
 import click
 import requests
 
-from supplier_api import health
-from supplier_api.chance import SystemChance
-from supplier_api.cli import Refused, local
+from supplier_api.cli import CommandRefused, local
 from supplier_api.cli.database import prepare_database
 from supplier_api.cli.local import command_name
-from supplier_api.cli.looking import looking
 from supplier_api.cli.next_steps import next_steps
 from supplier_api.cli.problem import problem_view
-from supplier_api.cli.sample import TENANT, Journey, Tenant
-from supplier_api.cli.starting import expected_errors
+from supplier_api.cli.sample import TENANT, Journey, SampleTenant
+from supplier_api.cli.sessions import looking
+from supplier_api.cli.startup_errors import expected_errors
 from supplier_api.cli.supervisor import PartFailed, Supervisor
 from supplier_api.clock import SystemMachineClock, to_wire
-from supplier_api.desk.pausing import stands_still
+from supplier_api.contract.versions import CONTRACT
+from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.http_client.connections import new_session
-from supplier_api.journal.masking import without_secrets
+from supplier_api.ids import SystemChance
+from supplier_api.operations import health_check
+from supplier_api.outbox.pauses import PauseRepository
+from supplier_api.sandbox.journal.masking import without_secrets
 from supplier_api.settings import Settings, load_settings
 from supplier_api.settings.derived import goes_to_our_sandbox
-from supplier_api.store.pauses import PauseRepository
-from supplier_api.wire.contract import CONTRACT
 
 START_SECONDS = 30.0
 SAMPLE_SECONDS = 30
@@ -58,7 +58,9 @@ def run(no_sample: bool, sample_seconds: int) -> None:
     """Start supplier, worker and sandbox gateway, and follow a sample problem."""
     settings = load_settings()
     if not settings.in_sandbox:
-        raise Refused("`run` is for the sandbox profile; in production use `serve` and `worker`")
+        raise CommandRefused(
+            "`run` is for the sandbox profile; in production use `serve` and `worker`"
+        )
     settings, environ = local.with_ports(settings, os.environ)
     local.check_alone(settings)
     local.check_ports(settings)
@@ -66,7 +68,7 @@ def run(no_sample: bool, sample_seconds: int) -> None:
     doors = [local.ready_url(settings.server), local.ready_url(settings.sandbox)]
     with (
         local.alone(settings),
-        health.shown(settings.data_dir, "run", doors),
+        health_check.shown(settings.data_dir, "run", doors),
         _stop_signals() as stopping,
     ):
         seconds = 0 if no_sample else sample_seconds
@@ -112,7 +114,7 @@ class _Run:
         except PartFailed as failure:
             lines = failure.part.last_lines()
             headline = f"{failure}; the end of {failure.part.log}:"
-            raise Refused(headline, lines) from None
+            raise CommandRefused(headline, lines) from None
         finally:
             self._supervisor.stop()
             file.unlink(missing_ok=True)
@@ -165,7 +167,7 @@ class _Run:
         _say("sample", "one customer's line drops every evening; follow it:")
         party = self._settings.sandbox.tenants[TENANT]
         secret = party.client_secret.get_secret_value()
-        tenant = Tenant(self._endpoints.sandbox, party.client_id, secret, SystemChance())
+        tenant = SampleTenant(self._endpoints.sandbox, party.client_id, secret, SystemChance())
         journey = Journey(tenant, self._view)
         click.echo(str(journey.begin(CLOCK.now())))
         until = CLOCK.monotonic() + seconds
@@ -190,7 +192,7 @@ class _Run:
         """Return what the supplier knows of the sample; None while it knows nothing."""
         try:
             return problem_view(self._settings, str(gateway_id), TENANT)
-        except Refused:
+        except CommandRefused:
             return None
 
     def _held_up(self) -> list[str]:

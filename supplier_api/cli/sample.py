@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from supplier_api.chance import Chance
 from supplier_api.clock import from_wire
 from supplier_api.http_client.connections import new_session
+from supplier_api.ids import Chance
 
 TENANT = "TENANT1"
 SUPPLIER = "DUMMY_SUPPLIER"
@@ -22,7 +22,7 @@ View = Callable[[int], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True)
-class Line:
+class SampleLine:
     """One step of the sample: who told whom what, and what was answered."""
 
     at: datetime
@@ -40,7 +40,7 @@ class Line:
         return f"{at}  {way}   {self.what:<27}{self.answer:<5}{self.ident:<15}{self.status}"
 
 
-class Tenant:
+class SampleTenant:
     """A tenant at the sandbox gateway, with a token of its own."""
 
     def __init__(self, gateway: str, client_id: str, secret: str, chance: Chance) -> None:
@@ -107,7 +107,7 @@ def sample(service_test: int) -> dict[str, Any]:
 class Journey:
     """The sample on its way, seen from both ends: the tenant's, and the supplier's records."""
 
-    def __init__(self, tenant: Tenant, view: View) -> None:
+    def __init__(self, tenant: SampleTenant, view: View) -> None:
         """`view` returns what the supplier knows of a gateway id, or None as yet."""
         self._tenant = tenant
         self._view = view
@@ -120,14 +120,14 @@ class Journey:
         self.status = ""
         self.ended = False
 
-    def begin(self, now: datetime) -> Line:
+    def begin(self, now: datetime) -> SampleLine:
         """Raise the sample."""
         code, problem = self._tenant.raise_problem()
         self.gateway_id, self.status = int(problem["id"]), str(problem["status"])
         ident = f"id {self.gateway_id}"
-        return Line(now, "tenant", "gateway", CREATE, code, ident, self.status)
+        return SampleLine(now, "tenant", "gateway", CREATE, code, ident, self.status)
 
-    def news(self) -> Iterator[Line]:
+    def news(self) -> Iterator[SampleLine]:
         """Yield what has happened since the last call."""
         seen = self._tenant.problem(self.gateway_id)
         known = self._view(self.gateway_id)
@@ -138,7 +138,7 @@ class Journey:
         self.status = seen["status"]
         self.ended = self.status in ENDS and len(self._arrived) == len(_numbered(seen))
 
-    def _decision(self, known: Mapping[str, Any]) -> Iterator[Line]:
+    def _decision(self, known: Mapping[str, Any]) -> Iterator[SampleLine]:
         if self._decided:
             return
         self._decided = True
@@ -147,9 +147,9 @@ class Journey:
         status = f"{ANSWERED[made['outcome']]} (rule: {made['rule']})"
         ident = self.reference if made["answer"] == 201 else ""
         at = from_wire(made["at"])
-        yield Line(at, "gateway", "supplier", CREATE, made["answer"], ident, status)
+        yield SampleLine(at, "gateway", "supplier", CREATE, made["answer"], ident, status)
 
-    def _updates(self, seen: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Line]:
+    def _updates(self, seen: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[SampleLine]:
         sent = {entry["number"]: entry for entry in known["timeline"] if entry["what"] == "kci"}
         for update in _numbered(seen)[len(self._arrived) :]:
             kci = sent.get(update["sequenceNumber"])
@@ -159,7 +159,7 @@ class Journey:
             at = from_wire(update["receivedOn"])
             what = f"KCI {kci['number']}  {kci['kind']}"
             code = kci["attempts"][-1]["status"]
-            yield Line(at, "supplier", "gateway", what, code, "", kci["status"])
+            yield SampleLine(at, "supplier", "gateway", what, code, "", kci["status"])
 
     def stuck(self) -> str:
         """Say why the sample is not at its end, as far as the two ends tell."""

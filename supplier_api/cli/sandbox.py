@@ -4,18 +4,24 @@ from urllib.parse import urljoin
 
 import click
 
-from supplier_api import health
-from supplier_api.chance import SystemChance
-from supplier_api.cli import Refused, local, ports
+from supplier_api.cli import CommandRefused, local, ports
 from supplier_api.cli.sandbox_calls import COMMANDS, sandbox_settings
 from supplier_api.clock import SystemMachineClock
-from supplier_api.observability import configure_logging
-from supplier_api.sandbox import Admin, SandboxConfig, Supplier, Tenant, create_app
-from supplier_api.sandbox.database import DatabaseUnusable
-from supplier_api.sandbox.server import serve
-from supplier_api.settings import Party, Settings
-from supplier_api.settings.model import SupplierParty
-from supplier_api.settings.refusals import KNOWN_SECRETS
+from supplier_api.ids import SystemChance
+from supplier_api.logging import configure_logging
+from supplier_api.operations import health_check
+from supplier_api.sandbox.gateway import (
+    AdminAccount,
+    SandboxConfig,
+    SupplierAccount,
+    TenantAccount,
+    create_app,
+)
+from supplier_api.sandbox.gateway.database import DatabaseUnusable
+from supplier_api.sandbox.gateway.server import serve
+from supplier_api.settings import PartySettings, Settings
+from supplier_api.settings.model import SupplierPartySettings
+from supplier_api.settings.production_checks import KNOWN_SECRETS
 
 ADMIN_SCOPE = "admin"
 
@@ -30,13 +36,13 @@ def sandbox(context: click.Context) -> None:
     configure_logging(settings.log.level, settings.log.format)
     if not ports.is_free(settings.sandbox.host, settings.sandbox.port):
         port = settings.sandbox.port
-        raise Refused(f"port {port} is in use; set SUPPLIER_API__SANDBOX__PORT")
+        raise CommandRefused(f"port {port} is in use; set SUPPLIER_API__SANDBOX__PORT")
     try:
         app = create_app(sandbox_config(settings), SystemMachineClock(), SystemChance())
-        with health.shown(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):
+        with health_check.shown(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):
             serve(app, ports.address(settings.sandbox.host), settings.sandbox.port)
     except DatabaseUnusable as error:
-        raise Refused(str(error)) from None
+        raise CommandRefused(str(error)) from None
 
 
 for command in COMMANDS:
@@ -52,14 +58,16 @@ def sandbox_config(settings: Settings) -> SandboxConfig:
     return SandboxConfig(
         database_url=known.database,
         tenants=tuple(
-            Tenant(name, *_credentials(party), url=party.url.rstrip("/") if party.url else None)
+            TenantAccount(
+                name, *_credentials(party), url=party.url.rstrip("/") if party.url else None
+            )
             for name, party in known.tenants.items()
         ),
         suppliers=tuple(
             _supplier(name, party, settings) for name, party in known.suppliers.items()
         ),
         admins=tuple(
-            Admin(name, name, client.secret.get_secret_value())
+            AdminAccount(name, name, client.secret.get_secret_value())
             for name, client in settings.access.clients.items()
             if ADMIN_SCOPE in client.scopes
         ),
@@ -70,7 +78,7 @@ def sandbox_config(settings: Settings) -> SandboxConfig:
     )
 
 
-def _supplier(name: str, party: SupplierParty, settings: Settings) -> Supplier:
+def _supplier(name: str, party: SupplierPartySettings, settings: Settings) -> SupplierAccount:
     """Return a supplier; where nothing is said of it, it is our own.
 
     A token endpoint stands beside a URL's path, not below it.
@@ -78,7 +86,7 @@ def _supplier(name: str, party: SupplierParty, settings: Settings) -> Supplier:
     client_id, client_secret = _credentials(party)
     url = (party.url or settings.sandbox.supplier_url).rstrip("/")
     ours = settings.access.clients["gateway"].secret
-    return Supplier(
+    return SupplierAccount(
         name=name,
         client_id=client_id,
         client_secret=client_secret,
@@ -90,5 +98,5 @@ def _supplier(name: str, party: SupplierParty, settings: Settings) -> Supplier:
     )
 
 
-def _credentials(party: Party) -> tuple[str, str]:
+def _credentials(party: PartySettings) -> tuple[str, str]:
     return party.client_id, party.client_secret.get_secret_value()

@@ -11,20 +11,20 @@ from urllib.parse import urljoin
 import click
 import requests
 
-from supplier_api.chance import SystemChance
-from supplier_api.cli import Refused, local
+from supplier_api.cli import CommandRefused, local
 from supplier_api.cli.gateway_client import (
     TIMEOUT,
     Account,
-    Call,
     Document,
+    GatewayCall,
     GatewayClient,
     curl_line,
 )
 from supplier_api.cli.sample import sample
 from supplier_api.cli.watching import FAILED, news, pending_resolution
+from supplier_api.contract.codes import CancellationReason
 from supplier_api.http_client.connections import new_session
-from supplier_api.problems.codes import CancellationReason
+from supplier_api.ids import SystemChance
 from supplier_api.settings import Settings, load_settings
 
 SPECIFICATION = {"id": "ftthl2r"}
@@ -43,7 +43,7 @@ class Where:
     curl: bool
     scenario: str | None
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Call:
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> GatewayCall:
         """Return a call with headers of its own."""
         headers = {
             "X-Request-ID": str(CHANCE.uuid("")),
@@ -51,9 +51,9 @@ class Where:
         }
         if self.scenario:
             headers["X-Scenario"] = self.scenario
-        return Call(method, path, body, headers)
+        return GatewayCall(method, path, body, headers)
 
-    def make(self, call: Call) -> Document | None:
+    def make(self, call: GatewayCall) -> Document | None:
         """Make a call and return its answer; or print it as a line for a shell, None then."""
         if self.curl:
             click.echo(curl_line(self.account, call))
@@ -209,11 +209,11 @@ def scenarios(url: str | None) -> None:
     try:
         answer = new_session().get(where, timeout=TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
-        raise Refused(f"no answer from {where}: {type(error).__name__}") from None
+        raise CommandRefused(f"no answer from {where}: {type(error).__name__}") from None
     if answer.status_code == 404:
-        raise Refused(f"this supplier lists no scenarios: there is no {where}")
+        raise CommandRefused(f"this supplier lists no scenarios: there is no {where}")
     if answer.status_code != 200:
-        raise Refused(f"{where} answers {answer.status_code} {answer.reason}")
+        raise CommandRefused(f"{where} answers {answer.status_code} {answer.reason}")
     for text in _scenario_lines(answer.json()):
         click.echo(text)
 
@@ -228,7 +228,9 @@ def sandbox_settings() -> Settings:
     """Return the settings; Refused in production, which has no gateway to try."""
     settings = load_settings()
     if not settings.in_sandbox:
-        raise Refused("`sandbox` is for the sandbox profile: production has no gateway to try")
+        raise CommandRefused(
+            "`sandbox` is for the sandbox profile: production has no gateway to try"
+        )
     return settings
 
 
@@ -263,7 +265,7 @@ def _gateway_url(settings: Settings) -> str:
         written = local.endpoints_file(settings).read_text(encoding="utf-8")
     except OSError:
         message = "no sandbox gateway runs here, and its port is chosen when it starts"
-        raise Refused(message) from None
+        raise CommandRefused(message) from None
     return str(json.loads(written)["sandbox"])
 
 
@@ -300,7 +302,7 @@ def _answer(where: Where, problem_id: int, status: str, notes: str | None) -> No
     problem = _look(where, problem_id)
     resolution_id = pending_resolution(problem)
     if resolution_id is None:
-        raise Refused(
+        raise CommandRefused(
             f"no resolution of service problem {problem_id} waits for you;"
             f" it is {problem['status']}"
         )

@@ -5,12 +5,12 @@ import signal
 
 import click
 
-from supplier_api import health
 from supplier_api.app.web import build_heartbeat, build_server, create_app
-from supplier_api.cli import Refused, local, ports
-from supplier_api.cli.starting import expected_errors
+from supplier_api.cli import CommandRefused, local, ports
+from supplier_api.cli.startup_errors import expected_errors
 from supplier_api.http.server import serve as serve_http
-from supplier_api.observability import configure_logging, get_logger
+from supplier_api.logging import configure_logging, get_logger
+from supplier_api.operations import health_check
 from supplier_api.settings import load_settings
 
 LAST_SIGN = 0.5  # seconds for the last sign of life
@@ -25,7 +25,7 @@ def serve() -> None:
     server = settings.server
     configure_logging(settings.log.level, settings.log.format)
     if not ports.is_free(server.host, server.port):
-        raise Refused(f"port {server.port} is in use; set SUPPLIER_API__SERVER__PORT")
+        raise CommandRefused(f"port {server.port} is in use; set SUPPLIER_API__SERVER__PORT")
     # What is loaded at the start is new anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with expected_errors():
@@ -33,7 +33,9 @@ def serve() -> None:
     try:
         listener = build_server(app, settings)
     except OSError as error:
-        raise Refused(f"cannot listen on {server.host}, port {server.port}: {error}") from None
+        raise CommandRefused(
+            f"cannot listen on {server.host}, port {server.port}: {error}"
+        ) from None
     upkeep, audit = app.extensions["upkeep"], app.extensions["audit"]
     signal.signal(signal.SIGHUP, upkeep.reload)
     heartbeat = build_heartbeat(app, settings)
@@ -47,7 +49,7 @@ def serve() -> None:
         gc.freeze()
         gc.enable()
 
-    with health.shown(settings.data_dir, "serve", [local.ready_url(server)]):
+    with health_check.shown(settings.data_dir, "serve", [local.ready_url(server)]):
         serve_http(listener, ready)
     audit.stop()
     heartbeat.stop(LAST_SIGN)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import click
 
-from supplier_api.app.office import open_office
+from supplier_api.app.services import open_office
 from supplier_api.clock import SystemMachineClock, to_wire
-from supplier_api.desk.status import Level, Line, gather, unusable
+from supplier_api.db import SchemaTooOld, StoreUnavailable
+from supplier_api.operations.status import StatusLevel, StatusLine, gather, unusable
 from supplier_api.settings import Settings, load_settings
-from supplier_api.store import SchemaTooOld, StoreUnavailable
 
-COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.BAD: "red"}
+COLOURS = {StatusLevel.OK: "green", StatusLevel.WARN: "yellow", StatusLevel.BAD: "red"}
 
 
 @click.command()
@@ -22,22 +22,22 @@ def status(as_json: bool) -> None:
     A line that is not as it should be names the command that looks deeper.
     """
     lines = found(load_settings())
-    worst = max((line.level for line in lines), key=list(Level).index)
+    worst = max((line.level for line in lines), key=list(StatusLevel).index)
     if as_json:
         click.echo(json.dumps(_document(worst, lines), indent=2))
     else:
         for line in lines:
             _print(line)
-    if worst is Level.BAD:
+    if worst is StatusLevel.BAD:
         raise SystemExit(1)
 
 
-def found(settings: Settings) -> list[Line]:
+def found(settings: Settings) -> list[StatusLine]:
     """Return the lines; what keeps the database from being asked is a line too."""
     try:
         office = open_office(settings)
     except SchemaTooOld as error:
-        return [Line("schema", Level.BAD, str(error), "supplier-api db upgrade")]
+        return [StatusLine("schema", StatusLevel.BAD, str(error), "supplier-api db upgrade")]
     except StoreUnavailable as error:
         return [unusable(error)]
     try:
@@ -48,7 +48,7 @@ def found(settings: Settings) -> list[Line]:
         office.store.close()
 
 
-def _document(worst: Level, lines: Sequence[Line]) -> dict[str, object]:
+def _document(worst: StatusLevel, lines: Sequence[StatusLine]) -> dict[str, object]:
     return {
         "level": worst,
         "at": to_wire(SystemMachineClock().now()),
@@ -65,7 +65,7 @@ def _document(worst: Level, lines: Sequence[Line]) -> dict[str, object]:
     }
 
 
-def _print(line: Line) -> None:
+def _print(line: StatusLine) -> None:
     level = click.style(f"{line.level:4}", fg=COLOURS[line.level])
     look = f"   -> {line.look}" if line.look else ""
     click.echo(f"{level}  {line.name:23} {line.text}{look}")

@@ -5,9 +5,9 @@ import json
 import click
 import requests
 
-from supplier_api.cli import Refused, local
+from supplier_api.cli import CommandRefused, local
 from supplier_api.http_client.connections import new_session
-from supplier_api.settings import Client, Settings, load_settings
+from supplier_api.settings import ClientSettings, Settings, load_settings
 from supplier_api.settings.derived import base_url
 
 # Seconds to wait for an answer.
@@ -28,7 +28,7 @@ def token(client: str, scopes: tuple[str, ...], url: str | None) -> None:
     settings = load_settings()
     known = settings.access.clients.get(client)
     if known is None:
-        raise Refused(
+        raise CommandRefused(
             f"no client {client}", [f"there is {name}" for name in sorted(settings.access.clients)]
         )
     endpoint = f"{(url or _address(settings)).rstrip('/')}/oauth2/token"
@@ -41,12 +41,14 @@ def _address(settings: Settings) -> str:
     try:
         written = local.endpoints_file(settings).read_text(encoding="utf-8")
     except OSError:
-        raise Refused("no supplier runs here, and its port is chosen when it starts") from None
+        raise CommandRefused(
+            "no supplier runs here, and its port is chosen when it starts"
+        ) from None
     address: str = json.loads(written)["supplier"]
     return address.removesuffix(settings.server.prefix)
 
 
-def _ask(endpoint: str, name: str, client: Client, scopes: tuple[str, ...]) -> str:
+def _ask(endpoint: str, name: str, client: ClientSettings, scopes: tuple[str, ...]) -> str:
     with new_session() as session:
         try:
             answer = session.post(
@@ -62,11 +64,13 @@ def _ask(endpoint: str, name: str, client: Client, scopes: tuple[str, ...]) -> s
             )
             body = answer.json()
         except requests.ConnectionError:
-            raise Refused(f"nothing answers at {endpoint}; is the supplier running?") from None
+            raise CommandRefused(
+                f"nothing answers at {endpoint}; is the supplier running?"
+            ) from None
         except requests.RequestException as error:
-            raise Refused(f"no token from {endpoint}: {type(error).__name__}") from None
+            raise CommandRefused(f"no token from {endpoint}: {type(error).__name__}") from None
     if answer.status_code != 200:
-        raise Refused(f"no token from {endpoint}", [_reason(answer.status_code, body)])
+        raise CommandRefused(f"no token from {endpoint}", [_reason(answer.status_code, body)])
     access_token: str = body["access_token"]
     return access_token
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
-from supplier_api.cli import letters
-from supplier_api.cli.office import opened_office
+from supplier_api.cli import messages
 from supplier_api.cli.operator import with_reason
-from supplier_api.desk.model import BACK_OFFICE
-from supplier_api.desk.repair import Repair
+from supplier_api.cli.services import opened_office
+from supplier_api.delivery.message_admin import MessageAdmin
+from supplier_api.problems.services import BACK_OFFICE
 from supplier_api.problems.work import OrderKind
 from supplier_api.settings import load_settings
 
@@ -24,11 +24,11 @@ def work_order() -> None:
 
 
 @work_order.command("list")
-@letters.list_options
+@messages.list_options
 @click.option("--kind", type=click.Choice(KINDS), help="Only those of this kind.")
 def list_orders(kind: str | None, **given: Any) -> None:
     """List orders: dead letters and what is parked behind them, unless a state is asked for."""
-    letters.listed(BACK_OFFICE, given, kind)
+    messages.listed(BACK_OFFICE, given, kind)
 
 
 @work_order.command()
@@ -36,14 +36,14 @@ def list_orders(kind: str | None, **given: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show(name: str, as_json: bool) -> None:
     """Show an order with its body, every attempt, and what the back office said."""
-    letters.shown(BACK_OFFICE, name, as_json=as_json)
+    messages.shown(BACK_OFFICE, name, as_json=as_json)
 
 
 @work_order.command()
-@letters.replay_options
+@messages.replay_options
 def replay(name: str | None, reason: str | None, **given: Any) -> None:
     """Send an order again, a skipped one too; or all of a window over when they were made."""
-    letters.replayed(BACK_OFFICE, name, given, reason)
+    messages.replayed(BACK_OFFICE, name, given, reason)
 
 
 @work_order.command()
@@ -51,6 +51,6 @@ def replay(name: str | None, reason: str | None, **given: Any) -> None:
 @with_reason
 def skip(name: str, reason: str) -> None:
     """Never send an order; its problem is marked: back office not told."""
-    by = letters.signed(reason)
-    with opened_office(load_settings()) as office, letters.refusals():
-        letters.tell(Repair(office).skip(BACK_OFFICE, name, by))
+    by = messages.signed(reason)
+    with opened_office(load_settings()) as office, messages.refusals():
+        messages.tell(MessageAdmin(office).skip(BACK_OFFICE, name, by))

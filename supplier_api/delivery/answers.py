@@ -8,19 +8,19 @@ from typing import Any
 
 import orjson
 
+from supplier_api.contract.codes import ErrorCode
+from supplier_api.contract.limits import MESSAGE_MAX, STRING_MAX
 from supplier_api.delivery.posting import BODY_LIMIT, Answered
-from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.delivery.transport import Meaning, Reply
 from supplier_api.http_client.bodies import Body, kind_of, page_title
 from supplier_api.http_client.dates import http_date
-from supplier_api.problems.codes import ErrorCode
-from supplier_api.problems.limits import MESSAGE_MAX, STRING_MAX
 
 REFUSALS = frozenset({400, 413, 422})
 MESSAGES_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GatewayAnswer:
     """What the gateway answered; code, messages and uuid are those of the published envelope.
 
     `page` is the title of a page of HTML.
@@ -51,7 +51,7 @@ class Terms:
     accept: frozenset[str] = frozenset({"204", "empty", "json"})
 
 
-def read_answer(answered: Answered, now: datetime) -> Answer:
+def read_answer(answered: Answered, now: datetime) -> GatewayAnswer:
     """Read what came over the wire; Retry-After may be seconds or a date."""
     content, code, messages, uuid = answered.body, *_envelope(answered.body)
     body = kind_of(
@@ -60,7 +60,7 @@ def read_answer(answered: Answered, now: datetime) -> Answer:
         complete=answered.complete,
         whole=len(content) < BODY_LIMIT,
     )
-    return Answer(
+    return GatewayAnswer(
         answered.status,
         _seconds(answered.headers.get("Retry-After"), now),
         code,
@@ -71,7 +71,7 @@ def read_answer(answered: Answered, now: datetime) -> Answer:
     )
 
 
-def reply_for(answer: Answer, terms: Terms) -> Reply:
+def reply_for(answer: GatewayAnswer, terms: Terms) -> Reply:
     """Say what the gateway's answer means for a KCI.
 
     Refused for good: 400, 413, 422. NOT_FOUND in any of them, or a 404 in the published envelope,
@@ -95,18 +95,18 @@ def reply_for(answer: Answer, terms: Terms) -> Reply:
 _ACCEPTED = {Body.EMPTY: "empty", Body.JSON: "json", Body.TEXT: "text"}
 
 
-def _is_accepted(answer: Answer, accept: frozenset[str]) -> bool:
+def _is_accepted(answer: GatewayAnswer, accept: frozenset[str]) -> bool:
     if "any" in accept or (answer.status == 204 and "204" in accept):
         return True
     return _ACCEPTED.get(answer.body) in accept
 
 
-def _named(answer: Answer) -> str:
+def _named(answer: GatewayAnswer) -> str:
     known = answer.body is Body.ERROR and answer.code in set(ErrorCode)
     return f"the error {answer.code}" if known else str(answer.body)
 
 
-def _meaning(answer: Answer, accept: frozenset[str]) -> Meaning:
+def _meaning(answer: GatewayAnswer, accept: frozenset[str]) -> Meaning:
     if answer.successful:
         return Meaning.TAKEN if _is_accepted(answer, accept) else Meaning.TROUBLE
     if answer.status == 404 and answer.code is not None:
@@ -117,19 +117,19 @@ def _meaning(answer: Answer, accept: frozenset[str]) -> Meaning:
     return Meaning.TROUBLE
 
 
-def _is_repeat(answer: Answer, already_received: re.Pattern[str]) -> bool:
+def _is_repeat(answer: GatewayAnswer, already_received: re.Pattern[str]) -> bool:
     if answer.status == 422:
         return any(already_received.search(text) for text in answer.messages)
     return answer.status == 409
 
 
-def _detail(answer: Answer) -> str:
+def _detail(answer: GatewayAnswer) -> str:
     # Only a published code is repeated: anything else might hold what must not be kept.
     known = answer.code in set(ErrorCode)
     return f"{answer.status} {answer.code}" if known else str(answer.status)
 
 
-def _refusal(answer: Answer) -> Mapping[str, Any] | None:
+def _refusal(answer: GatewayAnswer) -> Mapping[str, Any] | None:
     """Return what is kept of an error in the published envelope, cut to a size; None of others."""
     if answer.code is None:
         return None

@@ -8,9 +8,9 @@ be sent once more, and whoever lost a lane can write nothing.
 from datetime import timedelta
 
 from supplier_api.clock import MachineClock
-from supplier_api.observability import get_logger
-from supplier_api.store import Store, UnitOfWork
-from supplier_api.store.clock_steps import ClockSteps
+from supplier_api.db import Store, UnitOfWork
+from supplier_api.logging import get_logger
+from supplier_api.outbox.clock_steps import ClockSteps
 
 TOLERATED = timedelta(seconds=5)
 LOOK_EVERY = 5.0  # seconds

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable
 
 from supplier_api.clock import MachineClock
-from supplier_api.observability import get_logger
-from supplier_api.store import StoreUnavailable
-from supplier_api.store.wakeup import Bell
+from supplier_api.db import StoreUnavailable
+from supplier_api.db.notify import WakeEvent
+from supplier_api.logging import get_logger
 
 LOOK_EVERY = 5.0  # seconds; a bell that did not ring costs no more than this
 AFTER_FAILURE = 1.0  # seconds
@@ -18,7 +18,7 @@ class Loop:
     """Takes turns until it is stopped; a turn that fails is followed by another a second later."""
 
     def __init__(
-        self, name: str, turn: Callable[[], float], bell: Bell, clock: MachineClock
+        self, name: str, turn: Callable[[], float], bell: WakeEvent, clock: MachineClock
     ) -> None:
         """Prepare to call `turn`, which returns the seconds until it has to be called again."""
         self._name = name

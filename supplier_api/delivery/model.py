@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from supplier_api.delivery.breaker import Rules
-from supplier_api.delivery.reply import Courier, Reply
-from supplier_api.delivery.retry import Policy
-from supplier_api.store import UnitOfWork
-from supplier_api.store.claims import Claim, Message
+from supplier_api.db import UnitOfWork
+from supplier_api.delivery.circuit_breaker import BreakerRules
+from supplier_api.delivery.retry_policy import RetryPolicy
+from supplier_api.delivery.transport import Reply, Transport
+from supplier_api.outbox.model import Claim, Message
 
 # Called inside the transaction that settles a message, the problem and the lane locked.
 Hook = Callable[[UnitOfWork, Message, Reply], None]
@@ -44,11 +44,11 @@ class Destination:
     """
 
     name: str
-    courier: Courier
-    policy: Policy
+    courier: Transport
+    policy: RetryPolicy
     threads: int = 16
     deadline: float = 30.0
-    rules: Rules = field(default_factory=Rules)
+    rules: BreakerRules = field(default_factory=BreakerRules)
     pass_dead_letters: bool = False
     on_delivered: Hook = _nothing
     on_dead_letter: Hook = _nothing
@@ -59,7 +59,7 @@ class Destination:
 
 
 @dataclass(slots=True)
-class Hold:
+class Lease:
     """A claim, and when its lease ends on the monotonic scale."""
 
     claim: Claim
@@ -73,7 +73,7 @@ class Sent:
     `not_applied`: `reply` stands in for an answer that could not be settled as it was.
     """
 
-    hold: Hold
+    hold: Lease
     reply: Reply
     milliseconds: int
     not_applied: bool = False

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import requests
 import urllib3
 
-from supplier_api.delivery.sessions import Sessions
-from supplier_api.delivery.watchdog import Call
 from supplier_api.http_client import tls
-from supplier_api.store.claims import Message
+from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.watchdog import TimedCall
+from supplier_api.outbox.model import Message
 
 BODY_LIMIT = 65_536  # bytes of an answer that are looked at
 # What requests and urllib3 raise, and the system below them.
@@ -56,7 +56,7 @@ class Observer(Protocol):
 def send(
     sessions: Sessions,
     post: Post,
-    call: Call,
+    call: TimedCall,
     observer: Observer | None,
     limit: int = BODY_LIMIT,
 ) -> Answered:
@@ -82,7 +82,7 @@ def send(
     return answered
 
 
-def told(error: BaseException, call: Call) -> str:
+def told(error: BaseException, call: TimedCall) -> str:
     """Name what went wrong by its innermost cause; its text may hold anything."""
     if call.left() == 0:
         return "no answer in time"

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Protocol
 
 from supplier_api.clock import MachineClock
+from supplier_api.db import Store, StoreUnavailable
+from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.loop import LOOK_EVERY, Loop
-from supplier_api.observability import get_logger
-from supplier_api.store import Store, StoreUnavailable
-from supplier_api.store.lanes import LaneRepository
-from supplier_api.store.wakeup import Bell
+from supplier_api.logging import get_logger
+from supplier_api.outbox.repository import LaneRepository
 
 BATCH = 100
 # Timers may be due that cannot run now: others of their problem come first.
@@ -25,7 +25,7 @@ AFTER_NO_DATABASE = 1.0
 log = get_logger(__name__)
 
 
-class Timers(Protocol):
+class TimerSource(Protocol):
     """What the desk does at a business time."""
 
     def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:
@@ -50,10 +50,10 @@ class Scheduler:
 
     def __init__(
         self,
-        timers: Timers,
+        timers: TimerSource,
         store: Store,
         clock: MachineClock,
-        bell: Bell,
+        bell: WakeEvent,
         sweep_every: float,
         chores: Sequence[Chore] = (),
     ) -> None:

@@ -3,17 +3,17 @@
 from typing import Protocol
 
 from supplier_api.delivery.posting import NETWORK_ERRORS, Observer, Post, send, told
-from supplier_api.delivery.sessions import Sessions
-from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.http_client.grants import (
     GRANT_LIMIT,
-    Grant,
     NoTokenError,
+    TokenGrant,
     TokenTerms,
     read_grant,
     token_request,
 )
-from supplier_api.settings.model import Gateway
+from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.watchdog import Watchdog
+from supplier_api.settings.model import GatewaySettings
 
 TOKEN_SECONDS = 10.0  # for the whole call to the token endpoint
 
@@ -38,7 +38,7 @@ class TokenClient(Protocol):
         """How it wants to be asked."""
 
 
-def token_terms(gateway: Gateway) -> TokenTerms:
+def token_terms(gateway: GatewaySettings) -> TokenTerms:
     """Return how the settings say that the gateway's token endpoint wants to be asked."""
     named = (
         ("scope", gateway.scope),
@@ -58,7 +58,7 @@ def fetch_grant(
     watchdog: Watchdog,
     patience: float,
     observer: Observer | None = None,
-) -> Grant:
+) -> TokenGrant:
     """Get a token (RFC 6749, section 4.4) within `patience` seconds; raises NoTokenError."""
     headers, body = token_request(us.client_id, us.client_secret, us.token_terms)
     post = Post(us.token_url, headers, body)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from supplier_api.clock import MachineClock
-from supplier_api.delivery.dispatch import Dispatcher
-from supplier_api.delivery.heartbeat import Heartbeat
+from supplier_api.db import Store
+from supplier_api.db.notify import Wakeup
+from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.scheduler import Scheduler
-from supplier_api.delivery.watchdog import Watchdog
-from supplier_api.observability import get_logger
-from supplier_api.store import Store
-from supplier_api.store.wakeup import Wakeup
+from supplier_api.http_client.watchdog import Watchdog
+from supplier_api.logging import get_logger
+from supplier_api.operations.heartbeat import Heartbeat
 
 log = get_logger(__name__)
 

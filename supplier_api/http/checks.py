@@ -9,8 +9,8 @@ from flask import Flask, request
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Rule
 
+from supplier_api.contract import Malformed
 from supplier_api.http.wsgi import RAW_PATH, REPEATED
-from supplier_api.wire import Malformed
 
 
 def check_requests(app: Flask) -> None:

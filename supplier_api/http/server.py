@@ -19,7 +19,7 @@ from supplier_api.http.connection import Connection
 from supplier_api.http.request_queue import RequestQueue
 from supplier_api.http.request_times import TIMES, RequestTimes, TimeSummary
 from supplier_api.http.wsgi import Answer, Request, WsgiApplication, environ_of, run
-from supplier_api.observability import get_logger
+from supplier_api.logging import get_logger
 
 BACKLOG = 1024  # connections that may wait to be accepted
 CONNECTIONS = 4096  # open at once, if the limit of descriptors allows

@@ -43,7 +43,7 @@ BY_FORM = TokenTerms()
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class TokenGrant:
     """A token and for how many seconds it holds; `notes` say what was not as it should be."""
 
     token: str
@@ -78,7 +78,7 @@ def token_request(
     return headers, urlencode([*form, *terms.fields]).encode()
 
 
-def read_grant(status: int, body: bytes) -> Grant:
+def read_grant(status: int, body: bytes) -> TokenGrant:
     """Read a token endpoint's answer (section 5); raises NoTokenError."""
     document = _document(body)
     if not 200 <= status < 300:
@@ -93,7 +93,7 @@ def read_grant(status: int, body: bytes) -> Grant:
         raise NoTokenError(f"token endpoint: no token in its answer ({what})")
     _check_type(document.get("token_type", "Bearer"))
     lifetime, notes = _lifetime(document.get("expires_in"))
-    return Grant(token, lifetime, notes)
+    return TokenGrant(token, lifetime, notes)
 
 
 def _document(body: bytes) -> Mapping[str, Any] | None:

@@ -14,17 +14,17 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from supplier_api.clock import MachineClock, to_wire
-from supplier_api.files import sqlite_url
-from supplier_api.store import SchemaTooOld, Store, UnitOfWork, migrate, sqlite_backup
-from supplier_api.store.decisions import DecisionRepository
-from supplier_api.store.operators import (
+from supplier_api.db import SchemaTooOld, Store, UnitOfWork, migrate, sqlite_backup
+from supplier_api.db.operator_actions import (
     BACKED_UP,
     RECONCILED,
     RESTORED,
     Action,
     OperatorActionRepository,
 )
-from supplier_api.store.processes import ProcessRepository
+from supplier_api.files import sqlite_url
+from supplier_api.operations.process_repository import ProcessRepository
+from supplier_api.problems.decision_repository import DecisionRepository
 
 # Until when everything is known that is in a copy without a word about when it was taken.
 KNOWN = "known"

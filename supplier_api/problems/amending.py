@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from supplier_api.problems.limits import CHARACTERISTICS_MAX
+from supplier_api.contract.limits import CHARACTERISTICS_MAX
 
 REPLACED = (
     "problemText",

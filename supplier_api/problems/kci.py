@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from supplier_api.clock import to_wire
-from supplier_api.problems.codes import CancellationReason, ProblemCode, ReasonCode, Status
+from supplier_api.contract.codes import CancellationReason, ProblemCode, ReasonCode, Status
 from supplier_api.problems.model import Base, ChangeKind, ChangeRequest, Resolution, ServiceProblem
 
 # The problemCode of a CANCELLED that the tenant asked for.
@@ -42,7 +42,7 @@ NOTHING = Carried()
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class KciStamp:
     """What makes a KCI that one KCI: its id, its number within the problem, its instant."""
 
     id: UUID
@@ -51,7 +51,7 @@ class Stamp:
 
 
 def kci(
-    stamp: Stamp,
+    stamp: KciStamp,
     reason: ReasonCode,
     problem: ServiceProblem,
     carried: Carried = NOTHING,

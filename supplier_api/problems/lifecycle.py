@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 
-from supplier_api.problems.codes import ReasonCode
+from supplier_api.contract.codes import ReasonCode
 from supplier_api.problems.model import Awaits, Base, ChangeKind, State, Waiting
 
 
@@ -75,7 +75,7 @@ class To(Enum):
     ASKED_CANCELLATION = "the cancellation is undecided"
 
 
-class Kci(Enum):
+class KciDraft(Enum):
     """Which KCI follows when that depends on where the event led."""
 
     LEAVING = "RESUMED, or DELAY where the incident still lasts; none if nothing was left"
@@ -88,7 +88,7 @@ class Move:
     event: Event
     sources: frozenset[Base | Waiting]
     target: Base | Waiting | To
-    kci: ReasonCode | Kci | None
+    kci: ReasonCode | KciDraft | None
     must: frozenset[Must] = frozenset()
     about: About | None = None
     awaits: Awaits | None = None
@@ -97,7 +97,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LifecycleStep:
     """What one event did: the state after it and the KCI that tells, if any."""
 
     event: Event
@@ -136,7 +136,7 @@ TABLE: tuple[Move, ...] = (
     # -- the back office works; an undecided change stays as it is
     Move(Event.START,           OPEN,              Base.IN_PROGRESS,        R.COMMITTED,            base=Base.ACKNOWLEDGED, asked=None),
     Move(Event.HOLD,            OPEN,              Waiting.HELD,            R.DELAY,                CODE, asked=None),
-    Move(Event.RESUME,          WAITS,             To.BACK,                 Kci.LEAVING,            asked=None),
+    Move(Event.RESUME,          WAITS,             To.BACK,                 KciDraft.LEAVING,            asked=None),
     Move(Event.ASK_INFORMATION, OPEN,              Waiting.PENDING,         R.INFORMATION_REQUIRED, BOTH, awaits=Awaits.INFORMATION),
     Move(Event.ASK_APPOINTMENT, OPEN,              Waiting.PENDING,         R.REAPPOINT,            CODE, awaits=Awaits.APPOINTMENT),
     Move(Event.REAPPOINTED,     OPEN,              To.OUT_OF_APPOINTMENT,   R.REAPPOINTED,          asked=None),
@@ -147,7 +147,7 @@ TABLE: tuple[Move, ...] = (
     Move(Event.COMPLETE,        RESOLVED,          Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
     Move(Event.CANCEL,          OPEN | UNDECIDED,  Base.CANCELLED,          R.CANCELLED,            CODE),
     # -- the tenant asks for a change
-    Move(Event.AMEND,           OPEN | UNDECIDED,  To.SETTLED,              Kci.LEAVING),
+    Move(Event.AMEND,           OPEN | UNDECIDED,  To.SETTLED,              KciDraft.LEAVING),
     Move(Event.AMEND_BEHIND,    OPEN | UNDECIDED,  To.SETTLED,              R.AMENDED,              about=About.CHANGE),
     Move(Event.ASK_AMENDMENT,   OPEN,              To.ASKED_AMENDMENT,      None),
     Move(Event.WITHDRAW,        OPEN | UNDECIDED,  Base.CANCELLED,          None),
@@ -158,7 +158,7 @@ TABLE: tuple[Move, ...] = (
     Move(Event.REJECT_RESOLUTION, RESOLVED,        Base.IN_PROGRESS,        R.RESUMED,              about=About.RESOLUTION),
     # -- the network and time
     Move(Event.JOIN_INCIDENT,   OPEN - {Waiting.NETWORK_INCIDENT}, Waiting.NETWORK_INCIDENT, R.DELAY, CODE, asked=None),
-    Move(Event.LEAVE_INCIDENT,  OPEN,              To.BACK,                 Kci.LEAVING,            asked=None),
+    Move(Event.LEAVE_INCIDENT,  OPEN,              To.BACK,                 KciDraft.LEAVING,            asked=None),
     Move(Event.GIVE_NOTICE,     RESOLVED,          To.SAME,                 R.ADDITIONAL,           TEXT, about=About.RESOLUTION),
     Move(Event.CLOSE,           RESOLVED,          Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
 )
@@ -184,7 +184,7 @@ def plan(
     *,
     incident: str | None = None,
     settles: frozenset[Awaits] = frozenset(),
-) -> tuple[Step, ...]:
+) -> tuple[LifecycleStep, ...]:
     """Say what `event` does to a problem in `state`, step by step, each with its KCI.
 
     `incident` is the code of the incident that JOIN_INCIDENT names; `settles` is what the amendment
@@ -234,13 +234,13 @@ def _possible(move: Move, state: State) -> bool:
     )
 
 
-def _decide_change(state: State, event: Event, settles: frozenset[Awaits]) -> Step:
+def _decide_change(state: State, event: Event, settles: frozenset[Awaits]) -> LifecycleStep:
     assert state.asked is not None
     move = DECIDED[event, state.asked]
     return _step(move, replace(state, asked=None), None, settles)
 
 
-def _close_change(state: State, event: Event) -> tuple[Step, ...]:
+def _close_change(state: State, event: Event) -> tuple[LifecycleStep, ...]:
     """Close an undecided change that the event overtakes, told as the number before."""
     if event is Event.CANCEL and state.asked is ChangeKind.CANCELLATION:
         return (_decide_change(state, Event.ACCEPT_CHANGE, frozenset()),)
@@ -248,12 +248,14 @@ def _close_change(state: State, event: Event) -> tuple[Step, ...]:
     return closed, *plan(closed.state, event)
 
 
-def _step(move: Move, state: State, incident: str | None, settles: frozenset[Awaits]) -> Step:
+def _step(
+    move: Move, state: State, incident: str | None, settles: frozenset[Awaits]
+) -> LifecycleStep:
     after = _target(move, state, incident, settles)
-    if move.kci is Kci.LEAVING:
-        return Step(move.event, after, *_leaving(state, after))
-    assert not isinstance(move.kci, Kci)
-    return Step(move.event, after, move.kci, move.must, move.about)
+    if move.kci is KciDraft.LEAVING:
+        return LifecycleStep(move.event, after, *_leaving(state, after))
+    assert not isinstance(move.kci, KciDraft)
+    return LifecycleStep(move.event, after, move.kci, move.must, move.about)
 
 
 def _leaving(before: State, after: State) -> tuple[ReasonCode | None, frozenset[Must]]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from supplier_api.problems.codes import ChangeStatus, ResolutionStatus, Status
+from supplier_api.contract.codes import ChangeStatus, ResolutionStatus, Status
 
 
 class Base(StrEnum):

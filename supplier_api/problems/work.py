@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from supplier_api.problems.codes import ProblemCode
+from supplier_api.contract.codes import ProblemCode
 from supplier_api.problems.lifecycle import Event
 
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 
 @dataclass(frozen=True)
-class Finding:
+class SettingsFinding:
     """One thing wrong with one setting."""
 
     name: str
@@ -21,7 +21,7 @@ class Finding:
 class SettingsError(Exception):
     """The settings do not allow a start. `findings` holds everything that is wrong."""
 
-    def __init__(self, findings: Iterable[Finding]) -> None:
+    def __init__(self, findings: Iterable[SettingsFinding]) -> None:
         """Keep the findings; the text of the error is one line for each."""
         self.findings = tuple(findings)
         super().__init__("\n".join(str(finding) for finding in self.findings))

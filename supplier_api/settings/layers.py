@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path as FilePath
 
-from supplier_api.settings.errors import Finding, unknown
+from supplier_api.settings.errors import SettingsFinding, unknown
 from supplier_api.settings.schema import ANY, TREE, Leaf, Path, Tree, dotted, leaf_at, variable
 from supplier_api.settings.texts import is_service_link, trimmed
 
@@ -35,7 +35,7 @@ class Layer:
     """The values of one source, and what is wrong with it."""
 
     values: dict[Path, Value] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[SettingsFinding] = field(default_factory=list)
 
 
 def read_toml(file: FilePath) -> Layer:
@@ -46,7 +46,7 @@ def read_toml(file: FilePath) -> Layer:
     except FileNotFoundError:
         return layer
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        layer.findings.append(Finding(file.name, str(file), f"cannot be read: {error}"))
+        layer.findings.append(SettingsFinding(file.name, str(file), f"cannot be read: {error}"))
         return layer
     _read_table(table, TREE, (), str(file), layer)
     return layer
@@ -65,11 +65,13 @@ def _read_table(
         elif secret:
             _read_secret((*path, secret), str(raw), Value(raw, source), layer)
         elif node is None:
-            layer.findings.append(Finding(dotted(here), source, unknown(name, tree)))
+            layer.findings.append(SettingsFinding(dotted(here), source, unknown(name, tree)))
         elif isinstance(raw, dict):
             _read_table(raw, node, here, source, layer)
         else:
-            layer.findings.append(Finding(dotted(here), source, f"is a section: [{dotted(here)}]"))
+            layer.findings.append(
+                SettingsFinding(dotted(here), source, f"is a section: [{dotted(here)}]")
+            )
 
 
 def _secret_of(name: str, tree: Tree) -> str | None:
@@ -86,14 +88,14 @@ def _read_secret(path: Path, file: str, named: Value, layer: Layer) -> None:
     """
     if path in layer.values:
         message = f"{dotted(path)} and {dotted(path)}_file are both set: keep one"
-        layer.findings.append(Finding(dotted(path), named.source, message))
+        layer.findings.append(SettingsFinding(dotted(path), named.source, message))
         return
     try:
         raw = trimmed(FilePath(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         message = f"the file {file} cannot be read: {reason}"
-        layer.findings.append(Finding(dotted(path), named.source, message))
+        layer.findings.append(SettingsFinding(dotted(path), named.source, message))
         return
     source = f"{named.source}, file {file}"
     layer.values[path] = Value(raw, source, named.from_environment, FilePath(file).absolute())
@@ -124,9 +126,11 @@ def _read_variable(name: str, text: str, paths: Mapping[str, Path], layer: Layer
         _read_secret(secret, text, value, layer)
     elif "__" in name and not is_service_link(text):
         message = unknown(name, _siblings(name, paths), similar=[*PLACE_VARIABLES, *paths])
-        layer.findings.append(Finding(name, "environment", message))
+        layer.findings.append(SettingsFinding(name, "environment", message))
     elif not is_service_link(text) and (meant := _meant(name, paths)):
-        layer.findings.append(Finding(name, "environment", f"unknown. Did you mean {meant}?"))
+        layer.findings.append(
+            SettingsFinding(name, "environment", f"unknown. Did you mean {meant}?")
+        )
 
 
 def _meant(name: str, paths: Mapping[str, Path]) -> str | None:

@@ -14,7 +14,8 @@ from pathlib import Path as FilePath
 from pydantic import ValidationError
 
 from supplier_api.settings.derived import worked_out
-from supplier_api.settings.errors import Finding, SettingsError, unknown
+from supplier_api.settings.errors import SettingsError, SettingsFinding, unknown
+from supplier_api.settings.generated_secrets import own_secrets
 from supplier_api.settings.layers import (
     PREFIX,
     WORKED_OUT,
@@ -23,12 +24,11 @@ from supplier_api.settings.layers import (
     read_environment,
     read_toml,
 )
+from supplier_api.settings.masking import without_password
 from supplier_api.settings.model import Settings
-from supplier_api.settings.own_secrets import own_secrets
-from supplier_api.settings.refusals import production_findings, unnamed_profile_findings
+from supplier_api.settings.production_checks import production_findings, unnamed_profile_findings
 from supplier_api.settings.schema import TREE, Leaf, Path, dotted, leaf_at, variable
 from supplier_api.settings.secret_files import secret_files, written_by_everybody
-from supplier_api.settings.shown import without_password
 from supplier_api.settings.texts import trimmed
 
 # A link to config/ in a checkout, a copy of it in a wheel.
@@ -92,7 +92,7 @@ def _ours(environ: Mapping[str, str]) -> dict[str, str]:
 def _profile(environ: Mapping[str, str]) -> str:
     profile = environ.get(PROFILE) or "sandbox"
     if profile not in PROFILES:
-        raise SettingsError([Finding(PROFILE, "environment", unknown(profile, PROFILES))])
+        raise SettingsError([SettingsFinding(PROFILE, "environment", unknown(profile, PROFILES))])
     return profile
 
 
@@ -104,7 +104,7 @@ def _folders(environ: Mapping[str, str], config_dir: FilePath | None) -> tuple[F
     folder = FilePath(named).absolute()
     if not folder.is_dir():
         message = f"there is no folder {folder}"
-        raise SettingsError([Finding("SUPPLIER_API_CONFIG_DIR", "environment", message)])
+        raise SettingsError([SettingsFinding("SUPPLIER_API_CONFIG_DIR", "environment", message)])
     return (folder, PACKAGED)
 
 
@@ -125,13 +125,13 @@ def _read_layers(
 
 def _find_files(
     values: Mapping[Path, Value], folders: tuple[FilePath, ...]
-) -> tuple[dict[Path, Value], list[Finding]]:
+) -> tuple[dict[Path, Value], list[SettingsFinding]]:
     """Replace the name of each file by the place where it was found; report those that are not.
 
     A relative name is looked for in the configuration folders; one from the environment first in
     the working directory, as on any command line.
     """
-    found, missing = dict(values), list[Finding]()
+    found, missing = dict(values), list[SettingsFinding]()
     for path, value in values.items():
         if not (leaf_at(path).is_file and value.raw):
             continue
@@ -140,13 +140,15 @@ def _find_files(
         file = next((candidate for candidate in candidates if candidate.is_file()), None)
         if file is None:
             places = " or ".join(dict.fromkeys(str(candidate) for candidate in candidates))
-            missing.append(Finding(dotted(path), value.source, f"there is no file {places}"))
+            missing.append(
+                SettingsFinding(dotted(path), value.source, f"there is no file {places}")
+            )
         found[path] = replace(value, raw=file or value.raw)
     return found, missing
 
 
 def _check(
-    values: Mapping[Path, Value], missing: list[Finding], places: Mapping[str, object]
+    values: Mapping[Path, Value], missing: list[SettingsFinding], places: Mapping[str, object]
 ) -> Settings:
     tables: dict[str, object] = {
         name: {} for name, node in TREE.items() if not isinstance(node, Leaf)
@@ -170,7 +172,7 @@ def _put(tables: dict[str, object], path: Path, raw: object) -> None:
     tables[path[-1]] = raw
 
 
-def _findings(error: ValidationError, values: Mapping[Path, Value]) -> list[Finding]:
+def _findings(error: ValidationError, values: Mapping[Path, Value]) -> list[SettingsFinding]:
     """Turn pydantic's errors into ours; one for each setting, as a union reports every branch."""
     findings: dict[Path, list[str]] = {}
     for detail in error.errors(include_url=False):
@@ -179,7 +181,7 @@ def _findings(error: ValidationError, values: Mapping[Path, Value]) -> list[Find
             path = path[:-1]
         findings.setdefault(path, []).append(_message(detail["type"], detail["msg"], path))
     told = [
-        Finding(
+        SettingsFinding(
             dotted(path),
             values[path].source if path in values else "nowhere",
             " or ".join(dict.fromkeys(messages)) + _shown(path, values),

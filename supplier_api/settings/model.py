@@ -68,13 +68,13 @@ OperationName = Literal[
 ]
 
 
-class Section(BaseModel):
+class SectionSettings(BaseModel):
     """A group of settings that cannot change once it is read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Server(Section):
+class ServerSettings(SectionSettings):
     """The supplier's web server."""
 
     host: Host
@@ -88,7 +88,7 @@ class Server(Section):
     queue: Count
 
 
-class Database(Section):
+class DatabaseSettings(SectionSettings):
     """Where the supplier keeps its problems.
 
     `listen_url` leads to the same PostgreSQL past the connection pooler that `url` leads to.
@@ -103,7 +103,7 @@ class Database(Section):
         return self.listen_url or self.url
 
 
-class Gateway(Section):
+class GatewaySettings(SectionSettings):
     """The gateway that our updates go to, and how it is reached."""
 
     kci_url: Url
@@ -129,23 +129,23 @@ class Gateway(Section):
     plain_http_hosts: tuple[str, ...]
 
 
-class Client(Section):
+class ClientSettings(SectionSettings):
     """Somebody who may call us, and what for."""
 
     secret: Secret
     scopes: tuple[str, ...]
 
 
-class Access(Section):
+class AccessSettings(SectionSettings):
     """The built-in token issuer."""
 
     issuer: Text
     audience: Text
     token_lifetime: Annotated[float, Field(ge=1, le=DAY)]
-    clients: Mapping[str, Client]
+    clients: Mapping[str, ClientSettings]
 
 
-class Rules(Section):
+class RulesSettings(SectionSettings):
     """The rule book."""
 
     file: Annotated[Path, ConfigFile()]
@@ -153,7 +153,7 @@ class Rules(Section):
     python_time_limit: Seconds
 
 
-class Inventory(Section):
+class InventorySettings(SectionSettings):
     """The services that the supplier provides, and when their source counts as down."""
 
     adapter: Text
@@ -164,7 +164,7 @@ class Inventory(Section):
     probe_every: Seconds
 
 
-class Lifecycle(Section):
+class LifecycleSettings(SectionSettings):
     """The course of a problem. The prefix leaves room for ten characters behind it."""
 
     closure_days: Days
@@ -172,14 +172,14 @@ class Lifecycle(Section):
     notice_hours: Hours
 
 
-class BackOffice(Section):
+class BackOfficeSettings(SectionSettings):
     """The supplier's own systems. `pace` multiplies the simulated steps; "manual" stops them."""
 
     adapter: Text
     pace: Literal["manual"] | Annotated[float, Field(gt=0)]
 
 
-class Breaker(Section):
+class BreakerSettings(SectionSettings):
     """When a destination counts as failing, and how it is tried then."""
 
     window: Seconds
@@ -191,7 +191,7 @@ class Breaker(Section):
     probe_after_max: Seconds
 
 
-class Delivery(Section):
+class DeliverySettings(SectionSettings):
     """How messages leave the house."""
 
     threads: Count
@@ -204,7 +204,7 @@ class Delivery(Section):
     not_before_ms: Annotated[int, Field(ge=0)]
     sweep: Seconds
     spread: Seconds
-    breaker: Breaker
+    breaker: BreakerSettings
 
 
 def _thirteen_months(days: float) -> float:
@@ -215,7 +215,7 @@ def _thirteen_months(days: float) -> float:
     return days
 
 
-class Retention(Section):
+class RetentionSettings(SectionSettings):
     """How long what is kept of problems that are over, and of what operators did."""
 
     thin_after_days: Days
@@ -225,7 +225,7 @@ class Retention(Section):
     every: Seconds
 
 
-class Status(Section):
+class StatusSettings(SectionSettings):
     """When those who watch are warned: at half of a time, and with all of it something is bad."""
 
     heartbeat: Annotated[float, Field(gt=0, le=5)]
@@ -235,20 +235,20 @@ class Status(Section):
     late_share: Annotated[float, Field(ge=0, le=1)]
 
 
-class Party(Section):
+class PartySettings(SectionSettings):
     """Somebody that the sandbox gateway knows."""
 
     client_id: Text
     client_secret: Secret
 
 
-class TenantParty(Party):
+class TenantPartySettings(PartySettings):
     """A tenant; its updates are delivered to `url` + "/kcis" if it has one."""
 
     url: Url | None = None
 
 
-class SupplierParty(Party):
+class SupplierPartySettings(PartySettings):
     """A supplier; what is absent is our own server's, and our server's secret goes to it alone."""
 
     url: Url | None = None
@@ -266,7 +266,7 @@ class SupplierParty(Party):
         return self
 
 
-class Sandbox(Section):
+class SandboxSettings(SectionSettings):
     """The gateway that is shipped to try it all."""
 
     host: Host
@@ -280,37 +280,37 @@ class Sandbox(Section):
     journal_calls: Count
     journal_bytes: Count
     journal_days: Days
-    tenants: Mapping[str, TenantParty] = Field(default_factory=dict)
-    suppliers: Mapping[str, SupplierParty] = Field(default_factory=dict)
+    tenants: Mapping[str, TenantPartySettings] = Field(default_factory=dict)
+    suppliers: Mapping[str, SupplierPartySettings] = Field(default_factory=dict)
 
 
-class Log(Section):
+class LogSettings(SectionSettings):
     """What the processes say about themselves."""
 
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["json", "console"]
 
 
-class Settings(Section):
+class Settings(SectionSettings):
     """All of it. The first three are not settings of a section but where the rest comes from."""
 
     profile: Literal["sandbox", "production"]
     config_dirs: tuple[Path, ...]
     data_dir: Path
     environment: Text
-    server: Server
-    database: Database
-    gateway: Gateway
-    access: Access
-    rules: Rules
-    inventory: Inventory
-    lifecycle: Lifecycle
-    backoffice: BackOffice
-    delivery: Delivery
-    retention: Retention
-    status: Status
-    sandbox: Sandbox
-    log: Log
+    server: ServerSettings
+    database: DatabaseSettings
+    gateway: GatewaySettings
+    access: AccessSettings
+    rules: RulesSettings
+    inventory: InventorySettings
+    lifecycle: LifecycleSettings
+    backoffice: BackOfficeSettings
+    delivery: DeliverySettings
+    retention: RetentionSettings
+    status: StatusSettings
+    sandbox: SandboxSettings
+    log: LogSettings
 
     @property
     def in_sandbox(self) -> bool:

@@ -5,9 +5,9 @@ from pathlib import Path as FilePath
 from urllib.parse import urlsplit
 
 from supplier_api.files import open_to
-from supplier_api.settings.errors import Finding
+from supplier_api.settings.errors import SettingsFinding
 from supplier_api.settings.layers import Value
-from supplier_api.settings.refusals import KNOWN_SECRETS
+from supplier_api.settings.production_checks import KNOWN_SECRETS
 from supplier_api.settings.schema import Path, dotted, leaf_at
 
 
@@ -20,10 +20,10 @@ def secret_files(values: Mapping[Path, Value]) -> dict[FilePath, str]:
     return found
 
 
-def written_by_everybody(values: Mapping[Path, Value]) -> list[Finding]:
+def written_by_everybody(values: Mapping[Path, Value]) -> list[SettingsFinding]:
     """Return one finding for each file from which anybody could make us take another secret."""
     return [
-        Finding(setting, str(file), f"everybody may write the file: chmod o-w {file}")
+        SettingsFinding(setting, str(file), f"everybody may write the file: chmod o-w {file}")
         for file, setting in secret_files(values).items()
         if _open_to(file)[1]
     ]

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from supplier_api.app.office import Clocks
+from supplier_api.app.services import ClockPair
 from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.settings import Settings, load_settings
@@ -94,7 +94,7 @@ def settings(environ: dict[str, str]) -> Settings:
 
 
 @pytest.fixture
-def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Return clocks that stand still."""
     return manual_clocks()
 
@@ -102,7 +102,7 @@ def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
 @pytest.fixture
 def app(
     settings: Settings,
-    clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
+    clocks: tuple[ManualMachineClock, ManualBusinessClock, ClockPair],
     logged: Lines,  # noqa: ARG001 - it logs as it does in earnest
 ) -> Iterator[Flask]:
     """Yield the supplier's web application."""
@@ -115,7 +115,7 @@ def app(
 def supplier(
     app: Flask,
     client: FlaskClient,
-    clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
+    clocks: tuple[ManualMachineClock, ManualBusinessClock, ClockPair],
 ) -> Supplier:
     """Return the supplier with clocks that stand still, on each engine."""
     machine, business, _ = clocks
@@ -142,15 +142,15 @@ def emptied_sqlite(standing_sqlite: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def standing_clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+def standing_clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Return the clocks of the applications that stand."""
     return manual_clocks()
 
 
 @pytest.fixture
 def clocks_at_noon(
-    standing_clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
-) -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+    standing_clocks: tuple[ManualMachineClock, ManualBusinessClock, ClockPair],
+) -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Return those clocks, put back to where they began."""
     machine, business, _ = standing_clocks
     machine.instant = ManualMachineClock().instant
@@ -171,7 +171,7 @@ def standing_apps() -> Iterator[dict[str, Flask]]:
 def standing_app(
     settings: Settings,
     more_settings: dict[str, str],
-    clocks_at_noon: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
+    clocks_at_noon: tuple[ManualMachineClock, ManualBusinessClock, ClockPair],
     standing_apps: dict[str, Flask],
     logged: Lines,  # noqa: ARG001 - it logs as it does in earnest
 ) -> Iterator[Flask]:

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy.exc import ProgrammingError
 from werkzeug.test import TestResponse
 
-from supplier_api.app.office import Clocks
+from supplier_api.app.services import ClockPair
 from supplier_api.app.worker import build_worker
-from supplier_api.backoffice.simulated import SimulatedBackOffice
-from supplier_api.desk.case import Case
+from supplier_api.problems.decision_repository import DecisionRepository
+from supplier_api.problems.transition import Transition
+from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
 from supplier_api.settings import Settings
-from supplier_api.store.decisions import DecisionRepository
 from tests.integration.delivery.sink import Handler, Sink, answer, break_off, refusal
 from tests.samples import amendment_request, cancellation_request, problem_request
 from tests.supplier import COMMITTED, DEFERRED, Problem, Supplier
@@ -190,18 +190,18 @@ class Journey:
         ]
         for place, method, failure in (
             (DecisionRepository, "answer", fail),
-            (Case, "finish", raise_value_error),
+            (Transition, "finish", raise_value_error),
         ):
             with self._patch.context() as patch:
                 patch.setattr(place, method, failure)
                 for ask in asks:
                     assert ask().status_code in (500, 503)
         with self._patch.context() as patch:
-            patch.setattr(Case, "finish", raise_value_error)
+            patch.setattr(Transition, "finish", raise_value_error)
             self.expect(500, supplier.event(problem.reference, "note", text=MARKER))
             supplier.pass_days(6)
 
-    def deliveries(self, settings: Settings, clocks: Clocks, gateway: Sink) -> None:
+    def deliveries(self, settings: Settings, clocks: ClockPair, gateway: Sink) -> None:
         """Every way in which a gateway and a back office can throw a message back at us."""
 
         def repeat(status: int) -> Callable[[Handler], None]:

@@ -10,19 +10,19 @@ import pytest
 from sqlalchemy import JSON, String, Text, make_url, select, update
 
 from scripts import retention_page
-from supplier_api.app.retaining import build_retaining
-from supplier_api.delivery.reply import Meaning, Reply
-from supplier_api.desk.incidents import Incidents
-from supplier_api.desk.model import BACK_OFFICE, GATEWAY
-from supplier_api.desk.pausing import Pausing, Wanted
-from supplier_api.desk.repair import By, Repair
-from supplier_api.desk.view import show
-from supplier_api.problems.personal import PERSONAL_FIELDS, STORED
+from supplier_api.app.retention import build_retaining
+from supplier_api.contract.personal import PERSONAL_FIELDS, STORED
+from supplier_api.db import UnitOfWork, tables
+from supplier_api.delivery.message_admin import MessageAdmin, Operator
+from supplier_api.delivery.pause_admin import PauseAdmin, PauseScope
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.incidents import Incidents
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import BACK_OFFICE, GATEWAY
+from supplier_api.problems.timer_repository import Timer, TimerRepository
+from supplier_api.problems.view import show
 from supplier_api.settings import Settings
-from supplier_api.store import UnitOfWork, tables
-from supplier_api.store.lanes import LaneRepository
-from supplier_api.store.problems import ProblemRepository
-from supplier_api.store.timers import Timer, TimerRepository
 from tests import postgresql
 from tests.integration.journey import MARKER, Journey
 from tests.supplier import DEFERRED, Problem, Supplier
@@ -78,12 +78,12 @@ def changes(journey: Journey) -> Problem:
 def course(journey: Journey) -> Problem:
     """Say all that a back office may say, mend what the gateway refuses, settle it twice."""
     supplier, problem = journey.supplier, journey.opened()
-    repair = Repair(supplier.office)
-    why = By("jo", f"{MARKER} rang")
+    repair = MessageAdmin(supplier.office)
+    why = Operator("jo", f"{MARKER} rang")
     refused = Reply(Meaning.REFUSED, "422", 422, refusal={"messages": [MARKER]})
-    pausing = Pausing(supplier.office, timedelta(seconds=60))
-    pausing.pause(Wanted(problem=problem.reference), "jo", f"{MARKER} rang")
-    pausing.resume(Wanted(problem=problem.reference), "jo", f"{MARKER} rang")
+    pausing = PauseAdmin(supplier.office, timedelta(seconds=60))
+    pausing.pause(PauseScope(problem=problem.reference), "jo", f"{MARKER} rang")
+    pausing.resume(PauseScope(problem=problem.reference), "jo", f"{MARKER} rang")
     for event in ("hold", "ask-information", "ask-appointment", "warn", "note"):
         number = len(supplier.kcis(problem)) + 1
         supplier.answers[number] = refused

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from supplier_api.app.office import Clocks
+from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.db import UnitOfWork, tables
 from supplier_api.settings import Settings
-from supplier_api.store import UnitOfWork, tables
 from tests.integration.delivery.sink import Sink, serving
 from tests.integration.journey import MARKER, Journey
 from tests.logs import Lines, logging_to
@@ -127,7 +127,7 @@ def test_nothing_personal_is_told_to_those_it_is_not_for(
     settings: Settings,
     environ: dict[str, str],
     gateway: Sink,
-    clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
+    clocks: tuple[ManualMachineClock, ManualBusinessClock, ClockPair],
     logged: Lines,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,

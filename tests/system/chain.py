@@ -20,27 +20,27 @@ from werkzeug.serving import make_server
 
 from supplier_api.app.web import create_app
 from supplier_api.backoffice.port import load_adapter
-from supplier_api.chance import SeededChance
 from supplier_api.cli.sandbox import sandbox_config
-from supplier_api.delivery.backoffice import BackOfficeCourier
-from supplier_api.delivery.carrier import Carrier, Destination, Hold
-from supplier_api.delivery.reply import Meaning, Reply
-from supplier_api.delivery.retry import Policy
-from supplier_api.desk.incidents import Incidents
-from supplier_api.desk.model import BACK_OFFICE, GATEWAY, Office
-from supplier_api.desk.progress import Progress, Taken
-from supplier_api.desk.timers import Timers
+from supplier_api.db import UnitOfWork, migrate
+from supplier_api.delivery.backoffice_transport import BackOfficeTransport
+from supplier_api.delivery.executor import Destination, Executor, Lease
+from supplier_api.delivery.retry_policy import RetryPolicy
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.ids import SeededChance
+from supplier_api.outbox.model import Claim, Message
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
+from supplier_api.problems.incidents import Incidents
+from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
+from supplier_api.problems.timers import DueTimerHandlers
 from supplier_api.problems.work import OrderAnswer, WorkOrder
-from supplier_api.sandbox import Gateway
-from supplier_api.sandbox import create_app as create_gateway
+from supplier_api.sandbox.gateway import SandboxGateway
+from supplier_api.sandbox.gateway import create_app as create_gateway
 from supplier_api.settings import Settings, load_settings
-from supplier_api.store import UnitOfWork, migrate
-from supplier_api.store.claims import Claim, Message
-from supplier_api.store.lanes import LaneRepository
 from tests.supplier import manual_clocks
 
 LEASE = 3600.0
-POLICY = Policy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
+POLICY = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
 # What is due later than this is no step of a scenario but the closure by silence.
 SOON = timedelta(days=1)
 PROBLEM: dict[str, Any] = {
@@ -106,19 +106,19 @@ class Chain:
         """Make supplier and gateway; `supplier` has to listen at the settings' port."""
         self._machine, self._business, clocks = manual_clocks()
         self.supplier: Flask = create_app(settings, clocks)
-        self._office: Office = self.supplier.extensions["office"]
+        self._office: Services = self.supplier.extensions["office"]
         gateway = create_gateway(
             sandbox_config(settings),
             self._machine,
             SeededChance(2),
             business_clock=self._business,
         )
-        self._gateway: Gateway = gateway.extensions["sandbox"]
+        self._gateway: SandboxGateway = gateway.extensions["sandbox"]
         self._tenant = Caller(gateway.test_client(), "tenant")
         self._serial = itertools.count(1)
-        self._progress = Progress(self._office)
-        self._timers = Timers(self._office, self._progress, Incidents(self._office))
-        adapter = BackOfficeCourier(load_adapter(settings.backoffice))
+        self._progress = BackOfficeEvents(self._office)
+        self._timers = DueTimerHandlers(self._office, self._progress, Incidents(self._office))
+        adapter = BackOfficeTransport(load_adapter(settings.backoffice))
         self._carriers = {
             each.name: self._carrier(each)
             for each in (
@@ -189,14 +189,16 @@ class Chain:
             return LaneRepository(uow).claim(destination, "test", now, until, limit=100, failed=100)
 
         for claimed in self._office.store.write(claim):
-            self._carriers[destination].carry(Hold(claimed, self._machine.monotonic() + LEASE))
+            self._carriers[destination].carry(Lease(claimed, self._machine.monotonic() + LEASE))
 
-    def _carrier(self, destination: Destination) -> Carrier:
+    def _carrier(self, destination: Destination) -> Executor:
         office, stopping = self._office, threading.Event()
-        return Carrier(destination, office.store, office.machine, office.chance, LEASE, stopping)
+        return Executor(destination, office.store, office.machine, office.chance, LEASE, stopping)
 
     def _taken(self, uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        self._progress.kci_taken(uow, Taken(message.problem_id, message.kind, message.subject))
+        self._progress.kci_taken(
+            uow, DeliveredKci(message.problem_id, message.kind, message.subject)
+        )
 
     def _answered(self, uow: UnitOfWork, message: Message, reply: Reply) -> None:
         assert isinstance(reply.answer, OrderAnswer)

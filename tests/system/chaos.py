@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from supplier_api.store import StoreUnavailable
+from supplier_api.db import StoreUnavailable
 from tests.postgresql import Server
 from tests.system import balancer, hostile_road
 from tests.system.balancer import Balancer

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, select, update
 
 from supplier_api.clock import SystemMachineClock
-from supplier_api.store import Store, tables
+from supplier_api.db import Store, tables
 from tests.system.installation import Installation
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from supplier_api.decisions.inventory import COLUMNS
+from supplier_api.rules.inventory import COLUMNS
 from tests.system.callers import GatewayCaller, problem_on_own_service
 from tests.system.conftest import Install
 from tests.system.gateway import Gateway

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from supplier_api.scenarios.catalogue import SCENARIOS
+from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
 from tests.system.chain import Chain, running
 
 # One delay everywhere, so that it can be told how many steps there were.

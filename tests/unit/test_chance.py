@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from supplier_api.chance import SystemChance
+from supplier_api.ids import SystemChance
 
 CHANCE = SystemChance()
 

@@ -11,13 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from supplier_api.observability import (
-    SafeToLog,
-    bind,
-    configure_logging,
-    get_logger,
-    written_together,
-)
+from supplier_api.logging import SafeToLog, bind, configure_logging, get_logger, written_together
 
 MARKER = "zebrafinch"
 Lines = Callable[[], list[dict[str, Any]]]
@@ -43,7 +37,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
 
 
 def test_a_line_has_the_bound_ids(lines: Lines) -> None:
-    log = get_logger("supplier_api.desk")
+    log = get_logger("supplier_api.problems")
     with bind(request_id="r1", tenant="TENANT1", gateway_id=7), bind(reference="SP_1"):
         log.info("decided", attempt=2)
     log.info("idle")
@@ -54,7 +48,7 @@ def test_a_line_has_the_bound_ids(lines: Lines) -> None:
         >= {
             "event": "decided",
             "level": "info",
-            "logger": "supplier_api.desk",
+            "logger": "supplier_api.problems",
             "request_id": "r1",
             "tenant": "TENANT1",
             "gateway_id": 7,
@@ -67,20 +61,20 @@ def test_a_line_has_the_bound_ids(lines: Lines) -> None:
 
 
 def test_the_level_is_kept(lines: Lines) -> None:
-    get_logger("supplier_api.desk").debug("too small a thing")
+    get_logger("supplier_api.problems").debug("too small a thing")
 
     assert lines() == []
 
 
 def test_bodies_are_not_logged(lines: Lines) -> None:
-    get_logger("supplier_api.desk").info("got", body={"notes": MARKER}, rest=[MARKER])
+    get_logger("supplier_api.problems").info("got", body={"notes": MARKER}, rest=[MARKER])
 
     (line,) = lines()
     assert (line["body"], line["rest"]) == ("[dict]", "[list]")
 
 
 def test_an_exception_is_logged_without_its_values(lines: Lines) -> None:
-    log = get_logger("supplier_api.desk")
+    log = get_logger("supplier_api.problems")
     try:
         try:
             int(MARKER)
@@ -101,7 +95,7 @@ def test_an_error_of_the_house_may_speak(lines: Lines) -> None:
     class TooOldError(SafeToLog):
         pass
 
-    get_logger("supplier_api.store").error("no start", exc_info=TooOldError("schema 0001"))
+    get_logger("supplier_api.db").error("no start", exc_info=TooOldError("schema 0001"))
 
     (line,) = lines()
     assert line["error_text"] == "schema 0001"

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from supplier_api.app.office import Clocks
+from supplier_api.app.services import ClockPair
 from supplier_api.app.web import create_app
-from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock, from_wire
+from supplier_api.ids import SeededChance
+from supplier_api.problems.repository import ProblemRepository
 from supplier_api.settings import Settings
-from supplier_api.store.problems import ProblemRepository
 from tests.commands import Ran, run_command
 from tests.postgresql import database
 from tests.samples import problem_request
@@ -31,11 +31,11 @@ PATIENCE = 30.0
 
 
 @pytest.fixture
-def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Stand at the host's time, which is what the commands go by."""
     machine = ManualMachineClock(datetime.now(UTC))
     business = ManualBusinessClock(machine)
-    return machine, business, Clocks(machine, business, SeededChance(1))
+    return machine, business, ClockPair(machine, business, SeededChance(1))
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ class Load:
 
 
 def again(
-    settings: Settings, clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks]
+    settings: Settings, clocks: tuple[ManualMachineClock, ManualBusinessClock, ClockPair]
 ) -> Supplier:
     """Start the supplier once more on the same settings."""
     machine, business, given = clocks
@@ -109,7 +109,7 @@ def gateway_ids(supplier: Supplier) -> set[int]:
 def test_a_rehearsal(
     supplier: Supplier,
     settings: Settings,
-    clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
+    clocks: tuple[ManualMachineClock, ManualBusinessClock, ClockPair],
     run: Run,
     file: Path,
     tmp_path: Path,

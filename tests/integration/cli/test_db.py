@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from supplier_api.store import migrate
+from supplier_api.db import migrate
 from tests.commands import Ran, run_command
 
 Run = Callable[..., Ran]

@@ -10,13 +10,13 @@ from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from supplier_api.app.office import Clocks
-from supplier_api.chance import SeededChance
+from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
-from supplier_api.desk import pausing
-from supplier_api.store import UnitOfWork, tables
-from supplier_api.store.pauses import Cause, PauseRepository
+from supplier_api.db import UnitOfWork, tables
+from supplier_api.delivery import pause_admin
+from supplier_api.ids import SeededChance
+from supplier_api.outbox.pauses import Cause, PauseRepository
 from tests.outbox import Outbox
 from tests.supplier import Supplier
 
@@ -24,11 +24,11 @@ BREAKER = "18 of 20 problems failed last"
 
 
 @pytest.fixture
-def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Stand at the host's time, which is what the command goes by."""
     machine = ManualMachineClock(datetime.now(UTC))
     business = ManualBusinessClock(machine)
-    return machine, business, Clocks(machine, business, SeededChance(1))
+    return machine, business, ClockPair(machine, business, SeededChance(1))
 
 
 class Command:
@@ -196,8 +196,8 @@ def test_a_wait_that_was_asked_for_is_listed_and_ends(supplier: Supplier, comman
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Call three problems a large backlog, in batches of two."""
-    monkeypatch.setattr(pausing, "AT_ONCE", 3)
-    monkeypatch.setattr(pausing, "BATCH", 2)
+    monkeypatch.setattr(pause_admin, "AT_ONCE", 3)
+    monkeypatch.setattr(pause_admin, "BATCH", 2)
     return iter(())
 
 

@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import delete, select, update
 
-from supplier_api.app.office import Clocks
-from supplier_api.chance import SeededChance
+from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock, to_wire
-from supplier_api.desk import doctor as desk
-from supplier_api.store import tables
-from supplier_api.store.processes import Kind, Process, ProcessRepository
+from supplier_api.db import tables
+from supplier_api.ids import SeededChance
+from supplier_api.operations import doctor as desk
+from supplier_api.operations.process_repository import Process, ProcessKind, ProcessRepository
 from tests.samples import amendment_request, problem_request
 from tests.supplier import DEFERRED, Problem, Supplier, on_sqlite
 
@@ -24,11 +24,11 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Stand at the host's time, which is what the command goes by."""
     machine = ManualMachineClock(datetime.now(UTC))
     business = ManualBusinessClock(machine)
-    return machine, business, Clocks(machine, business, SeededChance(1))
+    return machine, business, ClockPair(machine, business, SeededChance(1))
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_a_search_that_was_cut_short_says_how_far_it_came(
 def test_web_servers_that_died(supplier: Supplier, found: Found) -> None:
     now = supplier.machine.now()
     detail = {"died": to_wire(now), "doubtful": 3}
-    dead = Process("web/1", Kind.WEB, "1.0", None, now, now, now, detail)
+    dead = Process("web/1", ProcessKind.WEB, "1.0", None, now, now, now, detail)
     supplier.office.store.write(lambda uow: ProcessRepository(uow).save(dead))
     [(check, [case])] = found().items()
     assert "web servers that died" in check

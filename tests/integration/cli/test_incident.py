@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from supplier_api.cli import main
-from supplier_api.store import tables
+from supplier_api.db import tables
 from tests.supplier import Supplier, on_sqlite
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from supplier_api.app.office import Clocks
-from supplier_api.chance import SeededChance
+from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
-from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.ids import SeededChance
 from supplier_api.problems.model import ServiceProblem
-from supplier_api.store.operators import Action, OperatorActionRepository
 from tests.supplier import Problem, Supplier, on_sqlite
 
 PERSON = "Mrs MARKER is not in"
@@ -24,11 +24,11 @@ WHY = ("--reason", "not for the tenant")
 
 
 @pytest.fixture
-def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Begin two hours before the host's time, which is what the command goes by."""
     machine = ManualMachineClock(datetime.now(UTC) - timedelta(hours=2))
     business = ManualBusinessClock(machine)
-    return machine, business, Clocks(machine, business, SeededChance(1))
+    return machine, business, ClockPair(machine, business, SeededChance(1))
 
 
 class Command:

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from supplier_api.app.office import Clocks
-from supplier_api.backoffice.simulated import SimulatedBackOffice
-from supplier_api.chance import SeededChance, SystemChance
+from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.db import UnitOfWork
+from supplier_api.ids import SeededChance, SystemChance
+from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.work import OrderKind, WorkOrder
-from supplier_api.settings.model import BackOffice
-from supplier_api.store import UnitOfWork
-from supplier_api.store.lanes import LaneRepository
+from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
+from supplier_api.settings.model import BackOfficeSettings
 from tests.samples import cancellation_request, problem_request
 from tests.supplier import DEFERRED, Supplier, on_sqlite
 
@@ -24,11 +24,11 @@ LATER = "SI0000000000099"
 
 
 @pytest.fixture
-def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Begin two hours before the host's time, which is what the command goes by."""
     machine = ManualMachineClock(datetime.now(UTC) - timedelta(hours=2))
     business = ManualBusinessClock(machine)
-    return machine, business, Clocks(machine, business, SeededChance(1))
+    return machine, business, ClockPair(machine, business, SeededChance(1))
 
 
 class Command:
@@ -237,14 +237,14 @@ class TestOfTheSystemsOwnChance:
     """Problems as they are in production: nothing is repeatable."""
 
     @pytest.fixture
-    def clocks(self) -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+    def clocks(self) -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
         machine = ManualMachineClock(datetime.now(UTC) - timedelta(hours=2))
         business = ManualBusinessClock(machine)
-        return machine, business, Clocks(machine, business, SystemChance())
+        return machine, business, ClockPair(machine, business, SystemChance())
 
     @on_sqlite
     def test_a_ticket_stands_for_one_problem(self, supplier: Supplier, command: Command) -> None:
-        desk = SimulatedBackOffice(BackOffice(adapter="simulated", pace="manual"))
+        desk = SimulatedBackOffice(BackOfficeSettings(adapter="simulated", pace="manual"))
         raised = [supplier.opened(id=n, serviceId=f"SI{n:013d}") for n in range(100, 110)]
         tickets = {}
         for problem in raised:

@@ -7,10 +7,13 @@ from sqlalchemy import text
 
 from supplier_api.app.worker import build_worker
 from supplier_api.clock import SystemMachineClock
-from supplier_api.desk.stamping import ForeignDatabase, stamp_of
+from supplier_api.db import Store
+from supplier_api.operations.installation_id import ForeignDatabase, stamp_of
+from supplier_api.operations.installation_repository import (
+    InstallationRepository,
+    InstallationStamp,
+)
 from supplier_api.settings import load_settings
-from supplier_api.store import Store
-from supplier_api.store.stamps import InstallationRepository, Stamp
 from tests.commands import Ran, run_command
 
 Run = Callable[..., Ran]
@@ -33,7 +36,7 @@ def run(environ: dict[str, str]) -> Run:
     return run
 
 
-def stamp(url: str) -> Stamp | None:
+def stamp(url: str) -> InstallationStamp | None:
     store = Store(url, SystemMachineClock())
     found = store.read(lambda uow: InstallationRepository(uow).get())
     store.close()
@@ -44,14 +47,14 @@ def test_the_first_who_may_send_puts_the_stamp_on(run: Run, upgraded_url: str) -
     assert run("problem", "list", **LIVE).exit_code == 0
     assert stamp(upgraded_url) is None
     run("problem", "event", "1", "start", **LIVE)
-    assert stamp(upgraded_url) == Stamp("live", "gateway.example")
+    assert stamp(upgraded_url) == InstallationStamp("live", "gateway.example")
     assert "no such problem" in run("problem", "event", "1", "start", **LIVE).stderr
 
 
 def test_an_upgrade_puts_it_on_too(run: Run, upgraded_url: str) -> None:
     assert run("db", "upgrade", **LIVE).exit_code == 0
     assert run("db", "upgrade", **REHEARSAL).exit_code == 0
-    assert stamp(upgraded_url) == Stamp("live", "gateway.example")
+    assert stamp(upgraded_url) == InstallationStamp("live", "gateway.example")
 
 
 @pytest.mark.usefixtures("logged")  # a server configures the logs as it starts
@@ -123,4 +126,4 @@ def test_the_worker_is_not_even_built(environ: dict[str, str], run: Run) -> None
 def test_what_counts_as_one_gateway(url: str, host: str) -> None:
     named = {"SUPPLIER_API_PROFILE": "sandbox", "SUPPLIER_API__GATEWAY__KCI_URL": url}
     settings = load_settings(named)
-    assert stamp_of(settings) == Stamp("sandbox", host)
+    assert stamp_of(settings) == InstallationStamp("sandbox", host)

@@ -14,16 +14,16 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import insert, text, update
 
-from supplier_api.app.office import Clocks
-from supplier_api.chance import SeededChance
+from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock, to_wire
-from supplier_api.desk import status
+from supplier_api.db import UnitOfWork, migrate, tables
 from supplier_api.http.request_times import TimeSummary
-from supplier_api.store import UnitOfWork, migrate, tables
-from supplier_api.store.processes import Kind, Process, ProcessRepository
-from supplier_api.store.switches import Switch, SwitchRepository
-from tests.integration.store.test_turns_bad import read_only
+from supplier_api.ids import SeededChance
+from supplier_api.operations import status
+from supplier_api.operations.process_repository import Process, ProcessKind, ProcessRepository
+from supplier_api.problems.switch_repository import Switch, SwitchRepository
+from tests.integration.db.test_turns_bad import read_only
 from tests.samples import problem_request
 from tests.supplier import DEFERRED, Supplier, on_sqlite
 
@@ -60,11 +60,11 @@ NAMES = [
 
 
 @pytest.fixture
-def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Stand at the host's time, which is what the command goes by."""
     machine = ManualMachineClock(datetime.now(UTC))
     business = ManualBusinessClock(machine)
-    return machine, business, Clocks(machine, business, SeededChance(1))
+    return machine, business, ClockPair(machine, business, SeededChance(1))
 
 
 @pytest.fixture
@@ -98,18 +98,18 @@ def lines(run: Callable[..., Result]) -> Lines:
     return lines
 
 
-def shows(supplier: Supplier, kind: Kind, name: str, **more: Any) -> None:
+def shows(supplier: Supplier, kind: ProcessKind, name: str, **more: Any) -> None:
     """Let a process of this kind show itself."""
     now = supplier.machine.now()
-    process = Process(name, kind, "1.0", "book" if kind is Kind.WEB else None, now, now)
+    process = Process(name, kind, "1.0", "book" if kind is ProcessKind.WEB else None, now, now)
     supplier.office.store.write(lambda uow: ProcessRepository(uow).save(replace(process, **more)))
 
 
 @pytest.fixture
 def at_work(supplier: Supplier) -> Supplier:
     """Return the supplier with a web server and a worker."""
-    shows(supplier, Kind.WEB, "web/1")
-    shows(supplier, Kind.WORKER, "worker/1")
+    shows(supplier, ProcessKind.WEB, "web/1")
+    shows(supplier, ProcessKind.WORKER, "worker/1")
     return supplier
 
 
@@ -179,21 +179,21 @@ def assert_told(found: dict[str, dict[str, Any]], cause: str) -> None:
 
 @on_sqlite
 def test_without_a_worker_it_is_bad(supplier: Supplier, lines: Lines) -> None:
-    shows(supplier, Kind.WEB, "web/1")
+    shows(supplier, ProcessKind.WEB, "web/1")
     assert lines()["workers"]["look"] == "supplier-api worker"
-    shows(supplier, Kind.WORKER, "worker/1", seen=long_ago(supplier, 1))
+    shows(supplier, ProcessKind.WORKER, "worker/1", seen=long_ago(supplier, 1))
     assert lines()["workers"]["level"] == "bad"
-    shows(supplier, Kind.WORKER, "worker/2")
+    shows(supplier, ProcessKind.WORKER, "worker/2")
     # One that fell silent and was not found dead yet, beside one that lives.
     assert lines()["workers"]["level"] == "warn"
-    shows(supplier, Kind.WORKER, "worker/1", ended=supplier.machine.now())
+    shows(supplier, ProcessKind.WORKER, "worker/1", ended=supplier.machine.now())
     assert lines()["workers"]["level"] == "ok"
 
 
 @on_sqlite
 def test_a_web_server_that_died_lately_is_shown(at_work: Supplier, lines: Lines) -> None:
     died = {"died": to_wire(at_work.machine.now()), "doubtful": 2}
-    shows(at_work, Kind.WEB, "web/0", ended=at_work.machine.now(), detail=died)
+    shows(at_work, ProcessKind.WEB, "web/0", ended=at_work.machine.now(), detail=died)
     line = lines()["web servers"]
     assert (line["level"], line["look"]) == ("warn", "supplier-api doctor")
 
@@ -203,13 +203,13 @@ def test_what_the_last_requests_took(at_work: Supplier, lines: Lines) -> None:
     assert lines()["request times"]["text"] == "none known"
     summary = TimeSummary()
     summary.note(0.040, 0.001)
-    shows(at_work, Kind.WEB, "web/1", detail={"requestTimes": summary.plain()})
+    shows(at_work, ProcessKind.WEB, "web/1", detail={"requestTimes": summary.plain()})
     line = lines()["request times"]
     expected = "99 % of the last are answered within 40 ms of their headers, and queued for 1 ms"
     assert (line["level"], line["text"]) == ("ok", expected)
     summary.note(4.0, 3.0)
     summary.refused("queue-full")
-    shows(at_work, Kind.WEB, "web/2", detail={"requestTimes": summary.plain()})
+    shows(at_work, ProcessKind.WEB, "web/2", detail={"requestTimes": summary.plain()})
     line = lines()["request times"]
     assert line["level"] == "warn"
     assert line["text"].endswith("queued for 3000 ms; 1 refused unread")
@@ -218,7 +218,7 @@ def test_what_the_last_requests_took(at_work: Supplier, lines: Lines) -> None:
 
 @on_sqlite
 def test_mixed_rule_books_are_a_warning(at_work: Supplier, lines: Lines) -> None:
-    shows(at_work, Kind.WEB, "web/2", book_version="another")
+    shows(at_work, ProcessKind.WEB, "web/2", book_version="another")
     assert lines()["versions"]["level"] == "warn"
 
 
@@ -231,8 +231,8 @@ def test_the_last_request_and_the_last_kci(at_work: Supplier, lines: Lines) -> N
     assert taken is not None
     # What a process remembers counts too, where it is later.
     later = to_wire(at_work.machine.now() + timedelta(seconds=1))
-    shows(at_work, Kind.WEB, "web/1", detail={"request": later})
-    shows(at_work, Kind.WORKER, "worker/1", detail={"gateway": later})
+    shows(at_work, ProcessKind.WEB, "web/1", detail={"request": later})
+    shows(at_work, ProcessKind.WORKER, "worker/1", detail={"gateway": later})
     found = lines()
     assert found["last request"]["values"]["at"] == later
     assert found["last KCI taken"]["values"]["at"] == later > taken
@@ -292,8 +292,8 @@ def test_a_dead_letter_without_which_a_problem_stays_open_is_bad_at_once(
 @on_sqlite
 def test_what_fell_silent_or_died_is_mended_by_another(at_work: Supplier, lines: Lines) -> None:
     died = {"died": to_wire(at_work.machine.now()), "doubtful": 0}
-    shows(at_work, Kind.WORKER, "worker/0", ended=at_work.machine.now(), detail=died)
-    shows(at_work, Kind.WEB, "web/0", seen=long_ago(at_work, 1))
+    shows(at_work, ProcessKind.WORKER, "worker/0", ended=at_work.machine.now(), detail=died)
+    shows(at_work, ProcessKind.WEB, "web/0", seen=long_ago(at_work, 1))
     found = lines()
     assert found["workers"]["look"] == "supplier-api worker"
     assert found["web servers"]["look"] == "supplier-api serve"
@@ -301,7 +301,7 @@ def test_what_fell_silent_or_died_is_mended_by_another(at_work: Supplier, lines:
 
 @on_sqlite
 def test_mixed_releases_name_the_process_to_start_again(at_work: Supplier, lines: Lines) -> None:
-    shows(at_work, Kind.WORKER, "worker/0", version="0.9", started=long_ago(at_work, 1))
+    shows(at_work, ProcessKind.WORKER, "worker/0", version="0.9", started=long_ago(at_work, 1))
     line = lines()["versions"]
     assert (line["level"], line["look"]) == ("warn", "supplier-api worker")
     assert "the oldest to be started again: worker/0" in line["text"]
@@ -360,16 +360,16 @@ def test_maintenance_is_a_warning(at_work: Supplier, lines: Lines) -> None:
 
 def test_an_inventory_that_is_down_is_bad(at_work: Supplier, lines: Lines) -> None:
     since = to_wire(long_ago(at_work, 3))
-    shows(at_work, Kind.WEB, "web/1", detail={"inventory-down": since})
+    shows(at_work, ProcessKind.WEB, "web/1", detail={"inventory-down": since})
     line = lines()["inventory"]
     assert (line["level"], line["look"]) == ("bad", "supplier-api doctor")
     assert line["text"] == "down for 3 h: decisions are put off"
     down = [{"process": "web/1", "since": since}]
     assert line["values"] == {"down": down, "notLoaded": []}
     # What one said that is gone since does not count.
-    shows(at_work, Kind.WEB, "web/2")
+    shows(at_work, ProcessKind.WEB, "web/2")
     silent = {"detail": {"inventory-down": since}, "seen": long_ago(at_work, 2)}
-    shows(at_work, Kind.WEB, "web/1", **silent)
+    shows(at_work, ProcessKind.WEB, "web/1", **silent)
     assert lines()["inventory"]["level"] == "ok"
 
 

@@ -9,19 +9,19 @@ from datetime import timedelta
 
 import pytest
 
-from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualMachineClock
-from supplier_api.delivery.carrier import Destination
-from supplier_api.delivery.dispatch import Dispatcher
-from supplier_api.delivery.reply import Meaning, Reply
-from supplier_api.delivery.retry import Policy
-from supplier_api.store import Store, tables
-from supplier_api.store.claims import Message
-from supplier_api.store.wakeup import Bell
+from supplier_api.db import Store, tables
+from supplier_api.db.notify import WakeEvent
+from supplier_api.delivery.dispatcher import Dispatcher
+from supplier_api.delivery.executor import Destination
+from supplier_api.delivery.retry_policy import RetryPolicy
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.ids import SeededChance
+from supplier_api.outbox.model import Message
 from tests.outbox import DESTINATION, Outbox
 
 # Waits without jitter, so that a manual clock can be put exactly to them.
-POLICY = Policy(
+POLICY = RetryPolicy(
     waits=tuple(timedelta(seconds=wait) for wait in (5, 30, 120, 600, 1800, 3600, 7200)),
     jitter=0.0,
     retry_after_max=timedelta(hours=1),
@@ -101,7 +101,7 @@ class Round:
     """A dispatcher whose turns are taken by hand, and whose threads are real."""
 
     def __init__(self, store: Store, clock: ManualMachineClock, to: Destination) -> None:
-        self.bell = Bell()
+        self.bell = WakeEvent()
         self.dispatcher = Dispatcher(
             to, store, clock, SeededChance(1), self.bell, owner="worker", lease=45
         )

@@ -8,12 +8,12 @@ from sqlalchemy import insert, select, update
 from structlog.testing import capture_logs
 
 from supplier_api.clock import ManualMachineClock
+from supplier_api.db import Store, UnitOfWork, tables
+from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.clock_guard import ClockGuard
 from supplier_api.delivery.scheduler import Scheduler
-from supplier_api.store import Store, UnitOfWork, tables
-from supplier_api.store.claims import Fenced
-from supplier_api.store.lanes import LaneRepository
-from supplier_api.store.wakeup import Bell
+from supplier_api.outbox.model import Fenced
+from supplier_api.outbox.repository import LaneRepository
 from tests.outbox import DESTINATION, Outbox
 
 HOUR = timedelta(hours=1)
@@ -34,7 +34,7 @@ class NoTimers:
 def worker(store: Store, clock: ManualMachineClock, name: str = "worker-1") -> Scheduler:
     """Return a worker's scheduler that has taken a turn."""
     guard = ClockGuard(store, clock, name)
-    scheduler = Scheduler(NoTimers(), store, clock, Bell(), 3600, [guard])
+    scheduler = Scheduler(NoTimers(), store, clock, WakeEvent(), 3600, [guard])
     scheduler.turn()
     return scheduler
 

@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from supplier_api.chance import SystemChance
 from supplier_api.clock import SystemMachineClock
-from supplier_api.delivery.sessions import Sessions
-from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.http_client.connections import Adapter, Connection, Limits, new_session
-from supplier_api.sandbox.config import Supplier
-from supplier_api.sandbox.courier import Courier, SupplierSilent, SupplierUnreachable
+from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.watchdog import Watchdog
+from supplier_api.ids import SystemChance
+from supplier_api.sandbox.gateway.config import SupplierAccount
+from supplier_api.sandbox.gateway.supplier_client import (
+    SupplierClient,
+    SupplierSilent,
+    SupplierUnreachable,
+)
 from tests.integration.delivery.sink import (
     Reaction,
     Request,
@@ -79,10 +83,10 @@ def worker_calls(sink: Sink, clock: Clock) -> Iterator[Caller]:
 
 def sandbox_calls(sink: Sink, clock: Clock) -> Iterator[Caller]:
     token_url = f"{sink.url}/access-token"
-    supplier = Supplier("S", "s", "s", sink.url, token_url, "gateway", "gateway-secret")
+    supplier = SupplierAccount("S", "s", "s", sink.url, token_url, "gateway", "gateway-secret")
     session = new_session()
     session.mount("http://", Adapter(Limits(idle=15, age=300), clock))
-    courier = Courier(supplier, clock, SystemChance(), 1.0, lambda: session)
+    courier = SupplierClient(supplier, clock, SystemChance(), 1.0, lambda: session)
 
     def call() -> int:
         try:

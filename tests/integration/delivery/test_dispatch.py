@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualMachineClock
-from supplier_api.delivery.carrier import Destination
-from supplier_api.delivery.dispatch import Dispatcher
-from supplier_api.delivery.reply import Meaning, Reply
-from supplier_api.store import Store, UnitOfWork
-from supplier_api.store.claims import Message
-from supplier_api.store.lanes import LaneRepository
-from supplier_api.store.wakeup import Bell
+from supplier_api.db import Store, UnitOfWork
+from supplier_api.db.notify import WakeEvent
+from supplier_api.delivery.dispatcher import Dispatcher
+from supplier_api.delivery.executor import Destination
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.ids import SeededChance
+from supplier_api.outbox.model import Message
+from supplier_api.outbox.repository import LaneRepository
 from tests.integration.delivery.conftest import (
     BUSY,
     CONFLICT,
@@ -331,7 +331,7 @@ def test_the_desk_is_told_inside_the_transaction_that_settles(
     problem = outbox.problem(1)
     courier.tell(problem, taken)
     to = Destination(DESTINATION, courier, POLICY, on_delivered=hook("delivered"))  # type: ignore[arg-type]
-    dispatcher = Dispatcher(to, store, clock, SeededChance(1), Bell(), "worker", 45)
+    dispatcher = Dispatcher(to, store, clock, SeededChance(1), WakeEvent(), "worker", 45)
     dispatcher.turn()
     assert dispatcher.finish(PATIENCE)
     dispatcher.give_back(PATIENCE)

@@ -14,16 +14,16 @@ import pytest
 from sqlalchemy import event
 from structlog.testing import capture_logs
 
-from supplier_api.chance import SystemChance
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
-from supplier_api.delivery import settler
+from supplier_api.db import Store, StoreUnavailable
+from supplier_api.delivery import completer
 from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
-from supplier_api.delivery.reply import Meaning, Reply
-from supplier_api.delivery.sessions import Sessions
-from supplier_api.delivery.watchdog import Watchdog
-from supplier_api.store import Store, StoreUnavailable
-from supplier_api.store.claims import Message
+from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.watchdog import Watchdog
+from supplier_api.ids import SystemChance
+from supplier_api.outbox.model import Message
 from tests.certificates import self_signed
 from tests.integration.delivery.conftest import (
     ALREADY,
@@ -105,7 +105,7 @@ def way(tmp_path: Path) -> Iterator[Way]:
         yield Way(stack, tmp_path)
 
 
-def courier_on(way: Way, watchdog: Watchdog) -> GatewayCourier:
+def courier_on(way: Way, watchdog: Watchdog) -> GatewayTransport:
     address = GatewayAddress(
         kci_url=f"{way.kcis}/kcis",
         token_url=f"{way.tokens}/auth/supplier/access-token",
@@ -113,7 +113,7 @@ def courier_on(way: Way, watchdog: Watchdog) -> GatewayCourier:
         client_secret="secret",
         answers=Terms(ALREADY),
     )
-    return GatewayCourier(address, way.sessions, watchdog, SystemMachineClock(), SystemChance())
+    return GatewayTransport(address, way.sessions, watchdog, SystemMachineClock(), SystemChance())
 
 
 EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
@@ -231,7 +231,7 @@ def test_a_database_that_is_away_when_the_answer_comes_is_waited_for(
     make_round: RoundMaker,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(settler, "STORE_PAUSE", 0.0)
+    monkeypatch.setattr(completer, "STORE_PAUSE", 0.0)
     lost, sent = LostStore(store, monkeypatch), []
 
     class Receiver:
@@ -254,7 +254,7 @@ def test_a_database_that_stays_away_costs_a_repeat_and_no_message(
     clock: ManualMachineClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(settler, "STORE_PAUSE", 0.0)
+    monkeypatch.setattr(completer, "STORE_PAUSE", 0.0)
     lost = LostStore(store, monkeypatch)
 
     class Receiver:
@@ -322,7 +322,7 @@ class FullDisk:
 def test_a_full_disk_is_waited_for(
     store: Store, outbox: Outbox, make_round: RoundMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settler, "STORE_PAUSE", 0.0)
+    monkeypatch.setattr(completer, "STORE_PAUSE", 0.0)
     disk, sent = FullDisk(store, failures=3), []
     # More than there is room for on the pages that are there.
     wordy = Reply(Meaning.TAKEN, "204" * 20_000, 204)

@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from supplier_api.clock import SystemMachineClock
-from supplier_api.delivery.follower import ClockDoor, FollowingGateway
-from supplier_api.delivery.sessions import Sessions
+from supplier_api.http_client.sessions import Sessions
+from supplier_api.sandbox.clock_sync import ClockEndpoint, GatewayClockSync
 from tests.integration.delivery.sink import Reaction, Sink, answer, break_off, serving
 
 AT = datetime(2028, 2, 29, 23, 59, 30, 250_000, tzinfo=UTC)
@@ -35,13 +35,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def follower(sink: Sink, clock: Clock) -> FollowingGateway:
+def follower(sink: Sink, clock: Clock) -> GatewayClockSync:
     token_url = f"{sink.url}/auth/admin/access-token"
-    door = ClockDoor(f"{sink.url}/admin/clock", token_url, "admin", "admin-secret")
-    return FollowingGateway(door, Sessions(), clock)
+    door = ClockEndpoint(f"{sink.url}/admin/clock", token_url, "admin", "admin-secret")
+    return GatewayClockSync(door, Sessions(), clock)
 
 
-def test_it_is_told_whose_clock_is_where(sink: Sink, follower: FollowingGateway) -> None:
+def test_it_is_told_whose_clock_is_where(sink: Sink, follower: GatewayClockSync) -> None:
     follower.put("TENANT1", AT, stands=True)
     follower.put("", AT, stands=False)
     follower.forget("TENANT1")
@@ -55,7 +55,7 @@ def test_it_is_told_whose_clock_is_where(sink: Sink, follower: FollowingGateway)
 
 
 def test_it_is_told_of_a_fresh_start_whatever_it_made_of_the_last(
-    sink: Sink, follower: FollowingGateway
+    sink: Sink, follower: GatewayClockSync
 ) -> None:
     sink.kci_reactions.append(answer(503))
     follower.start_afresh("TENANT1", 42)
@@ -69,7 +69,7 @@ def test_it_is_told_of_a_fresh_start_whatever_it_made_of_the_last(
     ]
 
 
-def test_it_is_shown_a_token_if_it_asks_for_one(sink: Sink, follower: FollowingGateway) -> None:
+def test_it_is_shown_a_token_if_it_asks_for_one(sink: Sink, follower: GatewayClockSync) -> None:
     sink.kci_reactions.append(answer(401))
     follower.forget("TENANT1")
     assert [each.headers.get("authorization") for each in sink.kcis] == [None, "Bearer token-1"]
@@ -78,7 +78,7 @@ def test_it_is_shown_a_token_if_it_asks_for_one(sink: Sink, follower: FollowingG
 
 @pytest.mark.parametrize("reaction", [answer(404), answer(503), break_off])
 def test_a_gateway_that_does_not_follow_is_left_alone_for_a_while(
-    reaction: Reaction, sink: Sink, clock: Clock, follower: FollowingGateway
+    reaction: Reaction, sink: Sink, clock: Clock, follower: GatewayClockSync
 ) -> None:
     sink.kci_reactions.append(reaction)
     follower.forget("TENANT1")

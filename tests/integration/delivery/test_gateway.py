@@ -11,15 +11,15 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from supplier_api.chance import SystemChance
 from supplier_api.clock import SystemMachineClock
 from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
-from supplier_api.delivery.reply import Meaning
-from supplier_api.delivery.sessions import Sessions
-from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
+from supplier_api.delivery.transport import Meaning
 from supplier_api.http_client.grants import BY_FORM, TokenTerms
-from supplier_api.store.claims import Message
+from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.watchdog import Watchdog
+from supplier_api.ids import SystemChance
+from supplier_api.outbox.model import Message
 from tests.certificates import self_signed
 from tests.integration.delivery.conftest import ALREADY, PATIENCE
 from tests.integration.delivery.sink import (
@@ -84,7 +84,7 @@ def courier_to(
     token_url: str = "",
     sessions: Sessions | None = None,
     terms: TokenTerms = BY_FORM,
-) -> GatewayCourier:
+) -> GatewayTransport:
     address = GatewayAddress(
         kci_url=f"{url}/kcis",
         token_url=token_url or f"{url}/auth/supplier/access-token",
@@ -93,17 +93,17 @@ def courier_to(
         answers=Terms(ALREADY),
         token_terms=terms,
     )
-    return GatewayCourier(
+    return GatewayTransport(
         address, sessions or Sessions(), watchdog, SystemMachineClock(), SystemChance()
     )
 
 
 @pytest.fixture
-def courier(sink: Sink, watchdog: Watchdog) -> GatewayCourier:
+def courier(sink: Sink, watchdog: Watchdog) -> GatewayTransport:
     return courier_to(sink.url, watchdog)
 
 
-def test_a_kci_is_sent_as_it_is_stored(courier: GatewayCourier, sink: Sink) -> None:
+def test_a_kci_is_sent_as_it_is_stored(courier: GatewayTransport, sink: Sink) -> None:
     reply = courier.send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.status) == (Meaning.TAKEN, 204)
@@ -114,7 +114,7 @@ def test_a_kci_is_sent_as_it_is_stored(courier: GatewayCourier, sink: Sink) -> N
     assert request.headers["x-conversation-id"] == "conversation-1"
 
 
-def test_each_call_has_a_request_id_of_its_own(courier: GatewayCourier, sink: Sink) -> None:
+def test_each_call_has_a_request_id_of_its_own(courier: GatewayTransport, sink: Sink) -> None:
     sink.kci_reactions.append(answer(401))
     courier.send(MESSAGE, PATIENCE)
     courier.send(MESSAGE, PATIENCE)
@@ -123,7 +123,7 @@ def test_each_call_has_a_request_id_of_its_own(courier: GatewayCourier, sink: Si
 
 
 def test_the_token_is_asked_for_with_client_credentials_once(
-    courier: GatewayCourier, sink: Sink
+    courier: GatewayTransport, sink: Sink
 ) -> None:
     for _ in range(3):
         courier.send(MESSAGE, PATIENCE)
@@ -136,7 +136,7 @@ def test_the_token_is_asked_for_with_client_credentials_once(
     }
 
 
-def test_threads_share_one_token(courier: GatewayCourier, sink: Sink) -> None:
+def test_threads_share_one_token(courier: GatewayTransport, sink: Sink) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: courier.send(MESSAGE, PATIENCE), range(16)))
 
@@ -146,7 +146,7 @@ def test_threads_share_one_token(courier: GatewayCourier, sink: Sink) -> None:
 
 @pytest.mark.parametrize("reaction", [answer(204), refusal(422, "INVALID_REQUEST", "no")])
 def test_the_connection_stays_open_between_calls(
-    courier: GatewayCourier, sink: Sink, reaction: Reaction
+    courier: GatewayTransport, sink: Sink, reaction: Reaction
 ) -> None:
     for _ in range(3):
         sink.kci_reactions.append(reaction)
@@ -155,7 +155,7 @@ def test_the_connection_stays_open_between_calls(
     assert len({request.connection for request in [*sink.kcis, *sink.tokens]}) == 1
 
 
-def test_a_401_is_answered_with_a_new_token_at_once(courier: GatewayCourier, sink: Sink) -> None:
+def test_a_401_is_answered_with_a_new_token_at_once(courier: GatewayTransport, sink: Sink) -> None:
     sink.kci_reactions.append(answer(401))
 
     assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
@@ -165,7 +165,7 @@ def test_a_401_is_answered_with_a_new_token_at_once(courier: GatewayCourier, sin
     ]
 
 
-def test_a_second_401_is_trouble_and_no_third_try(courier: GatewayCourier, sink: Sink) -> None:
+def test_a_second_401_is_trouble_and_no_third_try(courier: GatewayTransport, sink: Sink) -> None:
     sink.kci_reactions.extend([answer(401), answer(401)])
     reply = courier.send(MESSAGE, PATIENCE)
 
@@ -174,7 +174,7 @@ def test_a_second_401_is_trouble_and_no_third_try(courier: GatewayCourier, sink:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_never_followed(courier: GatewayCourier, sink: Sink, status: int) -> None:
+def test_a_redirect_is_never_followed(courier: GatewayTransport, sink: Sink, status: int) -> None:
     sink.kci_reactions.append(answer(status, Location=f"{sink.url}/elsewhere"))
     reply = courier.send(MESSAGE, PATIENCE)
 
@@ -184,7 +184,7 @@ def test_a_redirect_is_never_followed(courier: GatewayCourier, sink: Sink, statu
 
 
 def test_retry_after_and_the_published_envelope_are_read(
-    courier: GatewayCourier, sink: Sink
+    courier: GatewayTransport, sink: Sink
 ) -> None:
     sink.kci_reactions.append(answer(503, Retry_After="90"))
     assert courier.send(MESSAGE, PATIENCE).retry_after == 90
@@ -194,7 +194,9 @@ def test_retry_after_and_the_published_envelope_are_read(
     assert courier.send(MESSAGE, PATIENCE).repeat
 
 
-def test_the_deadline_ends_a_call_that_is_not_answered(courier: GatewayCourier, sink: Sink) -> None:
+def test_the_deadline_ends_a_call_that_is_not_answered(
+    courier: GatewayTransport, sink: Sink
+) -> None:
     sink.kci_reactions.append(hang)
     reply = courier.send(MESSAGE, SOON)
 
@@ -204,7 +206,7 @@ def test_the_deadline_ends_a_call_that_is_not_answered(courier: GatewayCourier, 
 
 @pytest.mark.parametrize("kept_alive", [True, False])
 def test_the_deadline_holds_for_the_whole_call_and_not_for_each_read(
-    courier: GatewayCourier, sink: Sink, *, kept_alive: bool
+    courier: GatewayTransport, sink: Sink, *, kept_alive: bool
 ) -> None:
     (sink.kci_reactions if kept_alive else sink.token_reactions).append(drip)
     reply = courier.send(MESSAGE, SOON)
@@ -214,7 +216,7 @@ def test_the_deadline_holds_for_the_whole_call_and_not_for_each_read(
     assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
 
 
-def test_a_lost_answer_is_of_unknown_outcome(courier: GatewayCourier, sink: Sink) -> None:
+def test_a_lost_answer_is_of_unknown_outcome(courier: GatewayTransport, sink: Sink) -> None:
     sink.kci_reactions.append(break_off)
     reply = courier.send(MESSAGE, PATIENCE)
 
@@ -223,7 +225,7 @@ def test_a_lost_answer_is_of_unknown_outcome(courier: GatewayCourier, sink: Sink
 
 
 def test_a_success_whose_body_breaks_off_is_of_unknown_outcome(
-    courier: GatewayCourier, sink: Sink
+    courier: GatewayTransport, sink: Sink
 ) -> None:
     sink.kci_reactions.append(cut_body)
     reply = courier.send(MESSAGE, PATIENCE)
@@ -232,7 +234,7 @@ def test_a_success_whose_body_breaks_off_is_of_unknown_outcome(
 
 
 def test_a_page_of_what_stands_before_the_gateway_is_not_delivery(
-    courier: GatewayCourier, sink: Sink
+    courier: GatewayTransport, sink: Sink
 ) -> None:
     page = b"<html><head><title>Request Rejected</title></head></html>"
     sink.kci_reactions.append(answer(200, page, Content_Type="text/html"))
@@ -285,7 +287,7 @@ def test_nobody_listening_is_trouble(sink: Sink, watchdog: Watchdog) -> None:
     ],
 )
 def test_without_a_token_nothing_is_sent(
-    courier: GatewayCourier, sink: Sink, reaction: Reaction, detail: str
+    courier: GatewayTransport, sink: Sink, reaction: Reaction, detail: str
 ) -> None:
     sink.token_reactions.append(reaction)
     reply = courier.send(MESSAGE, PATIENCE)
@@ -295,7 +297,7 @@ def test_without_a_token_nothing_is_sent(
 
 
 def test_a_token_endpoint_that_hangs_does_not_hold_a_thread(
-    courier: GatewayCourier, sink: Sink
+    courier: GatewayTransport, sink: Sink
 ) -> None:
     sink.token_reactions.append(hang)
 
@@ -303,7 +305,7 @@ def test_a_token_endpoint_that_hangs_does_not_hold_a_thread(
 
 
 def test_a_token_without_a_lifetime_is_kept_for_an_hour(
-    courier: GatewayCourier, sink: Sink
+    courier: GatewayTransport, sink: Sink
 ) -> None:
     sink.token_reactions.append(answer(200, b'{"access_token": "plain"}'))
     for _ in range(2):
@@ -328,7 +330,7 @@ def test_a_token_without_a_lifetime_is_kept_for_an_hour(
     ],
 )
 def test_what_the_standard_leaves_open_is_taken(
-    courier: GatewayCourier, sink: Sink, status: int, text: str
+    courier: GatewayTransport, sink: Sink, status: int, text: str
 ) -> None:
     sink.token_reactions.append(answer(status, text.encode()))
     for _ in range(2):
@@ -338,7 +340,7 @@ def test_what_the_standard_leaves_open_is_taken(
     assert len(sink.tokens) == 1
 
 
-def test_a_token_longer_than_64_kb_is_taken(courier: GatewayCourier, sink: Sink) -> None:
+def test_a_token_longer_than_64_kb_is_taken(courier: GatewayTransport, sink: Sink) -> None:
     sink.token_reactions.append(answer(200, b'{"access_token": "%b"}' % (b"x" * 70_000)))
     courier.send(MESSAGE, PATIENCE)  # what the gateway thinks of such a header is its own affair
 
@@ -346,7 +348,7 @@ def test_a_token_longer_than_64_kb_is_taken(courier: GatewayCourier, sink: Sink)
 
 
 def test_a_403_to_an_old_token_is_answered_with_a_new_one_once(
-    courier: GatewayCourier, sink: Sink
+    courier: GatewayTransport, sink: Sink
 ) -> None:
     courier.send(MESSAGE, PATIENCE)
     sink.kci_reactions.append(answer(403))
@@ -358,7 +360,7 @@ def test_a_403_to_an_old_token_is_answered_with_a_new_one_once(
     assert (len(sink.kcis), len(sink.tokens)) == (5, 3)
 
 
-def test_a_403_to_a_new_token_is_believed(courier: GatewayCourier, sink: Sink) -> None:
+def test_a_403_to_a_new_token_is_believed(courier: GatewayTransport, sink: Sink) -> None:
     sink.kci_reactions.append(answer(403))
 
     assert courier.send(MESSAGE, PATIENCE).status == 403
@@ -366,7 +368,7 @@ def test_a_403_to_a_new_token_is_believed(courier: GatewayCourier, sink: Sink) -
 
 
 def test_a_second_401_to_what_another_thread_got_is_answered_with_a_new_one(
-    courier: GatewayCourier, sink: Sink
+    courier: GatewayTransport, sink: Sink
 ) -> None:
     courier.send(MESSAGE, PATIENCE)
 
@@ -416,7 +418,7 @@ def test_nothing_of_the_environment_is_used(
 
 
 def test_a_netrc_does_not_replace_the_bearer_token(
-    courier: GatewayCourier, sink: Sink, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    courier: GatewayTransport, sink: Sink, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
@@ -440,7 +442,7 @@ def test_a_proxy_is_used_but_for_loopback_and_the_hosts_that_need_none(
 
 
 @pytest.mark.skipif(not HANDLES.exists(), reason="this system does not list open handles")
-def test_many_messages_leave_no_open_handles(courier: GatewayCourier) -> None:
+def test_many_messages_leave_no_open_handles(courier: GatewayTransport) -> None:
     courier.send(MESSAGE, PATIENCE)
     before = open_handles()
     for _ in range(20):

@@ -11,13 +11,13 @@ from urllib.parse import parse_qs
 import pytest
 
 from supplier_api.app.sessions import build_sessions
-from supplier_api.backoffice.simulated import SimulatedBackOffice
 from supplier_api.clock import SystemMachineClock
-from supplier_api.delivery.hops import Step
-from supplier_api.delivery.reply import Meaning, Reply
-from supplier_api.delivery.road import Road
-from supplier_api.delivery.sessions import Sessions
-from supplier_api.delivery.watchdog import Watchdog
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.watchdog import Watchdog
+from supplier_api.operations.connectivity import ConnectivityCheck
+from supplier_api.operations.probes import ProbeStep
+from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
 from supplier_api.settings import load_settings
 from tests.certificates import issued, self_signed
 from tests.integration.delivery.proxy import proxying
@@ -43,13 +43,13 @@ class Walk:
     def __init__(self, clock: SystemMachineClock = CLOCK, /, **settings: object) -> None:
         environ = {f"SUPPLIER_API__GATEWAY__{name}": str(set_) for name, set_ in settings.items()}
         made = load_settings({"SUPPLIER_API_PROFILE": "sandbox", **environ})
-        road = Road(made, build_sessions(made), clock)
-        self.steps: list[Step] = list(road.walk())
+        road = ConnectivityCheck(made, build_sessions(made), clock)
+        self.steps: list[ProbeStep] = list(road.walk())
         self.not_checked = road.not_checked
         assert all(step.made for step in self.steps[:-1])
 
     @property
-    def last(self) -> Step:
+    def last(self) -> ProbeStep:
         return self.steps[-1]
 
     def names(self) -> list[str]:
@@ -116,7 +116,7 @@ def test_two_hosts_are_two_ways(sink: Sink) -> None:
 
 def test_a_back_office_that_can_be_pinged(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SimulatedBackOffice, "ping", lambda _: "played here", raising=False)
-    assert to(sink).last == Step("back office (simulated)", "played here")
+    assert to(sink).last == ProbeStep("back office (simulated)", "played here")
 
     def lost(_: object) -> str:
         raise ConnectionError

@@ -9,14 +9,14 @@ from sqlalchemy import update
 from structlog.testing import capture_logs
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.decisions.facts import Service
-from supplier_api.decisions.inventory import TimedInventory
+from supplier_api.db import Store, StoreUnavailable, tables
+from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.scheduler import Scheduler
-from supplier_api.store import Store, StoreUnavailable, tables
-from supplier_api.store.wakeup import Bell
+from supplier_api.rules.facts import Service
+from supplier_api.rules.inventory import TimedInventory
 from tests.integration.delivery.conftest import PATIENCE
-from tests.integration.desk.conftest import BOOK
-from tests.integration.desk.rig import Rig
+from tests.integration.problems.conftest import BOOK
+from tests.integration.problems.rig import Rig
 from tests.outbox import Outbox
 
 
@@ -45,7 +45,7 @@ def timers(clock: ManualMachineClock) -> TimerList:
 
 @pytest.fixture
 def scheduler(timers: TimerList, store: Store, clock: ManualMachineClock) -> Scheduler:
-    return Scheduler(timers, store, clock, Bell(), sweep_every=60)
+    return Scheduler(timers, store, clock, WakeEvent(), sweep_every=60)
 
 
 def test_a_timer_runs_at_its_moment(
@@ -103,7 +103,7 @@ def test_a_chore_that_fails_holds_up_neither_timers_nor_other_chores(
 ) -> None:
     broken, good = Broken(error), Broken(error)
     good.turn = lambda: 5.0  # type: ignore[method-assign]
-    scheduler = Scheduler(timers, store, clock, Bell(), 60, [broken, good])
+    scheduler = Scheduler(timers, store, clock, WakeEvent(), 60, [broken, good])
     timers.moments.append(moment := clock.now())
 
     with capture_logs() as logs:
@@ -147,7 +147,7 @@ def test_a_worker_that_has_much_to_decide_is_not_stuck(sqlite_file: str) -> None
     for gateway_id in range(1, SLOW + 1):
         assert rig.create(id=gateway_id).status == 202
     rig.judge.maintenance.end("jo", "it is in")
-    scheduler = Scheduler(rig.timers, rig.store, rig.machine, Bell(), 3600)
+    scheduler = Scheduler(rig.timers, rig.store, rig.machine, WakeEvent(), 3600)
     inventory.clock, inventory.well = rig.machine, scheduler.healthy
 
     scheduler.start()

@@ -9,16 +9,16 @@ import pytest
 from sqlalchemy import delete, event
 from structlog.testing import capture_logs
 
-from supplier_api.chance import SeededChance
 from supplier_api.clock import ManualMachineClock
-from supplier_api.delivery.model import Destination, Hold, Sent
-from supplier_api.delivery.reply import Reply
-from supplier_api.delivery.settler import Settler
-from supplier_api.delivery.traffic import Traffic
-from supplier_api.store import Store, StoreUnavailable, UnitOfWork, tables
-from supplier_api.store.claims import Claim, Message
-from supplier_api.store.lanes import LaneRepository
-from supplier_api.store.problems import ProblemRepository
+from supplier_api.db import Store, StoreUnavailable, UnitOfWork, tables
+from supplier_api.delivery.completer import Completer
+from supplier_api.delivery.flow_control import FlowControl
+from supplier_api.delivery.model import Destination, Lease, Sent
+from supplier_api.delivery.transport import Reply
+from supplier_api.ids import SeededChance
+from supplier_api.outbox.model import Claim, Message
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.repository import ProblemRepository
 from tests.integration.delivery.conftest import (
     BUSY,
     PATIENCE,
@@ -58,11 +58,11 @@ def desk() -> Desk:
 
 
 @pytest.fixture
-def settler(store: Store, clock: ManualMachineClock, courier: ToldCourier, desk: Desk) -> Settler:
+def settler(store: Store, clock: ManualMachineClock, courier: ToldCourier, desk: Desk) -> Completer:
     to = Destination(DESTINATION, courier, POLICY, on_delivered=desk.taken, concerns=desk.concerns)
     chance = SeededChance(1)
-    traffic = Traffic(DESTINATION, to.rules, POLICY, store, clock, chance, "me")
-    return Settler(to, store, clock, chance, LEASE, threading.Event(), traffic)
+    traffic = FlowControl(DESTINATION, to.rules, POLICY, store, clock, chance, "me")
+    return Completer(to, store, clock, chance, LEASE, threading.Event(), traffic)
 
 
 SentMaker = Callable[..., list[Sent]]
@@ -80,7 +80,7 @@ def sent(store: Store, clock: ManualMachineClock) -> SentMaker:
             return LaneRepository(uow).claim(DESTINATION, "me", now, until, limit=50, failed=50)
 
         claims = sorted(store.write(work), key=lambda claim: claim.problem_id)
-        return [Sent(Hold(claim, clock.monotonic() + LEASE), reply, 3) for claim in claims]
+        return [Sent(Lease(claim, clock.monotonic() + LEASE), reply, 3) for claim in claims]
 
     return send
 
@@ -104,7 +104,7 @@ def counting(store: Store) -> Iterator[list[str]]:
 
 
 def test_many_lanes_are_settled_by_as_many_statements_as_one(
-    store: Store, outbox: Outbox, settler: Settler, sent: SentMaker, desk: Desk
+    store: Store, outbox: Outbox, settler: Completer, sent: SentMaker, desk: Desk
 ) -> None:
     counts = []
     for lanes in (1, 7):
@@ -125,7 +125,7 @@ def test_many_lanes_are_settled_by_as_many_statements_as_one(
 
 
 def test_what_follows_is_claimed_for_another_lease(
-    outbox: Outbox, settler: Settler, sent: SentMaker, clock: ManualMachineClock
+    outbox: Outbox, settler: Completer, sent: SentMaker, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1, 2)
     attempts = sent()
@@ -140,7 +140,7 @@ def test_what_follows_is_claimed_for_another_lease(
 def test_a_lost_claim_among_them_is_left_alone(
     store: Store,
     outbox: Outbox,
-    settler: Settler,
+    settler: Completer,
     sent: SentMaker,
     clock: ManualMachineClock,
     desk: Desk,
@@ -156,7 +156,7 @@ def test_a_lost_claim_among_them_is_left_alone(
     )
     others = [outbox.problem(1) for _ in range(2)]
     # Its lease on the monotonic scale is not what tells: only the claim's number does.
-    mine = [Sent(Hold(each.hold.claim, clock.monotonic() + LEASE), TAKEN, 3) for each in mine]
+    mine = [Sent(Lease(each.hold.claim, clock.monotonic() + LEASE), TAKEN, 3) for each in mine]
     with capture_logs() as logs:
         settled = settler.settle([*mine, *sent()])
 
@@ -169,7 +169,7 @@ def test_a_lost_claim_among_them_is_left_alone(
 
 
 def test_an_answer_that_the_desk_cannot_bear_fails_by_itself(
-    outbox: Outbox, settler: Settler, sent: SentMaker, desk: Desk
+    outbox: Outbox, settler: Completer, sent: SentMaker, desk: Desk
 ) -> None:
     problems = [outbox.problem(1) for _ in range(3)]
     desk.unbearable.add(problems[1])
@@ -189,7 +189,7 @@ def test_an_answer_that_the_desk_cannot_bear_fails_by_itself(
 
 
 def test_what_was_settled_before_is_not_settled_again(
-    outbox: Outbox, settler: Settler, sent: SentMaker
+    outbox: Outbox, settler: Completer, sent: SentMaker
 ) -> None:
     """As when nobody could say whether a commit had arrived, and the transaction runs again."""
     twice, once = outbox.problem(1, 2), outbox.problem(1)
@@ -205,7 +205,7 @@ def test_what_was_settled_before_is_not_settled_again(
 
 
 def test_a_problem_that_is_gone_takes_only_its_own_message_with_it(
-    store: Store, outbox: Outbox, settler: Settler, sent: SentMaker
+    store: Store, outbox: Outbox, settler: Completer, sent: SentMaker
 ) -> None:
     gone, other = outbox.problem(1), outbox.problem(1)
     attempts = sent()
@@ -233,7 +233,7 @@ def test_a_problem_that_is_gone_takes_only_its_own_message_with_it(
 @on_postgresql
 @pytest.mark.parametrize("held", ["lane", "problem"])
 def test_a_problem_that_others_hold_keeps_no_other_waiting(
-    store: Store, outbox: Outbox, settler: Settler, sent: SentMaker, held: str
+    store: Store, outbox: Outbox, settler: Completer, sent: SentMaker, held: str
 ) -> None:
     locked, other = outbox.problem(1), outbox.problem(1)
     attempts = sent()
@@ -255,7 +255,7 @@ def test_a_problem_that_others_hold_keeps_no_other_waiting(
 
 
 def test_the_desk_is_told_only_what_concerns_it(
-    outbox: Outbox, settler: Settler, sent: SentMaker, desk: Desk
+    outbox: Outbox, settler: Completer, sent: SentMaker, desk: Desk
 ) -> None:
     first, second = outbox.problem(1), outbox.problem(1)
     desk.unconcerned.add(first)
@@ -266,7 +266,7 @@ def test_the_desk_is_told_only_what_concerns_it(
 
 
 def test_failures_and_dead_letters_among_them_go_their_own_ways(
-    outbox: Outbox, settler: Settler, sent: SentMaker, clock: ManualMachineClock
+    outbox: Outbox, settler: Completer, sent: SentMaker, clock: ManualMachineClock
 ) -> None:
     failing, refused, fine = (outbox.problem(1, 2) for _ in range(3))
     attempts = sent()

@@ -8,10 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.delivery.breaker import Rules
-from supplier_api.delivery.reply import Meaning, Reply
-from supplier_api.store import Store, UnitOfWork
-from supplier_api.store.pauses import Cause, Pause, PauseRepository, Scope
+from supplier_api.db import Store, UnitOfWork
+from supplier_api.delivery.circuit_breaker import BreakerRules
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.outbox.pauses import Cause, Pause, PauseRepository, Scope
 from tests.integration.delivery.conftest import (
     BUSY,
     CONFLICT,
@@ -27,7 +27,7 @@ from tests.integration.delivery.conftest import (
 from tests.outbox import DESTINATION, Outbox
 
 # Small numbers; a window that no wait between attempts outlasts.
-RULES = Rules(window=1e9, calls=6, lanes=5, probe_after=30, probe_after_max=100, spread=60)
+RULES = BreakerRules(window=1e9, calls=6, lanes=5, probe_after=30, probe_after_max=100, spread=60)
 LATER = Reply(Meaning.TROUBLE, "429", 429, retry_after=900)
 FAILING = 6
 ALL = 1000  # replies

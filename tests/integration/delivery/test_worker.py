@@ -5,19 +5,20 @@ from datetime import datetime
 
 import pytest
 
-from supplier_api.chance import SystemChance
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
-from supplier_api.delivery import dispatch, loop
+from supplier_api.db import Store
+from supplier_api.db.notify import Wakeup
+from supplier_api.delivery import dispatcher as dispatch
+from supplier_api.delivery import loop
 from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.carrier import Destination
-from supplier_api.delivery.dispatch import Dispatcher
-from supplier_api.delivery.gateway import GatewayAddress, GatewayCourier
+from supplier_api.delivery.dispatcher import Dispatcher
+from supplier_api.delivery.executor import Destination
+from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
 from supplier_api.delivery.scheduler import Scheduler
-from supplier_api.delivery.sessions import Sessions
-from supplier_api.delivery.watchdog import Watchdog
 from supplier_api.delivery.worker import Worker
-from supplier_api.store import Store
-from supplier_api.store.wakeup import Wakeup
+from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.watchdog import Watchdog
+from supplier_api.ids import SystemChance
 from tests.integration.delivery.conftest import ALREADY, PATIENCE, POLICY, RoundMaker
 from tests.integration.delivery.sink import Sink, answer, hang, serving
 from tests.outbox import DESTINATION, Outbox
@@ -43,7 +44,7 @@ def sink() -> Iterator[Sink]:
         yield sink
 
 
-def courier_to(sink: Sink, watchdog: Watchdog) -> GatewayCourier:
+def courier_to(sink: Sink, watchdog: Watchdog) -> GatewayTransport:
     address = GatewayAddress(
         kci_url=f"{sink.url}/kcis",
         token_url=f"{sink.url}/auth/supplier/access-token",
@@ -51,7 +52,7 @@ def courier_to(sink: Sink, watchdog: Watchdog) -> GatewayCourier:
         client_secret="supplier-secret",
         answers=Terms(ALREADY),
     )
-    return GatewayCourier(address, Sessions(), watchdog, CLOCK, SystemChance())
+    return GatewayTransport(address, Sessions(), watchdog, CLOCK, SystemChance())
 
 
 @pytest.fixture
@@ -138,10 +139,10 @@ def test_what_is_committed_last_is_told_to_other_workers(
     store: Store, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Only a stop sends what is told after the first notice.
-    monkeypatch.setattr("supplier_api.store.wakeup.NOTIFY_GAP", NEVER)
+    monkeypatch.setattr("supplier_api.db.notify.NOTIFY_GAP", NEVER)
     # A listener that hears nothing for long would wake itself.
     for name in ("ASK_AFTER", "DEAF_AFTER"):
-        monkeypatch.setattr(f"supplier_api.store.wakeup.{name}", NEVER)
+        monkeypatch.setattr(f"supplier_api.db.notify.{name}", NEVER)
     mine, theirs, watchdog = Wakeup(store.url, CLOCK), Wakeup(store.url, CLOCK), Watchdog(CLOCK)
     scheduler = Scheduler(NoTimers(), store, CLOCK, mine.bell(), NEVER)
     worker = Worker([], scheduler, mine, watchdog, CLOCK, store=store)

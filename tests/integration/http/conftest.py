@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from supplier_api.app.office import Clocks
+from supplier_api.app.services import ClockPair
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 
 
@@ -15,8 +15,8 @@ def sqlite_file(emptied_sqlite: str) -> str:
 
 @pytest.fixture
 def clocks(
-    clocks_at_noon: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
-) -> tuple[ManualMachineClock, ManualBusinessClock, Clocks]:
+    clocks_at_noon: tuple[ManualMachineClock, ManualBusinessClock, ClockPair],
+) -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Return the session's clocks, put back to noon."""
     return clocks_at_noon
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from supplier_api.wire import load, read_json
-from supplier_api.wire.messages import SERVICE_PROBLEM_REQUEST
+from supplier_api.contract import load, read_json
+from supplier_api.contract.schemas import SERVICE_PROBLEM_REQUEST
 from tests.supplier import Problem, Supplier
 
 FOLDER = Path(__file__).parents[3] / "docs" / "awkward"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from supplier_api.problems.limits import REFERENCE_PATTERN
+from supplier_api.contract.limits import REFERENCE_PATTERN
 from tests import documents, samples
 from tests.samples import amendment_request, cancellation_request, problem_request
 from tests.supplier import COMMITTED, DEFERRED, REPAIRED, Supplier

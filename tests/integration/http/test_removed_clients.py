@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from supplier_api.app.office import Clocks
+from supplier_api.app.services import ClockPair
 from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.settings import load_settings
@@ -24,7 +24,7 @@ Restarted = Callable[..., FlaskClient]
 
 @pytest.fixture
 def restarted(
-    environ: dict[str, str], clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks]
+    environ: dict[str, str], clocks: tuple[ManualMachineClock, ManualBusinessClock, ClockPair]
 ) -> Iterator[Restarted]:
     """Yield what starts another web process on the same database, with settings of its own."""
     made = []

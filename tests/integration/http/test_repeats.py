@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from supplier_api.app.office import Clocks
+from supplier_api.app.services import ClockPair
 from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.settings import Settings
-from supplier_api.store.decisions import DecisionRepository
-from supplier_api.store.lanes import LaneRepository
 from tests.samples import amendment_request, cancellation_request, problem_request
 from tests.supplier import DEFERRED, Problem, Supplier, refusal
 
@@ -140,7 +140,7 @@ def test_twins_on_two_servers_get_one_answer(
     call: Call,
     supplier: Supplier,
     settings: Settings,
-    clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks],
+    clocks: tuple[ManualMachineClock, ManualBusinessClock, ClockPair],
 ) -> None:
     path, body = call.prepare(supplier, "TENANT1")
     headers = supplier.headers()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from supplier_api.store import migrate
+from supplier_api.db import migrate
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from supplier_api.app.office import Clocks, build_office
+from supplier_api.app.services import ClockPair, build_office
 from supplier_api.app.upkeep import Upkeep
 from supplier_api.app.web import build_heartbeat, create_app
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
-from supplier_api.decisions.facts import InventoryUnavailable, Service
-from supplier_api.decisions.inventory import InventoryError
+from supplier_api.rules.facts import InventoryUnavailable, Service
+from supplier_api.rules.inventory import InventoryError
 from supplier_api.settings import Settings, load_settings
 from tests.samples import problem_request
 from tests.supplier import Supplier, manual_clocks, on_sqlite
@@ -175,7 +175,7 @@ def test_commands_ask_the_configured_inventory(held: Held, environ: dict[str, st
 @on_sqlite
 @pytest.mark.parametrize("more_settings", [{"SUPPLIER_API__INVENTORY__ADAPTER": "theirs"}])
 def test_an_inventory_that_nobody_published_stops_the_start(
-    settings: Settings, clocks: tuple[ManualMachineClock, ManualBusinessClock, Clocks]
+    settings: Settings, clocks: tuple[ManualMachineClock, ManualBusinessClock, ClockPair]
 ) -> None:
     office = build_office(settings, clocks[2])
     with pytest.raises(InventoryError, match=r"inventory.adapter: theirs .* expected one of: csv"):

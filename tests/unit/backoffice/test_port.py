@@ -3,8 +3,8 @@
 import pytest
 
 from supplier_api.backoffice.port import UnknownAdapter, load_adapter
-from supplier_api.backoffice.simulated import SimulatedBackOffice
-from supplier_api.settings.model import BackOffice as BackOfficeSettings
+from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
+from supplier_api.settings.model import BackOfficeSettings
 
 
 def test_the_settings_name_the_adapter() -> None:

@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 import pytest
 
-from supplier_api.backoffice.simulated import SimulatedBackOffice
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base, Waiting
 from supplier_api.problems.work import OrderAnswer, OrderKind, WorkOrder
-from supplier_api.settings.model import BackOffice as BackOfficeSettings
+from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
+from supplier_api.settings.model import BackOfficeSettings
 
 
 def desk(pace: float | Literal["manual"] = 1.0) -> SimulatedBackOffice:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 import pytest
 
-from supplier_api.cli.paths import Changes
+from supplier_api.cli.paths import PathChanges
 
 BODY: dict[str, Any] = {
     "text": "No key.",
@@ -15,7 +15,7 @@ BODY: dict[str, Any] = {
 
 
 def changed(*values: str, unset: tuple[str, ...] = ()) -> dict[str, Any]:
-    return Changes.read(values, unset)(BODY)
+    return PathChanges.read(values, unset)(BODY)
 
 
 def test_a_text_is_taken_as_it_is() -> None:
@@ -49,7 +49,7 @@ def test_what_was_there_stays_as_it_was() -> None:
 @pytest.mark.parametrize("value", ["text", "=x", "a..b=x", "a[x]=1", "text:=", "text:={", "1=x"])
 def test_what_is_no_change_is_told(value: str) -> None:
     with pytest.raises(click.BadParameter):
-        Changes.read([value], [])
+        PathChanges.read([value], [])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from supplier_api.cli import Refused, ports
+from supplier_api.cli import CommandRefused, ports
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_port_whose_last_connection_lingers_is_free(listener: socket.socket) -
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "nowhere.invalid", "a b", "."])
 def test_an_address_of_somebody_else_and_a_name_of_nobody(host: str) -> None:
-    with pytest.raises(Refused, match=re.escape(host)):
+    with pytest.raises(CommandRefused, match=re.escape(host)):
         ports.is_free(host, 18080)
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from supplier_api.cli.sample import CREATE, Journey, Line, Tenant
+from supplier_api.cli.sample import CREATE, Journey, SampleLine, SampleTenant
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
-class Ends(Tenant):
+class Ends(SampleTenant):
     """The gateway and the supplier's records, both said by the test."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ def journey(ends: Ends) -> Journey:
 
 
 def test_the_columns() -> None:
-    line = Line(NOON, "tenant", "gateway", CREATE, 201, "id 1", "RECEIVED_BY_GATEWAY")
+    line = SampleLine(NOON, "tenant", "gateway", CREATE, 201, "id 1", "RECEIVED_BY_GATEWAY")
 
     assert str(line)[14:] == (
         "tenant   -> gateway    POST /service-problems     201  id 1           RECEIVED_BY_GATEWAY"

@@ -10,7 +10,7 @@ import pytest
 
 from supplier_api.delivery.answers import Terms, read_answer, reply_for
 from supplier_api.delivery.posting import Answered
-from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.delivery.transport import Meaning, Reply
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ALREADY = re.compile("(?i)already received")

@@ -4,10 +4,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from supplier_api.backoffice.port import OrderRefused
-from supplier_api.delivery.backoffice import BackOfficeCourier
-from supplier_api.delivery.reply import Meaning, Reply
+from supplier_api.delivery.backoffice_transport import BackOfficeTransport
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.outbox.model import Message
 from supplier_api.problems.work import OrderAnswer, OrderKind, WorkOrder
-from supplier_api.store.claims import Message
 
 ORDER = WorkOrder(
     id="7b0ea0ef-0000-4000-8000-000000000001",
@@ -58,14 +58,14 @@ class Adapter:
 
 def test_the_adapter_gets_the_order_and_the_desk_its_answer() -> None:
     adapter = Adapter(OrderAnswer(back_office_id="T-1"))
-    reply = BackOfficeCourier(adapter).send(MESSAGE, 30)
+    reply = BackOfficeTransport(adapter).send(MESSAGE, 30)
 
     assert adapter.orders == [ORDER]
     assert reply == Reply(Meaning.TAKEN, "taken", answer=adapter.ending)
 
 
 def test_a_refusal_is_for_good() -> None:
-    reply = BackOfficeCourier(Adapter(OrderRefused("no such region"))).send(MESSAGE, 30)
+    reply = BackOfficeTransport(Adapter(OrderRefused("no such region"))).send(MESSAGE, 30)
 
     said = {"messages": ["no such region"]}
     assert reply == Reply(Meaning.REFUSED, "refused by the back office", refusal=said)
@@ -74,7 +74,7 @@ def test_a_refusal_is_for_good() -> None:
 @pytest.mark.parametrize("error", [ConnectionError("MARKER"), ValueError("MARKER")])
 def test_anything_else_is_tried_again_and_may_have_arrived(error: Exception) -> None:
     with capture_logs() as logs:
-        reply = BackOfficeCourier(Adapter(error)).send(MESSAGE, 30)
+        reply = BackOfficeTransport(Adapter(error)).send(MESSAGE, 30)
 
     assert reply == Reply(Meaning.TROUBLE, type(error).__name__, unknown=True)
     assert [line["event"] for line in logs] == ["work-order.failed"]

@@ -1,13 +1,13 @@
 """When the window says that a destination fails."""
 
-from supplier_api.delivery.breaker import LANES_KEPT, Outcome, Rules, Window
+from supplier_api.delivery.circuit_breaker import LANES_KEPT, BreakerRules, CallOutcome, CallWindow
 
-ANSWERED, FAILED, PUT_OFF = Outcome.ANSWERED, Outcome.FAILED, Outcome.PUT_OFF
+ANSWERED, FAILED, PUT_OFF = CallOutcome.ANSWERED, CallOutcome.FAILED, CallOutcome.PUT_OFF
 
 
-def window(*outcomes: Outcome, rules: Rules | None = None) -> Window:
+def window(*outcomes: CallOutcome, rules: BreakerRules | None = None) -> CallWindow:
     """Return a window in which lane 0, 1, ... came to these, a second apart."""
-    made = Window(rules or Rules())
+    made = CallWindow(rules or BreakerRules())
     for lane, outcome in enumerate(outcomes):
         made.note(lane, outcome, float(lane))
     return made
@@ -24,7 +24,7 @@ def test_it_needs_twenty_calls() -> None:
 
 
 def test_it_needs_five_failing_lanes_however_often_they_are_called() -> None:
-    made = Window(Rules())
+    made = CallWindow(BreakerRules())
     for at in range(100):
         made.note(at % 4, FAILED, float(at))
     assert not made.opens()
@@ -49,7 +49,7 @@ def test_what_is_older_than_the_window_does_not_count() -> None:
 
 
 def test_it_keeps_so_many_lanes_and_no_more() -> None:
-    made = Window(Rules())
+    made = CallWindow(BreakerRules())
     for lane in range(LANES_KEPT + 5):
         made.note(lane, ANSWERED, 1.0)
     assert made.rate().lanes == LANES_KEPT
@@ -68,12 +68,12 @@ def test_a_cleared_window_knows_nothing() -> None:
 
 
 def test_each_warning_is_given_once_a_crossing() -> None:
-    made = Window(Rules())
+    made = CallWindow(BreakerRules())
     for lane in range(20):
         made.note(lane, ANSWERED, 0.0)
     told: list[float] = []
 
-    def turn(lanes: range, outcome: Outcome) -> None:
+    def turn(lanes: range, outcome: CallOutcome) -> None:
         for lane in lanes:
             made.note(lane, outcome, 1.0)
             if (warning := made.warning()) is not None:
@@ -97,7 +97,7 @@ def test_no_warning_without_enough_calls() -> None:
 
 
 def test_the_wait_between_tries_doubles_up_to_a_limit() -> None:
-    rules = Rules(probe_after=30, probe_after_max=600)
+    rules = BreakerRules(probe_after=30, probe_after_max=600)
     assert [rules.probe_wait(failed) for failed in (0, 1, 2, 4, 5, 1000)] == [
         30,
         60,

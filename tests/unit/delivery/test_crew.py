@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.delivery.crew import Crew
+from supplier_api.delivery.thread_pool import ThreadPool
 
 PATIENCE = 45.0
 
@@ -13,10 +13,10 @@ PATIENCE = 45.0
 @contextmanager
 def crew_of(
     size: int, work: Callable[[str], None], clock: ManualMachineClock | None = None
-) -> Iterator[tuple[Crew[str], threading.Semaphore]]:
+) -> Iterator[tuple[ThreadPool[str], threading.Semaphore]]:
     """Yield a crew at work, and a semaphore that counts the jobs it reports as done."""
     done = threading.Semaphore(0)
-    crew: Crew[str] = Crew(
+    crew: ThreadPool[str] = ThreadPool(
         "crew", size, work, done.release, clock or ManualMachineClock(), PATIENCE
     )
     yield crew, done

@@ -4,7 +4,7 @@ import threading
 from typing import cast
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.delivery.gathering import Gathering
+from supplier_api.delivery.batcher import Batcher
 from supplier_api.delivery.model import Sent
 
 
@@ -14,7 +14,7 @@ def attempt() -> Sent:
 
 
 def test_who_brings_the_first_is_in_charge_until_nothing_waits() -> None:
-    gathering, first, second = Gathering(ManualMachineClock()), attempt(), attempt()
+    gathering, first, second = Batcher(ManualMachineClock()), attempt(), attempt()
     assert gathering.bring(first)
     assert not gathering.bring(second)
     assert gathering.take() == [first, second]
@@ -27,7 +27,7 @@ def test_who_brings_the_first_is_in_charge_until_nothing_waits() -> None:
 
 
 def test_what_could_not_be_settled_comes_first_the_next_time() -> None:
-    gathering, first, second = Gathering(ManualMachineClock()), attempt(), attempt()
+    gathering, first, second = Batcher(ManualMachineClock()), attempt(), attempt()
     gathering.bring(first)
     gathering.take()
     gathering.bring(second)
@@ -37,7 +37,7 @@ def test_what_could_not_be_settled_comes_first_the_next_time() -> None:
 
 def test_who_is_stuck_in_charge_is_relieved_by_another() -> None:
     clock = ManualMachineClock()
-    gathering, first, second = Gathering(clock), attempt(), attempt()
+    gathering, first, second = Batcher(clock), attempt(), attempt()
     gathering.bring(first)
     gathering.take()
     gathering.bring(second)

@@ -7,10 +7,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from supplier_api.clock import ManualMachineClock
+from supplier_api.db import StoreUnavailable
+from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery import loop
 from supplier_api.delivery.loop import Loop
-from supplier_api.store import StoreUnavailable
-from supplier_api.store.wakeup import Bell
 
 PATIENCE = 20.0
 
@@ -41,7 +41,7 @@ def test_a_turn_that_fails_is_followed_by_another(
 ) -> None:
     monkeypatch.setattr(loop, "AFTER_FAILURE", 0.001)
     again = threading.Event()
-    looping = Loop("test", failing_once(error, again), Bell(), clock)
+    looping = Loop("test", failing_once(error, again), WakeEvent(), clock)
     with capture_logs() as logs:
         looping.start()
         assert again.wait(PATIENCE)
@@ -54,7 +54,7 @@ def test_a_ring_brings_the_next_turn_at_once(
     clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "LOOK_EVERY", 3600.0)
-    turns, bell = threading.Semaphore(0), Bell()
+    turns, bell = threading.Semaphore(0), WakeEvent()
 
     def turn() -> float:
         turns.release()
@@ -76,7 +76,7 @@ def test_it_is_healthy_while_it_takes_turns(clock: ManualMachineClock) -> None:
         go_on.wait(PATIENCE)
         return 3600.0
 
-    looping = Loop("test", turn, Bell(), clock)
+    looping = Loop("test", turn, WakeEvent(), clock)
     assert not looping.healthy()
     looping.start()
     assert entered.wait(PATIENCE)
@@ -89,4 +89,4 @@ def test_it_is_healthy_while_it_takes_turns(clock: ManualMachineClock) -> None:
 
 
 def test_what_was_never_started_can_be_stopped(clock: ManualMachineClock) -> None:
-    Loop("test", lambda: 1.0, Bell(), clock).stop(PATIENCE)
+    Loop("test", lambda: 1.0, WakeEvent(), clock).stop(PATIENCE)

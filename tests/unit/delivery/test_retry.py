@@ -4,20 +4,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from supplier_api.delivery.reply import Meaning, Reply
-from supplier_api.delivery.retry import (
+from supplier_api.delivery.retry_policy import (
     Delivered,
     Expired,
     History,
     LeftOut,
-    Policy,
-    Refused,
+    RefusedForGood,
     RetryAt,
+    RetryPolicy,
     decide,
 )
+from supplier_api.delivery.transport import Meaning, Reply
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
-POLICY = Policy(
+POLICY = RetryPolicy(
     waits=tuple(timedelta(seconds=wait) for wait in (5, 30, 120, 600, 1800, 3600, 7200)),
     jitter=0.2,
     retry_after_max=timedelta(hours=1),
@@ -70,7 +70,7 @@ def test_taken_is_delivered() -> None:
 def test_a_refusal_for_good_is_one_at_once() -> None:
     reply = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422)
 
-    assert decide(reply, History(), POLICY, NOW, jitter=0) == Refused()
+    assert decide(reply, History(), POLICY, NOW, jitter=0) == RefusedForGood()
 
 
 @pytest.mark.parametrize("reply", [Reply(Meaning.REFUSED, "422", 422), NOT_FOUND])
@@ -95,14 +95,15 @@ def test_already_received_is_believed_only_after_an_unknown_attempt() -> None:
     reply = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422, repeat=True)
 
     assert decide(reply, History(unknown=True), POLICY, NOW, jitter=0) == Delivered()
-    assert decide(reply, History(unknown=False), POLICY, NOW, jitter=0) == Refused()
+    assert decide(reply, History(unknown=False), POLICY, NOW, jitter=0) == RefusedForGood()
 
 
 @pytest.mark.parametrize(
-    ("minutes", "decision"), [(0, after(5)), (14.9, after(5)), (15, Refused()), (600, Refused())]
+    ("minutes", "decision"),
+    [(0, after(5)), (14.9, after(5)), (15, RefusedForGood()), (600, RefusedForGood())],
 )
 def test_not_found_is_believed_a_quarter_of_an_hour_after_the_last_request(
-    minutes: float, decision: RetryAt | Refused
+    minutes: float, decision: RetryAt | RefusedForGood
 ) -> None:
     history = History(last_request=NOW - timedelta(minutes=minutes))
 
@@ -110,7 +111,7 @@ def test_not_found_is_believed_a_quarter_of_an_hour_after_the_last_request(
 
 
 def test_not_found_without_any_request_is_a_refusal() -> None:
-    assert decide(NOT_FOUND, History(), POLICY, NOW, jitter=0) == Refused()
+    assert decide(NOT_FOUND, History(), POLICY, NOW, jitter=0) == RefusedForGood()
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.delivery.tokens import Tokens
-from supplier_api.http_client.grants import Grant, NoTokenError
+from supplier_api.http_client.grants import NoTokenError, TokenGrant
+from supplier_api.http_client.tokens import SharedToken
 
 PATIENCE = 5.0
 
@@ -34,11 +34,11 @@ class Endpoint:
         self.fetched = 0
         self.down = False
 
-    def __call__(self, _patience: float) -> Grant:
+    def __call__(self, _patience: float) -> TokenGrant:
         if self.down:
             raise NoTokenError("token endpoint: 503")
         self.fetched += 1
-        return Grant(f"token-{self.fetched}", 3600)
+        return TokenGrant(f"token-{self.fetched}", 3600)
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ def endpoint() -> Endpoint:
 
 
 @pytest.fixture
-def tokens(endpoint: Endpoint, clock: ManualMachineClock) -> Tokens:
-    return Tokens(endpoint, clock)
+def tokens(endpoint: Endpoint, clock: ManualMachineClock) -> SharedToken:
+    return SharedToken(endpoint, clock)
 
 
 def test_it_is_fetched_once_and_reused(
-    tokens: Tokens, endpoint: Endpoint, clock: ManualMachineClock
+    tokens: SharedToken, endpoint: Endpoint, clock: ManualMachineClock
 ) -> None:
     assert tokens.current(PATIENCE) == "token-1"
     clock.advance(3500)
@@ -65,14 +65,16 @@ def test_it_is_fetched_once_and_reused(
     assert endpoint.fetched == 1
 
 
-def test_it_is_replaced_shortly_before_it_ends(tokens: Tokens, clock: ManualMachineClock) -> None:
+def test_it_is_replaced_shortly_before_it_ends(
+    tokens: SharedToken, clock: ManualMachineClock
+) -> None:
     tokens.current(PATIENCE)
     clock.advance(3541)
     assert tokens.current(PATIENCE) == "token-2"
 
 
 def test_the_old_one_serves_on_while_its_replacement_fails(
-    tokens: Tokens, endpoint: Endpoint, clock: ManualMachineClock
+    tokens: SharedToken, endpoint: Endpoint, clock: ManualMachineClock
 ) -> None:
     tokens.current(PATIENCE)
     clock.advance(3541)
@@ -87,7 +89,7 @@ def test_a_token_that_has_ended_is_not_taken_for_the_one_that_replaces_it(
     endpoint: Endpoint,
 ) -> None:
     clock = InterruptedClock()
-    tokens = Tokens(endpoint, clock)
+    tokens = SharedToken(endpoint, clock)
     tokens.current(PATIENCE)
     clock.advance(3600)
     clock.meanwhile = lambda: tokens.current(PATIENCE)
@@ -97,7 +99,7 @@ def test_a_token_that_has_ended_is_not_taken_for_the_one_that_replaces_it(
 
 
 def test_near_the_end_a_failure_holds_up_the_next_attempt_only(
-    tokens: Tokens, endpoint: Endpoint, clock: ManualMachineClock
+    tokens: SharedToken, endpoint: Endpoint, clock: ManualMachineClock
 ) -> None:
     tokens.current(PATIENCE)
     clock.advance(3541)
@@ -110,7 +112,7 @@ def test_near_the_end_a_failure_holds_up_the_next_attempt_only(
 
 
 def test_a_refused_token_is_replaced_only_while_it_is_the_current_one(
-    tokens: Tokens, endpoint: Endpoint
+    tokens: SharedToken, endpoint: Endpoint
 ) -> None:
     first = tokens.current(PATIENCE)
     assert tokens.instead_of(first, PATIENCE) == "token-2"
@@ -120,14 +122,14 @@ def test_a_refused_token_is_replaced_only_while_it_is_the_current_one(
 
 def test_many_threads_at_once_fetch_one(clock: ManualMachineClock) -> None:
     entered, answer = threading.Event(), threading.Event()
-    answers: Iterator[Grant] = iter([Grant("the-one", 3600)])
+    answers: Iterator[TokenGrant] = iter([TokenGrant("the-one", 3600)])
 
-    def fetch(_patience: float) -> Grant:
+    def fetch(_patience: float) -> TokenGrant:
         entered.set()
         assert answer.wait(10)
         return next(answers)
 
-    tokens = Tokens(fetch, clock)
+    tokens = SharedToken(fetch, clock)
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(tokens.current, PATIENCE)
         assert entered.wait(10)
@@ -141,14 +143,14 @@ def test_near_the_end_one_thread_replaces_it_and_the_others_do_not_wait(
 ) -> None:
     entered, answer = threading.Event(), threading.Event()
 
-    def fetch(_patience: float) -> Grant:
+    def fetch(_patience: float) -> TokenGrant:
         if clock.seconds == ManualMachineClock().seconds:
-            return Grant("old", 3600)
+            return TokenGrant("old", 3600)
         entered.set()
         assert answer.wait(10)
-        return Grant("new", 3600)
+        return TokenGrant("new", 3600)
 
-    tokens = Tokens(fetch, clock)
+    tokens = SharedToken(fetch, clock)
     tokens.current(PATIENCE)
     clock.advance(3550)
     with ThreadPoolExecutor(1) as pool:
@@ -163,12 +165,12 @@ def test_near_the_end_one_thread_replaces_it_and_the_others_do_not_wait(
 def test_a_thread_does_not_wait_longer_than_it_can(clock: ManualMachineClock) -> None:
     entered, answer = threading.Event(), threading.Event()
 
-    def fetch(_patience: float) -> Grant:
+    def fetch(_patience: float) -> TokenGrant:
         entered.set()
         assert answer.wait(10)
-        return Grant("late", 3600)
+        return TokenGrant("late", 3600)
 
-    tokens = Tokens(fetch, clock)
+    tokens = SharedToken(fetch, clock)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(tokens.current, PATIENCE)
         assert entered.wait(10)

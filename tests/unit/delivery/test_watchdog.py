@@ -6,7 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
-from supplier_api.delivery.watchdog import Call, CallTimedOutError, Handle, Watchdog, seize
+from supplier_api.http_client.watchdog import (
+    CallTimedOutError,
+    SocketHandle,
+    TimedCall,
+    Watchdog,
+    seize,
+)
 
 
 @pytest.fixture
@@ -19,20 +25,20 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.fixture
-def handle(pair: tuple[socket.socket, socket.socket]) -> Iterator[Handle]:
+def handle(pair: tuple[socket.socket, socket.socket]) -> Iterator[SocketHandle]:
     """Yield a handle on our end."""
-    handle = Handle(pair[0])
+    handle = SocketHandle(pair[0])
     yield handle
     handle.give_up()
 
 
 @pytest.fixture
-def call() -> Call:
-    return Call(ManualMachineClock(), 30)
+def call() -> TimedCall:
+    return TimedCall(ManualMachineClock(), 30)
 
 
 def test_a_thread_that_reads_wakes_when_its_time_is_up(
-    pair: tuple[socket.socket, socket.socket], handle: Handle
+    pair: tuple[socket.socket, socket.socket], handle: SocketHandle
 ) -> None:
     watchdog = Watchdog(SystemMachineClock())
     watchdog.start()
@@ -44,7 +50,9 @@ def test_a_thread_that_reads_wakes_when_its_time_is_up(
     assert not watchdog.alive()
 
 
-def test_a_connection_that_comes_too_late_is_not_used(call: Call, handle: Handle) -> None:
+def test_a_connection_that_comes_too_late_is_not_used(
+    call: TimedCall, handle: SocketHandle
+) -> None:
     call.cut()
 
     with pytest.raises(CallTimedOutError):
@@ -52,7 +60,7 @@ def test_a_connection_that_comes_too_late_is_not_used(call: Call, handle: Handle
 
 
 def test_after_its_end_a_call_leaves_the_connection_to_the_next_one(
-    call: Call, pair: tuple[socket.socket, socket.socket], handle: Handle
+    call: TimedCall, pair: tuple[socket.socket, socket.socket], handle: SocketHandle
 ) -> None:
     call.seize(handle)
     call.end()
@@ -64,7 +72,7 @@ def test_after_its_end_a_call_leaves_the_connection_to_the_next_one(
 
 def test_a_call_knows_what_is_left() -> None:
     clock = ManualMachineClock()
-    call = Call(clock, 30)
+    call = TimedCall(clock, 30)
     clock.advance(20)
     assert call.left() == 10
     clock.advance(20)
@@ -72,9 +80,9 @@ def test_a_call_knows_what_is_left() -> None:
 
 
 def test_a_connection_that_its_owner_has_closed_is_shut_down_all_the_same(
-    call: Call, pair: tuple[socket.socket, socket.socket]
+    call: TimedCall, pair: tuple[socket.socket, socket.socket]
 ) -> None:
-    handle = Handle(pair[0])
+    handle = SocketHandle(pair[0])
     call.seize(handle)
     # As for an answer that is read to the end of the connection.
     handle.give_up()
@@ -85,7 +93,7 @@ def test_a_connection_that_its_owner_has_closed_is_shut_down_all_the_same(
 
 
 def test_outside_a_call_nothing_is_watched(
-    pair: tuple[socket.socket, socket.socket], handle: Handle
+    pair: tuple[socket.socket, socket.socket], handle: SocketHandle
 ) -> None:
     seize(handle)
     pair[0].sendall(b"open")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from supplier_api.problems.codes import (
+from supplier_api.contract.codes import (
     CancellationReason,
     ChangeStatus,
     ProblemCode,
@@ -16,7 +16,7 @@ from supplier_api.problems.codes import (
 )
 from supplier_api.problems.kci import (
     Carried,
-    Stamp,
+    KciStamp,
     cancelled_code,
     change_answer,
     change_entity,
@@ -35,7 +35,7 @@ from supplier_api.problems.model import (
 )
 
 NOON = datetime(2026, 1, 5, 12, 0, 0, 1000, tzinfo=UTC)
-STAMP = Stamp(UUID("3456cf7d-4471-42e4-a5be-c24ed58a7aa6"), 3, NOON)
+STAMP = KciStamp(UUID("3456cf7d-4471-42e4-a5be-c24ed58a7aa6"), 3, NOON)
 DETAILS = {"resolutionCode": "NETWORK_CABLING"}
 
 

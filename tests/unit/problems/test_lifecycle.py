@@ -2,12 +2,12 @@
 
 import pytest
 
-from supplier_api.problems.codes import ReasonCode
+from supplier_api.contract.codes import ReasonCode
 from supplier_api.problems.lifecycle import (
     Event,
     IllegalMove,
+    LifecycleStep,
     Must,
-    Step,
     legal_events,
     plan,
     settled_by,
@@ -129,7 +129,7 @@ MUST = {
 }
 
 
-def told(steps: tuple[Step, ...]) -> str:
+def told(steps: tuple[LifecycleStep, ...]) -> str:
     """Write steps as the tables above do, with each status in full."""
     return ", ".join(f"{step.kci or ''}/{step.state.status or 'undecided'}" for step in steps)
 

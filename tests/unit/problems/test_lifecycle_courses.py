@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from supplier_api.problems.codes import Status
+from supplier_api.contract.codes import Status
 from supplier_api.problems.lifecycle import Event, IllegalMove, legal_events, plan
 from supplier_api.problems.model import TERMINAL, Awaits, Base, State, Waiting
 

@@ -5,21 +5,16 @@ from collections.abc import Iterator
 from marshmallow import Schema
 from marshmallow.fields import List, Nested
 
-from supplier_api.backoffice_api.schemas import EVENT
-from supplier_api.problems.personal import (
-    PERSONAL_FIELDS,
-    PLACEHOLDER,
-    masked,
-    without_personal,
-)
-from supplier_api.wire.fields import Text
-from supplier_api.wire.kci import KCI
-from supplier_api.wire.messages import (
+from supplier_api.contract.fields import Text
+from supplier_api.contract.kci import KCI
+from supplier_api.contract.personal import PERSONAL_FIELDS, PLACEHOLDER, masked, without_personal
+from supplier_api.contract.schemas import (
     AMENDMENT_REQUEST,
     CANCELLATION_REQUEST,
     RESOLUTION_ANSWER_REQUEST,
     SERVICE_PROBLEM_REQUEST,
 )
+from supplier_api.http.backoffice.schemas import EVENT
 
 
 def test_personal_fields_and_free_text_are_replaced_and_codes_stay() -> None:

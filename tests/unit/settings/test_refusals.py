@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from supplier_api.settings import Finding, SettingsError, load_settings
+from supplier_api.settings import SettingsError, SettingsFinding, load_settings
 
 PRODUCTION = {
     "SUPPLIER_API_PROFILE": "production",
@@ -18,7 +18,7 @@ PRODUCTION = {
 }
 
 
-def findings(folder: Path, **names: str) -> tuple[Finding, ...]:
+def findings(folder: Path, **names: str) -> tuple[SettingsFinding, ...]:
     with pytest.raises(SettingsError) as caught:
         load_settings(names, folder)
     return caught.value.findings

@@ -1,0 +1,132 @@
+"""What web servers and workers have in common: store, clocks, sign of life."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock, SystemMachineClock
+from supplier_api.contract import CONTRACT
+from supplier_api.db import Store, migrate
+from supplier_api.db.database_clock import DatabaseClock
+from supplier_api.db.engine import PATIENCE
+from supplier_api.db.pooler import require_session
+from supplier_api.ids import Chance, SystemChance
+from supplier_api.operations.heartbeat import Heartbeat
+from supplier_api.operations.installation_id import claim, stamp_of
+from supplier_api.operations.process_registry import (
+    MISSED,
+    CrashDetector,
+    ProcessInfo,
+    ProcessRegistry,
+)
+from supplier_api.operations.process_repository import ProcessKind
+from supplier_api.problems.services import LifecyclePolicy, Services
+from supplier_api.sandbox.stored_clock import StoredBusinessClock, StoredChance
+from supplier_api.settings import Settings
+
+LONGEST_NAME = 100  # of a process, as the column has it
+
+
+@dataclass(frozen=True, slots=True)
+class ClockPair:
+    """Where time and chance come from; tests and sandboxes hold them in their hands."""
+
+    machine: MachineClock
+    business: BusinessClock
+    chance: Chance
+
+
+def build_office(
+    settings: Settings, clocks: ClockPair | None = None, patience: float = PATIENCE
+) -> Services:
+    """Return what every use case works with; connects to the database.
+
+    `patience` is for how many seconds each answer of the database is waited for by work that has no
+    deadline.
+
+    Raises store.SchemaTooOld when the database must be upgraded first, and
+    desk.stamping.ForeignDatabase when it belongs to another installation.
+    """
+    office = open_office(settings, clocks, patience)
+    with closed_on_error(office):
+        claim_database(settings, office)
+    return office
+
+
+@contextmanager
+def closed_on_error(office: Services) -> Iterator[None]:
+    """Give the database back if what is made with the office in the `with` block is not."""
+    try:
+        yield
+    except BaseException:
+        office.store.close()
+        raise
+
+
+def claim_database(settings: Settings, office: Services) -> None:
+    """Put our stamp on an unused database; raises desk.stamping.ForeignDatabase."""
+    claim(office.store, stamp_of(settings), office.machine.now())
+
+
+def open_office(
+    settings: Settings, clocks: ClockPair | None = None, patience: float = PATIENCE
+) -> Services:
+    """Return the same, for those who only look, of whosever database.
+
+    Raises store.SchemaTooOld when the database must be upgraded first, and store.StoreUnavailable
+    when it cannot be reached, or only through a pooler that does not do.
+    """
+    host = clocks.machine if clocks else SystemMachineClock()
+    database = settings.database
+    store = Store(database.url, host, listen_url=database.listen_url, patience=patience)
+    machine = host
+    try:
+        migrate.require(store.engine)
+        if store.dialect == "postgresql":
+            require_session(store.listen_url)
+        if clocks is None and store.dialect == "postgresql":
+            machine = DatabaseClock(store.engine, host)
+    except Exception:
+        store.close()
+        raise
+    given = clocks or _clocks(settings, store, machine)
+    lifecycle = settings.lifecycle
+    return Services(
+        store=store,
+        machine=machine,
+        business=given.business,
+        chance=given.chance,
+        policy=LifecyclePolicy(
+            reference_prefix=lifecycle.reference_prefix,
+            closure=timedelta(days=lifecycle.closure_days),
+            notice=timedelta(hours=lifecycle.notice_hours),
+            answer_budget=settings.server.answer_budget,
+            settling=timedelta(milliseconds=settings.delivery.not_before_ms),
+        ),
+        contract=CONTRACT.supplier_api,
+        process=f"{socket.gethostname()}/{os.getpid()}"[-LONGEST_NAME:],
+    )
+
+
+def _clocks(settings: Settings, store: Store, machine: MachineClock) -> ClockPair:
+    """Return time and chance: where testers set them, as they have."""
+    if settings.in_sandbox:
+        return ClockPair(
+            machine, StoredBusinessClock(store, machine), StoredChance(store, SystemChance())
+        )
+    return ClockPair(machine, SystemBusinessClock(machine), SystemChance())
+
+
+def heartbeat_of(settings: Settings, office: Services, me: ProcessInfo) -> Heartbeat:
+    """Return the sign of life of a process; a worker also looks for others that have died."""
+    every = settings.status.heartbeat
+    presence = ProcessRegistry(office, me, stamp_of(settings), every)
+    deaths = (
+        CrashDetector(office, timedelta(seconds=MISSED * every))
+        if me.kind is ProcessKind.WORKER
+        else None
+    )
+    return Heartbeat(presence, office.machine, every, deaths)

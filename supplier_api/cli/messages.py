@@ -1,0 +1,272 @@
+"""What the commands for KCIs and for work orders have in common."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import reduce
+from typing import Any
+
+import click
+
+from supplier_api.cli import CommandRefused
+from supplier_api.cli.operator import operator
+from supplier_api.cli.services import opened_office
+from supplier_api.cli.sessions import looking
+from supplier_api.cli.times import instant
+from supplier_api.contract import MessageError
+from supplier_api.db import UnitOfWork
+from supplier_api.delivery import message_queries
+from supplier_api.delivery.message_admin import (
+    MessageAdmin,
+    NotPossible,
+    Operator,
+    Result,
+    TimeWindow,
+    possible,
+)
+from supplier_api.delivery.pause_admin import KNOWN
+from supplier_api.outbox.message_repository import MessageFilter, MessageRepository
+from supplier_api.outbox.model import MessageState
+from supplier_api.problems import view
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import Services
+from supplier_api.settings import load_settings
+
+STATES = [*(state.value for state in MessageState), "dead"]
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+
+
+def list_options(command: Command) -> Command:
+    """Give a command the options of a list, but for the kind."""
+    options: tuple[Decorator, ...] = (
+        click.option("--json", "as_json", is_flag=True, help="As JSON."),
+        click.option(
+            "--limit",
+            type=click.IntRange(min=1),
+            default=50,
+            show_default=True,
+            help="At most so many, the oldest first.",
+        ),
+        *_window("made"),
+        click.option("--problem", metavar="NAME", help="Only those of this problem."),
+        click.option("--tenant", help="Only those of this tenant."),
+        click.option("--state", type=click.Choice(STATES), help="Only those in this state."),
+    )
+    return reduce(lambda made, option: option(made), options, command)
+
+
+def replay_options(command: Command) -> Command:
+    """Give a command what a replay is about: a name, or a window."""
+    options: tuple[Decorator, ...] = (
+        click.option("--dry-run", is_flag=True, help="Only tell what would be done."),
+        *_window("made"),
+        click.option("--reason", help="Why; recorded with who did it. Not needed for --dry-run."),
+        click.argument("name", required=False),
+    )
+    return reduce(lambda made, option: option(made), options, command)
+
+
+def _window(what: str) -> tuple[Decorator, ...]:
+    return (
+        click.option("--until", metavar="TIME", help=f"Only those {what} before this."),
+        click.option(
+            "--since",
+            metavar="TIME",
+            help=f"Only those {what} since: 30m, 12h, 3d ago, or a date-time (RFC 3339).",
+        ),
+    )
+
+
+def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None:
+    """Print the messages that the options ask for."""
+    with looking(load_settings()) as office:
+        window = _given_window(given, office.machine.now())
+        limit = given["limit"]
+
+        def read(uow: UnitOfWork) -> list[dict[str, Any]]:
+            wanted = MessageFilter(
+                destination=destination,
+                state=given["state"],
+                tenant=given["tenant"],
+                problems=_problems(uow, given["problem"]),
+                kind=kind,
+                since=window.since,
+                until=window.until,
+                limit=limit + 1,
+            )
+            return [
+                message_queries.summary(letter) for letter in MessageRepository(uow).listed(wanted)
+            ]
+
+        rows = office.store.read(read)
+        if not rows and given["tenant"]:
+            office.store.read(lambda uow: check_tenant(uow, given["tenant"]))
+    if given["as_json"]:
+        click.echo(json.dumps(rows[:limit], indent=2))
+    else:
+        for row in rows[:limit]:
+            click.echo(_line(row))
+    if len(rows) > limit:
+        click.echo(f"there are more than {limit}; --limit shows more", err=True)
+
+
+def shown(destination: str, name: str, *, as_json: bool) -> None:
+    """Print all that is known of a message."""
+    with looking(load_settings()) as office, refusals():
+
+        def read(uow: UnitOfWork) -> dict[str, Any]:
+            letter = message_queries.find(uow, name, destination)
+            can = [deed.value for deed in possible(letter)]
+            return {**message_queries.show(uow, letter), "possible": can}
+
+        seen = office.store.read(read)
+    click.echo(json.dumps(seen, indent=2) if as_json else "\n".join(_lines(seen)))
+
+
+def replayed(
+    destination: str, name: str | None, given: Mapping[str, Any], reason: str | None
+) -> None:
+    """Replay one message, or those of a window; print what was done.
+
+    A rehearsal does nothing that would need a reason.
+    """
+    if reason is None and not given["dry_run"]:
+        raise click.MissingParameter(param_hint="--reason", param_type="option")
+    by = signed("a rehearsal" if reason is None else reason)
+    windowed = given["since"] is not None or given["until"] is not None
+    if (name is None) is not windowed:
+        raise click.UsageError("expected either NAME or a window (--since, --until)")
+    if name and given["dry_run"]:
+        raise click.UsageError("--dry-run is for a window; look at one with `show`")
+    with opened_office(load_settings()) as office, refusals():
+        if name:
+            tell(MessageAdmin(office).replay(destination, name, by))
+            return
+        _replay_window(office, destination, given, by)
+
+
+def _replay_window(
+    office: Services, destination: str, given: Mapping[str, Any], by: Operator
+) -> None:
+    repair, window = MessageAdmin(office), _given_window(given, office.machine.now())
+    done, left = 0, 0
+    for problem_id in repair.waiting(destination, window):
+        for result in repair.replay_window(
+            destination, problem_id, window, by, rehearse=given["dry_run"]
+        ):
+            tell(result)
+            done, left = done + result.done, left + (not result.done)
+    would = "to be replayed" if given["dry_run"] else "replayed"
+    click.echo(f"{done} {would}" + (f", {left} left as they were" if left else ""))
+    if left:
+        raise CommandRefused("not all could be replayed; the lines above say why")
+
+
+def signed(reason: str) -> Operator:
+    """Return who gives the command and why; a blank reason is wrong use."""
+    if not reason.strip():
+        raise click.BadParameter("expected some words", param_hint="--reason")
+    return Operator(operator(), reason.strip())
+
+
+def tell(result: Result) -> None:
+    """Print what was done with a message."""
+    click.echo(f"{result.name}  {result.was} -> {result.told}" if result.done else _left(result))
+
+
+def _left(result: Result) -> str:
+    return f"{result.name}  {result.was}: {result.told}"
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what the desk refuses into exit code 1, told in plain words."""
+    try:
+        yield
+    except (NotPossible, message_queries.NoSuchMessage) as error:
+        raise CommandRefused(str(error)) from None
+    except MessageError as error:
+        raise CommandRefused("that is no update that may be sent:", error.messages) from None
+
+
+def _given_window(given: Mapping[str, Any], now: datetime) -> TimeWindow:
+    since, until = (instant(given[name], now, f"--{name}") for name in ("since", "until"))
+    if since and until and since >= until:
+        raise click.BadParameter("expected a time after --since", param_hint="--until")
+    return TimeWindow(since, until)
+
+
+def check_tenant(uow: UnitOfWork, tenant: str) -> None:
+    """Raise Refused if no problem is of this tenant: its name may be mistyped."""
+    if not ProblemRepository(uow).any_of(tenant):
+        raise CommandRefused(
+            f"tenant {tenant} has no problem; these have:", ProblemRepository(uow).tenants(KNOWN)
+        )
+
+
+def _problems(uow: UnitOfWork, name: str | None) -> Sequence[int] | None:
+    if name is None:
+        return None
+    found = view.find(uow, name)
+    if not found:
+        raise CommandRefused(f"there is no problem {name}")
+    return [problem.id for problem in found]
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    state = f"{row['state']}, parked" if row["parked"] else row["state"]
+    mended = f"  ({row['mended']})" if row["mended"] else ""
+    return (
+        f"{row['name']:20} {row['kind']:20} {state:14} {row['tenant']:10} "
+        f"{row['gatewayId']:>12}  {row['created']}  {row['answer'] or 'never tried'}{mended}"
+    )
+
+
+def _lines(seen: Mapping[str, Any]) -> Iterator[str]:
+    state = f"{seen['state']}, parked" if seen["parked"] else seen["state"]
+    yield f"{seen['name']}  {seen['kind']}  {state}"
+    for label, key in (
+        ("id", "id"),
+        ("tenant", "tenant"),
+        ("gateway id", "gatewayId"),
+        ("conversation", "conversationId"),
+        ("about", "subject"),
+        ("ticket", "backOfficeId"),
+        ("made", "created"),
+        ("settled", "settled"),
+        ("due", "laneDue"),
+        ("changed", "mended"),
+        ("digest", "digest"),
+    ):
+        if seen[key]:
+            yield f"  {label:13} {seen[key]}"
+    if seen["mayHaveArrived"]:
+        yield "  an attempt ended without an answer: the receiver may have it"
+    yield from _history(seen)
+    yield from _document("body", seen["body"])
+    if seen["original"] is not None:
+        yield from _document("body at first", seen["original"])
+    yield f"possible  {', '.join(['show', *seen['possible']])}"
+
+
+def _history(seen: Mapping[str, Any]) -> Iterator[str]:
+    if seen["log"]:
+        yield "attempts"
+    for entry in seen["log"]:
+        yield f"  {entry['at']}  {entry['outcome']}  {entry['detail'] or entry['status']}"
+    if refusal := seen["refusal"]:
+        yield "refused with"
+        for name, value in refusal.items():
+            for each in value if isinstance(value, list) else [value]:
+                yield f"  {name:13} {each}"
+    if seen["actions"]:
+        yield "done by hand"
+    for action in seen["actions"]:
+        yield f"  {action['at']}  {action['action']} by {action['who']}: {action['reason']}"
+
+
+def _document(label: str, body: object) -> Iterator[str]:
+    yield label
+    yield from (f"  {line}" for line in json.dumps(body, indent=2, ensure_ascii=False).splitlines())

@@ -1,0 +1,20 @@
+"""The database for commands that only look at it, whosever it is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from supplier_api.app.services import open_office
+from supplier_api.cli.startup_errors import expected_errors
+from supplier_api.problems.services import Services
+from supplier_api.settings import Settings
+
+
+@contextmanager
+def looking(settings: Settings) -> Iterator[Services]:
+    """Yield the office to a command that only reads; Refused when the database cannot be used."""
+    with expected_errors():
+        office = open_office(settings)
+        try:
+            yield office
+        finally:
+            office.store.close()

@@ -1,0 +1,29 @@
+"""The published messages: how they are read, checked, compared and refused. No web framework.
+
+    document = load(messages.SERVICE_PROBLEM_REQUEST, read_json(body))
+
+A document is a plain dict with the wire's own keys, published fields only.
+"""
+
+from supplier_api.contract.errors import Invalid, Malformed, MessageError, envelope
+from supplier_api.contract.fingerprint import VERSIONS, fingerprint, is_fingerprint_of
+from supplier_api.contract.json_reader import read_json
+from supplier_api.contract.kci import KCI, check_kci, load_kci
+from supplier_api.contract.loading import load
+from supplier_api.contract.versions import CONTRACT
+
+__all__ = [
+    "CONTRACT",
+    "KCI",
+    "VERSIONS",
+    "Invalid",
+    "Malformed",
+    "MessageError",
+    "check_kci",
+    "envelope",
+    "fingerprint",
+    "is_fingerprint_of",
+    "load",
+    "load_kci",
+    "read_json",
+]

@@ -1,0 +1,350 @@
+"""The kinds of values on the wire, as marshmallow fields.
+
+Each knows its JSON type (else a Structural message: 400), its constraint (else a plain message:
+422) and how it is described in OpenAPI, so that the check and the documentation cannot differ.
+`take` checks a value without marshmallow's detours, and only says that something is wrong with it.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from marshmallow import Schema, ValidationError, fields
+
+from supplier_api.clock import from_wire
+from supplier_api.contract.errors import WHOLE, Structural
+from supplier_api.contract.limits import (
+    ID_MAX,
+    ID_MIN,
+    REFERENCE_PATTERN,
+    STRING_MAX,
+    STRING_MIN,
+    TEXT_MAX,
+)
+from supplier_api.contract.loading import is_plain, take
+
+_REFERENCE = re.compile(REFERENCE_PATTERN)
+_DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def _options(
+    expected: str,
+    description: str,
+    example: object = None,
+    *,
+    required: bool = False,
+    **properties: object,
+) -> dict[str, Any]:
+    """Return what every marshmallow field is made with; `properties` are those of OpenAPI."""
+    metadata = {"description": description, "example": example, **properties}
+    return {
+        "required": required,
+        "error_messages": {
+            "required": Structural("missing"),
+            "null": Structural(f"expected {expected}, not null"),
+            "invalid": Structural(f"expected {expected}"),
+        },
+        "metadata": {name: value for name, value in metadata.items() if value is not None},
+    }
+
+
+class _String(fields.String):
+    """A JSON string, taken as it is, with a constraint of its kind."""
+
+    plain = True
+
+    def take(self, value: Any) -> str:
+        """Return the value; raises ValidationError if it is none of this kind."""
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        self._constrain(value)
+        return value
+
+    def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> str:
+        return self.take(value)
+
+    def _constrain(self, value: str) -> None:
+        """Raise ValidationError if `value` is none of this kind."""
+        raise NotImplementedError
+
+
+class Text(_String):
+    """A string of `minimum` to `maximum` code points, where `pattern` is given of that form."""
+
+    def __init__(
+        self,
+        description: str,
+        example: str | None = None,
+        *,
+        minimum: int = STRING_MIN,
+        maximum: int = STRING_MAX,
+        pattern: str | None = None,
+        required: bool = False,
+        deprecated: bool | None = None,
+    ) -> None:
+        """Describe what the string says."""
+        limits = {
+            "minLength": minimum,
+            "maxLength": maximum,
+            "pattern": f"^{pattern}$" if pattern else None,
+            "deprecated": deprecated,
+        }
+        super().__init__(**_options("a string", description, example, required=required, **limits))
+        self.minimum = minimum
+        self.maximum = maximum
+        self.pattern = pattern
+
+    def _constrain(self, value: str) -> None:
+        if not self.minimum <= len(value) <= self.maximum:
+            raise ValidationError(f"expected {self.minimum} to {self.maximum} characters")
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            raise ValidationError(f"expected to match {self.pattern}")
+
+
+def long_text(description: str, example: str | None = None, *, required: bool = False) -> Text:
+    """Return a field for free text, up to 1000 characters."""
+    return Text(description, example, maximum=TEXT_MAX, required=required)
+
+
+class Reference(_String):
+    """A supplier's own reference for something."""
+
+    def __init__(self, description: str, example: str, *, required: bool = False) -> None:
+        """Describe what is referred to."""
+        pattern = f"^{REFERENCE_PATTERN}$"
+        super().__init__(
+            **_options("a string", description, example, required=required, pattern=pattern)
+        )
+
+    def _constrain(self, value: str) -> None:
+        if not _REFERENCE.fullmatch(value):
+            raise ValidationError(f"expected to match {REFERENCE_PATTERN}")
+
+
+class Code(_String):
+    """One of the words that are published for this field."""
+
+    def __init__(
+        self,
+        codes: type[StrEnum],
+        description: str,
+        example: str | None = None,
+        *,
+        without: tuple[StrEnum, ...] = (),
+        required: bool = False,
+    ) -> None:
+        """Allow the words of `codes` but for those in `without`."""
+        words = [code.value for code in codes if code not in without]
+        super().__init__(
+            **_options("a string", description, example, required=required, enum=words)
+        )
+        self.words = frozenset(words)
+        self.expected = f"expected one of {', '.join(words)}"
+
+    def _constrain(self, value: str) -> None:
+        if value not in self.words:
+            raise ValidationError(self.expected)
+
+
+class InstantField(_String):
+    """A date-time with an offset (RFC 3339), kept as it was written."""
+
+    def __init__(self, description: str, example: str, *, required: bool = False) -> None:
+        """Describe what happened then."""
+        super().__init__(
+            **_options("a string", description, example, required=required, format="date-time")
+        )
+
+    def _constrain(self, value: str) -> None:
+        try:
+            if _DATE_TIME.fullmatch(value):
+                from_wire(value)
+                return
+        except (ValueError, OverflowError):  # no such day, or beyond year 9999 in UTC
+            pass
+        raise ValidationError("expected a date-time with an offset, as in 2026-01-05T12:00:00.000Z")
+
+
+class Uuid(_String):
+    """A UUID in its usual form of 36 characters (RFC 9562)."""
+
+    def __init__(self, description: str, example: str, *, required: bool = False) -> None:
+        """Describe what the UUID names."""
+        super().__init__(
+            **_options("a string", description, example, required=required, format="uuid")
+        )
+
+    def _constrain(self, value: str) -> None:
+        try:
+            if str(UUID(value)) == value.lower():
+                return
+        except ValueError:
+            pass
+        raise ValidationError("expected a UUID")
+
+
+class Id(fields.Integer):
+    """A whole number from `minimum` to 2^63-1. 23467.0 is 23467, too.
+
+    With None as `minimum` there is none but that of a number of 64 bits.
+    """
+
+    plain = True
+
+    def __init__(
+        self,
+        description: str,
+        example: int,
+        *,
+        minimum: int | None = ID_MIN,
+        required: bool = False,
+    ) -> None:
+        """Describe what the number names or counts."""
+        limits = {"type": "number", "multipleOf": 1, "minimum": minimum, "maximum": ID_MAX}
+        super().__init__(**_options("a number", description, example, required=required, **limits))
+        self.minimum = -ID_MAX - 1 if minimum is None else minimum
+
+    def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> int:
+        return self.take(value)
+
+    def take(self, value: Any) -> int:
+        """Return the value; raises ValidationError if it is none of this kind."""
+        if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
+            raise self.make_error("invalid")
+        # The range comes first: a Decimal such as 1e999999999 must never become an int.
+        if not self.minimum <= value <= ID_MAX or value != int(value):
+            raise ValidationError(f"expected a whole number from {self.minimum} to {ID_MAX}")
+        return int(value)
+
+
+class Number(fields.Float):
+    """A number from `minimum` to `maximum`."""
+
+    plain = True
+
+    def __init__(
+        self,
+        description: str,
+        example: float,
+        *,
+        minimum: float,
+        maximum: float,
+        required: bool = False,
+    ) -> None:
+        """Describe what is measured."""
+        limits = {"minimum": minimum, "maximum": maximum}
+        super().__init__(**_options("a number", description, example, required=required, **limits))
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> float:
+        return self.take(value)
+
+    def take(self, value: Any) -> float:
+        """Return the value; raises ValidationError if it is none of this kind."""
+        if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
+            raise self.make_error("invalid")
+        # The range comes first: a Decimal such as 1e999999999 is more than a float can be.
+        if not self.minimum <= value <= self.maximum:
+            raise ValidationError(f"expected a number from {self.minimum:g} to {self.maximum:g}")
+        return float(value)
+
+
+class Flag(fields.Boolean):
+    """true or false, and nothing that only looks like it."""
+
+    plain = True
+
+    def __init__(self, description: str, *, example: bool) -> None:
+        """Describe what is true or false."""
+        super().__init__(**_options("true or false", description, example))
+
+    def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> bool:
+        return self.take(value)
+
+    def take(self, value: Any) -> bool:
+        """Return the value; raises ValidationError if it is none of this kind."""
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+class Object(fields.Nested):
+    """An object with fields of its own, which `schema` checks."""
+
+    def __init__(self, schema: Schema, description: str, *, required: bool = False) -> None:
+        """Describe what the object is."""
+        super().__init__(schema, **_options("an object", description, required=required))
+
+    @property
+    def plain(self) -> bool:
+        """Tell whether `take` checks all that there is to check."""
+        return is_plain(self.schema)
+
+    def take(self, value: Any) -> dict[str, Any]:
+        """Return the object's fields; raises ValidationError if anything is wrong with them."""
+        return take(self.schema, value)
+
+
+class Items(fields.List[Any]):
+    """An array whose items `item` checks; `minimum` to `maximum` of them where these are given."""
+
+    def __init__(
+        self,
+        item: fields.Field[Any],
+        description: str,
+        example: list[Any] | None = None,
+        *,
+        minimum: int | None = None,
+        maximum: int | None = None,
+        required: bool = False,
+    ) -> None:
+        """Describe what the array lists."""
+        limits = {"minItems": minimum, "maxItems": maximum}
+        super().__init__(
+            item, **_options("an array", description, example, required=required, **limits)
+        )
+        self.minimum = minimum
+        self.maximum = maximum
+
+    @property
+    def plain(self) -> bool:
+        """Tell whether `take` checks all that there is to check."""
+        return bool(getattr(self.inner, "plain", False))
+
+    def take(self, value: Any) -> list[Any]:
+        """Return the items; raises ValidationError if anything is wrong with them."""
+        if not isinstance(value, list) or self._wrong_count(len(value)):
+            raise self.make_error("invalid")
+        kind: Any = self.inner
+        return [kind.take(item) for item in value]
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any
+    ) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        errors: dict[int | str, Any] = {}
+        items: list[Any] = []
+        try:
+            # Of too long an array no more is looked at than is allowed, whatever is sent.
+            items = super()._deserialize(value[: self.maximum], attr, data, **more)
+        except ValidationError as error:
+            errors.update(error.messages_dict)
+        if wrong_count := self._wrong_count(len(value)):
+            errors[WHOLE] = [wrong_count]
+        if errors:
+            raise ValidationError(errors)
+        return items
+
+    def _wrong_count(self, count: int) -> str | None:
+        if self.minimum is not None and count < self.minimum:
+            return f"expected at least {self.minimum} item"
+        if self.maximum is not None and count > self.maximum:
+            return f"expected at most {self.maximum} items"
+        return None

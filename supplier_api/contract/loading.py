@@ -1,0 +1,87 @@
+"""One pass of validation, and its findings as flat messages that name the path."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError
+
+from supplier_api.contract.errors import WHOLE, Invalid, Malformed, Structural
+
+
+class MessageSchema(Schema):
+    """The base of every message. Fields that are not published are left out, not refused."""
+
+    error_messages = {"type": Structural("expected an object")}  # noqa: RUF012 - as marshmallow has it
+
+    class Meta:
+        """Settings of marshmallow."""
+
+        unknown = EXCLUDE
+
+
+def load(schema: Schema, data: object) -> dict[str, Any]:
+    """Return the published fields of `data`, checked: ids as int, all else as it came.
+
+    Raises Malformed with every structural error, or, if there is none, Invalid with every broken
+    constraint.
+    """
+    if not isinstance(data, Mapping):
+        raise Malformed(["body: expected an object"])
+    try:
+        if is_plain(schema):
+            return take(schema, data)
+    except ValidationError:
+        # The pass below finds everything that is wrong, this one the first thing.
+        pass
+    try:
+        document: dict[str, Any] = schema.load(data)
+    except ValidationError as error:
+        found = list(_flatten(error.messages, ""))
+    else:
+        return document
+    malformed = [f"{path}: {text}" for path, text in found if isinstance(text, Structural)]
+    if malformed:
+        raise Malformed(malformed)
+    raise Invalid([f"{path}: {text}" for path, text in found])
+
+
+def take(schema: Schema, data: object) -> dict[str, Any]:
+    """Return the published fields of `data` like `load`, in a third of its time.
+
+    `schema` must be plain (see `is_plain`). Raises ValidationError when anything is wrong.
+    """
+    if not isinstance(data, dict):
+        raise ValidationError("expected an object")
+    fields: Mapping[str, Any] = schema.load_fields
+    taken: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in data:
+            taken[name] = field.take(data[name])
+        elif field.required:
+            raise ValidationError("missing")
+    return taken
+
+
+@cache
+def is_plain(schema: Schema) -> bool:
+    """Tell whether a schema says nothing beyond its fields, all of the house's own kinds."""
+    return (
+        schema.unknown == EXCLUDE
+        and not any(type(schema).resolve_hooks().values())
+        and all(getattr(field, "plain", False) for field in schema.load_fields.values())
+    )
+
+
+def _flatten(messages: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield (path, message) pairs, the path as in `characteristics[0].value`."""
+    if isinstance(messages, list):
+        yield from ((path or "body", text) for text in messages)
+        return
+    for key, inner in messages.items():
+        if key == WHOLE:
+            yield from _flatten(inner, path)
+        elif isinstance(key, int):
+            yield from _flatten(inner, f"{path}[{key}]")
+        else:
+            yield from _flatten(inner, f"{path}.{key}" if path else key)

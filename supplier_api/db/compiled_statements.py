@@ -1,0 +1,223 @@
+"""Statements of the hot path: compiled once, then given to the driver as they are.
+
+SQLAlchemy takes ten times as long to put a statement together, and to make a result of it, as
+SQLite takes to run it. Values are still converted by the types of their columns, both ways.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Executable,
+    any_,
+    bindparam,
+    func,
+    select,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import NullType, TypeEngine
+
+from supplier_api.db.error_mapping import is_stale
+from supplier_api.db.pipeline import PIPE
+from supplier_api.db.types import InstantColumn, Many, as_text
+
+Convert = Callable[[Any], Any] | None
+
+
+class CompiledStatement:
+    """A statement over tables of the house, with `bindparam`s for what differs."""
+
+    def __init__(self, statement: Executable) -> None:
+        """Compile when first needed, once for each engine."""
+        self._statement = statement
+        self._ready: dict[str, _Ready] = {}
+
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run it with a value for each name, and return the rows, none if it returns none.
+
+        Raises SQLAlchemy's DBAPIError, as `connection.execute` does.
+        """
+        ready = self._for(connection.dialect)
+        try:
+            cursor = connection.info[PIPE].ask(ready.text, ready.arguments(values))
+            return ready.read(cursor.fetchall()) if ready.returns else []
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise wrapped(error, connection) from error
+
+    def send(self, connection: Connection, values: Mapping[str, Any]) -> None:
+        """Run it and leave what it returns unread.
+
+        PostgreSQL hears of it with the next statement that is run, which raises what goes wrong: at
+        the latest the COMMIT. On SQLite it raises SQLAlchemy's DBAPIError itself.
+        """
+        ready = self._for(connection.dialect)
+        try:
+            connection.info[PIPE].tell(ready.text, ready.arguments(values))
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise wrapped(error, connection) from error
+
+    def many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Run it once for each row of values; return how many rows of the database it touched.
+
+        Raises SQLAlchemy's DBAPIError, as `connection.execute` does.
+        """
+        ready = self._for(connection.dialect)
+        try:
+            given = [ready.arguments(row) for row in rows]
+            return int(connection.info[PIPE].ask_many(ready.text, given).rowcount)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise wrapped(error, connection) from error
+
+    def as_text(self, connection: Connection, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """Return what the driver would be given: the statement and its values."""
+        ready = self._for(connection.dialect)
+        return ready.text, ready.arguments(values)
+
+    def _for(self, dialect: Dialect) -> "_Ready":
+        ready = self._ready.get(dialect.name)
+        if ready is None:
+            ready = self._ready[dialect.name] = _ready(self._statement, dialect)
+        return ready
+
+
+class _Among(ColumnElement[bool]):
+    """A column's value is one of many: a list that is one value of the statement."""
+
+    inherit_cache = False
+
+    def __init__(self, column: ColumnElement[Any], many: BindParameter[Any]) -> None:
+        self.column = column
+        self.many = many
+
+
+@compiles(_Among, "postgresql")
+def _among_array(found: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(found.column == any_(found.many), **options)
+
+
+@compiles(_Among, "sqlite")
+def _among_json(found: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    each = func.json_each(found.many).table_valued("value")
+    return compiler.process(found.column.in_(select(each.c.value)), **options)
+
+
+def among(
+    column: ColumnElement[Any], name: str, values: Sequence[Any] | None = None
+) -> ColumnElement[bool]:
+    """Return the condition that the column is one of the numbers or texts given under `name`.
+
+    The statement is the same however many there are, unlike one with IN. `values` are those that
+    are used unless others are given.
+    """
+    many = bindparam(name, values, type_=Many(column.type), required=values is None)
+    return _Among(column, many)
+
+
+def named(*columns: str) -> dict[str, BindParameter[Any]]:
+    """Return the values of an INSERT or UPDATE: for each column one of the same name."""
+    return {column: bindparam(column) for column in columns}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A statement as a driver takes it, with its values in order."""
+
+    text: str
+    values: tuple[tuple[str, Convert], ...]
+    constants: Mapping[str, Any]
+    # How the columns of what it returns are converted; empty if it returns nothing.
+    columns: tuple[Convert, ...]
+
+    @property
+    def returns(self) -> bool:
+        """Whether it returns rows."""
+        return bool(self.columns)
+
+    def arguments(self, given: Mapping[str, Any]) -> list[Any]:
+        """Return the values, each converted by the type of its column."""
+        if self.constants:
+            given = {**self.constants, **given}
+        return [
+            given[name] if convert is None else convert(given[name])
+            for name, convert in self.values
+        ]
+
+    def read(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Return rows of the driver, each value converted by the type of its column."""
+        if not any(self.columns):
+            return list(rows)
+        return [
+            tuple(
+                value if convert is None else convert(value)
+                for convert, value in zip(self.columns, row, strict=True)
+            )
+            for row in rows
+        ]
+
+
+def _ready(statement: Executable, dialect: Dialect) -> _Ready:
+    compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+    binds = {name: bind for bind, name in compiled.bind_names.items()}
+    return _Ready(
+        text=str(compiled),
+        values=tuple(
+            (name, _converter(binds[name].type, dialect)) for name in compiled.positiontup
+        ),
+        constants={name: bind.value for name, bind in binds.items() if not bind.required},
+        columns=tuple(
+            kind.dialect_impl(dialect).result_processor(dialect, None)
+            for kind in _returned(statement)
+        ),
+    )
+
+
+def _returned(statement: Any) -> list[TypeEngine[Any]]:
+    """Return the types of the columns of what a statement returns."""
+    if statement.is_select:
+        return [column.type for column in statement.selected_columns]
+    return [column["type"] for column in statement.returning_column_descriptions]
+
+
+def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
+    """Return how values of a column are converted, or None where the driver takes them.
+
+    Raises TypeError for a value of which SQLAlchemy was not told the type: it would be stored as
+    the driver sees fit.
+    """
+    if isinstance(kind, NullType):
+        raise TypeError("a value without a type: give its bindparam one")
+    if isinstance(kind, Boolean):
+        return None
+    if isinstance(kind, InstantColumn) and dialect.name == "sqlite":
+        return as_text
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def wrapped(error: Exception, connection: Connection) -> BaseException:
+    """Return the error as SQLAlchemy raises it.
+
+    A connection that is lost, or of no more use, is given up, and all that are as old with it.
+    """
+    dialect, raw = connection.dialect, connection.connection.dbapi_connection
+    lost = is_stale(error) or dialect.is_disconnect(error, raw, None)  # type: ignore[arg-type]  # the driver's error
+    if lost:
+        # As SQLAlchemy does it for statements of its own.
+        connection.engine.pool._invalidate(connection.connection, error)  # noqa: SLF001
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        None,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=dialect,
+    )

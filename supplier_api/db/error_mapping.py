@@ -1,0 +1,121 @@
+"""What the drivers' errors mean to whoever works with the store.
+
+PostgreSQL's SQLSTATE and SQLite's result code decide, not the class that a driver made of them. The
+words name the cause: they are what people read in the log and in `supplier-api status`.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from supplier_api.db.errors import StoreBroken, StoreBusy, StoreUnavailable
+
+TOO_LATE = "the answer budget was used up before the commit"
+_REACH = "the database cannot be reached: "
+_USE = "the database cannot be used: "
+_WRITE = "the database cannot be written: "
+LOST = f"{_REACH}the connection was lost"
+NO_ANSWER = "no answer in time"  # of our own limit on a wait
+DISK_FULL = f"{_WRITE}disk full"
+LOCKED = "the database is locked: others held what was needed for too long"
+READ_ONLY = "25006"
+# The cause by SQLSTATE, or by its first two characters (its class).
+POSTGRESQL: Mapping[str, str] = {
+    READ_ONLY: f"{_WRITE}read-only (a standby, or set so)",
+    "53100": DISK_FULL,
+    "53200": f"{_USE}out of memory",
+    "53300": f"{_REACH}too many connections",
+    "57014": f"{_USE}it broke the statement off",
+    "XX001": f"{_USE}corrupt data",
+    "XX002": f"{_USE}corrupt index",
+    "08": LOST,
+    "28": f"{_REACH}our user or password is refused",
+    "3D": f"{_REACH}there is none of that name",
+    "53": f"{_USE}out of resources",
+    "57": f"{_REACH}the server stops or starts",
+    "58": f"{_USE}an error of its system",
+}
+# The same by SQLite's primary result code.
+SQLITE: Mapping[int, str] = {
+    sqlite3.SQLITE_CANTOPEN: f"{_REACH}the file cannot be opened",
+    sqlite3.SQLITE_CORRUPT: f"{_USE}the file is corrupt",
+    sqlite3.SQLITE_FULL: DISK_FULL,
+    sqlite3.SQLITE_IOERR: f"{_USE}the file cannot be read or written (input/output error)",
+    sqlite3.SQLITE_NOTADB: f"{_USE}the file is corrupt, or no SQLite database",
+    sqlite3.SQLITE_PERM: f"{_WRITE}read-only (the file, or its folder)",
+    sqlite3.SQLITE_READONLY: f"{_WRITE}read-only (the file, or its folder)",
+}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def worth_another_run(error: DBAPIError) -> bool:
+    """Tell whether the same work may succeed at once, on another connection or without a rival."""
+    return error.connection_invalidated or _is_contention(error.orig)
+
+
+def is_stale(error: BaseException | None) -> bool:
+    """Tell whether another session may do what this one cannot any more.
+
+    One that is read-only stays so when the server is no longer, and one that was told of a
+    shutdown is of no use.
+    """
+    state = _state(error)
+    return state == READ_ONLY or state.startswith(("08", "57P"))
+
+
+def is_lost(error: DBAPIError) -> bool:
+    """Tell whether nobody can say what became of the statement: there was no answer to it."""
+    return error.connection_invalidated and _state(error.orig) != READ_ONLY
+
+
+def told(error: DBAPIError | PoolTimeout) -> Exception:
+    """Turn the driver's trouble into the store's; what is a bug stays as it is."""
+    if isinstance(error, PoolTimeout):
+        return StoreBusy("all connections to the database are in use")
+    if _is_contention(error.orig):
+        return StoreBusy(LOCKED)
+    if cause := _cause(error):
+        return StoreBroken(cause)
+    if isinstance(error, OperationalError):
+        return StoreUnavailable(f"the database cannot work now ({type(error.orig).__name__})")
+    return error
+
+
+def damaged(error: BaseException | None) -> str | None:
+    """Return what is wrong with an SQLite file that cannot be read as one, None if it is not."""
+    code = _code(error)
+    return SQLITE[code] if code in _DAMAGED else None
+
+
+def _is_contention(error: BaseException | None) -> bool:
+    """Tell of a deadlock, a serialization failure, or a lock that was not given in time."""
+    state = _state(error)
+    return state == "55P03" or state.startswith("40") or _code(error) in _BUSY
+
+
+def _cause(error: DBAPIError) -> str | None:
+    """Return what is wrong with the database, None if it is something else."""
+    state, code = _state(error.orig), _code(error.orig)
+    if cause := POSTGRESQL.get(state) or POSTGRESQL.get(state[:2]) or SQLITE.get(code):
+        return cause
+    if error.connection_invalidated:
+        return f"{_REACH}{NO_ANSWER}" if str(error.orig) == NO_ANSWER else LOST
+    if isinstance(error, OperationalError) and not state and code < 0:
+        # PostgreSQL's driver has no code for what happens before there is a session.
+        first, _, _ = str(error.orig).partition("\n")
+        return f"{_REACH}{first}"
+    return None
+
+
+def _state(error: BaseException | None) -> str:
+    """Return PostgreSQL's SQLSTATE, empty where there is none."""
+    return getattr(error, "sqlstate", None) or ""
+
+
+def _code(error: BaseException | None) -> int:
+    """Return SQLite's primary result code, -1 where there is none."""
+    code: int = getattr(error, "sqlite_errorcode", -1)
+    return code & 0xFF if code >= 0 else code

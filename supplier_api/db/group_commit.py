@@ -1,0 +1,246 @@
+"""Writers of one process on one SQLite file share their commits.
+
+What a transaction costs is the wait for the disk at its end, and only one can write at a time. So
+those who wait for their turn wait in a queue, and one of them leads: it takes the write lock, runs
+the work of everyone in the queue, and commits once for all. Then the first of those who came
+meanwhile leads.
+
+What that must not change: no result is handed over before the COMMIT has returned; work that fails
+takes back only what is its own; whoever may not wait any longer, or may not be committed any more,
+is told so alone. Work seldom fails, so a group is tried without savepoints: if one fails, all of it
+is taken back and run again, each under a savepoint of its own. After an error there the driver is
+asked whether the transaction is still open: SQLite closes it by itself when the disk is full, say.
+Then nothing of it is stored, all who were in it are told, and whatever runs next begins anew.
+"""
+
+import contextvars
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from supplier_api.clock import MachineClock
+from supplier_api.db.error_mapping import TOO_LATE, told
+from supplier_api.db.errors import StoreBusy, StoreUnavailable
+from supplier_api.db.unit_of_work import UnitOfWork
+
+T = TypeVar("T")
+
+MOST = 32  # members of one group
+WRITING = 0.01  # seconds after which a group takes in nobody else: another process may wait
+
+
+class Member(Generic[T]):
+    """A piece of work in the queue, and what came of it; nothing holds until `done`."""
+
+    def __init__(
+        self, work: Callable[[UnitOfWork], T], deadline: float | None, commit_by: float | None
+    ) -> None:
+        """Keep what is to be done; it will see the context variables of whoever asks."""
+        self.work = work
+        self.deadline = deadline
+        self.commit_by = commit_by
+        self.context = contextvars.copy_context()
+        self.leads = False
+        self.done = False
+        self.result: T
+        self.error: Exception | None = None
+        # Released when there is something to do: to take the result, or to lead.
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+    def do(self, connection: Connection) -> None:
+        """Do the work in the transaction that `connection` is in, and keep what it returns."""
+        self.error = None
+        self.result = self.context.run(self.work, UnitOfWork(connection, "sqlite"))
+
+    def outcome(self) -> T:
+        """Return what the work returned, or raise what went wrong."""
+        if self.error:
+            raise self.error
+        return self.result
+
+
+class _Closed(Exception):
+    """The database has closed the transaction by itself."""
+
+
+class _Failed(Exception):
+    """One member's work has failed; the others have to run again, each by itself."""
+
+
+class _Late(Exception):
+    """Some may not be committed any more; the others have to run again without them."""
+
+    def __init__(self, members: Sequence[Member[Any]]) -> None:
+        super().__init__()
+        self.members = members
+
+
+# Begins a transaction, waiting for the file's lock so many seconds; commits it at its end.
+Begin = Callable[[float], AbstractContextManager[Connection]]
+
+
+class GroupedWriter:
+    """Runs writing work one after the other, with one commit for all that is waiting."""
+
+    def __init__(self, begin: Begin, clock: MachineClock, left: Callable[[float | None], float]):
+        """Begin transactions by `begin`; `left` says how many seconds a deadline leaves."""
+        self._begin = begin
+        self._clock = clock
+        self._left = left
+        self._lock = threading.Lock()
+        self._queue: deque[Member[Any]] = deque()
+        self._led = False
+        # How many of the queue are to run under savepoints, since one of them has failed.
+        self._careful = 0
+
+    def run(
+        self, work: Callable[[UnitOfWork], T], deadline: float | None, commit_by: float | None
+    ) -> T:
+        """Return what `work` returns once that is durable, as Store.write says."""
+        me = Member(work, deadline, commit_by)
+        with self._lock:
+            self._queue.append(me)
+            if not self._led:
+                self._led = me.leads = True
+        if not me.leads:
+            self._wait_turn(me)
+        if me.leads:
+            self._lead(me)
+        return me.outcome()
+
+    def _wait_turn(self, me: Member[Any]) -> None:
+        """Return when the work is done, or is to be led from here; raises StoreBusy."""
+        if me.turn.acquire(timeout=max(0.0, self._left(me.deadline))):
+            return
+        with self._lock:
+            if me in self._queue and not me.leads:
+                self._queue.remove(me)
+                raise StoreBusy("other writers held the database for too long")
+        # It is being done at this moment, and cannot be taken back.
+        me.turn.acquire()
+
+    def _lead(self, me: Member[Any]) -> None:
+        """Commit groups until the leader's own work is done, then let the next one lead."""
+        try:
+            while not me.done:
+                self._commit_group(me)
+        finally:
+            with self._lock:
+                self._led = bool(self._queue)
+                if self._queue:
+                    self._queue[0].leads = True
+                    self._queue[0].turn.release()
+
+    def _commit_group(self, me: Member[Any]) -> None:
+        """Run what is waiting, the leader's work first, and commit it."""
+        group: list[Member[Any]] = []
+        try:
+            with self._begin(self._left(me.deadline)) as connection:
+                for member in self._members(group):
+                    self._run(member, connection)
+                if late := [each for each in group if self._late(each)]:
+                    raise _Late(late)
+        except _Failed as failed:
+            self._run_again(group, failed.__cause__)
+        except _Late as found:
+            self._queue_again([each for each in group if each not in found.members])
+            self._finish(found.members, found)
+        except BaseException as error:
+            self._finish(group or [self._first()], error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._finish(group)
+
+    def _members(self, group: list[Member[Any]]) -> Iterator[Member[Any]]:
+        """Take members out of the queue, also those that come while others are at work."""
+        until = self._clock.monotonic() + WRITING
+        while len(group) < MOST and (not group or self._clock.monotonic() < until):
+            if not self._queue:
+                return
+            group.append(self._first())
+            yield group[-1]
+
+    def _run(self, member: Member[Any], connection: Connection) -> None:
+        """Do a member's work, by itself if one of those who ran with it has failed."""
+        if self._careful:
+            self._careful -= 1
+            self._run_alone(member, connection)
+            return
+        try:
+            member.do(connection)
+        except Exception as error:
+            raise _Failed from error
+
+    def _run_alone(self, member: Member[Any], connection: Connection) -> None:
+        """Do a member's work; what it raises takes back its own changes and nothing else."""
+        raw: Any = connection.connection.dbapi_connection
+        raw.execute("SAVEPOINT member")
+        try:
+            member.do(connection)
+        except Exception as error:
+            if not raw.in_transaction:
+                raise _Closed from error
+            raw.execute("ROLLBACK TO member")
+            member.error = _told(error) if isinstance(error, DBAPIError) else error
+        raw.execute("RELEASE member")
+
+    def _late(self, member: Member[Any]) -> bool:
+        if member.error or member.commit_by is None:
+            return False
+        return self._clock.monotonic() > member.commit_by
+
+    def _first(self) -> Member[Any]:
+        with self._lock:
+            return self._queue.popleft()
+
+    def _run_again(self, group: Sequence[Member[Any]], error: BaseException | None) -> None:
+        """Have a group that was taken back run again, unless the one in it is who failed."""
+        if len(group) == 1:
+            self._finish(group, error)
+        else:
+            self._careful = len(group)
+            self._queue_again(group)
+
+    def _queue_again(self, members: Sequence[Member[Any]]) -> None:
+        with self._lock:
+            self._queue.extendleft(reversed(members))
+
+    def _finish(self, members: Sequence[Member[Any]], error: BaseException | None = None) -> None:
+        """Hand results over; with an error nothing is stored, whatever came of each work."""
+        for member in members:
+            if error:
+                member.error = _for_all(error)
+            member.done = True
+            member.turn.release()
+
+
+def _for_all(error: BaseException) -> Exception:
+    """Return what each member is told of an error that has undone the whole group."""
+    if isinstance(error, DBAPIError | PoolTimeout):
+        return _told(error)
+    if isinstance(error, _Late):
+        return StoreUnavailable(TOO_LATE)
+    if isinstance(error, _Closed) and isinstance(error.__cause__, DBAPIError):
+        return _told(error.__cause__)
+    if isinstance(error, _Closed | sqlite3.Error):
+        lost = StoreUnavailable("the database gave the transaction up")
+        lost.__cause__ = error
+        return lost
+    return error if isinstance(error, Exception) else StoreUnavailable("the process ends")
+
+
+def _told(error: DBAPIError | PoolTimeout) -> Exception:
+    """Return the store's error for the driver's, with the latter as its cause."""
+    for_members = told(error)
+    if for_members is not error:
+        for_members.__cause__ = error
+    return for_members

@@ -1,0 +1,176 @@
+"""The schema's versions: what a database has, what this code needs, and the way there.
+
+Revisions are numbers (0001, 0002) and compared as such: code runs on its own revision or a later
+one, because a later one only adds what older code can ignore until a release after.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from supplier_api.db import locks
+from supplier_api.db.error_mapping import damaged, told
+from supplier_api.db.errors import SchemaTooOld, StoreBusy, StoreUnavailable
+from supplier_api.db.postgresql import CONNECT
+from supplier_api.files import make_private
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+DIGITS = 4  # of a revision, with which the name of its file begins
+# One upgrade at a time on PostgreSQL.
+_ADVISORY_LOCK = 0x5A7A6E5
+ANOTHER_UPGRADE = 0.2  # seconds between two looks whether another upgrade is over
+
+
+def head() -> str:
+    """Return the revision that this code brings a database to."""
+    return max(file.name[:DIGITS] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def current(connection: Connection) -> str | None:
+    """Return the database's revision, or None for one that was never upgraded."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def require(engine: Engine) -> str:
+    """Return the database's revision if this code can work on it.
+
+    Raises SchemaTooOld with the command that mends it, and StoreUnavailable.
+    """
+    found = _read(engine)
+    if found is None or int(found) < int(head()):
+        has = f"has schema {found}" if found else "has no schema yet"
+        raise SchemaTooOld(
+            f"the database {has}, this version needs {head()}: run `supplier-api db upgrade`"
+        )
+    return found
+
+
+def upgrade(url: str) -> tuple[str | None, str]:
+    """Bring the database at `url` to this code's revision; return the one it had and has.
+
+    Does nothing when there is nothing to do. On SQLite it refuses while another process holds the
+    file (StoreBusy); on PostgreSQL it waits for locks briefly and tries again, and builds indexes
+    beside the writers, so that a running system is never stopped for long. Raises StoreBusy
+    when it could not get through.
+    """
+    engine = _engine(url)
+    try:
+        before = _read(engine)
+        if before is not None and int(before) >= int(head()):
+            return before, before
+        if make_url(url).get_backend_name() == "sqlite":
+            _upgrade_sqlite(engine)
+        else:
+            _upgrade_postgresql(engine)
+        return before, head()
+    except DBAPIError as error:
+        cause = damaged(error.orig) or f"the upgrade could not be done: {error.orig}"
+        raise StoreUnavailable(cause) from error
+    finally:
+        engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() == "sqlite":
+        return create_engine(url, poolclass=NullPool)
+    return create_engine(url, poolclass=NullPool, connect_args=CONNECT)
+
+
+def _read(engine: Engine) -> str | None:
+    file = _file(engine)
+    if file and not file.exists():
+        # To connect would make an empty one.
+        return None
+    try:
+        with engine.connect() as connection:
+            _require_utf8(connection)
+            return current(connection)
+    except DBAPIError as error:
+        raise told(error) from error
+
+
+def _require_utf8(connection: Connection) -> None:
+    """Refuse a database that counts bytes where the contract counts characters."""
+    if connection.dialect.name == "sqlite":
+        return
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        expected = "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+        raise StoreUnavailable(f"the database's encoding is {encoding}; expected UTF8: {expected}")
+
+
+def _file(engine: Engine) -> Path | None:
+    """Return the file of an SQLite database, or None for another engine."""
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return None
+    return Path(engine.url.database)
+
+
+def _upgrade_sqlite(engine: Engine) -> None:
+    if file := _file(engine):
+        make_private(file)
+    with engine.connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        # One transaction over all migrations, which sqlite3 by itself would not keep open.
+        raw.isolation_level = None
+        try:
+            raw.execute("PRAGMA journal_mode=WAL")
+            raw.execute("PRAGMA locking_mode=EXCLUSIVE")
+            raw.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            if cause := damaged(error):
+                raise StoreUnavailable(cause) from error
+            raise StoreBusy(
+                f"another process works on this database: stop it, then upgrade ({error})"
+            ) from error
+        _run(connection)
+        connection.commit()
+
+
+def _upgrade_postgresql(engine: Engine) -> None:
+    def step() -> None:
+        with engine.connect() as connection, _alone(connection):
+            connection.execute(text(f"SET lock_timeout={locks.LOCK_TIMEOUT_MS}"))
+            # Each migration is a transaction of its own, and one that builds indexes is none.
+            connection.commit()
+            _run(connection)
+
+    locks.patiently(step)
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    # Looked for again and again: to wait inside a statement would hold up the other upgrade, which
+    # for its indexes waits for every statement under way.
+    while not connection.scalar(text(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")):
+        connection.commit()
+        time.sleep(ANOTHER_UPGRADE)
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(text(f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})"))
+        connection.commit()
+
+
+def _run(connection: Connection, revision: str = "head") -> None:
+    # Every process looks whether it has to, and hardly any does: the import takes its time.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    # Where it is installed may have a % in its name, which means something in Alembic's files.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

@@ -1,0 +1,69 @@
+"""What people did by hand, and why, as rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from supplier_api.db.tables import operator_action
+from supplier_api.db.unit_of_work import UnitOfWork
+
+_t = operator_action.c
+
+# What was done to the database as a whole: `action` in a word.
+BACKED_UP = "backup"  # `detail` of a copy: nothing; `at` is when it was begun
+RESTORED = "restore"  # `detail`: {"known": what was answered until then is known}
+RECONCILED = "reconcile"  # the gateway was asked for what is unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that somebody did: `action` in a word, `reason` as they gave it.
+
+    What it was done to is named as far as it is one thing; `message` is a UUID. `at` is machine
+    time. An action about a problem names its tenant too.
+    """
+
+    at: datetime
+    who: str
+    action: str
+    reason: str
+    destination: str | None = None
+    tenant: str | None = None
+    problem_id: int | None = None
+    message: str | None = None
+    detail: Mapping[str, Any] | None = None
+
+
+class OperatorActionRepository:
+    """The actions within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work on `connection`."""
+        self._connection = uow.connection
+
+    def add(self, action: Action) -> None:
+        """Record an action, in the transaction that does it."""
+        values = {name: getattr(action, name) for name in Action.__slots__}
+        self._connection.execute(insert(operator_action), values)
+
+    def of(self, problem_id: int) -> list[Action]:
+        """Return what was done to a problem, oldest first."""
+        query = select(*_COLUMNS).where(_t.problem_id == problem_id).order_by(_t.id)
+        return [Action(*row) for row in self._connection.execute(query)]
+
+    def last(self, action: str) -> Action | None:
+        """Return what was last done of that kind, None if it never was."""
+        query = select(*_COLUMNS).where(_t.action == action).order_by(_t.id.desc()).limit(1)
+        row = self._connection.execute(query).first()
+        return Action(*row) if row else None
+
+    def of_message(self, uuid: str) -> list[Action]:
+        """Return what was done to a message, oldest first."""
+        query = select(*_COLUMNS).where(_t.message == uuid).order_by(_t.id)
+        return [Action(*row) for row in self._connection.execute(query)]
+
+
+_COLUMNS = [_t[name] for name in Action.__slots__]

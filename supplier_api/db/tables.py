@@ -1,0 +1,461 @@
+"""Every table of the supplier's database.
+
+Names are the house's own words. Statuses are text, so that a person reads them in any SQL client.
+Changes go through `store/migrations`; a test holds the two together.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+from supplier_api.db.metadata import metadata
+from supplier_api.db.ops_tables import operator_action, pause, process, stamp, switch
+from supplier_api.db.types import InstantColumn, RowId
+
+__all__ = [
+    "back_office_event",
+    "business_clock",
+    "change_request",
+    "decision",
+    "fault",
+    "incident",
+    "incident_service",
+    "journal",
+    "lane",
+    "message",
+    "metadata",
+    "operator_action",
+    "pause",
+    "process",
+    "resolution",
+    "scenario_default",
+    "service_problem",
+    "signing_key",
+    "stamp",
+    "switch",
+    "tenant_setting",
+    "timer",
+]
+
+# One row a problem. base, waiting, awaits, asked and incident are its state (problems/model.py).
+service_problem = Table(
+    "service_problem",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    Column("gateway_id", BigInteger, nullable=False),
+    Column("reference", String(25), nullable=False, unique=True),
+    Column("service_id", String(50), nullable=False),
+    Column("conversation_id", String(255), nullable=False),
+    Column("base", String(20), nullable=False),
+    Column("waiting", String(20)),
+    Column("awaits", String(20)),
+    Column("asked", String(20)),
+    Column("incident", String(64)),
+    Column("document", JSON, nullable=False),
+    Column("next_kci", Integer, nullable=False),
+    Column("next_order", Integer, nullable=False),
+    Column("last_issued", InstantColumn),
+    # Whether the gateway has had our reference: in a 201, or in a KCI that it took.
+    Column("reference_known", Boolean, nullable=False),
+    # The answer to the create may have been lost, and the gateway has shown no sign since.
+    Column("doubtful", Boolean, nullable=False, server_default=false()),
+    Column("linked_to", String(25)),
+    Column("back_office_id", String(100)),
+    Column("back_office_url", String(1000)),
+    # A work order was skipped: the back office does not know all that it should.
+    Column("back_office_untold", Boolean, nullable=False, server_default=false()),
+    # What the next KCI has to say of numbers that stay out, as no earlier one could; or empty.
+    Column("left_out", JSON(none_as_null=True)),
+    # What a tester chose, in the sandbox profile only.
+    Column("scenario", JSON(none_as_null=True)),
+    Column("version", Integer, nullable=False),
+    Column("created", InstantColumn, nullable=False),
+    Column("updated", InstantColumn, nullable=False),
+    # When retention took the bodies of its messages and answers away.
+    Column("thinned", InstantColumn),
+    UniqueConstraint("tenant", "gateway_id"),
+    Index("ix_service_problem_service_id", "tenant", "service_id"),
+    Index("ix_service_problem_back_office_id", "back_office_id"),
+    Index("ix_service_problem_incident", "incident"),
+    Index("ix_service_problem_conversation_id", "conversation_id"),
+    Index(
+        "ix_service_problem_undecided",
+        "created",
+        sqlite_where=text("base = 'UNDECIDED'"),
+        postgresql_where=text("base = 'UNDECIDED'"),
+    ),
+    # What people have to look after: few at any time.
+    Index(
+        "ix_service_problem_doubtful",
+        "created",
+        sqlite_where=text("doubtful"),
+        postgresql_where=text("doubtful"),
+    ),
+    Index(
+        "ix_service_problem_untold",
+        "updated",
+        sqlite_where=text("back_office_untold"),
+        postgresql_where=text("back_office_untold"),
+    ),
+    # What retention looks through, the longest over first.
+    Index(
+        "ix_service_problem_over",
+        "updated",
+        sqlite_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+        postgresql_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+    ),
+    # And those of them whose messages and answers are still whole.
+    Index(
+        "ix_service_problem_whole",
+        "updated",
+        sqlite_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED') AND thinned IS NULL"),
+        postgresql_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED') AND thinned IS NULL"),
+    ),
+)
+
+change_request = Table(
+    "change_request",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("problem_id", ForeignKey("service_problem.id"), nullable=False, index=True),
+    Column("tenant", String(255), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("gateway_id", BigInteger, nullable=False),
+    Column("reference", String(25), nullable=False, unique=True),
+    Column("status", String(20), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("back_office_id", String(100), index=True),
+    Column("back_office_url", String(1000)),
+    Column("created", InstantColumn, nullable=False),
+    Column("decided", InstantColumn),
+    UniqueConstraint("tenant", "kind", "gateway_id"),
+    Index(
+        "ix_change_request_pending",
+        "created",
+        sqlite_where=text("status = 'PENDING'"),
+        postgresql_where=text("status = 'PENDING'"),
+    ),
+)
+
+resolution = Table(
+    "resolution",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("problem_id", ForeignKey("service_problem.id"), nullable=False, index=True),
+    Column("reference", String(25), nullable=False, unique=True),
+    Column("status", String(20), nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("sla_violation", JSON),
+    Column("tenant_notes", Text),
+    Column("resolved_date", InstantColumn, nullable=False),
+    Column("closed_date", InstantColumn),
+    # When the gateway took the RESOLVED KCI: closure by silence counts from here.
+    Column("taken", InstantColumn),
+)
+
+# Spelled so that it is not taken for a search by `problem_id`.
+_REFUSED = "coalesce(problem_id, 0) = 0 AND status IS NOT NULL"
+
+# The idempotency record, the audit trail, and the material for back-testing a rule book.
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    Column("operation", String(20), nullable=False),
+    # The gateway's id; for a resolution answer, the resolution's reference.
+    Column("key", String(25), nullable=False),
+    Column("fingerprint", String(80), nullable=False),
+    Column("problem_id", ForeignKey("service_problem.id"), index=True),
+    Column("reference", String(25)),
+    Column("status", Integer),
+    Column("body", JSON),
+    Column("outcome", String(20)),
+    Column("rule", String(100)),
+    Column("reasons", JSON),
+    Column("trace", JSON),
+    Column("book_version", String(80)),
+    Column("contract", String(40), nullable=False),
+    Column("conversation_id", String(255), nullable=False),
+    Column("request_id", String(255), nullable=False),
+    Column("created", InstantColumn, nullable=False),
+    # Machine time right before the commit, and the process (table `process`) that answered.
+    Column("committed", InstantColumn, index=True),
+    Column("process", String(100)),
+    # Written only when the answer left later than the answer budget allows.
+    Column("answered_late", InstantColumn),
+    # When retention took bodies and trace away; key, fingerprint, code and reference stay.
+    Column("thinned", InstantColumn),
+    UniqueConstraint("tenant", "operation", "key"),
+    Index(
+        "ix_decision_answered_late",
+        "answered_late",
+        sqlite_where=text("answered_late IS NOT NULL"),
+        postgresql_where=text("answered_late IS NOT NULL"),
+    ),
+    # Requests that no problem came of: retention takes them by their age. Those that are being
+    # answered have no status yet.
+    Index(
+        "ix_decision_refused",
+        "created",
+        sqlite_where=text(_REFUSED),
+        postgresql_where=text(_REFUSED),
+    ),
+    Index(
+        "ix_decision_refused_whole",
+        "created",
+        sqlite_where=text(f"{_REFUSED} AND thinned IS NULL"),
+        postgresql_where=text(f"{_REFUSED} AND thinned IS NULL"),
+    ),
+)
+
+# The ordered stream of messages of one problem to one destination; the unit that a worker claims.
+lane = Table(
+    "lane",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("problem_id", ForeignKey("service_problem.id"), nullable=False),
+    Column("tenant", String(255), nullable=False),
+    Column("destination", String(64), nullable=False),
+    Column("due_at", InstantColumn),
+    # No message leaves before: the answer to the gateway's request must arrive first.
+    Column("not_before", InstantColumn),
+    # Failures in a row; more than none means that the last attempt failed.
+    Column("attempts", Integer, nullable=False),
+    Column("lease_owner", String(100)),
+    Column("lease_until", InstantColumn),
+    Column("claim_no", Integer, nullable=False),
+    Column("parked", Boolean, nullable=False),
+    UniqueConstraint("problem_id", "destination"),
+    Index(
+        "ix_lane_due",
+        "destination",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL AND NOT parked"),
+        postgresql_where=text("due_at IS NOT NULL AND NOT parked"),
+    ),
+    Index(
+        "ix_lane_parked",
+        "destination",
+        sqlite_where=text("parked"),
+        postgresql_where=text("parked"),
+    ),
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("lane_id", ForeignKey("lane.id"), nullable=False),
+    # A KCI's sequenceNumber; a work order's own count.
+    Column("number", Integer, nullable=False),
+    Column("uuid", String(36), nullable=False, unique=True),
+    # A KCI's reasonCode; a work order's kind.
+    Column("kind", String(40), nullable=False),
+    # What the message is about, where that is not the problem: a change request or resolution.
+    Column("subject", String(25)),
+    Column("conversation_id", String(255), nullable=False),
+    # The bytes as they are sent, fixed when the change was committed.
+    Column("body", Text, nullable=False),
+    Column("body_version", Integer, nullable=False),
+    Column("contract", String(40), nullable=False),
+    # queued | delivered | refused (dead letter) | expired (dead letter) | skipped
+    Column("state", String(20), nullable=False),
+    Column("not_before", InstantColumn),
+    Column("attempts", Integer, nullable=False),
+    Column("first_attempt", InstantColumn),
+    # An attempt ended without an answer: the receiver may have it.
+    Column("unknown", Boolean, nullable=False),
+    Column("log", JSON, nullable=False),
+    Column("digest", String(80)),
+    # Of a dead letter: the answer that refused it, as far as the published envelope goes.
+    Column("refusal", JSON(none_as_null=True)),
+    # The body as it was at first, and why it is another: edited, late, withdrawn, noted.
+    Column("original", Text),
+    Column("mended", String(20)),
+    # The back office's ticket for a work order.
+    Column("back_office_id", String(100), index=True),
+    Column("back_office_url", String(1000)),
+    Column("created", InstantColumn, nullable=False),
+    Column("settled", InstantColumn),
+    UniqueConstraint("lane_id", "number"),
+    Index(
+        "ix_message_queued",
+        "lane_id",
+        "number",
+        sqlite_where=text("state = 'queued'"),
+        postgresql_where=text("state = 'queued'"),
+    ),
+    Index(
+        "ix_message_dead",
+        "lane_id",
+        "number",
+        sqlite_where=text("state IN ('refused', 'expired')"),
+        postgresql_where=text("state IN ('refused', 'expired')"),
+    ),
+)
+
+# Things to do at a business time. `subject` names what the timer was set for.
+timer = Table(
+    "timer",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("problem_id", ForeignKey("service_problem.id"), index=True),
+    Column("tenant", String(255), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("subject", String(64)),
+    Column("data", JSON),
+    Column("due_at", InstantColumn, nullable=False),
+    Index("ix_timer_due", "due_at"),
+    # Without the decisions that were put off: they may be many, and overdue for long.
+    Index(
+        "ix_timer_no_decision",
+        "due_at",
+        sqlite_where=text("kind <> 'decide'"),
+        postgresql_where=text("kind <> 'decide'"),
+    ),
+)
+
+# What the back office said, with the answer it got: the same event id gets the same answer.
+back_office_event = Table(
+    "back_office_event",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("problem_id", ForeignKey("service_problem.id"), nullable=False),
+    Column("event_id", String(100), nullable=False),
+    Column("event", String(40), nullable=False),
+    Column("fingerprint", String(80), nullable=False),
+    Column("status_code", Integer, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("created", InstantColumn, nullable=False),
+    UniqueConstraint("problem_id", "event_id"),
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("code", String(64), nullable=False, unique=True),
+    Column("text", Text),
+    Column("declared", InstantColumn, nullable=False),
+    Column("ended", InstantColumn),
+    # declared | inventory: who says when it is over.
+    Column("source", String(20), nullable=False, server_default="inventory"),
+)
+
+incident_service = Table(
+    "incident_service",
+    metadata,
+    Column("incident_id", ForeignKey("incident.id"), primary_key=True),
+    Column("service_id", String(50), primary_key=True),
+    Index("ix_incident_service_service_id", "service_id"),
+)
+
+# Keys of the built-in token issuer: a token outlives a restart and holds at every web process.
+signing_key = Table(
+    "signing_key",
+    metadata,
+    Column("kid", String(64), primary_key=True),
+    Column("private_pem", Text, nullable=False),
+    Column("created", InstantColumn, nullable=False),
+)
+
+# What is played for a tenant, or for one of its conversations, when a request chooses nothing.
+scenario_default = Table(
+    "scenario_default",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    # Empty for all of the tenant's.
+    Column("conversation_id", String(255), primary_key=True),
+    # Names with their parameters, as they were set.
+    Column("scenarios", JSON, nullable=False),
+)
+
+# Business time where testers have moved it. An empty tenant stands for all that have no row.
+business_clock = Table(
+    "business_clock",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    # Microseconds by which it is ahead of machine time, while it runs.
+    Column("ahead", BigInteger, nullable=False),
+    Column("stands_at", InstantColumn),
+    # Where it is being moved to, from one thing that is due to the next; does it run on from there?
+    Column("target", InstantColumn),
+    Column("runs_on", Boolean, nullable=False),
+)
+
+# What testers set for a tenant.
+tenant_setting = Table(
+    "tenant_setting",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    # Ids and references follow from it. An empty tenant stands for all that have none.
+    Column("seed", BigInteger),
+    # The gateway that its KCIs go to, with our client there.
+    Column("destination", JSON),
+)
+
+# The record of traffic that testers read; numbers rise in the order in which readers see them.
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("tenant", String(255), nullable=False),
+    Column("at", InstantColumn, nullable=False),
+    Column("direction", String(3), nullable=False),
+    Column("operation", String(60), nullable=False),
+    Column("conversation_id", String(255)),
+    Column("status", Integer),
+    # What the rule book decided.
+    Column("outcome", String(20)),
+    # Every id by which it can be found, each between spaces.
+    Column("ids", Text, nullable=False),
+    # Bytes of the entry, for the bound on what is kept of each tenant.
+    Column("size", Integer, nullable=False),
+    Column("entry", JSON, nullable=False),
+    # Machine time, whatever time testers have it.
+    Column("written", InstantColumn),
+    Index("ix_journal_tenant", "tenant", "id", "size"),
+    # A number is never given again: a reader goes on behind the last one that it has seen.
+    sqlite_autoincrement=True,
+)
+
+# What testers let go wrong on purpose, for a tenant, for one of its conversations, or for one.
+fault = Table(
+    "fault",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    # Empty where the conversation alone says whose.
+    Column("tenant", String(255), nullable=False),
+    # Empty for all of the tenant's.
+    Column("conversation_id", String(255), nullable=False),
+    # in: our answers to the gateway; out: our updates to it
+    Column("direction", String(3), nullable=False),
+    Column("kind", String(40), nullable=False),
+    # Empty for all of them.
+    Column("operations", JSON, nullable=False),
+    Column("parameters", JSON, nullable=False),
+    # It ends after so many calls, or at that machine time, whichever comes first.
+    Column("calls", BigInteger),
+    Column("ends", InstantColumn),
+    Column("share", Float, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    # Calls that came under it, and those of them that it struck.
+    Column("seen", BigInteger, nullable=False),
+    Column("hit", BigInteger, nullable=False),
+    UniqueConstraint("tenant", "conversation_id", "direction", "kind"),
+)

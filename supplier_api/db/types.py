@@ -1,0 +1,79 @@
+"""Column types that mean the same on SQLite and on PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from sqlalchemy import ARRAY, BigInteger, DateTime, Dialect, Integer, Text
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+# SQLite numbers rows by itself only in a column of the type INTEGER.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+NAIVE = "an instant must be aware"
+
+
+# One transaction writes the same instant into many rows.
+@lru_cache(maxsize=64)
+def as_text(value: datetime | None) -> str | None:
+    """Return an aware instant as SQLite keeps it; a naive one is a bug and raises ValueError."""
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError(NAIVE)
+    in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return in_utc.isoformat(timespec="microseconds")
+
+
+class InstantColumn(TypeDecorator[datetime]):
+    """An aware UTC instant: TIMESTAMPTZ on PostgreSQL, sortable ISO 8601 text on SQLite."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's type."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(Text())
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Write an aware instant; a naive one is a bug and raises ValueError."""
+        if dialect.name == "sqlite":
+            return as_text(value)
+        if value is not None and value.tzinfo is None:
+            raise ValueError(NAIVE)
+        return value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Read an instant back, aware, in UTC."""
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return datetime.fromisoformat(value)
+        read: datetime = value.astimezone(UTC)
+        return read
+
+
+class Many(TypeDecorator[Sequence[Any]]):
+    """Many numbers or texts as one value: an array on PostgreSQL, a JSON text on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, of: TypeEngine[Any]) -> None:
+        """Take values of the type `of`."""
+        super().__init__()
+        self.of = of
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose how they travel."""
+        kind = Text() if dialect.name == "sqlite" else ARRAY(self.of)
+        return dialect.type_descriptor(kind)
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:
+        """Write them."""
+        return orjson.dumps(value).decode() if dialect.name == "sqlite" else value

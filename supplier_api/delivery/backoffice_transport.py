@@ -1,0 +1,36 @@
+"""The back-office courier: work orders to the adapter of the supplier's own systems."""
+
+from supplier_api.backoffice.port import BackOffice, OrderRefused
+from supplier_api.contract.limits import MESSAGE_MAX
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.logging import get_logger
+from supplier_api.outbox.model import Message
+from supplier_api.problems.work import WorkOrder
+
+log = get_logger(__name__)
+
+
+class BackOfficeTransport:
+    """Hands work orders to an adapter.
+
+    Whatever an adapter raises, but for OrderRefused, means "later": it may have the order already,
+    and knows it again by its id. An adapter limits its own calls; a thread that it holds past the
+    lease is replaced.
+    """
+
+    def __init__(self, adapter: BackOffice) -> None:
+        """Prepare to hand orders to `adapter`."""
+        self._adapter = adapter
+
+    def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - see the class
+        """Hand over the order once; its answer is for the desk."""
+        order = WorkOrder.from_body(message.uuid, message.body)
+        try:
+            answer = self._adapter.submit(order)
+        except OrderRefused as refusal:
+            said = {"messages": [str(refusal)[:MESSAGE_MAX]]}
+            return Reply(Meaning.REFUSED, "refused by the back office", refusal=said)
+        except Exception as error:
+            log.warning("work-order.failed", kind=order.kind, exc_info=True)
+            return Reply(Meaning.TROUBLE, type(error).__name__, unknown=True)
+        return Reply(Meaning.TAKEN, "taken", answer=answer)

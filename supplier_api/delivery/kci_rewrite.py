@@ -1,0 +1,249 @@
+"""What a KCI says in place of what it said at first: late, withdrawn, edited, or with a note.
+
+Its id and its number stay. A body that is made today carries today's entity. Its `issuedOn` is
+now, but for the order within the problem: it stays before the next KCI that the gateway has not
+taken, since that one keeps the date of its change; without such a one it is behind all others.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from supplier_api import contract as wire
+from supplier_api.clock import from_wire, to_wire
+from supplier_api.contract.codes import ReasonCode
+from supplier_api.contract.limits import TEXT_MAX
+from supplier_api.contract.transition_checks import impossible_course
+from supplier_api.db import UnitOfWork
+from supplier_api.operations.retention_repository import NO_BODY
+from supplier_api.outbox.message_repository import OutboxMessage, Rewritten
+from supplier_api.outbox.model import Revision
+from supplier_api.problems.change_repository import ChangeRequestRepository
+from supplier_api.problems.kci import (
+    change_entity,
+    gap_notes,
+    problem_entity,
+    resolution_entity,
+    say_left_out,
+    withdrawal,
+)
+from supplier_api.problems.model import ServiceProblem
+from supplier_api.problems.resolution_repository import ResolutionRepository
+
+ONE_MS = timedelta(milliseconds=1)
+# What a KCI tells besides its entities and its reason, and keeps when it comes late.
+KEPT_LATE = ("problemCode", "supplierCodes", "supplierCode", "supplierNotes")
+# What makes a KCI that one KCI, about that one thing: no edit may change it.
+KEPT = (
+    ("id",),
+    ("sequenceNumber",),
+    ("issuedOn",),
+    ("serviceProblem", "id"),
+    ("serviceProblem", "supplierReference"),
+    ("serviceProblemAmendment", "id"),
+    ("serviceProblemAmendment", "supplierReference"),
+    ("serviceProblemCancellation", "id"),
+    ("serviceProblemCancellation", "supplierReference"),
+    ("serviceProblemResolution", "supplierReference"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KciRewrite:
+    """A KCI whose body is being replaced, its problem and its lane locked.
+
+    `now` is business time. `behind` are the messages of the lane that the gateway has not taken.
+    Whoever replaces it saves the problem, whose last date of issue it may be.
+    """
+
+    uow: UnitOfWork
+    problem: ServiceProblem
+    letter: OutboxMessage
+    behind: Sequence[OutboxMessage]
+    now: datetime
+
+    def late(self) -> Rewritten:
+        """Tell today's entity, and what was to be told, as an ADDITIONAL."""
+        body = _body(self.letter)
+        mended = Revision.WITHDRAWN if self.letter.mended == Revision.WITHDRAWN else Revision.LATE
+        text = body.get("text", "")
+        if self.letter.mended not in (Revision.LATE, Revision.WITHDRAWN):
+            text = _late_text(self.letter, body)
+        carried = {name: body[name] for name in KEPT_LATE if name in body}
+        return self._additional(text, carried, mended)
+
+    def withdrawn(self, reason: str) -> Rewritten:
+        """Say that the update was withdrawn, and why, with today's entity."""
+        notes = gap_notes(_body(self.letter))
+        carried = {"supplierNotes": notes} if notes else {}
+        return self._additional(withdrawn_text(self.letter, reason), carried, Revision.WITHDRAWN)
+
+    def _additional(self, text: str, carried: Mapping[str, Any], mended: Revision) -> Rewritten:
+        body = {
+            "id": self.letter.uuid,
+            "sequenceNumber": self.letter.number,
+            "issuedOn": to_wire(self._issued()),
+            "reasonCode": ReasonCode.ADDITIONAL,
+            "text": text,
+            **carried,
+            **self._entities(),
+        }
+        return _checked(body, mended)
+
+    def _entities(self) -> dict[str, Any]:
+        """Return the problem, and what the KCI is about besides, as they are today."""
+        first = orjson.loads(self.letter.original or self.letter.body)
+        entity = problem_entity(self.problem)
+        was = first["serviceProblem"]
+        if was["status"] == entity["status"] and "supplierReference" not in was:
+            # Our reference was not to be told with this status, and still is not.
+            entity.pop("supplierReference", None)
+        entities = {"serviceProblem": entity}
+        if self.letter.subject is None:
+            return entities
+        if resolution := ResolutionRepository(self.uow).find(self.letter.subject):
+            entities["serviceProblemResolution"] = resolution_entity(resolution)
+        elif change := ChangeRequestRepository(self.uow).find(self.problem.id, self.letter.subject):
+            entities[f"serviceProblem{change.kind.capitalize()}"] = change_entity(change)
+        return entities
+
+    def _issued(self) -> datetime:
+        problem, own = self.problem, from_wire(_body(self.letter)["issuedOn"])
+        following = [each for each in self.behind if each.number > self.letter.number]
+        if following:
+            before = from_wire(_body(following[0])["issuedOn"]) - ONE_MS
+            return max(own, min(self.now, before))
+        # One KCI was made at least, so that there is a last date.
+        issued = max(self.now, (problem.last_issued or own) + ONE_MS)
+        problem.last_issued = issued.replace(microsecond=issued.microsecond // 1000 * 1000)
+        return problem.last_issued
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What the gateway hears of a problem: our answer to its request, then KCIs in their order.
+
+    `status` and `reference` are those of the answer, the reference None if it had none.
+    """
+
+    status: str
+    reference: str | None
+    letters: Sequence[OutboxMessage]
+
+    def wrong_with(self, document: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what cannot be if the KCI of that number says `document`."""
+        own = document["sequenceNumber"]
+        kcis = [document if each.number == own else _body(each) for each in self._kept()]
+        for number, why in impossible_course(self.status, self.reference, kcis):
+            if number == own:
+                yield why
+            elif number > own:
+                yield f"{why}: update {number} would be refused"
+
+    def _kept(self) -> list[OutboxMessage]:
+        return [each for each in self.letters if each.body != NO_BODY]
+
+
+def edited(
+    letter: OutboxMessage, document: Mapping[str, Any], course: Course, today: str | None
+) -> Rewritten:
+    """Return what an operator made of a KCI.
+
+    `today` is the problem's status, if the KCI comes behind later ones; else it is judged in its
+    place in the course. Raises wire.MessageError for what is off the contract, would make it
+    another KCI, or cannot come where it stands.
+    """
+    loaded = wire.load_kci(document)
+    wrong = list(_unpublished(document, loaded, "")) + list(_changed(_body(letter), loaded))
+    if not today and not wrong:
+        wrong += course.wrong_with(loaded)
+    if today and loaded["reasonCode"] != ReasonCode.ADDITIONAL:
+        wrong.append("reasonCode: expected ADDITIONAL, later updates were taken before it")
+    if today and loaded["serviceProblem"]["status"] != today:
+        wrong.append(f"serviceProblem.status: expected {today}, as the problem stands today")
+    if wrong:
+        raise wire.Invalid(wrong)
+    return _rewritten(loaded, Revision.EDITED)
+
+
+def noted(letter: OutboxMessage, sentences: Sequence[str], now: datetime) -> Rewritten:
+    """Let a KCI that was never sent also say which numbers stay out."""
+    body = _body(letter)
+    say_left_out(body, sentences, now)
+    return _checked(body, Revision(letter.mended) if letter.mended else Revision.NOTED)
+
+
+def left_out(number: int, body: str) -> list[str]:
+    """Return what the next KCI has to say when this one stays out: what it had to say, and itself.
+
+    An earlier number may have been left out, of which it was to tell.
+    """
+    told = [note["note"] for note in gap_notes(orjson.loads(body))]
+    return [*told, withdrawal(number)]
+
+
+def tells_reference(body: str) -> bool:
+    """Tell whether a KCI tells our reference."""
+    return "supplierReference" in orjson.loads(body)["serviceProblem"]
+
+
+def withdrawn_text(letter: OutboxMessage, reason: str) -> str:
+    """Return what the tenant is told instead of the update."""
+    return f"{withdrawal(letter.number)}: {reason}"
+
+
+def _late_text(letter: OutboxMessage, body: Mapping[str, Any]) -> str:
+    text = f"update {letter.number} ({body['reasonCode']}) comes late"
+    if "text" in body:
+        text = f"{text}: {body['text']}"
+    return text if len(text) <= TEXT_MAX else f"{text[: TEXT_MAX - 3]}..."
+
+
+def _changed(was: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what an edit changed that it must not."""
+    for path in KEPT:
+        before = _at(was, path)
+        if _at(body, path) != before:
+            expected = f"expected {before}" if before is not None else "expected none"
+            yield f"{'.'.join(path)}: {expected}, as it was"
+    for note in gap_notes(was):
+        if note not in gap_notes(body):
+            yield f"supplierNotes: expected to keep the note that says: {note['note']}"
+
+
+def _at(body: Mapping[str, Any], path: Sequence[str]) -> Any:
+    value: Any = body
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _unpublished(given: Any, loaded: Any, path: str) -> Iterator[str]:
+    """Yield fields that are not published: they would silently not be sent."""
+    if isinstance(given, Mapping) and isinstance(loaded, Mapping):
+        for name, value in given.items():
+            inner = f"{path}.{name}" if path else str(name)
+            if name not in loaded:
+                yield f"{inner}: not a published field"
+            else:
+                yield from _unpublished(value, loaded[name], inner)
+    elif isinstance(given, list) and isinstance(loaded, list):
+        for index, (value, read) in enumerate(zip(given, loaded, strict=True)):
+            yield from _unpublished(value, read, f"{path}[{index}]")
+
+
+def _body(letter: OutboxMessage) -> dict[str, Any]:
+    body: dict[str, Any] = orjson.loads(letter.body)
+    return body
+
+
+def _checked(body: Mapping[str, Any], mended: Revision) -> Rewritten:
+    """Return a body of ours, which is within the contract."""
+    return _rewritten(wire.load_kci(orjson.loads(orjson.dumps(body))), mended)
+
+
+def _rewritten(body: Mapping[str, Any], mended: Revision) -> Rewritten:
+    return Rewritten(orjson.dumps(body).decode(), body["reasonCode"], mended)

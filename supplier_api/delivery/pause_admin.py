@@ -1,0 +1,220 @@
+"""Operators hold delivery up, as a whole or in part, and let it go on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from supplier_api.clock import to_wire
+from supplier_api.db import UnitOfWork
+from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.outbox.backlog import BacklogQueries
+from supplier_api.outbox.pauses import Cause, Pause, PauseRepository, Scope
+from supplier_api.problems import view
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import DESTINATIONS, Services
+
+BATCH = 500  # lanes that are put off in one transaction
+AT_ONCE = 100  # lanes that may go on without being spread
+KNOWN = 10  # tenants that are named to somebody who names none of them
+
+
+@dataclass(frozen=True, slots=True)
+class PauseScope:
+    """What an operator names, if anything: a destination, a tenant, a problem by any name."""
+
+    destination: str | None = None
+    tenant: str | None = None
+    problem: str | None = None
+
+
+class NothingSuchError(Exception):
+    """What was named does not exist, or is not held up; `known` is what does, or is."""
+
+    def __init__(self, text: str, known: Iterable[str]) -> None:
+        """Say what is wrong and what is known instead."""
+        super().__init__(text)
+        self.known = list(known)
+
+
+class PauseAdmin:
+    """The use cases; each writes down who did it and why."""
+
+    def __init__(self, office: Services, spread: timedelta) -> None:
+        """Work in `office`; a backlog that may go on is spread over `spread`."""
+        self._office = office
+        self._spread = spread
+
+    def pause(self, wanted: PauseScope, who: str, reason: str) -> Pause:
+        """Hold up what is wanted until it is resumed; what is held up already stays as it is.
+
+        Raises NothingSuchError.
+        """
+        now = self._office.machine.now()
+
+        def work(uow: UnitOfWork) -> Pause:
+            scope = _scope(uow, wanted)
+            PauseRepository(uow).lock()
+            if found := _of_operator(uow, scope, now):
+                return found
+            PauseRepository(uow).begin(Cause.OPERATOR, scope, reason=reason, who=who, since=now)
+            OperatorActionRepository(uow).add(_action("pause", scope, who, reason, now))
+            begun = _of_operator(uow, scope, now)
+            assert begun is not None
+            return begun
+
+        return self._office.store.write(work)
+
+    def resume(self, wanted: PauseScope, who: str, reason: str) -> int:
+        """Let go on what was paused under that name; return how many problems were spread.
+
+        Of a whole destination, an open breaker is tried at once, and a wait that the destination
+        asked for ends. Raises NothingSuchError.
+        """
+        now = self._office.machine.now()
+        scope = self._office.store.read(lambda uow: _scope(uow, wanted))
+        found = self._office.store.read(lambda uow: _resumable(uow, scope, now))
+        if not found:
+            active = self._office.store.read(lambda uow: PauseRepository(uow).active(now))
+            raise NothingSuchError("that is not paused", map(line, active))
+        spread = 0
+        if any(pause.cause is Cause.OPERATOR for pause in found):
+            spread = sum(self._put_off(each, now) for each in _by_destination(scope))
+
+        def work(uow: UnitOfWork) -> None:
+            for pause in found:
+                if pause.cause is Cause.BREAKER and pause.until is None:
+                    PauseRepository(uow).try_now(pause.id, now)
+                else:
+                    PauseRepository(uow).end(pause.id, now)
+            OperatorActionRepository(uow).add(_action("resume", scope, who, reason, now))
+
+        self._office.store.write(work)
+        return spread
+
+    def now(self) -> datetime:
+        """Return the machine time that the rest goes by."""
+        return self._office.machine.now()
+
+    def active(self) -> list[Pause]:
+        """Return what holds delivery up now, whatever its cause."""
+        now = self.now()
+        return self._office.store.read(lambda uow: PauseRepository(uow).active(now))
+
+    def _put_off(self, scope: Scope, now: datetime) -> int:
+        """Spread a large backlog, while it is still held up, over the time after."""
+        store, chance = self._office.store, self._office.chance
+        if store.read(lambda uow: BacklogQueries(uow).due(scope, now, AT_ONCE + 1)) <= AT_ONCE:
+            return 0
+
+        def moment() -> datetime:
+            return now + self._spread * chance.jitter(1.0)
+
+        def batch(uow: UnitOfWork) -> int:
+            return BacklogQueries(uow).spread_due(scope, now, moment, BATCH)
+
+        moved = [store.write(batch)]
+        while moved[-1] == BATCH:
+            moved.append(store.write(batch))
+        return sum(moved)
+
+
+def stands_still(pauses: Iterable[Pause], now: datetime) -> list[dict[str, Any]]:
+    """Return what holds up a whole destination, for anybody to read: no words of an operator."""
+    return [
+        {
+            "destination": destination,
+            "state": _state(pause, now),
+            "since": to_wire(pause.since),
+            "reason": "by an operator" if pause.cause is Cause.OPERATOR else pause.reason,
+        }
+        for pause in pauses
+        if pause.scope.tenant is None and pause.scope.problem_id is None
+        for destination in ([pause.scope.destination] if pause.scope.destination else DESTINATIONS)
+    ]
+
+
+def plain(pause: Pause, now: datetime) -> Mapping[str, Any]:
+    """Return a standstill for operators and their tools, as plain JSON values."""
+    return {
+        "cause": pause.cause.value,
+        "state": _state(pause, now),
+        "destination": pause.scope.destination,
+        "tenant": pause.scope.tenant,
+        "problem": pause.reference,
+        "reason": pause.reason,
+        "who": pause.who,
+        "since": to_wire(pause.since),
+        "until": to_wire(pause.until) if pause.until else None,
+        "triedNextAt": to_wire(pause.probe.at) if pause.probe else None,
+        "triedInVain": pause.probe.failed if pause.probe else None,
+    }
+
+
+def line(pause: Pause) -> str:
+    """Return a standstill in a line."""
+    scope = pause.scope
+    parts = [scope.destination or "everything", scope.tenant or "", pause.reference or ""]
+    end = f" until {to_wire(pause.until)}" if pause.until else ""
+    next_try = f", tried next at {to_wire(pause.probe.at)}" if pause.probe else ""
+    return (
+        f"{' '.join(part for part in parts if part):30} {pause.cause:8} since"
+        f" {to_wire(pause.since)}{end}{next_try}  by {pause.who}: {pause.reason}"
+    )
+
+
+def _state(pause: Pause, now: datetime) -> str:
+    if pause.cause is Cause.OPERATOR:
+        return "paused"
+    if pause.cause is Cause.ASKED:
+        return "asked to wait"
+    tried = pause.probe is not None and pause.probe.until is not None and pause.probe.until > now
+    return "half-open" if tried else "open"
+
+
+def _scope(uow: UnitOfWork, wanted: PauseScope) -> Scope:
+    """Return what is wanted as it is stored; raises NothingSuchError."""
+    if wanted.destination is not None and wanted.destination not in DESTINATIONS:
+        raise NothingSuchError(f"there is no destination {wanted.destination}", DESTINATIONS)
+    if wanted.tenant is not None and not ProblemRepository(uow).any_of(wanted.tenant):
+        known = ProblemRepository(uow).tenants(KNOWN)
+        raise NothingSuchError(f"tenant {wanted.tenant} has no problem", known)
+    if wanted.problem is None:
+        return Scope(wanted.destination, wanted.tenant)
+    found = [
+        problem
+        for problem in view.find(uow, wanted.problem)
+        if wanted.tenant in {None, problem.tenant}
+    ]
+    if len(found) != 1:
+        many = f"{wanted.problem} stands for {len(found)} problems"
+        text = many if found else f"there is no problem {wanted.problem}"
+        known = [f"{each.reference}  {each.tenant}  {each.gateway_id}" for each in found]
+        raise NothingSuchError(text, known)
+    return Scope(wanted.destination, found[0].tenant, found[0].id)
+
+
+def _of_operator(uow: UnitOfWork, scope: Scope, now: datetime) -> Pause | None:
+    active = PauseRepository(uow).active(now)
+    return next((p for p in active if p.scope == scope and p.cause is Cause.OPERATOR), None)
+
+
+def _resumable(uow: UnitOfWork, scope: Scope, now: datetime) -> list[Pause]:
+    return [pause for pause in PauseRepository(uow).active(now) if pause.scope == scope]
+
+
+def _by_destination(scope: Scope) -> list[Scope]:
+    names = [scope.destination] if scope.destination else DESTINATIONS
+    return [Scope(name, scope.tenant, scope.problem_id) for name in names]
+
+
+def _action(what: str, scope: Scope, who: str, reason: str, now: datetime) -> Action:
+    return Action(
+        at=now,
+        who=who,
+        action=f"delivery {what}",
+        reason=reason,
+        destination=scope.destination,
+        tenant=scope.tenant,
+        problem_id=scope.problem_id,
+    )

@@ -1,0 +1,135 @@
+"""When a message is sent again, and when it is not: a pure function that returns a decision."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from supplier_api.delivery.transport import Meaning, Reply
+
+# For so long after a request of the gateway, "not found" may only mean "not stored yet".
+NOT_FOUND_GRACE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How patient we are with a destination; the values are settings, section `delivery`.
+
+    `waits` follow the first, second, ... failure of a message; the last one repeats. `jitter` is
+    the greatest share that is added to a wait. A longer Retry-After is cut to `retry_after_max`. A
+    message that fails when its first attempt is `max_age` ago becomes a dead letter.
+    """
+
+    waits: tuple[timedelta, ...]
+    jitter: float
+    retry_after_max: timedelta
+    max_age: timedelta
+
+    def wait_after(self, failures: int) -> timedelta:
+        """Return the wait that follows the last of so many failures, without jitter."""
+        return self.waits[min(failures, len(self.waits)) - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What came of a message before the attempt that is being judged.
+
+    `unknown`: an earlier attempt may have arrived. `last_request` is when the gateway last sent a
+    request for this problem. `others_succeed`: the destination has taken other messages lately.
+    `stood_still` is how long, since the first attempt, the message could not have left.
+    `withdrawn`: the message only says that an operator withdrew what it was to say.
+    """
+
+    attempts: int = 0
+    first_attempt: datetime | None = None
+    unknown: bool = False
+    last_request: datetime | None = None
+    others_succeed: bool = True
+    stood_still: timedelta = timedelta()
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The receiver has the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedForGood:
+    """The receiver will never take the message as it is: a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The message is too old to be tried again: a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Even the word of its withdrawal was refused: its number stays out, and the lane goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """The message is never sent, as a tester wanted it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """The message is sent again at `at`."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NotCounted:
+    """The attempt says nothing about the message: it stays as it was, and is due at `at`.
+
+    `outcome` is what is kept of it: a probe, or a message that was held up with all others.
+    """
+
+    at: datetime
+    outcome: str
+
+
+Decision = Delivered | RefusedForGood | LeftOut | Expired | Withheld | RetryAt | NotCounted
+
+
+def decide(
+    reply: Reply, history: History, policy: RetryPolicy, now: datetime, jitter: float
+) -> Decision:
+    """Say what becomes of a message after an attempt that ended at `now` with `reply`.
+
+    `jitter` is the share to add to the wait, from 0 to the policy's. No message becomes too old
+    because its destination takes nothing at all: its age counts only while others arrive, and does
+    not run on while it may not leave.
+    """
+    if reply.meaning is Meaning.TAKEN or (reply.repeat and history.unknown):
+        return Delivered()
+    if on_purpose := _on_purpose(reply, now):
+        return on_purpose
+    if _for_good(reply, history, now):
+        return LeftOut() if history.withdrawn else RefusedForGood()
+    first_attempt = history.first_attempt or now
+    age = now - first_attempt - history.stood_still
+    if age >= policy.max_age and history.others_succeed:
+        return Expired()
+    planned = policy.wait_after(history.attempts + 1) * (1 + jitter)
+    asked = min(timedelta(seconds=reply.retry_after or 0), policy.retry_after_max)
+    return RetryAt(now + max(planned, asked))
+
+
+def _on_purpose(reply: Reply, now: datetime) -> Withheld | RetryAt | None:
+    if reply.meaning is Meaning.WITHHELD:
+        return Withheld()
+    if reply.again_in is not None:
+        return RetryAt(now + timedelta(seconds=reply.again_in))
+    return None
+
+
+def _for_good(reply: Reply, history: History, now: datetime) -> bool:
+    if reply.meaning is Meaning.NOT_FOUND:
+        return not _asked_lately(history, now)
+    return reply.meaning is Meaning.REFUSED
+
+
+def _asked_lately(history: History, now: datetime) -> bool:
+    return history.last_request is not None and now < history.last_request + NOT_FOUND_GRACE

@@ -1,1 +1,0 @@
-"""The desk: everything that changes a problem goes through here, one transaction each."""

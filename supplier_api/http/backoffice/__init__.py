@@ -1,0 +1,5 @@
+"""HTTP that the supplier's own systems call."""
+
+from supplier_api.http.backoffice.events import register
+
+__all__ = ["register"]

@@ -1,0 +1,120 @@
+"""POST /back-office/v1/problems/{reference}/events: what happened to a problem."""
+
+from typing import Any
+
+from flask import Response, g, request
+from flask_smorest import Api, Blueprint
+from werkzeug.exceptions import NotFound
+
+from supplier_api.audit import Audit
+from supplier_api.auth import BearerAuth
+from supplier_api.contract import read_json
+from supplier_api.contract.schemas import ERROR
+from supplier_api.http.backoffice.incidents import add_incidents
+from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, read_event
+from supplier_api.http.bodies import JSON, json_response, read_body
+from supplier_api.logging import bind
+from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.incidents import Incidents
+
+SCOPE = "back-office"
+PREFIX = "/back-office/v1"
+REFERENCE = {
+    "name": "reference",
+    "in": "path",
+    "required": True,
+    "description": "Our reference of the problem, the gateway's id, or the back office's ticket",
+    "schema": {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
+    "example": "SP_7K2M9QX4TD",
+}
+DONE = {
+    "type": "object",
+    "required": ["reference", "status"],
+    "properties": {
+        "reference": {"type": "string", "description": "Our reference of the problem"},
+        "status": {"type": "string", "description": "Where the problem stands now"},
+    },
+}
+CONFLICT = {
+    "type": "object",
+    "required": ["uuid", "code", "messages", "state", "legalEvents"],
+    "properties": {
+        "uuid": {"type": "string", "format": "uuid"},
+        "code": {"type": "string"},
+        "messages": {"type": "array", "items": {"type": "string"}},
+        "state": {"type": "string", "description": "Where the problem stands"},
+        "legalEvents": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "What is possible there instead",
+        },
+    },
+}
+
+
+def register(
+    api: Api,
+    gate: BearerAuth,
+    progress: BackOfficeEvents,
+    incidents: Incidents,
+    max_body: int,
+    audit: Audit,
+) -> None:
+    """Add the back office's door to the application that `api` describes."""
+    blueprint = Blueprint(
+        SCOPE, __name__, url_prefix=PREFIX, description="What the supplier's own systems say"
+    )
+
+    @blueprint.route("/problems/<reference>/events", methods=["POST"])
+    @blueprint.doc(**_description())
+    def event(reference: str) -> Response:
+        """Say what happened to a problem.
+
+        Each event has an id of the back office's own; the same id again gets the same answer and
+        nothing is done. An event that is not possible where the problem stands is answered 409 for
+        good, with the state and what is possible there.
+        """
+        g.event = {"client": gate.admit(request.headers.get("Authorization"), SCOPE)}
+        if len(reference) > NAME_MAX or "\0" in reference:
+            raise NotFound  # No problem is called that, and PostgreSQL cannot look for a NUL.
+        happened = read_event(read_json(read_body(request, max_body)))
+        g.event["kind"] = happened.event
+        with bind(reference=reference):
+            answer = progress.event(reference, happened)
+        g.event["reference"] = answer.body.get("reference")
+        return json_response(answer.body, answer.status)
+
+    @blueprint.after_request
+    def log_event(response: Response) -> Response:
+        """Log a line about each event that is from the back office, however it is answered."""
+        if "event" in g:
+            address, status = request.remote_addr, response.status_code
+            audit.done("back-office.event", **g.event, address=address, status=status)
+        return response
+
+    add_incidents(blueprint, gate, incidents, max_body)
+    api.register_blueprint(blueprint)
+
+
+def _description() -> dict[str, Any]:
+    def answer(text: str, schema: object = None) -> dict[str, Any]:
+        content = {"content": {JSON: {"schema": schema}}} if schema is not None else {}
+        return {"description": text, **content}
+
+    return {
+        "operationId": "back-office-event",
+        "parameters": [REFERENCE],
+        "requestBody": {"required": True, "content": {JSON: {"schema": EVENT}}},
+        "responses": {
+            "200": answer("Done", DONE),
+            "400": answer("The request cannot be read", ERROR),
+            "401": answer("No token, or not a good one", ERROR),
+            "403": answer("The token is not good for this"),
+            "404": answer("No such problem", ERROR),
+            "409": answer("Not possible where the problem stands", CONFLICT),
+            "422": answer("Something is missing or wrong", ERROR),
+            "500": answer("Unexpected error - the uuid is in the log", ERROR),
+            "503": answer("Temporarily unavailable"),
+        },
+        "security": [{"oauth2": [SCOPE]}, {"bearer": []}],
+    }

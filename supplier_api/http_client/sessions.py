@@ -1,0 +1,240 @@
+"""The one place that makes HTTP calls to the outside: requests' adapters, without its Session.
+
+So nothing is taken from the environment: no proxy variables, and no .netrc that would replace our
+bearer token; no redirect is followed, which would turn the POST into a GET that might "succeed";
+and no cookie is kept from one call to the next. Each thread has an adapter of its own, so that its
+connections stay open between calls (http_client.connections says for how long).
+"""
+
+import socket
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.structures import CaseInsensitiveDict
+from requests.utils import default_headers
+from urllib3 import HTTPConnectionPool
+from urllib3.connectionpool import ConnectionPool
+
+from supplier_api.clock import MachineClock
+from supplier_api.http_client import watchdog
+from supplier_api.http_client.connections import (
+    USER_AGENT,
+    Adapter,
+    Connection,
+    Limits,
+    Pool,
+    TlsConnection,
+    TlsPool,
+)
+
+# What is sent with every call: who we are, and what we understand.
+_DEFAULT_HEADERS = {**default_headers(), "User-Agent": USER_AGENT}
+
+
+class Sessions:
+    """The open connections to one destination, by thread."""
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float = 5.0,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
+        no_proxy: tuple[str, ...] = (),
+        limits: Limits | None = None,
+        clock: MachineClock | None = None,
+    ) -> None:
+        """Prepare to call.
+
+        `connect_timeout` is in seconds; `ca_file` (PEM) replaces the usual authorities; `proxy` is
+        used but for loopback and for hosts that are, or end in, a name of `no_proxy`. `limits` say
+        for how long a connection is kept, by `clock`.
+        """
+        self._connect_timeout = connect_timeout
+        self._verify: str | bool = str(ca_file) if ca_file else True
+        self._proxy = proxy
+        self._no_proxy = no_proxy
+        self._limits = limits
+        self._clock = clock
+        self._of_thread = threading.local()
+
+    def post(
+        self,
+        url: str,
+        *,
+        data: bytes | Mapping[str, str],
+        headers: Mapping[str, str],
+        read_timeout: float,
+    ) -> requests.Response:
+        """POST `data` (a mapping as a form) and return the answer, its body still to be read.
+
+        `read_timeout`, in seconds, holds for each read. Raises requests' and urllib3's errors.
+        """
+        return self._send(_prepared("POST", url, headers, data), url, read_timeout)
+
+    def options(
+        self, url: str, *, headers: Mapping[str, str], read_timeout: float
+    ) -> requests.Response:
+        """Ask with OPTIONS, which changes nothing; otherwise like `post`."""
+        return self._send(_prepared("OPTIONS", url, headers), url, read_timeout)
+
+    def renew(self) -> None:
+        """Have this thread make its next call on a new connection."""
+        adapter: _WatchedAdapter | None = getattr(self._of_thread, "adapter", None)
+        if adapter is not None:
+            adapter.close()
+
+    def proxy_for(self, url: str) -> str | None:
+        """Return the proxy that a call to `url` goes through, None for none."""
+        return self._proxies(url).get("https")
+
+    def _send(
+        self, request: requests.PreparedRequest, url: str, read_timeout: float
+    ) -> requests.Response:
+        adapter: _WatchedAdapter | None = getattr(self._of_thread, "adapter", None)
+        if adapter is None:
+            adapter = self._of_thread.adapter = _WatchedAdapter(self._limits, self._clock)
+        return adapter.send(
+            request,
+            stream=True,
+            timeout=(self._connect_timeout, max(read_timeout, 0.001)),
+            verify=self._verify,
+            proxies=self._proxies(url),
+        )
+
+    def _proxies(self, url: str) -> dict[str, str]:
+        if self._proxy is None or _goes_direct(_host(url), self._no_proxy):
+            return {}
+        return {"http": self._proxy, "https": self._proxy}
+
+
+def _prepared(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    data: bytes | Mapping[str, str] | None = None,
+) -> requests.PreparedRequest:
+    """Prepare a call as a Session does, without taking the same URL apart for each."""
+    request = requests.PreparedRequest()
+    request.prepare_method(method)
+    request.url = _prepared_url(url)
+    request.prepare_headers({**_DEFAULT_HEADERS, **headers})
+    request.prepare_body(data, None)
+    return request
+
+
+@lru_cache(maxsize=1024)
+def _prepared_url(url: str) -> str | None:
+    request = requests.PreparedRequest()
+    request.prepare_url(url, {})
+    return request.url
+
+
+@lru_cache(maxsize=1024)
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _goes_direct(host: str, no_proxy: tuple[str, ...]) -> bool:
+    names = [name.lower().lstrip(".") for name in no_proxy]
+    return _is_loopback(host) or any(host == name or host.endswith(f".{name}") for name in names)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _WatchedConnection(Connection):
+    """Puts itself under the watch of the call that uses it, from its first byte on.
+
+    Head and body of a request leave with one system call instead of two.
+    """
+
+    _handle: watchdog.SocketHandle | None = None
+    _kept: list[bytes] | None = None
+
+    def _new_conn(self) -> socket.socket:
+        new = super()._new_conn()
+        self._handle = watchdog.SocketHandle(new)
+        watchdog.seize(self._handle)
+        return new
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self._handle is not None:
+            watchdog.seize(self._handle)
+        kept = self._kept = []
+        try:
+            super().request(*args, **kwargs)
+        finally:
+            self._kept = None
+        super().send(b"".join(kept))
+
+    def send(self, data: Any) -> None:
+        if self._kept is None:
+            super().send(data)
+        else:
+            self._kept.append(data)
+
+    def close(self) -> None:
+        super().close()
+        if self._handle is not None:
+            self._handle.give_up()
+            self._handle = None
+
+
+class _WatchedTlsConnection(_WatchedConnection, TlsConnection):
+    pass
+
+
+class _WatchedPool(Pool):
+    ConnectionCls = _WatchedConnection
+
+
+class _WatchedTlsPool(TlsPool):
+    ConnectionCls = _WatchedTlsConnection
+
+
+class _WatchedAdapter(Adapter):
+    pools: Mapping[str, type[HTTPConnectionPool]] = {"http": _WatchedPool, "https": _WatchedTlsPool}
+    # The pool that was used last, and for what: to work that out takes a fifth of a call.
+    _wanted: tuple[object, ...] = ()
+    _pool: ConnectionPool
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._wanted:
+            self._pool.close()
+        super().close()
+        self._wanted = ()
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> ConnectionPool:
+        wanted = (request.url, verify, cert, *sorted((proxies or {}).items()))
+        if wanted != self._wanted:
+            self._pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            self._wanted = wanted
+        return self._pool
+
+    def request_url(
+        self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None
+    ) -> str:
+        """Return what is asked for: without a proxy always the path."""
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Return the answer, without looking for cookies in it."""
+        response = requests.Response()
+        response.status_code, response.reason = resp.status, resp.reason
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw, response.request, response.url = resp, req, req.url or ""
+        return response

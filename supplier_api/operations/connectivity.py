@@ -1,0 +1,230 @@
+"""The road to the gateway and to the back office, walked step by step; no KCI is sent on it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from supplier_api.backoffice.port import UnknownAdapter, load_adapter
+from supplier_api.clock import MachineClock
+from supplier_api.delivery.posting import NETWORK_ERRORS, Answered, Post, told
+from supplier_api.delivery.token_client import TOKEN_SECONDS, fetch_grant, token_terms
+from supplier_api.http_client.dates import http_date
+from supplier_api.http_client.grants import NoTokenError, TokenTerms
+from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.watchdog import Watchdog
+from supplier_api.operations.probes import ProbeStep, Route, walk
+from supplier_api.settings import Settings
+
+CLOCK_OFF = 60.0  # seconds that two clocks may differ before tokens are refused
+HALF_A_SECOND = timedelta(seconds=0.5)
+# What no step can show.
+NEVER_CHECKED = (
+    "whether the gateway takes a KCI: none is sent",
+    "whether the gateway reaches us: its operator sees that at the first call",
+)
+SILENT = "it takes connections and does not answer: ask the gateway's operator"
+WRONG_CLIENT = "gateway.client_id or client_secret is not the one that the gateway knows"
+WRONG_PATH = "the path in gateway.token_url is not that of the token endpoint"
+NOT_LET_IN = "we are not let in: ask whether our client and our address are known there"
+TOKEN_CAUSES = {
+    400: WRONG_CLIENT,
+    401: WRONG_CLIENT,
+    403: NOT_LET_IN,
+    404: WRONG_PATH,
+    405: WRONG_PATH,
+    407: NOT_LET_IN,
+    429: "the token endpoint has had too many calls: try again later",
+}
+# By the token endpoint's own code: RFC 6749, section 5.2, and RFC 8707.
+TOKEN_CODES: dict[str | None, str] = {
+    "invalid_client": f"{WRONG_CLIENT}, or it wants them elsewhere: set gateway.token_auth to"
+    ' "basic" or "form"',
+    "unauthorized_client": "our client may not use client_credentials: ask the gateway's operator",
+    "unsupported_grant_type": "it does not give tokens for client_credentials: ask the operator",
+    "invalid_scope": "gateway.scope is not what the gateway gives to our client",
+    "invalid_target": "gateway.resource or gateway.audience is not what the gateway knows",
+    "invalid_request": "it wants other fields: look at gateway.scope, audience, resource and"
+    " token_fields",
+}
+UNUSABLE = "what answers there is no token endpoint, or not one of OAuth 2.0"
+MOVED = "the address has moved, and redirects are never followed: put in the new one"
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    token_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    token_terms: TokenTerms
+
+
+class ConnectivityCheck:
+    """The road that the settings describe."""
+
+    def __init__(self, settings: Settings, sessions: Sessions, clock: MachineClock) -> None:
+        """Prepare to go it with `sessions`, as deliveries do."""
+        self._settings = settings
+        self._gateway = settings.gateway
+        self._sessions = sessions
+        self._clock = clock
+        self._watchdog = Watchdog(clock)
+        self._token: str | None = None
+        self.not_checked = list(NEVER_CHECKED)
+
+    def walk(self) -> Iterator[ProbeStep]:
+        """Yield the steps up to the first that cannot be made.
+
+        What was not looked at stands in `not_checked` afterwards.
+        """
+        self._watchdog.start()
+        try:
+            stages = self._stages()
+            while stages:
+                _, stage = stages.pop(0)
+                for step in stage():
+                    yield step
+                    if not step.made:
+                        self.not_checked += [
+                            f"{later}: the road ends before" for later, _ in stages
+                        ]
+                        return
+        finally:
+            self._watchdog.stop()
+
+    def _stages(self) -> list[tuple[str, Callable[[], Iterator[ProbeStep]]]]:
+        stages: list[tuple[str, Callable[[], Iterator[ProbeStep]]]] = []
+        token, kci = self._way(self._gateway.token_url), self._way(self._gateway.kci_url)
+        stages.append(("the way to the token endpoint", lambda: self._hops(token)))
+        stages.append(("the token", self._fetch_token))
+        if (kci.first, kci.target, kci.tunnels) != (token.first, token.target, token.tunnels):
+            stages.append(("the way to the KCI endpoint", lambda: self._hops(kci)))
+        stages.append(("the KCI endpoint", self._ask_kci_endpoint))
+        stages.append(("the back office", self._back_office))
+        return stages
+
+    def _way(self, url: str) -> Route:
+        gateway = self._gateway
+        proxy = self._sessions.proxy_for(url)
+        return Route(url, proxy, gateway.ca_file, gateway.connect_timeout)
+
+    def _hops(self, way: Route) -> Iterator[ProbeStep]:
+        if way.proxy is not None and urlsplit(way.proxy).scheme != "http":
+            self.not_checked.append(f"the way through {urlsplit(way.proxy).scheme} to the proxy")
+            return
+        yield from walk(way, self._clock.now())
+
+    def _fetch_token(self) -> Iterator[ProbeStep]:
+        gateway = self._gateway
+        us = _Account(
+            gateway.token_url,
+            gateway.client_id,
+            gateway.client_secret.get_secret_value(),
+            token_terms(gateway),
+        )
+        seen = _Seen()
+        failed: NoTokenError | None = None
+        try:
+            grant = fetch_grant(us, self._sessions, self._watchdog, TOKEN_SECONDS, seen)
+        except NoTokenError as error:
+            failed = error
+        if seen.answered and (clock := self._compare_clocks(seen.answered)):
+            yield clock
+        if failed is not None:
+            status = seen.answered.status if seen.answered else None
+            yield ProbeStep(
+                "token", str(failed), TOKEN_CODES.get(failed.code) or _token_cause(status)
+            )
+            return
+        self._token = grant.token
+        held = f"given to {us.client_id}, holds for {grant.expires_in:.0f} s"
+        yield ProbeStep("token", "; ".join([held, *grant.notes]))
+
+    def _compare_clocks(self, answered: Answered) -> ProbeStep | None:
+        theirs = http_date(answered.headers.get("Date", ""))
+        if theirs is None:
+            self.not_checked.append("the clocks: the token endpoint sends no date")
+            return None
+        # A date names a second (RFC 9110): in the middle of it they are closest on average.
+        seconds = (self._clock.now() - theirs - HALF_A_SECOND).total_seconds()
+        if abs(seconds) <= CLOCK_OFF:
+            return ProbeStep("clocks", f"{abs(seconds):.0f} s apart")
+        way = "ahead of" if seconds > 0 else "behind"
+        cause = "one of the clocks is wrong: does this machine follow a time server (NTP)?"
+        return ProbeStep("clocks", f"ours is {abs(seconds):.0f} s {way} the gateway's", cause)
+
+    def _ask_kci_endpoint(self) -> Iterator[ProbeStep]:
+        """Ask with OPTIONS, which changes nothing, whatever it is that answers."""
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        with self._watchdog.limit(self._gateway.deadline) as call:
+            try:
+                with self._sessions.options(
+                    self._gateway.kci_url, headers=headers, read_timeout=call.left()
+                ) as response:
+                    status: int = response.status_code
+            except NETWORK_ERRORS as error:
+                yield ProbeStep("KCI endpoint", told(error, call), SILENT)
+                return
+        cause_of = _kci_cause(status)
+        yield ProbeStep("KCI endpoint", f"answers {status} to OPTIONS", cause_of)
+
+    def _back_office(self) -> Iterator[ProbeStep]:
+        chosen = self._settings.backoffice
+        name = f"back office ({chosen.adapter})"
+        try:
+            adapter = load_adapter(chosen)
+        except UnknownAdapter as error:
+            yield ProbeStep(name, str(error), "install the package that brings the adapter")
+            return
+        ping = getattr(adapter, "ping", None)
+        if ping is None:
+            self.not_checked.append("the back office: its adapter has no `ping`")
+            return
+        try:
+            yield ProbeStep(name, str(ping() or "reached"))
+        except Exception as error:  # noqa: BLE001 - an adapter raises what it likes
+            cause = "the adapter does not reach its system: look at the adapter's own settings"
+            yield ProbeStep(name, type(error).__name__, cause)
+
+
+class _Seen:
+    """Keeps the last answer."""
+
+    def __init__(self) -> None:
+        self.answered: Answered | None = None
+
+    def begins(self, post: Post) -> Callable[[Answered | str], None]:  # noqa: ARG002 - the port's
+        """Wait for the end."""
+
+        def ends(outcome: Answered | str) -> None:
+            if isinstance(outcome, Answered):
+                self.answered = outcome
+
+        return ends
+
+
+def _token_cause(status: int | None) -> str:
+    if status is None:
+        return SILENT
+    if 300 <= status < 400:
+        return MOVED
+    if status >= 500:
+        return "the token endpoint is in trouble: try again later, or ask the gateway's operator"
+    if 200 <= status < 300:
+        return UNUSABLE
+    return TOKEN_CAUSES.get(status, "what answers there is no token endpoint")
+
+
+def _kci_cause(status: int) -> str | None:
+    """Return the likely cause, None for an answer that one can expect."""
+    if 300 <= status < 400:
+        return MOVED
+    if status == 401:
+        return "the token is not taken: are gateway.token_url and gateway.kci_url of one gateway?"
+    if status in (403, 407):
+        return "our client may not send KCIs, or our address is not let in: ask the operator"
+    if status == 404:
+        return "the path in gateway.kci_url is not known there"
+    if status >= 500 and status != 501:
+        return "the gateway is in trouble: try again later, or ask its operator"
+    return None

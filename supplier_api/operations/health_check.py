@@ -1,0 +1,110 @@
+"""What runs here says so, and is asked whether it is well: the container's health check.
+
+    python -m supplier_api.operations.health_check
+
+Exit code 0 if all that runs here is well, else 1 with what is not. Every command that serves keeps
+a file in the data folder while it runs: with the addresses that have to answer 200, or, for one
+without a door, touched every second. The file is locked as long as its process lives, so that one
+that a killed process left says nothing. It stands in a folder of this machine's name, for
+containers may share the data folder.
+
+A check every few seconds must cost next to nothing: no settings are read, and only the standard
+library is used.
+"""
+
+import fcntl
+import http.client
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from supplier_api.clock import MachineClock, SystemMachineClock
+
+TIMEOUT = 3.0  # seconds that a server has to answer
+SILENCE = timedelta(seconds=15)  # after which a part without a door is not at work
+
+
+@dataclass(frozen=True)
+class Sign:
+    """What a running part says: where to ask it, and when (POSIX time) it last said anything."""
+
+    part: str
+    urls: Sequence[str]
+    touched: float
+
+
+@contextmanager
+def shown(
+    data_dir: Path, part: str, ready_urls: Sequence[str] = ()
+) -> Iterator[Callable[[], None]]:
+    """Show that `part` runs here while the block does.
+
+    It is well as long as each of `ready_urls` answers 200; one that has none, as long as the
+    function that is yielded is called at least every 15 seconds. Where the data folder
+    cannot be written nothing is shown, and the part runs all the same.
+    """
+    file = _folder(data_dir) / f"{part}.{os.getpid()}"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join(ready_urls), encoding="utf-8")
+        handle = file.open("rb")
+    except OSError:
+        yield lambda: None
+        return
+    with handle:
+        # Waits only for one who just looks whether it is locked.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield lambda: os.utime(handle.fileno())
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def complaints(data_dir: Path, clock: MachineClock) -> list[str]:
+    """Return a line for each thing that runs here and is not well, or one if nothing runs."""
+    folder = _folder(data_dir)
+    signs = [sign for file in sorted(folder.glob("*.*")) if (sign := _read(file))]
+    if not signs:
+        return [f"nothing that runs here says so in {folder} (can it be written?)"]
+    since = (clock.now() - SILENCE).timestamp()
+    silent = [f"{sign.part} is silent" for sign in signs if not sign.urls and sign.touched < since]
+    urls = dict.fromkeys(url for sign in signs for url in sign.urls)
+    return silent + [f"{url} is not ready" for url in urls if not _is_ready(url)]
+
+
+def _folder(data_dir: Path) -> Path:
+    return data_dir / "running" / socket.gethostname()
+
+
+def _read(file: Path) -> Sign | None:
+    """Return what the file says, or None if the process that wrote it has ended."""
+    with suppress(FileNotFoundError), file.open("rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            urls = handle.read().decode().split()
+            return Sign(file.stem, urls, os.fstat(handle.fileno()).st_mtime)
+    return None
+
+
+def _is_ready(url: str) -> bool:
+    parts = urlsplit(url)
+    with closing(http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)) as connection:
+        try:
+            connection.request("GET", parts.path)
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+if __name__ == "__main__":
+    # Without the line end that a manifest may have left there: so the settings read it, too.
+    folder = Path(os.environ.get("SUPPLIER_API_DATA_DIR", "").rstrip("\r\n") or "var")
+    if found := complaints(folder, SystemMachineClock()):
+        sys.exit("; ".join(found))

@@ -1,0 +1,197 @@
+"""The way to one server, hop by hop: its name, a connection, the proxy's tunnel, TLS."""
+
+import base64
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from supplier_api.operations import certificates
+
+PORTS = {"http": 80, "https": 443}
+HEAD_LIMIT = 65_536  # bytes of a proxy's answer
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeStep:
+    """One step on the road and what was seen; if it could not be made, the likely cause."""
+
+    name: str
+    text: str
+    cause: str | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether the road goes on."""
+        return self.cause is None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a URL is reached: through `proxy` if any, in `connect_timeout` seconds a connection."""
+
+    url: str
+    proxy: str | None
+    ca_file: Path | None
+    connect_timeout: float
+
+    @property
+    def target(self) -> tuple[str, int]:
+        """The server's host and port."""
+        return _place(urlsplit(self.url))
+
+    @property
+    def first(self) -> tuple[str, int]:
+        """Where the connection goes: to the proxy, or to the server itself."""
+        return _place(urlsplit(self.proxy)) if self.proxy else self.target
+
+    @property
+    def tunnels(self) -> bool:
+        """Whether the proxy is asked for a tunnel."""
+        return self.proxy is not None and self.url.startswith("https:")
+
+
+def walk(way: Route, now: datetime) -> Iterator[ProbeStep]:
+    """Yield each step; the last one yielded may not have been made."""
+    for take in (_name, _connection, _tunnel, _tls):
+        step = take(way, now)
+        if step is not None:
+            yield step
+            if not step.made:
+                return
+
+
+def _name(way: Route, _now: datetime) -> ProbeStep | None:
+    host, port = way.first
+    name = f"name {host}"
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        cause = "the name is unknown here: look at the URL, and at this machine's name servers"
+        return ProbeStep(name, f"not found ({error.strerror or type(error).__name__})", cause)
+    addresses = dict.fromkeys(str(each[4][0]) for each in found)
+    return ProbeStep(name, ", ".join(addresses))
+
+
+def _connection(way: Route, _now: datetime) -> ProbeStep | None:
+    host, port = way.first
+    name = f"connection to {host}:{port}" + (" (the proxy)" if way.proxy else "")
+    try:
+        with closing(_open(way)) as connection:
+            return ProbeStep(name, f"made, from our address {connection.getsockname()[0]}")
+    except ConnectionRefusedError:
+        cause = "nothing listens at that port, or a firewall refuses: look at the port in the URL"
+        return ProbeStep(name, "refused", cause)
+    except TimeoutError:
+        cause = (
+            "a firewall drops it: ask whether our address is among those that are let in, and"
+            " whether this machine may call out"
+        )
+        return ProbeStep(name, f"no answer within {way.connect_timeout:g} s", cause)
+    except OSError as error:
+        cause = "there is no route: look at this machine's network"
+        return ProbeStep(name, error.strerror or type(error).__name__, cause)
+
+
+def _tunnel(way: Route, _now: datetime) -> ProbeStep | None:
+    if not way.tunnels:
+        return None
+    host, port = way.target
+    name = f"the proxy's way to {host}:{port}"
+    try:
+        with closing(_open(way)) as connection:
+            status = _ask_tunnel(connection, way)
+    except OSError as error:
+        cause = "what is set as gateway.proxy is no HTTP proxy"
+        return ProbeStep(name, type(error).__name__, cause)
+    if 200 <= status < 300:
+        return ProbeStep(name, "opened")
+    return ProbeStep(name, f"answered {status}", _proxy_cause(status))
+
+
+def _tls(way: Route, now: datetime) -> ProbeStep | None:
+    if not way.url.startswith("https:"):
+        return None
+    host, _ = way.target
+    name = f"TLS with {host}"
+    try:
+        seen = _certificate(way, certificates.context(way.ca_file))
+    except ssl.SSLError as error:
+        shown, der = _shown(way, now)
+        return ProbeStep(name, shown, certificates.cause(error, way.ca_file, der))
+    except OSError as error:
+        cause = "the connection was closed before TLS began: a firewall, or no port of TLS"
+        return ProbeStep(name, type(error).__name__, cause)
+    return ProbeStep(name, f"a certificate {certificates.describe(seen, now)}")
+
+
+def _shown(way: Route, now: datetime) -> tuple[str, bytes]:
+    """Return the certificate that was not trusted, in words and as it is, if it can be had."""
+    try:
+        seen = _certificate(way, certificates.unchecked())
+        return f"a certificate {certificates.describe(seen, now)}", seen
+    except (OSError, ValueError):
+        return "no certificate", b""
+
+
+def _certificate(way: Route, context: ssl.SSLContext) -> bytes:
+    host, _ = way.target
+    with closing(_open(way)) as connection:
+        if way.tunnels:
+            _ask_tunnel(connection, way)
+        with context.wrap_socket(connection, server_hostname=host) as secured:
+            return secured.getpeercert(binary_form=True) or b""
+
+
+def _open(way: Route) -> socket.socket:
+    return socket.create_connection(way.first, timeout=way.connect_timeout)
+
+
+def _ask_tunnel(connection: socket.socket, way: Route) -> int:
+    """Ask the proxy for a tunnel (RFC 9110, section 9.3.6) and return its status."""
+    host, port = way.target
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
+    proxy = urlsplit(way.proxy or "")
+    if proxy.username is not None:
+        named = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
+        lines.append(f"Proxy-Authorization: Basic {base64.b64encode(named).decode()}")
+    connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+    words = _final_head(connection).split(b" ", 2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1][:3].isdigit():
+        raise ConnectionError
+    return int(words[1][:3])
+
+
+def _final_head(connection: socket.socket) -> bytes:
+    """Read the head of an answer, passing over interim ones (RFC 9110, section 15.2)."""
+    seen, read = b"", 0
+    while True:
+        head, ended, rest = seen.partition(b"\r\n\r\n")
+        if ended and not re.match(rb"HTTP/\S+ 1", head):
+            return head
+        if ended:
+            seen = rest
+            continue
+        more = connection.recv(4096)
+        read += len(more)
+        if not more or read > HEAD_LIMIT:
+            return head
+        seen += more
+
+
+def _proxy_cause(status: int) -> str:
+    if status == 407:
+        return "the proxy wants a name and password: gateway.proxy = http://NAME:PASSWORD@host:port"
+    if status in (403, 405):
+        return "the proxy does not let us there: ask its operator for the gateway's host and port"
+    return "the proxy does not reach the gateway: ask its operator"
+
+
+def _place(parts: SplitResult) -> tuple[str, int]:
+    return parts.hostname or "", parts.port or PORTS.get(parts.scheme, 80)

@@ -1,0 +1,144 @@
+"""The processes that work on this database, with their last sign of life, as rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from supplier_api.db.tables import decision, lane, message, process, service_problem
+from supplier_api.db.unit_of_work import UnitOfWork
+
+_t = process.c
+DIED = "died"  # in `detail` of one that ended without saying so: when that was found
+
+
+class ProcessKind(StrEnum):
+    """What a process does."""
+
+    WEB = "web"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process. All instants are machine time; `detail` holds plain JSON values.
+
+    `ended` is empty of one that runs, and of one that was killed until that is found.
+    """
+
+    name: str
+    kind: str
+    version: str
+    book_version: str | None
+    started: datetime
+    seen: datetime
+    ended: datetime | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def died(self) -> bool:
+        """Whether it ended without saying so."""
+        return DIED in self.detail
+
+
+class ProcessRepository:
+    """The processes within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work on `connection`."""
+        self._connection = uow.connection
+
+    def save(self, seen: Process) -> None:
+        """Store a process as it is now, in place of an earlier one of that name."""
+        values = {name: getattr(seen, name) for name in Process.__slots__}
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        query = dialect.insert(process)
+        changes = {name: query.excluded[name] for name in values if name != "name"}
+        self._connection.execute(
+            query.on_conflict_do_update(index_elements=[_t.name], set_=changes), values
+        )
+
+    def try_out(self, name: str, now: datetime) -> None:
+        """Write something and take it back: whoever looks on sees nothing of it."""
+        self.save(Process(name, ProcessKind.WORKER, "", None, now, now, now))
+        self._connection.execute(delete(process).where(_t.name == name))
+
+    def all(self) -> list[Process]:
+        """Return all that are known, those seen last first."""
+        rows = self._connection.execute(select(*_COLUMNS).order_by(_t.seen.desc(), _t.name))
+        return [Process(*row) for row in rows]
+
+    def silent(self, since: datetime) -> list[Process]:
+        """Return those that never said that they end, and were last seen before `since`."""
+        query = select(*_COLUMNS).where(_t.ended.is_(None), _t.seen < since).order_by(_t.name)
+        return [Process(*row) for row in self._connection.execute(query)]
+
+    def lock_running(self, name: str) -> Process | None:
+        """Lock a process's row and return it, unless it has ended or somebody else holds it."""
+        query = select(*_COLUMNS).where(_t.name == name, _t.ended.is_(None))
+        row = self._connection.execute(query.with_for_update(skip_locked=True)).first()
+        return Process(*row) if row else None
+
+    def any_ended(self, before: datetime) -> bool:
+        """Return whether one ended before an instant."""
+        query = select(_t.name).where(_t.ended < before).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def remove_ended(self, before: datetime) -> None:
+        """Forget those that ended before an instant."""
+        self._connection.execute(delete(process).where(_t.ended < before))
+
+    def answered(self, name: str, since: datetime, after: int, limit: int) -> list[int]:
+        """Return row ids above `after` of problems whose create that process answered.
+
+        Only answers committed later than `since`, lowest ids first.
+        """
+        query = (
+            select(decision.c.problem_id)
+            .where(
+                decision.c.committed > since,
+                decision.c.process == name,
+                decision.c.operation == "problem",
+                decision.c.problem_id > after,
+            )
+            .order_by(decision.c.problem_id)
+            .limit(limit)
+        )
+        return list(self._connection.execute(query).scalars())
+
+    def doubt_unknown(self, problem_ids: list[int], destination: str) -> int:
+        """Put those problems in doubt that the gateway has shown no sign of; return how many.
+
+        A sign is a message that `destination` took, or a further request about the problem. The
+        rows are locked first, so that what delivery has settled meanwhile is seen.
+        """
+        problems = service_problem.c
+        locked = select(problems.id).where(problems.id.in_(problem_ids)).order_by(problems.id)
+        self._connection.execute(locked.with_for_update()).all()
+        taken = select(message.c.id).where(
+            message.c.lane_id == lane.c.id,
+            lane.c.problem_id == problems.id,
+            lane.c.destination == destination,
+            message.c.state == "delivered",
+        )
+        further = select(decision.c.id).where(
+            decision.c.problem_id == problems.id, decision.c.operation != "problem"
+        )
+        done = self._connection.execute(
+            update(service_problem)
+            .where(
+                problems.id.in_(problem_ids),
+                problems.doubtful.is_(False),
+                ~taken.correlate(service_problem).exists(),
+                ~further.correlate(service_problem).exists(),
+            )
+            .values(doubtful=True)
+        )
+        return done.rowcount
+
+
+_COLUMNS = [_t[name] for name in Process.__slots__]

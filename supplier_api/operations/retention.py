@@ -1,0 +1,173 @@
+"""How long what is kept, and the work that takes the rest away: a little at a time.
+
+What is personal goes first (problems/personal.py). The key part of a record (tenant, operation, id,
+fingerprint, code and reference) stays as long as its problem does: a repeat is known for a repeat.
+Nothing that still waits to be delivered is touched, and no problem that is not over.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from supplier_api.db import UnitOfWork
+from supplier_api.logging import get_logger
+from supplier_api.operations.retention_repository import RetentionRepository
+from supplier_api.problems.clock_repository import BusinessClockRepository
+from supplier_api.problems.services import Services
+
+# A worker that is started often comes to it all the same.
+FIRST = 300.0  # seconds
+PAUSE = 0.2  # seconds between two pieces of work: others write, too
+# Seconds until the next look, while somebody still reads what the file was before.
+AGAIN = 10.0
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long things are kept, and how much is taken away in one transaction.
+
+    `bodies` and `problems` count from the last change of a problem that is over, in business time;
+    `actions` is for what operators did, pauses and processes. Every so many seconds (`every`) it is
+    looked for.
+    """
+
+    bodies: timedelta
+    problems: timedelta
+    actions: timedelta
+    journal: timedelta
+    batch: int
+    every: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One kind of thing that is taken away: how a piece of it is, and how many there are."""
+
+    name: str
+    work: Callable[[RetentionRepository, int], int]
+    count: Callable[[RetentionRepository], int]
+
+
+class RetentionChore:
+    """Takes away what is old, piece by piece; any number of workers may do so at once."""
+
+    def __init__(self, office: Services, keep: Keep) -> None:
+        """Work with `office`."""
+        self._office = office
+        self._keep = keep
+        self._steps = _steps(keep)
+        self._next = office.machine.monotonic() + min(FIRST, keep.every)
+        self._round = _Round()
+        # Whether pages as they were before are still in the database's files.
+        self._old_pages = False
+
+    def turn(self) -> float:
+        """Do a piece of work if one is due; return how many seconds later the next one is."""
+        now = self._office.machine.monotonic()
+        if now < self._next:
+            return self._next - now
+        step = self._steps[self._round.at]
+        done = self._do(step)
+        self._round.done[step.name] = self._round.done.get(step.name, 0) + done
+        if done >= self._keep.batch:
+            self._next = now + PAUSE
+        elif self._round.at + 1 < len(self._steps):
+            self._round.at += 1
+        else:
+            self._finish(now)
+        return max(0.0, self._next - now)
+
+    def run(self) -> dict[str, int]:
+        """Do all that is due now; return how many there were of each kind."""
+        done = {step.name: self._all(step) for step in self._steps}
+        self._office.store.drop_old_pages()
+        return done
+
+    def due(self) -> dict[str, int]:
+        """Return how many there are of each kind that `run` would take."""
+        return self._office.store.read(
+            lambda uow: {step.name: step.count(self._old(uow)) for step in self._steps}
+        )
+
+    def _finish(self, now: float) -> None:
+        done = {name: count for name, count in self._round.done.items() if count}
+        if done:
+            log.info("retention.done", **done)
+        self._old_pages = self._old_pages or bool(done)
+        if self._old_pages and self._office.store.drop_old_pages():
+            self._old_pages = False
+        self._round = _Round()
+        self._next = now + (min(AGAIN, self._keep.every) if self._old_pages else self._keep.every)
+
+    def _all(self, step: _Step) -> int:
+        total = done = self._do(step)
+        while done >= self._keep.batch:
+            done = self._do(step)
+            total += done
+        return total
+
+    def _do(self, step: _Step) -> int:
+        return self._office.store.write(lambda uow: step.work(self._old(uow), self._keep.batch))
+
+    def _old(self, uow: UnitOfWork) -> RetentionRepository:
+        scales = {
+            tenant: clock.scale
+            for tenant, clock in BusinessClockRepository(uow).by_tenant().items()
+        }
+        return RetentionRepository(uow.connection, self._office.machine.now(), scales)
+
+
+@dataclass(slots=True)
+class _Round:
+    """How far a round has come, and what it took away."""
+
+    at: int = 0
+    done: dict[str, int] = field(default_factory=dict)
+
+
+def _steps(keep: Keep) -> list[_Step]:
+    return [
+        _Step(
+            "thinned",
+            lambda old, limit: old.thin(keep.bodies, limit),
+            lambda old: old.count_to_thin(keep.bodies),
+        ),
+        _Step(
+            "pruned",
+            lambda old, limit: old.prune(keep.problems, limit),
+            lambda old: old.count_to_prune(keep.problems),
+        ),
+        _Step(
+            "refused_thinned",
+            lambda old, limit: old.thin_refused(keep.bodies, limit),
+            lambda old: old.count_refused_to_thin(keep.bodies),
+        ),
+        _Step(
+            "refused_pruned",
+            lambda old, limit: old.prune_refused(keep.problems, limit),
+            lambda old: old.count_refused_to_prune(keep.problems),
+        ),
+        _Step(
+            "incidents_thinned",
+            lambda old, limit: old.thin_incidents(keep.bodies, limit),
+            lambda old: old.count_incidents_to_thin(keep.bodies),
+        ),
+        *(
+            _by_age(what, age)
+            for what, age in (
+                ("actions", keep.actions),
+                ("pauses", keep.actions),
+                ("processes", keep.actions),
+                ("journal", keep.journal),
+            )
+        ),
+    ]
+
+
+def _by_age(what: str, age: timedelta) -> _Step:
+    return _Step(
+        what,
+        lambda old, limit: old.prune_old(what, age, limit),
+        lambda old: old.count_old(what, age),
+    )

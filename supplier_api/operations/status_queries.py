@@ -1,0 +1,134 @@
+"""How it stands, in numbers, for those who watch.
+
+Every query goes by an index that holds only what is not over, or by the newest rows: none of them
+costs more as the tables grow. Conditions are spelled as those of the partial indexes: SQLite
+compares the two by their text.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, or_, select, text
+
+from supplier_api.db.tables import decision, lane, message, pause, service_problem
+from supplier_api.db.unit_of_work import UnitOfWork
+
+QUEUED = text("message.state = 'queued'")
+DEAD = text("message.state IN ('refused', 'expired')")
+PARKED = text("lane.parked")
+UNDECIDED = text("service_problem.base = 'UNDECIDED'")
+# Kinds of messages without which a receiver takes a problem for open that is not.
+ENDS = ("RESOLVED", "COMPLETED", "CANCELLED", "REJECTED")
+NEWEST = 1000  # messages among which the last delivery is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingSummary:
+    """How many things wait, and since when the longest of them."""
+
+    count: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseSummary:
+    """What holds messages up: why, for whom, and since when. Empty names stand for all."""
+
+    cause: str
+    destination: str | None
+    tenant: str | None
+    problem_id: int | None
+    reason: str
+    who: str
+    since: datetime
+    until: datetime | None
+
+
+class StatusQueries:
+    """The numbers of one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work on `connection`."""
+        self._connection = uow.connection
+
+    def last_decided(self) -> datetime | None:
+        """Return when a request of the gateway was last decided (machine time)."""
+        query = select(func.max(decision.c.committed))
+        at: datetime | None = self._connection.execute(query).scalar()
+        return at
+
+    def last_taken(self, destination: str) -> datetime | None:
+        """Return when `destination` last took one of the newest messages (machine time)."""
+        newest = (
+            select(message.c.lane_id, message.c.state, message.c.settled)
+            .order_by(message.c.id.desc())
+            .limit(NEWEST)
+            .subquery()
+        )
+        query = (
+            select(func.max(newest.c.settled))
+            .join(lane, lane.c.id == newest.c.lane_id)
+            .where(newest.c.state == "delivered", lane.c.destination == destination)
+        )
+        at: datetime | None = self._connection.execute(query).scalar()
+        return at
+
+    def undelivered(self) -> dict[str, WaitingSummary]:
+        """Return by destination what is queued, but for lanes that are parked."""
+        query = (
+            select(lane.c.destination, func.count(), func.min(message.c.created))
+            .select_from(message.join(lane))
+            .where(QUEUED, text("NOT lane.parked"))
+            .group_by(lane.c.destination)
+        )
+        return {row[0]: WaitingSummary(row[1], row[2]) for row in self._connection.execute(query)}
+
+    def parked(self) -> dict[str, WaitingSummary]:
+        """Return by destination the lanes that stand behind a dead letter."""
+        dead = select(func.min(message.c.settled)).where(message.c.lane_id == lane.c.id, DEAD)
+        since = dead.correlate(lane).scalar_subquery()
+        query = (
+            select(lane.c.destination, func.count(), func.min(since))
+            .where(PARKED)
+            .group_by(lane.c.destination)
+        )
+        return {row[0]: WaitingSummary(row[1], row[2]) for row in self._connection.execute(query)}
+
+    def dead_letters(self) -> int:
+        """Return how many messages were refused for good or grew too old."""
+        query = select(func.count()).select_from(message).where(DEAD)
+        return self._connection.execute(query).scalar_one()
+
+    def dead_ends(self, destination: str) -> dict[str, int]:
+        """Return how many dead letters say to `destination` how a problem ended, by their kinds."""
+        query = (
+            select(message.c.kind, func.count())
+            .select_from(message.join(lane))
+            .where(DEAD, message.c.kind.in_(ENDS), lane.c.destination == destination)
+            .group_by(message.c.kind)
+            .order_by(message.c.kind)
+        )
+        return {row[0]: row[1] for row in self._connection.execute(query)}
+
+    def undecided(self) -> WaitingSummary:
+        """Return the problems that were left open; the oldest by business time."""
+        created = service_problem.c.created
+        query = select(func.count(), func.min(created)).where(UNDECIDED)
+        return WaitingSummary(*self._connection.execute(query).one())
+
+    def pauses(self, now: datetime) -> list[PauseSummary]:
+        """Return what holds messages up now, oldest first."""
+        columns = [pause.c[name] for name in PauseSummary.__slots__]
+        query = select(*columns).where(or_(pause.c.until.is_(None), pause.c.until > now))
+        return [PauseSummary(*row) for row in self._connection.execute(query.order_by(pause.c.id))]
+
+    def late_answers(self, since: datetime) -> tuple[int, int]:
+        """Return how many answers left too late since an instant, and how many were decided."""
+        late = select(func.count()).where(
+            decision.c.answered_late.is_not(None), decision.c.answered_late >= since
+        )
+        decided = select(func.count()).where(decision.c.committed >= since)
+        return (
+            self._connection.execute(late).scalar_one(),
+            self._connection.execute(decided).scalar_one(),
+        )

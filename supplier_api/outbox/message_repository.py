@@ -1,0 +1,381 @@
+"""Messages in the hands of operators: found, listed, queued again, taken out.
+
+Who changes one holds the problem's lock and then the lane's, and no worker may be sending: `lock`
+refuses while a lease is live, and whatever held the lane before is fenced off from then on. All
+instants are machine time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, exists, select, text, union_all, update
+from sqlalchemy.sql import ColumnElement
+
+from supplier_api.db import tables
+from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.outbox.model import Attempt, MessageState, Revision
+
+lane = tables.lane
+message = tables.message
+problem = tables.service_problem
+
+# Spelled as the partial indexes are: SQLite compares the two by their text.
+_DEAD = text("message.state IN ('refused', 'expired')")
+_QUEUED = text("message.state = 'queued'")
+_PARKED = text("lane.parked")
+DEAD_LETTERS = (MessageState.REFUSED, MessageState.EXPIRED)
+
+
+class BeingSent(Exception):
+    """A worker has the lane in its hand; `seconds` is for how long at most."""
+
+    def __init__(self, seconds: float) -> None:
+        """Keep how long the lease lasts."""
+        self.seconds = seconds
+        super().__init__(f"being sent, try again in {seconds:.0f} s")
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """A message with all that is known of it, and where its lane stands.
+
+    `reference` and `gateway_id` are the problem's. `parked`: its lane waits for an operator.
+    """
+
+    id: int
+    lane_id: int
+    problem_id: int
+    tenant: str
+    destination: str
+    reference: str
+    gateway_id: int
+    number: int
+    uuid: str
+    kind: str
+    subject: str | None
+    conversation_id: str
+    state: str
+    parked: bool
+    due_at: datetime | None
+    body: str = field(repr=False)
+    original: str | None = field(repr=False)
+    mended: str | None
+    refusal: dict[str, Any] | None = field(repr=False)
+    log: list[dict[str, Any]] = field(repr=False)
+    attempts: int
+    first_attempt: datetime | None
+    unknown: bool
+    digest: str | None
+    back_office_id: str | None
+    created: datetime
+    settled: datetime | None
+
+    @property
+    def name(self) -> str:
+        """What people call it: the problem's reference and the number."""
+        return f"{self.reference}#{self.number}"
+
+    @property
+    def dead(self) -> bool:
+        """Whether it is a dead letter."""
+        return self.state in DEAD_LETTERS
+
+    @property
+    def untried(self) -> bool:
+        """Whether it waits, and the receiver cannot have seen it in any form."""
+        return self.state == MessageState.QUEUED and not self.attempts and not self.log
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFilter:
+    """Which messages to a destination to list.
+
+    `state` is one of a message's, or `dead`; None: dead letters and what is parked behind them.
+    `problems` are row ids. `since` and `until` are about when a message was made.
+    """
+
+    destination: str
+    state: str | None = None
+    tenant: str | None = None
+    problems: Sequence[int] | None = None
+    kind: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class LockedLane:
+    """A lane under an operator's lock; nobody is sending its messages."""
+
+    id: int
+    parked: bool
+    not_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What a message says from now on, and why it says something else than before."""
+
+    body: str = field(repr=False)
+    kind: str
+    mended: Revision
+
+
+class MessageRepository:
+    """The messages within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work in the transaction of `uow`."""
+        self._connection = uow.connection
+        self._wake = uow.wake
+
+    # What people ask.
+
+    def find(self, uuid: str) -> OutboxMessage | None:
+        """Return the message of that UUID, to whichever destination."""
+        return self._one(message.c.uuid == uuid)
+
+    def numbered(self, reference: str, destination: str, number: int) -> OutboxMessage | None:
+        """Return a problem's message to a destination by its number."""
+        return self._one(
+            problem.c.reference == reference,
+            lane.c.destination == destination,
+            message.c.number == number,
+        )
+
+    def get(self, letter_id: int) -> OutboxMessage:
+        """Read a message anew, now that its lane is locked."""
+        found = self._one(message.c.id == letter_id)
+        assert found is not None
+        return found
+
+    def listed(self, wanted: MessageFilter) -> list[OutboxMessage]:
+        """Return the messages that are wanted, in the order in which they were made."""
+        query = self._all().where(lane.c.destination == wanted.destination)
+        for column, value in ((lane.c.tenant, wanted.tenant), (message.c.kind, wanted.kind)):
+            if value is not None:
+                query = query.where(column == value)
+        if wanted.problems is not None:
+            query = query.where(lane.c.problem_id.in_(wanted.problems))
+        query = _made(_in_state(query, wanted.state), wanted.since, wanted.until)
+        rows = self._connection.execute(query.order_by(message.c.id).limit(wanted.limit))
+        return [OutboxMessage(*row) for row in rows]
+
+    def problems_waiting(
+        self, destination: str, since: datetime | None, until: datetime | None
+    ) -> list[int]:
+        """Return row ids of problems with messages of that time that were not delivered."""
+        waiting = union_all(
+            select(message.c.id).where(_DEAD), select(message.c.id).where(_QUEUED)
+        ).subquery()
+        query = (
+            select(lane.c.problem_id)
+            .join(message)
+            .join(waiting, waiting.c.id == message.c.id)
+            .where(lane.c.destination == destination)
+        )
+        query = _made(query, since, until).distinct().order_by(lane.c.problem_id)
+        return list(self._connection.execute(query).scalars())
+
+    # What operators do.
+
+    def lock(self, problem_id: int, destination: str, now: datetime) -> LockedLane:
+        """Lock a lane on which nobody is sending, once its problem is locked.
+
+        Raises BeingSent while a lease is live. A lease that has run out is over from now on: its
+        message may have been sent, and becomes "unknown".
+        """
+        query = (
+            select(lane.c.id, lane.c.parked, lane.c.not_before, lane.c.lease_owner)
+            .add_columns(lane.c.lease_until)
+            .where(lane.c.problem_id == problem_id, lane.c.destination == destination)
+        )
+        row = self._connection.execute(query.with_for_update()).one()
+        if row.lease_until is not None and row.lease_until > now:
+            raise BeingSent(max(1.0, (row.lease_until - now).total_seconds()))
+        if row.lease_owner is not None:
+            self._lost(row.id, row.lease_owner, now)
+        self._connection.execute(
+            update(lane)
+            .where(lane.c.id == row.id)
+            .values(claim_no=lane.c.claim_no + 1, lease_owner=None, lease_until=None)
+        )
+        return LockedLane(row.id, row.parked, row.not_before)
+
+    def undelivered(self, problem_id: int, destination: str) -> list[OutboxMessage]:
+        """Return what is queued on a problem's lane, and its dead letters, by number."""
+        query = self._all().where(
+            lane.c.problem_id == problem_id,
+            lane.c.destination == destination,
+            message.c.state.in_([MessageState.QUEUED, *DEAD_LETTERS]),
+        )
+        return [
+            OutboxMessage(*row)
+            for row in self._connection.execute(query.order_by(message.c.number))
+        ]
+
+    def course(self, problem_id: int, destination: str) -> list[OutboxMessage]:
+        """Return what a receiver has been sent of a problem or will be, by number."""
+        query = self._all().where(
+            lane.c.problem_id == problem_id,
+            lane.c.destination == destination,
+            message.c.state != MessageState.SKIPPED,
+        )
+        return [
+            OutboxMessage(*row)
+            for row in self._connection.execute(query.order_by(message.c.number))
+        ]
+
+    def overtaken(self, letter: OutboxMessage) -> bool:
+        """Tell whether the receiver has, or may have, a later message of the same lane."""
+        later = select(message.c.id).where(
+            message.c.lane_id == letter.lane_id,
+            message.c.number > letter.number,
+            (message.c.state == MessageState.DELIVERED) | message.c.unknown.is_(True),
+        )
+        return self._connection.execute(select(exists(later))).scalar_one()
+
+    def queue_again(
+        self, letter: OutboxMessage, at: datetime, what: str, rewritten: Rewritten | None = None
+    ) -> None:
+        """Queue a message again, its attempts and its age counted from the start.
+
+        `what` was done stands in its log, which keeps all. What may have arrived stays unknown.
+        """
+        values: dict[str, Any] = {
+            "state": MessageState.QUEUED,
+            "attempts": 0,
+            "first_attempt": None,
+            "settled": None,
+            "log": [*letter.log, _entry(at, what)],
+        }
+        if rewritten:
+            values |= _rewritten(letter, rewritten)
+        self._update(letter, values)
+
+    def rewrite(self, letter: OutboxMessage, rewritten: Rewritten) -> None:
+        """Let a message that was never sent say something else."""
+        self._update(letter, _rewritten(letter, rewritten))
+
+    def take_out(self, letter: OutboxMessage, at: datetime, what: str) -> None:
+        """Have a message never be sent."""
+        log = [*letter.log, _entry(at, what)]
+        self._update(letter, {"state": MessageState.SKIPPED, "settled": at, "log": log})
+
+    def go_on(self, locked: LockedLane, now: datetime) -> OutboxMessage | None:
+        """Let the lane go on, from what is left on it now; return what it is parked behind, if so.
+
+        It stays parked as long as there is a dead letter that none has passed.
+        """
+        behind = self._held_by(locked.id) if locked.parked else None
+        head = self._first_queued(locked.id)
+        due_at = None
+        if head and behind is None:
+            due_at = max(now, head.not_before or now, locked.not_before or now)
+            self._wake()
+        self._connection.execute(
+            update(lane)
+            .where(lane.c.id == locked.id)
+            .values(parked=behind is not None, due_at=due_at)
+        )
+        return behind
+
+    def untold(self, lane_id: int) -> OutboxMessage | None:
+        """Return the first message of a lane that was never sent and waits to be."""
+        query = self._all().where(
+            message.c.lane_id == lane_id, message.c.state == MessageState.QUEUED
+        )
+        rows = self._connection.execute(query.order_by(message.c.number))
+        return next((found for row in rows if (found := OutboxMessage(*row)).untried), None)
+
+    def skipped(self, lane_id: int) -> bool:
+        """Tell whether a message of the lane was skipped."""
+        query = select(message.c.id).where(
+            message.c.lane_id == lane_id, message.c.state == MessageState.SKIPPED
+        )
+        return self._connection.execute(select(exists(query))).scalar_one()
+
+    def _held_by(self, lane_id: int) -> OutboxMessage | None:
+        later = message.alias()
+        passed = exists().where(
+            later.c.lane_id == message.c.lane_id,
+            later.c.number > message.c.number,
+            later.c.state == MessageState.DELIVERED,
+        )
+        return self._one(message.c.lane_id == lane_id, message.c.state.in_(DEAD_LETTERS), ~passed)
+
+    def _first_queued(self, lane_id: int) -> Any:
+        query = (
+            select(message.c.id, message.c.not_before, message.c.log)
+            .where(message.c.lane_id == lane_id, message.c.state == MessageState.QUEUED)
+            .order_by(message.c.number)
+            .limit(1)
+        )
+        return self._connection.execute(query).first()
+
+    def _lost(self, lane_id: int, owner: str, now: datetime) -> None:
+        head = self._first_queued(lane_id)
+        if head is None:
+            return
+        entry = Attempt(now, "unknown", None, 0, f"taken over from {owner}", unknown=True).entry()
+        self._connection.execute(
+            update(message)
+            .where(message.c.id == head.id)
+            .values(unknown=True, log=[*head.log, entry])
+        )
+
+    def _update(self, letter: OutboxMessage, values: dict[str, Any]) -> None:
+        self._connection.execute(update(message).where(message.c.id == letter.id).values(**values))
+
+    def _one(self, *conditions: ColumnElement[bool]) -> OutboxMessage | None:
+        query = self._all().where(*conditions).order_by(message.c.number).limit(1)
+        row = self._connection.execute(query).first()
+        return OutboxMessage(*row) if row else None
+
+    def _all(self) -> Select[Any]:
+        sources = {
+            "problem_id": lane.c.problem_id,
+            "tenant": lane.c.tenant,
+            "destination": lane.c.destination,
+            "reference": problem.c.reference,
+            "gateway_id": problem.c.gateway_id,
+            "parked": lane.c.parked,
+            "due_at": lane.c.due_at,
+        }
+        columns = [
+            sources[name] if name in sources else message.c[name]
+            for name in OutboxMessage.__slots__
+        ]
+        joined = message.join(lane).join(problem, problem.c.id == lane.c.problem_id)
+        return select(*columns).select_from(joined)
+
+
+def _in_state(query: Select[Any], state: str | None) -> Select[Any]:
+    if state is None:
+        dead = select(message.c.id).where(_DEAD)
+        behind = select(message.c.id).join(lane).where(_PARKED, _QUEUED)
+        found = union_all(dead, behind).subquery()
+        return query.join(found, found.c.id == message.c.id)
+    if state == "dead":
+        return query.where(_DEAD)
+    return query.where(message.c.state == state)
+
+
+def _made(query: Select[Any], since: datetime | None, until: datetime | None) -> Select[Any]:
+    if since:
+        query = query.where(message.c.created >= since)
+    if until:
+        query = query.where(message.c.created < until)
+    return query
+
+
+def _rewritten(letter: OutboxMessage, new: Rewritten) -> dict[str, Any]:
+    original = letter.body if letter.original is None else letter.original
+    return {"body": new.body, "kind": new.kind, "mended": new.mended, "original": original}
+
+
+def _entry(at: datetime, what: str) -> dict[str, Any]:
+    return Attempt(at, what, None, 0, "by an operator").entry()

@@ -1,0 +1,101 @@
+"""A lane's messages in a worker's hand: the claim, the message, and what came of an attempt."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class MessageState(StrEnum):
+    """What has become of a message."""
+
+    QUEUED = "queued"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    SKIPPED = "skipped"
+
+
+class Revision(StrEnum):
+    """Why a message says something else than at first."""
+
+    EDITED = "edited"  # by an operator
+    LATE = "late"  # later ones were taken before it
+    WITHDRAWN = "withdrawn"  # it only says so
+    NOTED = "noted"  # it also says that an earlier one was left out
+
+
+class Fenced(Exception):
+    """The claim is no longer ours: another worker holds the lane, and nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A queued message and what has come of it so far; `log` holds the attempts, oldest first.
+
+    `gateway_id` and `reference` are the problem's: the gateway's id of it, and ours.
+    """
+
+    id: int
+    lane_id: int
+    problem_id: int
+    tenant: str
+    destination: str
+    number: int
+    uuid: str
+    kind: str
+    subject: str | None
+    conversation_id: str
+    gateway_id: int
+    reference: str
+    body: str
+    body_version: int
+    not_before: datetime | None
+    attempts: int
+    first_attempt: datetime | None
+    unknown: bool
+    log: list[dict[str, Any]] = field(repr=False)
+    mended: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to send a lane's messages, while its lease lasts; `message` is the first to go.
+
+    `attempts` counts the lane's failures in a row up to now. `was_due` is when the lane was due, if
+    it was taken out of turn.
+    """
+
+    lane_id: int
+    problem_id: int
+    tenant: str
+    claim_no: int
+    attempts: int
+    message: Message
+    was_due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to send: how it ended, the HTTP status if there was one, and how long it took.
+
+    `detail` is for people and free of personal data; the answer's body is never kept. `unknown`:
+    the receiver may have the message although it did not say so.
+    """
+
+    at: datetime
+    outcome: str
+    status: int | None
+    milliseconds: int
+    detail: str
+    unknown: bool = False
+
+    def entry(self) -> dict[str, Any]:
+        """Return the line of the message's log."""
+        return {
+            "at": self.at.isoformat(),
+            "outcome": self.outcome,
+            "status": self.status,
+            "ms": self.milliseconds,
+            "detail": self.detail,
+        }

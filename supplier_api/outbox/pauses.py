@@ -1,0 +1,270 @@
+"""Standstills: times in which messages do not leave and do not grow old, as rows.
+
+An operator ordered it, the destination fails (the breaker is open), or the destination asked for
+time. Those that have ended are kept: the age of a message leaves them out. All instants are machine
+time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ColumnElement
+
+from supplier_api.db.compiled_statements import CompiledStatement, among
+from supplier_api.db.tables import lane, pause, service_problem
+from supplier_api.db.unit_of_work import UnitOfWork
+
+_t = pause.c
+_LOCK = 0x9A05E
+
+
+class Cause(StrEnum):
+    """Why messages do not leave."""
+
+    OPERATOR = "operator"
+    BREAKER = "breaker"
+    ASKED = "asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which messages do not leave: those that fit all that is named here; without a name, all.
+
+    One of a problem names its tenant too.
+    """
+
+    destination: str | None = None
+    tenant: str | None = None
+    problem_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """While a breaker is open: when a lane is tried next, and how many were in vain.
+
+    `lane` is the one that is being tried until `until`, or the last one that was.
+    """
+
+    at: datetime
+    failed: int
+    lane: int | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A standstill. `until` is empty while nobody knows its end; `probe` is the breaker's."""
+
+    id: int
+    cause: Cause
+    scope: Scope
+    reason: str
+    who: str
+    since: datetime
+    until: datetime | None
+    probe: Probe | None = None
+    # Our reference of the problem, if it is about one.
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldUp:
+    """What of one destination may not be claimed, although other lanes may."""
+
+    tenants: frozenset[str] = frozenset()
+    problems: frozenset[int] = frozenset()
+
+    def apart(self) -> list[ColumnElement[bool]]:
+        """Return the conditions that leave these lanes out; none when nothing is held."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.tenants:
+            conditions.append(~among(lane.c.tenant, "held_tenants", sorted(self.tenants)))
+        if self.problems:
+            conditions.append(~among(lane.c.problem_id, "held_problems", sorted(self.problems)))
+        return conditions
+
+
+NOTHING_HELD = HeldUp()
+
+
+class PauseRepository:
+    """The standstills within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work on `connection`."""
+        self._connection = uow.connection
+        self._wake = uow.wake
+
+    def lock(self) -> None:
+        """Let one operator at a time order standstills, until this transaction ends."""
+        if self._connection.dialect.name == "postgresql":
+            self._connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+    def active(self, now: datetime) -> list[Pause]:
+        """Return what is in force at `now`, the oldest first."""
+        return [_pause(row) for row in _ACTIVE.run(self._connection, {"now": now})]
+
+    def begin(
+        self,
+        cause: Cause,
+        scope: Scope,
+        *,
+        reason: str,
+        who: str,
+        since: datetime,
+        until: datetime | None = None,
+    ) -> None:
+        """Begin a standstill that lasts until it is ended, or until `until`."""
+        values = _values(cause, scope, reason, who, since)
+        self._connection.execute(insert(pause), {**values, "until": until})
+        self._wake()
+
+    def end(self, pause_id: int, now: datetime) -> bool:
+        """End a standstill; returns False if it is over already."""
+        ended = update(pause).where(_t.id == pause_id, _in_force(now)).values(until=now)
+        done = self._connection.execute(ended).rowcount == 1
+        if done:
+            self._wake()
+        return done
+
+    def ask(
+        self, destination: str, *, reason: str, who: str, now: datetime, until: datetime
+    ) -> None:
+        """Stand still until `until` because the destination asked for it."""
+        scope = Scope(destination)
+        self._stand_still(Cause.ASKED, scope, reason=reason, who=who, now=now, until=until)
+
+    def hold_tenant(
+        self, scope: Scope, *, reason: str, who: str, now: datetime, until: datetime
+    ) -> None:
+        """Let nothing of a tenant leave for a destination until `until`, like an open breaker."""
+        self._stand_still(Cause.BREAKER, scope, reason=reason, who=who, now=now, until=until)
+
+    def _stand_still(
+        self, cause: Cause, scope: Scope, *, reason: str, who: str, now: datetime, until: datetime
+    ) -> None:
+        """Begin a standstill that ends by itself, or make the one in force as long as that."""
+        same = [_t.cause == cause, _t.destination == scope.destination, _t.until > now]
+        same.append(_t.tenant.is_(None) if scope.tenant is None else _t.tenant == scope.tenant)
+        in_force = self._connection.execute(select(_t.id, _t.until).where(*same)).first()
+        if in_force is None:
+            self.begin(cause, scope, reason=reason, who=who, since=now, until=until)
+        elif in_force.until < until:
+            longer = update(pause).where(_t.id == in_force.id).values(until=until)
+            self._connection.execute(longer)
+            self._wake()
+
+    def open_breaker(
+        self, destination: str, *, reason: str, who: str, now: datetime, probe_at: datetime
+    ) -> None:
+        """Open a destination's breaker; one that is open stays as it is."""
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        values = _values(Cause.BREAKER, Scope(destination), reason, who, now)
+        done = self._connection.execute(
+            dialect.insert(pause).on_conflict_do_nothing(), {**values, "probe_at": probe_at}
+        )
+        if done.rowcount == 1:
+            self._wake()
+
+    def take_probe(
+        self, pause_id: int, lane_id: int, owner: str, now: datetime, until: datetime
+    ) -> bool:
+        """Try `lane_id` as the only one, until `until`; False if another may, or it is too soon."""
+        taken = (
+            update(pause)
+            .where(_t.id == pause_id, _t.until.is_(None), _t.probe_at <= now)
+            .where(or_(_t.probe_until.is_(None), _t.probe_until <= now))
+            .values(probe_lane=lane_id, probe_owner=owner, probe_until=until)
+        )
+        return self._connection.execute(taken).rowcount == 1
+
+    def try_now(self, pause_id: int, now: datetime) -> None:
+        """Let one lane be tried at once, unless one is."""
+        earlier = update(pause).where(_t.id == pause_id, _t.until.is_(None)).values(probe_at=now)
+        self._connection.execute(earlier)
+        self._wake()
+
+    def end_probe(self, pause_id: int, lane_id: int, next_at: datetime, *, failed: bool) -> None:
+        """Note that the lane was tried, and not taken; the next one is tried at `next_at`.
+
+        `failed` tells a destination that still fails from one of which nothing was learnt.
+        """
+        self._connection.execute(
+            update(pause)
+            .where(_t.id == pause_id, _t.until.is_(None), _t.probe_lane == lane_id)
+            .values(
+                probe_at=next_at,
+                probe_owner=None,
+                probe_until=None,
+                probes=_t.probes + (1 if failed else 0),
+            )
+        )
+        self._wake()
+
+    def over(
+        self, of: Scope, since: datetime, now: datetime
+    ) -> list[tuple[datetime, datetime | None]]:
+        """Return the standstills of a problem's messages to a destination that touch that span."""
+        columns = (
+            (_t.destination, of.destination),
+            (_t.tenant, of.tenant),
+            (_t.problem_id, of.problem_id),
+        )
+        query = select(_t.since, _t.until).where(
+            *(or_(column.is_(None), column == value) for column, value in columns),
+            _t.since < now,
+            or_(_t.until.is_(None), _t.until > since),
+        )
+        return [(row.since, row.until) for row in self._connection.execute(query)]
+
+
+def _in_force(now: datetime | BindParameter[Any]) -> ColumnElement[bool]:
+    return or_(_t.until.is_(None), _t.until > now)
+
+
+_ACTIVE = CompiledStatement(
+    select(
+        *(_t[name] for name in ("id", "cause", "destination", "tenant", "problem_id")),
+        *(_t[name] for name in ("reason", "who", "since", "until")),
+        service_problem.c.reference,
+        *(_t[name] for name in ("probe_at", "probes", "probe_lane", "probe_until")),
+    )
+    .outerjoin(service_problem, service_problem.c.id == _t.problem_id)
+    .where(_in_force(bindparam("now", type_=_t.until.type)))
+    .order_by(_t.id)
+)
+
+
+def _values(
+    cause: Cause, scope: Scope, reason: str, who: str, since: datetime
+) -> dict[str, object]:
+    return {
+        "cause": cause,
+        "destination": scope.destination,
+        "tenant": scope.tenant,
+        "problem_id": scope.problem_id,
+        "reason": reason,
+        "who": who,
+        "since": since,
+    }
+
+
+def _pause(row: Sequence[Any]) -> Pause:
+    """Read a row of _ACTIVE."""
+    key, cause, destination, tenant, problem_id, reason, who, since, until, reference, *probe = row
+    return Pause(
+        id=key,
+        cause=Cause(cause),
+        scope=Scope(destination, tenant, problem_id),
+        reason=reason,
+        who=who,
+        since=since,
+        until=until,
+        probe=Probe(*probe) if probe[0] is not None else None,
+        reference=reference,
+    )

@@ -1,0 +1,314 @@
+"""What the back office says about a problem, and what the gateway has taken."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from supplier_api import contract
+from supplier_api.contract.codes import ChangeStatus, ErrorCode, ReasonCode, ResolutionStatus
+from supplier_api.db import UnitOfWork
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.change_repository import ChangeRequestRepository
+from supplier_api.problems.errors import Incomplete
+from supplier_api.problems.event_repository import BackOfficeEventRepository, RecordedEvent
+from supplier_api.problems.kci import Carried, cancelled_code
+from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event, IllegalMove, legal_events
+from supplier_api.problems.model import ChangeKind, ChangeRequest, Resolution, ServiceProblem, State
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.resolution_repository import ResolutionRepository
+from supplier_api.problems.services import EventAnswer, Services
+from supplier_api.problems.timer_repository import Timer, TimerRepository
+from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
+from supplier_api.problems.work import (
+    BackOfficeEvent,
+    LaterEvent,
+    OrderAnswer,
+    OrderKind,
+    WorkOrder,
+)
+
+LATER = "back-office-event"
+# A name that stands for several problems is answered with the references of so many of them.
+NAMED = 3
+# As the first KCI of a problem these do not tell our reference; as a later one it was told before.
+WITHOUT_REFERENCE = (ReasonCode.REJECTED, ReasonCode.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredKci:
+    """A KCI that the gateway took: its reason, and the resolution or change it was about.
+
+    `reference`: of one that says something else than at first, whether it told our reference; else
+    the reason says so.
+    """
+
+    problem_id: int
+    reason: str
+    subject: str | None
+    reference: bool | None = None
+
+
+class BackOfficeEvents:
+    """The back office's events, and what delivery reports."""
+
+    def __init__(self, office: Services) -> None:
+        """Work with `office`."""
+        self._office = office
+
+    def event(self, name: str, event: BackOfficeEvent) -> EventAnswer:
+        """Apply an event to the problem that `name` stands for, in a transaction of its own.
+
+        `name` is our reference, the gateway's id or the back office's own. Returns 200 with
+        reference and status; 404; 409 with the state and the legal events, kept like the 200 and
+        given again to the same event id; 422 for an event that lacks something or for a name of
+        several problems. Raises store.StoreUnavailable.
+        """
+
+        def work(uow: UnitOfWork) -> EventAnswer:
+            ids = ProblemRepository(uow).find_any(name)
+            if not ids:
+                return self._refused(404, ErrorCode.NOT_FOUND, "reference: no such problem")
+            if len(ids) > 1:
+                return self._refused(422, ErrorCode.INVALID_REQUEST, _several(uow, ids))
+            return self.apply(uow, ids[0], event)
+
+        try:
+            return self._office.store.write(work)
+        except Incomplete as error:
+            return self._refused(422, ErrorCode.INVALID_REQUEST, *error.messages)
+
+    def apply(self, uow: UnitOfWork, problem_id: int, event: BackOfficeEvent) -> EventAnswer:
+        """Apply an event within a transaction; a forbidden one is recorded and changes nothing.
+
+        Raises Incomplete, before anything is written.
+        """
+        problem = ProblemRepository(uow).lock(problem_id)
+        said = _plain(event)
+        if recorded := BackOfficeEventRepository(uow).recorded(problem_id, event.id):
+            if not contract.is_fingerprint_of(recorded.fingerprint, said):
+                reused = f"id: {event.id} was used for another event; expected a new id"
+                return self._refused(422, ErrorCode.INVALID_REQUEST, reused)
+            if not recorded.body:
+                # Too old to be kept word by word: the problem has long been over.
+                return EventAnswer(recorded.status_code, _standing(problem))
+            return EventAnswer(recorded.status_code, recorded.body)
+        case = Transition(self._office, uow, problem)
+        try:
+            _happen(case, event)
+            case.finish()
+            answer = EventAnswer(200, _standing(problem))
+        except IllegalMove as error:
+            answer = self._conflict(error)
+        BackOfficeEventRepository(uow).add(
+            RecordedEvent(
+                problem_id,
+                event.id,
+                event.event,
+                contract.fingerprint(said),
+                answer.status,
+                answer.body,
+                case.now,
+            )
+        )
+        return answer
+
+    def order_answered(
+        self, uow: UnitOfWork, problem_id: int, order: WorkOrder, answer: OrderAnswer
+    ) -> None:
+        """Apply the back office's answer to a work order, in the transaction that settles it."""
+        if answer.back_office_id:
+            self._keep_ticket(uow, problem_id, order, answer)
+        for event in answer.events:
+            self.apply(uow, problem_id, event)
+        for later in answer.later:
+            self._keep(uow, problem_id, later)
+
+    def concerned(self, uow: UnitOfWork, taken: Sequence[DeliveredKci]) -> set[int]:
+        """Return the problems for which kci_taken has something to note, without a lock.
+
+        Whatever it is of the others will still be so: what KCIs tell is only ever told once, and a
+        doubt that arises while we look is one that came after the KCI.
+        """
+        resolved = {each.problem_id for each in taken if _may_resolve(each)}
+        return resolved | ProblemRepository(uow).untold([each.problem_id for each in taken])
+
+    def kci_taken(self, uow: UnitOfWork, taken: DeliveredKci) -> None:
+        """Note that the gateway took a KCI: it knows the problem, and a closure now counts."""
+        problem = ProblemRepository(uow).lock(taken.problem_id)
+        if problem.doubtful or not problem.reference_known:
+            problem.doubtful = False
+            told = taken.reference
+            if told is None:
+                told = taken.reason not in WITHOUT_REFERENCE
+            problem.reference_known = problem.reference_known or told
+            ProblemRepository(uow).save(problem)
+        if taken.subject is None:
+            return
+        # Whatever its reason: what stands in for a RESOLVED that was refused tells of it, too.
+        resolution = ResolutionRepository(uow).find(taken.subject)
+        if resolution is None or resolution.taken:
+            return
+        resolution.taken = self._office.business.now(problem.tenant)
+        ResolutionRepository(uow).save(resolution)
+        times = dict(closure_times(self._office, resolution.taken))
+        for timer in TimerRepository(uow).of(problem.id):
+            if timer.kind in (CLOSURE, CLOSURE_NOTICE) and timer.subject == resolution.reference:
+                TimerRepository(uow).move(timer.id, times[timer.kind])
+
+    def kci_unknown(self, uow: UnitOfWork, problem_id: int) -> None:
+        """Note that the gateway does not know the problem: our answer may have been lost."""
+        ProblemRepository(uow).doubt(problem_id)
+
+    def _keep_ticket(
+        self, uow: UnitOfWork, problem_id: int, order: WorkOrder, answer: OrderAnswer
+    ) -> None:
+        LaneRepository(uow).ticket(order.id, answer.back_office_id, answer.back_office_url)
+        problem = ProblemRepository(uow).lock(problem_id)
+        change = None
+        if order.subject and order.kind in (OrderKind.AMENDMENT, OrderKind.CANCELLATION):
+            change = ChangeRequestRepository(uow).find(
+                problem_id, order.subject["supplierReference"]
+            )
+        if change:
+            change.back_office_url = _url(change, answer.back_office_id, answer.back_office_url)
+            change.back_office_id = answer.back_office_id
+            ChangeRequestRepository(uow).save(change)
+        elif order.kind is OrderKind.PROBLEM:
+            problem.back_office_url = _url(problem, answer.back_office_id, answer.back_office_url)
+            problem.back_office_id = answer.back_office_id
+            ProblemRepository(uow).save(problem)
+
+    def _keep(self, uow: UnitOfWork, problem_id: int, later: LaterEvent) -> None:
+        problem = ProblemRepository(uow).lock(problem_id)
+        if problem.state.terminal:
+            return
+        due_at = self._office.business.now(problem.tenant) + later.after
+        TimerRepository(uow).add(
+            Timer(problem_id, problem.tenant, LATER, due_at, later.event.id, _plain(later.event))
+        )
+
+    def _conflict(self, error: IllegalMove) -> EventAnswer:
+        legal = [event for event in error.legal if event in BACK_OFFICE_EVENTS]
+        answer = self._refused(409, ErrorCode.INVALID_REQUEST, str(error))
+        more = {"state": str(error.state), "legalEvents": legal}
+        return EventAnswer(409, {**answer.body, **more})
+
+    def _refused(self, status: int, code: ErrorCode, *messages: str) -> EventAnswer:
+        uuid = str(self._office.chance.uuid(""))
+        return EventAnswer(status, contract.envelope(code, messages, uuid))
+
+
+def _several(uow: UnitOfWork, ids: Sequence[int]) -> str:
+    """Say for which problems a name stands; of very many, which some of them are."""
+    named = [ProblemRepository(uow).get(problem_id) for problem_id in ids[:NAMED]]
+    each = ", ".join(f"{problem.reference} of {problem.tenant}" for problem in named)
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    return f"reference: stands for {len(ids)} problems; expected our own reference: {each}{more}"
+
+
+def _standing(problem: ServiceProblem) -> dict[str, Any]:
+    status: str = problem.state.status or problem.state.base
+    return {"reference": problem.reference, "status": status}
+
+
+def _may_resolve(taken: DeliveredKci) -> bool:
+    """Tell whether a KCI may be the first to tell a resolution: RESOLVED, or what replaces it."""
+    return taken.reason == ReasonCode.RESOLVED or (
+        taken.reference is not None and taken.subject is not None
+    )
+
+
+def event_from(data: dict[str, Any]) -> BackOfficeEvent:
+    """Read an event back from its stored form."""
+    return BackOfficeEvent(
+        **{
+            **data,
+            "event": Event(data["event"]),
+            "supplier_codes": tuple(data["supplier_codes"]),
+        }
+    )
+
+
+def legal_for_back_office(state: State) -> list[Event]:
+    """List what the back office may say about a problem in `state`."""
+    return [event for event in legal_events(state) if event in BACK_OFFICE_EVENTS]
+
+
+def _plain(event: BackOfficeEvent) -> dict[str, Any]:
+    return {**asdict(event), "supplier_codes": list(event.supplier_codes)}
+
+
+def _url(known: ServiceProblem | ChangeRequest, ticket: str | None, url: str | None) -> str | None:
+    """Return where a ticket can be seen: a ticket that is named again keeps what was said of it."""
+    return url or (known.back_office_url if known.back_office_id == ticket else None)
+
+
+def _happen(case: Transition, event: BackOfficeEvent) -> None:
+    if event.back_office_id and not event.change_reference:
+        url = _url(case.problem, event.back_office_id, event.back_office_url)
+        case.problem.back_office_id, case.problem.back_office_url = event.back_office_id, url
+    carried = Carried(event.problem_code, event.text, event.supplier_codes, event.note)
+    HANDLERS.get(event.event, _plainly)(case, event, carried)
+
+
+def _plainly(case: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+    case.take(event.event, carried)
+
+
+def _accept(case: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+    incident = case.problem.state.incident
+    case.take(Event.ACCEPT, carried)
+    if event.commit:
+        case.take(Event.START)
+    if incident:
+        case.take(Event.JOIN_INCIDENT, incident=incident)
+
+
+def _note(case: Transition, _event: BackOfficeEvent, carried: Carried) -> None:
+    case.take(Event.NOTE if carried.text else Event.UPDATE, carried)
+
+
+def _resolve(case: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+    if event.resolution is None:
+        raise Incomplete(event.event, ["resolution"])
+    details = dict(event.resolution)
+    violations = list(details.pop("slaViolation", []))
+    resolution = Resolution(
+        problem_id=case.problem.id,
+        reference=case.office.reference(
+            case.problem.tenant, "resolution", case.problem.gateway_id, case.problem.next_kci
+        ),
+        status=ResolutionStatus.PENDING,
+        details=details,
+        resolved_date=case.now,
+        sla_violation=violations,
+    )
+    case.take(Event.RESOLVE, carried, resolution=resolution)
+
+
+def _decide_change(case: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+    if event.change_reference is None:
+        raise Incomplete(event.event, ["changeReference"])
+    change = ChangeRequestRepository(case.uow).find(case.problem.id, event.change_reference)
+    if change is None or change.status is not ChangeStatus.PENDING:
+        raise IllegalMove(case.problem.state, event.event)
+    if event.back_office_id:
+        change.back_office_url = _url(change, event.back_office_id, event.back_office_url)
+        change.back_office_id = event.back_office_id
+    case.take(event.event, _with_code(carried, event, change), change=change)
+
+
+def _with_code(carried: Carried, event: BackOfficeEvent, change: ChangeRequest) -> Carried:
+    told = carried.problem_code is not None or event.event is Event.REJECT_CHANGE
+    if told or change.kind is ChangeKind.AMENDMENT:
+        return carried
+    return Carried(cancelled_code(change), carried.text, carried.supplier_codes, carried.note)
+
+
+HANDLERS: dict[Event, Callable[[Transition, BackOfficeEvent, Carried], None]] = {
+    Event.ACCEPT: _accept,
+    Event.NOTE: _note,
+    Event.RESOLVE: _resolve,
+    Event.ACCEPT_CHANGE: _decide_change,
+    Event.REJECT_CHANGE: _decide_change,
+}

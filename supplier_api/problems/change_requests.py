@@ -1,0 +1,170 @@
+"""Amendments and cancellations: what a tenant asks for a problem under way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from supplier_api.contract.codes import ChangeStatus, ErrorCode, ProblemCode
+from supplier_api.db import UnitOfWork
+from supplier_api.problems.amending import TooManyCharacteristics, amended
+from supplier_api.problems.change_repository import ChangeRequestRepository
+from supplier_api.problems.errors import EventRefused
+from supplier_api.problems.idempotency import StoredResult, rejection
+from supplier_api.problems.incident_repository import IncidentRepository
+from supplier_api.problems.kci import Carried, cancelled_code, change_answer
+from supplier_api.problems.lifecycle import Event, IllegalMove, plan
+from supplier_api.problems.maintenance import put_off
+from supplier_api.problems.model import Base, ChangeKind, ChangeRequest, ServiceProblem
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.rule_evaluation import ExternalFacts, RuleEvaluator
+from supplier_api.problems.services import Answer, Caller, Services
+from supplier_api.problems.transition import Transition
+from supplier_api.problems.work import OrderKind
+from supplier_api.rules.model import Decision, Operation, Outcome, Reason
+from supplier_api.sandbox.scenarios.override import script_of_change
+
+# What a change does at once, behind KCIs that are still under way, and when it is left open.
+EVENTS = {
+    ChangeKind.AMENDMENT: (Event.AMEND, Event.AMEND_BEHIND, Event.ASK_AMENDMENT),
+    ChangeKind.CANCELLATION: (Event.WITHDRAW, Event.WITHDRAW_BEHIND, Event.ASK_CANCELLATION),
+}
+ORDERS = {
+    ChangeKind.AMENDMENT: OrderKind.AMENDMENT,
+    ChangeKind.CANCELLATION: OrderKind.CANCELLATION,
+}
+
+
+def change_problem(
+    office: Services,
+    judge: RuleEvaluator,
+    uow: UnitOfWork,
+    caller: Caller,
+    kind: ChangeKind,
+    document: Mapping[str, Any],
+    outside: ExternalFacts,
+) -> StoredResult:
+    """Decide on a change and do, keep or refuse it.
+
+    Raises Refused with NOT_FOUND when the request names no problem of this tenant, or two.
+    """
+    problem = _problem(uow, caller.tenant, document)
+    if problem.doubtful:
+        # The gateway has shown that it knows the problem, whatever it is answered.
+        problem.doubtful = False
+        ProblemRepository(uow).save(problem)
+    decision = judge.decide(
+        Operation(kind.value),
+        outside,
+        incidents=IncidentRepository(uow).on_service(problem.service_id),
+        problem=problem,
+    )
+    script = None
+    if caller.choice is not None:
+        script = script_of_change(uow, caller, caller.choice, problem, kind)
+        decision = decision if outside.put_off else script.decided(decision)
+    if not decision.reasons and (obstacle := _obstacle(uow, problem, kind, document)):
+        # Whatever the rule book says: the lifecycle, or the wire, forbids it.
+        reason = Reason("lifecycle", ProblemCode.INVALID_REQUEST, obstacle)
+        decision = replace(decision, outcome=Outcome.REJECT, rule=reason.rule, reasons=(reason,))
+    if decision.reasons:
+        refused = rejection(office, caller.tenant, decision, kind, document)
+        return StoredResult(refused, problem.id, reference=problem.reference, decision=decision)
+    case = Transition(office, uow, problem)
+    asked = _Asked(kind, document, script.kept if script else None, bool(outside.put_off))
+    answer, change = _do(case, asked, decision)
+    return StoredResult(answer, problem.id, reference=change.reference, decision=decision)
+
+
+def _problem(uow: UnitOfWork, tenant: str, document: Mapping[str, Any]) -> ServiceProblem:
+    problem_id = ProblemRepository(uow).find(tenant, document["serviceProblemId"])
+    if problem_id is None:
+        raise EventRefused(ErrorCode.NOT_FOUND, ["serviceProblemId: no such service problem"])
+    problem = ProblemRepository(uow).lock(problem_id)
+    named = document.get("supplierServiceProblemReference", problem.reference)
+    # Until the gateway has had our reference it cannot know it, and may send anything.
+    if problem.reference_known and named != problem.reference:
+        raise EventRefused(
+            ErrorCode.NOT_FOUND,
+            ["supplierServiceProblemReference: not the reference of this service problem"],
+        )
+    return problem
+
+
+def _obstacle(
+    uow: UnitOfWork, problem: ServiceProblem, kind: ChangeKind, document: Mapping[str, Any]
+) -> str | None:
+    """Return why the change is not possible, or None."""
+    if pending := ChangeRequestRepository(uow).pending(problem.id):
+        undecided = f"serviceProblemId: {pending.kind} {pending.gateway_id} is not decided yet"
+        return f"{undecided}; expected one request at a time"
+    try:
+        plan(problem.state, EVENTS[kind][0])
+        if kind is ChangeKind.AMENDMENT:
+            amended(problem.document, document)
+    except IllegalMove:
+        return f"serviceProblemId: no {kind} is possible while the problem is {problem.state}"
+    except TooManyCharacteristics as error:
+        return str(error)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A change that is possible: as it was asked for, and whether its decision is put off."""
+
+    kind: ChangeKind
+    document: Mapping[str, Any]
+    scenario: Mapping[str, Any] | None
+    put_off: bool
+
+
+def _do(case: Transition, asked: _Asked, decision: Decision) -> tuple[Answer, ChangeRequest]:
+    kind, document = asked.kind, asked.document
+    at_once, behind, ask = EVENTS[kind]
+    # A problem that is itself undecided has nothing yet that a change could disturb.
+    deferred = decision.outcome is Outcome.DEFER and case.problem.state.base is not Base.UNDECIDED
+    change = _new(case, kind, document, deferred=deferred)
+    ChangeRequestRepository(case.uow).add(change)
+    if deferred:
+        case.take(ask)
+        status = 202
+    else:
+        # A 201 makes the gateway tell the tenant at once; it must not overtake KCIs under way.
+        waiting = case.undelivered() > 0
+        if kind is ChangeKind.AMENDMENT:
+            case.problem.document = amended(case.problem.document, document)
+        case.take(behind if waiting else at_once, carried_by(change), change=change)
+        status = 202 if waiting else 201
+    later = deferred and asked.put_off
+    # Of a problem that is itself put off the back office has not heard; it will, as amended.
+    if not later and case.problem.next_order > 1:
+        case.order(ORDERS[kind], decide=deferred, change=change, scenario=asked.scenario)
+    case.finish(gateway_asked=True)
+    if later:
+        operation, key = Operation(kind.value), str(change.gateway_id)
+        put_off(case, operation, key, change.reference, asked.scenario)
+    return Answer(status, change_answer(change)), change
+
+
+def _new(
+    case: Transition, kind: ChangeKind, document: Mapping[str, Any], *, deferred: bool
+) -> ChangeRequest:
+    tenant = case.problem.tenant
+    return ChangeRequest(
+        problem_id=case.problem.id,
+        tenant=tenant,
+        kind=kind,
+        gateway_id=document["id"],
+        reference=case.office.reference(tenant, kind, document["id"]),
+        status=ChangeStatus.PENDING if deferred else ChangeStatus.COMPLETED,
+        body=dict(document),
+        created=case.now,
+        decided=None if deferred else case.now,
+    )
+
+
+def carried_by(change: ChangeRequest) -> Carried:
+    """Return what the KCI must carry that tells that a change is done."""
+    if change.kind is ChangeKind.CANCELLATION:
+        return Carried(cancelled_code(change))
+    return Carried()

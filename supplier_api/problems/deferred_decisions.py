@@ -1,0 +1,256 @@
+"""Decisions that were put off: made by the worker, as soon as the rule book can be asked again.
+
+A decision falls in two steps, as one at once does. What lies outside the house is looked up first;
+then, in one transaction under the locks that a create takes, the book decides on what is known by
+then, and its decision takes the place of the provisional one in the record. The answer that was
+given (202) stays as it was: a repeat of the request gets it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from supplier_api.clock import to_wire
+from supplier_api.contract.codes import ChangeStatus, ProblemCode
+from supplier_api.contract.limits import TEXT_MAX
+from supplier_api.db import UnitOfWork
+from supplier_api.logging import get_logger
+from supplier_api.problems.amending import TooManyCharacteristics, amended
+from supplier_api.problems.change_repository import ChangeRequestRepository
+from supplier_api.problems.change_requests import ORDERS, carried_by
+from supplier_api.problems.decision_repository import DecisionRepository
+from supplier_api.problems.incident_repository import IncidentRepository
+from supplier_api.problems.inventory_incidents import known_incidents
+from supplier_api.problems.kci import Carried
+from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.model import Base, ChangeKind, ChangeRequest, ServiceProblem
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.rule_evaluation import ExternalFacts, RuleEvaluator, named
+from supplier_api.problems.service_repository import ServiceRepository
+from supplier_api.problems.services import Caller, Services
+from supplier_api.problems.switch_repository import MAINTENANCE, SwitchRepository
+from supplier_api.problems.timer_repository import Timer, TimerRepository
+from supplier_api.problems.transition import Transition
+from supplier_api.problems.work import OrderKind
+from supplier_api.rules.model import Decision, Operation, Outcome, Reason, Verdict
+from supplier_api.sandbox.scenarios.catalogue import recall
+from supplier_api.sandbox.scenarios.choice import is_scenario_service
+from supplier_api.sandbox.scenarios.override import ScenarioOverride
+
+# The inventory may fail for one service alone: then the book decides without it after some tries.
+TRIES = 5
+TRY_AGAIN = timedelta(seconds=5)
+NO_LIMIT = 1_000_000
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDecision:
+    """What was learned before the transaction, and of which version of the problem."""
+
+    operation: Operation
+    service_id: str
+    version: int
+    outside: ExternalFacts
+
+
+class DeferredDecisions:
+    """Makes the decisions that were put off."""
+
+    def __init__(self, office: Services, judge: RuleEvaluator) -> None:
+        """Decide by `judge`."""
+        self._office = office
+        self._judge = judge
+
+    def room(self, uow: UnitOfWork) -> int:
+        """Return how many decisions may be made now: none in maintenance, one to try a source."""
+        if SwitchRepository(uow).get(MAINTENANCE):
+            return 0
+        watch = self._judge.watch
+        if not watch.down:
+            return NO_LIMIT
+        return 0 if watch.seconds_until_probe() > 0 else 1
+
+    def next_try(self) -> datetime | None:
+        """Return the machine time at which a source that is down is tried; None if none is."""
+        if not self._judge.watch.down:
+            return None
+        seconds = self._judge.watch.seconds_until_probe()
+        return self._office.machine.now() + timedelta(seconds=seconds)
+
+    def prepare(self, timer: Timer) -> PreparedDecision | None:
+        """Look up what lies outside; None if that cannot be done now. Raises store.Gone."""
+        assert timer.problem_id is not None
+        operation = Operation((timer.data or {})["operation"])
+        problem, change = self._office.store.read(lambda uow: _read(uow, timer))
+        request = change.body if change else problem.document
+        caller = Caller(
+            problem.tenant,
+            request_id="",
+            conversation_id=problem.conversation_id,
+            entered=self._office.machine.monotonic(),
+        )
+        outside = self._judge.look_up(operation, caller, request, problem.service_id)
+        if outside.put_off:
+            return None
+        return PreparedDecision(operation, problem.service_id, problem.version, outside)
+
+    def lock(self, uow: UnitOfWork, timer: Timer, prepared: PreparedDecision) -> None:
+        """Take the locks that come before the problem's own."""
+        data = timer.data or {}
+        DecisionRepository(uow).lock(timer.tenant, prepared.operation, data["key"])
+        if prepared.operation is Operation.PROBLEM:
+            ServiceRepository(uow).lock(timer.tenant, prepared.service_id)
+
+    def decide(self, uow: UnitOfWork, timer: Timer, prepared: PreparedDecision) -> datetime | None:
+        """Decide under the locks; return None when that is done, else when to try again."""
+        if SwitchRepository(uow).get(MAINTENANCE):
+            return timer.due_at
+        assert timer.problem_id is not None
+        problem = ProblemRepository(uow).lock(timer.problem_id)
+        if problem.version != prepared.version:
+            # What was looked up was about another request than the one that stands now.
+            return timer.due_at
+        tries = (timer.data or {}).get("tries", 0)
+        if prepared.outside.missing and tries < TRIES:
+            TimerRepository(uow).remember(timer.id, {**(timer.data or {}), "tries": tries + 1})
+            return self._office.business.now(timer.tenant) + TRY_AGAIN
+        case = Transition(self._office, uow, problem)
+        if prepared.operation is Operation.PROBLEM:
+            decision = self._decide_problem(case, timer, prepared.outside)
+        else:
+            decision = self._decide_change(case, timer, prepared)
+        if decision is not None:
+            self._record(uow, timer, decision)
+        return None
+
+    # -- a problem
+
+    def _decide_problem(
+        self, case: Transition, timer: Timer, outside: ExternalFacts
+    ) -> Decision | None:
+        problem = case.problem
+        if problem.state.base is not Base.UNDECIDED:
+            self._tell_back_office(case)
+            return None
+        # Of two that were put off the first counts as open.
+        known = ServiceRepository(case.uow).look(
+            problem.tenant, problem.service_id, before=problem.id
+        )
+        incidents = known_incidents(
+            self._office, case.uow, known, problem.service_id, outside.facts.service
+        )
+        script = _script(timer, Operation.PROBLEM)
+        # A service that stands for a scenario is never taken.
+        stands_for_one = script.kept and is_scenario_service(problem.service_id)
+        decision = self._judge.decide(
+            Operation.PROBLEM,
+            outside,
+            open_problems=[] if stands_for_one else known.open_problems,
+            incidents=incidents,
+        )
+        decision, incidents = script.decided(decision), script.incidents(incidents)
+        problem.document = named(problem.document, outside.facts.service)
+        self._settle_problem(case, decision, incidents)
+        return decision
+
+    def _settle_problem(self, case: Transition, decision: Decision, incidents: list[str]) -> None:
+        problem = case.problem
+        if decision.outcome is Outcome.REJECT:
+            case.take(Event.REJECT, _refusal(decision))
+        elif decision.outcome is not Outcome.DEFER:
+            case.take(Event.ACCEPT)
+            if decision.outcome is Outcome.COMMIT:
+                case.take(Event.START)
+            if incidents:
+                case.take(Event.JOIN_INCIDENT, incident=incidents[0])
+        elif incidents:
+            # It joins, with a KCI, when it is accepted.
+            problem.state = replace(problem.state, incident=incidents[0])
+        if decision.outcome is not Outcome.REJECT:
+            deferred = decision.outcome is Outcome.DEFER
+            case.order(OrderKind.PROBLEM, decide=deferred, scenario=problem.scenario)
+        case.finish()
+
+    def _tell_back_office(self, case: Transition) -> None:
+        """Tell of a problem that people decided on meanwhile, if the back office has not heard."""
+        if case.problem.next_order == 1 and not case.problem.state.terminal:
+            case.order(OrderKind.PROBLEM, decide=False, scenario=case.problem.scenario)
+            case.finish()
+
+    # -- a change
+
+    def _decide_change(
+        self, case: Transition, timer: Timer, prepared: PreparedDecision
+    ) -> Decision | None:
+        change = ChangeRequestRepository(case.uow).find(case.problem.id, timer.subject or "")
+        if change is None or change.status is not ChangeStatus.PENDING:
+            return None
+        # The book judges on the problem as it stands apart from the question itself.
+        beneath = replace(case.problem, state=replace(case.problem.state, asked=None))
+        decision = self._judge.decide(
+            prepared.operation,
+            prepared.outside,
+            incidents=IncidentRepository(case.uow).on_service(case.problem.service_id),
+            problem=beneath,
+        )
+        script = _script(timer, prepared.operation)
+        decision = _possible(script.decided(decision), case.problem, change)
+        if decision.outcome is Outcome.REJECT:
+            case.take(Event.REJECT_CHANGE, _refusal(decision), change=change)
+        else:
+            deferred = decision.outcome is Outcome.DEFER
+            if not deferred:
+                case.take(Event.ACCEPT_CHANGE, carried_by(change), change=change)
+            case.order(ORDERS[change.kind], decide=deferred, change=change, scenario=script.kept)
+        case.finish()
+        return decision
+
+    # -- the record
+
+    def _record(self, uow: UnitOfWork, timer: Timer, decision: Decision) -> None:
+        """Put the decision into the record, behind a line that says why it came later."""
+        key, operation = (timer.data or {})["key"], (timer.data or {})["operation"]
+        row_id = DecisionRepository(uow).lock(timer.tenant, operation, key)
+        if row_id is None:
+            return
+        decided = decision.document()
+        now = to_wire(self._office.business.now(timer.tenant))
+        first = {"rule": "put-off", "verdict": str(Verdict.MATCHED), "values": {"decided": now}}
+        decided["trace"] = [first, *decided["trace"]]
+        DecisionRepository(uow).decided(row_id, decided)
+        log.info("decision.made-later", operation=operation, outcome=str(decision.outcome))
+
+
+def _read(uow: UnitOfWork, timer: Timer) -> tuple[ServiceProblem, ChangeRequest | None]:
+    assert timer.problem_id is not None
+    problem = ProblemRepository(uow).get(timer.problem_id)
+    change = None
+    if (timer.data or {})["operation"] != Operation.PROBLEM:
+        change = ChangeRequestRepository(uow).find(problem.id, timer.subject or "")
+    return problem, change
+
+
+def _script(timer: Timer, operation: Operation) -> ScenarioOverride:
+    """Return what a tester chose with the request, if anything."""
+    kept: Mapping[str, Any] | None = (timer.data or {}).get("scenario")
+    return ScenarioOverride(recall((kept or {}).get(str(operation))), kept)
+
+
+def _possible(decision: Decision, problem: ServiceProblem, change: ChangeRequest) -> Decision:
+    """Refuse an amendment that the wire has no room for, whatever the book says."""
+    if decision.outcome is not Outcome.COMMIT or change.kind is not ChangeKind.AMENDMENT:
+        return decision
+    try:
+        amended(problem.document, change.body)
+    except TooManyCharacteristics as error:
+        reason = Reason("lifecycle", ProblemCode.INVALID_REQUEST, str(error))
+        return replace(decision, outcome=Outcome.REJECT, rule=reason.rule, reasons=(reason,))
+    return decision
+
+
+def _refusal(decision: Decision) -> Carried:
+    """Return what the KCI of a refusal says: the first reason's code, and all of them in words."""
+    text = "; ".join(reason.message for reason in decision.reasons)
+    return Carried(decision.reasons[0].code, text[:TEXT_MAX])

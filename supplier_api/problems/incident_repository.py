@@ -1,0 +1,175 @@
+"""Network incidents, as rows."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    ScalarSelect,
+    Select,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ColumnElement
+
+from supplier_api.db.tables import incident, incident_service, service_problem
+from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.problems.service_repository import INCIDENTS_LOCK
+
+_t = incident.c
+_covered = incident_service.c
+_problem = service_problem.c
+
+
+class Source(StrEnum):
+    """Whose an incident is, and so who says when it is over."""
+
+    DECLARED = "declared"
+    INVENTORY = "inventory"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident, over how many services it is, and how many problems are linked to it.
+
+    `declared` and `ended` are machine time.
+    """
+
+    code: str
+    text: str | None
+    source: str
+    declared: datetime
+    ended: datetime | None
+    services: int
+    linked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Why a problem may have to leave: the inventory's incident that it is linked to."""
+
+    code: str
+    tenant: str
+    service_id: str
+
+
+class IncidentRepository:
+    """The incidents within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work on `connection`."""
+        self._connection = uow.connection
+        self._locking = uow.dialect == "postgresql"
+
+    def lock(self, *, shared: bool) -> None:
+        """Keep declarations out while creates read (shared), else keep creates out."""
+        if self._locking:
+            take = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+            self._connection.execute(select(take(INCIDENTS_LOCK)))
+
+    def declare(self, code: str, services: Collection[str], text: str | None, at: datetime) -> None:
+        """Store an incident over these services; there must be none of this code."""
+        values = {"code": code, "text": text, "declared": at, "source": Source.DECLARED}
+        row_id = self._connection.execute(insert(incident).returning(_t.id), values).scalar_one()
+        if services:
+            self._connection.execute(
+                insert(incident_service),
+                [{"incident_id": row_id, "service_id": service} for service in set(services)],
+            )
+
+    def note(self, code: str, service_id: str, at: datetime) -> None:
+        """Store an incident of the inventory, if it is new here; creates may do so at once."""
+        dialect = postgresql if self._locking else sqlite
+        values = {"code": code, "declared": at, "source": Source.INVENTORY}
+        self._connection.execute(dialect.insert(incident).on_conflict_do_nothing(), values)
+        row_id = self._connection.execute(select(_t.id).where(_t.code == code)).scalar_one()
+        covered = {"incident_id": row_id, "service_id": service_id}
+        self._connection.execute(dialect.insert(incident_service).on_conflict_do_nothing(), covered)
+
+    def uncover(self, code: str, service_id: str) -> None:
+        """Take a service out of an incident of the inventory, which says so no longer."""
+        of_code = select(_t.id).where(_t.code == code, _t.source == Source.INVENTORY)
+        self._connection.execute(
+            delete(incident_service).where(
+                _covered.incident_id.in_(of_code), _covered.service_id == service_id
+            )
+        )
+
+    def end(self, code: str, at: datetime) -> bool:
+        """End an incident; returns False if there is none of that code that lasts."""
+        ended = self._connection.execute(
+            update(incident).where(_t.code == code, _t.ended.is_(None)), {"ended": at}
+        )
+        return ended.rowcount > 0
+
+    def lasting(self, code: str) -> bool:
+        """Return whether the incident lasts."""
+        query = select(_t.id).where(_t.code == code, _t.ended.is_(None))
+        return self._connection.execute(query).scalar() is not None
+
+    def ended(self, code: str) -> bool:
+        """Return whether the incident was declared here and has ended."""
+        query = select(_t.id).where(_t.code == code, _t.ended.is_not(None))
+        return self._connection.execute(query).scalar() is not None
+
+    def on_service(self, service_id: str) -> list[str]:
+        """Return the codes of the incidents that last on a service, the oldest first."""
+        query = (
+            select(_t.code)
+            .join(incident_service, _covered.incident_id == _t.id)
+            .where(_covered.service_id == service_id, _t.ended.is_(None))
+            .order_by(_t.id)
+        )
+        return list(self._connection.execute(query).scalars())
+
+    def services(self, code: str) -> set[str]:
+        """Return the services that an incident is over."""
+        query = select(_covered.service_id).join(incident, _covered.incident_id == _t.id)
+        return set(self._connection.execute(query.where(_t.code == code)).scalars())
+
+    def find(self, code: str) -> Incident | None:
+        """Return the incident of that code, whether it lasts or not."""
+        row = self._connection.execute(_shown().where(_t.code == code)).first()
+        return Incident(*row) if row else None
+
+    def at_work(self) -> list[Incident]:
+        """Return those that people declared and that last, and all that problems are linked to."""
+        declared = (_t.ended.is_(None)) & (_t.source == Source.DECLARED)
+        linked = select(_problem.incident).where(_problem.incident.is_not(None)).distinct()
+        query = _shown().where(or_(declared, _t.code.in_(linked))).order_by(_t.id)
+        return [Incident(*row) for row in self._connection.execute(query)]
+
+    def links(self, after: Link | None, limit: int) -> Sequence[Link]:
+        """Return the services whose problems are linked to incidents of the inventory.
+
+        In the order of their values, those that come after `after`.
+        """
+        columns = (_problem.incident, _problem.tenant, _problem.service_id)
+        query = (
+            select(*columns)
+            .join(incident, _t.code == _problem.incident)
+            .where(_t.source == Source.INVENTORY, _t.ended.is_(None))
+        )
+        if after:
+            query = query.where(tuple_(*columns) > (after.code, after.tenant, after.service_id))
+        rows = self._connection.execute(query.distinct().order_by(*columns).limit(limit))
+        return [Link(*row) for row in rows]
+
+
+def _shown() -> Select[Any]:
+    columns = (_t.code, _t.text, _t.source, _t.declared, _t.ended)
+    return select(
+        *columns, _count(_covered.incident_id == _t.id), _count(_problem.incident == _t.code)
+    )
+
+
+def _count(which: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).where(which).correlate(incident).scalar_subquery()

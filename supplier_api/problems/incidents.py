@@ -1,0 +1,290 @@
+"""Network incidents: many problems that wait for one thing.
+
+Declaring and ending are quick; the problems join and leave in small transactions, by a timer that
+comes back until it has seen them all. Their KCIs leave spread over time, so that those of other
+problems do not wait behind thousands of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from supplier_api.clock import to_wire
+from supplier_api.db import UnitOfWork
+from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.logging import get_logger
+from supplier_api.problems.incident_repository import Incident, IncidentRepository, Source
+from supplier_api.problems.lifecycle import Event, IllegalMove
+from supplier_api.problems.model import Base, State
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import Services
+from supplier_api.problems.timer_repository import Timer, TimerRepository
+from supplier_api.problems.transition import Transition
+
+JOIN = "join-incident"
+LEAVE = "leave-incident"
+# Those on one service leave: the inventory no longer names the incident there.
+LIFT = "lift-incident"
+BATCH = 100
+# A create that did not see the declaration is committed by then: look once more.
+SECOND_LOOK = timedelta(seconds=10)
+# One KCI of an incident leaves in this time: a small part of what a worker can send.
+KCI_EVERY = timedelta(milliseconds=50)
+# Of the problems that are not linked, and of those that do not exist, so many are named.
+NAMED = 100
+log = get_logger(__name__)
+
+
+class IncidentRefused(Exception):
+    """An incident cannot be declared like that; nothing was stored.
+
+    `messages` name the fields.
+    """
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        """Keep what is wrong."""
+        super().__init__("; ".join(messages))
+        self.messages = list(messages)
+
+
+class Incidents:
+    """The incidents that the supplier declares and ends."""
+
+    def __init__(self, office: Services) -> None:
+        """Work with `office`."""
+        self._office = office
+
+    def declare(
+        self,
+        code: str,
+        services: Sequence[str],
+        text: str | None = None,
+        *,
+        problems: Sequence[str] = (),
+        who: str = "",
+    ) -> bool:
+        """Declare an incident over `services` and those of `problems`, named by our references.
+
+        Open problems on them join it soon, each with a KCI; new ones at once. Returns False if the
+        same was declared before and lasts. Raises IncidentRefused and StoreUnavailable.
+        """
+        covered = {*services, *self._services_of(problems)}
+
+        def work(uow: UnitOfWork) -> bool:
+            IncidentRepository(uow).lock(shared=False)
+            if before := IncidentRepository(uow).find(code):
+                _refuse_another(before, IncidentRepository(uow).services(code), covered)
+                return False
+            IncidentRepository(uow).declare(code, covered, text, self._office.machine.now())
+            self._set(uow, JOIN, code)
+            self._record(uow, "incident declare", code, who, text, services=len(covered))
+            return True
+
+        return self._office.store.write(work)
+
+    def end(self, code: str, *, who: str = "", reason: str | None = None) -> bool:
+        """End an incident; its problems leave it soon. Returns False if none of that code lasts."""
+
+        def work(uow: UnitOfWork) -> bool:
+            IncidentRepository(uow).lock(shared=False)
+            ended = IncidentRepository(uow).end(code, self._office.machine.now())
+            if ended:
+                self._set(uow, LEAVE, code)
+                self._record(uow, "incident end", code, who, reason)
+            return ended
+
+        return self._office.store.write(work)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return those that last or that problems still have to leave, as plain JSON values.
+
+        An incident of the inventory lasts where problems are linked to it.
+        """
+        return self._office.store.read(
+            lambda uow: [_shown(uow, each) for each in IncidentRepository(uow).at_work()]
+        )
+
+    def shown(self, code: str) -> dict[str, Any] | None:
+        """Return one incident as `listed` has it, even if it is over; None if there is none."""
+
+        def work(uow: UnitOfWork) -> dict[str, Any] | None:
+            found = IncidentRepository(uow).find(code)
+            return _shown(uow, found) if found else None
+
+        return self._office.store.read(work)
+
+    def error_id(self) -> UUID:
+        """Return the id of an error answer."""
+        return self._office.chance.uuid("")
+
+    def join_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+        """Let the next problems join the incident; return when to come back, None when done."""
+        IncidentRepository(uow).lock(shared=True)
+        code = timer.subject or ""
+        if not IncidentRepository(uow).lasting(code):
+            return None
+        seen = dict(timer.data or {})
+        found = ProblemRepository(uow).outside_incident(code, seen.get("after", 0), BATCH)
+        # One that joined at the first look and is outside again was taken out by the supplier.
+        joined = seen.get("joined", [])
+        ids = [each for each in found if each not in set(joined)]
+        pace = _Pace(seen, self._office.machine.now())
+        skipped = self._each(uow, ids, lambda case: _join(case, code), pace)
+        if skipped:
+            log.info("incident.skipped", incident=code, references=skipped)
+        now = self._office.business.now(timer.tenant)
+        if len(found) == BATCH:
+            more = {"after": found[-1], "joined": joined + ids, **pace.kept()}
+            TimerRepository(uow).remember(timer.id, {**seen, **more})
+            return now
+        if not seen.get("second"):
+            more = {"second": True, "joined": joined + ids, **pace.kept()}
+            TimerRepository(uow).remember(timer.id, more)
+            return now + SECOND_LOOK
+        return None
+
+    def leave_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+        """Let the next problems leave the incident; return when to come back, None when done."""
+        # Until this is committed no other incident ends to which a problem is handed here.
+        IncidentRepository(uow).lock(shared=True)
+        ids = ProblemRepository(uow).in_incident(timer.subject or "", BATCH)
+        pace = _Pace(dict(timer.data or {}), self._office.machine.now())
+        self._each(uow, ids, _leave, pace)
+        TimerRepository(uow).remember(timer.id, pace.kept())
+        now = self._office.business.now(timer.tenant)
+        return now if len(ids) == BATCH else None
+
+    def leave_lifted(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+        """Let those on a service leave where the inventory no longer names the incident.
+
+        Returns when to come back, None when done.
+        """
+        IncidentRepository(uow).lock(shared=True)
+        code, service_id = timer.subject or "", str((timer.data or {})["service"])
+        if code in IncidentRepository(uow).on_service(service_id):
+            return None  # It is named again.
+        ids = ProblemRepository(uow).in_incident(code, BATCH, service_id)
+        self._each(uow, ids, _leave, _Pace({}, self._office.machine.now()))
+        return self._office.business.now(timer.tenant) if len(ids) == BATCH else None
+
+    def _set(self, uow: UnitOfWork, kind: str, code: str) -> None:
+        TimerRepository(uow).add(Timer(None, "", kind, self._office.business.now(""), code))
+
+    def _services_of(self, problems: Sequence[str]) -> set[str]:
+        """Return which services problems are about; that never changes, so no lock is needed."""
+        found = self._office.store.read(
+            lambda uow: ProblemRepository(uow).services_by_reference(problems)
+        )
+        unknown = [
+            f"problems[{at}]: no such problem; expected our reference"
+            for at, reference in enumerate(problems)
+            if reference not in found
+        ]
+        if unknown:
+            raise IncidentRefused(unknown[:NAMED])
+        return set(found.values())
+
+    def _record(
+        self, uow: UnitOfWork, action: str, code: str, who: str, reason: str | None, **more: Any
+    ) -> None:
+        now = self._office.machine.now()
+        OperatorActionRepository(uow).add(
+            Action(now, who, action, reason or "", detail={"incident": code, **more})
+        )
+        log.info(action.replace(" ", "."), incident=code, **more)
+
+    def _each(
+        self, uow: UnitOfWork, ids: Sequence[int], do: Callable[[Transition], None], pace: "_Pace"
+    ) -> list[str]:
+        """Do it to each problem under a savepoint; return those for which it is not possible."""
+        skipped = []
+        for problem_id in ids:
+            problem = ProblemRepository(uow).lock(problem_id)
+            numbered = problem.next_kci
+            try:
+                with uow.connection.begin_nested():
+                    case = Transition(self._office, uow, problem)
+                    do(case)
+                    case.finish(not_before=pace.next)
+            except IllegalMove:
+                skipped.append(problem.reference)
+            else:
+                if problem.next_kci > numbered:
+                    pace.step()
+        return skipped
+
+
+class _Pace:
+    """When the next KCI of the incident may leave (machine time); goes on from batch to batch."""
+
+    def __init__(self, seen: dict[str, Any], now: datetime) -> None:
+        kept = seen.get("next")
+        self.next = max(now, datetime.fromisoformat(kept)) if kept else now
+
+    def step(self) -> None:
+        self.next += KCI_EVERY
+
+    def kept(self) -> dict[str, str]:
+        return {"next": self.next.isoformat()}
+
+
+def lift(office: Services, uow: UnitOfWork, code: str, service_id: str) -> None:
+    """Take a service out of an incident that the inventory no longer names there.
+
+    The problems on it leave soon.
+    """
+    IncidentRepository(uow).uncover(code, service_id)
+    now = office.business.now("")
+    TimerRepository(uow).add(Timer(None, "", LIFT, now, code, {"service": service_id}))
+
+
+def _refuse_another(before: Incident, known: set[str], covered: set[str]) -> None:
+    """Raise IncidentRefused unless the incident is the very one that is declared again."""
+    same = before.source == Source.DECLARED and before.ended is None and known == covered
+    if same:
+        return
+    told = f"id: {before.code} was declared on {to_wire(before.declared)}"
+    if before.source == Source.INVENTORY:
+        told = f"id: {before.code} is an incident of the inventory"
+    raise IncidentRefused([f"{told}; expected a new id"])
+
+
+def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
+    lasts = found.ended is None
+    outside: list[int] = []
+    if lasts and found.source == Source.DECLARED:
+        outside = ProblemRepository(uow).outside_incident(found.code, 0, NAMED)
+    return {
+        "id": found.code,
+        "text": found.text,
+        "source": found.source,
+        "declared": to_wire(found.declared),
+        "ended": None if found.ended is None else to_wire(found.ended),
+        "services": found.services,
+        "linked": found.linked,
+        "underWay": found.code in TimerRepository(uow).subjects({JOIN, LEAVE}),
+        "notLinked": ProblemRepository(uow).references(outside),
+    }
+
+
+def _join(case: Transition, code: str) -> None:
+    state = case.problem.state
+    if state.base is Base.UNDECIDED:
+        # It joins, with a KCI, when it is accepted.
+        case.problem.state = State(state.base, incident=code)
+    else:
+        case.take(Event.JOIN_INCIDENT, incident=code)
+
+
+def _leave(case: Transition) -> None:
+    state = case.problem.state
+    others = IncidentRepository(case.uow).on_service(case.problem.service_id)
+    if others:
+        # It stays where it is, now for another incident on its service: it leaves with the last.
+        case.problem.state = replace(state, incident=others[0])
+    elif state.base is Base.UNDECIDED:
+        case.problem.state = State(state.base)
+    else:
+        case.take(Event.LEAVE_INCIDENT)

@@ -1,0 +1,98 @@
+"""The network incidents that the inventory names: each lasts as long as the inventory says so.
+
+Whoever raises a problem looks again, and so does the worker, now and then, for the problems that
+are linked. What the inventory has named counts on while it gives no answer.
+"""
+
+from supplier_api.db import UnitOfWork
+from supplier_api.logging import get_logger
+from supplier_api.problems.incident_repository import IncidentRepository, Link
+from supplier_api.problems.incidents import lift
+from supplier_api.problems.rule_evaluation import RuleEvaluator
+from supplier_api.problems.service_repository import Known
+from supplier_api.problems.services import Services
+from supplier_api.rules.facts import UNKNOWN, Service, Unknown
+
+LOOK_EVERY = 60.0  # seconds
+BATCH = 100  # services that are asked for in one turn
+SECONDS = 1.0  # that the inventory has for one answer, and one turn for all of them
+log = get_logger(__name__)
+
+
+def known_incidents(
+    office: Services,
+    uow: UnitOfWork,
+    known: Known,
+    service_id: str,
+    service: Service | Unknown | None,
+) -> list[str]:
+    """Return the incidents on a service: those declared here, and the inventory's own.
+
+    `service` is what the inventory has just said of it. One that it named before and names no
+    longer is over on this service; one that people ended stays over, whatever it says.
+    """
+    if isinstance(service, Unknown):
+        return known.incidents
+    code = service.incident if service else None
+    over = [each for each in known.from_inventory if each != code]
+    for each in over:
+        lift(office, uow, each, service_id)
+    last = [each for each in known.incidents if each not in over]
+    if code is None or code in last or IncidentRepository(uow).ended(code):
+        return last
+    IncidentRepository(uow).note(code, service_id, office.machine.now())
+    return [*last, code]
+
+
+class InventoryIncidents:
+    """Asks the inventory whether the incidents last that problems are linked to.
+
+    A little at a time, so that a slow inventory holds up nothing else of the worker.
+    """
+
+    def __init__(self, office: Services, judge: RuleEvaluator) -> None:
+        """Ask by `judge`, for the first time a minute from now."""
+        self._office = office
+        self._judge = judge
+        self._next = office.machine.monotonic() + LOOK_EVERY
+        self._after: Link | None = None
+
+    def turn(self) -> float:
+        """Ask for some services if that is due; return how many seconds later to come back."""
+        now = self._office.machine.monotonic()
+        if now < self._next:
+            return self._next - now
+        links = self._office.store.read(
+            lambda uow: IncidentRepository(uow).links(self._after, BATCH)
+        )
+        seen = self._look(list(links), now + SECONDS)
+        if seen is not None and (len(links) == BATCH or seen != links[-1]):
+            self._after = seen
+            return 0.0
+        self._after, self._next = None, now + LOOK_EVERY
+        return LOOK_EVERY
+
+    def _look(self, links: list[Link], ends: float) -> Link | None:
+        """Ask for one after the other until `ends`; return the last, None if there is no answer."""
+        seen = None
+        for link in links:
+            service = self._judge.service(link.tenant, link.service_id, SECONDS)
+            if service is UNKNOWN:
+                return None
+            code = service.incident if isinstance(service, Service) else None
+            if code != link.code:
+                self._over(link, code)
+            seen = link
+            if self._office.machine.monotonic() > ends:
+                return seen
+        return seen
+
+    def _over(self, link: Link, code: str | None) -> None:
+        def work(uow: UnitOfWork) -> None:
+            IncidentRepository(uow).lock(shared=True)
+            if code is not None and not IncidentRepository(uow).ended(code):
+                IncidentRepository(uow).note(code, link.service_id, self._office.machine.now())
+            lift(self._office, uow, link.code, link.service_id)
+
+        self._office.store.write(work)
+        log.info("incident.lifted", incident=link.code, service_id=link.service_id)

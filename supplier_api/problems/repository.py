@@ -1,0 +1,303 @@
+"""Service problems, as rows."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, case, func, insert, select, union, update
+from sqlalchemy.sql import ColumnElement
+
+from supplier_api.contract.limits import ID_MAX
+from supplier_api.db.compiled_statements import CompiledStatement, among, named
+from supplier_api.db.errors import Gone
+from supplier_api.db.tables import (
+    change_request,
+    incident,
+    incident_service,
+    lane,
+    message,
+    resolution,
+    service_problem,
+)
+from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.problems.model import Awaits, Base, ChangeKind, ServiceProblem, State, Waiting
+from supplier_api.problems.service_repository import OVER
+
+_t = service_problem.c
+_change = change_request.c
+MOST_OF_A_NAME = 100  # problems that one name may stand for
+AT_ONCE = 500  # values that one statement looks for
+# The tenants that have problems, in the order of their names: one look into the index for each,
+# however many problems it has.
+_first = select(func.min(_t.tenant).label("tenant")).cte("tenants", recursive=True)
+_following = select(func.min(_t.tenant)).where(_t.tenant > _first.c.tenant).scalar_subquery()
+_each = _first.union_all(select(_following).where(_first.c.tenant.is_not(None)))
+_TENANTS = select(_each.c.tenant).where(_each.c.tenant.is_not(None))
+# No condition, but a way into the indexes that begin with the tenant.
+_OF_ANYBODY = _t.tenant.in_(_TENANTS)
+# Nothing of a new problem has been taken away by retention.
+_NEW = tuple(each.name for each in _t if each not in {_t.id, _t.thinned})
+_ADD = CompiledStatement(insert(service_problem).values(named(*_NEW)).returning(_t.id))
+_ADD_NUMBERED = CompiledStatement(insert(service_problem).values(named("id", *_NEW)).inline())
+_UNTOLD = CompiledStatement(
+    select(_t.id).where(
+        among(_t.id, "problems"), _t.doubtful.is_(True) | _t.reference_known.is_(False)
+    )
+)
+# On SQLite the transaction is the lock.
+_LOCK_FREE = CompiledStatement(
+    select(_t.id).where(among(_t.id, "problems")).order_by(_t.id).with_for_update(skip_locked=True)
+)
+
+
+class ProblemRepository:
+    """The problems within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work on `connection`."""
+        self._connection = uow.connection
+        self._locking = uow.dialect == "postgresql"
+
+    def add(self, problem: ServiceProblem, row_id: int | None = None) -> None:
+        """Store a new problem and give it its row id: `row_id`, or else one of the database's."""
+        values = {
+            "tenant": problem.tenant,
+            "gateway_id": problem.gateway_id,
+            "reference": problem.reference,
+            "service_id": problem.service_id,
+            "conversation_id": problem.conversation_id,
+            "created": problem.created,
+            "scenario": problem.scenario,
+            **_changing(problem),
+        }
+        if row_id is None:
+            row_id = _ADD.run(self._connection, values)[0][0]
+        else:
+            _ADD_NUMBERED.send(self._connection, {"id": row_id, **values})
+        problem.id = row_id
+
+    def save(self, problem: ServiceProblem) -> None:
+        """Store what changed; adds one to its version."""
+        problem.version += 1
+        self._connection.execute(
+            update(service_problem).where(_t.id == problem.id), _changing(problem)
+        )
+
+    def doubt(self, problem_id: int) -> None:
+        """Mark a problem of which the gateway may not know: its answer may have been lost."""
+        self._connection.execute(
+            update(service_problem).where(_t.id == problem_id), {"doubtful": True}
+        )
+
+    def trust(self, tenant: str, gateway_id: int) -> None:
+        """End the doubt about a problem: the gateway has shown that it knows it."""
+        self._connection.execute(
+            update(service_problem).where(
+                _t.tenant == tenant, _t.gateway_id == gateway_id, _t.doubtful.is_(True)
+            ),
+            {"doubtful": False},
+        )
+
+    def lock(self, problem_id: int) -> ServiceProblem:
+        """Lock the problem's row until the transaction ends, then read it; Gone if it is none."""
+        query = select(service_problem).where(_t.id == problem_id)
+        if self._locking:
+            query = query.with_for_update()
+        row = self._connection.execute(query).first()
+        if row is None:
+            raise Gone(f"problem {problem_id} is no longer stored")
+        return _problem(row)
+
+    def lock_free(self, problem_ids: Collection[int]) -> set[int]:
+        """Lock the rows but for those that others hold locked, waiting for none; return which."""
+        if not problem_ids:
+            return set()
+        found = _LOCK_FREE.run(self._connection, {"problems": list(problem_ids)})
+        return {problem_id for (problem_id,) in found}
+
+    def untold(self, problem_ids: Collection[int]) -> set[int]:
+        """Return those of which a KCI that is taken tells something: a doubt, or our reference."""
+        found = _UNTOLD.run(self._connection, {"problems": list(problem_ids)})
+        return {problem_id for (problem_id,) in found}
+
+    def get(self, problem_id: int) -> ServiceProblem:
+        """Read a problem without a lock; raises Gone if it is none."""
+        query = select(service_problem).where(_t.id == problem_id)
+        row = self._connection.execute(query).first()
+        if row is None:
+            raise Gone(f"problem {problem_id} is no longer stored")
+        return _problem(row)
+
+    def find(self, tenant: str, gateway_id: int) -> int | None:
+        """Return the row id of the tenant's problem with the gateway's id."""
+        return self._one_id(_t.tenant == tenant, _t.gateway_id == gateway_id)
+
+    def service_of(self, tenant: str, gateway_id: int) -> str | None:
+        """Return which service the tenant's problem is about."""
+        query = select(_t.service_id).where(_t.tenant == tenant, _t.gateway_id == gateway_id)
+        return self._connection.execute(query).scalar()
+
+    def find_reference(self, tenant: str, reference: str) -> int | None:
+        """Return the row id of the tenant's problem with our reference."""
+        return self._one_id(_t.tenant == tenant, _t.reference == reference)
+
+    def find_any(self, name: str) -> Sequence[int]:
+        """Return the row ids of all problems that `name` may stand for.
+
+        It may be the reference of a problem, change or resolution, the gateway's id, the back
+        office's ticket, a conversation or a service.
+        """
+        if "\0" in name:
+            # PostgreSQL has no such text.
+            return []
+        by_reference = self._one_id(_t.reference == name)
+        if by_reference is not None:
+            return [by_reference]
+        # Each by an index of its own: for conditions joined by OR, PostgreSQL reads all there is.
+        searches = [
+            select(_t.id).where(_t.back_office_id == name),
+            select(_t.id).where(_t.conversation_id == name),
+            select(_t.id).where(_OF_ANYBODY, _t.service_id == name),
+            *(
+                select(of.table.c.problem_id).where(of == name)
+                for of in (_change.reference, _change.back_office_id, resolution.c.reference)
+            ),
+            select(lane.c.problem_id).join(message).where(message.c.back_office_id == name),
+        ]
+        if is_gateway_id(name):
+            searches.append(select(_t.id).where(_OF_ANYBODY, _t.gateway_id == int(name)))
+        found = union(*searches).subquery()
+        query = select(found.c.id).order_by(found.c.id).limit(MOST_OF_A_NAME)
+        return list(self._connection.execute(query).scalars())
+
+    def outside_incident(self, code: str, after: int, limit: int) -> list[int]:
+        """Return row ids above `after` of problems on the incident's services that could join."""
+        services = (
+            select(incident_service.c.service_id)
+            .join(incident, incident_service.c.incident_id == incident.c.id)
+            .where(incident.c.code == code)
+        )
+        query = select(_t.id).where(
+            _t.service_id.in_(services),
+            _t.base.not_in(OVER),
+            _t.incident.is_distinct_from(code),
+            _t.id > after,
+        )
+        return list(self._connection.execute(query.order_by(_t.id).limit(limit)).scalars())
+
+    def in_incident(self, code: str, limit: int, service_id: str | None = None) -> list[int]:
+        """Return row ids of problems that belong to the incident, on one service if it is named."""
+        query = select(_t.id).where(_t.incident == code)
+        if service_id is not None:
+            query = query.where(_t.service_id == service_id)
+        return list(self._connection.execute(query.order_by(_t.id).limit(limit)).scalars())
+
+    def services_by_reference(self, references: Sequence[str]) -> dict[str, str]:
+        """Return which services problems are about, by our references; unknown ones are absent."""
+        found: dict[str, str] = {}
+        for at in range(0, len(references), AT_ONCE):
+            some = references[at : at + AT_ONCE]
+            query = select(_t.reference, _t.service_id).where(_t.reference.in_(some))
+            found.update((row.reference, row.service_id) for row in self._connection.execute(query))
+        return found
+
+    def references(self, problem_ids: Sequence[int]) -> list[str]:
+        """Return our references of problems, in the order of their row ids."""
+        query = select(_t.reference).where(_t.id.in_(problem_ids)).order_by(_t.id)
+        return list(self._connection.execute(query).scalars())
+
+    def count(self) -> int:
+        """Return how many problems are stored."""
+        return self._connection.execute(
+            select(func.count()).select_from(service_problem)
+        ).scalar_one()
+
+    def any(self) -> bool:
+        """Return whether a problem is stored; raises if the table cannot be read."""
+        return self._connection.execute(select(_t.id).limit(1)).scalar() is not None
+
+    def tenants(self, most: int) -> list[str]:
+        """Return up to `most` tenants that have problems, in the order of their names."""
+        return list(
+            self._connection.execute(_TENANTS.order_by(_each.c.tenant).limit(most)).scalars()
+        )
+
+    def any_of(self, tenant: str) -> bool:
+        """Return whether a tenant has problems."""
+        query = select(_t.id).where(_t.tenant == tenant).limit(1)
+        return self._connection.execute(query).scalar() is not None
+
+    def listed(
+        self,
+        *,
+        state: str | None = None,
+        tenant: str | None = None,
+        before: datetime | None = None,
+        limit: int = 50,
+    ) -> list[ServiceProblem]:
+        """Return the newest problems: in a state, of a tenant, created before an instant."""
+        query = select(service_problem)
+        if state:
+            query = query.where(_status() == state)
+        if tenant:
+            query = query.where(_t.tenant == tenant)
+        if before:
+            query = query.where(_t.created < before)
+        rows = self._connection.execute(query.order_by(_t.id.desc()).limit(limit))
+        return [_problem(row) for row in rows]
+
+    def _one_id(self, *conditions: ColumnElement[bool]) -> int | None:
+        return self._connection.execute(select(_t.id).where(*conditions)).scalar()
+
+
+def is_gateway_id(name: str) -> bool:
+    """Return whether `name` can be an id of the gateway."""
+    return (
+        name.isascii() and name.isdigit() and len(name) <= len(str(ID_MAX)) and int(name) <= ID_MAX
+    )
+
+
+def _status() -> ColumnElement[str]:
+    """Work out the status that State.status has."""
+    asked = case((_t.asked.is_not(None), "PENDING_" + func.upper(_t.asked)))
+    return func.coalesce(asked, _t.waiting, _t.base)
+
+
+def _changing(problem: ServiceProblem) -> dict[str, Any]:
+    return {
+        "base": problem.state.base,
+        "waiting": problem.state.waiting,
+        "awaits": problem.state.awaits,
+        "asked": problem.state.asked,
+        "incident": problem.state.incident,
+        "document": problem.document,
+        "next_kci": problem.next_kci,
+        "next_order": problem.next_order,
+        "last_issued": problem.last_issued,
+        "reference_known": problem.reference_known,
+        "doubtful": problem.doubtful,
+        "linked_to": problem.linked_to,
+        "back_office_id": problem.back_office_id,
+        "back_office_url": problem.back_office_url,
+        "back_office_untold": problem.back_office_untold,
+        "left_out": problem.left_out,
+        "version": problem.version,
+        "updated": problem.updated,
+    }
+
+
+def _problem(row: Row[Any]) -> ServiceProblem:
+    values = row._asdict()
+    del values["thinned"]
+    state = State(
+        Base(values.pop("base")),
+        _maybe(Waiting, values.pop("waiting")),
+        _maybe(Awaits, values.pop("awaits")),
+        _maybe(ChangeKind, values.pop("asked")),
+        values.pop("incident"),
+    )
+    return ServiceProblem(state=state, **values)
+
+
+def _maybe(kind: Any, value: str | None) -> Any:
+    return None if value is None else kind(value)

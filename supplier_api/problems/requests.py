@@ -1,0 +1,206 @@
+"""The gateway's four calls: each is one transaction and one answer."""
+
+import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from supplier_api.contract.codes import ErrorCode
+from supplier_api.contract.limits import REFERENCE_PATTERN
+from supplier_api.db import StoreUnavailable, UnitOfWork
+from supplier_api.problems.change_requests import change_problem
+from supplier_api.problems.decision_repository import ClaimedKey, DecisionRepository
+from supplier_api.problems.errors import Unavailable
+from supplier_api.problems.idempotency import IdempotentRequest, StoredResult, refusal, rejection
+from supplier_api.problems.inventory_incidents import known_incidents
+from supplier_api.problems.kci import problem_entity
+from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.maintenance import put_off
+from supplier_api.problems.model import Base, ChangeKind, ServiceProblem, State
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.resolution_answers import (
+    RESOLUTION,
+    UNKNOWN_RESOLUTION,
+    answered_before,
+    settle_resolution,
+)
+from supplier_api.problems.rule_evaluation import ExternalFacts, RuleEvaluator, named
+from supplier_api.problems.service_repository import Known, ServiceRepository
+from supplier_api.problems.services import Answer, Caller, Services
+from supplier_api.problems.transition import Transition
+from supplier_api.problems.work import OrderKind
+from supplier_api.rules.model import Decision, Operation, Outcome
+from supplier_api.sandbox.scenarios.choice import is_scenario_service
+from supplier_api.sandbox.scenarios.override import ScenarioOverride, script_of_problem
+
+FIRST_STATE = {
+    Outcome.DEFER: State(Base.UNDECIDED),
+    Outcome.ACKNOWLEDGE: State(Base.ACKNOWLEDGED),
+    Outcome.COMMIT: State(Base.IN_PROGRESS),
+}
+OPERATIONS = {
+    ChangeKind.AMENDMENT: Operation.AMENDMENT,
+    ChangeKind.CANCELLATION: Operation.CANCELLATION,
+}
+
+
+class GatewayRequests:
+    """What the gateway may ask.
+
+    Every call takes the caller and the request as the wire has it (validated), and returns the
+    answer to give. All raise errors.Unavailable when nothing could be done in time.
+    """
+
+    def __init__(self, office: Services, judge: RuleEvaluator) -> None:
+        """Decide by `judge`."""
+        self._office = office
+        self._judge = judge
+        self._once = IdempotentRequest(office)
+
+    def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+        """Decide on a new service problem: 201, 202 or 422 (*supplier-create*)."""
+        service_id = document["serviceId"]
+        with self._in_time(caller):
+            outside = self._judge.outside(Operation.PROBLEM, caller, document, service_id)
+            return self._once.run(
+                caller,
+                Operation.PROBLEM,
+                str(document["id"]),
+                document,
+                lambda uow, claimed: self._raise(uow, claimed, caller, document, outside),
+                new_on=service_id,
+                repeated=lambda uow: self._repeated(uow, caller, document["id"]),
+            )
+
+    def amend(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+        """Decide on an amendment of a problem: 201, 202 or 422 (*supplier-amend*)."""
+        with self._in_time(caller):
+            return self._change(caller, ChangeKind.AMENDMENT, document)
+
+    def cancel(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+        """Decide on the cancellation of a problem: 201, 202 or 422."""
+        with self._in_time(caller):
+            return self._change(caller, ChangeKind.CANCELLATION, document)
+
+    def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> Answer:
+        """Take the tenant's word on a resolution: 200 or 422."""
+        if not re.fullmatch(REFERENCE_PATTERN, reference):
+            return refusal(self._office, caller, ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
+        with self._in_time(caller):
+            return self._once.run(
+                caller,
+                RESOLUTION,
+                reference,
+                document,
+                lambda uow, _: settle_resolution(self._office, uow, caller, reference, document),
+                reused=answered_before,
+            )
+
+    def _in_time(self, caller: Caller) -> AbstractContextManager[None]:
+        """Let nothing wait for the database longer than the gateway waits for the answer."""
+        return self._office.store.until(caller.entered + self._office.policy.answer_budget)
+
+    def _change(self, caller: Caller, kind: ChangeKind, document: Mapping[str, Any]) -> Answer:
+        operation = OPERATIONS[kind]
+        service_id = self._service_of(caller, document["serviceProblemId"])
+        outside = self._judge.outside(operation, caller, document, service_id)
+        return self._once.run(
+            caller,
+            operation,
+            str(document["id"]),
+            document,
+            lambda uow, _: change_problem(
+                self._office, self._judge, uow, caller, kind, document, outside
+            ),
+        )
+
+    def _repeated(self, uow: UnitOfWork, caller: Caller, gateway_id: int) -> None:
+        """Note that the gateway has the answer from us, whatever became of who gave it first."""
+        ProblemRepository(uow).trust(caller.tenant, gateway_id)
+        DecisionRepository(uow).answered_by(
+            caller.tenant, Operation.PROBLEM, str(gateway_id), self._office.process
+        )
+
+    def _service_of(self, caller: Caller, problem_id: int) -> str | None:
+        """Read which service a problem is about; that never changes, so no lock is needed."""
+        try:
+            return self._office.store.read(
+                lambda uow: ProblemRepository(uow).service_of(caller.tenant, problem_id)
+            )
+        except StoreUnavailable as error:
+            raise Unavailable(str(error)) from error
+
+    def _raise(
+        self,
+        uow: UnitOfWork,
+        claimed: ClaimedKey,
+        caller: Caller,
+        document: Mapping[str, Any],
+        outside: ExternalFacts,
+    ) -> StoredResult:
+        tenant, service_id = caller.tenant, document["serviceId"]
+        known = ServiceRepository(uow).look(tenant, service_id)
+        service = outside.facts.service
+        incidents = known_incidents(self._office, uow, known, service_id, service)
+        script = None if caller.choice is None else script_of_problem(uow, caller, caller.choice)
+        decision = self._judge.decide(
+            Operation.PROBLEM,
+            outside,
+            open_problems=_open(known, service_id, script),
+            incidents=incidents,
+        )
+        if script is not None and not outside.put_off:
+            decision, incidents = script.decided(decision), script.incidents(incidents)
+        if decision.outcome is Outcome.REJECT:
+            refused = rejection(self._office, tenant, decision, Operation.PROBLEM, document)
+            return StoredResult(refused, decision=decision)
+        problem = self._new(caller, document, outside, decision)
+        problem.linked_to = known.doubtful
+        problem.scenario = script.kept if script else None
+        case = Transition(self._office, uow, problem, row_id=claimed.problem_id)
+        return self._accept(case, decision, incidents, put_off_now=bool(outside.put_off))
+
+    def _accept(
+        self, case: Transition, decision: Decision, incidents: list[str], *, put_off_now: bool
+    ) -> StoredResult:
+        problem = case.problem
+        deferred = decision.outcome is Outcome.DEFER
+        answer = Answer(202, None) if deferred else Answer(201, problem_entity(problem))
+        if incidents and deferred:
+            # It joins the incident, with a KCI, when it is accepted.
+            problem.state = State(Base.UNDECIDED, incident=incidents[0])
+        elif incidents:
+            case.take(Event.JOIN_INCIDENT, incident=incidents[0])
+        if not put_off_now:
+            case.order(OrderKind.PROBLEM, decide=deferred, scenario=problem.scenario)
+        case.finish(gateway_asked=True)
+        if put_off_now:
+            key = str(problem.gateway_id)
+            put_off(case, Operation.PROBLEM, key, problem.reference, problem.scenario)
+        return StoredResult(answer, problem.id, problem.reference, decision)
+
+    def _new(
+        self,
+        caller: Caller,
+        document: Mapping[str, Any],
+        outside: ExternalFacts,
+        decision: Decision,
+    ) -> ServiceProblem:
+        now = outside.facts.now
+        return ServiceProblem(
+            tenant=caller.tenant,
+            gateway_id=document["id"],
+            reference=self._office.reference(caller.tenant, Operation.PROBLEM, document["id"]),
+            service_id=document["serviceId"],
+            conversation_id=caller.conversation_id,
+            state=FIRST_STATE[decision.outcome],
+            document=named(document, outside.facts.service),
+            created=now,
+            updated=now,
+            reference_known=decision.outcome is not Outcome.DEFER,
+        )
+
+
+def _open(known: Known, service_id: str, script: ScenarioOverride | None) -> list[str]:
+    """Return the problems open on a service; one that stands for a scenario is never taken."""
+    return [] if script and is_scenario_service(service_id) else known.open_problems

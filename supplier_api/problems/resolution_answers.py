@@ -1,0 +1,91 @@
+"""The tenant's word on a resolution: accepted or rejected, once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from supplier_api.clock import to_wire
+from supplier_api.contract.codes import ErrorCode, ResolutionStatus
+from supplier_api.db import UnitOfWork
+from supplier_api.problems.decision_repository import RecordedDecision
+from supplier_api.problems.errors import EventRefused
+from supplier_api.problems.idempotency import StoredResult
+from supplier_api.problems.kci import resolution_entity
+from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.model import Base, Resolution, ServiceProblem
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.resolution_repository import ResolutionRepository
+from supplier_api.problems.services import Answer, Caller, Services
+from supplier_api.problems.transition import Transition
+from supplier_api.problems.work import OrderKind
+
+RESOLUTION = "resolution"
+UNKNOWN_RESOLUTION = "id: no such service problem resolution"
+EVENTS = {
+    ResolutionStatus.ACCEPTED: Event.ACCEPT_RESOLUTION,
+    ResolutionStatus.REJECTED: Event.REJECT_RESOLUTION,
+}
+
+
+def settle_resolution(
+    office: Services,
+    uow: UnitOfWork,
+    caller: Caller,
+    reference: str,
+    document: Mapping[str, Any],
+) -> StoredResult:
+    """Take the tenant's word on the resolution `reference`.
+
+    Raises Refused: NOT_FOUND for a resolution that is not this tenant's, INVALID_REQUEST for one
+    that is no longer the problem's current one, or was closed by silence and is now rejected.
+    """
+    resolution, problem = _find(uow, caller.tenant, reference)
+    problem.doubtful = False
+    case = Transition(office, uow, problem)
+    status = ResolutionStatus(document["status"])
+    if problem.state.base is Base.RESOLVED:
+        resolution.tenant_notes = document.get("tenantNotes")
+        case.take(EVENTS[status], resolution=resolution)
+        case.order(
+            OrderKind.RESOLUTION_ANSWER,
+            decide=False,
+            resolution=resolution,
+            scenario=problem.scenario,
+        )
+    else:
+        _after_closure(resolution, status)
+    case.finish(gateway_asked=True)
+    answer = Answer(200, resolution_entity(resolution))
+    return StoredResult(answer, problem.id, reference=reference)
+
+
+def answered_before(recorded: RecordedDecision) -> EventRefused:
+    """Make the refusal of a second, different word on the same resolution."""
+    word = recorded.body["status"] if recorded.body else "answered"
+    when = to_wire(recorded.created)
+    return EventRefused(ErrorCode.INVALID_REQUEST, [f"status: already {word} on {when}"])
+
+
+def _find(uow: UnitOfWork, tenant: str, reference: str) -> tuple[Resolution, ServiceProblem]:
+    found = ResolutionRepository(uow).find(reference)
+    problem = ProblemRepository(uow).lock(found.problem_id) if found else None
+    if found is None or problem is None or problem.tenant != tenant:
+        raise EventRefused(ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
+    # Read again, now that nobody else can change it.
+    current = ResolutionRepository(uow).current(problem.id)
+    assert current is not None
+    if current.reference != reference:
+        raise EventRefused(
+            ErrorCode.INVALID_REQUEST, [f"id: this resolution was replaced by {current.reference}"]
+        )
+    return current, problem
+
+
+def _after_closure(resolution: Resolution, status: ResolutionStatus) -> None:
+    """Allow what changes nothing: to accept what was closed by silence. It stays closed."""
+    if status is ResolutionStatus.ACCEPTED and resolution.status is ResolutionStatus.ACCEPTED:
+        return
+    closed = to_wire(resolution.closed_date) if resolution.closed_date else "an earlier day"
+    raise EventRefused(
+        ErrorCode.INVALID_REQUEST,
+        [f"status: the service problem was closed on {closed}; expected a new service problem"],
+    )

@@ -1,0 +1,191 @@
+"""Where the facts of a decision come from: outside the transaction, and inside it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from supplier_api.problems.maintenance import Maintenance
+from supplier_api.problems.model import ServiceProblem
+from supplier_api.problems.services import Caller, Services
+from supplier_api.rules.availability import Limits, SourceWatch
+from supplier_api.rules.book import RuleBook
+from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
+from supplier_api.rules.model import Decision, Operation, Outcome
+from supplier_api.rules.reloading import Loaded
+from supplier_api.rules.rule import OutsideVerdicts
+
+# What stands in a decision's record for the rule that decided, when the decision was put off.
+IN_MAINTENANCE = "maintenance"
+INVENTORY_DOWN = "inventory-down"
+LIMITS = Limits(failures=5, seconds=10.0, probe_every=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalFacts:
+    """What was learned before the transaction, and the book that is asked about it in there.
+
+    `put_off` says why the rule book cannot be asked now: the decision is made later. `missing`: the
+    inventory was asked and gave no answer.
+    """
+
+    book: RuleBook
+    facts: Facts
+    verdicts: OutsideVerdicts
+    put_off: str | None = None
+    missing: bool = False
+
+
+class RuleEvaluator:
+    """The rule book with the facts it asks for.
+
+    What lies outside the house gets half the answer budget together; what is missing then is
+    unknown, and the book's fallback decides. When the inventory fails for long, or there is
+    maintenance, nothing is asked and the decision is put off.
+    """
+
+    def __init__(
+        self,
+        office: Services,
+        loaded: Callable[[], Loaded],
+        limits: Limits = LIMITS,
+    ) -> None:
+        """Judge by the book that is `loaded`, on what the inventory and the store know."""
+        self._office = office
+        self._loaded = loaded
+        # The tenant and the service that it was last asked about in vain.
+        self._unanswered: tuple[str, str] | None = None
+        self.maintenance = Maintenance(office)
+        self.watch = SourceWatch("inventory", limits, office.machine)
+
+    def why_put_off(self) -> str | None:
+        """Return why decisions are put off at this moment; None if they are not."""
+        if self.maintenance.lasts():
+            return IN_MAINTENANCE
+        return INVENTORY_DOWN if self.watch.down else None
+
+    @property
+    def book_version(self) -> str:
+        """The digest of the rule book in use."""
+        return self._loaded().book.version
+
+    def outside(
+        self,
+        operation: Operation,
+        caller: Caller,
+        request: Mapping[str, Any],
+        service_id: str | None,
+    ) -> ExternalFacts:
+        """Look up what lies outside for a request, unless its decision is put off anyway."""
+        if self.maintenance.lasts():
+            book = self._loaded().book
+            return ExternalFacts(book, self._facts(caller, request), {}, put_off=IN_MAINTENANCE)
+        return self.look_up(operation, caller, request, service_id)
+
+    def look_up(
+        self,
+        operation: Operation,
+        caller: Caller,
+        request: Mapping[str, Any],
+        service_id: str | None,
+    ) -> ExternalFacts:
+        """Look up what lies outside, and let the rules written in Python judge on it."""
+        service: Service | Unknown | None = UNKNOWN
+        loaded = self._loaded()
+        named = loaded.book.groups(operation)
+        # Of a new problem the desk itself needs the specification's name and a known incident.
+        asks = bool(service_id) and (operation is Operation.PROBLEM or "service" in named)
+        if service_id and asks:
+            service = self._service(loaded, caller.tenant, service_id, self._left(caller))
+        facts = self._facts(caller, request, service)
+        missing = asks and service is UNKNOWN
+        if missing and self.watch.down:
+            return ExternalFacts(loaded.book, facts, {}, put_off=INVENTORY_DOWN, missing=True)
+        verdicts = loaded.book.judge_outside(operation, facts, self._left(caller))
+        return ExternalFacts(loaded.book, facts, verdicts, missing=missing)
+
+    def probe(self) -> None:
+        """Try the inventory if it is down and it is time: there may be no request that does."""
+        asked = self._unanswered
+        if self.watch.down and asked:
+            self._service(self._loaded(), *asked, self._office.policy.answer_budget / 2)
+
+    def decide(
+        self,
+        operation: Operation,
+        outside: ExternalFacts,
+        *,
+        open_problems: list[str] | None = None,
+        incidents: list[str] | None = None,
+        problem: ServiceProblem | None = None,
+    ) -> Decision:
+        """Decide, within the transaction that has read the rest; or defer what is put off."""
+        if outside.put_off:
+            return Decision(Outcome.DEFER, outside.put_off, (), (), outside.book.version)
+        facts = replace(
+            outside.facts,
+            open_problems=open_problems or (),
+            incidents=incidents or (),
+            problem=_problem_facts(problem) if problem else None,
+        )
+        return outside.book.decide(operation, facts, outside.verdicts)
+
+    def _facts(
+        self,
+        caller: Caller,
+        request: Mapping[str, Any],
+        service: Service | Unknown | None = UNKNOWN,
+    ) -> Facts:
+        return Facts(request, caller.tenant, self._office.business.now(caller.tenant), service)
+
+    def service(self, tenant: str, service_id: str, seconds: float) -> Service | Unknown | None:
+        """Ask the inventory, which has `seconds`; not while it is down, but for a try that is due.
+
+        Its silence counts as a failure.
+        """
+        return self._ask(self._loaded(), tenant, service_id, seconds, enough=True)
+
+    def _service(
+        self, loaded: Loaded, tenant: str, service_id: str, left: float
+    ) -> Service | Unknown | None:
+        # With less than half of its time, silence says nothing about the inventory.
+        enough = left >= self._office.policy.answer_budget / 4
+        return self._ask(loaded, tenant, service_id, left, enough=enough)
+
+    def _ask(
+        self, loaded: Loaded, tenant: str, service_id: str, seconds: float, *, enough: bool
+    ) -> Service | Unknown | None:
+        if not self.watch.may_ask():
+            return UNKNOWN
+        service = loaded.inventory.find(tenant, service_id, seconds)
+        if service is not UNKNOWN:
+            self.watch.answered()
+        elif enough:
+            self._unanswered = tenant, service_id
+            self.watch.failed()
+        return service
+
+    def _left(self, caller: Caller) -> float:
+        until = caller.entered + self._office.policy.answer_budget / 2
+        return max(0.0, until - self._office.machine.monotonic())
+
+
+def _problem_facts(problem: ServiceProblem) -> ProblemFacts:
+    state = problem.state
+    return ProblemFacts(
+        reference=problem.reference,
+        status=state.status or state.base,
+        base=state.base,
+        waiting=state.waiting,
+        awaits=state.awaits,
+        open=state.open,
+        terminal=state.terminal,
+    )
+
+
+def named(document: Mapping[str, Any], service: Service | Unknown | None) -> dict[str, Any]:
+    """Return a problem's document: the request, and the name of its specification."""
+    document = dict(document)
+    if isinstance(service, Service) and service.specification_name:
+        specification = document["serviceSpecification"]
+        document["serviceSpecification"] = {**specification, "name": service.specification_name}
+    return document

@@ -1,0 +1,79 @@
+"""What the doors hand to the desk and get back from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from supplier_api.clock import BusinessClock, MachineClock
+from supplier_api.db import Store
+from supplier_api.ids import Chance
+from supplier_api.sandbox.scenarios.choice import Choice
+
+GATEWAY = "gateway"
+BACK_OFFICE = "back-office"
+# Lanes are locked in this order.
+DESTINATIONS = (GATEWAY, BACK_OFFICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, under which ids of the gateway, and since when (monotonic seconds).
+
+    `entered` is when the last byte of the request arrived.
+
+    `choice` is what a tester chose with the request; None where there are no scenarios.
+    """
+
+    tenant: str
+    request_id: str
+    conversation_id: str
+    entered: float
+    choice: Choice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gateway is answered: a status of the published set and its body, None for none."""
+
+    status: int
+    body: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventAnswer:
+    """What the back office is answered: 200, 404, 409 or 422, and a body."""
+
+    status: int
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LifecyclePolicy:
+    """The numbers that the desk goes by, from the settings.
+
+    `answer_budget` is in seconds; `settling` is how long a KCI stays behind the answer it follows.
+    """
+
+    reference_prefix: str
+    closure: timedelta
+    notice: timedelta
+    answer_budget: float
+    settling: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What every use case works with; `process` is the name that this process goes by."""
+
+    store: Store
+    machine: MachineClock
+    business: BusinessClock
+    chance: Chance
+    policy: LifecyclePolicy
+    contract: str
+    process: str = ""
+
+    def reference(self, tenant: str, *what: object) -> str:
+        """Return the reference for what is being made: a problem, change or resolution."""
+        return self.chance.reference(tenant, self.policy.reference_prefix, *what)

@@ -1,0 +1,166 @@
+"""Things to do at a business time, as rows."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    TextClause,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.sql import ColumnElement
+
+from supplier_api.clock import Scale
+from supplier_api.db.pipeline import PIPE
+from supplier_api.db.tables import timer
+from supplier_api.db.unit_of_work import UnitOfWork
+
+_t = timer.c
+# A decision that was put off. While none can be made they are all overdue, and passed over.
+DECIDE = "decide"
+# Spelled as the partial index is: SQLite compares the two by their text.
+NO_DECISION = text("timer.kind <> 'decide'")
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A thing to do at `due_at` (business time of the tenant), for the thing `subject` names."""
+
+    problem_id: int | None
+    tenant: str
+    kind: str
+    due_at: datetime
+    subject: str | None = None
+    data: Mapping[str, Any] | None = None
+    id: int = 0
+
+
+class TimerRepository:
+    """The timers within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work on `connection`."""
+        self._connection = uow.connection
+        self._wake = uow.wake
+
+    def add(self, new: Timer) -> None:
+        """Set a timer."""
+        values = {name: getattr(new, name) for name in Timer.__slots__ if name != "id"}
+        self._connection.execute(insert(timer), values)
+        self._wake()
+
+    def lock(self, timer_id: int) -> Timer | None:
+        """Lock a timer's row and read it; None if it is gone."""
+        query = select(timer).where(_t.id == timer_id)
+        if self._connection.dialect.name == "postgresql":
+            query = query.with_for_update()
+        row = self._connection.execute(query).first()
+        return _timer(row) if row else None
+
+    def has_earlier(self, than: Timer) -> bool:
+        """Return whether another timer of the same problem comes before this one.
+
+        A decision that was put off holds up no other timer.
+        """
+        sooner = or_(_t.due_at < than.due_at, and_(_t.due_at == than.due_at, _t.id < than.id))
+        query = select(_t.id).where(_t.problem_id == than.problem_id, sooner).limit(1)
+        if than.kind != DECIDE:
+            query = query.where(_t.kind != DECIDE)
+        return self._connection.execute(query).scalar() is not None
+
+    def remember(self, timer_id: int, data: Mapping[str, Any]) -> None:
+        """Keep how far a timer's work has come."""
+        self._connection.execute(update(timer).where(_t.id == timer_id), {"data": data})
+
+    def move(self, timer_id: int, due_at: datetime) -> None:
+        """Put a timer to another time."""
+        self._connection.execute(update(timer).where(_t.id == timer_id), {"due_at": due_at})
+        self._wake()
+
+    def delete(self, timer_id: int) -> None:
+        """Delete a timer whose effect is in this transaction."""
+        self._connection.execute(delete(timer).where(_t.id == timer_id))
+
+    def delete_for(self, problem_id: int, *kinds: str) -> None:
+        """Delete the problem's timers of these kinds, or all."""
+        condition = _t.problem_id == problem_id
+        if kinds:
+            condition = and_(condition, _t.kind.in_(kinds))
+        self._connection.execute(delete(timer).where(condition))
+
+    def of(self, problem_id: int) -> list[Timer]:
+        """Return the problem's timers, the earliest first."""
+        return self._timers(_t.problem_id == problem_id)
+
+    def due(
+        self, now: datetime, scales: Mapping[str, Scale], limit: int, kinds: Collection[str]
+    ) -> list[Timer]:
+        """Return up to `limit` timers of these kinds that are due, the earliest first.
+
+        `now` is machine time; `scales` says what time that is for each tenant.
+        """
+        if limit <= 0:
+            return []
+        self._connection.info[PIPE].by_index()
+        is_due = [
+            and_(whose, _t.due_at <= scale.at(now)) for whose, scale in by_scale(_t.tenant, scales)
+        ]
+        query = select(timer).where(or_(*is_due), *_of_kinds(kinds))
+        query = query.order_by(_t.due_at, _t.id).limit(limit)
+        return [_timer(row) for row in self._connection.execute(query)]
+
+    def next_due(self, scales: Mapping[str, Scale], kinds: Collection[str]) -> datetime | None:
+        """Return the machine time at which the earliest timer of these kinds becomes due.
+
+        As long as no clock is moved.
+        """
+        self._connection.info[PIPE].by_index()
+        earliest = []
+        for whose, scale in by_scale(_t.tenant, scales):
+            query = select(func.min(_t.due_at)).where(whose, *_of_kinds(kinds))
+            due = self._connection.execute(query).scalar()
+            if due is not None and (reached := scale.reaches(due)):
+                earliest.append(reached)
+        return min(earliest, default=None)
+
+    def subjects(self, kinds: Collection[str]) -> set[str]:
+        """Return for which things timers of these kinds are set."""
+        query = select(_t.subject).where(_t.kind.in_(sorted(kinds)), _t.subject.is_not(None))
+        return {subject for (subject,) in self._connection.execute(query) if subject}
+
+    def count(self, kind: str) -> int:
+        """Return how many timers of a kind there are."""
+        query = select(func.count()).select_from(timer).where(_t.kind == kind)
+        return self._connection.execute(query).scalar_one()
+
+    def _timers(self, *conditions: ColumnElement[bool]) -> list[Timer]:
+        query = select(timer).where(*conditions).order_by(_t.due_at, _t.id)
+        return [_timer(row) for row in self._connection.execute(query)]
+
+
+def _of_kinds(kinds: Collection[str]) -> list[ColumnElement[bool] | TextClause]:
+    """Pick timers of these kinds: one that a later version sets is not for this one to run."""
+    of_kinds = _t.kind.in_(sorted(kinds))
+    return [of_kinds] if DECIDE in kinds else [of_kinds, NO_DECISION]
+
+
+def _timer(row: Any) -> Timer:
+    return Timer(**row._asdict())
+
+
+def by_scale(
+    tenant: ColumnElement[str], scales: Mapping[str, Scale]
+) -> list[tuple[ColumnElement[bool], Scale]]:
+    """Split rows by the column `tenant`: those with a scale of their own, and all others."""
+    own = [name for name in scales if name]
+    others = tenant.not_in(own) if own else true()
+    return [(others, scales.get("", Scale()))] + [(tenant == name, scales[name]) for name in own]

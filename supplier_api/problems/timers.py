@@ -1,0 +1,202 @@
+"""What happens when its time has come: closure, its notice, what was kept or put off for later."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from supplier_api.db import Gone, StoreUnavailable, UnitOfWork
+from supplier_api.logging import get_logger
+from supplier_api.problems.backoffice_events import LATER, BackOfficeEvents, event_from
+from supplier_api.problems.deferred_decisions import DeferredDecisions, PreparedDecision
+from supplier_api.problems.errors import Incomplete
+from supplier_api.problems.incidents import JOIN, LEAVE, LIFT, Incidents
+from supplier_api.problems.kci import Carried
+from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.model import Base
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.resolution_repository import ResolutionRepository
+from supplier_api.problems.services import Services
+from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
+from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
+
+# A timer whose work fails is tried again after this long, so that it cannot hold up the others.
+AFTER_FAILURE = timedelta(minutes=1)
+# So many in a row that meet trouble with the database: it is not one problem's row, but all of it.
+MOST_FAILURES = 3
+Handler = Callable[[UnitOfWork, Timer], datetime | None]
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is done for one timer: locks that come before the problem's, then the thing itself."""
+
+    handler: Handler
+    lock: Callable[[UnitOfWork], None] = lambda _uow: None
+
+
+class DueTimerHandlers:
+    """Runs the timers that are due, each in one transaction under its problem's lock.
+
+    A timer of a kind that is not known here is left to a later version, beside which this one runs.
+    """
+
+    def __init__(
+        self,
+        office: Services,
+        progress: BackOfficeEvents,
+        incidents: Incidents,
+        deciding: DeferredDecisions | None = None,
+    ) -> None:
+        """Work with `office`; without `deciding` decisions that were put off are left alone."""
+        self._office = office
+        self._deciding = deciding
+        self._progress = progress
+        self._incidents = incidents
+        self._handlers: dict[str, Handler] = {
+            CLOSURE_NOTICE: self._give_notice,
+            CLOSURE: self._close,
+            LATER: self._say,
+            JOIN: incidents.join_some,
+            LEAVE: incidents.leave_some,
+            LIFT: incidents.leave_lifted,
+        }
+
+    def run_due(self, limit: int = 100, go_on: Callable[[], bool] = lambda: True) -> int:
+        """Run up to `limit` due timers, the earliest first; return how many had their turn.
+
+        A decision that was put off may take seconds: after each timer `go_on` is called, and no
+        further one is run when it returns False. Raises StoreUnavailable.
+        """
+        now, scales = self._office.machine.now(), self._office.business.scales()
+
+        def look(uow: UnitOfWork) -> list[Timer]:
+            due = TimerRepository(uow).due(now, scales, limit, self._handlers)
+            # Behind all others: there may be many of them.
+            room = min(limit - len(due), self._room(uow))
+            return due + TimerRepository(uow).due(now, scales, room, {DECIDE})
+
+        done = failed = 0
+        trouble: StoreUnavailable | None = None
+        for timer in self._office.store.read(look):
+            try:
+                done += self._run(timer)
+                failed = 0
+            except StoreUnavailable as error:
+                # It may be this problem's row alone that cannot be had: the others do not wait.
+                trouble, failed = error, failed + 1
+            if failed == MOST_FAILURES or not go_on():
+                break
+        if trouble:
+            raise trouble
+        return done
+
+    def next_due(self) -> datetime | None:
+        """Return the machine time at which the earliest timer becomes due by itself."""
+        scales = self._office.business.scales()
+
+        def look(uow: UnitOfWork) -> datetime | None:
+            kinds = {*self._handlers, DECIDE} if self._room(uow) else {*self._handlers}
+            return TimerRepository(uow).next_due(scales, kinds)
+
+        due = self._office.store.read(look)
+        next_try = self._deciding.next_try() if self._deciding else None
+        return min((each for each in (due, next_try) if each), default=None)
+
+    def _room(self, uow: UnitOfWork) -> int:
+        return self._deciding.room(uow) if self._deciding else 0
+
+    def _run(self, timer: Timer) -> bool:
+        """Run one timer; return whether it had its turn."""
+        try:
+            work = self._work(timer)
+            return work is not None and self._office.store.write(
+                lambda uow: self._fire(uow, timer, work)
+            )
+        except Gone:
+            # And the timer with it.
+            return True
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.error("timer.failed", kind=timer.kind, error=type(error).__name__, exc_info=True)
+            later = self._office.business.now(timer.tenant) + AFTER_FAILURE
+            self._office.store.write(lambda uow: TimerRepository(uow).move(timer.id, later))
+            return True
+
+    def _work(self, timer: Timer) -> _Work | None:
+        """Return what is to be done, with what must be known before the transaction; or None."""
+        if timer.kind != DECIDE or self._deciding is None:
+            return _Work(self._handlers[timer.kind])
+        prepared = self._deciding.prepare(timer)
+        return self._decision(self._deciding, timer, prepared) if prepared else None
+
+    def _decision(
+        self, deciding: DeferredDecisions, found: Timer, prepared: PreparedDecision
+    ) -> _Work:
+        return _Work(
+            lambda uow, timer: deciding.decide(uow, timer, prepared),
+            lambda uow: deciding.lock(uow, found, prepared),
+        )
+
+    def _fire(self, uow: UnitOfWork, found: Timer, work: _Work) -> bool:
+        work.lock(uow)
+        if found.problem_id is not None:
+            ProblemRepository(uow).lock(found.problem_id)
+        # Another worker may have run or moved it before we had the lock.
+        timer = TimerRepository(uow).lock(found.id)
+        if timer is None or timer.due_at > self._office.business.now(timer.tenant):
+            return True
+        if TimerRepository(uow).has_earlier(timer):
+            # A problem's timers run in order; this one is still due after that one.
+            return False
+        again = work.handler(uow, timer)
+        if again is None:
+            TimerRepository(uow).delete(timer.id)
+        else:
+            TimerRepository(uow).move(timer.id, again)
+        return True
+
+    def _give_notice(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+        day = f"{self._closes(uow, timer):%d %B %Y}"
+        text = f"Without an answer to the resolution this service problem is closed on {day}."
+        return self._while_resolved(uow, timer, Event.GIVE_NOTICE, Carried(text=text))
+
+    def _close(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+        return self._while_resolved(uow, timer, Event.CLOSE, Carried())
+
+    def _while_resolved(
+        self, uow: UnitOfWork, timer: Timer, event: Event, carried: Carried
+    ) -> datetime | None:
+        assert timer.problem_id is not None
+        problem = ProblemRepository(uow).lock(timer.problem_id)
+        resolution = ResolutionRepository(uow).current(timer.problem_id)
+        over = problem.state.base is not Base.RESOLVED
+        if over or resolution is None or resolution.reference != timer.subject:
+            return None
+        case = Transition(self._office, uow, problem)
+        # The tenant's time runs from when the gateway took the RESOLVED; until then start anew.
+        times = dict(closure_times(self._office, resolution.taken or case.now))
+        # Without the settings' notice there is none to give, whatever they were when it was set.
+        due_at = times.get(timer.kind)
+        if due_at is None or due_at > case.now:
+            return due_at
+        case.take(event, carried, resolution=resolution)
+        case.finish()
+        return None
+
+    def _closes(self, uow: UnitOfWork, timer: Timer) -> datetime:
+        """Return when the problem closes: the moment of the timer that stands beside this one."""
+        assert timer.problem_id is not None
+        beside = [
+            each for each in TimerRepository(uow).of(timer.problem_id) if each.kind == CLOSURE
+        ]
+        return beside[0].due_at if beside else timer.due_at + self._office.policy.notice
+
+    def _say(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+        assert timer.problem_id is not None
+        try:
+            self._progress.apply(uow, timer.problem_id, event_from(dict(timer.data or {})))
+        except Incomplete as error:
+            log.error("timer.incomplete", kind=timer.kind, error="; ".join(error.messages))
+        return None

@@ -1,0 +1,345 @@
+"""One problem under the desk's hand, in one transaction.
+
+A case takes events, and keeps what must go out; `finish` stores the problem, its KCIs and work
+orders together. Nothing of it is visible to anybody before the transaction commits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from supplier_api.clock import to_wire
+from supplier_api.contract.codes import ChangeStatus, ProblemCode, ReasonCode, ResolutionStatus
+from supplier_api.db import UnitOfWork
+from supplier_api.outbox.enqueue import NewLane, NewMessage
+from supplier_api.outbox.lane_rows import LaneRow
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.amending import amended
+from supplier_api.problems.change_repository import ChangeRequestRepository
+from supplier_api.problems.errors import Incomplete
+from supplier_api.problems.kci import (
+    NOTHING,
+    Carried,
+    KciStamp,
+    change_entity,
+    kci,
+    resolution_entity,
+    say_left_out,
+)
+from supplier_api.problems.lifecycle import About, Event, LifecycleStep, Must, plan, settled_by
+from supplier_api.problems.model import (
+    Base,
+    ChangeKind,
+    ChangeRequest,
+    Resolution,
+    ServiceProblem,
+    Waiting,
+)
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.resolution_repository import ResolutionRepository
+from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
+from supplier_api.problems.timer_repository import Timer, TimerRepository
+from supplier_api.problems.work import OrderKind, WorkOrder
+
+CLOSURE = "closure"
+CLOSURE_NOTICE = "closure-notice"
+ONE_MS = timedelta(milliseconds=1)
+CLOSING = frozenset({Event.COMPLETE, Event.CLOSE, Event.ACCEPT_RESOLUTION})
+
+
+class Transition:
+    """A locked or new problem and what happens to it now."""
+
+    def __init__(
+        self,
+        office: Services,
+        uow: UnitOfWork,
+        problem: ServiceProblem,
+        *,
+        row_id: int | None = None,
+    ) -> None:
+        """Open the case; an existing problem must be locked, a new one may have a row id to get."""
+        self.office = office
+        self.uow = uow
+        self.problem = problem
+        self._row_id = row_id
+        self.now = office.business.now(problem.tenant)
+        self._kcis: list[dict[str, Any]] = []
+        self._subjects: list[str | None] = []
+        self._orders: list[WorkOrder] = []
+        self._gateway_lane: LaneRow | None = None
+
+    def take(
+        self,
+        event: Event,
+        carried: Carried = NOTHING,
+        *,
+        change: ChangeRequest | None = None,
+        resolution: Resolution | None = None,
+        incident: str | None = None,
+    ) -> None:
+        """Let `event` happen to the problem, with its KCIs.
+
+        `change` is the amendment or cancellation that is applied or decided, `resolution` the one
+        that is made or answered. Raises IllegalMove, and Incomplete when `carried` lacks what a KCI
+        must carry.
+        """
+        settles = settled_by(list(change.body)) if change else frozenset()
+        steps = plan(self.problem.state, event, incident=incident, settles=settles)
+        told = [(step, _told(self.problem, event, step, carried)) for step in steps]
+        # All of them before the first is done: an event happens as a whole or not at all.
+        for step, what in told:
+            _check(step, what)
+        for step, what in told:
+            self._do(step, what, change, resolution)
+
+    def order(
+        self,
+        kind: OrderKind,
+        *,
+        decide: bool,
+        change: ChangeRequest | None = None,
+        resolution: Resolution | None = None,
+        scenario: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Tell the back office, and what it has to play if a tester chose that."""
+        subject = change_entity(change) if change else None
+        if resolution:
+            subject = resolution_entity(resolution)
+        self._orders.append(
+            WorkOrder(
+                id=str(self._message_id("order", self.problem.next_order + len(self._orders))),
+                kind=kind,
+                tenant=self.problem.tenant,
+                reference=self.problem.reference,
+                issued=to_wire(self.now),
+                standing=self.problem.state.beneath,
+                decide=decide,
+                problem=self.problem.document,
+                subject=subject,
+                scenario=scenario,
+            )
+        )
+
+    def undelivered(self) -> int:
+        """Return how many KCIs the gateway has not taken yet; holds the lane from here on."""
+        return LaneRepository(self.uow).undelivered(self._lane().id)
+
+    def finish(self, *, gateway_asked: bool = False, not_before: datetime | None = None) -> None:
+        """Store the problem and queue what goes out.
+
+        After a request of the gateway its KCIs wait until the answer has had time to arrive. None
+        leaves earlier than `not_before` (machine time), for one of many that are told alike.
+        """
+        self.problem.updated = self.now
+        orders_from = self.problem.next_order
+        self.problem.next_order += len(self._orders)
+        if not self.problem.id:
+            ProblemRepository(self.uow).add(self.problem, self._row_id)
+            self._open_lanes(orders_from, gateway_asked=gateway_asked)
+            return
+        ProblemRepository(self.uow).save(self.problem)
+        if gateway_asked or self._kcis:
+            self._queue_kcis(gateway_asked, not_before)
+        if self._orders:
+            self._queue_orders(orders_from)
+
+    # -- steps
+
+    def _do(
+        self,
+        step: LifecycleStep,
+        carried: Carried,
+        change: ChangeRequest | None,
+        resolution: Resolution | None,
+    ) -> None:
+        was = self.problem.state
+        self.problem.state = step.state
+        if step.about is About.CHANGE:
+            change = change or ChangeRequestRepository(self.uow).pending(self.problem.id)
+            self._decide(step, change)
+        if step.about is About.RESOLUTION:
+            resolution = resolution or ResolutionRepository(self.uow).current(self.problem.id)
+            self._mark(step, resolution)
+        if step.kci:
+            self._tell(step, carried, change, resolution)
+        if step.state.terminal:
+            TimerRepository(self.uow).delete_for(self.problem.id)
+        elif was.base is Base.RESOLVED and step.state.base is not Base.RESOLVED:
+            TimerRepository(self.uow).delete_for(self.problem.id, CLOSURE, CLOSURE_NOTICE)
+
+    def _decide(self, step: LifecycleStep, change: ChangeRequest | None) -> None:
+        if change is None or change.status is not ChangeStatus.PENDING:
+            return
+        if step.event is Event.REJECT_CHANGE:
+            change.status = ChangeStatus.REJECTED
+        else:
+            change.status = ChangeStatus.COMPLETED
+            if change.kind is ChangeKind.AMENDMENT:
+                self.problem.document = amended(self.problem.document, change.body)
+        change.decided = self.now
+        ChangeRequestRepository(self.uow).save(change)
+
+    def _mark(self, step: LifecycleStep, resolution: Resolution | None) -> None:
+        assert resolution is not None  # only a resolved problem has such steps
+        if step.event is Event.RESOLVE:
+            ResolutionRepository(self.uow).add(resolution)
+            self._set_closure(resolution)
+            return
+        if step.event in CLOSING:
+            resolution.status = ResolutionStatus.ACCEPTED
+            resolution.closed_date = self.now
+        elif step.event is Event.REJECT_RESOLUTION:
+            resolution.status = ResolutionStatus.REJECTED
+        ResolutionRepository(self.uow).save(resolution)
+
+    def _set_closure(self, resolution: Resolution) -> None:
+        for kind, due_at in closure_times(self.office, self.now):
+            TimerRepository(self.uow).add(
+                Timer(self.problem.id, self.problem.tenant, kind, due_at, resolution.reference)
+            )
+
+    # -- KCIs
+
+    def _tell(
+        self,
+        step: LifecycleStep,
+        carried: Carried,
+        change: ChangeRequest | None,
+        resolution: Resolution | None,
+    ) -> None:
+        assert step.kci is not None
+        problem = self.problem
+        about_change = step.about is About.CHANGE
+        about_resolution = step.about is About.RESOLUTION
+        issued = self._issued()
+        body = kci(
+            KciStamp(self._message_id("kci", problem.next_kci), problem.next_kci, issued),
+            step.kci,
+            problem,
+            carried,
+            change=change if about_change else None,
+            resolution=resolution if about_resolution else None,
+        )
+        if problem.left_out:
+            say_left_out(body, problem.left_out, issued)
+            problem.left_out = None
+        subject = change.reference if about_change and change else None
+        if about_resolution and resolution:
+            subject = resolution.reference
+        problem.next_kci += 1
+        self._kcis.append(body)
+        self._subjects.append(subject)
+
+    def _message_id(self, kind: str, number: int) -> UUID:
+        problem = self.problem
+        return self.office.chance.message_id(problem.tenant, kind, problem.gateway_id, number)
+
+    def _issued(self) -> datetime:
+        # Within a problem the dates rise, even when two changes fall into one millisecond.
+        last = self.problem.last_issued
+        issued = self.now if last is None else max(self.now, last + ONE_MS)
+        issued = issued.replace(microsecond=issued.microsecond // 1000 * 1000)
+        self.problem.last_issued = issued
+        return issued
+
+    # -- lanes
+
+    def _open_lanes(self, orders_from: int, *, gateway_asked: bool) -> None:
+        """Make a new problem's lanes, with what is to be sent."""
+        now = self.office.machine.now()
+        not_before = now + self.office.policy.settling if gateway_asked else None
+        lanes = [
+            NewLane(GATEWAY, not_before, self._kci_messages(not_before)),
+            NewLane(BACK_OFFICE, None, self._order_messages(orders_from)),
+        ]
+        LaneRepository(self.uow).open(self.problem.id, self.problem.tenant, lanes, now)
+
+    def _lane(self) -> LaneRow:
+        if self._gateway_lane is None:
+            self._gateway_lane = LaneRepository(self.uow).lock(self.problem.id, GATEWAY)
+        return self._gateway_lane
+
+    def _queue_kcis(self, gateway_asked: bool, spread: datetime | None) -> None:
+        lane = self._lane()
+        now = self.office.machine.now()
+        not_before = lane.not_before
+        if gateway_asked:
+            not_before = now + self.office.policy.settling
+            LaneRepository(self.uow).hold_until(lane, not_before)
+        if spread:
+            not_before = max(spread, not_before or spread)
+        for message in self._kci_messages(not_before):
+            LaneRepository(self.uow).add(lane, message, now)
+
+    def _queue_orders(self, first: int) -> None:
+        lane = LaneRepository(self.uow).lock(self.problem.id, BACK_OFFICE)
+        now = self.office.machine.now()
+        for message in self._order_messages(first):
+            LaneRepository(self.uow).add(lane, message, now)
+
+    def _kci_messages(self, not_before: datetime | None) -> list[NewMessage]:
+        return [
+            NewMessage(
+                number=body["sequenceNumber"],
+                uuid=body["id"],
+                kind=body["reasonCode"],
+                subject=subject,
+                conversation_id=self.problem.conversation_id,
+                body=orjson.dumps(body).decode(),
+                contract=self.office.contract,
+                not_before=not_before,
+            )
+            for body, subject in zip(self._kcis, self._subjects, strict=True)
+        ]
+
+    def _order_messages(self, first: int) -> list[NewMessage]:
+        return [
+            NewMessage(
+                number=number,
+                uuid=order.id,
+                kind=order.kind,
+                subject=order.subject["supplierReference"] if order.subject else None,
+                conversation_id=self.problem.conversation_id,
+                body=order.to_body(),
+                contract=self.office.contract,
+            )
+            for number, order in enumerate(self._orders, first)
+        ]
+
+
+def closure_times(office: Services, since: datetime) -> list[tuple[str, datetime]]:
+    """Say when a resolved problem is closed by silence since `since`, and when that is announced.
+
+    A closure within the notice's time is not announced.
+    """
+    times = [(CLOSURE, since + office.policy.closure)]
+    if office.policy.closure > office.policy.notice:
+        times.insert(0, (CLOSURE_NOTICE, since + office.policy.closure - office.policy.notice))
+    return times
+
+
+def _check(step: LifecycleStep, carried: Carried) -> None:
+    has = {Must.TEXT: carried.text, Must.PROBLEM_CODE: carried.problem_code}
+    missing = [must.value for must in Must if must in step.must and not has[must]]
+    if missing:
+        raise Incomplete(step.event, missing)
+
+
+def _told(problem: ServiceProblem, event: Event, step: LifecycleStep, carried: Carried) -> Carried:
+    """Return what the KCI of one step tells: what was said, but for what the house says itself."""
+    if step.event is Event.REJECT_CHANGE and event is not Event.REJECT_CHANGE:
+        return _overtaken(problem, event)
+    if step.kci is ReasonCode.DELAY and step.state.waiting is Waiting.NETWORK_INCIDENT:
+        return replace(carried, problem_code=ProblemCode.NETWORK_ISSUE)
+    return carried
+
+
+def _overtaken(problem: ServiceProblem, event: Event) -> Carried:
+    asked = problem.state.asked
+    end = "resolved" if event is Event.RESOLVE else "cancelled by the supplier"
+    return Carried(ProblemCode.OTHER, f"The {asked} was not decided before the problem was {end}.")

@@ -1,0 +1,157 @@
+"""One problem at a glance: what was asked, answered, done and sent, and what comes next.
+
+For people and their tools, so nothing personal is in it: codes, ids, dates and states only.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from supplier_api.clock import to_wire
+from supplier_api.contract.codes import ReasonCode
+from supplier_api.db import UnitOfWork
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.backoffice_events import legal_for_back_office
+from supplier_api.problems.decision_repository import DecisionRepository
+from supplier_api.problems.event_repository import BackOfficeEventRepository, RecordedEvent
+from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.timer_repository import TimerRepository
+
+WAITS = {
+    Base.UNDECIDED: "the supplier: to accept or reject the problem",
+    Base.ACKNOWLEDGED: "the supplier: to start work",
+    Base.IN_PROGRESS: "the supplier: to resolve it",
+    Base.RESOLVED: "the tenant: to accept or reject the resolution",
+    Waiting.HELD: "the supplier: to resume work",
+    Waiting.NETWORK_INCIDENT: "the network incident to end",
+}
+KCIS = frozenset(reason.value for reason in ReasonCode)
+AWAITS = {
+    Awaits.INFORMATION: "the tenant: to amend with the information asked for",
+    Awaits.APPOINTMENT: "the tenant: to book an appointment and amend",
+}
+
+
+def find(uow: UnitOfWork, name: str) -> list[ServiceProblem]:
+    """Return the problems that `name` may stand for: a reference, gateway id, service and so on."""
+    return [
+        ProblemRepository(uow).get(problem_id)
+        for problem_id in ProblemRepository(uow).find_any(name)
+    ]
+
+
+def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
+    """Return all that is known of a problem, as plain JSON values."""
+    return {
+        **summary(problem),
+        "conversationId": problem.conversation_id,
+        "base": problem.state.base,
+        "waiting": problem.state.waiting,
+        "asked": problem.state.asked,
+        "incident": problem.state.incident,
+        "backOfficeId": problem.back_office_id,
+        "backOfficeUrl": problem.back_office_url,
+        "linkedTo": problem.linked_to,
+        "doubtful": problem.doubtful,
+        "backOfficeUntold": problem.back_office_untold,
+        "leftOut": problem.left_out or [],
+        "version": problem.version,
+        "timeline": _timeline(uow, problem),
+        "timers": [
+            {"kind": timer.kind, "dueAt": to_wire(timer.due_at), "subject": timer.subject}
+            for timer in TimerRepository(uow).of(problem.id)
+        ],
+        "waitsFor": waits_for(problem.state),
+        "legalEvents": [str(event) for event in legal_for_back_office(problem.state)],
+    }
+
+
+def summary(problem: ServiceProblem) -> dict[str, Any]:
+    """Return a problem in a line's worth of plain JSON values."""
+    return {
+        "reference": problem.reference,
+        "tenant": problem.tenant,
+        "gatewayId": problem.gateway_id,
+        "serviceId": problem.service_id,
+        "status": problem.state.status or problem.state.base,
+        "created": to_wire(problem.created),
+        "updated": to_wire(problem.updated),
+    }
+
+
+def waits_for(state: State) -> str | None:
+    """Say whom and what a problem waits for; None for one that is over."""
+    if state.asked:
+        return f"the supplier: to decide on the {state.asked}"
+    if state.awaits:
+        return AWAITS[state.awaits]
+    return WAITS.get(state.beneath)
+
+
+def _timeline(uow: UnitOfWork, problem: ServiceProblem) -> list[dict[str, Any]]:
+    entries = [_request(row) for row in DecisionRepository(uow).of(problem.id)]
+    entries += [_event(event) for event in BackOfficeEventRepository(uow).of(problem.id)]
+    entries += [_message(row) for row in LaneRepository(uow).messages_of(problem.id)]
+    # Stable: what happened in one instant stays in the order request, event, message.
+    return sorted(entries, key=lambda entry: entry["at"])
+
+
+def _request(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "at": to_wire(row["created"]),
+        "what": "request",
+        "operation": row["operation"],
+        "id": row["key"],
+        "requestId": row["request_id"],
+        "answer": row["status"],
+        "reference": row["reference"],
+        "outcome": row["outcome"],
+        "rule": row["rule"],
+        "reasons": row["reasons"] or [],
+        "trace": row["trace"] or [],
+        "bookVersion": row["book_version"],
+        "answeredLate": _maybe(row["answered_late"]),
+    }
+
+
+def _event(event: RecordedEvent) -> dict[str, Any]:
+    return {
+        "at": to_wire(event.created),
+        "what": "event",
+        "event": Event(event.event).value,
+        "id": event.event_id,
+        "answer": event.status_code,
+        "status": event.body.get("status"),
+    }
+
+
+def _message(row: Mapping[str, Any]) -> dict[str, Any]:
+    body: Mapping[str, Any] = orjson.loads(row["body"])
+    told = {"what": "kci" if row["kind"] in KCIS else "order"}
+    # Of an old message only that it was sent is kept, not what it said.
+    at = body.get("issued") or body.get("issuedOn") or to_wire(row["created"])
+    if "reasonCode" in body:
+        told["status"] = body["serviceProblem"]["status"]
+        if "problemCode" in body:
+            told["problemCode"] = body["problemCode"]
+    return {
+        "at": at,
+        **told,
+        "number": row["number"],
+        "kind": row["kind"],
+        "id": row["uuid"],
+        "subject": row["subject"],
+        "state": row["state"],
+        "mended": row["mended"],
+        "backOfficeId": row["back_office_id"],
+        "settled": _maybe(row["settled"]),
+        "attempts": row["log"],
+    }
+
+
+def _maybe(instant: datetime | None) -> str | None:
+    return to_wire(instant) if instant else None

@@ -1,0 +1,239 @@
+"""The rule book: loading it, checking it, asking it.
+
+A book that loads can only give answers that the wire allows. What is wrong with it is told all at
+once, with file, line and column.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from yaml.nodes import Node
+
+from supplier_api.rules.cel import Expression, ExpressionError, Language
+from supplier_api.rules.engine import BookSection, decide, judge
+from supplier_api.rules.examples import Coverage, Example, Tried, cover, read_examples
+from supplier_api.rules.facts import GROUPS, Facts
+from supplier_api.rules.findings import BookError, BookFinding
+from supplier_api.rules.lint import doubts
+from supplier_api.rules.model import LEGAL, Decision, Operation, Outcome, Unjudged, Verdict
+from supplier_api.rules.parser import WrittenRule, id_fault, read_rule
+from supplier_api.rules.plugins import Plugins
+from supplier_api.rules.rule import ExternalInputs, OutsideVerdicts, ParsedRule, ready
+from supplier_api.rules.yaml_positions import Source
+
+FORMAT = 1
+BOOK_KEYS = ("version", "default", "rules")
+
+# What can be decided without a rule: a refusal needs a reason, a change cannot be acknowledged.
+_WITHOUT_REASON = {operation: legal - {Outcome.REJECT} for operation, legal in LEGAL.items()}
+_FALLBACKS = frozenset.intersection(*_WITHOUT_REASON.values())
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBook:
+    """A loaded book. `warnings` are doubts that stop nothing.
+
+    `version` is a digest of the file, and of the rules written in Python, if there are any.
+    """
+
+    version: str
+    warnings: tuple[BookFinding, ...]
+    examples: tuple[Example, ...]
+    sections: Mapping[Operation, BookSection]
+    plugins: Plugins
+
+    @classmethod
+    def load(
+        cls,
+        path: Path,
+        profile: str,
+        plugins: Plugins | None = None,
+        fallback: Outcome = Outcome.DEFER,
+    ) -> "RuleBook":
+        """Read and check the book at `path` for a profile of the settings.
+
+        `fallback` is the outcome when a rule that might have decided could not be judged; defer or
+        commit, since those need no reason and are answers to everything. Raises BookError.
+        """
+        if fallback not in _FALLBACKS:
+            raise ValueError(f"the fallback must be one of {', '.join(sorted(_FALLBACKS))}")
+        plugins = plugins or Plugins()
+        source = Source(str(path), _read(path))
+        draft = _draft(source, plugins)
+        if source.findings:
+            raise BookError(source.findings)
+        sections = {
+            operation: _section(operation, draft, profile, plugins, fallback)
+            for operation in Operation
+        }
+        return cls(
+            version=hashlib.sha256((source.text + plugins.digest).encode()).hexdigest()[:12],
+            warnings=tuple(sorted(doubts(source, draft.rules, draft.expressions, profile))),
+            examples=draft.examples,
+            sections=sections,
+            plugins=plugins,
+        )
+
+    @property
+    def size(self) -> int | None:
+        """How many rules there are, those written in Python counted."""
+        return len({rule.id for section in self.sections.values() for rule in section.rules})
+
+    def groups(self, operation: Operation) -> frozenset[str]:
+        """Return the groups of facts that a decision of `operation` needs."""
+        return self.sections[operation].groups
+
+    def judge_outside(
+        self, operation: Operation, facts: Facts, seconds: float | None = None
+    ) -> OutsideVerdicts:
+        """Ask the rules written in Python: before the transaction, for at most `seconds`.
+
+        Of the facts only request, tenant, service and now are looked at.
+        """
+        return self.plugins.judge(operation, facts, seconds)
+
+    def decide(self, operation: Operation, facts: Facts, outside: OutsideVerdicts) -> Decision:
+        """Return the decision. Waits for nothing, so that it can run inside a transaction."""
+        return decide(self.sections[operation], facts, outside, self.version)
+
+    def try_examples(self) -> list[Tried]:
+        """Judge every example that stands beside a rule."""
+        return [Tried(example, self._verdict(example)) for example in self.examples]
+
+    def coverage(self, tried: Iterable[Tried]) -> list[Coverage]:
+        """Return, rule by rule of the file, how the tried examples cover it."""
+        results = list(tried)
+        written = {
+            rule.id: rule.condition.expression.constant is not None
+            for section in self.sections.values()
+            for rule in section.rules
+            if isinstance(rule.condition, ParsedRule)
+        }
+        return [cover(rule, results, constant=constant) for rule, constant in written.items()]
+
+    def _verdict(self, example: Example) -> Verdict:
+        section = self.sections[example.operation]
+        rule = next(rule for rule in section.rules if rule.id == example.rule)
+        try:
+            matched = judge(rule, section.look(example.facts, {}))
+        except Unjudged:
+            return Verdict.FAILED
+        return Verdict.MATCHED if matched else Verdict.NOT_MATCHED
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What was read from the file; to be used only if nothing was found wrong with it."""
+
+    defaults: Mapping[Operation, Outcome]
+    rules: tuple[WrittenRule, ...]
+    expressions: Mapping[tuple[str, Operation], Expression]
+    examples: tuple[Example, ...]
+
+
+@cache
+def _language(operation: Operation) -> Language:
+    return Language(GROUPS[operation])
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        raise BookError([BookFinding(str(path), 1, 1, f"cannot be read: {error}")]) from None
+
+
+def _draft(source: Source, plugins: Plugins) -> _Draft:
+    root = source.entries(source.compose(), "rule book", BOOK_KEYS, BOOK_KEYS)
+    if "version" in root and source.whole_of(root["version"], "version") not in (None, FORMAT):
+        source.report(root["version"], "version: unknown format", f"this release reads {FORMAT}")
+    defaults = _defaults(source, root["default"]) if "default" in root else {}
+    nodes = source.items(root["rules"], "rules") if "rules" in root else []
+    rules = tuple(read_rule(source, node) for node in nodes)
+    _check_ids(source, rules, plugins)
+    expressions = {
+        (rule.id, operation): expression
+        for rule in rules
+        for operation, expression in _compile(source, rule).items()
+    }
+    examples = tuple(example for rule in rules for example in read_examples(source, rule))
+    return _Draft(defaults, rules, expressions, examples)
+
+
+def _defaults(source: Source, node: Node) -> dict[Operation, Outcome]:
+    found: dict[Operation, Outcome] = {}
+    for name, value in source.entries(node, "default", tuple(Operation), Operation).items():
+        operation = Operation(name)
+        outcome = source.word_of(value, name, Outcome)
+        if outcome is None:
+            continue
+        found[operation] = outcome
+        if outcome not in _WITHOUT_REASON[operation]:
+            allowed = ", ".join(sorted(_WITHOUT_REASON[operation]))
+            source.report(value, f"{name}: cannot be {outcome} by default", f"allowed: {allowed}")
+    return found
+
+
+def _check_ids(source: Source, rules: Iterable[WrittenRule], plugins: Plugins) -> None:
+    """Report ids that stand twice, in the file or among the rules written in Python."""
+    seen: dict[str, str] = {}
+    for rule in rules:
+        node = rule.place("id")
+        if rule.id and rule.id in seen:
+            source.report(node, f"duplicate id {rule.id}", f"first {seen[rule.id]}")
+        else:
+            seen[rule.id] = f"in line {node.start_mark.line + 1}"
+    for python in plugins.rules:
+        fault = id_fault(python.id)
+        if not fault and python.id in seen:
+            fault = f"duplicate id {python.id}, first {seen[python.id]}"
+        seen[python.id] = "as a rule written in Python"
+        if fault:
+            source.findings.append(plugins.finding(python, fault))
+
+
+def _compile(source: Source, rule: WrittenRule) -> dict[Operation, Expression]:
+    """Compile a rule's condition for each operation; an error that all share is told once."""
+    compiled: dict[Operation, Expression] = {}
+    wrong: dict[tuple[int, str], tuple[str, list[Operation]]] = {}
+    for operation in sorted(rule.applies_to):
+        try:
+            compiled[operation] = _language(operation).compile(rule.when)
+        except ExpressionError as error:
+            for fault in error.faults:
+                _, where = wrong.setdefault((fault.offset, fault.text), (fault.hint, []))
+                where.append(operation)
+    for (offset, text), (hint, where) in wrong.items():
+        only = "" if len(where) == len(rule.applies_to) else f" in {', '.join(where)}"
+        source.report(rule.place("when"), f"when: {text}{only}", hint, offset)
+    return compiled
+
+
+def _section(
+    operation: Operation, draft: _Draft, profile: str, plugins: Plugins, fallback: Outcome
+) -> BookSection:
+    """Put the rules for one operation together: the file's in its order, then those in Python."""
+    language = _language(operation)
+    written = [rule for rule in draft.rules if operation in rule.applies_to]
+    expressions = [draft.expressions[rule.id, operation] for rule in written]
+    rules = [
+        ready(rule, operation, profile, ParsedRule(expression))
+        for rule, expression in zip(written, expressions, strict=True)
+    ]
+    rules += [
+        ready(rule, operation, profile, ExternalInputs(rule.id, rule.needs))
+        for rule in plugins.rules
+        if operation in rule.applies_to
+    ]
+    return BookSection(
+        operation=operation,
+        language=language,
+        rules=tuple(rules),
+        default=draft.defaults[operation],
+        fallback=fallback,
+        groups=frozenset[str]().union(*(rule.groups for rule in rules)),
+        together=language.together(expressions),
+    )

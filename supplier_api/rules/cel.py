@@ -1,0 +1,300 @@
+"""CEL, and everything of the house that knows it: compiling, evaluating, errors, what is read.
+
+The language: https://cel.dev. Its compiler finds a wrong name or type only because the facts are
+protobuf messages. An evaluation cannot run away: the library stops it after 10,000 steps of loops,
+which take some 7 ms, patterns match in linear time, and there is no recursion.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cel_expr_python import cel
+
+from supplier_api.rules.fact_paths import Path, resolve
+from supplier_api.rules.facts import FactKind, Shape
+from supplier_api.rules.findings import meant
+from supplier_api.rules.messages import PACKAGE, Messages
+from supplier_api.rules.model import Unjudged
+
+MAX_EXPRESSION = 2_000
+MAX_TOGETHER = 62  # bits of a whole number that is never negative
+
+
+@dataclass(frozen=True, slots=True)
+class CelFault:
+    """One error in an expression: where it is, in characters from its beginning, and what."""
+
+    offset: int
+    text: str
+    hint: str = ""
+
+
+class ExpressionError(Exception):
+    """An expression cannot be used. `faults` holds everything that is wrong."""
+
+    def __init__(self, *faults: CelFault) -> None:
+        """Keep the faults."""
+        self.faults = faults
+        super().__init__("; ".join(fault.text for fault in faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The facts of one decision, ready for any number of expressions of its operation.
+
+    `held` has by their text what was found of expressions that were judged together.
+    """
+
+    activation: cel.Activation
+    held: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A checked expression: the groups it names, the paths it reads.
+
+    `constant` is what it always gives when it names no group, else None.
+    """
+
+    text: str
+    groups: frozenset[str]
+    reads: tuple[Path, ...]
+    constant: bool | None
+    program: cel.Expression
+
+    def holds(self, bound: Bound) -> bool:
+        """Evaluate; raises Unjudged when an error decides the result or the budget is spent.
+
+        An error on one side of `||` or `&&` counts only if the other side leaves the result open:
+        that is CEL's rule, and a mistake in a constant is therefore looked for at load already.
+        """
+        held = bound.held.get(self.text)
+        return _evaluate(self.program, bound.activation) if held is None else held
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Expressions that are judged in one evaluation: it costs little more than that of one.
+
+    Each puts a bit into the number that the evaluation gives. `groups` are all that they name.
+    """
+
+    texts: tuple[str, ...]
+    groups: frozenset[str]
+    program: cel.Expression
+
+    def judge(self, activation: cel.Activation) -> dict[str, bool]:
+        """Return by their text what holds; nothing if any of them cannot be judged."""
+        try:
+            bits = self.program.eval(activation).value()
+        except RuntimeError:
+            return {}
+        if not isinstance(bits, int):
+            return {}
+        return {text: bool(bits >> number & 1) for number, text in enumerate(self.texts)}
+
+
+class Language:
+    """What a rule about one operation can say."""
+
+    def __init__(self, groups: Shape) -> None:
+        """Prepare for expressions over these groups of facts."""
+        self._groups = groups
+        self._messages = Messages(groups)
+        types = {group: self._type(group) for group in groups}
+        self._everything = self._environment(types)
+        # The library tells nobody what an expression names. One that does not compile without a
+        # group names it.
+        self._without = {
+            group: self._environment({name: kind for name, kind in types.items() if name != group})
+            for group in groups
+        }
+
+    def compile(self, text: str) -> Expression:
+        """Return the checked expression; raises ExpressionError with everything that is wrong."""
+        if len(text) > MAX_EXPRESSION:
+            raise ExpressionError(CelFault(0, f"longer than {MAX_EXPRESSION} characters"))
+        try:
+            program = self._everything.compile(text)
+        except RuntimeError as error:
+            raise ExpressionError(*self._faults(text, str(error))) from None
+        if program.return_type() != cel.Type.BOOL:
+            kind = str(program.return_type()).lower()
+            raise ExpressionError(CelFault(0, f"gives {kind}, where true or false is needed"))
+        if faults := tuple(self._beyond_the_compiler(text)):
+            raise ExpressionError(*faults)
+        groups = frozenset(group for group in self._groups if self._names(text, group))
+        constant = None if groups else _constant(program)
+        return Expression(text, groups, self._reads(text), constant, program)
+
+    def together(self, expressions: Iterable[Expression]) -> Together | None:
+        """Return as many of the expressions as fit, to be judged at once; None if they cannot."""
+        some = list({each.text: each for each in expressions}.values())[:MAX_TOGETHER]
+        # An expression may end in a comment.
+        bits = [f"(({each.text}\n) ? {1 << number} : 0)" for number, each in enumerate(some)]
+        try:
+            program = self._everything.compile(_sum(bits))
+        except RuntimeError:
+            # One is nested as deeply as the library allows: then each is judged by itself.
+            return None
+        groups = frozenset[str]().union(*(each.groups for each in some))
+        return Together(tuple(each.text for each in some), groups, program)
+
+    def bind(self, values: Mapping[str, Any], together: Together | None = None) -> Bound:
+        """Make facts ready; `values` holds the groups that the expressions to come will name.
+
+        `together` are those of them that are judged at once, if all that they need is there.
+        """
+        carried = {group: self._messages.carry(group, value) for group, value in values.items()}
+        activation = self._everything.Activation(carried)
+        at_once = together if together and together.groups <= values.keys() else None
+        return Bound(activation, at_once.judge(activation) if at_once else {})
+
+    def _type(self, group: str) -> cel.Type:
+        if group in self._messages.types:
+            return cel.Type(self._messages.types[group])
+        if self._groups[group] is FactKind.TEXTS:
+            return cel.Type.List(cel.Type.STRING)
+        return cel.Type.STRING
+
+    def _environment(self, types: Mapping[str, cel.Type]) -> cel.Env:
+        return cel.NewEnv(self._messages.pool, variables=types)
+
+    def _names(self, text: str, group: str) -> bool:
+        if group not in text:
+            return False
+        try:
+            self._without[group].compile(text)
+        except RuntimeError:
+            return True
+        return False
+
+    def _faults(self, text: str, report: str) -> list[CelFault]:
+        """Take the library's report apart, without errors that other errors brought about."""
+        found = [
+            self._fault(text, _offset(text, int(line), int(column)), message)
+            for line, column, message in _REPORTED.findall(report)
+            if "*error*" not in message
+        ]
+        return found or [CelFault(0, report.partition("\n")[0])]
+
+    def _fault(self, text: str, offset: int, message: str) -> CelFault:
+        if match := _UNDEFINED_FIELD.match(message):
+            field, struct = match.groups()
+            start = max(text.find(field, offset), offset)
+            return CelFault(
+                start, f"unknown field {field}", meant(field, self._messages.shapes[struct])
+            )
+        if match := _UNDECLARED.match(message):
+            name = match[1]
+            if text[offset : offset + 1] == "(":
+                return CelFault(max(text.rfind(name, 0, offset), 0), f"unknown function {name}()")
+            start = max(text.rfind(name, 0, offset + len(name) + 1), 0)
+            first = name.partition(".")[0]
+            return CelFault(start, f"unknown name {first}", meant(first, self._groups))
+        if match := _NO_OVERLOAD.match(message):
+            operator = match[1].strip("_").replace("_", " ")
+            return CelFault(offset, f"'{operator}' cannot be applied to {match[2]}")
+        return CelFault(offset, message.replace(f"{PACKAGE}.", ""))
+
+    def _beyond_the_compiler(self, text: str) -> Iterator[CelFault]:
+        """Find what the compiler lets pass and an evaluation would hide or trip over."""
+        for token in _TOKENS.finditer(text):
+            if token["path"] == "dyn":
+                yield CelFault(token.start(), "dyn() switches the check of names and types off")
+            call = token["string"] and _CALL_WITH_CONSTANT.search(text, 0, token.start())
+            if call:
+                yield from self._constant_fault(call["name"], token)
+
+    def _constant_fault(self, call: str, token: re.Match[str]) -> Iterator[CelFault]:
+        constant = token["string"]
+        probe = f"''.matches({constant})" if call == "matches" else f"{call}({constant}) != null"
+        result = self._everything.compile(probe).eval().value()
+        if not isinstance(result, bool):
+            yield CelFault(token.start(), f"{call}({constant}): {_error_text(result)}")
+
+    def _reads(self, text: str) -> tuple[Path, ...]:
+        tokens = [token for token in _TOKENS.finditer(text) if token.lastgroup]
+        found: dict[Path, None] = {}
+        for number, token in enumerate(tokens):
+            known = token["path"] and resolve(self._groups, re.split(r"\s*\.\s*", token["path"]))
+            if known:
+                path, fact = known
+                key = _key(text, tokens, number) if fact is FactKind.TEXT_BY_NAME else ()
+                found[path + key] = None
+        return tuple(found)
+
+
+_REPORTED = re.compile(r"^(?:INVALID_ARGUMENT: )?ERROR: <input>:(\d+):(\d+): (.*)", re.MULTILINE)
+_UNDEFINED_FIELD = re.compile(r"undefined field '(.*)' not found in struct '(.*)'")
+_UNDECLARED = re.compile(r"undeclared reference to '(.*?)'")
+_NO_OVERLOAD = re.compile(r"found no matching overload for '(.*?)' applied to '(.*)'")
+
+_CALL_WITH_CONSTANT = re.compile(r"\b(?P<name>matches|timestamp|duration)\s*\((?:[^()'\"]*,)?\s*$")
+
+# Strings and comments first, so that nothing inside them is taken for a name.
+_TOKENS = re.compile(
+    r"""
+      //[^\n]*
+    | (?P<string> [bBrR]{0,2}
+        (?: '{3}(?:\\.|[^\\])*?'{3} | "{3}(?:\\.|[^\\])*?"{3}
+          | '(?:\\.|[^'\\\n])*' | "(?:\\.|[^"\\\n])*" )
+      )
+    | (?<![\w.]) (?P<path> [A-Za-z_]\w* (?: \s*\.\s* [A-Za-z_]\w* )* )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def _sum(terms: list[str]) -> str:
+    """Return the sum of expressions, nested no more deeply than it must be."""
+    if len(terms) < 2:
+        return "".join(terms) or "0"
+    half = len(terms) // 2
+    return f"({_sum(terms[:half])} + {_sum(terms[half:])})"
+
+
+def _evaluate(program: cel.Expression, activation: cel.Activation | None = None) -> bool:
+    try:
+        result = program.eval(activation).value()
+    except RuntimeError as error:
+        raise Unjudged(_without_values(error)) from None
+    if isinstance(result, bool):
+        return result
+    raise Unjudged(_without_values(result))
+
+
+def _constant(program: cel.Expression) -> bool:
+    try:
+        return _evaluate(program)
+    except Unjudged as error:
+        raise ExpressionError(CelFault(0, f"can never be evaluated: {error}")) from None
+
+
+def _key(text: str, tokens: list[re.Match[str]], number: int) -> Path:
+    """Return the name that is looked up in texts by name: `"NAME" in path`, or `path["NAME"]`."""
+    if number > 1 and tokens[number - 1]["path"] == "in" and tokens[number - 2]["string"]:
+        return (tokens[number - 2]["string"].strip("'\""),)
+    if number + 1 < len(tokens) and tokens[number + 1]["string"]:
+        between = text[tokens[number].end() : tokens[number + 1].start()]
+        if between.strip() == "[":
+            return (tokens[number + 1]["string"].strip("'\""),)
+    return ()
+
+
+def _offset(text: str, line: int, column: int) -> int:
+    """Turn the library's line and column (in code points, from 1) into an offset."""
+    before = text.split("\n")[: line - 1]
+    return sum(len(each) + 1 for each in before) + column - 1
+
+
+def _error_text(error: object) -> str:
+    """Return the library's error without its code; it may quote values behind a colon."""
+    text = str(error).partition(" [")[0]
+    return text.partition(": ")[2] or text
+
+
+def _without_values(error: object) -> str:
+    return _error_text(error).partition(":")[0].strip()

@@ -1,0 +1,244 @@
+"""The inventory in a CSV file, and how any inventory is asked without waiting for too long."""
+
+import csv
+import re
+from collections.abc import Iterator
+from concurrent.futures import TimeoutError as Overdue
+from difflib import get_close_matches
+from functools import lru_cache, partial
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+from supplier_api.clock import MachineClock, SystemMachineClock
+from supplier_api.contract.limits import SERVICE_ID_MAX, STRING_MAX
+from supplier_api.logging import SafeToLog, get_logger
+from supplier_api.rules.facts import UNKNOWN, Inventory, InventoryUnavailable, Service, Unknown
+from supplier_api.rules.findings import BookFinding
+from supplier_api.rules.thread_pool import DaemonThreads
+
+COLUMNS = (
+    "service_id",
+    "specification",
+    "specification_name",
+    "state",
+    "address_id",
+    "address_type",
+    "incident",
+    "appointment_needed",
+)
+_FLAGS = {"true": True, "false": False, "": False}
+INCIDENT_MAX = 64  # as the database has it
+_LENGTHS = {
+    "service_id": SERVICE_ID_MAX,
+    "specification_name": STRING_MAX,
+    "incident": INCIDENT_MAX,
+}
+LIVE = "live"
+# Words that others have for it. A state that is not `live` refuses every problem of its service.
+_MEANS_LIVE = frozenset({LIVE, "active", "in service", "in-service", "in_service"})
+_STATE = re.compile(r"[a-z][a-z0-9 _-]*")
+SHOWN = 20  # things wrong with a file that are told, and characters of a cell
+
+_ANY_LIVE = re.compile(r"SI[0-9]{13}")
+_SCENARIO = "SCENARIO_"
+
+CALLS_AT_ONCE = 16
+
+_log = get_logger(__name__)
+
+
+class InventoryError(SafeToLog):
+    """The inventory cannot be used; the text names file, line and column, and what is wrong."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with one field of a service, and what was meant."""
+
+    column: str
+    text: str
+    hint: str = ""
+
+
+def faults(service: Service) -> Iterator[Fault]:
+    """Yield what is wrong with a service that somebody's inventory gave."""
+    if hint := _state_hint(service.state):
+        yield Fault("state", f"state: {service.state[:SHOWN]} is not known", hint)
+    for column, longest in _LENGTHS.items():
+        if len(getattr(service, column) or "") > longest:
+            yield Fault(column, f"{column}: longer than {longest} characters")
+
+
+@lru_cache  # a file has a thousand times the same few
+def _state_hint(state: str) -> str:
+    """Return what was meant by a state that is none; empty for one that may stand."""
+    word = state.strip().casefold()
+    if state == LIVE:
+        return ""
+    if word in _MEANS_LIVE or get_close_matches(word, [LIVE], cutoff=0.75):
+        return f"did you mean {LIVE}?"
+    return "" if _STATE.fullmatch(state) else f"{LIVE}, or in small letters why it is not"
+
+
+class CsvInventory:
+    """The services of a CSV file, the same for every tenant, read once.
+
+    With `any_live` the world of the sandbox is added: each `SI` with 13 digits that has no row is
+    a live FTTH service at any address, each `SCENARIO_...` a live one that nothing contradicts.
+    """
+
+    def __init__(self, path: Path, *, any_live: bool) -> None:
+        """Read the file; raises InventoryError with all that is wrong, in the file's order."""
+        self._any_live = any_live
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeError) as error:
+            raise InventoryError(f"{path}: cannot be read: {error}") from None
+        reading = _Reading(path, text)
+        self._services = reading.services
+        if reading.findings:
+            told = [str(finding) for finding in reading.findings[:SHOWN]]
+            more = len(reading.findings) - SHOWN
+            raise InventoryError("\n".join([*told, *([f"and {more} more"] if more > 0 else [])]))
+
+    def __len__(self) -> int:
+        """Return how many services have a row."""
+        return len(self._services)
+
+    def find(self, tenant: str, service_id: str) -> Service | None:  # noqa: ARG002 - the port's
+        """Return the service, or None."""
+        row = self._services.get(service_id)
+        if row or not self._any_live:
+            return row
+        if _ANY_LIVE.fullmatch(service_id):
+            return Service(service_id, "ftthl2r", "FTTH")
+        return Service(service_id) if service_id.startswith(_SCENARIO) else None
+
+
+class _Reading:
+    """A file being read. What is wrong is collected, so as to tell it at once."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._lines = StringIO(text, newline="").readlines()
+        self.services: dict[str, Service] = {}
+        self.findings: list[BookFinding] = []
+        # The line that a row begins in: a cell in quotes may hold line ends.
+        self._line = 1
+        self._rows = csv.reader(self._lines, strict=True)
+        try:
+            self._read()
+        except csv.Error as error:
+            self._report(0, f"no CSV: {error}")
+
+    def _read(self) -> None:
+        if tuple(next(self._rows, ())) != COLUMNS:
+            self._report(0, f"the columns must be {','.join(COLUMNS)}")
+            return
+        self._line = self._rows.line_num + 1
+        for row in self._rows:
+            if row:
+                self._take(row)
+            self._line = self._rows.line_num + 1
+
+    def _take(self, row: list[str]) -> None:
+        if len(row) != len(COLUMNS):
+            self._report(0, f"{len(COLUMNS)} columns are needed, not {len(row)}")
+            return
+        wrong = [*_cell_faults(row)]
+        if not wrong:
+            service = _service(row)
+            wrong = [*faults(service)]
+            if service.service_id in self.services:
+                wrong.append(Fault("service_id", f"{service.service_id} stands here twice"))
+            self.services[service.service_id] = service
+        for fault in wrong:
+            self._report(COLUMNS.index(fault.column), fault.text, fault.hint)
+
+    def _report(self, column: int, text: str, hint: str = "") -> None:
+        """Collect a finding at the cell behind so many commas of the row."""
+        line, place = self._line, 1
+        quoted = False
+        for character in "".join(self._lines[self._line - 1 : self._rows.line_num]):
+            if column == 0:
+                break
+            quoted ^= character == '"'
+            column -= character == "," and not quoted
+            line, place = (line + 1, 1) if character == "\n" else (line, place + 1)
+        self.findings.append(BookFinding(str(self._path), line, place, text, hint))
+
+
+def _cell_faults(row: list[str]) -> Iterator[Fault]:
+    """Yield what is wrong with the cells of a row, each by itself."""
+    for column, cell in zip(COLUMNS, row, strict=True):
+        if cell != cell.strip() or not cell.isprintable():
+            yield Fault(column, f"{column}: begins or ends with a blank, or holds a line end")
+        elif column in ("service_id", "state") and not cell:
+            yield Fault(column, f"{column}: is needed")
+    flag = row[COLUMNS.index("appointment_needed")]
+    if flag not in _FLAGS:
+        told = f"appointment_needed is true or false, not {flag[:SHOWN]}"
+        yield Fault("appointment_needed", told)
+
+
+def _service(row: list[str]) -> Service:
+    """Return the service of a row, which stands in the order of the columns."""
+    service_id, specification, name, state, address_id, address_type, incident, flag = row
+    return Service(
+        service_id=service_id,
+        specification=specification or None,
+        specification_name=name or None,
+        state=state,
+        address_id=address_id or None,
+        address_type=address_type or None,
+        incident=incident or None,
+        appointment_needed=_FLAGS[flag],
+    )
+
+
+class TimedInventory:
+    """Asks an inventory that may be slow or away, and answers in time."""
+
+    def __init__(
+        self, inventory: Inventory, clock: MachineClock | None = None, *, immediate: bool = False
+    ) -> None:
+        """Take the inventory; one that answers from memory is `immediate` and needs no thread.
+
+        `clock` tells for how long calls hang (the host's by default).
+        """
+        self._inventory = inventory
+        # How many services it holds, if that is known.
+        self.size = len(inventory) if isinstance(inventory, CsvInventory) else None
+        self._threads: DaemonThreads | None = None
+        if not immediate:
+            self._threads = DaemonThreads("inventory", CALLS_AT_ONCE, clock or SystemMachineClock())
+
+    def find(self, tenant: str, service_id: str, seconds: float) -> Service | Unknown | None:
+        """Return the service, None when there is none, or UNKNOWN after `seconds` or any error."""
+        try:
+            return self.ask(tenant, service_id, seconds)
+        except (Overdue, InventoryUnavailable) as error:
+            _log.warning("the inventory gave no answer", why=type(error).__name__)
+        except Exception:  # noqa: BLE001 - a supplier's adapter; the request must not fail with it
+            _log.error("the inventory failed", exc_info=True)
+        return UNKNOWN
+
+    def ask(self, tenant: str, service_id: str, seconds: float) -> Service | None:
+        """Return the service, or None; raises TimeoutError after `seconds`, or what it raises."""
+        call = partial(self._inventory.find, tenant, service_id)
+        if self._threads is None:
+            return call()
+        asked = self._threads.submit(call)
+        try:
+            return _checked(asked.result(timeout=seconds))
+        finally:
+            asked.cancel()
+
+
+def _checked(found: Service | None) -> Service | None:
+    """Return what an adapter found; raises InventoryError if no rule should see it."""
+    if found is not None and not isinstance(found, Service):
+        raise InventoryError(f"the adapter gave {type(found).__name__}, not a Service or None")
+    for fault in faults(found) if found else ():
+        raise InventoryError(f"the adapter gave {fault.text}")
+    return found

@@ -1,0 +1,111 @@
+"""The words of a decision: what is decided, how it can end, and what led there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from supplier_api.contract.codes import ProblemCode
+
+
+class Operation(StrEnum):
+    """What a tenant may ask of us that the rule book decides."""
+
+    PROBLEM = "problem"
+    AMENDMENT = "amendment"
+    CANCELLATION = "cancellation"
+
+
+class Outcome(StrEnum):
+    """How the answer reads: 422, 202, 201 ACKNOWLEDGED, 201 IN_PROGRESS (for a change: done)."""
+
+    REJECT = "reject"
+    DEFER = "defer"
+    ACKNOWLEDGE = "acknowledge"
+    COMMIT = "commit"
+
+
+# The published answers know no acknowledged change: it is done (201), open (202) or refused.
+LEGAL: Mapping[Operation, frozenset[Outcome]] = {
+    Operation.PROBLEM: frozenset(Outcome),
+    Operation.AMENDMENT: frozenset({Outcome.REJECT, Outcome.DEFER, Outcome.COMMIT}),
+    Operation.CANCELLATION: frozenset({Outcome.REJECT, Outcome.DEFER, Outcome.COMMIT}),
+}
+
+
+class Verdict(StrEnum):
+    """What became of one rule in one decision.
+
+    audited: it matched, but only records. inactive: its dates exclude today. failed: it could not
+    be judged. skipped: an earlier rule had decided.
+    """
+
+    MATCHED = "matched"
+    NOT_MATCHED = "not matched"
+    AUDITED = "audited"
+    INACTIVE = "inactive"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a request is refused: the rule, the code for KCIs, a message fit for third parties."""
+
+    rule: str
+    code: ProblemCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTrace:
+    """One rule in one decision. `values` are JSON values by path, personal ones replaced.
+
+    `why` says what went wrong when the verdict is `failed`; else it is empty.
+    """
+
+    rule: str
+    verdict: Verdict
+    values: Mapping[str, Any]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What we answer and why.
+
+    `rule` is the id of the rule that decided, or `default`, or `fallback` when a rule that might
+    have changed the outcome could not be judged. `reasons` is empty unless the outcome is reject.
+    """
+
+    outcome: Outcome
+    rule: str
+    reasons: tuple[Reason, ...]
+    trace: tuple[RuleTrace, ...]
+    book_version: str
+
+    def document(self) -> dict[str, Any]:
+        """Return the decision as plain JSON values, as it is stored and shown."""
+        return {
+            "outcome": str(self.outcome),
+            "rule": self.rule,
+            "reasons": [
+                {"rule": reason.rule, "code": str(reason.code), "message": reason.message}
+                for reason in self.reasons
+            ],
+            "trace": [_trace_document(trace) for trace in self.trace],
+            "bookVersion": self.book_version,
+        }
+
+
+def _trace_document(trace: RuleTrace) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "rule": trace.rule,
+        "verdict": str(trace.verdict),
+        "values": dict(trace.values),
+    }
+    return plain | {"why": trace.why} if trace.why else plain
+
+
+class Unjudged(Exception):
+    """A rule could not be judged; the text says why, without any value of the request."""

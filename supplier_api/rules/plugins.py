@@ -1,0 +1,230 @@
+"""Rules written in Python, found by the entry point group `supplier_api.rules`.
+
+An entry point names a `PythonRule`: the keys of the rule book, with a function for the condition.
+It is asked before the transaction, under a time limit, and sees the request, the tenant, the
+service and the clock only.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from supplier_api.clock import MachineClock, SystemMachineClock
+from supplier_api.logging import get_logger
+from supplier_api.rules.availability import Limits, SourceWatch
+from supplier_api.rules.facts import Facts, Service, Unknown
+from supplier_api.rules.findings import BookError, BookFinding, meant
+from supplier_api.rules.model import Operation
+from supplier_api.rules.rule import Definition, OutsideVerdict, OutsideVerdicts, breaches
+from supplier_api.rules.thread_pool import DaemonThreads
+
+ENTRY_POINTS = "supplier_api.rules"
+OUTSIDE_GROUPS = frozenset({"request", "tenant", "service", "clock"})
+MOST_TIME_OUTS = 3  # in a row, after which a rule is switched off
+PAUSE = 60.0  # seconds between two tries of one that is switched off
+CALLS_AT_ONCE = 8
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideFacts:
+    """What a rule written in Python sees: a copy of the wire document, and business time.
+
+    `service` is None when the inventory does not have it, and when the rule does not need it.
+    """
+
+    request: Mapping[str, Any]
+    tenant: str
+    service: Service | None
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PythonRule(Definition):
+    """A rule whose condition is a function, which may be slow and may fail.
+
+    `needs` names the groups it looks at, of request, tenant, service and clock. `when` returns
+    whether the rule matches.
+    """
+
+    needs: frozenset[str]
+    when: Callable[[OutsideFacts], bool]
+
+
+class Plugins:
+    """The rules written in Python, each with its own threads and its count of time-outs.
+
+    `digest` changes with what the rules say and with the source of their conditions; it is empty
+    when there are none.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[PythonRule] = (),
+        seconds: float = 1.0,
+        clock: MachineClock | None = None,
+        packages: Iterable[str] = (),
+    ) -> None:
+        """Check the rules; `seconds` is what each may take. Raises BookError.
+
+        `clock` tells when one that is switched off may be tried again (the host's by default),
+        `packages` which releases they come from.
+        """
+        self.rules = tuple(rules)
+        self._seconds = seconds
+        findings = [finding for rule in self.rules for finding in _faults(rule)]
+        if findings:
+            raise BookError(findings)
+        self.digest = "".join(sorted([*packages, *map(_digest, self.rules)]))
+        clock = clock or SystemMachineClock()
+        self._runners = [_Runner(rule, clock) for rule in self.rules]
+
+    @classmethod
+    def discover(cls, seconds: float, clock: MachineClock | None = None) -> "Plugins":
+        """Load what is installed under the entry point group; raises BookError."""
+        points = entry_points(group=ENTRY_POINTS)
+        packages = {f"{each.dist.name} {each.dist.version}" for each in points if each.dist}
+        return cls([_load(point) for point in points], seconds, clock, packages)
+
+    def judge(
+        self, operation: Operation, facts: Facts, seconds: float | None = None
+    ) -> OutsideVerdicts:
+        """Ask all rules about `operation` at once and wait for them together.
+
+        The wait ends after the rules' own limit, or after `seconds` if that is less; then one that
+        is late has not used up its own time, and it does not count as a time-out.
+        """
+        limit = self._seconds if seconds is None else max(0.0, min(self._seconds, seconds))
+        asked = [
+            runner
+            for runner in self._runners
+            if operation in runner.rule.applies_to and runner.rule.active(facts.now)
+        ]
+        started = [(runner, runner.start(facts)) for runner in asked]
+        return self._verdicts(started, limit)
+
+    def probe(self) -> None:
+        """Try the rules that are switched off, if it is time, on what they were last asked."""
+        for runner in self._runners:
+            if facts := runner.to_try():
+                self._verdicts([(runner, runner.start(facts))], self._seconds)
+
+    def off(self) -> dict[str, datetime]:
+        """Return the rules that are switched off by id, and since when (machine time)."""
+        since = {runner.rule.id: runner.off_since for runner in self._runners}
+        return {name: at for name, at in since.items() if at}
+
+    def _verdicts(
+        self, started: "Iterable[tuple[_Runner, Future[bool] | str]]", limit: float
+    ) -> OutsideVerdicts:
+        started = list(started)
+        wait([answer for _, answer in started if isinstance(answer, Future)], timeout=limit)
+        full = limit >= self._seconds
+        return {runner.rule.id: runner.verdict(answer, full) for runner, answer in started}
+
+    def finding(self, rule: PythonRule, text: str) -> BookFinding:
+        """Return a finding about one of the rules; it has no line in a book."""
+        return _finding(rule.id, text)
+
+
+class _Runner:
+    """Runs one rule on threads of its own, so that a rule that hangs holds up no other."""
+
+    def __init__(self, rule: PythonRule, clock: MachineClock) -> None:
+        self.rule = rule
+        self._threads = DaemonThreads(f"rule-{rule.id}", CALLS_AT_ONCE, clock)
+        self._watch = SourceWatch(f"rule {rule.id}", Limits(MOST_TIME_OUTS, 0, PAUSE), clock)
+        # What a rule that takes too long can be tried on again.
+        self._last_asked: Facts | None = None
+
+    @property
+    def off_since(self) -> datetime | None:
+        """The instant at which it was switched off, while it is."""
+        return self._watch.down_since
+
+    def to_try(self) -> Facts | None:
+        """Return what to try it on, if it is switched off and it is time to try it."""
+        waits = self.off_since is None or self._watch.seconds_until_probe() > 0
+        return None if waits else self._last_asked
+
+    def start(self, facts: Facts) -> Future[bool] | str:
+        """Start the rule; returns the reason when it cannot be asked."""
+        service = facts.service if "service" in self.rule.needs else None
+        if isinstance(service, Unknown):
+            return "not known in time: service"
+        if not self._watch.may_ask():
+            return f"switched off after {MOST_TIME_OUTS} time-outs"
+        self._last_asked = facts
+        request = copy.deepcopy(dict(facts.request))
+        seen = OutsideFacts(request, facts.tenant, service, facts.now)
+        return self._threads.submit(partial(self.rule.when, seen))
+
+    def verdict(self, answer: Future[bool] | str, full: bool) -> OutsideVerdict:
+        """Return what became of a start that was waited for, for the `full` time or less."""
+        why = answer if isinstance(answer, str) else self._failure(answer, full)
+        if why or isinstance(answer, str):
+            _log.error("a Python rule gave no verdict", rule=self.rule.id, why=why)
+            return OutsideVerdict(None, why)
+        return OutsideVerdict(answer.result())
+
+    def _failure(self, answer: Future[bool], full: bool) -> str:
+        if answer.cancel():
+            return "all its threads are busy"
+        if not answer.done():
+            if full:
+                self._watch.failed()
+            return "took too long"
+        self._watch.answered()
+        self._last_asked = None
+        if error := answer.exception():
+            return f"raised {type(error).__name__}"
+        result: object = answer.result()
+        kind = type(result).__name__
+        return "" if isinstance(result, bool) else f"gave {kind}, not true or false"
+
+
+def _digest(rule: PythonRule) -> str:
+    """Return a digest of what the rule says, and of the file that its condition stands in."""
+    when = inspect.unwrap(rule.when.func if isinstance(rule.when, partial) else rule.when)
+    code = when if inspect.isroutine(when) else type(when)
+    try:
+        source = Path(inspect.getsourcefile(code) or "").read_bytes()
+    except (OSError, TypeError):  # none: built in, or made without a file
+        source = b""
+    said = {name: value for name, value in vars(rule).items() if name != "when"}
+    words = {name: sorted(v) if isinstance(v, frozenset) else v for name, v in said.items()}
+    return sha256(repr(sorted(words.items())).encode() + source).hexdigest()
+
+
+def _load(point: EntryPoint) -> PythonRule:
+    try:
+        rule = point.load()
+    except Exception as error:
+        why = f"raised {type(error).__name__}: {error}"
+        raise BookError([_finding(point.name, why)]) from error
+    if not isinstance(rule, PythonRule):
+        kind = type(rule).__name__
+        raise BookError([_finding(point.name, f"{point.value} is {kind}, not a PythonRule")])
+    return rule
+
+
+def _faults(rule: PythonRule) -> Iterable[BookFinding]:
+    if not rule.applies_to:
+        yield _finding(rule.id, "applies_to: empty")
+    for group in sorted(rule.needs - OUTSIDE_GROUPS):
+        yield _finding(rule.id, f"needs: {group} cannot be seen", meant(group, OUTSIDE_GROUPS))
+    for breach in breaches(rule):
+        yield _finding(rule.id, breach.text, breach.hint)
+
+
+def _finding(name: str, text: str, hint: str = "") -> BookFinding:
+    return BookFinding(f"[{ENTRY_POINTS}] {name}", 1, 1, text, hint)

@@ -1,0 +1,120 @@
+"""What goes wrong on purpose, as rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, or_, select, update
+from sqlalchemy.sql import ColumnElement
+
+from supplier_api.db.tables import fault
+from supplier_api.db.unit_of_work import UnitOfWork
+
+_t = fault.c
+
+
+@dataclass(frozen=True, slots=True)
+class NewFault:
+    """A fault as it is set.
+
+    An empty tenant or conversation stands for any, no operations for all. It ends after `calls`
+    calls or at `ends` (machine time). Of the calls it strikes the `share` that follows from `seed`.
+    """
+
+    tenant: str
+    conversation_id: str
+    direction: str
+    kind: str
+    operations: Sequence[str]
+    parameters: Mapping[str, Any]
+    calls: int | None
+    ends: datetime | None
+    share: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFault(NewFault):
+    """One that is set, with the number of calls that it has `seen` and of those that it `hit`."""
+
+    id: int
+    seen: int
+    hit: int
+
+    def is_over(self, now: datetime) -> bool:
+        """Tell whether it has come to its end, at this machine time."""
+        used_up = self.calls is not None and self.seen >= self.calls
+        return used_up or (self.ends is not None and self.ends <= now)
+
+
+class FaultRepository:
+    """The faults within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work on `connection`."""
+        self._connection = uow.connection
+
+    def put(self, new: NewFault) -> StoredFault:
+        """Set a fault in the place of the same kind for the same tenant and conversation."""
+        same = (
+            _t.tenant == new.tenant,
+            _t.conversation_id == new.conversation_id,
+            _t.direction == new.direction,
+            _t.kind == new.kind,
+        )
+        self._connection.execute(delete(fault).where(*same))
+        values = {**asdict(new), "seen": 0, "hit": 0}
+        row = self._connection.execute(insert(fault).values(values).returning(fault)).one()
+        return _stored(row)
+
+    def find(self, **named: str) -> list[StoredFault]:
+        """Return the faults with these values in their columns, the oldest first."""
+        query = select(fault).where(*_conditions(named)).order_by(_t.id)
+        return [_stored(row) for row in self._connection.execute(query)]
+
+    def delete(self, **named: str) -> None:
+        """Delete the faults with these values in their columns; without any, all of them."""
+        self._connection.execute(delete(fault).where(*_conditions(named)))
+
+    def exists(self, fault_id: int) -> bool:
+        """Tell whether the fault is still set, be it over or not."""
+        return self._connection.scalar(select(_t.id).where(_t.id == fault_id)) is not None
+
+    def of(self, tenant: str | None, conversation_id: str | None) -> list[StoredFault]:
+        """Return the faults for a call of this tenant and conversation, the oldest first.
+
+        None is for a call that does not say: it may be any tenant's, or of any conversation.
+        """
+        conditions = []
+        if tenant is not None:
+            conditions.append(_t.tenant.in_((tenant, "")))
+        if conversation_id is not None:
+            conditions.append(_t.conversation_id.in_((conversation_id, "")))
+        query = select(fault).where(*conditions).order_by(_t.id)
+        return [_stored(row) for row in self._connection.execute(query)]
+
+    def strikes(self, of: StoredFault, decide: Callable[[int], bool]) -> bool | None:
+        """Count a call under a fault and return whether it is struck, as `decide` says.
+
+        `decide` is told the number of the call, from 1. None if the fault has had all its calls, or
+        was taken away.
+        """
+        mine = _t.id == of.id
+        left = or_(_t.calls.is_(None), _t.seen < _t.calls)
+        counted = update(fault).where(mine, left).values(seen=_t.seen + 1).returning(_t.seen)
+        number = self._connection.execute(counted).scalar()
+        if number is None:
+            return None
+        if not decide(number):
+            return False
+        self._connection.execute(update(fault).where(mine).values(hit=_t.hit + 1))
+        return True
+
+
+def _conditions(named: Mapping[str, str]) -> list[ColumnElement[bool]]:
+    return [_t[name] == value for name, value in named.items()]
+
+
+def _stored(row: Row[Any]) -> StoredFault:
+    return StoredFault(**row._asdict())

@@ -1,0 +1,211 @@
+"""The faults of delivery itself: late, twice, in the wrong order, never, far too many."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from supplier_api.clock import MachineClock
+from supplier_api.db import Store, UnitOfWork
+from supplier_api.delivery.gateway_transport import Copy, GatewayTransport
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.outbox.model import Message, MessageState
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.sandbox.fault_injection.model import Fault
+
+POLL = 0.05  # seconds between two looks at the database
+BURST_THREADS = 8
+# Seconds that are kept for the real message when others are sent before it.
+RESERVE = 5.0
+_FIELDS = (
+    "id",
+    "number",
+    "uuid",
+    "kind",
+    "subject",
+    "body",
+    "body_version",
+    "not_before",
+    "attempts",
+    "first_attempt",
+    "unknown",
+    "log",
+)
+
+
+@dataclass
+class FaultySending:
+    """A message that a fault has struck, and what it can be sent with."""
+
+    fault: Fault
+    message: Message
+    courier: GatewayTransport
+    store: Store
+    clock: MachineClock
+    seconds: float
+    ahead: dict[str, Reply]
+    _until: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let the time for all of it run from now on."""
+        self._until = self.clock.monotonic() + self.seconds
+
+    @property
+    def left(self) -> float:
+        """How many seconds are left for all of it."""
+        return max(0.0, self._until - self.clock.monotonic())
+
+    @property
+    def spare(self) -> float:
+        """How many of them may be used before the real message is sent."""
+        return max(0.0, self.left - min(RESERVE, self.seconds / 2))
+
+    def real(self, *, marked: bool = False) -> Reply:
+        """Send the message as it is stored; `marked` where it is the one that goes wrong."""
+        why = self.fault.plain() if marked else None
+        return self.courier.send(self.message, self.left, why)
+
+    def copy(self, copy: Copy) -> Reply:
+        """Send something besides it."""
+        return self.courier.send_copy(self.message, copy, self.left / 2)
+
+    def repeat(self, number: int, of: Message | None = None) -> Reply:
+        """Send a message once more, as it is stored; `number` tells it from others."""
+        body = (of or self.message).body.encode()
+        return self.copy(Copy(body, self.fault.plain(), number))
+
+    def told(self, reply: Reply, what: str) -> Reply:
+        """Return the reply with what was done on purpose, for those who read the history."""
+        return replace(reply, detail=f"{reply.detail}; on purpose {what}")
+
+    def neighbours(self) -> list[tuple[Message, MessageState]]:
+        """Return all messages of the lane, in order, with what has become of each."""
+
+        def work(uow: UnitOfWork) -> list[tuple[Message, MessageState]]:
+            rows = LaneRepository(uow).messages_of(self.message.problem_id)
+            return [
+                (
+                    replace(self.message, **{name: row[name] for name in _FIELDS}),
+                    MessageState(row["state"]),
+                )
+                for row in sorted(rows, key=lambda row: int(row["number"]))
+                if row["lane_id"] == self.message.lane_id
+            ]
+
+        return self.store.read(work)
+
+
+def _delay(sending: FaultySending) -> Reply:
+    seconds = sending.fault.get("seconds")
+    told = f"delayed by {seconds:g} s on purpose (fault {sending.fault.id})"
+    return Reply(Meaning.TROUBLE, told, again_in=seconds)
+
+
+def _duplicate(sending: FaultySending) -> Reply:
+    reply = sending.real()
+    if reply.meaning is not Meaning.TAKEN:
+        return reply
+    copies = [sending.repeat(number) for number in range(1, sending.fault.get("copies") + 1)]
+    return sending.told(reply, f"sent again, answered {_counted(copies)}")
+
+
+def _answer_lost(sending: FaultySending) -> Reply:
+    reply = sending.real(marked=True)
+    if reply.meaning is not Meaning.TAKEN:
+        return reply
+    return Reply(Meaning.TROUBLE, f"{reply.detail}; the answer lost on purpose", unknown=True)
+
+
+def _gap(_sending: FaultySending) -> Reply:
+    return Reply(Meaning.WITHHELD, "never sent, on purpose")
+
+
+def _stale(sending: FaultySending) -> Reply:
+    reply = sending.real()
+    earlier = [
+        message
+        for message, state in sending.neighbours()
+        if message.number < sending.message.number and state is MessageState.DELIVERED
+    ]
+    if reply.meaning is not Meaning.TAKEN or not earlier:
+        return reply
+    again = sending.repeat(1, earlier[-1])
+    return sending.told(reply, f"number {earlier[-1].number} sent again, answered {again.detail}")
+
+
+def _reorder(sending: FaultySending) -> Reply:
+    """Let one overtake the message: the next one, as soon as it is there."""
+    return _overtaken(sending, most=1)
+
+
+def _drop(sending: FaultySending) -> Reply:
+    """Let all overtake the message that are there until its time has passed."""
+    return _overtaken(sending, most=None)
+
+
+def _overtaken(sending: FaultySending, most: int | None) -> Reply:
+    ends = sending.clock.monotonic() + min(sending.fault.get("seconds"), sending.spare)
+    passed: list[int] = []
+    while True:
+        for later in _waiting_behind(sending):
+            if len(passed) != most and later.uuid not in sending.ahead:
+                _overtake(sending, later, passed)
+        left = ends - sending.clock.monotonic()
+        if len(passed) == most or left <= 0:
+            break
+        threading.Event().wait(min(POLL, left))
+    overtaken = ", ".join(map(str, passed)) or "none"
+    return sending.told(sending.real(marked=True), f"behind number {overtaken}")
+
+
+def _overtake(sending: FaultySending, later: Message, passed: list[int]) -> None:
+    reply = sending.courier.send(later, sending.left / 2, sending.fault.plain())
+    if reply.meaning is Meaning.TAKEN:
+        passed.append(later.number)
+        sending.ahead[later.uuid] = sending.told(reply, "ahead of its turn")
+
+
+def _waiting_behind(sending: FaultySending) -> Iterable[Message]:
+    """Return the messages behind this one that may leave now."""
+    now = sending.clock.now()
+    return [
+        message
+        for message, state in sending.neighbours()
+        if message.number > sending.message.number
+        and state is MessageState.QUEUED
+        and (message.not_before is None or message.not_before <= now)
+    ]
+
+
+def _burst(sending: FaultySending) -> Reply:
+    reply = sending.real()
+    if reply.meaning is not Meaning.TAKEN:
+        return reply
+
+    def again(number: int) -> Reply | None:
+        return sending.repeat(number) if sending.spare else None
+
+    with ThreadPoolExecutor(BURST_THREADS) as pool:
+        replies = pool.map(again, range(1, sending.fault.get("count") + 1))
+        sent = [each for each in replies if each is not None]
+    return sending.told(reply, f"{len(sent)} repeats, answered {_counted(sent)}")
+
+
+def _counted(replies: Iterable[Reply]) -> str:
+    """Return the answers with their numbers, as in `204 x 7, 429 x 3`."""
+    counts: dict[str, int] = {}
+    for reply in replies:
+        counts[reply.detail] = counts.get(reply.detail, 0) + 1
+    return ", ".join(f"{detail} x {count}" for detail, count in counts.items())
+
+
+TRICKS: Mapping[str, Callable[[FaultySending], Reply]] = {
+    "delay": _delay,
+    "duplicate": _duplicate,
+    "answer-lost": _answer_lost,
+    "gap": _gap,
+    "stale-sequence": _stale,
+    "reorder": _reorder,
+    "drop-then-resend": _drop,
+    "burst": _burst,
+}

@@ -1,0 +1,128 @@
+"""Lets KCIs go wrong on purpose, where a tester has set it so: a courier around the gateway's.
+
+What is stored is never changed. A copy that breaks the contract is sent besides the real message,
+and whatever the gateway answers to it, only the answer to the real one counts.
+"""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+from supplier_api.clock import MachineClock
+from supplier_api.contract.codes import ReasonCode
+from supplier_api.db import Store
+from supplier_api.delivery.gateway_transport import Copy, GatewayTransport
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.logging import get_logger
+from supplier_api.outbox.model import Message
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.sandbox.fault_injection import sending as tricks
+from supplier_api.sandbox.fault_injection.active_faults import ActiveFaults, InterceptedCall
+from supplier_api.sandbox.fault_injection.model import Fault, Place, Value
+from supplier_api.sandbox.fault_injection.mutations import BY_KIND, Mutation
+from supplier_api.sandbox.fault_injection.sending import FaultySending
+
+_DELAYED = re.compile(r"fault ([0-9]+)")
+log = get_logger(__name__)
+
+
+def tenant_header(message: Message) -> dict[str, str]:
+    """Return the header by which our own sandbox gateway learns whose problem a KCI is about.
+
+    The published call names no tenant; a gateway that has sent the problem knows.
+    """
+    return {"Tenant": message.tenant}
+
+
+class FaultyTransport:
+    """The gateway's courier, with faults."""
+
+    def __init__(self, courier: GatewayTransport, store: Store, clock: MachineClock) -> None:
+        """Send by `courier`; the faults are in `store`."""
+        self._courier = courier
+        self._store = store
+        self._clock = clock
+        self._faults = ActiveFaults(store, clock)
+        # What the gateway has taken ahead of its turn, by UUID.
+        self._ahead: dict[str, Reply] = {}
+
+    def send(self, message: Message, seconds: float) -> Reply:
+        """Send the message as the fault wants it that strikes it, or as it is."""
+        if taken := self._ahead.pop(message.uuid, None):
+            return taken
+        fault = self._strike(message)
+        if fault is None:
+            return self._courier.send(message, seconds)
+        sending = FaultySending(
+            fault, message, self._courier, self._store, self._clock, seconds, self._ahead
+        )
+        mutation = BY_KIND.get(fault.kind.name)
+        if mutation is None:
+            reply = tricks.TRICKS[fault.kind.name](sending)
+        else:
+            reply = _mutate(sending, mutation)
+        # What goes wrong on purpose is no trouble of the gateway's.
+        return replace(reply, counts=False)
+
+    def _strike(self, message: Message) -> Fault | None:
+        delayed = {
+            int(found[1]) for entry in message.log if (found := _DELAYED.search(entry["detail"]))
+        }
+
+        def fits(fault: Fault) -> bool:
+            return fault.id not in delayed and self._fits(fault, message)
+
+        call = InterceptedCall(Place.WORKER, message.kind, message.tenant, message.conversation_id)
+        return self._faults.next(call, fits)
+
+    def _fits(self, fault: Fault, message: Message) -> bool:
+        """Tell whether that can be done with this message."""
+        if fault.kind.name == "stale-sequence":
+            return message.number > 1
+        mutation = BY_KIND.get(fault.kind.name)
+        if mutation is None:
+            return True
+        if mutation.after_201 and not self._was_answered_201(message):
+            return False
+        return mutation.fits(json.loads(message.body), _values(fault))
+
+    def _was_answered_201(self, message: Message) -> bool:
+        """Tell whether the problem was answered 201: else its ACKNOWLEDGED is a KCI of its own."""
+        rows = self._store.read(lambda uow: LaneRepository(uow).messages_of(message.problem_id))
+        return all(row["kind"] != ReasonCode.ACKNOWLEDGED for row in rows)
+
+
+def _values(fault: Fault) -> dict[str, Value]:
+    return {each.name: fault.get(each.name) for each in fault.kind.parameters}
+
+
+def _mutate(sending: FaultySending, mutation: Mutation) -> Reply:
+    """Send the real message, and on the right side of it the copy that breaks the contract."""
+    if not mutation.after:
+        bad = _send_bad(sending, mutation)
+        return sending.told(sending.real(), f"before it {bad}")
+    real = sending.real()
+    if real.meaning is not Meaning.TAKEN:
+        return real
+    return sending.told(real, f"behind it {_send_bad(sending, mutation)}")
+
+
+def _send_bad(sending: FaultySending, mutation: Mutation) -> str:
+    """Send the copy; return in words what was answered and what should have been."""
+    document: dict[str, Any] = json.loads(sending.message.body)
+    fault = sending.fault
+    body = json.dumps(mutation.change(document, _values(fault)), ensure_ascii=False).encode()
+    reply = sending.copy(Copy(body, fault.plain(), token=mutation.token))
+    breach = fault.kind.breach
+    assert breach is not None
+    answered = reply.detail
+    as_expected = reply.status in breach.statuses
+    log.info(
+        "fault.answered",
+        kind=fault.kind.name,
+        status=reply.status,
+        expected=breach.expected,
+        as_expected=as_expected,
+    )
+    return f"{fault.kind.name}: answered {answered}, expected {breach.expected}"

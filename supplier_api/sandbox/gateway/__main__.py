@@ -1,0 +1,7 @@
+"""Prints the OpenAPI document: python -m supplier_api.sandbox.gateway > docs/api/sandbox-gateway.json."""
+
+import json
+
+from supplier_api.sandbox.gateway.openapi import document
+
+print(json.dumps(document(), indent=2))  # noqa: T201 - printing it is what this does

@@ -1,0 +1,136 @@
+"""The words that only the gateway uses, in the order in which *tenant-get 1.17* prints them."""
+
+from enum import StrEnum
+
+from supplier_api.contract.codes import ResolutionCode
+
+
+class CallKind(StrEnum):
+    """What a tenant can ask of a supplier through the gateway."""
+
+    PROBLEM = "problem"
+    AMENDMENT = "amendment"
+    CANCELLATION = "cancellation"
+    RESOLUTION = "resolution"
+
+
+class ProblemStatus(StrEnum):
+    """Where a tenant's service problem stands: the gateway's words and the supplier's."""
+
+    RECEIVED_BY_GATEWAY = "RECEIVED_BY_GATEWAY"
+    SENT_TO_SUPPLIER = "SENT_TO_SUPPLIER"
+    FAILED_TO_SEND = "FAILED_TO_SEND"
+    REJECTED = "REJECTED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    IN_PROGRESS = "IN_PROGRESS"
+    PENDING = "PENDING"
+    HELD = "HELD"
+    NETWORK_INCIDENT = "NETWORK_INCIDENT"
+    PENDING_AMENDMENT = "PENDING_AMENDMENT"
+    PENDING_CANCELLATION = "PENDING_CANCELLATION"
+    CANCELLED = "CANCELLED"
+    RESOLVED = "RESOLVED"
+    COMPLETED = "COMPLETED"
+
+
+class GatewayStatus(StrEnum):
+    """What a problem is before, or instead of, what its supplier says of it."""
+
+    RECEIVED_BY_GATEWAY = "RECEIVED_BY_GATEWAY"
+    SENT_TO_SUPPLIER = "SENT_TO_SUPPLIER"
+    FAILED_TO_SEND = "FAILED_TO_SEND"
+
+
+class ChangeState(StrEnum):
+    """What became of an amendment or a cancellation."""
+
+    RECEIVED_BY_GATEWAY = "RECEIVED_BY_GATEWAY"
+    PENDING = "PENDING"
+    FAILED_TO_SEND = "FAILED_TO_SEND"
+    REJECTED = "REJECTED"
+    COMPLETED = "COMPLETED"
+
+
+class DeliveryStatus(StrEnum):
+    """Whether an update reached the tenant's own URL."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+
+
+class GatewayErrorCode(StrEnum):
+    """What went wrong, in an answer of the gateway or in an ERROR update."""
+
+    GATEWAY_FAULT = "GATEWAY_FAULT"
+    INVALID_REQUEST = "INVALID_REQUEST"
+    MALFORMED_REQUEST = "MALFORMED_REQUEST"
+    NOT_AUTHORISED = "NOT_AUTHORISED"
+    NOT_FOUND = "NOT_FOUND"
+    NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
+    SUPPLIER_FAULT = "SUPPLIER_FAULT"
+    SUPPLIER_TIMED_OUT = "SUPPLIER_TIMED_OUT"
+    TENANT_FAULT = "TENANT_FAULT"
+
+
+class UpdateType(StrEnum):
+    """What an update wants of the tenant."""
+
+    ACTION_REQUIRED = "ACTION_REQUIRED"
+    INFORMATIONAL = "INFORMATIONAL"
+    ERROR = "ERROR"
+
+
+class InformationType(StrEnum):
+    """What an update tells the tenant that has nothing to do."""
+
+    CREATED = "CREATED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    COMMITTED = "COMMITTED"
+    DELAY = "DELAY"
+    RESUMED = "RESUMED"
+    REAPPOINTED = "REAPPOINTED"
+    RESCHEDULED = "RESCHEDULED"
+    ADDITIONAL = "ADDITIONAL"
+    RESUBMIT = "RESUBMIT"
+    WARNING = "WARNING"
+    UPDATE = "UPDATE"
+    AMENDED = "AMENDED"
+    CANCELLED = "CANCELLED"
+    TERMINATED = "TERMINATED"
+    COMPLETED = "COMPLETED"
+
+
+class ActionType(StrEnum):
+    """What the tenant has to do."""
+
+    INFORMATION_REQUIRED = "INFORMATION_REQUIRED"
+    REAPPOINT = "REAPPOINT"
+    RESUBMIT = "RESUBMIT"
+    CONFIRM = "CONFIRM"
+    CONTACT_CUSTOMER = "CONTACT_CUSTOMER"
+    CONTACT_REAPPOINT = "CONTACT_REAPPOINT"
+
+
+# The published text names the field `resolutionCategory` and one example of it. This table is ours.
+RESOLUTION_CATEGORY = {
+    ResolutionCode.ACCESS_ISSUE: "ACCESS",
+    ResolutionCode.BACKHAUL_CORE_NETWORK: "NETWORK",
+    ResolutionCode.CUSTOMER_FAULT: "CUSTOMER",
+    ResolutionCode.CUSTOMER_FAULT_B_END: "CUSTOMER",
+    ResolutionCode.CUSTOMER_FAULT_EQUIPMENT: "FAULTY_EQUIPMENT",
+    ResolutionCode.CUSTOMER_FAULT_MODEM: "FAULTY_EQUIPMENT",
+    ResolutionCode.CUSTOMER_FAULT_WIRING: "CUSTOMER",
+    ResolutionCode.EXTERNAL_REIN: "INTERFERENCE",
+    ResolutionCode.INTERNAL_REIN: "INTERFERENCE",
+    ResolutionCode.LINE_TEST_NORMAL: "NO_FAULT",
+    ResolutionCode.NETWORK_CABLING: "NETWORK",
+    ResolutionCode.NETWORK_ISSUE: "NETWORK",
+    ResolutionCode.NETWORK_UPLIFT: "NETWORK",
+    ResolutionCode.NO_FAULT_FOUND: "NO_FAULT",
+    ResolutionCode.NOT_REPRODUCIBLE: "NO_FAULT",
+    ResolutionCode.OTHER: "OTHER",
+    ResolutionCode.PLANNED_ENGINEERING_WORKS: "NETWORK",
+    ResolutionCode.PROBLEM_CANCELLED: "OTHER",
+    ResolutionCode.SERVICE_RESTRICTION: "NETWORK",
+    ResolutionCode.SUPPLIER_CPE_ISSUE: "FAULTY_EQUIPMENT",
+}

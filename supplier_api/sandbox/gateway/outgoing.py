@@ -1,0 +1,96 @@
+"""What suppliers are sent: the bodies of *supplier-create*, *supplier-amend* and the like.
+
+The gateway makes the references of tests and appointments from the ids it is given.
+"""
+
+from supplier_api.sandbox.gateway.codes import CallKind
+from supplier_api.sandbox.gateway.documents import Document
+from supplier_api.sandbox.gateway.errors import invalid
+from supplier_api.sandbox.gateway.records.calls import SupplierCall
+from supplier_api.sandbox.gateway.records.changes import Change
+from supplier_api.sandbox.gateway.records.problems import Problem
+
+# Each service test stands for the service of its number; all of them are of this kind.
+SERVICE_DIGITS = 13
+SPECIFICATION = {"id": "ftthl2r"}
+
+METHODS = {CallKind.RESOLUTION: "PATCH"}
+PROBLEMS = "/service-problems"
+CHANGES = {
+    CallKind.AMENDMENT: "/service-problem-amendments",
+    CallKind.CANCELLATION: "/service-problem-cancellations",
+}
+RESOLUTIONS = "/service-problem-resolutions/"
+# A cancellation must name the supplier's reference; this stands for one that is not known yet.
+UNKNOWN = "UNKNOWN"
+
+# What *supplier-create* knows under the same name as *tenant-create*.
+PASSED_ON = (
+    "problemType",
+    "problemText",
+    "serviceId",
+    "serviceTestId",
+    "characteristics",
+    "primaryContact",
+    "secondaryContact",
+    "appointmentReservationId",
+    "parentServiceProblemId",
+    "hazards",
+    "onSiteRestrictions",
+    "notes",
+)
+
+
+def with_service(document: Document) -> Document:
+    """Return the tenant's document with the service that its service test stands for.
+
+    A service that the tenant names itself (as *tenant-get 1.17* shows one) is taken as it is.
+    Raises Refusal when the test's number has more digits than a service's.
+    """
+    service: Document = {"serviceSpecification": SPECIFICATION} | document
+    if "serviceId" not in service:
+        test_id = document["serviceTestId"]
+        if test_id >= 10**SERVICE_DIGITS:
+            raise invalid(
+                f"serviceTestId: stands for no service beyond {SERVICE_DIGITS} digits; "
+                "name one by serviceId"
+            )
+        service["serviceId"] = f"SI{test_id:0{SERVICE_DIGITS}d}"
+    return service
+
+
+def problem_body(problem: Problem, parent_reference: str | None) -> Document:
+    """Return the body of *supplier-create* for a problem."""
+    document = problem.document
+    request = {"id": problem.id} | {key: document[key] for key in PASSED_ON if key in document}
+    request["serviceSpecification"] = {"id": document["serviceSpecification"]["id"]}
+    request["serviceTestReference"] = f"TEST_{document['serviceTestId']}"
+    if "address" in document:
+        request["address"] = {key: document["address"][key] for key in ("id", "type")}
+    request |= _appointment_reference(document)
+    if parent_reference is not None:
+        request["parentServiceProblemReference"] = parent_reference
+    return request
+
+
+def change_body(change: Change) -> Document:
+    """Return the body for an amendment or cancellation, but for the supplier's reference."""
+    return {"id": change.id} | change.document | _appointment_reference(change.document)
+
+
+def completed(call: SupplierCall, problem: Problem) -> Document:
+    """Return the body of a call with what is known only now, when it is sent."""
+    if call.kind not in CHANGES:
+        return call.body
+    reference = problem.reference
+    if reference is None and call.kind is CallKind.CANCELLATION:
+        reference = UNKNOWN
+    known = {"supplierServiceProblemReference": reference} if reference else {}
+    return call.body | known
+
+
+def _appointment_reference(document: Document) -> Document:
+    if "appointmentReservationId" not in document:
+        return {}
+    reference = f"APPOINTMENT_{document['appointmentReservationId']}"
+    return {"appointmentReservationReference": reference}

@@ -1,0 +1,266 @@
+"""The gateway's paths: for tenants, suppliers, testers, and whoever watches the process."""
+
+from typing import cast
+
+from flask import Blueprint, Response, current_app, jsonify
+from flask_smorest import Blueprint as Described
+
+from supplier_api.clock import from_wire
+from supplier_api.contract import KCI, load, load_kci
+from supplier_api.contract.kci import KCI_EXAMPLE
+from supplier_api.contract.limits import ID_MAX
+from supplier_api.contract.schemas import RESOLUTION_ANSWER_REQUEST
+from supplier_api.sandbox.gateway import messages, request_parsing, response_schemas
+from supplier_api.sandbox.gateway.access import Side
+from supplier_api.sandbox.gateway.assembly import SandboxGateway
+from supplier_api.sandbox.gateway.clock import ALL
+from supplier_api.sandbox.gateway.codes import CallKind
+from supplier_api.sandbox.gateway.config import SupplierAccount, TenantAccount
+from supplier_api.sandbox.gateway.description import describe, path_id
+from supplier_api.sandbox.gateway.documents import Document
+from supplier_api.sandbox.gateway.errors import invalid, not_found
+from supplier_api.sandbox.gateway.intake import unknown_resolution
+from supplier_api.sandbox.gateway.tables import meta
+
+tenants = Described("tenants", __name__, description="What tenants ask for and see")
+suppliers = Described("suppliers", __name__, description="What suppliers tell")
+testers = Described("testers", __name__, description="What no supplier can make happen")
+described = (tenants, suppliers, testers)
+routes = Blueprint("sandbox", __name__)
+
+Answer = tuple[Response, int]
+
+
+def gateway() -> SandboxGateway:
+    """Return the gateway that the current application serves."""
+    return cast("SandboxGateway", current_app.extensions["sandbox"])
+
+
+@tenants.route("/service-problems", methods=["POST"])
+@tenants.doc(
+    **describe(
+        "service-problems",
+        Side.TENANT,
+        {
+            201: (
+                response_schemas.SERVICE_PROBLEM,
+                "Problem request was received by the gateway and will be acknowledged later",
+            )
+        },
+        request=messages.TENANT_PROBLEM,
+        scenario=True,
+    )
+)
+def raise_problem() -> Answer:
+    """Create a problem/incident for an active service owned by the communications provider (CP).
+
+    The problem is sent to its supplier for processing; further updates follow.
+    """
+    tenant = _tenant()
+    document = request_parsing.document(lambda data: load(messages.TENANT_PROBLEM, data))
+    view = gateway().intake.raise_problem(tenant, request_parsing.headers_for_supplier(), document)
+    return jsonify(view), 201
+
+
+@tenants.route(
+    "/service-problems/<id>",
+    methods=["GET"],
+    parameters=[path_id("Find details relating to the specified service problem")],
+)
+@tenants.doc(
+    **describe(
+        "service-problem",
+        Side.TENANT,
+        {200: (response_schemas.SERVICE_PROBLEM, "The service problem and its updates")},
+        errors=(400, 401, 403, 404, 422, 500, 503),
+    )
+)
+def show_problem(**path: str) -> Answer:
+    """Retrieve current service problem details including updates (KCIs)."""
+    tenant = _tenant()
+    request_parsing.check_headers()
+    problem_id = _id(path["id"])
+    if problem_id is None:
+        raise not_found(404, "id: you have no service problem of that id")
+    return jsonify(gateway().intake.show(tenant, problem_id)), 200
+
+
+@tenants.route("/service-problem-amendments", methods=["POST"])
+@tenants.doc(
+    **describe(
+        "service-problem-amendments",
+        Side.TENANT,
+        {201: (response_schemas.AMENDMENT, "The amendment was received by the gateway")},
+        request=messages.TENANT_AMENDMENT,
+        scenario=True,
+    )
+)
+def amend() -> Answer:
+    """Request to amend an inflight service problem: only the fields supplied are changed."""
+    tenant = _tenant()
+    document = request_parsing.document(lambda data: load(messages.TENANT_AMENDMENT, data))
+    return _change(tenant, CallKind.AMENDMENT, document)
+
+
+@tenants.route("/service-problem-cancellations", methods=["POST"])
+@tenants.doc(
+    **describe(
+        "service-problem-cancellations",
+        Side.TENANT,
+        {201: (response_schemas.CANCELLATION, "The cancellation was received by the gateway")},
+        request=messages.TENANT_CANCELLATION,
+        scenario=True,
+    )
+)
+def cancel() -> Answer:
+    """Request to cancel an inflight service problem."""
+    tenant = _tenant()
+    document = request_parsing.document(lambda data: load(messages.TENANT_CANCELLATION, data))
+    return _change(tenant, CallKind.CANCELLATION, document)
+
+
+@tenants.route(
+    "/service-problem-resolutions/<id>",
+    methods=["PATCH"],
+    parameters=[path_id("The gateway's id of the resolution, as the update that asks shows it")],
+)
+@tenants.doc(
+    **describe(
+        "service-problem-resolutions",
+        Side.TENANT,
+        {200: (response_schemas.RESOLUTION, "The tenant's word was received by the gateway")},
+        request=RESOLUTION_ANSWER_REQUEST,
+        scenario=True,
+    )
+)
+def answer_resolution(**path: str) -> Answer:
+    """Accept or reject the resolution of a service problem."""
+    tenant = _tenant()
+    document = request_parsing.document(lambda data: load(RESOLUTION_ANSWER_REQUEST, data))
+    resolution_id = _id(path["id"])
+    if resolution_id is None:
+        raise unknown_resolution()
+    headers = request_parsing.headers_for_supplier()
+    view = gateway().intake.answer_resolution(tenant, resolution_id, headers, document)
+    return jsonify(view), 200
+
+
+@suppliers.route("/kcis", methods=["POST"])
+@suppliers.doc(
+    **describe(
+        "kcis",
+        Side.SUPPLIER,
+        {204: (None, "The update was taken")},
+        request=KCI,
+        example=KCI_EXAMPLE,
+    )
+)
+def take_kci() -> tuple[str, int]:
+    """Take an update (KCI) from a supplier.
+
+    The same id again changes nothing. Updates take effect in the order of their numbers.
+    """
+    supplier = cast("SupplierAccount", request_parsing.caller(gateway().access, Side.SUPPLIER))
+    document = request_parsing.document(load_kci)
+    gateway().inbox.take(request_parsing.origin(supplier), document)
+    return "", 204
+
+
+@testers.route("/admin/updates", methods=["POST"])
+@testers.doc(
+    **describe(
+        "admin-updates",
+        Side.ADMIN,
+        {201: (response_schemas.MADE, "The update was added to the problem")},
+        request=messages.ADMIN_UPDATE,
+    )
+)
+def make_update() -> Answer:
+    """Make an update to which no supplier's KCI leads: RESCHEDULED, RESUBMIT, CONTACT_..."""
+    request_parsing.check_admin(gateway().access)
+    document = request_parsing.document(
+        lambda data: load(messages.ADMIN_UPDATE, data), with_headers=False
+    )
+    return jsonify(gateway().admin.make_update(document)), 201
+
+
+@testers.route("/admin/clock", methods=["POST"])
+@testers.doc(
+    **describe(
+        "admin-clock",
+        Side.ADMIN,
+        {204: (None, "The clock is there")},
+        request=messages.ADMIN_CLOCK,
+        example={"tenant": "TENANT1", "to": "2026-01-10T12:00:00.000Z", "freeze": True},
+    )
+)
+def put_clock() -> tuple[str, int]:
+    """Put business time to another time, or let it go again: what the supplier under test does."""
+    request_parsing.check_admin(gateway().access)
+    document = request_parsing.document(
+        lambda data: load(messages.ADMIN_CLOCK, data), with_headers=False
+    )
+    clock, tenant = gateway().clock, document.get("tenant", ALL)
+    to, forget = document.get("to"), document.get("forget", False)
+    if (to is not None) is forget:
+        raise invalid("to: expected either a time, or forget as true")
+    if forget:
+        clock.forget(tenant)
+    else:
+        clock.put(tenant, from_wire(str(to)), stands=document.get("freeze", False))
+    return "", 204
+
+
+@testers.route("/admin/reset", methods=["POST"])
+@testers.doc(
+    **describe(
+        "admin-reset",
+        Side.ADMIN,
+        {204: (None, "Nothing of it is left")},
+        request=messages.ADMIN_RESET,
+        example={"tenant": "TENANT1", "seed": 42},
+    )
+)
+def start_afresh() -> tuple[str, int]:
+    """Forget problems at our own supplier: what that supplier does when it is put back.
+
+    With a seed the ids that the gateway gives are the same every time. The clock is another call.
+    """
+    request_parsing.check_admin(gateway().access)
+    document = request_parsing.document(
+        lambda data: load(messages.ADMIN_RESET, data), with_headers=False
+    )
+    tenant = document.get("tenant")
+    if (tenant is not None) is document.get("all", False):
+        raise invalid("tenant: expected one, or none and all as true")
+    gateway().admin.start_afresh(tenant, document.get("seed"))
+    return "", 204
+
+
+@routes.get("/health/live")
+def live() -> Answer:
+    """Say that the process answers."""
+    return jsonify(status="live"), 200
+
+
+@routes.get("/health/ready")
+def ready() -> Answer:
+    """Say that the database answers, too; where it does not, the error handlers say 503."""
+    gateway().database.read(lambda connection: connection.execute(meta.select()).first())
+    return jsonify(status="ready"), 200
+
+
+def _tenant() -> TenantAccount:
+    return cast("TenantAccount", request_parsing.caller(gateway().access, Side.TENANT))
+
+
+def _change(tenant: TenantAccount, kind: CallKind, document: Document) -> Answer:
+    view = gateway().intake.change(tenant, kind, request_parsing.headers_for_supplier(), document)
+    return jsonify(view), 201
+
+
+def _id(text: str) -> int | None:
+    """Return the id that a path names, None if it cannot be one."""
+    if text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX)) and int(text) <= ID_MAX:
+        return int(text)
+    return None

@@ -1,0 +1,146 @@
+"""The gateway as a Flask application, and how it words its errors."""
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import requests
+from flask import Flask, Response, jsonify, request
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from supplier_api.audit import UNKNOWN
+from supplier_api.clock import BusinessClock, MachineClock
+from supplier_api.contract import Invalid, Malformed
+from supplier_api.contract.limits import MESSAGE_MAX
+from supplier_api.http.checks import check_requests
+from supplier_api.http_client.connections import new_session
+from supplier_api.ids import Chance
+from supplier_api.logging import get_logger
+from supplier_api.sandbox.gateway.access import WrongSide
+from supplier_api.sandbox.gateway.assembly import build_gateway
+from supplier_api.sandbox.gateway.codes import GatewayErrorCode
+from supplier_api.sandbox.gateway.config import SandboxConfig
+from supplier_api.sandbox.gateway.errors import GatewayRefusal
+from supplier_api.sandbox.gateway.openapi import describe_calls
+from supplier_api.sandbox.gateway.routes import gateway, routes
+from supplier_api.sandbox.gateway.token_routes import tokens
+
+log = get_logger(__name__)
+
+RETRY_AFTER = "5"  # seconds
+
+# What Flask itself refuses. All other statuses mean that the request could not be read.
+FRAMEWORK_CODES = {
+    404: GatewayErrorCode.NOT_FOUND,
+    405: GatewayErrorCode.INVALID_REQUEST,
+}
+
+
+def create_app(
+    config: SandboxConfig,
+    machine_clock: MachineClock,
+    chance: Chance,
+    *,
+    business_clock: BusinessClock | None = None,
+    session_factory: Callable[[], requests.Session] = new_session,
+) -> Flask:
+    """Return the gateway's application; its parts are `app.extensions["sandbox"]`, a Gateway.
+
+    Business time is what testers make it unless a clock for it is given. Nothing is sent to a
+    supplier or tenant until the gateway is started.
+    """
+    app = Flask("supplier_api.sandbox.gateway", static_folder=None)
+    parts = build_gateway(config, machine_clock, business_clock, chance, session_factory)
+    app.extensions["sandbox"] = parts
+    app.config["MAX_CONTENT_LENGTH"] = config.max_body
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    describe_calls(app, config)
+    app.register_blueprint(routes)
+    app.register_blueprint(tokens)
+    check_requests(app)
+    _register_errors(app)
+    return app
+
+
+def _register_errors(app: Flask) -> None:
+    app.register_error_handler(GatewayRefusal, _on_refusal)
+    app.register_error_handler(Malformed, _on_malformed)
+    app.register_error_handler(Invalid, _on_invalid)
+    app.register_error_handler(WrongSide, _on_wrong_side)
+    app.register_error_handler(OperationalError, _on_database_trouble)
+    app.register_error_handler(HTTPException, _on_framework_error)
+    app.register_error_handler(Exception, _on_fault)
+
+
+def _error(status: int, code: GatewayErrorCode, messages: Sequence[str], uuid: UUID) -> Response:
+    """Return an answer in the published envelope. `uuid` traces it."""
+    cut = [message[:MESSAGE_MAX] for message in messages]
+    answer = jsonify(uuid=str(uuid), code=code, messages=cut)
+    answer.status_code = status
+    return answer
+
+
+def _new_uuid() -> UUID:
+    return gateway().chance.uuid("")
+
+
+def _on_refusal(refusal: GatewayRefusal) -> Response:
+    answer = _error(refusal.status, refusal.code, refusal.messages, _new_uuid())
+    if refusal.status in (401, 403):
+        _audit(refusal.status)
+    if refusal.status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _on_wrong_side(_: WrongSide) -> Response:
+    _audit(403)
+    return Response(status=403)
+
+
+def _audit(status: int) -> None:
+    """Log that somebody was not let in, and where: the name of the route."""
+    gateway().audit.refused(
+        "access.refused",
+        client=UNKNOWN,
+        address=request.remote_addr,
+        status=status,
+        route=request.endpoint,
+    )
+
+
+def _on_malformed(error: Malformed) -> Response:
+    return _error(400, GatewayErrorCode.MALFORMED_REQUEST, error.messages, _new_uuid())
+
+
+def _on_invalid(error: Invalid) -> Response:
+    return _error(422, GatewayErrorCode.INVALID_REQUEST, error.messages, _new_uuid())
+
+
+def _on_framework_error(error: HTTPException) -> Response:
+    status = error.code if error.code in FRAMEWORK_CODES else 400
+    code = FRAMEWORK_CODES.get(status, GatewayErrorCode.MALFORMED_REQUEST)
+    answer = _error(status, code, [error.name], _new_uuid())
+    answer.headers.extend({name: value for name, value in error.get_headers() if name == "Allow"})
+    return answer
+
+
+def _on_database_trouble(error: OperationalError) -> Response:
+    """Say that the database cannot work now (it is locked, or the disk is full)."""
+    log.error("database unavailable", exc_info=error)
+    return Response(status=503, headers={"Retry-After": RETRY_AFTER})
+
+
+def _on_fault(error: Exception) -> Response:
+    uuid = _new_uuid()
+    log.error(
+        "unforeseen error",
+        error_uuid=str(uuid),
+        request_id=request.headers.get("X-Request-ID"),
+        conversation_id=request.headers.get("X-Conversation-ID"),
+        exc_info=error,
+    )
+    told = ["The gateway has encountered an unexpected error"]
+    return _error(500, GatewayErrorCode.GATEWAY_FAULT, told, uuid)

@@ -1,0 +1,199 @@
+"""What is off the contract in a message that the other side sent, clause by clause.
+
+A remark names the document, its section and the field, and says what was expected. It never quotes
+a value: the message stands beside it in the journal.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+from marshmallow import Schema
+
+from supplier_api import contract as wire
+from supplier_api.contract import CONTRACT, Malformed, MessageError
+from supplier_api.contract.fields import Code, Id, Items, Object, Text, Uuid
+from supplier_api.contract.schemas import (
+    AMENDMENT_REQUEST,
+    CANCELLATION_REQUEST,
+    RESOLUTION_ANSWER_REQUEST,
+    SERVICE_PROBLEM_REQUEST,
+    make,
+)
+
+JSON = "application/json"
+CONTENT_TYPE = "Content-Type"
+HEADERS = ("X-Request-ID", "X-Conversation-ID", "Tenant")
+HEADER_PARAMETERS = "Header parameters"
+REQUEST_FIELDS = "Request fields"
+REQUIRED = "a value: it is required"
+NAME_MAX = 100  # of a field that is not published; it might hold anything
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A published document and the schema of the request that it describes."""
+
+    name: str
+    schema: Schema
+
+
+DOCUMENTS: Mapping[str, Document] = {
+    "service-problems": Document("supplier-create v1.15", SERVICE_PROBLEM_REQUEST),
+    "service-problem-amendments": Document("supplier-amend v1.15", AMENDMENT_REQUEST),
+    "service-problem-cancellations": Document(
+        f"Supplier API {CONTRACT.supplier_api}, POST /service-problem-cancellations",
+        CANCELLATION_REQUEST,
+    ),
+    "service-problem-resolutions": Document(
+        f"Supplier API {CONTRACT.supplier_api}, PATCH /service-problem-resolutions",
+        RESOLUTION_ANSWER_REQUEST,
+    ),
+}
+UPDATES = f"Supplier Updates API {CONTRACT.supplier_updates}, POST /kcis"
+GRANT = "RFC 6749, section 5.1"
+TAKEN = 204
+ERRORS = frozenset({400, 401, 403, 422, 500, 503})
+# Nothing is published of their bodies.
+ANY_BODY = frozenset({403, 503})
+
+
+class GatewayError(StrEnum):
+    """The gateway's own error codes."""
+
+    INVALID_REQUEST = "INVALID_REQUEST"
+    MALFORMED_REQUEST = "MALFORMED_REQUEST"
+    NOT_AUTHORISED = "NOT_AUTHORISED"
+    NOT_FOUND = "NOT_FOUND"
+    NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
+    GATEWAY_FAULT = "GATEWAY_FAULT"
+
+
+_ERROR = make(
+    "GatewayError",
+    {
+        "uuid": Uuid("Of this error", "87432dfb-2e47-4532-a1b7-4b113d48867d", required=True),
+        "code": Code(GatewayError, "Its kind", required=True),
+        "messages": Items(Text("What is wrong", maximum=10_000), "What is wrong", required=True),
+    },
+)
+_TOKEN = make(
+    "TokenAnswer",
+    {
+        "access_token": Text("The token", maximum=100_000, required=True),
+        "token_type": Text("Bearer", required=True),
+        "expires_in": Id("Seconds", 3600),
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing that is off the contract."""
+
+    document: str
+    section: str
+    field: str
+    expected: str
+
+    def plain(self) -> dict[str, str]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+def on_request(operation: str, headers: Mapping[str, str], body: bytes) -> list[Remark]:
+    """Return what is off the contract in a request of the gateway.
+
+    `operation` is the first part of the published path; of any other nothing is said. The names
+    of the headers are in lower case.
+    """
+    document = DOCUMENTS.get(operation)
+    if document is None:
+        return []
+    in_headers = [
+        Remark(document.name, HEADER_PARAMETERS, name, REQUIRED)
+        for name in HEADERS
+        if not headers.get(name.lower(), "").strip()
+    ]
+    in_body = dict(_on_body(document.schema, headers, body))
+    return in_headers + [
+        Remark(document.name, REQUEST_FIELDS, field, expected)
+        for field, expected in in_body.items()
+    ]
+
+
+def on_kci_answer(status: int, body: bytes) -> list[Remark]:
+    """Return what is off the contract in a gateway's answer to a KCI."""
+    if status != TAKEN and status not in ERRORS:
+        published = ", ".join(map(str, sorted({TAKEN, *ERRORS})))
+        return [Remark(UPDATES, "Responses", "status", f"one of {published}")]
+    if status in ANY_BODY or (status == TAKEN and not body):
+        return []
+    section = f"Response {status} fields"
+    if status == TAKEN:
+        return [Remark(UPDATES, section, "body", "none")]
+    return _on_answer(_ERROR, UPDATES, section, body)
+
+
+def on_token_answer(status: int, body: bytes) -> list[Remark]:
+    """Return what is off the standard in a gateway's answer to a request for a token."""
+    if status != HTTPStatus.OK:
+        return []
+    return _on_answer(_TOKEN, GRANT, "Successful Response", body)
+
+
+def parted(message: str) -> tuple[str, str]:
+    """Split one of our own messages into the field and what was expected of it."""
+    field, _, expected = message.partition(": ")
+    if expected == "missing":
+        return field, REQUIRED
+    return (field, expected.removeprefix("expected ")) if expected else ("body", field)
+
+
+def _on_answer(schema: Schema, document: str, section: str, body: bytes) -> list[Remark]:
+    try:
+        wire.load(schema, wire.read_json(body))
+    except MessageError as error:
+        return [Remark(document, section, *parted(message)) for message in error.messages]
+    return []
+
+
+def _on_body(schema: Schema, headers: Mapping[str, str], body: bytes) -> Iterator[tuple[str, str]]:
+    """Yield fields with what was expected of them; the later word on a field is the better one."""
+    if headers.get(CONTENT_TYPE.lower(), "").partition(";")[0].strip().lower() != JSON:
+        yield CONTENT_TYPE, JSON
+    try:
+        data = wire.read_json(body)
+    except Malformed as error:
+        yield from map(parted, error.messages)
+        return
+    try:
+        wire.load(schema, data)
+    except MessageError as error:
+        yield from map(parted, error.messages)
+    if isinstance(data, Mapping):
+        yield from _unpublished(schema, data, "")
+
+
+def _unpublished(schema: Schema, data: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """Find fields that the document does not have, and codes in the wrong case."""
+    for name, value in data.items():
+        where, known = f"{path}{name}", schema.fields.get(name)
+        if known is None:
+            yield where[:NAME_MAX], "no such field: it is ignored"
+        elif isinstance(known, Code) and isinstance(value, str):
+            if value not in known.words and value.upper() in known.words:
+                yield where, f"the published case, {value.upper()}"
+        elif isinstance(known, Object) and isinstance(value, Mapping):
+            yield from _unpublished(known.schema, value, f"{where}.")
+        elif isinstance(known, Items) and isinstance(value, list):
+            yield from _in_items(known, value, where)
+
+
+def _in_items(known: Items, items: list[Any], where: str) -> Iterator[tuple[str, str]]:
+    if isinstance(known.inner, Object):
+        for place, item in enumerate(items[: known.maximum]):
+            if isinstance(item, Mapping):
+                yield from _unpublished(known.inner.schema, item, f"{where}[{place}].")

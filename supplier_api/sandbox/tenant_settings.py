@@ -1,0 +1,50 @@
+"""What testers set for a tenant, as rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import null, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from supplier_api.db.tables import tenant_setting
+from supplier_api.db.unit_of_work import UnitOfWork
+
+_t = tenant_setting.c
+ALL = ""
+
+
+class TenantSettingRepository:
+    """The settings within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work on `connection`."""
+        self._connection = uow.connection
+
+    def seed(self, tenant: str) -> int | None:
+        """Return the seed that holds for a tenant: its own, or else everybody's."""
+        query = select(_t.seed).where(_t.tenant.in_({tenant, ALL}), _t.seed.is_not(None))
+        return self._connection.execute(query.order_by(_t.tenant.desc()).limit(1)).scalar()
+
+    def set_seed(self, tenant: str, seed: int | None) -> None:
+        """Set the tenant's seed, or with the tenant "" everybody's who has none; None for none."""
+        self._set(tenant, seed=seed)
+
+    def forget_seeds(self) -> None:
+        """Take every seed away."""
+        self._connection.execute(update(tenant_setting), {"seed": None})
+
+    def destination(self, tenant: str) -> Mapping[str, Any] | None:
+        """Return where the tenant's KCIs go, if to a gateway of its own."""
+        query = select(_t.destination).where(_t.tenant == tenant)
+        return self._connection.execute(query).scalar()
+
+    def set_destination(self, tenant: str, destination: Mapping[str, Any] | None) -> None:
+        """Set where the tenant's KCIs go; None for where everybody's go."""
+        self._set(tenant, destination=null() if destination is None else destination)
+
+    def _set(self, tenant: str, **values: Any) -> None:
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        setting = dialect.insert(tenant_setting).values(tenant=tenant, **values)
+        self._connection.execute(
+            setting.on_conflict_do_update(index_elements=["tenant"], set_=values)
+        )

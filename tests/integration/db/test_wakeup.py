@@ -1,0 +1,142 @@
+"""A commit wakes whoever waits for it, on both engines."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from supplier_api.clock import ManualMachineClock
+from supplier_api.db import Store, tables
+from supplier_api.db import notify as wakeup
+from supplier_api.db.notify import Notifier, WakeEvent, Wakeup
+from tests.outbox import Outbox
+
+# Longer than any test waits when the bell rings as it should.
+LONG = 30.0
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def clock() -> ManualMachineClock:
+    return ManualMachineClock()
+
+
+@pytest.fixture
+def outbox(database_url: str, clock: ManualMachineClock) -> Iterator[Outbox]:
+    store = Store(database_url, clock)
+    tables.metadata.create_all(store.engine)
+    yield Outbox(store, clock)
+    store.close()
+
+
+@contextmanager
+def watching(outbox: Outbox, clock: ManualMachineClock) -> Iterator[WakeEvent]:
+    watcher = Wakeup(outbox.store.url, clock)
+    bell = watcher.bell()
+    watcher.start()
+    # It rings once when it begins: what was committed before has made no notice for it.
+    assert bell.wait(LONG)
+    yield bell
+    watcher.stop()
+    assert not watcher.alive()
+
+
+def test_a_commit_rings_the_bell(outbox: Outbox, clock: ManualMachineClock) -> None:
+    with watching(outbox, clock) as bell:
+        outbox.problem(1)
+        assert bell.wait(LONG)
+
+
+def test_it_rings_every_bell(outbox: Outbox, clock: ManualMachineClock) -> None:
+    watcher = Wakeup(outbox.store.url, clock)
+    bells = [watcher.bell(), watcher.bell()]
+
+    watcher.ring()
+
+    assert all(bell.wait(0) for bell in bells)
+    assert not any(bell.wait(0) for bell in bells)
+
+
+@on_postgresql
+def test_a_listener_that_lost_its_connection_listens_again(
+    outbox: Outbox, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeup, "RECONNECT", 0.01)
+    with watching(outbox, clock) as bell:
+        cut(outbox, "LISTEN%")
+        # Rung by the new connection, which may have missed something.
+        assert bell.wait(LONG)
+        notify(outbox)
+        assert bell.wait(LONG)
+
+
+@on_postgresql
+def test_a_deaf_listener_is_replaced(
+    outbox: Outbox, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeup, "LISTEN_STEP", 0.01)
+    monkeypatch.setattr(wakeup, "ASK_AFTER", float("inf"))
+    with watching(outbox, clock) as bell:
+        clock.advance(11)
+        assert bell.wait(LONG)
+
+
+@on_postgresql
+def test_a_silent_listener_hears_itself(
+    outbox: Outbox, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeup, "LISTEN_STEP", 0.01)
+    with watching(outbox, clock) as bell:
+        clock.advance(6)
+        assert bell.wait(LONG)
+
+
+@on_postgresql
+def test_the_last_notice_before_a_stop_is_sent(
+    outbox: Outbox, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So that what is told next, and the stop, find it between two notices.
+    monkeypatch.setattr(wakeup, "NOTIFY_GAP", LONG)
+    notifier = Notifier(outbox.store.url)
+    with watching(outbox, clock) as bell:
+        notifier.start()
+        notifier.tell()
+        assert bell.wait(LONG)
+        notifier.tell()
+        notifier.stop()
+        assert bell.wait(5)
+
+
+@on_postgresql
+def test_a_notice_that_finds_its_connection_lost_goes_over_a_new_one(
+    outbox: Outbox, clock: ManualMachineClock
+) -> None:
+    notifier = Notifier(outbox.store.url)
+    with watching(outbox, clock) as bell:
+        notifier.start()
+        notifier.tell()
+        assert bell.wait(LONG)
+        cut(outbox, "NOTIFY%")
+        notifier.tell()
+        assert bell.wait(LONG)
+    notifier.stop()
+
+
+def psycopg_url(outbox: Outbox) -> str:
+    return outbox.store.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def notify(outbox: Outbox) -> None:
+    with psycopg.connect(psycopg_url(outbox), autocommit=True) as connection:
+        connection.execute("NOTIFY supplier_api")
+
+
+def cut(outbox: Outbox, last_query: str) -> None:
+    """End the connections whose last statement was `last_query`."""
+    query = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query LIKE %s AND pid <> pg_backend_pid()"
+    )
+    with psycopg.connect(psycopg_url(outbox), autocommit=True) as connection:
+        assert connection.execute(query, [last_query]).fetchall()

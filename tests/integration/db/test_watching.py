@@ -1,0 +1,122 @@
+"""What watches must not cost more as the tables grow: every search goes by an index."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, func, select, text
+
+from supplier_api.clock import ManualMachineClock
+from supplier_api.db import Store, UnitOfWork, tables
+from supplier_api.operations.consistency_queries import ConsistencyQueries
+from supplier_api.operations.process_repository import ProcessRepository
+from supplier_api.operations.status_queries import StatusQueries
+from supplier_api.problems.repository import ProblemRepository
+from tests.outbox import Outbox
+
+NOW = ManualMachineClock().now()
+LONG_AGO = NOW - timedelta(days=1)
+# Few rows at any time, and no index needed.
+SMALL = {"pause", "process", "stamp", "switch"}
+SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
+    "last decided": lambda uow: StatusQueries(uow).last_decided(),
+    "last taken": lambda uow: StatusQueries(uow).last_taken("gateway"),
+    "undelivered": lambda uow: StatusQueries(uow).undelivered(),
+    "parked": lambda uow: StatusQueries(uow).parked(),
+    "dead letters": lambda uow: StatusQueries(uow).dead_letters(),
+    "undecided": lambda uow: StatusQueries(uow).undecided(),
+    "late answers": lambda uow: StatusQueries(uow).late_answers(LONG_AGO),
+    "pauses": lambda uow: StatusQueries(uow).pauses(NOW),
+    "doubtful": lambda uow: ConsistencyQueries(uow).doubtful(20),
+    "late changes": lambda uow: ConsistencyQueries(uow).late_changes("gateway", 20),
+    "undecided for long": lambda uow: ConsistencyQueries(uow).undecided(LONG_AGO, 20),
+    "undecided changes": lambda uow: ConsistencyQueries(uow).undecided_changes(LONG_AGO, 20),
+    "parked for long": lambda uow: ConsistencyQueries(uow).parked(LONG_AGO, 20),
+    "forgotten": lambda uow: ConsistencyQueries(uow).forgotten(20),
+    "untold": lambda uow: ConsistencyQueries(uow).untold(20),
+    "a piece of the search for gaps": lambda uow: ConsistencyQueries(uow).gaps(
+        "gateway", 10**6, 100
+    ),
+    "any name": lambda uow: ProblemRepository(uow).find_any("INC0012345"),
+    "any number": lambda uow: ProblemRepository(uow).find_any("12345"),
+    "tenants": lambda uow: ProblemRepository(uow).tenants(20),
+    "answers of a dead process": lambda uow: ProcessRepository(uow).answered(
+        "web", LONG_AGO, 0, 100
+    ),
+}
+
+
+# Indexes that hold only what is not over.
+PARTIAL = [
+    "ix_message_queued",
+    "ix_message_dead",
+    "ix_lane_parked",
+    "ix_service_problem_undecided",
+    "ix_service_problem_doubtful",
+    "ix_service_problem_untold",
+    "ix_change_request_pending",
+    "ix_decision_answered_late",
+]
+# Reads the newest rows and no more, which is what its limit says.
+BY_ITS_LIMIT = {"last taken": {"message"}}
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    clock = ManualMachineClock()
+    store = Store(database_url, clock)
+    tables.metadata.create_all(store.engine)
+    Outbox(store, clock).problem(1, 2)
+    yield store
+    store.close()
+
+
+def plans(uow: UnitOfWork, search: Callable[[UnitOfWork], object]) -> str:
+    """Return how the database does what a search asks it to."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_c: Connection, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
+        asked.append((statement, values))
+
+    event.listen(uow.connection, "before_cursor_execute", note)
+    search(uow)
+    event.remove(uow.connection, "before_cursor_execute", note)
+    explain = "EXPLAIN" if uow.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+    if uow.dialect == "postgresql":
+        # Tables as small as these are read as a whole, unless that is said to cost much.
+        uow.connection.execute(text("SET LOCAL enable_seqscan = off"))
+    lines = [
+        str(row[-1])
+        for statement, values in asked
+        for row in uow.connection.exec_driver_sql(f"{explain} {statement}", values)
+    ]
+    return "\n".join(lines)
+
+
+def read_whole(plan: str) -> set[str]:
+    """Return the tables of which every row is read, in whatever order."""
+    found = set(re.findall(r"Seq Scan on (\w+)|SCAN (\w+)\b(?! USING)", plan))
+    whole = {name for pair in found for name in pair}
+    for table, index in re.findall(r"SCAN (\w+) USING (?:COVERING )?INDEX (\w+)", plan):
+        whole |= set() if index in PARTIAL else {table}
+    return whole & {each.name for each in tables.metadata.sorted_tables}
+
+
+def test_no_search_reads_a_whole_table(store: Store) -> None:
+    for name, search in SEARCHES.items():
+        plan = store.read(partial(plans, search=search))
+        assert read_whole(plan) <= SMALL | BY_ITS_LIMIT.get(name, set()), f"{name}: {plan}"
+
+
+def test_one_that_does_would_be_seen(store: Store) -> None:
+    query = select(func.count()).where(tables.message.c.kind == "UPDATE")
+    plan = store.read(lambda uow: plans(uow, lambda each: each.connection.execute(query)))
+    assert read_whole(plan) == {"message"}, plan
+
+
+def test_a_partial_index_is_used_where_there_is_one(store: Store) -> None:
+    plan = store.read(lambda uow: "".join(plans(uow, search) for search in SEARCHES.values()))
+    assert [index for index in [*PARTIAL, "ix_decision_committed"] if index not in plan] == []

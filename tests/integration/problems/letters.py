@@ -1,0 +1,204 @@
+"""Delivery to receivers that answer as they are told, and an operator who mends what goes wrong."""
+
+import hashlib
+import json
+import re
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+from supplier_api import contract as wire
+from supplier_api.db import UnitOfWork
+from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.delivery.kci_rewrite import tells_reference
+from supplier_api.delivery.message_admin import MessageAdmin, Operator, Result, TimeWindow
+from supplier_api.delivery.model import Destination
+from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.outbox.model import Message, MessageState
+from supplier_api.problems.backoffice_events import DeliveredKci
+from supplier_api.problems.services import BACK_OFFICE, GATEWAY
+from tests.integration.delivery.conftest import PATIENCE, POLICY, TAKEN, Round
+from tests.integration.problems.rig import Rig
+
+SAID = {"status": 422, "code": "INVALID_REQUEST", "uuid": "1", "messages": ["text: too long"]}
+REFUSED = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422, refusal=SAID)
+BUSY = Reply(Meaning.TROUBLE, "503", 503)
+LOST = Reply(Meaning.TROUBLE, "RemoteDisconnected", unknown=True)
+BY = Operator("ann", "the text was too long")
+
+
+class Receiver:
+    """Takes every message, unless it was told other replies for its number."""
+
+    def __init__(self) -> None:
+        self.replies: dict[int, deque[Reply]] = defaultdict(deque)
+        self.sent: list[dict[str, Any]] = []
+        self.numbers: list[int] = []
+
+    def tell(self, number: int, *replies: Reply) -> None:
+        """Have the next attempts of that number end like this."""
+        self.replies[number].extend(replies)
+
+    def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - the port's
+        """Answer as told."""
+        self.sent.append(json.loads(message.body))
+        self.numbers.append(message.number)
+        told = self.replies[message.number]
+        return told.popleft() if told else TAKEN
+
+
+class Bench:
+    """A rig with delivery, and an operator."""
+
+    def __init__(self, rig: Rig, *, passing: bool = False) -> None:
+        self.rig = rig
+        self.repair = MessageAdmin(rig.office)
+        self.gateway, self.back_office = Receiver(), Receiver()
+        to_gateway = Destination(
+            GATEWAY,
+            self.gateway,
+            POLICY,
+            threads=1,
+            pass_dead_letters=passing,
+            on_delivered=self._taken,
+            on_left_out=lambda uow, message, _reply: self.repair.left_out(uow, message),
+            concerns=self._concerned,
+        )
+        to_back_office = Destination(
+            BACK_OFFICE,
+            self.back_office,
+            POLICY,
+            threads=1,
+            on_delivered=lambda uow, message, _reply: self.repair.order_taken(uow, message),
+        )
+        self._rounds = [Round(rig.store, rig.machine, to) for to in (to_gateway, to_back_office)]
+
+    def close(self) -> None:
+        """Stop delivering."""
+        for each in self._rounds:
+            each.dispatcher.give_back(PATIENCE)
+            each.dispatcher.finish(PATIENCE)
+
+    # -- what happens
+
+    def under_way(self) -> None:
+        """Raise a problem and begin work: KCI 1 is taken, 2 (DELAY) and 3 (RESUMED) are queued."""
+        self.rig.create()
+        self.rig.say("start")
+        self.deliver()
+        self.rig.say("hold", problem_code="ACCESS_ISSUE", text="No key.")
+        self.rig.machine.advance(60)
+        self.rig.say("resume")
+
+    def deliver(self) -> list[int]:
+        """Send what is due; return the numbers of the KCIs that were sent."""
+        self.rig.machine.advance(1)
+        before = len(self.gateway.numbers)
+        for _ in range(20):
+            count = len(self.gateway.numbers) + len(self.back_office.numbers)
+            for each in self._rounds:
+                each.turn()
+            if count == len(self.gateway.numbers) + len(self.back_office.numbers):
+                return self.gateway.numbers[before:]
+        raise AssertionError("it never comes to rest")
+
+    def refused(self, number: int, *more: Reply) -> None:
+        """Have the gateway refuse a KCI of a problem that is under way."""
+        self.gateway.tell(number, REFUSED, *more)
+        self.deliver()
+        assert self.state(number) == "refused"
+
+    # -- what an operator does
+
+    def replay(self, number: int, destination: str = GATEWAY) -> Result:
+        """Replay a message."""
+        return self.repair.replay(destination, self.name(number), BY)
+
+    def skip(self, number: int, destination: str = GATEWAY) -> Result:
+        """Skip a message."""
+        return self.repair.skip(destination, self.name(number), BY)
+
+    def edit(self, number: int, **changes: Any) -> Result:
+        """Set fields of a KCI."""
+        return self.repair.edit(self.name(number), lambda body: {**body, **changes}, BY)
+
+    def replay_window(
+        self, window: TimeWindow, *, rehearse: bool = False
+    ) -> list[tuple[str, str, bool]]:
+        """Replay what was made in the window; return what was told of each."""
+        return [
+            (result.name.partition("#")[2], result.told, result.done)
+            for problem_id in self.repair.waiting(GATEWAY, window)
+            for result in self.repair.replay_window(
+                GATEWAY, problem_id, window, BY, rehearse=rehearse
+            )
+        ]
+
+    # -- what came of it
+
+    def name(self, number: int) -> str:
+        """Return what people call the problem's message."""
+        return f"{self.rig.problem().reference}#{number}"
+
+    def row(self, number: int, destination: str = GATEWAY) -> Mapping[str, Any]:
+        """Return the problem's message as it is stored."""
+        return self.rig.messages(destination)[number - 1]
+
+    def body(self, number: int) -> dict[str, Any]:
+        """Return a KCI as it is stored, which is within the contract and what it says it is."""
+        row = self.row(number)
+        body: dict[str, Any] = json.loads(row["body"])
+        assert wire.load_kci(body) == body
+        assert (body["id"], body["sequenceNumber"]) == (row["uuid"], number)
+        assert body["reasonCode"] == row["kind"]
+        return body
+
+    def state(self, number: int, destination: str = GATEWAY) -> str:
+        """Return what has become of a message; of a delivered one, it is known what was sent."""
+        row = self.row(number, destination)
+        if row["state"] == MessageState.DELIVERED:
+            digest = hashlib.sha256(row["body"].encode()).hexdigest()
+            assert row["digest"] == f"sha256:{digest}"
+        return str(row["state"])
+
+    def states(self) -> list[str]:
+        """Return the states of the problem's KCIs, in order."""
+        return [self.state(number) for number in range(1, len(self.rig.messages(GATEWAY)) + 1)]
+
+    def outcomes(self, number: int) -> list[str]:
+        """Return what has happened to a KCI, in order."""
+        return [entry["outcome"] for entry in self.row(number)["log"]]
+
+    def actions(self) -> list[Action]:
+        """Return what operators did to the problem."""
+        problem_id = self.rig.problem().id
+        return self.rig.store.read(lambda uow: OperatorActionRepository(uow).of(problem_id))
+
+    def notes(self, number: int) -> list[str]:
+        """Return what a KCI says of numbers that stay out."""
+        body = self.body(number)
+        return [
+            note["note"]
+            for note in body.get("supplierNotes", [])
+            if re.fullmatch(r"update \d+ was withdrawn", note["note"])
+        ]
+
+    def _taken(self, uow: UnitOfWork, message: Message, _reply: Reply) -> None:
+        self.rig.progress.kci_taken(uow, taken(message))
+
+    def _concerned(self, uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
+        return self.rig.progress.concerned(uow, [taken(message) for message in messages])
+
+
+def taken(message: Message) -> DeliveredKci:
+    """Return what the desk is told of a KCI that was taken."""
+    reference = tells_reference(message.body) if message.mended else None
+    return DeliveredKci(message.problem_id, message.kind, message.subject, reference)
+
+
+@contextmanager
+def bench(rig: Rig, *, passing: bool = False) -> Iterator[Bench]:
+    """Yield a bench that delivers as long as it is used."""
+    with closing(Bench(rig, passing=passing)) as made:
+        yield made

@@ -1,0 +1,333 @@
+"""What is old goes a little at a time; what is needed, or not yet delivered, stays."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Table, event, func, insert, select, update
+
+from supplier_api.db import Store, UnitOfWork, tables
+from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.operations.retention import Keep, RetentionChore
+from supplier_api.operations.retention_repository import RetentionRepository
+from supplier_api.problems.services import BACK_OFFICE
+from supplier_api.problems.view import show
+from tests.integration.problems.rig import Rig
+
+KEEP = Keep(
+    bodies=timedelta(days=90),
+    problems=timedelta(days=400),
+    actions=timedelta(days=400),
+    journal=timedelta(days=30),
+    batch=2,
+    every=3600,
+)
+
+
+def retaining(rig: Rig) -> RetentionChore:
+    return RetentionChore(rig.office, KEEP)
+
+
+def rows(store: Store, table: Table) -> list[dict[str, Any]]:
+    return store.read(lambda uow: [r._asdict() for r in uow.connection.execute(select(table))])
+
+
+def over(rig: Rig, gateway_id: int = 1) -> None:
+    """Raise a problem, complete it, and let the gateway and the back office take everything."""
+    rig.create(id=gateway_id)
+    reference = rig.problem(gateway_id).reference
+    rig.say("resolve", reference, id="event-r", resolution={"resolutionCode": "OTHER"})
+    rig.take()
+    rig.settle("ACCEPTED", rig.resolution_reference(gateway_id))
+    rig.take()
+    deliver_orders(rig)
+
+
+def deliver_orders(rig: Rig) -> None:
+    lane, message = tables.lane.c, tables.message.c
+    theirs = select(lane.id).where(lane.destination == BACK_OFFICE)
+
+    def work(uow: UnitOfWork) -> None:
+        taken = update(tables.message).where(message.lane_id.in_(theirs))
+        uow.connection.execute(taken.values(state="delivered"))
+        idle = update(tables.lane).where(lane.destination == BACK_OFFICE)
+        uow.connection.execute(idle.values(due_at=None))
+
+    rig.store.write(work)
+
+
+def pass_days(rig: Rig, days: float) -> None:
+    """Let days pass for machines and people alike, and run nothing."""
+    rig.machine.advance(days * 86400)
+
+
+def test_first_bodies_and_traces_go_and_the_key_stays(rig: Rig) -> None:
+    over(rig)
+    before = {row["operation"]: row for row in rows(rig.store, tables.decision)}
+    pass_days(rig, 91)
+
+    assert retaining(rig).run()["thinned"] == 1
+
+    after = {row["operation"]: row for row in rows(rig.store, tables.decision)}
+    for operation in ("problem", "resolution"):
+        now, was = after[operation], before[operation]
+        kept = ("tenant", "operation", "key", "fingerprint", "status", "reference", "outcome")
+        assert [now[name] for name in kept] == [was[name] for name in kept]
+        assert (now["body"], now["trace"]) == (None, None)
+        assert now["thinned"] == rig.machine.now()
+    assert {row["body"] for row in rows(rig.store, tables.message)} == {"{}"}
+    assert rows(rig.store, tables.back_office_event)[0]["body"] == {}
+    # Once is enough.
+    assert retaining(rig).run()["thinned"] == 0
+    # And people still see what there was.
+    shown = rig.store.read(lambda uow: show(uow, rig.problem()))
+    assert [each["kind"] for each in shown["timeline"] if each["what"] == "kci"] == [
+        "RESOLVED",
+        "COMPLETED",
+    ]
+
+
+def _messages(rig: Rig) -> list[dict[str, Any]]:
+    return rows(rig.store, tables.message)
+
+
+def test_a_repeat_is_known_when_its_answer_is_gone(rig: Rig) -> None:
+    over(rig)
+    reference = rig.problem().reference
+    pass_days(rig, 91)
+    retaining(rig).run()
+
+    again = rig.create()
+    assert again.status == 422
+    assert again.body is not None
+    assert again.body["messages"] == [
+        f"id: already answered on 2026-01-05T12:00:00.000Z with 201, reference {reference}"
+    ]
+    other = rig.create("something else")
+    assert other.body is not None
+    assert "was used for another" in other.body["messages"][0]
+    word = rig.settle("ACCEPTED")
+    assert word.body is not None
+    assert word.body["messages"][0].startswith("status: already answered on 2026-01-05T12:00:01")
+
+
+def test_an_answer_that_never_had_a_body_is_repeated(on_sqlite: Rig) -> None:
+    rig = on_sqlite
+    rig.create("defer")
+    deliver_orders(rig)
+    rig.cancel()
+    deliver_orders(rig)
+    pass_days(rig, 91)
+    assert retaining(rig).run()["thinned"] == 1
+
+    assert (rig.create("defer").status, rig.create("defer").body) == (202, None)
+
+
+def test_a_repeated_event_gets_its_answer_as_far_as_it_is_kept(on_sqlite: Rig) -> None:
+    rig = on_sqlite
+    over(rig)
+    pass_days(rig, 91)
+    retaining(rig).run()
+
+    again = rig.say("resolve", id="event-r", resolution={"resolutionCode": "OTHER"})
+    assert (again.status, again.body["status"]) == (200, "COMPLETED")
+
+
+def test_then_all_of_it_goes(rig: Rig) -> None:
+    over(rig)
+    rig.amend(gateway_id=900)  # refused, and part of its history
+    problem_id = rig.problem().id
+    action = Action(rig.machine.now(), "jo", "replay", "why", tenant="T", problem_id=problem_id)
+    rig.store.write(lambda uow: OperatorActionRepository(uow).add(action))
+    rig.create(id=2)  # not over
+    pass_days(rig, 399)
+    retaining(rig).run()
+    # Of yesterday: it goes with its problem all the same.
+    late = update(tables.operator_action).values(at=rig.machine.now())
+    rig.store.write(lambda uow: uow.connection.execute(late))
+    assert rig.problem().id == problem_id
+    pass_days(rig, 2)
+
+    assert retaining(rig).run()["pruned"] == 1
+
+    assert [row["gateway_id"] for row in rows(rig.store, tables.service_problem)] == [2]
+    assert {row["problem_id"] for row in rows(rig.store, tables.decision)} == {rig.problem(2).id}
+    assert len(rows(rig.store, tables.lane)) == 2
+    assert rows(rig.store, tables.resolution) == []
+    assert rows(rig.store, tables.operator_action) == []
+    # Its id may come again, for a new problem.
+    assert rig.create().status == 201
+
+
+Undelivered = Callable[[Rig], None]
+
+
+def _queued(rig: Rig) -> None:
+    rig.create()
+    rig.say("cancel", problem_code="OTHER")
+    deliver_orders(rig)
+
+
+def _parked(rig: Rig) -> None:
+    _queued(rig)
+    lane, message = tables.lane, tables.message
+
+    def work(uow: UnitOfWork) -> None:
+        uow.connection.execute(update(message).values(state="refused"))
+        uow.connection.execute(update(lane).values(parked=True, due_at=None))
+
+    rig.store.write(work)
+
+
+def _order_queued(rig: Rig) -> None:
+    rig.create()
+    rig.cancel()
+
+
+@pytest.mark.parametrize("left", [_queued, _parked, _order_queued])
+def test_what_is_not_delivered_stays_whole_for_ever(rig: Rig, left: Undelivered) -> None:
+    left(rig)
+    messages = _messages(rig)
+    pass_days(rig, 5000)
+
+    counts = retaining(rig).run()
+
+    assert (counts["thinned"], counts["pruned"]) == (0, 0)
+    assert _messages(rig) == messages
+
+
+def test_a_problem_that_is_not_over_stays_whole(on_sqlite: Rig) -> None:
+    on_sqlite.create()
+    on_sqlite.resolve()
+    on_sqlite.take()
+    deliver_orders(on_sqlite)
+    pass_days(on_sqlite, 5000)
+
+    assert not any(retaining(on_sqlite).run().values())
+
+
+def test_requests_of_which_no_problem_came_go_by_their_age(rig: Rig) -> None:
+    for gateway_id in (1, 2, 3):
+        assert rig.create("reject", id=gateway_id).status == 422
+    pass_days(rig, 91)
+    assert retaining(rig).run()["refused_thinned"] == 3
+    again = rig.create("reject")
+    assert again.body is not None
+    assert "already answered on 2026-01-05T12:00:00.000Z with 422" in again.body["messages"][0]
+    pass_days(rig, 310)
+    assert retaining(rig).due()["refused_pruned"] == 3
+    assert retaining(rig).run()["refused_pruned"] == 3
+    assert rows(rig.store, tables.decision) == []
+
+
+def test_a_little_at_a_time_and_then_not_for_an_hour(on_sqlite: Rig) -> None:
+    for gateway_id in (1, 2, 3):
+        over(on_sqlite, gateway_id)
+    pass_days(on_sqlite, 91)
+    chore = retaining(on_sqlite)
+
+    def thinned() -> int:
+        of = tables.service_problem.c.thinned
+        query = select(func.count()).where(of.is_not(None))
+        return on_sqlite.store.read(lambda uow: uow.connection.execute(query).scalar_one())
+
+    assert chore.turn() == 300  # it has just begun
+    on_sqlite.machine.advance(300)
+    # Two problems in a transaction, as the batch is here; others write in between.
+    assert (round(chore.turn(), 3), thinned()) == (0.2, 2)
+    on_sqlite.machine.advance(0.3)
+    assert (chore.turn(), thinned()) == (0.0, 3)
+    waits = [chore.turn() for _ in range(8)]
+    assert waits[-1] == pytest.approx(3600)
+
+
+def test_pages_as_they_were_go_once_nobody_reads_them(on_sqlite: Rig) -> None:
+    over(on_sqlite)
+    pass_days(on_sqlite, 91)
+    chore = retaining(on_sqlite)
+    wal = Path(f"{on_sqlite.store.url.database}-wal")
+
+    def round_of() -> float:
+        on_sqlite.machine.advance(300)
+        return [chore.turn() for _ in range(9)][-1]
+
+    with closing(sqlite3.connect(on_sqlite.store.url.database or "")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM message").fetchone()
+        assert round_of() == pytest.approx(10)
+        assert wal.stat().st_size > 0
+    assert round_of() == pytest.approx(3600)
+    assert wal.stat().st_size == 0
+
+
+def test_a_dry_run_counts_and_takes_nothing(rig: Rig) -> None:
+    over(rig)
+    over(rig, 2)
+    pass_days(rig, 91)
+
+    assert retaining(rig).due()["thinned"] == 2
+    assert retaining(rig).due() == retaining(rig).due()
+    assert retaining(rig).run()["thinned"] == 2
+
+
+def test_what_operators_did_pauses_processes_and_the_journal_go_by_age(rig: Rig) -> None:
+    now = rig.machine.now()
+    old, new = now - timedelta(days=401), now - timedelta(days=1)
+    common = {"reason": "why", "who": "jo"}
+    call = {
+        "tenant": "T",
+        "direction": "in",
+        "operation": "x",
+        "ids": "",
+        "size": 1,
+        "entry": {},
+    }
+    running = {"kind": "worker", "version": "1", "detail": {}}
+
+    def work(uow: UnitOfWork) -> None:
+        add = uow.connection.execute
+        for at in (old, new):
+            OperatorActionRepository(uow).add(Action(at, "jo", "replay", "why"))
+            add(insert(tables.pause).values(cause="operator", since=old, until=at, **common))
+            add(insert(tables.process).values(name=at.isoformat(), started=old, seen=at, **running))
+            # However far a tester has moved the day that stands in the entry.
+            add(insert(tables.journal).values(at=now + timedelta(days=900), written=at, **call))
+        add(insert(tables.pause).values(cause="operator", since=old, until=None, **common))
+        # As an earlier version wrote it.
+        add(insert(tables.journal).values(at=old, written=None, **call))
+
+    rig.store.write(work)
+
+    counts = retaining(rig).run()
+
+    left = {name: counts[name] for name in ("actions", "pauses", "processes", "journal")}
+    assert left == {"actions": 1, "pauses": 1, "processes": 1, "journal": 2}
+    assert len(rows(rig.store, tables.pause)) == 2
+
+
+def test_each_search_goes_by_an_index(on_sqlite: Rig) -> None:
+    searches: dict[str, Callable[[RetentionRepository], int]] = {
+        "ix_service_problem_whole": lambda old: old.count_to_thin(timedelta(1)),
+        "ix_service_problem_over": lambda old: old.count_to_prune(timedelta(1)),
+        "ix_decision_refused_whole": lambda old: old.count_refused_to_thin(timedelta(1)),
+        "ix_decision_refused": lambda old: old.count_refused_to_prune(timedelta(1)),
+    }
+    ran: list[tuple[str, Any]] = []
+    event.listen(
+        on_sqlite.store.engine,
+        "before_cursor_execute",
+        lambda _c, _cursor, statement, values, _x, _m: ran.append((statement, values)),
+    )
+    for index, search in searches.items():
+
+        def plan(uow: UnitOfWork, search: Callable[[RetentionRepository], int] = search) -> str:
+            search(RetentionRepository(uow.connection, on_sqlite.machine.now(), {}))
+            statement, values = ran[-1]
+            lines = uow.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            return "\n".join(line[3] for line in lines)
+
+        assert f"INDEX {index} " in on_sqlite.store.write(plan)

@@ -1,0 +1,136 @@
+"""One problem at a glance: all that happened to it, what it waits for, and nothing personal."""
+
+import json
+from typing import Any
+
+import pytest
+
+from supplier_api.contract.codes import ResolutionCode
+from supplier_api.problems import view
+from supplier_api.problems.change_repository import ChangeRequestRepository
+from tests.integration.problems.rig import Rig
+
+MARKER = "Marguerite"
+
+
+def shown(rig: Rig) -> dict[str, Any]:
+    """Return the problem as people see it; it must be plain JSON."""
+    problem = rig.problem()
+    seen = rig.store.read(lambda uow: view.show(uow, problem))
+    plain: dict[str, Any] = json.loads(json.dumps(seen))
+    return plain
+
+
+def lines(rig: Rig) -> list[str]:
+    """Return the time line in words."""
+    told = []
+    for entry in shown(rig)["timeline"]:
+        name = entry.get("operation") or entry.get("event") or entry["kind"]
+        came = entry.get("answer") or entry["state"]
+        told.append(f"{entry['what']} {name} {came}")
+    return told
+
+
+def test_the_time_line_holds_everything_in_its_order(rig: Rig) -> None:
+    rig.create()
+    rig.machine.advance(1)
+    rig.say("start")
+    rig.take()
+    rig.machine.advance(1)
+    rig.say("start")
+    rig.machine.advance(1)
+    rig.cancel(text="defer")
+
+    assert lines(rig) == [
+        "request problem 201",
+        "order problem queued",
+        "event start 200",
+        "kci COMMITTED delivered",
+        "event start 409",
+        "request cancellation 202",
+        "order cancellation queued",
+    ]
+    seen = shown(rig)
+    assert seen["reference"] == rig.problem().reference
+    assert seen["status"] == "PENDING_CANCELLATION"
+    assert seen["waitsFor"] == "the supplier: to decide on the cancellation"
+    assert "accept-change" in seen["legalEvents"]
+    (attempt,) = seen["timeline"][3]["attempts"]
+    assert attempt["status"] == 204
+
+
+def found(rig: Rig, name: str) -> list[int]:
+    """Return the row ids of the problems that a name may stand for."""
+    return [problem.id for problem in rig.store.read(lambda uow: view.find(uow, name))]
+
+
+@pytest.mark.parametrize(
+    ("event", "waits"),
+    [
+        ("ask-information", "the tenant: to amend with the information asked for"),
+        ("ask-appointment", "the tenant: to book an appointment and amend"),
+        ("hold", "the supplier: to resume work"),
+        ("start", "the supplier: to resolve it"),
+        ("resolve", "the tenant: to accept or reject the resolution"),
+        ("cancel", None),
+    ],
+)
+def test_it_is_said_what_a_problem_waits_for(on_sqlite: Rig, event: str, waits: str | None) -> None:
+    on_sqlite.create()
+    resolution = {"resolutionCode": ResolutionCode.OTHER}
+    on_sqlite.say(event, problem_code="OTHER", text="Words.", resolution=resolution)
+
+    assert shown(on_sqlite)["waitsFor"] == waits
+
+
+def test_timers_are_shown(on_sqlite: Rig) -> None:
+    on_sqlite.create()
+    on_sqlite.resolve()
+
+    assert [timer["kind"] for timer in shown(on_sqlite)["timers"]] == ["closure-notice", "closure"]
+
+
+def test_nothing_personal_is_shown(on_sqlite: Rig) -> None:
+    rig = on_sqlite
+    person = {"name": MARKER, "email": f"{MARKER}@home.example", "phoneNumber": MARKER}
+    rig.create(
+        f"{MARKER} is at home",
+        problemText=f"{MARKER}'s line drops.",
+        primaryContact=person,
+        secondaryContact=person,
+        hazards=MARKER,
+        onSiteRestrictions=MARKER,
+        characteristics=[{"name": "SERVICE_HAS_WORKED", "value": MARKER}],
+    )
+    rig.amend(101, notes=MARKER)
+    rig.amend(102, notes="reject", hazards=MARKER)
+    rig.say("ask-information", problem_code="OTHER", text=MARKER)
+    rig.say("note", note={"note": MARKER})
+    rig.say("resolve", resolution={"resolutionCode": "OTHER", "resolutionText": MARKER})
+    rig.settle("REJECTED", tenantNotes=MARKER)
+    rig.cancel(text=MARKER)
+
+    assert rig.problem().document["primaryContact"]["name"] == MARKER
+    assert MARKER not in json.dumps(shown(rig))
+
+
+def test_a_problem_is_found_by_any_of_its_names(rig: Rig) -> None:
+    rig.create()
+    rig.amend(notes="defer")
+    rig.say("note", text="Ours is ready.", back_office_id="TICKET-1")
+    rig.say("accept-change", change_reference="101")
+    rig.resolve()
+    problem_id = rig.problem().id
+    change = rig.store.read(lambda uow: ChangeRequestRepository(uow).of(problem_id))[0].reference
+
+    for name in (
+        rig.problem().reference,
+        "1",
+        rig.problem().service_id,
+        "conversation-1",
+        "TICKET-1",
+        change,
+        rig.resolution_reference(),
+    ):
+        assert found(rig, name) == [problem_id], name
+    assert found(rig, "nothing") == []

@@ -1,0 +1,360 @@
+"""Fourteen courses of a problem: which answers and which KCIs follow, in order.
+
+`n REASON/STATUS`, then what the KCI carries: problemCode, text, and the status of the amendment
+(A), cancellation (C) or resolution (R). What the gateway makes itself is not shown.
+"""
+
+from typing import Any
+
+import pytest
+
+from supplier_api.outbox.model import MessageState
+from supplier_api.problems.change_repository import ChangeRequestRepository
+from tests.integration.problems.rig import REPAIRED, Rig, problem
+
+ASK = {"problem_code": "INFORMATION_REQUIRED", "text": "Which lights are on?"}
+
+
+def test_acknowledged_worked_on_resolved_and_accepted(rig: Rig) -> None:
+    created = rig.create()
+    assert created.status == 201
+    assert created.body == {
+        **problem(),
+        "status": "ACKNOWLEDGED",
+        "supplierReference": rig.problem().reference,
+        "serviceSpecification": {"id": "ftthl2r", "name": "FTTH"},
+    }
+    rig.say("start")
+    rig.resolve()
+    rig.take()
+
+    answer = rig.settle("ACCEPTED", tenantNotes="Thank you.")
+
+    assert answer.status == 200
+    assert answer.body == {
+        "supplierReference": rig.resolution_reference(),
+        "status": "ACCEPTED",
+        "resolvedDate": "2026-01-05T12:00:00.000Z",
+        "closedDate": "2026-01-05T12:00:01.000Z",
+        "resolutionDetails": REPAIRED,
+        "tenantNotes": "Thank you.",
+    }
+    assert rig.told() == [
+        "1 COMMITTED/IN_PROGRESS",
+        "2 RESOLVED/RESOLVED + R PENDING",
+        "3 COMPLETED/COMPLETED + R ACCEPTED closed",
+    ]
+    assert rig.kcis()[2]["serviceProblemResolution"] == answer.body
+
+
+def test_in_progress_held_resumed_resolved_rejected_resolved_again_and_silence(rig: Rig) -> None:
+    created = rig.create("commit")
+    assert created.status == 201
+    assert created.body is not None
+    assert created.body["status"] == "IN_PROGRESS"
+    rig.say("hold", problem_code="ACCESS_ISSUE")
+    rig.say("resume")
+    rig.resolve()
+    rig.take()
+    first = rig.resolution_reference()
+    answer = rig.settle("REJECTED", tenantNotes="It drops again.")
+    assert answer.status == 200
+    assert answer.body is not None
+    assert answer.body["status"] == "REJECTED"
+    assert "closedDate" not in answer.body
+    rig.take()
+    rig.resolve()
+    rig.take()
+
+    rig.pass_days(3.99)
+    assert len(rig.kcis()) == 5
+    rig.pass_days(0.02)
+    assert len(rig.kcis()) == 6
+    rig.pass_days(0.98)
+    assert len(rig.kcis()) == 6
+    rig.pass_days(0.02)
+
+    assert rig.told() == [
+        "1 DELAY/HELD + ACCESS_ISSUE",
+        "2 RESUMED/IN_PROGRESS",
+        "3 RESOLVED/RESOLVED + R PENDING",
+        "4 RESUMED/IN_PROGRESS + R REJECTED",
+        "5 RESOLVED/RESOLVED + R PENDING",
+        "6 ADDITIONAL/RESOLVED + text + R PENDING",
+        "7 COMPLETED/COMPLETED + R ACCEPTED closed",
+    ]
+    resolutions = [kci["serviceProblemResolution"]["supplierReference"] for kci in rig.kcis()[2:]]
+    assert resolutions == [first, first] + [rig.resolution_reference()] * 3
+    assert first != rig.resolution_reference()
+    assert "10 January 2026" in rig.kcis()[5]["text"]
+
+
+@pytest.mark.parametrize("commit", [True, False])
+def test_undecided_then_accepted(rig: Rig, commit: bool) -> None:
+    created = rig.create("defer")
+    assert (created.status, created.body) == (202, None)
+
+    rig.say("accept", commit=commit)
+    if not commit:
+        rig.say("start")
+
+    assert rig.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED", "2 COMMITTED/IN_PROGRESS"]
+
+
+def test_undecided_then_cancelled_by_the_tenant(rig: Rig) -> None:
+    rig.create("defer")
+
+    answer = rig.cancel(supplierServiceProblemReference="UNKNOWN")
+
+    assert answer.status == 201
+    assert answer.body is not None
+    assert answer.body["id"] == 201
+    assert rig.problem().state.base == "CANCELLED"
+    for event in ("accept", "start", "cancel"):
+        assert rig.say(event, problem_code="OTHER").status == 409
+    assert rig.told() == []
+    assert rig.problem().next_kci == 1
+
+
+def test_undecided_accepted_meanwhile_then_cancelled_by_the_tenant(rig: Rig) -> None:
+    rig.create("defer")
+    rig.say("accept", commit=True)
+
+    answer = rig.cancel(
+        supplierServiceProblemReference="UNKNOWN", reasonCode="CUSTOMER_NETWORK_ISSUE"
+    )
+
+    assert answer.status == 202
+    assert rig.problem().state.base == "CANCELLED"
+    assert rig.told() == [
+        "1 ACKNOWLEDGED/ACKNOWLEDGED",
+        "2 COMMITTED/IN_PROGRESS",
+        "3 CANCELLED/CANCELLED + NETWORK_ISSUE + C COMPLETED",
+    ]
+
+
+def test_undecided_then_rejected(rig: Rig) -> None:
+    rig.create("defer")
+
+    rig.say("reject", problem_code="ACCESS_ISSUE", text="The building was torn down.")
+
+    assert rig.told() == ["1 REJECTED/REJECTED + ACCESS_ISSUE + text + no reference"]
+
+
+def test_a_question_that_an_amendment_answers_at_once(rig: Rig) -> None:
+    rig.create()
+    rig.say("ask-information", **ASK)
+    rig.take()
+
+    answer = rig.amend(notes="The lights are green.")
+
+    assert answer.status == 201
+    assert answer.body == {
+        "id": 101,
+        "serviceProblemId": 1,
+        "supplierServiceProblemReference": rig.problem().reference,
+        "supplierReference": _references(rig)[0],
+        "notes": "The lights are green.",
+    }
+    assert rig.told() == [
+        "1 INFORMATION_REQUIRED/PENDING + INFORMATION_REQUIRED + text",
+        "2 RESUMED/ACKNOWLEDGED",
+    ]
+    assert rig.kcis()[1]["serviceProblem"]["notes"] == "The lights are green."
+
+
+def test_a_question_that_an_amendment_answers_before_it_was_delivered(rig: Rig) -> None:
+    rig.create()
+    rig.say("ask-information", **ASK)
+
+    assert rig.amend(notes="The lights are green.").status == 202
+
+    assert rig.told() == [
+        "1 INFORMATION_REQUIRED/PENDING + INFORMATION_REQUIRED + text",
+        "2 AMENDED/ACKNOWLEDGED + A COMPLETED",
+    ]
+    assert rig.kcis()[1]["serviceProblemAmendment"] == {
+        "id": 101,
+        "supplierReference": _references(rig)[0],
+        "status": "COMPLETED",
+        "serviceProblemId": 1,
+        "notes": "The lights are green.",
+    }
+
+
+def test_a_question_whose_amendment_is_rejected_later_still_waits(rig: Rig) -> None:
+    rig.create()
+    rig.say("ask-information", **ASK)
+    rig.take()
+    answer = rig.amend(notes="defer")
+    assert answer.status == 202
+    assert answer.body is not None
+    assert answer.body["notes"] == "defer"
+    assert rig.problem().state.status == "PENDING_AMENDMENT"
+    assert len(rig.kcis()) == 1
+
+    rejected = rig.say(
+        "reject-change",
+        change_reference=rig.change_reference(),
+        problem_code="REJECTION",
+        text="That says nothing.",
+    )
+
+    assert rejected.body["status"] == "PENDING"
+    assert rig.told()[1:] == ["2 AMENDMENT_REJECTED/PENDING + REJECTION + text + A REJECTED"]
+    assert rig.problem().state.awaits == "information"
+    assert rig.problem().document["notes"] == "none"
+
+
+def test_a_question_whose_amendment_is_accepted_later_is_settled(rig: Rig) -> None:
+    rig.create()
+    rig.say("ask-information", **ASK)
+    rig.take()
+    rig.amend(notes="defer")
+
+    rig.say("accept-change", change_reference=rig.change_reference())
+
+    assert rig.told()[1:] == ["2 AMENDED/ACKNOWLEDGED + A COMPLETED"]
+    assert rig.problem().document["notes"] == "defer"
+
+
+def test_a_cancellation_that_is_overtaken_by_the_resolution(rig: Rig) -> None:
+    rig.create("commit")
+    assert rig.cancel(text="defer").status == 202
+    assert rig.problem().state.status == "PENDING_CANCELLATION"
+    assert rig.kcis() == []
+    reference = rig.change_reference()
+
+    rig.resolve()
+
+    assert rig.told() == [
+        "1 CANCELLATION_REJECTED/IN_PROGRESS + OTHER + text + C REJECTED",
+        "2 RESOLVED/RESOLVED + R PENDING",
+    ]
+    for event in ("accept-change", "reject-change"):
+        decided = rig.say(event, change_reference=reference, problem_code="OTHER", text="Late.")
+        assert decided.status == 409
+    assert len(rig.kcis()) == 2
+
+
+@pytest.mark.parametrize("hindrance", ["not taken", "in flight", "parked"])
+def test_a_cancellation_does_not_overtake_an_undelivered_kci(rig: Rig, hindrance: str) -> None:
+    rig.create("commit")
+    rig.say("hold", problem_code="ACCESS_ISSUE")
+    if hindrance != "not taken":
+        rig.machine.advance(1.0)
+        claim = rig.claim()
+        assert claim
+        if hindrance == "parked":
+            rig.settled(claim, MessageState.REFUSED)
+
+    answer = rig.cancel(reasonCode="NO_LONGER_REQUIRED")
+
+    assert answer.status == 202
+    assert rig.problem().state.status == "CANCELLED"
+    assert rig.told() == [
+        "1 DELAY/HELD + ACCESS_ISSUE",
+        "2 CANCELLED/CANCELLED + NO_LONGER_REQUIRED + C COMPLETED",
+    ]
+
+
+def test_a_cancellation_is_done_at_once_when_everything_was_taken(rig: Rig) -> None:
+    rig.create("commit")
+    rig.say("hold", problem_code="ACCESS_ISSUE")
+    rig.take()
+
+    assert rig.cancel().status == 201
+
+    assert rig.problem().state.status == "CANCELLED"
+    assert rig.told() == ["1 DELAY/HELD + ACCESS_ISSUE"]
+
+
+def test_an_incident_that_is_declared_while_the_tenant_is_asked(rig: Rig) -> None:
+    rig.create()
+    rig.say("ask-information", **ASK)
+    rig.take()
+    rig.incidents.declare("INC1", [rig.problem().service_id])
+    rig.run_timers()
+    rig.take()
+    assert rig.amend().status == 201
+    assert rig.problem().state.status == "NETWORK_INCIDENT"
+
+    rig.incidents.end("INC1")
+    rig.run_timers()
+
+    assert rig.told() == [
+        "1 INFORMATION_REQUIRED/PENDING + INFORMATION_REQUIRED + text",
+        "2 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE",
+        "3 RESUMED/ACKNOWLEDGED",
+    ]
+
+
+def test_a_problem_that_is_raised_in_a_known_incident(supplied: Rig) -> None:
+    created = supplied.create(serviceId="SI0000000000005")
+    assert created.status == 201
+    assert created.body is not None
+    assert created.body["status"] == "ACKNOWLEDGED"
+    supplied.take()
+
+    supplied.incidents.end("INC0000001")
+    supplied.run_timers()
+    supplied.say("start")
+
+    assert supplied.told() == [
+        "1 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE",
+        "2 RESUMED/ACKNOWLEDGED",
+        "3 COMMITTED/IN_PROGRESS",
+    ]
+
+
+def test_only_a_reservation_settles_the_question_for_an_appointment(rig: Rig) -> None:
+    rig.create("commit")
+    rig.say("ask-appointment", problem_code="UNABLE_TO_ATTEND")
+    rig.take()
+
+    assert rig.amend(101, notes="Any day will do.").status == 201
+    assert rig.problem().state.status == "PENDING"
+    assert len(rig.kcis()) == 1
+    assert rig.amend(102, appointmentReservationId=345).status == 201
+
+    assert rig.told() == [
+        "1 REAPPOINT/PENDING + UNABLE_TO_ATTEND",
+        "2 RESUMED/IN_PROGRESS",
+    ]
+
+
+def test_work_starts_while_an_amendment_is_undecided(rig: Rig) -> None:
+    rig.create()
+    assert rig.amend(notes="defer").status == 202
+
+    started = rig.say("start")
+    rig.say("accept-change", change_reference=rig.change_reference())
+
+    assert started.body["status"] == "PENDING_AMENDMENT"
+    assert rig.told() == [
+        "1 COMMITTED/PENDING_AMENDMENT",
+        "2 AMENDED/IN_PROGRESS + A COMPLETED",
+    ]
+
+
+def test_the_back_office_cancels_while_an_amendment_is_undecided(rig: Rig) -> None:
+    rig.create("commit")
+    rig.say("hold", problem_code="ACCESS_ISSUE")
+    rig.take()
+    assert rig.amend(notes="defer").status == 202
+
+    rig.say("cancel", problem_code="PROPERTY_UNOCCUPIED")
+
+    assert rig.told()[1:] == [
+        "2 AMENDMENT_REJECTED/HELD + OTHER + text + A REJECTED",
+        "3 CANCELLED/CANCELLED + PROPERTY_UNOCCUPIED",
+    ]
+
+
+def _references(rig: Rig) -> list[Any]:
+    """Return our references of the problem's changes."""
+    problem_id = rig.problem().id
+    return [
+        change.reference
+        for change in rig.store.read(lambda uow: ChangeRequestRepository(uow).of(problem_id))
+    ]

@@ -1,0 +1,37 @@
+"""The facts of a request are the fields of the wire, no fewer and no others."""
+
+from typing import Any
+
+import pytest
+from marshmallow import Schema
+from marshmallow.fields import Field, List, Nested
+
+from supplier_api.contract import schemas
+from supplier_api.rules import facts
+from supplier_api.rules.facts import FactKind, ListOf, Shape
+
+OURS = "characteristicsByName"
+
+
+def shape_of(schema: Schema) -> dict[str, Any]:
+    return {name: fact_of(field) for name, field in schema.fields.items()}
+
+
+def fact_of(field: Field[Any]) -> Any:
+    if isinstance(field, List):
+        return ListOf(fact_of(field.inner))
+    if isinstance(field, Nested):
+        return shape_of(field.schema)
+    return {"Id": FactKind.WHOLE, "Flag": FactKind.FLAG}.get(type(field).__name__, FactKind.TEXT)
+
+
+@pytest.mark.parametrize(
+    ("schema", "shape"),
+    [
+        (schemas.SERVICE_PROBLEM_REQUEST, facts.PROBLEM_REQUEST),
+        (schemas.AMENDMENT_REQUEST, facts.AMENDMENT_REQUEST),
+        (schemas.CANCELLATION_REQUEST, facts.CANCELLATION_REQUEST),
+    ],
+)
+def test_each_field_of_a_request_is_a_fact(schema: Schema, shape: Shape) -> None:
+    assert shape_of(schema) == {name: fact for name, fact in shape.items() if name != OURS}

@@ -1,0 +1,170 @@
+"""A supplier whose KCIs go wrong on purpose: to a gateway that keeps them, or to the sandbox's."""
+
+import itertools
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from supplier_api.app.services import ClockPair as AppClocks
+from supplier_api.app.web import create_app
+from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.db import UnitOfWork
+from supplier_api.delivery.answers import Terms
+from supplier_api.delivery.executor import Destination, Executor
+from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
+from supplier_api.delivery.retry_policy import RetryPolicy
+from supplier_api.delivery.transport import Reply
+from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.watchdog import Watchdog
+from supplier_api.ids import SeededChance
+from supplier_api.outbox.model import Message
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
+from supplier_api.problems.services import GATEWAY
+from supplier_api.sandbox.fault_injection.transport import FaultyTransport
+from supplier_api.sandbox.gateway import SandboxConfig
+from supplier_api.sandbox.gateway import create_app as create_gateway
+from supplier_api.sandbox.gateway.config import SupplierAccount as SupplierOfSandbox
+from supplier_api.sandbox.gateway.config import TenantAccount
+from supplier_api.settings import Settings
+from tests.integration.delivery.sink import Sink, serving
+from tests.integration.sandbox.gateway.test_with_supplier import Chain, listening
+from tests.supplier import LEASE, TENANT, Problem, Supplier
+
+Clocks = tuple[ManualMachineClock, ManualBusinessClock, AppClocks]
+WAIT = 5.0  # seconds after a failure, without jitter
+
+
+class Faulty(Supplier):
+    """The supplier with its real courier, and the door at which faults are set."""
+
+    def __init__(
+        self,
+        app: Flask,
+        client: FlaskClient,
+        clocks: Clocks,
+        gateway: str,
+    ) -> None:
+        machine, business, _ = clocks
+        super().__init__(app, client, machine, business)
+        office = self.office
+        address = GatewayAddress(
+            kci_url=f"{gateway}/kcis",
+            token_url=f"{gateway}/auth/supplier/access-token",
+            client_id="supplier",
+            client_secret="supplier-secret",
+            answers=Terms(re.compile("never")),
+        )
+        courier = GatewayTransport(
+            address, Sessions(), Watchdog(office.machine), office.machine, office.chance
+        )
+        self.serial = itertools.count(1)
+        self._courier = FaultyTransport(courier, office.store, office.machine)
+
+    def put(self, kind: str, direction: str = "out", **more: Any) -> TestResponse:
+        """Set a fault; for the next call, unless said otherwise."""
+        limit = {} if {"calls", "forSeconds"} & more.keys() else {"calls": 1}
+        whose = {} if "conversation" in more else {"tenant": TENANT}
+        body = {"direction": direction, "kind": kind, **whose, **limit, **more}
+        return self.client.put("/admin/faults", json=body)
+
+    def set(self, kind: str, direction: str = "out", **more: Any) -> None:
+        """Set a fault, which has to be possible."""
+        answer = self.put(kind, direction, **more)
+        assert answer.status_code == 200, answer.get_json()
+
+    def fault(self) -> dict[str, Any]:
+        """Return the only fault that is set."""
+        (fault,) = self.client.get("/admin/faults").get_json()["faults"]
+        shown: dict[str, Any] = fault
+        return shown
+
+    def messages(self, problem: Problem) -> list[dict[str, Any]]:
+        """Return the messages about a problem, as they are stored."""
+        problem_id = self.stored(problem.id, problem.tenant).id
+        rows = self.office.store.read(lambda uow: LaneRepository(uow).messages_of(problem_id))
+        return [row for row in rows if "reasonCode" in row["body"]]
+
+    def states(self, problem: Problem) -> list[str]:
+        """Return what has become of the KCIs about a problem."""
+        return [row["state"] for row in self.messages(problem)]
+
+    def _carrier(self) -> Executor:
+        office, progress = self.office, BackOfficeEvents(self.office)
+
+        def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
+            progress.kci_taken(uow, DeliveredKci(message.problem_id, message.kind, message.subject))
+
+        policy = RetryPolicy((timedelta(seconds=WAIT),), 0, timedelta(hours=1), timedelta(hours=72))
+        gateway = Destination(GATEWAY, self._courier, policy, on_delivered=taken)
+        return Executor(
+            gateway, office.store, office.machine, office.chance, LEASE, threading.Event()
+        )
+
+
+def numbers(sink: Sink) -> list[int]:
+    """Return the numbers of the KCIs that came, in order."""
+    return [json.loads(kci.body)["sequenceNumber"] for kci in sink.kcis]
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """Yield a gateway that keeps what comes, and takes it unless it is told otherwise."""
+    with serving() as sink:
+        yield sink
+
+
+@pytest.fixture
+def faulty(
+    app: Flask,
+    client: FlaskClient,
+    clocks: Clocks,
+    sink: Sink,
+) -> Faulty:
+    """Return the supplier in front of that gateway."""
+    return Faulty(app, client, clocks, sink.url)
+
+
+@pytest.fixture
+def chain(
+    settings: Settings,
+    clocks: Clocks,
+    tmp_path: Path,
+) -> Iterator[Chain]:
+    """Yield the supplier behind the sandbox gateway, in front of a tenant."""
+    machine, business, all_clocks = clocks
+    with ExitStack() as stack:
+        app = create_app(settings, all_clocks)
+        stack.callback(app.extensions["office"].store.close)
+        url = listening(app, stack)
+        ours = SupplierOfSandbox(
+            name="DUMMY_SUPPLIER",
+            client_id="supplier",
+            client_secret="supplier-secret",
+            url=url,
+            token_url=f"{url}/oauth2/token",
+            gateway_client_id="gateway",
+            gateway_client_secret="gateway-secret",
+        )
+        config = SandboxConfig(
+            database_url=f"sqlite:///{tmp_path}/sandbox.db",
+            tenants=(
+                TenantAccount(TENANT, "tenant", "tenant-secret"),
+                TenantAccount("TENANT2", "tenant2", "tenant2-secret"),
+            ),
+            suppliers=(ours,),
+        )
+        gateway = create_gateway(config, machine, SeededChance(2), business_clock=business)
+        stack.callback(gateway.extensions["sandbox"].close)
+        supplier = Faulty(app, app.test_client(), clocks, listening(gateway, stack))
+        yield Chain(gateway, supplier)

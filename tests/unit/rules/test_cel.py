@@ -1,0 +1,211 @@
+"""Expressions: what the compiler finds, what is learnt about them, and how they are evaluated."""
+
+from dataclasses import replace
+
+import pytest
+
+from supplier_api.rules.cel import MAX_EXPRESSION, ExpressionError, Language
+from supplier_api.rules.facts import GROUPS, UNKNOWN, Facts, values
+from supplier_api.rules.model import Operation, Unjudged
+from tests.unit.rules.books import facts
+
+PROBLEM = Language(GROUPS[Operation.PROBLEM])
+
+
+def holds(text: str, given: Facts) -> bool:
+    bound = PROBLEM.bind({group: values(given, group) for group in GROUPS[Operation.PROBLEM]})
+    return PROBLEM.compile(text).holds(bound)
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "what", "hint"),
+    [
+        ("request.serviceID == 'a'", "serviceID", "unknown field serviceID", "serviceId?"),
+        ("request.primaryContact.nam == 'a'", "nam ", "unknown field nam", "name?"),
+        ("service.state == 'a' && reqest.id == 1", "reqest", "unknown name reqest", "request?"),
+        ("request.serviceId == 1", "==", "'==' cannot be applied to (string, int)", ""),
+        ("request.id == 23467.0", "==", "(int, double)", ""),
+        ("'é🎉' == request.x", "x", "unknown field x", "allowed"),
+        ("request.serviceId.starts('a')", "starts", "unknown function starts()", ""),
+        ("request.serviceId", "request", "gives string", ""),
+        ("request.id > 0 &&", "", "Syntax error", ""),
+        ("request.serviceId.matches('(')", "'('", "invalid regular expression", ""),
+        ("matches(tenant, '(') || true", "'('", "invalid regular expression", ""),
+        ("clock.now < timestamp('soon')", "'soon'", "timestamp('soon')", ""),
+        ("dyn(request).foo == 1", "dyn", "switches the check", ""),
+        ("1 / 0 == 1", "1 / 0", "can never be evaluated", ""),
+        ("true" + " " * MAX_EXPRESSION, "true", "longer than", ""),
+    ],
+)
+def test_a_mistake_is_found_at_load_where_it_is(text: str, at: str, what: str, hint: str) -> None:
+    with pytest.raises(ExpressionError) as raised:
+        PROBLEM.compile(text)
+    (fault,) = raised.value.faults
+    assert fault.offset == (text.index(at) if at else len(text))
+    assert what in fault.text
+    assert hint in fault.hint
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(ExpressionError) as raised:
+        PROBLEM.compile("request.a == 1 &&\n  service.b == 2 ||\n  tenent == ''")
+    assert [fault.text for fault in raised.value.faults] == [
+        "unknown field a",
+        "unknown field b",
+        "unknown name tenent",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [
+        ("true", set()),
+        ("'service' == tenant", {"tenant"}),
+        ("request.serviceId == ''", {"request"}),
+        ("[1].all(service, service > 0)", set()),
+        ("service.known && size(open_problems) > 0", {"service", "open_problems"}),
+        ("size(incidents) > 0 || clock.now > timestamp(0) // tenant", {"incidents", "clock"}),
+    ],
+)
+def test_the_groups_that_an_expression_names_are_learnt(text: str, groups: set[str]) -> None:
+    assert PROBLEM.compile(text).groups == groups
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("request.serviceSpecification.id == 'tenant'", ["request.serviceSpecification.id"]),
+        ("has(request.address) // service.id", ["request.address"]),
+        ("request . serviceId.startsWith('SI')", ["request.serviceId"]),
+        ('"A" in request.characteristicsByName', ["request.characteristicsByName.A"]),
+        ("request.characteristicsByName['A'] == 'b'", ["request.characteristicsByName.A"]),
+        ("has(request.characteristicsByName.A)", ["request.characteristicsByName.A"]),
+        ("size(request.characteristicsByName) > 1", ["request.characteristicsByName"]),
+        ("request.characteristics[0].value == 'tenant'", ["request.characteristics"]),
+        (r"tenant.matches(r'^\d service.id$')", ["tenant"]),
+        ("tenant == '' || tenant == 'a'", ["tenant"]),
+    ],
+)
+def test_the_paths_that_an_expression_reads_are_learnt(text: str, reads: list[str]) -> None:
+    assert [".".join(path) for path in PROBLEM.compile(text).reads] == reads
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("has(request.address)", False),
+        ("request.address.id == ''", True),
+        ("request.id == 9223372036854775807", True),
+        ("request.characteristics.exists(each, each.name == 'B')", True),
+        ("request.characteristicsByName['A'] == '2'", True),
+        ("service.known && !has(service.incident)", True),
+        ("clock.now.getHours('Europe/London') == 12", True),
+        ("'SP_1' in open_problems", True),
+    ],
+)
+def test_facts_are_read_as_they_are_written(text: str, result: bool) -> None:
+    named = [{"name": "A", "value": "1"}, {"name": "B", "value": ""}, {"name": "A", "value": "2"}]
+    request = {"id": 2**63 - 1, "characteristics": named}
+    assert holds(text, facts(request, open_problems=["SP_1"])) is result
+
+
+def test_a_service_that_is_not_in_the_inventory_can_be_told() -> None:
+    given = facts(service=None)
+    assert holds("!service.known && !has(service.id) && service.state == ''", given)
+
+
+MISSING = "request.characteristicsByName['X'] == 'a'"
+
+
+@pytest.mark.parametrize(
+    ("text", "result"), [(f"{MISSING} || true", True), (f"{MISSING} && false", False)]
+)
+def test_an_error_that_changes_nothing_is_passed_over(text: str, result: bool) -> None:
+    assert holds(text, facts({"characteristics": []})) is result
+
+
+@pytest.mark.parametrize("text", [MISSING, f"{MISSING} || false", f"{MISSING} && true"])
+def test_an_error_that_leaves_the_result_open_is_no_verdict(text: str) -> None:
+    with pytest.raises(Unjudged, match="Key not found"):
+        holds(text, facts({"characteristics": []}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "request.characteristicsByName[request.notes] == 'a'",
+        "int(request.notes) > 1",
+        "timestamp(request.notes) < clock.now",
+        "tenant.matches(request.notes)",
+        "bool(request.notes)",
+    ],
+)
+def test_an_error_tells_no_value_of_the_request(text: str) -> None:
+    with pytest.raises(Unjudged) as raised:
+        holds(text, facts({"notes": "(MARKER", "characteristics": []}))
+    assert "MARKER" not in str(raised.value)
+    assert str(raised.value)
+
+
+def test_an_evaluation_has_a_budget() -> None:
+    every_pair = "request.characteristics.all(a, request.characteristics.all(b, a.name == b.name))"
+    hundred = [{"name": "A", "value": "1"}] * 100
+    with pytest.raises(Unjudged, match="budget"):
+        holds(every_pair, facts({"characteristics": hundred}))
+    assert holds(every_pair, facts({"characteristics": hundred[:50]}))
+
+
+def judged(texts: list[str], given: Facts) -> list[bool | None]:
+    """Judge expressions as a rule book does, together; None where one cannot be judged."""
+    expressions = [PROBLEM.compile(text) for text in texts]
+    known = {group: values(given, group) for group in GROUPS[Operation.PROBLEM]}
+    known = {group: value for group, value in known.items() if value is not UNKNOWN}
+    bound = PROBLEM.bind(known, PROBLEM.together(expressions))
+    found: list[bool | None] = []
+    for expression in expressions:
+        try:
+            found.append(expression.holds(bound))
+        except Unjudged:
+            found.append(None)
+    return found
+
+
+def test_expressions_that_are_judged_together_say_what_each_says_alone() -> None:
+    texts = [
+        "tenant == 'TENANT1' // a comment at the end",
+        "tenant == 'TENANT1' ? false : true",
+        "true",
+        "size(open_problems) > 0 || tenant != ''",
+        "size(open_problems) > 0",
+        "tenant == 'TENANT1' // a comment at the end",
+    ]
+    assert judged(texts, facts()) == [True, False, True, True, False, True]
+
+
+def test_one_that_cannot_be_judged_leaves_the_others_as_they_are() -> None:
+    fails = 'request.characteristicsByName["NOT_THERE"] == "a"'
+    assert judged(["true", fails, "false"], facts()) == [True, None, False]
+
+
+def test_so_does_one_whose_facts_are_not_known() -> None:
+    given = replace(facts(), service=UNKNOWN)
+    assert judged(["tenant != ''", "service.known", "tenant == ''"], given) == [True, None, False]
+
+
+@pytest.mark.parametrize("many", [62, 63, 200])
+def test_there_may_be_any_number_of_them(many: int) -> None:
+    texts = [f"size(tenant) == {number % 9}" for number in range(many)]
+    texts += [f"size(tenant) * {number} == {number * 7}" for number in range(many)]
+    assert judged(texts, facts()) == [number % 9 == 7 for number in range(many)] + [True] * many
+
+
+def test_as_many_as_a_number_has_bits_take_one_evaluation() -> None:
+    expressions = [PROBLEM.compile(f"size(tenant) == {number}") for number in range(70)]
+    together = PROBLEM.together(expressions)
+    assert together is not None
+    assert len(together.texts) == 62
+
+
+def test_nor_does_it_matter_how_deep_they_are() -> None:
+    deep = "(" * 31 + "true" + ")" * 31
+    assert judged([deep, f"{deep} && tenant == ''"], facts()) == [True, False]

@@ -1,0 +1,65 @@
+"""The list of faults, which of a run's calls are struck, and the pages that show the list."""
+
+from pathlib import Path
+
+import pytest
+
+from supplier_api.sandbox.fault_injection.catalogue import BY_NAME, DELIVERY, KINDS
+from supplier_api.sandbox.fault_injection.listing import SECTIONS, begin, inserted, listed, markdown
+from supplier_api.sandbox.fault_injection.model import Direction, Fault, Place, is_struck
+from supplier_api.sandbox.fault_injection.sending import TRICKS
+
+PAGE = Path(__file__).parents[4] / "docs" / "conformance-target.md"
+
+
+def test_names_are_unique_in_their_direction() -> None:
+    assert len(BY_NAME) == len(KINDS)
+
+
+def test_what_breaks_the_contract_says_which_clause_and_what_it_expects() -> None:
+    for kind in KINDS:
+        if kind.direction is Direction.OUT and kind.name != "delay":
+            assert kind.breach is not None, kind.name
+            told = Fault(1, kind).plain()
+            assert told["clause"].startswith(("Supplier Updates API", "Supplier API"))
+            assert told["expected"]
+
+
+def test_every_trick_of_delivery_is_listed() -> None:
+    assert set(TRICKS) == {kind.name for kind in DELIVERY if kind.place is Place.WORKER}
+
+
+def test_defaults_can_be_given() -> None:
+    for kind in KINDS:
+        for parameter in kind.parameters:
+            assert parameter.read(parameter.default) == parameter.default
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+def test_a_share_is_struck(share: float) -> None:
+    struck = sum(is_struck(42, number, share) for number in range(1, 10_001))
+    assert struck == pytest.approx(share * 10_000, abs=300)
+
+
+def test_the_calls_follow_from_the_seed() -> None:
+    def run(seed: int) -> list[bool]:
+        return [is_struck(seed, number, 0.5) for number in range(1, 50)]
+
+    assert run(1) == run(1)
+    assert run(1) != run(2)
+
+
+def test_the_page_is_current() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == inserted(page), (
+        "run: python -m supplier_api.sandbox.fault_injection docs/conformance-target.md"
+    )
+    for section in SECTIONS:
+        assert markdown(section) in page
+    for kind in listed():
+        assert f"`{kind['kind']}`" in page
+
+
+def test_a_page_without_the_markers_is_not_written() -> None:
+    with pytest.raises(ValueError, match="expected the markers"):
+        inserted(f"{begin('faults')}\n")
