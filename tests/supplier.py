@@ -78,7 +78,7 @@ class Supplier:
         self.client = client
         self.machine = machine
         self.business = business
-        self.office: Services = app.extensions["office"]
+        self.services: Services = app.extensions["services"]
         self._tokens: dict[str, tuple[str, float]] = {}
         self._ids = itertools.count(1)
         # What the gateway answers to KCIs of these numbers, instead of taking them.
@@ -177,12 +177,12 @@ class Supplier:
             assert problem_id is not None
             return ProblemRepository(uow).get(problem_id)
 
-        return self.office.store.read(find)
+        return self.services.store.read(find)
 
     def kcis(self, problem: Problem) -> list[dict[str, Any]]:
         """Return every KCI about a problem, in order."""
         problem_id = self.stored(problem.id, problem.tenant).id
-        rows = self.office.store.read(lambda uow: LaneRepository(uow).messages_of(problem_id))
+        rows = self.services.store.read(lambda uow: LaneRepository(uow).messages_of(problem_id))
         bodies = [json.loads(row["body"]) for row in rows]
         return [body for body in bodies if "reasonCode" in body]
 
@@ -195,14 +195,14 @@ class Supplier:
 
     def problems(self) -> int:
         """Count the problems that are stored."""
-        return self.office.store.read(lambda uow: ProblemRepository(uow).count())
+        return self.services.store.read(lambda uow: ProblemRepository(uow).count())
 
     # -- what else happens
 
     def deliver(self) -> None:
         """Let the gateway take every KCI that is under way."""
         self.machine.advance(1)
-        store, now = self.office.store, self.machine.now()
+        store, now = self.services.store, self.machine.now()
         until = now + timedelta(seconds=LEASE)
 
         def claim(uow: UnitOfWork) -> list[Claim]:
@@ -210,25 +210,25 @@ class Supplier:
 
         ends = self.machine.monotonic() + LEASE
         for claimed in store.write(claim):
-            self._carrier().carry(Lease(claimed, ends))
+            self._executor().carry(Lease(claimed, ends))
 
     def pass_days(self, days: float) -> None:
         """Let business time pass, and run what becomes due."""
         self.business.advance(days * 86400)
-        progress = BackOfficeEvents(self.office)
-        DueTimerHandlers(self.office, progress, Incidents(self.office)).run_due()
+        progress = BackOfficeEvents(self.services)
+        DueTimerHandlers(self.services, progress, Incidents(self.services)).run_due()
 
-    def _carrier(self) -> Executor:
-        progress = BackOfficeEvents(self.office)
+    def _executor(self) -> Executor:
+        progress = BackOfficeEvents(self.services)
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
             progress.kci_taken(uow, DeliveredKci(message.problem_id, message.kind, message.subject))
 
         policy = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, Told(self.answers), policy, on_delivered=taken)
-        office = self.office
+        services = self.services
         return Executor(
-            gateway, office.store, office.machine, office.chance, LEASE, threading.Event()
+            gateway, services.store, services.machine, services.chance, LEASE, threading.Event()
         )
 
 

@@ -97,7 +97,7 @@ class Create:
 
     def __init__(self, app: Flask, settings: Settings) -> None:
         """Record them from two creates that `app` answers."""
-        self._store: Store = app.extensions["office"].store
+        self._store: Store = app.extensions["services"].store
         client = app.test_client()
         secret = settings.access.clients["gateway"].secret.get_secret_value()
         form = {"grant_type": "client_credentials", "client_id": "gateway"}

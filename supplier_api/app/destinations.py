@@ -33,10 +33,10 @@ BACK_OFFICE_THREADS = 4
 
 def to_gateway(
     settings: Settings,
-    office: Services,
+    services: Services,
     progress: BackOfficeEvents,
     watchdog: Watchdog,
-    pulse: Activity,
+    activity: Activity,
 ) -> Destination:
     """Return the gateway: what happens to a problem when a KCI is taken, or is not.
 
@@ -51,27 +51,27 @@ def to_gateway(
         answers=answer_terms(settings),
         token_terms=token_terms(gateway),
     )
-    own = Destinations(office.store, answer_terms(settings)) if settings.in_sandbox else None
+    own = Destinations(services.store, answer_terms(settings)) if settings.in_sandbox else None
 
     sessions = build_sessions(settings)
-    courier = GatewayTransport(
+    transport = GatewayTransport(
         address,
         sessions,
         watchdog,
-        office.machine,
-        office.chance,
+        services.machine,
+        services.chance,
         own.of if own else None,
-        Outgoing(build_recorder(settings, office), office.machine) if own else None,
+        Outgoing(build_recorder(settings, services), services.machine) if own else None,
         tenant_header if own else None,
     )
 
-    repair = MessageAdmin(office)
+    repair = MessageAdmin(services)
 
     def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
         progress.kci_taken(uow, _taken(message))
 
     def concerns(uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
-        pulse.note(GATEWAY)
+        activity.note(GATEWAY)
         return progress.concerned(uow, [_taken(message) for message in messages])
 
     def left_out(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
@@ -82,7 +82,9 @@ def to_gateway(
 
     return Destination(
         name=GATEWAY,
-        courier=FaultyTransport(courier, office.store, office.machine) if own else courier,
+        transport=FaultyTransport(transport, services.store, services.machine)
+        if own
+        else transport,
         policy=_retry_policy(settings),
         threads=settings.delivery.threads,
         deadline=gateway.deadline,
@@ -102,16 +104,16 @@ def _taken(message: Message) -> DeliveredKci:
 
 
 def to_back_office(
-    settings: Settings, office: Services, progress: BackOfficeEvents, pulse: Activity
+    settings: Settings, services: Services, progress: BackOfficeEvents, activity: Activity
 ) -> Destination:
     """Return the back office: what happens to a problem when an order is taken.
 
     Raises backoffice.port.UnknownAdapter.
     """
-    repair = MessageAdmin(office)
+    repair = MessageAdmin(services)
 
     def answered(uow: UnitOfWork, message: Message, reply: Reply) -> None:
-        pulse.note(BACK_OFFICE)
+        activity.note(BACK_OFFICE)
         repair.order_taken(uow, message)
         if isinstance(reply.answer, OrderAnswer):
             order = WorkOrder.from_body(message.uuid, message.body)
@@ -119,7 +121,7 @@ def to_back_office(
 
     return Destination(
         name=BACK_OFFICE,
-        courier=BackOfficeTransport(load_adapter(settings.backoffice)),
+        transport=BackOfficeTransport(load_adapter(settings.backoffice)),
         policy=_retry_policy(settings),
         threads=BACK_OFFICE_THREADS,
         deadline=settings.gateway.deadline,

@@ -7,7 +7,7 @@ from supplier_api.problems.services import Services
 from supplier_api.settings import Settings
 
 
-def build_retaining(settings: Settings, office: Services) -> RetentionChore:
+def build_retention(settings: Settings, services: Services) -> RetentionChore:
     """Return what takes away what is older than the settings want it kept."""
     retention = settings.retention
     keep = Keep(
@@ -18,4 +18,4 @@ def build_retaining(settings: Settings, office: Services) -> RetentionChore:
         batch=retention.batch,
         every=retention.every,
     )
-    return RetentionChore(office, keep)
+    return RetentionChore(services, keep)

@@ -16,9 +16,9 @@ from supplier_api.settings.derived import goes_to_our_sandbox
 from supplier_api.settings.production_checks import KNOWN_SECRETS
 
 
-def build_follower(settings: Settings, office: Services) -> GatewayClockSync:
+def build_clock_sync(settings: Settings, services: Services) -> GatewayClockSync:
     """Return what has the sandbox gateway's time go with ours; testers are the same there."""
-    return GatewayClockSync(_clock_door(settings), build_sessions(settings), office.machine)
+    return GatewayClockSync(_clock_door(settings), build_sessions(settings), services.machine)
 
 
 def _clock_door(settings: Settings) -> ClockEndpoint | None:
@@ -45,27 +45,27 @@ def try_clients(settings: Settings) -> list[TryClient]:
     ]
 
 
-def build_recorder(settings: Settings, office: Services) -> Recorder:
+def build_recorder(settings: Settings, services: Services) -> Recorder:
     """Return what keeps a record of traffic for testers."""
     sandbox = settings.sandbox
     bounds = Bounds(sandbox.journal_calls, sandbox.journal_bytes)
-    return Recorder(office.store, office.business, bounds)
+    return Recorder(services.store, services.business, bounds)
 
 
 def admin_parts(
-    settings: Settings, office: Services, gate: BearerAuth, audit: Audit
+    settings: Settings, services: Services, gate: BearerAuth, audit: Audit
 ) -> admin_api.AdminParts:
     """Return what the testers' door works with."""
-    sessions, follower = build_sessions(settings), build_follower(settings, office)
+    sessions, clock_sync = build_sessions(settings), build_clock_sync(settings, services)
     return admin_api.AdminParts(
-        office=office,
+        services=services,
         settings=settings,
         gate=gate,
         audit=audit,
-        clockwork=VirtualClock(office, follower),
-        follower=follower,
-        recorder=build_recorder(settings, office),
+        virtual_clock=VirtualClock(services, clock_sync),
+        clock_sync=clock_sync,
+        recorder=build_recorder(settings, services),
         try_token=lambda destination: try_token(
-            address_of(destination, answer_terms(settings)), sessions, office.machine
+            address_of(destination, answer_terms(settings)), sessions, services.machine
         ),
     )

@@ -39,7 +39,7 @@ class ClockPair:
     chance: Chance
 
 
-def build_office(
+def build_services(
     settings: Settings, clocks: ClockPair | None = None, patience: float = PATIENCE
 ) -> Services:
     """Return what every use case works with; connects to the database.
@@ -50,28 +50,28 @@ def build_office(
     Raises store.SchemaTooOld when the database must be upgraded first, and
     desk.stamping.ForeignDatabase when it belongs to another installation.
     """
-    office = open_office(settings, clocks, patience)
-    with closed_on_error(office):
-        claim_database(settings, office)
-    return office
+    services = open_services(settings, clocks, patience)
+    with closed_on_error(services):
+        claim_database(settings, services)
+    return services
 
 
 @contextmanager
-def closed_on_error(office: Services) -> Iterator[None]:
+def closed_on_error(services: Services) -> Iterator[None]:
     """Give the database back if what is made with the office in the `with` block is not."""
     try:
         yield
     except BaseException:
-        office.store.close()
+        services.store.close()
         raise
 
 
-def claim_database(settings: Settings, office: Services) -> None:
+def claim_database(settings: Settings, services: Services) -> None:
     """Put our stamp on an unused database; raises desk.stamping.ForeignDatabase."""
-    claim(office.store, stamp_of(settings), office.machine.now())
+    claim(services.store, stamp_of(settings), services.machine.now())
 
 
-def open_office(
+def open_services(
     settings: Settings, clocks: ClockPair | None = None, patience: float = PATIENCE
 ) -> Services:
     """Return the same, for those who only look, of whosever database.
@@ -120,13 +120,13 @@ def _clocks(settings: Settings, store: Store, machine: MachineClock) -> ClockPai
     return ClockPair(machine, SystemBusinessClock(machine), SystemChance())
 
 
-def heartbeat_of(settings: Settings, office: Services, me: ProcessInfo) -> Heartbeat:
+def heartbeat_of(settings: Settings, services: Services, me: ProcessInfo) -> Heartbeat:
     """Return the sign of life of a process; a worker also looks for others that have died."""
     every = settings.status.heartbeat
-    presence = ProcessRegistry(office, me, stamp_of(settings), every)
+    presence = ProcessRegistry(services, me, stamp_of(settings), every)
     deaths = (
-        CrashDetector(office, timedelta(seconds=MISSED * every))
+        CrashDetector(services, timedelta(seconds=MISSED * every))
         if me.kind is ProcessKind.WORKER
         else None
     )
-    return Heartbeat(presence, office.machine, every, deaths)
+    return Heartbeat(presence, services.machine, every, deaths)

@@ -16,23 +16,23 @@ LOOK_EVERY = 1.0  # seconds between two looks at the files, and at what is down
 class Upkeep:
     """What a process decides with, and the care that it needs beside the work."""
 
-    def __init__(self, settings: Settings, office: Services) -> None:
+    def __init__(self, settings: Settings, services: Services) -> None:
         """Load the rule book and the inventory; raises BookError or InventoryError."""
-        self._reloading = Reloading(settings, office.machine)
-        self.judge = RuleEvaluator(
-            office, lambda: self._reloading.current, limits(settings.inventory)
+        self._reloading = Reloading(settings, services.machine)
+        self.rule_evaluator = RuleEvaluator(
+            services, lambda: self._reloading.current, limits(settings.inventory)
         )
         self._at_once = False
-        self._loop = Loop("upkeep", self.turn, WakeEvent(), office.machine)
+        self._loop = Loop("upkeep", self.turn, WakeEvent(), services.machine)
 
-    def show_in(self, pulse: Activity) -> None:
+    def show_in(self, activity: Activity) -> None:
         """Tell with every sign of life what cannot be asked, and which new file is not used."""
         plugins, reloading = self._reloading.plugins, self._reloading
-        pulse.watch(INVENTORY_DOWN, lambda: self.judge.watch.down_since)
-        pulse.tell(
+        activity.watch(INVENTORY_DOWN, lambda: self.rule_evaluator.watch.down_since)
+        activity.tell(
             RULES_OFF, lambda: {rule: to_wire(since) for rule, since in plugins.off().items()}
         )
-        pulse.tell(
+        activity.tell(
             NOT_LOADED,
             lambda: {
                 name: {"since": to_wire(each.since), "why": each.why}
@@ -57,6 +57,6 @@ class Upkeep:
         """Look once; return the seconds until the next time."""
         at_once, self._at_once = self._at_once, False
         self._reloading.look(at_once=at_once)
-        self.judge.probe()
+        self.rule_evaluator.probe()
         self._reloading.plugins.probe()
         return LOOK_EVERY

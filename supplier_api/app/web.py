@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask import Flask, Response, g, jsonify
 
 from supplier_api.app.sandbox import admin_parts, try_clients
-from supplier_api.app.services import ClockPair, build_office, closed_on_error, heartbeat_of
+from supplier_api.app.services import ClockPair, build_services, closed_on_error, heartbeat_of
 from supplier_api.app.upkeep import Upkeep
 from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens, BearerAuth, ClientCredentials, KeyRing, new_key
@@ -30,7 +30,7 @@ from supplier_api.problems.rule_evaluation import RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.sandbox import admin
 from supplier_api.sandbox.admin.capture import keep_requests, record_calls
-from supplier_api.sandbox.fault_injection.wsgi import spoil_answers
+from supplier_api.sandbox.fault_injection.wsgi import inject_answer_faults
 from supplier_api.settings import Settings
 
 # For an answer of the database where no gateway waits: a thread is held as long.
@@ -46,17 +46,17 @@ TIMES = "times"
 class StoredKeys:
     """The token issuer's keys in the database, so that a token holds at every process."""
 
-    office: Services
+    services: Services
 
     def all(self) -> list[SigningKey]:
         """Return the keys, the one to sign with last; the first is made when there is none."""
-        keys = self.office.store.read(lambda uow: SigningKeyRepository(uow).all())
+        keys = self.services.store.read(lambda uow: SigningKeyRepository(uow).all())
         if keys:
             return keys
         made = new_key()
-        first = SigningKey(made.kid, made.private_pem, self.office.machine.now())
-        self.office.store.write(lambda uow: SigningKeyRepository(uow).add_first(first))
-        return self.office.store.read(lambda uow: SigningKeyRepository(uow).all())
+        first = SigningKey(made.kid, made.private_pem, self.services.machine.now())
+        self.services.store.write(lambda uow: SigningKeyRepository(uow).add_first(first))
+        return self.services.store.read(lambda uow: SigningKeyRepository(uow).all())
 
 
 def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
@@ -64,68 +64,70 @@ def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
 
     Raises what build_office and Upkeep raise.
     """
-    office = build_office(settings, clocks, CALLER_SECONDS)
-    with closed_on_error(office):
-        return _wire(settings, office)
+    services = build_services(settings, clocks, CALLER_SECONDS)
+    with closed_on_error(services):
+        return _wire(settings, services)
 
 
-def _wire(settings: Settings, office: Services) -> Flask:
+def _wire(settings: Settings, services: Services) -> Flask:
     app = Flask("supplier_api", static_folder=None)
-    ring = KeyRing(StoredKeys(office), office.machine)
-    tokens = AccessTokens(settings.access, ring, office.machine, office.chance)
+    ring = KeyRing(StoredKeys(services), services.machine)
+    tokens = AccessTokens(settings.access, ring, services.machine, services.chance)
     gate = BearerAuth(tokens)
-    audit = Audit(office.machine)
-    upkeep = Upkeep(settings, office)
-    judge = upkeep.judge
+    audit = Audit(services.machine)
+    upkeep = Upkeep(settings, services)
+    rule_evaluator = upkeep.rule_evaluator
     api = gateway_api.register(
         app,
         gateway_api.Dependencies(
-            desk=GatewayRequests(office, judge),
+            desk=GatewayRequests(services, rule_evaluator),
             gate=gate,
             credentials=ClientCredentials(settings.access, tokens),
             ring=ring,
             server=settings.server,
-            machine=office.machine,
-            chance=office.chance,
+            machine=services.machine,
+            chance=services.chance,
             audit=audit,
             scenarios=settings.in_sandbox,
             try_clients=try_clients(settings) if settings.in_sandbox else (),
         ),
     )
     backoffice.register(
-        api, gate, BackOfficeEvents(office), Incidents(office), settings.server.max_body, audit
+        api, gate, BackOfficeEvents(services), Incidents(services), settings.server.max_body, audit
     )
     if settings.in_sandbox:
-        parts = admin_parts(settings, office, gate, audit)
+        parts = admin_parts(settings, services, gate, audit)
         admin.register(api, parts)
         keep_requests(app)
-        spoil_answers(app, parts)
-        record_calls(app, parts.recorder, office.machine)
+        inject_answer_faults(app, parts)
+        record_calls(app, parts.recorder, services.machine)
         app.extensions["recorder"] = parts.recorder
     check_requests(app)
-    _add_health(app, office, judge)
-    app.extensions["office"] = office
+    _add_health(app, services, rule_evaluator)
+    app.extensions["services"] = services
     app.extensions["audit"] = audit
     app.extensions["upkeep"] = upkeep
-    pulse = _felt_by(app, office)
-    upkeep.show_in(pulse)
-    app.extensions["self"] = ProcessInfo(ProcessKind.WEB, pulse, lambda: judge.book_version)
+    activity = _felt_by(app, services)
+    upkeep.show_in(activity)
+    app.extensions["self"] = ProcessInfo(
+        ProcessKind.WEB, activity, lambda: rule_evaluator.book_version
+    )
     return app
 
 
-def _felt_by(app: Flask, office: Services) -> Activity:
+def _felt_by(app: Flask, services: Services) -> Activity:
     """Return the pulse of a web server, which feels every call of the gateway."""
-    pulse = Activity(office.machine)
+    activity = Activity(services.machine)
     times = app.extensions[TIMES] = TimeSummary()
-    pulse.tell(REQUEST_TIMES, times.plain)
+    activity.tell(REQUEST_TIMES, times.plain)
 
     @app.after_request
     def feel(response: Response) -> Response:
         if "operation" in g:
-            pulse.note(REQUEST)
+            activity.note(REQUEST)
         return response
 
-    return pulse
+    return activity
 
 
 def build_server(app: Flask, settings: Settings) -> HttpServer:
@@ -144,10 +146,10 @@ def build_server(app: Flask, settings: Settings) -> HttpServer:
 
 def build_heartbeat(app: Flask, settings: Settings) -> Heartbeat:
     """Return the sign of life of a web server's process."""
-    return heartbeat_of(settings, app.extensions["office"], app.extensions["self"])
+    return heartbeat_of(settings, app.extensions["services"], app.extensions["self"])
 
 
-def _add_health(app: Flask, office: Services, judge: RuleEvaluator) -> None:
+def _add_health(app: Flask, services: Services, rule_evaluator: RuleEvaluator) -> None:
     contract = {
         "supplierApi": CONTRACT.supplier_api,
         "supplierUpdatesApi": CONTRACT.supplier_updates,
@@ -166,19 +168,19 @@ def _add_health(app: Flask, office: Services, judge: RuleEvaluator) -> None:
         and by the sign of life; reading is tried, for a second. Neither what holds delivery up nor
         decisions that are put off are a reason to be sent no more requests: they are told.
         """
-        now, until = office.machine.now(), office.machine.monotonic() + READY_SECONDS
+        now, until = services.machine.now(), services.machine.monotonic() + READY_SECONDS
 
         def work(uow: UnitOfWork) -> list[Pause]:
             ProblemRepository(uow).any()
             return PauseRepository(uow).active(now)
 
-        if why := office.store.trouble():
+        if why := services.store.trouble():
             return unready(why)
         try:
-            held_up = stands_still(office.store.read(work, deadline=until), now)
+            held_up = stands_still(services.store.read(work, deadline=until), now)
         except StoreUnavailable as error:
             return unready(str(error))
-        put_off = judge.why_put_off()
+        put_off = rule_evaluator.why_put_off()
         told = {"decisionsPutOff": put_off} if put_off else {}
         return jsonify(status="ready", contract=contract, delivery=held_up, **told)
 

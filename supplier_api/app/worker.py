@@ -1,9 +1,9 @@
 """The worker: couriers, timers, chores, and what wakes them."""
 
 from supplier_api.app.destinations import to_back_office, to_gateway
-from supplier_api.app.retention import build_retaining
-from supplier_api.app.sandbox import build_follower
-from supplier_api.app.services import ClockPair, build_office, closed_on_error, heartbeat_of
+from supplier_api.app.retention import build_retention
+from supplier_api.app.sandbox import build_clock_sync
+from supplier_api.app.services import ClockPair, build_services, closed_on_error, heartbeat_of
 from supplier_api.app.upkeep import Upkeep
 from supplier_api.db.notify import Wakeup
 from supplier_api.delivery.clock_guard import ClockGuard
@@ -29,62 +29,67 @@ def build_worker(settings: Settings, clocks: ClockPair | None = None) -> Worker:
 
     Raises what build_office and Upkeep raise, and backoffice.port.UnknownAdapter.
     """
-    office = build_office(settings, clocks)
-    with closed_on_error(office):
-        return _wire(settings, office)
+    services = build_services(settings, clocks)
+    with closed_on_error(services):
+        return _wire(settings, services)
 
 
-def _wire(settings: Settings, office: Services) -> Worker:
-    wakeup = Wakeup(office.store.listen_url, office.machine)
-    watchdog = Watchdog(office.machine)
-    pulse = Activity(office.machine)
-    progress = BackOfficeEvents(office)
+def _wire(settings: Settings, services: Services) -> Worker:
+    wakeup = Wakeup(services.store.listen_url, services.machine)
+    watchdog = Watchdog(services.machine)
+    activity = Activity(services.machine)
+    progress = BackOfficeEvents(services)
     dispatchers = [
         Dispatcher(
             destination,
-            office.store,
-            office.machine,
-            office.chance,
-            wakeup.bell(),
-            office.process,
+            services.store,
+            services.machine,
+            services.chance,
+            wakeup.wake_event(),
+            services.process,
             settings.delivery.lease,
         )
         for destination in (
-            to_gateway(settings, office, progress, watchdog, pulse),
-            to_back_office(settings, office, progress, pulse),
+            to_gateway(settings, services, progress, watchdog, activity),
+            to_back_office(settings, services, progress, activity),
         )
     ]
-    upkeep = Upkeep(settings, office)
-    upkeep.show_in(pulse)
-    deciding = DeferredDecisions(office, upkeep.judge)
-    timers: DueTimers = DueTimerHandlers(office, progress, Incidents(office), deciding)
+    upkeep = Upkeep(settings, services)
+    upkeep.show_in(activity)
+    deciding = DeferredDecisions(services, upkeep.rule_evaluator)
+    timers: DueTimers = DueTimerHandlers(services, progress, Incidents(services), deciding)
     if settings.in_sandbox:
-        clockwork = VirtualClock(office, build_follower(settings, office))
-        timers = SteppedTimers(timers, clockwork, office.machine)
+        virtual_clock = VirtualClock(services, build_clock_sync(settings, services))
+        timers = SteppedTimers(timers, virtual_clock, services.machine)
     scheduler = Scheduler(
         timers,
-        office.store,
-        office.machine,
-        wakeup.bell(),
+        services.store,
+        services.machine,
+        wakeup.wake_event(),
         settings.delivery.sweep,
-        _chores(settings, office, upkeep.judge, office.process),
+        _chores(settings, services, upkeep.rule_evaluator, services.process),
     )
-    me = ProcessInfo(ProcessKind.WORKER, pulse, lambda: upkeep.judge.book_version)
+    me = ProcessInfo(ProcessKind.WORKER, activity, lambda: upkeep.rule_evaluator.book_version)
     return Worker(
         dispatchers,
         scheduler,
         wakeup,
         watchdog,
-        office.machine,
-        heartbeat_of(settings, office, me),
+        services.machine,
+        heartbeat_of(settings, services, me),
         upkeep,
-        office.store,
+        services.store,
     )
 
 
-def _chores(settings: Settings, office: Services, judge: RuleEvaluator, owner: str) -> list[Chore]:
-    chores: list[Chore] = [build_retaining(settings, office), InventoryIncidents(office, judge)]
-    if office.store.dialect == "sqlite":
+def _chores(
+    settings: Settings, services: Services, rule_evaluator: RuleEvaluator, owner: str
+) -> list[Chore]:
+    chores: list[Chore] = [
+        build_retention(settings, services),
+        InventoryIncidents(services, rule_evaluator),
+    ]
+    if services.store.dialect == "sqlite":
         # First: what follows in the same turn goes by the times that it may have to mend.
-        chores.insert(0, ClockGuard(office.store, office.machine, owner))
+        chores.insert(0, ClockGuard(services.store, services.machine, owner))
     return chores

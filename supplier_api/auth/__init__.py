@@ -1,7 +1,7 @@
 """Who may call us: bearer tokens, issued and verified. No web framework.
 
-The doors of the house (`gateway_api`, `backoffice_api`) ask one `BearerAuth`; the token endpoint asks one
-`ClientCredentials`. Both work with the keys of one `KeyRing`.
+Every door asks one `BearerAuth`; the token endpoint asks one `ClientCredentials`. Both work
+with the keys of one `KeyRing`.
 """
 
 from supplier_api.auth.client_credentials import ClientCredentials, GrantError, IssuedToken

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from supplier_api.app.retention import build_retaining
+from supplier_api.app.retention import build_retention
 from supplier_api.cli import CommandRefused
 from supplier_api.cli.operator import operator, with_reason
-from supplier_api.cli.services import opened_office
+from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
 from supplier_api.cli.startup_errors import expected_errors
 from supplier_api.cli.times import instant
@@ -66,11 +66,11 @@ def upgrade() -> None:
 def retain(dry_run: bool, vacuum: bool, as_json: bool) -> None:
     """Take away what is older than the settings want it kept, as the workers do every hour."""
     settings = load_settings()
-    with (looking if dry_run else opened_office)(settings) as office:
-        retaining = build_retaining(settings, office)
+    with (looking if dry_run else opened_services)(settings) as services:
+        retaining = build_retention(settings, services)
         counts = retaining.due() if dry_run else retaining.run()
         if vacuum and not dry_run:
-            office.store.rewrite()
+            services.store.rewrite()
     if as_json:
         click.echo(json.dumps(counts, indent=2))
         return
@@ -149,8 +149,8 @@ def restore(file: Path, reason: str) -> None:
 def restored(taken: str | None, reason: str) -> None:
     """Note that the database was put back from a copy; `db restore` does so by itself."""
     at = instant(taken, CLOCK.now(), "--taken")
-    with opened_office(load_settings()) as office:
-        found = note_restored(office.store, office.machine.now(), operator(), reason, at)
+    with opened_services(load_settings()) as services:
+        found = note_restored(services.store, services.machine.now(), operator(), reason, at)
     click.echo(what_is_unknown(found))
 
 
@@ -158,8 +158,8 @@ def restored(taken: str | None, reason: str) -> None:
 @with_reason
 def reconciled(reason: str) -> None:
     """Note that the gateway was asked for what a database that was put back does not know."""
-    with opened_office(load_settings()) as office:
-        about = note_reconciled(office.store, office.machine.now(), operator(), reason)
+    with opened_services(load_settings()) as services:
+        about = note_reconciled(services.store, services.machine.now(), operator(), reason)
     if about is None:
         raise CommandRefused("this database was not put back since the gateway was last asked")
     click.echo("noted; the doctor says no more of it")

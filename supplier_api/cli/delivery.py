@@ -10,7 +10,7 @@ import click
 
 from supplier_api.cli import CommandRefused
 from supplier_api.cli.operator import operator, with_reason
-from supplier_api.cli.services import Opened, opened_office
+from supplier_api.cli.services import Opened, opened_services
 from supplier_api.cli.sessions import looking
 from supplier_api.delivery.pause_admin import NothingSuchError, PauseAdmin, PauseScope, line, plain
 from supplier_api.settings import load_settings
@@ -75,10 +75,10 @@ def list_pauses(as_json: bool) -> None:
 
 
 @contextmanager
-def _pausing(opened: Opened = opened_office) -> Iterator[PauseAdmin]:
+def _pausing(opened: Opened = opened_services) -> Iterator[PauseAdmin]:
     settings = load_settings()
-    with opened(settings) as office:
+    with opened(settings) as services:
         try:
-            yield PauseAdmin(office, timedelta(seconds=settings.delivery.spread))
+            yield PauseAdmin(services, timedelta(seconds=settings.delivery.spread))
         except NothingSuchError as error:
             raise CommandRefused(str(error), error.known) from None

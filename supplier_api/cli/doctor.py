@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from supplier_api.cli import CommandRefused
-from supplier_api.cli.doctor_connect import walk_road
+from supplier_api.cli.doctor_connect import check_connectivity
 from supplier_api.cli.sessions import looking
 from supplier_api.operations.backup import QUESTIONS, Restoration, unreconciled, what_is_unknown
 from supplier_api.operations.decision_checks import examine_deciders
@@ -33,13 +33,13 @@ def doctor(connect: bool, seconds: float, as_json: bool) -> None:
     resolved = resolve_settings()
     settings = resolved.settings
     if connect:
-        walk_road(settings, as_json=as_json)
+        check_connectivity(settings, as_json=as_json)
         return
     try:
-        with looking(settings) as office:
-            report = Doctor(office, settings.status).examine(seconds)
-            examine_deciders(settings, office, report)
-            if found := office.store.read(unreconciled):
+        with looking(settings) as services:
+            report = Doctor(services, settings.status).examine(seconds)
+            examine_deciders(settings, services, report)
+            if found := services.store.read(unreconciled):
                 report.findings.insert(0, _put_back(found))
     except CommandRefused as error:
         raise CommandRefused(error.message, ["so nothing could be checked"]) from None

@@ -8,7 +8,7 @@ import click
 
 from supplier_api.cli import CommandRefused
 from supplier_api.cli.operator import operator, with_reason
-from supplier_api.cli.services import opened_office
+from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
 from supplier_api.contract import MessageError
 from supplier_api.http.backoffice.schemas import read_incident
@@ -55,8 +55,8 @@ def declare(
         wanted = read_incident({name: value for name, value in document.items() if value})
     except MessageError as error:
         raise CommandRefused("that incident cannot be declared:", error.messages) from None
-    with opened_office(load_settings()) as office:
-        incidents = Incidents(office)
+    with opened_services(load_settings()) as opened:
+        incidents = Incidents(opened)
         try:
             new = incidents.declare(
                 wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=operator()
@@ -76,8 +76,8 @@ def end(code: str, reason: str) -> None:
 
     One that the inventory names is over, too, whatever the inventory says.
     """
-    with opened_office(load_settings()) as office:
-        incidents = Incidents(office)
+    with opened_services(load_settings()) as opened:
+        incidents = Incidents(opened)
         ended = incidents.end(code, who=operator(), reason=reason)
         shown = incidents.shown(code)
     if shown is None:
@@ -91,8 +91,8 @@ def end(code: str, reason: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_incidents(as_json: bool) -> None:
     """List the incidents that last, and those that have ended and are not yet left by all."""
-    with looking(load_settings()) as office:
-        found = Incidents(office).listed()
+    with looking(load_settings()) as opened:
+        found = Incidents(opened).listed()
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

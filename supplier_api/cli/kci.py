@@ -8,7 +8,7 @@ import click
 
 from supplier_api.cli import messages, paths
 from supplier_api.cli.operator import with_reason
-from supplier_api.cli.services import opened_office
+from supplier_api.cli.services import opened_services
 from supplier_api.contract import read_json
 from supplier_api.contract.codes import ReasonCode
 from supplier_api.delivery.message_admin import MessageAdmin
@@ -77,9 +77,9 @@ def edit(
     by = messages.signed(reason)
     if (file is None) is not bool(changes or removed):
         raise click.UsageError("expected either --file or --set and --unset")
-    with opened_office(load_settings()) as office, messages.refusals():
+    with opened_services(load_settings()) as services, messages.refusals():
         change = paths.PathChanges.read(changes, removed) if file is None else _whole(file)
-        messages.tell(MessageAdmin(office).edit(name, change, by))
+        messages.tell(MessageAdmin(services).edit(name, change, by))
 
 
 @kci.command()
@@ -88,8 +88,8 @@ def edit(
 def skip(name: str, reason: str) -> None:
     """Withdraw a KCI: the tenant is told so under its number, WITH THE REASON."""
     by = messages.signed(reason)
-    with opened_office(load_settings()) as office, messages.refusals():
-        messages.tell(MessageAdmin(office).skip(GATEWAY, name, by))
+    with opened_services(load_settings()) as services, messages.refusals():
+        messages.tell(MessageAdmin(services).skip(GATEWAY, name, by))
 
 
 def _whole(file: Path) -> Any:

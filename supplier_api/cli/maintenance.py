@@ -8,7 +8,7 @@ import click
 
 from supplier_api.cli import CommandRefused
 from supplier_api.cli.operator import operator, with_reason
-from supplier_api.cli.services import opened_office
+from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
 from supplier_api.clock import to_wire
 from supplier_api.operations.process_registry import alive, inventory_down
@@ -57,11 +57,11 @@ def show(as_json: bool) -> None:
     it gives none.
     """
     settings = load_settings()
-    with looking(settings) as office:
-        shown = Maintenance(office).show()
+    with looking(settings) as services:
+        shown = Maintenance(services).show()
         known, now = (
-            office.store.read(lambda uow: ProcessRepository(uow).all()),
-            office.machine.now(),
+            services.store.read(lambda uow: ProcessRepository(uow).all()),
+            services.machine.now(),
         )
     silent = inventory_down(alive(known, now, settings.status.heartbeat))
     switch = shown.switch
@@ -87,5 +87,5 @@ def show(as_json: bool) -> None:
 
 @contextmanager
 def _maintenance() -> Iterator[Maintenance]:
-    with opened_office(load_settings()) as office:
-        yield Maintenance(office)
+    with opened_services(load_settings()) as services:
+        yield Maintenance(services)

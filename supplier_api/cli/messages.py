@@ -11,7 +11,7 @@ import click
 
 from supplier_api.cli import CommandRefused
 from supplier_api.cli.operator import operator
-from supplier_api.cli.services import opened_office
+from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
 from supplier_api.cli.times import instant
 from supplier_api.contract import MessageError
@@ -81,8 +81,8 @@ def _window(what: str) -> tuple[Decorator, ...]:
 
 def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None:
     """Print the messages that the options ask for."""
-    with looking(load_settings()) as office:
-        window = _given_window(given, office.machine.now())
+    with looking(load_settings()) as services:
+        window = _given_window(given, services.machine.now())
         limit = given["limit"]
 
         def read(uow: UnitOfWork) -> list[dict[str, Any]]:
@@ -97,12 +97,12 @@ def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None
                 limit=limit + 1,
             )
             return [
-                message_queries.summary(letter) for letter in MessageRepository(uow).listed(wanted)
+                message_queries.summary(stored) for stored in MessageRepository(uow).listed(wanted)
             ]
 
-        rows = office.store.read(read)
+        rows = services.store.read(read)
         if not rows and given["tenant"]:
-            office.store.read(lambda uow: check_tenant(uow, given["tenant"]))
+            services.store.read(lambda uow: check_tenant(uow, given["tenant"]))
     if given["as_json"]:
         click.echo(json.dumps(rows[:limit], indent=2))
     else:
@@ -114,14 +114,14 @@ def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None
 
 def shown(destination: str, name: str, *, as_json: bool) -> None:
     """Print all that is known of a message."""
-    with looking(load_settings()) as office, refusals():
+    with looking(load_settings()) as services, refusals():
 
         def read(uow: UnitOfWork) -> dict[str, Any]:
-            letter = message_queries.find(uow, name, destination)
-            can = [deed.value for deed in possible(letter)]
-            return {**message_queries.show(uow, letter), "possible": can}
+            stored = message_queries.find(uow, name, destination)
+            can = [action.value for action in possible(stored)]
+            return {**message_queries.show(uow, stored), "possible": can}
 
-        seen = office.store.read(read)
+        seen = services.store.read(read)
     click.echo(json.dumps(seen, indent=2) if as_json else "\n".join(_lines(seen)))
 
 
@@ -140,17 +140,17 @@ def replayed(
         raise click.UsageError("expected either NAME or a window (--since, --until)")
     if name and given["dry_run"]:
         raise click.UsageError("--dry-run is for a window; look at one with `show`")
-    with opened_office(load_settings()) as office, refusals():
+    with opened_services(load_settings()) as services, refusals():
         if name:
-            tell(MessageAdmin(office).replay(destination, name, by))
+            tell(MessageAdmin(services).replay(destination, name, by))
             return
-        _replay_window(office, destination, given, by)
+        _replay_window(services, destination, given, by)
 
 
 def _replay_window(
-    office: Services, destination: str, given: Mapping[str, Any], by: Operator
+    services: Services, destination: str, given: Mapping[str, Any], by: Operator
 ) -> None:
-    repair, window = MessageAdmin(office), _given_window(given, office.machine.now())
+    repair, window = MessageAdmin(services), _given_window(given, services.machine.now())
     done, left = 0, 0
     for problem_id in repair.waiting(destination, window):
         for result in repair.replay_window(

@@ -9,7 +9,7 @@ import click
 
 from supplier_api.cli import CommandRefused
 from supplier_api.cli.messages import check_tenant
-from supplier_api.cli.services import opened_office
+from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
 from supplier_api.cli.times import age
 from supplier_api.contract import MessageError
@@ -51,15 +51,15 @@ def list_problems(
 ) -> None:
     """List problems, the newest first."""
     oldest = age(older_than, "--older-than") if older_than else None
-    with looking(load_settings()) as office:
-        before = office.business.now(tenant or "") - oldest if oldest else None
-        found = office.store.read(
+    with looking(load_settings()) as services:
+        before = services.business.now(tenant or "") - oldest if oldest else None
+        found = services.store.read(
             lambda uow: ProblemRepository(uow).listed(
                 state=state, tenant=tenant, before=before, limit=limit
             )
         )
         if not found and tenant:
-            office.store.read(lambda uow: check_tenant(uow, tenant))
+            services.store.read(lambda uow: check_tenant(uow, tenant))
     rows = [view.summary(each) for each in found]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -104,8 +104,8 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
         happened = read_event(document)
     except MessageError as error:
         raise click.UsageError("; ".join(error.messages)) from None
-    with opened_office(load_settings()) as office:
-        answer = BackOfficeEvents(office).event(reference, happened)
+    with opened_services(load_settings()) as services:
+        answer = BackOfficeEvents(services).event(reference, happened)
     if answer.status != 200:
         hint = [f"possible now: {', '.join(answer.body.get('legalEvents', []))}"]
         raise CommandRefused(
@@ -119,10 +119,10 @@ def problem_view(settings: Settings, name: str, tenant: str | None = None) -> di
 
     Raises Refused for none and for several.
     """
-    with looking(settings) as office:
+    with looking(settings) as services:
         found = [
             problem
-            for problem in office.store.read(lambda uow: view.find(uow, name))
+            for problem in services.store.read(lambda uow: view.find(uow, name))
             if tenant in {None, problem.tenant}
         ]
         if not found:
@@ -130,7 +130,7 @@ def problem_view(settings: Settings, name: str, tenant: str | None = None) -> di
         if len(found) > 1:
             each = [f"{one.reference}  {one.tenant}  {one.gateway_id}" for one in found]
             raise CommandRefused(f"{name} stands for {len(found)} problems:", each)
-        return office.store.read(lambda uow: view.show(uow, found[0]))
+        return services.store.read(lambda uow: view.show(uow, found[0]))
 
 
 def _document(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -198,8 +198,8 @@ class _Run:
     def _held_up(self) -> list[str]:
         """Return what holds up delivery as a whole, in words."""
         now = CLOCK.now()
-        with looking(self._settings) as office:
-            pauses = office.store.read(lambda uow: PauseRepository(uow).active(now))
+        with looking(self._settings) as services:
+            pauses = services.store.read(lambda uow: PauseRepository(uow).active(now))
         return [
             f"nothing is delivered to the {each['destination']}: {each['reason']}"
             for each in stands_still(pauses, now)

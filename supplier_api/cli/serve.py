@@ -53,4 +53,4 @@ def serve() -> None:
         serve_http(listener, ready)
     audit.stop()
     heartbeat.stop(LAST_SIGN)
-    app.extensions["office"].store.end_notices()
+    app.extensions["services"].store.end_notices()

@@ -12,8 +12,8 @@ Opened = Callable[[Settings], AbstractContextManager[Services]]
 
 
 @contextmanager
-def opened_office(settings: Settings) -> Iterator[Services]:
+def opened_services(settings: Settings) -> Iterator[Services]:
     """Yield the office on the settings' own database; what goes wrong becomes a refusal."""
-    with looking(settings) as office:
-        claim_database(settings, office)
-        yield office
+    with looking(settings) as services:
+        claim_database(settings, services)
+        yield services

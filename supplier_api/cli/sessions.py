@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from supplier_api.app.services import open_office
+from supplier_api.app.services import open_services
 from supplier_api.cli.startup_errors import expected_errors
 from supplier_api.problems.services import Services
 from supplier_api.settings import Settings
@@ -13,8 +13,8 @@ from supplier_api.settings import Settings
 def looking(settings: Settings) -> Iterator[Services]:
     """Yield the office to a command that only reads; Refused when the database cannot be used."""
     with expected_errors():
-        office = open_office(settings)
+        services = open_services(settings)
         try:
-            yield office
+            yield services
         finally:
-            office.store.close()
+            services.store.close()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from supplier_api.app.services import open_office
+from supplier_api.app.services import open_services
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.db import SchemaTooOld, StoreUnavailable
 from supplier_api.operations.status import StatusLevel, StatusLine, gather, unusable
@@ -35,17 +35,17 @@ def status(as_json: bool) -> None:
 def found(settings: Settings) -> list[StatusLine]:
     """Return the lines; what keeps the database from being asked is a line too."""
     try:
-        office = open_office(settings)
+        services = open_services(settings)
     except SchemaTooOld as error:
         return [StatusLine("schema", StatusLevel.BAD, str(error), "supplier-api db upgrade")]
     except StoreUnavailable as error:
         return [unusable(error)]
     try:
-        return gather(office, settings)
+        return gather(services, settings)
     except StoreUnavailable as error:
         return [unusable(error)]
     finally:
-        office.store.close()
+        services.store.close()
 
 
 def _document(worst: StatusLevel, lines: Sequence[StatusLine]) -> dict[str, object]:

@@ -6,7 +6,7 @@ import click
 
 from supplier_api.cli import messages
 from supplier_api.cli.operator import with_reason
-from supplier_api.cli.services import opened_office
+from supplier_api.cli.services import opened_services
 from supplier_api.delivery.message_admin import MessageAdmin
 from supplier_api.problems.services import BACK_OFFICE
 from supplier_api.problems.work import OrderKind
@@ -52,5 +52,5 @@ def replay(name: str | None, reason: str | None, **given: Any) -> None:
 def skip(name: str, reason: str) -> None:
     """Never send an order; its problem is marked: back office not told."""
     by = messages.signed(reason)
-    with opened_office(load_settings()) as office, messages.refusals():
-        messages.tell(MessageAdmin(office).skip(BACK_OFFICE, name, by))
+    with opened_services(load_settings()) as services, messages.refusals():
+        messages.tell(MessageAdmin(services).skip(BACK_OFFICE, name, by))

@@ -62,16 +62,16 @@ class Wakeup:
         self._watch = partial(watch, url, self._stop, self.ring)
         self._thread = threading.Thread(target=self._run, name="wakeup", daemon=True)
 
-    def bell(self) -> WakeEvent:
+    def wake_event(self) -> WakeEvent:
         """Return a new bell that rings when something was committed."""
-        bell = WakeEvent()
-        self._bells.append(bell)
-        return bell
+        wake_event = WakeEvent()
+        self._bells.append(wake_event)
+        return wake_event
 
     def ring(self) -> None:
         """Ring every bell."""
-        for bell in self._bells:
-            bell.ring()
+        for wake_event in self._bells:
+            wake_event.ring()
 
     def start(self) -> None:
         """Begin to watch."""

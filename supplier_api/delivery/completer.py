@@ -77,7 +77,7 @@ class Completer:
         chance: Chance,
         lease: float,
         stopping: threading.Event,
-        traffic: FlowControl,
+        flow_control: FlowControl,
     ) -> None:
         """Prepare to settle; `lease` is in seconds. Once `stopping` is set no lane goes on."""
         self._to = destination
@@ -86,7 +86,7 @@ class Completer:
         self._chance = chance
         self._lease = lease
         self._stopping = stopping
-        self._traffic = traffic
+        self._flow_control = flow_control
         self._last_delivered: float | None = None
 
     def settle(self, attempts: Sequence[Sent]) -> CompletionHandler:
@@ -192,7 +192,7 @@ class Completer:
         )
         jitter = self._chance.jitter(self._to.policy.jitter)
         decision = decide(sent.reply, history, self._to.policy, now, jitter)
-        return self._traffic.judged(uow, sent.hold.claim, sent.reply, decision, now)
+        return self._flow_control.judged(uow, sent.hold.claim, sent.reply, decision, now)
 
     def _stood_still(self, uow: UnitOfWork, message: Message, now: datetime) -> timedelta:
         """Return how long a message could not leave; asked for only if it seems too old."""
@@ -228,7 +228,7 @@ class Completer:
         """Take note of an attempt that is settled: called once for each."""
         if isinstance(decision, Delivered):
             self._last_delivered = self._clock.monotonic()
-        self._traffic.settled(sent.hold.claim, sent.reply, decision)
+        self._flow_control.settled(sent.hold.claim, sent.reply, decision)
         message, reply = sent.message, sent.reply
         tell = log.info if isinstance(decision, Delivered) else log.warning
         tell(

@@ -52,7 +52,7 @@ class Dispatcher:
         store: Store,
         clock: MachineClock,
         chance: Chance,
-        bell: WakeEvent,
+        wake_event: WakeEvent,
         owner: str,
         lease: float,
     ) -> None:
@@ -63,20 +63,20 @@ class Dispatcher:
         self._owner = owner
         self._lease = lease
         self._stopping = threading.Event()
-        self._traffic = FlowControl(
+        self._flow_control = FlowControl(
             destination.name, destination.rules, destination.policy, store, clock, chance, owner
         )
-        self._carrier = Executor(
-            destination, store, clock, chance, lease, self._stopping, self._traffic
+        self._executor = Executor(
+            destination, store, clock, chance, lease, self._stopping, self._flow_control
         )
-        self._gathering = Batcher(clock)
-        self._bell = bell
+        self._batcher = Batcher(clock)
+        self._wake_event = wake_event
         # Whether more lanes were due than we could claim.
         self._more = False
         # How many jobs were done by when, and how many lanes are held beside those being sent.
         self._done = 0, clock.monotonic()
         self._ahead = destination.threads
-        self._crew: ThreadPool[Lease | Settlement] = ThreadPool(
+        self._threads: ThreadPool[Lease | Settlement] = ThreadPool(
             f"to-{destination.name}",
             destination.threads,
             self._work,
@@ -84,7 +84,7 @@ class Dispatcher:
             clock,
             patience=lease,
         )
-        self._loop = Loop(f"dispatch-{destination.name}", self.turn, bell, clock)
+        self._loop = Loop(f"dispatch-{destination.name}", self.turn, wake_event, clock)
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -97,7 +97,7 @@ class Dispatcher:
         """
         self._stopping.set()
         self._loop.stop(seconds)
-        for job in self._crew.stop():
+        for job in self._threads.stop():
             if isinstance(job, Lease):
                 self._give_back(job)
             else:
@@ -105,7 +105,7 @@ class Dispatcher:
 
     def finish(self, seconds: float) -> bool:
         """Wait up to `seconds` for what is being sent; return whether all of it is settled."""
-        return self._crew.join(seconds)
+        return self._threads.join(seconds)
 
     def healthy(self) -> bool:
         """Tell whether lanes are being looked after."""
@@ -113,16 +113,16 @@ class Dispatcher:
 
     def turn(self) -> float:
         """Claim what is due, as far as there are threads; return seconds until the next look."""
-        self._crew.replace_stuck()
-        if self._gathering.deserted(self._lease):
-            self._crew.hand([Settlement.DUE], first=True)
+        self._threads.replace_stuck()
+        if self._batcher.deserted(self._lease):
+            self._threads.hand([Settlement.DUE], first=True)
         limit, failed = self._room()
         left = 0.0
-        if limit == 0 or not self._more or self._traffic.stops():
+        if limit == 0 or not self._more or self._flow_control.stops():
             left = self._look()
         if limit == 0:
             return LOOK_EVERY
-        if not self._traffic.flows():
+        if not self._flow_control.flows():
             return self._try_one()
         if left > 0:
             return left
@@ -131,11 +131,11 @@ class Dispatcher:
 
     def _room(self) -> tuple[int, int]:
         """Return how many lanes to claim at most, and how many of them after a failure."""
-        holds = [job for job in self._crew.in_hand() if isinstance(job, Lease)]
-        flows = self._crew.moves(FLOWS)
+        holds = [job for job in self._threads.in_hand() if isinstance(job, Lease)]
+        flows = self._threads.moves(FLOWS)
         self._look_ahead()
         whole = self._to.threads + self._ahead
-        limit = whole - len(holds) if flows else 2 * self._crew.free()
+        limit = whole - len(holds) if flows else 2 * self._threads.free()
         quarter = max(1, self._to.threads // 4)
         failed = sum(1 for hold in holds if hold.claim.attempts > 0)
         return max(0, limit), max(0, quarter - failed)
@@ -145,8 +145,8 @@ class Dispatcher:
         (done_before, then), now = self._done, self._clock.monotonic()
         if now - then < PACE_OVER:
             return
-        self._done = self._crew.done, now
-        soon = int(AHEAD * (self._crew.done - done_before) / (now - then))
+        self._done = self._threads.done, now
+        soon = int(AHEAD * (self._threads.done - done_before) / (now - then))
         self._ahead = min(max(self._to.threads, soon), MOST_AHEAD * self._to.threads)
 
     def _look(self) -> float:
@@ -157,12 +157,12 @@ class Dispatcher:
         now = self._clock.now()
 
         def work(uow: UnitOfWork) -> datetime | None:
-            self._traffic.learn(PauseRepository(uow).active(now))
-            return LaneRepository(uow).next_due(self._to.name, self._traffic.held())
+            self._flow_control.learn(PauseRepository(uow).active(now))
+            return LaneRepository(uow).next_due(self._to.name, self._flow_control.held())
 
         due_at = self._store.read(work)
-        if self._traffic.stops():
-            for job in self._crew.withdraw(self._is_held_up):
+        if self._flow_control.stops():
+            for job in self._threads.withdraw(self._is_held_up):
                 assert isinstance(job, Lease)
                 self._give_back(job)
         if due_at is None:
@@ -174,10 +174,10 @@ class Dispatcher:
         now, ends = self._clock.now(), self._clock.monotonic() + self._lease
 
         def work(uow: UnitOfWork) -> list[Claim]:
-            self._traffic.learn(PauseRepository(uow).active(now))
-            if not self._traffic.flows():
+            self._flow_control.learn(PauseRepository(uow).active(now))
+            if not self._flow_control.flows():
                 return []
-            until, held = now + timedelta(seconds=self._lease), self._traffic.held()
+            until, held = now + timedelta(seconds=self._lease), self._flow_control.held()
             return LaneRepository(uow).claim(
                 self._to.name, self._owner, now, until, limit=limit, failed=failed, held=held
             )
@@ -190,26 +190,26 @@ class Dispatcher:
         """Claim the one lane that may be tried now, if any; return seconds until the next look."""
         self._more = False
         ends = self._clock.monotonic() + self._lease
-        claim = self._traffic.take_probe(timedelta(seconds=self._lease))
+        claim = self._flow_control.take_probe(timedelta(seconds=self._lease))
         if claim is None:
             # None: nobody knows. 0: there is nothing to try, or another worker tries it.
-            return self._traffic.until_next() or LOOK_EVERY
+            return self._flow_control.until_next() or LOOK_EVERY
         self._hand([Lease(claim, ends)])
         return LOOK_EVERY
 
     def _is_held_up(self, job: Lease | Settlement) -> bool:
-        return isinstance(job, Lease) and not self._carrier.may_begin(job)
+        return isinstance(job, Lease) and not self._executor.may_begin(job)
 
     def _thread_is_free(self) -> None:
         """Have more claimed in time: before the threads run out of work."""
-        if self._crew.waiting() <= self._ahead // 4:
-            self._bell.ring()
+        if self._threads.waiting() <= self._ahead // 4:
+            self._wake_event.ring()
 
     def _work(self, job: Lease | Settlement) -> None:
         """Do a thread's job."""
         if isinstance(job, Lease):
-            sent = self._carrier.send(job)
-            if sent is None or not self._gathering.bring(sent):
+            sent = self._executor.send(job)
+            if sent is None or not self._batcher.bring(sent):
                 return
         self._settle()
 
@@ -217,22 +217,22 @@ class Dispatcher:
         """Settle what waits. What is brought meanwhile is left to the next free thread."""
         more = True
         while more:
-            settled = self._carrier.settler.settle(self._gathering.take())
+            settled = self._executor.completer.settle(self._batcher.take())
             self._hand(settled.following, first=True)
             if settled.pause:
                 threading.Event().wait(settled.pause)
-            more = self._gathering.leave(settled.again)
-            if more and self._crew.hand([Settlement.DUE], first=True):
+            more = self._batcher.leave(settled.again)
+            if more and self._threads.hand([Settlement.DUE], first=True):
                 return
 
     def _hand(self, holds: Sequence[Lease], *, first: bool = False) -> None:
         """Have the threads send, or give the lanes back if they begin nothing any more."""
-        if not self._crew.hand(holds, first=first):
+        if not self._threads.hand(holds, first=first):
             for hold in holds:
                 self._give_back(hold)
 
     def _give_back(self, hold: Lease) -> None:
         try:
-            self._carrier.give_back(hold)
+            self._executor.give_back(hold)
         except (Fenced, StoreUnavailable) as error:
             log.warning("lane.not-given-back", error=type(error).__name__)

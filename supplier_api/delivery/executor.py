@@ -30,20 +30,22 @@ class Executor:
         chance: Chance,
         lease: float,
         stopping: threading.Event,
-        traffic: FlowControl | None = None,
+        flow_control: FlowControl | None = None,
     ) -> None:
         """Prepare to send; `lease` is in seconds, and `stopping` ends a lane after its message.
 
-        `traffic` is the dispatcher's, who sees to it that it knows what holds delivery up.
+        `flow_control` is the dispatcher's, who sees to it that it knows what holds delivery up.
         """
         self._to = destination
         self._store = store
         self._clock = clock
         self._stopping = stopping
-        self._traffic = traffic or FlowControl(
+        self._flow_control = flow_control or FlowControl(
             destination.name, destination.rules, destination.policy, store, clock, chance, ""
         )
-        self.settler = Completer(destination, store, clock, chance, lease, stopping, self._traffic)
+        self.completer = Completer(
+            destination, store, clock, chance, lease, stopping, self._flow_control
+        )
 
     def carry(self, hold: Lease) -> None:
         """Send what the lane has to send now, one message after the other, and give it back.
@@ -52,7 +54,7 @@ class Executor:
         """
         sent = self.send(hold)
         while sent is not None:
-            settled = self.settler.settle([sent])
+            settled = self.completer.settle([sent])
             threading.Event().wait(settled.pause)
             following = settled.following
             sent = self.send(following[0]) if following else next(iter(settled.again), None)
@@ -76,7 +78,7 @@ class Executor:
             except StoreUnavailable as error:
                 log.error("message.not-sent", lane=hold.claim.lane_id, error=str(error))
                 return None
-            if self._traffic.tries(hold.claim):
+            if self._flow_control.tries(hold.claim):
                 self._to.before_probe()
             began = self._clock.monotonic()
             reply = self._call(message)
@@ -85,24 +87,24 @@ class Executor:
     def give_back(self, hold: Lease) -> None:
         """Give the lane back with what is left on it; raises Fenced or StoreUnavailable."""
         self._store.write(lambda uow: LaneRepository(uow).release(hold.claim, self._clock.now()))
-        self._traffic.given_back(hold.claim)
+        self._flow_control.given_back(hold.claim)
 
     def may_begin(self, hold: Lease) -> bool:
         """Tell whether nothing holds up the message that is next on a claimed lane."""
-        return self._traffic.lets(hold.claim)
+        return self._flow_control.lets(hold.claim)
 
     def _ensure_lease(self, hold: Lease) -> None:
         """Let no send begin that might outlast its lease."""
         left = hold.lease_ends - self._clock.monotonic()
         if left > self._to.deadline + LEASE_MARGIN:
             return
-        ends, until = self.settler.new_lease()
+        ends, until = self.completer.new_lease()
         self._store.write(lambda uow: LaneRepository(uow).renew(hold.claim, until))
         hold.lease_ends = ends
 
     def _call(self, message: Message) -> Reply:
         try:
-            return self._to.courier.send(message, self._to.deadline)
+            return self._to.transport.send(message, self._to.deadline)
         except Exception as error:
             log.error("courier.failed", error=type(error).__name__, exc_info=True)
             return Reply(Meaning.TROUBLE, type(error).__name__, unknown=True)

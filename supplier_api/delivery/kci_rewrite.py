@@ -18,9 +18,8 @@ from supplier_api.contract.codes import ReasonCode
 from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.contract.transition_checks import impossible_course
 from supplier_api.db import UnitOfWork
-from supplier_api.operations.retention_repository import NO_BODY
-from supplier_api.outbox.message_repository import OutboxMessage, Rewritten
-from supplier_api.outbox.model import Revision
+from supplier_api.outbox.message_repository import Rewritten, StoredMessage
+from supplier_api.outbox.model import NO_BODY, Revision
 from supplier_api.problems.change_repository import ChangeRequestRepository
 from supplier_api.problems.kci import (
     change_entity,
@@ -61,30 +60,30 @@ class KciRewrite:
 
     uow: UnitOfWork
     problem: ServiceProblem
-    letter: OutboxMessage
-    behind: Sequence[OutboxMessage]
+    stored: StoredMessage
+    behind: Sequence[StoredMessage]
     now: datetime
 
     def late(self) -> Rewritten:
         """Tell today's entity, and what was to be told, as an ADDITIONAL."""
-        body = _body(self.letter)
-        mended = Revision.WITHDRAWN if self.letter.mended == Revision.WITHDRAWN else Revision.LATE
+        body = _body(self.stored)
+        mended = Revision.WITHDRAWN if self.stored.mended == Revision.WITHDRAWN else Revision.LATE
         text = body.get("text", "")
-        if self.letter.mended not in (Revision.LATE, Revision.WITHDRAWN):
-            text = _late_text(self.letter, body)
+        if self.stored.mended not in (Revision.LATE, Revision.WITHDRAWN):
+            text = _late_text(self.stored, body)
         carried = {name: body[name] for name in KEPT_LATE if name in body}
         return self._additional(text, carried, mended)
 
     def withdrawn(self, reason: str) -> Rewritten:
         """Say that the update was withdrawn, and why, with today's entity."""
-        notes = gap_notes(_body(self.letter))
+        notes = gap_notes(_body(self.stored))
         carried = {"supplierNotes": notes} if notes else {}
-        return self._additional(withdrawn_text(self.letter, reason), carried, Revision.WITHDRAWN)
+        return self._additional(withdrawn_text(self.stored, reason), carried, Revision.WITHDRAWN)
 
     def _additional(self, text: str, carried: Mapping[str, Any], mended: Revision) -> Rewritten:
         body = {
-            "id": self.letter.uuid,
-            "sequenceNumber": self.letter.number,
+            "id": self.stored.uuid,
+            "sequenceNumber": self.stored.number,
             "issuedOn": to_wire(self._issued()),
             "reasonCode": ReasonCode.ADDITIONAL,
             "text": text,
@@ -95,24 +94,24 @@ class KciRewrite:
 
     def _entities(self) -> dict[str, Any]:
         """Return the problem, and what the KCI is about besides, as they are today."""
-        first = orjson.loads(self.letter.original or self.letter.body)
+        first = orjson.loads(self.stored.original or self.stored.body)
         entity = problem_entity(self.problem)
         was = first["serviceProblem"]
         if was["status"] == entity["status"] and "supplierReference" not in was:
             # Our reference was not to be told with this status, and still is not.
             entity.pop("supplierReference", None)
         entities = {"serviceProblem": entity}
-        if self.letter.subject is None:
+        if self.stored.subject is None:
             return entities
-        if resolution := ResolutionRepository(self.uow).find(self.letter.subject):
+        if resolution := ResolutionRepository(self.uow).find(self.stored.subject):
             entities["serviceProblemResolution"] = resolution_entity(resolution)
-        elif change := ChangeRequestRepository(self.uow).find(self.problem.id, self.letter.subject):
+        elif change := ChangeRequestRepository(self.uow).find(self.problem.id, self.stored.subject):
             entities[f"serviceProblem{change.kind.capitalize()}"] = change_entity(change)
         return entities
 
     def _issued(self) -> datetime:
-        problem, own = self.problem, from_wire(_body(self.letter)["issuedOn"])
-        following = [each for each in self.behind if each.number > self.letter.number]
+        problem, own = self.problem, from_wire(_body(self.stored)["issuedOn"])
+        following = [each for each in self.behind if each.number > self.stored.number]
         if following:
             before = from_wire(_body(following[0])["issuedOn"]) - ONE_MS
             return max(own, min(self.now, before))
@@ -131,7 +130,7 @@ class Course:
 
     status: str
     reference: str | None
-    letters: Sequence[OutboxMessage]
+    letters: Sequence[StoredMessage]
 
     def wrong_with(self, document: Mapping[str, Any]) -> Iterator[str]:
         """Yield what cannot be if the KCI of that number says `document`."""
@@ -143,12 +142,12 @@ class Course:
             elif number > own:
                 yield f"{why}: update {number} would be refused"
 
-    def _kept(self) -> list[OutboxMessage]:
+    def _kept(self) -> list[StoredMessage]:
         return [each for each in self.letters if each.body != NO_BODY]
 
 
 def edited(
-    letter: OutboxMessage, document: Mapping[str, Any], course: Course, today: str | None
+    stored: StoredMessage, document: Mapping[str, Any], course: Course, today: str | None
 ) -> Rewritten:
     """Return what an operator made of a KCI.
 
@@ -157,7 +156,7 @@ def edited(
     another KCI, or cannot come where it stands.
     """
     loaded = wire.load_kci(document)
-    wrong = list(_unpublished(document, loaded, "")) + list(_changed(_body(letter), loaded))
+    wrong = list(_unpublished(document, loaded, "")) + list(_changed(_body(stored), loaded))
     if not today and not wrong:
         wrong += course.wrong_with(loaded)
     if today and loaded["reasonCode"] != ReasonCode.ADDITIONAL:
@@ -169,11 +168,11 @@ def edited(
     return _rewritten(loaded, Revision.EDITED)
 
 
-def noted(letter: OutboxMessage, sentences: Sequence[str], now: datetime) -> Rewritten:
+def noted(stored: StoredMessage, sentences: Sequence[str], now: datetime) -> Rewritten:
     """Let a KCI that was never sent also say which numbers stay out."""
-    body = _body(letter)
+    body = _body(stored)
     say_left_out(body, sentences, now)
-    return _checked(body, Revision(letter.mended) if letter.mended else Revision.NOTED)
+    return _checked(body, Revision(stored.mended) if stored.mended else Revision.NOTED)
 
 
 def left_out(number: int, body: str) -> list[str]:
@@ -190,13 +189,13 @@ def tells_reference(body: str) -> bool:
     return "supplierReference" in orjson.loads(body)["serviceProblem"]
 
 
-def withdrawn_text(letter: OutboxMessage, reason: str) -> str:
+def withdrawn_text(stored: StoredMessage, reason: str) -> str:
     """Return what the tenant is told instead of the update."""
-    return f"{withdrawal(letter.number)}: {reason}"
+    return f"{withdrawal(stored.number)}: {reason}"
 
 
-def _late_text(letter: OutboxMessage, body: Mapping[str, Any]) -> str:
-    text = f"update {letter.number} ({body['reasonCode']}) comes late"
+def _late_text(stored: StoredMessage, body: Mapping[str, Any]) -> str:
+    text = f"update {stored.number} ({body['reasonCode']}) comes late"
     if "text" in body:
         text = f"{text}: {body['text']}"
     return text if len(text) <= TEXT_MAX else f"{text[: TEXT_MAX - 3]}..."
@@ -235,8 +234,8 @@ def _unpublished(given: Any, loaded: Any, path: str) -> Iterator[str]:
             yield from _unpublished(value, read, f"{path}[{index}]")
 
 
-def _body(letter: OutboxMessage) -> dict[str, Any]:
-    body: dict[str, Any] = orjson.loads(letter.body)
+def _body(stored: StoredMessage) -> dict[str, Any]:
+    body: dict[str, Any] = orjson.loads(stored.body)
     return body
 
 

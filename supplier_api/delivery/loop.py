@@ -18,12 +18,12 @@ class Loop:
     """Takes turns until it is stopped; a turn that fails is followed by another a second later."""
 
     def __init__(
-        self, name: str, turn: Callable[[], float], bell: WakeEvent, clock: MachineClock
+        self, name: str, turn: Callable[[], float], wake_event: WakeEvent, clock: MachineClock
     ) -> None:
         """Prepare to call `turn`, which returns the seconds until it has to be called again."""
         self._name = name
         self._turn = turn
-        self._bell = bell
+        self._wake_event = wake_event
         self._clock = clock
         self._stop = threading.Event()
         self._last_sign = clock.monotonic()
@@ -36,7 +36,7 @@ class Loop:
     def stop(self, seconds: float) -> None:
         """Take no further turn; returns when the current one is over, or after `seconds`."""
         self._stop.set()
-        self._bell.ring()
+        self._wake_event.ring()
         if self._thread.is_alive():
             self._thread.join(max(0.0, seconds))
 
@@ -62,4 +62,4 @@ class Loop:
                 log.error("loop.failed", loop=self._name, error=type(error).__name__, exc_info=True)
                 self._stop.wait(AFTER_FAILURE)
             else:
-                self._bell.wait(min(seconds, LOOK_EVERY))
+                self._wake_event.wait(min(seconds, LOOK_EVERY))

@@ -23,15 +23,14 @@ from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.delivery import kci_rewrite as replacing
 from supplier_api.delivery import message_queries
 from supplier_api.delivery.kci_rewrite import Course, KciRewrite
-from supplier_api.operations.retention_repository import NO_BODY
 from supplier_api.outbox.message_repository import (
     BeingSent,
     LockedLane,
     MessageRepository,
-    OutboxMessage,
     Rewritten,
+    StoredMessage,
 )
-from supplier_api.outbox.model import Message, MessageState, Revision
+from supplier_api.outbox.model import NO_BODY, Message, MessageState, Revision
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.repository import ProblemRepository
@@ -89,10 +88,10 @@ class TimeWindow:
     since: datetime | None = None
     until: datetime | None = None
 
-    def holds(self, letter: OutboxMessage) -> bool:
+    def holds(self, stored: StoredMessage) -> bool:
         """Tell whether a message was made in it."""
-        return (self.since is None or letter.created >= self.since) and (
-            self.until is None or letter.created < self.until
+        return (self.since is None or stored.created >= self.since) and (
+            self.until is None or stored.created < self.until
         )
 
 
@@ -125,11 +124,11 @@ class _LockedProblem:
     destination: str
     machine: datetime
     business: datetime
-    was: list[OutboxMessage]
+    was: list[StoredMessage]
 
-    def replacing(self, letter: OutboxMessage) -> KciRewrite:
+    def replacing(self, stored: StoredMessage) -> KciRewrite:
         """Return what replaces the body of one of its messages."""
-        return KciRewrite(self.uow, self.problem, letter, self.was, self.business)
+        return KciRewrite(self.uow, self.problem, stored, self.was, self.business)
 
     def course(self) -> Course:
         """Return what the gateway hears of the problem, as it stands now."""
@@ -149,9 +148,9 @@ class _LockedProblem:
 class MessageAdmin:
     """The desk's use cases for messages that went wrong."""
 
-    def __init__(self, office: Services) -> None:
-        """Work with `office`."""
-        self._office = office
+    def __init__(self, services: Services) -> None:
+        """Work with `services`."""
+        self._services = services
 
     # -- one message
 
@@ -162,9 +161,9 @@ class MessageAdmin:
         NotPossible, letters.NoSuchLetter and store.StoreUnavailable, as the others do.
         """
 
-        def work(hand: _LockedProblem, letter: OutboxMessage) -> None:
-            if letter.state != MessageState.QUEUED:
-                self._queue_again(hand, letter)
+        def work(locked: _LockedProblem, stored: StoredMessage) -> None:
+            if stored.state != MessageState.QUEUED:
+                self._queue_again(locked, stored)
 
         return self._do(destination, name, MessageAction.REPLAY, by, work)
 
@@ -176,13 +175,13 @@ class MessageAdmin:
         Raises wire.MessageError, too, if that is off the contract or would make it another KCI.
         """
 
-        def work(hand: _LockedProblem, letter: OutboxMessage) -> None:
-            late = MessageRepository(hand.uow).overtaken(letter)
-            today = str(hand.problem.state.status) if late else None
-            document = change(orjson.loads(letter.body))
-            edited = replacing.edited(letter, document, hand.course(), today)
-            MessageRepository(hand.uow).queue_again(
-                letter, hand.machine, PAST[MessageAction.EDIT], edited
+        def work(locked: _LockedProblem, stored: StoredMessage) -> None:
+            late = MessageRepository(locked.uow).overtaken(stored)
+            today = str(locked.problem.state.status) if late else None
+            document = change(orjson.loads(stored.body))
+            edited = replacing.edited(stored, document, locked.course(), today)
+            MessageRepository(locked.uow).queue_again(
+                stored, locked.machine, PAST[MessageAction.EDIT], edited
             )
 
         return self._do(GATEWAY, name, MessageAction.EDIT, by, work)
@@ -191,14 +190,18 @@ class MessageAdmin:
         """Give a message up: a KCI is told as withdrawn, a work order is not sent at all."""
         work = self._skip_order if destination == BACK_OFFICE else self._withdraw
         return self._do(
-            destination, name, MessageAction.SKIP, by, lambda hand, letter: work(hand, letter, by)
+            destination,
+            name,
+            MessageAction.SKIP,
+            by,
+            lambda locked, stored: work(locked, stored, by),
         )
 
     # -- a window
 
     def waiting(self, destination: str, window: TimeWindow) -> list[int]:
         """Return row ids of the problems with undelivered messages of that time."""
-        return self._office.store.read(
+        return self._services.store.read(
             lambda uow: MessageRepository(uow).problems_waiting(
                 destination, window.since, window.until
             )
@@ -226,26 +229,26 @@ class MessageAdmin:
                 raise _Rehearsed
 
         with suppress(_Rehearsed, Gone):
-            self._office.store.write(work)
+            self._services.store.write(work)
         return results
 
     def _replay_lane(
         self, uow: UnitOfWork, destination: str, problem_id: int, window: TimeWindow, by: Operator
     ) -> list[Result]:
         try:
-            hand = self._take_up(uow, problem_id, destination)
+            locked = self._take_up(uow, problem_id, destination)
         except BeingSent as error:
             sent = MessageRepository(uow).undelivered(problem_id, destination)
             return [_result(each, str(error), done=False) for each in sent if window.holds(each)]
-        wanted = [each for each in hand.was if window.holds(each)]
-        for letter in wanted:
-            if letter.dead:
-                self._queue_again(hand, letter)
-        behind = MessageRepository(uow).go_on(hand.lane, hand.machine)
-        for letter in wanted:
-            if letter.dead or behind is None:
-                self._record(hand, letter, MessageAction.REPLAY, by, window=_plain(window))
-        return [_told(letter, MessageRepository(uow).get(letter.id), behind) for letter in wanted]
+        wanted = [each for each in locked.was if window.holds(each)]
+        for stored in wanted:
+            if stored.dead:
+                self._queue_again(locked, stored)
+        behind = MessageRepository(uow).go_on(locked.lane, locked.machine)
+        for stored in wanted:
+            if stored.dead or behind is None:
+                self._record(locked, stored, MessageAction.REPLAY, by, window=_plain(window))
+        return [_told(stored, MessageRepository(uow).get(stored.id), behind) for stored in wanted]
 
     # -- what delivery reports
 
@@ -258,7 +261,7 @@ class MessageAdmin:
         sentences = replacing.left_out(message.number, message.body)
         following = MessageRepository(uow).untold(message.lane_id)
         if following:
-            now = self._office.business.now(message.tenant)
+            now = self._services.business.now(message.tenant)
             MessageRepository(uow).rewrite(following, replacing.noted(following, sentences, now))
             return
         problem = ProblemRepository(uow).lock(message.problem_id)
@@ -279,122 +282,122 @@ class MessageAdmin:
         self,
         destination: str,
         name: str,
-        deed: MessageAction,
+        action: MessageAction,
         by: Operator,
-        work: Callable[[_LockedProblem, OutboxMessage], None],
+        work: Callable[[_LockedProblem, StoredMessage], None],
     ) -> Result:
         def transaction(uow: UnitOfWork) -> Result:
             found = message_queries.find(uow, name, destination)
-            hand = self._take_up(uow, found.problem_id, destination)
-            letter = MessageRepository(uow).get(found.id)
-            _check(letter, deed)
-            work(hand, letter)
-            behind = MessageRepository(uow).go_on(hand.lane, hand.machine)
-            if behind and deed is MessageAction.REPLAY and letter.state == MessageState.QUEUED:
-                waits = f"{letter.name} {_waits(behind)}; replay, edit or skip that"
+            locked = self._take_up(uow, found.problem_id, destination)
+            stored = MessageRepository(uow).get(found.id)
+            _check(stored, action)
+            work(locked, stored)
+            behind = MessageRepository(uow).go_on(locked.lane, locked.machine)
+            if behind and action is MessageAction.REPLAY and stored.state == MessageState.QUEUED:
+                waits = f"{stored.name} {_waits(behind)}; replay, edit or skip that"
                 raise NotPossible(waits)
-            self._record(hand, letter, deed, by)
-            return _told(letter, MessageRepository(uow).get(letter.id), behind)
+            self._record(locked, stored, action, by)
+            return _told(stored, MessageRepository(uow).get(stored.id), behind)
 
         with _plainly(name):
-            return self._office.store.write(transaction)
+            return self._services.store.write(transaction)
 
     def _take_up(self, uow: UnitOfWork, problem_id: int, destination: str) -> _LockedProblem:
         """Lock the problem, then its lane; raises Gone and BeingSent."""
         problem = ProblemRepository(uow).lock(problem_id)
-        machine = self._office.machine.now()
+        machine = self._services.machine.now()
         lane = MessageRepository(uow).lock(problem_id, destination, machine)
-        business = self._office.business.now(problem.tenant)
+        business = self._services.business.now(problem.tenant)
         was = MessageRepository(uow).undelivered(problem_id, destination)
         return _LockedProblem(uow, problem, lane, destination, machine, business, was)
 
-    def _queue_again(self, hand: _LockedProblem, letter: OutboxMessage) -> None:
+    def _queue_again(self, locked: _LockedProblem, stored: StoredMessage) -> None:
         """Queue a dead letter or a skipped order again."""
-        late = letter.mended in (Revision.LATE, Revision.WITHDRAWN) or MessageRepository(
-            hand.uow
-        ).overtaken(letter)
+        late = stored.mended in (Revision.LATE, Revision.WITHDRAWN) or MessageRepository(
+            locked.uow
+        ).overtaken(stored)
         rewritten: Rewritten | None = None
-        if late and hand.destination == GATEWAY:
-            rewritten = hand.replacing(letter).late()
-            ProblemRepository(hand.uow).save(hand.problem)
-        MessageRepository(hand.uow).queue_again(
-            letter, hand.machine, PAST[MessageAction.REPLAY], rewritten
+        if late and locked.destination == GATEWAY:
+            rewritten = locked.replacing(stored).late()
+            ProblemRepository(locked.uow).save(locked.problem)
+        MessageRepository(locked.uow).queue_again(
+            stored, locked.machine, PAST[MessageAction.REPLAY], rewritten
         )
 
-    def _withdraw(self, hand: _LockedProblem, letter: OutboxMessage, by: Operator) -> None:
-        spare = TEXT_MAX - len(replacing.withdrawn_text(letter, ""))
+    def _withdraw(self, locked: _LockedProblem, stored: StoredMessage, by: Operator) -> None:
+        spare = TEXT_MAX - len(replacing.withdrawn_text(stored, ""))
         if len(by.reason) > spare:
             told = f"the reason is told to the tenant; expected at most {spare} characters"
             raise NotPossible(told)
-        rewritten = hand.replacing(letter).withdrawn(by.reason)
-        ProblemRepository(hand.uow).save(hand.problem)
-        MessageRepository(hand.uow).queue_again(
-            letter, hand.machine, PAST[MessageAction.SKIP], rewritten
+        rewritten = locked.replacing(stored).withdrawn(by.reason)
+        ProblemRepository(locked.uow).save(locked.problem)
+        MessageRepository(locked.uow).queue_again(
+            stored, locked.machine, PAST[MessageAction.SKIP], rewritten
         )
 
-    def _skip_order(self, hand: _LockedProblem, letter: OutboxMessage, _by: Operator) -> None:
-        MessageRepository(hand.uow).take_out(letter, hand.machine, "skipped")
-        hand.problem.back_office_untold = True
-        ProblemRepository(hand.uow).save(hand.problem)
+    def _skip_order(self, locked: _LockedProblem, stored: StoredMessage, _by: Operator) -> None:
+        MessageRepository(locked.uow).take_out(stored, locked.machine, "skipped")
+        locked.problem.back_office_untold = True
+        ProblemRepository(locked.uow).save(locked.problem)
 
     def _record(
         self,
-        hand: _LockedProblem,
-        letter: OutboxMessage,
-        deed: MessageAction,
+        locked: _LockedProblem,
+        stored: StoredMessage,
+        action: MessageAction,
         by: Operator,
         **more: Any,
     ) -> None:
-        OperatorActionRepository(hand.uow).add(
+        OperatorActionRepository(locked.uow).add(
             Action(
-                at=hand.machine,
+                at=locked.machine,
                 who=by.who,
-                action=f"{message_queries.COMMANDS[hand.destination]} {deed}",
+                action=f"{message_queries.COMMANDS[locked.destination]} {action}",
                 reason=by.reason,
-                destination=hand.destination,
-                tenant=letter.tenant,
-                problem_id=letter.problem_id,
-                message=letter.uuid,
-                detail={"number": letter.number, "was": letter.state, **more},
+                destination=locked.destination,
+                tenant=stored.tenant,
+                problem_id=stored.problem_id,
+                message=stored.uuid,
+                detail={"number": stored.number, "was": stored.state, **more},
             )
         )
 
 
-def possible(letter: OutboxMessage) -> tuple[MessageAction, ...]:
+def possible(stored: StoredMessage) -> tuple[MessageAction, ...]:
     """Return what may be done with a message as it stands; nothing once retention took its body."""
-    if letter.body == NO_BODY:
+    if stored.body == NO_BODY:
         return ()
-    return POSSIBLE[letter.destination][letter.state]
+    return POSSIBLE[stored.destination][stored.state]
 
 
-def _check(letter: OutboxMessage, deed: MessageAction) -> None:
-    can = possible(letter)
-    if deed in can:
+def _check(stored: StoredMessage, action: MessageAction) -> None:
+    can = possible(stored)
+    if action in can:
         return
-    when = f" (on {to_wire(letter.settled)})" if letter.settled else ""
+    when = f" (on {to_wire(stored.settled)})" if stored.settled else ""
     rest = ", ".join(["show", *can])
-    raise NotPossible(f"{letter.name} is {letter.state}{when}: no {deed}; possible: {rest}")
+    raise NotPossible(f"{stored.name} is {stored.state}{when}: no {action}; possible: {rest}")
 
 
-def _told(was: OutboxMessage, letter: OutboxMessage, behind: OutboxMessage | None) -> Result:
+def _told(was: StoredMessage, stored: StoredMessage, behind: StoredMessage | None) -> Result:
     """Say what became of a message; `behind` is what its lane is still parked behind."""
-    if letter.state == MessageState.SKIPPED:
+    if stored.state == MessageState.SKIPPED:
         return _result(was, "is not sent; the problem is marked: back office not told")
     again = "queued again" if was.state != MessageState.QUEUED else "queued"
-    if letter.body != was.body:
-        again = f"{again} ({letter.mended})"
+    if stored.body != was.body:
+        again = f"{again} ({stored.mended})"
     if behind is not None:
-        moved = letter.body != was.body or was.state != MessageState.QUEUED
+        moved = stored.body != was.body or was.state != MessageState.QUEUED
         return _result(was, f"{again}, {_waits(behind)}", done=moved)
     return _result(was, f"{again}, due now")
 
 
-def _waits(behind: OutboxMessage) -> str:
+def _waits(behind: StoredMessage) -> str:
     return f"waits behind {behind.name}, which is {behind.state}"
 
 
-def _result(letter: OutboxMessage, told: str, *, done: bool = True) -> Result:
-    return Result(letter.name, letter.uuid, letter.state, told, done)
+def _result(stored: StoredMessage, told: str, *, done: bool = True) -> Result:
+    return Result(stored.name, stored.uuid, stored.state, told, done)
 
 
 def _plain(window: TimeWindow) -> list[str | None]:

@@ -11,7 +11,7 @@ import orjson
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.outbox.message_repository import MessageRepository, OutboxMessage
+from supplier_api.outbox.message_repository import MessageRepository, StoredMessage
 from supplier_api.outbox.model import MessageState
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 
@@ -25,25 +25,25 @@ class NoSuchMessage(Exception):
     """No message is called that; the text says what is expected."""
 
 
-def find(uow: UnitOfWork, name: str, destination: str) -> OutboxMessage:
+def find(uow: UnitOfWork, name: str, destination: str) -> StoredMessage:
     """Return the message to `destination` that `name` stands for: a UUID, or REFERENCE#NUMBER.
 
     Raises NoSuchMessage.
     """
     word = WORDS[destination]
-    letter = None
+    stored = None
     if numbered := _NUMBERED.fullmatch(name):
-        letter = MessageRepository(uow).numbered(numbered[1], destination, int(numbered[2]))
+        stored = MessageRepository(uow).numbered(numbered[1], destination, int(numbered[2]))
     elif uuid := _uuid(name):
-        letter = MessageRepository(uow).find(uuid)
+        stored = MessageRepository(uow).find(uuid)
     else:
         raise NoSuchMessage(f"{name!r} names no {word}; expected its UUID or REFERENCE#NUMBER")
-    if letter is None:
+    if stored is None:
         raise NoSuchMessage(f"there is no {word} {name}")
-    if letter.destination != destination:
-        other = COMMANDS.get(letter.destination, letter.destination)
+    if stored.destination != destination:
+        other = COMMANDS.get(stored.destination, stored.destination)
         raise NoSuchMessage(f"{name} is no {word}; look at it with `supplier-api {other} show`")
-    return letter
+    return stored
 
 
 def _uuid(name: str) -> str | None:
@@ -53,49 +53,49 @@ def _uuid(name: str) -> str | None:
         return None
 
 
-def summary(letter: OutboxMessage) -> dict[str, Any]:
+def summary(stored: StoredMessage) -> dict[str, Any]:
     """Return a message in a line's worth of plain JSON values, with nothing personal in it."""
     return {
-        "name": letter.name,
-        "id": letter.uuid,
-        "kind": letter.kind,
-        "state": letter.state,
-        "parked": letter.parked and letter.state == MessageState.QUEUED,
-        "tenant": letter.tenant,
-        "gatewayId": letter.gateway_id,
-        "created": to_wire(letter.created),
-        "settled": _maybe(letter.settled),
-        "attempts": letter.attempts,
-        "answer": _answer(letter),
-        "mended": letter.mended,
+        "name": stored.name,
+        "id": stored.uuid,
+        "kind": stored.kind,
+        "state": stored.state,
+        "parked": stored.parked and stored.state == MessageState.QUEUED,
+        "tenant": stored.tenant,
+        "gatewayId": stored.gateway_id,
+        "created": to_wire(stored.created),
+        "settled": _maybe(stored.settled),
+        "attempts": stored.attempts,
+        "answer": _answer(stored),
+        "mended": stored.mended,
     }
 
 
-def show(uow: UnitOfWork, letter: OutboxMessage) -> dict[str, Any]:
+def show(uow: UnitOfWork, stored: StoredMessage) -> dict[str, Any]:
     """Return all that is known of a message, as plain JSON values: its body and the texts, too."""
     return {
-        **summary(letter),
-        "subject": letter.subject,
-        "conversationId": letter.conversation_id,
-        "mayHaveArrived": letter.unknown,
-        "firstAttempt": _maybe(letter.first_attempt),
-        "laneParked": letter.parked,
-        "laneDue": _maybe(letter.due_at),
-        "digest": letter.digest,
-        "backOfficeId": letter.back_office_id,
-        "log": letter.log,
-        "refusal": letter.refusal,
+        **summary(stored),
+        "subject": stored.subject,
+        "conversationId": stored.conversation_id,
+        "mayHaveArrived": stored.unknown,
+        "firstAttempt": _maybe(stored.first_attempt),
+        "laneParked": stored.parked,
+        "laneDue": _maybe(stored.due_at),
+        "digest": stored.digest,
+        "backOfficeId": stored.back_office_id,
+        "log": stored.log,
+        "refusal": stored.refusal,
         "actions": [
-            _action(each) for each in OperatorActionRepository(uow).of_message(letter.uuid)
+            _action(each) for each in OperatorActionRepository(uow).of_message(stored.uuid)
         ],
-        "body": orjson.loads(letter.body),
-        "original": orjson.loads(letter.original) if letter.original is not None else None,
+        "body": orjson.loads(stored.body),
+        "original": orjson.loads(stored.original) if stored.original is not None else None,
     }
 
 
-def _answer(letter: OutboxMessage) -> str | None:
+def _answer(stored: StoredMessage) -> str | None:
     """Return what was last said of it, in a word or two of ours."""
-    said = [entry for entry in letter.log if entry["status"] or entry["detail"]]
+    said = [entry for entry in stored.log if entry["status"] or entry["detail"]]
     return said[-1]["detail"] or str(said[-1]["status"]) if said else None
 
 

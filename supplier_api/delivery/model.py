@@ -44,7 +44,7 @@ class Destination:
     """
 
     name: str
-    courier: Transport
+    transport: Transport
     policy: RetryPolicy
     threads: int = 16
     deadline: float = 30.0

@@ -40,9 +40,9 @@ class NothingSuchError(Exception):
 class PauseAdmin:
     """The use cases; each writes down who did it and why."""
 
-    def __init__(self, office: Services, spread: timedelta) -> None:
-        """Work in `office`; a backlog that may go on is spread over `spread`."""
-        self._office = office
+    def __init__(self, services: Services, spread: timedelta) -> None:
+        """Work in `services`; a backlog that may go on is spread over `spread`."""
+        self._services = services
         self._spread = spread
 
     def pause(self, wanted: PauseScope, who: str, reason: str) -> Pause:
@@ -50,7 +50,7 @@ class PauseAdmin:
 
         Raises NothingSuchError.
         """
-        now = self._office.machine.now()
+        now = self._services.machine.now()
 
         def work(uow: UnitOfWork) -> Pause:
             scope = _scope(uow, wanted)
@@ -63,7 +63,7 @@ class PauseAdmin:
             assert begun is not None
             return begun
 
-        return self._office.store.write(work)
+        return self._services.store.write(work)
 
     def resume(self, wanted: PauseScope, who: str, reason: str) -> int:
         """Let go on what was paused under that name; return how many problems were spread.
@@ -71,11 +71,11 @@ class PauseAdmin:
         Of a whole destination, an open breaker is tried at once, and a wait that the destination
         asked for ends. Raises NothingSuchError.
         """
-        now = self._office.machine.now()
-        scope = self._office.store.read(lambda uow: _scope(uow, wanted))
-        found = self._office.store.read(lambda uow: _resumable(uow, scope, now))
+        now = self._services.machine.now()
+        scope = self._services.store.read(lambda uow: _scope(uow, wanted))
+        found = self._services.store.read(lambda uow: _resumable(uow, scope, now))
         if not found:
-            active = self._office.store.read(lambda uow: PauseRepository(uow).active(now))
+            active = self._services.store.read(lambda uow: PauseRepository(uow).active(now))
             raise NothingSuchError("that is not paused", map(line, active))
         spread = 0
         if any(pause.cause is Cause.OPERATOR for pause in found):
@@ -89,21 +89,21 @@ class PauseAdmin:
                     PauseRepository(uow).end(pause.id, now)
             OperatorActionRepository(uow).add(_action("resume", scope, who, reason, now))
 
-        self._office.store.write(work)
+        self._services.store.write(work)
         return spread
 
     def now(self) -> datetime:
         """Return the machine time that the rest goes by."""
-        return self._office.machine.now()
+        return self._services.machine.now()
 
     def active(self) -> list[Pause]:
         """Return what holds delivery up now, whatever its cause."""
         now = self.now()
-        return self._office.store.read(lambda uow: PauseRepository(uow).active(now))
+        return self._services.store.read(lambda uow: PauseRepository(uow).active(now))
 
     def _put_off(self, scope: Scope, now: datetime) -> int:
         """Spread a large backlog, while it is still held up, over the time after."""
-        store, chance = self._office.store, self._office.chance
+        store, chance = self._services.store, self._services.chance
         if store.read(lambda uow: BacklogQueries(uow).due(scope, now, AT_ONCE + 1)) <= AT_ONCE:
             return 0
 

@@ -53,7 +53,7 @@ class Scheduler:
         timers: TimerSource,
         store: Store,
         clock: MachineClock,
-        bell: WakeEvent,
+        wake_event: WakeEvent,
         sweep_every: float,
         chores: Sequence[Chore] = (),
     ) -> None:
@@ -62,7 +62,7 @@ class Scheduler:
         sweep = _Sweep(store, clock, sweep_every)
         self._chores = [_Guarded(chore, clock) for chore in (sweep, *chores)]
         self._clock = clock
-        self._loop = Loop("scheduler", self.turn, bell, clock)
+        self._loop = Loop("scheduler", self.turn, wake_event, clock)
 
     def start(self) -> None:
         """Begin to run what becomes due."""

@@ -10,7 +10,6 @@ from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.scheduler import Scheduler
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.logging import get_logger
-from supplier_api.operations.heartbeat import Heartbeat
 
 log = get_logger(__name__)
 
@@ -28,6 +27,19 @@ class Upkeep(Protocol):
         """Have the files loaded, changed or not."""
 
 
+class SignOfLife(Protocol):
+    """What shows this process to the others."""
+
+    def start(self) -> None:
+        """Begin to show it; returns at once."""
+
+    def stop(self, seconds: float) -> None:
+        """Say that the process ends, if that can be done within about `seconds`."""
+
+    def at_home(self) -> bool:
+        """Tell whether the database is still the one that we were started on."""
+
+
 class Worker:
     """Delivers messages and runs timers until it is stopped. Any number may run on one database."""
 
@@ -38,7 +50,7 @@ class Worker:
         wakeup: Wakeup,
         watchdog: Watchdog,
         clock: MachineClock,
-        heartbeat: Heartbeat | None = None,
+        heartbeat: SignOfLife | None = None,
         upkeep: Upkeep | None = None,
         store: Store | None = None,
     ) -> None:

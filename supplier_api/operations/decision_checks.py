@@ -17,19 +17,19 @@ PUT_OFF = f"supplier-api maintenance on {WHY}   # until it is mended: then the r
 CHECK = "supplier-api rules check"
 
 
-def examine_deciders(settings: Settings, office: Services, report: Report) -> None:
+def examine_deciders(settings: Settings, services: Services, report: Report) -> None:
     """Note what processes say of their rules, and ask the configured inventory once."""
-    known = office.store.read(lambda uow: ProcessRepository(uow).all())
-    living = alive(known, office.machine.now(), settings.status.heartbeat)
+    known = services.store.read(lambda uow: ProcessRepository(uow).all())
+    living = alive(known, services.machine.now(), settings.status.heartbeat)
     _rules_off(living, report)
     _not_loaded(living, report)
     try:
-        inventory = Reloading(settings, office.machine).current.inventory
+        inventory = Reloading(settings, services.machine).current.inventory
     except (BookError, InventoryError) as error:
         rows = [{"why": line} for line in str(error).splitlines()]
     else:
         rows = []
-        _ask(settings, office, inventory, report)
+        _ask(settings, services, inventory, report)
     report.note(
         "files of rules or inventory here that would stop a start",
         Found(len(rows), rows),
@@ -63,14 +63,14 @@ def _not_loaded(living: list[Process], report: Report) -> None:
     )
 
 
-def _ask(settings: Settings, office: Services, inventory: TimedInventory, report: Report) -> None:
+def _ask(settings: Settings, services: Services, inventory: TimedInventory, report: Report) -> None:
     """Ask for the service of the newest problem: of none other is it sure that it can be known."""
 
     def newest(uow: UnitOfWork) -> list[tuple[str, str, str]]:
         found = ProblemRepository(uow).listed(state=None, tenant=None, before=None, limit=1)
         return [(each.tenant, each.service_id, each.reference) for each in found]
 
-    problems = office.store.read(newest)
+    problems = services.store.read(newest)
     if not problems:
         report.not_made.append("whether the inventory answers: no problem names a service yet")
         return

@@ -68,9 +68,9 @@ class Report:
 class Doctor:
     """Looks at the whole database, and changes nothing."""
 
-    def __init__(self, office: Services, limits: Limits) -> None:
+    def __init__(self, services: Services, limits: Limits) -> None:
         """Call bad what `limits` calls bad."""
-        self._office = office
+        self._services = services
         self._limits = limits
 
     def examine(self, seconds: float) -> Report:
@@ -79,13 +79,13 @@ class Doctor:
         Raises StoreUnavailable.
         """
         report = Report()
-        self._office.store.read(lambda uow: self._quick(uow, report))
-        self._gaps(report, self._office.machine.monotonic() + seconds)
+        self._services.store.read(lambda uow: self._quick(uow, report))
+        self._gaps(report, self._services.machine.monotonic() + seconds)
         return report
 
     def _quick(self, uow: UnitOfWork, report: Report) -> None:
-        search, now = ConsistencyQueries(uow), self._office.machine.now()
-        long_open = self._office.business.now("") - timedelta(hours=self._limits.undecided_hours)
+        search, now = ConsistencyQueries(uow), self._services.machine.now()
+        long_open = self._services.business.now("") - timedelta(hours=self._limits.undecided_hours)
         long_parked = now - timedelta(hours=self._limits.parked_hours)
         report.note(
             "problems that the gateway may not know, for our answer was late or lost",
@@ -126,7 +126,7 @@ class Doctor:
             for each in dead
         ]
         report.note("web servers that died within a day", Found(len(rows), rows), _died)
-        since = self._office.machine.now() - timedelta(seconds=MISSED * self._limits.heartbeat)
+        since = self._services.machine.now() - timedelta(seconds=MISSED * self._limits.heartbeat)
         if not any(each.kind == ProcessKind.WORKER and each.seen >= since for each in known):
             report.not_made.append(
                 "whether a web server died just now: a worker looks for that, and none is alive"
@@ -134,7 +134,7 @@ class Doctor:
 
     def _gaps(self, report: Report, until: float) -> None:
         """Look at every problem, the newest first, until the time is up."""
-        store, clock = self._office.store, self._office.machine
+        store, clock = self._services.store, self._services.machine
         below = store.read(lambda uow: ConsistencyQueries(uow).last_problem()) + 1
         rows: list[dict[str, Any]] = []
         looked = 0

@@ -70,10 +70,10 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """What a process says of itself; `pulse` and `book_version` are read at each sign of life."""
+    """What a process says of itself; both are read at each sign of life."""
 
     kind: ProcessKind
-    pulse: Activity
+    activity: Activity
     book_version: Callable[[], str] | None = None
 
 
@@ -81,14 +81,14 @@ class ProcessRegistry:
     """One process, as it shows itself to the others."""
 
     def __init__(
-        self, office: Services, me: ProcessInfo, stamp: InstallationStamp, patience: float
+        self, services: Services, me: ProcessInfo, stamp: InstallationStamp, patience: float
     ) -> None:
         """Prepare to show `me`; `patience` is for how many seconds a sign of life may wait."""
-        self._office = office
+        self._services = services
         self._me = me
         self._stamp = stamp
         self._patience = patience
-        self._started = office.machine.now()
+        self._started = services.machine.now()
         # The stamp of another installation, found on the database that was ours at the start.
         self.foreign: InstallationStamp | None = None
 
@@ -98,7 +98,7 @@ class ProcessRegistry:
         One that had our name and never said that it ends was killed: a container gives the same
         name again.
         """
-        CrashDetector(self._office, timedelta()).bury(self._office.process)
+        CrashDetector(self._services, timedelta()).bury(self._services.process)
         self.beat()
 
     def beat(self) -> None:
@@ -108,9 +108,9 @@ class ProcessRegistry:
         """
         try:
             found = self._write(None)
-            self._office.store.require_room()
+            self._services.store.require_room()
         except StoreUnavailable as error:
-            self._office.store.note(error)
+            self._services.store.note(error)
             raise
         if found is not None and found != self._stamp and self.foreign is None:
             self.foreign = found
@@ -118,19 +118,19 @@ class ProcessRegistry:
 
     def end(self) -> None:
         """Say that we end in good order; raises StoreUnavailable."""
-        self._write(self._office.machine.now())
+        self._write(self._services.machine.now())
 
     def _write(self, ended: datetime | None) -> InstallationStamp | None:
-        office = self._office
+        services = self._services
         sign = Process(
-            name=office.process,
+            name=services.process,
             kind=self._me.kind,
             version=version("supplier_api"),
             book_version=self._me.book_version() if self._me.book_version else None,
             started=self._started,
-            seen=office.machine.now(),
+            seen=services.machine.now(),
             ended=ended,
-            detail=self._me.pulse.detail(),
+            detail=self._me.activity.detail(),
         )
 
         def work(uow: UnitOfWork) -> InstallationStamp | None:
@@ -140,7 +140,7 @@ class ProcessRegistry:
                 ProcessRepository(uow).save(sign)
             return found
 
-        return office.store.write(work, deadline=office.machine.monotonic() + self._patience)
+        return services.store.write(work, deadline=services.machine.monotonic() + self._patience)
 
 
 def alive(processes: Iterable[Process], now: datetime, heartbeat: float) -> list[Process]:
@@ -179,15 +179,15 @@ def not_loaded(processes: Iterable[Process], what: str) -> dict[str, Mapping[str
 class CrashDetector:
     """Finds processes that fell silent, and draws the conclusions."""
 
-    def __init__(self, office: Services, silence: timedelta) -> None:
+    def __init__(self, services: Services, silence: timedelta) -> None:
         """Take a process for dead that was not seen for `silence`."""
-        self._office = office
+        self._services = services
         self._silence = silence
 
     def find(self) -> None:
         """Look for the dead, and forget those long ended; raises StoreUnavailable."""
-        now = self._office.machine.now()
-        store = self._office.store
+        now = self._services.machine.now()
+        store = self._services.store
         for silent in store.read(lambda uow: ProcessRepository(uow).silent(now - self._silence)):
             self.bury(silent.name)
         if store.read(lambda uow: ProcessRepository(uow).any_ended(now - REMEMBERED)):
@@ -200,11 +200,11 @@ class CrashDetector:
         """
         after: int | None = 0
         while after is not None:
-            after = self._office.store.write(partial(self._step, name=name, after=after))
+            after = self._services.store.write(partial(self._step, name=name, after=after))
 
     def _step(self, uow: UnitOfWork, *, name: str, after: int) -> int | None:
         """Look at some problems above row id `after`; return how far, or None when all is done."""
-        now = self._office.machine.now()
+        now = self._services.machine.now()
         dead = ProcessRepository(uow).lock_running(name)
         if dead is None or dead.seen > now - self._silence:
             return None

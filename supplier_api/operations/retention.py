@@ -52,19 +52,19 @@ class _Step:
 class RetentionChore:
     """Takes away what is old, piece by piece; any number of workers may do so at once."""
 
-    def __init__(self, office: Services, keep: Keep) -> None:
-        """Work with `office`."""
-        self._office = office
+    def __init__(self, services: Services, keep: Keep) -> None:
+        """Work with `services`."""
+        self._services = services
         self._keep = keep
         self._steps = _steps(keep)
-        self._next = office.machine.monotonic() + min(FIRST, keep.every)
+        self._next = services.machine.monotonic() + min(FIRST, keep.every)
         self._round = _Round()
         # Whether pages as they were before are still in the database's files.
         self._old_pages = False
 
     def turn(self) -> float:
         """Do a piece of work if one is due; return how many seconds later the next one is."""
-        now = self._office.machine.monotonic()
+        now = self._services.machine.monotonic()
         if now < self._next:
             return self._next - now
         step = self._steps[self._round.at]
@@ -81,12 +81,12 @@ class RetentionChore:
     def run(self) -> dict[str, int]:
         """Do all that is due now; return how many there were of each kind."""
         done = {step.name: self._all(step) for step in self._steps}
-        self._office.store.drop_old_pages()
+        self._services.store.drop_old_pages()
         return done
 
     def due(self) -> dict[str, int]:
         """Return how many there are of each kind that `run` would take."""
-        return self._office.store.read(
+        return self._services.store.read(
             lambda uow: {step.name: step.count(self._old(uow)) for step in self._steps}
         )
 
@@ -95,7 +95,7 @@ class RetentionChore:
         if done:
             log.info("retention.done", **done)
         self._old_pages = self._old_pages or bool(done)
-        if self._old_pages and self._office.store.drop_old_pages():
+        if self._old_pages and self._services.store.drop_old_pages():
             self._old_pages = False
         self._round = _Round()
         self._next = now + (min(AGAIN, self._keep.every) if self._old_pages else self._keep.every)
@@ -108,14 +108,14 @@ class RetentionChore:
         return total
 
     def _do(self, step: _Step) -> int:
-        return self._office.store.write(lambda uow: step.work(self._old(uow), self._keep.batch))
+        return self._services.store.write(lambda uow: step.work(self._old(uow), self._keep.batch))
 
     def _old(self, uow: UnitOfWork) -> RetentionRepository:
         scales = {
             tenant: clock.scale
             for tenant, clock in BusinessClockRepository(uow).by_tenant().items()
         }
-        return RetentionRepository(uow.connection, self._office.machine.now(), scales)
+        return RetentionRepository(uow.connection, self._services.machine.now(), scales)
 
 
 @dataclass(slots=True)

@@ -53,7 +53,6 @@ WHOLE_PROBLEM = text("service_problem.thinned IS NULL")
 REFUSED = text("coalesce(decision.problem_id, 0) = 0 AND decision.status IS NOT NULL")
 WHOLE_DECISION = text("decision.thinned IS NULL")
 # What a message was is no longer told; that it was sent, when and with which digest, is.
-NO_BODY = "{}"
 _UNDELIVERED = exists().where(
     lane.c.problem_id == service_problem.c.id,
     message.c.lane_id == lane.c.id,

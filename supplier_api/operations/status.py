@@ -53,20 +53,20 @@ class StatusLine:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def gather(office: Services, settings: Settings) -> list[StatusLine]:
+def gather(services: Services, settings: Settings) -> list[StatusLine]:
     """Return every line, from one view of the database; raises StoreUnavailable."""
-    lines = office.store.read(lambda uow: list(_Survey(office, settings, uow).lines()))
-    return [_database(office), *lines]
+    lines = services.store.read(lambda uow: list(_Survey(services, settings, uow).lines()))
+    return [_database(services), *lines]
 
 
-def _database(office: Services) -> StatusLine:
+def _database(services: Services) -> StatusLine:
     """Tell whether the database can be written, by writing: to read it is seldom the difficulty."""
-    store, name = office.store, f"status/{office.process}"
+    store, name = services.store, f"status/{services.process}"
     try:
         store.require_room()
         store.write(
-            lambda uow: ProcessRepository(uow).try_out(name, office.machine.now()),
-            deadline=office.machine.monotonic() + WRITE_SECONDS,
+            lambda uow: ProcessRepository(uow).try_out(name, services.machine.now()),
+            deadline=services.machine.monotonic() + WRITE_SECONDS,
         )
     except StoreUnavailable as error:
         return unusable(error)
@@ -90,12 +90,12 @@ def age(seconds: float) -> str:
 class _Survey:
     """The lines of one moment."""
 
-    def __init__(self, office: Services, settings: Settings, uow: UnitOfWork) -> None:
+    def __init__(self, services: Services, settings: Settings, uow: UnitOfWork) -> None:
         self._settings = settings
         self._limits: Limits = settings.status
         self._uow = uow
-        self._now = office.machine.now()
-        self._business = office.business.now("")
+        self._now = services.machine.now()
+        self._business = services.business.now("")
         self._processes = ProcessRepository(uow).all()
 
     def lines(self) -> Iterator[StatusLine]:

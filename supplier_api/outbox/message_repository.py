@@ -38,7 +38,7 @@ class BeingSent(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class OutboxMessage:
+class StoredMessage:
     """A message with all that is known of it, and where its lane stands.
 
     `reference` and `gateway_id` are the problem's. `parked`: its lane waits for an operator.
@@ -134,11 +134,11 @@ class MessageRepository:
 
     # What people ask.
 
-    def find(self, uuid: str) -> OutboxMessage | None:
+    def find(self, uuid: str) -> StoredMessage | None:
         """Return the message of that UUID, to whichever destination."""
         return self._one(message.c.uuid == uuid)
 
-    def numbered(self, reference: str, destination: str, number: int) -> OutboxMessage | None:
+    def numbered(self, reference: str, destination: str, number: int) -> StoredMessage | None:
         """Return a problem's message to a destination by its number."""
         return self._one(
             problem.c.reference == reference,
@@ -146,13 +146,13 @@ class MessageRepository:
             message.c.number == number,
         )
 
-    def get(self, letter_id: int) -> OutboxMessage:
+    def get(self, letter_id: int) -> StoredMessage:
         """Read a message anew, now that its lane is locked."""
         found = self._one(message.c.id == letter_id)
         assert found is not None
         return found
 
-    def listed(self, wanted: MessageFilter) -> list[OutboxMessage]:
+    def listed(self, wanted: MessageFilter) -> list[StoredMessage]:
         """Return the messages that are wanted, in the order in which they were made."""
         query = self._all().where(lane.c.destination == wanted.destination)
         for column, value in ((lane.c.tenant, wanted.tenant), (message.c.kind, wanted.kind)):
@@ -162,7 +162,7 @@ class MessageRepository:
             query = query.where(lane.c.problem_id.in_(wanted.problems))
         query = _made(_in_state(query, wanted.state), wanted.since, wanted.until)
         rows = self._connection.execute(query.order_by(message.c.id).limit(wanted.limit))
-        return [OutboxMessage(*row) for row in rows]
+        return [StoredMessage(*row) for row in rows]
 
     def problems_waiting(
         self, destination: str, since: datetime | None, until: datetime | None
@@ -205,7 +205,7 @@ class MessageRepository:
         )
         return LockedLane(row.id, row.parked, row.not_before)
 
-    def undelivered(self, problem_id: int, destination: str) -> list[OutboxMessage]:
+    def undelivered(self, problem_id: int, destination: str) -> list[StoredMessage]:
         """Return what is queued on a problem's lane, and its dead letters, by number."""
         query = self._all().where(
             lane.c.problem_id == problem_id,
@@ -213,11 +213,11 @@ class MessageRepository:
             message.c.state.in_([MessageState.QUEUED, *DEAD_LETTERS]),
         )
         return [
-            OutboxMessage(*row)
+            StoredMessage(*row)
             for row in self._connection.execute(query.order_by(message.c.number))
         ]
 
-    def course(self, problem_id: int, destination: str) -> list[OutboxMessage]:
+    def course(self, problem_id: int, destination: str) -> list[StoredMessage]:
         """Return what a receiver has been sent of a problem or will be, by number."""
         query = self._all().where(
             lane.c.problem_id == problem_id,
@@ -225,21 +225,21 @@ class MessageRepository:
             message.c.state != MessageState.SKIPPED,
         )
         return [
-            OutboxMessage(*row)
+            StoredMessage(*row)
             for row in self._connection.execute(query.order_by(message.c.number))
         ]
 
-    def overtaken(self, letter: OutboxMessage) -> bool:
+    def overtaken(self, stored: StoredMessage) -> bool:
         """Tell whether the receiver has, or may have, a later message of the same lane."""
         later = select(message.c.id).where(
-            message.c.lane_id == letter.lane_id,
-            message.c.number > letter.number,
+            message.c.lane_id == stored.lane_id,
+            message.c.number > stored.number,
             (message.c.state == MessageState.DELIVERED) | message.c.unknown.is_(True),
         )
         return self._connection.execute(select(exists(later))).scalar_one()
 
     def queue_again(
-        self, letter: OutboxMessage, at: datetime, what: str, rewritten: Rewritten | None = None
+        self, stored: StoredMessage, at: datetime, what: str, rewritten: Rewritten | None = None
     ) -> None:
         """Queue a message again, its attempts and its age counted from the start.
 
@@ -250,22 +250,22 @@ class MessageRepository:
             "attempts": 0,
             "first_attempt": None,
             "settled": None,
-            "log": [*letter.log, _entry(at, what)],
+            "log": [*stored.log, _entry(at, what)],
         }
         if rewritten:
-            values |= _rewritten(letter, rewritten)
-        self._update(letter, values)
+            values |= _rewritten(stored, rewritten)
+        self._update(stored, values)
 
-    def rewrite(self, letter: OutboxMessage, rewritten: Rewritten) -> None:
+    def rewrite(self, stored: StoredMessage, rewritten: Rewritten) -> None:
         """Let a message that was never sent say something else."""
-        self._update(letter, _rewritten(letter, rewritten))
+        self._update(stored, _rewritten(stored, rewritten))
 
-    def take_out(self, letter: OutboxMessage, at: datetime, what: str) -> None:
+    def take_out(self, stored: StoredMessage, at: datetime, what: str) -> None:
         """Have a message never be sent."""
-        log = [*letter.log, _entry(at, what)]
-        self._update(letter, {"state": MessageState.SKIPPED, "settled": at, "log": log})
+        log = [*stored.log, _entry(at, what)]
+        self._update(stored, {"state": MessageState.SKIPPED, "settled": at, "log": log})
 
-    def go_on(self, locked: LockedLane, now: datetime) -> OutboxMessage | None:
+    def go_on(self, locked: LockedLane, now: datetime) -> StoredMessage | None:
         """Let the lane go on, from what is left on it now; return what it is parked behind, if so.
 
         It stays parked as long as there is a dead letter that none has passed.
@@ -283,13 +283,13 @@ class MessageRepository:
         )
         return behind
 
-    def untold(self, lane_id: int) -> OutboxMessage | None:
+    def untold(self, lane_id: int) -> StoredMessage | None:
         """Return the first message of a lane that was never sent and waits to be."""
         query = self._all().where(
             message.c.lane_id == lane_id, message.c.state == MessageState.QUEUED
         )
         rows = self._connection.execute(query.order_by(message.c.number))
-        return next((found for row in rows if (found := OutboxMessage(*row)).untried), None)
+        return next((found for row in rows if (found := StoredMessage(*row)).untried), None)
 
     def skipped(self, lane_id: int) -> bool:
         """Tell whether a message of the lane was skipped."""
@@ -298,7 +298,7 @@ class MessageRepository:
         )
         return self._connection.execute(select(exists(query))).scalar_one()
 
-    def _held_by(self, lane_id: int) -> OutboxMessage | None:
+    def _held_by(self, lane_id: int) -> StoredMessage | None:
         later = message.alias()
         passed = exists().where(
             later.c.lane_id == message.c.lane_id,
@@ -327,13 +327,13 @@ class MessageRepository:
             .values(unknown=True, log=[*head.log, entry])
         )
 
-    def _update(self, letter: OutboxMessage, values: dict[str, Any]) -> None:
-        self._connection.execute(update(message).where(message.c.id == letter.id).values(**values))
+    def _update(self, stored: StoredMessage, values: dict[str, Any]) -> None:
+        self._connection.execute(update(message).where(message.c.id == stored.id).values(**values))
 
-    def _one(self, *conditions: ColumnElement[bool]) -> OutboxMessage | None:
+    def _one(self, *conditions: ColumnElement[bool]) -> StoredMessage | None:
         query = self._all().where(*conditions).order_by(message.c.number).limit(1)
         row = self._connection.execute(query).first()
-        return OutboxMessage(*row) if row else None
+        return StoredMessage(*row) if row else None
 
     def _all(self) -> Select[Any]:
         sources = {
@@ -347,7 +347,7 @@ class MessageRepository:
         }
         columns = [
             sources[name] if name in sources else message.c[name]
-            for name in OutboxMessage.__slots__
+            for name in StoredMessage.__slots__
         ]
         joined = message.join(lane).join(problem, problem.c.id == lane.c.problem_id)
         return select(*columns).select_from(joined)
@@ -372,8 +372,8 @@ def _made(query: Select[Any], since: datetime | None, until: datetime | None) ->
     return query
 
 
-def _rewritten(letter: OutboxMessage, new: Rewritten) -> dict[str, Any]:
-    original = letter.body if letter.original is None else letter.original
+def _rewritten(stored: StoredMessage, new: Rewritten) -> dict[str, Any]:
+    original = stored.body if stored.original is None else stored.original
     return {"body": new.body, "kind": new.kind, "mended": new.mended, "original": original}
 
 

@@ -5,6 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+# The body of a message that was thinned.
+NO_BODY = "{}"
+
 
 class MessageState(StrEnum):
     """What has become of a message."""

@@ -51,9 +51,9 @@ class DeliveredKci:
 class BackOfficeEvents:
     """The back office's events, and what delivery reports."""
 
-    def __init__(self, office: Services) -> None:
-        """Work with `office`."""
-        self._office = office
+    def __init__(self, services: Services) -> None:
+        """Work with `services`."""
+        self._services = services
 
     def event(self, name: str, event: BackOfficeEvent) -> EventAnswer:
         """Apply an event to the problem that `name` stands for, in a transaction of its own.
@@ -73,7 +73,7 @@ class BackOfficeEvents:
             return self.apply(uow, ids[0], event)
 
         try:
-            return self._office.store.write(work)
+            return self._services.store.write(work)
         except Incomplete as error:
             return self._refused(422, ErrorCode.INVALID_REQUEST, *error.messages)
 
@@ -92,10 +92,10 @@ class BackOfficeEvents:
                 # Too old to be kept word by word: the problem has long been over.
                 return EventAnswer(recorded.status_code, _standing(problem))
             return EventAnswer(recorded.status_code, recorded.body)
-        case = Transition(self._office, uow, problem)
+        transition = Transition(self._services, uow, problem)
         try:
-            _happen(case, event)
-            case.finish()
+            _happen(transition, event)
+            transition.finish()
             answer = EventAnswer(200, _standing(problem))
         except IllegalMove as error:
             answer = self._conflict(error)
@@ -107,7 +107,7 @@ class BackOfficeEvents:
                 contract.fingerprint(said),
                 answer.status,
                 answer.body,
-                case.now,
+                transition.now,
             )
         )
         return answer
@@ -148,9 +148,9 @@ class BackOfficeEvents:
         resolution = ResolutionRepository(uow).find(taken.subject)
         if resolution is None or resolution.taken:
             return
-        resolution.taken = self._office.business.now(problem.tenant)
+        resolution.taken = self._services.business.now(problem.tenant)
         ResolutionRepository(uow).save(resolution)
-        times = dict(closure_times(self._office, resolution.taken))
+        times = dict(closure_times(self._services, resolution.taken))
         for timer in TimerRepository(uow).of(problem.id):
             if timer.kind in (CLOSURE, CLOSURE_NOTICE) and timer.subject == resolution.reference:
                 TimerRepository(uow).move(timer.id, times[timer.kind])
@@ -182,7 +182,7 @@ class BackOfficeEvents:
         problem = ProblemRepository(uow).lock(problem_id)
         if problem.state.terminal:
             return
-        due_at = self._office.business.now(problem.tenant) + later.after
+        due_at = self._services.business.now(problem.tenant) + later.after
         TimerRepository(uow).add(
             Timer(problem_id, problem.tenant, LATER, due_at, later.event.id, _plain(later.event))
         )
@@ -194,7 +194,7 @@ class BackOfficeEvents:
         return EventAnswer(409, {**answer.body, **more})
 
     def _refused(self, status: int, code: ErrorCode, *messages: str) -> EventAnswer:
-        uuid = str(self._office.chance.uuid(""))
+        uuid = str(self._services.chance.uuid(""))
         return EventAnswer(status, contract.envelope(code, messages, uuid))
 
 
@@ -243,59 +243,67 @@ def _url(known: ServiceProblem | ChangeRequest, ticket: str | None, url: str | N
     return url or (known.back_office_url if known.back_office_id == ticket else None)
 
 
-def _happen(case: Transition, event: BackOfficeEvent) -> None:
+def _happen(transition: Transition, event: BackOfficeEvent) -> None:
     if event.back_office_id and not event.change_reference:
-        url = _url(case.problem, event.back_office_id, event.back_office_url)
-        case.problem.back_office_id, case.problem.back_office_url = event.back_office_id, url
+        url = _url(transition.problem, event.back_office_id, event.back_office_url)
+        transition.problem.back_office_id, transition.problem.back_office_url = (
+            event.back_office_id,
+            url,
+        )
     carried = Carried(event.problem_code, event.text, event.supplier_codes, event.note)
-    HANDLERS.get(event.event, _plainly)(case, event, carried)
+    HANDLERS.get(event.event, _plainly)(transition, event, carried)
 
 
-def _plainly(case: Transition, event: BackOfficeEvent, carried: Carried) -> None:
-    case.take(event.event, carried)
+def _plainly(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+    transition.take(event.event, carried)
 
 
-def _accept(case: Transition, event: BackOfficeEvent, carried: Carried) -> None:
-    incident = case.problem.state.incident
-    case.take(Event.ACCEPT, carried)
+def _accept(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+    incident = transition.problem.state.incident
+    transition.take(Event.ACCEPT, carried)
     if event.commit:
-        case.take(Event.START)
+        transition.take(Event.START)
     if incident:
-        case.take(Event.JOIN_INCIDENT, incident=incident)
+        transition.take(Event.JOIN_INCIDENT, incident=incident)
 
 
-def _note(case: Transition, _event: BackOfficeEvent, carried: Carried) -> None:
-    case.take(Event.NOTE if carried.text else Event.UPDATE, carried)
+def _note(transition: Transition, _event: BackOfficeEvent, carried: Carried) -> None:
+    transition.take(Event.NOTE if carried.text else Event.UPDATE, carried)
 
 
-def _resolve(case: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _resolve(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
     if event.resolution is None:
         raise Incomplete(event.event, ["resolution"])
     details = dict(event.resolution)
     violations = list(details.pop("slaViolation", []))
     resolution = Resolution(
-        problem_id=case.problem.id,
-        reference=case.office.reference(
-            case.problem.tenant, "resolution", case.problem.gateway_id, case.problem.next_kci
+        problem_id=transition.problem.id,
+        reference=transition.services.reference(
+            transition.problem.tenant,
+            "resolution",
+            transition.problem.gateway_id,
+            transition.problem.next_kci,
         ),
         status=ResolutionStatus.PENDING,
         details=details,
-        resolved_date=case.now,
+        resolved_date=transition.now,
         sla_violation=violations,
     )
-    case.take(Event.RESOLVE, carried, resolution=resolution)
+    transition.take(Event.RESOLVE, carried, resolution=resolution)
 
 
-def _decide_change(case: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _decide_change(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
     if event.change_reference is None:
         raise Incomplete(event.event, ["changeReference"])
-    change = ChangeRequestRepository(case.uow).find(case.problem.id, event.change_reference)
+    change = ChangeRequestRepository(transition.uow).find(
+        transition.problem.id, event.change_reference
+    )
     if change is None or change.status is not ChangeStatus.PENDING:
-        raise IllegalMove(case.problem.state, event.event)
+        raise IllegalMove(transition.problem.state, event.event)
     if event.back_office_id:
         change.back_office_url = _url(change, event.back_office_id, event.back_office_url)
         change.back_office_id = event.back_office_id
-    case.take(event.event, _with_code(carried, event, change), change=change)
+    transition.take(event.event, _with_code(carried, event, change), change=change)
 
 
 def _with_code(carried: Carried, event: BackOfficeEvent, change: ChangeRequest) -> Carried:

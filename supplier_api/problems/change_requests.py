@@ -21,7 +21,7 @@ from supplier_api.problems.services import Answer, Caller, Services
 from supplier_api.problems.transition import Transition
 from supplier_api.problems.work import OrderKind
 from supplier_api.rules.model import Decision, Operation, Outcome, Reason
-from supplier_api.sandbox.scenarios.override import script_of_change
+from supplier_api.sandbox.scenarios.override import override_for_change
 
 # What a change does at once, behind KCIs that are still under way, and when it is left open.
 EVENTS = {
@@ -35,8 +35,8 @@ ORDERS = {
 
 
 def change_problem(
-    office: Services,
-    judge: RuleEvaluator,
+    services: Services,
+    rule_evaluator: RuleEvaluator,
     uow: UnitOfWork,
     caller: Caller,
     kind: ChangeKind,
@@ -52,7 +52,7 @@ def change_problem(
         # The gateway has shown that it knows the problem, whatever it is answered.
         problem.doubtful = False
         ProblemRepository(uow).save(problem)
-    decision = judge.decide(
+    decision = rule_evaluator.decide(
         Operation(kind.value),
         outside,
         incidents=IncidentRepository(uow).on_service(problem.service_id),
@@ -60,18 +60,18 @@ def change_problem(
     )
     script = None
     if caller.choice is not None:
-        script = script_of_change(uow, caller, caller.choice, problem, kind)
+        script = override_for_change(uow, caller, caller.choice, problem, kind)
         decision = decision if outside.put_off else script.decided(decision)
     if not decision.reasons and (obstacle := _obstacle(uow, problem, kind, document)):
         # Whatever the rule book says: the lifecycle, or the wire, forbids it.
         reason = Reason("lifecycle", ProblemCode.INVALID_REQUEST, obstacle)
         decision = replace(decision, outcome=Outcome.REJECT, rule=reason.rule, reasons=(reason,))
     if decision.reasons:
-        refused = rejection(office, caller.tenant, decision, kind, document)
+        refused = rejection(services, caller.tenant, decision, kind, document)
         return StoredResult(refused, problem.id, reference=problem.reference, decision=decision)
-    case = Transition(office, uow, problem)
+    transition = Transition(services, uow, problem)
     asked = _Asked(kind, document, script.kept if script else None, bool(outside.put_off))
-    answer, change = _do(case, asked, decision)
+    answer, change = _do(transition, asked, decision)
     return StoredResult(answer, problem.id, reference=change.reference, decision=decision)
 
 
@@ -118,48 +118,50 @@ class _Asked:
     put_off: bool
 
 
-def _do(case: Transition, asked: _Asked, decision: Decision) -> tuple[Answer, ChangeRequest]:
+def _do(transition: Transition, asked: _Asked, decision: Decision) -> tuple[Answer, ChangeRequest]:
     kind, document = asked.kind, asked.document
     at_once, behind, ask = EVENTS[kind]
     # A problem that is itself undecided has nothing yet that a change could disturb.
-    deferred = decision.outcome is Outcome.DEFER and case.problem.state.base is not Base.UNDECIDED
-    change = _new(case, kind, document, deferred=deferred)
-    ChangeRequestRepository(case.uow).add(change)
+    deferred = (
+        decision.outcome is Outcome.DEFER and transition.problem.state.base is not Base.UNDECIDED
+    )
+    change = _new(transition, kind, document, deferred=deferred)
+    ChangeRequestRepository(transition.uow).add(change)
     if deferred:
-        case.take(ask)
+        transition.take(ask)
         status = 202
     else:
         # A 201 makes the gateway tell the tenant at once; it must not overtake KCIs under way.
-        waiting = case.undelivered() > 0
+        waiting = transition.undelivered() > 0
         if kind is ChangeKind.AMENDMENT:
-            case.problem.document = amended(case.problem.document, document)
-        case.take(behind if waiting else at_once, carried_by(change), change=change)
+            transition.problem.document = amended(transition.problem.document, document)
+        transition.take(behind if waiting else at_once, carried_by(change), change=change)
         status = 202 if waiting else 201
     later = deferred and asked.put_off
     # Of a problem that is itself put off the back office has not heard; it will, as amended.
-    if not later and case.problem.next_order > 1:
-        case.order(ORDERS[kind], decide=deferred, change=change, scenario=asked.scenario)
-    case.finish(gateway_asked=True)
+    if not later and transition.problem.next_order > 1:
+        transition.order(ORDERS[kind], decide=deferred, change=change, scenario=asked.scenario)
+    transition.finish(gateway_asked=True)
     if later:
         operation, key = Operation(kind.value), str(change.gateway_id)
-        put_off(case, operation, key, change.reference, asked.scenario)
+        put_off(transition, operation, key, change.reference, asked.scenario)
     return Answer(status, change_answer(change)), change
 
 
 def _new(
-    case: Transition, kind: ChangeKind, document: Mapping[str, Any], *, deferred: bool
+    transition: Transition, kind: ChangeKind, document: Mapping[str, Any], *, deferred: bool
 ) -> ChangeRequest:
-    tenant = case.problem.tenant
+    tenant = transition.problem.tenant
     return ChangeRequest(
-        problem_id=case.problem.id,
+        problem_id=transition.problem.id,
         tenant=tenant,
         kind=kind,
         gateway_id=document["id"],
-        reference=case.office.reference(tenant, kind, document["id"]),
+        reference=transition.services.reference(tenant, kind, document["id"]),
         status=ChangeStatus.PENDING if deferred else ChangeStatus.COMPLETED,
         body=dict(document),
-        created=case.now,
-        decided=None if deferred else case.now,
+        created=transition.now,
+        decided=None if deferred else transition.now,
     )
 
 

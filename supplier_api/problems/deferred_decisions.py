@@ -58,40 +58,40 @@ class PreparedDecision:
 class DeferredDecisions:
     """Makes the decisions that were put off."""
 
-    def __init__(self, office: Services, judge: RuleEvaluator) -> None:
-        """Decide by `judge`."""
-        self._office = office
-        self._judge = judge
+    def __init__(self, services: Services, rule_evaluator: RuleEvaluator) -> None:
+        """Decide by `rule_evaluator`."""
+        self._services = services
+        self._rule_evaluator = rule_evaluator
 
     def room(self, uow: UnitOfWork) -> int:
         """Return how many decisions may be made now: none in maintenance, one to try a source."""
         if SwitchRepository(uow).get(MAINTENANCE):
             return 0
-        watch = self._judge.watch
+        watch = self._rule_evaluator.watch
         if not watch.down:
             return NO_LIMIT
         return 0 if watch.seconds_until_probe() > 0 else 1
 
     def next_try(self) -> datetime | None:
         """Return the machine time at which a source that is down is tried; None if none is."""
-        if not self._judge.watch.down:
+        if not self._rule_evaluator.watch.down:
             return None
-        seconds = self._judge.watch.seconds_until_probe()
-        return self._office.machine.now() + timedelta(seconds=seconds)
+        seconds = self._rule_evaluator.watch.seconds_until_probe()
+        return self._services.machine.now() + timedelta(seconds=seconds)
 
     def prepare(self, timer: Timer) -> PreparedDecision | None:
         """Look up what lies outside; None if that cannot be done now. Raises store.Gone."""
         assert timer.problem_id is not None
         operation = Operation((timer.data or {})["operation"])
-        problem, change = self._office.store.read(lambda uow: _read(uow, timer))
+        problem, change = self._services.store.read(lambda uow: _read(uow, timer))
         request = change.body if change else problem.document
         caller = Caller(
             problem.tenant,
             request_id="",
             conversation_id=problem.conversation_id,
-            entered=self._office.machine.monotonic(),
+            entered=self._services.machine.monotonic(),
         )
-        outside = self._judge.look_up(operation, caller, request, problem.service_id)
+        outside = self._rule_evaluator.look_up(operation, caller, request, problem.service_id)
         if outside.put_off:
             return None
         return PreparedDecision(operation, problem.service_id, problem.version, outside)
@@ -115,12 +115,12 @@ class DeferredDecisions:
         tries = (timer.data or {}).get("tries", 0)
         if prepared.outside.missing and tries < TRIES:
             TimerRepository(uow).remember(timer.id, {**(timer.data or {}), "tries": tries + 1})
-            return self._office.business.now(timer.tenant) + TRY_AGAIN
-        case = Transition(self._office, uow, problem)
+            return self._services.business.now(timer.tenant) + TRY_AGAIN
+        transition = Transition(self._services, uow, problem)
         if prepared.operation is Operation.PROBLEM:
-            decision = self._decide_problem(case, timer, prepared.outside)
+            decision = self._decide_problem(transition, timer, prepared.outside)
         else:
-            decision = self._decide_change(case, timer, prepared)
+            decision = self._decide_change(transition, timer, prepared)
         if decision is not None:
             self._record(uow, timer, decision)
         return None
@@ -128,83 +128,89 @@ class DeferredDecisions:
     # -- a problem
 
     def _decide_problem(
-        self, case: Transition, timer: Timer, outside: ExternalFacts
+        self, transition: Transition, timer: Timer, outside: ExternalFacts
     ) -> Decision | None:
-        problem = case.problem
+        problem = transition.problem
         if problem.state.base is not Base.UNDECIDED:
-            self._tell_back_office(case)
+            self._tell_back_office(transition)
             return None
         # Of two that were put off the first counts as open.
-        known = ServiceRepository(case.uow).look(
+        known = ServiceRepository(transition.uow).look(
             problem.tenant, problem.service_id, before=problem.id
         )
         incidents = known_incidents(
-            self._office, case.uow, known, problem.service_id, outside.facts.service
+            self._services, transition.uow, known, problem.service_id, outside.facts.service
         )
-        script = _script(timer, Operation.PROBLEM)
+        override = _script(timer, Operation.PROBLEM)
         # A service that stands for a scenario is never taken.
-        stands_for_one = script.kept and is_scenario_service(problem.service_id)
-        decision = self._judge.decide(
+        stands_for_one = override.kept and is_scenario_service(problem.service_id)
+        decision = self._rule_evaluator.decide(
             Operation.PROBLEM,
             outside,
             open_problems=[] if stands_for_one else known.open_problems,
             incidents=incidents,
         )
-        decision, incidents = script.decided(decision), script.incidents(incidents)
+        decision, incidents = override.decided(decision), override.incidents(incidents)
         problem.document = named(problem.document, outside.facts.service)
-        self._settle_problem(case, decision, incidents)
+        self._settle_problem(transition, decision, incidents)
         return decision
 
-    def _settle_problem(self, case: Transition, decision: Decision, incidents: list[str]) -> None:
-        problem = case.problem
+    def _settle_problem(
+        self, transition: Transition, decision: Decision, incidents: list[str]
+    ) -> None:
+        problem = transition.problem
         if decision.outcome is Outcome.REJECT:
-            case.take(Event.REJECT, _refusal(decision))
+            transition.take(Event.REJECT, _refusal(decision))
         elif decision.outcome is not Outcome.DEFER:
-            case.take(Event.ACCEPT)
+            transition.take(Event.ACCEPT)
             if decision.outcome is Outcome.COMMIT:
-                case.take(Event.START)
+                transition.take(Event.START)
             if incidents:
-                case.take(Event.JOIN_INCIDENT, incident=incidents[0])
+                transition.take(Event.JOIN_INCIDENT, incident=incidents[0])
         elif incidents:
             # It joins, with a KCI, when it is accepted.
             problem.state = replace(problem.state, incident=incidents[0])
         if decision.outcome is not Outcome.REJECT:
             deferred = decision.outcome is Outcome.DEFER
-            case.order(OrderKind.PROBLEM, decide=deferred, scenario=problem.scenario)
-        case.finish()
+            transition.order(OrderKind.PROBLEM, decide=deferred, scenario=problem.scenario)
+        transition.finish()
 
-    def _tell_back_office(self, case: Transition) -> None:
+    def _tell_back_office(self, transition: Transition) -> None:
         """Tell of a problem that people decided on meanwhile, if the back office has not heard."""
-        if case.problem.next_order == 1 and not case.problem.state.terminal:
-            case.order(OrderKind.PROBLEM, decide=False, scenario=case.problem.scenario)
-            case.finish()
+        if transition.problem.next_order == 1 and not transition.problem.state.terminal:
+            transition.order(OrderKind.PROBLEM, decide=False, scenario=transition.problem.scenario)
+            transition.finish()
 
     # -- a change
 
     def _decide_change(
-        self, case: Transition, timer: Timer, prepared: PreparedDecision
+        self, transition: Transition, timer: Timer, prepared: PreparedDecision
     ) -> Decision | None:
-        change = ChangeRequestRepository(case.uow).find(case.problem.id, timer.subject or "")
+        change = ChangeRequestRepository(transition.uow).find(
+            transition.problem.id, timer.subject or ""
+        )
         if change is None or change.status is not ChangeStatus.PENDING:
             return None
         # The book judges on the problem as it stands apart from the question itself.
-        beneath = replace(case.problem, state=replace(case.problem.state, asked=None))
-        decision = self._judge.decide(
+        beneath = replace(transition.problem, state=replace(transition.problem.state, asked=None))
+        decision = self._rule_evaluator.decide(
             prepared.operation,
             prepared.outside,
-            incidents=IncidentRepository(case.uow).on_service(case.problem.service_id),
+            incidents=IncidentRepository(transition.uow).on_service(transition.problem.service_id),
             problem=beneath,
         )
-        script = _script(timer, prepared.operation)
-        decision = _possible(script.decided(decision), case.problem, change)
+        override = _script(timer, prepared.operation)
+        decision = _possible(override.decided(decision), transition.problem, change)
         if decision.outcome is Outcome.REJECT:
-            case.take(Event.REJECT_CHANGE, _refusal(decision), change=change)
+            transition.take(Event.REJECT_CHANGE, _refusal(decision), change=change)
         else:
             deferred = decision.outcome is Outcome.DEFER
             if not deferred:
-                case.take(Event.ACCEPT_CHANGE, carried_by(change), change=change)
-            case.order(ORDERS[change.kind], decide=deferred, change=change, scenario=script.kept)
-        case.finish()
+                transition.take(Event.ACCEPT_CHANGE, carried_by(change), change=change)
+            transition.order(
+                ORDERS[change.kind], decide=deferred, change=change, scenario=override.kept
+            )
+        transition.finish()
         return decision
 
     # -- the record
@@ -216,7 +222,7 @@ class DeferredDecisions:
         if row_id is None:
             return
         decided = decision.document()
-        now = to_wire(self._office.business.now(timer.tenant))
+        now = to_wire(self._services.business.now(timer.tenant))
         first = {"rule": "put-off", "verdict": str(Verdict.MATCHED), "values": {"decided": now}}
         decided["trace"] = [first, *decided["trace"]]
         DecisionRepository(uow).decided(row_id, decided)

@@ -43,9 +43,9 @@ def _nothing(_uow: UnitOfWork) -> None:
 class IdempotentRequest:
     """Runs a request in one transaction under its key."""
 
-    def __init__(self, office: Services) -> None:
-        """Work with `office`."""
-        self._office = office
+    def __init__(self, services: Services) -> None:
+        """Work with `services`."""
+        self._services = services
 
     def run(
         self,
@@ -66,7 +66,7 @@ class IdempotentRequest:
         `reused` makes the refusal of another request under the same key, `repeated` is done when
         the same one comes again. Raises Unavailable.
         """
-        budget = self._office.policy.answer_budget
+        budget = self._services.policy.answer_budget
         asked = self._asked(caller, operation, key, document)
         ends = caller.entered + budget
         done = False
@@ -85,11 +85,11 @@ class IdempotentRequest:
             return made.answer
 
         try:
-            answer = self._office.store.write(work, deadline=ends, commit_by=ends)
+            answer = self._services.store.write(work, deadline=ends, commit_by=ends)
         except EventRefused as refused:
-            return refusal(self._office, caller, refused.code, refused.messages)
+            return refusal(self._services, caller, refused.code, refused.messages)
         except CommitUnknown as error:
-            self._office.store.owe(partial(self._doubt_if_stored, asked=asked))
+            self._services.store.owe(partial(self._doubt_if_stored, asked=asked))
             raise Unavailable(str(error)) from error
         except StoreUnavailable as error:
             raise Unavailable(str(error)) from error
@@ -105,10 +105,10 @@ class IdempotentRequest:
             operation=operation,
             key=key,
             fingerprint=wire.fingerprint(document),
-            contract=self._office.contract,
+            contract=self._services.contract,
             conversation_id=caller.conversation_id,
             request_id=caller.request_id,
-            created=self._office.business.now(caller.tenant),
+            created=self._services.business.now(caller.tenant),
         )
 
     def _given(self, done: StoredResult) -> StoredAnswer:
@@ -118,8 +118,8 @@ class IdempotentRequest:
             body=done.answer.body,
             problem_id=done.problem_id,
             reference=done.reference,
-            committed=self._office.machine.now(),
-            process=self._office.process,
+            committed=self._services.machine.now(),
+            process=self._services.process,
             outcome=decided.get("outcome"),
             rule=decided.get("rule"),
             reasons=decided.get("reasons"),
@@ -128,7 +128,7 @@ class IdempotentRequest:
         )
 
     def _age(self, caller: Caller) -> float:
-        return self._office.machine.monotonic() - caller.entered
+        return self._services.machine.monotonic() - caller.entered
 
     def _doubt_if_stored(self, uow: UnitOfWork, asked: RequestKey) -> None:
         """Remember the doubt about a request that was answered 503, if it was stored after all.
@@ -141,10 +141,10 @@ class IdempotentRequest:
 
     def _doubt(self, uow: UnitOfWork, asked: RequestKey) -> None:
         """Remember that the answer may have been lost, unless another process has given it too."""
-        given = DecisionRepository(uow).given_to(asked, self._office.process)
+        given = DecisionRepository(uow).given_to(asked, self._services.process)
         if given is None:
             return
-        DecisionRepository(uow).late(given.row_id, self._office.machine.now())
+        DecisionRepository(uow).late(given.row_id, self._services.machine.now())
         if asked.operation == Operation.PROBLEM and given.problem_id is not None:
             ProblemRepository(uow).doubt(given.problem_id)
 
@@ -152,30 +152,30 @@ class IdempotentRequest:
         """Remember the doubt: the commit took so long that the answer may have been lost."""
         doubt = partial(self._doubt, asked=asked)
         try:
-            self._office.store.write(
-                doubt, deadline=self._office.machine.monotonic() + NOTE_SECONDS
+            self._services.store.write(
+                doubt, deadline=self._services.machine.monotonic() + NOTE_SECONDS
             )
         except StoreUnavailable as error:
             # The answer stands all the same, and is on its way.
-            self._office.store.owe(doubt)
+            self._services.store.owe(doubt)
             log.warning("answer.late", noted=False, error=str(error))
 
 
-def refusal(office: Services, caller: Caller, code: ErrorCode, messages: list[str]) -> Answer:
+def refusal(services: Services, caller: Caller, code: ErrorCode, messages: list[str]) -> Answer:
     """Return a 422 that is not kept, with these reasons."""
-    uuid = office.chance.uuid(caller.tenant, "error", caller.request_id)
+    uuid = services.chance.uuid(caller.tenant, "error", caller.request_id)
     return Answer(422, wire.envelope(code, messages, str(uuid)))
 
 
 def rejection(
-    office: Services,
+    services: Services,
     tenant: str,
     decision: Decision,
     operation: str,
     document: Mapping[str, Any],
 ) -> Answer:
     """Return the 422 with all the reasons of a decision."""
-    uuid = office.chance.uuid(tenant, "rejection", operation, document["id"])
+    uuid = services.chance.uuid(tenant, "rejection", operation, document["id"])
     reasons = [reason.message for reason in decision.reasons]
     return Answer(422, wire.envelope(ErrorCode.INVALID_REQUEST, reasons, str(uuid)))
 

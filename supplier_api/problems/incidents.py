@@ -52,9 +52,9 @@ class IncidentRefused(Exception):
 class Incidents:
     """The incidents that the supplier declares and ends."""
 
-    def __init__(self, office: Services) -> None:
-        """Work with `office`."""
-        self._office = office
+    def __init__(self, services: Services) -> None:
+        """Work with `services`."""
+        self._services = services
 
     def declare(
         self,
@@ -77,32 +77,32 @@ class Incidents:
             if before := IncidentRepository(uow).find(code):
                 _refuse_another(before, IncidentRepository(uow).services(code), covered)
                 return False
-            IncidentRepository(uow).declare(code, covered, text, self._office.machine.now())
+            IncidentRepository(uow).declare(code, covered, text, self._services.machine.now())
             self._set(uow, JOIN, code)
             self._record(uow, "incident declare", code, who, text, services=len(covered))
             return True
 
-        return self._office.store.write(work)
+        return self._services.store.write(work)
 
     def end(self, code: str, *, who: str = "", reason: str | None = None) -> bool:
         """End an incident; its problems leave it soon. Returns False if none of that code lasts."""
 
         def work(uow: UnitOfWork) -> bool:
             IncidentRepository(uow).lock(shared=False)
-            ended = IncidentRepository(uow).end(code, self._office.machine.now())
+            ended = IncidentRepository(uow).end(code, self._services.machine.now())
             if ended:
                 self._set(uow, LEAVE, code)
                 self._record(uow, "incident end", code, who, reason)
             return ended
 
-        return self._office.store.write(work)
+        return self._services.store.write(work)
 
     def listed(self) -> list[dict[str, Any]]:
         """Return those that last or that problems still have to leave, as plain JSON values.
 
         An incident of the inventory lasts where problems are linked to it.
         """
-        return self._office.store.read(
+        return self._services.store.read(
             lambda uow: [_shown(uow, each) for each in IncidentRepository(uow).at_work()]
         )
 
@@ -113,11 +113,11 @@ class Incidents:
             found = IncidentRepository(uow).find(code)
             return _shown(uow, found) if found else None
 
-        return self._office.store.read(work)
+        return self._services.store.read(work)
 
     def error_id(self) -> UUID:
         """Return the id of an error answer."""
-        return self._office.chance.uuid("")
+        return self._services.chance.uuid("")
 
     def join_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         """Let the next problems join the incident; return when to come back, None when done."""
@@ -130,11 +130,11 @@ class Incidents:
         # One that joined at the first look and is outside again was taken out by the supplier.
         joined = seen.get("joined", [])
         ids = [each for each in found if each not in set(joined)]
-        pace = _Pace(seen, self._office.machine.now())
-        skipped = self._each(uow, ids, lambda case: _join(case, code), pace)
+        pace = _Pace(seen, self._services.machine.now())
+        skipped = self._each(uow, ids, lambda transition: _join(transition, code), pace)
         if skipped:
             log.info("incident.skipped", incident=code, references=skipped)
-        now = self._office.business.now(timer.tenant)
+        now = self._services.business.now(timer.tenant)
         if len(found) == BATCH:
             more = {"after": found[-1], "joined": joined + ids, **pace.kept()}
             TimerRepository(uow).remember(timer.id, {**seen, **more})
@@ -150,10 +150,10 @@ class Incidents:
         # Until this is committed no other incident ends to which a problem is handed here.
         IncidentRepository(uow).lock(shared=True)
         ids = ProblemRepository(uow).in_incident(timer.subject or "", BATCH)
-        pace = _Pace(dict(timer.data or {}), self._office.machine.now())
+        pace = _Pace(dict(timer.data or {}), self._services.machine.now())
         self._each(uow, ids, _leave, pace)
         TimerRepository(uow).remember(timer.id, pace.kept())
-        now = self._office.business.now(timer.tenant)
+        now = self._services.business.now(timer.tenant)
         return now if len(ids) == BATCH else None
 
     def leave_lifted(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
@@ -166,15 +166,15 @@ class Incidents:
         if code in IncidentRepository(uow).on_service(service_id):
             return None  # It is named again.
         ids = ProblemRepository(uow).in_incident(code, BATCH, service_id)
-        self._each(uow, ids, _leave, _Pace({}, self._office.machine.now()))
-        return self._office.business.now(timer.tenant) if len(ids) == BATCH else None
+        self._each(uow, ids, _leave, _Pace({}, self._services.machine.now()))
+        return self._services.business.now(timer.tenant) if len(ids) == BATCH else None
 
     def _set(self, uow: UnitOfWork, kind: str, code: str) -> None:
-        TimerRepository(uow).add(Timer(None, "", kind, self._office.business.now(""), code))
+        TimerRepository(uow).add(Timer(None, "", kind, self._services.business.now(""), code))
 
     def _services_of(self, problems: Sequence[str]) -> set[str]:
         """Return which services problems are about; that never changes, so no lock is needed."""
-        found = self._office.store.read(
+        found = self._services.store.read(
             lambda uow: ProblemRepository(uow).services_by_reference(problems)
         )
         unknown = [
@@ -189,7 +189,7 @@ class Incidents:
     def _record(
         self, uow: UnitOfWork, action: str, code: str, who: str, reason: str | None, **more: Any
     ) -> None:
-        now = self._office.machine.now()
+        now = self._services.machine.now()
         OperatorActionRepository(uow).add(
             Action(now, who, action, reason or "", detail={"incident": code, **more})
         )
@@ -205,9 +205,9 @@ class Incidents:
             numbered = problem.next_kci
             try:
                 with uow.connection.begin_nested():
-                    case = Transition(self._office, uow, problem)
-                    do(case)
-                    case.finish(not_before=pace.next)
+                    transition = Transition(self._services, uow, problem)
+                    do(transition)
+                    transition.finish(not_before=pace.next)
             except IllegalMove:
                 skipped.append(problem.reference)
             else:
@@ -230,13 +230,13 @@ class _Pace:
         return {"next": self.next.isoformat()}
 
 
-def lift(office: Services, uow: UnitOfWork, code: str, service_id: str) -> None:
+def lift(services: Services, uow: UnitOfWork, code: str, service_id: str) -> None:
     """Take a service out of an incident that the inventory no longer names there.
 
     The problems on it leave soon.
     """
     IncidentRepository(uow).uncover(code, service_id)
-    now = office.business.now("")
+    now = services.business.now("")
     TimerRepository(uow).add(Timer(None, "", LIFT, now, code, {"service": service_id}))
 
 
@@ -269,22 +269,22 @@ def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
     }
 
 
-def _join(case: Transition, code: str) -> None:
-    state = case.problem.state
+def _join(transition: Transition, code: str) -> None:
+    state = transition.problem.state
     if state.base is Base.UNDECIDED:
         # It joins, with a KCI, when it is accepted.
-        case.problem.state = State(state.base, incident=code)
+        transition.problem.state = State(state.base, incident=code)
     else:
-        case.take(Event.JOIN_INCIDENT, incident=code)
+        transition.take(Event.JOIN_INCIDENT, incident=code)
 
 
-def _leave(case: Transition) -> None:
-    state = case.problem.state
-    others = IncidentRepository(case.uow).on_service(case.problem.service_id)
+def _leave(transition: Transition) -> None:
+    state = transition.problem.state
+    others = IncidentRepository(transition.uow).on_service(transition.problem.service_id)
     if others:
         # It stays where it is, now for another incident on its service: it leaves with the last.
-        case.problem.state = replace(state, incident=others[0])
+        transition.problem.state = replace(state, incident=others[0])
     elif state.base is Base.UNDECIDED:
-        case.problem.state = State(state.base)
+        transition.problem.state = State(state.base)
     else:
-        case.take(Event.LEAVE_INCIDENT)
+        transition.take(Event.LEAVE_INCIDENT)

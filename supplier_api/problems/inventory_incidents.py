@@ -20,7 +20,7 @@ log = get_logger(__name__)
 
 
 def known_incidents(
-    office: Services,
+    services: Services,
     uow: UnitOfWork,
     known: Known,
     service_id: str,
@@ -36,11 +36,11 @@ def known_incidents(
     code = service.incident if service else None
     over = [each for each in known.from_inventory if each != code]
     for each in over:
-        lift(office, uow, each, service_id)
+        lift(services, uow, each, service_id)
     last = [each for each in known.incidents if each not in over]
     if code is None or code in last or IncidentRepository(uow).ended(code):
         return last
-    IncidentRepository(uow).note(code, service_id, office.machine.now())
+    IncidentRepository(uow).note(code, service_id, services.machine.now())
     return [*last, code]
 
 
@@ -50,19 +50,19 @@ class InventoryIncidents:
     A little at a time, so that a slow inventory holds up nothing else of the worker.
     """
 
-    def __init__(self, office: Services, judge: RuleEvaluator) -> None:
-        """Ask by `judge`, for the first time a minute from now."""
-        self._office = office
-        self._judge = judge
-        self._next = office.machine.monotonic() + LOOK_EVERY
+    def __init__(self, services: Services, rule_evaluator: RuleEvaluator) -> None:
+        """Ask by `rule_evaluator`, for the first time a minute from now."""
+        self._services = services
+        self._rule_evaluator = rule_evaluator
+        self._next = services.machine.monotonic() + LOOK_EVERY
         self._after: Link | None = None
 
     def turn(self) -> float:
         """Ask for some services if that is due; return how many seconds later to come back."""
-        now = self._office.machine.monotonic()
+        now = self._services.machine.monotonic()
         if now < self._next:
             return self._next - now
-        links = self._office.store.read(
+        links = self._services.store.read(
             lambda uow: IncidentRepository(uow).links(self._after, BATCH)
         )
         seen = self._look(list(links), now + SECONDS)
@@ -76,14 +76,14 @@ class InventoryIncidents:
         """Ask for one after the other until `ends`; return the last, None if there is no answer."""
         seen = None
         for link in links:
-            service = self._judge.service(link.tenant, link.service_id, SECONDS)
+            service = self._rule_evaluator.service(link.tenant, link.service_id, SECONDS)
             if service is UNKNOWN:
                 return None
             code = service.incident if isinstance(service, Service) else None
             if code != link.code:
                 self._over(link, code)
             seen = link
-            if self._office.machine.monotonic() > ends:
+            if self._services.machine.monotonic() > ends:
                 return seen
         return seen
 
@@ -91,8 +91,8 @@ class InventoryIncidents:
         def work(uow: UnitOfWork) -> None:
             IncidentRepository(uow).lock(shared=True)
             if code is not None and not IncidentRepository(uow).ended(code):
-                IncidentRepository(uow).note(code, link.service_id, self._office.machine.now())
-            lift(self._office, uow, link.code, link.service_id)
+                IncidentRepository(uow).note(code, link.service_id, self._services.machine.now())
+            lift(self._services, uow, link.code, link.service_id)
 
-        self._office.store.write(work)
+        self._services.store.write(work)
         log.info("incident.lifted", incident=link.code, service_id=link.service_id)

@@ -39,22 +39,22 @@ class Maintenance:
     process notices: what was put off too late is decided at once, what was decided too late stays.
     """
 
-    def __init__(self, office: Services) -> None:
-        """Work with `office`."""
-        self._office = office
+    def __init__(self, services: Services) -> None:
+        """Work with `services`."""
+        self._services = services
         self._looking = threading.Lock()
         self._look_at = float("-inf")
         self._lasts = False
 
     def lasts(self) -> bool:
         """Return whether there is maintenance, as of at most a second ago."""
-        if self._office.machine.monotonic() >= self._look_at:
+        if self._services.machine.monotonic() >= self._look_at:
             self._look()
         return self._lasts
 
     def begin(self, who: str, reason: str) -> bool:
         """Begin maintenance; returns False if it was begun before. Raises StoreUnavailable."""
-        now = self._office.machine.now()
+        now = self._services.machine.now()
 
         def work(uow: UnitOfWork) -> bool:
             begun = SwitchRepository(uow).on(Switch(MAINTENANCE, who, reason, now))
@@ -62,14 +62,14 @@ class Maintenance:
                 OperatorActionRepository(uow).add(Action(now, who, "maintenance-on", reason))
             return begun
 
-        return self._office.store.write(work)
+        return self._services.store.write(work)
 
     def end(self, who: str, reason: str) -> bool:
         """End maintenance: what was put off is decided now. Returns False if there was none.
 
         Raises StoreUnavailable.
         """
-        now = self._office.machine.now()
+        now = self._services.machine.now()
 
         def work(uow: UnitOfWork) -> bool:
             ended = SwitchRepository(uow).off(MAINTENANCE)
@@ -77,11 +77,11 @@ class Maintenance:
                 OperatorActionRepository(uow).add(Action(now, who, "maintenance-off", reason))
             return ended
 
-        return self._office.store.write(work)
+        return self._services.store.write(work)
 
     def show(self) -> MaintenanceView:
         """Return what there is now. Raises StoreUnavailable."""
-        return self._office.store.read(
+        return self._services.store.read(
             lambda uow: MaintenanceView(
                 SwitchRepository(uow).get(MAINTENANCE), TimerRepository(uow).count(DECIDE)
             )
@@ -92,9 +92,9 @@ class Maintenance:
         if not self._looking.acquire(blocking=False):
             return
         try:
-            now = self._office.machine.monotonic()
+            now = self._services.machine.monotonic()
             self._look_at = now + LOOK_EVERY
-            seen = self._office.store.read(
+            seen = self._services.store.read(
                 lambda uow: SwitchRepository(uow).get(MAINTENANCE), deadline=now + LOOK_SECONDS
             )
             self._lasts = seen is not None
@@ -106,7 +106,7 @@ class Maintenance:
 
 
 def put_off(
-    case: Transition,
+    transition: Transition,
     operation: Operation,
     key: str,
     subject: str,
@@ -117,7 +117,7 @@ def put_off(
     `subject` is our reference of the problem, or of the change that is asked for.
     """
     data = {"operation": operation, "key": key, "scenario": scenario}
-    problem = case.problem
-    TimerRepository(case.uow).add(
-        Timer(problem.id, problem.tenant, DECIDE, case.now, subject, data)
+    problem = transition.problem
+    TimerRepository(transition.uow).add(
+        Timer(problem.id, problem.tenant, DECIDE, transition.now, subject, data)
     )

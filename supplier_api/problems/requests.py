@@ -31,7 +31,7 @@ from supplier_api.problems.transition import Transition
 from supplier_api.problems.work import OrderKind
 from supplier_api.rules.model import Decision, Operation, Outcome
 from supplier_api.sandbox.scenarios.choice import is_scenario_service
-from supplier_api.sandbox.scenarios.override import ScenarioOverride, script_of_problem
+from supplier_api.sandbox.scenarios.override import ScenarioOverride, override_for_problem
 
 FIRST_STATE = {
     Outcome.DEFER: State(Base.UNDECIDED),
@@ -51,18 +51,18 @@ class GatewayRequests:
     answer to give. All raise errors.Unavailable when nothing could be done in time.
     """
 
-    def __init__(self, office: Services, judge: RuleEvaluator) -> None:
-        """Decide by `judge`."""
-        self._office = office
-        self._judge = judge
-        self._once = IdempotentRequest(office)
+    def __init__(self, services: Services, rule_evaluator: RuleEvaluator) -> None:
+        """Decide by `rule_evaluator`."""
+        self._services = services
+        self._rule_evaluator = rule_evaluator
+        self._idempotent = IdempotentRequest(services)
 
     def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
         """Decide on a new service problem: 201, 202 or 422 (*supplier-create*)."""
         service_id = document["serviceId"]
         with self._in_time(caller):
-            outside = self._judge.outside(Operation.PROBLEM, caller, document, service_id)
-            return self._once.run(
+            outside = self._rule_evaluator.outside(Operation.PROBLEM, caller, document, service_id)
+            return self._idempotent.run(
                 caller,
                 Operation.PROBLEM,
                 str(document["id"]),
@@ -85,32 +85,32 @@ class GatewayRequests:
     def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> Answer:
         """Take the tenant's word on a resolution: 200 or 422."""
         if not re.fullmatch(REFERENCE_PATTERN, reference):
-            return refusal(self._office, caller, ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
+            return refusal(self._services, caller, ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
         with self._in_time(caller):
-            return self._once.run(
+            return self._idempotent.run(
                 caller,
                 RESOLUTION,
                 reference,
                 document,
-                lambda uow, _: settle_resolution(self._office, uow, caller, reference, document),
+                lambda uow, _: settle_resolution(self._services, uow, caller, reference, document),
                 reused=answered_before,
             )
 
     def _in_time(self, caller: Caller) -> AbstractContextManager[None]:
         """Let nothing wait for the database longer than the gateway waits for the answer."""
-        return self._office.store.until(caller.entered + self._office.policy.answer_budget)
+        return self._services.store.until(caller.entered + self._services.policy.answer_budget)
 
     def _change(self, caller: Caller, kind: ChangeKind, document: Mapping[str, Any]) -> Answer:
         operation = OPERATIONS[kind]
         service_id = self._service_of(caller, document["serviceProblemId"])
-        outside = self._judge.outside(operation, caller, document, service_id)
-        return self._once.run(
+        outside = self._rule_evaluator.outside(operation, caller, document, service_id)
+        return self._idempotent.run(
             caller,
             operation,
             str(document["id"]),
             document,
             lambda uow, _: change_problem(
-                self._office, self._judge, uow, caller, kind, document, outside
+                self._services, self._rule_evaluator, uow, caller, kind, document, outside
             ),
         )
 
@@ -118,13 +118,13 @@ class GatewayRequests:
         """Note that the gateway has the answer from us, whatever became of who gave it first."""
         ProblemRepository(uow).trust(caller.tenant, gateway_id)
         DecisionRepository(uow).answered_by(
-            caller.tenant, Operation.PROBLEM, str(gateway_id), self._office.process
+            caller.tenant, Operation.PROBLEM, str(gateway_id), self._services.process
         )
 
     def _service_of(self, caller: Caller, problem_id: int) -> str | None:
         """Read which service a problem is about; that never changes, so no lock is needed."""
         try:
-            return self._office.store.read(
+            return self._services.store.read(
                 lambda uow: ProblemRepository(uow).service_of(caller.tenant, problem_id)
             )
         except StoreUnavailable as error:
@@ -141,42 +141,44 @@ class GatewayRequests:
         tenant, service_id = caller.tenant, document["serviceId"]
         known = ServiceRepository(uow).look(tenant, service_id)
         service = outside.facts.service
-        incidents = known_incidents(self._office, uow, known, service_id, service)
-        script = None if caller.choice is None else script_of_problem(uow, caller, caller.choice)
-        decision = self._judge.decide(
+        incidents = known_incidents(self._services, uow, known, service_id, service)
+        override = (
+            None if caller.choice is None else override_for_problem(uow, caller, caller.choice)
+        )
+        decision = self._rule_evaluator.decide(
             Operation.PROBLEM,
             outside,
-            open_problems=_open(known, service_id, script),
+            open_problems=_open(known, service_id, override),
             incidents=incidents,
         )
-        if script is not None and not outside.put_off:
-            decision, incidents = script.decided(decision), script.incidents(incidents)
+        if override is not None and not outside.put_off:
+            decision, incidents = override.decided(decision), override.incidents(incidents)
         if decision.outcome is Outcome.REJECT:
-            refused = rejection(self._office, tenant, decision, Operation.PROBLEM, document)
+            refused = rejection(self._services, tenant, decision, Operation.PROBLEM, document)
             return StoredResult(refused, decision=decision)
         problem = self._new(caller, document, outside, decision)
         problem.linked_to = known.doubtful
-        problem.scenario = script.kept if script else None
-        case = Transition(self._office, uow, problem, row_id=claimed.problem_id)
-        return self._accept(case, decision, incidents, put_off_now=bool(outside.put_off))
+        problem.scenario = override.kept if override else None
+        transition = Transition(self._services, uow, problem, row_id=claimed.problem_id)
+        return self._accept(transition, decision, incidents, put_off_now=bool(outside.put_off))
 
     def _accept(
-        self, case: Transition, decision: Decision, incidents: list[str], *, put_off_now: bool
+        self, transition: Transition, decision: Decision, incidents: list[str], *, put_off_now: bool
     ) -> StoredResult:
-        problem = case.problem
+        problem = transition.problem
         deferred = decision.outcome is Outcome.DEFER
         answer = Answer(202, None) if deferred else Answer(201, problem_entity(problem))
         if incidents and deferred:
             # It joins the incident, with a KCI, when it is accepted.
             problem.state = State(Base.UNDECIDED, incident=incidents[0])
         elif incidents:
-            case.take(Event.JOIN_INCIDENT, incident=incidents[0])
+            transition.take(Event.JOIN_INCIDENT, incident=incidents[0])
         if not put_off_now:
-            case.order(OrderKind.PROBLEM, decide=deferred, scenario=problem.scenario)
-        case.finish(gateway_asked=True)
+            transition.order(OrderKind.PROBLEM, decide=deferred, scenario=problem.scenario)
+        transition.finish(gateway_asked=True)
         if put_off_now:
             key = str(problem.gateway_id)
-            put_off(case, Operation.PROBLEM, key, problem.reference, problem.scenario)
+            put_off(transition, Operation.PROBLEM, key, problem.reference, problem.scenario)
         return StoredResult(answer, problem.id, problem.reference, decision)
 
     def _new(
@@ -190,7 +192,7 @@ class GatewayRequests:
         return ServiceProblem(
             tenant=caller.tenant,
             gateway_id=document["id"],
-            reference=self._office.reference(caller.tenant, Operation.PROBLEM, document["id"]),
+            reference=self._services.reference(caller.tenant, Operation.PROBLEM, document["id"]),
             service_id=document["serviceId"],
             conversation_id=caller.conversation_id,
             state=FIRST_STATE[decision.outcome],
@@ -201,6 +203,6 @@ class GatewayRequests:
         )
 
 
-def _open(known: Known, service_id: str, script: ScenarioOverride | None) -> list[str]:
+def _open(known: Known, service_id: str, override: ScenarioOverride | None) -> list[str]:
     """Return the problems open on a service; one that stands for a scenario is never taken."""
-    return [] if script and is_scenario_service(service_id) else known.open_problems
+    return [] if override and is_scenario_service(service_id) else known.open_problems

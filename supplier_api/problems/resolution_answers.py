@@ -27,7 +27,7 @@ EVENTS = {
 
 
 def settle_resolution(
-    office: Services,
+    services: Services,
     uow: UnitOfWork,
     caller: Caller,
     reference: str,
@@ -40,12 +40,12 @@ def settle_resolution(
     """
     resolution, problem = _find(uow, caller.tenant, reference)
     problem.doubtful = False
-    case = Transition(office, uow, problem)
+    transition = Transition(services, uow, problem)
     status = ResolutionStatus(document["status"])
     if problem.state.base is Base.RESOLVED:
         resolution.tenant_notes = document.get("tenantNotes")
-        case.take(EVENTS[status], resolution=resolution)
-        case.order(
+        transition.take(EVENTS[status], resolution=resolution)
+        transition.order(
             OrderKind.RESOLUTION_ANSWER,
             decide=False,
             resolution=resolution,
@@ -53,7 +53,7 @@ def settle_resolution(
         )
     else:
         _after_closure(resolution, status)
-    case.finish(gateway_asked=True)
+    transition.finish(gateway_asked=True)
     answer = Answer(200, resolution_entity(resolution))
     return StoredResult(answer, problem.id, reference=reference)
 

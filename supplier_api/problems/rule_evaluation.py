@@ -45,17 +45,17 @@ class RuleEvaluator:
 
     def __init__(
         self,
-        office: Services,
+        services: Services,
         loaded: Callable[[], Loaded],
         limits: Limits = LIMITS,
     ) -> None:
         """Judge by the book that is `loaded`, on what the inventory and the store know."""
-        self._office = office
+        self._services = services
         self._loaded = loaded
         # The tenant and the service that it was last asked about in vain.
         self._unanswered: tuple[str, str] | None = None
-        self.maintenance = Maintenance(office)
-        self.watch = SourceWatch("inventory", limits, office.machine)
+        self.maintenance = Maintenance(services)
+        self.watch = SourceWatch("inventory", limits, services.machine)
 
     def why_put_off(self) -> str | None:
         """Return why decisions are put off at this moment; None if they are not."""
@@ -107,7 +107,7 @@ class RuleEvaluator:
         """Try the inventory if it is down and it is time: there may be no request that does."""
         asked = self._unanswered
         if self.watch.down and asked:
-            self._service(self._loaded(), *asked, self._office.policy.answer_budget / 2)
+            self._service(self._loaded(), *asked, self._services.policy.answer_budget / 2)
 
     def decide(
         self,
@@ -135,7 +135,7 @@ class RuleEvaluator:
         request: Mapping[str, Any],
         service: Service | Unknown | None = UNKNOWN,
     ) -> Facts:
-        return Facts(request, caller.tenant, self._office.business.now(caller.tenant), service)
+        return Facts(request, caller.tenant, self._services.business.now(caller.tenant), service)
 
     def service(self, tenant: str, service_id: str, seconds: float) -> Service | Unknown | None:
         """Ask the inventory, which has `seconds`; not while it is down, but for a try that is due.
@@ -148,7 +148,7 @@ class RuleEvaluator:
         self, loaded: Loaded, tenant: str, service_id: str, left: float
     ) -> Service | Unknown | None:
         # With less than half of its time, silence says nothing about the inventory.
-        enough = left >= self._office.policy.answer_budget / 4
+        enough = left >= self._services.policy.answer_budget / 4
         return self._ask(loaded, tenant, service_id, left, enough=enough)
 
     def _ask(
@@ -165,8 +165,8 @@ class RuleEvaluator:
         return service
 
     def _left(self, caller: Caller) -> float:
-        until = caller.entered + self._office.policy.answer_budget / 2
-        return max(0.0, until - self._office.machine.monotonic())
+        until = caller.entered + self._services.policy.answer_budget / 2
+        return max(0.0, until - self._services.machine.monotonic())
 
 
 def _problem_facts(problem: ServiceProblem) -> ProblemFacts:

@@ -43,13 +43,13 @@ class DueTimerHandlers:
 
     def __init__(
         self,
-        office: Services,
+        services: Services,
         progress: BackOfficeEvents,
         incidents: Incidents,
         deciding: DeferredDecisions | None = None,
     ) -> None:
-        """Work with `office`; without `deciding` decisions that were put off are left alone."""
-        self._office = office
+        """Work with `services`; without `deciding` decisions that were put off are left alone."""
+        self._services = services
         self._deciding = deciding
         self._progress = progress
         self._incidents = incidents
@@ -68,7 +68,7 @@ class DueTimerHandlers:
         A decision that was put off may take seconds: after each timer `go_on` is called, and no
         further one is run when it returns False. Raises StoreUnavailable.
         """
-        now, scales = self._office.machine.now(), self._office.business.scales()
+        now, scales = self._services.machine.now(), self._services.business.scales()
 
         def look(uow: UnitOfWork) -> list[Timer]:
             due = TimerRepository(uow).due(now, scales, limit, self._handlers)
@@ -78,7 +78,7 @@ class DueTimerHandlers:
 
         done = failed = 0
         trouble: StoreUnavailable | None = None
-        for timer in self._office.store.read(look):
+        for timer in self._services.store.read(look):
             try:
                 done += self._run(timer)
                 failed = 0
@@ -93,13 +93,13 @@ class DueTimerHandlers:
 
     def next_due(self) -> datetime | None:
         """Return the machine time at which the earliest timer becomes due by itself."""
-        scales = self._office.business.scales()
+        scales = self._services.business.scales()
 
         def look(uow: UnitOfWork) -> datetime | None:
             kinds = {*self._handlers, DECIDE} if self._room(uow) else {*self._handlers}
             return TimerRepository(uow).next_due(scales, kinds)
 
-        due = self._office.store.read(look)
+        due = self._services.store.read(look)
         next_try = self._deciding.next_try() if self._deciding else None
         return min((each for each in (due, next_try) if each), default=None)
 
@@ -110,7 +110,7 @@ class DueTimerHandlers:
         """Run one timer; return whether it had its turn."""
         try:
             work = self._work(timer)
-            return work is not None and self._office.store.write(
+            return work is not None and self._services.store.write(
                 lambda uow: self._fire(uow, timer, work)
             )
         except Gone:
@@ -120,8 +120,8 @@ class DueTimerHandlers:
             raise
         except Exception as error:
             log.error("timer.failed", kind=timer.kind, error=type(error).__name__, exc_info=True)
-            later = self._office.business.now(timer.tenant) + AFTER_FAILURE
-            self._office.store.write(lambda uow: TimerRepository(uow).move(timer.id, later))
+            later = self._services.business.now(timer.tenant) + AFTER_FAILURE
+            self._services.store.write(lambda uow: TimerRepository(uow).move(timer.id, later))
             return True
 
     def _work(self, timer: Timer) -> _Work | None:
@@ -145,7 +145,7 @@ class DueTimerHandlers:
             ProblemRepository(uow).lock(found.problem_id)
         # Another worker may have run or moved it before we had the lock.
         timer = TimerRepository(uow).lock(found.id)
-        if timer is None or timer.due_at > self._office.business.now(timer.tenant):
+        if timer is None or timer.due_at > self._services.business.now(timer.tenant):
             return True
         if TimerRepository(uow).has_earlier(timer):
             # A problem's timers run in order; this one is still due after that one.
@@ -174,15 +174,15 @@ class DueTimerHandlers:
         over = problem.state.base is not Base.RESOLVED
         if over or resolution is None or resolution.reference != timer.subject:
             return None
-        case = Transition(self._office, uow, problem)
+        transition = Transition(self._services, uow, problem)
         # The tenant's time runs from when the gateway took the RESOLVED; until then start anew.
-        times = dict(closure_times(self._office, resolution.taken or case.now))
+        times = dict(closure_times(self._services, resolution.taken or transition.now))
         # Without the settings' notice there is none to give, whatever they were when it was set.
         due_at = times.get(timer.kind)
-        if due_at is None or due_at > case.now:
+        if due_at is None or due_at > transition.now:
             return due_at
-        case.take(event, carried, resolution=resolution)
-        case.finish()
+        transition.take(event, carried, resolution=resolution)
+        transition.finish()
         return None
 
     def _closes(self, uow: UnitOfWork, timer: Timer) -> datetime:
@@ -191,7 +191,7 @@ class DueTimerHandlers:
         beside = [
             each for each in TimerRepository(uow).of(timer.problem_id) if each.kind == CLOSURE
         ]
-        return beside[0].due_at if beside else timer.due_at + self._office.policy.notice
+        return beside[0].due_at if beside else timer.due_at + self._services.policy.notice
 
     def _say(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         assert timer.problem_id is not None

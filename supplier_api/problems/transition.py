@@ -56,18 +56,18 @@ class Transition:
 
     def __init__(
         self,
-        office: Services,
+        services: Services,
         uow: UnitOfWork,
         problem: ServiceProblem,
         *,
         row_id: int | None = None,
     ) -> None:
         """Open the case; an existing problem must be locked, a new one may have a row id to get."""
-        self.office = office
+        self.services = services
         self.uow = uow
         self.problem = problem
         self._row_id = row_id
-        self.now = office.business.now(problem.tenant)
+        self.now = services.business.now(problem.tenant)
         self._kcis: list[dict[str, Any]] = []
         self._subjects: list[str | None] = []
         self._orders: list[WorkOrder] = []
@@ -198,7 +198,7 @@ class Transition:
         ResolutionRepository(self.uow).save(resolution)
 
     def _set_closure(self, resolution: Resolution) -> None:
-        for kind, due_at in closure_times(self.office, self.now):
+        for kind, due_at in closure_times(self.services, self.now):
             TimerRepository(self.uow).add(
                 Timer(self.problem.id, self.problem.tenant, kind, due_at, resolution.reference)
             )
@@ -237,7 +237,7 @@ class Transition:
 
     def _message_id(self, kind: str, number: int) -> UUID:
         problem = self.problem
-        return self.office.chance.message_id(problem.tenant, kind, problem.gateway_id, number)
+        return self.services.chance.message_id(problem.tenant, kind, problem.gateway_id, number)
 
     def _issued(self) -> datetime:
         # Within a problem the dates rise, even when two changes fall into one millisecond.
@@ -251,8 +251,8 @@ class Transition:
 
     def _open_lanes(self, orders_from: int, *, gateway_asked: bool) -> None:
         """Make a new problem's lanes, with what is to be sent."""
-        now = self.office.machine.now()
-        not_before = now + self.office.policy.settling if gateway_asked else None
+        now = self.services.machine.now()
+        not_before = now + self.services.policy.settling if gateway_asked else None
         lanes = [
             NewLane(GATEWAY, not_before, self._kci_messages(not_before)),
             NewLane(BACK_OFFICE, None, self._order_messages(orders_from)),
@@ -266,10 +266,10 @@ class Transition:
 
     def _queue_kcis(self, gateway_asked: bool, spread: datetime | None) -> None:
         lane = self._lane()
-        now = self.office.machine.now()
+        now = self.services.machine.now()
         not_before = lane.not_before
         if gateway_asked:
-            not_before = now + self.office.policy.settling
+            not_before = now + self.services.policy.settling
             LaneRepository(self.uow).hold_until(lane, not_before)
         if spread:
             not_before = max(spread, not_before or spread)
@@ -278,7 +278,7 @@ class Transition:
 
     def _queue_orders(self, first: int) -> None:
         lane = LaneRepository(self.uow).lock(self.problem.id, BACK_OFFICE)
-        now = self.office.machine.now()
+        now = self.services.machine.now()
         for message in self._order_messages(first):
             LaneRepository(self.uow).add(lane, message, now)
 
@@ -291,7 +291,7 @@ class Transition:
                 subject=subject,
                 conversation_id=self.problem.conversation_id,
                 body=orjson.dumps(body).decode(),
-                contract=self.office.contract,
+                contract=self.services.contract,
                 not_before=not_before,
             )
             for body, subject in zip(self._kcis, self._subjects, strict=True)
@@ -306,20 +306,20 @@ class Transition:
                 subject=order.subject["supplierReference"] if order.subject else None,
                 conversation_id=self.problem.conversation_id,
                 body=order.to_body(),
-                contract=self.office.contract,
+                contract=self.services.contract,
             )
             for number, order in enumerate(self._orders, first)
         ]
 
 
-def closure_times(office: Services, since: datetime) -> list[tuple[str, datetime]]:
+def closure_times(services: Services, since: datetime) -> list[tuple[str, datetime]]:
     """Say when a resolved problem is closed by silence since `since`, and when that is announced.
 
     A closure within the notice's time is not announced.
     """
-    times = [(CLOSURE, since + office.policy.closure)]
-    if office.policy.closure > office.policy.notice:
-        times.insert(0, (CLOSURE_NOTICE, since + office.policy.closure - office.policy.notice))
+    times = [(CLOSURE, since + services.policy.closure)]
+    if services.policy.closure > services.policy.notice:
+        times.insert(0, (CLOSURE_NOTICE, since + services.policy.closure - services.policy.notice))
     return times
 
 

@@ -52,13 +52,13 @@ def decide(section: BookSection, facts: Facts, outside: OutsideVerdicts, version
     that cannot be judged might have refused, or decided earlier, and then the fallback decides; but
     a refusal stands, since nothing that the silent rule could say would undo it.
     """
-    sight = section.look(facts, outside)
+    context = section.look(facts, outside)
     trace: list[RuleTrace] = []
     reasons: list[Reason] = []
     decided: Rule | None = None
     doubtful = False
     for rule in section.rules:
-        traced = _judge(rule, sight, facts.now, settled=decided is not None)
+        traced = _rule_evaluator(rule, context, facts.now, settled=decided is not None)
         trace.append(traced)
         doubtful = doubtful or (traced.verdict is Verdict.FAILED and not rule.audited)
         if traced.verdict is not Verdict.MATCHED:
@@ -66,7 +66,7 @@ def decide(section: BookSection, facts: Facts, outside: OutsideVerdicts, version
         if rule.refusal is None:
             decided = rule
         else:
-            message = rule.refusal.message.render(sight.values)
+            message = rule.refusal.message.render(context.values)
             reasons.append(Reason(rule.id, rule.refusal.code, message))
     if reasons:
         outcome, deciding = Outcome.REJECT, reasons[0].rule
@@ -79,30 +79,30 @@ def decide(section: BookSection, facts: Facts, outside: OutsideVerdicts, version
     return Decision(outcome, deciding, tuple(reasons), tuple(trace), version)
 
 
-def _judge(rule: Rule, sight: EvalContext, now: datetime, *, settled: bool) -> RuleTrace:
+def _rule_evaluator(rule: Rule, context: EvalContext, now: datetime, *, settled: bool) -> RuleTrace:
     if not rule.active(now):
         return RuleTrace(rule.id, Verdict.INACTIVE, {})
     if settled and rule.refusal is None and not rule.audited:
         return RuleTrace(rule.id, Verdict.SKIPPED, {})
-    seen = sight.show(rule.reads)
+    seen = context.show(rule.reads)
     try:
-        matched = judge(rule, sight)
+        matched = judge(rule, context)
     except Unjudged as error:
         _log.warning("a rule could not be judged", rule=rule.id, why=str(error))
         return RuleTrace(rule.id, Verdict.FAILED, seen, str(error))
     if not matched:
         return RuleTrace(rule.id, Verdict.NOT_MATCHED, seen)
-    seen |= sight.show(rule.message_reads)
+    seen |= context.show(rule.message_reads)
     return RuleTrace(rule.id, Verdict.AUDITED if rule.audited else Verdict.MATCHED, seen)
 
 
-def judge(rule: Rule, sight: EvalContext) -> bool:
+def judge(rule: Rule, context: EvalContext) -> bool:
     """Tell whether the rule's condition holds; raises Unjudged.
 
     A rule that names a group of which nothing is known is not even tried: part of its condition
     might hold without that group, but what its author meant cannot be told from a part.
     """
-    missing = rule.groups - sight.values.keys()
+    missing = rule.groups - context.values.keys()
     if missing:
         raise Unjudged(f"not known in time: {', '.join(sorted(missing))}")
-    return rule.condition.holds(sight)
+    return rule.condition.holds(context)

@@ -139,7 +139,7 @@ class Condition(Protocol):
     def reads(self) -> tuple[Path, ...]:
         """Return the paths that are read."""
 
-    def holds(self, sight: EvalContext) -> bool:
+    def holds(self, context: EvalContext) -> bool:
         """Tell whether the rule matches; raises Unjudged."""
 
 
@@ -159,9 +159,9 @@ class ParsedRule:
         """Return the paths that the expression names."""
         return self.expression.reads
 
-    def holds(self, sight: EvalContext) -> bool:
+    def holds(self, context: EvalContext) -> bool:
         """Evaluate the expression; raises Unjudged."""
-        return self.expression.holds(sight.bound)
+        return self.expression.holds(context.bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +176,9 @@ class ExternalInputs:
         """Return the groups as a whole: what the code looks at in them cannot be told."""
         return tuple((group,) for group in sorted(self.groups))
 
-    def holds(self, sight: EvalContext) -> bool:
+    def holds(self, context: EvalContext) -> bool:
         """Return what the rule said; raises Unjudged when it said nothing."""
-        verdict = sight.outside.get(self.rule, OutsideVerdict(None, "was not asked"))
+        verdict = context.outside.get(self.rule, OutsideVerdict(None, "was not asked"))
         if verdict.matched is None:
             raise Unjudged(verdict.why)
         return verdict.matched

@@ -11,8 +11,8 @@ from supplier_api.sandbox.virtual_clock import Follower
 
 
 def reset(
-    office: Services,
-    follower: Follower,
+    services: Services,
+    clock_sync: Follower,
     tenant: str | None,
     *,
     seed: int | None = None,
@@ -22,8 +22,8 @@ def reset(
 
     From `seed` its ids and references follow from now on, each from what it is for; its time
     stands at `freeze_at`. Without them ids are random and time runs as everybody's does. What a
-    worker is sending at this moment arrives, and nothing is kept of it. `follower` forgets what it
-    has of the tenant as well, and is told of the clock. Raises StoreUnavailable.
+    worker is sending at this moment arrives, and nothing is kept of it. `clock_sync` forgets what
+    it has of the tenant as well, and is told of the clock. Raises StoreUnavailable.
     """
     name = ALL if tenant is None else tenant
 
@@ -37,8 +37,8 @@ def reset(
         if freeze_at:
             BusinessClockRepository(uow).put(TenantClock(name, stands_at=freeze_at))
 
-    office.store.write(work)
-    follower.start_afresh(name, seed)
-    follower.forget(name)
+    services.store.write(work)
+    clock_sync.start_afresh(name, seed)
+    clock_sync.forget(name)
     if freeze_at:
-        follower.put(name, freeze_at, stands=True)
+        clock_sync.put(name, freeze_at, stands=True)

@@ -74,10 +74,10 @@ class _ClockStep:
 class VirtualClock:
     """Moves the clocks. The tenant None stands for all clocks, "" for that of most tenants."""
 
-    def __init__(self, office: Services, follower: Follower) -> None:
-        """Work with `office`; `follower` is told of each step before it is taken."""
-        self._office = office
-        self._follower = follower
+    def __init__(self, services: Services, clock_sync: Follower) -> None:
+        """Work with `services`; `clock_sync` is told of each step before it is taken."""
+        self._services = services
+        self._clock_sync = clock_sync
 
     def advance(self, tenant: str | None, by: timedelta) -> None:
         """Begin to move clocks forward by a time. Raises StillMoving and TooFar."""
@@ -93,13 +93,13 @@ class VirtualClock:
 
     def run(self, tenant: str | None) -> None:
         """Let clocks run on from where they are; the way of one that was moved ends there."""
-        machine = self._office.machine.now()
+        machine = self._services.machine.now()
         self._change(tenant, lambda clock, now: TenantClock(clock.tenant, ahead=now - machine))
 
     def hands(self) -> dict[str, MovedClock]:
         """Return where each clock is, by tenant."""
-        machine = self._office.machine.now()
-        clocks = self._office.store.read(lambda uow: BusinessClockRepository(uow).by_tenant())
+        machine = self._services.machine.now()
+        clocks = self._services.store.read(lambda uow: BusinessClockRepository(uow).by_tenant())
         return {
             tenant: MovedClock(clock.scale.at(machine), clock.stands_at is not None, clock.target)
             for tenant, clock in clocks.items()
@@ -109,7 +109,7 @@ class VirtualClock:
         """Return what is to be done for a tenant; with None for all, in parts."""
 
         def look(uow: UnitOfWork) -> list[Outstanding]:
-            machine = self._office.machine.now()
+            machine = self._services.machine.now()
             if tenant:
                 business = BusinessClockRepository(uow).scale(tenant).at(machine)
                 return [PendingWorkQueries(uow).outstanding(Group(tenant), business, machine)]
@@ -121,12 +121,12 @@ class VirtualClock:
                 for clock in clocks.values()
             ]
 
-        return self._office.store.read(look)
+        return self._services.store.read(look)
 
     def standstills(self, tenant: str | None) -> list[Pause]:
         """Return what holds messages of a tenant up; with None, anybody's."""
-        machine = self._office.machine.now()
-        active = self._office.store.read(lambda uow: PauseRepository(uow).active(machine))
+        machine = self._services.machine.now()
+        active = self._services.store.read(lambda uow: PauseRepository(uow).active(machine))
         return [each for each in active if not tenant or each.scope.tenant in {None, tenant}]
 
     def step(self) -> int:
@@ -142,19 +142,19 @@ class VirtualClock:
             step = self._next(uow, clocks, tenant)
             if step is None:
                 return 0
-            machine = self._office.machine.now()
+            machine = self._services.machine.now()
             PendingWorkQueries(uow).bring_forward(_group(step.clock, clocks), step.by, machine)
             BusinessClockRepository(uow).put(step.clock)
             return 1
 
-        step = self._office.store.read(
+        step = self._services.store.read(
             lambda uow: self._next(uow, BusinessClockRepository(uow).by_tenant(), tenant)
         )
         if step is None:
             return 0
         # Before it is taken, not after: what it leads to arrives there at once.
         self._tell_of(step.clock)
-        return self._office.store.write(take)
+        return self._services.store.write(take)
 
     def _set_off(self, tenant: str | None, target_for: Callable[[datetime], datetime]) -> None:
         def change(clock: TenantClock, now: datetime) -> TenantClock:
@@ -172,7 +172,7 @@ class VirtualClock:
 
     def _change(self, tenant: str | None, change: Change) -> None:
         def work(uow: UnitOfWork) -> list[TenantClock]:
-            machine = self._office.machine.now()
+            machine = self._services.machine.now()
             clocks = BusinessClockRepository(uow).lock()
             if tenant is not None:
                 clocks = {tenant: clocks.get(tenant, replace(clocks[ALL], tenant=tenant))}
@@ -181,18 +181,18 @@ class VirtualClock:
                 BusinessClockRepository(uow).put(clock)
             return changed
 
-        for clock in self._office.store.write(work):
+        for clock in self._services.store.write(work):
             self._tell_of(clock)
 
     def _tell_of(self, clock: TenantClock) -> None:
-        at = clock.scale.at(self._office.machine.now())
-        self._follower.put(clock.tenant, at, stands=clock.stands_at is not None)
+        at = clock.scale.at(self._services.machine.now())
+        self._clock_sync.put(clock.tenant, at, stands=clock.stands_at is not None)
 
     def _next(
         self, uow: UnitOfWork, clocks: dict[str, TenantClock], tenant: str
     ) -> _ClockStep | None:
         """Return the next step of a clock that is moved; None while it has to wait."""
-        machine = self._office.machine.now()
+        machine = self._services.machine.now()
         clock = clocks.get(tenant, TenantClock(tenant))
         if clock.target is None or clock.stands_at is None:
             return None
@@ -232,18 +232,20 @@ class DueTimers(Protocol):
 class SteppedTimers:
     """The desk's timers in a house whose clocks are moved: what is due first, then a step."""
 
-    def __init__(self, timers: DueTimers, clockwork: VirtualClock, machine: MachineClock) -> None:
-        """Run `timers` and let `clockwork` take its steps between them."""
+    def __init__(
+        self, timers: DueTimers, virtual_clock: VirtualClock, machine: MachineClock
+    ) -> None:
+        """Run `timers` and let `virtual_clock` take its steps between them."""
         self._timers = timers
-        self._clockwork = clockwork
+        self._virtual_clock = virtual_clock
         self._machine = machine
 
     def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:
         """Run what is due, or else take clocks on; return how many of either."""
-        return self._timers.run_due(limit, go_on) or self._clockwork.step()
+        return self._timers.run_due(limit, go_on) or self._virtual_clock.step()
 
     def next_due(self) -> datetime | None:
         """Return the machine time at which to look again; soon while a clock is moved."""
-        if any(hand.target for hand in self._clockwork.hands().values()):
+        if any(hand.target for hand in self._virtual_clock.hands().values()):
             return self._machine.now() + LOOK_AGAIN
         return self._timers.next_due()

@@ -108,7 +108,7 @@ def app(
     """Yield the supplier's web application."""
     app = create_app(settings, clocks[2])
     yield app
-    app.extensions["office"].store.close()
+    app.extensions["services"].store.close()
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def standing_apps() -> Iterator[dict[str, Flask]]:
     made: dict[str, Flask] = {}
     yield made
     for app in made.values():
-        app.extensions["office"].store.close()
+        app.extensions["services"].store.close()
 
 
 @pytest.fixture

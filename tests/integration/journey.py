@@ -244,7 +244,9 @@ class Journey:
         with self._patch.context() as patch:
             patch.setattr(SimulatedBackOffice, "submit", fail)
             # One database connection for both, which the application's fixture closes.
-            patch.setattr("supplier_api.app.worker.build_office", lambda *_: self.supplier.office)
+            patch.setattr(
+                "supplier_api.app.worker.build_services", lambda *_: self.supplier.services
+            )
             worker = build_worker(settings, clocks)
             worker.start()
             try:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import JSON, String, Text, make_url, select, update
 
 from scripts import retention_page
-from supplier_api.app.retention import build_retaining
+from supplier_api.app.retention import build_retention
 from supplier_api.contract.personal import PERSONAL_FIELDS, STORED
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery.message_admin import MessageAdmin, Operator
@@ -56,7 +56,7 @@ def deliver_orders(supplier: Supplier) -> None:
         idle = update(lane).where(lane.c.destination == BACK_OFFICE).values(due_at=None)
         uow.connection.execute(idle)
 
-    supplier.office.store.write(work)
+    supplier.services.store.write(work)
 
 
 def changes(journey: Journey) -> Problem:
@@ -78,10 +78,10 @@ def changes(journey: Journey) -> Problem:
 def course(journey: Journey) -> Problem:
     """Say all that a back office may say, mend what the gateway refuses, settle it twice."""
     supplier, problem = journey.supplier, journey.opened()
-    repair = MessageAdmin(supplier.office)
+    repair = MessageAdmin(supplier.services)
     why = Operator("jo", f"{MARKER} rang")
     refused = Reply(Meaning.REFUSED, "422", 422, refusal={"messages": [MARKER]})
-    pausing = PauseAdmin(supplier.office, timedelta(seconds=60))
+    pausing = PauseAdmin(supplier.services, timedelta(seconds=60))
     pausing.pause(PauseScope(problem=problem.reference), "jo", f"{MARKER} rang")
     pausing.resume(PauseScope(problem=problem.reference), "jo", f"{MARKER} rang")
     for event in ("hold", "ask-information", "ask-appointment", "warn", "note"):
@@ -113,12 +113,12 @@ def passed_over(journey: Journey) -> Problem:
     journey.expect(200, supplier.event(problem.reference, "note", **SAID))
     journey.expect(200, supplier.event(problem.reference, "cancel", **SAID))
     supplier.deliver()
-    first = supplier.office.store.read(
+    first = supplier.services.store.read(
         lambda uow: LaneRepository(uow).messages_of(problem_row(uow, problem))
     )
     dead = update(tables.message).where(tables.message.c.id == first[0]["id"])
     values = {"state": "refused", "refusal": {"messages": [MARKER]}}
-    supplier.office.store.write(lambda uow: uow.connection.execute(dead.values(values)))
+    supplier.services.store.write(lambda uow: uow.connection.execute(dead.values(values)))
     return problem
 
 
@@ -132,10 +132,10 @@ def around(journey: Journey, problem: Problem) -> None:
     """Leave what belongs to no course of a problem, or should be gone by itself."""
     supplier = journey.supplier
     journey.expect(422, supplier.create(journey.request(serviceId="SI0000000000001")))
-    incidents = Incidents(supplier.office)
+    incidents = Incidents(supplier.services)
     incidents.declare("INC1", ["SI9"], f"{MARKER} cut the cable")
     incidents.end("INC1")
-    store, now = supplier.office.store, supplier.business.now("") + timedelta(days=900)
+    store, now = supplier.services.store, supplier.business.now("") + timedelta(days=900)
 
     def leave(uow: UnitOfWork) -> None:
         row = problem_row(uow, problem)
@@ -159,7 +159,7 @@ def test_nothing_personal_is_left_in_any_row_or_file(
     assert held == {it.column for it in STORED} - {"decision.trace", "back_office_event.body"}
 
     supplier.machine.advance(91 * 86400)
-    counts = build_retaining(settings, supplier.office).run()
+    counts = build_retention(settings, supplier.services).run()
 
     assert counts["thinned"] == 3
     assert counts["incidents_thinned"] == 1
@@ -169,7 +169,7 @@ def test_nothing_personal_is_left_in_any_row_or_file(
     # People still see what there was, and what cannot be sent again is not offered.
     for problem in problems:
         stored = supplier.stored(problem.id, problem.tenant)
-        shown = supplier.office.store.read(partial(show, problem=stored))
+        shown = supplier.services.store.read(partial(show, problem=stored))
         assert len(shown["timeline"]) > 2
         assert stored.document["serviceSpecification"]["id"] == "ftthl2r"
         assert not stored.document.keys() & PERSONAL_FIELDS
@@ -187,7 +187,7 @@ def marked_columns(supplier: Supplier) -> set[str]:
             if MARKED.search(str(value).encode())
         }
 
-    return supplier.office.store.read(look)
+    return supplier.services.store.read(look)
 
 
 # Columns of texts and documents in which nothing personal and no free text of others can stand.

@@ -119,7 +119,7 @@ def stored(supplier: Supplier) -> Iterator[tuple[str, str]]:
             *((f"attempts of message {row.id}", json.dumps(row.log)) for row in messages),
         ]
 
-    yield from supplier.office.store.read(look)
+    yield from supplier.services.store.read(look)
 
 
 def test_nothing_personal_is_told_to_those_it_is_not_for(

@@ -106,7 +106,7 @@ class Chain:
         """Make supplier and gateway; `supplier` has to listen at the settings' port."""
         self._machine, self._business, clocks = manual_clocks()
         self.supplier: Flask = create_app(settings, clocks)
-        self._office: Services = self.supplier.extensions["office"]
+        self._services: Services = self.supplier.extensions["services"]
         gateway = create_gateway(
             sandbox_config(settings),
             self._machine,
@@ -116,11 +116,11 @@ class Chain:
         self._gateway: SandboxGateway = gateway.extensions["sandbox"]
         self._tenant = Caller(gateway.test_client(), "tenant")
         self._serial = itertools.count(1)
-        self._progress = BackOfficeEvents(self._office)
-        self._timers = DueTimerHandlers(self._office, self._progress, Incidents(self._office))
+        self._progress = BackOfficeEvents(self._services)
+        self._timers = DueTimerHandlers(self._services, self._progress, Incidents(self._services))
         adapter = BackOfficeTransport(load_adapter(settings.backoffice))
         self._carriers = {
-            each.name: self._carrier(each)
+            each.name: self._executor(each)
             for each in (
                 Destination(BACK_OFFICE, adapter, POLICY, on_delivered=self._answered),
                 Destination(
@@ -135,7 +135,7 @@ class Chain:
     def close(self) -> None:
         """Give back what is open."""
         self._gateway.close()
-        self._office.store.close()
+        self._services.store.close()
 
     # -- the tenant
 
@@ -188,12 +188,14 @@ class Chain:
         def claim(uow: UnitOfWork) -> list[Claim]:
             return LaneRepository(uow).claim(destination, "test", now, until, limit=100, failed=100)
 
-        for claimed in self._office.store.write(claim):
+        for claimed in self._services.store.write(claim):
             self._carriers[destination].carry(Lease(claimed, self._machine.monotonic() + LEASE))
 
-    def _carrier(self, destination: Destination) -> Executor:
-        office, stopping = self._office, threading.Event()
-        return Executor(destination, office.store, office.machine, office.chance, LEASE, stopping)
+    def _executor(self, destination: Destination) -> Executor:
+        services, stopping = self._services, threading.Event()
+        return Executor(
+            destination, services.store, services.machine, services.chance, LEASE, stopping
+        )
 
     def _taken(self, uow: UnitOfWork, message: Message, _reply: Reply) -> None:
         self._progress.kci_taken(

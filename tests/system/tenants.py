@@ -33,7 +33,7 @@ class Tenants:
         self._installation = installation
         self._record = record
         self._balancer = balancer
-        self._road = road
+        self._connectivity = road
         self._lock = threading.Lock()
         self._left = deque(conversations)
         self._last = len(conversations)
@@ -119,7 +119,7 @@ class Tenants:
             if self._answer(name, PROBLEMS) == 201 and self._is_held_back(name):
                 tenant.cancel(problem, **names)
                 self._answer(name, CANCELLATIONS)
-            self._road.let_go(name)
+            self._connectivity.let_go(name)
 
     def _under_way(self) -> int:
         return len(self.raised) - len(self._record.over)
@@ -131,4 +131,4 @@ class Tenants:
         return outcomes.get(about)
 
     def _is_held_back(self, name: str) -> bool:
-        return self._record.wait_for(lambda: name in self._road.held_back, PATIENCE)
+        return self._record.wait_for(lambda: name in self._connectivity.held_back, PATIENCE)

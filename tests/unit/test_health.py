@@ -19,7 +19,7 @@ CLOCK = SystemMachineClock()
 KILLED = """
 import os, sys
 from pathlib import Path
-from supplier_api import health
+from supplier_api.operations import health_check as health
 with health.shown(Path(sys.argv[1]), "worker"):
     os.kill(os.getpid(), 9)
 """

@@ -77,7 +77,7 @@ HAND: dict[str, Any] = {
 def routes(parts: AdminParts) -> Blueprint:
     """Return the routes of the clocks."""
     blueprint = admin_blueprint("clock", "Business time")
-    clockwork = parts.clockwork
+    virtual_clock = parts.virtual_clock
 
     @blueprint.route("/clock", methods=["GET"])
     @blueprint.doc(
@@ -89,7 +89,7 @@ def routes(parts: AdminParts) -> Blueprint:
     )
     def show() -> Response:
         """Show a tenant's business time, or everybody's, and whether it is still being moved."""
-        return json_response(shown_clock(clockwork, asked_tenant()))
+        return json_response(shown_clock(virtual_clock, asked_tenant()))
 
     @blueprint.route("/clock", methods=["POST"])
     @blueprint.doc(
@@ -115,27 +115,27 @@ def routes(parts: AdminParts) -> Blueprint:
         asked = read_document(parts, MOVE)
         tenant = asked.get("tenant")
         try:
-            _begin(clockwork, tenant, asked)
+            _begin(virtual_clock, tenant, asked)
         except StillMoving:
             told = "the clock is still advancing: wait, or end that by freeze or run"
             return parts.refuse(409, ErrorCode.INVALID_REQUEST, told)
-        there = wait_until(lambda: not is_moving(clockwork, tenant), wait, parts)
-        return json_response(shown_clock(clockwork, tenant), 200 if there else 202)
+        there = wait_until(lambda: not is_moving(virtual_clock, tenant), wait, parts)
+        return json_response(shown_clock(virtual_clock, tenant), 200 if there else 202)
 
     return blueprint
 
 
-def is_moving(clockwork: VirtualClock, tenant: str | None) -> bool:
+def is_moving(virtual_clock: VirtualClock, tenant: str | None) -> bool:
     """Tell whether a tenant's clock is on its way; with None, whether any is."""
-    hands = clockwork.hands()
+    hands = virtual_clock.hands()
     if tenant is None:
         return any(hand.target for hand in hands.values())
     return hands.get(tenant, hands[ALL]).target is not None
 
 
-def shown_clock(clockwork: VirtualClock, tenant: str | None) -> dict[str, Any]:
+def shown_clock(virtual_clock: VirtualClock, tenant: str | None) -> dict[str, Any]:
     """Return a tenant's clock as JSON; with None, everybody's with those that differ."""
-    hands = clockwork.hands()
+    hands = virtual_clock.hands()
     if tenant is not None:
         return {"tenant": tenant, **_shown(hands.get(tenant, hands[ALL]))}
     everybodys = _shown(hands.pop(ALL))
@@ -151,7 +151,7 @@ def _shown(hand: MovedClock) -> dict[str, Any]:
     return {"state": state, "now": to_wire(hand.now), "frozen": hand.stands, **to}
 
 
-def _begin(clockwork: VirtualClock, tenant: str | None, asked: Mapping[str, Any]) -> None:
+def _begin(virtual_clock: VirtualClock, tenant: str | None, asked: Mapping[str, Any]) -> None:
     """Begin the one move that is asked for. Raises Invalid and StillMoving."""
     moves = [name for name in MOVES if asked.get(name, False) is not False]
     if len(moves) != 1:
@@ -159,13 +159,13 @@ def _begin(clockwork: VirtualClock, tenant: str | None, asked: Mapping[str, Any]
     try:
         match moves[0]:
             case "advanceSeconds":
-                clockwork.advance(tenant, timedelta(seconds=asked["advanceSeconds"]))
+                virtual_clock.advance(tenant, timedelta(seconds=asked["advanceSeconds"]))
             case "to":
-                clockwork.go_to(tenant, from_wire(asked["to"]))
+                virtual_clock.go_to(tenant, from_wire(asked["to"]))
             case "freeze":
-                clockwork.freeze(tenant)
+                virtual_clock.freeze(tenant)
             case _:
-                clockwork.run(tenant)
+                virtual_clock.run(tenant)
     except Backwards:
         told = "to: expected no time before the clock's own; POST /admin/reset puts a clock back"
         raise Invalid([told]) from None

@@ -23,12 +23,12 @@ WAITING_MAX = 8
 class AdminParts:
     """All that the routes need."""
 
-    office: Services
+    services: Services
     settings: Settings
     gate: BearerAuth
     audit: Audit
-    clockwork: VirtualClock
-    follower: Follower
+    virtual_clock: VirtualClock
+    clock_sync: Follower
     recorder: Recorder
     # Asks the token endpoint of a destination; raises http_client.grants.NoTokenError.
     try_token: Callable[[Mapping[str, str]], object]
@@ -43,5 +43,5 @@ class AdminParts:
 
     def refuse(self, status: int, code: ErrorCode, *messages: str) -> Response:
         """Return an error answer in the published envelope."""
-        uuid = str(self.office.chance.uuid(""))
+        uuid = str(self.services.chance.uuid(""))
         return json_response(envelope(code, messages, uuid), status)

@@ -54,7 +54,7 @@ NO_SUCH_TENANT = (ERROR, "There can be no such tenant")
 def routes(parts: AdminParts) -> Blueprint:
     """Return the routes of the destinations."""
     blueprint = admin_blueprint("destinations", "Where a tenant's updates go")
-    store = parts.office.store
+    store = parts.services.store
 
     @blueprint.route("/destinations/<rest:tenant>", methods=["GET"])
     @blueprint.doc(

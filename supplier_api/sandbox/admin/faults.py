@@ -144,7 +144,7 @@ EVERYBODY = query("all", "true: everybody's", {"type": "boolean", "default": Fal
 def routes(parts: AdminParts) -> Blueprint:
     """Return the routes of the faults."""
     blueprint = admin_blueprint("faults", "What goes wrong on purpose")
-    store, machine = parts.office.store, parts.office.machine
+    store, machine = parts.services.store, parts.services.machine
 
     @blueprint.route("/faults/catalogue", methods=["GET"])
     @blueprint.doc(**describe("fault-catalogue", {200: (CATALOGUE, "Every kind of fault")}))
@@ -258,7 +258,7 @@ def _shown(fault: StoredFault, parts: AdminParts) -> dict[str, Any]:
         "ends": to_wire(fault.ends) if fault.ends else None,
         "share": fault.share,
         "seed": fault.seed,
-        "active": not fault.is_over(parts.office.machine.now()),
+        "active": not fault.is_over(parts.services.machine.now()),
         "seen": fault.seen,
         "hit": fault.hit,
     }

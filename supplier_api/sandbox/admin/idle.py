@@ -74,7 +74,7 @@ OUTSTANDING: dict[str, Any] = {
 def routes(parts: AdminParts) -> Blueprint:
     """Return the route that waits."""
     blueprint = admin_blueprint("idle", "Waiting without asking again and again")
-    clockwork = parts.clockwork
+    virtual_clock = parts.virtual_clock
 
     @blueprint.route("/idle", methods=["GET"])
     @blueprint.doc(
@@ -97,16 +97,16 @@ def routes(parts: AdminParts) -> Blueprint:
         tenant, wait = asked_tenant(), asked_wait()
 
         def is_idle() -> bool:
-            settled = all(part.settled for part in clockwork.outstanding(tenant))
-            return settled and not is_moving(clockwork, tenant)
+            settled = all(part.settled for part in virtual_clock.outstanding(tenant))
+            return settled and not is_moving(virtual_clock, tenant)
 
         idle = wait_until(is_idle, wait, parts)
-        left = clockwork.outstanding(tenant)
+        left = virtual_clock.outstanding(tenant)
         shown = {
             "idle": idle,
-            "advancing": is_moving(clockwork, tenant),
+            "advancing": is_moving(virtual_clock, tenant),
             **_shown(left),
-            "waits": [*map(_held_up, clockwork.standstills(tenant)), *_reasons(left)],
+            "waits": [*map(_held_up, virtual_clock.standstills(tenant)), *_reasons(left)],
         }
         return json_response(shown, 200 if idle else 408)
 

@@ -66,13 +66,13 @@ def routes(parts: AdminParts) -> Blueprint:
     """Return the routes of the journal."""
     blueprint = admin_blueprint("journal", "The record of calls in and out")
     _add_reading(blueprint, parts)
-    _add_export(blueprint, parts.office.store)
+    _add_export(blueprint, parts.services.store)
     _add_why(blueprint, parts)
     return blueprint
 
 
 def _add_reading(blueprint: Blueprint, parts: AdminParts) -> None:
-    store = parts.office.store
+    store = parts.services.store
 
     @blueprint.route("/journal", methods=["GET"])
     @blueprint.doc(
@@ -156,7 +156,7 @@ def _add_export(blueprint: Blueprint, store: Store) -> None:
 
 
 def _add_why(blueprint: Blueprint, parts: AdminParts) -> None:
-    store = parts.office.store
+    store = parts.services.store
 
     @blueprint.route("/journal/<cursor>/why", methods=["GET"])
     @blueprint.doc(

@@ -11,7 +11,7 @@ from supplier_api.sandbox.journal.incoming import document_in, half, ids_in
 from supplier_api.sandbox.journal.masking import without_secrets
 from supplier_api.sandbox.journal.recorder import Recorder
 from supplier_api.sandbox.journal.repository import HttpPart, JournalDirection, JournalEntry
-from supplier_api.sandbox.journal.violations import Remark, on_kci_answer, on_token_answer
+from supplier_api.sandbox.journal.violations import Violation, on_kci_answer, on_token_answer
 
 KCIS = "kcis"
 # Where a KCI names what it is about.
@@ -79,7 +79,7 @@ def _ids(post: Post, answered: Answered | None) -> list[str]:
     return [*([request_id] if request_id else []), *ids_in(kci, *about, answer)]
 
 
-def _remarks(post: Post, answered: Answered | None) -> list[Remark]:
+def _remarks(post: Post, answered: Answered | None) -> list[Violation]:
     if answered is None:
         return []
     judge = on_kci_answer if post.message else on_token_answer

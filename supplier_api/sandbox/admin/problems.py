@@ -35,7 +35,7 @@ SHOWN = {
 def routes(parts: AdminParts) -> Blueprint:
     """Return the route of the problems."""
     blueprint = admin_blueprint("problems", "What the supplier knows of a problem")
-    store = parts.office.store
+    store = parts.services.store
 
     @blueprint.route("/problems/<rest:name>", methods=["GET"])
     @blueprint.doc(

@@ -125,7 +125,7 @@ def wait_until(is_so: Callable[[], bool], seconds: float, parts: AdminParts) -> 
         return True
     if not parts.waiting.acquire(blocking=False):
         return False
-    machine = parts.office.machine
+    machine = parts.services.machine
     until, pause = machine.monotonic() + seconds, threading.Event()
     try:
         while not is_so():

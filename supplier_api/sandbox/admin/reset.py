@@ -61,7 +61,7 @@ def routes(parts: AdminParts) -> Blueprint:
         freeze_at = from_wire(asked["freeze_at"]) if "freeze_at" in asked else None
         if freeze_at and not BEGIN <= freeze_at < END:
             raise Invalid(["freeze_at: expected a year from 1970 to 8999"])
-        reset(parts.office, parts.follower, tenant, seed=asked.get("seed"), freeze_at=freeze_at)
-        return json_response(shown_clock(parts.clockwork, tenant))
+        reset(parts.services, parts.clock_sync, tenant, seed=asked.get("seed"), freeze_at=freeze_at)
+        return json_response(shown_clock(parts.virtual_clock, tenant))
 
     return blueprint

@@ -42,7 +42,7 @@ PARAMETERS = (TENANT_IN_PATH, CONVERSATION)
 def routes(parts: AdminParts) -> Blueprint:
     """Return the routes of the scenarios."""
     blueprint = admin_blueprint("scenarios", "Outcomes that testers choose")
-    store = parts.office.store
+    store = parts.services.store
 
     @blueprint.route("/scenarios", methods=["GET"])
     @blueprint.doc(**describe("scenarios", {200: (LISTED, "Every scenario")}))

@@ -39,7 +39,7 @@ class FaultySending:
 
     fault: Fault
     message: Message
-    courier: GatewayTransport
+    transport: GatewayTransport
     store: Store
     clock: MachineClock
     seconds: float
@@ -63,11 +63,11 @@ class FaultySending:
     def real(self, *, marked: bool = False) -> Reply:
         """Send the message as it is stored; `marked` where it is the one that goes wrong."""
         why = self.fault.plain() if marked else None
-        return self.courier.send(self.message, self.left, why)
+        return self.transport.send(self.message, self.left, why)
 
     def copy(self, copy: Copy) -> Reply:
         """Send something besides it."""
-        return self.courier.send_copy(self.message, copy, self.left / 2)
+        return self.transport.send_copy(self.message, copy, self.left / 2)
 
     def repeat(self, number: int, of: Message | None = None) -> Reply:
         """Send a message once more, as it is stored; `number` tells it from others."""
@@ -159,7 +159,7 @@ def _overtaken(sending: FaultySending, most: int | None) -> Reply:
 
 
 def _overtake(sending: FaultySending, later: Message, passed: list[int]) -> None:
-    reply = sending.courier.send(later, sending.left / 2, sending.fault.plain())
+    reply = sending.transport.send(later, sending.left / 2, sending.fault.plain())
     if reply.meaning is Meaning.TAKEN:
         passed.append(later.number)
         sending.ahead[later.uuid] = sending.told(reply, "ahead of its turn")

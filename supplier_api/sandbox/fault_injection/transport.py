@@ -38,9 +38,9 @@ def tenant_header(message: Message) -> dict[str, str]:
 class FaultyTransport:
     """The gateway's courier, with faults."""
 
-    def __init__(self, courier: GatewayTransport, store: Store, clock: MachineClock) -> None:
-        """Send by `courier`; the faults are in `store`."""
-        self._courier = courier
+    def __init__(self, transport: GatewayTransport, store: Store, clock: MachineClock) -> None:
+        """Send by `transport`; the faults are in `store`."""
+        self._transport = transport
         self._store = store
         self._clock = clock
         self._faults = ActiveFaults(store, clock)
@@ -53,9 +53,9 @@ class FaultyTransport:
             return taken
         fault = self._strike(message)
         if fault is None:
-            return self._courier.send(message, seconds)
+            return self._transport.send(message, seconds)
         sending = FaultySending(
-            fault, message, self._courier, self._store, self._clock, seconds, self._ahead
+            fault, message, self._transport, self._store, self._clock, seconds, self._ahead
         )
         mutation = BY_KIND.get(fault.kind.name)
         if mutation is None:

@@ -71,7 +71,7 @@ class Spoilt:
 Ask = Callable[[Environ], Spoilt]
 
 
-def spoil_answers(app: Flask, parts: AdminParts) -> None:
+def inject_answer_faults(app: Flask, parts: AdminParts) -> None:
     """Stand around `app`; what has to see the answers stands in it from before."""
     app.before_request(lambda: answer_instead(parts))
     app.wsgi_app = FaultyAnswers(app.wsgi_app, parts)  # type: ignore[method-assign]
@@ -84,7 +84,7 @@ class FaultyAnswers:
         """Stand around `app`."""
         self._app = app
         self._parts = parts
-        self._faults = ActiveFaults(parts.office.store, parts.office.machine)
+        self._faults = ActiveFaults(parts.services.store, parts.services.machine)
         self._ways: Mapping[str, Callable[[Fault, Environ, Ask], Spoilt]] = {
             "latency": self._late,
             "hang": self._hung,
@@ -230,14 +230,14 @@ class FaultyAnswers:
             rows = LaneRepository(uow).messages_of(problem_id)
             return any(row["kind"] in REASONS and row["attempts"] for row in rows)
 
-        return self._parts.office.store.read(work)
+        return self._parts.services.store.read(work)
 
     def _wait(self, fault: Fault, is_over: Callable[[], bool]) -> None:
         """Wait for the fault's time, or until it is over or taken away; for few at a time."""
         if not self._parts.waiting.acquire(blocking=False):
             log.warning("fault.too-many-wait", kind=fault.kind.name)
             return
-        machine = self._parts.office.machine
+        machine = self._parts.services.machine
         until, pause = machine.monotonic() + fault.get("seconds"), threading.Event()
         try:
             while (left := until - machine.monotonic()) > 0:

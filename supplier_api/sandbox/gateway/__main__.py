@@ -1,4 +1,4 @@
-"""Prints the OpenAPI document: python -m supplier_api.sandbox.gateway > docs/api/sandbox-gateway.json."""
+"""Prints docs/api/sandbox-gateway.json: python -m supplier_api.sandbox.gateway."""
 
 import json
 

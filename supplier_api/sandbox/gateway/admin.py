@@ -24,12 +24,16 @@ class AdminAuth:
     """What testers can do to a problem, whosever it is."""
 
     def __init__(
-        self, config: SandboxConfig, database: GatewayDatabase, teller: UpdateLog, ids: Identifiers
+        self,
+        config: SandboxConfig,
+        database: GatewayDatabase,
+        update_log: UpdateLog,
+        ids: Identifiers,
     ) -> None:
         """Work on `database`."""
         self._ours = [supplier.name for supplier in config.suppliers if supplier.ours]
         self._database = database
-        self._teller = teller
+        self._update_log = update_log
         self._ids = ids
 
     def start_afresh(self, tenant: str | None, seed: int | None) -> None:
@@ -60,9 +64,9 @@ class AdminAuth:
             problem = problems.find(connection, document["problem"])
             if problem is None:
                 raise not_found(422, "problem: there is no service problem of that id")
-            self._teller.touch(problem)
+            self._update_log.touch(problem)
             problems.save(connection, problem)
             update = of_gateway(told, document.get("text"))
-            return {"id": self._teller.tell(connection, problem, update)}
+            return {"id": self._update_log.tell(connection, problem, update)}
 
         return self._database.write(make)

@@ -62,11 +62,11 @@ class Origin:
 class Adopting:
     """Takes problems in, inside the caller's transaction."""
 
-    def __init__(self, config: SandboxConfig, teller: UpdateLog) -> None:
+    def __init__(self, config: SandboxConfig, update_log: UpdateLog) -> None:
         """Adopt nothing unless `config` says so. Without a tenant's name it is the first one's."""
         self._on = config.adopt
         self._first = next((tenant.name for tenant in config.tenants), None)
-        self._teller = teller
+        self._update_log = update_log
 
     def adopt(
         self, connection: Connection, origin: Origin, kci: Mapping[str, Any]
@@ -83,12 +83,12 @@ class Adopting:
             origin.supplier.name,
             origin.conversation_id,
             _document(origin.supplier, entity),
-            self._teller.now(tenant),
+            self._update_log.now(tenant),
             status=entity["status"],
             reference=entity.get("supplierReference"),
             next_number=kci["sequenceNumber"],
         )
-        self._teller.tell(connection, problem, of_gateway(InformationType.CREATED, MARK))
+        self._update_log.tell(connection, problem, of_gateway(InformationType.CREATED, MARK))
         log.info("problem adopted", gateway_id=problem.id, tenant=tenant)
         return problem
 

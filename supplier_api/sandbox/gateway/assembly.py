@@ -69,27 +69,27 @@ def build_gateway(
     database = GatewayDatabase(config.database_url)
     clock = MovableClock(database, machine)
     ids = Identifiers(database, chance)
-    teller = UpdateLog(business or clock, ids)
+    update_log = UpdateLog(business or clock, ids)
     patience = timedelta(seconds=config.gap_patience)
-    inbox = Inbox(database, machine, teller, Adopting(config, teller), patience)
-    couriers = {
+    inbox = Inbox(database, machine, update_log, Adopting(config, update_log), patience)
+    transports = {
         supplier.name: SupplierClient(
             supplier, machine, ids, config.supplier_timeout, session_factory
         )
         for supplier in config.suppliers
     }
-    outcome = SupplierOutcome(teller)
-    sender = Sender(database, machine, inbox, outcome, couriers, config.supplier_timeout)
+    outcome = SupplierOutcome(update_log)
+    sender = Sender(database, machine, inbox, outcome, transports, config.supplier_timeout)
     return SandboxGateway(
         config=config,
         chance=chance,
         database=database,
         access=PartyAuth(config, database, machine, chance),
         audit=Audit(machine),
-        intake=TenantRequests(config, database, teller, ids, sender.wake),
+        intake=TenantRequests(config, database, update_log, ids, sender.wake),
         inbox=inbox,
-        admin=AdminAuth(config, database, teller, ids),
+        admin=AdminAuth(config, database, update_log, ids),
         clock=clock,
         sender=sender,
-        postman=WebhookSender(config.tenants, database, machine, teller, ids, session_factory),
+        postman=WebhookSender(config.tenants, database, machine, update_log, ids, session_factory),
     )

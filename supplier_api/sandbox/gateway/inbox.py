@@ -49,14 +49,14 @@ class Inbox:
         self,
         database: GatewayDatabase,
         machine: MachineClock,
-        teller: UpdateLog,
+        update_log: UpdateLog,
         adopting: Adopting,
         patience: timedelta,
     ) -> None:
         """Wait `patience` of machine time for a missing number."""
         self._database = database
         self._machine = machine
-        self._teller = teller
+        self._update_log = update_log
         self._adopting = adopting
         self._patience = patience
 
@@ -102,7 +102,7 @@ class Inbox:
                 return
             self._check(connection, problem, document)
         number = document["sequenceNumber"]
-        received_on = self._teller.now(problem.tenant)
+        received_on = self._update_log.now(problem.tenant)
         kci = StoredKci(kci_id, problem.id, number, dict(document), received_on)
         kcis.keep(connection, origin.supplier.name, kci, self._machine.now())
         if ends_problem(document) and number >= problem.next_number:
@@ -131,7 +131,7 @@ class Inbox:
     def _apply(self, connection: Connection, problem: Problem, step: ArrivalStep) -> None:
         kci = kcis.take(connection, problem.id, step.number)
         self._tell_tenant(connection, problem, kci, late=step.late)
-        self._teller.touch(problem)
+        self._update_log.touch(problem)
         if step.late:
             return
         problem.next_number = step.number + 1
@@ -144,12 +144,12 @@ class Inbox:
         if "serviceProblemResolution" in kci.body:
             resolution = kci.body["serviceProblemResolution"]
             # What comes late brings no news of a resolution that is known.
-            resolution_id = self._teller.save_resolution(
+            resolution_id = self._update_log.save_resolution(
                 connection, problem, resolution, only_new=late
             )
         for kind, change in updates.closed_changes(kci.body).items():
             changes.close(connection, problem.id, kind, change["id"], change["status"])
-        self._teller.tell(
+        self._update_log.tell(
             connection,
             problem,
             updates.of_kci(kci.body),

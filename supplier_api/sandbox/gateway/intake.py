@@ -32,14 +32,14 @@ class TenantRequests:
         self,
         config: SandboxConfig,
         database: GatewayDatabase,
-        teller: UpdateLog,
+        update_log: UpdateLog,
         ids: Identifiers,
         wake_sender: Callable[[], None],
     ) -> None:
         """Call `wake_sender` after a commit that left something to send."""
         self._config = config
         self._database = database
-        self._teller = teller
+        self._update_log = update_log
         self._ids = ids
         self._wake_sender = wake_sender
 
@@ -137,7 +137,7 @@ class TenantRequests:
             document["supplier"],
             headers[CONVERSATION_ID],
             outgoing.with_service(document),
-            self._teller.now(tenant.name),
+            self._update_log.now(tenant.name),
         )
         body = outgoing.problem_body(problem, _parent_reference(connection, problem))
         calls.add(connection, problem.id, CallKind.PROBLEM, outgoing.PROBLEMS, headers, body)

@@ -1,6 +1,6 @@
 """The description of the calls, served at /openapi.json and shown by Swagger UI at /docs.
 
-`python -m supplier_api.sandbox.gateway` prints it; docs/api/sandbox-gateway.json is that, committed.
+`python -m supplier_api.sandbox.gateway` prints it; docs/api/sandbox-gateway.json is that.
 """
 
 from collections.abc import Sequence

@@ -37,15 +37,15 @@ ASKED = {
 class SupplierOutcome:
     """Applies verdicts inside the caller's transaction."""
 
-    def __init__(self, teller: UpdateLog) -> None:
-        """Tell tenants by `teller`."""
-        self._teller = teller
+    def __init__(self, update_log: UpdateLog) -> None:
+        """Tell tenants by `update_log`."""
+        self._update_log = update_log
 
     def apply(
         self, connection: Connection, call: SupplierCall, problem: Problem, verdict: Verdict
     ) -> None:
         """Move the problem to where the verdict on a call takes it. The caller saves it."""
-        self._teller.touch(problem)
+        self._update_log.touch(problem)
         if call.kind is CallKind.PROBLEM:
             self._raised(connection, problem, verdict)
         elif call.kind is CallKind.RESOLUTION:
@@ -71,9 +71,9 @@ class SupplierOutcome:
         problem.reference = document.get("supplierReference")
         specification = document["serviceSpecification"]
         problem.document = problem.document | {"serviceSpecification": specification}
-        self._teller.tell(connection, problem, of_gateway(InformationType.ACKNOWLEDGED))
+        self._update_log.tell(connection, problem, of_gateway(InformationType.ACKNOWLEDGED))
         if document["status"] == Status.IN_PROGRESS:
-            self._teller.tell(connection, problem, of_gateway(InformationType.COMMITTED))
+            self._update_log.tell(connection, problem, of_gateway(InformationType.COMMITTED))
 
     # ---- an amendment or a cancellation
 
@@ -99,7 +99,7 @@ class SupplierOutcome:
             # Nothing comes after the end but what is here and waits for an earlier number.
             highest = kcis.highest_number(connection, problem.id)
             problem.final_number = max(problem.next_number - 1, highest)
-        self._teller.tell(connection, problem, of_gateway(done) | _shown(change))
+        self._update_log.tell(connection, problem, of_gateway(done) | _shown(change))
 
     # ---- the answer to a resolution
 
@@ -107,7 +107,7 @@ class SupplierOutcome:
         self, connection: Connection, call: SupplierCall, problem: Problem, verdict: Verdict
     ) -> None:
         if isinstance(verdict, SupplierAccepted):
-            self._teller.save_resolution(connection, problem, verdict.document)
+            self._update_log.save_resolution(connection, problem, verdict.document)
         self._tell_trouble(connection, problem, verdict, {}, resolution_id=call.subject_id)
 
     def _tell_trouble(
@@ -127,7 +127,7 @@ class SupplierOutcome:
             if isinstance(verdict, SupplierFailed)
             else GatewayErrorCode.INVALID_REQUEST
         )
-        self._teller.tell_error(
+        self._update_log.tell_error(
             connection, problem, code, verdict.messages, about, resolution_id=resolution_id
         )
 

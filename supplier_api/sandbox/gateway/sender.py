@@ -56,7 +56,7 @@ class Sender:
         machine: MachineClock,
         inbox: Inbox,
         outcome: SupplierOutcome,
-        couriers: Mapping[str, SupplierClient],
+        transports: Mapping[str, SupplierClient],
         timeout: float,
     ) -> None:
         """Give a call up when its answer is not there after `timeout` seconds."""
@@ -64,7 +64,7 @@ class Sender:
         self._machine = machine
         self._inbox = inbox
         self._outcome = outcome
-        self._couriers = couriers
+        self._transports = transports
         self._timeout = timeout
         self._stopping = threading.Event()
         self._calls_to_make: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -93,8 +93,8 @@ class Sender:
         until = self._machine.monotonic() + patience
         for thread in self._threads:
             thread.join(max(0.0, until - self._machine.monotonic()))
-        for courier in self._couriers.values():
-            courier.close()
+        for transport in self._transports.values():
+            transport.close()
 
     def recover(self) -> None:
         """Settle the calls that an earlier process left under way."""
@@ -158,13 +158,13 @@ class Sender:
         if call.kind is not CallKind.PROBLEM and problem.status == GatewayStatus.FAILED_TO_SEND:
             told = f"Service problem {problem.id} could not be sent, so nothing about it was"
             return SupplierFailed(GatewayErrorCode.INVALID_REQUEST, [told])
-        courier = self._couriers[problem.supplier]
+        transport = self._transports[problem.supplier]
         method = outgoing.METHODS.get(call.kind, "POST")
         body = outgoing.completed(call, problem)
         try:
             place = self._database.read(lambda connection: calls.place(connection, call))
             name = ("call", problem.id, place)
-            answer = courier.send(problem.tenant, method, call.path, call.headers, body, name)
+            answer = transport.send(problem.tenant, method, call.path, call.headers, body, name)
         except SupplierSilent:
             return self._timed_out()
         except SupplierUnreachable as error:

@@ -58,7 +58,7 @@ class WebhookSender:
         tenants: Sequence[TenantAccount],
         database: GatewayDatabase,
         machine: MachineClock,
-        teller: UpdateLog,
+        update_log: UpdateLog,
         chance: Chance,
         session_factory: Callable[[], requests.Session],
     ) -> None:
@@ -66,7 +66,7 @@ class WebhookSender:
         self._tenants = {tenant: session_factory() for tenant in tenants if tenant.url}
         self._database = database
         self._machine = machine
-        self._teller = teller
+        self._update_log = update_log
         self._chance = chance
         self._troubles: dict[int, _Trouble] = {}
         self._stopping = threading.Event()
@@ -114,24 +114,24 @@ class WebhookSender:
 
     def _deliver_in_order(self, tenant: TenantAccount, problem_id: int) -> None:
         while not self._stopping.is_set():
-            letter = self._database.read(lambda connection: _next_letter(connection, problem_id))
-            if letter is None:
+            stored = self._database.read(lambda connection: _next_letter(connection, problem_id))
+            if stored is None:
                 return
-            failure = self._post(tenant, letter)
+            failure = self._post(tenant, stored)
             if failure is not None:
-                self._note_failure(letter.problem, failure)
+                self._note_failure(stored.problem, failure)
                 return
             self._troubles.pop(problem_id, None)
-            self._mark_delivered(letter)
+            self._mark_delivered(stored)
 
-    def _post(self, tenant: TenantAccount, letter: _Notification) -> str | None:
+    def _post(self, tenant: TenantAccount, stored: _Notification) -> str | None:
         """Return None when the update has arrived, or else what went wrong."""
         headers = {
             "Content-Type": "application/json",
-            "X-Request-ID": self._request_id(tenant, letter),
-            "X-Conversation-ID": letter.problem.conversation_id,
+            "X-Request-ID": self._request_id(tenant, stored),
+            "X-Conversation-ID": stored.problem.conversation_id,
         }
-        body = json.dumps(letter.body, ensure_ascii=False).encode()
+        body = json.dumps(stored.body, ensure_ascii=False).encode()
         try:
             with self._tenants[tenant].post(
                 f"{tenant.url}{PATH}",
@@ -145,16 +145,16 @@ class WebhookSender:
         except requests.RequestException as error:
             return type(error).__name__
 
-    def _request_id(self, tenant: TenantAccount, letter: _Notification) -> str:
+    def _request_id(self, tenant: TenantAccount, stored: _Notification) -> str:
         """Return an id for this attempt, the same in every run where ids are repeatable."""
-        trouble = self._troubles.get(letter.problem.id)
+        trouble = self._troubles.get(stored.problem.id)
         failures = trouble.failures if trouble else 0
-        return str(self._chance.uuid(tenant.name, "delivery", letter.body["id"], failures))
+        return str(self._chance.uuid(tenant.name, "delivery", stored.body["id"], failures))
 
-    def _mark_delivered(self, letter: _Notification) -> None:
-        delivered_on = self._teller.now(letter.problem.tenant)
+    def _mark_delivered(self, stored: _Notification) -> None:
+        delivered_on = self._update_log.now(stored.problem.tenant)
         self._database.write(
-            lambda connection: told.mark_delivered(connection, letter.update_id, delivered_on)
+            lambda connection: told.mark_delivered(connection, stored.update_id, delivered_on)
         )
 
     def _note_failure(self, problem: Problem, failure: str) -> None:

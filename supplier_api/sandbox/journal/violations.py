@@ -90,7 +90,7 @@ _TOKEN = make(
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class Violation:
     """One thing that is off the contract."""
 
     document: str
@@ -103,7 +103,7 @@ class Remark:
         return asdict(self)
 
 
-def on_request(operation: str, headers: Mapping[str, str], body: bytes) -> list[Remark]:
+def on_request(operation: str, headers: Mapping[str, str], body: bytes) -> list[Violation]:
     """Return what is off the contract in a request of the gateway.
 
     `operation` is the first part of the published path; of any other nothing is said. The names
@@ -113,31 +113,31 @@ def on_request(operation: str, headers: Mapping[str, str], body: bytes) -> list[
     if document is None:
         return []
     in_headers = [
-        Remark(document.name, HEADER_PARAMETERS, name, REQUIRED)
+        Violation(document.name, HEADER_PARAMETERS, name, REQUIRED)
         for name in HEADERS
         if not headers.get(name.lower(), "").strip()
     ]
     in_body = dict(_on_body(document.schema, headers, body))
     return in_headers + [
-        Remark(document.name, REQUEST_FIELDS, field, expected)
+        Violation(document.name, REQUEST_FIELDS, field, expected)
         for field, expected in in_body.items()
     ]
 
 
-def on_kci_answer(status: int, body: bytes) -> list[Remark]:
+def on_kci_answer(status: int, body: bytes) -> list[Violation]:
     """Return what is off the contract in a gateway's answer to a KCI."""
     if status != TAKEN and status not in ERRORS:
         published = ", ".join(map(str, sorted({TAKEN, *ERRORS})))
-        return [Remark(UPDATES, "Responses", "status", f"one of {published}")]
+        return [Violation(UPDATES, "Responses", "status", f"one of {published}")]
     if status in ANY_BODY or (status == TAKEN and not body):
         return []
     section = f"Response {status} fields"
     if status == TAKEN:
-        return [Remark(UPDATES, section, "body", "none")]
+        return [Violation(UPDATES, section, "body", "none")]
     return _on_answer(_ERROR, UPDATES, section, body)
 
 
-def on_token_answer(status: int, body: bytes) -> list[Remark]:
+def on_token_answer(status: int, body: bytes) -> list[Violation]:
     """Return what is off the standard in a gateway's answer to a request for a token."""
     if status != HTTPStatus.OK:
         return []
@@ -152,11 +152,11 @@ def parted(message: str) -> tuple[str, str]:
     return (field, expected.removeprefix("expected ")) if expected else ("body", field)
 
 
-def _on_answer(schema: Schema, document: str, section: str, body: bytes) -> list[Remark]:
+def _on_answer(schema: Schema, document: str, section: str, body: bytes) -> list[Violation]:
     try:
         wire.load(schema, wire.read_json(body))
     except MessageError as error:
-        return [Remark(document, section, *parted(message)) for message in error.messages]
+        return [Violation(document, section, *parted(message)) for message in error.messages]
     return []
 
 

@@ -53,7 +53,7 @@ class ScenarioOverride:
         return [*known, made_up] if made_up else known
 
 
-def script_of_problem(uow: UnitOfWork, caller: Caller, choice: Choice) -> ScenarioOverride:
+def override_for_problem(uow: UnitOfWork, caller: Caller, choice: Choice) -> ScenarioOverride:
     """Return what is chosen for a new problem, and for its later changes."""
     play = choice.play(ScenarioKind.PROBLEM, *_defaults(uow, caller))
     # A default for changes is looked up when they come: it may be another by then.
@@ -61,7 +61,7 @@ def script_of_problem(uow: UnitOfWork, caller: Caller, choice: Choice) -> Scenar
     return ScenarioOverride(play, _plain(plays))
 
 
-def script_of_change(
+def override_for_change(
     uow: UnitOfWork, caller: Caller, choice: Choice, problem: ServiceProblem, kind: ChangeKind
 ) -> ScenarioOverride:
     """Return what is chosen for a change of a locked problem.

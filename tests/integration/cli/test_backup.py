@@ -97,7 +97,7 @@ def again(
 
 
 def gateway_ids(supplier: Supplier) -> set[int]:
-    found = supplier.office.store.read(
+    found = supplier.services.store.read(
         lambda uow: ProblemRepository(uow).listed(
             state=None, tenant=None, before=None, limit=10_000
         )
@@ -131,7 +131,7 @@ def test_a_rehearsal(
     lost = [file.with_name(f"supplier.db{suffix}") for suffix in ("-wal", "-shm")]
     for part in lost:
         shutil.copy(part, tmp_path / f"stale{part.name[11:]}")
-    supplier.office.store.close()
+    supplier.services.store.close()
     for part in lost:
         shutil.copy(tmp_path / f"stale{part.name[11:]}", part)
 
@@ -147,7 +147,7 @@ def test_a_rehearsal(
     assert supplier.create(unknown).status_code in (201, 202)
     new = problem_request(id=9999, serviceId="SI2345999999999")
     assert supplier.create(new).status_code in (201, 202)
-    supplier.office.store.close()
+    supplier.services.store.close()
 
     report = json.loads(run("doctor", "--json").stdout)
     (found,) = [each for each in report["findings"] if "put back from" in each["check"]]

@@ -67,7 +67,7 @@ def command(environ: dict[str, str]) -> Command:
 
 @pytest.fixture
 def outbox(supplier: Supplier) -> Outbox:
-    return Outbox(supplier.office.store, supplier.machine)
+    return Outbox(supplier.services.store, supplier.machine)
 
 
 def actions(supplier: Supplier) -> list[tuple[Any, ...]]:
@@ -75,7 +75,7 @@ def actions(supplier: Supplier) -> list[tuple[Any, ...]]:
     t = tables.operator_action.c
     columns = (t.who, t.action, t.reason, t.destination, t.tenant, t.problem_id)
     query = select(*columns).order_by(t.id)
-    return supplier.office.store.read(
+    return supplier.services.store.read(
         lambda uow: [tuple(row) for row in uow.connection.execute(query)]
     )
 
@@ -88,7 +88,7 @@ def open_breaker(supplier: Supplier) -> None:
             "gateway", reason=BREAKER, who="w", now=now, probe_at=later
         )
 
-    supplier.office.store.write(work)
+    supplier.services.store.write(work)
 
 
 def test_a_pause_is_listed_written_down_and_ended(supplier: Supplier, command: Command) -> None:
@@ -178,7 +178,7 @@ def test_a_wait_that_was_asked_for_is_listed_and_ends(supplier: Supplier, comman
 
     def ask(hours: int) -> None:
         until = now + timedelta(hours=hours)
-        supplier.office.store.write(
+        supplier.services.store.write(
             lambda uow: PauseRepository(uow).ask(
                 "gateway", reason="429", who="w", now=now, until=until
             )
@@ -254,5 +254,5 @@ def test_readiness_shows_what_stands_still_and_stays_ready(
             breaker.id, 1, "w", later, later + timedelta(seconds=45)
         )
 
-    supplier.office.store.write(tried)
+    supplier.services.store.write(tried)
     assert shown()[0][1] == "half-open"

@@ -64,7 +64,7 @@ def opened(supplier: Supplier, number: int, tenant: str = "TENANT1") -> Problem:
 
 def change(supplier: Supplier, table: Any, *where: Any, **values: Any) -> None:
     query = update(table).where(*where).values(values)
-    supplier.office.store.write(lambda uow: uow.connection.execute(query).rowcount)
+    supplier.services.store.write(lambda uow: uow.connection.execute(query).rowcount)
 
 
 def days_ago(supplier: Supplier, days: float) -> datetime:
@@ -182,7 +182,7 @@ def test_gaps_and_numbers_left_out(
         return tables.message.c.lane_id.in_(select(tables.lane.c.id).where(lanes))
 
     query = delete(tables.message).where(first, of(gap))
-    supplier.office.store.write(lambda uow: uow.connection.execute(query).rowcount)
+    supplier.services.store.write(lambda uow: uow.connection.execute(query).rowcount)
     change(supplier, tables.message, first, of(skipped), state="skipped")
     [(check, cases)] = found().items()
     assert "gaps" in check
@@ -207,7 +207,7 @@ def test_web_servers_that_died(supplier: Supplier, found: Found) -> None:
     now = supplier.machine.now()
     detail = {"died": to_wire(now), "doubtful": 3}
     dead = Process("web/1", ProcessKind.WEB, "1.0", None, now, now, now, detail)
-    supplier.office.store.write(lambda uow: ProcessRepository(uow).save(dead))
+    supplier.services.store.write(lambda uow: ProcessRepository(uow).save(dead))
     [(check, [case])] = found().items()
     assert "web servers that died" in check
     assert "web/1" in case["text"]

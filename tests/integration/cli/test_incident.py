@@ -52,7 +52,7 @@ def test_an_incident_is_declared_listed_and_ended(
 
     row = tables.operator_action.c
     query = select(row.who, row.action, row.reason).order_by(row.id)
-    actions = supplier.office.store.read(lambda uow: uow.connection.execute(query).all())
+    actions = supplier.services.store.read(lambda uow: uow.connection.execute(query).all())
     assert actions == [
         ("jo", "incident declare", "A cable was cut."),
         ("jo", "incident end", "It is mended."),

@@ -87,7 +87,7 @@ def named(problem: Problem, number: int) -> str:
 
 def actions(supplier: Supplier, problem: Problem) -> list[Action]:
     problem_id = supplier.stored(problem.id).id
-    return supplier.office.store.read(lambda uow: OperatorActionRepository(uow).of(problem_id))
+    return supplier.services.store.read(lambda uow: OperatorActionRepository(uow).of(problem_id))
 
 
 # -- list

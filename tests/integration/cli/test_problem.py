@@ -249,7 +249,7 @@ class TestOfTheSystemsOwnChance:
         tickets = {}
         for problem in raised:
             problem_id = supplier.stored(problem.id).id
-            rows = supplier.office.store.read(partial(messages, problem_id))
+            rows = supplier.services.store.read(partial(messages, problem_id))
             order = next(row for row in rows if row["kind"] == OrderKind.PROBLEM)
             ticket = desk.submit(WorkOrder.from_body(order["uuid"], order["body"])).back_office_id
             supplier.event(problem.reference, "note", backOfficeId=ticket)

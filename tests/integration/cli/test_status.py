@@ -102,7 +102,7 @@ def shows(supplier: Supplier, kind: ProcessKind, name: str, **more: Any) -> None
     """Let a process of this kind show itself."""
     now = supplier.machine.now()
     process = Process(name, kind, "1.0", "book" if kind is ProcessKind.WEB else None, now, now)
-    supplier.office.store.write(lambda uow: ProcessRepository(uow).save(replace(process, **more)))
+    supplier.services.store.write(lambda uow: ProcessRepository(uow).save(replace(process, **more)))
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def long_ago(supplier: Supplier, hours: float) -> datetime:
 
 
 def change(supplier: Supplier, table: Any, **values: Any) -> None:
-    supplier.office.store.write(
+    supplier.services.store.write(
         lambda uow: uow.connection.execute(update(table).values(values)).rowcount
     )
 
@@ -141,14 +141,14 @@ def test_when_all_is_well(at_work: Supplier, lines: Lines, run: Callable[..., Re
 def test_a_database_that_cannot_be_written_is_told_at_once(
     at_work: Supplier, lines: Lines, upgraded_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = at_work.office.store.read(lambda uow: ProcessRepository(uow).all())
+    before = at_work.services.store.read(lambda uow: ProcessRepository(uow).all())
     if upgraded_url.startswith("sqlite"):
         monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=255, f_frsize=4096))
         assert_told(lines(), "the database cannot be written: disk full")
     else:
         with read_only(upgraded_url):
             assert_told(lines(), "the database cannot be written: read-only")
-    assert at_work.office.store.read(lambda uow: ProcessRepository(uow).all()) == before
+    assert at_work.services.store.read(lambda uow: ProcessRepository(uow).all()) == before
 
 
 @on_sqlite
@@ -317,11 +317,11 @@ def test_late_answers_of_a_day(at_work: Supplier, lines: Lines) -> None:
         which = tables.decision.c.key == key
         uow.connection.execute(update(tables.decision).where(which).values(answered_late=now))
 
-    at_work.office.store.write(lambda uow: late(uow, "1"))
+    at_work.services.store.write(lambda uow: late(uow, "1"))
     line = lines()["late answers"]
     assert line["values"] == {"late": 1, "answers": 3, "share": round(1 / 3, 6)}
     assert line["level"] == "warn"
-    at_work.office.store.write(lambda uow: late(uow, "2"))
+    at_work.services.store.write(lambda uow: late(uow, "2"))
     assert lines()["late answers"]["level"] == "bad"
     change(at_work, tables.decision, answered_late=long_ago(at_work, 25))
     assert lines()["late answers"]["level"] == "ok"
@@ -337,20 +337,20 @@ def test_what_holds_messages_up(at_work: Supplier, lines: Lines) -> None:
     def over(uow: UnitOfWork) -> None:
         hold(uow, cause="operator", until=now)
 
-    at_work.office.store.write(over)
+    at_work.services.store.write(over)
     assert lines()["pauses"]["level"] == "ok"
-    at_work.office.store.write(lambda uow: hold(uow, cause="operator", tenant="TENANT1"))
+    at_work.services.store.write(lambda uow: hold(uow, cause="operator", tenant="TENANT1"))
     found = lines()
     assert (found["pauses"]["level"], found["breaker"]["level"]) == ("warn", "ok")
     assert "by jane: planned work" in found["pauses"]["text"]
-    at_work.office.store.write(lambda uow: hold(uow, cause="breaker", destination="gateway"))
+    at_work.services.store.write(lambda uow: hold(uow, cause="breaker", destination="gateway"))
     line = lines()["breaker"]
     assert (line["level"], line["look"]) == ("bad", "supplier-api doctor --connect")
 
 
 def test_maintenance_is_a_warning(at_work: Supplier, lines: Lines) -> None:
     on = Switch("maintenance", "jane", "new line cards", at_work.machine.now())
-    at_work.office.store.write(lambda uow: SwitchRepository(uow).on(on))
+    at_work.services.store.write(lambda uow: SwitchRepository(uow).on(on))
     line = lines()["maintenance"]
     assert (line["level"], line["look"]) == (
         "warn",
@@ -387,11 +387,11 @@ def test_a_schema_that_is_too_old_is_a_line(
         query = text("UPDATE alembic_version SET version_num = :revision")
         uow.connection.execute(query, {"revision": revision})
 
-    supplier.office.store.write(lambda uow: downgrade(uow, "0001"))
+    supplier.services.store.write(lambda uow: downgrade(uow, "0001"))
     try:
         found = lines()
     finally:
-        supplier.office.store.write(lambda uow: downgrade(uow, migrate.head()))
+        supplier.services.store.write(lambda uow: downgrade(uow, migrate.head()))
     assert upgraded_url
     assert list(found) == ["schema"]
     assert found["schema"]["look"] == "supplier-api db upgrade"

@@ -181,9 +181,9 @@ DEEDS: dict[str, Deed] = {
 }
 
 
-@pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
+@pytest.mark.parametrize("action", DEEDS.values(), ids=DEEDS)
 def test_a_worker_that_lost_its_lane_writes_nothing(
-    store: Store, outbox: Outbox, one: Hand, two: Hand, clock: ManualMachineClock, deed: Deed
+    store: Store, outbox: Outbox, one: Hand, two: Hand, clock: ManualMachineClock, action: Deed
 ) -> None:
     problem = outbox.problem(1)
     (mine,) = one.claim()
@@ -192,7 +192,7 @@ def test_a_worker_that_lost_its_lane_writes_nothing(
     lane, messages = outbox.lane(problem), outbox.messages(problem)
 
     with pytest.raises(Fenced):
-        store.write(lambda uow: deed(uow, mine))
+        store.write(lambda uow: action(uow, mine))
 
     assert outbox.lane(problem) == lane
     assert outbox.messages(problem) == messages

@@ -84,15 +84,15 @@ def test_with_a_way_past_it_a_pooler_may_share_sessions(pooled: Pooled, upgraded
         answer = supplier.amend(problem.named(amendment_request(id=number)))
         return number, answer.status_code
 
-    with closing(app.extensions["office"].store) as store:
+    with closing(app.extensions["services"].store) as store:
         watch = Wakeup(store.listen_url, machine)
-        bell = watch.bell()
+        wake_event = watch.wake_event()
         watch.start()
-        assert bell.wait(PATIENCE)
+        assert wake_event.wait(PATIENCE)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             answers = list(pool.map(raise_and_amend, PROBLEMS))
         assert answers == [(number, 201) for number in PROBLEMS]
-        assert bell.wait(PATIENCE)
+        assert wake_event.wait(PATIENCE)
         watch.stop()
         supplier = Supplier(app, app.test_client(), machine, business)
         supplier.deliver()

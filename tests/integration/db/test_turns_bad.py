@@ -77,7 +77,7 @@ def full(supplier: Supplier) -> Iterator[None]:
         raw: Any = connection.connection.dbapi_connection
         raw.execute(f"PRAGMA max_page_count={limits[0]}")
 
-    event.listen(supplier.office.store.engine, "begin", limit)
+    event.listen(supplier.services.store.engine, "begin", limit)
     try:
         yield
     finally:
@@ -251,7 +251,7 @@ def test_a_frozen_server_holds_nobody_up_and_goes_on_when_it_thaws(
         app = web.create_app(load_settings({**environ, "SUPPLIER_API__DATABASE__URL": url}))
         machine, business, _ = manual_clocks()
         supplier = Supplier(app, app.test_client(), machine, business)
-        with closing(supplier.office.store):
+        with closing(supplier.services.store):
             _freeze_and_thaw(supplier, own_postgresql)
 
 

@@ -33,29 +33,29 @@ def outbox(database_url: str, clock: ManualMachineClock) -> Iterator[Outbox]:
 @contextmanager
 def watching(outbox: Outbox, clock: ManualMachineClock) -> Iterator[WakeEvent]:
     watcher = Wakeup(outbox.store.url, clock)
-    bell = watcher.bell()
+    wake_event = watcher.wake_event()
     watcher.start()
     # It rings once when it begins: what was committed before has made no notice for it.
-    assert bell.wait(LONG)
-    yield bell
+    assert wake_event.wait(LONG)
+    yield wake_event
     watcher.stop()
     assert not watcher.alive()
 
 
 def test_a_commit_rings_the_bell(outbox: Outbox, clock: ManualMachineClock) -> None:
-    with watching(outbox, clock) as bell:
+    with watching(outbox, clock) as wake_event:
         outbox.problem(1)
-        assert bell.wait(LONG)
+        assert wake_event.wait(LONG)
 
 
 def test_it_rings_every_bell(outbox: Outbox, clock: ManualMachineClock) -> None:
     watcher = Wakeup(outbox.store.url, clock)
-    bells = [watcher.bell(), watcher.bell()]
+    bells = [watcher.wake_event(), watcher.wake_event()]
 
     watcher.ring()
 
-    assert all(bell.wait(0) for bell in bells)
-    assert not any(bell.wait(0) for bell in bells)
+    assert all(wake_event.wait(0) for wake_event in bells)
+    assert not any(wake_event.wait(0) for wake_event in bells)
 
 
 @on_postgresql
@@ -63,12 +63,12 @@ def test_a_listener_that_lost_its_connection_listens_again(
     outbox: Outbox, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wakeup, "RECONNECT", 0.01)
-    with watching(outbox, clock) as bell:
+    with watching(outbox, clock) as wake_event:
         cut(outbox, "LISTEN%")
         # Rung by the new connection, which may have missed something.
-        assert bell.wait(LONG)
+        assert wake_event.wait(LONG)
         notify(outbox)
-        assert bell.wait(LONG)
+        assert wake_event.wait(LONG)
 
 
 @on_postgresql
@@ -77,9 +77,9 @@ def test_a_deaf_listener_is_replaced(
 ) -> None:
     monkeypatch.setattr(wakeup, "LISTEN_STEP", 0.01)
     monkeypatch.setattr(wakeup, "ASK_AFTER", float("inf"))
-    with watching(outbox, clock) as bell:
+    with watching(outbox, clock) as wake_event:
         clock.advance(11)
-        assert bell.wait(LONG)
+        assert wake_event.wait(LONG)
 
 
 @on_postgresql
@@ -87,9 +87,9 @@ def test_a_silent_listener_hears_itself(
     outbox: Outbox, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wakeup, "LISTEN_STEP", 0.01)
-    with watching(outbox, clock) as bell:
+    with watching(outbox, clock) as wake_event:
         clock.advance(6)
-        assert bell.wait(LONG)
+        assert wake_event.wait(LONG)
 
 
 @on_postgresql
@@ -99,13 +99,13 @@ def test_the_last_notice_before_a_stop_is_sent(
     # So that what is told next, and the stop, find it between two notices.
     monkeypatch.setattr(wakeup, "NOTIFY_GAP", LONG)
     notifier = Notifier(outbox.store.url)
-    with watching(outbox, clock) as bell:
+    with watching(outbox, clock) as wake_event:
         notifier.start()
         notifier.tell()
-        assert bell.wait(LONG)
+        assert wake_event.wait(LONG)
         notifier.tell()
         notifier.stop()
-        assert bell.wait(5)
+        assert wake_event.wait(5)
 
 
 @on_postgresql
@@ -113,13 +113,13 @@ def test_a_notice_that_finds_its_connection_lost_goes_over_a_new_one(
     outbox: Outbox, clock: ManualMachineClock
 ) -> None:
     notifier = Notifier(outbox.store.url)
-    with watching(outbox, clock) as bell:
+    with watching(outbox, clock) as wake_event:
         notifier.start()
         notifier.tell()
-        assert bell.wait(LONG)
+        assert wake_event.wait(LONG)
         cut(outbox, "NOTIFY%")
         notifier.tell()
-        assert bell.wait(LONG)
+        assert wake_event.wait(LONG)
     notifier.stop()
 
 

@@ -91,19 +91,19 @@ def outbox(store: Store, clock: ManualMachineClock) -> Outbox:
 
 
 @pytest.fixture
-def courier() -> Iterator[ToldCourier]:
-    courier = ToldCourier()
-    yield courier
-    courier.let_go.set()
+def transport() -> Iterator[ToldCourier]:
+    transport = ToldCourier()
+    yield transport
+    transport.let_go.set()
 
 
 class Round:
     """A dispatcher whose turns are taken by hand, and whose threads are real."""
 
     def __init__(self, store: Store, clock: ManualMachineClock, to: Destination) -> None:
-        self.bell = WakeEvent()
+        self.wake_event = WakeEvent()
         self.dispatcher = Dispatcher(
-            to, store, clock, SeededChance(1), self.bell, owner="worker", lease=45
+            to, store, clock, SeededChance(1), self.wake_event, owner="worker", lease=45
         )
 
     def turn(self) -> float:
@@ -118,18 +118,18 @@ RoundMaker = Callable[..., Round]
 
 @pytest.fixture
 def make_round(
-    store: Store, clock: ManualMachineClock, courier: ToldCourier
+    store: Store, clock: ManualMachineClock, transport: ToldCourier
 ) -> Iterator[RoundMaker]:
     """Return a maker of rounds to the told courier; the destination's options may be given."""
     made: list[Round] = []
 
     def make(**options: object) -> Round:
-        given = {"courier": courier, "policy": POLICY, "threads": 4, **options}
+        given = {"transport": transport, "policy": POLICY, "threads": 4, **options}
         made.append(Round(store, clock, Destination(DESTINATION, **given)))  # type: ignore[arg-type]
         return made[-1]
 
     yield make
-    courier.let_go.set()
+    transport.let_go.set()
     for each in made:
         each.dispatcher.give_back(PATIENCE)
         each.dispatcher.finish(PATIENCE)

@@ -86,16 +86,16 @@ def sandbox_calls(sink: Sink, clock: Clock) -> Iterator[Caller]:
     supplier = SupplierAccount("S", "s", "s", sink.url, token_url, "gateway", "gateway-secret")
     session = new_session()
     session.mount("http://", Adapter(Limits(idle=15, age=300), clock))
-    courier = SupplierClient(supplier, clock, SystemChance(), 1.0, lambda: session)
+    transport = SupplierClient(supplier, clock, SystemChance(), 1.0, lambda: session)
 
     def call() -> int:
         try:
-            return courier.send("TENANT1", "POST", "/service-problems", {}, {}, ("call",)).status
+            return transport.send("TENANT1", "POST", "/service-problems", {}, {}, ("call",)).status
         except (SupplierSilent, SupplierUnreachable):
             return NO_ANSWER
 
     yield call
-    courier.close()
+    transport.close()
 
 
 @pytest.fixture(params=[worker_calls, sandbox_calls])

@@ -31,21 +31,21 @@ from tests.outbox import DESTINATION, Outbox
 
 
 def test_all_messages_of_a_lane_leave_in_order(
-    outbox: Outbox, courier: ToldCourier, round_: Round
+    outbox: Outbox, transport: ToldCourier, round_: Round
 ) -> None:
     problem = outbox.problem(1, 2, 3)
     round_.turn()
 
-    assert courier.numbers(problem) == [1, 2, 3]
+    assert transport.numbers(problem) == [1, 2, 3]
     assert outbox.states(problem) == ["delivered"] * 3
     assert outbox.messages(problem)[0].digest.startswith("sha256:")
 
 
 def test_a_failed_message_is_tried_as_the_policy_says_and_those_behind_it_wait(
-    outbox: Outbox, courier: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1, 2)
-    courier.tell(problem, BUSY, LOST, BUSY)
+    transport.tell(problem, BUSY, LOST, BUSY)
     for wait in (5, 30, 120):
         round_.turn()
         clock.advance(wait - 0.01)
@@ -53,7 +53,7 @@ def test_a_failed_message_is_tried_as_the_policy_says_and_those_behind_it_wait(
         clock.advance(0.01)
     round_.turn()
 
-    assert courier.numbers(problem) == [1, 1, 1, 1, 2]
+    assert transport.numbers(problem) == [1, 1, 1, 1, 2]
     first, second = outbox.messages(problem)
     assert [entry["outcome"] for entry in first.log] == ["later", "later", "later", "delivered"]
     assert [entry["status"] for entry in first.log] == [503, None, 503, 204]
@@ -61,10 +61,10 @@ def test_a_failed_message_is_tried_as_the_policy_says_and_those_behind_it_wait(
 
 
 def test_a_failing_problem_holds_up_no_other(
-    outbox: Outbox, courier: ToldCourier, round_: Round
+    outbox: Outbox, transport: ToldCourier, round_: Round
 ) -> None:
     failing, fine = outbox.problem(1), outbox.problem(1)
-    courier.tell(failing, BUSY)
+    transport.tell(failing, BUSY)
     round_.turn()
 
     assert outbox.states(fine) == ["delivered"]
@@ -72,52 +72,52 @@ def test_a_failing_problem_holds_up_no_other(
 
 
 def test_a_hanging_problem_holds_up_no_other(
-    outbox: Outbox, courier: ToldCourier, round_: Round
+    outbox: Outbox, transport: ToldCourier, round_: Round
 ) -> None:
     hanging = outbox.problem(1)
-    courier.hold_up(hanging)
+    transport.hold_up(hanging)
     round_.dispatcher.turn()
-    assert courier.entered.acquire(timeout=PATIENCE)
+    assert transport.entered.acquire(timeout=PATIENCE)
     others = [outbox.problem(1, 2) for _ in range(10)]
-    while any(len(courier.numbers(other)) < 2 for other in others):
+    while any(len(transport.numbers(other)) < 2 for other in others):
         round_.dispatcher.turn()
         # Rung by each thread that has become free.
-        assert round_.bell.wait(PATIENCE)
-    courier.let_go.set()
+        assert round_.wake_event.wait(PATIENCE)
+    transport.let_go.set()
     assert round_.dispatcher.finish(PATIENCE)
 
-    assert all(courier.numbers(other) == [1, 2] for other in others)
+    assert all(transport.numbers(other) == [1, 2] for other in others)
     assert outbox.states(hanging) == ["delivered"]
 
 
 def test_one_that_hangs_holds_up_none_of_a_thousand(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
 ) -> None:
     round_ = make_round(threads=16)
     hanging, *others = outbox.problems(1000, 1)
-    courier.hold_up(hanging)
-    while len(courier.sent) < 1000:
+    transport.hold_up(hanging)
+    while len(transport.sent) < 1000:
         round_.dispatcher.turn()
-        assert round_.bell.wait(PATIENCE)
+        assert round_.wake_event.wait(PATIENCE)
 
-    assert not courier.let_go.is_set()
-    assert sorted(courier.sent) == [(problem, 1) for problem in (hanging, *others)]
-    courier.let_go.set()
+    assert not transport.let_go.is_set()
+    assert sorted(transport.sent) == [(problem, 1) for problem in (hanging, *others)]
+    transport.let_go.set()
     assert round_.dispatcher.finish(PATIENCE)
     assert outbox.states(hanging) == ["delivered"]
 
 
 def test_lanes_that_failed_use_a_quarter_of_the_threads(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     round_ = make_round(threads=8)
     failing = [outbox.problem(1) for _ in range(6)]
     for problem in failing:
-        courier.tell(problem, BUSY)
+        transport.tell(problem, BUSY)
     round_.turn()
     clock.advance(5)
     for problem in failing:
-        courier.hold_up(problem)
+        transport.hold_up(problem)
     round_.dispatcher.turn()
     round_.dispatcher.turn()
     fresh = outbox.problem(1)
@@ -125,18 +125,18 @@ def test_lanes_that_failed_use_a_quarter_of_the_threads(
 
     held = [outbox.lane(problem).lease_owner for problem in failing]
     assert sum(owner is not None for owner in held) == 2
-    courier.let_go.set()
+    transport.let_go.set()
     assert round_.dispatcher.finish(PATIENCE)
     assert outbox.states(fresh) == ["delivered"]
 
 
 def test_it_claims_at_most_twice_the_free_threads(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
 ) -> None:
     round_ = make_round(threads=2)
     problems = [outbox.problem(1) for _ in range(6)]
     for problem in problems:
-        courier.hold_up(problem)
+        transport.hold_up(problem)
     round_.dispatcher.turn()
     round_.dispatcher.turn()
 
@@ -144,25 +144,25 @@ def test_it_claims_at_most_twice_the_free_threads(
 
 
 def test_a_refused_message_is_a_dead_letter_and_parks_its_problem(
-    outbox: Outbox, courier: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
 ) -> None:
     problem, other = outbox.problem(1, 2), outbox.problem(1)
-    courier.tell(problem, REFUSED)
+    transport.tell(problem, REFUSED)
     round_.turn()
     clock.advance(100_000)
     round_.turn()
 
     assert outbox.states(problem) == ["refused", "queued"]
     assert outbox.lane(problem).parked
-    assert courier.numbers(problem) == [1]
+    assert transport.numbers(problem) == [1]
     assert outbox.states(other) == ["delivered"]
 
 
 def test_a_switch_lets_later_messages_pass_a_dead_letter(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
 ) -> None:
     problem = outbox.problem(1, 2)
-    courier.tell(problem, REFUSED)
+    transport.tell(problem, REFUSED)
     make_round(pass_dead_letters=True).turn()
 
     assert outbox.states(problem) == ["refused", "delivered"]
@@ -171,10 +171,10 @@ def test_a_switch_lets_later_messages_pass_a_dead_letter(
 
 @pytest.mark.parametrize("first", [LOST, BUSY])
 def test_a_conflict_after_an_unknown_outcome_means_delivered(
-    outbox: Outbox, courier: ToldCourier, round_: Round, clock: ManualMachineClock, first: Reply
+    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock, first: Reply
 ) -> None:
     problem = outbox.problem(1)
-    courier.tell(problem, first, CONFLICT)
+    transport.tell(problem, first, CONFLICT)
     round_.turn()
     clock.advance(5)
     round_.turn()
@@ -185,7 +185,7 @@ def test_a_conflict_after_an_unknown_outcome_means_delivered(
 def test_a_conflict_after_a_dead_worker_means_delivered(
     store: Store,
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     round_: Round,
     clock: ManualMachineClock,
 ) -> None:
@@ -197,18 +197,18 @@ def test_a_conflict_after_a_dead_worker_means_delivered(
         )
     )
     clock.advance(46)
-    courier.tell(problem, CONFLICT)
+    transport.tell(problem, CONFLICT)
     round_.turn()
 
     assert outbox.states(problem) == ["delivered"]
 
 
 def test_not_found_shortly_after_a_request_is_tried_again(
-    outbox: Outbox, courier: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1)
     outbox.hold_until(problem, clock.now())
-    courier.tell(problem, NOT_FOUND, NOT_FOUND)
+    transport.tell(problem, NOT_FOUND, NOT_FOUND)
     round_.turn()
     assert outbox.states(problem) == ["queued"]
     clock.advance(900)
@@ -217,10 +217,10 @@ def test_not_found_shortly_after_a_request_is_tried_again(
 
 
 def test_a_message_expires_only_while_others_are_taken(
-    outbox: Outbox, courier: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
 ) -> None:
     old = outbox.problem(1)
-    courier.tell(old, BUSY, BUSY, BUSY)
+    transport.tell(old, BUSY, BUSY, BUSY)
     round_.turn()
     clock.advance(73 * 3600)
     round_.turn()
@@ -235,21 +235,21 @@ def test_a_message_expires_only_while_others_are_taken(
 
 
 def test_a_request_of_the_gateway_between_two_messages_holds_the_second(
-    outbox: Outbox, courier: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1, 2)
-    courier.hold_up(problem)
+    transport.hold_up(problem)
     round_.dispatcher.turn()
-    assert courier.entered.acquire(timeout=PATIENCE)
+    assert transport.entered.acquire(timeout=PATIENCE)
     outbox.hold_until(problem, clock.now() + timedelta(milliseconds=250))
-    courier.let_go.set()
+    transport.let_go.set()
     assert round_.dispatcher.finish(PATIENCE)
-    assert courier.numbers(problem) == [1]
+    assert transport.numbers(problem) == [1]
     assert round_.turn() == pytest.approx(0.25)
     clock.advance(0.25)
     round_.turn()
 
-    assert courier.numbers(problem) == [1, 2]
+    assert transport.numbers(problem) == [1, 2]
 
 
 def test_the_lease_is_renewed_before_a_send_that_might_outlast_it(
@@ -266,7 +266,7 @@ def test_the_lease_is_renewed_before_a_send_that_might_outlast_it(
 
     for _ in range(2):
         outbox.problem(1)
-    make_round(courier=Slow(), threads=1, deadline=30.0).turn()
+    make_round(transport=Slow(), threads=1, deadline=30.0).turn()
 
     # The second waited so long that 34 seconds were left of its 45.
     assert left == [45, 45]
@@ -275,14 +275,14 @@ def test_the_lease_is_renewed_before_a_send_that_might_outlast_it(
 def test_a_worker_that_slept_past_its_lease_writes_nothing(
     store: Store,
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     round_: Round,
     clock: ManualMachineClock,
 ) -> None:
     problem = outbox.problem(1, 2)
-    courier.hold_up(problem)
+    transport.hold_up(problem)
     round_.dispatcher.turn()
-    assert courier.entered.acquire(timeout=PATIENCE)
+    assert transport.entered.acquire(timeout=PATIENCE)
     clock.advance(46)
     now = clock.now()
     store.write(
@@ -291,17 +291,17 @@ def test_a_worker_that_slept_past_its_lease_writes_nothing(
         )
     )
     with capture_logs() as logs:
-        courier.let_go.set()
+        transport.let_go.set()
         assert round_.dispatcher.finish(PATIENCE)
 
-    assert courier.numbers(problem) == [1]
+    assert transport.numbers(problem) == [1]
     assert outbox.states(problem) == ["queued", "queued"]
     assert outbox.lane(problem).lease_owner == "other"
     assert [line["event"] for line in logs] == ["claim.lost"]
 
 
 def test_two_workers_never_send_the_same_lane_at_once(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
 ) -> None:
     rounds = [make_round(), make_round()]
     problems = [outbox.problem(1, 2, 3) for _ in range(12)]
@@ -311,11 +311,11 @@ def test_two_workers_never_send_the_same_lane_at_once(
         for round_ in rounds:
             assert round_.dispatcher.finish(PATIENCE)
 
-    assert all(courier.numbers(problem) == [1, 2, 3] for problem in problems)
+    assert all(transport.numbers(problem) == [1, 2, 3] for problem in problems)
 
 
 def test_the_desk_is_told_inside_the_transaction_that_settles(
-    store: Store, outbox: Outbox, courier: ToldCourier, clock: ManualMachineClock
+    store: Store, outbox: Outbox, transport: ToldCourier, clock: ManualMachineClock
 ) -> None:
     told: list[tuple[str, int, object]] = []
 
@@ -329,8 +329,8 @@ def test_the_desk_is_told_inside_the_transaction_that_settles(
 
     taken = Reply(Meaning.TAKEN, "taken", answer="ticket 7")
     problem = outbox.problem(1)
-    courier.tell(problem, taken)
-    to = Destination(DESTINATION, courier, POLICY, on_delivered=hook("delivered"))  # type: ignore[arg-type]
+    transport.tell(problem, taken)
+    to = Destination(DESTINATION, transport, POLICY, on_delivered=hook("delivered"))  # type: ignore[arg-type]
     dispatcher = Dispatcher(to, store, clock, SeededChance(1), WakeEvent(), "worker", 45)
     dispatcher.turn()
     assert dispatcher.finish(PATIENCE)
@@ -340,7 +340,7 @@ def test_the_desk_is_told_inside_the_transaction_that_settles(
 
 
 def test_dead_letters_and_unknown_problems_are_told_too(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     told: list[str] = []
     round_ = make_round(
@@ -349,7 +349,7 @@ def test_dead_letters_and_unknown_problems_are_told_too(
     )
     problem = outbox.problem(1)
     outbox.hold_until(problem, clock.now())
-    courier.tell(problem, NOT_FOUND, REFUSED)
+    transport.tell(problem, NOT_FOUND, REFUSED)
     round_.turn()
     assert told == ["not found"]
     clock.advance(5)
@@ -385,7 +385,7 @@ def test_a_courier_that_raises_costs_one_attempt(outbox: Outbox, make_round: Rou
 
     problem = outbox.problem(1)
     with capture_logs():
-        make_round(courier=Broken()).turn()
+        make_round(transport=Broken()).turn()
 
     (message,) = outbox.messages(problem)
     assert (message.state, message.unknown) == ("queued", True)
@@ -393,41 +393,41 @@ def test_a_courier_that_raises_costs_one_attempt(outbox: Outbox, make_round: Rou
 
 
 def test_stopped_it_gives_back_what_is_not_being_sent_and_ends_what_is(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
 ) -> None:
     first, second = make_round(threads=1), make_round()
     sending, waiting = outbox.problem(1, 2), outbox.problem(1)
-    courier.hold_up(sending)
+    transport.hold_up(sending)
     first.dispatcher.turn()
-    assert courier.entered.acquire(timeout=PATIENCE)
+    assert transport.entered.acquire(timeout=PATIENCE)
     first.dispatcher.give_back(PATIENCE)
 
     second.turn()
-    assert courier.numbers(waiting) == [1]
+    assert transport.numbers(waiting) == [1]
     assert not first.dispatcher.finish(0)
-    courier.let_go.set()
+    transport.let_go.set()
     assert first.dispatcher.finish(PATIENCE)
     assert outbox.states(sending) == ["delivered", "queued"]
     second.turn()
-    assert courier.numbers(sending) == [1, 2]
+    assert transport.numbers(sending) == [1, 2]
 
 
 def test_the_next_look_is_when_something_is_due(
-    outbox: Outbox, courier: ToldCourier, round_: Round
+    outbox: Outbox, transport: ToldCourier, round_: Round
 ) -> None:
     assert round_.turn() == 5.0
     problem = outbox.problem(1)
-    courier.tell(problem, Reply(Meaning.TROUBLE, "503", 503, retry_after=600))
+    transport.tell(problem, Reply(Meaning.TROUBLE, "503", 503, retry_after=600))
     round_.turn()
     assert round_.turn() == 600.0
 
 
 def test_logs_name_the_message_and_repeat_no_word_of_the_receivers(
-    outbox: Outbox, courier: ToldCourier, round_: Round
+    outbox: Outbox, transport: ToldCourier, round_: Round
 ) -> None:
     refused, lost = outbox.problem(1), outbox.problem(1)
-    courier.tell(refused, Reply(Meaning.REFUSED, "MARKER", 422))
-    courier.tell(lost, LOST)
+    transport.tell(refused, Reply(Meaning.REFUSED, "MARKER", 422))
+    transport.tell(lost, LOST)
     with capture_logs() as logs:
         round_.turn()
 

@@ -179,7 +179,7 @@ def test_a_failure_on_the_way_is_logged_by_its_cause_and_tried_again(
     problem = outbox.problem(1)
     deadline = SOON if failure == "no answer" else PATIENCE
     with capture_logs() as logs:
-        make_round(courier=courier_on(way, watchdog), deadline=deadline).turn()
+        make_round(transport=courier_on(way, watchdog), deadline=deadline).turn()
     watchdog.stop()
 
     (line,) = (line for line in logs if line["event"].startswith("message."))
@@ -200,7 +200,7 @@ def test_what_was_said_before_one_answer_is_not_the_next_ones(
     first, second = outbox.problem(1), outbox.problem(1)
     watchdog = Watchdog(SystemMachineClock())
     watchdog.start()
-    make_round(courier=courier_on(way, watchdog), threads=1, deadline=PATIENCE).turn()
+    make_round(transport=courier_on(way, watchdog), threads=1, deadline=PATIENCE).turn()
     watchdog.stop()
 
     assert len(way.sink.kcis) == 2
@@ -241,7 +241,7 @@ def test_a_database_that_is_away_when_the_answer_comes_is_waited_for(
             return TAKEN
 
     problem = outbox.problem(1)
-    make_round(courier=Receiver()).turn()
+    make_round(transport=Receiver()).turn()
     assert (sent, lost.failures) == ([1], 0)
     assert outbox.states(problem) == ["delivered"]
 
@@ -249,7 +249,7 @@ def test_a_database_that_is_away_when_the_answer_comes_is_waited_for(
 def test_a_database_that_stays_away_costs_a_repeat_and_no_message(
     store: Store,
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     make_round: RoundMaker,
     clock: ManualMachineClock,
     monkeypatch: pytest.MonkeyPatch,
@@ -265,33 +265,33 @@ def test_a_database_that_stays_away_costs_a_repeat_and_no_message(
 
     problem = outbox.problem(1)
     with capture_logs() as logs:
-        make_round(courier=Receiver()).turn()
+        make_round(transport=Receiver()).turn()
     assert [(line["event"], line["error"]) for line in logs] == [
         ("message.not-settled", "the connection to the database was lost")
     ]
     assert outbox.states(problem) == ["queued"]
     # Whoever takes the lane over does not know whether it arrived; the receiver does.
-    courier.tell(problem, CONFLICT)
+    transport.tell(problem, CONFLICT)
     make_round().turn()
     assert outbox.states(problem) == ["delivered"]
 
 
 @on_sqlite
 def test_a_locked_database_is_waited_for(
-    store: Store, outbox: Outbox, courier: ToldCourier, make_round: RoundMaker
+    store: Store, outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
 ) -> None:
     problem = outbox.problem(1)
-    courier.hold_up(problem)
+    transport.hold_up(problem)
     round_ = make_round()
     round_.dispatcher.turn()
-    assert courier.entered.acquire(timeout=PATIENCE)
+    assert transport.entered.acquire(timeout=PATIENCE)
     with closing(sqlite3.connect(str(store.url.database), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        courier.let_go.set()
+        transport.let_go.set()
         assert not round_.dispatcher.finish(SOON)
         other.execute("ROLLBACK")
     assert round_.dispatcher.finish(PATIENCE)
-    assert courier.sent == [(problem, 1)]
+    assert transport.sent == [(problem, 1)]
     assert outbox.states(problem) == ["delivered"]
 
 
@@ -334,7 +334,7 @@ def test_a_full_disk_is_waited_for(
             return wordy
 
     problem, other = outbox.problem(1), outbox.problem()
-    make_round(courier=Receiver()).turn()
+    make_round(transport=Receiver()).turn()
     assert (sent, disk.failures) == ([1], 0)
     assert outbox.states(problem) == ["delivered"]
     outbox.queue(other, 1)

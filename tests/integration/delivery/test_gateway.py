@@ -99,12 +99,12 @@ def courier_to(
 
 
 @pytest.fixture
-def courier(sink: Sink, watchdog: Watchdog) -> GatewayTransport:
+def transport(sink: Sink, watchdog: Watchdog) -> GatewayTransport:
     return courier_to(sink.url, watchdog)
 
 
-def test_a_kci_is_sent_as_it_is_stored(courier: GatewayTransport, sink: Sink) -> None:
-    reply = courier.send(MESSAGE, PATIENCE)
+def test_a_kci_is_sent_as_it_is_stored(transport: GatewayTransport, sink: Sink) -> None:
+    reply = transport.send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.status) == (Meaning.TAKEN, 204)
     (request,) = sink.kcis
@@ -114,19 +114,19 @@ def test_a_kci_is_sent_as_it_is_stored(courier: GatewayTransport, sink: Sink) ->
     assert request.headers["x-conversation-id"] == "conversation-1"
 
 
-def test_each_call_has_a_request_id_of_its_own(courier: GatewayTransport, sink: Sink) -> None:
+def test_each_call_has_a_request_id_of_its_own(transport: GatewayTransport, sink: Sink) -> None:
     sink.kci_reactions.append(answer(401))
-    courier.send(MESSAGE, PATIENCE)
-    courier.send(MESSAGE, PATIENCE)
+    transport.send(MESSAGE, PATIENCE)
+    transport.send(MESSAGE, PATIENCE)
 
     assert len({request.headers["x-request-id"] for request in sink.kcis}) == 3
 
 
 def test_the_token_is_asked_for_with_client_credentials_once(
-    courier: GatewayTransport, sink: Sink
+    transport: GatewayTransport, sink: Sink
 ) -> None:
     for _ in range(3):
-        courier.send(MESSAGE, PATIENCE)
+        transport.send(MESSAGE, PATIENCE)
 
     (request,) = sink.tokens
     assert parse_qs(request.body.decode()) == {
@@ -136,9 +136,9 @@ def test_the_token_is_asked_for_with_client_credentials_once(
     }
 
 
-def test_threads_share_one_token(courier: GatewayTransport, sink: Sink) -> None:
+def test_threads_share_one_token(transport: GatewayTransport, sink: Sink) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: courier.send(MESSAGE, PATIENCE), range(16)))
+        list(pool.map(lambda _: transport.send(MESSAGE, PATIENCE), range(16)))
 
     assert len(sink.tokens) == 1
     assert len(sink.kcis) == 16
@@ -146,37 +146,39 @@ def test_threads_share_one_token(courier: GatewayTransport, sink: Sink) -> None:
 
 @pytest.mark.parametrize("reaction", [answer(204), refusal(422, "INVALID_REQUEST", "no")])
 def test_the_connection_stays_open_between_calls(
-    courier: GatewayTransport, sink: Sink, reaction: Reaction
+    transport: GatewayTransport, sink: Sink, reaction: Reaction
 ) -> None:
     for _ in range(3):
         sink.kci_reactions.append(reaction)
-        courier.send(MESSAGE, PATIENCE)
+        transport.send(MESSAGE, PATIENCE)
 
     assert len({request.connection for request in [*sink.kcis, *sink.tokens]}) == 1
 
 
-def test_a_401_is_answered_with_a_new_token_at_once(courier: GatewayTransport, sink: Sink) -> None:
+def test_a_401_is_answered_with_a_new_token_at_once(
+    transport: GatewayTransport, sink: Sink
+) -> None:
     sink.kci_reactions.append(answer(401))
 
-    assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
     assert [request.headers["authorization"] for request in sink.kcis] == [
         "Bearer token-1",
         "Bearer token-2",
     ]
 
 
-def test_a_second_401_is_trouble_and_no_third_try(courier: GatewayTransport, sink: Sink) -> None:
+def test_a_second_401_is_trouble_and_no_third_try(transport: GatewayTransport, sink: Sink) -> None:
     sink.kci_reactions.extend([answer(401), answer(401)])
-    reply = courier.send(MESSAGE, PATIENCE)
+    reply = transport.send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.status, reply.unknown) == (Meaning.TROUBLE, 401, False)
     assert len(sink.kcis) == 2
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_never_followed(courier: GatewayTransport, sink: Sink, status: int) -> None:
+def test_a_redirect_is_never_followed(transport: GatewayTransport, sink: Sink, status: int) -> None:
     sink.kci_reactions.append(answer(status, Location=f"{sink.url}/elsewhere"))
-    reply = courier.send(MESSAGE, PATIENCE)
+    reply = transport.send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.status) == (Meaning.TROUBLE, status)
     assert sink.others == []
@@ -184,21 +186,21 @@ def test_a_redirect_is_never_followed(courier: GatewayTransport, sink: Sink, sta
 
 
 def test_retry_after_and_the_published_envelope_are_read(
-    courier: GatewayTransport, sink: Sink
+    transport: GatewayTransport, sink: Sink
 ) -> None:
     sink.kci_reactions.append(answer(503, Retry_After="90"))
-    assert courier.send(MESSAGE, PATIENCE).retry_after == 90
+    assert transport.send(MESSAGE, PATIENCE).retry_after == 90
     sink.kci_reactions.append(refusal(404, "NOT_FOUND", "no such problem"))
-    assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.NOT_FOUND
+    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.NOT_FOUND
     sink.kci_reactions.append(refusal(422, "INVALID_REQUEST", "already received"))
-    assert courier.send(MESSAGE, PATIENCE).repeat
+    assert transport.send(MESSAGE, PATIENCE).repeat
 
 
 def test_the_deadline_ends_a_call_that_is_not_answered(
-    courier: GatewayTransport, sink: Sink
+    transport: GatewayTransport, sink: Sink
 ) -> None:
     sink.kci_reactions.append(hang)
-    reply = courier.send(MESSAGE, SOON)
+    reply = transport.send(MESSAGE, SOON)
 
     assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, True)
     assert reply.detail == "no answer in time"
@@ -206,39 +208,39 @@ def test_the_deadline_ends_a_call_that_is_not_answered(
 
 @pytest.mark.parametrize("kept_alive", [True, False])
 def test_the_deadline_holds_for_the_whole_call_and_not_for_each_read(
-    courier: GatewayTransport, sink: Sink, *, kept_alive: bool
+    transport: GatewayTransport, sink: Sink, *, kept_alive: bool
 ) -> None:
     (sink.kci_reactions if kept_alive else sink.token_reactions).append(drip)
-    reply = courier.send(MESSAGE, SOON)
+    reply = transport.send(MESSAGE, SOON)
 
     assert reply.detail.endswith("no answer in time")
     assert sink.cut_off.wait(PATIENCE)
-    assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
 
 
-def test_a_lost_answer_is_of_unknown_outcome(courier: GatewayTransport, sink: Sink) -> None:
+def test_a_lost_answer_is_of_unknown_outcome(transport: GatewayTransport, sink: Sink) -> None:
     sink.kci_reactions.append(break_off)
-    reply = courier.send(MESSAGE, PATIENCE)
+    reply = transport.send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.status, reply.unknown) == (Meaning.TROUBLE, None, True)
     assert reply.detail == "RemoteDisconnected"
 
 
 def test_a_success_whose_body_breaks_off_is_of_unknown_outcome(
-    courier: GatewayTransport, sink: Sink
+    transport: GatewayTransport, sink: Sink
 ) -> None:
     sink.kci_reactions.append(cut_body)
-    reply = courier.send(MESSAGE, PATIENCE)
+    reply = transport.send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.status, reply.unknown) == (Meaning.TROUBLE, 200, True)
 
 
 def test_a_page_of_what_stands_before_the_gateway_is_not_delivery(
-    courier: GatewayTransport, sink: Sink
+    transport: GatewayTransport, sink: Sink
 ) -> None:
     page = b"<html><head><title>Request Rejected</title></head></html>"
     sink.kci_reactions.append(answer(200, page, Content_Type="text/html"))
-    reply = courier.send(MESSAGE, PATIENCE)
+    reply = transport.send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, True)
     assert reply.reason == '200 with a page of HTML: not accepted "Request Rejected"'
@@ -250,8 +252,8 @@ def test_nobody_listening_is_trouble(sink: Sink, watchdog: Watchdog) -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         token_url = f"{sink.url}/auth/supplier/access-token"
-        courier = courier_to(f"http://127.0.0.1:{port}", watchdog, token_url=token_url)
-        reply = courier.send(MESSAGE, PATIENCE)
+        transport = courier_to(f"http://127.0.0.1:{port}", watchdog, token_url=token_url)
+        reply = transport.send(MESSAGE, PATIENCE)
 
     assert reply.meaning is Meaning.TROUBLE
     assert reply.detail == "ConnectionRefusedError"
@@ -287,29 +289,29 @@ def test_nobody_listening_is_trouble(sink: Sink, watchdog: Watchdog) -> None:
     ],
 )
 def test_without_a_token_nothing_is_sent(
-    courier: GatewayTransport, sink: Sink, reaction: Reaction, detail: str
+    transport: GatewayTransport, sink: Sink, reaction: Reaction, detail: str
 ) -> None:
     sink.token_reactions.append(reaction)
-    reply = courier.send(MESSAGE, PATIENCE)
+    reply = transport.send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.unknown, reply.detail) == (Meaning.TROUBLE, False, detail)
     assert sink.kcis == []
 
 
 def test_a_token_endpoint_that_hangs_does_not_hold_a_thread(
-    courier: GatewayTransport, sink: Sink
+    transport: GatewayTransport, sink: Sink
 ) -> None:
     sink.token_reactions.append(hang)
 
-    assert courier.send(MESSAGE, SOON).detail == "token endpoint: no answer in time"
+    assert transport.send(MESSAGE, SOON).detail == "token endpoint: no answer in time"
 
 
 def test_a_token_without_a_lifetime_is_kept_for_an_hour(
-    courier: GatewayTransport, sink: Sink
+    transport: GatewayTransport, sink: Sink
 ) -> None:
     sink.token_reactions.append(answer(200, b'{"access_token": "plain"}'))
     for _ in range(2):
-        courier.send(MESSAGE, PATIENCE)
+        transport.send(MESSAGE, PATIENCE)
 
     assert {request.headers["authorization"] for request in sink.kcis} == {"Bearer plain"}
 
@@ -330,58 +332,58 @@ def test_a_token_without_a_lifetime_is_kept_for_an_hour(
     ],
 )
 def test_what_the_standard_leaves_open_is_taken(
-    courier: GatewayTransport, sink: Sink, status: int, text: str
+    transport: GatewayTransport, sink: Sink, status: int, text: str
 ) -> None:
     sink.token_reactions.append(answer(status, text.encode()))
     for _ in range(2):
-        assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+        assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
 
     assert {request.headers["authorization"] for request in sink.kcis} == {"Bearer taken"}
     assert len(sink.tokens) == 1
 
 
-def test_a_token_longer_than_64_kb_is_taken(courier: GatewayTransport, sink: Sink) -> None:
+def test_a_token_longer_than_64_kb_is_taken(transport: GatewayTransport, sink: Sink) -> None:
     sink.token_reactions.append(answer(200, b'{"access_token": "%b"}' % (b"x" * 70_000)))
-    courier.send(MESSAGE, PATIENCE)  # what the gateway thinks of such a header is its own affair
+    transport.send(MESSAGE, PATIENCE)  # what the gateway thinks of such a header is its own affair
 
     assert len(sink.tokens) == 1
 
 
 def test_a_403_to_an_old_token_is_answered_with_a_new_one_once(
-    courier: GatewayTransport, sink: Sink
+    transport: GatewayTransport, sink: Sink
 ) -> None:
-    courier.send(MESSAGE, PATIENCE)
+    transport.send(MESSAGE, PATIENCE)
     sink.kci_reactions.append(answer(403))
-    assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
     sink.kci_reactions.extend([answer(403), answer(403)])
-    reply = courier.send(MESSAGE, PATIENCE)
+    reply = transport.send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.status) == (Meaning.TROUBLE, 403)
     assert (len(sink.kcis), len(sink.tokens)) == (5, 3)
 
 
-def test_a_403_to_a_new_token_is_believed(courier: GatewayTransport, sink: Sink) -> None:
+def test_a_403_to_a_new_token_is_believed(transport: GatewayTransport, sink: Sink) -> None:
     sink.kci_reactions.append(answer(403))
 
-    assert courier.send(MESSAGE, PATIENCE).status == 403
+    assert transport.send(MESSAGE, PATIENCE).status == 403
     assert (len(sink.kcis), len(sink.tokens)) == (1, 1)
 
 
 def test_a_second_401_to_what_another_thread_got_is_answered_with_a_new_one(
-    courier: GatewayTransport, sink: Sink
+    transport: GatewayTransport, sink: Sink
 ) -> None:
-    courier.send(MESSAGE, PATIENCE)
+    transport.send(MESSAGE, PATIENCE)
 
     def meanwhile(handler: Handler) -> None:
         # Another thread is refused too, and has replaced the token before we hear of it.
         sink.kci_reactions.extendleft([answer(204), answer(401)])
         with ThreadPoolExecutor(1) as other:
-            assert other.submit(courier.send, MESSAGE, PATIENCE).result().status == 204
+            assert other.submit(transport.send, MESSAGE, PATIENCE).result().status == 204
         answer(401)(handler)
 
     # Then the gateway forgets that one as well.
     sink.kci_reactions.extend([meanwhile, answer(401)])
-    assert courier.send(MESSAGE, PATIENCE).status == 204
+    assert transport.send(MESSAGE, PATIENCE).status == 204
     assert [each.headers["authorization"][-1] for each in sink.kcis] == list("111223")
 
 
@@ -412,18 +414,18 @@ def test_nothing_of_the_environment_is_used(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
-    courier = courier_to(sink.url, watchdog)
+    transport = courier_to(sink.url, watchdog)
 
-    assert courier.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
 
 
 def test_a_netrc_does_not_replace_the_bearer_token(
-    courier: GatewayTransport, sink: Sink, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    transport: GatewayTransport, sink: Sink, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    courier.send(MESSAGE, PATIENCE)
+    transport.send(MESSAGE, PATIENCE)
 
     assert sink.kcis[0].headers["authorization"] == "Bearer token-1"
 
@@ -432,8 +434,8 @@ def test_a_proxy_is_used_but_for_loopback_and_the_hosts_that_need_none(
     sink: Sink, watchdog: Watchdog
 ) -> None:
     sessions = Sessions(proxy=sink.url, no_proxy=("127.0.0.1", ".internal"))
-    courier = courier_to("http://gateway.example", watchdog, sessions=sessions)
-    courier.send(MESSAGE, PATIENCE)
+    transport = courier_to("http://gateway.example", watchdog, sessions=sessions)
+    transport.send(MESSAGE, PATIENCE)
     assert sink.kcis[0].path == "http://gateway.example/kcis"
 
     direct = courier_to("http://gateway.internal", watchdog, sessions=sessions)
@@ -442,11 +444,11 @@ def test_a_proxy_is_used_but_for_loopback_and_the_hosts_that_need_none(
 
 
 @pytest.mark.skipif(not HANDLES.exists(), reason="this system does not list open handles")
-def test_many_messages_leave_no_open_handles(courier: GatewayTransport) -> None:
-    courier.send(MESSAGE, PATIENCE)
+def test_many_messages_leave_no_open_handles(transport: GatewayTransport) -> None:
+    transport.send(MESSAGE, PATIENCE)
     before = open_handles()
     for _ in range(20):
-        courier.send(MESSAGE, PATIENCE)
+        transport.send(MESSAGE, PATIENCE)
 
     # Servers of earlier tests may still close theirs, a few; one for each message would show.
     assert open_handles() <= before

@@ -43,9 +43,9 @@ class Walk:
     def __init__(self, clock: SystemMachineClock = CLOCK, /, **settings: object) -> None:
         environ = {f"SUPPLIER_API__GATEWAY__{name}": str(set_) for name, set_ in settings.items()}
         made = load_settings({"SUPPLIER_API_PROFILE": "sandbox", **environ})
-        road = ConnectivityCheck(made, build_sessions(made), clock)
-        self.steps: list[ProbeStep] = list(road.walk())
-        self.not_checked = road.not_checked
+        connectivity = ConnectivityCheck(made, build_sessions(made), clock)
+        self.steps: list[ProbeStep] = list(connectivity.walk())
+        self.not_checked = connectivity.not_checked
         assert all(step.made for step in self.steps[:-1])
 
     @property
@@ -345,8 +345,8 @@ def kcis_sent(sink: Sink, ca_file: Path) -> list[Reply]:
     watchdog = Watchdog(CLOCK)
     watchdog.start()
     try:
-        courier = courier_to(sink.url, watchdog, sessions=Sessions(ca_file=ca_file))
-        return [courier.send(MESSAGE, 20.0)]
+        transport = courier_to(sink.url, watchdog, sessions=Sessions(ca_file=ca_file))
+        return [transport.send(MESSAGE, 20.0)]
     finally:
         watchdog.stop()
 

@@ -142,11 +142,11 @@ SLOW = 50  # decisions, of which a turn makes all: more than a minute's worth
 def test_a_worker_that_has_much_to_decide_is_not_stuck(sqlite_file: str) -> None:
     inventory = SlowInventory()
     rig = Rig(sqlite_file, BOOK, TimedInventory(inventory, immediate=True))
-    rig.judge.maintenance.begin("jo", "a new inventory")
+    rig.rule_evaluator.maintenance.begin("jo", "a new inventory")
     rig.machine.advance(1)
     for gateway_id in range(1, SLOW + 1):
         assert rig.create(id=gateway_id).status == 202
-    rig.judge.maintenance.end("jo", "it is in")
+    rig.rule_evaluator.maintenance.end("jo", "it is in")
     scheduler = Scheduler(rig.timers, rig.store, rig.machine, WakeEvent(), 3600)
     inventory.clock, inventory.well = rig.machine, scheduler.healthy
 

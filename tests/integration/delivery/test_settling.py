@@ -58,11 +58,15 @@ def desk() -> Desk:
 
 
 @pytest.fixture
-def settler(store: Store, clock: ManualMachineClock, courier: ToldCourier, desk: Desk) -> Completer:
-    to = Destination(DESTINATION, courier, POLICY, on_delivered=desk.taken, concerns=desk.concerns)
+def completer(
+    store: Store, clock: ManualMachineClock, transport: ToldCourier, desk: Desk
+) -> Completer:
+    to = Destination(
+        DESTINATION, transport, POLICY, on_delivered=desk.taken, concerns=desk.concerns
+    )
     chance = SeededChance(1)
-    traffic = FlowControl(DESTINATION, to.rules, POLICY, store, clock, chance, "me")
-    return Completer(to, store, clock, chance, LEASE, threading.Event(), traffic)
+    flow_control = FlowControl(DESTINATION, to.rules, POLICY, store, clock, chance, "me")
+    return Completer(to, store, clock, chance, LEASE, threading.Event(), flow_control)
 
 
 SentMaker = Callable[..., list[Sent]]
@@ -104,7 +108,7 @@ def counting(store: Store) -> Iterator[list[str]]:
 
 
 def test_many_lanes_are_settled_by_as_many_statements_as_one(
-    store: Store, outbox: Outbox, settler: Completer, sent: SentMaker, desk: Desk
+    store: Store, outbox: Outbox, completer: Completer, sent: SentMaker, desk: Desk
 ) -> None:
     counts = []
     for lanes in (1, 7):
@@ -112,12 +116,12 @@ def test_many_lanes_are_settled_by_as_many_statements_as_one(
         desk.unconcerned.update(problems)
         attempts = sent()
         with counting(store) as seen:
-            settled = settler.settle(attempts)
+            settled = completer.settle(attempts)
         counts.append(len(seen))
         assert seen.count("COMMIT") == 1
         assert [hold.claim.message.number for hold in settled.following] == [2] * lanes
         for hold in settled.following:
-            settler.settle([Sent(hold, TAKEN, 3)])
+            completer.settle([Sent(hold, TAKEN, 3)])
 
     assert counts[0] == counts[1]
     assert all(outbox.states(problem) == ["delivered"] * 2 for problem in problems)
@@ -125,12 +129,12 @@ def test_many_lanes_are_settled_by_as_many_statements_as_one(
 
 
 def test_what_follows_is_claimed_for_another_lease(
-    outbox: Outbox, settler: Completer, sent: SentMaker, clock: ManualMachineClock
+    outbox: Outbox, completer: Completer, sent: SentMaker, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1, 2)
     attempts = sent()
     clock.advance(20)
-    (hold,) = settler.settle(attempts).following
+    (hold,) = completer.settle(attempts).following
 
     assert hold.lease_ends == clock.monotonic() + LEASE
     assert outbox.lane(problem).lease_until == clock.now() + timedelta(seconds=LEASE)
@@ -140,7 +144,7 @@ def test_what_follows_is_claimed_for_another_lease(
 def test_a_lost_claim_among_them_is_left_alone(
     store: Store,
     outbox: Outbox,
-    settler: Completer,
+    completer: Completer,
     sent: SentMaker,
     clock: ManualMachineClock,
     desk: Desk,
@@ -158,7 +162,7 @@ def test_a_lost_claim_among_them_is_left_alone(
     # Its lease on the monotonic scale is not what tells: only the claim's number does.
     mine = [Sent(Lease(each.hold.claim, clock.monotonic() + LEASE), TAKEN, 3) for each in mine]
     with capture_logs() as logs:
-        settled = settler.settle([*mine, *sent()])
+        settled = completer.settle([*mine, *sent()])
 
     assert settled.again == []
     assert outbox.states(lost) == ["queued"]
@@ -169,12 +173,12 @@ def test_a_lost_claim_among_them_is_left_alone(
 
 
 def test_an_answer_that_the_desk_cannot_bear_fails_by_itself(
-    outbox: Outbox, settler: Completer, sent: SentMaker, desk: Desk
+    outbox: Outbox, completer: Completer, sent: SentMaker, desk: Desk
 ) -> None:
     problems = [outbox.problem(1) for _ in range(3)]
     desk.unbearable.add(problems[1])
     with capture_logs():
-        settler.settle(sent())
+        completer.settle(sent())
 
     assert [outbox.states(problem) for problem in problems] == [
         ["delivered"],
@@ -189,14 +193,14 @@ def test_an_answer_that_the_desk_cannot_bear_fails_by_itself(
 
 
 def test_what_was_settled_before_is_not_settled_again(
-    outbox: Outbox, settler: Completer, sent: SentMaker
+    outbox: Outbox, completer: Completer, sent: SentMaker
 ) -> None:
     """As when nobody could say whether a commit had arrived, and the transaction runs again."""
     twice, once = outbox.problem(1, 2), outbox.problem(1)
     attempts = sent()
-    settler.settle(attempts[:1])
+    completer.settle(attempts[:1])
     with capture_logs() as logs:
-        settler.settle(attempts)
+        completer.settle(attempts)
 
     assert outbox.states(twice) == ["delivered", "queued"]
     assert outbox.messages(twice)[0].attempts == 1
@@ -205,7 +209,7 @@ def test_what_was_settled_before_is_not_settled_again(
 
 
 def test_a_problem_that_is_gone_takes_only_its_own_message_with_it(
-    store: Store, outbox: Outbox, settler: Completer, sent: SentMaker
+    store: Store, outbox: Outbox, completer: Completer, sent: SentMaker
 ) -> None:
     gone, other = outbox.problem(1), outbox.problem(1)
     attempts = sent()
@@ -221,7 +225,7 @@ def test_a_problem_that_is_gone_takes_only_its_own_message_with_it(
 
     store.write(remove)
     with capture_logs() as logs:
-        settled = settler.settle(attempts)
+        settled = completer.settle(attempts)
 
     assert settled.again == []
     assert outbox.states(other) == ["delivered"]
@@ -233,7 +237,7 @@ def test_a_problem_that_is_gone_takes_only_its_own_message_with_it(
 @on_postgresql
 @pytest.mark.parametrize("held", ["lane", "problem"])
 def test_a_problem_that_others_hold_keeps_no_other_waiting(
-    store: Store, outbox: Outbox, settler: Completer, sent: SentMaker, held: str
+    store: Store, outbox: Outbox, completer: Completer, sent: SentMaker, held: str
 ) -> None:
     locked, other = outbox.problem(1), outbox.problem(1)
     attempts = sent()
@@ -243,36 +247,36 @@ def test_a_problem_that_others_hold_keeps_no_other_waiting(
             LaneRepository(uow).lock(locked, DESTINATION)
         else:
             ProblemRepository(uow).lock(locked)
-        return settler.settle(attempts).again
+        return completer.settle(attempts).again
 
     again = store.write(settle_meanwhile)
 
     assert [each.message.problem_id for each in again] == [locked]
     assert outbox.states(locked) == ["queued"]
     assert outbox.states(other) == ["delivered"]
-    settler.settle(again)
+    completer.settle(again)
     assert outbox.states(locked) == ["delivered"]
 
 
 def test_the_desk_is_told_only_what_concerns_it(
-    outbox: Outbox, settler: Completer, sent: SentMaker, desk: Desk
+    outbox: Outbox, completer: Completer, sent: SentMaker, desk: Desk
 ) -> None:
     first, second = outbox.problem(1), outbox.problem(1)
     desk.unconcerned.add(first)
-    settler.settle(sent())
+    completer.settle(sent())
 
     assert desk.told == [second]
     assert outbox.states(first) == outbox.states(second) == ["delivered"]
 
 
 def test_failures_and_dead_letters_among_them_go_their_own_ways(
-    outbox: Outbox, settler: Completer, sent: SentMaker, clock: ManualMachineClock
+    outbox: Outbox, completer: Completer, sent: SentMaker, clock: ManualMachineClock
 ) -> None:
     failing, refused, fine = (outbox.problem(1, 2) for _ in range(3))
     attempts = sent()
     replies = [BUSY, REFUSED, TAKEN]
     with capture_logs():
-        settled = settler.settle(
+        settled = completer.settle(
             [Sent(each.hold, reply, 3) for each, reply in zip(attempts, replies, strict=True)]
         )
 
@@ -296,7 +300,7 @@ def test_a_message_leaves_only_when_the_one_before_is_settled(
 
     for _ in range(6):
         outbox.problem(1, 2, 3)
-    make_round(courier=Looking(), threads=3).turn()
+    make_round(transport=Looking(), threads=3).turn()
 
     assert len(seen) == 18
     assert all(before == ["delivered"] * (number - 1) for number, before in seen)
@@ -320,7 +324,7 @@ def test_what_was_sent_and_never_settled_is_sent_again_with_the_same_id(
             raise away.pop()
 
     problem = outbox.problem(1)
-    round_ = make_round(courier=Counting(), on_delivered=apply)
+    round_ = make_round(transport=Counting(), on_delivered=apply)
     with capture_logs() as logs:
         round_.turn()
     assert [line["event"] for line in logs] == ["message.not-settled"]
@@ -333,7 +337,7 @@ def test_what_was_sent_and_never_settled_is_sent_again_with_the_same_id(
 
 
 def test_while_the_database_is_away_for_a_moment_nothing_is_sent_twice(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
 ) -> None:
     away = [StoreUnavailable("away")]
 
@@ -344,48 +348,48 @@ def test_while_the_database_is_away_for_a_moment_nothing_is_sent_twice(
     problem = outbox.problem(1, 2)
     make_round(on_delivered=apply).turn()
 
-    assert courier.numbers(problem) == [1, 2]
+    assert transport.numbers(problem) == [1, 2]
     assert outbox.states(problem) == ["delivered", "delivered"]
 
 
 def test_nothing_is_claimed_ahead_while_no_thread_comes_free(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     round_ = make_round(threads=2)
     outbox.problem(1)
     round_.turn()
     hanging = [outbox.problem(1) for _ in range(2)]
     for problem in hanging:
-        courier.hold_up(problem)
+        transport.hold_up(problem)
     round_.dispatcher.turn()
-    assert all(courier.entered.acquire(timeout=PATIENCE) for _ in range(3))
+    assert all(transport.entered.acquire(timeout=PATIENCE) for _ in range(3))
     later = [outbox.problem(1) for _ in range(4)]
     clock.advance(2)
     round_.dispatcher.turn()
     assert all(outbox.lane(problem).lease_owner is None for problem in later)
-    courier.let_go.set()
+    transport.let_go.set()
     assert round_.dispatcher.finish(PATIENCE)
 
 
 def test_no_more_than_twice_as_many_lanes_as_threads_are_in_hand(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
 ) -> None:
     round_ = make_round(threads=2)
     outbox.problem(1)
     round_.turn()
     hanging = [outbox.problem(1) for _ in range(6)]
     for problem in hanging:
-        courier.hold_up(problem)
+        transport.hold_up(problem)
     for _ in range(3):
         round_.dispatcher.turn()
 
     assert sum(outbox.lane(problem).lease_owner is not None for problem in hanging) == 4
-    courier.let_go.set()
+    transport.let_go.set()
     assert round_.dispatcher.finish(PATIENCE)
 
 
 def test_where_lanes_leave_fast_more_of_them_are_in_hand(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     round_ = make_round(threads=2)
     for _ in range(30):
@@ -394,10 +398,10 @@ def test_where_lanes_leave_fast_more_of_them_are_in_hand(
     clock.advance(0.1)
     hanging = [outbox.problem(1) for _ in range(20)]
     for problem in hanging:
-        courier.hold_up(problem)
+        transport.hold_up(problem)
     round_.dispatcher.turn()
 
     # Two that are being sent, and five for each thread: at that pace none of them waits long.
     assert sum(outbox.lane(problem).lease_owner is not None for problem in hanging) == 12
-    courier.let_go.set()
+    transport.let_go.set()
     assert round_.dispatcher.finish(PATIENCE)

@@ -67,19 +67,19 @@ def standing(store: Store, clock: ManualMachineClock) -> list[Pause]:
 
 
 def break_down(
-    outbox: Outbox, courier: ToldCourier, round_: Round, reply: Reply = BUSY
+    outbox: Outbox, transport: ToldCourier, round_: Round, reply: Reply = BUSY
 ) -> list[int]:
     """Let as many problems fail as open the breaker, and all that follows; return them."""
     problems = [outbox.problem(1) for _ in range(FAILING)]
     for problem in problems:
-        courier.tell(problem, *[reply] * ALL)
+        transport.tell(problem, *[reply] * ALL)
     round_.turn()
     return problems
 
 
-def recover(courier: ToldCourier) -> None:
+def recover(transport: ToldCourier) -> None:
     """Let everything be taken from now on."""
-    courier.replies.clear()
+    transport.replies.clear()
 
 
 # -- the breaker
@@ -87,13 +87,13 @@ def recover(courier: ToldCourier) -> None:
 
 def test_the_breaker_opens_on_many_failing_problems_and_nothing_leaves_any_more(
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     round_: Round,
     store: Store,
     clock: ManualMachineClock,
 ) -> None:
     with capture_logs() as logs:
-        break_down(outbox, courier, round_)
+        break_down(outbox, transport, round_)
     (breaker,) = standing(store, clock)
     assert (breaker.cause, breaker.scope) == (Cause.BREAKER, Scope(DESTINATION))
     assert breaker.reason == "6 of 6 problems failed last"
@@ -103,59 +103,59 @@ def test_the_breaker_opens_on_many_failing_problems_and_nothing_leaves_any_more(
 
     other = outbox.problem(1)
     clock.advance(29)
-    sent = len(courier.sent)
+    sent = len(transport.sent)
     round_.turn()
-    assert len(courier.sent) == sent
+    assert len(transport.sent) == sent
     assert outbox.states(other) == ["queued"]
 
 
 def test_few_problems_that_fail_often_open_nothing(
-    outbox: Outbox, courier: ToldCourier, round_: Round, store: Store, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, round_: Round, store: Store, clock: ManualMachineClock
 ) -> None:
     problems = [outbox.problem(1) for _ in range(RULES.lanes - 1)]
     for problem in problems:
-        courier.tell(problem, *[BUSY] * ALL)
+        transport.tell(problem, *[BUSY] * ALL)
     for _ in range(4):
         round_.turn()
         clock.advance(600)
-    assert len(courier.sent) > RULES.calls
+    assert len(transport.sent) > RULES.calls
     assert standing(store, clock) == []
 
 
 def test_while_it_is_open_one_problem_is_tried_at_a_time_each_time_another(
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     round_: Round,
     make_round: RoundMaker,
     clock: ManualMachineClock,
 ) -> None:
-    problems = break_down(outbox, courier, round_)
+    problems = break_down(outbox, transport, round_)
     other = make_round(threads=16, rules=RULES)
     tried: list[int] = []
     for wait in (30, 60, 100, 100, 100, 100):
-        courier.sent.clear()
+        transport.sent.clear()
         clock.advance(wait - 1)
         round_.turn()
         other.turn()
-        assert courier.sent == []
+        assert transport.sent == []
         clock.advance(1)
         for each in (round_, other, round_, other):
             each.turn()
-        assert len(courier.sent) == 1
-        tried.append(courier.sent[0][0])
+        assert len(transport.sent) == 1
+        tried.append(transport.sent[0][0])
     assert sorted(tried) == sorted(problems)
 
 
 def test_each_try_goes_by_a_new_connection(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     renewed: list[int] = []
     round_ = make_round(
-        threads=16, rules=RULES, before_probe=lambda: renewed.append(len(courier.sent))
+        threads=16, rules=RULES, before_probe=lambda: renewed.append(len(transport.sent))
     )
-    break_down(outbox, courier, round_)
+    break_down(outbox, transport, round_)
     assert renewed == []
-    sent = len(courier.sent)
+    sent = len(transport.sent)
     for wait in (30, 60):
         clock.advance(wait)
         round_.turn()
@@ -163,17 +163,17 @@ def test_each_try_goes_by_a_new_connection(
 
 
 def test_a_try_that_fails_is_no_attempt(
-    outbox: Outbox, courier: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
 ) -> None:
-    problems = break_down(outbox, courier, round_, LOST)
+    problems = break_down(outbox, transport, round_, LOST)
     before = {problem: outbox.messages(problem)[0] for problem in problems}
     due = {problem: outbox.lane(problem).due_at for problem in problems}
-    courier.sent.clear()
+    transport.sent.clear()
     clock.advance(30)
     with capture_logs() as logs:
         round_.turn()
 
-    (tried, _), *more = courier.sent
+    (tried, _), *more = transport.sent
     assert not more
     (after,) = outbox.messages(tried)
     assert (after.attempts, after.first_attempt) == (
@@ -190,16 +190,16 @@ def test_a_try_that_fails_is_no_attempt(
 
 
 def test_a_conflict_after_a_try_of_unknown_outcome_means_delivered(
-    outbox: Outbox, courier: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
 ) -> None:
-    break_down(outbox, courier, round_, Reply(Meaning.TROUBLE, "500", 500))
+    break_down(outbox, transport, round_, Reply(Meaning.TROUBLE, "500", 500))
     clock.advance(30)
-    courier.sent.clear()
-    recover(courier)
+    transport.sent.clear()
+    recover(transport)
     for problem in range(1, FAILING + 1):
-        courier.tell(problem, LOST, CONFLICT)
+        transport.tell(problem, LOST, CONFLICT)
     round_.turn()
-    ((tried, _),) = courier.sent
+    ((tried, _),) = transport.sent
     assert outbox.states(tried) == ["queued"]
     # The others are tried first.
     for _ in range(FAILING):
@@ -210,7 +210,7 @@ def test_a_conflict_after_a_try_of_unknown_outcome_means_delivered(
 
 def test_a_success_closes_it_and_the_others_follow_within_a_minute(
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     round_: Round,
     make_round: RoundMaker,
     store: Store,
@@ -220,12 +220,12 @@ def test_a_success_closes_it_and_the_others_follow_within_a_minute(
     other = make_round(threads=16)
     for _ in range(20):
         problem = outbox.problem(1)
-        courier.tell(problem, Reply(Meaning.TROUBLE, "500", 500, retry_after=3600))
+        transport.tell(problem, Reply(Meaning.TROUBLE, "500", 500, retry_after=3600))
         outbox.problem(1)
         other.turn()
-    break_down(outbox, courier, round_)
+    break_down(outbox, transport, round_)
     assert standing(store, clock)
-    recover(courier)
+    recover(transport)
     clock.advance(30)
     with capture_logs() as logs:
         round_.turn()
@@ -245,13 +245,13 @@ def test_a_success_closes_it_and_the_others_follow_within_a_minute(
 
 def test_a_worker_that_dies_over_a_try_lets_another_try(
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     round_: Round,
     make_round: RoundMaker,
     store: Store,
     clock: ManualMachineClock,
 ) -> None:
-    break_down(outbox, courier, round_)
+    break_down(outbox, transport, round_)
     clock.advance(30)
     (breaker,) = standing(store, clock)
     dead = clock.now() + timedelta(seconds=45)
@@ -259,14 +259,14 @@ def test_a_worker_that_dies_over_a_try_lets_another_try(
     assert store.write(
         lambda uow: PauseRepository(uow).take_probe(breaker.id, lane, "dead", clock.now(), dead)
     )
-    recover(courier)
-    courier.sent.clear()
+    recover(transport)
+    transport.sent.clear()
     other = make_round(threads=16, rules=RULES)
     other.turn()
-    assert courier.sent == []
+    assert transport.sent == []
     clock.advance(45)
     other.turn()
-    assert len(courier.sent) >= 1
+    assert len(transport.sent) >= 1
     assert standing(store, clock) == []
 
 
@@ -287,7 +287,7 @@ def test_only_one_worker_opens_it(store: Store, clock: ManualMachineClock) -> No
 @pytest.mark.parametrize("reply", [REFUSED, NOT_FOUND])
 def test_the_fifth_refusal_in_a_row_opens_it_instead_of_parking(
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     make_round: RoundMaker,
     store: Store,
     clock: ManualMachineClock,
@@ -296,7 +296,7 @@ def test_the_fifth_refusal_in_a_row_opens_it_instead_of_parking(
     round_ = make_round(threads=4, rules=RULES)
     problems = [outbox.problem(1, 2) for _ in range(12)]
     for problem in problems:
-        courier.tell(problem, *[reply] * ALL)
+        transport.tell(problem, *[reply] * ALL)
     for _ in range(5):
         round_.turn()
     states = [outbox.states(problem)[0] for problem in problems]
@@ -309,7 +309,7 @@ def test_the_fifth_refusal_in_a_row_opens_it_instead_of_parking(
     states = [outbox.states(problem)[0] for problem in problems]
     assert states.count("refused") == RULES.lanes - 1
 
-    recover(courier)
+    recover(transport)
     clock.advance(60)
     for _ in range(5):
         round_.turn()
@@ -319,7 +319,7 @@ def test_the_fifth_refusal_in_a_row_opens_it_instead_of_parking(
 
 def test_where_tenants_stand_apart_refusals_of_one_hold_up_that_one_alone(
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     make_round: RoundMaker,
     store: Store,
     clock: ManualMachineClock,
@@ -327,7 +327,7 @@ def test_where_tenants_stand_apart_refusals_of_one_hold_up_that_one_alone(
     round_ = make_round(threads=4, rules=replace(RULES, tenants_apart=True))
     problems = [outbox.problem(1) for _ in range(12)]
     for problem in problems:
-        courier.tell(problem, *[REFUSED] * ALL)
+        transport.tell(problem, *[REFUSED] * ALL)
     for _ in range(5):
         round_.turn()
     for wait in (30, 60):
@@ -344,7 +344,7 @@ def test_where_tenants_stand_apart_refusals_of_one_hold_up_that_one_alone(
     states = [outbox.states(problem)[0] for problem in problems]
     assert (states.count("refused"), states.count("queued")) == (RULES.lanes - 1, 8)
 
-    recover(courier)
+    recover(transport)
     clock.advance(100)
     for _ in range(5):
         round_.turn()
@@ -354,14 +354,14 @@ def test_where_tenants_stand_apart_refusals_of_one_hold_up_that_one_alone(
 
 def test_a_try_is_not_wasted_on_whom_was_refused(
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     make_round: RoundMaker,
     store: Store,
     clock: ManualMachineClock,
 ) -> None:
     round_ = make_round(threads=4, rules=RULES)
     for _ in range(12):
-        courier.tell(outbox.problem(1), *[REFUSED] * ALL)
+        transport.tell(outbox.problem(1), *[REFUSED] * ALL)
     for _ in range(5):
         round_.turn()
     assert [pause.scope for pause in standing(store, clock)] == [Scope(DESTINATION)]
@@ -374,24 +374,24 @@ def test_a_try_is_not_wasted_on_whom_was_refused(
 
 
 def test_refusals_with_a_success_between_open_nothing(
-    outbox: Outbox, courier: ToldCourier, round_: Round, store: Store, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, round_: Round, store: Store, clock: ManualMachineClock
 ) -> None:
     for serial in range(8):
         problem = outbox.problem(1)
-        courier.tell(problem, REFUSED if serial != 3 else TAKEN)
+        transport.tell(problem, REFUSED if serial != 3 else TAKEN)
         round_.turn()
     assert standing(store, clock) == []
 
 
 def test_one_problem_refused_again_and_again_opens_nothing(
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     make_round: RoundMaker,
     store: Store,
     clock: ManualMachineClock,
 ) -> None:
     problem = outbox.problem(*range(1, 9))
-    courier.tell(problem, *[REFUSED] * 8)
+    transport.tell(problem, *[REFUSED] * 8)
     make_round(rules=RULES, pass_dead_letters=True).turn()
     assert outbox.states(problem) == ["refused"] * 8
     assert standing(store, clock) == []
@@ -405,7 +405,7 @@ def test_one_problem_refused_again_and_again_opens_nothing(
 )
 def test_five_problems_put_off_pause_the_destination_for_that_time(
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     round_: Round,
     store: Store,
     clock: ManualMachineClock,
@@ -413,7 +413,7 @@ def test_five_problems_put_off_pause_the_destination_for_that_time(
 ) -> None:
     problems = [outbox.problem(1) for _ in range(5)]
     for problem in problems:
-        courier.tell(problem, reply)
+        transport.tell(problem, reply)
     round_.turn()
     (asked,) = standing(store, clock)
     assert (asked.cause, asked.scope) == (Cause.ASKED, Scope(DESTINATION))
@@ -433,20 +433,20 @@ def test_five_problems_put_off_pause_the_destination_for_that_time(
 
 
 def test_four_problems_put_off_pause_nothing(
-    outbox: Outbox, courier: ToldCourier, round_: Round, store: Store, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, round_: Round, store: Store, clock: ManualMachineClock
 ) -> None:
     for _ in range(4):
-        courier.tell(outbox.problem(1), LATER)
-    courier.tell(outbox.problem(1), BUSY)
+        transport.tell(outbox.problem(1), LATER)
+    transport.tell(outbox.problem(1), BUSY)
     round_.turn()
     assert standing(store, clock) == []
 
 
 def test_no_longer_than_is_reasonable(
-    outbox: Outbox, courier: ToldCourier, round_: Round, store: Store, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, round_: Round, store: Store, clock: ManualMachineClock
 ) -> None:
     for _ in range(5):
-        courier.tell(outbox.problem(1), Reply(Meaning.TROUBLE, "429", 429, retry_after=1e6))
+        transport.tell(outbox.problem(1), Reply(Meaning.TROUBLE, "429", 429, retry_after=1e6))
     round_.turn()
     (asked,) = standing(store, clock)
     assert asked.until == clock.now() + timedelta(hours=1)
@@ -456,13 +456,13 @@ def test_no_longer_than_is_reasonable(
 
 
 def test_a_pause_of_a_destination_stops_it_and_no_other(
-    outbox: Outbox, courier: ToldCourier, round_: Round, pause: Operator
+    outbox: Outbox, transport: ToldCourier, round_: Round, pause: Operator
 ) -> None:
     end = pause(Scope(DESTINATION))
     pause(Scope("back-office"))()
     problem = outbox.problem(1)
     round_.turn()
-    assert (courier.sent, outbox.states(problem)) == ([], ["queued"])
+    assert (transport.sent, outbox.states(problem)) == ([], ["queued"])
     (message,) = outbox.messages(problem)
     assert (message.attempts, message.log, message.first_attempt) == (0, [], None)
     pause(Scope("back-office"))
@@ -472,12 +472,12 @@ def test_a_pause_of_a_destination_stops_it_and_no_other(
 
 
 def test_a_pause_of_everything_stops_every_destination(
-    outbox: Outbox, courier: ToldCourier, round_: Round, pause: Operator
+    outbox: Outbox, transport: ToldCourier, round_: Round, pause: Operator
 ) -> None:
     pause(Scope())
     outbox.problem(1)
     round_.turn()
-    assert courier.sent == []
+    assert transport.sent == []
 
 
 def test_a_pause_of_a_problem_holds_up_no_other(
@@ -495,34 +495,34 @@ def test_a_pause_of_a_problem_holds_up_no_other(
 
 
 def test_a_pause_of_a_tenant_holds_up_no_other(
-    outbox: Outbox, courier: ToldCourier, round_: Round, pause: Operator
+    outbox: Outbox, transport: ToldCourier, round_: Round, pause: Operator
 ) -> None:
     pause(Scope(None, "TENANT2"))
     end = pause(Scope(DESTINATION, "TENANT1"))
     problem = outbox.problem(1)
     round_.turn()
-    assert courier.sent == []
+    assert transport.sent == []
     end()
     round_.turn()
     assert outbox.states(problem) == ["delivered"]
 
 
 def test_a_lane_that_is_being_sent_stops_before_its_next_message(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, pause: Operator
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, pause: Operator
 ) -> None:
     round_ = make_round(threads=1)
     sending, waiting = outbox.problem(1, 2), outbox.problem(1)
-    courier.hold_up(sending)
+    transport.hold_up(sending)
     round_.dispatcher.turn()
-    assert courier.entered.acquire(timeout=PATIENCE)
+    assert transport.entered.acquire(timeout=PATIENCE)
     assert outbox.lane(waiting).lease_owner == "worker"
     end = pause(Scope(DESTINATION))
     round_.dispatcher.turn()
     # Nobody has begun that one: others may have it, as soon as it goes on.
     assert outbox.lane(waiting).lease_owner is None
-    courier.let_go.set()
+    transport.let_go.set()
     assert round_.dispatcher.finish(PATIENCE)
-    assert courier.sent == [(sending, 1)]
+    assert transport.sent == [(sending, 1)]
     assert outbox.states(sending) == ["delivered", "queued"]
     assert outbox.lane(sending).lease_owner is None
     end()
@@ -533,18 +533,18 @@ def test_a_lane_that_is_being_sent_stops_before_its_next_message(
 
 
 def test_a_lane_given_back_is_no_fresher_for_it(
-    outbox: Outbox, courier: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     round_ = make_round(threads=1)
     first, failed = outbox.problem(1), outbox.problem(1)
-    courier.tell(failed, BUSY)
+    transport.tell(failed, BUSY)
     round_.turn()
     round_.turn()
     clock.advance(5)
     outbox.queue(first, 2)
-    courier.hold_up(first)
+    transport.hold_up(first)
     round_.dispatcher.turn()
-    assert courier.entered.acquire(timeout=PATIENCE)
+    assert transport.entered.acquire(timeout=PATIENCE)
     round_.dispatcher.give_back(PATIENCE)
     assert outbox.lane(failed).attempts == 1
 
@@ -554,13 +554,13 @@ def test_a_lane_given_back_is_no_fresher_for_it(
 
 def test_an_age_does_not_run_on_while_the_message_may_not_leave(
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     round_: Round,
     pause: Operator,
     clock: ManualMachineClock,
 ) -> None:
     old = outbox.problem(1)
-    courier.tell(old, *[BUSY] * ALL)
+    transport.tell(old, *[BUSY] * ALL)
     round_.turn()
     end = pause(Scope(None, "TENANT1", old))
     clock.advance(70 * 3600)
@@ -583,13 +583,13 @@ def test_an_age_does_not_run_on_while_the_message_may_not_leave(
 
 def test_a_pause_of_somebody_else_makes_nothing_younger(
     outbox: Outbox,
-    courier: ToldCourier,
+    transport: ToldCourier,
     round_: Round,
     pause: Operator,
     clock: ManualMachineClock,
 ) -> None:
     old, other = outbox.problem(1), outbox.problem(1)
-    courier.tell(old, *[BUSY] * ALL)
+    transport.tell(old, *[BUSY] * ALL)
     round_.turn()
     pause(Scope("back-office"))
     pause(Scope(None, "TENANT2"))

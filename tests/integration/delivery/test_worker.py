@@ -78,11 +78,11 @@ def make_worker(store: Store, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> It
             store,
             CLOCK,
             SystemChance(),
-            wakeup.bell(),
+            wakeup.wake_event(),
             owner=f"worker-{len(workers)}",
             lease=45,
         )
-        scheduler = Scheduler(NoTimers(), store, CLOCK, wakeup.bell(), NEVER)
+        scheduler = Scheduler(NoTimers(), store, CLOCK, wakeup.wake_event(), NEVER)
         workers.append(Worker([dispatcher], scheduler, wakeup, watchdog, CLOCK))
         return workers[-1]
 
@@ -144,19 +144,19 @@ def test_what_is_committed_last_is_told_to_other_workers(
     for name in ("ASK_AFTER", "DEAF_AFTER"):
         monkeypatch.setattr(f"supplier_api.db.notify.{name}", NEVER)
     mine, theirs, watchdog = Wakeup(store.url, CLOCK), Wakeup(store.url, CLOCK), Watchdog(CLOCK)
-    scheduler = Scheduler(NoTimers(), store, CLOCK, mine.bell(), NEVER)
+    scheduler = Scheduler(NoTimers(), store, CLOCK, mine.wake_event(), NEVER)
     worker = Worker([], scheduler, mine, watchdog, CLOCK, store=store)
-    bell = theirs.bell()
+    wake_event = theirs.wake_event()
     theirs.start()
     worker.start()
     # It rings once when it begins.
-    assert bell.wait(PATIENCE)
+    assert wake_event.wait(PATIENCE)
     outbox.problem(1)
-    assert bell.wait(PATIENCE)
+    assert wake_event.wait(PATIENCE)
     outbox.problem(1)
     worker.stop(PATIENCE)
 
-    heard = bell.wait(PATIENCE)
+    heard = wake_event.wait(PATIENCE)
     theirs.stop()
     assert heard
 
@@ -168,7 +168,7 @@ def test_a_bad_spell_of_the_gateway(
     watchdog = Watchdog(CLOCK)
     watchdog.start()
     outbox = Outbox(store, clock)
-    round_ = make_round(courier=courier_to(sink, watchdog), deadline=0.3)
+    round_ = make_round(transport=courier_to(sink, watchdog), deadline=0.3)
     problem = outbox.problem(1, 2, 3)
     sink.kci_reactions.extend([answer(503), hang, answer(401), answer(401)])
     for wait in (5, 30, 120):

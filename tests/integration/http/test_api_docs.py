@@ -36,4 +36,4 @@ def test_it_can_be_switched_off(environ: dict[str, str]) -> None:
     for path in ("/docs", "/openapi.json", "/docs/assets/swagger-ui.css"):
         answer = http.get(path)
         assert (answer.status_code, answer.get_json()["code"]) == (404, "NOT_FOUND")
-    app.extensions["office"].store.close()
+    app.extensions["services"].store.close()

@@ -36,7 +36,7 @@ def restarted(
 
     yield restart
     for app in made:
-        app.extensions["office"].store.close()
+        app.extensions["services"].store.close()
 
 
 def status(client: FlaskClient, headers: dict[str, str], problem_id: int = 1) -> int:

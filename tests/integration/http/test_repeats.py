@@ -22,7 +22,9 @@ from .calls import RESOLUTION, Call, every_call
 def messages(supplier: Supplier, gateway_id: int, tenant: str = "TENANT1") -> int:
     """Count what was sent about a problem, work orders included."""
     problem_id = supplier.stored(gateway_id, tenant).id
-    return len(supplier.office.store.read(lambda uow: LaneRepository(uow).messages_of(problem_id)))
+    return len(
+        supplier.services.store.read(lambda uow: LaneRepository(uow).messages_of(problem_id))
+    )
 
 
 @every_call
@@ -157,7 +159,7 @@ def test_twins_on_two_servers_get_one_answer(
         with ThreadPoolExecutor(4) as threads:
             answers = set(threads.map(send, range(4)))
     finally:
-        twin.extensions["office"].store.close()
+        twin.extensions["services"].store.close()
     assert len(answers) == 1
     assert answers.pop()[0] in (200, 201)
     assert supplier.problems() == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from supplier_api.app.services import ClockPair, build_office
+from supplier_api.app.services import ClockPair, build_services
 from supplier_api.app.upkeep import Upkeep
 from supplier_api.app.web import build_heartbeat, create_app
 from supplier_api.cli import main
@@ -96,7 +96,7 @@ def test_a_look_up_that_hangs_becomes_a_202(held: Held, environ: dict[str, str])
     held.go.set()
     answered = supplier.create(problem_request(id=2, serviceId="SI0000000000102"))
     assert answered.status_code == 201
-    supplier.office.store.close()
+    supplier.services.store.close()
 
 
 @on_sqlite
@@ -132,8 +132,8 @@ def test_an_inventory_that_is_down_is_shown_until_it_answers(
         machine.advance(2)
     assert "decisions are put off" in said("status")
     shown = json.loads(said("maintenance", "show", "--json"))
-    assert (shown["on"], list(shown["inventoryDown"])) == (False, [supplier.office.process])
-    assert f"as {supplier.office.process} sees it" in said("maintenance", "show")
+    assert (shown["on"], list(shown["inventoryDown"])) == (False, [supplier.services.process])
+    assert f"as {supplier.services.process} sees it" in said("maintenance", "show")
 
     found = said("doctor")
     assert "the inventory gives no answer: 1" in found
@@ -150,7 +150,7 @@ def test_an_inventory_that_is_down_is_shown_until_it_answers(
     assert "not known to be down" in said("status")
     assert json.loads(said("maintenance", "show", "--json"))["inventoryDown"] == {}
     assert supplier.create(problem_request(id=3, serviceId="SI1")).status_code == 201
-    supplier.office.store.close()
+    supplier.services.store.close()
 
 
 @on_sqlite
@@ -177,7 +177,7 @@ def test_commands_ask_the_configured_inventory(held: Held, environ: dict[str, st
 def test_an_inventory_that_nobody_published_stops_the_start(
     settings: Settings, clocks: tuple[ManualMachineClock, ManualBusinessClock, ClockPair]
 ) -> None:
-    office = build_office(settings, clocks[2])
+    services = build_services(settings, clocks[2])
     with pytest.raises(InventoryError, match=r"inventory.adapter: theirs .* expected one of: csv"):
-        Upkeep(settings, office)
-    office.store.close()
+        Upkeep(settings, services)
+    services.store.close()

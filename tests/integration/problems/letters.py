@@ -53,7 +53,7 @@ class Bench:
 
     def __init__(self, rig: Rig, *, passing: bool = False) -> None:
         self.rig = rig
-        self.repair = MessageAdmin(rig.office)
+        self.repair = MessageAdmin(rig.services)
         self.gateway, self.back_office = Receiver(), Receiver()
         to_gateway = Destination(
             GATEWAY,

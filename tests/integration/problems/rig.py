@@ -74,7 +74,7 @@ class Rig:
         self.machine = ManualMachineClock()
         self.business = ManualBusinessClock(self.machine)
         self.store = Store(url, self.machine)
-        self.office = Services(
+        self.services = Services(
             self.store,
             self.machine,
             self.business,
@@ -85,12 +85,12 @@ class Rig:
         )
         # What is loaded; put another in its place to see it reloaded.
         self.loaded = Loaded(RuleBook.load(book, "sandbox"), inventory)
-        self.judge = RuleEvaluator(self.office, lambda: self.loaded)
-        self.intake = GatewayRequests(self.office, self.judge)
-        self.progress = BackOfficeEvents(self.office)
-        self.incidents = Incidents(self.office)
-        deciding = DeferredDecisions(self.office, self.judge)
-        self.timers = DueTimerHandlers(self.office, self.progress, self.incidents, deciding)
+        self.rule_evaluator = RuleEvaluator(self.services, lambda: self.loaded)
+        self.intake = GatewayRequests(self.services, self.rule_evaluator)
+        self.progress = BackOfficeEvents(self.services)
+        self.incidents = Incidents(self.services)
+        deciding = DeferredDecisions(self.services, self.rule_evaluator)
+        self.timers = DueTimerHandlers(self.services, self.progress, self.incidents, deciding)
         self._ids = itertools.count(1)
 
     # -- the gateway asks
@@ -277,11 +277,11 @@ def _line(body: Mapping[str, Any], reference: str) -> str:
         parts.append(body["problemCode"])
     if "text" in body:
         parts.append("text")
-    for letter, name in (("A", "Amendment"), ("C", "Cancellation"), ("R", "Resolution")):
+    for stored, name in (("A", "Amendment"), ("C", "Cancellation"), ("R", "Resolution")):
         beside = body.get(f"serviceProblem{name}")
         if beside:
             closed = " closed" if "closedDate" in beside else ""
-            parts.append(f"{letter} {beside['status']}{closed}")
+            parts.append(f"{stored} {beside['status']}{closed}")
     if "supplierReference" not in entity:
         parts.append("no reference")
     else:

@@ -197,7 +197,7 @@ SERVICE = "SI0000000000005"
 
 def looks(rig: Rig) -> InventoryIncidents:
     """Return what a worker asks the inventory with, when that is due."""
-    looking = InventoryIncidents(rig.office, rig.judge)
+    looking = InventoryIncidents(rig.services, rig.rule_evaluator)
     rig.machine.advance(60)
     return looking
 

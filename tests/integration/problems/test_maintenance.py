@@ -33,12 +33,12 @@ def closed_on_sqlite(on_sqlite: Rig) -> Rig:
 
 
 def begin(rig: Rig) -> None:
-    assert rig.judge.maintenance.begin(*WHO)
+    assert rig.rule_evaluator.maintenance.begin(*WHO)
     rig.machine.advance(1)
 
 
 def end(rig: Rig) -> None:
-    assert rig.judge.maintenance.end(*WHO)
+    assert rig.rule_evaluator.maintenance.end(*WHO)
     rig.run_timers()
     rig.machine.advance(1)
 
@@ -228,8 +228,8 @@ def test_other_timers_run_on(rig: Rig) -> None:
 
 
 def test_what_was_asked_at_the_moment_it_ended_is_decided_too(closed_on_sqlite: Rig) -> None:
-    assert closed_on_sqlite.judge.maintenance.lasts()
-    closed_on_sqlite.judge.maintenance.end(*WHO)
+    assert closed_on_sqlite.rule_evaluator.maintenance.lasts()
+    closed_on_sqlite.rule_evaluator.maintenance.end(*WHO)
     # This process looks again in a second.
     assert closed_on_sqlite.create() == TAKEN
     closed_on_sqlite.run_timers()
@@ -238,9 +238,9 @@ def test_what_was_asked_at_the_moment_it_ended_is_decided_too(closed_on_sqlite: 
 
 
 def test_who_did_it_and_why_is_recorded(closed_on_sqlite: Rig) -> None:
-    assert not closed_on_sqlite.judge.maintenance.begin("al", "once more")
-    closed_on_sqlite.judge.maintenance.end("al", "done")
-    assert not closed_on_sqlite.judge.maintenance.end("al", "done")
+    assert not closed_on_sqlite.rule_evaluator.maintenance.begin("al", "once more")
+    closed_on_sqlite.rule_evaluator.maintenance.end("al", "done")
+    assert not closed_on_sqlite.rule_evaluator.maintenance.end("al", "done")
 
     of = tables.operator_action.c
     query = select(of.who, of.action, of.reason).order_by(of.id)
@@ -306,7 +306,7 @@ def test_what_meets_an_inventory_that_is_down_is_decided_when_it_is_back(
     leaning.run_timers()
 
     assert leaning.told(5) == leaning.told(6) == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
-    assert not leaning.judge.watch.down
+    assert not leaning.rule_evaluator.watch.down
     assert leaning.create(id=7).status == 201
 
 
@@ -343,7 +343,7 @@ def test_some_failures_in_a_row_do_not_yet_mean_that_it_is_down(
     fickle.there = False
     leaning.create(id=9)  # long after, but the first
 
-    assert not leaning.judge.watch.down
+    assert not leaning.rule_evaluator.watch.down
     assert record(leaning, key="9")["rule"] == "fallback"
 
 
@@ -353,11 +353,11 @@ def test_one_service_that_the_inventory_chokes_on_is_left_to_the_back_office(
     begin(leaning)
     leaning.create()
     fickle.broken.add(leaning.problem().service_id)
-    leaning.judge.maintenance.end(*WHO)
+    leaning.rule_evaluator.maintenance.end(*WHO)
     for _ in range(6):
         leaning.run_timers()
         leaning.machine.advance(5)
-        leaning.judge.watch.answered()  # others succeed
+        leaning.rule_evaluator.watch.answered()  # others succeed
 
     assert orders(leaning) == [("problem", True)]
     assert record(leaning)["rule"] == "fallback"

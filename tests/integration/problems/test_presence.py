@@ -37,7 +37,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
 
 def named(rig: Rig, name: str) -> Services:
     """Return the office of a process of that name."""
-    return replace(rig.office, process=name)
+    return replace(rig.services, process=name)
 
 
 def presence(rig: Rig, name: str = "web", kind: ProcessKind = ProcessKind.WEB) -> ProcessRegistry:
@@ -62,14 +62,14 @@ def processes(rig: Rig) -> list[Process]:
 
 
 def test_a_process_shows_itself_until_it_ends(rig: Rig) -> None:
-    pulse = Activity(rig.machine)
+    activity = Activity(rig.machine)
     shown = ProcessRegistry(
-        named(rig, "w"), ProcessInfo(ProcessKind.WORKER, pulse), OURS, patience=1
+        named(rig, "w"), ProcessInfo(ProcessKind.WORKER, activity), OURS, patience=1
     )
     shown.begin()
     started = rig.machine.now()
     rig.machine.advance(5)
-    pulse.note("gateway")
+    activity.note("gateway")
     shown.beat()
 
     [seen] = processes(rig)

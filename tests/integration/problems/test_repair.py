@@ -10,9 +10,8 @@ from supplier_api import contract
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery.message_admin import NotPossible, TimeWindow
 from supplier_api.delivery.message_queries import NoSuchMessage
-from supplier_api.operations.retention_repository import NO_BODY
 from supplier_api.outbox.message_repository import MessageRepository
-from supplier_api.outbox.model import Fenced, MessageState
+from supplier_api.outbox.model import NO_BODY, Fenced, MessageState
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 from tests.integration.problems.letters import BUSY, BY, LOST, REFUSED, SAID, Bench, bench
 from tests.integration.problems.rig import LEASE, Rig
@@ -90,9 +89,9 @@ def test_the_workers_are_told_of_it(desk: Bench) -> None:
     def work(uow: UnitOfWork) -> None:
         letters = MessageRepository(uow)
         locked = letters.lock(problem_id, GATEWAY, desk.rig.machine.now())
-        letter = letters.numbered(*desk_name(desk, 2))
-        assert letter is not None
-        letters.queue_again(letter, desk.rig.machine.now(), "x")
+        stored = letters.numbered(*desk_name(desk, 2))
+        assert stored is not None
+        letters.queue_again(stored, desk.rig.machine.now(), "x")
         letters.go_on(locked, desk.rig.machine.now())
         seen.append(uow.wakes_workers)
 

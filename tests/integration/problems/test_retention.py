@@ -29,7 +29,7 @@ KEEP = Keep(
 
 
 def retaining(rig: Rig) -> RetentionChore:
-    return RetentionChore(rig.office, KEEP)
+    return RetentionChore(rig.services, KEEP)
 
 
 def rows(store: Store, table: Table) -> list[dict[str, Any]]:

@@ -54,16 +54,16 @@ def test_a_ring_brings_the_next_turn_at_once(
     clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "LOOK_EVERY", 3600.0)
-    turns, bell = threading.Semaphore(0), WakeEvent()
+    turns, wake_event = threading.Semaphore(0), WakeEvent()
 
     def turn() -> float:
         turns.release()
         return 3600.0
 
-    looping = Loop("test", turn, bell, clock)
+    looping = Loop("test", turn, wake_event, clock)
     looping.start()
     assert turns.acquire(timeout=PATIENCE)
-    bell.ring()
+    wake_event.ring()
     assert turns.acquire(timeout=PATIENCE)
     looping.stop(PATIENCE)
 

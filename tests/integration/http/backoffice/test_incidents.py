@@ -21,8 +21,8 @@ def send(supplier: Supplier, method: str, path: str = PATH, body: Any = None) ->
 
 def work(supplier: Supplier) -> None:
     """Let the workers do what is due."""
-    office = supplier.office
-    timers = DueTimerHandlers(office, BackOfficeEvents(office), Incidents(office))
+    services = supplier.services
+    timers = DueTimerHandlers(services, BackOfficeEvents(services), Incidents(services))
     for _ in range(10):
         supplier.business.advance(10)
         timers.run_due()

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from supplier_api.app.services import build_office
+from supplier_api.app.services import build_services
 from supplier_api.app.web import create_app
 from supplier_api.app.worker import build_worker
 from supplier_api.settings import Settings, load_settings
@@ -41,17 +41,17 @@ def target(running: Settings, gateway: Gateway) -> Iterator[Target]:
     """Yield the supplier without a worker: nothing moves by itself."""
     app = create_app(running)
     yield Target(app.test_client(), gateway)
-    app.extensions["office"].store.close()
+    app.extensions["services"].store.close()
 
 
 @pytest.fixture
 def worked(target: Target, running: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
     """Yield the supplier with its worker."""
-    office = build_office(running)
-    monkeypatch.setattr("supplier_api.app.worker.build_office", lambda *_: office)
+    services = build_services(running)
+    monkeypatch.setattr("supplier_api.app.worker.build_services", lambda *_: services)
     worker = build_worker(running)
     worker.start()
     yield target
     target.gateway.let_go()
     worker.stop(10)
-    office.store.close()
+    services.store.close()

@@ -82,7 +82,7 @@ def test_beyond_loopback_the_known_secrets_do_not_hold(
     # Told once, kept for the other processes, and readable by nobody else.
     assert capsys.readouterr().err == ""
     assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0
-    app.extensions["office"].store.close()
+    app.extensions["services"].store.close()
 
 
 def test_in_production_there_is_no_such_door(environ: dict[str, str]) -> None:
@@ -99,7 +99,7 @@ def test_in_production_there_is_no_such_door(environ: dict[str, str]) -> None:
     app = create_app(load_settings(environ | production))
     assert not [rule for rule in app.url_map.iter_rules() if str(rule).startswith("/admin")]
     assert "/admin" not in app.test_client().get("/openapi.json").get_data(as_text=True)
-    app.extensions["office"].store.close()
+    app.extensions["services"].store.close()
 
 
 def test_every_route_is_described(target: Target) -> None:

@@ -170,10 +170,12 @@ def test_in_production_nothing_is_kept(running: Settings, monkeypatch: pytest.Mo
     production = running.model_copy(update={"profile": "production"})
     app = create_app(production)
     app.test_client().get("/nowhere")
-    monkeypatch.setattr("supplier_api.app.worker.build_office", lambda *_: app.extensions["office"])
+    monkeypatch.setattr(
+        "supplier_api.app.worker.build_services", lambda *_: app.extensions["services"]
+    )
     build_worker(production)
     assert made == []
-    app.extensions["office"].store.close()
+    app.extensions["services"].store.close()
 
 
 # -- what goes out
@@ -414,7 +416,7 @@ def test_what_another_process_records_is_seen(target: Target, running: Settings)
     create(Target(app.test_client(), target.gateway), "theirs", id=1)
     page = target.done(200, "GET", f"/journal?tenant={TENANT}&wait=20s")
     assert [entry["requestId"] for entry in page["entries"]] == ["theirs"]
-    app.extensions["office"].store.close()
+    app.extensions["services"].store.close()
 
 
 def test_what_is_settled_is_in_the_journal(worked: Target) -> None:

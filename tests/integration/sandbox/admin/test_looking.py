@@ -47,7 +47,7 @@ def waits(target: Target, status: int = 200) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def store(target: Target) -> Store:
-    found: Store = target.client.application.extensions["office"].store
+    found: Store = target.client.application.extensions["services"].store
     return found
 
 

@@ -57,7 +57,7 @@ class Faulty(Supplier):
     ) -> None:
         machine, business, _ = clocks
         super().__init__(app, client, machine, business)
-        office = self.office
+        services = self.services
         address = GatewayAddress(
             kci_url=f"{gateway}/kcis",
             token_url=f"{gateway}/auth/supplier/access-token",
@@ -65,11 +65,11 @@ class Faulty(Supplier):
             client_secret="supplier-secret",
             answers=Terms(re.compile("never")),
         )
-        courier = GatewayTransport(
-            address, Sessions(), Watchdog(office.machine), office.machine, office.chance
+        transport = GatewayTransport(
+            address, Sessions(), Watchdog(services.machine), services.machine, services.chance
         )
         self.serial = itertools.count(1)
-        self._courier = FaultyTransport(courier, office.store, office.machine)
+        self._transport = FaultyTransport(transport, services.store, services.machine)
 
     def put(self, kind: str, direction: str = "out", **more: Any) -> TestResponse:
         """Set a fault; for the next call, unless said otherwise."""
@@ -92,23 +92,23 @@ class Faulty(Supplier):
     def messages(self, problem: Problem) -> list[dict[str, Any]]:
         """Return the messages about a problem, as they are stored."""
         problem_id = self.stored(problem.id, problem.tenant).id
-        rows = self.office.store.read(lambda uow: LaneRepository(uow).messages_of(problem_id))
+        rows = self.services.store.read(lambda uow: LaneRepository(uow).messages_of(problem_id))
         return [row for row in rows if "reasonCode" in row["body"]]
 
     def states(self, problem: Problem) -> list[str]:
         """Return what has become of the KCIs about a problem."""
         return [row["state"] for row in self.messages(problem)]
 
-    def _carrier(self) -> Executor:
-        office, progress = self.office, BackOfficeEvents(self.office)
+    def _executor(self) -> Executor:
+        services, progress = self.services, BackOfficeEvents(self.services)
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
             progress.kci_taken(uow, DeliveredKci(message.problem_id, message.kind, message.subject))
 
         policy = RetryPolicy((timedelta(seconds=WAIT),), 0, timedelta(hours=1), timedelta(hours=72))
-        gateway = Destination(GATEWAY, self._courier, policy, on_delivered=taken)
+        gateway = Destination(GATEWAY, self._transport, policy, on_delivered=taken)
         return Executor(
-            gateway, office.store, office.machine, office.chance, LEASE, threading.Event()
+            gateway, services.store, services.machine, services.chance, LEASE, threading.Event()
         )
 
 
@@ -145,7 +145,7 @@ def chain(
     machine, business, all_clocks = clocks
     with ExitStack() as stack:
         app = create_app(settings, all_clocks)
-        stack.callback(app.extensions["office"].store.close)
+        stack.callback(app.extensions["services"].store.close)
         url = listening(app, stack)
         ours = SupplierOfSandbox(
             name="DUMMY_SUPPLIER",

@@ -242,9 +242,11 @@ def test_production_has_none_of_it(
         )
     app = create_app(production, clocks[2])
     assert app.test_client().get("/admin/faults").status_code == 404
-    monkeypatch.setattr("supplier_api.app.worker.build_office", lambda *_: app.extensions["office"])
+    monkeypatch.setattr(
+        "supplier_api.app.worker.build_services", lambda *_: app.extensions["services"]
+    )
     build_worker(production)
     assert called == []
     build_worker(settings)
     assert called == ["Deliberate"]
-    app.extensions["office"].store.close()
+    app.extensions["services"].store.close()

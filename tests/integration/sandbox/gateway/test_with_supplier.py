@@ -130,8 +130,8 @@ class OverHttp(Supplier):
 
     gateway = ""
 
-    def _carrier(self) -> Executor:
-        office, progress = self.office, BackOfficeEvents(self.office)
+    def _executor(self) -> Executor:
+        services, progress = self.services, BackOfficeEvents(self.services)
         address = GatewayAddress(
             kci_url=f"{self.gateway}/kcis",
             token_url=f"{self.gateway}/auth/supplier/access-token",
@@ -139,16 +139,18 @@ class OverHttp(Supplier):
             client_secret="supplier-secret",
             answers=Terms(re.compile("never")),
         )
-        watchdog = Watchdog(office.machine)
-        courier = GatewayTransport(address, Sessions(), watchdog, office.machine, office.chance)
+        watchdog = Watchdog(services.machine)
+        transport = GatewayTransport(
+            address, Sessions(), watchdog, services.machine, services.chance
+        )
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
             progress.kci_taken(uow, DeliveredKci(message.problem_id, message.kind, message.subject))
 
         policy = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
-        gateway = Destination(GATEWAY, courier, policy, on_delivered=taken)
+        gateway = Destination(GATEWAY, transport, policy, on_delivered=taken)
         return Executor(
-            gateway, office.store, office.machine, office.chance, LEASE, threading.Event()
+            gateway, services.store, services.machine, services.chance, LEASE, threading.Event()
         )
 
 
@@ -162,7 +164,7 @@ def chain(
     machine, business, all_clocks = clocks
     with ExitStack() as stack:
         app = create_app(settings, all_clocks)
-        stack.callback(app.extensions["office"].store.close)
+        stack.callback(app.extensions["services"].store.close)
         supplier = OverHttp(app, app.test_client(), machine, business)
         url = listening(app, stack)
         ours = replace(config.suppliers[0], url=url, token_url=f"{url}/oauth2/token")
