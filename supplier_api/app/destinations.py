@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from supplier_api.app.sandbox import build_recorder
 from supplier_api.app.sessions import answer_terms, build_sessions
-from supplier_api.backoffice.port import load_adapter
-from supplier_api.db import UnitOfWork
+from supplier_api.backoffice.port import BackOffice, load_adapter
+from supplier_api.db import Store, UnitOfWork
 from supplier_api.delivery.backoffice_transport import BackOfficeTransport
 from supplier_api.delivery.circuit_breaker import BreakerRules
 from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
@@ -15,16 +14,13 @@ from supplier_api.delivery.message_admin import MessageAdmin
 from supplier_api.delivery.model import Destination
 from supplier_api.delivery.retry_policy import RetryPolicy
 from supplier_api.delivery.token_client import token_terms
-from supplier_api.delivery.transport import Reply
+from supplier_api.delivery.transport import Reply, Transport
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.process_registry import Activity
 from supplier_api.outbox.model import Message
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.problems.work import OrderAnswer, WorkOrder
-from supplier_api.sandbox.admin.outgoing_capture import Outgoing
-from supplier_api.sandbox.destinations import Destinations
-from supplier_api.sandbox.fault_injection.transport import FaultyTransport, tenant_header
 from supplier_api.settings import Settings
 
 # Threads for the back office: an adapter limits its own calls.
@@ -51,19 +47,14 @@ def to_gateway(
         answers=answer_terms(settings),
         token_terms=token_terms(gateway),
     )
-    own = Destinations(services.store, answer_terms(settings)) if settings.in_sandbox else None
-
+    transport: Transport
     sessions = build_sessions(settings)
-    transport = GatewayTransport(
-        address,
-        sessions,
-        watchdog,
-        services.machine,
-        services.chance,
-        own.of if own else None,
-        Outgoing(build_recorder(settings, services), services.machine) if own else None,
-        tenant_header if own else None,
-    )
+    if settings.in_sandbox:
+        from supplier_api.app import sandbox
+
+        transport = sandbox.gateway_transport(settings, services, address, sessions, watchdog)
+    else:
+        transport = GatewayTransport(address, sessions, watchdog, services.machine, services.chance)
 
     repair = MessageAdmin(services)
 
@@ -82,9 +73,7 @@ def to_gateway(
 
     return Destination(
         name=GATEWAY,
-        transport=FaultyTransport(transport, services.store, services.machine)
-        if own
-        else transport,
+        transport=transport,
         policy=_retry_policy(settings),
         threads=settings.delivery.threads,
         deadline=gateway.deadline,
@@ -121,13 +110,25 @@ def to_back_office(
 
     return Destination(
         name=BACK_OFFICE,
-        transport=BackOfficeTransport(load_adapter(settings.backoffice)),
+        transport=BackOfficeTransport(load_back_office(settings, services.store)),
         policy=_retry_policy(settings),
         threads=BACK_OFFICE_THREADS,
         deadline=settings.gateway.deadline,
         rules=_breaker_rules(settings),
         on_delivered=answered,
     )
+
+
+def load_back_office(settings: Settings, store: Store | None = None) -> BackOffice:
+    """Return the adapter that the settings name; the sandbox has one of its own.
+
+    `store` is where that finds the scenarios that testers choose. Raises UnknownAdapter.
+    """
+    if settings.in_sandbox:
+        from supplier_api.app import sandbox
+
+        return load_adapter(settings.backoffice, sandbox.adapters(store))
+    return load_adapter(settings.backoffice)
 
 
 def _retry_policy(settings: Settings) -> RetryPolicy:

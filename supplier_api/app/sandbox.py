@@ -1,27 +1,116 @@
-"""What a sandbox has besides: the testers' door, the journal, the gateway that follows our time."""
+"""Binds the test bench to where production has a seam. Imported in the sandbox profile alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
 
 from supplier_api.app.sessions import answer_terms, build_sessions
 from supplier_api.audit import Audit
 from supplier_api.auth import BearerAuth
+from supplier_api.backoffice.port import Factory
+from supplier_api.db import Store
+from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
+from supplier_api.delivery.scheduler import TimerSource
+from supplier_api.delivery.transport import Transport
 from supplier_api.http.api_docs import TryClient
+from supplier_api.http.gateway.errors import SupplierApi
 from supplier_api.http.gateway.tokens import TOKEN_PATH
+from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.watchdog import Watchdog
+from supplier_api.problems.outcome_source import OutcomeSource
 from supplier_api.problems.services import Services
-from supplier_api.sandbox import admin as admin_api
+from supplier_api.problems.work import WorkOrder
+from supplier_api.sandbox import admin
+from supplier_api.sandbox.admin.capture import keep_requests, record_calls
+from supplier_api.sandbox.admin.outgoing_capture import Outgoing
 from supplier_api.sandbox.clock_sync import ClockEndpoint, GatewayClockSync
-from supplier_api.sandbox.destinations import address_of, try_token
+from supplier_api.sandbox.destinations import Destinations, address_of, try_token
+from supplier_api.sandbox.fault_injection.transport import FaultyTransport, tenant_header
+from supplier_api.sandbox.fault_injection.wsgi import inject_answer_faults
 from supplier_api.sandbox.journal.recorder import Bounds, Recorder
-from supplier_api.sandbox.virtual_clock import VirtualClock
+from supplier_api.sandbox.scenarios.headers import EXTENSION as REQUEST_EXTENSION
+from supplier_api.sandbox.scenarios.source import ScenarioSource, chosen_with
+from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
+from supplier_api.sandbox.virtual_clock import SteppedTimers, VirtualClock
 from supplier_api.settings import Settings
 from supplier_api.settings.derived import goes_to_our_sandbox
 from supplier_api.settings.production_checks import KNOWN_SECRETS
 
+OUTCOMES: OutcomeSource = ScenarioSource()
+__all__ = [
+    "OUTCOMES",
+    "REQUEST_EXTENSION",
+    "adapters",
+    "add_to_web",
+    "gateway_transport",
+    "stepped",
+    "try_clients",
+]
 
-def build_clock_sync(settings: Settings, services: Services) -> GatewayClockSync:
+
+def add_to_web(
+    app: Flask,
+    api: SupplierApi,
+    settings: Settings,
+    services: Services,
+    gate: BearerAuth,
+    audit: Audit,
+) -> None:
+    """Add the testers' door, the faults of answers and the journal to a web application."""
+    parts = _admin_parts(settings, services, gate, audit)
+    admin.register(api, parts)
+    keep_requests(app)
+    inject_answer_faults(app, parts)
+    record_calls(app, parts.recorder, services.machine)
+    app.extensions["recorder"] = parts.recorder
+
+
+def gateway_transport(
+    settings: Settings,
+    services: Services,
+    address: GatewayAddress,
+    sessions: Sessions,
+    watchdog: Watchdog,
+) -> Transport:
+    """Return the way to the gateways that testers may name, recorded, with their faults."""
+    transport = GatewayTransport(
+        address,
+        sessions,
+        watchdog,
+        services.machine,
+        services.chance,
+        Destinations(services.store, address.answers).of,
+        Outgoing(_recorder(settings, services), services.machine),
+        tenant_header,
+    )
+    return FaultyTransport(transport, services.store, services.machine)
+
+
+def adapters(store: Store | None = None) -> Mapping[str, Factory]:
+    """Return the sandbox's adapter to a back office: one that is played.
+
+    It plays the scenarios that are kept in `store`; without one, the default.
+    """
+
+    def chosen(order: WorkOrder) -> Mapping[str, Any]:
+        return store.read(lambda uow: chosen_with(uow, order)) if store else {}
+
+    return {"simulated": lambda settings: SimulatedBackOffice(settings, chosen)}
+
+
+def stepped(timers: TimerSource, settings: Settings, services: Services) -> TimerSource:
+    """Return the timers with the steps of moved clocks between them."""
+    virtual_clock = VirtualClock(services, _clock_sync(settings, services))
+    return SteppedTimers(timers, virtual_clock, services.machine)
+
+
+def _clock_sync(settings: Settings, services: Services) -> GatewayClockSync:
     """Return what has the sandbox gateway's time go with ours; testers are the same there."""
-    return GatewayClockSync(_clock_door(settings), build_sessions(settings), services.machine)
+    return GatewayClockSync(_clock_endpoint(settings), build_sessions(settings), services.machine)
 
 
-def _clock_door(settings: Settings) -> ClockEndpoint | None:
+def _clock_endpoint(settings: Settings) -> ClockEndpoint | None:
     """Return the clock of a gateway that is ours; nobody else's is moved, nor shown our secret."""
     if not goes_to_our_sandbox(settings):
         return None
@@ -45,26 +134,26 @@ def try_clients(settings: Settings) -> list[TryClient]:
     ]
 
 
-def build_recorder(settings: Settings, services: Services) -> Recorder:
+def _recorder(settings: Settings, services: Services) -> Recorder:
     """Return what keeps a record of traffic for testers."""
     sandbox = settings.sandbox
     bounds = Bounds(sandbox.journal_calls, sandbox.journal_bytes)
     return Recorder(services.store, services.business, bounds)
 
 
-def admin_parts(
+def _admin_parts(
     settings: Settings, services: Services, gate: BearerAuth, audit: Audit
-) -> admin_api.AdminParts:
+) -> admin.AdminParts:
     """Return what the testers' door works with."""
-    sessions, clock_sync = build_sessions(settings), build_clock_sync(settings, services)
-    return admin_api.AdminParts(
+    sessions, clock_sync = build_sessions(settings), _clock_sync(settings, services)
+    return admin.AdminParts(
         services=services,
         settings=settings,
         gate=gate,
         audit=audit,
         virtual_clock=VirtualClock(services, clock_sync),
         clock_sync=clock_sync,
-        recorder=build_recorder(settings, services),
+        recorder=_recorder(settings, services),
         try_token=lambda destination: try_token(
             address_of(destination, answer_terms(settings)), sessions, services.machine
         ),

@@ -24,7 +24,6 @@ from supplier_api.operations.process_registry import (
 )
 from supplier_api.operations.process_repository import ProcessKind
 from supplier_api.problems.services import LifecyclePolicy, Services
-from supplier_api.sandbox.stored_clock import StoredBusinessClock, StoredChance
 from supplier_api.settings import Settings
 
 LONGEST_NAME = 100  # of a process, as the column has it
@@ -114,6 +113,8 @@ def open_services(
 def _clocks(settings: Settings, store: Store, machine: MachineClock) -> ClockPair:
     """Return time and chance: where testers set them, as they have."""
     if settings.in_sandbox:
+        from supplier_api.sandbox.stored_clock import StoredBusinessClock, StoredChance
+
         return ClockPair(
             machine, StoredBusinessClock(store, machine), StoredChance(store, SystemChance())
         )

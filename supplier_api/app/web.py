@@ -1,10 +1,10 @@
 """The web application: the doors, and what is behind them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Flask, Response, g, jsonify
 
-from supplier_api.app.sandbox import admin_parts, try_clients
 from supplier_api.app.services import ClockPair, build_services, closed_on_error, heartbeat_of
 from supplier_api.app.upkeep import Upkeep
 from supplier_api.audit import Audit
@@ -15,6 +15,7 @@ from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.http import backoffice
 from supplier_api.http import gateway as gateway_api
+from supplier_api.http.api_docs import TryClient
 from supplier_api.http.checks import check_requests
 from supplier_api.http.request_times import TimeSummary
 from supplier_api.http.server import HttpServer, Limits
@@ -24,13 +25,11 @@ from supplier_api.operations.process_repository import ProcessKind
 from supplier_api.outbox.pauses import Pause, PauseRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.incidents import Incidents
+from supplier_api.problems.outcome_source import RULE_BOOK_ONLY
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.requests import GatewayRequests
 from supplier_api.problems.rule_evaluation import RuleEvaluator
 from supplier_api.problems.services import Services
-from supplier_api.sandbox import admin
-from supplier_api.sandbox.admin.capture import keep_requests, record_calls
-from supplier_api.sandbox.fault_injection.wsgi import inject_answer_faults
 from supplier_api.settings import Settings
 
 # For an answer of the database where no gateway waits: a thread is held as long.
@@ -77,10 +76,17 @@ def _wire(settings: Settings, services: Services) -> Flask:
     audit = Audit(services.machine)
     upkeep = Upkeep(settings, services)
     rule_evaluator = upkeep.rule_evaluator
+    outcomes, extension = RULE_BOOK_ONLY, None
+    try_clients: Sequence[TryClient] = ()
+    if settings.in_sandbox:
+        from supplier_api.app import sandbox
+
+        outcomes, extension = sandbox.OUTCOMES, sandbox.REQUEST_EXTENSION
+        try_clients = sandbox.try_clients(settings)
     api = gateway_api.register(
         app,
         gateway_api.Dependencies(
-            desk=GatewayRequests(services, rule_evaluator),
+            desk=GatewayRequests(services, rule_evaluator, outcomes),
             gate=gate,
             credentials=ClientCredentials(settings.access, tokens),
             ring=ring,
@@ -88,20 +94,15 @@ def _wire(settings: Settings, services: Services) -> Flask:
             machine=services.machine,
             chance=services.chance,
             audit=audit,
-            scenarios=settings.in_sandbox,
-            try_clients=try_clients(settings) if settings.in_sandbox else (),
+            extension=extension,
+            try_clients=try_clients,
         ),
     )
     backoffice.register(
         api, gate, BackOfficeEvents(services), Incidents(services), settings.server.max_body, audit
     )
     if settings.in_sandbox:
-        parts = admin_parts(settings, services, gate, audit)
-        admin.register(api, parts)
-        keep_requests(app)
-        inject_answer_faults(app, parts)
-        record_calls(app, parts.recorder, services.machine)
-        app.extensions["recorder"] = parts.recorder
+        sandbox.add_to_web(app, api, settings, services, gate, audit)
     check_requests(app)
     _add_health(app, services, rule_evaluator)
     app.extensions["services"] = services

@@ -2,13 +2,12 @@
 
 from supplier_api.app.destinations import to_back_office, to_gateway
 from supplier_api.app.retention import build_retention
-from supplier_api.app.sandbox import build_clock_sync
 from supplier_api.app.services import ClockPair, build_services, closed_on_error, heartbeat_of
 from supplier_api.app.upkeep import Upkeep
 from supplier_api.db.notify import Wakeup
 from supplier_api.delivery.clock_guard import ClockGuard
 from supplier_api.delivery.dispatcher import Dispatcher
-from supplier_api.delivery.scheduler import Chore, Scheduler
+from supplier_api.delivery.scheduler import Chore, Scheduler, TimerSource
 from supplier_api.delivery.worker import Worker
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.process_registry import Activity, ProcessInfo
@@ -17,10 +16,10 @@ from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.deferred_decisions import DeferredDecisions
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.inventory_incidents import InventoryIncidents
+from supplier_api.problems.outcome_source import RULE_BOOK_ONLY
 from supplier_api.problems.rule_evaluation import RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.problems.timers import DueTimerHandlers
-from supplier_api.sandbox.virtual_clock import DueTimers, SteppedTimers, VirtualClock
 from supplier_api.settings import Settings
 
 
@@ -56,11 +55,15 @@ def _wire(settings: Settings, services: Services) -> Worker:
     ]
     upkeep = Upkeep(settings, services)
     upkeep.show_in(activity)
-    deciding = DeferredDecisions(services, upkeep.rule_evaluator)
-    timers: DueTimers = DueTimerHandlers(services, progress, Incidents(services), deciding)
+    outcomes = RULE_BOOK_ONLY
     if settings.in_sandbox:
-        virtual_clock = VirtualClock(services, build_clock_sync(settings, services))
-        timers = SteppedTimers(timers, virtual_clock, services.machine)
+        from supplier_api.app import sandbox
+
+        outcomes = sandbox.OUTCOMES
+    deciding = DeferredDecisions(services, upkeep.rule_evaluator, outcomes)
+    timers: TimerSource = DueTimerHandlers(services, progress, Incidents(services), deciding)
+    if settings.in_sandbox:
+        timers = sandbox.stepped(timers, settings, services)
     scheduler = Scheduler(
         timers,
         services.store,

@@ -6,8 +6,9 @@ without any effect there, returns a few words for operators and raises whatever 
 `supplier_api.backoffice`, and `backoffice.adapter` in the settings names it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Protocol
 
 from supplier_api.problems.work import OrderAnswer, WorkOrder
@@ -41,11 +42,18 @@ class UnknownAdapter(Exception):
 Factory = Callable[[BackOfficeSettings], BackOffice]
 
 
-def load_adapter(settings: BackOfficeSettings) -> BackOffice:
-    """Return the adapter that the settings name; raises UnknownAdapter with the names there are."""
+def load_adapter(
+    settings: BackOfficeSettings, others: Mapping[str, Factory] = MappingProxyType({})
+) -> BackOffice:
+    """Return the adapter that the settings name, one of those published or of `others`.
+
+    Raises UnknownAdapter with the names there are.
+    """
     published = entry_points(group=GROUP)
+    if settings.adapter in others:
+        return others[settings.adapter](settings)
     if settings.adapter not in published.names:
-        names = ", ".join(sorted(published.names))
+        names = ", ".join(sorted({*published.names, *others})) or "(none is installed)"
         raise UnknownAdapter(
             f"backoffice.adapter: {settings.adapter} is not published; expected one of: {names}"
         )

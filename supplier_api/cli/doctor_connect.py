@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import click
 
+from supplier_api.app.destinations import load_back_office
 from supplier_api.app.sessions import build_sessions
 from supplier_api.clock import SystemMachineClock
 from supplier_api.operations.connectivity import ConnectivityCheck
@@ -13,7 +14,9 @@ from supplier_api.settings import Settings
 
 def check_connectivity(settings: Settings, *, as_json: bool) -> None:
     """Walk it and print each step; exit code 1 if it ends too early."""
-    connectivity = ConnectivityCheck(settings, build_sessions(settings), SystemMachineClock())
+    connectivity = ConnectivityCheck(
+        settings, build_sessions(settings), SystemMachineClock(), load_back_office
+    )
     steps = []
     for step in connectivity.walk():
         steps.append(step)

@@ -41,6 +41,7 @@ __all__ = [
     "pause",
     "process",
     "resolution",
+    "scenario_choice",
     "scenario_default",
     "service_problem",
     "signing_key",
@@ -383,6 +384,16 @@ scenario_default = Table(
     Column("conversation_id", String(255), primary_key=True),
     # Names with their parameters, as they were set.
     Column("scenarios", JSON, nullable=False),
+)
+
+# What testers chose with a request, by its key (of a change: with the open question's scenario).
+scenario_choice = Table(
+    "scenario_choice",
+    metadata,
+    Column("tenant", String(255), primary_key=True),
+    Column("operation", String(40), primary_key=True),
+    Column("gateway_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("plays", JSON, nullable=False),
 )
 
 # Business time where testers have moved it. An empty tenant stands for all that have no row.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from supplier_api.backoffice.port import UnknownAdapter, load_adapter
+from supplier_api.backoffice.port import BackOffice, UnknownAdapter
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.posting import NETWORK_ERRORS, Answered, Post, told
 from supplier_api.delivery.token_client import TOKEN_SECONDS, fetch_grant, token_terms
@@ -62,9 +62,16 @@ class _Account:
 class ConnectivityCheck:
     """The road that the settings describe."""
 
-    def __init__(self, settings: Settings, sessions: Sessions, clock: MachineClock) -> None:
-        """Prepare to go it with `sessions`, as deliveries do."""
+    def __init__(
+        self,
+        settings: Settings,
+        sessions: Sessions,
+        clock: MachineClock,
+        load_back_office: Callable[[Settings], BackOffice],
+    ) -> None:
+        """Prepare to go it with `sessions` and `load_back_office`, as a worker does."""
         self._settings = settings
+        self._load_back_office = load_back_office
         self._gateway = settings.gateway
         self._sessions = sessions
         self._clock = clock
@@ -172,7 +179,7 @@ class ConnectivityCheck:
         chosen = self._settings.backoffice
         name = f"back office ({chosen.adapter})"
         try:
-            adapter = load_adapter(chosen)
+            adapter = self._load_back_office(self._settings)
         except UnknownAdapter as error:
             yield ProbeStep(name, str(error), "install the package that brings the adapter")
             return

@@ -1,7 +1,7 @@
 """Amendments and cancellations: what a tenant asks for a problem under way."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from supplier_api.contract.codes import ChangeStatus, ErrorCode, ProblemCode
@@ -15,13 +15,13 @@ from supplier_api.problems.kci import Carried, cancelled_code, change_answer
 from supplier_api.problems.lifecycle import Event, IllegalMove, plan
 from supplier_api.problems.maintenance import put_off
 from supplier_api.problems.model import Base, ChangeKind, ChangeRequest, ServiceProblem
+from supplier_api.problems.outcome_source import OutcomeSource
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.rule_evaluation import ExternalFacts, RuleEvaluator
 from supplier_api.problems.services import Answer, Caller, Services
 from supplier_api.problems.transition import Transition
 from supplier_api.problems.work import OrderKind
 from supplier_api.rules.model import Decision, Operation, Outcome, Reason
-from supplier_api.sandbox.scenarios.override import override_for_change
 
 # What a change does at once, behind KCIs that are still under way, and when it is left open.
 EVENTS = {
@@ -37,6 +37,7 @@ ORDERS = {
 def change_problem(
     services: Services,
     rule_evaluator: RuleEvaluator,
+    outcomes: OutcomeSource,
     uow: UnitOfWork,
     caller: Caller,
     kind: ChangeKind,
@@ -58,10 +59,9 @@ def change_problem(
         incidents=IncidentRepository(uow).on_service(problem.service_id),
         problem=problem,
     )
-    script = None
-    if caller.choice is not None:
-        script = override_for_change(uow, caller, caller.choice, problem, kind)
-        decision = decision if outside.put_off else script.decided(decision)
+    override = outcomes.of_change(uow, caller, problem, kind, document["id"])
+    if not outside.put_off:
+        decision = override.decided(decision)
     if not decision.reasons and (obstacle := _obstacle(uow, problem, kind, document)):
         # Whatever the rule book says: the lifecycle, or the wire, forbids it.
         reason = Reason("lifecycle", ProblemCode.INVALID_REQUEST, obstacle)
@@ -70,8 +70,7 @@ def change_problem(
         refused = rejection(services, caller.tenant, decision, kind, document)
         return StoredResult(refused, problem.id, reference=problem.reference, decision=decision)
     transition = Transition(services, uow, problem)
-    asked = _Asked(kind, document, script.kept if script else None, bool(outside.put_off))
-    answer, change = _do(transition, asked, decision)
+    answer, change = _do(transition, kind, document, decision, put_off_now=bool(outside.put_off))
     return StoredResult(answer, problem.id, reference=change.reference, decision=decision)
 
 
@@ -108,18 +107,15 @@ def _obstacle(
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A change that is possible: as it was asked for, and whether its decision is put off."""
-
-    kind: ChangeKind
-    document: Mapping[str, Any]
-    scenario: Mapping[str, Any] | None
-    put_off: bool
-
-
-def _do(transition: Transition, asked: _Asked, decision: Decision) -> tuple[Answer, ChangeRequest]:
-    kind, document = asked.kind, asked.document
+def _do(
+    transition: Transition,
+    kind: ChangeKind,
+    document: Mapping[str, Any],
+    decision: Decision,
+    *,
+    put_off_now: bool,
+) -> tuple[Answer, ChangeRequest]:
+    """Do a change that is possible, or keep it until it is decided."""
     at_once, behind, ask = EVENTS[kind]
     # A problem that is itself undecided has nothing yet that a change could disturb.
     deferred = (
@@ -137,14 +133,14 @@ def _do(transition: Transition, asked: _Asked, decision: Decision) -> tuple[Answ
             transition.problem.document = amended(transition.problem.document, document)
         transition.take(behind if waiting else at_once, carried_by(change), change=change)
         status = 202 if waiting else 201
-    later = deferred and asked.put_off
+    later = deferred and put_off_now
     # Of a problem that is itself put off the back office has not heard; it will, as amended.
     if not later and transition.problem.next_order > 1:
-        transition.order(ORDERS[kind], decide=deferred, change=change, scenario=asked.scenario)
+        transition.order(ORDERS[kind], decide=deferred, change=change)
     transition.finish(gateway_asked=True)
     if later:
         operation, key = Operation(kind.value), str(change.gateway_id)
-        put_off(transition, operation, key, change.reference, asked.scenario)
+        put_off(transition, operation, key, change.reference)
     return Answer(status, change_answer(change)), change
 
 

@@ -6,10 +6,8 @@ then, and its decision takes the place of the provisional one in the record. The
 given (202) stays as it was: a repeat of the request gets it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ChangeStatus, ProblemCode
@@ -25,6 +23,7 @@ from supplier_api.problems.inventory_incidents import known_incidents
 from supplier_api.problems.kci import Carried
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base, ChangeKind, ChangeRequest, ServiceProblem
+from supplier_api.problems.outcome_source import RULE_BOOK_ONLY, OutcomeOverride, OutcomeSource
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.rule_evaluation import ExternalFacts, RuleEvaluator, named
 from supplier_api.problems.service_repository import ServiceRepository
@@ -34,9 +33,6 @@ from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import Transition
 from supplier_api.problems.work import OrderKind
 from supplier_api.rules.model import Decision, Operation, Outcome, Reason, Verdict
-from supplier_api.sandbox.scenarios.catalogue import recall
-from supplier_api.sandbox.scenarios.choice import is_scenario_service
-from supplier_api.sandbox.scenarios.override import ScenarioOverride
 
 # The inventory may fail for one service alone: then the book decides without it after some tries.
 TRIES = 5
@@ -58,10 +54,16 @@ class PreparedDecision:
 class DeferredDecisions:
     """Makes the decisions that were put off."""
 
-    def __init__(self, services: Services, rule_evaluator: RuleEvaluator) -> None:
-        """Decide by `rule_evaluator`."""
+    def __init__(
+        self,
+        services: Services,
+        rule_evaluator: RuleEvaluator,
+        outcomes: OutcomeSource = RULE_BOOK_ONLY,
+    ) -> None:
+        """Decide by `rule_evaluator`, and by what `outcomes` lays over it."""
         self._services = services
         self._rule_evaluator = rule_evaluator
+        self._outcomes = outcomes
 
     def room(self, uow: UnitOfWork) -> int:
         """Return how many decisions may be made now: none in maintenance, one to try a source."""
@@ -141,13 +143,11 @@ class DeferredDecisions:
         incidents = known_incidents(
             self._services, transition.uow, known, problem.service_id, outside.facts.service
         )
-        override = _script(timer, Operation.PROBLEM)
-        # A service that stands for a scenario is never taken.
-        stands_for_one = override.kept and is_scenario_service(problem.service_id)
+        override = self._override(transition, timer)
         decision = self._rule_evaluator.decide(
             Operation.PROBLEM,
             outside,
-            open_problems=[] if stands_for_one else known.open_problems,
+            open_problems=override.open_problems(known.open_problems),
             incidents=incidents,
         )
         decision, incidents = override.decided(decision), override.incidents(incidents)
@@ -172,13 +172,13 @@ class DeferredDecisions:
             problem.state = replace(problem.state, incident=incidents[0])
         if decision.outcome is not Outcome.REJECT:
             deferred = decision.outcome is Outcome.DEFER
-            transition.order(OrderKind.PROBLEM, decide=deferred, scenario=problem.scenario)
+            transition.order(OrderKind.PROBLEM, decide=deferred)
         transition.finish()
 
     def _tell_back_office(self, transition: Transition) -> None:
         """Tell of a problem that people decided on meanwhile, if the back office has not heard."""
         if transition.problem.next_order == 1 and not transition.problem.state.terminal:
-            transition.order(OrderKind.PROBLEM, decide=False, scenario=transition.problem.scenario)
+            transition.order(OrderKind.PROBLEM, decide=False)
             transition.finish()
 
     # -- a change
@@ -199,7 +199,7 @@ class DeferredDecisions:
             incidents=IncidentRepository(transition.uow).on_service(transition.problem.service_id),
             problem=beneath,
         )
-        override = _script(timer, prepared.operation)
+        override = self._override(transition, timer)
         decision = _possible(override.decided(decision), transition.problem, change)
         if decision.outcome is Outcome.REJECT:
             transition.take(Event.REJECT_CHANGE, _refusal(decision), change=change)
@@ -207,11 +207,15 @@ class DeferredDecisions:
             deferred = decision.outcome is Outcome.DEFER
             if not deferred:
                 transition.take(Event.ACCEPT_CHANGE, carried_by(change), change=change)
-            transition.order(
-                ORDERS[change.kind], decide=deferred, change=change, scenario=override.kept
-            )
+            transition.order(ORDERS[change.kind], decide=deferred, change=change)
         transition.finish()
         return decision
+
+    def _override(self, transition: Transition, timer: Timer) -> OutcomeOverride:
+        data = timer.data or {}
+        return self._outcomes.of_earlier(
+            transition.uow, transition.problem, Operation(data["operation"]), data["key"]
+        )
 
     # -- the record
 
@@ -236,12 +240,6 @@ def _read(uow: UnitOfWork, timer: Timer) -> tuple[ServiceProblem, ChangeRequest 
     if (timer.data or {})["operation"] != Operation.PROBLEM:
         change = ChangeRequestRepository(uow).find(problem.id, timer.subject or "")
     return problem, change
-
-
-def _script(timer: Timer, operation: Operation) -> ScenarioOverride:
-    """Return what a tester chose with the request, if anything."""
-    kept: Mapping[str, Any] | None = (timer.data or {}).get("scenario")
-    return ScenarioOverride(recall((kept or {}).get(str(operation))), kept)
 
 
 def _possible(decision: Decision, problem: ServiceProblem, change: ChangeRequest) -> Decision:

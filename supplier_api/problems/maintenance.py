@@ -7,9 +7,7 @@ worker passes over such timers until decisions can be made again.
 """
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
@@ -110,13 +108,12 @@ def put_off(
     operation: Operation,
     key: str,
     subject: str,
-    scenario: Mapping[str, Any] | None,
 ) -> None:
     """Have the rule book decide later on what was asked under `key`; the case is finished.
 
     `subject` is our reference of the problem, or of the change that is asked for.
     """
-    data = {"operation": operation, "key": key, "scenario": scenario}
+    data = {"operation": operation, "key": key}
     problem = transition.problem
     TimerRepository(transition.uow).add(
         Timer(problem.id, problem.tenant, DECIDE, transition.now, subject, data)

@@ -5,7 +5,6 @@ Three facts make one status: `base` is how far the work has come, `waiting` what
 waiting and base that is set.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -97,8 +96,7 @@ class ServiceProblem:
     """One problem.
 
     `document` holds the wire's fields of the 201 body but for status and supplierReference. The
-    desk changes a problem only while it holds the lock on its row. `scenario` is what a tester
-    chose for it and its changes (scenarios.model.Play.plain, by kind); None outside the sandbox.
+    desk changes a problem only while it holds the lock on its row.
     `back_office_untold`: a work order about it was skipped by an operator. `left_out`: what the
     next KCI has to say of numbers that stay out.
     """
@@ -122,7 +120,6 @@ class ServiceProblem:
     back_office_url: str | None = None
     back_office_untold: bool = False
     left_out: list[str] | None = None
-    scenario: Mapping[str, Any] | None = None
     version: int = 1
     id: int = 0
 

@@ -35,8 +35,8 @@ _each = _first.union_all(select(_following).where(_first.c.tenant.is_not(None)))
 _TENANTS = select(_each.c.tenant).where(_each.c.tenant.is_not(None))
 # No condition, but a way into the indexes that begin with the tenant.
 _OF_ANYBODY = _t.tenant.in_(_TENANTS)
-# Nothing of a new problem has been taken away by retention.
-_NEW = tuple(each.name for each in _t if each not in {_t.id, _t.thinned})
+# Nothing of a new problem was taken away by retention; `scenario` is the version before's.
+_NEW = tuple(each.name for each in _t if each not in {_t.id, _t.thinned, _t.scenario})
 _ADD = CompiledStatement(insert(service_problem).values(named(*_NEW)).returning(_t.id))
 _ADD_NUMBERED = CompiledStatement(insert(service_problem).values(named("id", *_NEW)).inline())
 _UNTOLD = CompiledStatement(
@@ -67,7 +67,6 @@ class ProblemRepository:
             "service_id": problem.service_id,
             "conversation_id": problem.conversation_id,
             "created": problem.created,
-            "scenario": problem.scenario,
             **_changing(problem),
         }
         if row_id is None:
@@ -288,7 +287,7 @@ def _changing(problem: ServiceProblem) -> dict[str, Any]:
 
 def _problem(row: Row[Any]) -> ServiceProblem:
     values = row._asdict()
-    del values["thinned"]
+    del values["thinned"], values["scenario"]
     state = State(
         Base(values.pop("base")),
         _maybe(Waiting, values.pop("waiting")),

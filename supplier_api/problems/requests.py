@@ -17,6 +17,7 @@ from supplier_api.problems.kci import problem_entity
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.maintenance import put_off
 from supplier_api.problems.model import Base, ChangeKind, ServiceProblem, State
+from supplier_api.problems.outcome_source import RULE_BOOK_ONLY, OutcomeSource
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.resolution_answers import (
     RESOLUTION,
@@ -25,13 +26,11 @@ from supplier_api.problems.resolution_answers import (
     settle_resolution,
 )
 from supplier_api.problems.rule_evaluation import ExternalFacts, RuleEvaluator, named
-from supplier_api.problems.service_repository import Known, ServiceRepository
+from supplier_api.problems.service_repository import ServiceRepository
 from supplier_api.problems.services import Answer, Caller, Services
 from supplier_api.problems.transition import Transition
 from supplier_api.problems.work import OrderKind
 from supplier_api.rules.model import Decision, Operation, Outcome
-from supplier_api.sandbox.scenarios.choice import is_scenario_service
-from supplier_api.sandbox.scenarios.override import ScenarioOverride, override_for_problem
 
 FIRST_STATE = {
     Outcome.DEFER: State(Base.UNDECIDED),
@@ -51,10 +50,16 @@ class GatewayRequests:
     answer to give. All raise errors.Unavailable when nothing could be done in time.
     """
 
-    def __init__(self, services: Services, rule_evaluator: RuleEvaluator) -> None:
-        """Decide by `rule_evaluator`."""
+    def __init__(
+        self,
+        services: Services,
+        rule_evaluator: RuleEvaluator,
+        outcomes: OutcomeSource = RULE_BOOK_ONLY,
+    ) -> None:
+        """Decide by `rule_evaluator`, and by what `outcomes` lays over it."""
         self._services = services
         self._rule_evaluator = rule_evaluator
+        self._outcomes = outcomes
         self._idempotent = IdempotentRequest(services)
 
     def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
@@ -110,7 +115,14 @@ class GatewayRequests:
             str(document["id"]),
             document,
             lambda uow, _: change_problem(
-                self._services, self._rule_evaluator, uow, caller, kind, document, outside
+                self._services,
+                self._rule_evaluator,
+                self._outcomes,
+                uow,
+                caller,
+                kind,
+                document,
+                outside,
             ),
         )
 
@@ -142,23 +154,20 @@ class GatewayRequests:
         known = ServiceRepository(uow).look(tenant, service_id)
         service = outside.facts.service
         incidents = known_incidents(self._services, uow, known, service_id, service)
-        override = (
-            None if caller.choice is None else override_for_problem(uow, caller, caller.choice)
-        )
+        override = self._outcomes.of_problem(uow, caller, document)
         decision = self._rule_evaluator.decide(
             Operation.PROBLEM,
             outside,
-            open_problems=_open(known, service_id, override),
+            open_problems=override.open_problems(known.open_problems),
             incidents=incidents,
         )
-        if override is not None and not outside.put_off:
+        if not outside.put_off:
             decision, incidents = override.decided(decision), override.incidents(incidents)
         if decision.outcome is Outcome.REJECT:
             refused = rejection(self._services, tenant, decision, Operation.PROBLEM, document)
             return StoredResult(refused, decision=decision)
         problem = self._new(caller, document, outside, decision)
         problem.linked_to = known.doubtful
-        problem.scenario = override.kept if override else None
         transition = Transition(self._services, uow, problem, row_id=claimed.problem_id)
         return self._accept(transition, decision, incidents, put_off_now=bool(outside.put_off))
 
@@ -174,11 +183,11 @@ class GatewayRequests:
         elif incidents:
             transition.take(Event.JOIN_INCIDENT, incident=incidents[0])
         if not put_off_now:
-            transition.order(OrderKind.PROBLEM, decide=deferred, scenario=problem.scenario)
+            transition.order(OrderKind.PROBLEM, decide=deferred)
         transition.finish(gateway_asked=True)
         if put_off_now:
             key = str(problem.gateway_id)
-            put_off(transition, Operation.PROBLEM, key, problem.reference, problem.scenario)
+            put_off(transition, Operation.PROBLEM, key, problem.reference)
         return StoredResult(answer, problem.id, problem.reference, decision)
 
     def _new(
@@ -201,8 +210,3 @@ class GatewayRequests:
             updated=now,
             reference_known=decision.outcome is not Outcome.DEFER,
         )
-
-
-def _open(known: Known, service_id: str, override: ScenarioOverride | None) -> list[str]:
-    """Return the problems open on a service; one that stands for a scenario is never taken."""
-    return [] if override and is_scenario_service(service_id) else known.open_problems

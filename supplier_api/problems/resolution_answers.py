@@ -45,12 +45,7 @@ def settle_resolution(
     if problem.state.base is Base.RESOLVED:
         resolution.tenant_notes = document.get("tenantNotes")
         transition.take(EVENTS[status], resolution=resolution)
-        transition.order(
-            OrderKind.RESOLUTION_ANSWER,
-            decide=False,
-            resolution=resolution,
-            scenario=problem.scenario,
-        )
+        transition.order(OrderKind.RESOLUTION_ANSWER, decide=False, resolution=resolution)
     else:
         _after_closure(resolution, status)
     transition.finish(gateway_asked=True)

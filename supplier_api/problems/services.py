@@ -8,7 +8,6 @@ from typing import Any
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.db import Store
 from supplier_api.ids import Chance
-from supplier_api.sandbox.scenarios.choice import Choice
 
 GATEWAY = "gateway"
 BACK_OFFICE = "back-office"
@@ -18,18 +17,15 @@ DESTINATIONS = (GATEWAY, BACK_OFFICE)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, under which ids of the gateway, and since when (monotonic seconds).
+    """Who asks, under which ids of the gateway.
 
-    `entered` is when the last byte of the request arrived.
-
-    `choice` is what a tester chose with the request; None where there are no scenarios.
+    `entered` is when the last byte of the request arrived, in monotonic seconds.
     """
 
     tenant: str
     request_id: str
     conversation_id: str
     entered: float
-    choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ A case takes events, and keeps what must go out; `finish` stores the problem, it
 orders together. Nothing of it is visible to anybody before the transaction commits.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -104,9 +103,8 @@ class Transition:
         decide: bool,
         change: ChangeRequest | None = None,
         resolution: Resolution | None = None,
-        scenario: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell the back office, and what it has to play if a tester chose that."""
+        """Tell the back office."""
         subject = change_entity(change) if change else None
         if resolution:
             subject = resolution_entity(resolution)
@@ -121,7 +119,6 @@ class Transition:
                 decide=decide,
                 problem=self.problem.document,
                 subject=subject,
-                scenario=scenario,
             )
         )
 

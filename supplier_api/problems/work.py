@@ -29,8 +29,7 @@ class WorkOrder:
     `decide` says that an event is awaited that decides. `standing` is where the problem stands
     apart from an undecided change, in a word of the lifecycle; `issued` is business time (RFC
     3339). `problem` holds the wire's fields of the problem; `subject` is the amendment,
-    cancellation or resolution as a KCI carries it, None for a problem. `scenario` is what a tester
-    chose (scenarios.model.Play.plain, by kind).
+    cancellation or resolution as a KCI carries it, None for a problem.
     """
 
     id: str
@@ -42,11 +41,10 @@ class WorkOrder:
     decide: bool
     problem: Mapping[str, Any]
     subject: Mapping[str, Any] | None = None
-    scenario: Mapping[str, Any] | None = None
 
     def to_body(self) -> str:
         """Return the order as it is stored, but for its id."""
-        body: dict[str, Any] = {
+        body = {
             "kind": self.kind,
             "tenant": self.tenant,
             "reference": self.reference,
@@ -56,14 +54,14 @@ class WorkOrder:
             "problem": self.problem,
             "subject": self.subject,
         }
-        if self.scenario is not None:
-            body["scenario"] = self.scenario
         return orjson.dumps(body).decode()
 
     @classmethod
     def from_body(cls, order_id: str, body: str) -> "WorkOrder":
         """Read an order back from its stored form."""
         document = orjson.loads(body)
+        # Orders of the version before say what a tester chose.
+        document.pop("scenario", None)
         return cls(id=order_id, **{**document, "kind": OrderKind(document["kind"])})
 
 

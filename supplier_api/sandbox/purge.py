@@ -15,6 +15,7 @@ _BY_TENANT = (
     tables.change_request,
     tables.decision,
     tables.service_problem,
+    tables.scenario_choice,
     tables.scenario_default,
     tables.fault,
     tables.business_clock,

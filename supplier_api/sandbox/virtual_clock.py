@@ -15,6 +15,7 @@ from typing import Protocol
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import UnitOfWork
+from supplier_api.delivery.scheduler import TimerSource
 from supplier_api.outbox.pauses import Pause, PauseRepository
 from supplier_api.problems.clock_repository import ALL, BusinessClockRepository, TenantClock
 from supplier_api.problems.services import Services
@@ -219,21 +220,11 @@ def _group(clock: TenantClock, clocks: dict[str, TenantClock]) -> Group:
     return Group(clock.tenant, frozenset(clocks) - {ALL})
 
 
-class DueTimers(Protocol):
-    """What is done at a business time."""
-
-    def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:
-        """Run up to `limit` due timers while `go_on` says so; return how many were looked at."""
-
-    def next_due(self) -> datetime | None:
-        """Return the machine time at which the earliest timer becomes due."""
-
-
 class SteppedTimers:
     """The desk's timers in a house whose clocks are moved: what is due first, then a step."""
 
     def __init__(
-        self, timers: DueTimers, virtual_clock: VirtualClock, machine: MachineClock
+        self, timers: TimerSource, virtual_clock: VirtualClock, machine: MachineClock
     ) -> None:
         """Run `timers` and let `virtual_clock` take its steps between them."""
         self._timers = timers

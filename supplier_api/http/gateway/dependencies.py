@@ -1,10 +1,10 @@
 """What the gateway's door works with; bound in one place, when the application is made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from flask import current_app
+from flask import Request, current_app
 
 from supplier_api.audit import Audit
 from supplier_api.auth import BearerAuth, ClientCredentials, KeyRing
@@ -37,10 +37,23 @@ class Desk(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
-    """All that the views need. `scenarios`: testers may choose an outcome by headers.
+class RequestExtension:
+    """What a sandbox reads of a request besides.
 
-    `try_clients` are those that the page /docs calls as, for anybody to read.
+    `parameters` are its headers, as OpenAPI describes them. `read` gets the request and its
+    document (empty if that could not be read), and raises MessageError with what is wrong.
+    """
+
+    parameters: Sequence[Mapping[str, Any]]
+    read: Callable[[Request, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """All that the views need.
+
+    `extension` is what a sandbox reads of a request besides. `try_clients` are those that the page
+    /docs calls as, for anybody to read.
     """
 
     desk: Desk
@@ -51,7 +64,7 @@ class Dependencies:
     machine: MachineClock
     chance: Chance
     audit: Audit
-    scenarios: bool = False
+    extension: RequestExtension | None = None
     try_clients: Sequence[TryClient] = ()
 
 

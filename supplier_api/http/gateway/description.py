@@ -5,12 +5,9 @@ from typing import Any
 
 from marshmallow import Schema
 
-from supplier_api.contract.codes import ProblemCode
 from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.gateway.request_parsing import CONVERSATION_ID, REQUEST_ID, TENANT
-from supplier_api.sandbox.scenarios import choice
-from supplier_api.sandbox.scenarios.parameters import DELAY_MAX
 
 JSON = "application/json"
 OAUTH2 = "oauth2"
@@ -47,38 +44,6 @@ HEADERS = [
     _header(TENANT, "The tenant that has placed the request on the Fibre Cafe", "TENANT1"),
 ]
 
-
-def _scenario_header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "header",
-        "required": False,
-        "description": description,
-        "schema": schema,
-    }
-
-
-# What testers may add in the sandbox profile; GET /admin/scenarios tells what there is.
-SCENARIO_HEADERS = [
-    _scenario_header(
-        choice.SCENARIO,
-        # No example: what tries the call out would play it.
-        "The outcome to play: NAME, or NAME?param=value&param=value, as in"
-        " SERVICE_PROBLEM_DELAYED?steps=2. Without it the rule book decides",
-        {"type": "string"},
-    ),
-    _scenario_header(
-        choice.PROBLEM_CODE,
-        "The problemCode that goes with it; UNKNOWN_FAULT if there is none",
-        {"type": "string", "enum": list(ProblemCode)},
-    ),
-    _scenario_header(
-        choice.KCI_DELAY,
-        f"Seconds between the updates; {choice.HEADER_DELAY:.0f} with {choice.SCENARIO}, else the"
-        " back office's own pace",
-        {"type": "number", "minimum": 0, "maximum": DELAY_MAX},
-    ),
-]
 
 _CHALLENGE = {
     "WWW-Authenticate": {

@@ -49,12 +49,10 @@ def serve(operation: str, schema: Schema, ask: Ask) -> Response:
     here.gate.admit(request.headers.get("Authorization"), operation)
     if operation not in here.server.operations:
         raise SwitchedOff(operation)
-    asked = read(request, schema, here.server.max_body, scenarios=here.scenarios)
+    asked = read(request, schema, here.server.max_body, extension=here.extension)
     g.gateway_id = asked.document.get("id")
     g.headers = headers = asked.headers
-    caller = Caller(
-        headers.tenant, headers.request_id, headers.conversation_id, g.times.arrived, asked.choice
-    )
+    caller = Caller(headers.tenant, headers.request_id, headers.conversation_id, g.times.arrived)
     with bind_request():
         return respond(ask(here.desk, caller, asked.document))
 

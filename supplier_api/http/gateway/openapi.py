@@ -11,7 +11,8 @@ from flask import Flask
 from supplier_api.contract import CONTRACT
 from supplier_api.http.api_docs import TryClient, hide_docs, show_docs
 from supplier_api.http.gateway import amendments, cancellations, problems, resolutions
-from supplier_api.http.gateway.description import BEARER, OAUTH2, SCENARIO_HEADERS
+from supplier_api.http.gateway.dependencies import RequestExtension
+from supplier_api.http.gateway.description import BEARER, OAUTH2
 from supplier_api.http.gateway.errors import SupplierApi
 from supplier_api.http.gateway.tokens import TOKEN_PATH
 
@@ -47,15 +48,15 @@ _SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
 def describe_calls(
     app: Flask,
     prefix: str,
+    extension: RequestExtension | None = None,
     *,
-    scenarios: bool = False,
     docs: bool = True,
     clients: Sequence[TryClient] = (),
 ) -> SupplierApi:
     """Add the four calls below `prefix` to `app`, with their description.
 
-    With `scenarios` it tells the headers by which testers choose an outcome. With `docs` it is
-    served, and a page of it, on which calls are made as these clients.
+    It tells the headers of `extension` too. With `docs` it is served, and a page of it, on which
+    calls are made as these clients.
     """
     app.config.update(
         API_TITLE=TITLE,
@@ -74,7 +75,7 @@ def describe_calls(
         api.register_blueprint(
             call.blueprint,
             url_prefix=prefix or None,
-            parameters=SCENARIO_HEADERS if scenarios else None,
+            parameters=list(extension.parameters) if extension else None,
         )
     return api
 

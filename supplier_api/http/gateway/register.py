@@ -32,7 +32,7 @@ def register(app: Flask, parts: Dependencies) -> SupplierApi:
     api = describe_calls(
         app,
         parts.server.prefix,
-        scenarios=parts.scenarios,
+        parts.extension,
         docs=parts.server.docs,
         clients=parts.try_clients,
     )

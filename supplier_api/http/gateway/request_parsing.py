@@ -1,7 +1,7 @@
 """What is read of a request: three headers and a JSON body, judged together."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,8 +11,7 @@ from marshmallow import Schema
 from supplier_api.contract import Invalid, Malformed, MessageError, load, read_json
 from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.http.bodies import read_body
-from supplier_api.sandbox.scenarios.choice import HEADERS as SCENARIO_HEADERS
-from supplier_api.sandbox.scenarios.choice import Choice, WrongChoice, read_choice
+from supplier_api.http.gateway.dependencies import RequestExtension
 
 REQUEST_ID = "X-Request-ID"
 CONVERSATION_ID = "X-Conversation-ID"
@@ -34,26 +33,28 @@ class Headers:
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest:
-    """What a request says. `choice` is None unless testers may choose a scenario."""
+    """What a request says."""
 
     headers: Headers
     document: dict[str, Any]
-    choice: Choice | None
 
 
-def read(request: Request, schema: Schema, limit: int, *, scenarios: bool) -> ParsedRequest:
+def read(
+    request: Request, schema: Schema, limit: int, *, extension: RequestExtension | None
+) -> ParsedRequest:
     """Return the headers and the document of a request whose body has at most `limit` bytes.
 
-    With `scenarios` a tester may have chosen one. Raises Malformed with everything that cannot be
+    `extension` reads what is its own. Raises Malformed with everything that cannot be
     read in either, else Invalid with every broken constraint in either.
     """
     found = _Findings()
     headers = found.reading(lambda: _read_headers(request))
     document = found.reading(lambda: load(schema, read_json(read_body(request, limit))))
-    choice = found.reading(lambda: _read_choice(request, document or {})) if scenarios else None
+    if extension:
+        found.reading(lambda: extension.read(request, document or {}))
     if headers is None or document is None or found.any():
         raise found.worst()
-    return ParsedRequest(headers, document, choice)
+    return ParsedRequest(headers, document)
 
 
 def well_formed_headers(request: Request) -> Headers | None:
@@ -78,15 +79,6 @@ def _read_headers(request: Request) -> Headers:
             [f"{name}: expected 1 to {HEADER_MAX} visible ASCII characters" for name in wrong]
         )
     return Headers(values[REQUEST_ID], values[CONVERSATION_ID], values[TENANT])
-
-
-def _read_choice(request: Request, document: Mapping[str, Any]) -> Choice:
-    """Return what the headers and the service choose. Raises Invalid if there is no such choice."""
-    headers = {name: request.headers.get(name, "") for name in SCENARIO_HEADERS}
-    try:
-        return read_choice(headers, document.get("serviceId", ""))
-    except WrongChoice as error:
-        raise Invalid(error.messages) from None
 
 
 class _Findings:

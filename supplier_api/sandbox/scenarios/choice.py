@@ -59,6 +59,9 @@ class Choice:
         return replace(play, values={k: v for k, v in values.items() if k in known})
 
 
+NOTHING = Choice(header=None, service=None, problem_code=None, delay=None)
+
+
 def read_choice(headers: Mapping[str, str], service_id: str = "") -> Choice:
     """Return what a request with these headers, on this service, chose; raises WrongChoice."""
     wrong: list[str] = []

@@ -1,11 +1,12 @@
-"""Which scenarios are played where a request chooses none, as rows."""
+"""Scenarios as rows: those played where a request chooses none, and those that were chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.sql import ColumnElement
 
-from supplier_api.db.tables import scenario_default
+from supplier_api.db.tables import scenario_choice, scenario_default
 from supplier_api.db.unit_of_work import UnitOfWork
 
 _t = scenario_default.c
@@ -19,7 +20,7 @@ class ScenarioRepository:
     """
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Work in the transaction of `uow`."""
         self._connection = uow.connection
 
     def defaults(self, tenant: str, conversation_id: str) -> list[str]:
@@ -45,6 +46,20 @@ class ScenarioRepository:
     def delete(self, tenant: str, conversation_id: str) -> None:
         """Forget what was set for exactly this."""
         self._connection.execute(delete(scenario_default).where(_which(tenant, conversation_id)))
+
+    def keep(self, tenant: str, operation: str, gateway_id: int, plays: Mapping[str, Any]) -> None:
+        """Keep what was chosen with a request; `plays` are Play.plain by kind."""
+        key = {"tenant": tenant, "operation": operation, "gateway_id": gateway_id}
+        self._connection.execute(insert(scenario_choice), {**key, "plays": dict(plays)})
+
+    def kept(self, tenant: str, operation: str, gateway_id: int) -> Mapping[str, Any]:
+        """Return what was chosen with a request; nothing if nothing was."""
+        of = scenario_choice.c
+        query = select(of.plays).where(
+            of.tenant == tenant, of.operation == operation, of.gateway_id == gateway_id
+        )
+        found: Mapping[str, Any] | None = self._connection.execute(query).scalar()
+        return found or {}
 
     def forget(self, tenant: str) -> None:
         """Forget all that was set for a tenant and its conversations."""

@@ -23,14 +23,16 @@ ACCEPT_LATER = {
 }
 
 
-def timetable(order: WorkOrder, pace: float) -> tuple[LaterEvent, ...]:
+def timetable(order: WorkOrder, chosen: Mapping[str, Any], pace: float) -> tuple[LaterEvent, ...]:
     """Return what the back office will do about an order; `pace` stretches its own times.
+
+    `chosen` is what a tester chose, Play.plain by kind.
 
     Without a scenario a problem goes the way of the default one, and an open change is accepted.
     """
     later = []
     after = 0.0
-    for number, (play, (event, details)) in enumerate(_plan(order)):
+    for number, (play, (event, details)) in enumerate(_plan(order, chosen)):
         own_time = BETWEEN if number else FIRST
         after += own_time * pace if play.delay is None else play.delay
         said = BackOfficeEvent(id=f"{order.id}/{number}", event=event, **details)
@@ -38,9 +40,8 @@ def timetable(order: WorkOrder, pace: float) -> tuple[LaterEvent, ...]:
     return tuple(later)
 
 
-def _plan(order: WorkOrder) -> Iterator[tuple[Play, Step]]:
+def _plan(order: WorkOrder, chosen: Mapping[str, Any]) -> Iterator[tuple[Play, Step]]:
     """Yield each step with the play that it belongs to, and whose times it keeps."""
-    chosen = order.scenario or {}
     problem = recall(chosen.get(ScenarioKind.PROBLEM)) or Play(DEFAULT)
     steps: tuple[Step, ...] = ()
     if order.kind is OrderKind.PROBLEM:

@@ -244,7 +244,9 @@ class TestOfTheSystemsOwnChance:
 
     @on_sqlite
     def test_a_ticket_stands_for_one_problem(self, supplier: Supplier, command: Command) -> None:
-        desk = SimulatedBackOffice(BackOfficeSettings(adapter="simulated", pace="manual"))
+        desk = SimulatedBackOffice(
+            BackOfficeSettings(adapter="simulated", pace="manual"), lambda _order: {}
+        )
         raised = [supplier.opened(id=n, serviceId=f"SI{n:013d}") for n in range(100, 110)]
         tickets = {}
         for problem in raised:

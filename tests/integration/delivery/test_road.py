@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from supplier_api.app.destinations import load_back_office
 from supplier_api.app.sessions import build_sessions
 from supplier_api.clock import SystemMachineClock
 from supplier_api.delivery.transport import Meaning, Reply
@@ -43,7 +44,7 @@ class Walk:
     def __init__(self, clock: SystemMachineClock = CLOCK, /, **settings: object) -> None:
         environ = {f"SUPPLIER_API__GATEWAY__{name}": str(set_) for name, set_ in settings.items()}
         made = load_settings({"SUPPLIER_API_PROFILE": "sandbox", **environ})
-        connectivity = ConnectivityCheck(made, build_sessions(made), clock)
+        connectivity = ConnectivityCheck(made, build_sessions(made), clock, load_back_office)
         self.steps: list[ProbeStep] = list(connectivity.walk())
         self.not_checked = connectivity.not_checked
         assert all(step.made for step in self.steps[:-1])

@@ -3,6 +3,7 @@
 import pytest
 
 from supplier_api.app.web import create_app
+from supplier_api.sandbox.scenarios.repository import ScenarioRepository
 from supplier_api.settings import load_settings
 from tests.pages import check_page, clients_of, execute
 from tests.supplier import Supplier, on_sqlite
@@ -15,7 +16,11 @@ def test_a_first_try_works_and_plays_no_scenario(supplier: Supplier) -> None:
     answer, sent = execute(supplier.client, "/service-problems")
     assert answer.status_code == 201, answer.get_json()
     assert sent == ["Authorization", "X-Request-ID", "X-Conversation-ID", "Tenant"]
-    assert supplier.stored(answer.get_json()["id"]).scenario is None
+    problem = supplier.stored(answer.get_json()["id"])
+    kept = supplier.services.store.read(
+        lambda uow: ScenarioRepository(uow).kept(problem.tenant, "problem", problem.gateway_id)
+    )
+    assert kept == {}
 
 
 def test_the_page_tries_a_client_for_each_door(supplier: Supplier) -> None:

@@ -22,6 +22,7 @@ from supplier_api.problems.deferred_decisions import DeferredDecisions
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import ServiceProblem
+from supplier_api.problems.outcome_source import RULE_BOOK_ONLY, OutcomeSource
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.requests import GatewayRequests
 from supplier_api.problems.resolution_repository import ResolutionRepository
@@ -70,6 +71,7 @@ class Rig:
         policy: LifecyclePolicy = POLICY,
         chance: Chance | None = None,
         process: str = "",
+        outcomes: OutcomeSource = RULE_BOOK_ONLY,
     ) -> None:
         self.machine = ManualMachineClock()
         self.business = ManualBusinessClock(self.machine)
@@ -86,10 +88,10 @@ class Rig:
         # What is loaded; put another in its place to see it reloaded.
         self.loaded = Loaded(RuleBook.load(book, "sandbox"), inventory)
         self.rule_evaluator = RuleEvaluator(self.services, lambda: self.loaded)
-        self.intake = GatewayRequests(self.services, self.rule_evaluator)
+        self.intake = GatewayRequests(self.services, self.rule_evaluator, outcomes)
         self.progress = BackOfficeEvents(self.services)
         self.incidents = Incidents(self.services)
-        deciding = DeferredDecisions(self.services, self.rule_evaluator)
+        deciding = DeferredDecisions(self.services, self.rule_evaluator, outcomes)
         self.timers = DueTimerHandlers(self.services, self.progress, self.incidents, deciding)
         self._ids = itertools.count(1)
 

@@ -1,8 +1,7 @@
 """Scenarios at the desk: which answers they choose, and what stands above them."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from supplier_api.problems.services import BACK_OFFICE, Answer, Caller
 from supplier_api.problems.work import OrderKind, WorkOrder
 from supplier_api.sandbox.scenarios.choice import read_choice
 from supplier_api.sandbox.scenarios.repository import ScenarioRepository
+from supplier_api.sandbox.scenarios.source import CHOSEN, ScenarioSource, chosen_with
 from tests.integration.problems.conftest import BOOK, supplied_inventory
 from tests.integration.problems.rig import TENANT, Rig, problem
 
@@ -25,18 +25,24 @@ class Played(Rig):
     headers: dict[str, str]
 
     def caller(self, tenant: str = TENANT, age: float = 0.0) -> Caller:
-        return replace(super().caller(tenant, age), choice=read_choice(self.headers))
+        CHOSEN.set(read_choice(self.headers))
+        return super().caller(tenant, age)
 
     def create_on(self, service_id: str, **changes: Any) -> Answer:
         """Raise a problem on a service that may choose by its name."""
-        caller = replace(super().caller(), choice=read_choice(self.headers, service_id))
+        caller = super().caller()
+        CHOSEN.set(read_choice(self.headers, service_id))
         return self.intake.raise_problem(caller, problem(serviceId=service_id, **changes))
+
+    def chosen(self, order: WorkOrder) -> Mapping[str, Any]:
+        """Return what was chosen with the request that the order comes from."""
+        return self.store.read(lambda uow: chosen_with(uow, order))
 
 
 @pytest.fixture
 def played(upgraded_url: str) -> Iterator[Played]:
     """Yield a desk at which testers may choose."""
-    rig = Played(upgraded_url, BOOK, supplied_inventory())
+    rig = Played(upgraded_url, BOOK, supplied_inventory(), outcomes=ScenarioSource())
     rig.headers = {}
     yield rig
     rig.store.close()
@@ -106,7 +112,7 @@ def test_a_delay_alone_leaves_the_answer_to_the_book(played: Played) -> None:
 
     assert played.create("defer").status == 202
     (order,) = orders(played)
-    assert order.scenario == {
+    assert played.chosen(order) == {
         "problem": {"name": "SERVICE_PROBLEM_SUCCESSFUL", "values": {"delay": 7.0}}
     }
 
@@ -114,7 +120,7 @@ def test_a_delay_alone_leaves_the_answer_to_the_book(played: Played) -> None:
 def test_where_there_are_no_scenarios_nothing_chooses_one(rig: Rig) -> None:
     assert rig.create(serviceId=SCENARIO_SERVICE).status == 201
     assert rig.problem().state.beneath == "ACKNOWLEDGED"
-    assert rig.problem().scenario is None
+    assert rig.store.read(lambda uow: ScenarioRepository(uow).kept(TENANT, "problem", 1)) == {}
     (order,) = rig.messages(BACK_OFFICE)
     assert "scenario" not in json.loads(order["body"])
     assert "already open" in messages(rig.create(id=2, serviceId=SCENARIO_SERVICE))[0]
@@ -144,7 +150,9 @@ def test_what_a_create_chooses_for_changes_is_kept_for_them(played: Played) -> N
     order = orders(played)[-1]
     assert (order.kind, order.decide) == (OrderKind.AMENDMENT, True)
     values = {"delay": 30.0, "problemCode": "COST_ISSUE"}
-    assert order.scenario == {"amendment": {"name": "AMENDMENT_PENDING_REJECTED", "values": values}}
+    assert played.chosen(order) == {
+        "amendment": {"name": "AMENDMENT_PENDING_REJECTED", "values": values}
+    }
     assert played.say("reject-change", **rejection(played)).status == 200
     played.take()
     assert played.cancel().status == 201
@@ -208,9 +216,8 @@ def test_the_problems_own_scenario_comes_with_the_amendment_that_may_answer(play
     assert played.amend(102).status == 201
 
     _, before, answering = orders(played)
-    assert before.scenario is None
-    assert answering.scenario
-    assert answering.scenario["problem"]["name"] == "SERVICE_PROBLEM_PENDING"
+    assert played.chosen(before) == {}
+    assert played.chosen(answering)["problem"]["name"] == "SERVICE_PROBLEM_PENDING"
 
 
 def test_a_conversations_default_beats_its_tenants(played: Played) -> None:

@@ -14,7 +14,8 @@ from supplier_api.settings.model import BackOfficeSettings
 
 def desk(pace: float | Literal["manual"] = 1.0) -> SimulatedBackOffice:
     """Return a fault desk of that pace."""
-    return SimulatedBackOffice(BackOfficeSettings(adapter="simulated", pace=pace))
+    settings = BackOfficeSettings(adapter="simulated", pace=pace)
+    return SimulatedBackOffice(settings, lambda _order: {})
 
 
 def order(kind: OrderKind, standing: str = Base.ACKNOWLEDGED, **changes: Any) -> WorkOrder:

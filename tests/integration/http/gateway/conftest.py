@@ -19,6 +19,9 @@ from supplier_api.http.gateway import Dependencies, register
 from supplier_api.ids import SeededChance
 from supplier_api.logging import configure_logging
 from supplier_api.problems.services import Answer, Caller
+from supplier_api.sandbox.scenarios.choice import NOTHING, Choice
+from supplier_api.sandbox.scenarios.headers import EXTENSION
+from supplier_api.sandbox.scenarios.source import CHOSEN
 from supplier_api.settings import AccessSettings, ClientSettings, ServerSettings
 from tests.keys import StoredKeys
 
@@ -39,6 +42,7 @@ class FakeDesk:
 
     answer: Answer | Exception = field(default_factory=lambda: Answer(202, None))
     asked: list[tuple[str, Caller, Mapping[str, Any]]] = field(default_factory=list)
+    chosen: list[Choice] = field(default_factory=list)
 
     def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
         return self._take("raise", caller, document)
@@ -54,6 +58,7 @@ class FakeDesk:
 
     def _take(self, what: str, caller: Caller, document: Mapping[str, Any]) -> Answer:
         self.asked.append((what, caller, document))
+        self.chosen.append(CHOSEN.get())
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -61,6 +66,7 @@ class FakeDesk:
 
 @pytest.fixture
 def desk() -> FakeDesk:
+    CHOSEN.set(NOTHING)
     return FakeDesk()
 
 
@@ -114,7 +120,7 @@ def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
             machine=clock,
             chance=chance,
             audit=Audit(clock),
-            scenarios=scenarios,
+            extension=EXTENSION if scenarios else None,
         )
         app = Flask("supplier")
         app.testing = True

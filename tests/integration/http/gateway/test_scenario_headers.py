@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from supplier_api.sandbox.scenarios.choice import read_choice
+from supplier_api.sandbox.scenarios.choice import NOTHING, read_choice
 from tests.integration.http.gateway.conftest import HEADERS, FakeDesk, token
 from tests.samples import amendment_request, cancellation_request, problem_request
 
@@ -31,7 +31,7 @@ def test_what_they_choose_is_handed_to_the_desk(
     client.post(path, json=CALLS[path], headers={**headers, **CHOSEN})
     client.post(path, json=CALLS[path], headers=headers)
 
-    choices = [caller.choice for _, caller, _ in desk.asked]
+    choices = desk.chosen
     assert choices == [read_choice(CHOSEN), read_choice({})]
 
 
@@ -41,8 +41,7 @@ def test_a_service_can_choose_by_its_name(make_app: MakeApp, desk: FakeDesk) -> 
     service = "SCENARIO_SERVICE_PROBLEM_DELAYED-1"
     client.post("/service-problems", json=problem_request(serviceId=service), headers=headers)
 
-    ((_, caller, _),) = desk.asked
-    assert caller.choice == read_choice({}, service)
+    assert desk.chosen == [read_choice({}, service)]
 
 
 def test_what_is_wrong_with_them_is_told_with_all_that_is_wrong(
@@ -69,8 +68,7 @@ def test_where_there_are_no_scenarios_they_are_not_read(make_app: MakeApp, desk:
     headers = {**HEADERS, "Authorization": f"Bearer {token(client)}"}
     client.post("/service-problems", json=problem_request(), headers={**headers, **CHOSEN})
 
-    ((_, caller, _),) = desk.asked
-    assert caller.choice is None
+    assert desk.chosen == [NOTHING]
 
 
 def test_they_are_described_where_they_are_read(make_app: MakeApp) -> None:

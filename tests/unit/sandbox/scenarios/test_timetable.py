@@ -13,10 +13,13 @@ from supplier_api.sandbox.scenarios.timetable import timetable
 AMENDMENT = {"id": 7, "supplierReference": "SP_CHANGE0001", "status": "PENDING"}
 
 
-def order(kind: OrderKind, *names: str, **changes: Any) -> WorkOrder:
-    """Return an order that comes with the scenarios of these names."""
+def planned(
+    kind: OrderKind, *names: str, pace: float = 1.0, **changes: Any
+) -> tuple[LaterEvent, ...]:
+    """Return what is done about an order of a request that chose the scenarios of these names."""
     plays = [play for name in names if (play := read_scenario(name))]
-    return WorkOrder(
+    chosen = {str(play.scenario.kind): play.plain() for play in plays}
+    order = WorkOrder(
         **{
             "id": "3456cf7d",
             "kind": kind,
@@ -26,15 +29,15 @@ def order(kind: OrderKind, *names: str, **changes: Any) -> WorkOrder:
             "standing": Base.ACKNOWLEDGED,
             "decide": False,
             "problem": {"id": 7},
-            "scenario": {str(play.scenario.kind): play.plain() for play in plays},
             **changes,
         }
     )
+    return timetable(order, chosen, pace)
 
 
 def problem(name: str, standing: str = Base.ACKNOWLEDGED) -> tuple[LaterEvent, ...]:
     """Return what is done about a problem at the pace of 1."""
-    return timetable(order(OrderKind.PROBLEM, name, standing=standing), 1.0)
+    return planned(OrderKind.PROBLEM, name, standing=standing)
 
 
 def events(later: tuple[LaterEvent, ...]) -> list[str]:
@@ -51,12 +54,12 @@ def test_a_delay_is_the_time_to_the_first_step_and_between_any_two() -> None:
     name = "SERVICE_PROBLEM_DELAYED?delay=30"
 
     assert seconds(problem(name)) == [30.0, 60.0, 90.0, 120.0]
-    assert timetable(order(OrderKind.PROBLEM, name), 0.1) == problem(name)
+    assert planned(OrderKind.PROBLEM, name, pace=0.1) == problem(name)
 
 
 def test_without_a_delay_the_back_offices_own_pace_holds() -> None:
     own = problem("SERVICE_PROBLEM_DELAYED")
-    fast = timetable(order(OrderKind.PROBLEM, "SERVICE_PROBLEM_DELAYED"), 0.5)
+    fast = planned(OrderKind.PROBLEM, "SERVICE_PROBLEM_DELAYED", pace=0.5)
 
     assert seconds(fast) == [each / 2 for each in seconds(own)]
 
@@ -116,7 +119,7 @@ def test_a_problem_that_is_over_is_left_alone() -> None:
     ],
 )
 def test_an_open_change_is_decided_as_was_asked(kind: OrderKind, name: str, event: Event) -> None:
-    (only,) = timetable(order(kind, f"{name}?delay=6", decide=True, subject=AMENDMENT), 1.0)
+    (only,) = planned(kind, f"{name}?delay=6", decide=True, subject=AMENDMENT)
 
     assert only.event.event is event
     assert only.event.change_reference == "SP_CHANGE0001"
@@ -142,15 +145,14 @@ def test_work_goes_on_when_the_amendment_answers_the_question(
 ) -> None:
     subject = {**AMENDMENT, "status": "COMPLETED", **amendment}
 
-    assert events(timetable(order(OrderKind.AMENDMENT, asked, subject=subject), 1.0)) == onward
+    assert events(planned(OrderKind.AMENDMENT, asked, subject=subject)) == onward
 
 
 def test_an_open_amendment_that_answers_the_question_is_decided_before_work_goes_on() -> None:
     subject = {**AMENDMENT, "notes": "All of them."}
 
     def said(change: str) -> tuple[LaterEvent, ...]:
-        asked = order(OrderKind.AMENDMENT, ASKED, change, decide=True, subject=subject)
-        return timetable(asked, 1.0)
+        return planned(OrderKind.AMENDMENT, ASKED, change, decide=True, subject=subject)
 
     accepted = said("AMENDMENT_PENDING?delay=3")
     assert events(accepted) == ["accept-change", "start", "resolve"]
@@ -161,7 +163,7 @@ def test_an_open_amendment_that_answers_the_question_is_decided_before_work_goes
 def test_a_rejected_resolution_is_repaired_at_the_scenarios_pace_and_with_its_code() -> None:
     name = "SERVICE_PROBLEM_DELAYED?delay=30&resolutionCode=OTHER&text=No+part"
     subject = {"supplierReference": "SP_RESOLVED01", "status": "REJECTED"}
-    later = timetable(order(OrderKind.RESOLUTION_ANSWER, name, subject=subject), 1.0)
+    later = planned(OrderKind.RESOLUTION_ANSWER, name, subject=subject)
 
     assert events(later) == ["note", "resolve"]
     assert seconds(later) == [30.0, 60.0]
