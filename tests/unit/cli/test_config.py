@@ -75,6 +75,7 @@ def test_passwords_in_urls_are_masked_wherever_they_stand(monkeypatch: pytest.Mo
         "SANDBOX__SUPPLIER_URL": "http://me:hid@den@web:8080",
         "SANDBOX__TENANTS__TENANT1__URL": "https://me:hidden@tenant.example",
     }
+    monkeypatch.setenv("SUPPLIER_API_PROFILE", "sandbox")
     for name, url in urls.items():
         monkeypatch.setenv(f"SUPPLIER_API__{name}", url)
     (Path(os.environ["SUPPLIER_API_CONFIG_DIR"]) / "sandbox.toml").write_text(

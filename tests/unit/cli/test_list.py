@@ -46,12 +46,6 @@ def test_the_list_is_printed_without_a_look_at_the_commands() -> None:
     assert loaded(LIST, HEAVY) == "[]"
 
 
-def test_who_watches_over_the_web_server_has_not_its_modules() -> None:
-    needs_not = {*HEAVY} - {"pydantic"}
-
-    assert loaded("import supplier_api.cli.serve", sorted(needs_not)) == "[]"
-
-
 @pytest.mark.parametrize(
     "command", ["status", "kci", "work_order", "delivery", "maintenance", "doctor", "db"]
 )

@@ -23,6 +23,7 @@ ELSEWHERE = "http://gateway.example:8090"
     ],
 )
 def test_only_the_one_that_is_named_as_a_sandbox(environ: dict[str, str], *, ours: bool) -> None:
-    settings = load_settings({f"SUPPLIER_API__{name}": value for name, value in environ.items()})
+    named = {f"SUPPLIER_API__{name}": value for name, value in environ.items()}
+    settings = load_settings({"SUPPLIER_API_PROFILE": "sandbox", **named})
 
     assert goes_to_our_sandbox(settings) is ours

@@ -288,14 +288,17 @@ def test_no_repeat_is_forgotten_within_thirteen_months(folder: Path) -> None:
 def test_a_text_that_nothing_can_be_done_with(
     folder: Path, name: str, value: str, message: str
 ) -> None:
-    (finding,) = findings(folder, **{f"SUPPLIER_API__{name}": value})
+    sandbox = {"SUPPLIER_API_PROFILE": "sandbox"}
+    (finding,) = findings(folder, **sandbox, **{f"SUPPLIER_API__{name}": value})
 
     assert message in finding.message
     assert "hidden" not in str(finding)
 
 
 def test_a_password_in_a_wrong_url_is_not_shown(folder: Path) -> None:
-    (finding,) = findings(folder, SUPPLIER_API__GATEWAY__KCI_URL="htp://me:hid/d@en@gateway/kcis")
+    environ = {"SUPPLIER_API_PROFILE": "sandbox"}
+    environ["SUPPLIER_API__GATEWAY__KCI_URL"] = "htp://me:hid/d@en@gateway/kcis"
+    (finding,) = findings(folder, **environ)
 
     assert finding.message.endswith("not 'htp://me:********@gateway/kcis'")
 
