@@ -39,7 +39,7 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8080 8090
 HEALTHCHECK --interval=10s --timeout=10s --start-period=30s \
-    CMD ["python", "-m", "supplier_api.operations.health_check"]
+    CMD ["python", "-m", "supplier_api.health"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["supplier-api"]
 CMD ["run"]

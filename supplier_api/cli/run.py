@@ -20,6 +20,7 @@ from typing import Any
 import click
 import requests
 
+from supplier_api import health
 from supplier_api.cli import CommandRefused, local
 from supplier_api.cli.database import prepare_database
 from supplier_api.cli.local import command_name
@@ -34,7 +35,6 @@ from supplier_api.contract.versions import CONTRACT
 from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.http_client.connections import new_session
 from supplier_api.ids import SystemChance
-from supplier_api.operations import health_check
 from supplier_api.outbox.pauses import PauseRepository
 from supplier_api.sandbox.journal.masking import without_secrets
 from supplier_api.settings import Settings, load_settings
@@ -68,7 +68,7 @@ def run(no_sample: bool, sample_seconds: int) -> None:
     doors = [local.ready_url(settings.server), local.ready_url(settings.sandbox)]
     with (
         local.alone(settings),
-        health_check.shown(settings.data_dir, "run", doors),
+        health.shown(settings.data_dir, "run", doors),
         _stop_signals() as stopping,
     ):
         seconds = 0 if no_sample else sample_seconds

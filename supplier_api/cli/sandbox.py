@@ -4,12 +4,12 @@ from urllib.parse import urljoin
 
 import click
 
+from supplier_api import health
 from supplier_api.cli import CommandRefused, local, ports
 from supplier_api.cli.sandbox_calls import COMMANDS, sandbox_settings
 from supplier_api.clock import SystemMachineClock
 from supplier_api.ids import SystemChance
 from supplier_api.logging import configure_logging
-from supplier_api.operations import health_check
 from supplier_api.sandbox.gateway import (
     AdminAccount,
     SandboxConfig,
@@ -39,7 +39,7 @@ def sandbox(context: click.Context) -> None:
         raise CommandRefused(f"port {port} is in use; set SUPPLIER_API__SANDBOX__PORT")
     try:
         app = create_app(sandbox_config(settings), SystemMachineClock(), SystemChance())
-        with health_check.shown(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):
+        with health.shown(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):
             serve(app, ports.address(settings.sandbox.host), settings.sandbox.port)
     except DatabaseUnusable as error:
         raise CommandRefused(str(error)) from None

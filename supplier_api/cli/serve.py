@@ -5,12 +5,12 @@ import signal
 
 import click
 
+from supplier_api import health
 from supplier_api.app.web import build_heartbeat, build_server, create_app
 from supplier_api.cli import CommandRefused, local, ports
 from supplier_api.cli.startup_errors import expected_errors
 from supplier_api.http.server import serve as serve_http
 from supplier_api.logging import configure_logging, get_logger
-from supplier_api.operations import health_check
 from supplier_api.settings import load_settings
 
 LAST_SIGN = 0.5  # seconds for the last sign of life
@@ -49,7 +49,7 @@ def serve() -> None:
         gc.freeze()
         gc.enable()
 
-    with health_check.shown(settings.data_dir, "serve", [local.ready_url(server)]):
+    with health.shown(settings.data_dir, "serve", [local.ready_url(server)]):
         serve_http(listener, ready)
     audit.stop()
     heartbeat.stop(LAST_SIGN)

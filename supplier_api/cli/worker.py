@@ -6,10 +6,10 @@ from types import FrameType
 
 import click
 
+from supplier_api import health
 from supplier_api.app.worker import build_worker
 from supplier_api.cli.startup_errors import expected_errors
 from supplier_api.logging import configure_logging
-from supplier_api.operations import health_check
 from supplier_api.settings import load_settings
 
 GRACE = 4.0  # seconds that messages under way have to be settled
@@ -33,7 +33,7 @@ def worker() -> None:
         made = build_worker(settings)
     signal.signal(signal.SIGHUP, made.reload)
     made.start()
-    with health_check.shown(settings.data_dir, "worker") as at_work:
+    with health.shown(settings.data_dir, "worker") as at_work:
         while not stopping.wait(LOOK_EVERY):
             if not made.healthy():
                 made.stop(0)

@@ -1,6 +1,6 @@
 """What runs here says so, and is asked whether it is well: the container's health check.
 
-    python -m supplier_api.operations.health_check
+    python -m supplier_api.health
 
 Exit code 0 if all that runs here is well, else 1 with what is not. Every command that serves keeps
 a file in the data folder while it runs: with the addresses that have to answer 200, or, for one
