@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from supplier_api.files import sqlite_path
 
-BROKEN = "the file is corrupt"  # in the store's reason
+BROKEN = "the database cannot be used: the file is corrupt"  # how the reason begins
 READER_GONE = 128 + 13  # as a shell tells that SIGPIPE ended a program
 
 
@@ -37,7 +37,7 @@ def told(error: Exception) -> tuple[str, Sequence[object]] | None:
 def of_the_store(error: Exception) -> str:
     """Return what the store cannot do, in a line; of a broken file which it is and what to do."""
     reason = str(error).partition("\n")[0]
-    if BROKEN not in reason:
+    if not reason.startswith(BROKEN):
         return reason
     from supplier_api.settings import load_settings  # noqa: PLC0415
 

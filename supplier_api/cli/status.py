@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
 from supplier_api.app.services import open_services
+from supplier_api.cli.failures import of_the_store
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.db import SchemaTooOld, StoreUnavailable
 from supplier_api.operations.status import StatusLevel, StatusLine, gather, unusable
@@ -39,13 +41,18 @@ def found(settings: Settings) -> list[StatusLine]:
     except SchemaTooOld as error:
         return [StatusLine("schema", StatusLevel.BAD, str(error), "supplier-api db upgrade")]
     except StoreUnavailable as error:
-        return [unusable(error)]
+        return [_unusable(error)]
     try:
         return gather(services, settings)
     except StoreUnavailable as error:
-        return [unusable(error)]
+        return [_unusable(error)]
     finally:
         services.store.close()
+
+
+def _unusable(error: StoreUnavailable) -> StatusLine:
+    """Name what is wrong with the database; of a broken file which it is and what to do."""
+    return replace(unusable(error), text=of_the_store(error))
 
 
 def _document(worst: StatusLevel, lines: Sequence[StatusLine]) -> dict[str, object]:

@@ -75,7 +75,8 @@ class Stored:
 
 STORED = (
     Stored("service_problem.document", "the problem as it is now", Goes.FIELDS),
-    Stored("service_problem.scenario", "what a tester chose (sandbox)"),
+    Stored("service_problem.scenario", "what a tester chose, as an earlier release kept it"),
+    Stored("scenario_choice.plays", "what a tester chose (sandbox)", Goes.ROW),
     Stored("change_request.body", "an amendment, a cancellation", Goes.FIELDS),
     Stored("resolution.details", "what was done about the problem", Goes.FIELDS),
     Stored("resolution.tenant_notes", "the tenant's words on it"),

@@ -40,6 +40,7 @@ from supplier_api.db.tables import (
     pause,
     process,
     resolution,
+    scenario_choice,
     service_problem,
     timer,
 )
@@ -278,4 +279,24 @@ def _belonging(table: Table, problems: Sequence[int]) -> ColumnElement[bool]:
     if table is message:
         lanes = select(lane.c.id).where(lane.c.problem_id.in_(problems))
         return message.c.lane_id.in_(lanes)
+    if table is scenario_choice:
+        return _chosen_with(problems)
     return table.c.problem_id.in_(problems)
+
+
+def _chosen_with(problems: Sequence[int]) -> ColumnElement[bool]:
+    """Pick what testers chose with the requests that these problems, or their changes, come of."""
+    key = scenario_choice.c
+    raised = exists().where(
+        service_problem.c.id.in_(problems),
+        service_problem.c.tenant == key.tenant,
+        service_problem.c.gateway_id == key.gateway_id,
+        key.operation == "problem",
+    )
+    changed = exists().where(
+        change_request.c.problem_id.in_(problems),
+        change_request.c.tenant == key.tenant,
+        change_request.c.kind == key.operation,
+        change_request.c.gateway_id == key.gateway_id,
+    )
+    return raised | changed

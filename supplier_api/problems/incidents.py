@@ -79,7 +79,7 @@ class Incidents:
                 return False
             IncidentRepository(uow).declare(code, covered, text, self._services.machine.now())
             self._set(uow, JOIN, code)
-            self._record(uow, "incident declare", code, who, text, services=len(covered))
+            self._record(uow, "incident declare", code, who, None, services=len(covered))
             return True
 
         return self._services.store.write(work)

@@ -22,6 +22,7 @@ from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.view import show
+from supplier_api.sandbox.scenarios.repository import ScenarioRepository
 from supplier_api.settings import Settings
 from tests import postgresql
 from tests.integration.journey import MARKER, Journey
@@ -142,6 +143,7 @@ def around(journey: Journey, problem: Problem) -> None:
         TimerRepository(uow).add(Timer(row, problem.tenant, "event", now, data={"text": MARKER}))
         scenario = update(tables.service_problem).where(tables.service_problem.c.id == row)
         uow.connection.execute(scenario.values(scenario={"text": MARKER}))
+        ScenarioRepository(uow).keep(problem.tenant, "problem", problem.id, {"text": MARKER})
 
     store.write(leave)
 

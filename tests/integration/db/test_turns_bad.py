@@ -242,6 +242,7 @@ def test_a_frozen_server_holds_nobody_up_and_goes_on_when_it_thaws(
     monkeypatch.setattr(engine, "REMEMBERED", 0.1)
     monkeypatch.setattr(web, "READY_SECONDS", 0.1)
     environ = {
+        "SUPPLIER_API_PROFILE": "sandbox",
         "SUPPLIER_API_DATA_DIR": str(tmp_path),
         "SUPPLIER_API__SERVER__ANSWER_BUDGET": "0.5",
         "SUPPLIER_API__BACKOFFICE__PACE": "manual",

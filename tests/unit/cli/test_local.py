@@ -16,7 +16,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def settings(**names: str) -> Settings:
-    return load_settings({f"SUPPLIER_API_{name}": value for name, value in names.items()})
+    return load_settings(
+        {
+            "SUPPLIER_API_PROFILE": "sandbox",
+            **{f"SUPPLIER_API_{name}": value for name, value in names.items()},
+        }
+    )
 
 
 def test_what_removes_the_data_is_named_where_it_does(here: Path) -> None:
