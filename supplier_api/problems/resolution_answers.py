@@ -7,7 +7,7 @@ from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ErrorCode, ResolutionStatus
 from supplier_api.db import UnitOfWork
 from supplier_api.problems.decision_repository import RecordedDecision
-from supplier_api.problems.errors import EventRefused
+from supplier_api.problems.errors import RequestRefused
 from supplier_api.problems.idempotency import StoredResult
 from supplier_api.problems.kci import resolution_entity
 from supplier_api.problems.lifecycle import Event
@@ -58,23 +58,23 @@ def settle_resolution(
     return StoredResult(answer, problem.id, reference=reference)
 
 
-def answered_before(recorded: RecordedDecision) -> EventRefused:
+def answered_before(recorded: RecordedDecision) -> RequestRefused:
     """Make the refusal of a second, different word on the same resolution."""
     word = recorded.body["status"] if recorded.body else "answered"
     when = to_wire(recorded.created)
-    return EventRefused(ErrorCode.INVALID_REQUEST, [f"status: already {word} on {when}"])
+    return RequestRefused(ErrorCode.INVALID_REQUEST, [f"status: already {word} on {when}"])
 
 
 def _find(uow: UnitOfWork, tenant: str, reference: str) -> tuple[Resolution, ServiceProblem]:
     found = ResolutionRepository(uow).find(reference)
     problem = ProblemRepository(uow).lock(found.problem_id) if found else None
     if found is None or problem is None or problem.tenant != tenant:
-        raise EventRefused(ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
+        raise RequestRefused(ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
     # Read again, now that nobody else can change it.
     current = ResolutionRepository(uow).current(problem.id)
     assert current is not None
     if current.reference != reference:
-        raise EventRefused(
+        raise RequestRefused(
             ErrorCode.INVALID_REQUEST, [f"id: this resolution was replaced by {current.reference}"]
         )
     return current, problem
@@ -85,7 +85,7 @@ def _after_closure(resolution: Resolution, status: ResolutionStatus) -> None:
     if status is ResolutionStatus.ACCEPTED and resolution.status is ResolutionStatus.ACCEPTED:
         return
     closed = to_wire(resolution.closed_date) if resolution.closed_date else "an earlier day"
-    raise EventRefused(
+    raise RequestRefused(
         ErrorCode.INVALID_REQUEST,
         [f"status: the service problem was closed on {closed}; expected a new service problem"],
     )

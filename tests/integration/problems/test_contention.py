@@ -98,10 +98,10 @@ def test_what_only_reads_cannot_write(on_sqlite: Rig) -> None:
     problem_id = on_sqlite.problem().id
 
     with pytest.raises(StoreUnavailable):
-        on_sqlite.store.read(lambda uow: ProblemRepository(uow).doubt(problem_id))
+        on_sqlite.store.read(lambda uow: ProblemRepository(uow).mark_doubtful(problem_id))
 
     assert not on_sqlite.problem().doubtful
-    on_sqlite.store.write(lambda uow: ProblemRepository(uow).doubt(problem_id))
+    on_sqlite.store.write(lambda uow: ProblemRepository(uow).mark_doubtful(problem_id))
     assert on_sqlite.problem().doubtful
 
 
