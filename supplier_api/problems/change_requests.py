@@ -138,8 +138,7 @@ def _do(transition: Transition, asked: _Asked, decision: Decision) -> tuple[Answ
         transition.take(behind if waiting else at_once, carried_by(change), change=change)
         status = 202 if waiting else 201
     later = deferred and asked.put_off
-    # The back office has no work order of a problem whose decision is postponed; it gets the
-    # amended problem later.
+    # Of a problem that is itself put off the back office has not heard; it will, as amended.
     if not later and transition.problem.next_order > 1:
         transition.order(ORDERS[kind], decide=deferred, change=change, scenario=asked.scenario)
     transition.finish(gateway_asked=True)

@@ -125,7 +125,7 @@ class DecisionRepository:
     """Reads and writes decision records within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
 
     def claim(self, asked: RequestKey, lock_service: str | None = None) -> ClaimedKey | None:

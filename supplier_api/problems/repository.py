@@ -34,7 +34,7 @@ _following = select(func.min(_t.tenant)).where(_t.tenant > _first.c.tenant).scal
 _each = _first.union_all(select(_following).where(_first.c.tenant.is_not(None)))
 _TENANTS = select(_each.c.tenant).where(_each.c.tenant.is_not(None))
 # Always true; lets a query use the indexes whose first column is the tenant.
-_OF_ANY_TENANT = _t.tenant.in_(_TENANTS)
+_OF_ANYBODY = _t.tenant.in_(_TENANTS)
 # Nothing of a new problem has been taken away by retention.
 _NEW = tuple(each.name for each in _t if each not in {_t.id, _t.thinned})
 _ADD = CompiledStatement(insert(service_problem).values(named(*_NEW)).returning(_t.id))
@@ -54,7 +54,7 @@ class ProblemRepository:
     """Reads and writes problems within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
         self._locking = uow.dialect == "postgresql"
 
@@ -157,7 +157,7 @@ class ProblemRepository:
         searches = [
             select(_t.id).where(_t.back_office_id == name),
             select(_t.id).where(_t.conversation_id == name),
-            select(_t.id).where(_OF_ANY_TENANT, _t.service_id == name),
+            select(_t.id).where(_OF_ANYBODY, _t.service_id == name),
             *(
                 select(of.table.c.problem_id).where(of == name)
                 for of in (_change.reference, _change.back_office_id, resolution.c.reference)
@@ -165,7 +165,7 @@ class ProblemRepository:
             select(lane.c.problem_id).join(message).where(message.c.back_office_id == name),
         ]
         if is_gateway_id(name):
-            searches.append(select(_t.id).where(_OF_ANY_TENANT, _t.gateway_id == int(name)))
+            searches.append(select(_t.id).where(_OF_ANYBODY, _t.gateway_id == int(name)))
         found = union(*searches).subquery()
         query = select(found.c.id).order_by(found.c.id).limit(MOST_OF_A_NAME)
         return list(self._connection.execute(query).scalars())
