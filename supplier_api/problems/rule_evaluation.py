@@ -12,7 +12,7 @@ from supplier_api.rules.book import RuleBook
 from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
 from supplier_api.rules.model import Decision, Operation, Outcome
 from supplier_api.rules.reloading import Loaded
-from supplier_api.rules.rule import OutsideVerdicts
+from supplier_api.rules.rule import PythonVerdicts
 
 # Stored as the deciding rule of a decision that was postponed.
 IN_MAINTENANCE = "maintenance"
@@ -30,7 +30,7 @@ class ExternalFacts:
 
     book: RuleBook
     facts: Facts
-    verdicts: OutsideVerdicts
+    verdicts: PythonVerdicts
     put_off: str | None = None
     missing: bool = False
 
@@ -102,7 +102,7 @@ class RuleEvaluator:
         missing = needs_service and service is UNKNOWN
         if missing and self.watch.down:
             return ExternalFacts(loaded.book, facts, {}, put_off=INVENTORY_DOWN, missing=True)
-        verdicts = loaded.book.judge_outside(operation, facts, self._left(caller))
+        verdicts = loaded.book.evaluate_python_rules(operation, facts, self._left(caller))
         return ExternalFacts(loaded.book, facts, verdicts, missing=missing)
 
     def probe(self) -> None:

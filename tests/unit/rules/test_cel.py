@@ -6,7 +6,7 @@ import pytest
 
 from supplier_api.rules.cel import MAX_EXPRESSION, ExpressionError, Language
 from supplier_api.rules.facts import GROUPS, UNKNOWN, Facts, values
-from supplier_api.rules.model import Operation, Unjudged
+from supplier_api.rules.model import Operation, RuleNotEvaluated
 from tests.unit.rules.books import facts
 
 PROBLEM = Language(GROUPS[Operation.PROBLEM])
@@ -126,7 +126,7 @@ def test_an_error_that_changes_nothing_is_passed_over(text: str, result: bool) -
 
 @pytest.mark.parametrize("text", [MISSING, f"{MISSING} || false", f"{MISSING} && true"])
 def test_an_error_that_leaves_the_result_open_is_no_verdict(text: str) -> None:
-    with pytest.raises(Unjudged, match="Key not found"):
+    with pytest.raises(RuleNotEvaluated, match="Key not found"):
         holds(text, facts({"characteristics": []}))
 
 
@@ -141,7 +141,7 @@ def test_an_error_that_leaves_the_result_open_is_no_verdict(text: str) -> None:
     ],
 )
 def test_an_error_tells_no_value_of_the_request(text: str) -> None:
-    with pytest.raises(Unjudged) as raised:
+    with pytest.raises(RuleNotEvaluated) as raised:
         holds(text, facts({"notes": "(MARKER", "characteristics": []}))
     assert "MARKER" not in str(raised.value)
     assert str(raised.value)
@@ -150,7 +150,7 @@ def test_an_error_tells_no_value_of_the_request(text: str) -> None:
 def test_an_evaluation_has_a_budget() -> None:
     every_pair = "request.characteristics.all(a, request.characteristics.all(b, a.name == b.name))"
     hundred = [{"name": "A", "value": "1"}] * 100
-    with pytest.raises(Unjudged, match="budget"):
+    with pytest.raises(RuleNotEvaluated, match="budget"):
         holds(every_pair, facts({"characteristics": hundred}))
     assert holds(every_pair, facts({"characteristics": hundred[:50]}))
 
@@ -165,7 +165,7 @@ def judged(texts: list[str], given: Facts) -> list[bool | None]:
     for expression in expressions:
         try:
             found.append(expression.holds(bound))
-        except Unjudged:
+        except RuleNotEvaluated:
             found.append(None)
     return found
 

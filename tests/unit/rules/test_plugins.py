@@ -42,7 +42,7 @@ def book(
 
 def decide(loaded: RuleBook, **more: Any) -> Decision:
     given = facts(**more)
-    outside = loaded.judge_outside(Operation.PROBLEM, given)
+    outside = loaded.evaluate_python_rules(Operation.PROBLEM, given)
     return loaded.decide(Operation.PROBLEM, given, outside)
 
 
@@ -87,7 +87,7 @@ def test_it_sees_request_tenant_service_and_clock_and_cannot_change_them() -> No
 
     address = {"id": "1", "type": "UPRN"}
     given = facts({"address": address})
-    book(python_rule(when, "request", "service")).judge_outside(Operation.PROBLEM, given)
+    book(python_rule(when, "request", "service")).evaluate_python_rules(Operation.PROBLEM, given)
     assert (seen[0].tenant, seen[0].service, seen[0].now) == ("TENANT1", LIVE, NOW)
     assert address == {"id": "1", "type": "UPRN"}
 
@@ -215,13 +215,13 @@ def test_a_caller_in_a_hurry_waits_less_and_blames_nobody(
 ) -> None:
     loaded = book(python_rule(hanging), seconds=600)
     for _ in range(MOST_TIME_OUTS + 1):
-        outside = loaded.judge_outside(Operation.PROBLEM, facts(), seconds=LIMIT)
+        outside = loaded.evaluate_python_rules(Operation.PROBLEM, facts(), seconds=LIMIT)
         assert outside["python"].why == "took too long"
 
 
 def test_one_that_is_not_active_is_not_asked() -> None:
     ended = replace(python_rule(lambda _: True), active_until=NOW)
-    assert book(ended).judge_outside(Operation.PROBLEM, facts()) == {}
+    assert book(ended).evaluate_python_rules(Operation.PROBLEM, facts()) == {}
     assert decide(book(ended)).trace[0].verdict is Verdict.INACTIVE
 
 
@@ -230,7 +230,7 @@ def test_a_rule_whose_threads_all_hang_is_not_asked_again(
 ) -> None:
     loaded = book(python_rule(hanging), seconds=600)
     told = [
-        loaded.judge_outside(Operation.PROBLEM, facts(), seconds=LIMIT)["python"].why
+        loaded.evaluate_python_rules(Operation.PROBLEM, facts(), seconds=LIMIT)["python"].why
         for _ in range(CALLS_AT_ONCE + 1)
     ]
     assert told == ["took too long"] * CALLS_AT_ONCE + ["all its threads are busy"]
