@@ -1,4 +1,4 @@
-"""Expressions: what the compiler finds, what is learnt about them, and how they are evaluated."""
+"""CEL expressions: errors found by the compiler, groups and paths, evaluation."""
 
 from dataclasses import replace
 
@@ -155,8 +155,8 @@ def test_an_evaluation_has_a_budget() -> None:
     assert holds(every_pair, facts({"characteristics": hundred[:50]}))
 
 
-def judged(texts: list[str], given: Facts) -> list[bool | None]:
-    """Judge expressions as a rule book does, together; None where one cannot be judged."""
+def evaluated(texts: list[str], given: Facts) -> list[bool | None]:
+    """Evaluate expressions together, as a rule book does; None where one cannot be evaluated."""
     expressions = [PROBLEM.compile(text) for text in texts]
     known = {group: values(given, group) for group in GROUPS[Operation.PROBLEM]}
     known = {group: value for group, value in known.items() if value is not UNKNOWN}
@@ -179,24 +179,28 @@ def test_expressions_that_are_judged_together_say_what_each_says_alone() -> None
         "size(open_problems) > 0",
         "tenant == 'TENANT1' // a comment at the end",
     ]
-    assert judged(texts, facts()) == [True, False, True, True, False, True]
+    assert evaluated(texts, facts()) == [True, False, True, True, False, True]
 
 
 def test_one_that_cannot_be_judged_leaves_the_others_as_they_are() -> None:
     fails = 'request.characteristicsByName["NOT_THERE"] == "a"'
-    assert judged(["true", fails, "false"], facts()) == [True, None, False]
+    assert evaluated(["true", fails, "false"], facts()) == [True, None, False]
 
 
 def test_so_does_one_whose_facts_are_not_known() -> None:
     given = replace(facts(), service=UNKNOWN)
-    assert judged(["tenant != ''", "service.known", "tenant == ''"], given) == [True, None, False]
+    assert evaluated(["tenant != ''", "service.known", "tenant == ''"], given) == [
+        True,
+        None,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("many", [62, 63, 200])
 def test_there_may_be_any_number_of_them(many: int) -> None:
     texts = [f"size(tenant) == {number % 9}" for number in range(many)]
     texts += [f"size(tenant) * {number} == {number * 7}" for number in range(many)]
-    assert judged(texts, facts()) == [number % 9 == 7 for number in range(many)] + [True] * many
+    assert evaluated(texts, facts()) == [number % 9 == 7 for number in range(many)] + [True] * many
 
 
 def test_as_many_as_a_number_has_bits_take_one_evaluation() -> None:
@@ -208,4 +212,4 @@ def test_as_many_as_a_number_has_bits_take_one_evaluation() -> None:
 
 def test_nor_does_it_matter_how_deep_they_are() -> None:
     deep = "(" * 31 + "true" + ")" * 31
-    assert judged([deep, f"{deep} && tenant == ''"], facts()) == [True, False]
+    assert evaluated([deep, f"{deep} && tenant == ''"], facts()) == [True, False]
