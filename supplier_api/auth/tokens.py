@@ -17,7 +17,7 @@ from supplier_api.clock import MachineClock
 from supplier_api.ids import Chance
 from supplier_api.settings import AccessSettings
 
-# Seconds by which an issuer's clock may be ahead of ours.
+# Seconds by which the clock of the process that issued a token may be ahead.
 LEEWAY = 5
 LATEST = 1e11  # seconds since 1970; larger values, infinity and NaN are invalid
 # The size of the cache of verified tokens: a signature costs ten times the other checks.

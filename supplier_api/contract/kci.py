@@ -137,7 +137,7 @@ KCI = make(
     },
 )
 
-# One reason does not carry all that another has to: the fields' own examples make no KCI together.
+# A whole example: the examples of the single fields belong to different reasons.
 KCI_EXAMPLE: Mapping[str, Any] = {
     "id": "3456cf7d-4471-42e4-a5be-c24ed58a7aa6",
     "sequenceNumber": 1,

@@ -29,7 +29,7 @@ from supplier_api.problems.work import (
 
 LATER = "back-office-event"
 # How many references are listed when a name matches several problems.
-NAMED = 3
+LISTED_MAX = 3
 # KCIs that may lack our reference: as the first KCI of a problem they do not carry it.
 WITHOUT_REFERENCE = (ReasonCode.REJECTED, ReasonCode.CANCELLED)
 
@@ -202,9 +202,9 @@ class BackOfficeEvents:
 
 def _ambiguous(uow: UnitOfWork, ids: Sequence[int]) -> str:
     """Return the message for a name that matches several problems, with the first few of them."""
-    named = [ProblemRepository(uow).get(problem_id) for problem_id in ids[:NAMED]]
+    named = [ProblemRepository(uow).get(problem_id) for problem_id in ids[:LISTED_MAX]]
     each = ", ".join(f"{problem.reference} of {problem.tenant}" for problem in named)
-    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    more = f" and {len(ids) - LISTED_MAX} more" if len(ids) > LISTED_MAX else ""
     return f"reference: stands for {len(ids)} problems; expected our own reference: {each}{more}"
 
 

@@ -14,7 +14,7 @@ from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.problems.service_repository import LOCKS, lock_name
 
 _t = decision.c
-_ASKED = (
+_KEY_COLUMNS = (
     "tenant",
     "operation",
     "key",
@@ -24,7 +24,7 @@ _ASKED = (
     "request_id",
     "created",
 )
-_ANSWERED = (
+_ANSWER_COLUMNS = (
     "problem_id",
     "reference",
     "status",
@@ -39,7 +39,7 @@ _ANSWERED = (
 )
 _CLAIM = {
     dialect: CompiledStatement(
-        insert(decision).values(named(*_ASKED)).on_conflict_do_nothing().returning(_t.id)
+        insert(decision).values(named(*_KEY_COLUMNS)).on_conflict_do_nothing().returning(_t.id)
     )
     for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
@@ -47,7 +47,7 @@ _CLAIM = {
 # its row id. Neither is taken if the key exists.
 _CLAIM_FOR_NEW = CompiledStatement(
     postgresql.insert(decision)
-    .values(named(*_ASKED))
+    .values(named(*_KEY_COLUMNS))
     .on_conflict_do_nothing()
     .returning(_t.id, *LOCKS, func.nextval(f"{service_problem.name}_id_seq"))
 )
@@ -56,7 +56,9 @@ _DOCUMENTS = {
     name: bindparam(name, type_=JSON(none_as_null=True)) for name in ("body", "reasons", "trace")
 }
 _ANSWER = CompiledStatement(
-    update(decision).where(_t.id == bindparam("row_id")).values({**named(*_ANSWERED), **_DOCUMENTS})
+    update(decision)
+    .where(_t.id == bindparam("row_id"))
+    .values({**named(*_ANSWER_COLUMNS), **_DOCUMENTS})
 )
 
 
@@ -128,7 +130,7 @@ class DecisionRepository:
         """Use the connection of `uow`."""
         self._connection = uow.connection
 
-    def claim(self, asked: RequestKey, lock_service: str | None = None) -> ClaimedKey | None:
+    def claim(self, request_key: RequestKey, lock_service: str | None = None) -> ClaimedKey | None:
         """Take the request's key; must be the transaction's first statement.
 
         Returns None when the key is taken: then `recorded` has the answer. A duplicate that arrives
@@ -137,11 +139,11 @@ class DecisionRepository:
         declared. On SQLite the transaction itself is that lock.
         """
         dialect = self._connection.dialect.name
-        values = {name: getattr(asked, name) for name in _ASKED}
+        values = {name: getattr(request_key, name) for name in _KEY_COLUMNS}
         if lock_service is None or dialect == "sqlite":
             taken = _CLAIM[dialect].run(self._connection, values)
             return ClaimedKey(taken[0][0]) if taken else None
-        values["locked"] = lock_name(asked.tenant, lock_service)
+        values["locked"] = lock_name(request_key.tenant, lock_service)
         taken = _CLAIM_FOR_NEW.run(self._connection, values)
         return ClaimedKey(taken[0][0], taken[0][-1]) if taken else None
 
@@ -156,7 +158,7 @@ class DecisionRepository:
 
     def answer(self, row_id: int, given: StoredAnswer) -> None:
         """Complete a claimed record with its answer; the transaction is about to be committed."""
-        values = {name: getattr(given, name) for name in _ANSWERED}
+        values = {name: getattr(given, name) for name in _ANSWER_COLUMNS}
         _ANSWER.send(self._connection, {"row_id": row_id, **values})
 
     def decided(self, row_id: int, made: Mapping[str, Any]) -> None:
@@ -185,16 +187,16 @@ class DecisionRepository:
             {"process": process},
         )
 
-    def given_to(self, asked: RequestKey, process: str) -> ClaimedKey | None:
+    def given_to(self, request_key: RequestKey, process: str) -> ClaimedKey | None:
         """Return the record of exactly this request, if `process` was the last to answer it.
 
         `problem_id` is the row id of the problem that it is about.
         """
         query = select(_t.id, _t.problem_id).where(
-            _t.tenant == asked.tenant,
-            _t.operation == asked.operation,
-            _t.key == asked.key,
-            _t.request_id == asked.request_id,
+            _t.tenant == request_key.tenant,
+            _t.operation == request_key.operation,
+            _t.key == request_key.key,
+            _t.request_id == request_key.request_id,
             _t.process == process,
         )
         row = self._connection.execute(query).first()

@@ -110,7 +110,7 @@ class DeferredDecisions:
         assert timer.problem_id is not None
         problem = ProblemRepository(uow).lock(timer.problem_id)
         if problem.version != prepared.version:
-            # What was looked up was about another request than the one that stands now.
+            # The problem has changed since the facts were looked up: they may no longer apply.
             return timer.due_at
         tries = (timer.data or {}).get("tries", 0)
         if prepared.outside.missing and tries < TRIES:

@@ -33,7 +33,7 @@ SECOND_LOOK = timedelta(seconds=10)
 # The interval between KCIs of an incident: a small part of what a worker can send.
 KCI_EVERY = timedelta(milliseconds=50)
 # How many problems are listed that are not linked, or that do not exist.
-NAMED = 100
+LISTED_MAX = 100
 log = get_logger(__name__)
 
 
@@ -127,7 +127,7 @@ class Incidents:
             return None
         seen = dict(timer.data or {})
         found = ProblemRepository(uow).outside_incident(code, seen.get("after", 0), BATCH)
-        # A problem that joined in the first search and is outside again was taken out by the
+        # A problem that joined in the first search and is outside again was removed by the
         # supplier.
         joined = seen.get("joined", [])
         ids = [each for each in found if each not in set(joined)]
@@ -184,7 +184,7 @@ class Incidents:
             if reference not in found
         ]
         if unknown:
-            raise IncidentRefused(unknown[:NAMED])
+            raise IncidentRefused(unknown[:LISTED_MAX])
         return set(found.values())
 
     def _record(
@@ -256,7 +256,7 @@ def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
     lasts = found.ended is None
     outside: list[int] = []
     if lasts and found.source == Source.DECLARED:
-        outside = ProblemRepository(uow).outside_incident(found.code, 0, NAMED)
+        outside = ProblemRepository(uow).outside_incident(found.code, 0, LISTED_MAX)
     return {
         "id": found.code,
         "text": found.text,

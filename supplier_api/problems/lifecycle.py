@@ -92,7 +92,7 @@ class Move:
     must: frozenset[Must] = frozenset()
     about: About | None = None
     awaits: Awaits | None = None
-    base: Base | None = None  # only from this base, whatever waits
+    base: Base | None = None  # only from this base, in any wait
     asked: bool | None = False  # an undecided change: must be none, must be one, or None for either
 
 

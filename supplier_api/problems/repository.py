@@ -21,12 +21,12 @@ from supplier_api.db.tables import (
 )
 from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.problems.model import Awaits, Base, ChangeKind, ServiceProblem, State, Waiting
-from supplier_api.problems.service_repository import OVER
+from supplier_api.problems.service_repository import NOT_OPEN
 
 _t = service_problem.c
 _change = change_request.c
-MOST_OF_A_NAME = 100  # problems that are returned for one name
-AT_ONCE = 500  # values in one IN list
+NAME_MATCHES_MAX = 100  # problems that are returned for one name
+IN_LIST_MAX = 500  # values in one IN list
 # The tenants that have problems, in the order of their names: one index lookup for each tenant,
 # however many problems it has.
 _first = select(func.min(_t.tenant).label("tenant")).cte("tenants", recursive=True)
@@ -167,7 +167,7 @@ class ProblemRepository:
         if is_gateway_id(name):
             searches.append(select(_t.id).where(_OF_ANYBODY, _t.gateway_id == int(name)))
         found = union(*searches).subquery()
-        query = select(found.c.id).order_by(found.c.id).limit(MOST_OF_A_NAME)
+        query = select(found.c.id).order_by(found.c.id).limit(NAME_MATCHES_MAX)
         return list(self._connection.execute(query).scalars())
 
     def outside_incident(self, code: str, after: int, limit: int) -> list[int]:
@@ -179,7 +179,7 @@ class ProblemRepository:
         )
         query = select(_t.id).where(
             _t.service_id.in_(services),
-            _t.base.not_in(OVER),
+            _t.base.not_in(NOT_OPEN),
             _t.incident.is_distinct_from(code),
             _t.id > after,
         )
@@ -195,8 +195,8 @@ class ProblemRepository:
     def services_by_reference(self, references: Sequence[str]) -> dict[str, str]:
         """Return the service ids of problems by our references; unknown references are absent."""
         found: dict[str, str] = {}
-        for at in range(0, len(references), AT_ONCE):
-            some = references[at : at + AT_ONCE]
+        for at in range(0, len(references), IN_LIST_MAX):
+            some = references[at : at + IN_LIST_MAX]
             query = select(_t.reference, _t.service_id).where(_t.reference.in_(some))
             found.update((row.reference, row.service_id) for row in self._connection.execute(query))
         return found

@@ -97,12 +97,12 @@ class RuleEvaluator:
             operation is Operation.PROBLEM or "service" in needed_groups
         )
         if service_id and needs_service:
-            service = self._service(loaded, caller.tenant, service_id, self._left(caller))
+            service = self._service(loaded, caller.tenant, service_id, self._seconds_left(caller))
         facts = self._facts(caller, request, service)
         missing = needs_service and service is UNKNOWN
         if missing and self.watch.down:
             return ExternalFacts(loaded.book, facts, {}, put_off=INVENTORY_DOWN, missing=True)
-        verdicts = loaded.book.evaluate_python_rules(operation, facts, self._left(caller))
+        verdicts = loaded.book.evaluate_python_rules(operation, facts, self._seconds_left(caller))
         return ExternalFacts(loaded.book, facts, verdicts, missing=missing)
 
     def probe(self) -> None:
@@ -145,29 +145,35 @@ class RuleEvaluator:
         While it is down it is asked only when a probe is due, else the result is UNKNOWN. No answer
         counts as a failure.
         """
-        return self._ask(self._loaded(), tenant, service_id, seconds, enough=True)
+        return self._ask(self._loaded(), tenant, service_id, seconds, counts_as_failure=True)
 
     def _service(
-        self, loaded: Loaded, tenant: str, service_id: str, left: float
+        self, loaded: Loaded, tenant: str, service_id: str, seconds: float
     ) -> Service | Unknown | None:
         # Given less than half of its usual time, no answer is not a sign of failure.
-        enough = left >= self._services.policy.answer_budget / 4
-        return self._ask(loaded, tenant, service_id, left, enough=enough)
+        counts_as_failure = seconds >= self._services.policy.answer_budget / 4
+        return self._ask(loaded, tenant, service_id, seconds, counts_as_failure=counts_as_failure)
 
     def _ask(
-        self, loaded: Loaded, tenant: str, service_id: str, seconds: float, *, enough: bool
+        self,
+        loaded: Loaded,
+        tenant: str,
+        service_id: str,
+        seconds: float,
+        *,
+        counts_as_failure: bool,
     ) -> Service | Unknown | None:
         if not self.watch.may_ask():
             return UNKNOWN
         service = loaded.inventory.find(tenant, service_id, seconds)
         if service is not UNKNOWN:
             self.watch.answered()
-        elif enough:
+        elif counts_as_failure:
             self._unanswered = tenant, service_id
             self.watch.failed()
         return service
 
-    def _left(self, caller: Caller) -> float:
+    def _seconds_left(self, caller: Caller) -> float:
         until = caller.entered + self._services.policy.answer_budget / 2
         return max(0.0, until - self._services.machine.monotonic())
 

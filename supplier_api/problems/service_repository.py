@@ -22,7 +22,7 @@ from supplier_api.problems.model import TERMINAL, Base
 
 _p = service_problem.c
 # A problem in any other base state is "already open" on its service.
-OVER = (*sorted(TERMINAL), Base.RESOLVED)
+NOT_OPEN = (*sorted(TERMINAL), Base.RESOLVED)
 # The lock under which creates read the incidents and a declaration writes them.
 INCIDENTS_LOCK = 0x1C1DE47
 
@@ -39,7 +39,7 @@ LOOK = CompiledStatement(
         select(_p.id, _p.gateway_id, _p.reference, _p.doubtful).where(
             _p.tenant == bindparam("tenant", type_=String),
             _p.service_id == _SERVICE_ID,
-            or_(_p.doubtful, _p.base.not_in(literal_column(f"'{base}'") for base in OVER)),
+            or_(_p.doubtful, _p.base.not_in(literal_column(f"'{base}'") for base in NOT_OPEN)),
         ),
         select(
             incident.c.id,
