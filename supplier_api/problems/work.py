@@ -45,7 +45,7 @@ class WorkOrder:
     scenario: Mapping[str, Any] | None = None
 
     def to_body(self) -> str:
-        """Return the order in its stored form, without its id."""
+        """Return the order as it is stored, but for its id."""
         body: dict[str, Any] = {
             "kind": self.kind,
             "tenant": self.tenant,

@@ -12,8 +12,8 @@ from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
 from supplier_api.settings.model import BackOfficeSettings
 
 
-def back_office(pace: float | Literal["manual"] = 1.0) -> SimulatedBackOffice:
-    """Return a simulated back office of that pace."""
+def desk(pace: float | Literal["manual"] = 1.0) -> SimulatedBackOffice:
+    """Return a fault desk of that pace."""
     return SimulatedBackOffice(BackOfficeSettings(adapter="simulated", pace=pace))
 
 
@@ -33,7 +33,7 @@ def order(kind: OrderKind, standing: str = Base.ACKNOWLEDGED, **changes: Any) ->
 
 
 def planned(answer: OrderAnswer) -> list[tuple[float, Event]]:
-    """Return the events that it will send, and after how many seconds."""
+    """Return what the desk will say, and after how many seconds."""
     assert answer.events == ()
     return [(each.after / timedelta(seconds=1), each.event.event) for each in answer.later]
 
@@ -51,7 +51,7 @@ def planned(answer: OrderAnswer) -> list[tuple[float, Event]]:
 def test_a_problem_is_worked_to_its_resolution_from_where_it_stands(
     standing: str, events: list[Event]
 ) -> None:
-    steps = planned(back_office().submit(order(OrderKind.PROBLEM, standing)))
+    steps = planned(desk().submit(order(OrderKind.PROBLEM, standing)))
 
     assert [event for _, event in steps] == events
     times = [after for after, _ in steps]
@@ -60,21 +60,21 @@ def test_a_problem_is_worked_to_its_resolution_from_where_it_stands(
 
 
 def test_a_resolution_says_what_was_done() -> None:
-    *_, last = back_office().submit(order(OrderKind.PROBLEM)).later
+    *_, last = desk().submit(order(OrderKind.PROBLEM)).later
 
     assert last.event.resolution
     assert last.event.resolution["resolutionCode"] == "NETWORK_CABLING"
 
 
 def test_the_pace_stretches_every_step() -> None:
-    once = planned(back_office(1.0).submit(order(OrderKind.PROBLEM)))
-    twice = planned(back_office(2.0).submit(order(OrderKind.PROBLEM)))
+    once = planned(desk(1.0).submit(order(OrderKind.PROBLEM)))
+    twice = planned(desk(2.0).submit(order(OrderKind.PROBLEM)))
 
     assert twice == [(2 * after, event) for after, event in once]
 
 
 def test_a_manual_desk_opens_a_ticket_and_waits() -> None:
-    answer = back_office("manual").submit(order(OrderKind.PROBLEM))
+    answer = desk("manual").submit(order(OrderKind.PROBLEM))
 
     assert answer == OrderAnswer(back_office_id="TICKET-C24ED58A7AA6")
 
@@ -82,13 +82,13 @@ def test_a_manual_desk_opens_a_ticket_and_waits() -> None:
 def test_the_same_order_gets_the_same_answer() -> None:
     again = order(OrderKind.PROBLEM)
 
-    assert back_office().submit(again) == back_office().submit(again)
+    assert desk().submit(again) == desk().submit(again)
 
 
 @pytest.mark.parametrize("kind", [OrderKind.AMENDMENT, OrderKind.CANCELLATION])
 def test_a_change_that_waits_for_a_decision_is_accepted(kind: OrderKind) -> None:
     subject = {"supplierReference": "SP_CHANGE0001", "status": "PENDING"}
-    (only,) = back_office().submit(order(kind, decide=True, subject=subject)).later
+    (only,) = desk().submit(order(kind, decide=True, subject=subject)).later
 
     assert only.event.event is Event.ACCEPT_CHANGE
     assert only.event.change_reference == "SP_CHANGE0001"
@@ -98,7 +98,7 @@ def test_a_change_that_waits_for_a_decision_is_accepted(kind: OrderKind) -> None
 def test_a_change_that_is_done_needs_nothing(kind: OrderKind) -> None:
     subject = {"supplierReference": "SP_CHANGE0001", "status": "COMPLETED"}
 
-    assert planned(back_office().submit(order(kind, subject=subject))) == []
+    assert planned(desk().submit(order(kind, subject=subject))) == []
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,6 @@ def test_a_change_that_is_done_needs_nothing(kind: OrderKind) -> None:
 )
 def test_a_rejected_resolution_is_worked_on_again(status: str, events: list[Event]) -> None:
     subject = {"supplierReference": "SP_RESOLVED01", "status": status}
-    again = back_office().submit(order(OrderKind.RESOLUTION_ANSWER, subject=subject))
+    again = desk().submit(order(OrderKind.RESOLUTION_ANSWER, subject=subject))
 
     assert [event for _, event in planned(again)] == events
