@@ -84,7 +84,7 @@ def summary(problem: ServiceProblem) -> dict[str, Any]:
 
 
 def waits_for(state: State) -> str | None:
-    """Return whom and what a problem waits for; None when it is over."""
+    """Say whom and what a problem waits for; None for one that is over."""
     if state.asked:
         return f"the supplier: to decide on the {state.asked}"
     if state.awaits:
