@@ -1,8 +1,8 @@
-"""Who was let in, who was not, and what they did: lines of the log that people search for.
+"""The audit log: accesses that were granted or refused, and what was done.
 
-Equal refusals in a burst are two lines at most: the first at once, and when the burst is over one
-with the count of all of them. Clients are named as the settings know them; what a caller claims to
-be and is not never gets here.
+Equal refusals in a burst are at most two lines: the first at once, and one with the count of all
+when the burst is over. Clients have their names from the settings; an unverified name that a caller
+claims is never logged.
 """
 
 import threading
@@ -13,19 +13,19 @@ from datetime import datetime
 from supplier_api.clock import MachineClock, to_wire
 from supplier_api.logging import get_logger
 
-BURST = 10.0  # seconds from its first refusal on
-MOST = 256  # different refusals that are counted at the same time; with more, all are told
+BURST = 10.0  # seconds, from the first refusal
+MOST = 256  # different refusals that are counted at the same time; at more, all are logged
 UNKNOWN = "unknown"
 
 log = get_logger(__name__)
 
-Said = str | int | None
-_Key = tuple[str, tuple[tuple[str, Said], ...]]
+LogValue = str | int | None
+_Key = tuple[str, tuple[tuple[str, LogValue], ...]]
 
 
 @dataclass(slots=True)
 class _Burst:
-    """Equal refusals: since when, and how many."""
+    """A burst of equal refusals: since when, and how many."""
 
     since: datetime
     began: float
@@ -44,40 +44,40 @@ class Audit:
         self._thread = threading.Thread(target=self._watch, name="audit", daemon=True)
 
     def start(self) -> None:
-        """Tell bursts that are over also while nobody calls; for the life of a process."""
+        """Start the thread that logs ended bursts while there are no calls."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Tell what was counted and not told yet."""
+        """Stop, and log all bursts that are not logged yet."""
         self._ended.set()
-        self._tell(everything=True)
+        self._log_ended(everything=True)
 
-    def done(self, event: str, **said: Said) -> None:
+    def done(self, event: str, **values: LogValue) -> None:
         """Log what was granted or done."""
-        self._tell()
-        log.info(event, **said)
+        self._log_ended()
+        log.info(event, **values)
 
-    def refused(self, event: str, **said: Said) -> None:
-        """Log a refusal, or count it to those that are equal to it."""
-        self._tell()
-        key = (event, tuple(sorted(said.items())))
+    def refused(self, event: str, **values: LogValue) -> None:
+        """Log a refusal, or count it in the burst of equal ones."""
+        self._log_ended()
+        key = (event, tuple(sorted(values.items())))
         with self._lock:
             burst = self._bursts.get(key)
             if burst:
                 burst.count += 1
                 return
-            told = self._bursts if len(self._bursts) >= MOST else {}
-            if told:
+            overflow = self._bursts if len(self._bursts) >= MOST else {}
+            if overflow:
                 self._bursts = {}
             self._bursts[key] = _Burst(self._machine.now(), self._machine.monotonic())
-        _log(told)
-        log.warning(event, **said)
+        _log(overflow)
+        log.warning(event, **values)
 
     def _watch(self) -> None:
         while not self._ended.wait(BURST / 2):
-            self._tell()
+            self._log_ended()
 
-    def _tell(self, *, everything: bool = False) -> None:
+    def _log_ended(self, *, everything: bool = False) -> None:
         """Log bursts that are over, or all of them."""
         before = self._machine.monotonic() - BURST
         with self._lock:
@@ -88,6 +88,6 @@ class Audit:
 
 
 def _log(over: Mapping[_Key, _Burst]) -> None:
-    for (event, said), burst in over.items():
+    for (event, values), burst in over.items():
         if burst.count > 1:
-            log.warning(event, **dict(said), count=burst.count, since=to_wire(burst.since))
+            log.warning(event, **dict(values), count=burst.count, since=to_wire(burst.since))

@@ -1,8 +1,8 @@
-"""The two clocks of the house, and how an instant is written on the wire.
+"""The two clocks, and the form of an instant on the wire.
 
 *Business time* is what customers and contracts see: dates on the wire, timers, rule dates. A
-sandbox may move it, tenant by tenant. *Machine time* measures machines: leases, waits, tokens,
-budgets. Nothing moves it. Both are passed in, so that a test or a sandbox can hold them.
+sandbox can move it for each tenant. *Machine time* is for leases, waits, tokens and budgets; it is
+never moved. Both are injected, so that tests and the sandbox can control them.
 """
 
 import time
@@ -24,7 +24,7 @@ class MachineClock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How business time follows machine time: `ahead` of it, or not at all, standing still."""
+    """How business time follows machine time: `ahead` of it, or stopped at `stands_at`."""
 
     ahead: timedelta = timedelta()
     stands_at: datetime | None = None
@@ -39,7 +39,7 @@ class Scale:
 
 
 class BusinessClock(Protocol):
-    """The time that customers see, asked for a tenant."""
+    """The time that customers see, for each tenant."""
 
     def now(self, tenant: str) -> datetime:
         """Return the current instant for `tenant`, aware, in UTC."""
@@ -49,7 +49,7 @@ class BusinessClock(Protocol):
 
 
 class SystemMachineClock:
-    """The host's own clock."""
+    """The clock of the host."""
 
     def now(self) -> datetime:
         """Return the host's UTC time."""
@@ -62,7 +62,7 @@ class SystemMachineClock:
 
 @dataclass(frozen=True, slots=True)
 class SystemBusinessClock:
-    """Business time that is machine time: the only kind there is in production."""
+    """Business time equal to machine time, as in production."""
 
     machine: MachineClock
 
@@ -71,23 +71,23 @@ class SystemBusinessClock:
         return self.machine.now()
 
     def scales(self) -> Mapping[str, Scale]:
-        """Return none: everybody's time is machine time."""
+        """Return an empty mapping: every tenant's time is machine time."""
         return {}
 
 
 @dataclass(slots=True)
 class ManualMachineClock:
-    """Machine time that moves only when told to."""
+    """Machine time that moves only by `advance`."""
 
     instant: datetime = datetime(2026, 1, 5, 12, tzinfo=UTC)
     seconds: float = 1000.0
 
     def now(self) -> datetime:
-        """Return the instant the clock was put to."""
+        """Return the instant that the clock was set to."""
         return self.instant
 
     def monotonic(self) -> float:
-        """Return the seconds the clock was put to."""
+        """Return the seconds that the clock was set to."""
         return self.seconds
 
     def advance(self, seconds: float) -> None:

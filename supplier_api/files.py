@@ -1,7 +1,7 @@
-"""Files that are for their owner alone, and the URL under which an SQLite file is known.
+"""Files that only their owner may read, and the URL of an SQLite file.
 
-Whatever holds problems or secrets is made with mode 0600, in a folder of 0700, whatever the umask
-of whoever starts us.
+Every file with problems or secrets is created with mode 0600, in a folder with mode 0700, whatever
+the umask of the process.
 """
 
 import os
@@ -17,14 +17,14 @@ _MEMORY = ":memory:"
 
 
 def sqlite_url(file: Path) -> str:
-    """Return the URL of an SQLite file, so written that sqlite_path returns the same file."""
+    """Return the URL of an SQLite file; sqlite_path is the inverse."""
     return f"sqlite:///{quote(str(file), safe='/ ')}"
 
 
 def sqlite_path(url: str) -> Path | None:
-    """Return the file of an SQLite URL, or None for another engine and for one in memory.
+    """Return the file of an SQLite URL, or None for another engine and for a database in memory.
 
-    Read as SQLAlchemy does: up to the first `?`, and %XX is one byte.
+    Parsed as SQLAlchemy does: up to the first `?`, and %XX is one byte.
     """
     scheme, slashes, rest = url.partition(":///")
     name = unquote(rest.partition("?")[0])
@@ -35,7 +35,7 @@ def sqlite_path(url: str) -> Path | None:
 
 @contextmanager
 def made_for_owner_only() -> Iterator[None]:
-    """Have every file that this process makes meanwhile belong to its user alone."""
+    """Create files inside the `with` block with mode 0600 and folders with mode 0700."""
     before = os.umask(OWNER_ONLY)
     try:
         yield
@@ -44,9 +44,9 @@ def made_for_owner_only() -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for their owner alone.
+    """Create a folder and its missing parents with mode 0700.
 
-    One that is there stays as it is: others may keep files in it. Raises OSError.
+    An existing folder is not changed: it may be shared. Raises OSError.
     """
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
@@ -54,22 +54,22 @@ def make_folder(folder: Path) -> None:
 
 
 def make_private(file: Path) -> None:
-    """Make an SQLite file, with its folder, for its owner alone; take away others' rights to it.
+    """Create an SQLite file with mode 0600, or remove the rights of others to an existing one.
 
-    What SQLite makes beside it later gets the file's own mode. Raises what keep_private raises.
+    The files that SQLite creates beside it get its mode. Raises OSError, and as keep_private does.
     """
     make_folder(file.parent)
-    # One that is there is not opened: to close it would give up the locks that SQLite has on it.
+    # An existing file is not opened: closing it would release the locks that SQLite holds on it.
     with suppress(FileExistsError):
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     keep_private(file)
 
 
 def keep_private(file: Path) -> None:
-    """Take away others' rights to an SQLite file and to what lies beside it, as far as it is there.
+    """Remove the rights of others to an SQLite file and the files beside it, where they exist.
 
-    Earlier versions left it to the umask. Raises PermissionError for a file of another user that
-    everybody may write.
+    Earlier versions left the mode to the umask. Raises PermissionError for a file of another user
+    that everybody may write.
     """
     for suffix in SQLITE_PARTS:
         part = file.with_name(file.name + suffix)
@@ -78,7 +78,7 @@ def keep_private(file: Path) -> None:
 
 
 def open_to(file: Path) -> tuple[bool, bool]:
-    """Return whether others than its owner may read a file, and whether everybody may write it."""
+    """Return whether others than the owner may read a file, and whether everybody may write it."""
     mode = file.stat().st_mode
     return bool(mode & (stat.S_IRGRP | stat.S_IROTH)), bool(mode & stat.S_IWOTH)
 

@@ -1,7 +1,7 @@
 """The one source of ids, references and jitter, passed in beside the clocks.
 
-It is told for which tenant, and what for. A repeatable source works its answer out from that, so
-that it is the same whichever process asks first; the system's own source needs neither.
+Callers name the tenant and the object. A repeatable source derives its value from these, so that it
+is the same whichever process asks first; the system's source ignores them.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ REFERENCE_LENGTH = 10
 
 
 class Chance(Protocol):
-    """Where everything that must not be predicted, or must be repeatable, comes from.
+    """The source of all values that must be unpredictable, or repeatable in tests.
 
-    `what` names the thing that is being made, in values that do not change between two runs.
-    Without it the source's next value comes.
+    `what` identifies the object, by values that do not change between two runs. Without it the
+    source returns its next value.
     """
 
     def uuid(self, tenant: str, *what: object) -> UUID:
@@ -39,17 +39,17 @@ class SystemChance:
     """Unpredictable values from the operating system, a new one at every call."""
 
     def uuid(self, tenant: str, *what: object) -> UUID:  # noqa: ARG002 - one source for everything
-        """Return a random UUID (RFC 9562, version 4), which shares nothing with any other."""
+        """Return a random UUID (RFC 9562, version 4), independent of all others."""
         return UUID(bytes=_own.take(), version=4)
 
     def message_id(self, tenant: str, *what: object) -> UUID:  # noqa: ARG002
-        """Return a random UUID (RFC 9562, version 4); those made one after the other are alike.
+        """Return a random UUID (RFC 9562, version 4); consecutive ones have a common prefix.
 
-        They share their first 48 bits for a while: an index of many of them keeps new ones together
-        that way, as those of version 7 would be. Some receivers know no version above 5. So no
-        secret is one, and nothing short is made of its beginning.
+        They share their first 48 bits for a while, which keeps new entries of a large index
+        together, as version 7 would; some receivers know no version above 5. So it must not be used
+        as a secret, nor shortened to its beginning.
         """
-        return UUID(bytes=_alike.take(), version=4)
+        return UUID(bytes=_with_prefix.take(), version=4)
 
     def reference(self, tenant: str, prefix: str, *what: object) -> str:  # noqa: ARG002
         """Return `prefix` and 50 random bits."""
@@ -64,7 +64,7 @@ class SeededChance:
     """The same values for the same seed; each tenant has its own."""
 
     def __init__(self, seed: int) -> None:
-        """Work everything out from `seed`."""
+        """Derive all values from `seed`."""
         self._seed = seed
         self._sources: dict[str, random.Random] = {}
 
@@ -98,15 +98,14 @@ class SeededChance:
 
 
 LENGTH = 16  # bytes of a UUID
-SHARED = 6  # of them, those that one shares with others of its block
+SHARED = 6  # of them, those that are the same within a block
 BLOCK = 256
 
 
 class _RandomBytes:
-    """Gives 16 bytes at a time that were not given before, of which some are shared by many.
+    """Returns 16 new random bytes at a time, the first `shared` of them common to a block.
 
-    Fetched many at a time: each question to the system lets other threads run before this one goes
-    on.
+    They are fetched from the system in blocks, since every system call lets other threads run.
     """
 
     def __init__(self, shared: int) -> None:
@@ -125,7 +124,7 @@ class _RandomBytes:
 
 
 _own = _RandomBytes(0)
-_alike = _RandomBytes(SHARED)
+_with_prefix = _RandomBytes(SHARED)
 
 
 def _written(bits: int) -> str:

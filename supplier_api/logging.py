@@ -1,9 +1,9 @@
-"""Logs: one JSON object on a line, with the ids of what is being worked on and nothing personal.
+"""Logs: one JSON object per line, with the ids of the current work and no personal data.
 
-A line is an event's name, single values that the caller names, and the ids bound for the request
-or message at hand. Bodies never get here: a value that is no plain number or word is replaced by
-the name of its type. An exception is logged by its type and the places it passed, not by its text,
-since libraries put the value they choked on into the text.
+A line has an event name, single values from the caller, and the ids bound for the current request
+or message. Bodies are never logged: a value that is not a plain number or text is replaced by the
+name of its type. An exception is logged by its type and its stack, not by its text, since libraries
+put the offending value into the text.
 """
 
 import json
@@ -22,12 +22,12 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 FRAMES = 40
 PLAIN = (str, int, float, type(None))
 _WRITING = threading.Lock()
-# The lines of each thread that are to be written together, if they are.
+# The buffered lines of a thread inside `written_together`.
 _kept = threading.local()
 
 
 class SafeToLog(Exception):
-    """An error of the house whose text is written by the house and holds no value of a request."""
+    """An error whose text is our own and contains no value of a request."""
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -46,7 +46,7 @@ def bind(
     message_id: str | None = None,
     worker: str | None = None,
 ) -> AbstractContextManager[None]:
-    """Put ids on every line that is logged inside the `with` block. None leaves one as it is."""
+    """Add ids to every line that is logged inside the `with` block; None adds nothing."""
     ids = {
         "request_id": request_id,
         "conversation_id": conversation_id,
@@ -62,9 +62,9 @@ def bind(
 
 @contextmanager
 def written_together() -> Iterator[None]:
-    """Write what this thread logs in the `with` block at its end, all of it at once.
+    """Buffer the lines that this thread logs in the `with` block and write them at its end.
 
-    Each write lets other threads run before this one goes on.
+    Each write is a system call, which lets other threads run.
     """
     lines: list[str] = []
     _kept.lines = lines
@@ -78,10 +78,10 @@ def written_together() -> Iterator[None]:
 
 
 def configure_logging(level: str = "info", form: Literal["json", "console"] = "json") -> None:
-    """Send the logs of the house, and the warnings of its libraries, to standard error.
+    """Send our logs, and the warnings of libraries, to standard error.
 
     `level` is debug, info, warning or error; `form` is JSON, or lines for a person to read.
-    Errors that nobody caught are logged in the same way instead of being printed.
+    Uncaught exceptions are logged in the same form instead of being printed.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -91,7 +91,7 @@ def configure_logging(level: str = "info", form: Literal["json", "console"] = "j
         _describe_exception,
         _keep_plain_values,
     ]
-    # The house's own lines take no way through the logging of the standard library.
+    # Our own lines bypass the logging of the standard library.
     structlog.configure(
         processors=[*shared, _render(form)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -115,13 +115,13 @@ def configure_logging(level: str = "info", form: Literal["json", "console"] = "j
 
 
 class _Lines:
-    """Where the lines of one logger go."""
+    """The output of one logger."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def _write(self, line: str) -> None:
-        """Write a line; one that cannot be written must not stop the work."""
+        """Write a line; a failure to write must not stop the work."""
         kept: list[str] | None = getattr(_kept, "lines", None)
         if kept is not None:
             kept.append(line)
@@ -133,7 +133,7 @@ class _Lines:
 
 
 class _StandardError(logging.Handler):
-    """Writes the lines of libraries."""
+    """The handler for log records of libraries."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
@@ -144,13 +144,13 @@ class _StandardError(logging.Handler):
 
 
 def _write(line: str) -> None:
-    """Write to what is standard error at that moment, as a test or a command may replace it."""
+    """Write to the current standard error, which a test or a command may replace."""
     with _WRITING:
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
 
-# Made once: json.dumps makes one for each line.
+# Created once: json.dumps creates one for each call.
 _ENCODER = json.JSONEncoder(default=repr)
 
 
@@ -161,14 +161,14 @@ def _render(form: Literal["json", "console"]) -> Processor:
 
 
 def _name_foreign_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Name a library's line by its template: the arguments may be anything."""
+    """Use the template of a library's record as the event: its arguments may be personal."""
     template = event["_record"].msg
     event["event"] = template if isinstance(template, str) else type(template).__name__
     return event
 
 
 def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Replace exc_info by the error's types and places, outermost cause last."""
+    """Replace exc_info by the types of the error and its causes, and its stack."""
     info = event.pop("exc_info", None)
     error = info[1] if isinstance(info, tuple) else sys.exc_info()[1] if info is True else info
     if not isinstance(error, BaseException):

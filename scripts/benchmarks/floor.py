@@ -177,7 +177,7 @@ def _judging(settings: Settings) -> Callable[[Mapping[str, Any]], EvalContext]:
     section = RuleBook.load(settings.rules.file, settings.profile).sections[Operation.PROBLEM]
     service = Service(SERVICE_ID, "ftthl2r", "FTTH")
     facts = Facts({}, "TENANT0", SystemMachineClock().now(), service)
-    return lambda document: section.look(replace(facts, request=document), {})
+    return lambda document: section.context(replace(facts, request=document), {})
 
 
 def _is_uuid(value: object) -> bool:

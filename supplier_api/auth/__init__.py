@@ -1,7 +1,7 @@
-"""Who may call us: bearer tokens, issued and verified. No web framework.
+"""Authentication of callers: bearer tokens, issued and verified. Knows no web framework.
 
-Every door asks one `BearerAuth`; the token endpoint asks one `ClientCredentials`. Both work
-with the keys of one `KeyRing`.
+Every HTTP interface uses one `BearerAuth`, the token endpoint one `ClientCredentials`. Both use the
+keys of one `KeyRing`.
 """
 
 from supplier_api.auth.client_credentials import ClientCredentials, GrantError, IssuedToken

@@ -12,15 +12,15 @@ from supplier_api.settings import AccessSettings
 
 
 class GrantError(Exception):
-    """A token is not given. `error` is the code of RFC 6749, section 5.2.
+    """A token request is refused. `error` is the code of RFC 6749, section 5.2.
 
-    `client` is who asked for it, if that is a client of ours.
+    `client` is the client that asked, if the settings name it.
     """
 
     client: str | None = None
 
     def __init__(self, error: str, description: str, *, status: int = 400) -> None:
-        """Say why without repeating what was sent."""
+        """Keep the reason; `description` must not repeat what was sent."""
         super().__init__(description)
         self.error = error
         self.description = description
@@ -29,7 +29,7 @@ class GrantError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token that was given to a client."""
+    """A token that was issued to a client."""
 
     client: str
     access_token: str
@@ -38,15 +38,15 @@ class IssuedToken:
 
 
 class ClientCredentials:
-    """Gives tokens to the clients that the settings name."""
+    """Issues tokens to the clients that the settings name."""
 
     def __init__(self, access: AccessSettings, tokens: AccessTokens) -> None:
-        """Know the clients of `access`."""
+        """Issue tokens to the clients of `access`."""
         self._access = access
         self._tokens = tokens
 
     def grant(self, authorization: str | None, form: Iterable[tuple[str, str]]) -> IssuedToken:
-        """Return a token for a client that proves who it is, by HTTP Basic or in the form.
+        """Authenticate a client, by HTTP Basic or in the form, and return a token for it.
 
         `form` holds the decoded pairs of the body. Raises GrantError.
         """
@@ -75,7 +75,7 @@ class ClientCredentials:
     def _authenticate(self, client_id: str, secret: str) -> None:
         client = self._access.clients.get(client_id)
         expected = client.secret.get_secret_value() if client else ""
-        # Compared in any case, so that the time taken tells nothing about names.
+        # Always compared, so that the time taken does not reveal which names exist.
         right = hmac.compare_digest(secret.encode(), expected.encode())
         if client is None or not right:
             raise _unknown_client()
@@ -91,7 +91,7 @@ class ClientCredentials:
 
 
 def _once_each(form: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the fields that have a value; one without counts as left out."""
+    """Return the fields that have a value; an empty one counts as absent. Raises GrantError."""
     fields: dict[str, str] = {}
     for name, value in form:
         if name in fields:

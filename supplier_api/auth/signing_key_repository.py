@@ -1,4 +1,4 @@
-"""Keys of the built-in token issuer, as rows."""
+"""The repository of the built-in token issuer's keys."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ _LOCK = 0x51604E
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key in PEM, under the id that tokens name."""
+    """A private key in PEM, with the key id that tokens carry."""
 
     kid: str
     private_pem: str
@@ -22,14 +22,14 @@ class SigningKey:
 
 
 class SigningKeyRepository:
-    """The keys within one transaction."""
+    """Reads and writes keys within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
 
     def add_first(self, key: SigningKey) -> None:
-        """Store a key unless there is one: of several processes that start at once, one wins."""
+        """Store a key unless one exists; of several processes that start at once, one does."""
         if self._connection.dialect.name == "postgresql":
             self._connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         if not self.all():

@@ -24,7 +24,7 @@ from supplier_api.clock import MachineClock
 
 KEY_BITS = 2048
 PUBLIC_EXPONENT = 65537
-# How often, in seconds, an unknown key id may make us look at the stored keys again.
+# The shortest time, in seconds, between two reads of the stored keys for unknown key ids.
 RELOAD_PAUSE = 5.0
 
 
@@ -33,7 +33,7 @@ class Key(Protocol):
 
     @property
     def kid(self) -> str:
-        """The id by which a token names the key."""
+        """The key id that tokens carry."""
 
     @property
     def private_pem(self) -> str:
@@ -41,15 +41,15 @@ class Key(Protocol):
 
 
 class Keys(Protocol):
-    """Where the keys are kept, for all processes."""
+    """The store of the keys, shared by all processes."""
 
     def all(self) -> Sequence[Key]:
-        """Return every key, at least one, the one to sign with last."""
+        """Return all keys, at least one; the last one signs."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that was just made."""
+    """A key that was just generated."""
 
     kid: str
     private_pem: str
@@ -59,12 +59,12 @@ class NewKey:
 class _Pair:
     kid: str
     private: RSAPrivateKey
-    # For digests that nobody else can make or try out.
+    # The HMAC key of `seal`.
     seal: bytes
 
 
 def new_key() -> NewKey:
-    """Make an RSA key; its id is the thumbprint of its public half (RFC 7638)."""
+    """Generate an RSA key; its id is the thumbprint of the public key (RFC 7638)."""
     private = generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
@@ -75,7 +75,7 @@ def new_key() -> NewKey:
 
 
 class KeyRing:
-    """The keys of one process, read once and again when a token names one that is not known."""
+    """The keys of one process: read once, and again when a token carries an unknown key id."""
 
     def __init__(self, keys: Keys, clock: MachineClock) -> None:
         """Read from `keys` when first needed."""
@@ -88,7 +88,7 @@ class KeyRing:
     def sign(self, claims: Mapping[str, Any], sealed: Mapping[str, str] | None = None) -> str:
         """Return a JWT (RS256) over `claims`, signed with the newest key.
 
-        Of what is `sealed` the token has a digest under the claim's name, as `seal` makes it.
+        Each text in `sealed` becomes a claim of that name with its digest, as `seal` returns it.
         """
         newest = list(self._known().values())[-1]
         header = {"kid": newest.kid, "typ": "at+jwt"}
@@ -96,12 +96,12 @@ class KeyRing:
         return jwt.encode({**claims, **digests}, newest.private, algorithm="RS256", headers=header)
 
     def seal(self, kid: str, text: str) -> str:
-        """Return the digest of a text that `sign` makes with the key called `kid`."""
+        """Return the HMAC of a text under the key `kid`; empty if the key is unknown."""
         pair = self._known().get(kid)
         return _digest(pair, text) if pair else ""
 
     def public(self, kid: str) -> Any:
-        """Return the public key called `kid`, or None if nobody has signed with such a key."""
+        """Return the public key `kid`, or None if there is no such key."""
         pair = self._known().get(kid) or self._known(again=True).get(kid)
         return pair and pair.private.public_key()
 
@@ -121,7 +121,7 @@ class KeyRing:
 
     def _known(self, *, again: bool = False) -> Mapping[str, _Pair]:
         if self._pairs and not again:
-            # Who knows all it needs waits for nobody who reads them again.
+            # No lock: a thread that needs no reload must not wait for one that reads.
             return self._pairs
         with self._lock:
             now = self._clock.monotonic()
@@ -134,7 +134,7 @@ class KeyRing:
 
 @lru_cache(maxsize=16)
 def _load(kid: str, private_pem: str) -> _Pair:
-    """Read a key, once: OpenSSL takes a tenth of a second to prove its primes."""
+    """Load a key; cached, since OpenSSL takes a tenth of a second to check its primes."""
     private = load_pem_private_key(private_pem.encode(), password=None)
     if not isinstance(private, RSAPrivateKey):
         raise TypeError(f"signing key {kid} is no RSA key")

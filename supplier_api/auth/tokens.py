@@ -1,8 +1,8 @@
-"""Access tokens: JWTs (RFC 9068) made and checked against our own clock.
+"""Access tokens: JWTs (RFC 9068), issued and verified against the injected clock.
 
-A token is good as long as its client is what it was: one that is removed from the settings, or has
-another secret, opens nothing from the moment at which a process starts with the new settings, and
-no token opens more than its client may do there.
+A token is valid only while its client is unchanged: if the client is removed from the settings or
+gets another secret, its tokens are refused by every process that starts with the new settings. A
+token never grants more than its client may do now.
 """
 
 import hmac
@@ -17,16 +17,16 @@ from supplier_api.clock import MachineClock
 from supplier_api.ids import Chance
 from supplier_api.settings import AccessSettings
 
-# Seconds by which an issuer's clock may be ahead of ours.
+# Seconds by which the clock of the process that issued a token may be ahead.
 LEEWAY = 5
-LATEST = 1e11  # seconds since 1970; what is no number, or no time, is not below it
-# Verified tokens that are remembered: a signature costs ten times the rest of a look at it.
+LATEST = 1e11  # seconds since 1970; larger values, infinity and NaN are invalid
+# The size of the cache of verified tokens: a signature costs ten times the other checks.
 REMEMBERED = 1024
 
-# Claims of ours: a digest of the client's id and secret, under a key that only we have.
+# A private claim: the HMAC of the client's id and secret, under a key of the issuer.
 SEAL = "client_seal"
 
-# PyJWT can only compare with the clock of the host, so times are compared here.
+# PyJWT can only use the host's clock, so times are compared here.
 _OPTIONS: Any = {
     "require": ["iss", "aud", "sub", "exp", "iat", SEAL],
     "verify_exp": False,
@@ -36,12 +36,12 @@ _OPTIONS: Any = {
 
 
 class InvalidToken(Exception):
-    """A token that opens nothing; the text says why and repeats nothing of it."""
+    """A token is invalid; the text says why without repeating any of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a good token says: who has it, what for, from and until when (seconds since 1970)."""
+    """The content of a valid token: client, scopes, start and expiry (seconds since 1970)."""
 
     client: str
     scopes: frozenset[str]
@@ -50,7 +50,7 @@ class Token:
 
 
 class AccessTokens:
-    """Makes tokens and verifies them."""
+    """Issues tokens and verifies them."""
 
     def __init__(
         self, access: AccessSettings, ring: KeyRing, clock: MachineClock, chance: Chance
@@ -63,7 +63,7 @@ class AccessTokens:
         self._verified: dict[str, Token] = {}
 
     def issue(self, client: str, scopes: frozenset[str]) -> str:
-        """Return a token for `client` that is good for `scopes` and the configured time."""
+        """Return a token for `client` with `scopes`, valid for the configured time."""
         now = int(self._clock.now().timestamp())
         return self._ring.sign(
             {
@@ -80,10 +80,10 @@ class AccessTokens:
         )
 
     def verify(self, text: str) -> Token:
-        """Return what a token says. Raises InvalidToken.
+        """Return the content of a token. Raises InvalidToken.
 
-        Checked are signature, issuer, audience, client, start and expiry; the last two at every
-        use. No token is good for longer than the configured time, whatever it says itself.
+        It checks signature, issuer, audience, client, start and expiry; the last two at every use.
+        No token is valid for longer than the configured time, whatever its own expiry.
         """
         now = self._clock.now().timestamp()
         token = self._verified.get(text)
@@ -120,7 +120,7 @@ class AccessTokens:
         return Token(claims["sub"], scopes & self._allowed(claims, kid), begins, expires)
 
     def _allowed(self, claims: Mapping[str, Any], kid: str) -> frozenset[str]:
-        """Return what the token's client may do now. Raises InvalidToken if it is another one."""
+        """Return the client's scopes by the settings. Raises InvalidToken if it has changed."""
         name = claims["sub"]
         client = self._access.clients.get(name)
         seal = self._ring.seal(kid, self._seal_text(name)) if client else ""
@@ -138,7 +138,7 @@ class AccessTokens:
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
-    """Return a time among the claims. Raises InvalidToken for what is none."""
+    """Return a claim that is a time. Raises InvalidToken if it is not one."""
     value = claims[name]
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not abs(value) < LATEST:

@@ -1,4 +1,4 @@
-"""The door: lets a caller in who shows a token that is good for what is asked (RFC 6750)."""
+"""Verifies the bearer token of a request and its scope (RFC 6750)."""
 
 import re
 
@@ -9,35 +9,35 @@ _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
 class AccessError(Exception):
-    """Nobody comes in. `challenge` is the value of WWW-Authenticate.
+    """Access is refused. `challenge` is the value of WWW-Authenticate.
 
-    `client` is who has the token, if it is a good one.
+    `client` is the client of the token, if the token is valid.
     """
 
     def __init__(self, message: str, challenge: str, client: str | None = None) -> None:
-        """Say why, in words that may be passed on."""
+        """Keep the reason; `message` may be sent to the caller."""
         super().__init__(message)
         self.challenge = challenge
         self.client = client
 
 
 class NotAuthorised(AccessError):
-    """There is no good token: 401."""
+    """There is no valid token: 401."""
 
 
 class Forbidden(AccessError):
-    """The token is good, but not for this: 403."""
+    """The token is valid but lacks the scope: 403."""
 
 
 class BearerAuth:
-    """Stands at every door of the supplier."""
+    """Authenticates requests at every HTTP interface of the supplier."""
 
     def __init__(self, tokens: AccessTokens) -> None:
-        """Judge by `tokens`."""
+        """Verify with `tokens`."""
         self._tokens = tokens
 
     def admit(self, authorization: str | None, scope: str) -> str:
-        """Return the client that the header `Authorization` speaks for, if it may do `scope`.
+        """Return the client of the bearer token in `Authorization`, if it has `scope`.
 
         Raises NotAuthorised or Forbidden.
         """

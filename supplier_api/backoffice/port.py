@@ -1,7 +1,7 @@
 """The port to the supplier's back office, and how an adapter is found.
 
-An adapter is a class of one method. It may have a second, `ping()`, which reaches for its system
-without any effect there, returns a few words for operators and raises whatever keeps it from there:
+An adapter is a class with one method. It may have a second, `ping()`, which calls its system
+without any effect there, returns a few words for operators and raises any error on the way:
 `supplier-api doctor --connect` calls it. It is published under the entry point group
 `supplier_api.backoffice`, and `backoffice.adapter` in the settings names it.
 """
@@ -18,13 +18,14 @@ GROUP = "supplier_api.backoffice"
 
 
 class BackOffice(Protocol):
-    """What delivery needs of the supplier's systems."""
+    """The port through which delivery sends work orders to the supplier's systems."""
 
     def submit(self, order: WorkOrder) -> OrderAnswer:
-        """Take a work order; called outside transactions, one order of a problem at a time.
+        """Submit a work order; called outside transactions, one order of a problem at a time.
 
         The same `order.id` may come again after a failure and must then have no second effect.
-        Raises OrderRefused when it will never be taken; any other exception means: try again later.
+        Raises OrderRefused when the order is refused for good; any other exception leads to a
+        retry.
         """
 
 

@@ -149,7 +149,7 @@ def explain(
         incidents=incidents,
         problem=_problem(Status(status)),
     )
-    decision = book.decide(asked, facts, book.judge_outside(asked, facts))
+    decision = book.decide(asked, facts, book.evaluate_python_rules(asked, facts))
     if as_json:
         click.echo(json.dumps(decision.document(), indent=2, ensure_ascii=False))
     else:

@@ -1,8 +1,8 @@
-"""The published messages: how they are read, checked, compared and refused. No web framework.
+"""The published messages: read, validated, compared and refused. Knows no web framework.
 
-    document = load(messages.SERVICE_PROBLEM_REQUEST, read_json(body))
+    document = load(schemas.SERVICE_PROBLEM_REQUEST, read_json(body))
 
-A document is a plain dict with the wire's own keys, published fields only.
+A document is a plain dict with the keys of the wire, published fields only.
 """
 
 from supplier_api.contract.errors import Invalid, Malformed, MessageError, envelope

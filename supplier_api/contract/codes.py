@@ -1,10 +1,10 @@
-"""Every published code of the wire, once, in the order in which the gateway prints them."""
+"""Every published code, once, in the order of the gateway's documents."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where a service problem stands (*supplier-create*; PENDING in KCIs only)."""
+    """The status of a service problem (*supplier-create*; PENDING in KCIs only)."""
 
     REJECTED = "REJECTED"
     ACKNOWLEDGED = "ACKNOWLEDGED"
@@ -19,12 +19,12 @@ class Status(StrEnum):
     COMPLETED = "COMPLETED"
 
 
-# Where a service problem stays.
+# The statuses that a service problem never leaves.
 FINAL = frozenset({Status.REJECTED, Status.CANCELLED, Status.COMPLETED})
 
 
 class ChangeStatus(StrEnum):
-    """What became of an amendment or a cancellation (*tenant-get 1.17*)."""
+    """The status of an amendment or a cancellation (*tenant-get 1.17*)."""
 
     PENDING = "PENDING"
     REJECTED = "REJECTED"
@@ -32,7 +32,7 @@ class ChangeStatus(StrEnum):
 
 
 class ResolutionStatus(StrEnum):
-    """What the tenant said of a resolution (*tenant-get 1.17*)."""
+    """The status of a resolution: the tenant's answer to it (*tenant-get 1.17*)."""
 
     PENDING = "PENDING"
     REJECTED = "REJECTED"
@@ -40,7 +40,7 @@ class ResolutionStatus(StrEnum):
 
 
 class ProblemType(StrEnum):
-    """What kind of trouble the end user has (*supplier-create*)."""
+    """The type of the end user's problem (*supplier-create*)."""
 
     OUTAGE = "OUTAGE"
     PERFORMANCE = "PERFORMANCE"
@@ -60,7 +60,7 @@ class CancellationReason(StrEnum):
 
 
 class ReasonCode(StrEnum):
-    """Why a KCI is sent (Supplier Updates API). The last two are ours: none is published."""
+    """Why a KCI is sent (Supplier Updates API). The last two are not published."""
 
     CREATED = "CREATED"
     ACKNOWLEDGED = "ACKNOWLEDGED"
@@ -83,7 +83,7 @@ class ReasonCode(StrEnum):
 
 
 class ProblemCode(StrEnum):
-    """What stands in the way (*tenant-get 1.17*, `updates.information.code`)."""
+    """What obstructs the work (*tenant-get 1.17*, `updates.information.code`)."""
 
     ACCESS_ISSUE = "ACCESS_ISSUE"
     ACTIVATION_FAILED = "ACTIVATION_FAILED"
@@ -144,7 +144,7 @@ class ResolutionCode(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """What kind of error an answer is (*supplier-create*, Response 400)."""
+    """The kind of an error answer (*supplier-create*, Response 400)."""
 
     INVALID_REQUEST = "INVALID_REQUEST"
     MALFORMED_REQUEST = "MALFORMED_REQUEST"

@@ -1,8 +1,8 @@
-"""The kinds of values on the wire, as marshmallow fields.
+"""The types of values on the wire, as marshmallow fields.
 
-Each knows its JSON type (else a Structural message: 400), its constraint (else a plain message:
-422) and how it is described in OpenAPI, so that the check and the documentation cannot differ.
-`take` checks a value without marshmallow's detours, and only says that something is wrong with it.
+Each has its JSON type (else a Structural message: 400), its constraint (else a plain message: 422)
+and its description in OpenAPI, so that validation and documentation cannot differ. `take` validates
+a value on a fast path without marshmallow; its error says only that the value is invalid.
 """
 
 import re
@@ -40,7 +40,7 @@ def _options(
     required: bool = False,
     **properties: object,
 ) -> dict[str, Any]:
-    """Return what every marshmallow field is made with; `properties` are those of OpenAPI."""
+    """Return the arguments of every marshmallow field; `properties` are those of OpenAPI."""
     metadata = {"description": description, "example": example, **properties}
     return {
         "required": required,
@@ -54,12 +54,12 @@ def _options(
 
 
 class _String(fields.String):
-    """A JSON string, taken as it is, with a constraint of its kind."""
+    """A JSON string, unchanged, with a constraint of the subclass."""
 
     plain = True
 
     def take(self, value: Any) -> str:
-        """Return the value; raises ValidationError if it is none of this kind."""
+        """Return the value; raises ValidationError if it is invalid."""
         if not isinstance(value, str):
             raise self.make_error("invalid")
         self._constrain(value)
@@ -69,12 +69,12 @@ class _String(fields.String):
         return self.take(value)
 
     def _constrain(self, value: str) -> None:
-        """Raise ValidationError if `value` is none of this kind."""
+        """Raise ValidationError if `value` breaks the constraint."""
         raise NotImplementedError
 
 
 class Text(_String):
-    """A string of `minimum` to `maximum` code points, where `pattern` is given of that form."""
+    """A string of `minimum` to `maximum` code points that matches `pattern`, if one is given."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Text(_String):
         required: bool = False,
         deprecated: bool | None = None,
     ) -> None:
-        """Describe what the string says."""
+        """Describe the string."""
         limits = {
             "minLength": minimum,
             "maxLength": maximum,
@@ -127,7 +127,7 @@ class Reference(_String):
 
 
 class Code(_String):
-    """One of the words that are published for this field."""
+    """One of the codes that are published for this field."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class Code(_String):
         without: tuple[StrEnum, ...] = (),
         required: bool = False,
     ) -> None:
-        """Allow the words of `codes` but for those in `without`."""
+        """Allow the values of `codes` except those in `without`."""
         words = [code.value for code in codes if code not in without]
         super().__init__(
             **_options("a string", description, example, required=required, enum=words)
@@ -189,9 +189,9 @@ class Uuid(_String):
 
 
 class Id(fields.Integer):
-    """A whole number from `minimum` to 2^63-1. 23467.0 is 23467, too.
+    """A whole number from `minimum` to 2^63-1; 23467.0 is read as 23467.
 
-    With None as `minimum` there is none but that of a number of 64 bits.
+    With None as `minimum` it may be any signed number of 64 bits.
     """
 
     plain = True
@@ -213,7 +213,7 @@ class Id(fields.Integer):
         return self.take(value)
 
     def take(self, value: Any) -> int:
-        """Return the value; raises ValidationError if it is none of this kind."""
+        """Return the value; raises ValidationError if it is invalid."""
         if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
             raise self.make_error("invalid")
         # The range comes first: a Decimal such as 1e999999999 must never become an int.
@@ -246,7 +246,7 @@ class Number(fields.Float):
         return self.take(value)
 
     def take(self, value: Any) -> float:
-        """Return the value; raises ValidationError if it is none of this kind."""
+        """Return the value; raises ValidationError if it is invalid."""
         if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
             raise self.make_error("invalid")
         # The range comes first: a Decimal such as 1e999999999 is more than a float can be.
@@ -256,7 +256,7 @@ class Number(fields.Float):
 
 
 class Flag(fields.Boolean):
-    """true or false, and nothing that only looks like it."""
+    """true or false; strings and numbers are not accepted."""
 
     plain = True
 
@@ -268,7 +268,7 @@ class Flag(fields.Boolean):
         return self.take(value)
 
     def take(self, value: Any) -> bool:
-        """Return the value; raises ValidationError if it is none of this kind."""
+        """Return the value; raises ValidationError if it is invalid."""
         if not isinstance(value, bool):
             raise self.make_error("invalid")
         return value
@@ -283,11 +283,11 @@ class Object(fields.Nested):
 
     @property
     def plain(self) -> bool:
-        """Tell whether `take` checks all that there is to check."""
+        """Whether `take` makes all checks of this field."""
         return is_plain(self.schema)
 
     def take(self, value: Any) -> dict[str, Any]:
-        """Return the object's fields; raises ValidationError if anything is wrong with them."""
+        """Return the object's fields; raises ValidationError if one is invalid."""
         return take(self.schema, value)
 
 
@@ -314,11 +314,11 @@ class Items(fields.List[Any]):
 
     @property
     def plain(self) -> bool:
-        """Tell whether `take` checks all that there is to check."""
+        """Whether `take` makes all checks of this field."""
         return bool(getattr(self.inner, "plain", False))
 
     def take(self, value: Any) -> list[Any]:
-        """Return the items; raises ValidationError if anything is wrong with them."""
+        """Return the items; raises ValidationError if one is invalid."""
         if not isinstance(value, list) or self._wrong_count(len(value)):
             raise self.make_error("invalid")
         kind: Any = self.inner
@@ -332,7 +332,7 @@ class Items(fields.List[Any]):
         errors: dict[int | str, Any] = {}
         items: list[Any] = []
         try:
-            # Of too long an array no more is looked at than is allowed, whatever is sent.
+            # Items beyond `maximum` are not validated: the work must not grow with what is sent.
             items = super()._deserialize(value[: self.maximum], attr, data, **more)
         except ValidationError as error:
             errors.update(error.messages_dict)

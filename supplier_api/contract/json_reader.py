@@ -1,7 +1,7 @@
 """Reads a body as JSON (RFC 8259), strictly.
 
-Two receivers of the same bytes must not understand two different things, so what the standard
-library lets pass is refused: duplicate keys, NaN and Infinity, lone surrogates. NUL characters
+Two receivers must not read the same bytes differently, so what the standard library accepts beyond
+the RFC is refused: duplicate keys, NaN and Infinity, lone surrogates. NUL characters
 are refused since PostgreSQL cannot store them. No number goes through a float.
 """
 
@@ -16,13 +16,13 @@ MAX_DEPTH = 32
 # The most digits of a number that can still be within 64 bits.
 INT_DIGITS = 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-NUMBER_TOO_FAR = Decimal("Infinity")
+NUMBER_TOO_BIG = Decimal("Infinity")
 
 
 def read_json(body: bytes) -> object:
-    """Return what `body` says. Whole numbers are int, all others Decimal, exactly as written.
+    """Return the parsed `body`. Whole numbers are int, all others Decimal, exactly as written.
 
-    A number beyond what Decimal can hold is Infinity: it is out of every range.
+    A number beyond what Decimal can hold is Infinity, which is out of every range.
     Raises Malformed with one message if the body is not JSON in UTF-8 as described above.
     """
     text = _decode(body)
@@ -33,7 +33,7 @@ def read_json(body: bytes) -> object:
         raise Malformed([f"body: not JSON ({error.msg}, {where})"]) from None
     except RecursionError:
         raise _too_deep() from None
-    # Only an escape can bring in a character to refuse, only enough brackets can nest too deep.
+    # Only an escape can add a forbidden character, only that many brackets can nest too deep.
     if b"\\u" in body or body.count(b"[") + body.count(b"{") > MAX_DEPTH:
         _inspect(document)
     return document
@@ -60,7 +60,7 @@ def _parse_decimal(text: str) -> Decimal:
     try:
         return Decimal(text)
     except InvalidOperation:  # an exponent of more digits than Decimal keeps
-        return NUMBER_TOO_FAR
+        return NUMBER_TOO_BIG
 
 
 def _refuse_constant(name: str) -> NoReturn:

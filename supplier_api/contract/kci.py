@@ -1,4 +1,4 @@
-"""The KCI: one update about a service problem (Supplier Updates API), and what each must carry."""
+"""The KCI, an update about a service problem (Supplier Updates API), and its mandatory fields."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -137,7 +137,7 @@ KCI = make(
     },
 )
 
-# One reason does not carry all that another has to: the fields' own examples make no KCI together.
+# A whole example: the examples of the single fields belong to different reasons.
 KCI_EXAMPLE: Mapping[str, Any] = {
     "id": "3456cf7d-4471-42e4-a5be-c24ed58a7aa6",
     "sequenceNumber": 1,
@@ -163,7 +163,7 @@ KCI_EXAMPLE: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What a KCI of one reason must carry.
+    """What a KCI with a certain reason must carry.
 
     `carries` are fields of the KCI. `status` is the problem's, `final` if an undecided change
     cannot hide it. `outcome` is the status of the amendment or cancellation that is carried.
@@ -208,10 +208,10 @@ _CHANGES = ("serviceProblemAmendment", "serviceProblemCancellation")
 
 
 def load_kci(data: object) -> dict[str, Any]:
-    """Return the published fields of a KCI that is within the contract.
+    """Return the published fields of a valid KCI.
 
     Raises Malformed as `load` does, and Invalid for broken constraints or, if there are none, for
-    everything that a KCI of this reason should carry and does not.
+    everything that a KCI with this reason must carry and does not.
     """
     document = load(KCI, data)
     if messages := check_kci(document):
@@ -220,7 +220,7 @@ def load_kci(data: object) -> dict[str, Any]:
 
 
 def check_kci(document: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a loaded KCI as its reason goes; nothing if it is right."""
+    """Return the errors of a loaded KCI with regard to its reason; empty if there are none."""
     return list(_findings(document))
 
 

@@ -1,9 +1,9 @@
-"""How long, how many, what form: the limits of the wire. Lengths count code points."""
+"""The limits of the contract: lengths (in code points), counts, patterns."""
 
 ID_MIN = 1
 ID_MAX = 2**63 - 1
 
-# A string for which no length is printed.
+# A string without a published length.
 STRING_MIN = 1
 STRING_MAX = 255
 
@@ -17,7 +17,7 @@ SERVICE_ID_MAX = 50
 SUPPLIER_CODE_MAX = 50
 CHARACTERISTICS_MAX = 100
 
-# Printed without an end anchor; we match the whole string.
+# Published without an end anchor; here the whole string must match.
 REFERENCE_PATTERN = r"[A-Z0-9_]{5,25}"
 
 HEADER_MAX = 255

@@ -1,4 +1,4 @@
-"""One pass of validation, and its findings as flat messages that name the path."""
+"""Validates a document in one pass; errors become flat messages that name the path."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -21,7 +21,7 @@ class MessageSchema(Schema):
 
 
 def load(schema: Schema, data: object) -> dict[str, Any]:
-    """Return the published fields of `data`, checked: ids as int, all else as it came.
+    """Return the validated published fields of `data`: ids as int, everything else unchanged.
 
     Raises Malformed with every structural error, or, if there is none, Invalid with every broken
     constraint.
@@ -32,7 +32,7 @@ def load(schema: Schema, data: object) -> dict[str, Any]:
         if is_plain(schema):
             return take(schema, data)
     except ValidationError:
-        # The pass below finds everything that is wrong, this one the first thing.
+        # The pass below finds all errors, this one only the first.
         pass
     try:
         document: dict[str, Any] = schema.load(data)
@@ -49,7 +49,7 @@ def load(schema: Schema, data: object) -> dict[str, Any]:
 def take(schema: Schema, data: object) -> dict[str, Any]:
     """Return the published fields of `data` like `load`, in a third of its time.
 
-    `schema` must be plain (see `is_plain`). Raises ValidationError when anything is wrong.
+    `schema` must be plain (see `is_plain`). Raises ValidationError at the first error.
     """
     if not isinstance(data, dict):
         raise ValidationError("expected an object")
@@ -65,7 +65,7 @@ def take(schema: Schema, data: object) -> dict[str, Any]:
 
 @cache
 def is_plain(schema: Schema) -> bool:
-    """Tell whether a schema says nothing beyond its fields, all of the house's own kinds."""
+    """Return whether a schema has only fields of contract.fields, and no hooks."""
     return (
         schema.unknown == EXCLUDE
         and not any(type(schema).resolve_hooks().values())

@@ -1,7 +1,7 @@
-"""Which fields hold personal data or free text: on the wire, and in the tables.
+"""The fields that hold personal data or free text: on the wire, and in the tables.
 
-This is the only list. Traces, logs and whatever else outlives a request show a placeholder for what
-is in FIELDS; retention goes through STORED; the table in docs/operations.md is made from both.
+This is the only list. Traces, logs and everything else that outlives a request show a placeholder
+for FIELDS; retention clears STORED; the table in docs/operations.md is made from both.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from enum import StrEnum
 from typing import Any
 
 PLACEHOLDER = "[personal]"
-# What stands for a text that had to be there and is gone.
+# Replaces a mandatory text that was removed.
 REMOVED = "[removed]"
 
-# By the names that the wire has for them, in whichever message and however deep. Anything may stand
-# in a characteristic, a customer's name as well as a router's.
+# By their names on the wire, in any message and at any depth. A characteristic may contain
+# anything, a customer's name as well as a router's.
 FIELDS: Mapping[str, str] = {
     "problemText": "the end user's words",
     "characteristics": "what is known of the trouble",
@@ -33,7 +33,7 @@ PERSONAL_FIELDS = frozenset(FIELDS)
 
 
 class Goes(StrEnum):
-    """What is taken out of a column; with the fields go their values, and all else stays."""
+    """What is removed from a column; with the fields go their values, everything else stays."""
 
     FIELDS = "the fields above"
     ALL = "all of it"
@@ -41,7 +41,7 @@ class Goes(StrEnum):
 
 
 class After(StrEnum):
-    """When it is taken out. The names are settings; each counts in days."""
+    """When it is removed. The names are settings, in days."""
 
     OVER = "`thin_after_days`"
     ENDED = "`thin_after_days` after its end"
@@ -53,7 +53,7 @@ class After(StrEnum):
 class Stored:
     """A column (TABLE.COLUMN) that holds such fields or texts.
 
-    `leaves` is what stands there afterwards, where `goes` is ALL: None for NULL.
+    `leaves` is the value afterwards, where `goes` is ALL: None for NULL.
     """
 
     column: str
@@ -97,14 +97,14 @@ STORED = (
 
 
 def masked(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of a wire document in which the placeholder stands for each personal field."""
+    """Return a copy of a wire document with the placeholder for each personal field."""
     return {
         name: PLACEHOLDER if name in PERSONAL_FIELDS else value for name, value in document.items()
     }
 
 
 def without_personal(value: Any) -> Any:
-    """Return a copy of a JSON value in which no personal field is left, however deep."""
+    """Return a copy of a JSON value without personal fields at any depth."""
     if isinstance(value, Mapping):
         return {
             name: without_personal(inner)

@@ -1,7 +1,7 @@
-"""Every message of the Supplier API, field by field, in the documents' words.
+"""The schema of every message of the Supplier API, with the descriptions of the documents.
 
 Each schema is instantiated once, here. *supplier-create* and *supplier-amend* are the authority on
-fields; the constraints are those that the gateway's portal prints, else those of problems/limits.
+fields; the constraints are those that the gateway's portal publishes, else those of limits.py.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ def problem_text(*, required: bool = False) -> Text:
 
 
 def characteristics(*, required: bool = False) -> Items:
-    """Return the field for what is known of the trouble."""
+    """Return the field for the characteristics of the problem."""
     return Items(
         Object(CHARACTERISTIC, "One thing that is known of the problem"),
         "List of characteristics providing context on the problem",
@@ -71,7 +71,7 @@ def characteristics(*, required: bool = False) -> Items:
 
 
 def contact(*, required: bool = False) -> Object:
-    """Return the field for somebody who can be reached."""
+    """Return the field for a contact."""
     return Object(
         CONTACT, "Represents a contact available at the given site/address.", required=required
     )
@@ -194,7 +194,7 @@ PROBLEM: Fields = {
 
 
 def problem_answer(*hidden: Status) -> Fields:
-    """Return the fields of a problem as the supplier tells it, with any status but `hidden`."""
+    """Return the fields of a problem in answers and KCIs, with any status except `hidden`."""
     return {
         "status": Code(
             Status,

@@ -1,8 +1,8 @@
-"""What a KCI cannot say in its place among the others of its problem. Pure.
+"""Checks whether a KCI is possible in its place among the KCIs of its problem. Pure.
 
-The sandbox gateway judges by it what arrives, and the supplier what an operator makes of a KCI
-before it is sent. Only what is beyond doubt is refused: a gateway may know less than its supplier,
-since KCIs and answers overtake each other.
+The sandbox gateway checks KCIs that arrive, and the supplier a KCI that an operator has edited.
+Only what is certainly impossible is refused: a gateway may know less than its supplier, since KCIs
+and answers overtake each other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,19 +10,19 @@ from typing import Any
 
 from supplier_api.contract.codes import FINAL, ReasonCode, Status
 
-# What a supplier says once, and before it gives its reference or with it.
+# Sent at most once, and not after the reference is known.
 FIRST = frozenset({ReasonCode.ACKNOWLEDGED, ReasonCode.REJECTED})
 
 
 def impossible_move(status: str, reference: str | None, kci: Mapping[str, Any]) -> str | None:
-    """Return why a KCI cannot come when it is its turn; None if it can.
+    """Return why a KCI is impossible now; None if it is possible.
 
     `status` and `reference` are the problem's before it.
     """
     reason = kci["reasonCode"]
     if reason in FIRST and reference is not None:
         return f"reasonCode: no {reason} once the problem is acknowledged"
-    # An ADDITIONAL may tell the end before the update that brings it.
+    # An ADDITIONAL may show the final status before the update that reports it.
     completes = reason != ReasonCode.ADDITIONAL and _status(kci) == Status.COMPLETED
     if completes and status not in (Status.RESOLVED, Status.COMPLETED):
         return f"serviceProblem.status: COMPLETED only from RESOLVED, the problem is {status}"
@@ -30,16 +30,16 @@ def impossible_move(status: str, reference: str | None, kci: Mapping[str, Any]) 
 
 
 def is_of_another(reference: str | None, kci: Mapping[str, Any]) -> bool:
-    """Tell whether a KCI carries another reference than the one that the problem is known by."""
-    said = kci["serviceProblem"].get("supplierReference")
-    return None not in (reference, said) and said != reference
+    """Return whether a KCI carries another reference than `reference`, the problem's."""
+    sent = kci["serviceProblem"].get("supplierReference")
+    return None not in (reference, sent) and sent != reference
 
 
 def ends_problem(kci: Mapping[str, Any]) -> bool:
-    """Tell whether a KCI is the last of its problem.
+    """Return whether a KCI is the last of its problem.
 
-    An ADDITIONAL never is: one that stands in for an update that was withdrawn shows the problem as
-    it is by now, and the updates that led there come behind it.
+    An ADDITIONAL never is: one that replaces a withdrawn update shows the current status of the
+    problem, and the updates that led to it follow.
     """
     return _status(kci) in FINAL and kci["reasonCode"] != ReasonCode.ADDITIONAL
 
@@ -47,7 +47,7 @@ def ends_problem(kci: Mapping[str, Any]) -> bool:
 def impossible_course(
     status: str, reference: str | None, kcis: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[int, str]]:
-    """Yield the number of each KCI that cannot come in this order, and why.
+    """Yield the number of each KCI that is impossible in this order, and why.
 
     `status` and `reference` are the problem's before the first of them.
     """

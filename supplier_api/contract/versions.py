@@ -1,4 +1,4 @@
-"""Which contract is spoken here. The one place that says so."""
+"""The versions of the contract, defined only here."""
 
 from dataclasses import dataclass
 

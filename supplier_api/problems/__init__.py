@@ -1,1 +1,4 @@
-"""Pure domain: what a service problem is and may become. No I/O, no framework."""
+"""Service problems: the model, the pure lifecycle and KCI functions, the use cases, the tables.
+
+Knows no web framework. Each use case is one transaction.
+"""

@@ -1,4 +1,4 @@
-"""What an amendment does to a problem: it changes the supplied fields and no others."""
+"""Applies an amendment to a problem's document: the supplied fields change and no others."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,10 +17,10 @@ CONTACTS = ("primaryContact", "secondaryContact")
 
 
 class TooManyCharacteristics(Exception):
-    """The problem would have more characteristics than the wire can carry."""
+    """The problem would have more characteristics than the contract allows."""
 
     def __init__(self) -> None:
-        """Say the limit."""
+        """Name the limit."""
         super().__init__(
             f"characteristics: the problem would have more than {CHARACTERISTICS_MAX} of them"
         )

@@ -1,4 +1,4 @@
-"""What the back office says about a problem, and what the gateway has taken."""
+"""The use cases of events from the back office, and of KCIs that the gateway accepted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -28,18 +28,18 @@ from supplier_api.problems.work import (
 )
 
 LATER = "back-office-event"
-# A name that stands for several problems is answered with the references of so many of them.
-NAMED = 3
-# As the first KCI of a problem these do not tell our reference; as a later one it was told before.
+# How many references are listed when a name matches several problems.
+LISTED_MAX = 3
+# KCIs that may lack our reference: as the first KCI of a problem they do not carry it.
 WITHOUT_REFERENCE = (ReasonCode.REJECTED, ReasonCode.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveredKci:
-    """A KCI that the gateway took: its reason, and the resolution or change it was about.
+    """A KCI that the gateway accepted: its reason, and the reference of its resolution or change.
 
-    `reference`: of one that says something else than at first, whether it told our reference; else
-    the reason says so.
+    `reference` is set for a rewritten KCI only: whether it carried our reference. Otherwise that
+    follows from the reason.
     """
 
     problem_id: int
@@ -49,19 +49,19 @@ class DeliveredKci:
 
 
 class BackOfficeEvents:
-    """The back office's events, and what delivery reports."""
+    """Applies events of the back office and results of delivery to problems."""
 
     def __init__(self, services: Services) -> None:
         """Work with `services`."""
         self._services = services
 
     def event(self, name: str, event: BackOfficeEvent) -> EventAnswer:
-        """Apply an event to the problem that `name` stands for, in a transaction of its own.
+        """Apply an event to the problem that `name` identifies, in its own transaction.
 
-        `name` is our reference, the gateway's id or the back office's own. Returns 200 with
-        reference and status; 404; 409 with the state and the legal events, kept like the 200 and
-        given again to the same event id; 422 for an event that lacks something or for a name of
-        several problems. Raises store.StoreUnavailable.
+        `name` is our reference, the gateway's id or the back office's ticket. Returns 200 with
+        reference and status; 404; 409 with the state and the legal events, stored like the 200 and
+        returned again for the same event id; 422 for an incomplete event or a name that matches
+        several problems. Raises db.StoreUnavailable.
         """
 
         def work(uow: UnitOfWork) -> EventAnswer:
@@ -69,7 +69,7 @@ class BackOfficeEvents:
             if not ids:
                 return self._refused(404, ErrorCode.NOT_FOUND, "reference: no such problem")
             if len(ids) > 1:
-                return self._refused(422, ErrorCode.INVALID_REQUEST, _several(uow, ids))
+                return self._refused(422, ErrorCode.INVALID_REQUEST, _ambiguous(uow, ids))
             return self.apply(uow, ids[0], event)
 
         try:
@@ -78,25 +78,25 @@ class BackOfficeEvents:
             return self._refused(422, ErrorCode.INVALID_REQUEST, *error.messages)
 
     def apply(self, uow: UnitOfWork, problem_id: int, event: BackOfficeEvent) -> EventAnswer:
-        """Apply an event within a transaction; a forbidden one is recorded and changes nothing.
+        """Apply an event within a transaction; an illegal one is recorded and changes nothing.
 
         Raises Incomplete, before anything is written.
         """
         problem = ProblemRepository(uow).lock(problem_id)
-        said = _plain(event)
+        content = _as_stored(event)
         if recorded := BackOfficeEventRepository(uow).recorded(problem_id, event.id):
-            if not contract.is_fingerprint_of(recorded.fingerprint, said):
+            if not contract.is_fingerprint_of(recorded.fingerprint, content):
                 reused = f"id: {event.id} was used for another event; expected a new id"
                 return self._refused(422, ErrorCode.INVALID_REQUEST, reused)
             if not recorded.body:
-                # Too old to be kept word by word: the problem has long been over.
-                return EventAnswer(recorded.status_code, _standing(problem))
+                # Retention has removed the stored answer: the problem ended long ago.
+                return EventAnswer(recorded.status_code, _reference_and_status(problem))
             return EventAnswer(recorded.status_code, recorded.body)
         transition = Transition(self._services, uow, problem)
         try:
-            _happen(transition, event)
+            _apply_event(transition, event)
             transition.finish()
-            answer = EventAnswer(200, _standing(problem))
+            answer = EventAnswer(200, _reference_and_status(problem))
         except IllegalMove as error:
             answer = self._conflict(error)
         BackOfficeEventRepository(uow).add(
@@ -104,7 +104,7 @@ class BackOfficeEvents:
                 problem_id,
                 event.id,
                 event.event,
-                contract.fingerprint(said),
+                contract.fingerprint(content),
                 answer.status,
                 answer.body,
                 transition.now,
@@ -115,36 +115,36 @@ class BackOfficeEvents:
     def order_answered(
         self, uow: UnitOfWork, problem_id: int, order: WorkOrder, answer: OrderAnswer
     ) -> None:
-        """Apply the back office's answer to a work order, in the transaction that settles it."""
+        """Apply the back office's answer to a work order, in the transaction that completes it."""
         if answer.back_office_id:
-            self._keep_ticket(uow, problem_id, order, answer)
+            self._store_ticket(uow, problem_id, order, answer)
         for event in answer.events:
             self.apply(uow, problem_id, event)
         for later in answer.later:
-            self._keep(uow, problem_id, later)
+            self._set_event_timer(uow, problem_id, later)
 
     def concerned(self, uow: UnitOfWork, taken: Sequence[DeliveredKci]) -> set[int]:
-        """Return the problems for which kci_taken has something to note, without a lock.
+        """Return the ids of the problems for which kci_taken has something to record; no lock.
 
-        Whatever it is of the others will still be so: what KCIs tell is only ever told once, and a
-        doubt that arises while we look is one that came after the KCI.
+        The others need no lock: a reference is confirmed and a resolution delivered only once, and
+        a problem that becomes doubtful during this query does so after the KCI was accepted.
         """
         resolved = {each.problem_id for each in taken if _may_resolve(each)}
-        return resolved | ProblemRepository(uow).untold([each.problem_id for each in taken])
+        return resolved | ProblemRepository(uow).unconfirmed([each.problem_id for each in taken])
 
     def kci_taken(self, uow: UnitOfWork, taken: DeliveredKci) -> None:
-        """Note that the gateway took a KCI: it knows the problem, and a closure now counts."""
+        """Record an accepted KCI: the gateway knows the problem, and the closure time begins."""
         problem = ProblemRepository(uow).lock(taken.problem_id)
         if problem.doubtful or not problem.reference_known:
             problem.doubtful = False
-            told = taken.reference
-            if told is None:
-                told = taken.reason not in WITHOUT_REFERENCE
-            problem.reference_known = problem.reference_known or told
+            carried_reference = taken.reference
+            if carried_reference is None:
+                carried_reference = taken.reason not in WITHOUT_REFERENCE
+            problem.reference_known = problem.reference_known or carried_reference
             ProblemRepository(uow).save(problem)
         if taken.subject is None:
             return
-        # Whatever its reason: what stands in for a RESOLVED that was refused tells of it, too.
+        # Whatever its reason: a KCI that replaces a refused RESOLVED delivers the resolution, too.
         resolution = ResolutionRepository(uow).find(taken.subject)
         if resolution is None or resolution.taken:
             return
@@ -156,10 +156,10 @@ class BackOfficeEvents:
                 TimerRepository(uow).move(timer.id, times[timer.kind])
 
     def kci_unknown(self, uow: UnitOfWork, problem_id: int) -> None:
-        """Note that the gateway does not know the problem: our answer may have been lost."""
-        ProblemRepository(uow).doubt(problem_id)
+        """Record that the gateway does not know the problem: our answer may have been lost."""
+        ProblemRepository(uow).mark_doubtful(problem_id)
 
-    def _keep_ticket(
+    def _store_ticket(
         self, uow: UnitOfWork, problem_id: int, order: WorkOrder, answer: OrderAnswer
     ) -> None:
         LaneRepository(uow).ticket(order.id, answer.back_office_id, answer.back_office_url)
@@ -178,13 +178,15 @@ class BackOfficeEvents:
             problem.back_office_id = answer.back_office_id
             ProblemRepository(uow).save(problem)
 
-    def _keep(self, uow: UnitOfWork, problem_id: int, later: LaterEvent) -> None:
+    def _set_event_timer(self, uow: UnitOfWork, problem_id: int, later: LaterEvent) -> None:
         problem = ProblemRepository(uow).lock(problem_id)
         if problem.state.terminal:
             return
         due_at = self._services.business.now(problem.tenant) + later.after
         TimerRepository(uow).add(
-            Timer(problem_id, problem.tenant, LATER, due_at, later.event.id, _plain(later.event))
+            Timer(
+                problem_id, problem.tenant, LATER, due_at, later.event.id, _as_stored(later.event)
+            )
         )
 
     def _conflict(self, error: IllegalMove) -> EventAnswer:
@@ -198,21 +200,21 @@ class BackOfficeEvents:
         return EventAnswer(status, contract.envelope(code, messages, uuid))
 
 
-def _several(uow: UnitOfWork, ids: Sequence[int]) -> str:
-    """Say for which problems a name stands; of very many, which some of them are."""
-    named = [ProblemRepository(uow).get(problem_id) for problem_id in ids[:NAMED]]
+def _ambiguous(uow: UnitOfWork, ids: Sequence[int]) -> str:
+    """Return the message for a name that matches several problems, with the first few of them."""
+    named = [ProblemRepository(uow).get(problem_id) for problem_id in ids[:LISTED_MAX]]
     each = ", ".join(f"{problem.reference} of {problem.tenant}" for problem in named)
-    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    more = f" and {len(ids) - LISTED_MAX} more" if len(ids) > LISTED_MAX else ""
     return f"reference: stands for {len(ids)} problems; expected our own reference: {each}{more}"
 
 
-def _standing(problem: ServiceProblem) -> dict[str, Any]:
+def _reference_and_status(problem: ServiceProblem) -> dict[str, Any]:
     status: str = problem.state.status or problem.state.base
     return {"reference": problem.reference, "status": status}
 
 
 def _may_resolve(taken: DeliveredKci) -> bool:
-    """Tell whether a KCI may be the first to tell a resolution: RESOLVED, or what replaces it."""
+    """Return whether a KCI may deliver a resolution: RESOLVED, or a KCI that replaces it."""
     return taken.reason == ReasonCode.RESOLVED or (
         taken.reference is not None and taken.subject is not None
     )
@@ -230,20 +232,20 @@ def event_from(data: dict[str, Any]) -> BackOfficeEvent:
 
 
 def legal_for_back_office(state: State) -> list[Event]:
-    """List what the back office may say about a problem in `state`."""
+    """Return the back-office events that are legal in `state`."""
     return [event for event in legal_events(state) if event in BACK_OFFICE_EVENTS]
 
 
-def _plain(event: BackOfficeEvent) -> dict[str, Any]:
+def _as_stored(event: BackOfficeEvent) -> dict[str, Any]:
     return {**asdict(event), "supplier_codes": list(event.supplier_codes)}
 
 
 def _url(known: ServiceProblem | ChangeRequest, ticket: str | None, url: str | None) -> str | None:
-    """Return where a ticket can be seen: a ticket that is named again keeps what was said of it."""
+    """Return the URL of a ticket; a ticket that is sent again without one keeps its URL."""
     return url or (known.back_office_url if known.back_office_id == ticket else None)
 
 
-def _happen(transition: Transition, event: BackOfficeEvent) -> None:
+def _apply_event(transition: Transition, event: BackOfficeEvent) -> None:
     if event.back_office_id and not event.change_reference:
         url = _url(transition.problem, event.back_office_id, event.back_office_url)
         transition.problem.back_office_id, transition.problem.back_office_url = (
@@ -251,10 +253,10 @@ def _happen(transition: Transition, event: BackOfficeEvent) -> None:
             url,
         )
     carried = Carried(event.problem_code, event.text, event.supplier_codes, event.note)
-    HANDLERS.get(event.event, _plainly)(transition, event, carried)
+    HANDLERS.get(event.event, _take_event)(transition, event, carried)
 
 
-def _plainly(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _take_event(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
     transition.take(event.event, carried)
 
 
@@ -307,8 +309,8 @@ def _decide_change(transition: Transition, event: BackOfficeEvent, carried: Carr
 
 
 def _with_code(carried: Carried, event: BackOfficeEvent, change: ChangeRequest) -> Carried:
-    told = carried.problem_code is not None or event.event is Event.REJECT_CHANGE
-    if told or change.kind is ChangeKind.AMENDMENT:
+    has_code = carried.problem_code is not None or event.event is Event.REJECT_CHANGE
+    if has_code or change.kind is ChangeKind.AMENDMENT:
         return carried
     return Carried(cancelled_code(change), carried.text, carried.supplier_codes, carried.note)
 

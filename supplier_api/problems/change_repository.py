@@ -1,4 +1,4 @@
-"""Amendments and cancellations, as rows."""
+"""The repository of amendments and cancellations."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ _t = change_request.c
 
 
 class ChangeRequestRepository:
-    """The change requests within one transaction."""
+    """Reads and writes change requests within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
 
     def add(self, change: ChangeRequest) -> None:

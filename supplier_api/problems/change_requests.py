@@ -1,4 +1,4 @@
-"""Amendments and cancellations: what a tenant asks for a problem under way."""
+"""The use case of amendments and cancellations of a problem."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,7 +8,7 @@ from supplier_api.contract.codes import ChangeStatus, ErrorCode, ProblemCode
 from supplier_api.db import UnitOfWork
 from supplier_api.problems.amending import TooManyCharacteristics, amended
 from supplier_api.problems.change_repository import ChangeRequestRepository
-from supplier_api.problems.errors import EventRefused
+from supplier_api.problems.errors import RequestRefused
 from supplier_api.problems.idempotency import StoredResult, rejection
 from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import Carried, cancelled_code, change_answer
@@ -23,7 +23,7 @@ from supplier_api.problems.transition import Transition
 from supplier_api.problems.work import OrderKind
 from supplier_api.rules.model import Decision, Operation, Outcome, Reason
 
-# What a change does at once, behind KCIs that are still under way, and when it is left open.
+# The event of a change that is applied at once, applied behind queued KCIs, or left open.
 EVENTS = {
     ChangeKind.AMENDMENT: (Event.AMEND, Event.AMEND_BEHIND, Event.ASK_AMENDMENT),
     ChangeKind.CANCELLATION: (Event.WITHDRAW, Event.WITHDRAW_BEHIND, Event.ASK_CANCELLATION),
@@ -44,13 +44,13 @@ def change_problem(
     document: Mapping[str, Any],
     outside: ExternalFacts,
 ) -> StoredResult:
-    """Decide on a change and do, keep or refuse it.
+    """Decide on a change, and apply it, leave it open or refuse it.
 
-    Raises Refused with NOT_FOUND when the request names no problem of this tenant, or two.
+    Raises RequestRefused with NOT_FOUND when the request names no problem of this tenant, or two.
     """
     problem = _problem(uow, caller.tenant, document)
     if problem.doubtful:
-        # The gateway has shown that it knows the problem, whatever it is answered.
+        # The request shows that the gateway knows the problem, whatever the answer to it is.
         problem.doubtful = False
         ProblemRepository(uow).save(problem)
     decision = rule_evaluator.decide(
@@ -63,7 +63,7 @@ def change_problem(
     if not outside.put_off:
         decision = override.decided(decision)
     if not decision.reasons and (obstacle := _obstacle(uow, problem, kind, document)):
-        # Whatever the rule book says: the lifecycle, or the wire, forbids it.
+        # The lifecycle or the contract forbids it, whatever the rule book says.
         reason = Reason("lifecycle", ProblemCode.INVALID_REQUEST, obstacle)
         decision = replace(decision, outcome=Outcome.REJECT, rule=reason.rule, reasons=(reason,))
     if decision.reasons:
@@ -77,12 +77,12 @@ def change_problem(
 def _problem(uow: UnitOfWork, tenant: str, document: Mapping[str, Any]) -> ServiceProblem:
     problem_id = ProblemRepository(uow).find(tenant, document["serviceProblemId"])
     if problem_id is None:
-        raise EventRefused(ErrorCode.NOT_FOUND, ["serviceProblemId: no such service problem"])
+        raise RequestRefused(ErrorCode.NOT_FOUND, ["serviceProblemId: no such service problem"])
     problem = ProblemRepository(uow).lock(problem_id)
     named = document.get("supplierServiceProblemReference", problem.reference)
-    # Until the gateway has had our reference it cannot know it, and may send anything.
+    # A gateway that has not received our reference yet cannot send it: any value is accepted.
     if problem.reference_known and named != problem.reference:
-        raise EventRefused(
+        raise RequestRefused(
             ErrorCode.NOT_FOUND,
             ["supplierServiceProblemReference: not the reference of this service problem"],
         )
@@ -117,7 +117,7 @@ def _do(
 ) -> tuple[Answer, ChangeRequest]:
     """Do a change that is possible, or keep it until it is decided."""
     at_once, behind, ask = EVENTS[kind]
-    # A problem that is itself undecided has nothing yet that a change could disturb.
+    # While the problem itself is undecided, no work has begun that a change could disturb.
     deferred = (
         decision.outcome is Outcome.DEFER and transition.problem.state.base is not Base.UNDECIDED
     )
@@ -127,7 +127,7 @@ def _do(
         transition.take(ask)
         status = 202
     else:
-        # A 201 makes the gateway tell the tenant at once; it must not overtake KCIs under way.
+        # After a 201 the gateway informs the tenant at once, and so would overtake queued KCIs.
         waiting = transition.undelivered() > 0
         if kind is ChangeKind.AMENDMENT:
             transition.problem.document = amended(transition.problem.document, document)
@@ -162,7 +162,7 @@ def _new(
 
 
 def carried_by(change: ChangeRequest) -> Carried:
-    """Return what the KCI must carry that tells that a change is done."""
+    """Return what the KCI of an applied change must carry."""
     if change.kind is ChangeKind.CANCELLATION:
         return Carried(cancelled_code(change))
     return Carried()

@@ -1,4 +1,4 @@
-"""Business time where testers have moved it, as rows."""
+"""The repository of business clocks that were moved (sandbox)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,10 +18,10 @@ MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class TenantClock:
-    """A tenant's clock, or with the tenant "" that of all who have none.
+    """A tenant's clock, or with the tenant "" the clock of all tenants without their own.
 
-    It runs `ahead` of machine time, or stands at `stands_at`. While it is moved to `target` it
-    stands; `runs_on` says whether it runs on from there.
+    It runs `ahead` of machine time, or stands at `stands_at`. It stands while it is moved to
+    `target`; `runs_on` is whether it runs again from there.
     """
 
     tenant: str
@@ -32,37 +32,37 @@ class TenantClock:
 
     @property
     def scale(self) -> Scale:
-        """How it follows machine time now."""
+        """How the clock follows machine time at present."""
         return Scale(self.ahead, self.stands_at)
 
 
 class BusinessClockRepository:
-    """The clocks within one transaction."""
+    """Reads and writes clocks within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
         self._wake = uow.wake
 
     def scale(self, tenant: str) -> Scale:
-        """Return the scale that holds for a tenant: its own, or else everybody's."""
+        """Return the scale of a tenant: its own, or else the default."""
         query = select(*_COLUMNS).where(_t.tenant.in_({tenant, ALL})).order_by(_t.tenant.desc())
         row = self._connection.execute(query.limit(1)).first()
         return _clock(row).scale if row else Scale()
 
     def by_tenant(self) -> dict[str, TenantClock]:
-        """Return every clock, always with that of everybody else; it comes first."""
+        """Return every clock by tenant; the default clock is always included and comes first."""
         rows = self._connection.execute(select(*_COLUMNS).order_by(_t.tenant))
         return {ALL: TenantClock(ALL), **{row.tenant: _clock(row) for row in rows}}
 
     def lock(self) -> dict[str, TenantClock]:
-        """Keep others from moving any clock until this transaction ends; return them all."""
+        """Lock all clocks until this transaction ends, and return them by tenant."""
         if self._connection.dialect.name == "postgresql":
             self._connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         return self.by_tenant()
 
     def put(self, clock: TenantClock) -> None:
-        """Store a clock that is locked or new."""
+        """Store a locked or new clock."""
         values = {
             "ahead": clock.ahead // MICROSECOND,
             "stands_at": clock.stands_at,

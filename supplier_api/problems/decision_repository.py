@@ -1,4 +1,4 @@
-"""What the gateway asked and what it was answered: the idempotency record and the audit trail."""
+"""The repository of decisions: idempotency records and audit trail of the gateway's requests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.problems.service_repository import LOCKS, lock_name
 
 _t = decision.c
-_ASKED = (
+_KEY_COLUMNS = (
     "tenant",
     "operation",
     "key",
@@ -24,7 +24,7 @@ _ASKED = (
     "request_id",
     "created",
 )
-_ANSWERED = (
+_ANSWER_COLUMNS = (
     "problem_id",
     "reference",
     "status",
@@ -39,30 +39,32 @@ _ANSWERED = (
 )
 _CLAIM = {
     dialect: CompiledStatement(
-        insert(decision).values(named(*_ASKED)).on_conflict_do_nothing().returning(_t.id)
+        insert(decision).values(named(*_KEY_COLUMNS)).on_conflict_do_nothing().returning(_t.id)
     )
     for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
-# For a new problem, in the same journey: the locks under which it is looked what is known of its
-# service, and then its row id. Nothing of that happens if the key is taken.
+# For a new problem, in the same round trip: the locks for reading what is known of its service, and
+# its row id. Neither is taken if the key exists.
 _CLAIM_FOR_NEW = CompiledStatement(
     postgresql.insert(decision)
-    .values(named(*_ASKED))
+    .values(named(*_KEY_COLUMNS))
     .on_conflict_do_nothing()
     .returning(_t.id, *LOCKS, func.nextval(f"{service_problem.name}_id_seq"))
 )
-# What there is none of is NULL, not JSON's null.
+# None is stored as NULL, not as JSON's null.
 _DOCUMENTS = {
     name: bindparam(name, type_=JSON(none_as_null=True)) for name in ("body", "reasons", "trace")
 }
 _ANSWER = CompiledStatement(
-    update(decision).where(_t.id == bindparam("row_id")).values({**named(*_ANSWERED), **_DOCUMENTS})
+    update(decision)
+    .where(_t.id == bindparam("row_id"))
+    .values({**named(*_ANSWER_COLUMNS), **_DOCUMENTS})
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """A request as its record keeps it.
+    """A request as it is recorded.
 
     `key` is the gateway's id, or a resolution's reference; with tenant and operation it is unique.
     """
@@ -79,7 +81,7 @@ class RequestKey:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedKey:
-    """A record that waits for its answer.
+    """A record whose answer is still to be stored.
 
     `problem_id` is the row id that a new problem will have; None where the database gives it.
     """
@@ -90,7 +92,7 @@ class ClaimedKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """What a request was answered, and why.
+    """The answer to a request, and the decision behind it.
 
     `committed` is machine time right before the commit (which others may share: then some
     milliseconds before it), `process` the one that answers.
@@ -111,7 +113,7 @@ class StoredAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RecordedDecision:
-    """A request that was answered before; `thinned` when its body was taken away since."""
+    """A request that was answered before; `thinned` is when retention removed its body."""
 
     fingerprint: str
     status: int
@@ -122,31 +124,31 @@ class RecordedDecision:
 
 
 class DecisionRepository:
-    """The records within one transaction."""
+    """Reads and writes decision records within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
 
-    def claim(self, asked: RequestKey, new_on: str | None = None) -> ClaimedKey | None:
+    def claim(self, request_key: RequestKey, lock_service: str | None = None) -> ClaimedKey | None:
         """Take the request's key; must be the transaction's first statement.
 
-        Returns None when the key is taken: then `recorded` has the answer. A twin that arrives at
-        the same moment waits here until the first has committed. `new_on` is the service that a
-        new problem is about: until the transaction ends no other create looks at it, and no
-        incident is declared. On SQLite the transaction itself is that lock.
+        Returns None when the key is taken: then `recorded` has the answer. A duplicate that arrives
+        at the same moment waits here until the first has committed. `lock_service` is the service
+        of a new problem: until the transaction ends no other create reads it, and no incident is
+        declared. On SQLite the transaction itself is that lock.
         """
         dialect = self._connection.dialect.name
-        values = {name: getattr(asked, name) for name in _ASKED}
-        if new_on is None or dialect == "sqlite":
+        values = {name: getattr(request_key, name) for name in _KEY_COLUMNS}
+        if lock_service is None or dialect == "sqlite":
             taken = _CLAIM[dialect].run(self._connection, values)
             return ClaimedKey(taken[0][0]) if taken else None
-        values["locked"] = lock_name(asked.tenant, new_on)
+        values["locked"] = lock_name(request_key.tenant, lock_service)
         taken = _CLAIM_FOR_NEW.run(self._connection, values)
         return ClaimedKey(taken[0][0], taken[0][-1]) if taken else None
 
     def recorded(self, tenant: str, operation: str, key: str) -> RecordedDecision | None:
-        """Return the answer that was given under a key."""
+        """Return the record stored under a key."""
         columns = (_t.fingerprint, _t.status, _t.body, _t.reference, _t.created, _t.thinned)
         query = select(*columns).where(
             _t.tenant == tenant, _t.operation == operation, _t.key == key
@@ -156,11 +158,11 @@ class DecisionRepository:
 
     def answer(self, row_id: int, given: StoredAnswer) -> None:
         """Complete a claimed record with its answer; the transaction is about to be committed."""
-        values = {name: getattr(given, name) for name in _ANSWERED}
+        values = {name: getattr(given, name) for name in _ANSWER_COLUMNS}
         _ANSWER.send(self._connection, {"row_id": row_id, **values})
 
     def decided(self, row_id: int, made: Mapping[str, Any]) -> None:
-        """Put a decision that was made later into a record; the answer stays as it was.
+        """Store a decision that was made later in a record; the answer does not change.
 
         `made` is as Decision.document has it.
         """
@@ -174,7 +176,7 @@ class DecisionRepository:
         return self._connection.execute(query.with_for_update()).scalar()
 
     def answered_by(self, tenant: str, operation: str, key: str, process: str) -> None:
-        """Note which process gave the answer last, where that is another one than before."""
+        """Store which process answered last, if it is another one than before."""
         self._connection.execute(
             update(decision).where(
                 _t.tenant == tenant,
@@ -185,23 +187,23 @@ class DecisionRepository:
             {"process": process},
         )
 
-    def given_to(self, asked: RequestKey, process: str) -> ClaimedKey | None:
-        """Return the record of just this request, as `process` made it and was the last to give it.
+    def given_to(self, request_key: RequestKey, process: str) -> ClaimedKey | None:
+        """Return the record of exactly this request, if `process` was the last to answer it.
 
         `problem_id` is the row id of the problem that it is about.
         """
         query = select(_t.id, _t.problem_id).where(
-            _t.tenant == asked.tenant,
-            _t.operation == asked.operation,
-            _t.key == asked.key,
-            _t.request_id == asked.request_id,
+            _t.tenant == request_key.tenant,
+            _t.operation == request_key.operation,
+            _t.key == request_key.key,
+            _t.request_id == request_key.request_id,
             _t.process == process,
         )
         row = self._connection.execute(query).first()
         return ClaimedKey(*row) if row else None
 
     def late(self, row_id: int, at: datetime) -> None:
-        """Note that an answer left later than the gateway may have waited."""
+        """Record that an answer left after the gateway may have stopped waiting."""
         self._connection.execute(update(decision).where(_t.id == row_id), {"answered_late": at})
 
     def last_committed(self) -> datetime | None:

@@ -1,9 +1,9 @@
-"""Decisions that were put off: made by the worker, as soon as the rule book can be asked again.
+"""Postponed decisions: the worker makes them as soon as the rule book can be evaluated again.
 
-A decision falls in two steps, as one at once does. What lies outside the house is looked up first;
-then, in one transaction under the locks that a create takes, the book decides on what is known by
-then, and its decision takes the place of the provisional one in the record. The answer that was
-given (202) stays as it was: a repeat of the request gets it.
+There are two steps, as in an immediate decision. The external facts are looked up first; then, in
+one transaction under the locks that a create takes, the rule book decides, and its decision
+replaces the provisional one in the record. The answer that was sent (202) does not change: a repeat
+of the request gets it.
 """
 
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ from supplier_api.problems.transition import Transition
 from supplier_api.problems.work import OrderKind
 from supplier_api.rules.model import Decision, Operation, Outcome, Reason, Verdict
 
-# The inventory may fail for one service alone: then the book decides without it after some tries.
+# The inventory may fail for one service only: after this many tries the book decides without it.
 TRIES = 5
 TRY_AGAIN = timedelta(seconds=5)
 NO_LIMIT = 1_000_000
@@ -43,7 +43,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PreparedDecision:
-    """What was learned before the transaction, and of which version of the problem."""
+    """The external facts, and the version of the problem that they were looked up for."""
 
     operation: Operation
     service_id: str
@@ -52,7 +52,7 @@ class PreparedDecision:
 
 
 class DeferredDecisions:
-    """Makes the decisions that were put off."""
+    """Makes postponed decisions."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class DeferredDecisions:
         self._outcomes = outcomes
 
     def room(self, uow: UnitOfWork) -> int:
-        """Return how many decisions may be made now: none in maintenance, one to try a source."""
+        """Return how many decisions may be made now: 0 in maintenance, 1 to probe a source."""
         if SwitchRepository(uow).get(MAINTENANCE):
             return 0
         watch = self._rule_evaluator.watch
@@ -75,14 +75,14 @@ class DeferredDecisions:
         return 0 if watch.seconds_until_probe() > 0 else 1
 
     def next_try(self) -> datetime | None:
-        """Return the machine time at which a source that is down is tried; None if none is."""
+        """Return the machine time of the next probe; None if no source is down."""
         if not self._rule_evaluator.watch.down:
             return None
         seconds = self._rule_evaluator.watch.seconds_until_probe()
         return self._services.machine.now() + timedelta(seconds=seconds)
 
     def prepare(self, timer: Timer) -> PreparedDecision | None:
-        """Look up what lies outside; None if that cannot be done now. Raises store.Gone."""
+        """Look up the external facts; None if that cannot be done now. Raises db.Gone."""
         assert timer.problem_id is not None
         operation = Operation((timer.data or {})["operation"])
         problem, change = self._services.store.read(lambda uow: _read(uow, timer))
@@ -112,7 +112,7 @@ class DeferredDecisions:
         assert timer.problem_id is not None
         problem = ProblemRepository(uow).lock(timer.problem_id)
         if problem.version != prepared.version:
-            # What was looked up was about another request than the one that stands now.
+            # The problem has changed since the facts were looked up: they may no longer apply.
             return timer.due_at
         tries = (timer.data or {}).get("tries", 0)
         if prepared.outside.missing and tries < TRIES:
@@ -134,9 +134,9 @@ class DeferredDecisions:
     ) -> Decision | None:
         problem = transition.problem
         if problem.state.base is not Base.UNDECIDED:
-            self._tell_back_office(transition)
+            self._order_if_missing(transition)
             return None
-        # Of two that were put off the first counts as open.
+        # Of two postponed problems on a service, only the older one counts as open for the other.
         known = ServiceRepository(transition.uow).look(
             problem.tenant, problem.service_id, before=problem.id
         )
@@ -175,8 +175,8 @@ class DeferredDecisions:
             transition.order(OrderKind.PROBLEM, decide=deferred)
         transition.finish()
 
-    def _tell_back_office(self, transition: Transition) -> None:
-        """Tell of a problem that people decided on meanwhile, if the back office has not heard."""
+    def _order_if_missing(self, transition: Transition) -> None:
+        """Send the work order of a problem that people accepted meanwhile, if none was sent."""
         if transition.problem.next_order == 1 and not transition.problem.state.terminal:
             transition.order(OrderKind.PROBLEM, decide=False)
             transition.finish()
@@ -191,7 +191,7 @@ class DeferredDecisions:
         )
         if change is None or change.status is not ChangeStatus.PENDING:
             return None
-        # The book judges on the problem as it stands apart from the question itself.
+        # The rules see the state of the problem without the change request itself.
         beneath = replace(transition.problem, state=replace(transition.problem.state, asked=None))
         decision = self._rule_evaluator.decide(
             prepared.operation,
@@ -220,7 +220,7 @@ class DeferredDecisions:
     # -- the record
 
     def _record(self, uow: UnitOfWork, timer: Timer, decision: Decision) -> None:
-        """Put the decision into the record, behind a line that says why it came later."""
+        """Store the decision in the record; its trace begins with an entry about the delay."""
         key, operation = (timer.data or {})["key"], (timer.data or {})["operation"]
         row_id = DecisionRepository(uow).lock(timer.tenant, operation, key)
         if row_id is None:
@@ -243,7 +243,7 @@ def _read(uow: UnitOfWork, timer: Timer) -> tuple[ServiceProblem, ChangeRequest 
 
 
 def _possible(decision: Decision, problem: ServiceProblem, change: ChangeRequest) -> Decision:
-    """Refuse an amendment that the wire has no room for, whatever the book says."""
+    """Reject an amendment that exceeds the limits of the contract, whatever the book decided."""
     if decision.outcome is not Outcome.COMMIT or change.kind is not ChangeKind.AMENDMENT:
         return decision
     try:
@@ -255,6 +255,6 @@ def _possible(decision: Decision, problem: ServiceProblem, change: ChangeRequest
 
 
 def _refusal(decision: Decision) -> Carried:
-    """Return what the KCI of a refusal says: the first reason's code, and all of them in words."""
+    """Return the content of a rejection's KCI: the first reason's code, the text of all."""
     text = "; ".join(reason.message for reason in decision.reasons)
     return Carried(decision.reasons[0].code, text[:TEXT_MAX])

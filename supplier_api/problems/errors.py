@@ -1,4 +1,4 @@
-"""Why the desk did not do what it was asked. Whatever raises these leaves no trace in the store."""
+"""Errors of the use cases. Whatever raises one of these has stored nothing."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from supplier_api.contract.codes import ErrorCode
 
 
 class Unavailable(Exception):
-    """Nothing was done; the caller may try again after `retry_after` seconds (503)."""
+    """Nothing was stored; the caller may try again after `retry_after` seconds (503)."""
 
     def __init__(self, why: str, retry_after: int = 2) -> None:
         """Keep the reason for the log and the time for the caller."""
@@ -14,18 +14,18 @@ class Unavailable(Exception):
         super().__init__(why)
 
 
-class EventRefused(Exception):
-    """An answer of 422 that is not kept: a later request with the same id is judged afresh."""
+class RequestRefused(Exception):
+    """An answer of 422 that is not stored: a later request with the same id is decided anew."""
 
     def __init__(self, code: ErrorCode, messages: Sequence[str]) -> None:
-        """Say why, in words that may be passed on to the tenant."""
+        """Keep the code and the messages; the messages may be passed on to the tenant."""
         self.code = code
         self.messages = list(messages)
         super().__init__("; ".join(messages))
 
 
 class Incomplete(Exception):
-    """An event lacks what the KCI it leads to must carry."""
+    """An event lacks a field that its KCI must carry."""
 
     def __init__(self, event: str, missing: Sequence[str]) -> None:
         """Name the event and the fields."""

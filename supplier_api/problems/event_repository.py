@@ -1,4 +1,4 @@
-"""What the back office said, as rows: the same event id gets the same answer."""
+"""The repository of back-office events: the same event id gets the same answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _t = back_office_event.c
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """An event that was answered; `body` is the answer, never the event's own words."""
+    """An event that was answered; `body` is the answer, never the text of the event."""
 
     problem_id: int
     event_id: str
@@ -27,10 +27,10 @@ class RecordedEvent:
 
 
 class BackOfficeEventRepository:
-    """The events within one transaction."""
+    """Reads and writes events within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
 
     def recorded(self, problem_id: int, event_id: str) -> RecordedEvent | None:

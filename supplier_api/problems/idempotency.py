@@ -1,4 +1,4 @@
-"""Each request of the gateway is done once, and its answer is kept and given again."""
+"""Idempotency: a gateway request is processed once; its stored answer is returned to repeats."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from supplier_api.problems.decision_repository import (
     RequestKey,
     StoredAnswer,
 )
-from supplier_api.problems.errors import EventRefused, Unavailable
+from supplier_api.problems.errors import RequestRefused, Unavailable
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Answer, Caller, Services
 from supplier_api.rules.model import Decision, Operation
 
-NOTE_SECONDS = 1.0  # in which it is noted that an answer is late, while that answer waits
+NOTE_SECONDS = 1.0  # for recording that an answer is late; the answer waits for it
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """An answer that is kept, with what led to it; `problem_id` is the problem that it is about."""
+    """An answer to store, with the decision behind it; `problem_id` is the problem's row id."""
 
     answer: Answer
     problem_id: int | None = None
@@ -37,11 +37,11 @@ class StoredResult:
 
 
 def _nothing(_uow: UnitOfWork) -> None:
-    """Leave a repeat at its answer."""
+    """Do nothing more for a repeated request than return its answer."""
 
 
 class IdempotentRequest:
-    """Runs a request in one transaction under its key."""
+    """Runs a request in one transaction under its idempotency key."""
 
     def __init__(self, services: Services) -> None:
         """Work with `services`."""
@@ -55,49 +55,51 @@ class IdempotentRequest:
         document: Mapping[str, Any],
         do: Callable[[UnitOfWork, ClaimedKey], StoredResult],
         *,
-        new_on: str | None = None,
-        reused: Callable[[RecordedDecision], EventRefused] | None = None,
-        repeated: Callable[[UnitOfWork], None] = _nothing,
+        lock_service: str | None = None,
+        refuse_reuse: Callable[[RecordedDecision], RequestRefused] | None = None,
+        on_repeat: Callable[[UnitOfWork], None] = _nothing,
     ) -> Answer:
-        """Do the request, or give the answer that was given before.
+        """Process the request, or return the stored answer of an earlier one.
 
-        `do` works inside the transaction; what it raises rolls everything back, the key included.
-        `new_on` is the service that a new problem is about; it is locked.
-        `reused` makes the refusal of another request under the same key, `repeated` is done when
-        the same one comes again. Raises Unavailable.
+        `do` runs inside the transaction; an exception from it rolls everything back, the key
+        included. `lock_service` is the service of a new problem, to be locked. `refuse_reuse` makes
+        the refusal of a different request under the same key; `on_repeat` runs when the same
+        request comes again. Raises Unavailable.
         """
         budget = self._services.policy.answer_budget
-        asked = self._asked(caller, operation, key, document)
+        request_key = self._request_key(caller, operation, key, document)
         ends = caller.entered + budget
         done = False
 
         def work(uow: UnitOfWork) -> Answer:
             nonlocal done
-            claimed = DecisionRepository(uow).claim(asked, new_on)
+            claimed = DecisionRepository(uow).claim(request_key, lock_service)
             if claimed is None:
                 recorded = DecisionRepository(uow).recorded(caller.tenant, operation, key)
-                answer = _again(recorded, asked, document, reused)
-                repeated(uow)
+                answer = _repeat_answer(recorded, request_key, document, refuse_reuse)
+                on_repeat(uow)
                 return answer
             made = do(uow, claimed)
             done = True
-            DecisionRepository(uow).answer(claimed.row_id, self._given(made))
+            DecisionRepository(uow).answer(claimed.row_id, self._stored_answer(made))
             return made.answer
 
         try:
             answer = self._services.store.write(work, deadline=ends, commit_by=ends)
-        except EventRefused as refused:
+        except RequestRefused as refused:
             return refusal(self._services, caller, refused.code, refused.messages)
         except CommitUnknown as error:
-            self._services.store.owe(partial(self._doubt_if_stored, asked=asked))
+            self._services.store.owe(
+                partial(self._mark_doubtful_if_stored, request_key=request_key)
+            )
             raise Unavailable(str(error)) from error
         except StoreUnavailable as error:
             raise Unavailable(str(error)) from error
         if done and self._age(caller) > budget:
-            self._note_late(asked)
+            self._record_late_answer(request_key)
         return answer
 
-    def _asked(
+    def _request_key(
         self, caller: Caller, operation: str, key: str, document: Mapping[str, Any]
     ) -> RequestKey:
         return RequestKey(
@@ -111,7 +113,7 @@ class IdempotentRequest:
             created=self._services.business.now(caller.tenant),
         )
 
-    def _given(self, done: StoredResult) -> StoredAnswer:
+    def _stored_answer(self, done: StoredResult) -> StoredAnswer:
         decided = done.decision.document() if done.decision else {}
         return StoredAnswer(
             status=done.answer.status,
@@ -130,39 +132,39 @@ class IdempotentRequest:
     def _age(self, caller: Caller) -> float:
         return self._services.machine.monotonic() - caller.entered
 
-    def _doubt_if_stored(self, uow: UnitOfWork, asked: RequestKey) -> None:
-        """Remember the doubt about a request that was answered 503, if it was stored after all.
+    def _mark_doubtful_if_stored(self, uow: UnitOfWork, request_key: RequestKey) -> None:
+        """Mark the problem doubtful if a request that was answered 503 was stored after all.
 
-        To claim its key is to wait for a COMMIT that is still under way. Raises NeverStored.
+        Claiming its key waits for a COMMIT that is still under way. Raises NeverStored.
         """
-        if DecisionRepository(uow).claim(asked) is not None:
+        if DecisionRepository(uow).claim(request_key) is not None:
             raise NeverStored
-        self._doubt(uow, asked)
+        self._mark_doubtful(uow, request_key)
 
-    def _doubt(self, uow: UnitOfWork, asked: RequestKey) -> None:
-        """Remember that the answer may have been lost, unless another process has given it too."""
-        given = DecisionRepository(uow).given_to(asked, self._services.process)
+    def _mark_doubtful(self, uow: UnitOfWork, request_key: RequestKey) -> None:
+        """Record that the answer may have been lost, unless another process has answered since."""
+        given = DecisionRepository(uow).given_to(request_key, self._services.process)
         if given is None:
             return
         DecisionRepository(uow).late(given.row_id, self._services.machine.now())
-        if asked.operation == Operation.PROBLEM and given.problem_id is not None:
-            ProblemRepository(uow).doubt(given.problem_id)
+        if request_key.operation == Operation.PROBLEM and given.problem_id is not None:
+            ProblemRepository(uow).mark_doubtful(given.problem_id)
 
-    def _note_late(self, asked: RequestKey) -> None:
-        """Remember the doubt: the commit took so long that the answer may have been lost."""
-        doubt = partial(self._doubt, asked=asked)
+    def _record_late_answer(self, request_key: RequestKey) -> None:
+        """Record a late answer: after so long a commit the gateway may have given up waiting."""
+        mark = partial(self._mark_doubtful, request_key=request_key)
         try:
             self._services.store.write(
-                doubt, deadline=self._services.machine.monotonic() + NOTE_SECONDS
+                mark, deadline=self._services.machine.monotonic() + NOTE_SECONDS
             )
         except StoreUnavailable as error:
-            # The answer stands all the same, and is on its way.
-            self._services.store.owe(doubt)
+            # The answer is sent all the same.
+            self._services.store.owe(mark)
             log.warning("answer.late", noted=False, error=str(error))
 
 
 def refusal(services: Services, caller: Caller, code: ErrorCode, messages: list[str]) -> Answer:
-    """Return a 422 that is not kept, with these reasons."""
+    """Return a 422 that is not stored, with these reasons."""
     uuid = services.chance.uuid(caller.tenant, "error", caller.request_id)
     return Answer(422, wire.envelope(code, messages, str(uuid)))
 
@@ -180,32 +182,33 @@ def rejection(
     return Answer(422, wire.envelope(ErrorCode.INVALID_REQUEST, reasons, str(uuid)))
 
 
-def _again(
+def _repeat_answer(
     recorded: RecordedDecision | None,
-    asked: RequestKey,
+    request_key: RequestKey,
     document: Mapping[str, Any],
-    reused: Callable[[RecordedDecision], EventRefused] | None,
+    refuse_reuse: Callable[[RecordedDecision], RequestRefused] | None,
 ) -> Answer:
     if recorded is None or recorded.status is None:
         raise Unavailable("the same request is being answered at this moment")
     if wire.is_fingerprint_of(recorded.fingerprint, document):
-        if recorded.thinned and not _has_no_body(asked.operation, recorded.status):
-            raise _no_longer_kept(asked, recorded)
+        if recorded.thinned and not _has_no_body(request_key.operation, recorded.status):
+            raise _no_longer_kept(request_key, recorded)
         return Answer(recorded.status, recorded.body)
-    if reused:
-        raise reused(recorded)
-    used = f"id: {asked.key} was used for another {asked.operation} on {to_wire(recorded.created)}"
+    if refuse_reuse:
+        raise refuse_reuse(recorded)
+    what = f"another {request_key.operation} on {to_wire(recorded.created)}"
+    used = f"id: {request_key.key} was used for {what}"
     expected = "expected a new id, or the same request again"
-    raise EventRefused(ErrorCode.INVALID_REQUEST, [f"{used}; {expected}"])
+    raise RequestRefused(ErrorCode.INVALID_REQUEST, [f"{used}; {expected}"])
 
 
 def _has_no_body(operation: str, status: int) -> bool:
-    """Tell whether an answer never has a body: of those that are kept, the 202 to a problem."""
+    """Return whether the answer has no body by contract: the 202 to a new problem."""
     return operation == Operation.PROBLEM and status == 202
 
 
-def _no_longer_kept(asked: RequestKey, recorded: RecordedDecision) -> EventRefused:
-    field = "id" if asked.operation in set(Operation) else "status"
-    told = f"{field}: already answered on {to_wire(recorded.created)} with {recorded.status}"
+def _no_longer_kept(request_key: RequestKey, recorded: RecordedDecision) -> RequestRefused:
+    field = "id" if request_key.operation in set(Operation) else "status"
+    answered = f"{field}: already answered on {to_wire(recorded.created)} with {recorded.status}"
     reference = f", reference {recorded.reference}" if recorded.reference else ""
-    return EventRefused(ErrorCode.INVALID_REQUEST, [told + reference])
+    return RequestRefused(ErrorCode.INVALID_REQUEST, [answered + reference])

@@ -1,4 +1,4 @@
-"""Network incidents, as rows."""
+"""The repository of network incidents."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _problem = service_problem.c
 
 
 class Source(StrEnum):
-    """Whose an incident is, and so who says when it is over."""
+    """Where an incident comes from, which also decides when it is over."""
 
     DECLARED = "declared"
     INVENTORY = "inventory"
@@ -38,7 +38,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """An incident, over how many services it is, and how many problems are linked to it.
+    """An incident, the number of its services, and the number of linked problems.
 
     `declared` and `ended` are machine time.
     """
@@ -54,7 +54,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Why a problem may have to leave: the inventory's incident that it is linked to."""
+    """A service with problems that are linked to an incident of the inventory."""
 
     code: str
     tenant: str
@@ -62,15 +62,15 @@ class Link:
 
 
 class IncidentRepository:
-    """The incidents within one transaction."""
+    """Reads and writes incidents within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
         self._locking = uow.dialect == "postgresql"
 
     def lock(self, *, shared: bool) -> None:
-        """Keep declarations out while creates read (shared), else keep creates out."""
+        """Lock the incidents: shared to read them in a create, else exclusively to change them."""
         if self._locking:
             take = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
             self._connection.execute(select(take(INCIDENTS_LOCK)))
@@ -86,7 +86,7 @@ class IncidentRepository:
             )
 
     def note(self, code: str, service_id: str, at: datetime) -> None:
-        """Store an incident of the inventory, if it is new here; creates may do so at once."""
+        """Store an incident of the inventory if it is new; several creates may do so at once."""
         dialect = postgresql if self._locking else sqlite
         values = {"code": code, "declared": at, "source": Source.INVENTORY}
         self._connection.execute(dialect.insert(incident).on_conflict_do_nothing(), values)
@@ -95,7 +95,7 @@ class IncidentRepository:
         self._connection.execute(dialect.insert(incident_service).on_conflict_do_nothing(), covered)
 
     def uncover(self, code: str, service_id: str) -> None:
-        """Take a service out of an incident of the inventory, which says so no longer."""
+        """Remove a service from an incident of the inventory, which no longer names it there."""
         of_code = select(_t.id).where(_t.code == code, _t.source == Source.INVENTORY)
         self._connection.execute(
             delete(incident_service).where(
@@ -131,7 +131,7 @@ class IncidentRepository:
         return list(self._connection.execute(query).scalars())
 
     def services(self, code: str) -> set[str]:
-        """Return the services that an incident is over."""
+        """Return the services that an incident covers."""
         query = select(_covered.service_id).join(incident, _covered.incident_id == _t.id)
         return set(self._connection.execute(query.where(_t.code == code)).scalars())
 
@@ -141,7 +141,7 @@ class IncidentRepository:
         return Incident(*row) if row else None
 
     def at_work(self) -> list[Incident]:
-        """Return those that people declared and that last, and all that problems are linked to."""
+        """Return declared incidents that last, and all incidents with linked problems."""
         declared = (_t.ended.is_(None)) & (_t.source == Source.DECLARED)
         linked = select(_problem.incident).where(_problem.incident.is_not(None)).distinct()
         query = _shown().where(or_(declared, _t.code.in_(linked))).order_by(_t.id)

@@ -1,8 +1,8 @@
-"""Network incidents: many problems that wait for one thing.
+"""Network incidents: many problems that wait for the end of one outage.
 
 Declaring and ending are quick; the problems join and leave in small transactions, by a timer that
-comes back until it has seen them all. Their KCIs leave spread over time, so that those of other
-problems do not wait behind thousands of them.
+runs again until all are done. Their KCIs are spread over time, so that those of other problems do
+not wait behind thousands of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,32 +25,32 @@ from supplier_api.problems.transition import Transition
 
 JOIN = "join-incident"
 LEAVE = "leave-incident"
-# Those on one service leave: the inventory no longer names the incident there.
+# Problems on one service leave: the inventory no longer names the incident there.
 LIFT = "lift-incident"
 BATCH = 100
-# A create that did not see the declaration is committed by then: look once more.
+# A create that did not see the declaration is committed by then: search once more.
 SECOND_LOOK = timedelta(seconds=10)
-# One KCI of an incident leaves in this time: a small part of what a worker can send.
+# The interval between KCIs of an incident: a small part of what a worker can send.
 KCI_EVERY = timedelta(milliseconds=50)
-# Of the problems that are not linked, and of those that do not exist, so many are named.
-NAMED = 100
+# How many problems are listed that are not linked, or that do not exist.
+LISTED_MAX = 100
 log = get_logger(__name__)
 
 
 class IncidentRefused(Exception):
-    """An incident cannot be declared like that; nothing was stored.
+    """The declaration of an incident is refused; nothing was stored.
 
     `messages` name the fields.
     """
 
     def __init__(self, messages: Sequence[str]) -> None:
-        """Keep what is wrong."""
+        """Keep the messages."""
         super().__init__("; ".join(messages))
         self.messages = list(messages)
 
 
 class Incidents:
-    """The incidents that the supplier declares and ends."""
+    """The use cases of incidents that the supplier declares and ends."""
 
     def __init__(self, services: Services) -> None:
         """Work with `services`."""
@@ -68,7 +68,7 @@ class Incidents:
         """Declare an incident over `services` and those of `problems`, named by our references.
 
         Open problems on them join it soon, each with a KCI; new ones at once. Returns False if the
-        same was declared before and lasts. Raises IncidentRefused and StoreUnavailable.
+        same incident is already declared and lasts. Raises IncidentRefused and StoreUnavailable.
         """
         covered = {*services, *self._services_of(problems)}
 
@@ -85,7 +85,7 @@ class Incidents:
         return self._services.store.write(work)
 
     def end(self, code: str, *, who: str = "", reason: str | None = None) -> bool:
-        """End an incident; its problems leave it soon. Returns False if none of that code lasts."""
+        """End an incident; its problems leave soon. Returns False if no such incident lasts."""
 
         def work(uow: UnitOfWork) -> bool:
             IncidentRepository(uow).lock(shared=False)
@@ -98,16 +98,16 @@ class Incidents:
         return self._services.store.write(work)
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return those that last or that problems still have to leave, as plain JSON values.
+        """Return incidents that last or still have linked problems, as plain JSON values.
 
-        An incident of the inventory lasts where problems are linked to it.
+        An incident of the inventory is listed while problems are linked to it.
         """
         return self._services.store.read(
             lambda uow: [_shown(uow, each) for each in IncidentRepository(uow).at_work()]
         )
 
     def shown(self, code: str) -> dict[str, Any] | None:
-        """Return one incident as `listed` has it, even if it is over; None if there is none."""
+        """Return one incident in the form of `listed`, even if it is over; None if unknown."""
 
         def work(uow: UnitOfWork) -> dict[str, Any] | None:
             found = IncidentRepository(uow).find(code)
@@ -120,14 +120,15 @@ class Incidents:
         return self._services.chance.uuid("")
 
     def join_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
-        """Let the next problems join the incident; return when to come back, None when done."""
+        """Let the next problems join the incident; return when to run again, None when done."""
         IncidentRepository(uow).lock(shared=True)
         code = timer.subject or ""
         if not IncidentRepository(uow).lasting(code):
             return None
         seen = dict(timer.data or {})
         found = ProblemRepository(uow).outside_incident(code, seen.get("after", 0), BATCH)
-        # One that joined at the first look and is outside again was taken out by the supplier.
+        # A problem that joined in the first search and is outside again was removed by the
+        # supplier.
         joined = seen.get("joined", [])
         ids = [each for each in found if each not in set(joined)]
         pace = _Pace(seen, self._services.machine.now())
@@ -146,8 +147,8 @@ class Incidents:
         return None
 
     def leave_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
-        """Let the next problems leave the incident; return when to come back, None when done."""
-        # Until this is committed no other incident ends to which a problem is handed here.
+        """Let the next problems leave the incident; return when to run again, None when done."""
+        # A problem may move to another incident here, which must not end before this commit.
         IncidentRepository(uow).lock(shared=True)
         ids = ProblemRepository(uow).in_incident(timer.subject or "", BATCH)
         pace = _Pace(dict(timer.data or {}), self._services.machine.now())
@@ -157,9 +158,9 @@ class Incidents:
         return now if len(ids) == BATCH else None
 
     def leave_lifted(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
-        """Let those on a service leave where the inventory no longer names the incident.
+        """Let the problems on a service leave an incident that the inventory names there no longer.
 
-        Returns when to come back, None when done.
+        Returns when to run again, None when done.
         """
         IncidentRepository(uow).lock(shared=True)
         code, service_id = timer.subject or "", str((timer.data or {})["service"])
@@ -173,7 +174,7 @@ class Incidents:
         TimerRepository(uow).add(Timer(None, "", kind, self._services.business.now(""), code))
 
     def _services_of(self, problems: Sequence[str]) -> set[str]:
-        """Return which services problems are about; that never changes, so no lock is needed."""
+        """Return the services of problems; they never change, so no lock is needed."""
         found = self._services.store.read(
             lambda uow: ProblemRepository(uow).services_by_reference(problems)
         )
@@ -183,7 +184,7 @@ class Incidents:
             if reference not in found
         ]
         if unknown:
-            raise IncidentRefused(unknown[:NAMED])
+            raise IncidentRefused(unknown[:LISTED_MAX])
         return set(found.values())
 
     def _record(
@@ -198,7 +199,7 @@ class Incidents:
     def _each(
         self, uow: UnitOfWork, ids: Sequence[int], do: Callable[[Transition], None], pace: "_Pace"
     ) -> list[str]:
-        """Do it to each problem under a savepoint; return those for which it is not possible."""
+        """Apply `do` to each problem under a savepoint; return the references it is illegal for."""
         skipped = []
         for problem_id in ids:
             problem = ProblemRepository(uow).lock(problem_id)
@@ -217,7 +218,7 @@ class Incidents:
 
 
 class _Pace:
-    """When the next KCI of the incident may leave (machine time); goes on from batch to batch."""
+    """The earliest time of the next KCI of the incident (machine time), kept across batches."""
 
     def __init__(self, seen: dict[str, Any], now: datetime) -> None:
         kept = seen.get("next")
@@ -241,21 +242,21 @@ def lift(services: Services, uow: UnitOfWork, code: str, service_id: str) -> Non
 
 
 def _refuse_another(before: Incident, known: set[str], covered: set[str]) -> None:
-    """Raise IncidentRefused unless the incident is the very one that is declared again."""
+    """Raise IncidentRefused unless the same incident is declared again."""
     same = before.source == Source.DECLARED and before.ended is None and known == covered
     if same:
         return
-    told = f"id: {before.code} was declared on {to_wire(before.declared)}"
+    why = f"id: {before.code} was declared on {to_wire(before.declared)}"
     if before.source == Source.INVENTORY:
-        told = f"id: {before.code} is an incident of the inventory"
-    raise IncidentRefused([f"{told}; expected a new id"])
+        why = f"id: {before.code} is an incident of the inventory"
+    raise IncidentRefused([f"{why}; expected a new id"])
 
 
 def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
     lasts = found.ended is None
     outside: list[int] = []
     if lasts and found.source == Source.DECLARED:
-        outside = ProblemRepository(uow).outside_incident(found.code, 0, NAMED)
+        outside = ProblemRepository(uow).outside_incident(found.code, 0, LISTED_MAX)
     return {
         "id": found.code,
         "text": found.text,
@@ -282,7 +283,7 @@ def _leave(transition: Transition) -> None:
     state = transition.problem.state
     others = IncidentRepository(transition.uow).on_service(transition.problem.service_id)
     if others:
-        # It stays where it is, now for another incident on its service: it leaves with the last.
+        # It keeps waiting, now for another incident on its service.
         transition.problem.state = replace(state, incident=others[0])
     elif state.base is Base.UNDECIDED:
         transition.problem.state = State(state.base)

@@ -1,7 +1,7 @@
-"""The network incidents that the inventory names: each lasts as long as the inventory says so.
+"""Network incidents that the inventory names: each lasts as long as the inventory names it.
 
-Whoever raises a problem looks again, and so does the worker, now and then, for the problems that
-are linked. What the inventory has named counts on while it gives no answer.
+The inventory is asked when a problem is raised and, every minute, by the worker for services with
+linked problems. While it gives no answer, the incidents that it named last.
 """
 
 from supplier_api.db import UnitOfWork
@@ -14,8 +14,8 @@ from supplier_api.problems.services import Services
 from supplier_api.rules.facts import UNKNOWN, Service, Unknown
 
 LOOK_EVERY = 60.0  # seconds
-BATCH = 100  # services that are asked for in one turn
-SECONDS = 1.0  # that the inventory has for one answer, and one turn for all of them
+BATCH = 100  # services that are looked up in one turn
+SECONDS = 1.0  # limit of one lookup, and of one turn
 log = get_logger(__name__)
 
 
@@ -26,10 +26,10 @@ def known_incidents(
     service_id: str,
     service: Service | Unknown | None,
 ) -> list[str]:
-    """Return the incidents on a service: those declared here, and the inventory's own.
+    """Return the incidents on a service: those declared here, and the one that the inventory names.
 
-    `service` is what the inventory has just said of it. One that it named before and names no
-    longer is over on this service; one that people ended stays over, whatever it says.
+    `service` is the inventory's current answer. An incident that it named before and no longer
+    names is over on this service; an incident that people ended stays over.
     """
     if isinstance(service, Unknown):
         return known.incidents
@@ -45,20 +45,20 @@ def known_incidents(
 
 
 class InventoryIncidents:
-    """Asks the inventory whether the incidents last that problems are linked to.
+    """Asks the inventory whether the incidents with linked problems still last.
 
-    A little at a time, so that a slow inventory holds up nothing else of the worker.
+    A batch at a time, so that a slow inventory does not block the worker's other chores.
     """
 
     def __init__(self, services: Services, rule_evaluator: RuleEvaluator) -> None:
-        """Ask by `rule_evaluator`, for the first time a minute from now."""
+        """Use the inventory of `rule_evaluator`, for the first time a minute from now."""
         self._services = services
         self._rule_evaluator = rule_evaluator
         self._next = services.machine.monotonic() + LOOK_EVERY
         self._after: Link | None = None
 
     def turn(self) -> float:
-        """Ask for some services if that is due; return how many seconds later to come back."""
+        """Look up the next services if that is due; return the seconds until the next turn."""
         now = self._services.machine.monotonic()
         if now < self._next:
             return self._next - now
@@ -73,7 +73,7 @@ class InventoryIncidents:
         return LOOK_EVERY
 
     def _look(self, links: list[Link], ends: float) -> Link | None:
-        """Ask for one after the other until `ends`; return the last, None if there is no answer."""
+        """Look up services until `ends`; return the last one, None if there is no answer."""
         seen = None
         for link in links:
             service = self._rule_evaluator.service(link.tenant, link.service_id, SECONDS)

@@ -1,4 +1,4 @@
-"""What a KCI says: the envelope of the Supplier Updates API around the problem as it now stands."""
+"""Builds the body of a KCI: the Supplier Updates envelope around the problem's current values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ CANCELLED_CODES = {
     CancellationReason.CUSTOMER_NETWORK_ISSUE: ProblemCode.NETWORK_ISSUE,
     CancellationReason.OTHER: ProblemCode.OTHER,
 }
-# Our reference is told from ACKNOWLEDGED on, never before and never with a refusal.
+# Our reference is sent from ACKNOWLEDGED on, never before and never with a rejection.
 WITHOUT_REFERENCE = (Base.UNDECIDED, Base.REJECTED)
 
 
-# The type of the notes that say which numbers stay out.
+# The type of the notes about sequence numbers that are never sent.
 GAP_NOTE = "Withdrawn update"
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What a KCI tells besides the problem: a code, a text, the supplier's own codes and notes.
+    """The content of a KCI besides the problem: code, text, the supplier's own codes and notes.
 
     `note` is one supplier note as the wire has it but for `created`, which is the KCI's instant.
     """
@@ -43,7 +43,7 @@ NOTHING = Carried()
 
 @dataclass(frozen=True, slots=True)
 class KciStamp:
-    """What makes a KCI that one KCI: its id, its number within the problem, its instant."""
+    """The identity of a KCI: its id, its sequence number within the problem, its issue time."""
 
     id: UUID
     number: int
@@ -59,9 +59,9 @@ def kci(
     change: ChangeRequest | None = None,
     resolution: Resolution | None = None,
 ) -> dict[str, Any]:
-    """Return the KCI's body. `problem`, `change` and `resolution` are as of this change.
+    """Return the KCI's body, with the current values of `problem`, `change` and `resolution`.
 
-    Raises ValueError for an undecided problem: of that no KCI tells.
+    Raises ValueError for an undecided problem: it has no status on the wire.
     """
     body: dict[str, Any] = {
         "id": str(stamp.id),
@@ -83,31 +83,31 @@ def kci(
 
 
 def withdrawal(number: int) -> str:
-    """Return the words for a KCI that an operator withdrew."""
+    """Return the sentence about a KCI that an operator withdrew."""
     return f"update {number} was withdrawn"
 
 
 def say_left_out(body: dict[str, Any], sentences: Sequence[str], at: datetime) -> None:
-    """Let a KCI also say, in notes of their own, which numbers stay out.
+    """Add notes about sequence numbers that are never sent to a KCI.
 
-    Every reason code may carry notes, and none of ours is bound to carry one.
+    A KCI of every reason may carry notes, and none must.
     """
     notes = [{"note": sentence, "type": GAP_NOTE, "created": to_wire(at)} for sentence in sentences]
     body["supplierNotes"] = [*body.get("supplierNotes", []), *notes]
 
 
 def gap_notes(body: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the notes of a KCI that say which numbers stay out."""
+    """Return the notes of a KCI about sequence numbers that are never sent."""
     return [note for note in body.get("supplierNotes", []) if note.get("type") == GAP_NOTE]
 
 
 def problem_entity(problem: ServiceProblem) -> dict[str, Any]:
-    """Return the problem as the 201 body has it (*supplier-create*), with today's values."""
+    """Return the problem as in the 201 body (*supplier-create*), with its current values."""
     status = problem.state.status
     if status is None:
         raise ValueError("an undecided problem has no status on the wire")
     entity: dict[str, Any] = {"status": status}
-    if _reference_told(problem, status):
+    if _carries_reference(problem, status):
         entity["supplierReference"] = problem.reference
     return entity | problem.document
 
@@ -154,9 +154,9 @@ def cancelled_code(cancellation: ChangeRequest) -> ProblemCode:
     return CANCELLED_CODES[CancellationReason(cancellation.body["reasonCode"])]
 
 
-def _reference_told(problem: ServiceProblem, status: Status) -> bool:
+def _carries_reference(problem: ServiceProblem, status: Status) -> bool:
     if status is Status.CANCELLED:
-        # One that is cancelled while undecided was never acknowledged, so this is its first KCI.
+        # A problem that is cancelled while undecided was never acknowledged: this is its first KCI.
         return problem.reference_known or problem.next_kci > 1
     return problem.state.base not in WITHOUT_REFERENCE
 

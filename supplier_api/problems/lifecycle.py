@@ -1,8 +1,8 @@
 """The lifecycle of a service problem: one table of state x event -> state and KCI.
 
-Pure: nothing is read, written or sent here. The desk asks what an event does (`plan`), then does
-it. States are adapted from TMF656; which KCI follows what is in the gateway's description of
-updates.
+Pure: nothing is read, written or sent here. A caller asks what an event does (`plan`) and applies
+the steps. States are adapted from TMF656; which KCI an event causes follows the gateway's
+description of updates.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from supplier_api.problems.model import Awaits, Base, ChangeKind, State, Waiting
 
 
 class Event(StrEnum):
-    """Everything that can happen to a problem. The first group is what a back office may say."""
+    """Everything that can happen to a problem. The first group are the back office's events."""
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -31,9 +31,9 @@ class Event(StrEnum):
     CANCEL = "cancel"
     ACCEPT_CHANGE = "accept-change"
     REJECT_CHANGE = "reject-change"
-    # What a note without a text is.
+    # A note without a text.
     UPDATE = "update"
-    # The gateway: at once (its answer tells the outcome) or behind KCIs that are still under way.
+    # The gateway: at once (the answer carries the outcome) or behind KCIs that are still queued.
     AMEND = "amend"
     AMEND_BEHIND = "amend, behind queued KCIs"
     ASK_AMENDMENT = "ask for an amendment"
@@ -50,14 +50,14 @@ class Event(StrEnum):
 
 
 class Must(StrEnum):
-    """What a KCI must carry besides the problem."""
+    """A field that a KCI must carry besides the problem."""
 
     TEXT = "text"
     PROBLEM_CODE = "problemCode"
 
 
 class About(Enum):
-    """The object that stands in a KCI beside the problem."""
+    """The object that a KCI carries beside the problem."""
 
     CHANGE = "change"
     RESOLUTION = "resolution"
@@ -65,7 +65,7 @@ class About(Enum):
 
 # Targets: a base or a wait, or one of these.
 class To(Enum):
-    """Where an event leads when that depends on where the problem stands."""
+    """The target state of an event where it depends on the current state."""
 
     SAME = "same"
     BACK = "back"  # out of the wait, to the base; or to the incident while that lasts
@@ -76,14 +76,14 @@ class To(Enum):
 
 
 class KciDraft(Enum):
-    """Which KCI follows when that depends on where the event led."""
+    """The KCI of an event where it depends on the states before and after it."""
 
     LEAVING = "RESUMED, or DELAY where the incident still lasts; none if nothing was left"
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A row of the table."""
+    """A row of the table: an event, the states it is legal in, the target state and the KCI."""
 
     event: Event
     sources: frozenset[Base | Waiting]
@@ -92,13 +92,13 @@ class Move:
     must: frozenset[Must] = frozenset()
     about: About | None = None
     awaits: Awaits | None = None
-    base: Base | None = None  # only from this base, whatever waits
+    base: Base | None = None  # only from this base, in any wait
     asked: bool | None = False  # an undecided change: must be none, must be one, or None for either
 
 
 @dataclass(frozen=True, slots=True)
 class LifecycleStep:
-    """What one event did: the state after it and the KCI that tells, if any."""
+    """One step of an event: the state after it and the KCI that reports it, if any."""
 
     event: Event
     state: State
@@ -108,10 +108,10 @@ class LifecycleStep:
 
 
 class IllegalMove(Exception):
-    """The event is not possible where the problem stands."""
+    """The event is not legal in the problem's state."""
 
     def __init__(self, state: State, event: Event) -> None:
-        """Say which event in which state, and what is possible there instead."""
+        """Keep the state, the event and the events that are legal in that state."""
         self.state = state
         self.event = event
         self.legal = legal_events(state)
@@ -153,7 +153,7 @@ TABLE: tuple[Move, ...] = (
     Move(Event.WITHDRAW,        OPEN | UNDECIDED,  Base.CANCELLED,          None),
     Move(Event.WITHDRAW_BEHIND, OPEN | UNDECIDED,  Base.CANCELLED,          R.CANCELLED,            CODE, about=About.CHANGE),
     Move(Event.ASK_CANCELLATION, OPEN,             To.ASKED_CANCELLATION,   None),
-    # -- the tenant's word on a resolution
+    # -- the tenant answers a resolution
     Move(Event.ACCEPT_RESOLUTION, RESOLVED,        Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
     Move(Event.REJECT_RESOLUTION, RESOLVED,        Base.IN_PROGRESS,        R.RESUMED,              about=About.RESOLUTION),
     # -- the network and time
@@ -174,7 +174,7 @@ DECIDED: dict[tuple[Event, ChangeKind], Move] = {
 # fmt: on
 MOVES = {move.event: move for move in TABLE}
 BACK_OFFICE_EVENTS = tuple(Event)[: tuple(Event).index(Event.UPDATE)]
-# What ends the work also ends the question whether to change it: these close the change first.
+# These events end the work, so they first close a change that is still undecided.
 CLOSES_CHANGE = frozenset({Event.RESOLVE, Event.CANCEL})
 
 
@@ -185,10 +185,10 @@ def plan(
     incident: str | None = None,
     settles: frozenset[Awaits] = frozenset(),
 ) -> tuple[LifecycleStep, ...]:
-    """Say what `event` does to a problem in `state`, step by step, each with its KCI.
+    """Return the steps of `event` for a problem in `state`, each with its KCI.
 
-    `incident` is the code of the incident that JOIN_INCIDENT names; `settles` is what the amendment
-    that is applied supplies. Raises IllegalMove when the event is not possible there.
+    `incident` is the code of the incident to join; `settles` is what the applied amendment supplies
+    of that which the problem waits for. Raises IllegalMove when the event is not legal.
     """
     if state.asked and event in (Event.ACCEPT_CHANGE, Event.REJECT_CHANGE):
         return (_decide_change(state, event, settles),)
@@ -201,7 +201,7 @@ def plan(
 
 
 def legal_events(state: State) -> list[Event]:
-    """List what is possible in `state`, in the table's order."""
+    """Return the events that are legal in `state`, in the order of Event."""
     legal = [move.event for move in TABLE if _possible(move, state)]
     if state.asked:
         legal += [event for event in CLOSES_CHANGE if state.beneath in MOVES[event].sources]
@@ -210,10 +210,10 @@ def legal_events(state: State) -> list[Event]:
 
 
 def settled_by(amendment: Sequence[str]) -> frozenset[Awaits]:
-    """Say what an amendment with these wire fields settles.
+    """Return which waits an amendment with these wire fields ends.
 
-    Any amendment answers a question for information, but not one that only escalates; an
-    appointment is answered by a new reservation alone.
+    Any amendment supplies information, except one that only escalates; only a new reservation
+    supplies an appointment.
     """
     about = {"id", "serviceProblemId", "supplierServiceProblemReference", "supplierReference"}
     settled = set()
@@ -241,7 +241,7 @@ def _decide_change(state: State, event: Event, settles: frozenset[Awaits]) -> Li
 
 
 def _close_change(state: State, event: Event) -> tuple[LifecycleStep, ...]:
-    """Close an undecided change that the event overtakes, told as the number before."""
+    """Close an undecided change before the event, with a KCI of its own."""
     if event is Event.CANCEL and state.asked is ChangeKind.CANCELLATION:
         return (_decide_change(state, Event.ACCEPT_CHANGE, frozenset()),)
     closed = _decide_change(state, Event.REJECT_CHANGE, frozenset())
@@ -285,7 +285,7 @@ def _target(move: Move, state: State, incident: str | None, settles: frozenset[A
 
 def _back(state: State, _settles: frozenset[Awaits]) -> State:
     if state.waiting is Waiting.NETWORK_INCIDENT:
-        # The supplier says that this line is out of the outage, whatever becomes of the incident.
+        # The supplier takes this problem out of the incident, whether the incident lasts or not.
         return _ended(state)
     waiting = Waiting.NETWORK_INCIDENT if state.incident else None
     return replace(state, waiting=waiting, awaits=None)

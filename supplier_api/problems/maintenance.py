@@ -1,9 +1,9 @@
-"""Maintenance: what the gateway asks is kept and answered 202, and decided when it is over.
+"""Maintenance: requests of the gateway are stored and answered 202, and decided when it is over.
 
-To this gateway an answer of 5xx is a lost problem, so that there is no time at which we may be
-closed. While the rule book cannot be asked, because people say so or because a source of its facts
-is down, the decision is put off: a timer of the kind `decide` stands for it, due at once, and the
-worker passes over such timers until decisions can be made again.
+To this gateway an answer of 5xx is a lost problem, so the service must never be closed. While the
+rule book cannot be evaluated, because of maintenance or because a source of its facts is down, the
+decision is postponed: a timer of the kind `decide`, due at once, represents it, and the worker
+skips such timers until decisions can be made again.
 """
 
 import threading
@@ -17,24 +17,24 @@ from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepositor
 from supplier_api.problems.transition import Transition
 from supplier_api.rules.model import Operation
 
-# How long a process may go on before it notices that maintenance began or ended.
+# The longest time until a process notices that maintenance began or ended.
 LOOK_EVERY = 1.0  # seconds
-LOOK_SECONDS = 0.5  # that a look may take: a request waits for it
+LOOK_SECONDS = 0.5  # limit of that query: a request waits for it
 
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceView:
-    """Whether there is maintenance, and how many decisions are put off for whatever reason."""
+    """The maintenance switch, if it is on, and how many decisions are postponed for any reason."""
 
     switch: Switch | None
     put_off: int
 
 
 class Maintenance:
-    """The switch, as one process sees it.
+    """The maintenance switch, as one process sees it.
 
-    It is looked at once a second, not with every request. Nothing hangs on the moment at which a
-    process notices: what was put off too late is decided at once, what was decided too late stays.
+    It is read once a second, not with every request. A process may notice a change late without
+    harm: a decision postponed after the end is made at once, one made after the begin stays.
     """
 
     def __init__(self, services: Services) -> None:
@@ -51,7 +51,7 @@ class Maintenance:
         return self._lasts
 
     def begin(self, who: str, reason: str) -> bool:
-        """Begin maintenance; returns False if it was begun before. Raises StoreUnavailable."""
+        """Begin maintenance; returns False if it was on already. Raises StoreUnavailable."""
         now = self._services.machine.now()
 
         def work(uow: UnitOfWork) -> bool:
@@ -63,7 +63,7 @@ class Maintenance:
         return self._services.store.write(work)
 
     def end(self, who: str, reason: str) -> bool:
-        """End maintenance: what was put off is decided now. Returns False if there was none.
+        """End maintenance: postponed decisions are made now. Returns False if it was off.
 
         Raises StoreUnavailable.
         """
@@ -78,7 +78,7 @@ class Maintenance:
         return self._services.store.write(work)
 
     def show(self) -> MaintenanceView:
-        """Return what there is now. Raises StoreUnavailable."""
+        """Return the current switch and count. Raises StoreUnavailable."""
         return self._services.store.read(
             lambda uow: MaintenanceView(
                 SwitchRepository(uow).get(MAINTENANCE), TimerRepository(uow).count(DECIDE)
@@ -86,7 +86,7 @@ class Maintenance:
         )
 
     def _look(self) -> None:
-        # One thread looks; the others go by what was seen last.
+        # One thread reads the switch; the others use the last value.
         if not self._looking.acquire(blocking=False):
             return
         try:
@@ -97,7 +97,7 @@ class Maintenance:
             )
             self._lasts = seen is not None
         except StoreUnavailable:
-            # Whoever asked will meet the same trouble, and say so.
+            # The request that asked will meet the same error and report it.
             pass
         finally:
             self._looking.release()
@@ -109,9 +109,9 @@ def put_off(
     key: str,
     subject: str,
 ) -> None:
-    """Have the rule book decide later on what was asked under `key`; the case is finished.
+    """Postpone the decision on the request with `key`; the transition must be finished.
 
-    `subject` is our reference of the problem, or of the change that is asked for.
+    `subject` is our reference of the problem or of the change request.
     """
     data = {"operation": operation, "key": key}
     problem = transition.problem

@@ -1,8 +1,8 @@
 """A service problem and its parts, as the supplier keeps them.
 
-Three facts make one status: `base` is how far the work has come, `waiting` what it waits for, and
-`asked` which change of the tenant's is undecided. The status on the wire is the first of asked,
-waiting and base that is set.
+Three fields make one status: `base` is the progress of the work, `waiting` what it waits for, and
+`asked` which change request of the tenant is undecided. The status on the wire is the first of
+asked, waiting and base that is set.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from supplier_api.contract.codes import ChangeStatus, ResolutionStatus, Status
 
 
 class Base(StrEnum):
-    """How far the work on a problem has come."""
+    """The progress of the work on a problem."""
 
     UNDECIDED = "UNDECIDED"
     ACKNOWLEDGED = "ACKNOWLEDGED"
@@ -29,7 +29,7 @@ TERMINAL = frozenset({Base.REJECTED, Base.CANCELLED, Base.COMPLETED})
 
 
 class Waiting(StrEnum):
-    """What holds the work up: the tenant, the supplier, or a wider outage."""
+    """What the work waits for: the tenant, the supplier, or the end of a network incident."""
 
     PENDING = "PENDING"
     HELD = "HELD"
@@ -44,7 +44,7 @@ class Awaits(StrEnum):
 
 
 class ChangeKind(StrEnum):
-    """What a tenant may ask for a problem under way."""
+    """The kinds of change that a tenant may request for a problem."""
 
     AMENDMENT = "amendment"
     CANCELLATION = "cancellation"
@@ -52,7 +52,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a problem stands. `incident` is the code of the network incident it belongs to."""
+    """The state of a problem. `incident` is the code of the network incident it belongs to."""
 
     base: Base
     waiting: Waiting | None = None
@@ -62,7 +62,7 @@ class State:
 
     @property
     def beneath(self) -> Base | Waiting:
-        """Where it stands apart from an undecided change."""
+        """The state without an undecided change."""
         return self.waiting or self.base
 
     @property
@@ -76,12 +76,12 @@ class State:
 
     @property
     def terminal(self) -> bool:
-        """Whether nothing more can happen to it."""
+        """Whether the problem is over: no event is legal any more."""
         return self.base in TERMINAL
 
     @property
     def open(self) -> bool:
-        """Whether the supplier has decided to work on it and has not yet resolved it."""
+        """Whether the supplier has accepted the problem and not resolved it yet."""
         return self.base in (Base.ACKNOWLEDGED, Base.IN_PROGRESS)
 
     def __str__(self) -> str:
@@ -98,7 +98,9 @@ class ServiceProblem:
     `document` holds the wire's fields of the 201 body but for status and supplierReference. The
     desk changes a problem only while it holds the lock on its row.
     `back_office_untold`: a work order about it was skipped by an operator. `left_out`: what the
-    next KCI has to say of numbers that stay out.
+    next KCI has to say about sequence numbers that are never sent. `doubtful`: the gateway may not
+    know the problem, as our answer may have been lost. `reference_known`: the gateway has received
+    our reference.
     """
 
     tenant: str
@@ -144,9 +146,10 @@ class ChangeRequest:
 
 @dataclass(slots=True)
 class Resolution:
-    """What the supplier did about the problem, and the tenant's word on it.
+    """What the supplier did about the problem, and the tenant's answer to it.
 
-    `details` is the wire's resolutionDetails; `taken` is when the gateway took the RESOLVED KCI.
+    `details` is the wire's resolutionDetails; `taken` is when the gateway accepted the RESOLVED
+    KCI.
     """
 
     problem_id: int

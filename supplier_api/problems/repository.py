@@ -1,4 +1,4 @@
-"""Service problems, as rows."""
+"""The repository of service problems."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -21,25 +21,25 @@ from supplier_api.db.tables import (
 )
 from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.problems.model import Awaits, Base, ChangeKind, ServiceProblem, State, Waiting
-from supplier_api.problems.service_repository import OVER
+from supplier_api.problems.service_repository import NOT_OPEN
 
 _t = service_problem.c
 _change = change_request.c
-MOST_OF_A_NAME = 100  # problems that one name may stand for
-AT_ONCE = 500  # values that one statement looks for
-# The tenants that have problems, in the order of their names: one look into the index for each,
+NAME_MATCHES_MAX = 100  # problems that are returned for one name
+IN_LIST_MAX = 500  # values in one IN list
+# The tenants that have problems, in the order of their names: one index lookup for each tenant,
 # however many problems it has.
 _first = select(func.min(_t.tenant).label("tenant")).cte("tenants", recursive=True)
 _following = select(func.min(_t.tenant)).where(_t.tenant > _first.c.tenant).scalar_subquery()
 _each = _first.union_all(select(_following).where(_first.c.tenant.is_not(None)))
 _TENANTS = select(_each.c.tenant).where(_each.c.tenant.is_not(None))
-# No condition, but a way into the indexes that begin with the tenant.
+# Always true; lets a query use the indexes whose first column is the tenant.
 _OF_ANYBODY = _t.tenant.in_(_TENANTS)
 # Nothing of a new problem was taken away by retention; `scenario` is the version before's.
 _NEW = tuple(each.name for each in _t if each not in {_t.id, _t.thinned, _t.scenario})
 _ADD = CompiledStatement(insert(service_problem).values(named(*_NEW)).returning(_t.id))
 _ADD_NUMBERED = CompiledStatement(insert(service_problem).values(named("id", *_NEW)).inline())
-_UNTOLD = CompiledStatement(
+_UNCONFIRMED = CompiledStatement(
     select(_t.id).where(
         among(_t.id, "problems"), _t.doubtful.is_(True) | _t.reference_known.is_(False)
     )
@@ -51,10 +51,10 @@ _LOCK_FREE = CompiledStatement(
 
 
 class ProblemRepository:
-    """The problems within one transaction."""
+    """Reads and writes problems within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
         self._locking = uow.dialect == "postgresql"
 
@@ -76,20 +76,20 @@ class ProblemRepository:
         problem.id = row_id
 
     def save(self, problem: ServiceProblem) -> None:
-        """Store what changed; adds one to its version."""
+        """Store the changed problem; adds one to its version."""
         problem.version += 1
         self._connection.execute(
             update(service_problem).where(_t.id == problem.id), _changing(problem)
         )
 
-    def doubt(self, problem_id: int) -> None:
-        """Mark a problem of which the gateway may not know: its answer may have been lost."""
+    def mark_doubtful(self, problem_id: int) -> None:
+        """Mark a problem that the gateway may not know: the answer to it may have been lost."""
         self._connection.execute(
             update(service_problem).where(_t.id == problem_id), {"doubtful": True}
         )
 
-    def trust(self, tenant: str, gateway_id: int) -> None:
-        """End the doubt about a problem: the gateway has shown that it knows it."""
+    def clear_doubtful(self, tenant: str, gateway_id: int) -> None:
+        """Clear that mark: the gateway has shown that it knows the problem."""
         self._connection.execute(
             update(service_problem).where(
                 _t.tenant == tenant, _t.gateway_id == gateway_id, _t.doubtful.is_(True)
@@ -98,7 +98,7 @@ class ProblemRepository:
         )
 
     def lock(self, problem_id: int) -> ServiceProblem:
-        """Lock the problem's row until the transaction ends, then read it; Gone if it is none."""
+        """Lock the row until the transaction ends and return the problem; raises Gone."""
         query = select(service_problem).where(_t.id == problem_id)
         if self._locking:
             query = query.with_for_update()
@@ -108,19 +108,19 @@ class ProblemRepository:
         return _problem(row)
 
     def lock_free(self, problem_ids: Collection[int]) -> set[int]:
-        """Lock the rows but for those that others hold locked, waiting for none; return which."""
+        """Lock the rows that no other transaction has locked, without waiting; return their ids."""
         if not problem_ids:
             return set()
         found = _LOCK_FREE.run(self._connection, {"problems": list(problem_ids)})
         return {problem_id for (problem_id,) in found}
 
-    def untold(self, problem_ids: Collection[int]) -> set[int]:
-        """Return those of which a KCI that is taken tells something: a doubt, or our reference."""
-        found = _UNTOLD.run(self._connection, {"problems": list(problem_ids)})
+    def unconfirmed(self, problem_ids: Collection[int]) -> set[int]:
+        """Return the ids of those that are doubtful or whose reference the gateway lacks."""
+        found = _UNCONFIRMED.run(self._connection, {"problems": list(problem_ids)})
         return {problem_id for (problem_id,) in found}
 
     def get(self, problem_id: int) -> ServiceProblem:
-        """Read a problem without a lock; raises Gone if it is none."""
+        """Return a problem without locking it; raises Gone."""
         query = select(service_problem).where(_t.id == problem_id)
         row = self._connection.execute(query).first()
         if row is None:
@@ -132,7 +132,7 @@ class ProblemRepository:
         return self._one_id(_t.tenant == tenant, _t.gateway_id == gateway_id)
 
     def service_of(self, tenant: str, gateway_id: int) -> str | None:
-        """Return which service the tenant's problem is about."""
+        """Return the service id of the tenant's problem."""
         query = select(_t.service_id).where(_t.tenant == tenant, _t.gateway_id == gateway_id)
         return self._connection.execute(query).scalar()
 
@@ -141,18 +141,18 @@ class ProblemRepository:
         return self._one_id(_t.tenant == tenant, _t.reference == reference)
 
     def find_any(self, name: str) -> Sequence[int]:
-        """Return the row ids of all problems that `name` may stand for.
+        """Return the row ids of all problems that match `name`.
 
         It may be the reference of a problem, change or resolution, the gateway's id, the back
         office's ticket, a conversation or a service.
         """
         if "\0" in name:
-            # PostgreSQL has no such text.
+            # PostgreSQL cannot store NUL in a text.
             return []
         by_reference = self._one_id(_t.reference == name)
         if by_reference is not None:
             return [by_reference]
-        # Each by an index of its own: for conditions joined by OR, PostgreSQL reads all there is.
+        # A union, so that each uses its index: for OR, PostgreSQL scans the table.
         searches = [
             select(_t.id).where(_t.back_office_id == name),
             select(_t.id).where(_t.conversation_id == name),
@@ -166,7 +166,7 @@ class ProblemRepository:
         if is_gateway_id(name):
             searches.append(select(_t.id).where(_OF_ANYBODY, _t.gateway_id == int(name)))
         found = union(*searches).subquery()
-        query = select(found.c.id).order_by(found.c.id).limit(MOST_OF_A_NAME)
+        query = select(found.c.id).order_by(found.c.id).limit(NAME_MATCHES_MAX)
         return list(self._connection.execute(query).scalars())
 
     def outside_incident(self, code: str, after: int, limit: int) -> list[int]:
@@ -178,24 +178,24 @@ class ProblemRepository:
         )
         query = select(_t.id).where(
             _t.service_id.in_(services),
-            _t.base.not_in(OVER),
+            _t.base.not_in(NOT_OPEN),
             _t.incident.is_distinct_from(code),
             _t.id > after,
         )
         return list(self._connection.execute(query.order_by(_t.id).limit(limit)).scalars())
 
     def in_incident(self, code: str, limit: int, service_id: str | None = None) -> list[int]:
-        """Return row ids of problems that belong to the incident, on one service if it is named."""
+        """Return row ids of the problems in the incident, of one service if it is given."""
         query = select(_t.id).where(_t.incident == code)
         if service_id is not None:
             query = query.where(_t.service_id == service_id)
         return list(self._connection.execute(query.order_by(_t.id).limit(limit)).scalars())
 
     def services_by_reference(self, references: Sequence[str]) -> dict[str, str]:
-        """Return which services problems are about, by our references; unknown ones are absent."""
+        """Return the service ids of problems by our references; unknown references are absent."""
         found: dict[str, str] = {}
-        for at in range(0, len(references), AT_ONCE):
-            some = references[at : at + AT_ONCE]
+        for at in range(0, len(references), IN_LIST_MAX):
+            some = references[at : at + IN_LIST_MAX]
             query = select(_t.reference, _t.service_id).where(_t.reference.in_(some))
             found.update((row.reference, row.service_id) for row in self._connection.execute(query))
         return found
@@ -257,7 +257,7 @@ def is_gateway_id(name: str) -> bool:
 
 
 def _status() -> ColumnElement[str]:
-    """Work out the status that State.status has."""
+    """Return the SQL expression of State.status."""
     asked = case((_t.asked.is_not(None), "PENDING_" + func.upper(_t.asked)))
     return func.coalesce(asked, _t.waiting, _t.base)
 

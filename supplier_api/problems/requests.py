@@ -1,4 +1,4 @@
-"""The gateway's four calls: each is one transaction and one answer."""
+"""The use cases behind the gateway's four calls: each is one transaction and one answer."""
 
 import re
 from collections.abc import Mapping
@@ -44,10 +44,10 @@ OPERATIONS = {
 
 
 class GatewayRequests:
-    """What the gateway may ask.
+    """The four operations of the gateway.
 
-    Every call takes the caller and the request as the wire has it (validated), and returns the
-    answer to give. All raise errors.Unavailable when nothing could be done in time.
+    Each takes the caller and the validated request document and returns the answer to send. All
+    raise errors.Unavailable when nothing was stored within the answer budget.
     """
 
     def __init__(
@@ -66,15 +66,17 @@ class GatewayRequests:
         """Decide on a new service problem: 201, 202 or 422 (*supplier-create*)."""
         service_id = document["serviceId"]
         with self._in_time(caller):
-            outside = self._rule_evaluator.outside(Operation.PROBLEM, caller, document, service_id)
+            outside = self._rule_evaluator.external_facts(
+                Operation.PROBLEM, caller, document, service_id
+            )
             return self._idempotent.run(
                 caller,
                 Operation.PROBLEM,
                 str(document["id"]),
                 document,
                 lambda uow, claimed: self._raise(uow, claimed, caller, document, outside),
-                new_on=service_id,
-                repeated=lambda uow: self._repeated(uow, caller, document["id"]),
+                lock_service=service_id,
+                on_repeat=lambda uow: self._repeated(uow, caller, document["id"]),
             )
 
     def amend(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
@@ -88,7 +90,7 @@ class GatewayRequests:
             return self._change(caller, ChangeKind.CANCELLATION, document)
 
     def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> Answer:
-        """Take the tenant's word on a resolution: 200 or 422."""
+        """Record the tenant's answer to a resolution: 200 or 422."""
         if not re.fullmatch(REFERENCE_PATTERN, reference):
             return refusal(self._services, caller, ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
         with self._in_time(caller):
@@ -98,17 +100,17 @@ class GatewayRequests:
                 reference,
                 document,
                 lambda uow, _: settle_resolution(self._services, uow, caller, reference, document),
-                reused=answered_before,
+                refuse_reuse=answered_before,
             )
 
     def _in_time(self, caller: Caller) -> AbstractContextManager[None]:
-        """Let nothing wait for the database longer than the gateway waits for the answer."""
+        """Bound every wait for the database by the answer budget of this request."""
         return self._services.store.until(caller.entered + self._services.policy.answer_budget)
 
     def _change(self, caller: Caller, kind: ChangeKind, document: Mapping[str, Any]) -> Answer:
         operation = OPERATIONS[kind]
         service_id = self._service_of(caller, document["serviceProblemId"])
-        outside = self._rule_evaluator.outside(operation, caller, document, service_id)
+        outside = self._rule_evaluator.external_facts(operation, caller, document, service_id)
         return self._idempotent.run(
             caller,
             operation,
@@ -127,14 +129,17 @@ class GatewayRequests:
         )
 
     def _repeated(self, uow: UnitOfWork, caller: Caller, gateway_id: int) -> None:
-        """Note that the gateway has the answer from us, whatever became of who gave it first."""
-        ProblemRepository(uow).trust(caller.tenant, gateway_id)
+        """Record that this process has now answered the request, which it may do after another.
+
+        The gateway knows the problem from here on, so its answer is no longer in doubt.
+        """
+        ProblemRepository(uow).clear_doubtful(caller.tenant, gateway_id)
         DecisionRepository(uow).answered_by(
             caller.tenant, Operation.PROBLEM, str(gateway_id), self._services.process
         )
 
     def _service_of(self, caller: Caller, problem_id: int) -> str | None:
-        """Read which service a problem is about; that never changes, so no lock is needed."""
+        """Return the service of a problem; it never changes, so no lock is needed."""
         try:
             return self._services.store.read(
                 lambda uow: ProblemRepository(uow).service_of(caller.tenant, problem_id)

@@ -1,4 +1,4 @@
-"""The tenant's word on a resolution: accepted or rejected, once."""
+"""The use case of the tenant's answer to a resolution: accepted or rejected, once."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ErrorCode, ResolutionStatus
 from supplier_api.db import UnitOfWork
 from supplier_api.problems.decision_repository import RecordedDecision
-from supplier_api.problems.errors import EventRefused
+from supplier_api.problems.errors import RequestRefused
 from supplier_api.problems.idempotency import StoredResult
 from supplier_api.problems.kci import resolution_entity
 from supplier_api.problems.lifecycle import Event
@@ -33,10 +33,10 @@ def settle_resolution(
     reference: str,
     document: Mapping[str, Any],
 ) -> StoredResult:
-    """Take the tenant's word on the resolution `reference`.
+    """Record the tenant's answer to the resolution `reference`.
 
-    Raises Refused: NOT_FOUND for a resolution that is not this tenant's, INVALID_REQUEST for one
-    that is no longer the problem's current one, or was closed by silence and is now rejected.
+    Raises RequestRefused: NOT_FOUND for a resolution that is not this tenant's, INVALID_REQUEST for
+    one that is no longer the problem's current one, or was closed by silence and is now rejected.
     """
     resolution, problem = _find(uow, caller.tenant, reference)
     problem.doubtful = False
@@ -53,34 +53,34 @@ def settle_resolution(
     return StoredResult(answer, problem.id, reference=reference)
 
 
-def answered_before(recorded: RecordedDecision) -> EventRefused:
-    """Make the refusal of a second, different word on the same resolution."""
-    word = recorded.body["status"] if recorded.body else "answered"
+def answered_before(recorded: RecordedDecision) -> RequestRefused:
+    """Return the refusal of a second, different answer to the same resolution."""
+    status = recorded.body["status"] if recorded.body else "answered"
     when = to_wire(recorded.created)
-    return EventRefused(ErrorCode.INVALID_REQUEST, [f"status: already {word} on {when}"])
+    return RequestRefused(ErrorCode.INVALID_REQUEST, [f"status: already {status} on {when}"])
 
 
 def _find(uow: UnitOfWork, tenant: str, reference: str) -> tuple[Resolution, ServiceProblem]:
     found = ResolutionRepository(uow).find(reference)
     problem = ProblemRepository(uow).lock(found.problem_id) if found else None
     if found is None or problem is None or problem.tenant != tenant:
-        raise EventRefused(ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
-    # Read again, now that nobody else can change it.
+        raise RequestRefused(ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
+    # Read again under the lock.
     current = ResolutionRepository(uow).current(problem.id)
     assert current is not None
     if current.reference != reference:
-        raise EventRefused(
+        raise RequestRefused(
             ErrorCode.INVALID_REQUEST, [f"id: this resolution was replaced by {current.reference}"]
         )
     return current, problem
 
 
 def _after_closure(resolution: Resolution, status: ResolutionStatus) -> None:
-    """Allow what changes nothing: to accept what was closed by silence. It stays closed."""
+    """Raise RequestRefused unless the tenant accepts a resolution that is accepted already."""
     if status is ResolutionStatus.ACCEPTED and resolution.status is ResolutionStatus.ACCEPTED:
         return
     closed = to_wire(resolution.closed_date) if resolution.closed_date else "an earlier day"
-    raise EventRefused(
+    raise RequestRefused(
         ErrorCode.INVALID_REQUEST,
         [f"status: the service problem was closed on {closed}; expected a new service problem"],
     )

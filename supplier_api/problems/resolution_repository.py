@@ -1,4 +1,4 @@
-"""Resolutions, as rows."""
+"""The repository of resolutions."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ _t = resolution.c
 
 
 class ResolutionRepository:
-    """The resolutions within one transaction."""
+    """Reads and writes resolutions within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
 
     def add(self, made: Resolution) -> None:
@@ -26,7 +26,7 @@ class ResolutionRepository:
         made.id = result.scalar_one()
 
     def save(self, made: Resolution) -> None:
-        """Store the tenant's word, the dates, and when the gateway took it."""
+        """Store the tenant's answer, the dates, and when the gateway accepted the KCI."""
         self._connection.execute(
             update(resolution).where(_t.id == made.id),
             {

@@ -1,4 +1,4 @@
-"""Where the facts of a decision come from: outside the transaction, and inside it."""
+"""Collects the facts of a decision, before the transaction and inside it, and has it made."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ from supplier_api.rules.book import RuleBook
 from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
 from supplier_api.rules.model import Decision, Operation, Outcome
 from supplier_api.rules.reloading import Loaded
-from supplier_api.rules.rule import OutsideVerdicts
+from supplier_api.rules.rule import PythonVerdicts
 
-# What stands in a decision's record for the rule that decided, when the decision was put off.
+# Stored as the deciding rule of a decision that was postponed.
 IN_MAINTENANCE = "maintenance"
 INVENTORY_DOWN = "inventory-down"
 LIMITS = Limits(failures=5, seconds=10.0, probe_every=5.0)
@@ -22,25 +22,25 @@ LIMITS = Limits(failures=5, seconds=10.0, probe_every=5.0)
 
 @dataclass(frozen=True, slots=True)
 class ExternalFacts:
-    """What was learned before the transaction, and the book that is asked about it in there.
+    """The facts found before the transaction, and the rule book that will decide on them in it.
 
-    `put_off` says why the rule book cannot be asked now: the decision is made later. `missing`: the
-    inventory was asked and gave no answer.
+    `put_off` is the reason why the decision is postponed, if it is. `missing`: the inventory was
+    asked and gave no answer.
     """
 
     book: RuleBook
     facts: Facts
-    verdicts: OutsideVerdicts
+    verdicts: PythonVerdicts
     put_off: str | None = None
     missing: bool = False
 
 
 class RuleEvaluator:
-    """The rule book with the facts it asks for.
+    """Evaluates the rule book on a request.
 
-    What lies outside the house gets half the answer budget together; what is missing then is
-    unknown, and the book's fallback decides. When the inventory fails for long, or there is
-    maintenance, nothing is asked and the decision is put off.
+    The inventory and the Python rules share half the answer budget; facts that are missing then are
+    UNKNOWN, and the book's fallback decides. While the inventory is down or maintenance is on, the
+    decision is postponed.
     """
 
     def __init__(
@@ -49,16 +49,16 @@ class RuleEvaluator:
         loaded: Callable[[], Loaded],
         limits: Limits = LIMITS,
     ) -> None:
-        """Judge by the book that is `loaded`, on what the inventory and the store know."""
+        """Evaluate the book of `loaded`; `limits` say when the inventory counts as down."""
         self._services = services
         self._loaded = loaded
-        # The tenant and the service that it was last asked about in vain.
+        # The tenant and service of the last query that the inventory did not answer.
         self._unanswered: tuple[str, str] | None = None
         self.maintenance = Maintenance(services)
         self.watch = SourceWatch("inventory", limits, services.machine)
 
     def why_put_off(self) -> str | None:
-        """Return why decisions are put off at this moment; None if they are not."""
+        """Return why decisions are postponed at this moment; None if they are not."""
         if self.maintenance.lasts():
             return IN_MAINTENANCE
         return INVENTORY_DOWN if self.watch.down else None
@@ -68,14 +68,14 @@ class RuleEvaluator:
         """The digest of the rule book in use."""
         return self._loaded().book.version
 
-    def outside(
+    def external_facts(
         self,
         operation: Operation,
         caller: Caller,
         request: Mapping[str, Any],
         service_id: str | None,
     ) -> ExternalFacts:
-        """Look up what lies outside for a request, unless its decision is put off anyway."""
+        """Return the external facts of a request; none are looked up during maintenance."""
         if self.maintenance.lasts():
             book = self._loaded().book
             return ExternalFacts(book, self._facts(caller, request), {}, put_off=IN_MAINTENANCE)
@@ -88,23 +88,25 @@ class RuleEvaluator:
         request: Mapping[str, Any],
         service_id: str | None,
     ) -> ExternalFacts:
-        """Look up what lies outside, and let the rules written in Python judge on it."""
+        """Ask the inventory, then run the rules written in Python."""
         service: Service | Unknown | None = UNKNOWN
         loaded = self._loaded()
-        named = loaded.book.groups(operation)
-        # Of a new problem the desk itself needs the specification's name and a known incident.
-        asks = bool(service_id) and (operation is Operation.PROBLEM or "service" in named)
-        if service_id and asks:
-            service = self._service(loaded, caller.tenant, service_id, self._left(caller))
+        needed_groups = loaded.book.groups(operation)
+        # Creating a problem needs the service in any case: specification name and incident.
+        needs_service = bool(service_id) and (
+            operation is Operation.PROBLEM or "service" in needed_groups
+        )
+        if service_id and needs_service:
+            service = self._service(loaded, caller.tenant, service_id, self._seconds_left(caller))
         facts = self._facts(caller, request, service)
-        missing = asks and service is UNKNOWN
+        missing = needs_service and service is UNKNOWN
         if missing and self.watch.down:
             return ExternalFacts(loaded.book, facts, {}, put_off=INVENTORY_DOWN, missing=True)
-        verdicts = loaded.book.judge_outside(operation, facts, self._left(caller))
+        verdicts = loaded.book.evaluate_python_rules(operation, facts, self._seconds_left(caller))
         return ExternalFacts(loaded.book, facts, verdicts, missing=missing)
 
     def probe(self) -> None:
-        """Try the inventory if it is down and it is time: there may be no request that does."""
+        """Ask the inventory again if it is down and a probe is due; requests may be rare."""
         asked = self._unanswered
         if self.watch.down and asked:
             self._service(self._loaded(), *asked, self._services.policy.answer_budget / 2)
@@ -118,7 +120,7 @@ class RuleEvaluator:
         incidents: list[str] | None = None,
         problem: ServiceProblem | None = None,
     ) -> Decision:
-        """Decide, within the transaction that has read the rest; or defer what is put off."""
+        """Return the decision, inside the transaction that read the rest; DEFER if postponed."""
         if outside.put_off:
             return Decision(Outcome.DEFER, outside.put_off, (), (), outside.book.version)
         facts = replace(
@@ -138,33 +140,40 @@ class RuleEvaluator:
         return Facts(request, caller.tenant, self._services.business.now(caller.tenant), service)
 
     def service(self, tenant: str, service_id: str, seconds: float) -> Service | Unknown | None:
-        """Ask the inventory, which has `seconds`; not while it is down, but for a try that is due.
+        """Return a service from the inventory, asked for `seconds` at most.
 
-        Its silence counts as a failure.
+        While it is down it is asked only when a probe is due, else the result is UNKNOWN. No answer
+        counts as a failure.
         """
-        return self._ask(self._loaded(), tenant, service_id, seconds, enough=True)
+        return self._ask(self._loaded(), tenant, service_id, seconds, counts_as_failure=True)
 
     def _service(
-        self, loaded: Loaded, tenant: str, service_id: str, left: float
+        self, loaded: Loaded, tenant: str, service_id: str, seconds: float
     ) -> Service | Unknown | None:
-        # With less than half of its time, silence says nothing about the inventory.
-        enough = left >= self._services.policy.answer_budget / 4
-        return self._ask(loaded, tenant, service_id, left, enough=enough)
+        # Given less than half of its usual time, no answer is not a sign of failure.
+        counts_as_failure = seconds >= self._services.policy.answer_budget / 4
+        return self._ask(loaded, tenant, service_id, seconds, counts_as_failure=counts_as_failure)
 
     def _ask(
-        self, loaded: Loaded, tenant: str, service_id: str, seconds: float, *, enough: bool
+        self,
+        loaded: Loaded,
+        tenant: str,
+        service_id: str,
+        seconds: float,
+        *,
+        counts_as_failure: bool,
     ) -> Service | Unknown | None:
         if not self.watch.may_ask():
             return UNKNOWN
         service = loaded.inventory.find(tenant, service_id, seconds)
         if service is not UNKNOWN:
             self.watch.answered()
-        elif enough:
+        elif counts_as_failure:
             self._unanswered = tenant, service_id
             self.watch.failed()
         return service
 
-    def _left(self, caller: Caller) -> float:
+    def _seconds_left(self, caller: Caller) -> float:
         until = caller.entered + self._services.policy.answer_budget / 2
         return max(0.0, until - self._services.machine.monotonic())
 
@@ -183,7 +192,7 @@ def _problem_facts(problem: ServiceProblem) -> ProblemFacts:
 
 
 def named(document: Mapping[str, Any], service: Service | Unknown | None) -> dict[str, Any]:
-    """Return a problem's document: the request, and the name of its specification."""
+    """Return the problem's document: the request plus the name of its specification."""
     document = dict(document)
     if isinstance(service, Service) and service.specification_name:
         specification = document["serviceSpecification"]

@@ -1,4 +1,4 @@
-"""What is known here of a service, as a new problem on it has to know."""
+"""Reads what a new problem must know of its service: open problems and incidents."""
 
 from dataclasses import dataclass
 from operator import itemgetter
@@ -21,8 +21,8 @@ from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.problems.model import TERMINAL, Base
 
 _p = service_problem.c
-# A problem that is none of these is "already open" on its service.
-OVER = (*sorted(TERMINAL), Base.RESOLVED)
+# A problem in any other base state is "already open" on its service.
+NOT_OPEN = (*sorted(TERMINAL), Base.RESOLVED)
 # The lock under which creates read the incidents and a declaration writes them.
 INCIDENTS_LOCK = 0x1C1DE47
 
@@ -39,7 +39,7 @@ LOOK = CompiledStatement(
         select(_p.id, _p.gateway_id, _p.reference, _p.doubtful).where(
             _p.tenant == bindparam("tenant", type_=String),
             _p.service_id == _SERVICE_ID,
-            or_(_p.doubtful, _p.base.not_in(literal_column(f"'{base}'") for base in OVER)),
+            or_(_p.doubtful, _p.base.not_in(literal_column(f"'{base}'") for base in NOT_OPEN)),
         ),
         select(
             incident.c.id,
@@ -54,19 +54,19 @@ LOOK = CompiledStatement(
 
 
 def lock_name(tenant: str, service_id: str) -> str:
-    """Return what stands for a tenant's service in LOCKS, as `locked`."""
+    """Return the name of the lock on a tenant's service: the parameter `locked` of LOCKS."""
     return f"{tenant}/{service_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What there is on a service.
+    """The open problems and incidents on a service.
 
     `open_problems` are the gateway's ids of the tenant's problems that are open: not our
-    references, for of an undecided one the tenant has none yet. Problems in doubt (their answer may
+    references, for of an undecided one the tenant has none yet. Doubtful problems (their answer may
     never have reached the gateway) do not count; `doubtful` is the newest one's reference.
     `incidents` are the codes of those that last, the oldest first; `from_inventory` are those of
-    them that last as long as the inventory says so.
+    them that last as long as the inventory names them.
     """
 
     open_problems: list[str]
@@ -76,25 +76,25 @@ class Known:
 
 
 class ServiceRepository:
-    """What is known of services, within one transaction."""
+    """Reads and locks services within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
         self._locking = uow.dialect == "postgresql"
 
     def lock(self, tenant: str, service_id: str) -> None:
-        """Keep declarations of incidents out, and let one create at a time look at a service.
+        """Exclude declarations of incidents, and other creates on the same service.
 
-        Both last until the transaction ends. On SQLite the transaction itself is that lock.
+        Both locks last until the transaction ends. On SQLite the transaction itself is that lock.
         """
         if self._locking:
             _LOCK.send(self._connection, {"locked": lock_name(tenant, service_id)})
 
     def look(self, tenant: str, service_id: str, before: int | None = None) -> Known:
-        """Return what is known of a service, after it was locked in a statement before.
+        """Return what is known of a service; it must have been locked by an earlier statement.
 
-        With `before`, a problem's row id, of the problems only those that were stored before it.
+        With `before`, a problem's row id, only problems that were stored before it count.
         """
         found = LOOK.run(self._connection, {"tenant": tenant, "service_id": service_id})
         rows = sorted(found, key=itemgetter(0))

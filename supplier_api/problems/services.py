@@ -1,4 +1,4 @@
-"""What the doors hand to the desk and get back from it."""
+"""What every use case works with: the services, the caller, and the answers they return."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the gateway is answered: a status of the published set and its body, None for none."""
+    """An answer to the gateway: a published status and the body, None for no body."""
 
     status: int
     body: Mapping[str, Any] | None
@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class EventAnswer:
-    """What the back office is answered: 200, 404, 409 or 422, and a body."""
+    """An answer to the back office: 200, 404, 409 or 422, and a body."""
 
     status: int
     body: Mapping[str, Any]
@@ -46,9 +46,10 @@ class EventAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LifecyclePolicy:
-    """The numbers that the desk goes by, from the settings.
+    """The settings of the lifecycle.
 
-    `answer_budget` is in seconds; `settling` is how long a KCI stays behind the answer it follows.
+    `closure` and `notice` are business time; `answer_budget` is in seconds; `settling` is how long
+    a KCI is held back after the answer that it follows.
     """
 
     reference_prefix: str
@@ -60,7 +61,7 @@ class LifecyclePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What every use case works with; `process` is the name that this process goes by."""
+    """What every use case works with; `process` is the name of this process."""
 
     store: Store
     machine: MachineClock
@@ -71,5 +72,5 @@ class Services:
     process: str = ""
 
     def reference(self, tenant: str, *what: object) -> str:
-        """Return the reference for what is being made: a problem, change or resolution."""
+        """Return a new reference for the problem, change or resolution that `what` identifies."""
         return self.chance.reference(tenant, self.policy.reference_prefix, *what)

@@ -1,4 +1,4 @@
-"""What was switched on for the whole house, as rows."""
+"""The repository of switches that hold for the whole installation."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ MAINTENANCE = "maintenance"
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A switch that is on: who turned it, why, and when (machine time)."""
+    """A switch that is on: who turned it on, why, and when (machine time)."""
 
     name: str
     who: str
@@ -24,10 +24,10 @@ class Switch:
 
 
 class SwitchRepository:
-    """The switches within one transaction."""
+    """Reads and writes switches within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
         self._wake = uow.wake
 
@@ -38,7 +38,7 @@ class SwitchRepository:
         return Switch(*row) if row else None
 
     def on(self, turned: Switch) -> bool:
-        """Turn a switch on; returns False if it was on already, and then leaves it as it was."""
+        """Turn a switch on; returns False and changes nothing if it was on already."""
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         values = {name: getattr(turned, name) for name in Switch.__slots__}
         done = self._connection.execute(

@@ -1,4 +1,4 @@
-"""Things to do at a business time, as rows."""
+"""The repository of timers: work that is due at a business time."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ from supplier_api.db.tables import timer
 from supplier_api.db.unit_of_work import UnitOfWork
 
 _t = timer.c
-# A decision that was put off. While none can be made they are all overdue, and passed over.
+# A postponed decision. While no decision can be made these are all overdue, and skipped.
 DECIDE = "decide"
-# Spelled as the partial index is: SQLite compares the two by their text.
+# Spelled exactly as in the partial index: SQLite compares the two as text.
 NO_DECISION = text("timer.kind <> 'decide'")
 
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A thing to do at `due_at` (business time of the tenant), for the thing `subject` names."""
+    """Work that is due at `due_at` (business time of the tenant) for the object `subject`."""
 
     problem_id: int | None
     tenant: str
@@ -45,10 +45,10 @@ class Timer:
 
 
 class TimerRepository:
-    """The timers within one transaction."""
+    """Reads and writes timers within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Use the connection of `uow`."""
         self._connection = uow.connection
         self._wake = uow.wake
 
@@ -69,7 +69,7 @@ class TimerRepository:
     def has_earlier(self, than: Timer) -> bool:
         """Return whether another timer of the same problem comes before this one.
 
-        A decision that was put off holds up no other timer.
+        A postponed decision does not block other timers.
         """
         sooner = or_(_t.due_at < than.due_at, and_(_t.due_at == than.due_at, _t.id < than.id))
         query = select(_t.id).where(_t.problem_id == than.problem_id, sooner).limit(1)
@@ -78,16 +78,16 @@ class TimerRepository:
         return self._connection.execute(query).scalar() is not None
 
     def remember(self, timer_id: int, data: Mapping[str, Any]) -> None:
-        """Keep how far a timer's work has come."""
+        """Store the progress of a timer's work."""
         self._connection.execute(update(timer).where(_t.id == timer_id), {"data": data})
 
     def move(self, timer_id: int, due_at: datetime) -> None:
-        """Put a timer to another time."""
+        """Change when a timer is due."""
         self._connection.execute(update(timer).where(_t.id == timer_id), {"due_at": due_at})
         self._wake()
 
     def delete(self, timer_id: int) -> None:
-        """Delete a timer whose effect is in this transaction."""
+        """Delete a timer in the transaction that did its work."""
         self._connection.execute(delete(timer).where(_t.id == timer_id))
 
     def delete_for(self, problem_id: int, *kinds: str) -> None:
@@ -106,7 +106,7 @@ class TimerRepository:
     ) -> list[Timer]:
         """Return up to `limit` timers of these kinds that are due, the earliest first.
 
-        `now` is machine time; `scales` says what time that is for each tenant.
+        `now` is machine time; `scales` converts it to the business time of each tenant.
         """
         if limit <= 0:
             return []
@@ -121,7 +121,7 @@ class TimerRepository:
     def next_due(self, scales: Mapping[str, Scale], kinds: Collection[str]) -> datetime | None:
         """Return the machine time at which the earliest timer of these kinds becomes due.
 
-        As long as no clock is moved.
+        It holds as long as no clock is moved.
         """
         self._connection.info[PIPE].by_index()
         earliest = []
@@ -133,7 +133,7 @@ class TimerRepository:
         return min(earliest, default=None)
 
     def subjects(self, kinds: Collection[str]) -> set[str]:
-        """Return for which things timers of these kinds are set."""
+        """Return the subjects of the timers of these kinds."""
         query = select(_t.subject).where(_t.kind.in_(sorted(kinds)), _t.subject.is_not(None))
         return {subject for (subject,) in self._connection.execute(query) if subject}
 
@@ -148,7 +148,7 @@ class TimerRepository:
 
 
 def _of_kinds(kinds: Collection[str]) -> list[ColumnElement[bool] | TextClause]:
-    """Pick timers of these kinds: one that a later version sets is not for this one to run."""
+    """Return the conditions for these kinds; timers of a later version are left to that version."""
     of_kinds = _t.kind.in_(sorted(kinds))
     return [of_kinds] if DECIDE in kinds else [of_kinds, NO_DECISION]
 
@@ -160,7 +160,7 @@ def _timer(row: Any) -> Timer:
 def by_scale(
     tenant: ColumnElement[str], scales: Mapping[str, Scale]
 ) -> list[tuple[ColumnElement[bool], Scale]]:
-    """Split rows by the column `tenant`: those with a scale of their own, and all others."""
+    """Return a condition on the column `tenant` for each scale, the default scale first."""
     own = [name for name in scales if name]
     others = tenant.not_in(own) if own else true()
     return [(others, scales.get("", Scale()))] + [(tenant == name, scales[name]) for name in own]

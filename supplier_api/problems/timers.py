@@ -1,4 +1,4 @@
-"""What happens when its time has come: closure, its notice, what was kept or put off for later."""
+"""Runs due timers: closure, its notice, later events, incidents and postponed decisions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from supplier_api.problems.services import Services
 from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
 from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
 
-# A timer whose work fails is tried again after this long, so that it cannot hold up the others.
+# A timer whose handler fails is tried again after this time, so that it does not block the others.
 AFTER_FAILURE = timedelta(minutes=1)
-# So many in a row that meet trouble with the database: it is not one problem's row, but all of it.
+# After this many database errors in a row the fault is not one problem's row but the database.
 MOST_FAILURES = 3
 Handler = Callable[[UnitOfWork, Timer], datetime | None]
 log = get_logger(__name__)
@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What is done for one timer: locks that come before the problem's, then the thing itself."""
+    """The work of one timer: the locks taken before the problem's own, then the handler."""
 
     handler: Handler
     lock: Callable[[UnitOfWork], None] = lambda _uow: None
@@ -38,7 +38,8 @@ class _Work:
 class DueTimerHandlers:
     """Runs the timers that are due, each in one transaction under its problem's lock.
 
-    A timer of a kind that is not known here is left to a later version, beside which this one runs.
+    A timer of an unknown kind is left alone: a later version, which may run beside this one, set
+    it.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class DueTimerHandlers:
         incidents: Incidents,
         deciding: DeferredDecisions | None = None,
     ) -> None:
-        """Work with `services`; without `deciding` decisions that were put off are left alone."""
+        """Work with `services`; without `deciding`, postponed decisions are left alone."""
         self._services = services
         self._deciding = deciding
         self._progress = progress
@@ -56,43 +57,43 @@ class DueTimerHandlers:
         self._handlers: dict[str, Handler] = {
             CLOSURE_NOTICE: self._give_notice,
             CLOSURE: self._close,
-            LATER: self._say,
+            LATER: self._apply_later_event,
             JOIN: incidents.join_some,
             LEAVE: incidents.leave_some,
             LIFT: incidents.leave_lifted,
         }
 
     def run_due(self, limit: int = 100, go_on: Callable[[], bool] = lambda: True) -> int:
-        """Run up to `limit` due timers, the earliest first; return how many had their turn.
+        """Run up to `limit` due timers, the earliest first; return how many were processed.
 
-        A decision that was put off may take seconds: after each timer `go_on` is called, and no
-        further one is run when it returns False. Raises StoreUnavailable.
+        A postponed decision may take seconds: after each timer `go_on` is called, and no further
+        timer is run when it returns False. Raises StoreUnavailable.
         """
         now, scales = self._services.machine.now(), self._services.business.scales()
 
         def look(uow: UnitOfWork) -> list[Timer]:
             due = TimerRepository(uow).due(now, scales, limit, self._handlers)
-            # Behind all others: there may be many of them.
+            # Postponed decisions come last: there may be many of them.
             room = min(limit - len(due), self._room(uow))
             return due + TimerRepository(uow).due(now, scales, room, {DECIDE})
 
         done = failed = 0
-        trouble: StoreUnavailable | None = None
+        last_error: StoreUnavailable | None = None
         for timer in self._services.store.read(look):
             try:
                 done += self._run(timer)
                 failed = 0
             except StoreUnavailable as error:
-                # It may be this problem's row alone that cannot be had: the others do not wait.
-                trouble, failed = error, failed + 1
+                # Perhaps only this problem's row is unavailable: the others do not wait for it.
+                last_error, failed = error, failed + 1
             if failed == MOST_FAILURES or not go_on():
                 break
-        if trouble:
-            raise trouble
+        if last_error:
+            raise last_error
         return done
 
     def next_due(self) -> datetime | None:
-        """Return the machine time at which the earliest timer becomes due by itself."""
+        """Return the machine time at which the earliest timer is due; None if there is none."""
         scales = self._services.business.scales()
 
         def look(uow: UnitOfWork) -> datetime | None:
@@ -107,14 +108,14 @@ class DueTimerHandlers:
         return self._deciding.room(uow) if self._deciding else 0
 
     def _run(self, timer: Timer) -> bool:
-        """Run one timer; return whether it had its turn."""
+        """Run one timer; return whether it was processed."""
         try:
             work = self._work(timer)
             return work is not None and self._services.store.write(
                 lambda uow: self._fire(uow, timer, work)
             )
         except Gone:
-            # And the timer with it.
+            # The timer was deleted with its problem.
             return True
         except StoreUnavailable:
             raise
@@ -125,7 +126,7 @@ class DueTimerHandlers:
             return True
 
     def _work(self, timer: Timer) -> _Work | None:
-        """Return what is to be done, with what must be known before the transaction; or None."""
+        """Return the work, with what must be prepared before the transaction; None to skip it."""
         if timer.kind != DECIDE or self._deciding is None:
             return _Work(self._handlers[timer.kind])
         prepared = self._deciding.prepare(timer)
@@ -143,12 +144,12 @@ class DueTimerHandlers:
         work.lock(uow)
         if found.problem_id is not None:
             ProblemRepository(uow).lock(found.problem_id)
-        # Another worker may have run or moved it before we had the lock.
+        # Another worker may have run or moved it before this one got the lock.
         timer = TimerRepository(uow).lock(found.id)
         if timer is None or timer.due_at > self._services.business.now(timer.tenant):
             return True
         if TimerRepository(uow).has_earlier(timer):
-            # A problem's timers run in order; this one is still due after that one.
+            # A problem's timers run in order; this one stays due until the earlier one is done.
             return False
         again = work.handler(uow, timer)
         if again is None:
@@ -175,9 +176,11 @@ class DueTimerHandlers:
         if over or resolution is None or resolution.reference != timer.subject:
             return None
         transition = Transition(self._services, uow, problem)
-        # The tenant's time runs from when the gateway took the RESOLVED; until then start anew.
+        # The tenant's time runs from when the gateway accepted the RESOLVED; until then it
+        # restarts.
         times = dict(closure_times(self._services, resolution.taken or transition.now))
-        # Without the settings' notice there is none to give, whatever they were when it was set.
+        # The settings may have changed since the timer was set: without a notice time none is
+        # given.
         due_at = times.get(timer.kind)
         if due_at is None or due_at > transition.now:
             return due_at
@@ -186,14 +189,14 @@ class DueTimerHandlers:
         return None
 
     def _closes(self, uow: UnitOfWork, timer: Timer) -> datetime:
-        """Return when the problem closes: the moment of the timer that stands beside this one."""
+        """Return when the problem closes: the due time of the closure timer."""
         assert timer.problem_id is not None
         beside = [
             each for each in TimerRepository(uow).of(timer.problem_id) if each.kind == CLOSURE
         ]
         return beside[0].due_at if beside else timer.due_at + self._services.policy.notice
 
-    def _say(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
+    def _apply_later_event(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         assert timer.problem_id is not None
         try:
             self._progress.apply(uow, timer.problem_id, event_from(dict(timer.data or {})))

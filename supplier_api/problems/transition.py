@@ -1,7 +1,7 @@
-"""One problem under the desk's hand, in one transaction.
+"""The transition of one problem within one transaction.
 
-A case takes events, and keeps what must go out; `finish` stores the problem, its KCIs and work
-orders together. Nothing of it is visible to anybody before the transaction commits.
+A Transition applies lifecycle events and collects the KCIs and work orders that they cause;
+`finish` stores the problem with them. Nothing is visible to others before the commit.
 """
 
 from dataclasses import replace
@@ -51,7 +51,7 @@ CLOSING = frozenset({Event.COMPLETE, Event.CLOSE, Event.ACCEPT_RESOLUTION})
 
 
 class Transition:
-    """A locked or new problem and what happens to it now."""
+    """A locked or new problem, and the changes that this transaction makes to it."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Transition:
         *,
         row_id: int | None = None,
     ) -> None:
-        """Open the case; an existing problem must be locked, a new one may have a row id to get."""
+        """Begin; an existing problem must be locked. `row_id` is reserved for a new one."""
         self.services = services
         self.uow = uow
         self.problem = problem
@@ -81,20 +81,20 @@ class Transition:
         resolution: Resolution | None = None,
         incident: str | None = None,
     ) -> None:
-        """Let `event` happen to the problem, with its KCIs.
+        """Apply `event` to the problem and create its KCIs.
 
         `change` is the amendment or cancellation that is applied or decided, `resolution` the one
-        that is made or answered. Raises IllegalMove, and Incomplete when `carried` lacks what a KCI
-        must carry.
+        that is created or answered. Raises IllegalMove, and Incomplete when `carried` lacks what a
+        KCI must carry.
         """
         settles = settled_by(list(change.body)) if change else frozenset()
         steps = plan(self.problem.state, event, incident=incident, settles=settles)
-        told = [(step, _told(self.problem, event, step, carried)) for step in steps]
-        # All of them before the first is done: an event happens as a whole or not at all.
-        for step, what in told:
-            _check(step, what)
-        for step, what in told:
-            self._do(step, what, change, resolution)
+        contents = [(step, _kci_content(self.problem, event, step, carried)) for step in steps]
+        # All are checked before the first is applied: an event is applied whole or not at all.
+        for step, content in contents:
+            _check_complete(step, content)
+        for step, content in contents:
+            self._apply_step(step, content, change, resolution)
 
     def order(
         self,
@@ -123,14 +123,15 @@ class Transition:
         )
 
     def undelivered(self) -> int:
-        """Return how many KCIs the gateway has not taken yet; holds the lane from here on."""
-        return LaneRepository(self.uow).undelivered(self._lane().id)
+        """Return how many KCIs the gateway has not accepted yet; locks the lane from here on."""
+        return LaneRepository(self.uow).undelivered(self._lock_gateway_lane().id)
 
     def finish(self, *, gateway_asked: bool = False, not_before: datetime | None = None) -> None:
-        """Store the problem and queue what goes out.
+        """Store the problem and enqueue its KCIs and work orders.
 
-        After a request of the gateway its KCIs wait until the answer has had time to arrive. None
-        leaves earlier than `not_before` (machine time), for one of many that are told alike.
+        With `gateway_asked`, KCIs are held back until the answer to the gateway's request has had
+        time to arrive. `not_before` (machine time) is the earliest time for these KCIs; it spreads
+        those of an incident with many problems.
         """
         self.problem.updated = self.now
         orders_from = self.problem.next_order
@@ -147,7 +148,7 @@ class Transition:
 
     # -- steps
 
-    def _do(
+    def _apply_step(
         self,
         step: LifecycleStep,
         carried: Carried,
@@ -158,18 +159,18 @@ class Transition:
         self.problem.state = step.state
         if step.about is About.CHANGE:
             change = change or ChangeRequestRepository(self.uow).pending(self.problem.id)
-            self._decide(step, change)
+            self._close_change(step, change)
         if step.about is About.RESOLUTION:
             resolution = resolution or ResolutionRepository(self.uow).current(self.problem.id)
-            self._mark(step, resolution)
+            self._update_resolution(step, resolution)
         if step.kci:
-            self._tell(step, carried, change, resolution)
+            self._add_kci(step, carried, change, resolution)
         if step.state.terminal:
             TimerRepository(self.uow).delete_for(self.problem.id)
         elif was.base is Base.RESOLVED and step.state.base is not Base.RESOLVED:
             TimerRepository(self.uow).delete_for(self.problem.id, CLOSURE, CLOSURE_NOTICE)
 
-    def _decide(self, step: LifecycleStep, change: ChangeRequest | None) -> None:
+    def _close_change(self, step: LifecycleStep, change: ChangeRequest | None) -> None:
         if change is None or change.status is not ChangeStatus.PENDING:
             return
         if step.event is Event.REJECT_CHANGE:
@@ -181,11 +182,11 @@ class Transition:
         change.decided = self.now
         ChangeRequestRepository(self.uow).save(change)
 
-    def _mark(self, step: LifecycleStep, resolution: Resolution | None) -> None:
+    def _update_resolution(self, step: LifecycleStep, resolution: Resolution | None) -> None:
         assert resolution is not None  # only a resolved problem has such steps
         if step.event is Event.RESOLVE:
             ResolutionRepository(self.uow).add(resolution)
-            self._set_closure(resolution)
+            self._set_closure_timers(resolution)
             return
         if step.event in CLOSING:
             resolution.status = ResolutionStatus.ACCEPTED
@@ -194,7 +195,7 @@ class Transition:
             resolution.status = ResolutionStatus.REJECTED
         ResolutionRepository(self.uow).save(resolution)
 
-    def _set_closure(self, resolution: Resolution) -> None:
+    def _set_closure_timers(self, resolution: Resolution) -> None:
         for kind, due_at in closure_times(self.services, self.now):
             TimerRepository(self.uow).add(
                 Timer(self.problem.id, self.problem.tenant, kind, due_at, resolution.reference)
@@ -202,7 +203,7 @@ class Transition:
 
     # -- KCIs
 
-    def _tell(
+    def _add_kci(
         self,
         step: LifecycleStep,
         carried: Carried,
@@ -237,7 +238,7 @@ class Transition:
         return self.services.chance.message_id(problem.tenant, kind, problem.gateway_id, number)
 
     def _issued(self) -> datetime:
-        # Within a problem the dates rise, even when two changes fall into one millisecond.
+        # `issuedOn` rises within a problem, even when two changes fall into one millisecond.
         last = self.problem.last_issued
         issued = self.now if last is None else max(self.now, last + ONE_MS)
         issued = issued.replace(microsecond=issued.microsecond // 1000 * 1000)
@@ -247,7 +248,7 @@ class Transition:
     # -- lanes
 
     def _open_lanes(self, orders_from: int, *, gateway_asked: bool) -> None:
-        """Make a new problem's lanes, with what is to be sent."""
+        """Create the lanes of a new problem, with its first messages."""
         now = self.services.machine.now()
         not_before = now + self.services.policy.settling if gateway_asked else None
         lanes = [
@@ -256,13 +257,13 @@ class Transition:
         ]
         LaneRepository(self.uow).open(self.problem.id, self.problem.tenant, lanes, now)
 
-    def _lane(self) -> LaneRow:
+    def _lock_gateway_lane(self) -> LaneRow:
         if self._gateway_lane is None:
             self._gateway_lane = LaneRepository(self.uow).lock(self.problem.id, GATEWAY)
         return self._gateway_lane
 
     def _queue_kcis(self, gateway_asked: bool, spread: datetime | None) -> None:
-        lane = self._lane()
+        lane = self._lock_gateway_lane()
         now = self.services.machine.now()
         not_before = lane.not_before
         if gateway_asked:
@@ -310,9 +311,10 @@ class Transition:
 
 
 def closure_times(services: Services, since: datetime) -> list[tuple[str, datetime]]:
-    """Say when a resolved problem is closed by silence since `since`, and when that is announced.
+    """Return when a resolved problem closes without an answer, and when the notice is due.
 
-    A closure within the notice's time is not announced.
+    `since` is when the tenant's time begins (business time). There is no notice when the closure
+    time is not longer than the notice time.
     """
     times = [(CLOSURE, since + services.policy.closure)]
     if services.policy.closure > services.policy.notice:
@@ -320,23 +322,25 @@ def closure_times(services: Services, since: datetime) -> list[tuple[str, dateti
     return times
 
 
-def _check(step: LifecycleStep, carried: Carried) -> None:
+def _check_complete(step: LifecycleStep, carried: Carried) -> None:
     has = {Must.TEXT: carried.text, Must.PROBLEM_CODE: carried.problem_code}
     missing = [must.value for must in Must if must in step.must and not has[must]]
     if missing:
         raise Incomplete(step.event, missing)
 
 
-def _told(problem: ServiceProblem, event: Event, step: LifecycleStep, carried: Carried) -> Carried:
-    """Return what the KCI of one step tells: what was said, but for what the house says itself."""
+def _kci_content(
+    problem: ServiceProblem, event: Event, step: LifecycleStep, carried: Carried
+) -> Carried:
+    """Return the content of one step's KCI: `carried`, unless this code supplies its own."""
     if step.event is Event.REJECT_CHANGE and event is not Event.REJECT_CHANGE:
-        return _overtaken(problem, event)
+        return _change_overtaken(problem, event)
     if step.kci is ReasonCode.DELAY and step.state.waiting is Waiting.NETWORK_INCIDENT:
         return replace(carried, problem_code=ProblemCode.NETWORK_ISSUE)
     return carried
 
 
-def _overtaken(problem: ServiceProblem, event: Event) -> Carried:
+def _change_overtaken(problem: ServiceProblem, event: Event) -> Carried:
     asked = problem.state.asked
     end = "resolved" if event is Event.RESOLVE else "cancelled by the supplier"
     return Carried(ProblemCode.OTHER, f"The {asked} was not decided before the problem was {end}.")

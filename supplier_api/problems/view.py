@@ -1,6 +1,6 @@
-"""One problem at a glance: what was asked, answered, done and sent, and what comes next.
+"""The read model of one problem: requests, answers, events, messages, timers, and what comes next.
 
-For people and their tools, so nothing personal is in it: codes, ids, dates and states only.
+For people and their tools, so it holds no personal data: codes, ids, dates and states only.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ AWAITS = {
 
 
 def find(uow: UnitOfWork, name: str) -> list[ServiceProblem]:
-    """Return the problems that `name` may stand for: a reference, gateway id, service and so on."""
+    """Return the problems that match `name`: a reference, gateway id, service id and so on."""
     return [
         ProblemRepository(uow).get(problem_id)
         for problem_id in ProblemRepository(uow).find_any(name)
@@ -45,7 +45,7 @@ def find(uow: UnitOfWork, name: str) -> list[ServiceProblem]:
 
 
 def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
-    """Return all that is known of a problem, as plain JSON values."""
+    """Return everything about a problem as plain JSON values."""
     return {
         **summary(problem),
         "conversationId": problem.conversation_id,
@@ -71,7 +71,7 @@ def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
 
 
 def summary(problem: ServiceProblem) -> dict[str, Any]:
-    """Return a problem in a line's worth of plain JSON values."""
+    """Return the short form of a problem, for lists, as plain JSON values."""
     return {
         "reference": problem.reference,
         "tenant": problem.tenant,
@@ -96,7 +96,7 @@ def _timeline(uow: UnitOfWork, problem: ServiceProblem) -> list[dict[str, Any]]:
     entries = [_request(row) for row in DecisionRepository(uow).of(problem.id)]
     entries += [_event(event) for event in BackOfficeEventRepository(uow).of(problem.id)]
     entries += [_message(row) for row in LaneRepository(uow).messages_of(problem.id)]
-    # Stable: what happened in one instant stays in the order request, event, message.
+    # The sort is stable: entries of one instant stay in the order request, event, message.
     return sorted(entries, key=lambda entry: entry["at"])
 
 
@@ -131,16 +131,16 @@ def _event(event: RecordedEvent) -> dict[str, Any]:
 
 def _message(row: Mapping[str, Any]) -> dict[str, Any]:
     body: Mapping[str, Any] = orjson.loads(row["body"])
-    told = {"what": "kci" if row["kind"] in KCIS else "order"}
-    # Of an old message only that it was sent is kept, not what it said.
+    entry = {"what": "kci" if row["kind"] in KCIS else "order"}
+    # Retention empties the body of an old message.
     at = body.get("issued") or body.get("issuedOn") or to_wire(row["created"])
     if "reasonCode" in body:
-        told["status"] = body["serviceProblem"]["status"]
+        entry["status"] = body["serviceProblem"]["status"]
         if "problemCode" in body:
-            told["problemCode"] = body["problemCode"]
+            entry["problemCode"] = body["problemCode"]
     return {
         "at": at,
-        **told,
+        **entry,
         "number": row["number"],
         "kind": row["kind"],
         "id": row["uuid"],

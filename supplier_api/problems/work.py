@@ -1,4 +1,4 @@
-"""What passes between the desk and the supplier's back office: work orders out, events in."""
+"""What is exchanged with the supplier's back office: work orders out, events in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ class OrderKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """What we tell the back office.
+    """A message to the back office: new work, a change, or an answer to a resolution.
 
     `id` is the same on every attempt: an order that comes again must have no second effect.
-    `decide` says that an event is awaited that decides. `standing` is where the problem stands
-    apart from an undecided change, in a word of the lifecycle; `issued` is business time (RFC
+    `decide`: the back office must decide, by an event. `standing` is the problem's state without an
+    undecided change, a word of the lifecycle; `issued` is business time as on the wire (RFC
     3339). `problem` holds the wire's fields of the problem; `subject` is the amendment,
     cancellation or resolution as a KCI carries it, None for a problem.
     """
@@ -67,11 +67,11 @@ class WorkOrder:
 
 @dataclass(frozen=True, slots=True)
 class BackOfficeEvent:
-    """What the back office says about a problem.
+    """An event from the back office about a problem.
 
-    `id` is its own and makes a repeat harmless. `change_reference` names the amendment or
-    cancellation that accept-change and reject-change decide. `resolution` holds resolutionCode and
-    optionally resolutionText, supplierCodes, faultCode and slaViolation.
+    `id` is the back office's; a repeat with the same id has no second effect. `change_reference`
+    names the amendment or cancellation that accept-change and reject-change decide. `resolution`
+    holds resolutionCode and optionally resolutionText, supplierCodes, faultCode and slaViolation.
     """
 
     id: str
@@ -89,7 +89,7 @@ class BackOfficeEvent:
 
 @dataclass(frozen=True, slots=True)
 class LaterEvent:
-    """An event that the back office will say `after` so much business time."""
+    """A back-office event to apply when `after` (business time) has passed."""
 
     after: timedelta
     event: BackOfficeEvent

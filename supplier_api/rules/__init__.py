@@ -1,1 +1,1 @@
-"""What do we answer: the rule book, the facts it is judged on, and the decision with its trace."""
+"""The rule book, the facts that it is evaluated on, and the decision with its trace."""

@@ -1,4 +1,4 @@
-"""How the inventory is found that the settings name: the CSV file, or a supplier's own.
+"""Loads the inventory adapter that the settings name: the CSV file, or a supplier's own.
 
 A supplier's own is published under the entry point group `supplier_api.inventory`: a class or
 function that is given the section `inventory` of the settings and returns a facts.Inventory.
@@ -23,7 +23,7 @@ def load_inventory(
 ) -> TimedInventory:
     """Return the inventory that the settings name; raises InventoryError.
 
-    The file answers from memory; any other may be slow and is asked under a time limit.
+    The CSV file answers from memory; any other adapter may be slow and has a time limit.
     """
     if settings.adapter == CSV:
         return TimedInventory(
@@ -44,5 +44,5 @@ def load_inventory(
 
 
 def limits(settings: InventorySettings) -> Limits:
-    """Return when the inventory counts as down."""
+    """Return the limits after which the inventory counts as down."""
     return Limits(settings.down_after_failures, settings.down_after, settings.probe_every)

@@ -1,4 +1,4 @@
-"""Tells when a source of facts is down, and when it may be asked again."""
+"""Tracks when a source of facts is down, and when it may be probed again."""
 
 import threading
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a source is down: after so many failures in a row, over so many seconds.
+    """When a source counts as down: after `failures` in a row, over at least `seconds`.
 
-    While it is down it is asked once in `probe_every` seconds.
+    While it is down it is probed once in `probe_every` seconds.
     """
 
     failures: int
@@ -26,7 +26,7 @@ class SourceWatch:
     """Counts the failures of one source, in this process; safe for use by many threads."""
 
     def __init__(self, name: str, limits: Limits, clock: MachineClock) -> None:
-        """Watch a source that is up as far as is known."""
+        """Watch a source; it counts as up at first."""
         self._name = name
         self._limits = limits
         self._clock = clock
@@ -39,11 +39,11 @@ class SourceWatch:
 
     @property
     def down(self) -> bool:
-        """Whether the source is down as far as is known."""
+        """Whether the source counts as down."""
         return self.down_since is not None
 
     def may_ask(self) -> bool:
-        """Return whether to ask now. While the source is down this takes the turn to try it."""
+        """Return whether to ask now. While the source is down, True claims the due probe."""
         with self._counting:
             if not self.down:
                 return True
@@ -53,19 +53,19 @@ class SourceWatch:
             return True
 
     def seconds_until_probe(self) -> float:
-        """Return in how many seconds a source that is down may be tried; 0 if it is up."""
+        """Return the seconds until the next probe of a source that is down; 0 if it is up."""
         with self._counting:
             return max(0.0, self._next_probe - self._clock.monotonic()) if self.down else 0.0
 
     def answered(self) -> None:
-        """Note that the source gave an answer: it is up."""
+        """Record that the source answered: it is up."""
         with self._counting:
             was_down, self.down_since, self._failures = self.down, None, 0
         if was_down:
             log.warning("source.back", source=self._name)
 
     def failed(self) -> None:
-        """Note that the source failed, or did not answer though it had the time."""
+        """Record that the source failed, or did not answer within the time limit."""
         now = self._clock.monotonic()
         with self._counting:
             self._first = self._first if self._failures else now

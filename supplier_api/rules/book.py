@@ -1,6 +1,6 @@
-"""The rule book: loading it, checking it, asking it.
+"""The rule book: loaded, checked and evaluated.
 
-A book that loads can only give answers that the wire allows. What is wrong with it is told all at
+A book that loads can only make decisions that the contract allows. All its errors are reported at
 once, with file, line and column.
 """
 
@@ -13,28 +13,28 @@ from pathlib import Path
 from yaml.nodes import Node
 
 from supplier_api.rules.cel import Expression, ExpressionError, Language
-from supplier_api.rules.engine import BookSection, decide, judge
-from supplier_api.rules.examples import Coverage, Example, Tried, cover, read_examples
+from supplier_api.rules.engine import BookSection, decide, evaluate
+from supplier_api.rules.examples import Coverage, Example, ExampleResult, cover, read_examples
 from supplier_api.rules.facts import GROUPS, Facts
 from supplier_api.rules.findings import BookError, BookFinding
-from supplier_api.rules.lint import doubts
-from supplier_api.rules.model import LEGAL, Decision, Operation, Outcome, Unjudged, Verdict
-from supplier_api.rules.parser import WrittenRule, id_fault, read_rule
+from supplier_api.rules.lint import lint
+from supplier_api.rules.model import LEGAL, Decision, Operation, Outcome, RuleNotEvaluated, Verdict
+from supplier_api.rules.parser import ParsedRule, id_fault, read_rule
 from supplier_api.rules.plugins import Plugins
-from supplier_api.rules.rule import ExternalInputs, OutsideVerdicts, ParsedRule, ready
+from supplier_api.rules.rule import CelCondition, PythonCondition, PythonVerdicts, prepare
 from supplier_api.rules.yaml_positions import Source
 
 FORMAT = 1
 BOOK_KEYS = ("version", "default", "rules")
 
-# What can be decided without a rule: a refusal needs a reason, a change cannot be acknowledged.
+# Outcomes that need no rule: a rejection needs a reason, a change cannot be acknowledged.
 _WITHOUT_REASON = {operation: legal - {Outcome.REJECT} for operation, legal in LEGAL.items()}
 _FALLBACKS = frozenset.intersection(*_WITHOUT_REASON.values())
 
 
 @dataclass(frozen=True, slots=True)
 class RuleBook:
-    """A loaded book. `warnings` are doubts that stop nothing.
+    """A loaded rule book. `warnings` are findings that do not prevent its use.
 
     `version` is a digest of the file, and of the rules written in Python, if there are any.
     """
@@ -55,8 +55,8 @@ class RuleBook:
     ) -> "RuleBook":
         """Read and check the book at `path` for a profile of the settings.
 
-        `fallback` is the outcome when a rule that might have decided could not be judged; defer or
-        commit, since those need no reason and are answers to everything. Raises BookError.
+        `fallback` is the outcome when a rule that might have decided could not be evaluated; defer
+        or commit, since those need no reason and are legal for every operation. Raises BookError.
         """
         if fallback not in _FALLBACKS:
             raise ValueError(f"the fallback must be one of {', '.join(sorted(_FALLBACKS))}")
@@ -71,7 +71,7 @@ class RuleBook:
         }
         return cls(
             version=hashlib.sha256((source.text + plugins.digest).encode()).hexdigest()[:12],
-            warnings=tuple(sorted(doubts(source, draft.rules, draft.expressions, profile))),
+            warnings=tuple(sorted(lint(source, draft.rules, draft.expressions, profile))),
             examples=draft.examples,
             sections=sections,
             plugins=plugins,
@@ -79,38 +79,38 @@ class RuleBook:
 
     @property
     def size(self) -> int | None:
-        """How many rules there are, those written in Python counted."""
+        """The number of rules, with those written in Python."""
         return len({rule.id for section in self.sections.values() for rule in section.rules})
 
     def groups(self, operation: Operation) -> frozenset[str]:
         """Return the groups of facts that a decision of `operation` needs."""
         return self.sections[operation].groups
 
-    def judge_outside(
+    def evaluate_python_rules(
         self, operation: Operation, facts: Facts, seconds: float | None = None
-    ) -> OutsideVerdicts:
-        """Ask the rules written in Python: before the transaction, for at most `seconds`.
+    ) -> PythonVerdicts:
+        """Evaluate the rules written in Python: before the transaction, for at most `seconds`.
 
-        Of the facts only request, tenant, service and now are looked at.
+        They see request, tenant, service and now only.
         """
-        return self.plugins.judge(operation, facts, seconds)
+        return self.plugins.evaluate(operation, facts, seconds)
 
-    def decide(self, operation: Operation, facts: Facts, outside: OutsideVerdicts) -> Decision:
-        """Return the decision. Waits for nothing, so that it can run inside a transaction."""
+    def decide(self, operation: Operation, facts: Facts, outside: PythonVerdicts) -> Decision:
+        """Return the decision. Never blocks, so that it can run inside a transaction."""
         return decide(self.sections[operation], facts, outside, self.version)
 
-    def try_examples(self) -> list[Tried]:
-        """Judge every example that stands beside a rule."""
-        return [Tried(example, self._verdict(example)) for example in self.examples]
+    def try_examples(self) -> list[ExampleResult]:
+        """Evaluate every example of the rules."""
+        return [ExampleResult(example, self._verdict(example)) for example in self.examples]
 
-    def coverage(self, tried: Iterable[Tried]) -> list[Coverage]:
-        """Return, rule by rule of the file, how the tried examples cover it."""
+    def coverage(self, tried: Iterable[ExampleResult]) -> list[Coverage]:
+        """Return for each rule of the file how its examples cover it."""
         results = list(tried)
         written = {
             rule.id: rule.condition.expression.constant is not None
             for section in self.sections.values()
             for rule in section.rules
-            if isinstance(rule.condition, ParsedRule)
+            if isinstance(rule.condition, CelCondition)
         }
         return [cover(rule, results, constant=constant) for rule, constant in written.items()]
 
@@ -118,18 +118,18 @@ class RuleBook:
         section = self.sections[example.operation]
         rule = next(rule for rule in section.rules if rule.id == example.rule)
         try:
-            matched = judge(rule, section.look(example.facts, {}))
-        except Unjudged:
+            matched = evaluate(rule, section.context(example.facts, {}))
+        except RuleNotEvaluated:
             return Verdict.FAILED
         return Verdict.MATCHED if matched else Verdict.NOT_MATCHED
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """What was read from the file; to be used only if nothing was found wrong with it."""
+    """The content of the file; usable only if there are no findings."""
 
     defaults: Mapping[Operation, Outcome]
-    rules: tuple[WrittenRule, ...]
+    rules: tuple[ParsedRule, ...]
     expressions: Mapping[tuple[str, Operation], Expression]
     examples: tuple[Example, ...]
 
@@ -177,8 +177,8 @@ def _defaults(source: Source, node: Node) -> dict[Operation, Outcome]:
     return found
 
 
-def _check_ids(source: Source, rules: Iterable[WrittenRule], plugins: Plugins) -> None:
-    """Report ids that stand twice, in the file or among the rules written in Python."""
+def _check_ids(source: Source, rules: Iterable[ParsedRule], plugins: Plugins) -> None:
+    """Report duplicate ids, in the file or among the rules written in Python."""
     seen: dict[str, str] = {}
     for rule in rules:
         node = rule.place("id")
@@ -195,8 +195,8 @@ def _check_ids(source: Source, rules: Iterable[WrittenRule], plugins: Plugins) -
             source.findings.append(plugins.finding(python, fault))
 
 
-def _compile(source: Source, rule: WrittenRule) -> dict[Operation, Expression]:
-    """Compile a rule's condition for each operation; an error that all share is told once."""
+def _compile(source: Source, rule: ParsedRule) -> dict[Operation, Expression]:
+    """Compile a rule's condition for each operation; report an error that all share once."""
     compiled: dict[Operation, Expression] = {}
     wrong: dict[tuple[int, str], tuple[str, list[Operation]]] = {}
     for operation in sorted(rule.applies_to):
@@ -215,16 +215,16 @@ def _compile(source: Source, rule: WrittenRule) -> dict[Operation, Expression]:
 def _section(
     operation: Operation, draft: _Draft, profile: str, plugins: Plugins, fallback: Outcome
 ) -> BookSection:
-    """Put the rules for one operation together: the file's in its order, then those in Python."""
+    """Build the section of one operation: rules of the file in order, then those in Python."""
     language = _language(operation)
     written = [rule for rule in draft.rules if operation in rule.applies_to]
     expressions = [draft.expressions[rule.id, operation] for rule in written]
     rules = [
-        ready(rule, operation, profile, ParsedRule(expression))
+        prepare(rule, operation, profile, CelCondition(expression))
         for rule, expression in zip(written, expressions, strict=True)
     ]
     rules += [
-        ready(rule, operation, profile, ExternalInputs(rule.id, rule.needs))
+        prepare(rule, operation, profile, PythonCondition(rule.id, rule.needs))
         for rule in plugins.rules
         if operation in rule.applies_to
     ]

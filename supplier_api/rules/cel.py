@@ -1,4 +1,4 @@
-"""CEL, and everything of the house that knows it: compiling, evaluating, errors, what is read.
+"""CEL, and all code that depends on it: compiling, evaluating, errors, paths that are read.
 
 The language: https://cel.dev. Its compiler finds a wrong name or type only because the facts are
 protobuf messages. An evaluation cannot run away: the library stops it after 10,000 steps of loops,
@@ -16,7 +16,7 @@ from supplier_api.rules.fact_paths import Path, resolve
 from supplier_api.rules.facts import FactKind, Shape
 from supplier_api.rules.findings import meant
 from supplier_api.rules.messages import PACKAGE, Messages
-from supplier_api.rules.model import Unjudged
+from supplier_api.rules.model import RuleNotEvaluated
 
 MAX_EXPRESSION = 2_000
 MAX_TOGETHER = 62  # bits of a whole number that is never negative
@@ -24,7 +24,7 @@ MAX_TOGETHER = 62  # bits of a whole number that is never negative
 
 @dataclass(frozen=True, slots=True)
 class CelFault:
-    """One error in an expression: where it is, in characters from its beginning, and what."""
+    """One error in an expression: its offset in characters, and the text."""
 
     offset: int
     text: str
@@ -32,7 +32,7 @@ class CelFault:
 
 
 class ExpressionError(Exception):
-    """An expression cannot be used. `faults` holds everything that is wrong."""
+    """An expression cannot be used. `faults` holds all its errors."""
 
     def __init__(self, *faults: CelFault) -> None:
         """Keep the faults."""
@@ -42,9 +42,9 @@ class ExpressionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The facts of one decision, ready for any number of expressions of its operation.
+    """The facts of one decision, bound for any number of expressions of its operation.
 
-    `held` has by their text what was found of expressions that were judged together.
+    `held` has the results of the expressions that were evaluated together, by their text.
     """
 
     activation: cel.Activation
@@ -55,7 +55,7 @@ class Bound:
 class Expression:
     """A checked expression: the groups it names, the paths it reads.
 
-    `constant` is what it always gives when it names no group, else None.
+    `constant` is its value if it names no group, else None.
     """
 
     text: str
@@ -65,28 +65,28 @@ class Expression:
     program: cel.Expression
 
     def holds(self, bound: Bound) -> bool:
-        """Evaluate; raises Unjudged when an error decides the result or the budget is spent.
+        """Evaluate; raises RuleNotEvaluated when an error decides it or the budget is spent.
 
         An error on one side of `||` or `&&` counts only if the other side leaves the result open:
-        that is CEL's rule, and a mistake in a constant is therefore looked for at load already.
+        that is CEL's rule, so errors in constants are searched for at load already.
         """
         held = bound.held.get(self.text)
         return _evaluate(self.program, bound.activation) if held is None else held
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
-    """Expressions that are judged in one evaluation: it costs little more than that of one.
+class CombinedExpression:
+    """Several expressions that are evaluated at once, which costs little more than one of them.
 
-    Each puts a bit into the number that the evaluation gives. `groups` are all that they name.
+    The result is a number with one bit for each. `groups` are all groups that they name.
     """
 
     texts: tuple[str, ...]
     groups: frozenset[str]
     program: cel.Expression
 
-    def judge(self, activation: cel.Activation) -> dict[str, bool]:
-        """Return by their text what holds; nothing if any of them cannot be judged."""
+    def evaluate(self, activation: cel.Activation) -> dict[str, bool]:
+        """Return the results by the expressions' text; empty if one cannot be evaluated."""
         try:
             bits = self.program.eval(activation).value()
         except RuntimeError:
@@ -97,23 +97,23 @@ class Together:
 
 
 class Language:
-    """What a rule about one operation can say."""
+    """The expression language of the rules about one operation."""
 
     def __init__(self, groups: Shape) -> None:
-        """Prepare for expressions over these groups of facts."""
+        """Prepare to compile expressions over these groups of facts."""
         self._groups = groups
         self._messages = Messages(groups)
         types = {group: self._type(group) for group in groups}
         self._everything = self._environment(types)
-        # The library tells nobody what an expression names. One that does not compile without a
-        # group names it.
+        # The library does not report which groups an expression names: one that does not compile
+        # without a group names it.
         self._without = {
             group: self._environment({name: kind for name, kind in types.items() if name != group})
             for group in groups
         }
 
     def compile(self, text: str) -> Expression:
-        """Return the checked expression; raises ExpressionError with everything that is wrong."""
+        """Return the checked expression; raises ExpressionError with all its errors."""
         if len(text) > MAX_EXPRESSION:
             raise ExpressionError(CelFault(0, f"longer than {MAX_EXPRESSION} characters"))
         try:
@@ -129,28 +129,28 @@ class Language:
         constant = None if groups else _constant(program)
         return Expression(text, groups, self._reads(text), constant, program)
 
-    def together(self, expressions: Iterable[Expression]) -> Together | None:
-        """Return as many of the expressions as fit, to be judged at once; None if they cannot."""
+    def together(self, expressions: Iterable[Expression]) -> CombinedExpression | None:
+        """Combine as many of the expressions as fit; None if they cannot be combined."""
         some = list({each.text: each for each in expressions}.values())[:MAX_TOGETHER]
         # An expression may end in a comment.
         bits = [f"(({each.text}\n) ? {1 << number} : 0)" for number, each in enumerate(some)]
         try:
             program = self._everything.compile(_sum(bits))
         except RuntimeError:
-            # One is nested as deeply as the library allows: then each is judged by itself.
+            # One is nested as deeply as the library allows: each is evaluated by itself.
             return None
         groups = frozenset[str]().union(*(each.groups for each in some))
-        return Together(tuple(each.text for each in some), groups, program)
+        return CombinedExpression(tuple(each.text for each in some), groups, program)
 
-    def bind(self, values: Mapping[str, Any], together: Together | None = None) -> Bound:
-        """Make facts ready; `values` holds the groups that the expressions to come will name.
+    def bind(self, values: Mapping[str, Any], together: CombinedExpression | None = None) -> Bound:
+        """Bind facts; `values` holds the groups that the expressions name.
 
-        `together` are those of them that are judged at once, if all that they need is there.
+        `together` is evaluated at once if all groups that it names are there.
         """
         carried = {group: self._messages.carry(group, value) for group, value in values.items()}
         activation = self._everything.Activation(carried)
         at_once = together if together and together.groups <= values.keys() else None
-        return Bound(activation, at_once.judge(activation) if at_once else {})
+        return Bound(activation, at_once.evaluate(activation) if at_once else {})
 
     def _type(self, group: str) -> cel.Type:
         if group in self._messages.types:
@@ -172,7 +172,7 @@ class Language:
         return False
 
     def _faults(self, text: str, report: str) -> list[CelFault]:
-        """Take the library's report apart, without errors that other errors brought about."""
+        """Parse the library's report, without errors that follow from other errors."""
         found = [
             self._fault(text, _offset(text, int(line), int(column)), message)
             for line, column, message in _REPORTED.findall(report)
@@ -200,7 +200,7 @@ class Language:
         return CelFault(offset, message.replace(f"{PACKAGE}.", ""))
 
     def _beyond_the_compiler(self, text: str) -> Iterator[CelFault]:
-        """Find what the compiler lets pass and an evaluation would hide or trip over."""
+        """Yield faults that the compiler accepts and an evaluation would hide or fail on."""
         for token in _TOKENS.finditer(text):
             if token["path"] == "dyn":
                 yield CelFault(token.start(), "dyn() switches the check of names and types off")
@@ -234,7 +234,7 @@ _NO_OVERLOAD = re.compile(r"found no matching overload for '(.*?)' applied to '(
 
 _CALL_WITH_CONSTANT = re.compile(r"\b(?P<name>matches|timestamp|duration)\s*\((?:[^()'\"]*,)?\s*$")
 
-# Strings and comments first, so that nothing inside them is taken for a name.
+# Strings and comments first, so that nothing inside them is read as a name.
 _TOKENS = re.compile(
     r"""
       //[^\n]*
@@ -249,7 +249,7 @@ _TOKENS = re.compile(
 
 
 def _sum(terms: list[str]) -> str:
-    """Return the sum of expressions, nested no more deeply than it must be."""
+    """Return the sum of the expressions as a balanced tree, to keep the nesting low."""
     if len(terms) < 2:
         return "".join(terms) or "0"
     half = len(terms) // 2
@@ -260,21 +260,21 @@ def _evaluate(program: cel.Expression, activation: cel.Activation | None = None)
     try:
         result = program.eval(activation).value()
     except RuntimeError as error:
-        raise Unjudged(_without_values(error)) from None
+        raise RuleNotEvaluated(_without_values(error)) from None
     if isinstance(result, bool):
         return result
-    raise Unjudged(_without_values(result))
+    raise RuleNotEvaluated(_without_values(result))
 
 
 def _constant(program: cel.Expression) -> bool:
     try:
         return _evaluate(program)
-    except Unjudged as error:
+    except RuleNotEvaluated as error:
         raise ExpressionError(CelFault(0, f"can never be evaluated: {error}")) from None
 
 
 def _key(text: str, tokens: list[re.Match[str]], number: int) -> Path:
-    """Return the name that is looked up in texts by name: `"NAME" in path`, or `path["NAME"]`."""
+    """Return the key looked up in a TEXT_BY_NAME: `"NAME" in path`, or `path["NAME"]`."""
     if number > 1 and tokens[number - 1]["path"] == "in" and tokens[number - 2]["string"]:
         return (tokens[number - 2]["string"].strip("'\""),)
     if number + 1 < len(tokens) and tokens[number + 1]["string"]:
@@ -285,7 +285,7 @@ def _key(text: str, tokens: list[re.Match[str]], number: int) -> Path:
 
 
 def _offset(text: str, line: int, column: int) -> int:
-    """Turn the library's line and column (in code points, from 1) into an offset."""
+    """Convert the library's line and column (in code points, from 1) to an offset."""
     before = text.split("\n")[: line - 1]
     return sum(len(each) + 1 for each in before) + column - 1
 

@@ -1,4 +1,4 @@
-"""Examples that stand beside the rules: facts in short, and whether the rule must match them."""
+"""Examples in the rule book: facts in short form, and whether the rule must match them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from supplier_api.rules.facts import (
 )
 from supplier_api.rules.findings import BookFinding, meant
 from supplier_api.rules.model import Operation, Verdict
-from supplier_api.rules.parser import WrittenRule
+from supplier_api.rules.parser import ParsedRule
 from supplier_api.rules.yaml_positions import Source
 
-# What an example may expect. Modes and dates do not count: an example tests the condition.
+# What an example may expect: it tests the condition, without modes and dates.
 EXPECTED = (Verdict.MATCHED, Verdict.NOT_MATCHED, Verdict.FAILED)
 
 _SERVICE = {"service_id": "SI0000000000000"}
@@ -34,8 +34,8 @@ _NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 class Example:
     """One example of a rule.
 
-    What its facts leave out is absent from the request, and else as usual: a live service, a
-    problem in progress, nothing else open, no incident. `place` is where it stands.
+    Request fields that it does not give are absent; other facts have defaults: a live service, a
+    problem in progress, nothing else open, no incident. `place` is its position in the file.
     """
 
     rule: str
@@ -46,23 +46,23 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """What the rule said to one example."""
+class ExampleResult:
+    """The verdict of the rule on one example."""
 
     example: Example
     verdict: Verdict
 
     @property
     def passed(self) -> bool:
-        """Tell whether the rule said what was expected."""
+        """Whether the verdict is the expected one."""
         return self.verdict is self.example.expected
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many examples a rule matches, and how many it does not; both should be there.
+    """How many examples a rule matches, and how many it does not; there should be some of both.
 
-    A condition that always gives the same needs an example of that side only.
+    A constant condition needs an example of one kind only.
     """
 
     rule: str
@@ -72,22 +72,24 @@ class Coverage:
 
     @property
     def complete(self) -> bool:
-        """Tell whether the examples show the rule from both sides."""
+        """Whether there are examples of both kinds."""
         if self.constant:
             return self.matched + self.not_matched > 0
         return self.matched > 0 and self.not_matched > 0
 
 
-def cover(rule: str, tried: Sequence[Tried], *, constant: bool) -> Coverage:
-    """Count the examples of `rule` by what it said."""
-    said = [each.verdict for each in tried if each.example.rule == rule]
-    return Coverage(rule, said.count(Verdict.MATCHED), said.count(Verdict.NOT_MATCHED), constant)
+def cover(rule: str, tried: Sequence[ExampleResult], *, constant: bool) -> Coverage:
+    """Count the examples of `rule` by verdict."""
+    verdicts = [each.verdict for each in tried if each.example.rule == rule]
+    return Coverage(
+        rule, verdicts.count(Verdict.MATCHED), verdicts.count(Verdict.NOT_MATCHED), constant
+    )
 
 
-def read_examples(source: Source, rule: WrittenRule) -> list[Example]:
-    """Read the examples of a rule; what is wrong is reported to `source`.
+def read_examples(source: Source, rule: ParsedRule) -> list[Example]:
+    """Read the examples of a rule; errors are reported to `source`.
 
-    An example without `operation` is one for each operation that the rule applies to.
+    An example without `operation` counts for each operation that the rule applies to.
     """
     node = rule.nodes.get("examples")
     found: list[Example] = []
@@ -96,7 +98,7 @@ def read_examples(source: Source, rule: WrittenRule) -> list[Example]:
     return found
 
 
-def _read_example(source: Source, rule: WrittenRule, node: Node) -> list[Example]:
+def _read_example(source: Source, rule: ParsedRule, node: Node) -> list[Example]:
     nodes = source.entries(node, "example", ("operation", "facts", "verdict"), ("facts", "verdict"))
     if not {"facts", "verdict"} <= nodes.keys():
         return []
@@ -145,7 +147,7 @@ def _service(read: Mapping[str, Any]) -> Service | None:
 
 
 def _value(source: Source, node: Node, name: str, fact: Fact) -> Any:
-    """Return the value of `node` as its shape asks for."""
+    """Return the value of `node` in the type of `fact`."""
     if isinstance(fact, Mapping):
         return _fields(source, node, name, fact)
     if isinstance(fact, ListOf):
@@ -161,7 +163,7 @@ def _fields(source: Source, node: Node, name: str, shape: Shape) -> dict[str, An
 
 
 def _members(source: Source, node: Node, name: str, fact: ListOf) -> list[dict[str, Any]]:
-    """Return a list of members; names with their values may be given in short."""
+    """Return a list of members; name-value pairs may be written as one mapping."""
     if not isinstance(node, MappingNode):
         return [_fields(source, each, name, fact.member) for each in source.items(node, name)]
     short = source.entries(node, name, None)

@@ -1,4 +1,4 @@
-"""Ways into the facts: what stands at a path, of which kind, and what a trace may show of it."""
+"""Paths into the facts: their types and values, and what a trace may show of them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ _PERSONAL = PERSONAL_FIELDS | {_BY_NAME}
 
 
 def resolve(groups: Shape, names: Iterable[str]) -> tuple[Path, Fact] | None:
-    """Follow `names` from the groups as far as they go; what follows is a method, not a fact.
+    """Follow `names` from the groups as far as they are facts; the rest is a method.
 
-    Returns the path and the fact it ends at, or None when the first name is no group. A name behind
-    texts by name belongs to the path: it is one of those names.
+    Returns the path and the fact at its end, or None when the first name is no group. A name after
+    a TEXT_BY_NAME belongs to the path, as its key.
     """
     fact: Fact = groups
     path: Path = ()
@@ -36,7 +36,7 @@ def resolve(groups: Shape, names: Iterable[str]) -> tuple[Path, Fact] | None:
 
 
 def at(values: Mapping[str, Any], path: Path) -> Any:
-    """Return what stands at `path`, or None when it or something on the way is absent."""
+    """Return the value at `path`, or None when it or a part of the path is absent."""
     found: Any = values
     for name in path:
         found = found.get(name)
@@ -46,20 +46,20 @@ def at(values: Mapping[str, Any], path: Path) -> Any:
 
 
 def is_personal(path: Path) -> bool:
-    """Tell whether the path leads to personal data or free text of the request."""
+    """Return whether the path leads to personal data or free text of the request."""
     return len(path) > 1 and path[0] == "request" and path[1] in _PERSONAL
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A path that a rule reads, and the name under which a trace shows what it read there."""
+    """A path that a rule reads, and the name under which a trace shows its value."""
 
     name: str
     path: Path
     personal: bool
 
     def shown(self, values: Mapping[str, Any]) -> Any:
-        """Return what a trace shows: a JSON value, nothing personal, None if absent."""
+        """Return the JSON value for the trace: personal data is masked, None if absent."""
         found = at(values, self.path)
         if found is None:
             return None
@@ -73,7 +73,7 @@ class Reading:
 
 
 def readings(paths: Iterable[Path]) -> tuple[Reading, ...]:
-    """Return a reading of each path, the first time that it comes."""
+    """Return a reading of each distinct path, in order."""
     return tuple(Reading(spelled(path), path, is_personal(path)) for path in dict.fromkeys(paths))
 
 
@@ -86,7 +86,7 @@ def _plain(value: Any) -> Any:
 
 
 def spelled(path: Path) -> str:
-    """Return the path as a rule writes it."""
+    """Return the path as written in a rule."""
     return ".".join(path)
 
 

@@ -1,4 +1,4 @@
-"""The facts that rules are judged on, in typed groups, and the port to the supplier's inventory.
+"""The facts that rules are evaluated on, in typed groups, and the port to the inventory.
 
 A group is what a rule names first: `request.serviceId` reads the group `request`. Each operation
 has its own groups, and `request` has its own fields in each.
@@ -14,7 +14,7 @@ from supplier_api.rules.model import Operation
 
 
 class FactKind(Enum):
-    """What a fact is, in words that a writer of rules understands."""
+    """The type of a fact, in words for authors of rules."""
 
     TEXT = "text"
     WHOLE = "a whole number"
@@ -37,7 +37,7 @@ Fact: TypeAlias = FactKind | ListOf | Shape
 _CONTACT: Shape = {"name": FactKind.TEXT, "email": FactKind.TEXT, "phoneNumber": FactKind.TEXT}
 _CHARACTERISTICS: Shape = {
     "characteristics": ListOf({"name": FactKind.TEXT, "value": FactKind.TEXT}),
-    # Ours, beside the wire's list: request.characteristicsByName["SERVICE_HAS_WORKED"].
+    # Not on the wire, beside its list: request.characteristicsByName["SERVICE_HAS_WORKED"].
     "characteristicsByName": FactKind.TEXT_BY_NAME,
 }
 _AT_THE_SITE: Shape = {
@@ -123,7 +123,7 @@ GROUPS: Mapping[Operation, Shape] = {
 
 
 class Unknown(Enum):
-    """The mark of a fact that could not be had in time. Rules that name it cannot be judged."""
+    """A fact that was not available in time. Rules that name it cannot be evaluated."""
 
     UNKNOWN = "unknown"
 
@@ -135,8 +135,8 @@ UNKNOWN = Unknown.UNKNOWN
 class Service:
     """A service in the supplier's inventory.
 
-    `state` is `live`, or a word that says why the service is not. None in `specification` or
-    `address_id` means that the inventory does not say, so that nothing can contradict it.
+    `state` is `live`, or a word for why the service is not. None in `specification` or `address_id`
+    means that the inventory does not know it, so that no request can contradict it.
     `incident` names the network incident that the service is part of.
     """
 
@@ -169,7 +169,7 @@ class ProblemFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that one decision may look at. Groups that no rule names may be left at their defaults.
+    """The facts of one decision. Groups that no rule names may be left at their defaults.
 
     `request` is the wire document, `now` business time, `service` None when the inventory does not
     have it, `open_problems` the gateway's ids of problems open on the same service, `incidents` the
@@ -186,11 +186,11 @@ class Facts:
 
 
 class InventoryUnavailable(Exception):
-    """The inventory cannot be asked now."""
+    """The inventory cannot answer now."""
 
 
 class Inventory(Protocol):
-    """The supplier's own list of services."""
+    """The port to the supplier's list of services."""
 
     def find(self, tenant: str, service_id: str) -> Service | None:
         """Return the service, or None when there is no such service for this tenant.
@@ -201,7 +201,7 @@ class Inventory(Protocol):
 
 
 def values(facts: Facts, group: str) -> Any:
-    """Return one group as plain values in its shape (absent fields left out), or UNKNOWN."""
+    """Return one group as plain values of its shape, without absent fields, or UNKNOWN."""
     return _READERS[group](facts)
 
 
@@ -219,15 +219,15 @@ def _service(facts: Facts) -> Mapping[str, Any] | Unknown:
         return service
     if service is None:
         return {"known": False}
-    fields = _given(service, SERVICE.keys() - {"known", "id"})
+    fields = _present_fields(service, SERVICE.keys() - {"known", "id"})
     return {"known": True, "id": service.service_id, **fields}
 
 
 def _problem(facts: Facts) -> Mapping[str, Any] | Unknown:
-    return UNKNOWN if facts.problem is None else _given(facts.problem, PROBLEM)
+    return UNKNOWN if facts.problem is None else _present_fields(facts.problem, PROBLEM)
 
 
-def _given(source: Service | ProblemFacts, names: Iterable[str]) -> dict[str, Any]:
+def _present_fields(source: Service | ProblemFacts, names: Iterable[str]) -> dict[str, Any]:
     pairs = ((name, getattr(source, name)) for name in names)
     return {name: value for name, value in pairs if value is not None}
 

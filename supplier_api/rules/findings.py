@@ -1,4 +1,4 @@
-"""What is wrong with a rule book, and where."""
+"""Findings about a rule book, with their positions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from supplier_api.logging import SafeToLog
 
 @dataclass(frozen=True, slots=True, order=True)
 class BookFinding:
-    """One thing wrong, or doubtful, at a place of a file; lines and columns count from 1."""
+    """An error or a warning at a position in a file; lines and columns count from 1."""
 
     file: str
     line: int
@@ -18,7 +18,7 @@ class BookFinding:
     hint: str = ""
 
     def __str__(self) -> str:
-        """Return `file:line:column: text (hint)`, which editors make a link of."""
+        """Return `file:line:column: text (hint)`, which editors turn into a link."""
         hint = f" ({self.hint})" if self.hint else ""
         return f"{self.file}:{self.line}:{self.column}: {self.text}{hint}"
 
@@ -33,7 +33,7 @@ class BookError(SafeToLog):
 
 
 def meant(word: str, allowed: Iterable[str]) -> str:
-    """Return the hint for a word that is not allowed: what was meant, or else what there is."""
+    """Return the hint for a word that is not allowed: the closest allowed one, or all of them."""
     choices = sorted(allowed)
     close = get_close_matches(word, choices, n=1)
     return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(choices)}"

@@ -1,4 +1,4 @@
-"""The inventory in a CSV file, and how any inventory is asked without waiting for too long."""
+"""The inventory in a CSV file, and a wrapper that queries any inventory under a time limit."""
 
 import csv
 import re
@@ -35,10 +35,10 @@ _LENGTHS = {
     "incident": INCIDENT_MAX,
 }
 LIVE = "live"
-# Words that others have for it. A state that is not `live` refuses every problem of its service.
+# Other words for it. A service in any other state than `live` has every problem refused.
 _MEANS_LIVE = frozenset({LIVE, "active", "in service", "in-service", "in_service"})
 _STATE = re.compile(r"[a-z][a-z0-9 _-]*")
-SHOWN = 20  # things wrong with a file that are told, and characters of a cell
+SHOWN = 20  # errors of a file that are listed, and characters of a cell that are shown
 
 _ANY_LIVE = re.compile(r"SI[0-9]{13}")
 _SCENARIO = "SCENARIO_"
@@ -49,11 +49,11 @@ _log = get_logger(__name__)
 
 
 class InventoryError(SafeToLog):
-    """The inventory cannot be used; the text names file, line and column, and what is wrong."""
+    """The inventory cannot be used; the text names file, line, column and error."""
 
 
 class Fault(NamedTuple):
-    """What is wrong with one field of a service, and what was meant."""
+    """An error in one field of a service, with a hint."""
 
     column: str
     text: str
@@ -61,7 +61,7 @@ class Fault(NamedTuple):
 
 
 def faults(service: Service) -> Iterator[Fault]:
-    """Yield what is wrong with a service that somebody's inventory gave."""
+    """Yield the errors of a service that an inventory returned."""
     if hint := _state_hint(service.state):
         yield Fault("state", f"state: {service.state[:SHOWN]} is not known", hint)
     for column, longest in _LENGTHS.items():
@@ -69,9 +69,9 @@ def faults(service: Service) -> Iterator[Fault]:
             yield Fault(column, f"{column}: longer than {longest} characters")
 
 
-@lru_cache  # a file has a thousand times the same few
+@lru_cache  # a file repeats a few states many times
 def _state_hint(state: str) -> str:
-    """Return what was meant by a state that is none; empty for one that may stand."""
+    """Return a hint for an invalid state; empty for a valid one."""
     word = state.strip().casefold()
     if state == LIVE:
         return ""
@@ -83,23 +83,23 @@ def _state_hint(state: str) -> str:
 class CsvInventory:
     """The services of a CSV file, the same for every tenant, read once.
 
-    With `any_live` the world of the sandbox is added: each `SI` with 13 digits that has no row is
-    a live FTTH service at any address, each `SCENARIO_...` a live one that nothing contradicts.
+    `any_live` adds the services of the sandbox: each `SI` with 13 digits that has no row is a live
+    FTTH service at any address, each `SCENARIO_...` a live one that no request contradicts.
     """
 
     def __init__(self, path: Path, *, any_live: bool) -> None:
-        """Read the file; raises InventoryError with all that is wrong, in the file's order."""
+        """Read the file; raises InventoryError with all errors, in the order of the file."""
         self._any_live = any_live
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeError) as error:
             raise InventoryError(f"{path}: cannot be read: {error}") from None
-        reading = _Reading(path, text)
-        self._services = reading.services
-        if reading.findings:
-            told = [str(finding) for finding in reading.findings[:SHOWN]]
-            more = len(reading.findings) - SHOWN
-            raise InventoryError("\n".join([*told, *([f"and {more} more"] if more > 0 else [])]))
+        parser = _CsvParser(path, text)
+        self._services = parser.services
+        if parser.findings:
+            shown = [str(finding) for finding in parser.findings[:SHOWN]]
+            more = len(parser.findings) - SHOWN
+            raise InventoryError("\n".join([*shown, *([f"and {more} more"] if more > 0 else [])]))
 
     def __len__(self) -> int:
         """Return how many services have a row."""
@@ -115,15 +115,15 @@ class CsvInventory:
         return Service(service_id) if service_id.startswith(_SCENARIO) else None
 
 
-class _Reading:
-    """A file being read. What is wrong is collected, so as to tell it at once."""
+class _CsvParser:
+    """Parses the CSV file and collects all its errors."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
         self._lines = StringIO(text, newline="").readlines()
         self.services: dict[str, Service] = {}
         self.findings: list[BookFinding] = []
-        # The line that a row begins in: a cell in quotes may hold line ends.
+        # The first line of the row: a quoted cell may hold line ends.
         self._line = 1
         self._rows = csv.reader(self._lines, strict=True)
         try:
@@ -138,10 +138,10 @@ class _Reading:
         self._line = self._rows.line_num + 1
         for row in self._rows:
             if row:
-                self._take(row)
+                self._add_row(row)
             self._line = self._rows.line_num + 1
 
-    def _take(self, row: list[str]) -> None:
+    def _add_row(self, row: list[str]) -> None:
         if len(row) != len(COLUMNS):
             self._report(0, f"{len(COLUMNS)} columns are needed, not {len(row)}")
             return
@@ -156,7 +156,7 @@ class _Reading:
             self._report(COLUMNS.index(fault.column), fault.text, fault.hint)
 
     def _report(self, column: int, text: str, hint: str = "") -> None:
-        """Collect a finding at the cell behind so many commas of the row."""
+        """Add a finding at the cell with index `column` of the current row."""
         line, place = self._line, 1
         quoted = False
         for character in "".join(self._lines[self._line - 1 : self._rows.line_num]):
@@ -169,7 +169,7 @@ class _Reading:
 
 
 def _cell_faults(row: list[str]) -> Iterator[Fault]:
-    """Yield what is wrong with the cells of a row, each by itself."""
+    """Yield the errors of the single cells of a row."""
     for column, cell in zip(COLUMNS, row, strict=True):
         if cell != cell.strip() or not cell.isprintable():
             yield Fault(column, f"{column}: begins or ends with a blank, or holds a line end")
@@ -177,12 +177,12 @@ def _cell_faults(row: list[str]) -> Iterator[Fault]:
             yield Fault(column, f"{column}: is needed")
     flag = row[COLUMNS.index("appointment_needed")]
     if flag not in _FLAGS:
-        told = f"appointment_needed is true or false, not {flag[:SHOWN]}"
-        yield Fault("appointment_needed", told)
+        text = f"appointment_needed is true or false, not {flag[:SHOWN]}"
+        yield Fault("appointment_needed", text)
 
 
 def _service(row: list[str]) -> Service:
-    """Return the service of a row, which stands in the order of the columns."""
+    """Return the service of a row, whose cells are in the order of COLUMNS."""
     service_id, specification, name, state, address_id, address_type, incident, flag = row
     return Service(
         service_id=service_id,
@@ -197,17 +197,17 @@ def _service(row: list[str]) -> Service:
 
 
 class TimedInventory:
-    """Asks an inventory that may be slow or away, and answers in time."""
+    """Queries an inventory that may be slow or unavailable, under a time limit."""
 
     def __init__(
         self, inventory: Inventory, clock: MachineClock | None = None, *, immediate: bool = False
     ) -> None:
-        """Take the inventory; one that answers from memory is `immediate` and needs no thread.
+        """Wrap `inventory`; one that answers from memory is `immediate` and needs no thread.
 
-        `clock` tells for how long calls hang (the host's by default).
+        `clock` measures how long calls hang (the host's by default).
         """
         self._inventory = inventory
-        # How many services it holds, if that is known.
+        # The number of services, if it is known.
         self.size = len(inventory) if isinstance(inventory, CsvInventory) else None
         self._threads: DaemonThreads | None = None
         if not immediate:
@@ -236,7 +236,7 @@ class TimedInventory:
 
 
 def _checked(found: Service | None) -> Service | None:
-    """Return what an adapter found; raises InventoryError if no rule should see it."""
+    """Return what an adapter found; raises InventoryError if it is invalid."""
     if found is not None and not isinstance(found, Service):
         raise InventoryError(f"the adapter gave {type(found).__name__}, not a Service or None")
     for fault in faults(found) if found else ():

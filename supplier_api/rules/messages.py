@@ -1,6 +1,6 @@
-"""The facts of one operation as protobuf messages, described from their shape without a compiler.
+"""The facts of one operation as protobuf messages, built from their shape at run time.
 
-proto2, because there an absent field differs from an empty one.
+proto2, because it distinguishes an absent field from an empty one.
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ class Messages:
         }
 
     def carry(self, group: str, value: Any) -> object:
-        """Return the values of one group as what the expressions are evaluated on."""
+        """Convert the values of one group to the form that expressions are evaluated on."""
         kind = self._classes.get(group)
         return value if kind is None else kind(**value)
 

@@ -1,4 +1,4 @@
-"""The words of a decision: what is decided, how it can end, and what led there."""
+"""The model of a decision: operation, outcome, reasons and trace."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from supplier_api.contract.codes import ProblemCode
 
 
 class Operation(StrEnum):
-    """What a tenant may ask of us that the rule book decides."""
+    """The requests that the rule book decides on."""
 
     PROBLEM = "problem"
     AMENDMENT = "amendment"
@@ -17,7 +17,7 @@ class Operation(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How the answer reads: 422, 202, 201 ACKNOWLEDGED, 201 IN_PROGRESS (for a change: done)."""
+    """The decision's answer: 422, 202, 201 ACKNOWLEDGED, 201 IN_PROGRESS (a change: applied)."""
 
     REJECT = "reject"
     DEFER = "defer"
@@ -25,7 +25,7 @@ class Outcome(StrEnum):
     COMMIT = "commit"
 
 
-# The published answers know no acknowledged change: it is done (201), open (202) or refused.
+# The contract has no acknowledged change: it is applied (201), open (202) or refused.
 LEGAL: Mapping[Operation, frozenset[Outcome]] = {
     Operation.PROBLEM: frozenset(Outcome),
     Operation.AMENDMENT: frozenset({Outcome.REJECT, Outcome.DEFER, Outcome.COMMIT}),
@@ -34,10 +34,10 @@ LEGAL: Mapping[Operation, frozenset[Outcome]] = {
 
 
 class Verdict(StrEnum):
-    """What became of one rule in one decision.
+    """The result of one rule in one decision.
 
     audited: it matched, but only records. inactive: its dates exclude today. failed: it could not
-    be judged. skipped: an earlier rule had decided.
+    be evaluated. skipped: an earlier rule had decided.
     """
 
     MATCHED = "matched"
@@ -50,7 +50,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a request is refused: the rule, the code for KCIs, a message fit for third parties."""
+    """Why a request is refused: the rule, the code for KCIs, a message for third parties."""
 
     rule: str
     code: ProblemCode
@@ -59,9 +59,9 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class RuleTrace:
-    """One rule in one decision. `values` are JSON values by path, personal ones replaced.
+    """The trace of one rule in a decision. `values` are JSON values by path, personal ones masked.
 
-    `why` says what went wrong when the verdict is `failed`; else it is empty.
+    `why` is the error when the verdict is `failed`, else empty.
     """
 
     rule: str
@@ -72,10 +72,11 @@ class RuleTrace:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What we answer and why.
+    """The outcome of a request, and why.
 
     `rule` is the id of the rule that decided, or `default`, or `fallback` when a rule that might
-    have changed the outcome could not be judged. `reasons` is empty unless the outcome is reject.
+    have changed the outcome could not be evaluated. `reasons` is empty unless the outcome is
+    reject.
     """
 
     outcome: Outcome
@@ -107,5 +108,5 @@ def _trace_document(trace: RuleTrace) -> dict[str, Any]:
     return plain | {"why": trace.why} if trace.why else plain
 
 
-class Unjudged(Exception):
-    """A rule could not be judged; the text says why, without any value of the request."""
+class RuleNotEvaluated(Exception):
+    """A rule could not be evaluated; the text says why, without any value of the request."""

@@ -1,4 +1,4 @@
-"""The rules of the YAML file, read key by key; what they mean is judged later, by the book."""
+"""Parses the rules of the YAML file key by key; the book checks their meaning later."""
 
 import re
 from dataclasses import dataclass
@@ -33,20 +33,20 @@ RESERVED = frozenset({"default", "fallback"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class WrittenRule(Definition):
-    """A rule of the file with its condition's text. `nodes` says where each key's value stands."""
+class ParsedRule(Definition):
+    """A rule of the file, with the text of its condition and the YAML node of each value."""
 
     when: str
     node: Node
     nodes: dict[str, Node]
 
     def place(self, key: str) -> Node:
-        """Return where the value of `key` stands, or else the rule."""
+        """Return the node of the value of `key`, or else that of the rule."""
         return self.nodes.get(key, self.node)
 
 
 def id_fault(name: str) -> str:
-    """Return what is wrong with the id of a rule, or nothing."""
+    """Return the error in the id of a rule, or an empty text."""
     if name in RESERVED:
         return f"id: {name} is a word of the trace"
     if not _ID.fullmatch(name) or len(name) > _ID_MAX:
@@ -54,23 +54,23 @@ def id_fault(name: str) -> str:
     return ""
 
 
-def read_rule(source: Source, node: Node) -> WrittenRule:
-    """Read one rule; what is wrong is reported to `source`.
+def read_rule(source: Source, node: Node) -> ParsedRule:
+    """Parse one rule; errors are reported to `source`.
 
-    A rule comes back all the same, so that the rest of it is checked as well.
+    A rule is returned in any case, so that the rest of it is checked as well.
     """
     before = len(source.findings)
     nodes = source.entries(node, "rule", RULE_KEYS, REQUIRED_KEYS)
     read = {key: _READERS[key](source, value) for key, value in nodes.items() if key in _READERS}
     usable = {key: value for key, value in read.items() if value is not None}
-    rule = WrittenRule(**(_UNREADABLE | usable), node=node, nodes=nodes)
+    rule = ParsedRule(**(_UNREADABLE | usable), node=node, nodes=nodes)
     if len(source.findings) == before:
         for breach in breaches(rule):
             source.report(rule.place(breach.key), breach.text, breach.hint)
     return rule
 
 
-# Stands for what could not be read of a rule, and makes no further trouble.
+# Placeholders for values that could not be read; they cause no further errors.
 _UNREADABLE: dict[str, Any] = {
     "id": "",
     "applies_to": frozenset(),

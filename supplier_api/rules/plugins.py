@@ -1,7 +1,7 @@
-"""Rules written in Python, found by the entry point group `supplier_api.rules`.
+"""Rules written in Python, discovered by the entry point group `supplier_api.rules`.
 
 An entry point names a `PythonRule`: the keys of the rule book, with a function for the condition.
-It is asked before the transaction, under a time limit, and sees the request, the tenant, the
+It is evaluated before the transaction, under a time limit, and sees the request, the tenant, the
 service and the clock only.
 """
 
@@ -23,13 +23,13 @@ from supplier_api.rules.availability import Limits, SourceWatch
 from supplier_api.rules.facts import Facts, Service, Unknown
 from supplier_api.rules.findings import BookError, BookFinding, meant
 from supplier_api.rules.model import Operation
-from supplier_api.rules.rule import Definition, OutsideVerdict, OutsideVerdicts, breaches
+from supplier_api.rules.rule import Definition, PythonVerdict, PythonVerdicts, breaches
 from supplier_api.rules.thread_pool import DaemonThreads
 
 ENTRY_POINTS = "supplier_api.rules"
 OUTSIDE_GROUPS = frozenset({"request", "tenant", "service", "clock"})
 MOST_TIME_OUTS = 3  # in a row, after which a rule is switched off
-PAUSE = 60.0  # seconds between two tries of one that is switched off
+PAUSE = 60.0  # seconds between two probes of a rule that is switched off
 CALLS_AT_ONCE = 8
 
 _log = get_logger(__name__)
@@ -37,9 +37,9 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OutsideFacts:
-    """What a rule written in Python sees: a copy of the wire document, and business time.
+    """The facts of a rule written in Python: a copy of the request document, and business time.
 
-    `service` is None when the inventory does not have it, and when the rule does not need it.
+    `service` is None when the inventory does not know it, and when the rule does not need it.
     """
 
     request: Mapping[str, Any]
@@ -52,7 +52,7 @@ class OutsideFacts:
 class PythonRule(Definition):
     """A rule whose condition is a function, which may be slow and may fail.
 
-    `needs` names the groups it looks at, of request, tenant, service and clock. `when` returns
+    `needs` names the groups it reads, of request, tenant, service and clock. `when` returns
     whether the rule matches.
     """
 
@@ -63,8 +63,8 @@ class PythonRule(Definition):
 class Plugins:
     """The rules written in Python, each with its own threads and its count of time-outs.
 
-    `digest` changes with what the rules say and with the source of their conditions; it is empty
-    when there are none.
+    `digest` changes with the definitions of the rules and the source of their conditions; it is
+    empty when there are none.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Plugins:
         clock: MachineClock | None = None,
         packages: Iterable[str] = (),
     ) -> None:
-        """Check the rules; `seconds` is what each may take. Raises BookError.
+        """Check the rules; `seconds` is the time limit of each. Raises BookError.
 
-        `clock` tells when one that is switched off may be tried again (the host's by default),
-        `packages` which releases they come from.
+        `clock` measures when a rule that is switched off is probed (the host's by default);
+        `packages` are the releases that the rules come from.
         """
         self.rules = tuple(rules)
         self._seconds = seconds
@@ -95,13 +95,13 @@ class Plugins:
         packages = {f"{each.dist.name} {each.dist.version}" for each in points if each.dist}
         return cls([_load(point) for point in points], seconds, clock, packages)
 
-    def judge(
+    def evaluate(
         self, operation: Operation, facts: Facts, seconds: float | None = None
-    ) -> OutsideVerdicts:
-        """Ask all rules about `operation` at once and wait for them together.
+    ) -> PythonVerdicts:
+        """Evaluate all rules about `operation` in parallel and return their verdicts.
 
-        The wait ends after the rules' own limit, or after `seconds` if that is less; then one that
-        is late has not used up its own time, and it does not count as a time-out.
+        The wait ends after the rules' own limit, or after `seconds` if that is less; a rule that is
+        late then has not used up its own limit, and does not count as timed out.
         """
         limit = self._seconds if seconds is None else max(0.0, min(self._seconds, seconds))
         asked = [
@@ -113,19 +113,19 @@ class Plugins:
         return self._verdicts(started, limit)
 
     def probe(self) -> None:
-        """Try the rules that are switched off, if it is time, on what they were last asked."""
+        """Probe rules that are switched off, if it is time, with the facts of their last call."""
         for runner in self._runners:
-            if facts := runner.to_try():
+            if facts := runner.facts_to_probe():
                 self._verdicts([(runner, runner.start(facts))], self._seconds)
 
     def off(self) -> dict[str, datetime]:
-        """Return the rules that are switched off by id, and since when (machine time)."""
+        """Return since when rules are switched off (machine time), by their ids."""
         since = {runner.rule.id: runner.off_since for runner in self._runners}
         return {name: at for name, at in since.items() if at}
 
     def _verdicts(
         self, started: "Iterable[tuple[_Runner, Future[bool] | str]]", limit: float
-    ) -> OutsideVerdicts:
+    ) -> PythonVerdicts:
         started = list(started)
         wait([answer for _, answer in started if isinstance(answer, Future)], timeout=limit)
         full = limit >= self._seconds
@@ -137,13 +137,13 @@ class Plugins:
 
 
 class _Runner:
-    """Runs one rule on threads of its own, so that a rule that hangs holds up no other."""
+    """Runs one rule on its own threads, so that a rule that hangs does not block others."""
 
     def __init__(self, rule: PythonRule, clock: MachineClock) -> None:
         self.rule = rule
         self._threads = DaemonThreads(f"rule-{rule.id}", CALLS_AT_ONCE, clock)
         self._watch = SourceWatch(f"rule {rule.id}", Limits(MOST_TIME_OUTS, 0, PAUSE), clock)
-        # What a rule that takes too long can be tried on again.
+        # The facts for the next probe.
         self._last_asked: Facts | None = None
 
     @property
@@ -151,13 +151,13 @@ class _Runner:
         """The instant at which it was switched off, while it is."""
         return self._watch.down_since
 
-    def to_try(self) -> Facts | None:
-        """Return what to try it on, if it is switched off and it is time to try it."""
+    def facts_to_probe(self) -> Facts | None:
+        """Return the facts to probe it with, if it is switched off and a probe is due."""
         waits = self.off_since is None or self._watch.seconds_until_probe() > 0
         return None if waits else self._last_asked
 
     def start(self, facts: Facts) -> Future[bool] | str:
-        """Start the rule; returns the reason when it cannot be asked."""
+        """Start the rule; returns the reason when it cannot be started."""
         service = facts.service if "service" in self.rule.needs else None
         if isinstance(service, Unknown):
             return "not known in time: service"
@@ -168,13 +168,13 @@ class _Runner:
         seen = OutsideFacts(request, facts.tenant, service, facts.now)
         return self._threads.submit(partial(self.rule.when, seen))
 
-    def verdict(self, answer: Future[bool] | str, full: bool) -> OutsideVerdict:
-        """Return what became of a start that was waited for, for the `full` time or less."""
+    def verdict(self, answer: Future[bool] | str, full: bool) -> PythonVerdict:
+        """Return the verdict after waiting; `full`: the rule had its whole time limit."""
         why = answer if isinstance(answer, str) else self._failure(answer, full)
         if why or isinstance(answer, str):
             _log.error("a Python rule gave no verdict", rule=self.rule.id, why=why)
-            return OutsideVerdict(None, why)
-        return OutsideVerdict(answer.result())
+            return PythonVerdict(None, why)
+        return PythonVerdict(answer.result())
 
     def _failure(self, answer: Future[bool], full: bool) -> str:
         if answer.cancel():
@@ -193,15 +193,15 @@ class _Runner:
 
 
 def _digest(rule: PythonRule) -> str:
-    """Return a digest of what the rule says, and of the file that its condition stands in."""
+    """Return a digest of the rule's definition and of the source file of its condition."""
     when = inspect.unwrap(rule.when.func if isinstance(rule.when, partial) else rule.when)
     code = when if inspect.isroutine(when) else type(when)
     try:
         source = Path(inspect.getsourcefile(code) or "").read_bytes()
     except (OSError, TypeError):  # none: built in, or made without a file
         source = b""
-    said = {name: value for name, value in vars(rule).items() if name != "when"}
-    words = {name: sorted(v) if isinstance(v, frozenset) else v for name, v in said.items()}
+    fields = {name: value for name, value in vars(rule).items() if name != "when"}
+    words = {name: sorted(v) if isinstance(v, frozenset) else v for name, v in fields.items()}
     return sha256(repr(sorted(words.items())).encode() + source).hexdigest()
 
 

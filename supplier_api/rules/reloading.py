@@ -1,8 +1,8 @@
-"""The rule book and the inventory in use, and how they are loaded again when their files change.
+"""The rule book and the inventory in use, reloaded when their files change.
 
-A file is read again when it has changed and then stood still for a look, so that one that is being
-written is not taken for a whole one. A new file that cannot be used changes nothing: the old one
-stays in use, and what is wrong is told.
+A file is reloaded when it has changed and then was the same at two checks, so that a file that is
+still being written is not loaded. A new file that cannot be used changes nothing: the old one stays
+in use, and the error is reported.
 """
 
 from collections.abc import Callable
@@ -21,15 +21,15 @@ from supplier_api.rules.plugins import Plugins
 from supplier_api.settings import Settings
 
 T = TypeVar("T", RuleBook, TimedInventory)
-LONGEST = 300  # characters that are told of what is wrong
+LONGEST = 300  # characters of an error that are shown
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What decisions are made with: one value, replaced whole.
+    """The rule book and the inventory in use; replaced as a whole.
 
-    A decision takes it once, so that it is made with one version from beginning to end.
+    A decision reads it once, so that it uses one version from beginning to end.
     """
 
     book: RuleBook
@@ -38,14 +38,14 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class NotLoaded:
-    """A new file that is not used: since when (machine time), and what is wrong with it."""
+    """A new file that could not be loaded: since when (machine time), and why."""
 
     since: datetime
     why: str
 
 
 class Reloading:
-    """Keeps what decisions are made with; `look` is called by one thread, every second or so."""
+    """Reloads changed files; one thread calls `look` about every second."""
 
     def __init__(self, settings: Settings, clock: MachineClock) -> None:
         """Load both; raises BookError and InventoryError."""
@@ -68,19 +68,19 @@ class Reloading:
         self.current = Loaded(self._book.value, self._inventory.value)
 
     def look(self, *, at_once: bool = False) -> None:
-        """Load what has changed; `at_once` all of it, changed or not."""
+        """Load files that have changed; with `at_once` all, changed or not."""
         changed = [file.look(at_once) for file in (self._book, self._inventory)]
         if any(changed):
             self.current = Loaded(self._book.value, self._inventory.value)
 
     def not_loaded(self) -> dict[str, NotLoaded]:
-        """Return the new files that are not used, by `rules` and `inventory`."""
+        """Return the files that could not be loaded, by `rules` and `inventory`."""
         found = {file.name: file.not_loaded for file in (self._book, self._inventory)}
-        return {name: told for name, told in found.items() if told}
+        return {name: failed for name, failed in found.items() if failed}
 
 
 class _File(Generic[T]):
-    """A file, and what was last made of it; without a path it is loaded once."""
+    """A file and its last loaded value; without a path it is loaded once."""
 
     def __init__(
         self, name: str, path: Path | None, load: Callable[[], T], clock: MachineClock
@@ -109,14 +109,14 @@ class _File(Generic[T]):
         finally:
             self._tried = self._seen
         if self._state() != self._seen:
-            # It was written meanwhile: what was read may be half of it.
+            # It was written meanwhile: only half of it may have been read.
             return False
         self.value, self.not_loaded = value, None
         log.info(f"{self.name}.loaded", size=value.size)
         return True
 
     def _usable(self, value: T) -> T:
-        """Return the value; one that has become empty is what is left of a file, not a new one."""
+        """Return the value; raises InventoryError if it is empty now, as a truncated file is."""
         if value.size == 0 and self.value.size:
             raise InventoryError(f"{self._path}: is empty, and had {self.value.size} services")
         return value
@@ -130,7 +130,7 @@ class _File(Generic[T]):
         log.error(f"{self.name}.not-loaded", why=why)
 
     def _state(self) -> tuple[int, int, int] | None:
-        """Return what tells one state of the file from another; None when it is not there."""
+        """Return what identifies the version of the file; None when it does not exist."""
         try:
             found = self._path.stat() if self._path else None
         except OSError:

@@ -1,4 +1,4 @@
-"""What a rule says, what every rule must keep to, and a rule made ready for one operation."""
+"""The definition of a rule, its checks, and the rule prepared for one operation."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,19 +10,19 @@ from supplier_api.contract.codes import ProblemCode
 from supplier_api.rules.cel import Bound, Expression
 from supplier_api.rules.fact_paths import Path, Reading, readings
 from supplier_api.rules.facts import GROUPS
-from supplier_api.rules.model import LEGAL, Operation, Outcome, Unjudged
+from supplier_api.rules.model import LEGAL, Operation, Outcome, RuleNotEvaluated
 from supplier_api.rules.template import Template, TemplateError, parse
 
 
 class Mode(StrEnum):
-    """Whether a rule decides or only records that it would have."""
+    """Whether a rule decides, or only records that it would have."""
 
     ENFORCE = "enforce"
     AUDIT = "audit"
 
 
 class Profile(StrEnum):
-    """The profiles of the settings, in which a rule may be told only to record."""
+    """The profiles of the settings; in each a rule may be set only to record."""
 
     SANDBOX = "sandbox"
     PRODUCTION = "production"
@@ -30,7 +30,7 @@ class Profile(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
-    """What a rule says but for its condition: the keys of the rule book.
+    """A rule without its condition: the keys of the rule book.
 
     `code` and `message` belong to reject alone. `active_from` and `active_until` are business time,
     the end excluded.
@@ -48,16 +48,16 @@ class Definition:
     description: str = ""
 
     def active(self, now: datetime) -> bool:
-        """Tell whether the rule's dates include `now`."""
+        """Return whether the rule's dates include `now`."""
         return _within(self.active_from, now, self.active_until)
 
     def only_records(self, profile: str) -> bool:
-        """Tell whether the rule decides nothing in this profile."""
+        """Return whether the rule only records in this profile."""
         return self.mode is Mode.AUDIT or profile in self.audit_in
 
 
 class RuleBreach(NamedTuple):
-    """What is wrong with one key of a definition, and what was meant."""
+    """An error in one key of a definition, with a hint."""
 
     key: str
     text: str
@@ -65,7 +65,7 @@ class RuleBreach(NamedTuple):
 
 
 def breaches(definition: Definition) -> Iterator[RuleBreach]:
-    """Check a definition against the answers that the wire allows; yield what breaks them."""
+    """Yield the errors of a definition that the contract does not allow."""
     then = definition.then
     for operation in sorted(definition.applies_to):
         if then not in LEGAL[operation]:
@@ -96,31 +96,31 @@ def _message_breaches(definition: Definition) -> Iterator[RuleBreach]:
 
 
 @dataclass(frozen=True, slots=True)
-class OutsideVerdict:
-    """What a rule written in Python said; None when it could not be judged, and why."""
+class PythonVerdict:
+    """The result of a rule written in Python; None when it could not be evaluated, and why."""
 
     matched: bool | None
     why: str = ""
 
 
-OutsideVerdicts = Mapping[str, OutsideVerdict]
+PythonVerdicts = Mapping[str, PythonVerdict]
 
 
 @dataclass(frozen=True, slots=True)
 class EvalContext:
-    """The facts of one decision as rules see them: plain, bound for CEL, and judged outside.
+    """The facts of one decision for its rules: plain, bound for CEL, and the Python verdicts.
 
-    `values` holds the groups that are known, `shown` what was made ready for the trace: rules often
-    read the same.
+    `values` holds the known groups; `shown` caches the values for the trace, since rules often read
+    the same.
     """
 
     values: Mapping[str, Any]
     bound: Bound
-    outside: OutsideVerdicts
+    python_verdicts: PythonVerdicts
     shown: dict[str, Any] = field(default_factory=dict)
 
     def show(self, readings: Collection[Reading]) -> dict[str, Any]:
-        """Return what a trace shows of each reading, by its name."""
+        """Return the value of each reading for the trace, by its name."""
         shown = self.shown
         for read in readings:
             if read.name not in shown:
@@ -140,12 +140,12 @@ class Condition(Protocol):
         """Return the paths that are read."""
 
     def holds(self, context: EvalContext) -> bool:
-        """Tell whether the rule matches; raises Unjudged."""
+        """Return whether the rule matches; raises RuleNotEvaluated."""
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedRule:
-    """A condition of the rule book."""
+class CelCondition:
+    """A condition of the rule book, as a CEL expression."""
 
     expression: Expression
 
@@ -160,33 +160,33 @@ class ParsedRule:
         return self.expression.reads
 
     def holds(self, context: EvalContext) -> bool:
-        """Evaluate the expression; raises Unjudged."""
+        """Evaluate the expression; raises RuleNotEvaluated."""
         return self.expression.holds(context.bound)
 
 
 @dataclass(frozen=True, slots=True)
-class ExternalInputs:
-    """A condition written in Python, which was judged before."""
+class PythonCondition:
+    """A condition written in Python, evaluated before the transaction."""
 
     rule: str
     groups: frozenset[str]
 
     @property
     def reads(self) -> tuple[Path, ...]:
-        """Return the groups as a whole: what the code looks at in them cannot be told."""
+        """Return whole groups: what the code reads in them is not known."""
         return tuple((group,) for group in sorted(self.groups))
 
     def holds(self, context: EvalContext) -> bool:
-        """Return what the rule said; raises Unjudged when it said nothing."""
-        verdict = context.outside.get(self.rule, OutsideVerdict(None, "was not asked"))
+        """Return the rule's verdict; raises RuleNotEvaluated when there is none."""
+        verdict = context.python_verdicts.get(self.rule, PythonVerdict(None, "was not asked"))
         if verdict.matched is None:
-            raise Unjudged(verdict.why)
+            raise RuleNotEvaluated(verdict.why)
         return verdict.matched
 
 
 @dataclass(frozen=True, slots=True)
 class RuleRefusal:
-    """What a rule refuses with."""
+    """The code and the message of a reject rule."""
 
     code: ProblemCode
     message: Template
@@ -194,9 +194,9 @@ class RuleRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule made ready for one operation and one profile.
+    """A rule prepared for one operation and one profile.
 
-    `refusal` is there if, and only if, it rejects. `audited`: it only records. `reads` are the
+    `refusal` is set if, and only if, it rejects. `audited`: it only records. `reads` are the
     condition's, `message_reads` the message's.
     """
 
@@ -212,7 +212,7 @@ class Rule:
     message_reads: tuple[Reading, ...]
 
     def active(self, now: datetime) -> bool:
-        """Tell whether the rule's dates include `now`."""
+        """Return whether the rule's dates include `now`."""
         return _within(self.active_from, now, self.active_until)
 
 
@@ -220,8 +220,10 @@ def _within(start: datetime | None, now: datetime, end: datetime | None) -> bool
     return (start is None or start <= now) and (end is None or now < end)
 
 
-def ready(definition: Definition, operation: Operation, profile: str, condition: Condition) -> Rule:
-    """Return the rule for one operation of those it applies to; its message has been checked."""
+def prepare(
+    definition: Definition, operation: Operation, profile: str, condition: Condition
+) -> Rule:
+    """Return the rule prepared for one of its operations; its message has been checked."""
     refusal = None
     if definition.code is not None and definition.message is not None:
         refusal = RuleRefusal(definition.code, parse(definition.message, GROUPS[operation]))

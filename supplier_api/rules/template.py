@@ -1,6 +1,6 @@
-"""Messages of refusals, with values from the facts: `service {service.id} is {service.state}`.
+"""Templates of refusal messages, with facts: `service {service.id} is {service.state}`.
 
-They go to the gateway and from there to the tenant, so no personal field may be named.
+Messages go to the gateway and the tenant, so no personal field may be named.
 """
 
 import string
@@ -19,27 +19,27 @@ _ABSENT = "none"
 
 
 class TemplateError(Exception):
-    """A template cannot be used; `hint` says what was meant, or is empty."""
+    """A template cannot be used; `hint` may help, or is empty."""
 
     def __init__(self, text: str, hint: str = "") -> None:
-        """Keep what is wrong and what was meant."""
+        """Keep the error and the hint."""
         self.hint = hint
         super().__init__(text)
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A checked message: literal texts and the paths whose values stand behind each of them."""
+    """A checked message: literal texts, each followed by the value of a path."""
 
     parts: tuple[tuple[str, Path | None], ...]
 
     @property
     def reads(self) -> tuple[Path, ...]:
-        """Return the paths that are named."""
+        """The paths that the message names."""
         return tuple(path for _, path in self.parts if path)
 
     def render(self, values: Mapping[str, Any]) -> str:
-        """Return the message, cut to what the wire allows (1000 code points)."""
+        """Return the message, cut to the limit of the contract (1000 code points)."""
         pieces = (text + (_written(at(values, path)) if path else "") for text, path in self.parts)
         return "".join(pieces)[:MESSAGE_MAX]
 

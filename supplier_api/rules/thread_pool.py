@@ -1,4 +1,4 @@
-"""Calls under a time limit. A thread cannot be killed, so a call that is late keeps its thread."""
+"""A pool of threads for calls with a time limit. A call that is late keeps its thread."""
 
 import threading
 from collections.abc import Callable
@@ -10,28 +10,28 @@ from supplier_api.clock import MachineClock
 from supplier_api.logging import get_logger
 
 T = TypeVar("T")
-PATIENCE = 30.0  # seconds at one call, after which a thread is given up
+PATIENCE = 30.0  # seconds of one call after which its thread is given up
 log = get_logger(__name__)
 
 
 class DaemonThreads:
-    """A few threads that run calls, started when first needed, and that never hold up an exit.
+    """A pool of daemon threads that run calls, started when first needed.
 
-    One that has been at a call for `PATIENCE` seconds is given up, as in delivery: it no longer
-    counts, another takes its place, and it ends when it wakes. Where calls hang for ever there
-    must not be more and more threads: once `most` are given up they are replaced one by one, and
-    ever more slowly (after a day there are some three hundred).
+    A thread that is busy with one call for `PATIENCE` seconds is given up, as in delivery: it no
+    longer counts, another replaces it, and it ends when the call returns. So that calls that hang
+    for ever do not use up threads, once `most` are given up they are replaced one by one and ever
+    more slowly (some three hundred after a day).
     """
 
     def __init__(self, name: str, most: int, clock: MachineClock) -> None:
-        """Prepare for at most `most` calls at the same time."""
+        """Prepare for at most `most` concurrent calls."""
         self._name = name
         self._most = most
         self._clock = clock
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
         self._changing = threading.Lock()
         self._started = 0
-        self._hired: set[int] = set()
+        self._active: set[int] = set()
         self._busy_since: dict[int, float] = {}
         self._given_up: set[int] = set()
         self._next_given_up = 0.0
@@ -40,17 +40,17 @@ class DaemonThreads:
         """Queue the call. A future that `cancel()` accepts has not been started."""
         with self._changing:
             self._give_up_stuck()
-            if len(self._hired) < self._most:
+            if len(self._active) < self._most:
                 self._started += 1
                 number, name = self._started, f"{self._name}-{self._started}"
-                self._hired.add(number)
+                self._active.add(number)
                 threading.Thread(target=self._run, args=(number,), name=name, daemon=True).start()
         future: Future[T] = Future()
         self._calls.put((future, call))
         return future
 
     def _give_up_stuck(self) -> None:
-        """Give up the threads that hang, as far as they may be replaced; the lock is held."""
+        """Give up threads that hang, as far as they may be replaced; the caller holds the lock."""
         now = self._clock.monotonic()
         stuck = [each for each, since in self._busy_since.items() if now - since > PATIENCE]
         for number in stuck:
@@ -59,7 +59,7 @@ class DaemonThreads:
                 return
             log.error("thread.given-up", crew=self._name, seconds=PATIENCE)
             del self._busy_since[number]
-            self._hired.discard(number)
+            self._active.discard(number)
             self._given_up.add(number)
             self._next_given_up = now + PATIENCE * (1 + generations)
 

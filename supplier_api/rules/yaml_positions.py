@@ -1,7 +1,7 @@
-"""YAML read so that every error has its line and column, and nothing is guessed or overlooked.
+"""A strict YAML reader that gives every error its line and column.
 
 The standard loader keeps the last of two equal keys and turns `no` into false; here a duplicate is
-an error, and a value is what its key says.
+an error, and the key decides the type of its value.
 """
 
 import re
@@ -27,12 +27,12 @@ _WHOLE = "tag:yaml.org,2002:int"
 _NULL = "tag:yaml.org,2002:null"
 _DIGITS = re.compile(r"-?[0-9]+")
 
-# What no message, expression or name may hold: control characters and halves of characters.
+# Not allowed in messages, expressions and names: control characters and lone surrogates.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader without aliases: with them a node would have two places, or hold itself."""
+    """The safe loader without aliases: a node could have two positions, or contain itself."""
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
         """Return the next node; raises ComposerError at an alias."""
@@ -43,13 +43,13 @@ class _Loader(yaml.SafeLoader):
 
 
 class Source:
-    """One YAML file being read. What is wrong is collected in `findings`, so as to tell it at once.
+    """A YAML file that is being read. All errors are collected in `findings`.
 
-    The methods that read a node return None after they have reported that it is wrong.
+    The methods that read a node report an error in it and return None.
     """
 
     def __init__(self, file: str, text: str) -> None:
-        """Take the text of the file named `file`."""
+        """Read `text`, the content of the file named `file`."""
         self.file = file
         self.text = text
         self.findings: list[BookFinding] = []
@@ -116,7 +116,7 @@ class Source:
         return []
 
     def text_of(self, node: Node, what: str) -> str | None:
-        """Return a text. What YAML takes for something else must be quoted."""
+        """Return a text. A value that YAML reads as another type must be quoted."""
         if not isinstance(node, ScalarNode) or node.tag != _TEXT:
             hint = f'write "{node.value}"' if isinstance(node, ScalarNode) and node.value else ""
             self.report(node, f"{what}: a text is needed here", hint)
@@ -150,7 +150,7 @@ class Source:
             return None
 
     def word_of(self, node: Node, what: str, words: type[Word]) -> Word | None:
-        """Return the member of `words` that is named."""
+        """Return the member of `words` with this value."""
         text = self.text_of(node, what)
         if text is None or text in frozenset(words):
             return None if text is None else words(text)
@@ -158,19 +158,19 @@ class Source:
         return None
 
     def each(self, node: Node, what: str, read: Callable[[Node], T | None]) -> list[T]:
-        """Return the members of a list, each as `read` gives it, without those that are wrong."""
+        """Return the members of a list as read by `read`, without invalid ones."""
         members = (read(member) for member in self.items(node, what))
         return [member for member in members if member is not None]
 
     def is_null(self, node: Node) -> bool:
-        """Tell whether the value is null."""
+        """Return whether the value is null."""
         return isinstance(node, ScalarNode) and node.tag == _NULL
 
     def _place(self, node: ScalarNode, offset: int) -> tuple[int, int]:
         """Return line and column in the file of a character of a scalar's value.
 
-        Quotes, indentation and folding stand in the file and not in the value, so the value's
-        visible characters are found again one after the other.
+        Quotes, indentation and folding are in the file and not in the value, so the value's visible
+        characters are searched for one after the other.
         """
         position, end = node.start_mark.index, node.end_mark.index
         if node.style in ("|", ">"):

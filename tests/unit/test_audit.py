@@ -1,4 +1,4 @@
-"""Refusals in the log: each is told at once, equal ones are counted, and memory is bounded."""
+"""Refusals in the log: the first is logged at once, equal ones are counted, memory is bounded."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -65,6 +65,6 @@ def test_no_more_are_counted_than_there_is_room_for(audit: Audit, logged: Lines)
     lines = logged()
     assert len(lines) == 3 * MOST + 2
     assert next(line for line in lines if "count" in line)["count"] == 2
-    # Those that are counted now are told when it ends: none of them came twice.
+    # Those that are counted now are logged when it ends: none of them came twice.
     audit.stop()
     assert logged() == []

@@ -1,4 +1,4 @@
-"""A desk for each test, on a database that was made and upgraded once."""
+"""A rig for each test, on a database that was created and upgraded once."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ MakeRig = Callable[..., Rig]
 
 @pytest.fixture
 def make_rig() -> Iterator[MakeRig]:
-    """Yield a maker of desks; they are closed after the test."""
+    """Yield a function that makes rigs; they are closed after the test."""
     rigs: list[Rig] = []
 
     def make(
@@ -34,29 +34,29 @@ def make_rig() -> Iterator[MakeRig]:
 
 @pytest.fixture
 def rig(upgraded_url: str, make_rig: MakeRig) -> Rig:
-    """Return a desk whose requests say how they end."""
+    """Return a rig with a rule book that reads the outcome from the request."""
     return make_rig(upgraded_url)
 
 
 @pytest.fixture
 def supplied(upgraded_url: str, make_rig: MakeRig) -> Rig:
-    """Return a desk with the rule book and the services that are supplied."""
+    """Return a rig with the supplied rule book and services."""
     return make_rig(upgraded_url, book=CONFIG / "rules.yaml")
 
 
 @pytest.fixture
 def on_sqlite(sqlite_file: str, make_rig: MakeRig) -> Rig:
-    """Return a desk on SQLite."""
+    """Return a rig on SQLite."""
     return make_rig(sqlite_file)
 
 
 @pytest.fixture
 def on_postgresql(emptied_postgresql: str, make_rig: MakeRig) -> Rig:
-    """Return a desk on PostgreSQL."""
+    """Return a rig on PostgreSQL."""
     return make_rig(emptied_postgresql)
 
 
 def supplied_inventory() -> TimedInventory:
-    """Return the sandbox's world of services."""
+    """Return the inventory of the sandbox."""
     inventory = CsvInventory(CONFIG / "services.csv", any_live=True)
     return TimedInventory(inventory, immediate=True)

@@ -1,4 +1,4 @@
-"""A whole desk to test with: the gateway's side, the back office's side, and time in the hand."""
+"""All use cases over one database, with helpers for both sides and manual clocks."""
 
 import itertools
 import json
@@ -56,11 +56,11 @@ CONTACT = {"name": "John Smith", "email": "john@smith.com", "phoneNumber": "0123
 
 
 class Rig:
-    """The desk over one database.
+    """The use cases over one database.
 
     The gateway's requests are `create`, `amend`, `cancel` and `settle`; `take` is the gateway
-    taking our KCIs; `say` is the back office. They are about the problem with the gateway's id 1
-    unless told otherwise. `told` is all that was said of it: `n REASON/STATUS + what it carries`.
+    accepting our KCIs; `say` is an event of the back office. They are about the problem with the
+    gateway's id 1 unless named otherwise. `kci_lines` are its KCIs: `n REASON/STATUS + content`.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Rig:
             CONTRACT,
             process,
         )
-        # What is loaded; put another in its place to see it reloaded.
+        # The loaded rule book and inventory; replace it to reload.
         self.loaded = Loaded(RuleBook.load(book, "sandbox"), inventory)
         self.rule_evaluator = RuleEvaluator(self.services, lambda: self.loaded)
         self.intake = GatewayRequests(self.services, self.rule_evaluator, outcomes)
@@ -95,10 +95,10 @@ class Rig:
         self.timers = DueTimerHandlers(self.services, self.progress, self.incidents, deciding)
         self._ids = itertools.count(1)
 
-    # -- the gateway asks
+    # -- requests of the gateway
 
     def caller(self, tenant: str = TENANT, age: float = 0.0) -> Caller:
-        """Return who asks, having waited for `age` seconds already."""
+        """Return a caller whose request arrived `age` seconds ago."""
         entered = self.machine.monotonic() - age
         return Caller(tenant, f"request-{next(self._ids)}", "conversation-1", entered)
 
@@ -122,10 +122,10 @@ class Rig:
         reference = reference or self.resolution_reference()
         return self.intake.settle(self.caller(), reference, {"status": status, **fields})
 
-    # -- the gateway takes
+    # -- delivery to the gateway
 
     def take(self, most: int = 1000) -> list[dict[str, Any]]:
-        """Let the gateway take up to `most` queued KCIs, in their order; return them."""
+        """Let the gateway accept up to `most` queued KCIs, in their order; return them."""
         self.machine.advance(1.0)
         taken: list[dict[str, Any]] = []
         while len(taken) < most and (claim := self.claim()):
@@ -134,7 +134,7 @@ class Rig:
         return taken
 
     def claim(self) -> Claim | None:
-        """Take a KCI into a worker's hand: it is in flight."""
+        """Claim a KCI as a worker does: it is in flight."""
         now = self.machine.now()
         claims = self.store.write(
             lambda uow: LaneRepository(uow).claim(
@@ -144,7 +144,7 @@ class Rig:
         return claims[0] if claims else None
 
     def settled(self, claim: Claim, state: MessageState) -> None:
-        """Say what came of the KCI in flight."""
+        """Record the result of the KCI in flight."""
         message, now = claim.message, self.machine.now()
         attempt = Attempt(now, state, 204 if state is MessageState.DELIVERED else 422, 1, "")
 
@@ -161,24 +161,24 @@ class Rig:
 
         self.store.write(work)
 
-    # -- the back office says
+    # -- events of the back office
 
     def say(self, event: str, name: str | None = None, **fields: Any) -> EventAnswer:
-        """Say an event about the problem, with what its KCI must carry."""
+        """Send an event about the problem, with what its KCI must carry."""
         if "problem_code" in fields:
             fields["problem_code"] = ProblemCode(fields["problem_code"])
         fields = {"id": f"event-{next(self._ids)}", **fields}
-        said = BackOfficeEvent(event=Event(event), **fields)
-        return self.progress.event(name or self.problem().reference, said)
+        sent = BackOfficeEvent(event=Event(event), **fields)
+        return self.progress.event(name or self.problem().reference, sent)
 
     def resolve(self) -> EventAnswer:
-        """Say that the problem is resolved."""
+        """Send the event that resolves the problem."""
         return self.say("resolve", resolution=REPAIRED)
 
-    # -- time passes
+    # -- time
 
     def pass_days(self, days: float) -> None:
-        """Let business time pass, and run what is due then."""
+        """Advance business time and run what is due then."""
         self.business.advance(days * 86400)
         self.run_timers()
 
@@ -189,7 +189,7 @@ class Rig:
                 return
         raise AssertionError("timers never come to rest")
 
-    # -- what came of it
+    # -- results
 
     def problem(self, gateway_id: int = 1, tenant: str = TENANT) -> ServiceProblem:
         """Return the problem as it is stored."""
@@ -229,8 +229,8 @@ class Rig:
         assert dates == sorted(set(dates))
         return bodies
 
-    def told(self, gateway_id: int = 1) -> list[str]:
-        """Return every KCI of the problem in a line."""
+    def kci_lines(self, gateway_id: int = 1) -> list[str]:
+        """Return every KCI of the problem as a line."""
         reference = self.problem(gateway_id).reference
         return [_line(body, reference) for body in self.kcis(gateway_id)]
 

@@ -1,4 +1,4 @@
-"""A database that is held by others, or lost: done once or not at all, never a wrong error."""
+"""A database that others have locked, or that is lost: done once or not at all."""
 
 import os
 import socket
@@ -20,9 +20,9 @@ from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.errors import Unavailable
 from supplier_api.problems.repository import ProblemRepository
 from tests.integration.problems.conftest import MakeRig
+from tests.integration.problems.interruption import PATIENCE, Interrupted
 from tests.integration.problems.rig import POLICY, Rig
 from tests.integration.problems.test_late import SERVICE, at_commit
-from tests.integration.problems.trouble import PATIENCE, Interrupted
 
 HURRIED = replace(POLICY, answer_budget=0.05)
 
@@ -98,10 +98,10 @@ def test_what_only_reads_cannot_write(on_sqlite: Rig) -> None:
     problem_id = on_sqlite.problem().id
 
     with pytest.raises(StoreUnavailable):
-        on_sqlite.store.read(lambda uow: ProblemRepository(uow).doubt(problem_id))
+        on_sqlite.store.read(lambda uow: ProblemRepository(uow).mark_doubtful(problem_id))
 
     assert not on_sqlite.problem().doubtful
-    on_sqlite.store.write(lambda uow: ProblemRepository(uow).doubt(problem_id))
+    on_sqlite.store.write(lambda uow: ProblemRepository(uow).mark_doubtful(problem_id))
     assert on_sqlite.problem().doubtful
 
 
@@ -110,7 +110,7 @@ def test_what_only_reads_cannot_write(on_sqlite: Rig) -> None:
 
 @contextmanager
 def outsider(url: str) -> Iterator[psycopg.Connection]:
-    """Yield a connection of somebody else."""
+    """Yield a connection of another client."""
     address = make_url(url).set(drivername="postgresql")
     with psycopg.connect(address.render_as_string(hide_password=False)) as connection:
         yield connection
@@ -133,7 +133,7 @@ def test_a_request_waits_for_a_locked_row_no_longer_than_its_budget(
 def test_a_deadlock_ends_with_the_request_done_once(
     emptied_postgresql: str, make_rig: MakeRig
 ) -> None:
-    # The request looks for a deadlock soon, the outsider never: so the request is its victim.
+    # The request detects the deadlock first, so PostgreSQL cancels the request.
     soon = make_url(emptied_postgresql).update_query_dict(
         {"options": "-c deadlock_timeout=100ms"}, append=True
     )
@@ -147,7 +147,7 @@ def test_a_deadlock_ends_with_the_request_done_once(
         other.execute("SELECT 1 FROM lane FOR UPDATE")
 
         def close_the_circle() -> None:
-            # The request holds the problem now, and wants the lane next.
+            # The request has locked the problem now, and locks the lane next.
             pool.submit(
                 other.execute, "SELECT 1 FROM service_problem FOR UPDATE"
             ).add_done_callback(lambda _: other.rollback())
@@ -241,7 +241,7 @@ def test_an_event_whose_commit_was_lost_happens_once(
     with at_commit(rig, when(emptied_postgresql)):
         assert rig.say("start", rig.problem().reference).status == 200
 
-    assert rig.told() == ["1 COMMITTED/IN_PROGRESS"]
+    assert rig.kci_lines() == ["1 COMMITTED/IN_PROGRESS"]
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_a_database_that_is_away_is_told_as_unavailable(
 
 
 def _spent(rig: Rig, url: str, when: Callable[[str], Callable[[Connection], None]]) -> Any:
-    """Lose the next COMMIT at a moment at which the answer budget is used up."""
+    """Lose the next COMMIT when the answer budget is used up."""
 
     def lose(connection: Connection) -> None:
         rig.machine.advance(10)
@@ -283,7 +283,7 @@ def test_a_problem_whose_commit_was_lost_when_time_was_up_is_doubtful(
     with _spent(rig, emptied_postgresql, _after), pytest.raises(Unavailable):
         rig.create(serviceId=SERVICE)
 
-    # The tenant was told that it failed, and raises it again: it is not "already open".
+    # The tenant got an error and raises it again: it is not "already open".
     assert rig.create(id=2, serviceId=SERVICE).status == 201
 
     assert rig.problem(1).doubtful
@@ -347,7 +347,7 @@ def test_a_session_that_the_server_still_believes_in_keeps_nothing_else_from_bei
     kept: list[int] = []
 
     def vanish(connection: Connection) -> None:
-        """Take the network away: the client finds nobody there, the server does not know it."""
+        """Cut the network: the client gets no answer, the server does not notice."""
         rig.machine.advance(10)
         raw: Any = connection.connection.dbapi_connection
         ours, theirs = socket.socketpair()

@@ -1,4 +1,4 @@
-"""Whatever the gateway, the back office, the network and time do: what must always hold, holds."""
+"""Invariants that hold under any sequence of requests, events, incidents and timers."""
 
 import itertools
 import shutil
@@ -59,8 +59,8 @@ class Seen:
     timers: list[Timer]
 
 
-class Desk(RuleBasedStateMachine):
-    """Three problems on two services, and everybody who may change them."""
+class ProblemMachine(RuleBasedStateMachine):
+    """Three problems on two services, and everything that may change them."""
 
     upgraded: Path
 
@@ -195,7 +195,7 @@ class Desk(RuleBasedStateMachine):
     def pass_time(self, days: float) -> None:
         self.rig.pass_days(days)
 
-    # -- what always holds
+    # -- invariants
 
     @invariant()
     def everything_holds(self) -> None:
@@ -212,11 +212,11 @@ class Desk(RuleBasedStateMachine):
 
     def _check_kcis(self, problem: ServiceProblem) -> None:
         """Numbers, dates and contents are checked where they are read."""
-        told = self.rig.kcis(problem.gateway_id)
-        assert problem.next_kci == len(told) + 1
-        assert not [kci for kci in told[:-1] if kci["reasonCode"] in LAST]
+        kcis = self.rig.kcis(problem.gateway_id)
+        assert problem.next_kci == len(kcis) + 1
+        assert not [kci for kci in kcis[:-1] if kci["reasonCode"] in LAST]
 
-    # -- looking things up
+    # -- look-ups
 
     def _twice(self, ask: Callable[[], Answer], schema: Any) -> Answer:
         first, second = ask(), ask()
@@ -272,7 +272,7 @@ def _see(uow: UnitOfWork) -> list[Seen]:
 
 
 def _check_state(seen: Seen) -> None:
-    # What is over waits for nothing, and the undecided change is the one that the status says.
+    # A problem that is over waits for nothing; an undecided change agrees with the status.
     state = seen.problem.state
     if state.base in OVER:
         assert state == State(state.base)
@@ -287,7 +287,7 @@ def _check_timers(seen: Seen) -> None:
     if seen.problem.state.base is Base.RESOLVED:
         reference = seen.resolutions[-1].reference
         closure = [("closure", reference), ("closure-notice", reference)]
-        # A notice that is due before the gateway took the RESOLVED starts anew, and so stands
+        # A notice that is due before the gateway accepted the RESOLVED restarts, and so stands
         # behind the closure until that is due.
         assert sorted(timers) in (closure, closure[:1])
     else:
@@ -305,7 +305,7 @@ def _check_services(known: list[Seen]) -> None:
 
 
 def test_what_must_always_hold_holds_in_every_course(upgraded_sqlite: Path) -> None:
-    class OnSqlite(Desk):
+    class OnSqlite(ProblemMachine):
         upgraded = upgraded_sqlite
 
     run_state_machine_as_test(

@@ -1,4 +1,4 @@
-"""What the back office says: done once, refused where it cannot be, kept either way."""
+"""Back-office events: applied once, refused where illegal, recorded in both cases."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ EVERYTHING: dict[str, Any] = {"problem_code": "OTHER", "text": "Words.", "resolu
 
 
 def orders(rig: Rig) -> list[WorkOrder]:
-    """Return what the back office was told."""
+    """Return the work orders of the back office."""
     return [WorkOrder.from_body(row["uuid"], row["body"]) for row in rig.messages(BACK_OFFICE)]
 
 
@@ -30,7 +30,7 @@ def test_an_event_that_is_repeated_gets_its_answer_again_and_nothing_is_done(rig
     assert rig.say("start", id="E1") == first
     assert first.status == 200
     assert first.body == {"reference": rig.problem().reference, "status": "IN_PROGRESS"}
-    assert rig.told() == ["1 COMMITTED/IN_PROGRESS", "2 DELAY/HELD + OTHER"]
+    assert rig.kci_lines() == ["1 COMMITTED/IN_PROGRESS", "2 DELAY/HELD + OTHER"]
 
 
 def test_an_event_that_is_forbidden_gets_a_final_refusal_with_what_is_possible(rig: Rig) -> None:
@@ -125,8 +125,8 @@ def test_a_problem_has_several_names(rig: Rig) -> None:
     rig.say("note", rig.problem(7).reference, back_office_id="TICKET 1/é", text="Ours is ready.")
 
     for name in ("7", "TICKET 1/é", rig.problem(7).reference, rig.problem(7).service_id):
-        said = rig.say("note", name, text="Still at it.")
-        assert said.body["reference"] == rig.problem(7).reference
+        answer = rig.say("note", name, text="Still at it.")
+        assert answer.body["reference"] == rig.problem(7).reference
     assert len(rig.kcis(7)) == 5
     assert rig.kcis(1) == []
 
@@ -139,18 +139,18 @@ def test_a_name_of_none_or_of_several_is_refused(rig: Rig) -> None:
     several = rig.say("start", "1")
     assert several.status == 422
     ours, theirs = rig.problem().reference, rig.problem(tenant="TENANT2").reference
-    told = "reference: stands for 2 problems; expected our own reference: "
-    assert several.body["messages"] == [f"{told}{ours} of TENANT1, {theirs} of TENANT2"]
+    message = "reference: stands for 2 problems; expected our own reference: "
+    assert several.body["messages"] == [f"{message}{ours} of TENANT1, {theirs} of TENANT2"]
 
 
 def test_of_a_name_of_very_many_some_are_named(on_sqlite: Rig) -> None:
     for gateway_id in range(1, 6):
         on_sqlite.create(id=gateway_id)
 
-    (told,) = on_sqlite.say("start", "conversation-1").body["messages"]
+    (message,) = on_sqlite.say("start", "conversation-1").body["messages"]
 
-    assert told.startswith("reference: stands for 5 problems; expected our own reference: ")
-    assert told.endswith(" of TENANT1 and 2 more")
+    assert message.startswith("reference: stands for 5 problems; expected our own reference: ")
+    assert message.endswith(" of TENANT1 and 2 more")
 
 
 def test_a_note_without_a_text_is_an_update_and_carries_its_note(rig: Rig) -> None:
@@ -158,7 +158,7 @@ def test_a_note_without_a_text_is_an_update_and_carries_its_note(rig: Rig) -> No
     rig.say("note", note={"note": "The line was tested.", "type": "Engineer Note"})
     rig.say("note", text="We are on our way.", supplier_codes=("R9", "313"))
 
-    assert rig.told() == ["1 UPDATE/ACKNOWLEDGED", "2 ADDITIONAL/ACKNOWLEDGED + text"]
+    assert rig.kci_lines() == ["1 UPDATE/ACKNOWLEDGED", "2 ADDITIONAL/ACKNOWLEDGED + text"]
     first, second = rig.kcis()
     assert first["supplierNotes"] == [
         {
@@ -188,7 +188,7 @@ def test_an_undecided_problem_that_the_back_office_cancels(rig: Rig) -> None:
     rig.create("defer")
     rig.say("cancel", problem_code="PROPERTY_UNOCCUPIED")
 
-    assert rig.told() == ["1 CANCELLED/CANCELLED + PROPERTY_UNOCCUPIED + no reference"]
+    assert rig.kci_lines() == ["1 CANCELLED/CANCELLED + PROPERTY_UNOCCUPIED + no reference"]
 
 
 def test_an_undecided_problem_is_open_on_its_service(rig: Rig) -> None:
@@ -205,7 +205,7 @@ def test_an_undecided_problem_is_amended_at_once(rig: Rig, notes: str) -> None:
 
     assert rig.problem().document["notes"] == notes
     rig.say("accept")
-    assert rig.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
+    assert rig.kci_lines() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
     assert rig.kcis()[0]["serviceProblem"]["notes"] == notes
     assert [(order.kind, order.decide) for order in orders(rig)] == [
         ("problem", True),
@@ -228,7 +228,7 @@ def test_an_undecided_problem_in_an_incident_joins_it_when_it_is_accepted(rig: R
     rig.create("defer", serviceId="SI0000000000100")
     rig.say("accept")
 
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         "1 ACKNOWLEDGED/ACKNOWLEDGED",
         "2 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE",
     ]
@@ -250,7 +250,7 @@ def test_work_goes_on_beneath_an_undecided_change(rig: Rig, kind: str) -> None:
     rig.say("note", text="Still at it.")
     rig.say("resume")
 
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         f"1 COMMITTED/{status}",
         f"2 DELAY/{status} + OTHER",
         f"3 ADDITIONAL/{status} + text",
@@ -266,7 +266,7 @@ def test_a_cancellation_that_the_back_office_overtakes_is_fulfilled(rig: Rig) ->
 
     rig.say("cancel", problem_code="PROPERTY_UNOCCUPIED")
 
-    assert rig.told() == ["1 CANCELLED/CANCELLED + PROPERTY_UNOCCUPIED + C COMPLETED"]
+    assert rig.kci_lines() == ["1 CANCELLED/CANCELLED + PROPERTY_UNOCCUPIED + C COMPLETED"]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_a_cancellation_that_is_accepted_later_has_the_code_of_the_tenants_reaso
     rig.cancel(text="defer", reasonCode=reason)
     rig.say("accept-change", change_reference=rig.change_reference())
 
-    assert rig.told() == [f"1 CANCELLED/CANCELLED + {code} + C COMPLETED"]
+    assert rig.kci_lines() == [f"1 CANCELLED/CANCELLED + {code} + C COMPLETED"]
 
 
 def test_a_change_may_be_named_by_the_gateways_id(rig: Rig) -> None:
@@ -287,7 +287,7 @@ def test_a_change_may_be_named_by_the_gateways_id(rig: Rig) -> None:
     rig.amend(101, notes="defer")
 
     assert rig.say("accept-change", change_reference="101").status == 200
-    assert rig.told() == ["1 AMENDED/IN_PROGRESS + A COMPLETED"]
+    assert rig.kci_lines() == ["1 AMENDED/IN_PROGRESS + A COMPLETED"]
 
 
 def test_an_event_that_lacks_something_leaves_the_undecided_change_alone(rig: Rig) -> None:
@@ -341,7 +341,7 @@ def answer(rig: Rig, order: WorkOrder, answered: OrderAnswer) -> None:
 
 
 def keep(rig: Rig, event: Event, **fields: Any) -> None:
-    """Let the back office say an event in an hour, in its answer to the first order."""
+    """Let the back office answer the first order with an event in an hour."""
     later = LaterEvent(timedelta(hours=1), BackOfficeEvent(f"later {event}", event, **fields))
     answer(rig, orders(rig)[0], OrderAnswer(later=(later,)))
 
@@ -354,7 +354,7 @@ def test_an_answer_to_an_order_may_decide_and_name_a_ticket(rig: Rig) -> None:
     for _ in range(2):
         answer(rig, order, OrderAnswer("TICKET-1", "https://tickets/1", (accept,)))
 
-    assert rig.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED", "2 COMMITTED/IN_PROGRESS"]
+    assert rig.kci_lines() == ["1 ACKNOWLEDGED/ACKNOWLEDGED", "2 COMMITTED/IN_PROGRESS"]
     problem = rig.problem()
     assert (problem.back_office_id, problem.back_office_url) == ("TICKET-1", "https://tickets/1")
 
@@ -390,7 +390,7 @@ def test_what_the_back_office_will_say_later_is_said_then(rig: Rig) -> None:
 
     rig.pass_days(1 / 24)
 
-    assert rig.told() == ["1 DELAY/HELD + ACCESS_ISSUE"]
+    assert rig.kci_lines() == ["1 DELAY/HELD + ACCESS_ISSUE"]
     assert rig.kcis()[0]["supplierCodes"] == ["R9"]
 
 
@@ -400,7 +400,7 @@ def test_what_would_be_said_later_is_not_possible_any_more(rig: Rig) -> None:
     rig.say("start")
     rig.pass_days(1)
 
-    assert rig.told() == ["1 COMMITTED/IN_PROGRESS"]
+    assert rig.kci_lines() == ["1 COMMITTED/IN_PROGRESS"]
 
 
 def test_of_a_problem_that_is_over_nothing_is_said_later(rig: Rig) -> None:

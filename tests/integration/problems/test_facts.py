@@ -1,4 +1,4 @@
-"""An inventory that is slow or away never holds up the answer: the fallback decides."""
+"""An inventory that is slow or down never delays the answer: the fallback decides."""
 
 import threading
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from supplier_api.rules.book import RuleBook
 from supplier_api.rules.facts import InventoryUnavailable, Service
 from supplier_api.rules.inventory import TimedInventory
 from tests.integration.problems.conftest import BOOK, MakeRig
+from tests.integration.problems.interruption import PATIENCE
 from tests.integration.problems.rig import Rig, problem
-from tests.integration.problems.trouble import PATIENCE
 
 
 class Slow:
-    """An inventory that answers when it is let."""
+    """An inventory that answers when it is released."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -51,7 +51,7 @@ def slow() -> Iterator[Slow]:
 
 
 def rule_that_decided(rig: Rig) -> str:
-    """Return what decided on the only request."""
+    """Return the rule that decided the only request."""
     query = select(tables.decision.c.rule)
     rule: str = rig.store.read(lambda uow: uow.connection.execute(query).scalar_one())
     return rule

@@ -21,7 +21,7 @@ JOINED = "1 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE"
 
 
 def raised(rig: Rig, count: int) -> list[str]:
-    """Raise so many problems, each on a service of its own; return the services."""
+    """Raise `count` problems, each on its own service; return the services."""
     for gateway_id in range(1, count + 1):
         assert rig.create(id=gateway_id).status == 201
     return [rig.problem(gateway_id).service_id for gateway_id in range(1, count + 1)]
@@ -45,12 +45,12 @@ def test_an_incident_over_many_problems_is_declared_and_ended_in_batches(on_sqli
         assert rig.timers.run_due() == 1
         assert statuses(rig)["NETWORK_INCIDENT"] == joined
 
-    assert rig.told(1) == [JOINED]
+    assert rig.kci_lines(1) == [JOINED]
     assert len(rig.kcis(7)) == 1
     assert rig.incidents.end("INC1")
     rig.run_timers()
     assert statuses(rig) == {"ACKNOWLEDGED": 249, "RESOLVED": 1}
-    assert rig.told(250) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+    assert rig.kci_lines(250) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_the_batches_are_the_same_on_both_engines(rig: Rig) -> None:
     assert joined == [2, 4, 5]
     assert left == [2, 4, 5]
     for gateway_id in range(1, 6):
-        assert rig.told(gateway_id) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+        assert rig.kci_lines(gateway_id) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
 
 
 @pytest.mark.usefixtures("in_pairs")
@@ -86,7 +86,7 @@ def test_joining_stops_when_the_incident_has_ended(rig: Rig) -> None:
     rig.run_timers()
 
     assert statuses(rig) == {"ACKNOWLEDGED": 5}
-    assert rig.told(5) == []
+    assert rig.kci_lines(5) == []
 
 
 def test_a_problem_that_was_not_seen_at_first_joins_at_a_second_look(rig: Rig) -> None:
@@ -100,8 +100,8 @@ def test_a_problem_that_was_not_seen_at_first_joins_at_a_second_look(rig: Rig) -
 
     rig.pass_days(10.1 / 86400)
 
-    assert rig.told(1) == [JOINED]
-    assert rig.told(2) == [JOINED]
+    assert rig.kci_lines(1) == [JOINED]
+    assert rig.kci_lines(2) == [JOINED]
     assert rig.timers.next_due() is None
 
 
@@ -113,8 +113,8 @@ def test_who_cannot_join_is_passed_over(rig: Rig) -> None:
     rig.incidents.declare("INC2", services)
     rig.run_timers()
 
-    assert rig.told(1) == [JOINED]
-    assert rig.told(3) == [JOINED]
+    assert rig.kci_lines(1) == [JOINED]
+    assert rig.kci_lines(3) == [JOINED]
     assert [rig.problem(gateway_id).state.incident for gateway_id in (1, 2, 3)] == [
         "INC1",
         "INC1",
@@ -127,8 +127,8 @@ def test_only_the_services_of_the_incident_are_touched(rig: Rig) -> None:
     rig.incidents.declare("INC1", services[1:])
     rig.run_timers()
 
-    assert rig.told(1) == []
-    assert rig.told(2) == [JOINED]
+    assert rig.kci_lines(1) == []
+    assert rig.kci_lines(2) == [JOINED]
 
 
 def test_an_undecided_problem_joins_without_a_kci_and_leaves_without_one(rig: Rig) -> None:
@@ -141,7 +141,7 @@ def test_an_undecided_problem_joins_without_a_kci_and_leaves_without_one(rig: Ri
 
     rig.say("accept")
 
-    assert rig.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
+    assert rig.kci_lines() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
 
 
 def test_an_incident_is_declared_once_and_ended_once(rig: Rig) -> None:
@@ -164,11 +164,11 @@ def test_an_incident_that_has_ended_is_over_whatever_the_inventory_says(supplied
 
     supplied.create(id=2, serviceId="SI0000000000005")
 
-    assert supplied.told(2) == []
+    assert supplied.kci_lines(2) == []
 
 
 class Named:
-    """An inventory in which every service is live, and in the incident that is named for it."""
+    """An inventory in which every service is live and may be in an incident."""
 
     def __init__(self) -> None:
         self.incidents: dict[str, str] = {}
@@ -182,13 +182,13 @@ class Named:
 
 @pytest.fixture
 def named() -> Named:
-    """Return what the inventory says."""
+    """Return the inventory."""
     return Named()
 
 
 @pytest.fixture
 def asking(upgraded_url: str, make_rig: MakeRig, named: Named) -> Rig:
-    """Return a desk that asks this inventory."""
+    """Return a rig with this inventory."""
     return make_rig(upgraded_url, inventory=TimedInventory(named, immediate=True))
 
 
@@ -196,7 +196,7 @@ SERVICE = "SI0000000000005"
 
 
 def looks(rig: Rig) -> InventoryIncidents:
-    """Return what a worker asks the inventory with, when that is due."""
+    """Return the worker's chore that asks the inventory."""
     looking = InventoryIncidents(rig.services, rig.rule_evaluator)
     rig.machine.advance(60)
     return looking
@@ -207,17 +207,17 @@ def test_an_incident_lasts_as_long_as_the_inventory_names_it(asking: Rig, named:
     asking.create(serviceId=SERVICE)
     asking.create(id=2, serviceId="SI0000000000006")
     asking.create(id=3, tenant="TENANT2", serviceId=SERVICE)
-    assert asking.told(1) == asking.told(2) == [JOINED]
+    assert asking.kci_lines(1) == asking.kci_lines(2) == [JOINED]
     del named.incidents[SERVICE]
 
     asking.create(id=4, tenant="TENANT3", serviceId=SERVICE)
     asking.run_timers()
 
-    # A new problem goes by what the inventory says now, and so do those that are linked.
+    # A new problem uses the current answer of the inventory, and so do linked problems.
     assert asking.kcis(4, "TENANT3") == []
-    assert asking.told(1) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+    assert asking.kci_lines(1) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
     assert len(asking.kcis(3, "TENANT2")) == 2
-    assert asking.told(2) == [JOINED]
+    assert asking.kci_lines(2) == [JOINED]
 
 
 def test_a_worker_asks_again_for_those_that_are_linked(asking: Rig, named: Named) -> None:
@@ -231,15 +231,15 @@ def test_a_worker_asks_again_for_those_that_are_linked(asking: Rig, named: Named
     asking.machine.advance(60)
     assert looking.turn() == 60.0
     asking.run_timers()
-    # What it named counts on while it gives no answer.
-    assert asking.told(1) == [JOINED]
+    # The incident that it named lasts while it gives no answer.
+    assert asking.kci_lines(1) == [JOINED]
     named.away = False
     asking.machine.advance(60)
     assert looking.turn() == 60.0
     asking.run_timers()
 
-    assert asking.told(1) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
-    assert asking.told(2) == [JOINED]
+    assert asking.kci_lines(1) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+    assert asking.kci_lines(2) == [JOINED]
 
 
 def test_an_incident_that_the_inventory_calls_otherwise_goes_on(asking: Rig, named: Named) -> None:
@@ -249,7 +249,7 @@ def test_an_incident_that_the_inventory_calls_otherwise_goes_on(asking: Rig, nam
     looks(asking).turn()
     asking.run_timers()
 
-    assert asking.told() == [JOINED]
+    assert asking.kci_lines() == [JOINED]
     assert asking.problem().state.incident == "INC0000006"
 
 
@@ -261,12 +261,12 @@ def test_what_the_inventory_lifts_is_left_with_the_last_incident(asking: Rig, na
     named.incidents.clear()
     looks(asking).turn()
     asking.run_timers()
-    assert asking.told() == [JOINED]
+    assert asking.kci_lines() == [JOINED]
     assert asking.problem().state.incident == "INC1"
     asking.incidents.end("INC1")
     asking.run_timers()
 
-    assert asking.told() == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+    assert asking.kci_lines() == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
 
 
 def test_an_incident_that_is_named_again_begins_again(asking: Rig, named: Named) -> None:
@@ -278,8 +278,8 @@ def test_an_incident_that_is_named_again_begins_again(asking: Rig, named: Named)
     asking.create(id=2, tenant="TENANT2", serviceId=SERVICE)
     asking.run_timers()
 
-    # It was named again before anybody had left.
-    assert asking.told() == [JOINED]
+    # It was named again before a problem had left.
+    assert asking.kci_lines() == [JOINED]
     assert len(asking.kcis(2, "TENANT2")) == 1
 
 
@@ -307,7 +307,7 @@ def test_an_undecided_problem_of_a_lifted_incident_is_in_none(asking: Rig, named
     asking.run_timers()
     asking.say("accept")
 
-    assert asking.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
+    assert asking.kci_lines() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
 
 
 def test_a_wait_that_ends_while_the_incident_lasts_leads_back_to_it(rig: Rig) -> None:
@@ -319,14 +319,14 @@ def test_a_wait_that_ends_while_the_incident_lasts_leads_back_to_it(rig: Rig) ->
 
     assert rig.amend().status == 201
 
-    assert rig.told()[1:] == [
+    assert rig.kci_lines()[1:] == [
         "2 INFORMATION_REQUIRED/PENDING + OTHER + text",
         "3 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE",
     ]
 
 
 def numbered(rig: Rig, seconds: float) -> list[int]:
-    """Return whose KCIs a worker would take within so many seconds from now, in its order."""
+    """Return whose KCIs a worker would claim within `seconds` from now, in its order."""
     now = rig.machine.now() + timedelta(seconds=seconds)
     claims = rig.store.write(
         lambda uow: LaneRepository(uow).claim(
@@ -385,7 +385,7 @@ def test_a_problem_in_two_incidents_leaves_with_the_last_of_them(
 
     rig.incidents.end(first)
     rig.run_timers()
-    assert rig.told(1) == [JOINED]
+    assert rig.kci_lines(1) == [JOINED]
     assert (rig.problem(1).state.status, rig.problem(1).state.incident) == (
         "NETWORK_INCIDENT",
         last,
@@ -393,7 +393,7 @@ def test_a_problem_in_two_incidents_leaves_with_the_last_of_them(
     rig.incidents.end(last)
     rig.run_timers()
 
-    assert rig.told(1) == rig.told(2) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+    assert rig.kci_lines(1) == rig.kci_lines(2) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
 
 
 def test_an_undecided_problem_in_two_incidents_joins_the_one_that_lasts(on_sqlite: Rig) -> None:
@@ -407,7 +407,7 @@ def test_an_undecided_problem_in_two_incidents_joins_the_one_that_lasts(on_sqlit
 
     rig.say("accept")
 
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         "1 ACKNOWLEDGED/ACKNOWLEDGED",
         "2 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE",
     ]

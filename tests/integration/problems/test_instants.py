@@ -1,4 +1,4 @@
-"""On SQLite an instant is text, and is compared as text: all of them have to be written alike."""
+"""SQLite stores and compares instants as text: all must have the same form."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Each request is done once: which key it has, which answers are kept, what a repeat gets."""
+"""Idempotency: the key of a request, which answers are stored, what a repeat gets."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from tests.integration.problems.rig import Rig, problem
 
 
 def messages(answer: Answer) -> list[str]:
-    """Return what a refusal says."""
+    """Return the messages of a refusal."""
     assert answer.status == 422
     assert answer.body is not None
     return list(answer.body["messages"])
@@ -28,7 +28,7 @@ def code(answer: Answer) -> Any:
 
 
 def kept(rig: Rig) -> int:
-    """Return how many answers are kept."""
+    """Return how many answers are stored."""
     count = select(func.count()).select_from(tables.decision)
     return rig.store.read(lambda uow: uow.connection.execute(count).scalar_one())
 
@@ -234,7 +234,7 @@ def test_the_word_on_a_resolution_is_given_once(rig: Rig) -> None:
     ):
         assert code(other) == "INVALID_REQUEST"
         assert messages(other) == ["status: already REJECTED on 2026-01-05T12:00:00.000Z"]
-    assert rig.told()[1:] == ["2 RESUMED/IN_PROGRESS + R REJECTED"]
+    assert rig.kci_lines()[1:] == ["2 RESUMED/IN_PROGRESS + R REJECTED"]
 
 
 def test_the_word_on_an_earlier_resolution_says_nothing_about_the_next(rig: Rig) -> None:

@@ -1,4 +1,4 @@
-"""Answers that come too late: before the commit nothing is kept, after it the doubt is noted."""
+"""Late answers: before the commit nothing is stored, after it the problem is doubtful."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,15 +12,15 @@ from supplier_api.db import tables
 from supplier_api.problems.errors import Unavailable
 from supplier_api.problems.repository import ProblemRepository
 from tests.integration.problems.conftest import MakeRig
+from tests.integration.problems.interruption import Interrupted
 from tests.integration.problems.rig import Rig, problem
-from tests.integration.problems.trouble import Interrupted
 
 SERVICE = "SI0000000000100"
 
 
 @contextmanager
 def at_commit(rig: Rig, do: Callable[[Connection], None]) -> Iterator[None]:
-    """Do something in the next COMMIT of what was written, after all that the desk does before."""
+    """Run code in the next COMMIT of a write, after everything else in the transaction."""
     left = [do]
 
     def hook(connection: Connection) -> None:
@@ -35,7 +35,7 @@ def at_commit(rig: Rig, do: Callable[[Connection], None]) -> Iterator[None]:
 
 
 def _has_written(connection: Connection) -> bool:
-    """Tell whether a transaction does more than to read; on SQLite readers have another engine."""
+    """Return whether a transaction writes; on SQLite readers have another engine."""
     if connection.dialect.name == "sqlite":
         return True
     number = connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()")
@@ -48,7 +48,7 @@ def slow_commit(rig: Rig) -> Any:
 
 
 def answered_late(rig: Rig) -> datetime | None:
-    """Return when the only answer left, if that was too late."""
+    """Return when the only answer was sent, if it was late."""
     query = select(tables.decision.c.answered_late)
     at: datetime | None = rig.store.read(lambda uow: uow.connection.execute(query).scalar_one())
     return at

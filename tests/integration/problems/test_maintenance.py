@@ -1,4 +1,4 @@
-"""Maintenance: everything is taken, nothing is decided until it ends, and then the book decides."""
+"""Maintenance: requests are stored and decided by the rule book when it ends."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ WHO = ("jo", "a new rule book")
 
 @pytest.fixture
 def closed(rig: Rig) -> Rig:
-    """Return a desk in maintenance."""
+    """Return a rig in maintenance."""
     begin(rig)
     return rig
 
 
 @pytest.fixture
 def closed_on_sqlite(on_sqlite: Rig) -> Rig:
-    """Return a desk in maintenance where the engine makes no difference."""
+    """Return a rig in maintenance, on SQLite only."""
     begin(on_sqlite)
     return on_sqlite
 
@@ -61,7 +61,7 @@ def test_what_is_raised_is_kept_undecided_and_nobody_is_told(closed: Rig) -> Non
     closed.run_timers()
 
     assert closed.problem().state.base == "UNDECIDED"
-    assert closed.told() == []
+    assert closed.kci_lines() == []
     assert orders(closed) == []
     kept = record(closed)
     assert (kept["status"], kept["outcome"], kept["rule"]) == (202, "defer", "maintenance")
@@ -86,10 +86,10 @@ def test_when_it_ends_the_book_decides(
     assert closed.create(notes) == TAKEN
     end(closed)
 
-    assert closed.told() == told
+    assert closed.kci_lines() == told
     assert orders(closed) == ordered
     assert closed.timers.next_due() is None
-    # The same request again gets what it was answered, whatever was decided later.
+    # A repeat of the request gets the same answer, whatever was decided later.
     assert closed.create(notes) == TAKEN
 
 
@@ -114,8 +114,8 @@ def test_of_two_on_one_service_the_first_is_taken(closed: Rig) -> None:
         assert closed.create(id=gateway_id, serviceId="SI0000000001001") == TAKEN
     end(closed)
 
-    assert closed.told(1) == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
-    assert closed.told(2) == ["1 REJECTED/REJECTED + REJECTION + text + no reference"]
+    assert closed.kci_lines(1) == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
+    assert closed.kci_lines(2) == ["1 REJECTED/REJECTED + REJECTION + text + no reference"]
 
 
 @pytest.mark.parametrize(
@@ -133,11 +133,11 @@ def test_an_amendment_waits_and_is_told(
     begin(rig)
     assert rig.amend(notes=notes).status == 202
     rig.run_timers()
-    assert (rig.problem().state.status, rig.told()) == ("PENDING_AMENDMENT", [])
+    assert (rig.problem().state.status, rig.kci_lines()) == ("PENDING_AMENDMENT", [])
     assert orders(rig) == [("problem", False)]
     end(rig)
 
-    assert rig.told() == ([told] if told else [])
+    assert rig.kci_lines() == ([told] if told else [])
     assert orders(rig)[1:] == ordered
     assert record(rig, "amendment", "101")["status"] == 202
     assert rig.amend(notes=notes).status == 202
@@ -156,11 +156,11 @@ def test_a_cancellation_waits_and_is_told(rig: Rig, text: str, told: str) -> Non
     assert rig.cancel(text=text).status == 202
     end(rig)
 
-    assert rig.told() == [told]
+    assert rig.kci_lines() == [told]
 
 
 def test_what_is_undecided_is_amended_and_cancelled_at_once(closed_on_sqlite: Rig) -> None:
-    """Nothing is decided by that, and the back office has heard of nothing yet."""
+    """Nothing is decided by that, and the back office has no work order yet."""
     closed_on_sqlite.create()
     closed_on_sqlite.create(id=2)
     assert closed_on_sqlite.amend(notes="commit").status == 201
@@ -173,9 +173,12 @@ def test_what_is_undecided_is_amended_and_cancelled_at_once(closed_on_sqlite: Ri
     assert orders(closed_on_sqlite) == orders(closed_on_sqlite, 2) == []
     end(closed_on_sqlite)
 
-    # The book judged on the request as it was amended.
-    assert closed_on_sqlite.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED", "2 COMMITTED/IN_PROGRESS"]
-    assert closed_on_sqlite.told(2) == []
+    # The rules saw the amended request.
+    assert closed_on_sqlite.kci_lines() == [
+        "1 ACKNOWLEDGED/ACKNOWLEDGED",
+        "2 COMMITTED/IN_PROGRESS",
+    ]
+    assert closed_on_sqlite.kci_lines(2) == []
     assert closed_on_sqlite.problem(2).state.base == "CANCELLED"
     assert orders(closed_on_sqlite, 2) == []
 
@@ -186,10 +189,10 @@ def test_a_change_whose_problem_is_resolved_meanwhile_is_not_decided_again(on_sq
     begin(rig)
     rig.cancel()
     rig.resolve()
-    told = rig.told()
+    told = rig.kci_lines()
     end(rig)
 
-    assert rig.told() == told
+    assert rig.kci_lines() == told
     assert rig.timers.next_due() is not None  # the closure
 
 
@@ -208,7 +211,7 @@ def test_what_people_decide_meanwhile_stands_and_the_back_office_hears_of_it(clo
     assert closed.say("accept").status == 200
     end(closed)
 
-    assert closed.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
+    assert closed.kci_lines() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
     assert orders(closed) == [("problem", False)]
     assert record(closed)["rule"] == "maintenance"
 
@@ -230,11 +233,11 @@ def test_other_timers_run_on(rig: Rig) -> None:
 def test_what_was_asked_at_the_moment_it_ended_is_decided_too(closed_on_sqlite: Rig) -> None:
     assert closed_on_sqlite.rule_evaluator.maintenance.lasts()
     closed_on_sqlite.rule_evaluator.maintenance.end(*WHO)
-    # This process looks again in a second.
+    # This process reads the switch again in a second.
     assert closed_on_sqlite.create() == TAKEN
     closed_on_sqlite.run_timers()
 
-    assert closed_on_sqlite.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
+    assert closed_on_sqlite.kci_lines() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
 
 
 def test_who_did_it_and_why_is_recorded(closed_on_sqlite: Rig) -> None:
@@ -255,7 +258,7 @@ def test_who_did_it_and_why_is_recorded(closed_on_sqlite: Rig) -> None:
 
 
 class Fickle:
-    """An inventory that is there or not."""
+    """An inventory that can be up or down."""
 
     def __init__(self) -> None:
         self.there = True
@@ -276,7 +279,7 @@ def fickle() -> Fickle:
 
 @pytest.fixture
 def leaning(sqlite_file: str, make_rig: MakeRig, fickle: Fickle) -> Rig:
-    """Return a desk that leans on the fickle inventory."""
+    """Return a rig with the fickle inventory."""
     return make_rig(sqlite_file, inventory=TimedInventory(fickle, immediate=True))
 
 
@@ -292,20 +295,20 @@ def test_what_meets_an_inventory_that_is_down_is_decided_when_it_is_back(
     leaning: Rig, fickle: Fickle
 ) -> None:
     fall(leaning, fickle)
-    # The first few were left to the back office; the one that met the limit is put off.
+    # The first few were deferred to the back office; the one that met the limit is postponed.
     assert [orders(leaning, each) for each in (1, 4, 5)] == [[("problem", True)]] * 2 + [[]]
     assert record(leaning, key="5")["rule"] == "inventory-down"
     asked = fickle.asked
     assert leaning.create(id=6) == TAKEN
-    assert fickle.asked == asked  # nobody waits for it any more
+    assert fickle.asked == asked  # it is not asked any more
     leaning.run_timers()
-    assert leaning.told(5) == []
+    assert leaning.kci_lines(5) == []
 
     fickle.there = True
     leaning.machine.advance(5)
     leaning.run_timers()
 
-    assert leaning.told(5) == leaning.told(6) == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
+    assert leaning.kci_lines(5) == leaning.kci_lines(6) == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
     assert not leaning.rule_evaluator.watch.down
     assert leaning.create(id=7).status == 201
 
@@ -318,7 +321,7 @@ def test_the_next_request_finds_out_that_it_is_back(leaning: Rig, fickle: Fickle
 
     assert leaning.create(id=7).status == 201
     leaning.run_timers()
-    assert leaning.told(6) == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
+    assert leaning.kci_lines(6) == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
 
 
 def test_the_worker_looks_again_when_it_may_be_tried(leaning: Rig, fickle: Fickle) -> None:
@@ -373,15 +376,15 @@ def test_a_decision_that_breaks_off_leaves_nothing_and_is_made_later(
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        # The very last thing that it writes.
+        # The last statement of the transaction.
         patch.setattr(StoredTimers, "delete", break_off)
         end(rig)
-    assert (rig.problem().state.base, rig.told(), orders(rig)) == ("UNDECIDED", [], [])
+    assert (rig.problem().state.base, rig.kci_lines(), orders(rig)) == ("UNDECIDED", [], [])
     assert record(rig)["outcome"] == "defer"
 
     rig.business.advance(60)
     rig.run_timers()
-    assert rig.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
+    assert rig.kci_lines() == ["1 ACKNOWLEDGED/ACKNOWLEDGED"]
     assert record(rig)["outcome"] == "acknowledge"
 
 

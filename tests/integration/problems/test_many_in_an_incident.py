@@ -1,4 +1,4 @@
-"""An incident over ten thousand problems: linked, broken off, ended and left, on both engines."""
+"""An incident with ten thousand problems: linked, interrupted, ended and left."""
 
 from typing import Any
 
@@ -63,8 +63,8 @@ def linked(rig: Rig) -> int:
     return rig.store.read(lambda uow: uow.connection.execute(query).scalar_one())
 
 
-def told(rig: Rig) -> set[tuple[str, int, int]]:
-    """Return which KCIs of which number there are, and of how many problems."""
+def kcis_sent(rig: Rig) -> set[tuple[str, int, int]]:
+    """Return the KCIs by reason and number, each with the count of problems."""
     message, lane = tables.message.c, tables.lane
     query = (
         select(message.kind, message.number, func.count(lane.c.problem_id.distinct()))
@@ -95,7 +95,7 @@ def test_ten_thousand_problems(
         assert first.timers.run_due() == 1
         assert linked(first) == 100 * batch
 
-    # Killed in the middle of a transaction, it leaves nothing of that behind.
+    # Killed in the middle of a transaction: it is rolled back.
     seen = 0
 
     def die(*_: object) -> None:
@@ -112,16 +112,16 @@ def test_ten_thousand_problems(
     second = make_rig(upgraded_url)
     assert linked(second) == 100 * BATCHES
 
-    # Another process goes on where the last whole transaction ended, and tells nobody twice.
+    # Another process continues after the last commit, and sends no KCI twice.
     for _ in range(BATCHES):
         second.timers.run_due()
     assert linked(second) == 200 * BATCHES
-    assert told(second) == {("DELAY", 1, 200 * BATCHES)}
+    assert kcis_sent(second) == {("DELAY", 1, 200 * BATCHES)}
 
-    # Ended while linking goes on: nobody else is linked, and those that are leave.
+    # Ended while linking continues: no further problem is linked, and linked ones leave.
     assert second.incidents.end("INC1")
     second.run_timers()
     assert linked(second) == 0
-    assert told(second) == {("DELAY", 1, 200 * BATCHES), ("RESUMED", 2, 200 * BATCHES)}
+    assert kcis_sent(second) == {("DELAY", 1, 200 * BATCHES), ("RESUMED", 2, 200 * BATCHES)}
     assert second.incidents.listed() == []
     assert second.timers.next_due() is None

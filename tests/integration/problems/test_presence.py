@@ -1,4 +1,4 @@
-"""What processes say of themselves, and what is put in doubt when one dies without a word."""
+"""Heartbeats of processes, and which problems become doubtful when one is killed."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -36,7 +36,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
 
 
 def named(rig: Rig, name: str) -> Services:
-    """Return the office of a process of that name."""
+    """Return the services of a process of that name."""
     return replace(rig.services, process=name)
 
 
@@ -47,7 +47,7 @@ def presence(rig: Rig, name: str = "web", kind: ProcessKind = ProcessKind.WEB) -
 
 
 def answered_by(rig: Rig, name: str) -> None:
-    """Let every answer up to now be of the process, and committed now."""
+    """Let every answer so far be from the process and committed now."""
     values = {"process": name, "committed": rig.machine.now()}
     change = update(tables.decision).where(tables.decision.c.process == "").values(values)
     rig.store.write(lambda uow: uow.connection.execute(change).rowcount)

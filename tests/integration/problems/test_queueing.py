@@ -1,4 +1,4 @@
-"""When a KCI may leave: behind the answer it follows, and behind what is queued before it."""
+"""When a KCI may be sent: after the answer it follows and the messages queued before it."""
 
 from datetime import datetime, timedelta
 
@@ -24,7 +24,7 @@ def due_at(rig: Rig) -> datetime | None:
 
 
 def not_before(rig: Rig) -> list[datetime | None]:
-    """Return before which moments the problem's KCIs stay."""
+    """Return the earliest times of the problem's KCIs."""
     return [row["not_before"] for row in rig.messages(GATEWAY)]
 
 

@@ -1,4 +1,4 @@
-"""Dead letters, and what operators do with messages."""
+"""Dead letters, and the actions of operators on messages."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,7 +13,7 @@ from supplier_api.delivery.message_queries import NoSuchMessage
 from supplier_api.outbox.message_repository import MessageRepository
 from supplier_api.outbox.model import NO_BODY, Fenced, MessageState
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
-from tests.integration.problems.letters import BUSY, BY, LOST, REFUSED, SAID, Bench, bench
+from tests.integration.problems.delivery_bench import BUSY, BY, LOST, REFUSAL, REFUSED, Bench, bench
 from tests.integration.problems.rig import LEASE, Rig
 
 HOUR = timedelta(hours=1)
@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def desk(rig: Rig) -> Iterator[Bench]:
-    """Yield a bench on which dead letters hold back what is behind them."""
+    """Yield a bench on which dead letters block the messages behind them."""
     with bench(rig) as made:
         yield made
 
@@ -33,13 +33,13 @@ def passing(rig: Rig) -> Iterator[Bench]:
         yield made
 
 
-# -- what is kept
+# -- what is stored
 
 
 def test_a_refused_kci_keeps_what_the_gateway_said(desk: Bench) -> None:
     desk.under_way()
     desk.refused(2)
-    assert desk.row(2)["refusal"] == SAID
+    assert desk.row(2)["refusal"] == REFUSAL
     assert "too long" not in str(desk.row(2)["log"])
     assert desk.states() == ["delivered", "refused", "queued"]
 
@@ -51,13 +51,13 @@ def test_an_expired_kci_keeps_the_last_failure(desk: Bench) -> None:
 
 
 def _expire(desk: Bench, number: int) -> None:
-    """Have a KCI fail until it is too old, while another problem's is taken."""
-    desk.gateway.tell(number, BUSY)
+    """Let a KCI fail until it is too old, while another problem's is accepted."""
+    desk.gateway.reply_with(number, BUSY)
     desk.deliver()
     desk.rig.machine.advance(72 * 3600)
     desk.rig.create(id=9)
     desk.rig.say("start", name=desk.rig.problem(9).reference)
-    desk.gateway.tell(number, BUSY)
+    desk.gateway.reply_with(number, BUSY)
     desk.deliver()
     assert desk.state(number) == "expired"
 
@@ -100,7 +100,7 @@ def test_the_workers_are_told_of_it(desk: Bench) -> None:
 
 
 def desk_name(desk: Bench, number: int) -> tuple[str, str, int]:
-    """Return what a message is found by."""
+    """Return the names that find a message."""
     return desk.rig.problem().reference, GATEWAY, number
 
 
@@ -108,7 +108,7 @@ def test_age_and_attempts_of_a_replayed_kci_start_afresh(desk: Bench) -> None:
     desk.under_way()
     _expire(desk, 2)
     desk.replay(2)
-    desk.gateway.tell(2, BUSY)
+    desk.gateway.reply_with(2, BUSY)
     desk.deliver()
     assert (desk.state(2), desk.row(2)["attempts"]) == ("queued", 1)
     desk.rig.machine.advance(5)
@@ -117,7 +117,7 @@ def test_age_and_attempts_of_a_replayed_kci_start_afresh(desk: Bench) -> None:
 
 def test_a_kci_in_back_off_is_sent_at_once(desk: Bench) -> None:
     desk.under_way()
-    desk.gateway.tell(2, BUSY, BUSY)
+    desk.gateway.reply_with(2, BUSY, BUSY)
     desk.deliver()
     assert desk.deliver() == []
     assert desk.replay(2).told == "queued, due now"
@@ -168,7 +168,7 @@ def test_who_slept_past_the_lease_writes_nothing_over_what_an_operator_did(desk:
     desk.edit(2, text="The key was not there.")
     with pytest.raises(Fenced):
         desk.rig.settled(claim, MessageState.DELIVERED)
-    # It may have arrived as it was.
+    # It may have arrived unedited.
     assert desk.row(2)["unknown"]
     assert desk.deliver() == [2, 3]
     assert desk.states() == ["delivered"] * 3
@@ -303,7 +303,7 @@ def test_an_edit_leaves_what_follows_possible(desk: Bench) -> None:
     desk.rig.say("accept", commit=True)
     desk.rig.resolve()
     desk.rig.say("complete")
-    desk.gateway.tell(3, REFUSED)
+    desk.gateway.reply_with(3, REFUSED)
     desk.deliver()
     entity = {**desk.body(3)["serviceProblem"], "status": "IN_PROGRESS"}
     with pytest.raises(contract.Invalid, match=r"from RESOLVED, .*: update 4 would be refused"):
@@ -321,7 +321,7 @@ def test_what_tells_our_reference_first_may_be_edited(desk: Bench) -> None:
 
 def test_an_edited_kci_may_still_have_arrived(desk: Bench) -> None:
     desk.under_way()
-    desk.gateway.tell(2, LOST)
+    desk.gateway.reply_with(2, LOST)
     desk.deliver()
     desk.edit(2, text="Nobody was there.")
     assert (desk.row(2)["unknown"], desk.row(2)["attempts"]) == (True, 0)
@@ -344,7 +344,7 @@ def test_a_kci_that_later_ones_have_passed_comes_as_more_information(passing: Be
     assert body["id"] == contract.read_json(original.encode())["id"]  # type: ignore[index]
     assert (passing.row(2)["original"], passing.row(2)["mended"]) == (original, "late")
     assert passing.state(2) == "delivered"
-    # It is the newest that was told, and what follows is newer still.
+    # It has the newest values that were sent, and what follows is newer still.
     passing.rig.say("warn", problem_code="ACCESS_ISSUE")
     dates = [passing.body(number)["issuedOn"] for number in (1, 3, 2, 4)]
     assert dates == sorted(set(dates))
@@ -352,7 +352,7 @@ def test_a_kci_that_later_ones_have_passed_comes_as_more_information(passing: Be
 
 def test_a_later_one_that_may_have_arrived_has_passed_it_too(passing: Bench) -> None:
     passing.under_way()
-    passing.gateway.tell(3, LOST)
+    passing.gateway.reply_with(3, LOST)
     passing.refused(2)
     passing.replay(2)
     assert passing.row(2)["mended"] == "late"
@@ -360,7 +360,7 @@ def test_a_later_one_that_may_have_arrived_has_passed_it_too(passing: Bench) -> 
 
 def test_a_kci_that_none_has_passed_stays_as_at_the_change(passing: Bench) -> None:
     passing.under_way()
-    passing.gateway.tell(3, REFUSED)
+    passing.gateway.reply_with(3, REFUSED)
     passing.refused(2)
     passing.replay(2)
     passing.replay(3)
@@ -397,7 +397,7 @@ def test_a_skipped_kci_is_told_as_withdrawn_under_its_number(desk: Bench) -> Non
     assert "problemCode" not in body
     assert desk.row(2)["mended"] == "withdrawn"
     assert desk.states() == ["delivered"] * 3
-    # In order, and each with a date between those around it.
+    # In order, each dated between its neighbours.
     assert [kci["sequenceNumber"] for kci in desk.rig.kcis()] == [1, 2, 3]
     assert [action.action for action in desk.actions()] == ["kci skip"]
 
@@ -424,11 +424,11 @@ def test_only_if_even_the_withdrawal_is_refused_the_number_stays_out(desk: Bench
     desk.under_way()
     desk.refused(2)
     desk.skip(2)
-    desk.gateway.tell(2, REFUSED)
+    desk.gateway.reply_with(2, REFUSED)
     assert desk.deliver() == [2, 3]
     assert desk.states() == ["delivered", "skipped", "delivered"]
     assert desk.outcomes(2) == ["refused", "withdrawn", "left-out"]
-    assert desk.row(2)["refusal"] == SAID
+    assert desk.row(2)["refusal"] == REFUSAL
     # The next that was not tried yet said so; it is otherwise as at its change.
     assert desk.notes(3) == ["update 2 was withdrawn"]
     assert desk.gateway.sent[-1] == desk.body(3)
@@ -438,7 +438,7 @@ def test_only_if_even_the_withdrawal_is_refused_the_number_stays_out(desk: Bench
     for act in (desk.replay, desk.skip, desk.edit):
         with pytest.raises(NotPossible, match=r"#2 is skipped .*possible: show$"):
             act(2)
-    # And it is told once.
+    # And it is sent once.
     desk.rig.say("note", text="Under way.")
     assert desk.notes(4) == []
 
@@ -461,7 +461,7 @@ def test_without_a_next_kci_the_first_that_is_made_says_so(desk: Bench) -> None:
 
 def test_a_kci_that_was_tried_is_not_made_to_say_it(desk: Bench) -> None:
     desk.under_way()
-    desk.gateway.tell(2, LOST, REFUSED)
+    desk.gateway.reply_with(2, LOST, REFUSED)
     desk.deliver()
     desk.rig.machine.advance(5)
     desk.deliver()
@@ -469,7 +469,7 @@ def test_a_kci_that_was_tried_is_not_made_to_say_it(desk: Bench) -> None:
     desk.replay(2)
     desk.edit(3, text="Now replayed, so not untried.")
     desk.skip(2)
-    desk.gateway.tell(2, REFUSED)
+    desk.gateway.reply_with(2, REFUSED)
     desk.deliver()
     assert (desk.notes(3), desk.notes(4)) == ([], ["update 2 was withdrawn"])
 
@@ -477,7 +477,7 @@ def test_a_kci_that_was_tried_is_not_made_to_say_it(desk: Bench) -> None:
 def test_what_a_withdrawn_kci_had_to_say_is_not_lost(desk: Bench) -> None:
     desk.under_way()
     desk.refused(2, REFUSED)
-    desk.gateway.tell(3, REFUSED, REFUSED)
+    desk.gateway.reply_with(3, REFUSED, REFUSED)
     desk.skip(2)
     desk.deliver()
     assert desk.states() == ["delivered", "skipped", "refused"]
@@ -573,7 +573,7 @@ def test_an_old_dead_letter_that_was_passed_does_not_hold_the_lane(
         desk.rig.say("note", text="Under way.")
         desk.refused(4)
         desk.rig.say("note", text="Still under way.")
-        # The later one holds the lane as long as it is dead; the old one goes when it is due.
+        # The later one blocks the lane as long as it is dead; the old one is sent when it is due.
         assert desk.replay(2).told.endswith("waits behind " + desk.name(4) + ", which is refused")
         assert desk.deliver() == []
         desk.replay(4)
@@ -601,7 +601,7 @@ def test_a_window_finds_dead_letters_and_what_was_never_tried(desk: Bench) -> No
     desk.refused(2)
     desk.rig.create(id=2)
     desk.rig.say("start", name=desk.rig.problem(2).reference)
-    desk.gateway.tell(1, BUSY)
+    desk.gateway.reply_with(1, BUSY)
     desk.deliver()
     desk.rig.say("note", name=desk.rig.problem(2).reference, text="Waits behind one in back-off.")
 
@@ -645,10 +645,10 @@ def test_what_a_window_finds_late_goes_as_such(passing: Bench) -> None:
 
 def test_a_skipped_order_lets_the_others_go_and_marks_the_problem(desk: Bench) -> None:
     desk.rig.create()
-    desk.back_office.tell(1, REFUSED)
+    desk.back_office.reply_with(1, REFUSED)
     desk.deliver()
     assert desk.state(1, BACK_OFFICE) == "refused"
-    assert desk.row(1, BACK_OFFICE)["refusal"] == SAID
+    assert desk.row(1, BACK_OFFICE)["refusal"] == REFUSAL
     desk.rig.amend()
     desk.deliver()
     assert desk.state(2, BACK_OFFICE) == "queued"

@@ -1,4 +1,4 @@
-"""What is old goes a little at a time; what is needed, or not yet delivered, stays."""
+"""Old data is removed in small steps; what is needed or not yet delivered stays."""
 
 import sqlite3
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def rows(store: Store, table: Table) -> list[dict[str, Any]]:
 
 
 def over(rig: Rig, gateway_id: int = 1) -> None:
-    """Raise a problem, complete it, and let the gateway and the back office take everything."""
+    """Raise a problem, complete it, and deliver all its messages."""
     rig.create(id=gateway_id)
     reference = rig.problem(gateway_id).reference
     rig.say("resolve", reference, id="event-r", resolution={"resolutionCode": "OTHER"})
@@ -61,7 +61,7 @@ def deliver_orders(rig: Rig) -> None:
 
 
 def pass_days(rig: Rig, days: float) -> None:
-    """Let days pass for machines and people alike, and run nothing."""
+    """Advance both clocks by days, and run nothing."""
     rig.machine.advance(days * 86400)
 
 
@@ -83,7 +83,7 @@ def test_first_bodies_and_traces_go_and_the_key_stays(rig: Rig) -> None:
     assert rows(rig.store, tables.back_office_event)[0]["body"] == {}
     # Once is enough.
     assert retaining(rig).run()["thinned"] == 0
-    # And people still see what there was.
+    # The view still shows what happened.
     shown = rig.store.read(lambda uow: show(uow, rig.problem()))
     assert [each["kind"] for each in shown["timeline"] if each["what"] == "kci"] == [
         "RESOLVED",
@@ -146,7 +146,7 @@ def test_then_all_of_it_goes(rig: Rig) -> None:
     rig.create(id=2)  # not over
     pass_days(rig, 399)
     retaining(rig).run()
-    # Of yesterday: it goes with its problem all the same.
+    # Of yesterday: it is removed with its problem all the same.
     late = update(tables.operator_action).values(at=rig.machine.now())
     rig.store.write(lambda uow: uow.connection.execute(late))
     assert rig.problem().id == problem_id

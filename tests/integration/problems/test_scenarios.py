@@ -202,7 +202,7 @@ def test_a_change_behind_an_update_that_was_not_taken_is_answered_202(played: Pl
     choose(played, "AMENDMENT_ACCEPTED")
 
     assert played.amend().status == 202
-    assert played.told() == ["1 COMMITTED/IN_PROGRESS", "2 AMENDED/IN_PROGRESS + A COMPLETED"]
+    assert played.kci_lines() == ["1 COMMITTED/IN_PROGRESS", "2 AMENDED/IN_PROGRESS + A COMPLETED"]
 
 
 def test_the_problems_own_scenario_comes_with_the_amendment_that_may_answer(played: Played) -> None:

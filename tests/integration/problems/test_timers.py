@@ -1,4 +1,4 @@
-"""What time does by itself: the notice of closure, closure by silence, and what ends them."""
+"""Timers: the notice of closure, closure without an answer, and what ends them."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +25,7 @@ def timers(rig: Rig) -> list[str]:
 
 
 def resolved(rig: Rig) -> None:
-    """Raise a problem, resolve it, and let the gateway know."""
+    """Raise a problem, resolve it, and deliver the KCI."""
     rig.create()
     rig.resolve()
     rig.take()
@@ -36,11 +36,11 @@ def test_silence_is_announced_and_closes_the_problem(rig: Rig) -> None:
     assert timers(rig) == ["closure-notice", "closure"]
 
     rig.pass_days(4)
-    assert rig.told() == [RESOLVED, NOTICE]
+    assert rig.kci_lines() == [RESOLVED, NOTICE]
     assert timers(rig) == ["closure"]
     rig.pass_days(1)
 
-    assert rig.told() == [RESOLVED, NOTICE, f"3 {CLOSED}"]
+    assert rig.kci_lines() == [RESOLVED, NOTICE, f"3 {CLOSED}"]
     assert timers(rig) == []
 
 
@@ -48,22 +48,22 @@ def test_time_that_jumps_over_both_brings_them_in_order(rig: Rig) -> None:
     resolved(rig)
     rig.pass_days(30)
 
-    assert rig.told() == [RESOLVED, NOTICE, f"3 {CLOSED}"]
+    assert rig.kci_lines() == [RESOLVED, NOTICE, f"3 {CLOSED}"]
 
 
 def test_silence_counts_from_when_the_gateway_took_the_resolution(rig: Rig) -> None:
     rig.create()
     rig.resolve()
     rig.pass_days(10)
-    assert rig.told() == [RESOLVED]
+    assert rig.kci_lines() == [RESOLVED]
 
     rig.take()
     rig.pass_days(3.9)
-    assert rig.told() == [RESOLVED]
+    assert rig.kci_lines() == [RESOLVED]
     rig.pass_days(0.2)
-    assert rig.told() == [RESOLVED, NOTICE]
+    assert rig.kci_lines() == [RESOLVED, NOTICE]
     rig.pass_days(1)
-    assert rig.told()[2:] == [f"3 {CLOSED}"]
+    assert rig.kci_lines()[2:] == [f"3 {CLOSED}"]
 
 
 @pytest.mark.parametrize("hours", [24, 12])
@@ -75,7 +75,7 @@ def test_a_short_span_is_not_announced(upgraded_url: str, make_rig: MakeRig, hou
 
     rig.pass_days(1)
 
-    assert rig.told() == [RESOLVED, f"2 {CLOSED}"]
+    assert rig.kci_lines() == [RESOLVED, f"2 {CLOSED}"]
 
 
 @pytest.mark.parametrize("status", ["ACCEPTED", "REJECTED"])
@@ -102,7 +102,7 @@ def test_each_resolution_has_a_silence_of_its_own(rig: Rig) -> None:
     assert len(rig.kcis()) == 3
     rig.pass_days(2)
 
-    assert rig.told()[3:] == [
+    assert rig.kci_lines()[3:] == [
         "4 ADDITIONAL/RESOLVED + text + R PENDING",
         f"5 {CLOSED}",
     ]
@@ -115,7 +115,7 @@ def test_a_timer_whose_resolution_is_not_the_current_one_does_nothing(rig: Rig) 
 
     rig.run_timers()
 
-    assert rig.told() == [RESOLVED]
+    assert rig.kci_lines() == [RESOLVED]
     assert timers(rig) == ["closure-notice", "closure"]
 
 
@@ -124,20 +124,20 @@ def test_the_back_office_may_complete_like_silence(rig: Rig) -> None:
 
     assert rig.say("complete").status == 200
 
-    assert rig.told()[1:] == [f"2 {CLOSED}"]
+    assert rig.kci_lines()[1:] == [f"2 {CLOSED}"]
     assert timers(rig) == []
 
 
 def test_after_silence_an_acceptance_changes_nothing(rig: Rig) -> None:
     resolved(rig)
     rig.pass_days(5)
-    told = rig.told()
+    told = rig.kci_lines()
 
     answer = rig.settle("ACCEPTED", tenantNotes="Thank you.")
 
     assert answer.status == 200
     assert answer.body == rig.kcis()[2]["serviceProblemResolution"]
-    assert rig.told() == told
+    assert rig.kci_lines() == told
     assert rig.settle("ACCEPTED", tenantNotes="Thank you.") == answer
 
 
@@ -193,7 +193,7 @@ def test_a_timer_that_fails_does_not_hold_up_the_others(rig: Rig) -> None:
     rig.business.advance(30 * 86400)
     assert rig.timers.run_due() == 3
 
-    assert rig.told()[2:] == [f"3 {CLOSED}"]
+    assert rig.kci_lines()[2:] == [f"3 {CLOSED}"]
 
 
 def test_a_row_that_cannot_be_had_does_not_hold_up_the_others(
@@ -215,10 +215,10 @@ def test_a_row_that_cannot_be_had_does_not_hold_up_the_others(
         patch.setattr(ProblemRepository, "lock", busy)
         with pytest.raises(StoreUnavailable):
             rig.timers.run_due()
-    assert [len(rig.told(each)) for each in (1, 2)] == [1, 2]
+    assert [len(rig.kci_lines(each)) for each in (1, 2)] == [1, 2]
 
     assert rig.timers.run_due() == 1
-    assert [len(rig.told(each)) for each in (1, 2)] == [2, 2]
+    assert [len(rig.kci_lines(each)) for each in (1, 2)] == [2, 2]
 
 
 def test_a_turn_ends_behind_the_timer_at_which_a_stop_is_seen(rig: Rig) -> None:

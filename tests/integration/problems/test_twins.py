@@ -1,4 +1,4 @@
-"""The same request on two connections at the same moment: one effect, one answer."""
+"""The same request in two processes at the same moment: one effect, one answer."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,12 +10,12 @@ from supplier_api.problems.errors import Unavailable
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Answer
 from tests.integration.problems.conftest import MakeRig
+from tests.integration.problems.interruption import PATIENCE, Gate, Interrupted
 from tests.integration.problems.rig import POLICY, Rig
-from tests.integration.problems.trouble import PATIENCE, Gate, Interrupted
 
 
-class Twins:
-    """Two processes at one database; the first is stopped in the middle of its transaction."""
+class TwoProcesses:
+    """Two processes on one database; the first is stopped in the middle of its transaction."""
 
     def __init__(self, make_rig: MakeRig, url: str, budget: float = PATIENCE) -> None:
         policy = replace(POLICY, answer_budget=budget)
@@ -30,14 +30,14 @@ class Twins:
 
 
 @pytest.fixture
-def twins(upgraded_url: str, make_rig: MakeRig) -> Twins:
-    return Twins(make_rig, upgraded_url)
+def processes(upgraded_url: str, make_rig: MakeRig) -> TwoProcesses:
+    return TwoProcesses(make_rig, upgraded_url)
 
 
 @pytest.fixture
-def hurried(upgraded_url: str, make_rig: MakeRig) -> Twins:
+def hurried(upgraded_url: str, make_rig: MakeRig) -> TwoProcesses:
     """Return two processes that wait for each other for a moment only."""
-    return Twins(make_rig, upgraded_url, budget=0.05)
+    return TwoProcesses(make_rig, upgraded_url, budget=0.05)
 
 
 @pytest.fixture
@@ -48,36 +48,38 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.mark.parametrize("notes", ["none", "defer", "reject"])
 def test_a_create_that_arrives_twice_at_once_is_done_once(
-    twins: Twins, pool: ThreadPoolExecutor, notes: str
+    processes: TwoProcesses, pool: ThreadPoolExecutor, notes: str
 ) -> None:
-    twins.stop_first()
-    first = pool.submit(twins.one.create, notes)
+    processes.stop_first()
+    first = pool.submit(processes.one.create, notes)
     if notes == "reject":
-        # Nothing is made, so there is nowhere to stop.
-        twins.gate.open()
+        # No reference is made, so there is no place to stop.
+        processes.gate.open()
     else:
-        twins.gate.wait_reached()
-    second = pool.submit(twins.other.create, notes)
-    twins.gate.open()
+        processes.gate.wait_reached()
+    second = pool.submit(processes.other.create, notes)
+    processes.gate.open()
 
     assert first.result(PATIENCE) == second.result(PATIENCE)
-    assert twins.one.store.read(lambda uow: ProblemRepository(uow).count()) == (notes != "reject")
+    assert processes.one.store.read(lambda uow: ProblemRepository(uow).count()) == (
+        notes != "reject"
+    )
 
 
 def test_a_change_that_arrives_twice_at_once_is_done_once(
-    twins: Twins, pool: ThreadPoolExecutor
+    processes: TwoProcesses, pool: ThreadPoolExecutor
 ) -> None:
-    twins.other.create()
-    twins.other.say("ask-information", problem_code="OTHER", text="Which lights are on?")
-    twins.other.take()
-    twins.stop_first()
-    first = pool.submit(twins.one.amend)
-    twins.gate.wait_reached()
-    second = pool.submit(twins.other.amend)
-    twins.gate.open()
+    processes.other.create()
+    processes.other.say("ask-information", problem_code="OTHER", text="Which lights are on?")
+    processes.other.take()
+    processes.stop_first()
+    first = pool.submit(processes.one.amend)
+    processes.gate.wait_reached()
+    second = pool.submit(processes.other.amend)
+    processes.gate.open()
 
     assert first.result(PATIENCE) == second.result(PATIENCE)
-    assert twins.one.told()[1:] == ["2 RESUMED/ACKNOWLEDGED"]
+    assert processes.one.kci_lines()[1:] == ["2 RESUMED/ACKNOWLEDGED"]
 
 
 def test_the_word_on_a_resolution_that_arrives_twice_at_once_is_taken_once(
@@ -92,10 +94,12 @@ def test_the_word_on_a_resolution_that_arrives_twice_at_once_is_taken_once(
 
     assert first == second
     assert first.status == 200
-    assert rigs[0].told()[1:] == ["2 COMPLETED/COMPLETED + R ACCEPTED closed"]
+    assert rigs[0].kci_lines()[1:] == ["2 COMPLETED/COMPLETED + R ACCEPTED closed"]
 
 
-def test_a_twin_waits_no_longer_than_its_budget(hurried: Twins, pool: ThreadPoolExecutor) -> None:
+def test_a_twin_waits_no_longer_than_its_budget(
+    hurried: TwoProcesses, pool: ThreadPoolExecutor
+) -> None:
     hurried.stop_first()
     first = pool.submit(hurried.one.create)
     hurried.gate.wait_reached()
@@ -110,14 +114,14 @@ def test_a_twin_waits_no_longer_than_its_budget(hurried: Twins, pool: ThreadPool
 
 
 def test_two_problems_at_once_on_one_service_see_each_other(
-    twins: Twins, pool: ThreadPoolExecutor
+    processes: TwoProcesses, pool: ThreadPoolExecutor
 ) -> None:
     service = "SI0000000000100"
-    twins.stop_first()
-    first = pool.submit(twins.one.create, serviceId=service)
-    twins.gate.wait_reached()
-    second = pool.submit(twins.other.create, id=2, serviceId=service)
-    twins.gate.open()
+    processes.stop_first()
+    first = pool.submit(processes.one.create, serviceId=service)
+    processes.gate.wait_reached()
+    second = pool.submit(processes.other.create, id=2, serviceId=service)
+    processes.gate.open()
 
     assert first.result(PATIENCE).status == 201
     assert second.result(PATIENCE).status == 422
@@ -143,16 +147,16 @@ def test_numbers_have_no_gaps_however_many_speak_at_once(
 
 
 def test_an_amendment_and_an_event_at_once_follow_each_other(
-    twins: Twins, pool: ThreadPoolExecutor
+    processes: TwoProcesses, pool: ThreadPoolExecutor
 ) -> None:
-    twins.other.create()
-    reference = twins.other.problem().reference
-    twins.stop_first()
-    answer: Future[Answer] = pool.submit(twins.one.amend, notes="defer")
-    twins.gate.wait_reached()
-    started = pool.submit(twins.other.say, "start", reference)
-    twins.gate.open()
+    processes.other.create()
+    reference = processes.other.problem().reference
+    processes.stop_first()
+    answer: Future[Answer] = pool.submit(processes.one.amend, notes="defer")
+    processes.gate.wait_reached()
+    started = pool.submit(processes.other.say, "start", reference)
+    processes.gate.open()
 
     assert answer.result(PATIENCE).status == 202
     assert started.result(PATIENCE).body["status"] == "PENDING_AMENDMENT"
-    assert twins.one.told() == ["1 COMMITTED/PENDING_AMENDMENT"]
+    assert processes.one.kci_lines() == ["1 COMMITTED/PENDING_AMENDMENT"]

@@ -1,4 +1,4 @@
-"""One problem at a glance: all that happened to it, what it waits for, and nothing personal."""
+"""The read model of a problem: its timeline, what it waits for, and no personal data."""
 
 import json
 from typing import Any
@@ -22,13 +22,13 @@ def shown(rig: Rig) -> dict[str, Any]:
 
 
 def lines(rig: Rig) -> list[str]:
-    """Return the time line in words."""
-    told = []
+    """Return the timeline as lines."""
+    lines = []
     for entry in shown(rig)["timeline"]:
         name = entry.get("operation") or entry.get("event") or entry["kind"]
         came = entry.get("answer") or entry["state"]
-        told.append(f"{entry['what']} {name} {came}")
-    return told
+        lines.append(f"{entry['what']} {name} {came}")
+    return lines
 
 
 def test_the_time_line_holds_everything_in_its_order(rig: Rig) -> None:
@@ -60,7 +60,7 @@ def test_the_time_line_holds_everything_in_its_order(rig: Rig) -> None:
 
 
 def found(rig: Rig, name: str) -> list[int]:
-    """Return the row ids of the problems that a name may stand for."""
+    """Return the row ids of the problems that match a name."""
     return [problem.id for problem in rig.store.read(lambda uow: view.find(uow, name))]
 
 

@@ -1,7 +1,7 @@
-"""Fourteen courses of a problem: which answers and which KCIs follow, in order.
+"""Fourteen courses of a problem: the answers and the KCIs, in order.
 
 `n REASON/STATUS`, then what the KCI carries: problemCode, text, and the status of the amendment
-(A), cancellation (C) or resolution (R). What the gateway makes itself is not shown.
+(A), cancellation (C) or resolution (R). KCIs that the gateway creates itself are not shown.
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ def test_acknowledged_worked_on_resolved_and_accepted(rig: Rig) -> None:
         "resolutionDetails": REPAIRED,
         "tenantNotes": "Thank you.",
     }
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         "1 COMMITTED/IN_PROGRESS",
         "2 RESOLVED/RESOLVED + R PENDING",
         "3 COMPLETED/COMPLETED + R ACCEPTED closed",
@@ -74,7 +74,7 @@ def test_in_progress_held_resumed_resolved_rejected_resolved_again_and_silence(r
     assert len(rig.kcis()) == 6
     rig.pass_days(0.02)
 
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         "1 DELAY/HELD + ACCESS_ISSUE",
         "2 RESUMED/IN_PROGRESS",
         "3 RESOLVED/RESOLVED + R PENDING",
@@ -98,7 +98,7 @@ def test_undecided_then_accepted(rig: Rig, commit: bool) -> None:
     if not commit:
         rig.say("start")
 
-    assert rig.told() == ["1 ACKNOWLEDGED/ACKNOWLEDGED", "2 COMMITTED/IN_PROGRESS"]
+    assert rig.kci_lines() == ["1 ACKNOWLEDGED/ACKNOWLEDGED", "2 COMMITTED/IN_PROGRESS"]
 
 
 def test_undecided_then_cancelled_by_the_tenant(rig: Rig) -> None:
@@ -112,7 +112,7 @@ def test_undecided_then_cancelled_by_the_tenant(rig: Rig) -> None:
     assert rig.problem().state.base == "CANCELLED"
     for event in ("accept", "start", "cancel"):
         assert rig.say(event, problem_code="OTHER").status == 409
-    assert rig.told() == []
+    assert rig.kci_lines() == []
     assert rig.problem().next_kci == 1
 
 
@@ -126,7 +126,7 @@ def test_undecided_accepted_meanwhile_then_cancelled_by_the_tenant(rig: Rig) -> 
 
     assert answer.status == 202
     assert rig.problem().state.base == "CANCELLED"
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         "1 ACKNOWLEDGED/ACKNOWLEDGED",
         "2 COMMITTED/IN_PROGRESS",
         "3 CANCELLED/CANCELLED + NETWORK_ISSUE + C COMPLETED",
@@ -138,7 +138,7 @@ def test_undecided_then_rejected(rig: Rig) -> None:
 
     rig.say("reject", problem_code="ACCESS_ISSUE", text="The building was torn down.")
 
-    assert rig.told() == ["1 REJECTED/REJECTED + ACCESS_ISSUE + text + no reference"]
+    assert rig.kci_lines() == ["1 REJECTED/REJECTED + ACCESS_ISSUE + text + no reference"]
 
 
 def test_a_question_that_an_amendment_answers_at_once(rig: Rig) -> None:
@@ -156,7 +156,7 @@ def test_a_question_that_an_amendment_answers_at_once(rig: Rig) -> None:
         "supplierReference": _references(rig)[0],
         "notes": "The lights are green.",
     }
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         "1 INFORMATION_REQUIRED/PENDING + INFORMATION_REQUIRED + text",
         "2 RESUMED/ACKNOWLEDGED",
     ]
@@ -169,7 +169,7 @@ def test_a_question_that_an_amendment_answers_before_it_was_delivered(rig: Rig) 
 
     assert rig.amend(notes="The lights are green.").status == 202
 
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         "1 INFORMATION_REQUIRED/PENDING + INFORMATION_REQUIRED + text",
         "2 AMENDED/ACKNOWLEDGED + A COMPLETED",
     ]
@@ -201,7 +201,7 @@ def test_a_question_whose_amendment_is_rejected_later_still_waits(rig: Rig) -> N
     )
 
     assert rejected.body["status"] == "PENDING"
-    assert rig.told()[1:] == ["2 AMENDMENT_REJECTED/PENDING + REJECTION + text + A REJECTED"]
+    assert rig.kci_lines()[1:] == ["2 AMENDMENT_REJECTED/PENDING + REJECTION + text + A REJECTED"]
     assert rig.problem().state.awaits == "information"
     assert rig.problem().document["notes"] == "none"
 
@@ -214,7 +214,7 @@ def test_a_question_whose_amendment_is_accepted_later_is_settled(rig: Rig) -> No
 
     rig.say("accept-change", change_reference=rig.change_reference())
 
-    assert rig.told()[1:] == ["2 AMENDED/ACKNOWLEDGED + A COMPLETED"]
+    assert rig.kci_lines()[1:] == ["2 AMENDED/ACKNOWLEDGED + A COMPLETED"]
     assert rig.problem().document["notes"] == "defer"
 
 
@@ -227,7 +227,7 @@ def test_a_cancellation_that_is_overtaken_by_the_resolution(rig: Rig) -> None:
 
     rig.resolve()
 
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         "1 CANCELLATION_REJECTED/IN_PROGRESS + OTHER + text + C REJECTED",
         "2 RESOLVED/RESOLVED + R PENDING",
     ]
@@ -252,7 +252,7 @@ def test_a_cancellation_does_not_overtake_an_undelivered_kci(rig: Rig, hindrance
 
     assert answer.status == 202
     assert rig.problem().state.status == "CANCELLED"
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         "1 DELAY/HELD + ACCESS_ISSUE",
         "2 CANCELLED/CANCELLED + NO_LONGER_REQUIRED + C COMPLETED",
     ]
@@ -266,7 +266,7 @@ def test_a_cancellation_is_done_at_once_when_everything_was_taken(rig: Rig) -> N
     assert rig.cancel().status == 201
 
     assert rig.problem().state.status == "CANCELLED"
-    assert rig.told() == ["1 DELAY/HELD + ACCESS_ISSUE"]
+    assert rig.kci_lines() == ["1 DELAY/HELD + ACCESS_ISSUE"]
 
 
 def test_an_incident_that_is_declared_while_the_tenant_is_asked(rig: Rig) -> None:
@@ -282,7 +282,7 @@ def test_an_incident_that_is_declared_while_the_tenant_is_asked(rig: Rig) -> Non
     rig.incidents.end("INC1")
     rig.run_timers()
 
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         "1 INFORMATION_REQUIRED/PENDING + INFORMATION_REQUIRED + text",
         "2 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE",
         "3 RESUMED/ACKNOWLEDGED",
@@ -300,7 +300,7 @@ def test_a_problem_that_is_raised_in_a_known_incident(supplied: Rig) -> None:
     supplied.run_timers()
     supplied.say("start")
 
-    assert supplied.told() == [
+    assert supplied.kci_lines() == [
         "1 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE",
         "2 RESUMED/ACKNOWLEDGED",
         "3 COMMITTED/IN_PROGRESS",
@@ -317,7 +317,7 @@ def test_only_a_reservation_settles_the_question_for_an_appointment(rig: Rig) ->
     assert len(rig.kcis()) == 1
     assert rig.amend(102, appointmentReservationId=345).status == 201
 
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         "1 REAPPOINT/PENDING + UNABLE_TO_ATTEND",
         "2 RESUMED/IN_PROGRESS",
     ]
@@ -331,7 +331,7 @@ def test_work_starts_while_an_amendment_is_undecided(rig: Rig) -> None:
     rig.say("accept-change", change_reference=rig.change_reference())
 
     assert started.body["status"] == "PENDING_AMENDMENT"
-    assert rig.told() == [
+    assert rig.kci_lines() == [
         "1 COMMITTED/PENDING_AMENDMENT",
         "2 AMENDED/IN_PROGRESS + A COMPLETED",
     ]
@@ -345,7 +345,7 @@ def test_the_back_office_cancels_while_an_amendment_is_undecided(rig: Rig) -> No
 
     rig.say("cancel", problem_code="PROPERTY_UNOCCUPIED")
 
-    assert rig.told()[1:] == [
+    assert rig.kci_lines()[1:] == [
         "2 AMENDMENT_REJECTED/HELD + OTHER + text + A REJECTED",
         "3 CANCELLED/CANCELLED + PROPERTY_UNOCCUPIED",
     ]

@@ -1,4 +1,4 @@
-"""Files that change are used within seconds; a bad one changes nothing, and is told."""
+"""Changed files are used within seconds; an invalid one changes nothing and is reported."""
 
 import importlib
 import json
@@ -31,7 +31,7 @@ Say = Callable[..., Result]
 
 @pytest.fixture
 def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
-    """Stand at the host's time, which is what the commands go by."""
+    """Return a clock at the host's time, which the commands use."""
     machine = ManualMachineClock(datetime.now(UTC))
     business = ManualBusinessClock(machine)
     return machine, business, ClockPair(machine, business, SeededChance(1))
@@ -55,14 +55,14 @@ def folder(environ: dict[str, str]) -> Path:
 
 @pytest.fixture
 def upkeep(supplier: Supplier) -> Upkeep:
-    """Return what keeps the files current; a turn of it is a second's work."""
+    """Return the chore that reloads files; a turn of it is a second's work."""
     upkeep: Upkeep = supplier.app.extensions["upkeep"]
     return upkeep
 
 
 @pytest.fixture
 def say(supplier: Supplier, settings: Settings, environ: dict[str, str]) -> Say:
-    """Return what runs a command, after the web server has given a sign of life."""
+    """Return a function that runs a command, after the web server's heartbeat."""
     heartbeat = build_heartbeat(supplier.app, settings)
 
     def said(*words: str, stdin: str | None = None) -> Result:
@@ -73,7 +73,7 @@ def say(supplier: Supplier, settings: Settings, environ: dict[str, str]) -> Say:
 
 
 def looked(upkeep: Upkeep) -> None:
-    """Let it look twice: a file is read when it has changed no further."""
+    """Let it check twice: a file is read when it has not changed since the last check."""
     upkeep.turn()
     upkeep.turn()
 
@@ -141,9 +141,9 @@ def test_a_bad_inventory_file_changes_nothing_and_is_told(
         (folder / "services.csv").write_text(text, encoding="utf-8")
     looked(upkeep)
     assert create(supplier, 0) == 201
-    told = line(say, "inventory")
-    assert (told["level"], told["look"]) == ("bad", "supplier-api rules check")
-    assert why in told["text"]
+    shown = line(say, "inventory")
+    assert (shown["level"], shown["look"]) == ("bad", "supplier-api rules check")
+    assert why in shown["text"]
     assert why in say("doctor").stdout
     (entry,) = [each for each in logged() if each["event"] == "inventory.not-loaded"]
     assert why in entry["why"]
@@ -175,10 +175,10 @@ def test_the_version_recorded_is_that_of_the_book_that_decided(
     assert states == ["ACKNOWLEDGED", "ACKNOWLEDGED", "IN_PROGRESS", "IN_PROGRESS"]
     versions = [version(say, number) for number in range(4)]
     assert versions[0] == versions[1] != versions[2] == versions[3]
-    told = line(say, "rules")
-    assert (told["level"], told["look"]) == ("bad", "supplier-api rules check")
-    assert "rules.yaml:16:12: problem: unknown word perhaps" in told["text"]
-    # What processes say is what they use.
+    shown = line(say, "rules")
+    assert (shown["level"], shown["look"]) == ("bad", "supplier-api rules check")
+    assert "rules.yaml:16:12: problem: unknown word perhaps" in shown["text"]
+    # The processes report what they use.
     assert versions[3] in line(say, "versions")["text"]
 
 
@@ -231,9 +231,9 @@ def test_a_python_rule_that_is_switched_off_is_told_everywhere_and_comes_back_by
     answer: threading.Event, supplier: Supplier, upkeep: Upkeep, say: Say
 ) -> None:
     assert [create(supplier, number) for number in range(4)] == [202] * 4
-    told = line(say, "rules")
-    assert (told["level"], told["look"]) == ("bad", "supplier-api doctor")
-    assert "slow-rule switched off for" in told["text"]
+    shown = line(say, "rules")
+    assert (shown["level"], shown["look"]) == ("bad", "supplier-api doctor")
+    assert "slow-rule switched off for" in shown["text"]
     found = {
         each["check"]: each["cases"]
         for each in json.loads(say("doctor", "--json").stdout)["findings"]

@@ -82,8 +82,8 @@ def test_test_fails_with_the_place_of_the_example(changed_book: Any) -> None:
     result = rules("test", path)
     assert result.exit_code == 1
     place = f"{path}:{line_of(path, 'not matched') - 1}:9"
-    told = "example of service-unknown problem: expected not matched, was matched"
-    assert f"{place}: {told}" in result.stderr
+    failed = "example of service-unknown problem: expected not matched, was matched"
+    assert f"{place}: {failed}" in result.stderr
 
 
 def written(folder: Path, request: dict[str, Any]) -> Path:

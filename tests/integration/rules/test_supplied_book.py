@@ -78,8 +78,8 @@ def test_in_production_the_characteristics_are_mandatory() -> None:
     book = RuleBook.load(CONFIG / "rules.yaml", "production")
     assert [each.rule for each in decide_problem(book).reasons] == ["has-worked-missing"]
     worked = [{"name": "SERVICE_HAS_WORKED", "value": "true"}]
-    told = decide_problem(book, characteristics=worked)
-    assert [each.rule for each in told.reasons] == ["last-worked-missing"]
+    decision = decide_problem(book, characteristics=worked)
+    assert [each.rule for each in decision.reasons] == ["last-worked-missing"]
     worked.append({"name": "SERVICE_LAST_WORKED", "value": "2024-04-30T12:00:00.000Z"})
     assert decide_problem(book, characteristics=worked).outcome is Outcome.ACKNOWLEDGE
 

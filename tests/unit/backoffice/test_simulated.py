@@ -1,4 +1,4 @@
-"""The fault desk that is played: what it answers to each order."""
+"""The simulated back office: its answer to each order."""
 
 from datetime import timedelta
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""What a KCI cannot say in its place among the others of its problem."""
+"""Whether a KCI is possible in its place among the others of its problem."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ NS = (1, 2, 3, 4)
         ("IN_PROGRESS", OURS, "REJECTED", False),
         ("RESOLVED", OURS, "COMPLETED", True),
         ("IN_PROGRESS", OURS, "COMPLETED", False),
-        # What took the place of an earlier update has told the end already.
+        # The replacement of an earlier update has shown the final status already.
         ("COMPLETED", OURS, "COMPLETED", True),
         ("PENDING", OURS, "RESOLVED", True),
     ],
@@ -67,9 +67,9 @@ def test_courses(changed: dict[str, Any] | None, wrong: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "said", "another"),
+    ("known", "sent", "another"),
     [(OURS, OURS, False), (OURS, "SP_ANOTHER", True), (None, OURS, False), (OURS, None, False)],
 )
-def test_references(known: str | None, said: str | None, *, another: bool) -> None:
-    problem = {"supplierReference": said} if said else {}
+def test_references(known: str | None, sent: str | None, *, another: bool) -> None:
+    problem = {"supplierReference": sent} if sent else {}
     assert is_of_another(known, {"serviceProblem": problem}) is another

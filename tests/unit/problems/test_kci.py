@@ -1,4 +1,4 @@
-"""What a KCI says of a problem, a change and a resolution."""
+"""The content of a KCI about a problem, a change and a resolution."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -184,7 +184,7 @@ def test_of_an_undecided_problem_no_kci_tells() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "known", "number", "told"),
+    ("base", "known", "number", "present"),
     [
         (Base.REJECTED, False, 1, False),
         (Base.CANCELLED, False, 1, False),  # cancelled before it was acknowledged
@@ -195,11 +195,11 @@ def test_of_an_undecided_problem_no_kci_tells() -> None:
     ],
 )
 def test_our_reference_is_told_from_acknowledged_on(
-    base: Base, known: bool, number: int, told: bool
+    base: Base, known: bool, number: int, present: bool
 ) -> None:
     entity = problem_entity(problem(State(base), reference_known=known, next_kci=number))
 
-    assert ("supplierReference" in entity) is told
+    assert ("supplierReference" in entity) is present
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The lifecycle, state by state: what may happen there, where it leads, which KCI tells of it."""
+"""The lifecycle, state by state: legal events, target states and KCIs."""
 
 import pytest
 
@@ -33,7 +33,7 @@ STATES = {
     "completed": State(Base.COMPLETED),
 }
 
-# What may happen in any state in which we work on the problem. "=": the status stays.
+# The events of every state of an accepted problem. "=": the status stays.
 OPEN = {
     "hold": "DELAY/HELD",
     "ask-information": "INFORMATION_REQUIRED/PENDING",
@@ -62,7 +62,7 @@ UNDECIDED = {
     "cancel for the tenant": "/CANCELLED",
     "cancel for the tenant, behind queued KCIs": "CANCELLED/CANCELLED",
 }
-# While a change is undecided nothing is asked of the tenant, and no other change is taken.
+# While a change is undecided the tenant is asked nothing, and no other change is accepted.
 ASKED_MEANWHILE = {
     "hold": "DELAY/=",
     "reappointed": "REAPPOINTED/=",
@@ -129,7 +129,7 @@ MUST = {
 }
 
 
-def told(steps: tuple[LifecycleStep, ...]) -> str:
+def described(steps: tuple[LifecycleStep, ...]) -> str:
     """Write steps as the tables above do, with each status in full."""
     return ", ".join(f"{step.kci or ''}/{step.state.status or 'undecided'}" for step in steps)
 
@@ -148,7 +148,7 @@ def test_each_event_in_each_state_does_what_the_table_says_or_is_refused(
         assert refused.value.legal == legal_events(state)
     else:
         steps = plan(state, event, incident=INCIDENT)
-        assert told(steps) == outcome.replace("=", str(state.status))
+        assert described(steps) == outcome.replace("=", str(state.status))
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -176,7 +176,7 @@ def test_a_refusal_names_the_change_and_what_lies_beneath() -> None:
 
 
 def after(state: State, event: Event, **more: object) -> State:
-    """Return where an event leads."""
+    """Return the state after an event."""
     return plan(state, event, **more)[-1].state  # type: ignore[arg-type] # passed on as they are
 
 

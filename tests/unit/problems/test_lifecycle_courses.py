@@ -1,4 +1,4 @@
-"""No course of events, however odd, leads to a state that cannot be."""
+"""No sequence of events leads to an impossible state."""
 
 from typing import Any
 
@@ -39,8 +39,8 @@ class Course(RuleBasedStateMachine):
         steps = plan(self.state, event, incident="INC1", settles=settles)
         assert 1 <= len(steps) <= 2
         for step in steps:
-            # Every KCI needs a status; only an undecided problem has none, and of that none tells
-            # but AMENDED, which the desk never asks for there: nothing can be queued before.
+            # Every KCI needs a status, and an undecided problem has none: only AMENDED would be
+            # about one, which never happens, as no KCI can be queued before it.
             assert step.kci is None or step.state.status or event is Event.AMEND_BEHIND
         self.state = steps[-1].state
 

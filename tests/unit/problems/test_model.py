@@ -1,4 +1,4 @@
-"""The status that three facts make, and what else is read off a state."""
+"""The status derived from three fields, and the other properties of a state."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which fields of the wire are hidden wherever a document outlives its request."""
+"""The personal fields of the wire, which are masked in everything that outlives a request."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Rule books and facts, written in short."""
+"""Short forms of rule books and facts."""
 
 import tempfile
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a rule book is told with file, line, column and what was meant."""
+"""Every error in a rule book is reported with file, line, column and a hint."""
 
 from pathlib import Path
 
@@ -192,8 +192,8 @@ def test_the_book_that_the_mistakes_are_put_into_is_good() -> None:
 )
 def test_a_mistake_stops_the_start(right: str, wrong: str, expected: str) -> None:
     assert GOOD.count(right) == 1
-    told = findings(GOOD.replace(right, wrong))
-    assert any(each.startswith(f"rules.yaml:{expected}") for each in told), told
+    found = findings(GOOD.replace(right, wrong))
+    assert any(each.startswith(f"rules.yaml:{expected}") for each in found), found
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Expressions: what the compiler finds, what is learnt about them, and how they are evaluated."""
+"""CEL expressions: errors found by the compiler, groups and paths, evaluation."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 
 from supplier_api.rules.cel import MAX_EXPRESSION, ExpressionError, Language
 from supplier_api.rules.facts import GROUPS, UNKNOWN, Facts, values
-from supplier_api.rules.model import Operation, Unjudged
+from supplier_api.rules.model import Operation, RuleNotEvaluated
 from tests.unit.rules.books import facts
 
 PROBLEM = Language(GROUPS[Operation.PROBLEM])
@@ -126,7 +126,7 @@ def test_an_error_that_changes_nothing_is_passed_over(text: str, result: bool) -
 
 @pytest.mark.parametrize("text", [MISSING, f"{MISSING} || false", f"{MISSING} && true"])
 def test_an_error_that_leaves_the_result_open_is_no_verdict(text: str) -> None:
-    with pytest.raises(Unjudged, match="Key not found"):
+    with pytest.raises(RuleNotEvaluated, match="Key not found"):
         holds(text, facts({"characteristics": []}))
 
 
@@ -141,7 +141,7 @@ def test_an_error_that_leaves_the_result_open_is_no_verdict(text: str) -> None:
     ],
 )
 def test_an_error_tells_no_value_of_the_request(text: str) -> None:
-    with pytest.raises(Unjudged) as raised:
+    with pytest.raises(RuleNotEvaluated) as raised:
         holds(text, facts({"notes": "(MARKER", "characteristics": []}))
     assert "MARKER" not in str(raised.value)
     assert str(raised.value)
@@ -150,13 +150,13 @@ def test_an_error_tells_no_value_of_the_request(text: str) -> None:
 def test_an_evaluation_has_a_budget() -> None:
     every_pair = "request.characteristics.all(a, request.characteristics.all(b, a.name == b.name))"
     hundred = [{"name": "A", "value": "1"}] * 100
-    with pytest.raises(Unjudged, match="budget"):
+    with pytest.raises(RuleNotEvaluated, match="budget"):
         holds(every_pair, facts({"characteristics": hundred}))
     assert holds(every_pair, facts({"characteristics": hundred[:50]}))
 
 
-def judged(texts: list[str], given: Facts) -> list[bool | None]:
-    """Judge expressions as a rule book does, together; None where one cannot be judged."""
+def evaluated(texts: list[str], given: Facts) -> list[bool | None]:
+    """Evaluate expressions together, as a rule book does; None where one cannot be evaluated."""
     expressions = [PROBLEM.compile(text) for text in texts]
     known = {group: values(given, group) for group in GROUPS[Operation.PROBLEM]}
     known = {group: value for group, value in known.items() if value is not UNKNOWN}
@@ -165,7 +165,7 @@ def judged(texts: list[str], given: Facts) -> list[bool | None]:
     for expression in expressions:
         try:
             found.append(expression.holds(bound))
-        except Unjudged:
+        except RuleNotEvaluated:
             found.append(None)
     return found
 
@@ -179,24 +179,28 @@ def test_expressions_that_are_judged_together_say_what_each_says_alone() -> None
         "size(open_problems) > 0",
         "tenant == 'TENANT1' // a comment at the end",
     ]
-    assert judged(texts, facts()) == [True, False, True, True, False, True]
+    assert evaluated(texts, facts()) == [True, False, True, True, False, True]
 
 
 def test_one_that_cannot_be_judged_leaves_the_others_as_they_are() -> None:
     fails = 'request.characteristicsByName["NOT_THERE"] == "a"'
-    assert judged(["true", fails, "false"], facts()) == [True, None, False]
+    assert evaluated(["true", fails, "false"], facts()) == [True, None, False]
 
 
 def test_so_does_one_whose_facts_are_not_known() -> None:
     given = replace(facts(), service=UNKNOWN)
-    assert judged(["tenant != ''", "service.known", "tenant == ''"], given) == [True, None, False]
+    assert evaluated(["tenant != ''", "service.known", "tenant == ''"], given) == [
+        True,
+        None,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("many", [62, 63, 200])
 def test_there_may_be_any_number_of_them(many: int) -> None:
     texts = [f"size(tenant) == {number % 9}" for number in range(many)]
     texts += [f"size(tenant) * {number} == {number * 7}" for number in range(many)]
-    assert judged(texts, facts()) == [number % 9 == 7 for number in range(many)] + [True] * many
+    assert evaluated(texts, facts()) == [number % 9 == 7 for number in range(many)] + [True] * many
 
 
 def test_as_many_as_a_number_has_bits_take_one_evaluation() -> None:
@@ -208,4 +212,4 @@ def test_as_many_as_a_number_has_bits_take_one_evaluation() -> None:
 
 def test_nor_does_it_matter_how_deep_they_are() -> None:
     deep = "(" * 31 + "true" + ")" * 31
-    assert judged([deep, f"{deep} && tenant == ''"], facts()) == [True, False]
+    assert evaluated([deep, f"{deep} && tenant == ''"], facts()) == [True, False]

@@ -1,4 +1,4 @@
-"""How a decision comes out of the rules."""
+"""How the rules make a decision."""
 
 import json
 from datetime import timedelta
@@ -201,9 +201,9 @@ def test_no_personal_value_reaches_a_decision() -> None:
     ]
     conditions.remove("request.characteristicsByName[request.hazards] != request.text")
     rules = "".join(rule(f"r{n}", when, "reject") for n, when in enumerate(conditions))
-    told = json.dumps(decide(rules, given).document())
-    assert "MARKER" not in told
-    assert PLACEHOLDER in told
+    text = json.dumps(decide(rules, given).document())
+    assert "MARKER" not in text
+    assert PLACEHOLDER in text
 
 
 def test_a_decision_is_plain_json() -> None:
@@ -254,13 +254,13 @@ def test_any_book_decides_as_it_is_written(drawn: list[tuple[str, str, str]]) ->
         ),
         len(enforced),
     )
-    doubtful = any(
+    unevaluated = any(
         result == "fails" and (then == "reject" or number < first)
         for number, (result, then) in enumerate(enforced)
     )
     if refusals:
         expected = "reject"
-    elif doubtful:
+    elif unevaluated:
         expected = "defer"
     else:
         expected = enforced[first][1] if first < len(enforced) else "acknowledge"

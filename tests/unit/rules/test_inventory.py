@@ -75,9 +75,9 @@ def test_a_mistake_in_the_file_stops_the_start(tmp_path: Path, text: str, what: 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     rows = "".join(f"SI{number},,,Live,,,,\n" for number in range(25))
-    with pytest.raises(InventoryError) as told:
+    with pytest.raises(InventoryError) as error:
         csv_inventory(tmp_path, f"{HEAD}\n{rows}")
-    lines = str(told.value).splitlines()
+    lines = str(error.value).splitlines()
     assert [line.split(":")[1] for line in lines[:20]] == [str(2 + number) for number in range(20)]
     assert lines[20:] == ["and 5 more"]
 

@@ -42,8 +42,8 @@ def book(
 
 def decide(loaded: RuleBook, **more: Any) -> Decision:
     given = facts(**more)
-    outside = loaded.judge_outside(Operation.PROBLEM, given)
-    return loaded.decide(Operation.PROBLEM, given, outside)
+    verdicts = loaded.evaluate_python_rules(Operation.PROBLEM, given)
+    return loaded.decide(Operation.PROBLEM, given, verdicts)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_it_sees_request_tenant_service_and_clock_and_cannot_change_them() -> No
 
     address = {"id": "1", "type": "UPRN"}
     given = facts({"address": address})
-    book(python_rule(when, "request", "service")).judge_outside(Operation.PROBLEM, given)
+    book(python_rule(when, "request", "service")).evaluate_python_rules(Operation.PROBLEM, given)
     assert (seen[0].tenant, seen[0].service, seen[0].now) == ("TENANT1", LIVE, NOW)
     assert address == {"id": "1", "type": "UPRN"}
 
@@ -111,13 +111,13 @@ def test_one_that_takes_too_long_is_switched_off_after_three_times(
     hanging: Callable[[OutsideFacts], bool],
 ) -> None:
     loaded = book(python_rule(hanging), seconds=LIMIT)
-    told = [decide(loaded).trace[0].why for _ in range(MOST_TIME_OUTS + 1)]
-    assert told == ["took too long"] * 3 + ["switched off after 3 time-outs"]
+    reasons = [decide(loaded).trace[0].why for _ in range(MOST_TIME_OUTS + 1)]
+    assert reasons == ["took too long"] * 3 + ["switched off after 3 time-outs"]
     assert decide(loaded).rule == "fallback"
 
 
 class Moody:
-    """A condition that hangs until it is let."""
+    """A condition that hangs until it is released."""
 
     def __init__(self) -> None:
         self.over = threading.Event()
@@ -143,7 +143,7 @@ def test_one_that_was_switched_off_comes_back_after_a_pause(moody: Moody) -> Non
     assert loaded.plugins.off() == {"python": clock.now()}
     clock.advance(PAUSE - 1)
     assert decide(loaded).trace[0].why == "switched off after 3 time-outs"
-    # It is tried once, is still too slow, and rests again.
+    # It is probed once, is still too slow, and stays off.
     clock.advance(1)
     assert [decide(loaded).trace[0].why for _ in range(2)] == [
         "took too long",
@@ -215,13 +215,13 @@ def test_a_caller_in_a_hurry_waits_less_and_blames_nobody(
 ) -> None:
     loaded = book(python_rule(hanging), seconds=600)
     for _ in range(MOST_TIME_OUTS + 1):
-        outside = loaded.judge_outside(Operation.PROBLEM, facts(), seconds=LIMIT)
-        assert outside["python"].why == "took too long"
+        verdicts = loaded.evaluate_python_rules(Operation.PROBLEM, facts(), seconds=LIMIT)
+        assert verdicts["python"].why == "took too long"
 
 
 def test_one_that_is_not_active_is_not_asked() -> None:
     ended = replace(python_rule(lambda _: True), active_until=NOW)
-    assert book(ended).judge_outside(Operation.PROBLEM, facts()) == {}
+    assert book(ended).evaluate_python_rules(Operation.PROBLEM, facts()) == {}
     assert decide(book(ended)).trace[0].verdict is Verdict.INACTIVE
 
 
@@ -229,11 +229,11 @@ def test_a_rule_whose_threads_all_hang_is_not_asked_again(
     hanging: Callable[[OutsideFacts], bool],
 ) -> None:
     loaded = book(python_rule(hanging), seconds=600)
-    told = [
-        loaded.judge_outside(Operation.PROBLEM, facts(), seconds=LIMIT)["python"].why
+    reasons = [
+        loaded.evaluate_python_rules(Operation.PROBLEM, facts(), seconds=LIMIT)["python"].why
         for _ in range(CALLS_AT_ONCE + 1)
     ]
-    assert told == ["took too long"] * CALLS_AT_ONCE + ["all its threads are busy"]
+    assert reasons == ["took too long"] * CALLS_AT_ONCE + ["all its threads are busy"]
 
 
 def test_one_that_needs_a_service_that_is_not_known_is_not_asked() -> None:

@@ -1,15 +1,15 @@
-"""Ways to trip up the desk in the middle of its transaction."""
+"""Ways to interrupt a use case in the middle of its transaction."""
 
 import threading
 from collections.abc import Callable
 
 from supplier_api.ids import SeededChance
 
-PATIENCE = 30.0  # seconds after which a test that waits has failed
+PATIENCE = 30.0  # seconds after which a test that waits fails
 
 
 class Interrupted(SeededChance):
-    """A source that does something else first when it is asked for a reference.
+    """A source of ids that runs other code first when it is asked for a reference.
 
     References are made within transactions, after what they depend on was read.
     """
@@ -20,7 +20,7 @@ class Interrupted(SeededChance):
         self.calls = 0
 
     def interrupt(self, *doings: Callable[[], object]) -> None:
-        """Do these, one before each of the next references."""
+        """Run these, one before each of the next references."""
         self._next.extend(doings)
 
     def reference(self, tenant: str, prefix: str, *what: object) -> str:
@@ -31,21 +31,21 @@ class Interrupted(SeededChance):
 
 
 class Gate:
-    """A place where one thread stops until another lets it pass."""
+    """A place where one thread waits until another opens it."""
 
     def __init__(self) -> None:
         self._reached = threading.Event()
         self._opened = threading.Event()
 
     def pass_through(self) -> None:
-        """Say that the gate was reached and wait until it opens."""
+        """Report that the gate was reached, and wait until it opens."""
         self._reached.set()
         assert self._opened.wait(PATIENCE)
 
     def wait_reached(self) -> None:
-        """Wait until a thread stands at the gate."""
+        """Wait until a thread has reached the gate."""
         assert self._reached.wait(PATIENCE)
 
     def open(self) -> None:
-        """Let it pass."""
+        """Open the gate."""
         self._opened.set()

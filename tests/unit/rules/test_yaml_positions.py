@@ -1,4 +1,4 @@
-"""Places in a YAML file."""
+"""Positions in a YAML file."""
 
 import yaml
 from hypothesis import assume, given

@@ -1,4 +1,4 @@
-"""Delivery to receivers that answer as they are told, and an operator who mends what goes wrong."""
+"""Delivery to receivers with scripted replies, and an operator who repairs messages."""
 
 import hashlib
 import json
@@ -21,31 +21,31 @@ from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 from tests.integration.delivery.conftest import PATIENCE, POLICY, TAKEN, Round
 from tests.integration.problems.rig import Rig
 
-SAID = {"status": 422, "code": "INVALID_REQUEST", "uuid": "1", "messages": ["text: too long"]}
-REFUSED = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422, refusal=SAID)
+REFUSAL = {"status": 422, "code": "INVALID_REQUEST", "uuid": "1", "messages": ["text: too long"]}
+REFUSED = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422, refusal=REFUSAL)
 BUSY = Reply(Meaning.TROUBLE, "503", 503)
 LOST = Reply(Meaning.TROUBLE, "RemoteDisconnected", unknown=True)
 BY = Operator("ann", "the text was too long")
 
 
 class Receiver:
-    """Takes every message, unless it was told other replies for its number."""
+    """Accepts every message, unless other replies are set for its number."""
 
     def __init__(self) -> None:
         self.replies: dict[int, deque[Reply]] = defaultdict(deque)
         self.sent: list[dict[str, Any]] = []
         self.numbers: list[int] = []
 
-    def tell(self, number: int, *replies: Reply) -> None:
-        """Have the next attempts of that number end like this."""
+    def reply_with(self, number: int, *replies: Reply) -> None:
+        """Set the replies to the next attempts of that number."""
         self.replies[number].extend(replies)
 
     def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - the port's
-        """Answer as told."""
+        """Return the next reply that is set, or accept."""
         self.sent.append(json.loads(message.body))
         self.numbers.append(message.number)
-        told = self.replies[message.number]
-        return told.popleft() if told else TAKEN
+        replies = self.replies[message.number]
+        return replies.popleft() if replies else TAKEN
 
 
 class Bench:
@@ -80,10 +80,10 @@ class Bench:
             each.dispatcher.give_back(PATIENCE)
             each.dispatcher.finish(PATIENCE)
 
-    # -- what happens
+    # -- delivery
 
     def under_way(self) -> None:
-        """Raise a problem and begin work: KCI 1 is taken, 2 (DELAY) and 3 (RESUMED) are queued."""
+        """Raise a problem and begin work: KCI 1 is accepted, 2 (DELAY), 3 (RESUMED) are queued."""
         self.rig.create()
         self.rig.say("start")
         self.deliver()
@@ -104,12 +104,12 @@ class Bench:
         raise AssertionError("it never comes to rest")
 
     def refused(self, number: int, *more: Reply) -> None:
-        """Have the gateway refuse a KCI of a problem that is under way."""
-        self.gateway.tell(number, REFUSED, *more)
+        """Let the gateway refuse a KCI of the problem of `under_way`."""
+        self.gateway.reply_with(number, REFUSED, *more)
         self.deliver()
         assert self.state(number) == "refused"
 
-    # -- what an operator does
+    # -- the operator
 
     def replay(self, number: int, destination: str = GATEWAY) -> Result:
         """Replay a message."""
@@ -126,7 +126,7 @@ class Bench:
     def replay_window(
         self, window: TimeWindow, *, rehearse: bool = False
     ) -> list[tuple[str, str, bool]]:
-        """Replay what was made in the window; return what was told of each."""
+        """Replay the messages of the window; return number, report and success of each."""
         return [
             (result.name.partition("#")[2], result.told, result.done)
             for problem_id in self.repair.waiting(GATEWAY, window)
@@ -135,10 +135,10 @@ class Bench:
             )
         ]
 
-    # -- what came of it
+    # -- results
 
     def name(self, number: int) -> str:
-        """Return what people call the problem's message."""
+        """Return the name of the problem's message: REFERENCE#NUMBER."""
         return f"{self.rig.problem().reference}#{number}"
 
     def row(self, number: int, destination: str = GATEWAY) -> Mapping[str, Any]:
@@ -146,7 +146,7 @@ class Bench:
         return self.rig.messages(destination)[number - 1]
 
     def body(self, number: int) -> dict[str, Any]:
-        """Return a KCI as it is stored, which is within the contract and what it says it is."""
+        """Return a KCI as it is stored; checks that it is valid and agrees with its row."""
         row = self.row(number)
         body: dict[str, Any] = json.loads(row["body"])
         assert wire.load_kci(body) == body
@@ -155,7 +155,7 @@ class Bench:
         return body
 
     def state(self, number: int, destination: str = GATEWAY) -> str:
-        """Return what has become of a message; of a delivered one, it is known what was sent."""
+        """Return the state of a message; checks the digest of a delivered one."""
         row = self.row(number, destination)
         if row["state"] == MessageState.DELIVERED:
             digest = hashlib.sha256(row["body"].encode()).hexdigest()
@@ -167,16 +167,16 @@ class Bench:
         return [self.state(number) for number in range(1, len(self.rig.messages(GATEWAY)) + 1)]
 
     def outcomes(self, number: int) -> list[str]:
-        """Return what has happened to a KCI, in order."""
+        """Return the outcomes in the log of a KCI, in order."""
         return [entry["outcome"] for entry in self.row(number)["log"]]
 
     def actions(self) -> list[Action]:
-        """Return what operators did to the problem."""
+        """Return the operator actions on the problem."""
         problem_id = self.rig.problem().id
         return self.rig.store.read(lambda uow: OperatorActionRepository(uow).of(problem_id))
 
     def notes(self, number: int) -> list[str]:
-        """Return what a KCI says of numbers that stay out."""
+        """Return the notes of a KCI about withdrawn updates."""
         body = self.body(number)
         return [
             note["note"]
@@ -192,7 +192,7 @@ class Bench:
 
 
 def taken(message: Message) -> DeliveredKci:
-    """Return what the desk is told of a KCI that was taken."""
+    """Return the report about an accepted KCI."""
     reference = tells_reference(message.body) if message.mended else None
     return DeliveredKci(message.problem_id, message.kind, message.subject, reference)
 

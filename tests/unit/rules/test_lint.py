@@ -1,4 +1,4 @@
-"""Warnings about what is legal in a book, but hardly meant."""
+"""Warnings about rules that are legal but probably not meant."""
 
 import pytest
 
