@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from supplier_api.backoffice.port import UnknownAdapter, load_adapter
 from supplier_api.clock import MachineClock
-from supplier_api.delivery.posting import NETWORK_ERRORS, Answered, Post, told
+from supplier_api.delivery.posting import NETWORK_ERRORS, Answered, Post, error_cause
 from supplier_api.delivery.token_client import TOKEN_SECONDS, fetch_grant, token_terms
 from supplier_api.http_client.dates import http_date
 from supplier_api.http_client.grants import NoTokenError, TokenTerms
@@ -163,7 +163,7 @@ class ConnectivityCheck:
                 ) as response:
                     status: int = response.status_code
             except NETWORK_ERRORS as error:
-                yield ProbeStep("KCI endpoint", told(error, call), SILENT)
+                yield ProbeStep("KCI endpoint", error_cause(error, call), SILENT)
                 return
         cause_of = _kci_cause(status)
         yield ProbeStep("KCI endpoint", f"answers {status} to OPTIONS", cause_of)

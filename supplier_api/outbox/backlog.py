@@ -15,7 +15,7 @@ from supplier_api.outbox.pauses import HeldUp, Scope
 
 _t = lane.c
 Condition = ColumnElement[bool] | TextClause
-NONE_DOOMED: Mapping[int, str] = MappingProxyType({})
+NONE_REFUSED: Mapping[int, str] = MappingProxyType({})
 
 
 class BacklogQueries:
@@ -25,18 +25,18 @@ class BacklogQueries:
         """Work on `connection`."""
         self._connection = uow.connection
 
-    def to_try(
+    def lane_to_probe(
         self,
         destination: str,
         after: int | None,
         now: datetime,
         held: HeldUp,
-        doomed: Mapping[int, str] = NONE_DOOMED,
+        refused: Mapping[int, str] = NONE_REFUSED,
     ) -> int | None:
         """Return a lane to `destination` that may be tried, each time another.
 
         That is the first behind the lane `after`, by number and round about. Those that are
-        `doomed`, with their tenants, were refused: one of these, or else another lane of their
+        `refused`, with their tenants, were refused: one of these, or else another lane of their
         tenants, is tried only where there is no other. It may be one that
         waits after a failure; not one in somebody's hand, nor one that a request of the gateway
         holds back.
@@ -47,7 +47,7 @@ class BacklogQueries:
             .where(OF_KNOWN_VERSION)
             .where(or_(_t.lease_owner.is_(None), _t.lease_until <= now))
             .where(or_(_t.not_before.is_(None), _t.not_before <= now), *held.apart())
-            .order_by(_t.id.in_([*doomed]), _t.tenant.in_({*doomed.values()}))
+            .order_by(_t.id.in_([*refused]), _t.tenant.in_({*refused.values()}))
             .order_by((_t.id > (after or 0)).desc(), _t.id)
             .limit(1)
         )

@@ -116,12 +116,12 @@ def test_many_lanes_are_settled_by_as_many_statements_as_one(
         desk.unconcerned.update(problems)
         attempts = sent()
         with counting(store) as seen:
-            settled = completer.settle(attempts)
+            settled = completer.complete(attempts)
         counts.append(len(seen))
         assert seen.count("COMMIT") == 1
         assert [hold.claim.message.number for hold in settled.following] == [2] * lanes
         for hold in settled.following:
-            completer.settle([Sent(hold, TAKEN, 3)])
+            completer.complete([Sent(hold, TAKEN, 3)])
 
     assert counts[0] == counts[1]
     assert all(outbox.states(problem) == ["delivered"] * 2 for problem in problems)
@@ -134,7 +134,7 @@ def test_what_follows_is_claimed_for_another_lease(
     problem = outbox.problem(1, 2)
     attempts = sent()
     clock.advance(20)
-    (hold,) = completer.settle(attempts).following
+    (hold,) = completer.complete(attempts).following
 
     assert hold.lease_ends == clock.monotonic() + LEASE
     assert outbox.lane(problem).lease_until == clock.now() + timedelta(seconds=LEASE)
@@ -160,9 +160,9 @@ def test_a_lost_claim_among_them_is_left_alone(
     )
     others = [outbox.problem(1) for _ in range(2)]
     # Its lease on the monotonic scale is not what tells: only the claim's number does.
-    mine = [Sent(Lease(each.hold.claim, clock.monotonic() + LEASE), TAKEN, 3) for each in mine]
+    mine = [Sent(Lease(each.lease.claim, clock.monotonic() + LEASE), TAKEN, 3) for each in mine]
     with capture_logs() as logs:
-        settled = completer.settle([*mine, *sent()])
+        settled = completer.complete([*mine, *sent()])
 
     assert settled.again == []
     assert outbox.states(lost) == ["queued"]
@@ -178,7 +178,7 @@ def test_an_answer_that_the_desk_cannot_bear_fails_by_itself(
     problems = [outbox.problem(1) for _ in range(3)]
     desk.unbearable.add(problems[1])
     with capture_logs():
-        completer.settle(sent())
+        completer.complete(sent())
 
     assert [outbox.states(problem) for problem in problems] == [
         ["delivered"],
@@ -198,9 +198,9 @@ def test_what_was_settled_before_is_not_settled_again(
     """As when nobody could say whether a commit had arrived, and the transaction runs again."""
     twice, once = outbox.problem(1, 2), outbox.problem(1)
     attempts = sent()
-    completer.settle(attempts[:1])
+    completer.complete(attempts[:1])
     with capture_logs() as logs:
-        completer.settle(attempts)
+        completer.complete(attempts)
 
     assert outbox.states(twice) == ["delivered", "queued"]
     assert outbox.messages(twice)[0].attempts == 1
@@ -225,7 +225,7 @@ def test_a_problem_that_is_gone_takes_only_its_own_message_with_it(
 
     store.write(remove)
     with capture_logs() as logs:
-        settled = completer.settle(attempts)
+        settled = completer.complete(attempts)
 
     assert settled.again == []
     assert outbox.states(other) == ["delivered"]
@@ -247,14 +247,14 @@ def test_a_problem_that_others_hold_keeps_no_other_waiting(
             LaneRepository(uow).lock(locked, DESTINATION)
         else:
             ProblemRepository(uow).lock(locked)
-        return completer.settle(attempts).again
+        return completer.complete(attempts).again
 
     again = store.write(settle_meanwhile)
 
     assert [each.message.problem_id for each in again] == [locked]
     assert outbox.states(locked) == ["queued"]
     assert outbox.states(other) == ["delivered"]
-    completer.settle(again)
+    completer.complete(again)
     assert outbox.states(locked) == ["delivered"]
 
 
@@ -263,7 +263,7 @@ def test_the_desk_is_told_only_what_concerns_it(
 ) -> None:
     first, second = outbox.problem(1), outbox.problem(1)
     desk.unconcerned.add(first)
-    completer.settle(sent())
+    completer.complete(sent())
 
     assert desk.told == [second]
     assert outbox.states(first) == outbox.states(second) == ["delivered"]
@@ -276,8 +276,8 @@ def test_failures_and_dead_letters_among_them_go_their_own_ways(
     attempts = sent()
     replies = [BUSY, REFUSED, TAKEN]
     with capture_logs():
-        settled = completer.settle(
-            [Sent(each.hold, reply, 3) for each, reply in zip(attempts, replies, strict=True)]
+        settled = completer.complete(
+            [Sent(each.lease, reply, 3) for each, reply in zip(attempts, replies, strict=True)]
         )
 
     assert [hold.claim.problem_id for hold in settled.following] == [fine]

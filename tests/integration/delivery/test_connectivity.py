@@ -1,4 +1,4 @@
-"""The road to the gateway, walked against real servers on loopback."""
+"""The connectivity check, against real servers on loopback."""
 
 import re
 import socket
