@@ -1,7 +1,7 @@
 """Every table of the supplier's database.
 
-Names are the house's own words. Statuses are text, so that a person reads them in any SQL client.
-Changes go through `store/migrations`; a test holds the two together.
+Statuses are text, so that a person can read them in any SQL client. Changes go through
+`db/migrations`; a test compares the two.
 """
 
 from sqlalchemy import (

@@ -260,7 +260,7 @@ class MessageAdmin:
         problem that was never sent mentions it, or else the next one that is made.
         """
         sentences = kci_rewrite.left_out(message.number, message.body)
-        following = MessageRepository(uow).untold(message.lane_id)
+        following = MessageRepository(uow).first_untried(message.lane_id)
         if following:
             now = self._services.business.now(message.tenant)
             MessageRepository(uow).rewrite(following, kci_rewrite.noted(following, sentences, now))
