@@ -33,8 +33,8 @@ pause = Table(
     Column("since", InstantColumn, nullable=False),
     # Empty while it lasts; one that the destination asked for ends by itself.
     Column("until", InstantColumn),
-    # While a breaker is open: when the next probe may be sent, how many failed, and the lane that is
-    # the probe, or was last.
+    # While a breaker is open: when the next probe may be sent, how many failed, and the lane that
+    # is the probe, or was last.
     Column("probe_at", InstantColumn),
     Column("probes", Integer, nullable=False, server_default=text("0")),
     Column("probe_lane", BigInteger),

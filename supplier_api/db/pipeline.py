@@ -12,8 +12,8 @@ from typing import Any
 # The key of a connection's `info` for its DirectConnection or PipelinedConnection.
 PIPE = "pipe"
 BEGIN = ("BEGIN", None)
-# The longest time between two statements of a transaction. A process that hangs, or whose machine is
-# gone, would keep its locks until TCP notices.
+# The longest time between two statements of a transaction. A process that hangs, or whose machine
+# is gone, would keep its locks until TCP notices.
 IDLE_SECONDS = 20.0
 # Every setting is for the transaction alone: behind a connection pooler the session belongs to
 # another client afterwards.
@@ -22,8 +22,8 @@ _LIMITS = (
     " set_config('idle_in_transaction_session_timeout', %s, true)"
 )
 # Queries on the queue need few rows, from an index that has them in order. The planner may choose
-# otherwise, because statistics of a queue's length are soon outdated: it would read and sort all due
-# rows, or even the whole table. With the first two settings it overestimates the cost of small
+# otherwise, because statistics of a queue's length are soon outdated: it would read and sort all
+# due rows, or even the whole table. With the first two settings it overestimates the cost of small
 # tables so much that it would compile the statement (JIT), which takes longer than running it.
 _BY_INDEX = (
     "SELECT set_config('enable_bitmapscan', 'off', true),"

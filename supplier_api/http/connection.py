@@ -1,4 +1,4 @@
-"""One connection: its bytes become requests, one after the other, and answers its bytes."""
+"""One connection: parses its bytes into requests, one after the other, and writes the answers."""
 
 import asyncio
 from collections import deque
@@ -25,7 +25,7 @@ NEVER = float("inf")
 
 
 class Front(Protocol):
-    """What a connection needs of the server that it belongs to."""
+    """What a connection needs of its server."""
 
     clock: MachineClock
     address: tuple[str, int]  # that is listened on
@@ -35,26 +35,26 @@ class Front(Protocol):
     held: int  # bytes of bodies
 
     def opened(self, connection: "Connection") -> None:
-        """Know a connection."""
+        """Register a connection."""
 
     def closed(self, connection: "Connection") -> None:
-        """Know it no longer."""
+        """Remove a connection."""
 
     def run(self, connection: "Connection", request: Request) -> bool:
-        """Have a request answered by `connection.answer`; return False if there is no room."""
+        """Have a request answered by `connection.answer`; return False if the queue is full."""
 
     def refused(self, why: str) -> None:
         """Count a request that was refused, for one of the reasons in REFUSALS."""
 
 
 class Connection(asyncio.Protocol):
-    """Reads requests; none is handed over before its last byte is there, nor while one is at work.
+    """Reads requests; each is passed on once it is complete and the one before is answered.
 
-    All of it is for the event loop's thread; only `gone` is read by others.
+    All of it runs in the event loop's thread; other threads read only `gone`.
     """
 
     def __init__(self, front: Front) -> None:
-        """Belong to `front`."""
+        """Serve a connection of `front`."""
         self._front = front
         self._parser = httptools.HttpRequestParser(self)
         self._request: Request | None = None
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
         self._front.closed(self)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless a request is at work: then what comes behind it waits."""
+        """Parse the bytes, unless a request is being answered: then they wait."""
         if self._lingers:
             return
         if not self._at_work and not self._unsent:
@@ -105,17 +105,17 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """Answer all the same one who only sends no more; return whether to stay open for that."""
+        """Return whether to stay open for an answer: the caller may only have stopped sending."""
         self._ended = True
         return self._at_work is not None
 
     def pause_writing(self) -> None:
-        """Note that the caller does not take an answer as fast as it is given."""
+        """Note that the caller reads an answer more slowly than it is written."""
         self._unsent = self._transport.get_write_buffer_size()
         self.deadline = self._front.clock.monotonic() + WRITE_SECONDS
 
     def resume_writing(self) -> None:
-        """Go on when the whole answer is taken: not before, or answers would heap up."""
+        """Go on when the whole answer is sent: not before, or answers would pile up."""
         self._unsent = 0
         if self._lingers:
             self._linger()
@@ -125,11 +125,11 @@ class Connection(asyncio.Protocol):
     # -- what the parser says
 
     def on_message_begin(self) -> None:
-        """Begin with a request."""
+        """Begin a request."""
         self._request = None if self._closing else Request()
 
     def on_url(self, url: bytes) -> None:
-        """Add to the target."""
+        """Append to the request target."""
         if self._request:
             self._request.target += url
 
@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
             self._request.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Expect the body, if there is one, for some seconds."""
+        """Wait for the body, if there is one, for BODY_SECONDS."""
         request = self._request
         if request is None:
             return
@@ -155,7 +155,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(CONTINUE)
 
     def on_body(self, body: bytes) -> None:
-        """Keep a part of the body, as far as it is not too long."""
+        """Keep a part of the body, unless it is too long."""
         request = self._request
         if request is None:
             return
@@ -177,7 +177,7 @@ class Connection(asyncio.Protocol):
     # -- what the server says
 
     def answer(self, answer: Answer) -> None:
-        """Send the answer to the request at work, and go on with what is behind it."""
+        """Send the answer to the current request, and go on with the next one."""
         assert self._at_work
         request, keep_alive = self._at_work
         self._at_work = None
@@ -193,7 +193,7 @@ class Connection(asyncio.Protocol):
             self._go_on()
 
     def stop(self) -> None:
-        """Take no further request; what is complete is still answered."""
+        """Take no further request; a complete one is still answered."""
         if self._at_work:
             return
         if self._request:
@@ -202,11 +202,11 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """End at once, whatever is owed to the caller."""
+        """Close at once, even if an answer is not sent yet."""
         self._transport.abort()
 
     def overdue(self) -> None:
-        """Do what is due when the deadline has passed."""
+        """Act on a deadline that has passed."""
         if self._at_work:
             return
         if self._unsent:
@@ -222,13 +222,13 @@ class Connection(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is owed to the caller."""
+        """Whether no answer has to be sent."""
         return not self._at_work and not self._transport.get_write_buffer_size()
 
     # -- helpers
 
     def _keep(self, body: bytes) -> None:
-        """Keep a part of the body, if there is room for it beside those of all others."""
+        """Keep a part of the body, if the limit for all bodies allows it."""
         if self._front.held + len(body) > HELD_MAX:
             self._request = None
             self._forget_chunks()
@@ -246,7 +246,7 @@ class Connection(asyncio.Protocol):
         self._front.held += size
 
     def _feed(self, data: bytes) -> None:
-        """Have the parser read some bytes, and refuse what it cannot."""
+        """Have the parser read some bytes; refuse what it cannot parse."""
         self._header_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -263,9 +263,9 @@ class Connection(asyncio.Protocol):
             self._refuse_behind("headers-too-long")
 
     def _decline(self, rest: bytes) -> None:
-        """Read a request again without the other protocol that it offers to go on in.
+        """Parse a request again without the Upgrade to another protocol that it offers.
 
-        The parser takes all that stands behind its headers (`rest`), a body too, for that protocol.
+        The parser takes all that follows its headers (`rest`), a body too, for that protocol.
         """
         method, request = self._parser.get_method(), self._offered
         if request is None or method == b"CONNECT":
@@ -299,7 +299,7 @@ class Connection(asyncio.Protocol):
             self.answer(REFUSALS["queue-full"])
 
     def _go_on(self) -> None:
-        """Take the next request, as far as it has come."""
+        """Take the next request, as far as it has arrived."""
         if self._waiting:
             request, keep_alive = self._waiting.popleft()
             self._begin(request, keep_alive=keep_alive)
@@ -313,21 +313,21 @@ class Connection(asyncio.Protocol):
                 self._feed(data)
 
     def _set_deadline(self) -> None:
-        """Expect the rest of a body, or else the headers of a request, for some seconds."""
+        """Limit the wait for the rest of a body, or else for the headers of a request."""
         if not self._at_work:
             half = self._request is not None and self._request.headers_at
             seconds = BODY_SECONDS if half else HEADERS_SECONDS
             self.deadline = self._front.clock.monotonic() + seconds
 
     def _refuse_behind(self, why: str) -> None:
-        """Refuse what comes behind the request at work, if one is, in its turn."""
+        """Refuse what follows the current request, if there is one, after its answer."""
         if self._at_work:
             self._closing = True
         else:
             self._refuse(why)
 
     def _refuse(self, why: str) -> None:
-        """Answer a request that is not complete, and read it no further."""
+        """Answer a request that is not complete, and read no more of it."""
         self._front.refused(why)
         self._request = None
         self._closing = True

@@ -1,8 +1,8 @@
-"""Listens, and has threads answer the requests that have fully arrived.
+"""The HTTP server: it listens, and threads answer the requests that have fully arrived.
 
-One event loop reads all connections; llhttp (httptools) makes requests of their bytes. Measured
-beside granian's ASGI interface on two busy cores, a request costs a quarter of the processor time:
-no request changes threads more than twice, and no task or future is made for it.
+One event loop reads all connections; llhttp (httptools) parses their bytes. Measured against
+granian's ASGI interface on two busy cores, a request costs a quarter of the processor time: no
+request changes threads more than twice, and no task or future is created for it.
 """
 
 import asyncio
@@ -41,9 +41,9 @@ log = get_logger(__name__)
 class Limits:
     """How much is worked on at once, and how long anything waits.
 
-    `threads` run requests and up to `room` more wait for one, `patience` seconds at most. Of a
-    body `max_body` bytes are kept. Paths that begin with one of a group in `reserved` have threads
-    of their own, so that they are answered while all others are busy.
+    `threads` run requests and up to `room` more wait for one, at most `patience` seconds. Up to
+    `max_body` bytes of a body are kept. Paths with a prefix in one of the groups of `reserved` have
+    threads of their own, so that they are answered while all others are busy.
     """
 
     threads: int
@@ -65,10 +65,10 @@ class HttpServer:
         summary: TimeSummary | None = None,
         clock: MachineClock | None = None,
     ) -> None:
-        """Listen on an address; raises OSError when it cannot be had. Port 0 takes a free one.
+        """Listen on an address; raises OSError if that is not possible. Port 0 takes a free one.
 
-        What requests take is told to `summary`. The clock is the host's: it is looked at in the
-        event loop, where nothing may be waited for.
+        The times of requests go to `summary`. The clock is the host's, because it is read in the
+        event loop, which must not block.
         """
         self._socket = _listening(host, port)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
@@ -118,16 +118,16 @@ class HttpServer:
     # -- for connections
 
     def opened(self, connection: Connection) -> None:
-        """Know a connection."""
+        """Register a connection."""
         self._connections.add(connection)
 
     def closed(self, connection: Connection) -> None:
-        """Let another one in."""
+        """Remove a connection, so that another one can be accepted."""
         self._connections.discard(connection)
         self._slots.release()
 
     def run(self, connection: Connection, request: Request) -> bool:
-        """Have a thread answer a request; return False if there is no room for it."""
+        """Have a thread answer a request; return False if the queue is full."""
         queue = self._queue_for(request.path())
 
         def work() -> None:
@@ -141,7 +141,7 @@ class HttpServer:
         return queue.offer(work)
 
     def refused(self, why: str) -> None:
-        """Count a request that was refused; a burst of them is one line in the log."""
+        """Count a refused request; a burst of them is one line in the log."""
         self._summary.refused(why)
         if not self._unlogged:
             self._loop.call_later(LOG_EVERY, self._log_refused)
@@ -228,8 +228,8 @@ def serve(server: HttpServer, ready: Callable[[], None]) -> None:
 def connections_allowed() -> int:
     """Return how many connections may be open at once; raises the soft limit of descriptors.
 
-    More wait in the backlog: one that is accepted without a descriptor for it would be tried again
-    and again.
+    More wait in the backlog: a connection accepted without a descriptor for it would be retried
+    again and again.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = CONNECTIONS + OTHER_DESCRIPTORS

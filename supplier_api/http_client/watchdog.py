@@ -1,7 +1,7 @@
 """One thread that ends every network call whose time is up.
 
-The time-outs of sockets, and so those of requests, hold for a single read: a receiver that sends
-one byte every few seconds holds its caller for ever. Closing a socket does not wake a thread that
+The time-outs of sockets, and so those of requests, are for a single read: a receiver that sends one
+byte every few seconds would hold its caller for ever. Closing a socket does not wake a thread that
 reads from it; shutting the connection down does.
 """
 
@@ -16,10 +16,10 @@ from supplier_api.clock import MachineClock
 
 
 class SocketHandle:
-    """A second handle on a connection, with which another thread can shut it down.
+    """A second handle on a connection, by which another thread can shut it down.
 
-    It is valid whatever the connection's owner does with its own, and the same for a connection
-    that TLS is laid over later. A call that uses it may outlast the owner's interest.
+    It stays valid whatever the connection's owner does with its own, and when TLS is started on the
+    connection later. A call that uses it may last longer than the owner.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -29,11 +29,11 @@ class SocketHandle:
         self._used = False
 
     def use(self) -> None:
-        """Keep it for a call."""
+        """Keep it open for a call."""
         self._used = True
 
     def let_go(self) -> None:
-        """Note that no call uses it any more."""
+        """Note that the call no longer uses it."""
         self._used = False
         self._close_if_done()
 
@@ -43,7 +43,7 @@ class SocketHandle:
         self._close_if_done()
 
     def shut_down(self) -> None:
-        """Shut the connection down, if it has not broken down by itself."""
+        """Shut the connection down, unless it is broken already."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
