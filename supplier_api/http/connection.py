@@ -13,13 +13,13 @@ from supplier_api.http.wsgi import Addresses, Answer, Request
 HEADERS_MAX = 65_536  # bytes of a request line and headers
 HEADERS_SECONDS = 30.0  # from the end of the request before, so also for an idle connection
 BODY_SECONDS = 10.0  # from complete headers to the last byte
-# Of a body that is longer than may be, so much more is read before it is refused: a caller that
+# Up to this many bytes more of a body that is too long are read before it is refused: a caller that
 # is still sending would not see the answer.
 DISCARDED = 4_194_304
-EARLY_MAX = 65_536  # bytes of further requests that are taken before the answer to the one before
+EARLY_MAX = 65_536  # bytes of further requests that are kept while one is being answered
 PIPELINED = 16  # requests read at once from one connection
-WRITE_SECONDS = 30.0  # for a caller to take some more of an answer
-LINGER_SECONDS = 2.0  # for a caller to see an answer to what it has not yet sent completely
+WRITE_SECONDS = 30.0  # for a caller to read some more of an answer
+LINGER_SECONDS = 2.0  # for a caller to read the answer to a request it has not sent completely
 HELD_MAX = 67_108_864  # bytes of all bodies that are read and not yet answered
 NEVER = float("inf")
 
@@ -61,26 +61,26 @@ class Connection(asyncio.Protocol):
         self._offered: Request | None = None  # one that offers to go on in another protocol
         self._chunks: list[bytes] = []
         self._header_bytes = 0
-        # Complete requests, and whether another one may come behind each.
+        # Complete requests, and whether another one may follow each.
         self._waiting: deque[tuple[Request, bool]] = deque()
-        self._at_work: tuple[Request, bool] | None = None
+        self._current: tuple[Request, bool] | None = None
         self._early = b""
         self._held = 0
         self._ended = False
         self._closing = False  # nothing is read any more; what is complete is still answered
-        self._lingers = False  # the last answer was given; what still comes in is thrown away
+        self._lingers = False  # the last answer was sent; what still arrives is discarded
         self._unsent = 0
         self._transport: asyncio.Transport
         self.deadline = NEVER
         self.gone = False
 
-    # -- what the transport says
+    # -- called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=0)
-        # A caller that has already gone has no address.
+        # A caller that has already disconnected has no address.
         peer = transport.get_extra_info("peername") or ("", 0)
         self.addresses = Addresses(peer[:2], self._front.address)
         self._front.opened(self)
@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         """Parse the bytes, unless a request is being answered: then they wait."""
         if self._lingers:
             return
-        if not self._at_work and not self._unsent:
+        if not self._current and not self._unsent:
             self._feed(data)
             return
         self._early += data
@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Return whether to stay open for an answer: the caller may only have stopped sending."""
         self._ended = True
-        return self._at_work is not None
+        return self._current is not None
 
     def pause_writing(self) -> None:
         """Note that the caller reads an answer more slowly than it is written."""
@@ -119,10 +119,10 @@ class Connection(asyncio.Protocol):
         self._unsent = 0
         if self._lingers:
             self._linger()
-        elif not self._at_work:
+        elif not self._current:
             self._go_on()
 
-    # -- what the parser says
+    # -- called by the parser
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
         request.version = self._parser.get_http_version()
         request.headers_at = self._front.clock.monotonic()
         self._set_deadline()
-        if (b"expect", b"100-continue") in request.headers and not self._at_work:
+        if (b"expect", b"100-continue") in request.headers and not self._current:
             self._transport.write(CONTINUE)
 
     def on_body(self, body: bytes) -> None:
@@ -165,7 +165,7 @@ class Connection(asyncio.Protocol):
             return
         self._forget_chunks()
         if request.length > self._front.max_body + DISCARDED:
-            # It is answered as it stands: that it is too long is clear.
+            # It is answered without the rest: that it is too long is known.
             self._complete(request, keep_alive=False)
             self._closing = True
 
@@ -174,13 +174,13 @@ class Connection(asyncio.Protocol):
         if self._request:
             self._complete(self._request, keep_alive=self._parser.should_keep_alive())
 
-    # -- what the server says
+    # -- called by the server
 
     def answer(self, answer: Answer) -> None:
         """Send the answer to the current request, and go on with the next one."""
-        assert self._at_work
-        request, keep_alive = self._at_work
-        self._at_work = None
+        assert self._current
+        request, keep_alive = self._current
+        self._current = None
         if self.gone:
             return
         self._hold(-len(request.body))
@@ -194,7 +194,7 @@ class Connection(asyncio.Protocol):
 
     def stop(self) -> None:
         """Take no further request; a complete one is still answered."""
-        if self._at_work:
+        if self._current:
             return
         if self._request:
             self._refuse("stopping")
@@ -207,7 +207,7 @@ class Connection(asyncio.Protocol):
 
     def overdue(self) -> None:
         """Act on a deadline that has passed."""
-        if self._at_work:
+        if self._current:
             return
         if self._unsent:
             left = self._transport.get_write_buffer_size()
@@ -223,7 +223,7 @@ class Connection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """Whether no answer has to be sent."""
-        return not self._at_work and not self._transport.get_write_buffer_size()
+        return not self._current and not self._transport.get_write_buffer_size()
 
     # -- helpers
 
@@ -254,7 +254,7 @@ class Connection(asyncio.Protocol):
             self._decline(data[upgrade.args[0] :])
             return
         except httptools.HttpParserCallbackError:
-            raise  # it is a fault of ours
+            raise  # it is a bug of ours
         except httptools.HttpParserError:
             self._refuse_behind("unreadable")
         if self._request is None:
@@ -284,7 +284,7 @@ class Connection(asyncio.Protocol):
         self._chunks.clear()
         keep_alive = keep_alive and request.version == "1.1"
         request.arrived_at = self._front.clock.monotonic()
-        if not self._at_work:
+        if not self._current:
             self._begin(request, keep_alive=keep_alive)
         elif len(self._waiting) < PIPELINED:
             self._waiting.append((request, keep_alive))
@@ -293,7 +293,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, request: Request, *, keep_alive: bool) -> None:
         self.deadline = NEVER
-        self._at_work = request, keep_alive
+        self._current = request, keep_alive
         if not self._front.run(self, request):
             self._front.refused("queue-full")
             self.answer(REFUSALS["queue-full"])
@@ -314,14 +314,14 @@ class Connection(asyncio.Protocol):
 
     def _set_deadline(self) -> None:
         """Limit the wait for the rest of a body, or else for the headers of a request."""
-        if not self._at_work:
+        if not self._current:
             half = self._request is not None and self._request.headers_at
             seconds = BODY_SECONDS if half else HEADERS_SECONDS
             self.deadline = self._front.clock.monotonic() + seconds
 
     def _refuse_behind(self, why: str) -> None:
         """Refuse what follows the current request, if there is one, after its answer."""
-        if self._at_work:
+        if self._current:
             self._closing = True
         else:
             self._refuse(why)
@@ -336,7 +336,7 @@ class Connection(asyncio.Protocol):
     def _send(self, answer: Answer, method: str, *, close: bool) -> None:
         self._transport.write(self._front.writer.write(answer, method, close=close))
         if close and self._closing and not self._ended:
-            # Closed before all is read that was sent, it would be reset, and the answer lost.
+            # If it were closed with unread bytes it would be reset, and the answer lost.
             self._lingers = True
             self._early = b""
             self._linger()

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Where a request's environ has its RequestTimes.
+# The key of a request's environ for its RequestTimes.
 TIMES = "supplier_api.times"
-KEPT = 1000  # requests that the summary is made of
+KEPT = 1000  # requests in the summary
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,12 @@ BACKLOG = 1024  # connections that may wait to be accepted
 CONNECTIONS = 4096  # open at once, if the limit of descriptors allows
 # Descriptors that are kept for everything else: databases, logs, calls out.
 OTHER_DESCRIPTORS = 256
-RESERVED_THREADS = 2  # for what has to be answered while all others are busy
+RESERVED_THREADS = 2  # for what has to be answered while all other threads are busy
 RESERVED_ROOM = 128
 GRACE = 3.0  # seconds that requests under way have to end
-SWEEP = 0.5  # seconds between two looks at who is overdue
-LOG_EVERY = 1.0  # seconds between two lines about requests that were refused here
-AFTER_ERROR = 1.0  # seconds until a connection is accepted again after one could not be
+SWEEP = 0.5  # seconds between two checks for overdue connections
+LOG_EVERY = 1.0  # seconds between two log lines about refused requests
+AFTER_ERROR = 1.0  # seconds to wait after a connection could not be accepted
 POLL = 0.02
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -169,7 +169,7 @@ class HttpServer:
         try:
             answer = run(self._application, environ)
         except Exception as error:
-            # The application answers its own errors: what comes here is one of its frame.
+            # The application answers its own errors: this one is from outside its handlers.
             log.error("application failed", exc_info=error)
             answer = FAILED
         self._summary.note(self.clock.monotonic() - times.headers, times.queued)
@@ -198,7 +198,7 @@ class HttpServer:
         self._unlogged.clear()
 
     async def _end(self) -> None:
-        """End in order: what is complete is answered, with `Connection: close`."""
+        """End in order: complete requests are answered, with `Connection: close`."""
         self.stopping = True
         for connection in list(self._connections):
             connection.stop()
@@ -207,22 +207,22 @@ class HttpServer:
             await asyncio.sleep(POLL)
         for connection in list(self._connections):
             connection.abort()
-        await asyncio.sleep(0)  # for what has been closed to be given back
+        await asyncio.sleep(0)  # lets the closed connections be released
         for queue in [self._queue, *(queue for _, queue in self._reserved)]:
             queue.close()
 
 
 def serve(server: HttpServer, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT. For the main thread only."""
-    # It is not closed: a thread that has not come to an end may still have something to tell it.
+    # The loop is not closed: a thread that still runs may call it.
     loop = asyncio.new_event_loop()
 
-    def told() -> None:
+    def on_ready() -> None:
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, server.stop)
         ready()
 
-    loop.run_until_complete(server.run_until_stopped(told))
+    loop.run_until_complete(server.run_until_stopped(on_ready))
 
 
 def connections_allowed() -> int:
@@ -249,7 +249,7 @@ def _listening(host: str, port: int) -> socket.socket:
         address[:2],
         family=family,
         backlog=BACKLOG,
-        # So that "::" is all addresses, of the older kind too.
+        # So that "::" is all addresses, IPv4 too.
         dualstack_ipv6=family == socket.AF_INET6 and socket.has_dualstack_ipv6(),
     )
     made.settimeout(0)  # it is the event loop that waits

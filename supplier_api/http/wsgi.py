@@ -11,17 +11,17 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-# A length that is none: an application's way to say that no byte of its answer may leave. The
-# server closes the connection instead.
+# An invalid length: an application's way to say that no byte of its answer may be sent. The server
+# closes the connection instead.
 NO_ANSWER = ("Content-Length", "none")
-# An application's way to have the connection closed behind its answer.
+# An application's way to have the connection closed after its answer.
 CLOSE = ("Connection", "close")
-# Where a request's environ names the headers that must not stand twice and do, and its path as it
-# was written.
+# The keys of a request's environ for the headers that were repeated and must not be, and for its
+# path as it was written.
 REPEATED = "supplier_api.repeated_headers"
 RAW_PATH = "RAW_URI"
 
-# A request that had two of them would say two things at once.
+# Headers that must not be repeated: a request with two of one would be ambiguous.
 ONCE = {
     name.lower().encode(): name
     for name in (
@@ -36,7 +36,7 @@ ONCE = {
         "X-Kci-Delay",
     )
 }
-# The body is whole by now, however it came: its length is known.
+# The body is complete by now, however it was sent: its length is known.
 _OF_THE_BODY = frozenset({b"transfer-encoding", b"content-length"})
 _KEYS = {name: f"HTTP_{text.upper().replace('-', '_')}" for name, text in ONCE.items()}
 _KEYS[b"content-type"] = "CONTENT_TYPE"
@@ -44,9 +44,9 @@ _KEYS[b"content-type"] = "CONTENT_TYPE"
 
 @dataclass(slots=True)
 class Request:
-    """A request as it came. Header names are in small letters; instants are monotonic seconds.
+    """A request as received. Header names are in lower case; times are monotonic seconds.
 
-    `length` is its body's, of which all is in `body`, or nothing if it was too long.
+    `length` is that of its body, which is whole in `body`, or empty if it was too long.
     """
 
     method: str = ""

@@ -29,7 +29,7 @@ USER_AGENT = f"supplier_api/{version('supplier_api')}"
 MOST_INTERIM = 20  # interim answers to one request
 # Request Timeout and Misdirected Request (RFC 9110): they are about the connection.
 ABOUT_THE_CONNECTION = frozenset({408, 421})
-# So that a peer that is gone is noticed. Not every system has all of these options.
+# So that a peer that has disappeared is noticed. Not every system has all of these options.
 KEEP_ALIVE = (
     ("TCP_KEEPIDLE", 10),  # seconds of silence before the first probe
     ("TCP_KEEPINTVL", 5),  # seconds between probes

@@ -14,8 +14,8 @@ from urllib.parse import quote_plus, urlencode
 import orjson
 
 GRANT_LIMIT = 262_144  # bytes of a token endpoint's answer
-USUAL_LIFETIME = 3600.0  # seconds, where the token endpoint does not say
-DOUBTFUL_LIFETIME = 60.0  # seconds, where it says what cannot be
+USUAL_LIFETIME = 3600.0  # seconds, if the token endpoint does not say
+DOUBTFUL_LIFETIME = 60.0  # seconds, if its expires_in is no valid number
 # Section 5.2, and RFC 8707.
 ERRORS = frozenset(
     {
@@ -28,7 +28,7 @@ ERRORS = frozenset(
         "invalid_target",
     }
 )
-SHOWN = 40  # characters of what cannot be used
+SHOWN = 40  # characters of a value that cannot be used
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from supplier_api.http_client.connections import (
     TlsPool,
 )
 
-# What is sent with every call: who we are, and what we understand.
+# The headers of every call.
 _DEFAULT_HEADERS = {**default_headers(), "User-Agent": USER_AGENT}
 
 
@@ -205,7 +205,7 @@ class _WatchedTlsPool(TlsPool):
 
 class _WatchedAdapter(Adapter):
     pools: Mapping[str, type[HTTPConnectionPool]] = {"http": _WatchedPool, "https": _WatchedTlsPool}
-    # The pool that was used last, and for what: to work that out takes a fifth of a call.
+    # The pool that was used last, and its key: to determine it takes a fifth of a call's time.
     _wanted: tuple[object, ...] = ()
     _pool: ConnectionPool
 

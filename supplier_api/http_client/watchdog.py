@@ -82,7 +82,7 @@ class TimedCall:
                 connection.use()
 
     def end(self) -> None:
-        """Give up the connection: it may be used by the next call."""
+        """Release the connection: the next call may use it."""
         with self._lock:
             self._let_go()
 
@@ -103,7 +103,7 @@ _current: ContextVar[TimedCall | None] = ContextVar("supplier_api_call", default
 
 
 def seize(connection: SocketHandle) -> None:
-    """Put `connection` under the watch of the current thread's call, if there is one."""
+    """Register `connection` for the current thread's call, if there is one."""
     call = _current.get()
     if call is not None:
         call.seize(connection)
@@ -118,7 +118,7 @@ class Watchdog:
         self._changed = threading.Condition()
         self._calls: set[TimedCall] = set()
         self._stopping = False
-        # Up to when the thread sleeps: only a call that ends sooner has to wake it.
+        # Until when the thread sleeps: only a call that ends sooner has to wake it.
         self._looks_at = math.inf
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
@@ -134,12 +134,12 @@ class Watchdog:
         self._thread.join()
 
     def alive(self) -> bool:
-        """Tell whether calls are being watched."""
+        """Return whether the thread runs."""
         return self._thread.is_alive()
 
     @contextlib.contextmanager
     def limit(self, seconds: float) -> Iterator[TimedCall]:
-        """End whatever the body does on the network when `seconds` have passed."""
+        """End whatever the block does on the network once `seconds` have passed."""
         call = TimedCall(self._clock, seconds)
         with self._changed:
             self._calls.add(call)

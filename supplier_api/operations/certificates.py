@@ -17,7 +17,7 @@ UNKNOWN_ISSUER = (20, 21)
 
 
 def context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return a context that trusts as our sessions do: the file's authorities, or the usual ones."""
+    """Return a context that trusts what our sessions trust: `ca_file`, or the usual authorities."""
     made = tls.context()
     made.load_verify_locations(cafile=str(ca_file or DEFAULT_CA_BUNDLE_PATH))
     return made

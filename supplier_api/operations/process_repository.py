@@ -78,7 +78,7 @@ class ProcessRepository:
         return [Process(*row) for row in self._connection.execute(query)]
 
     def lock_running(self, name: str) -> Process | None:
-        """Lock a process's row and return it; None if it has ended or another transaction holds it."""
+        """Lock a running process's row and return it; None if it ended or the row is locked."""
         query = select(*_COLUMNS).where(_t.name == name, _t.ended.is_(None))
         row = self._connection.execute(query.with_for_update(skip_locked=True)).first()
         return Process(*row) if row else None

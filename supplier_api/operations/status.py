@@ -362,7 +362,7 @@ class _Survey:
         return StatusLine("inventory", StatusLevel.OK, "not known to be down", None, values)
 
     def _not_loaded(self, what: str) -> tuple[list[str], list[dict[str, Any]]]:
-        """Return a text about a new file that is not used, if any, and what each process reports."""
+        """Return a text about an unused new file, if any, and what each process reports."""
         reported = not_loaded(self._alive(self._processes), what)
         kept = [{"process": name, **each} for name, each in reported.items()]
         if not kept:

@@ -1,4 +1,4 @@
-"""The database turns bad: nobody is told a fault of ours, the cause is told, and it heals."""
+"""The database fails: the answer is 503 and not 500, names the cause, and recovers by itself."""
 
 import json
 from collections.abc import Iterator
@@ -90,7 +90,7 @@ def well(supplier: Supplier) -> int:
 
 
 def why_not_ready(supplier: Supplier) -> str:
-    """Return the cause that is told to who asks whether the supplier is ready."""
+    """Return the cause that the readiness check reports."""
     ready = supplier.client.get("/health/ready")
     assert ready.status_code == 503
     assert int(ready.headers["Retry-After"]) >= 1

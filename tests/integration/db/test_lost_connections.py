@@ -1,4 +1,4 @@
-"""Every connection to PostgreSQL is lost at once: cut, as when it restarts, or without a word."""
+"""Every connection to PostgreSQL is lost at once: closed, as on a restart, or silently."""
 
 import os
 import socket

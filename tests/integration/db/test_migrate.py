@@ -1,4 +1,4 @@
-"""The way from an empty or an older database to the tables that this code works on."""
+"""The upgrade from an empty or an older database to the tables that this code works on."""
 
 import sqlite3
 import threading

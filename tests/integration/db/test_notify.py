@@ -50,12 +50,12 @@ def test_a_commit_sets_the_event(outbox: Outbox, clock: ManualMachineClock) -> N
 
 def test_it_sets_every_event(outbox: Outbox, clock: ManualMachineClock) -> None:
     watcher = Wakeup(outbox.store.url, clock)
-    bells = [watcher.wake_event(), watcher.wake_event()]
+    events = [watcher.wake_event(), watcher.wake_event()]
 
     watcher.wake_all()
 
-    assert all(wake_event.wait(0) for wake_event in bells)
-    assert not any(wake_event.wait(0) for wake_event in bells)
+    assert all(wake_event.wait(0) for wake_event in events)
+    assert not any(wake_event.wait(0) for wake_event in events)
 
 
 @on_postgresql

@@ -1,4 +1,4 @@
-"""What watches must not cost more as the tables grow: every search goes by an index."""
+"""Queries of the status and the doctor must not cost more as tables grow: all use an index."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A gateway on loopback that answers as it is told and keeps what it got."""
+"""A gateway on loopback that answers as the test sets and records what it received."""
 
 import contextlib
 import ssl

@@ -41,7 +41,7 @@ def clock_sync(sink: Sink, clock: Clock) -> GatewayClockSync:
     return GatewayClockSync(door, Sessions(), clock)
 
 
-def test_it_is_told_whose_clock_is_where(sink: Sink, clock_sync: GatewayClockSync) -> None:
+def test_it_is_sent_the_clock_of_each_tenant(sink: Sink, clock_sync: GatewayClockSync) -> None:
     clock_sync.put("TENANT1", AT, stands=True)
     clock_sync.put("", AT, stands=False)
     clock_sync.forget("TENANT1")

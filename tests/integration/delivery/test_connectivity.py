@@ -22,7 +22,7 @@ from supplier_api.settings import load_settings
 from tests.certificates import issued, self_signed
 from tests.integration.delivery.proxy import proxying
 from tests.integration.delivery.sink import Sink, answer, grant, serving
-from tests.integration.delivery.test_gateway import MESSAGE, courier_to
+from tests.integration.delivery.test_gateway import MESSAGE, transport_to
 
 CLOCK = SystemMachineClock()
 
@@ -345,7 +345,7 @@ def kcis_sent(sink: Sink, ca_file: Path) -> list[Reply]:
     watchdog = Watchdog(CLOCK)
     watchdog.start()
     try:
-        transport = courier_to(sink.url, watchdog, sessions=Sessions(ca_file=ca_file))
+        transport = transport_to(sink.url, watchdog, sessions=Sessions(ca_file=ca_file))
         return [transport.send(MESSAGE, 20.0)]
     finally:
         watchdog.stop()
@@ -366,7 +366,7 @@ def test_a_proxy_that_lets_us_through(tmp_path: Path) -> None:
         url = f"http://us:secret@127.0.0.1:{proxy.port}"
         walk = Walk(**AWAY, PROXY=url, CA_FILE=file)
         port, asked = proxy.port, proxy.asked
-    # The certificate names only loopback; as far as that the road is open.
+    # The certificate names only loopback; the steps before succeed.
     broken(walk, "TLS with gateway.example", "for 127.0.0.1", "for another name")
     assert [step.name for step in walk.steps[:3]] == [
         "name 127.0.0.1",
@@ -403,7 +403,7 @@ def test_something_else_than_a_proxy() -> None:
     broken(walk, "the proxy's way to gateway.example:443", "ConnectionError", "no HTTP proxy")
 
 
-def test_the_secret_is_never_told(sink: Sink) -> None:
+def test_the_secret_is_never_shown(sink: Sink) -> None:
     sink.token_reactions.append(grant("a-token"))
     walk = to(sink, CLIENT_SECRET="hush")
     said = repr(walk.steps) + repr(walk.not_checked)

@@ -1,4 +1,4 @@
-"""Who settles what several threads have brought."""
+"""Which thread completes the attempts that several threads have added."""
 
 import threading
 from typing import cast
@@ -9,7 +9,7 @@ from supplier_api.delivery.model import Sent
 
 
 def attempt() -> Sent:
-    """Return an attempt that can only be told from others."""
+    """Return an attempt that differs from others only by identity."""
     return cast("Sent", object())
 
 
