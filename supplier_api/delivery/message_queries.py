@@ -94,7 +94,7 @@ def show(uow: UnitOfWork, stored: StoredMessage) -> dict[str, Any]:
 
 
 def _answer(stored: StoredMessage) -> str | None:
-    """Return what was last said of it, in a word or two of ours."""
+    """Return the last detail or status in its log."""
     said = [entry for entry in stored.log if entry["status"] or entry["detail"]]
     return said[-1]["detail"] or str(said[-1]["status"]) if said else None
 

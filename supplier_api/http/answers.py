@@ -1,4 +1,4 @@
-"""How answers are written (RFC 9112), and those of the server itself."""
+"""How answers are written (RFC 9112), and the server's own answers."""
 
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -26,7 +26,7 @@ FAILED = Answer("500 Internal Server Error")
 
 
 class Writer:
-    """Writes answers; knows what time it is to the second."""
+    """Writes answers, with the current date."""
 
     def __init__(self, clock: MachineClock) -> None:
         """Date answers by `clock`."""
@@ -67,5 +67,5 @@ _PHRASES = {str(status.value): f"{status.value} {status.phrase}" for status in H
 
 
 def _status_line(status: str) -> str:
-    """Return code and phrase as the RFC writes them: frameworks write them in capitals."""
+    """Return code and phrase as the RFC writes them: frameworks use capitals."""
     return _PHRASES.get(status[:3], status)

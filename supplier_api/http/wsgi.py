@@ -59,13 +59,13 @@ class Request:
     arrived_at: float = 0.0
 
     def path(self) -> bytes:
-        """Return the path as it was written, without what comes behind it."""
+        """Return the path as it was written, without query and fragment."""
         return _split(self.target)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Who calls whom: host and port of each."""
+    """Host and port of the client and of the server."""
 
     client: tuple[str, int]
     server: tuple[str, int]
@@ -73,9 +73,9 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What leaves: a status line's words, headers and the whole body.
+    """An answer: the text of its status line, headers and the whole body.
 
-    `cut` if nothing of it may leave; `close` if no other request is to come behind it.
+    `cut` if nothing of it may be sent; `close` if the connection ends after it.
     """
 
     status: str
@@ -88,8 +88,8 @@ class Answer:
 def environ_of(request: Request, addresses: Addresses) -> Environ:
     """Return the environ of a request.
 
-    Header values are taken byte by byte (latin-1). A name with an underscore is left out: in an
-    environ it could not be told from one with a hyphen.
+    Header values are decoded byte by byte (latin-1). A name with an underscore is left out: in an
+    environ it would look like one with a hyphen.
     """
     raw, query = _split(request.target)
     path = unquote_to_bytes(raw) if b"%" in raw else raw
@@ -118,7 +118,7 @@ def environ_of(request: Request, addresses: Addresses) -> Environ:
 
 
 def run(application: WsgiApplication, environ: Environ) -> Answer:
-    """Return what the application answers, all of it."""
+    """Run the application on a request and return its whole answer."""
     started: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
@@ -138,7 +138,7 @@ def run(application: WsgiApplication, environ: Environ) -> Answer:
 def _split(target: bytes) -> tuple[bytes, bytes]:
     """Return path and query of a request's target (RFC 9112, section 3.2)."""
     if not target.startswith(b"/"):
-        # Absolute, as one speaks to a proxy; or none of a resource: a host and port, or "*".
+        # In absolute form, as sent to a proxy; or without a path: a host and port, or "*".
         _scheme, absolute, rest = target.partition(b"://")
         target = b"/" + rest.partition(b"/")[2] if absolute else target
     path, _, query = target.partition(b"#")[0].partition(b"?")

@@ -152,7 +152,7 @@ def test_after_a_jump_forward_leases_end_early_and_the_loser_writes_nothing(
     assert claim(store, clock, "worker-2") == [problem]
     with pytest.raises(Fenced):
         store.write(lambda uow: LaneRepository(uow).proceed(mine, clock.now()))
-    # It is rows once, and a fall from there is a fall.
+    # It is logged once, and a step back from there is one too.
     let_run(clock, 1, -HOUR)
     with capture_logs() as logs:
         scheduler.turn()
