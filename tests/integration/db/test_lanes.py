@@ -465,7 +465,7 @@ def test_only_what_becomes_due_now_is_announced(
 
 
 def make_later(store: Store, problem: int, number: int) -> None:
-    """Let a message be of a form that only a later version knows."""
+    """Give a message a body version that only a later release knows."""
     lanes = select(tables.lane.c.id).where(tables.lane.c.problem_id == problem)
     message = tables.message
     later = update(message).where(message.c.lane_id.in_(lanes), message.c.number == number)

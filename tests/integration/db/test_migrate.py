@@ -47,7 +47,7 @@ INSTANTS = {
 
 @contextmanager
 def connected(url: str) -> Iterator[Engine]:
-    """Yield an engine of somebody else."""
+    """Yield an engine of another process."""
     engine = create_engine(url)
     try:
         yield engine

@@ -75,7 +75,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 def plans(uow: UnitOfWork, search: Callable[[UnitOfWork], object]) -> str:
-    """Return how the database does what a search asks it to."""
+    """Return the database's plan for a query."""
     asked: list[tuple[str, Any]] = []
 
     def note(_c: Connection, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:

@@ -98,7 +98,7 @@ def transport() -> Iterator[FakeTransport]:
 
 
 class Round:
-    """A dispatcher whose turns are taken by hand, and whose threads are real."""
+    """A dispatcher whose turns the test takes, and whose threads are real."""
 
     def __init__(self, store: Store, clock: ManualMachineClock, to: Destination) -> None:
         self.wake_event = WakeEvent()

@@ -60,6 +60,6 @@ def _relay(source: socket.socket, target: socket.socket) -> None:
 
 @contextlib.contextmanager
 def proxying(answer: bytes, onward: int | None = None) -> Iterator[Proxy]:
-    """Yield a proxy with this answer; if that opens a tunnel, it leads to the port `onward`."""
+    """Yield a proxy with this answer; a tunnel that it opens leads to the port `onward`."""
     with contextlib.closing(Proxy(answer, onward)) as proxy:
         yield proxy

@@ -1,4 +1,4 @@
-"""A gateway whose time goes with ours, if it can."""
+"""A simulated gateway whose clock is kept in step with ours."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ AT = datetime(2028, 2, 29, 23, 59, 30, 250_000, tzinfo=UTC)
 
 
 class Clock(SystemMachineClock):
-    """Time that can be made to pass."""
+    """A clock that the test can advance."""
 
     passed = 0.0
 

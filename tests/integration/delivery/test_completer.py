@@ -1,4 +1,4 @@
-"""What came of many attempts, written in one transaction; and what concerns only one of them."""
+"""Attempts completed in one transaction: what is shared, and what affects only one of them."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -195,7 +195,7 @@ def test_an_answer_that_a_hook_rejects_fails_by_itself(
 def test_a_completed_attempt_is_not_completed_again(
     outbox: Outbox, completer: Completer, sent: SentMaker
 ) -> None:
-    """As when nobody could say whether a commit had arrived, and the transaction runs again."""
+    """As when it is unknown whether a commit arrived, and the transaction runs again."""
     twice, once = outbox.problem(1, 2), outbox.problem(1)
     attempts = sent()
     completer.complete(attempts[:1])

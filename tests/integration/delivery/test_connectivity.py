@@ -28,7 +28,7 @@ CLOCK = SystemMachineClock()
 
 
 class StandingClock(SystemMachineClock):
-    """Shows one instant, whatever time it is."""
+    """A clock that always shows one instant."""
 
     def __init__(self, at: datetime) -> None:
         self._at = at
@@ -38,7 +38,7 @@ class StandingClock(SystemMachineClock):
 
 
 class Walk:
-    """A walk to where the settings say; by its steps' names."""
+    """A connectivity check with these settings; its steps by name."""
 
     def __init__(self, clock: SystemMachineClock = CLOCK, /, **settings: object) -> None:
         environ = {f"SUPPLIER_API__GATEWAY__{name}": str(set_) for name, set_ in settings.items()}
@@ -58,7 +58,7 @@ class Walk:
 
 
 def to(sink: Sink, **settings: object) -> Walk:
-    """Walk to the sink."""
+    """Check the connectivity to the sink."""
     return Walk(**{**addresses(sink.url), **settings})
 
 
@@ -131,7 +131,7 @@ def test_a_back_office_that_can_be_pinged(sink: Sink, monkeypatch: pytest.Monkey
 
 
 def broken(walk: Walk, step: str, text: str, cause: str) -> None:
-    """Check where the walk ended, and what is said of it."""
+    """Check at which step it ended, and the cause it names."""
     assert walk.names()[-1] == step, walk.steps
     assert text in walk.last.text
     assert cause in (walk.last.cause or ""), walk.last

@@ -1,4 +1,4 @@
-"""Messages of claimed lanes: their order, their retries, and whom they hold up."""
+"""Messages of claimed lanes: their order, their retries, and which others they block."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Whatever breaks on the way: nothing is lost, and the log says what it was."""
+"""Failures of the network, the gateway and the database: nothing is lost, the log has the cause."""
 
 import socket
 import sqlite3
@@ -91,11 +91,11 @@ class Way:
         self.sink.token_reactions.append(reaction)
 
     def lead(self, *, kcis: str | None = None, tokens: str | None = None) -> None:
-        """Lead to other addresses."""
+        """Use other addresses."""
         self.kcis, self.tokens = kcis or self.kcis, tokens or self.tokens
 
     def refuse(self, leg: str) -> None:
-        """Lead to where nobody listens."""
+        """Use addresses at which nobody listens."""
         self.lead(**{leg: self.stack.enter_context(nobody())})
 
 

@@ -1,4 +1,4 @@
-"""What holds delivery up as a whole: the breaker, Retry-After, and operators."""
+"""Pauses of delivery: by the circuit breaker, by Retry-After, and by operators."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -69,7 +69,7 @@ def active_pauses(store: Store, clock: ManualMachineClock) -> list[Pause]:
 def break_down(
     outbox: Outbox, transport: FakeTransport, round_: Round, reply: Reply = BUSY
 ) -> list[int]:
-    """Let as many problems fail as open the breaker, and all that follows; return them."""
+    """Let so many problems fail that the breaker opens; return them."""
     problems = [outbox.problem(1) for _ in range(FAILING)]
     for problem in problems:
         transport.reply_with(problem, *[reply] * ALL)
@@ -78,7 +78,7 @@ def break_down(
 
 
 def recover(transport: FakeTransport) -> None:
-    """Let everything be taken from now on."""
+    """Let everything be accepted from now on."""
     transport.replies.clear()
 
 

@@ -1,4 +1,4 @@
-"""A loop goes on, whatever a turn brings."""
+"""A loop goes on after a turn of any outcome."""
 
 import threading
 from collections.abc import Callable
