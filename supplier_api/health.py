@@ -1,12 +1,12 @@
-"""What runs here says so, and is asked whether it is well: the container's health check.
+"""The container's health check: running parts register in a file, and the check asks them.
 
     python -m supplier_api.health
 
 Exit code 0 if all that runs here is well, else 1 with what is not. Every command that serves keeps
-a file in the data folder while it runs: with the addresses that have to answer 200, or, for one
-without a door, touched every second. The file is locked as long as its process lives, so that one
-that a killed process left says nothing. It stands in a folder of this machine's name, for
-containers may share the data folder.
+a file in the data folder while it runs: it holds the addresses that have to answer 200, or, for a
+part without HTTP, is touched every second. The file is locked as long as its process lives, so the
+file of a killed process is ignored. It is in a folder with this machine's name, because containers
+may share the data folder.
 
 A check every few seconds must cost next to nothing: no settings are read, and only the standard
 library is used.
@@ -27,12 +27,12 @@ from urllib.parse import urlsplit
 from supplier_api.clock import MachineClock, SystemMachineClock
 
 TIMEOUT = 3.0  # seconds that a server has to answer
-SILENCE = timedelta(seconds=15)  # after which a part without a door is not at work
+SILENCE = timedelta(seconds=15)  # after which a part without HTTP counts as not working
 
 
 @dataclass(frozen=True)
 class Sign:
-    """What a running part says: where to ask it, and when (POSIX time) it last said anything."""
+    """The file of a running part: the URLs to ask, and when (POSIX time) it was last touched."""
 
     part: str
     urls: Sequence[str]
@@ -43,11 +43,11 @@ class Sign:
 def shown(
     data_dir: Path, part: str, ready_urls: Sequence[str] = ()
 ) -> Iterator[Callable[[], None]]:
-    """Show that `part` runs here while the block does.
+    """Register that `part` runs here while the block does.
 
-    It is well as long as each of `ready_urls` answers 200; one that has none, as long as the
-    function that is yielded is called at least every 15 seconds. Where the data folder
-    cannot be written nothing is shown, and the part runs all the same.
+    It is well as long as each of `ready_urls` answers 200; without any, as long as the yielded
+    function is called at least every 15 seconds. If the data folder cannot be written nothing is
+    registered, and the part runs all the same.
     """
     file = _folder(data_dir) / f"{part}.{os.getpid()}"
     try:
@@ -58,7 +58,7 @@ def shown(
         yield lambda: None
         return
     with handle:
-        # Waits only for one who just looks whether it is locked.
+        # Waits only while a check tests whether it is locked.
         fcntl.flock(handle, fcntl.LOCK_EX)
         try:
             yield lambda: os.utime(handle.fileno())
@@ -67,7 +67,7 @@ def shown(
 
 
 def complaints(data_dir: Path, clock: MachineClock) -> list[str]:
-    """Return a line for each thing that runs here and is not well, or one if nothing runs."""
+    """Return a line for each part that is not well, or one line if nothing runs here."""
     folder = _folder(data_dir)
     signs = [sign for file in sorted(folder.glob("*.*")) if (sign := _read(file))]
     if not signs:
@@ -83,7 +83,7 @@ def _folder(data_dir: Path) -> Path:
 
 
 def _read(file: Path) -> Sign | None:
-    """Return what the file says, or None if the process that wrote it has ended."""
+    """Return the content of the file, or None if the process that wrote it has ended."""
     with suppress(FileNotFoundError), file.open("rb") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -104,7 +104,7 @@ def _is_ready(url: str) -> bool:
 
 
 if __name__ == "__main__":
-    # Without the line end that a manifest may have left there: so the settings read it, too.
+    # Without a line end that a manifest may have left there, as the settings read it.
     folder = Path(os.environ.get("SUPPLIER_API_DATA_DIR", "").rstrip("\r\n") or "var")
     if found := complaints(folder, SystemMachineClock()):
         sys.exit("; ".join(found))

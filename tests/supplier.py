@@ -210,7 +210,7 @@ class Supplier:
 
         ends = self.machine.monotonic() + LEASE
         for claimed in store.write(claim):
-            self._executor().carry(Lease(claimed, ends))
+            self._executor().deliver_lane(Lease(claimed, ends))
 
     def pass_days(self, days: float) -> None:
         """Let business time pass, and run what becomes due."""

@@ -1,7 +1,7 @@
-"""Statements of the hot path: compiled once, then given to the driver as they are.
+"""Statements of the hot path: compiled once, then passed to the driver as they are.
 
-SQLAlchemy takes ten times as long to put a statement together, and to make a result of it, as
-SQLite takes to run it. Values are still converted by the types of their columns, both ways.
+SQLAlchemy takes ten times as long to build a statement and its result as SQLite takes to run it.
+Values are still converted by the types of their columns, both ways.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ Convert = Callable[[Any], Any] | None
 
 
 class CompiledStatement:
-    """A statement over tables of the house, with `bindparam`s for what differs."""
+    """A statement over the supplier's tables, with `bindparam`s for the values that differ."""
 
     def __init__(self, statement: Executable) -> None:
         """Compile when first needed, once for each engine."""
@@ -41,7 +41,7 @@ class CompiledStatement:
         self._ready: dict[str, _Ready] = {}
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Run it with a value for each name, and return the rows, none if it returns none.
+        """Run it with a value for each name, and return its rows; an empty list if it returns none.
 
         Raises SQLAlchemy's DBAPIError, as `connection.execute` does.
         """
@@ -53,10 +53,10 @@ class CompiledStatement:
             raise wrapped(error, connection) from error
 
     def send(self, connection: Connection, values: Mapping[str, Any]) -> None:
-        """Run it and leave what it returns unread.
+        """Run it without reading a result.
 
-        PostgreSQL hears of it with the next statement that is run, which raises what goes wrong: at
-        the latest the COMMIT. On SQLite it raises SQLAlchemy's DBAPIError itself.
+        PostgreSQL gets it together with the next statement that is run, which raises its errors: at
+        the latest the COMMIT does. On SQLite it raises SQLAlchemy's DBAPIError itself.
         """
         ready = self._for(connection.dialect)
         try:
@@ -77,7 +77,7 @@ class CompiledStatement:
             raise wrapped(error, connection) from error
 
     def as_text(self, connection: Connection, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
-        """Return what the driver would be given: the statement and its values."""
+        """Return what the driver would be given: the statement's text and its values."""
         ready = self._for(connection.dialect)
         return ready.text, ready.arguments(values)
 
@@ -89,7 +89,7 @@ class CompiledStatement:
 
 
 class _Among(ColumnElement[bool]):
-    """A column's value is one of many: a list that is one value of the statement."""
+    """A column's value is one of many, which are passed as one list value of the statement."""
 
     inherit_cache = False
 
@@ -112,28 +112,27 @@ def _among_json(found: _Among, compiler: SQLCompiler, **options: Any) -> str:
 def among(
     column: ColumnElement[Any], name: str, values: Sequence[Any] | None = None
 ) -> ColumnElement[bool]:
-    """Return the condition that the column is one of the numbers or texts given under `name`.
+    """Return the condition that the column is one of the numbers or texts passed as `name`.
 
-    The statement is the same however many there are, unlike one with IN. `values` are those that
-    are used unless others are given.
+    The statement is the same however many there are, unlike one with IN. `values` are the default.
     """
     many = bindparam(name, values, type_=Many(column.type), required=values is None)
     return _Among(column, many)
 
 
 def named(*columns: str) -> dict[str, BindParameter[Any]]:
-    """Return the values of an INSERT or UPDATE: for each column one of the same name."""
+    """Return the values of an INSERT or UPDATE: for each column a parameter of the same name."""
     return {column: bindparam(column) for column in columns}
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A statement as a driver takes it, with its values in order."""
+    """A compiled statement as a driver takes it, with its values in order."""
 
     text: str
     values: tuple[tuple[str, Convert], ...]
     constants: Mapping[str, Any]
-    # How the columns of what it returns are converted; empty if it returns nothing.
+    # How the returned columns are converted; empty if it returns no rows.
     columns: tuple[Convert, ...]
 
     @property
@@ -180,17 +179,17 @@ def _ready(statement: Executable, dialect: Dialect) -> _Ready:
 
 
 def _returned(statement: Any) -> list[TypeEngine[Any]]:
-    """Return the types of the columns of what a statement returns."""
+    """Return the types of the columns that a statement returns."""
     if statement.is_select:
         return [column.type for column in statement.selected_columns]
     return [column["type"] for column in statement.returning_column_descriptions]
 
 
 def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
-    """Return how values of a column are converted, or None where the driver takes them.
+    """Return how values of a column are converted, or None where the driver takes them as they are.
 
-    Raises TypeError for a value of which SQLAlchemy was not told the type: it would be stored as
-    the driver sees fit.
+    Raises TypeError for a value whose type SQLAlchemy does not know: the driver would choose how to
+    store it.
     """
     if isinstance(kind, NullType):
         raise TypeError("a value without a type: give its bindparam one")
@@ -204,12 +203,12 @@ def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
 def wrapped(error: Exception, connection: Connection) -> BaseException:
     """Return the error as SQLAlchemy raises it.
 
-    A connection that is lost, or of no more use, is given up, and all that are as old with it.
+    A lost or unusable connection is closed, and so are all connections that are as old.
     """
     dialect, raw = connection.dialect, connection.connection.dbapi_connection
     lost = is_stale(error) or dialect.is_disconnect(error, raw, None)  # type: ignore[arg-type]  # the driver's error
     if lost:
-        # As SQLAlchemy does it for statements of its own.
+        # As SQLAlchemy does after a statement that it runs itself.
         connection.engine.pool._invalidate(connection.connection, error)  # noqa: SLF001
         connection.invalidate(error)
     return DBAPIError.instance(

@@ -1,7 +1,7 @@
 """The engine and its transactions: each piece of work is one transaction, or nothing.
 
 Work is given as a function, so that the store can run it again after a deadlock or a lost
-connection (its first statement is the key that tells whether it was already done), and so that
+connection (its first statement claims the key that shows whether it was already done), and so that
 several pieces of work can share one durable commit on SQLite without knowing of each other.
 """
 
@@ -27,7 +27,7 @@ from supplier_api.db.error_mapping import (
     LOCKED,
     TOO_LATE,
     is_lost,
-    told,
+    store_error,
     worth_another_run,
 )
 from supplier_api.db.errors import (
@@ -49,23 +49,23 @@ T = TypeVar("T")
 
 TRIES = 3
 WAIT_WITHOUT_DEADLINE = 10.0  # seconds for a lock, where no gateway waits for the answer
-# The server has so much longer to answer than locks may be waited for: who only waits for a lock
-# is told so, and keeps the session.
+# The server may answer this much later than locks may be waited for: then a session that only
+# waits for a lock gets that error and is kept.
 GRACE = 0.5  # seconds
 # For each answer of the server to work that has no deadline.
 PATIENCE = 30.0  # seconds
-# For locks that what is owed needs: seldom any.
-OWED_SECONDS = 0.5
-# For how long a failure to write says how the database is: a full disk lets some writes pass.
+# For the locks of deferred work, which seldom needs any.
+DEFERRED_SECONDS = 0.5
+# How long a failed write describes the database: a full disk lets some writes pass.
 REMEMBERED = 3.0  # seconds
-ROOM = 1 << 20  # bytes, of a disk that is not full
+ROOM = 1 << 20  # bytes free on a disk that is not full
 OLD_PAGES_WAIT_MS = 50  # for readers to end, before the -wal can be emptied
 _ends: ContextVar[float | None] = ContextVar("supplier_api_store_ends", default=None)
 log = get_logger(__name__)
 
 
 class _LostAtCommit(Exception):
-    """The connection was lost while it was told to commit; the cause is the driver's error."""
+    """The connection was lost during the COMMIT; the cause is the driver's error."""
 
     def __init__(self, error: DBAPIError) -> None:
         super().__init__()
@@ -86,15 +86,15 @@ class Store:
     ) -> None:
         """Prepare an engine for `url`; connects on first use.
 
-        With `listen_url`, a way to the same database past its connection pooler, nothing is kept in
-        a session of `url`. `patience` is for how many seconds an answer of the server is waited for
-        in work without a deadline.
+        With `listen_url`, an address of the same database that bypasses its connection pooler,
+        nothing is kept in a session of `url`. `patience` is how many seconds to wait for an answer
+        of the server in work without a deadline.
         """
         self._machine = machine
         self._patience = patience
         self.url = make_url(url)
         self.dialect = self.url.get_backend_name()
-        # Where notices are sent and heard.
+        # Where notices are sent and received.
         self.listen_url: URL = make_url(listen_url) if listen_url else self.url
         self.engine = _engine(url, pool_size, pooled=listen_url is not None)
         # On SQLite, readers have connections of their own: to switch one between the two (PRAGMA
@@ -111,9 +111,9 @@ class Store:
         self._notifier: Notifier | None = None
         self._starting = threading.Lock()
         self._endings: list[Callable[[], None]] = []
-        # What is to be done before anything else is written.
-        self._owed: deque[Callable[[UnitOfWork], None]] = deque()
-        self._paying = threading.Lock()
+        # Work to run before anything else is written.
+        self._deferred: deque[Callable[[UnitOfWork], None]] = deque()
+        self._deferred_lock = threading.Lock()
         # The last failure to write, and until when it says how the database is.
         self._trouble: tuple[str, float] = ("", float("-inf"))
 
@@ -126,29 +126,29 @@ class Store:
     ) -> T:
         """Run `work` in one transaction and return its result once that is durable.
 
-        `deadline` and `commit_by` are moments of the machine clock's monotonic scale, in seconds:
-        up to the one, locks are waited for; after the other, nothing is committed. `work` may run
+        `deadline` and `commit_by` are times of the machine clock's monotonic scale, in seconds:
+        locks are waited for until the one; nothing is committed after the other. `work` may run
         more than once, and on SQLite beside others' in one commit; an exception of its own rolls
         back all that it did and is raised. Raises StoreUnavailable when nothing was changed and a
         later try may succeed.
         """
         deadline = self._in_time(deadline)
         try:
-            self._pay(deadline)
+            self._run_deferred(deadline)
             return self._run(work, deadline, commit_by)
         except (StoreBroken, CommitUnknown) as error:
             self.note(error)
             raise
 
     def owe(self, work: Callable[[UnitOfWork], None]) -> None:
-        """Have `work` done before anything else is written, as soon as the database can be used.
+        """Have `work` run before anything else is written, as soon as the database can be used.
 
-        It may raise NeverStored. What is owed is lost with the process.
+        It may raise NeverStored. Deferred work is lost if the process ends.
         """
-        self._owed.append(work)
+        self._deferred.append(work)
 
     def require_room(self) -> None:
-        """Raise StoreBroken if an SQLite file has no room to grow: some writes may still pass."""
+        """Raise StoreBroken if the disk of an SQLite file is full: some writes may still pass."""
         if self.dialect != "sqlite" or not self.url.database:
             return
         disk = os.statvfs(Path(self.url.database).absolute().parent)
@@ -156,7 +156,7 @@ class Store:
             raise StoreBroken(DISK_FULL)
 
     def note(self, error: StoreUnavailable) -> None:
-        """Remember for a while that the database cannot be written."""
+        """Remember for REMEMBERED seconds that the database cannot be written, and why."""
         self._trouble = str(error), self._machine.monotonic() + REMEMBERED
 
     def trouble(self) -> str | None:
@@ -165,7 +165,7 @@ class Store:
         return why if self._machine.monotonic() < until else None
 
     def read(self, work: Callable[[UnitOfWork], T], *, deadline: float | None = None) -> T:
-        """Run `work` on one consistent view of the database; it must not write.
+        """Run `work` on one consistent snapshot of the database; it must not write.
 
         `deadline` is as for `write`. It runs once more if the connection turns out to be lost.
         """
@@ -180,7 +180,7 @@ class Store:
             except (DBAPIError, PoolTimeout) as error:
                 lost = isinstance(error, DBAPIError) and error.connection_invalidated
                 if left == 0 or not lost or self._wait(deadline) <= 0:
-                    raise told(error) from error
+                    raise store_error(error) from error
         raise AssertionError("unreachable")
 
     @contextlib.contextmanager
@@ -193,7 +193,7 @@ class Store:
             _ends.reset(token)
 
     def drop_old_pages(self) -> bool:
-        """Empty SQLite's -wal, which has pages as they were; False if somebody still reads them.
+        """Empty SQLite's -wal file, which keeps old pages; False if a reader still uses them.
 
         On other engines there is nothing to do.
         """
@@ -211,10 +211,10 @@ class Store:
         return not busy
 
     def rewrite(self) -> None:
-        """Let the database lay its pages out anew, with nothing in them of what was removed.
+        """Have the database rewrite its pages (VACUUM), so that nothing removed is left in them.
 
-        SQLite leaves parts of rows behind in pages that it has rearranged. There nobody else can
-        write meanwhile. Raises StoreUnavailable.
+        SQLite leaves parts of rows behind in pages that it has rearranged. On SQLite nobody else
+        can write meanwhile. Raises StoreUnavailable.
         """
         try:
             with contextlib.closing(self.engine.raw_connection()) as connection:
@@ -224,7 +224,7 @@ class Store:
         self.drop_old_pages()
 
     def before_close(self, end: Callable[[], None]) -> None:
-        """Have `end` called before the last connection is given back: a thread's that uses some."""
+        """Have `end` called before the connections are closed, to stop a thread that uses one."""
         self._endings.append(end)
 
     def end_notices(self) -> None:
@@ -233,37 +233,37 @@ class Store:
             self._notifier.stop()
 
     def close(self) -> None:
-        """Give back every connection."""
+        """Close every connection."""
         for end in self._endings:
             end()
         self.end_notices()
         self._readers.dispose()
         self.engine.dispose()
 
-    def _pay(self, deadline: float | None) -> None:
-        """Do what is owed; others wait meanwhile, for what they ask may depend on it."""
-        if not self._owed:
+    def _run_deferred(self, deadline: float | None) -> None:
+        """Run the deferred work; other writers wait, because theirs may depend on it."""
+        if not self._deferred:
             return
-        if not self._paying.acquire(timeout=max(0.0, self._wait(deadline))):
+        if not self._deferred_lock.acquire(timeout=max(0.0, self._wait(deadline))):
             raise StoreBusy(LOCKED)
         try:
-            while self._owed:
-                self._pay_first()
-                self._owed.popleft()
+            while self._deferred:
+                self._run_first_deferred()
+                self._deferred.popleft()
         except StoreBusy as error:
-            # A server that has not seen yet that the connection is lost keeps the locks.
+            # A server that has not noticed yet that a connection is lost keeps its locks.
             log.warning("owed.later", error=str(error))
         finally:
-            self._paying.release()
+            self._deferred_lock.release()
 
-    def _pay_first(self) -> None:
+    def _run_first_deferred(self) -> None:
         try:
-            self._run(self._owed[0], self._machine.monotonic() + OWED_SECONDS, None)
+            self._run(self._deferred[0], self._machine.monotonic() + DEFERRED_SECONDS, None)
         except (NeverStored, StoreUnavailable) as error:
             if isinstance(error, StoreUnavailable):
                 raise
         except Exception as error:
-            # A fault of ours must not keep everything else from being written.
+            # A bug here must not keep everything else from being written.
             log.error("owed.failed", error=type(error).__name__, exc_info=True)
 
     def _run(
@@ -288,7 +288,7 @@ class Store:
                 error, again = found, False
             if left == 0 or not again or self._wait(deadline) <= 0:
                 break
-        meant = error if isinstance(error, StoreUnavailable) else told(error)
+        meant = error if isinstance(error, StoreUnavailable) else store_error(error)
         if unknown and isinstance(meant, StoreUnavailable):
             raise CommitUnknown(f"lost at the COMMIT: {meant}") from error
         raise meant from error
@@ -302,11 +302,11 @@ class Store:
             if commit_by is not None and self._machine.monotonic() > commit_by:
                 raise StoreUnavailable(TOO_LATE)
         if uow.wakes_workers:
-            self._tell_workers()
+            self._wake_workers()
         return result
 
-    def _tell_workers(self) -> None:
-        """Wake them; on SQLite they see by themselves that the file has changed."""
+    def _wake_workers(self) -> None:
+        """Wake the workers; on SQLite they see by themselves that the file has changed."""
         with self._starting:
             if self._notifier is None:
                 self._notifier = Notifier(self.listen_url)
@@ -322,14 +322,14 @@ class Store:
         return max(1, min(READ_WAIT_MS, int(self._wait(deadline) * 1000)))
 
     def _in_time(self, deadline: float | None) -> float | None:
-        """Return the deadline that holds; raises StoreUnavailable if it is over."""
+        """Return the deadline that applies; raises StoreUnavailable if it is over."""
         deadline = _ends.get() if deadline is None else deadline
         if self._wait(deadline) <= 0:
             raise StoreUnavailable(TOO_LATE)
         return deadline
 
     def _left(self, deadline: float | None) -> Callable[[], float]:
-        """Return what tells how many seconds the server still has to answer."""
+        """Return a function for the seconds that the server still has to answer."""
         if deadline is None:
             return lambda: self._patience + GRACE
         return lambda: max(0.0, self._wait(deadline)) + GRACE
@@ -338,9 +338,9 @@ class Store:
     def _transaction(
         self, seconds: float, left: Callable[[], float] | None = None
     ) -> Iterator[Connection]:
-        """Yield a connection in a transaction that waits so long for each lock; commit it.
+        """Yield a connection in a transaction, and commit it; wait up to `seconds` for each lock.
 
-        `left` tells how many seconds are left for an answer. Raises _LostAtCommit.
+        `left` returns the seconds left for an answer. Raises _LostAtCommit.
         """
         with self.engine.connect() as connection:
             connection.info[WAIT_MS] = max(1, int(seconds * 1000))
@@ -358,21 +358,21 @@ class Store:
 
 
 def _engine(url: str, pool_size: int, *, reading: bool = False, pooled: bool = False) -> Engine:
-    """Make an engine; on SQLite it is for writers, or only for readers."""
+    """Create an engine; on SQLite it is for writers, or only for readers."""
     options: dict[str, Any] = {
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
         "pool_size": pool_size,
         "max_overflow": pool_size,
         "pool_timeout": CONNECT_SECONDS,
-        # The one that was used last knows the statements, and on SQLite the pages.
+        # The connection used last has the statements cached, and on SQLite the pages.
         "pool_use_lifo": True,
     }
     if make_url(url).get_backend_name() != "sqlite":
         return postgresql.make_engine(url, pooled=pooled, **options)
     if file := sqlite_path(url):
         keep_private(file)
-    # isolation_level None: transactions begin where this file says so, not where sqlite3 guesses.
+    # isolation_level None: transactions begin where this module begins them, not sqlite3.
     engine = create_engine(
         url, connect_args={"isolation_level": None, "check_same_thread": False}, **options
     )
@@ -400,7 +400,7 @@ def _prepare_writer(connection: Any, record: Any) -> None:
         "fullfsync=ON",  # macOS: fsync alone does not reach the disk; elsewhere without effect
         "foreign_keys=ON",
         "cache_size=-32000",
-        # What was deleted or written over is gone from the file, too.
+        # Deleted or overwritten content is also overwritten in the file.
         "secure_delete=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")

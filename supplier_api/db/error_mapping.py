@@ -1,7 +1,7 @@
-"""What the drivers' errors mean to whoever works with the store.
+"""Maps the drivers' errors to the store's.
 
-PostgreSQL's SQLSTATE and SQLite's result code decide, not the class that a driver made of them. The
-words name the cause: they are what people read in the log and in `supplier-api status`.
+PostgreSQL's SQLSTATE and SQLite's result code decide, not the exception class of the driver. The
+texts name the cause: people read them in the log and in `supplier-api status`.
 """
 
 import sqlite3
@@ -52,27 +52,27 @@ _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def worth_another_run(error: DBAPIError) -> bool:
-    """Tell whether the same work may succeed at once, on another connection or without a rival."""
+    """Return whether the same work may succeed at once, on a new connection or after a deadlock."""
     return error.connection_invalidated or _is_contention(error.orig)
 
 
 def is_stale(error: BaseException | None) -> bool:
-    """Tell whether another session may do what this one cannot any more.
+    """Return whether another session may do what this one cannot any more.
 
-    One that is read-only stays so when the server is no longer, and one that was told of a
-    shutdown is of no use.
+    A session that is read-only stays so after the server has become writable, and one that was
+    notified of a shutdown is of no use.
     """
     state = _state(error)
     return state == READ_ONLY or state.startswith(("08", "57P"))
 
 
 def is_lost(error: DBAPIError) -> bool:
-    """Tell whether nobody can say what became of the statement: there was no answer to it."""
+    """Return whether the result of the statement is unknown because no answer came."""
     return error.connection_invalidated and _state(error.orig) != READ_ONLY
 
 
-def told(error: DBAPIError | PoolTimeout) -> Exception:
-    """Turn the driver's trouble into the store's; what is a bug stays as it is."""
+def store_error(error: DBAPIError | PoolTimeout) -> Exception:
+    """Return the store's error for the driver's; an error that is a bug is returned as it is."""
     if isinstance(error, PoolTimeout):
         return StoreBusy("all connections to the database are in use")
     if _is_contention(error.orig):
@@ -85,19 +85,19 @@ def told(error: DBAPIError | PoolTimeout) -> Exception:
 
 
 def damaged(error: BaseException | None) -> str | None:
-    """Return what is wrong with an SQLite file that cannot be read as one, None if it is not."""
+    """Return what is wrong with a file that SQLite cannot read as a database; None otherwise."""
     code = _code(error)
     return SQLITE[code] if code in _DAMAGED else None
 
 
 def _is_contention(error: BaseException | None) -> bool:
-    """Tell of a deadlock, a serialization failure, or a lock that was not given in time."""
+    """Return whether it is a deadlock, a serialization failure, or a lock wait that timed out."""
     state = _state(error)
     return state == "55P03" or state.startswith("40") or _code(error) in _BUSY
 
 
 def _cause(error: DBAPIError) -> str | None:
-    """Return what is wrong with the database, None if it is something else."""
+    """Return what is wrong with the database; None if the error is about something else."""
     state, code = _state(error.orig), _code(error.orig)
     if cause := POSTGRESQL.get(state) or POSTGRESQL.get(state[:2]) or SQLITE.get(code):
         return cause

@@ -1,37 +1,37 @@
-"""What the store says when it cannot do a piece of work now."""
+"""The errors that the store raises when it cannot do a piece of work now."""
 
 
 class StoreUnavailable(Exception):
     """Nothing was changed; the same work may succeed later.
 
-    Answered to the gateway as 503 with Retry-After, and by delivery with another try.
+    The gateway gets 503 with Retry-After; delivery tries again.
     """
 
 
 class StoreBusy(StoreUnavailable):
-    """Others held what the work needed for longer than it could wait."""
+    """Other transactions held what the work needed for longer than it could wait."""
 
 
 class StoreBroken(StoreUnavailable):
-    """The database itself is in trouble, whatever the work; the text names the cause.
+    """The database itself fails, whatever the work; the text names the cause.
 
     It cannot be reached, is read-only or corrupt, the disk is full, and the like.
     """
 
 
 class CommitUnknown(StoreUnavailable):
-    """The connection was lost at the COMMIT, and there was no time to see what became of it.
+    """The connection was lost at the COMMIT, and there was no time to find out whether it happened.
 
-    The work may have been done after all: this one exception says nothing of "nothing was changed".
+    The work may be stored after all: for this error alone, "nothing was changed" does not hold.
     """
 
 
 class Gone(StoreUnavailable):
-    """A row is no longer there: all that was stored for its tenant has been deleted meanwhile."""
+    """A row no longer exists: all that was stored for its tenant has been deleted meanwhile."""
 
 
 class NeverStored(Exception):
-    """Raised by work that finds nothing to do: it leaves no trace, and is done."""
+    """Raised by work that finds nothing to do: nothing is stored, and it counts as done."""
 
 
 class SchemaTooOld(Exception):

@@ -1,16 +1,16 @@
 """Writers of one process on one SQLite file share their commits.
 
-What a transaction costs is the wait for the disk at its end, and only one can write at a time. So
-those who wait for their turn wait in a queue, and one of them leads: it takes the write lock, runs
-the work of everyone in the queue, and commits once for all. Then the first of those who came
-meanwhile leads.
+A transaction costs mostly the wait for the disk at its end, and only one connection can write at a
+time. So writers wait in a queue, and one of them leads: it takes the write lock, runs the work of
+everyone in the queue, and commits once for all. Then the first of those who came meanwhile leads.
 
-What that must not change: no result is handed over before the COMMIT has returned; work that fails
-takes back only what is its own; whoever may not wait any longer, or may not be committed any more,
-is told so alone. Work seldom fails, so a group is tried without savepoints: if one fails, all of it
-is taken back and run again, each under a savepoint of its own. After an error there the driver is
-asked whether the transaction is still open: SQLite closes it by itself when the disk is full, say.
-Then nothing of it is stored, all who were in it are told, and whatever runs next begins anew.
+What this keeps: no result is returned before the COMMIT has returned; work that fails rolls back
+only its own changes; a member whose deadline has passed, or that may not be committed any more,
+gets that error alone. Work seldom fails, so a group is first run without savepoints: if one member
+fails, all of it is rolled back and run again, each under a savepoint of its own. After an error
+there the driver is asked whether the transaction is still open: SQLite closes it by itself, for
+instance when the disk is full. Then nothing of the group is stored, all its members get the error,
+and the rest of the queue begins a new transaction.
 """
 
 import contextvars
@@ -26,23 +26,23 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
-from supplier_api.db.error_mapping import TOO_LATE, told
+from supplier_api.db.error_mapping import TOO_LATE, store_error
 from supplier_api.db.errors import StoreBusy, StoreUnavailable
 from supplier_api.db.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
 
 MOST = 32  # members of one group
-WRITING = 0.01  # seconds after which a group takes in nobody else: another process may wait
+WRITING = 0.01  # seconds after which a group takes no more members: another process may wait
 
 
 class Member(Generic[T]):
-    """A piece of work in the queue, and what came of it; nothing holds until `done`."""
+    """A piece of work in the queue, and its result, which is valid only once `done` is set."""
 
     def __init__(
         self, work: Callable[[UnitOfWork], T], deadline: float | None, commit_by: float | None
     ) -> None:
-        """Keep what is to be done; it will see the context variables of whoever asks."""
+        """Keep the work; it will run with the context variables of the caller."""
         self.work = work
         self.deadline = deadline
         self.commit_by = commit_by
@@ -51,17 +51,17 @@ class Member(Generic[T]):
         self.done = False
         self.result: T
         self.error: Exception | None = None
-        # Released when there is something to do: to take the result, or to lead.
+        # Released when the thread has to act: take the result, or lead.
         self.turn = threading.Lock()
         self.turn.acquire()
 
     def do(self, connection: Connection) -> None:
-        """Do the work in the transaction that `connection` is in, and keep what it returns."""
+        """Run the work in the transaction that `connection` is in, and keep its result."""
         self.error = None
         self.result = self.context.run(self.work, UnitOfWork(connection, "sqlite"))
 
     def outcome(self) -> T:
-        """Return what the work returned, or raise what went wrong."""
+        """Return what the work returned, or raise its error."""
         if self.error:
             raise self.error
         return self.result
@@ -72,18 +72,18 @@ class _Closed(Exception):
 
 
 class _Failed(Exception):
-    """One member's work has failed; the others have to run again, each by itself."""
+    """One member's work has failed; the group has to run again, each member by itself."""
 
 
 class _Late(Exception):
-    """Some may not be committed any more; the others have to run again without them."""
+    """Some members may not be committed any more; the others have to run again without them."""
 
     def __init__(self, members: Sequence[Member[Any]]) -> None:
         super().__init__()
         self.members = members
 
 
-# Begins a transaction, waiting for the file's lock so many seconds; commits it at its end.
+# Begins a transaction, waiting up to that many seconds for the file's lock; commits at the end.
 Begin = Callable[[float], AbstractContextManager[Connection]]
 
 
@@ -91,20 +91,20 @@ class GroupedWriter:
     """Runs writing work one after the other, with one commit for all that is waiting."""
 
     def __init__(self, begin: Begin, clock: MachineClock, left: Callable[[float | None], float]):
-        """Begin transactions by `begin`; `left` says how many seconds a deadline leaves."""
+        """Begin transactions with `begin`; `left` returns the seconds that a deadline leaves."""
         self._begin = begin
         self._clock = clock
         self._left = left
         self._lock = threading.Lock()
         self._queue: deque[Member[Any]] = deque()
         self._led = False
-        # How many of the queue are to run under savepoints, since one of them has failed.
+        # How many members of the queue have to run under savepoints, since one of them has failed.
         self._careful = 0
 
     def run(
         self, work: Callable[[UnitOfWork], T], deadline: float | None, commit_by: float | None
     ) -> T:
-        """Return what `work` returns once that is durable, as Store.write says."""
+        """Return what `work` returns once that is durable; as Store.write."""
         me = Member(work, deadline, commit_by)
         with self._lock:
             self._queue.append(me)
@@ -117,14 +117,14 @@ class GroupedWriter:
         return me.outcome()
 
     def _wait_turn(self, me: Member[Any]) -> None:
-        """Return when the work is done, or is to be led from here; raises StoreBusy."""
+        """Return when the work is done, or this thread has to lead; raises StoreBusy."""
         if me.turn.acquire(timeout=max(0.0, self._left(me.deadline))):
             return
         with self._lock:
             if me in self._queue and not me.leads:
                 self._queue.remove(me)
                 raise StoreBusy("other writers held the database for too long")
-        # It is being done at this moment, and cannot be taken back.
+        # It is running at this moment, and cannot be withdrawn.
         me.turn.acquire()
 
     def _lead(self, me: Member[Any]) -> None:
@@ -161,7 +161,7 @@ class GroupedWriter:
             self._finish(group)
 
     def _members(self, group: list[Member[Any]]) -> Iterator[Member[Any]]:
-        """Take members out of the queue, also those that come while others are at work."""
+        """Take members out of the queue, also those that come while others run."""
         until = self._clock.monotonic() + WRITING
         while len(group) < MOST and (not group or self._clock.monotonic() < until):
             if not self._queue:
@@ -170,7 +170,7 @@ class GroupedWriter:
             yield group[-1]
 
     def _run(self, member: Member[Any], connection: Connection) -> None:
-        """Do a member's work, by itself if one of those who ran with it has failed."""
+        """Run a member's work; under a savepoint if a member of its group has failed."""
         if self._careful:
             self._careful -= 1
             self._run_alone(member, connection)
@@ -181,7 +181,7 @@ class GroupedWriter:
             raise _Failed from error
 
     def _run_alone(self, member: Member[Any], connection: Connection) -> None:
-        """Do a member's work; what it raises takes back its own changes and nothing else."""
+        """Run a member's work; an error rolls back its own changes and nothing else."""
         raw: Any = connection.connection.dbapi_connection
         raw.execute("SAVEPOINT member")
         try:
@@ -190,7 +190,7 @@ class GroupedWriter:
             if not raw.in_transaction:
                 raise _Closed from error
             raw.execute("ROLLBACK TO member")
-            member.error = _told(error) if isinstance(error, DBAPIError) else error
+            member.error = _member_error(error) if isinstance(error, DBAPIError) else error
         raw.execute("RELEASE member")
 
     def _late(self, member: Member[Any]) -> bool:
@@ -203,7 +203,7 @@ class GroupedWriter:
             return self._queue.popleft()
 
     def _run_again(self, group: Sequence[Member[Any]], error: BaseException | None) -> None:
-        """Have a group that was taken back run again, unless the one in it is who failed."""
+        """Have a group that was rolled back run again; a single member has failed by itself."""
         if len(group) == 1:
             self._finish(group, error)
         else:
@@ -215,22 +215,22 @@ class GroupedWriter:
             self._queue.extendleft(reversed(members))
 
     def _finish(self, members: Sequence[Member[Any]], error: BaseException | None = None) -> None:
-        """Hand results over; with an error nothing is stored, whatever came of each work."""
+        """Release the members with their results; with an error nothing is stored for any."""
         for member in members:
             if error:
-                member.error = _for_all(error)
+                member.error = _group_error(error)
             member.done = True
             member.turn.release()
 
 
-def _for_all(error: BaseException) -> Exception:
-    """Return what each member is told of an error that has undone the whole group."""
+def _group_error(error: BaseException) -> Exception:
+    """Return the error that each member gets when an error has undone the whole group."""
     if isinstance(error, DBAPIError | PoolTimeout):
-        return _told(error)
+        return _member_error(error)
     if isinstance(error, _Late):
         return StoreUnavailable(TOO_LATE)
     if isinstance(error, _Closed) and isinstance(error.__cause__, DBAPIError):
-        return _told(error.__cause__)
+        return _member_error(error.__cause__)
     if isinstance(error, _Closed | sqlite3.Error):
         lost = StoreUnavailable("the database gave the transaction up")
         lost.__cause__ = error
@@ -238,9 +238,9 @@ def _for_all(error: BaseException) -> Exception:
     return error if isinstance(error, Exception) else StoreUnavailable("the process ends")
 
 
-def _told(error: DBAPIError | PoolTimeout) -> Exception:
+def _member_error(error: DBAPIError | PoolTimeout) -> Exception:
     """Return the store's error for the driver's, with the latter as its cause."""
-    for_members = told(error)
+    for_members = store_error(error)
     if for_members is not error:
         for_members.__cause__ = error
     return for_members

@@ -1,4 +1,4 @@
-"""Indexes on tables that are in use: built without keeping anybody from writing."""
+"""Builds indexes on tables that are in use without blocking writers."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,10 @@ _INVALID = """
 
 
 def build_index(name: str, table: str, columns: Sequence[str], where: str | None = None) -> None:
-    """Build an index, unless it is there; for a migration that does nothing but that.
+    """Build an index, unless it exists; for a migration that does nothing else.
 
-    On PostgreSQL it is built outside any transaction (CONCURRENTLY). To break off leaves an invalid
-    index behind: that is dropped before the next try. Raises StoreBusy.
+    On PostgreSQL it is built outside any transaction (CONCURRENTLY). An interrupted build leaves an
+    invalid index behind: that is dropped before the next try. Raises StoreBusy.
     """
     if op.get_bind().dialect.name == "sqlite":
         op.create_index(name, table, list(columns), sqlite_where=text(where) if where else None)

@@ -1,4 +1,4 @@
-"""How an upgrade of PostgreSQL takes locks in a house at work: briefly, and again."""
+"""How an upgrade of a PostgreSQL in use takes locks: with a short timeout, several times."""
 
 import time
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from supplier_api.db.errors import StoreBusy
 
 T = TypeVar("T")
 
-# Whoever waits for a lock makes all others wait that come behind.
+# A transaction that waits for a lock blocks all later ones that need the table.
 LOCK_TIMEOUT_MS = 2000
-# To build an index beside others is to wait for transactions under way; that blocks nobody.
+# A concurrent index build waits for the transactions under way; that blocks nobody.
 BUILD_TIMEOUT_MS = 30_000
 TRIES = 5
 PAUSE = 1.0  # seconds between two tries
@@ -20,7 +20,7 @@ _LOCK_TIMEOUT = "55P03"
 
 
 def patiently(step: Callable[[], T]) -> T:
-    """Do a step that can be done again, until it gets its locks in time; raises StoreBusy."""
+    """Run a step that can be repeated until it gets its locks in time; raises StoreBusy."""
     for left in reversed(range(TRIES)):
         try:
             return step()

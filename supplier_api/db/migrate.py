@@ -1,4 +1,4 @@
-"""The schema's versions: what a database has, what this code needs, and the way there.
+"""Schema revisions: which one a database has, which one this code needs, and the upgrade.
 
 Revisions are numbers (0001, 0002) and compared as such: code runs on its own revision or a later
 one, because a later one only adds what older code can ignore until a release after.
@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from supplier_api.db import locks
-from supplier_api.db.error_mapping import damaged, told
+from supplier_api.db.error_mapping import damaged, store_error
 from supplier_api.db.errors import SchemaTooOld, StoreBusy, StoreUnavailable
 from supplier_api.db.postgresql import CONNECT
 from supplier_api.files import make_private
@@ -25,7 +25,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 DIGITS = 4  # of a revision, with which the name of its file begins
 # One upgrade at a time on PostgreSQL.
 _ADVISORY_LOCK = 0x5A7A6E5
-ANOTHER_UPGRADE = 0.2  # seconds between two looks whether another upgrade is over
+ANOTHER_UPGRADE = 0.2  # seconds between two checks whether another upgrade is over
 
 
 def head() -> str:
@@ -44,7 +44,7 @@ def current(connection: Connection) -> str | None:
 def require(engine: Engine) -> str:
     """Return the database's revision if this code can work on it.
 
-    Raises SchemaTooOld with the command that mends it, and StoreUnavailable.
+    Raises SchemaTooOld, which names the command to run, and StoreUnavailable.
     """
     found = _read(engine)
     if found is None or int(found) < int(head()):
@@ -56,12 +56,12 @@ def require(engine: Engine) -> str:
 
 
 def upgrade(url: str) -> tuple[str | None, str]:
-    """Bring the database at `url` to this code's revision; return the one it had and has.
+    """Bring the database at `url` to this code's revision; return its revision before and after.
 
-    Does nothing when there is nothing to do. On SQLite it refuses while another process holds the
-    file (StoreBusy); on PostgreSQL it waits for locks briefly and tries again, and builds indexes
-    beside the writers, so that a running system is never stopped for long. Raises StoreBusy
-    when it could not get through.
+    Does nothing if it has that revision. On SQLite it refuses while another process holds the file
+    (StoreBusy). On PostgreSQL it waits for locks briefly and tries again, and builds indexes beside
+    the writers, so that a running system is never stopped for long. Raises StoreBusy when it did
+    not get its locks.
     """
     engine = _engine(url)
     try:
@@ -96,7 +96,7 @@ def _read(engine: Engine) -> str | None:
             _require_utf8(connection)
             return current(connection)
     except DBAPIError as error:
-        raise told(error) from error
+        raise store_error(error) from error
 
 
 def _require_utf8(connection: Connection) -> None:
@@ -150,8 +150,8 @@ def _upgrade_postgresql(engine: Engine) -> None:
 
 @contextmanager
 def _alone(connection: Connection) -> Iterator[None]:
-    # Looked for again and again: to wait inside a statement would hold up the other upgrade, which
-    # for its indexes waits for every statement under way.
+    # Polled: to wait inside a statement would block the other upgrade, whose index builds wait for
+    # every statement under way.
     while not connection.scalar(text(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")):
         connection.commit()
         time.sleep(ANOTHER_UPGRADE)
@@ -165,12 +165,12 @@ def _alone(connection: Connection) -> Iterator[None]:
 
 
 def _run(connection: Connection, revision: str = "head") -> None:
-    # Every process looks whether it has to, and hardly any does: the import takes its time.
+    # Imported here because few processes need it, and the import is slow.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
-    # Where it is installed may have a % in its name, which means something in Alembic's files.
+    # The installation path may contain a %, which has a meaning in Alembic's configuration.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, revision)

@@ -1,11 +1,11 @@
-"""How a worker learns at once that a transaction was committed, by whichever process.
+"""Wakes the workers of all processes as soon as a transaction is committed by any of them.
 
 On SQLite a thread asks the file every 50 ms whether another connection has changed it (PRAGMA
 data_version, some microseconds). On PostgreSQL the process that committed sends a NOTIFY, after the
 commit and outside the transaction, where it would hold up every other commit; a thread listens.
 
-All of it is a hint: whoever waits for a bell also looks when it knows something to be due, and
-every few seconds. A hint that is lost costs that time and nothing else.
+A notification is only a hint: a loop that waits also looks when it knows something to be due, and
+every few seconds. A lost notification costs that time and nothing else.
 """
 
 import contextlib
@@ -23,9 +23,9 @@ from supplier_api.logging import get_logger
 
 log = get_logger(__name__)
 
-POLL = 0.05  # seconds between two looks at an SQLite file
+POLL = 0.05  # seconds between two checks of an SQLite file
 CHANNEL = "supplier_api"
-LISTEN_STEP = 0.5  # seconds after which the listener looks whether it should stop
+LISTEN_STEP = 0.5  # seconds after which the listener checks whether it should stop
 ASK_AFTER = 5.0  # seconds of silence after which the listener sends a notice to itself
 DEAF_AFTER = 10.0  # seconds of silence after which its connection is replaced
 RECONNECT = 1.0  # seconds between two attempts to connect
@@ -34,44 +34,44 @@ LAST_NOTICE = 2.0  # seconds that the last notice of a process may take
 
 
 class WakeEvent:
-    """What one loop waits for; rung by the database, by a stop, or by another thread."""
+    """What one loop waits for; set by the database watcher, by a stop, or by another thread."""
 
     def __init__(self) -> None:
-        """Start silent."""
-        self._rung = threading.Event()
+        """Start unset."""
+        self._event = threading.Event()
 
-    def ring(self) -> None:
-        """Wake whoever waits, or will wait next."""
-        self._rung.set()
+    def set(self) -> None:
+        """Wake the thread that waits, or that waits next."""
+        self._event.set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until the bell rings, at most `seconds`; return whether it did."""
-        rung = self._rung.wait(seconds)
-        self._rung.clear()
-        return rung
+        """Wait until the event is set, at most `seconds`; return whether it was, and clear it."""
+        was_set = self._event.wait(seconds)
+        self._event.clear()
+        return was_set
 
 
 class Wakeup:
-    """Watches a database and rings every bell when something was committed."""
+    """Watches a database and sets every WakeEvent when something was committed."""
 
     def __init__(self, url: URL, clock: MachineClock) -> None:
         """Prepare to watch the database at `url`."""
-        self._bells: list[WakeEvent] = []
+        self._wake_events: list[WakeEvent] = []
         self._stop = threading.Event()
         watch = _poll_sqlite if url.get_backend_name() == "sqlite" else partial(_listen, clock)
-        self._watch = partial(watch, url, self._stop, self.ring)
+        self._watch = partial(watch, url, self._stop, self.wake_all)
         self._thread = threading.Thread(target=self._run, name="wakeup", daemon=True)
 
     def wake_event(self) -> WakeEvent:
-        """Return a new bell that rings when something was committed."""
+        """Return a new event that is set when something was committed."""
         wake_event = WakeEvent()
-        self._bells.append(wake_event)
+        self._wake_events.append(wake_event)
         return wake_event
 
-    def ring(self) -> None:
-        """Ring every bell."""
-        for wake_event in self._bells:
-            wake_event.ring()
+    def wake_all(self) -> None:
+        """Set every event."""
+        for wake_event in self._wake_events:
+            wake_event.set()
 
     def start(self) -> None:
         """Begin to watch."""
@@ -83,7 +83,7 @@ class Wakeup:
         self._thread.join()
 
     def alive(self) -> bool:
-        """Tell whether the database is being watched."""
+        """Return whether the database is being watched."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
@@ -96,7 +96,7 @@ class Wakeup:
 
 
 class Notifier:
-    """Tells the workers of all processes, over PostgreSQL, that something was committed.
+    """Notifies the workers of all processes, over PostgreSQL, that something was committed.
 
     `tell` costs the caller nothing: a thread of its own sends the notice, at most one each 10 ms.
     """
@@ -105,7 +105,7 @@ class Notifier:
         """Prepare to send to the database at `url`."""
         self._url = url
         self._wake = threading.Event()
-        self._untold = False
+        self._pending = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
 
@@ -114,14 +114,14 @@ class Notifier:
         self._thread.start()
 
     def stop(self) -> None:
-        """Send what is still to be told, and end; a database that is frozen is not waited for."""
+        """Send the notice that is pending, and end; do not wait long for a frozen database."""
         self._stopping.set()
         self._wake.set()
         self._thread.join(LAST_NOTICE)
 
     def tell(self) -> None:
-        """Have the workers look; called after a commit."""
-        self._untold = True
+        """Wake the workers; called after a commit."""
+        self._pending = True
         self._wake.set()
 
     def _run(self) -> None:
@@ -131,10 +131,10 @@ class Notifier:
             while not stopping:
                 self._wake.wait()
                 self._wake.clear()
-                # In this order: what was told before the stop is seen below.
+                # In this order: a notice requested before the stop is seen below.
                 stopping = self._stopping.is_set()
-                if self._untold:
-                    self._untold = False
+                if self._pending:
+                    self._pending = False
                     connection = self._send(connection, kept)
                 self._stopping.wait(NOTIFY_GAP)
 
@@ -143,7 +143,7 @@ class Notifier:
     ) -> psycopg.Connection | None:
         """Send a notice over `connection`, or a new one; return the one to keep, if any works.
 
-        A kept connection may have been lost while nothing was said: then a new one is tried.
+        A kept connection may have been lost while idle: then a new one is tried.
         """
         for given in (connection, None) if connection else (None,):
             try:
@@ -157,39 +157,39 @@ class Notifier:
         return None
 
 
-def _poll_sqlite(url: URL, stop: threading.Event, ring: Callable[[], None]) -> None:
+def _poll_sqlite(url: URL, stop: threading.Event, wake: Callable[[], None]) -> None:
     with contextlib.closing(sqlite3.connect(str(url.database))) as connection:
         seen: int | None = None
         while not stop.wait(POLL):
             (version,) = connection.execute("PRAGMA data_version").fetchone()
             if version != seen:
                 seen = version
-                ring()
+                wake()
 
 
-def _listen(clock: MachineClock, url: URL, stop: threading.Event, ring: Callable[[], None]) -> None:
-    """Listen on a new connection; return when it has gone deaf, or on stop."""
+def _listen(clock: MachineClock, url: URL, stop: threading.Event, wake: Callable[[], None]) -> None:
+    """Listen on a new connection; return when it receives nothing any more, or on stop."""
     with connect(url) as connection:
         connection.execute(f"LISTEN {CHANNEL}")
-        # Only now: what was committed before the LISTEN made no notice for us.
-        ring()
-        _hear(connection, clock, stop, ring)
+        # Only now: a commit before the LISTEN made no notice for us.
+        wake()
+        _wait_for_notices(connection, clock, stop, wake)
 
 
-def _hear(
+def _wait_for_notices(
     connection: psycopg.Connection,
     clock: MachineClock,
     stop: threading.Event,
-    ring: Callable[[], None],
+    wake: Callable[[], None],
 ) -> None:
-    """Ring for each notice. A silent connection has to hear a notice of its own."""
+    """Wake for each notice. A silent connection has to receive a notice of its own."""
     heard, asked = clock.monotonic(), False
     while not stop.is_set():
         notices = list(connection.notifies(timeout=LISTEN_STEP, stop_after=1))
         now = clock.monotonic()
         if notices:
             heard, asked = now, False
-            ring()
+            wake()
         elif now - heard > DEAF_AFTER:
             log.warning("wakeup.deaf", seconds=round(now - heard))
             return

@@ -1,4 +1,4 @@
-"""What people did by hand, and why, as rows."""
+"""The actions of operators, with who and why, as rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from supplier_api.db.unit_of_work import UnitOfWork
 
 _t = operator_action.c
 
-# What was done to the database as a whole: `action` in a word.
-BACKED_UP = "backup"  # `detail` of a copy: nothing; `at` is when it was begun
+# Names of actions on the database as a whole.
+BACKED_UP = "backup"  # no `detail`; `at` is when the copy was begun
 RESTORED = "restore"  # `detail`: {"known": what was answered until then is known}
 RECONCILED = "reconcile"  # the gateway was asked for what is unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that somebody did: `action` in a word, `reason` as they gave it.
+    """One action of an operator: `action` is its name, `reason` as they gave it.
 
-    What it was done to is named as far as it is one thing; `message` is a UUID. `at` is machine
-    time. An action about a problem names its tenant too.
+    The other fields name what it was done to, if that is one thing; `message` is a UUID. `at` is
+    machine time. An action on a problem names its tenant too.
     """
 
     at: datetime
@@ -50,18 +50,18 @@ class OperatorActionRepository:
         self._connection.execute(insert(operator_action), values)
 
     def of(self, problem_id: int) -> list[Action]:
-        """Return what was done to a problem, oldest first."""
+        """Return the actions on a problem, oldest first."""
         query = select(*_COLUMNS).where(_t.problem_id == problem_id).order_by(_t.id)
         return [Action(*row) for row in self._connection.execute(query)]
 
     def last(self, action: str) -> Action | None:
-        """Return what was last done of that kind, None if it never was."""
+        """Return the latest action of that name, None if there is none."""
         query = select(*_COLUMNS).where(_t.action == action).order_by(_t.id.desc()).limit(1)
         row = self._connection.execute(query).first()
         return Action(*row) if row else None
 
     def of_message(self, uuid: str) -> list[Action]:
-        """Return what was done to a message, oldest first."""
+        """Return the actions on a message, oldest first."""
         query = select(*_COLUMNS).where(_t.message == uuid).order_by(_t.id)
         return [Action(*row) for row in self._connection.execute(query)]
 

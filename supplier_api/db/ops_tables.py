@@ -1,4 +1,4 @@
-"""The tables of those who run the house: pauses, switches, processes, and who did what."""
+"""The tables of operations: pauses, switches, processes, and operators' actions."""
 
 from sqlalchemy import (
     JSON,
@@ -16,25 +16,25 @@ from sqlalchemy import (
 from supplier_api.db.metadata import metadata
 from supplier_api.db.types import InstantColumn, RowId
 
-# Times in which messages are not sent, and do not grow old: those that last, and those that were.
-# All instants are machine time.
+# Times in which messages are not sent and do not grow old: current ones and past ones. All
+# instants are machine time.
 pause = Table(
     "pause",
     metadata,
     Column("id", RowId, primary_key=True),
     # operator | breaker (the destination fails) | asked (it said Retry-After)
     Column("cause", String(20), nullable=False),
-    # What it holds up; empty for any.
+    # Which messages it pauses; empty for any.
     Column("destination", String(64)),
     Column("tenant", String(255)),
     Column("problem_id", ForeignKey("service_problem.id"), index=True),
     Column("reason", Text, nullable=False),
     Column("who", String(100), nullable=False),
     Column("since", InstantColumn, nullable=False),
-    # Empty while it lasts; one that was asked for ends by itself.
+    # Empty while it lasts; one that the destination asked for ends by itself.
     Column("until", InstantColumn),
-    # While a breaker is open: when one lane may be tried, how many were in vain, and the one that
-    # is being tried, or was last.
+    # While a breaker is open: when the next probe may be sent, how many failed, and the lane that
+    # is the probe, or was last.
     Column("probe_at", InstantColumn),
     Column("probes", Integer, nullable=False, server_default=text("0")),
     Column("probe_lane", BigInteger),
@@ -50,7 +50,7 @@ pause = Table(
     Index("ix_pause_until", "until"),
 )
 
-# What people switched on, such as maintenance; a row that is not there is off.
+# Switches that operators turned on, such as maintenance; a switch without a row is off.
 switch = Table(
     "switch",
     metadata,
@@ -60,7 +60,7 @@ switch = Table(
     Column("since", InstantColumn, nullable=False),
 )
 
-# Processes on this database, with their last sign of life (machine time).
+# Processes on this database, with their last heartbeat (machine time).
 process = Table(
     "process",
     metadata,
@@ -70,13 +70,13 @@ process = Table(
     Column("book_version", String(80)),
     Column("started", InstantColumn, nullable=False),
     Column("seen", InstantColumn, nullable=False),
-    # Empty of one that runs, and of one that was killed.
+    # Empty while it runs, and after it was killed.
     Column("ended", InstantColumn),
-    # What it knows that is in no row: rates, the last message taken.
+    # What only the process knows: rates, the last message accepted.
     Column("detail", JSON, nullable=False),
 )
 
-# Whose database this is: a copy of it must not talk to the live gateway. One row.
+# The installation this database belongs to: a copy must not call the live gateway. One row.
 stamp = Table(
     "stamp",
     metadata,
@@ -86,7 +86,7 @@ stamp = Table(
     Column("at", InstantColumn, nullable=False),
 )
 
-# Who did what by hand, and why.
+# The actions of operators: who, what and why.
 operator_action = Table(
     "operator_action",
     metadata,

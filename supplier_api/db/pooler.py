@@ -1,8 +1,8 @@
-"""A connection pooler between us and PostgreSQL, as PgBouncer: what can be done through it.
+"""A connection pooler such as PgBouncer between us and PostgreSQL: what works through it.
 
-In its transaction mode each transaction may be on another session of the server. What we set holds
-for a transaction anyhow; but to listen, and to have statements prepared, takes a session of one's
-own.
+In its transaction mode each transaction may run on another session of the server. Our settings are
+set for each transaction, so they hold; but LISTEN and prepared statements need a session that is
+kept for one client.
 """
 
 import psycopg
@@ -19,10 +19,10 @@ MEND = (
 
 
 def require_session(url: URL) -> None:
-    """Refuse a way to PostgreSQL that gives nobody a session; raises StoreUnavailable."""
+    """Check that a connection to PostgreSQL keeps its session; raises StoreUnavailable if not."""
     try:
         with connect(url) as one:
-            # A pooler makes up the number by which its client is known.
+            # A pooler reports a backend id of its own to the client.
             if one.info.backend_pid == _session(one):
                 return
             with connect(url) as other:
@@ -37,7 +37,7 @@ def require_session(url: URL) -> None:
 
 
 def _share(one: Session, other: Session) -> bool:
-    """Tell whether two clients are ever given the same session, or one of them two."""
+    """Return whether two clients ever get the same session, or one of them gets two."""
     seen: set[int] = set()
     for _ in range(ROUNDS):
         first, second = _session(one), _session(other)

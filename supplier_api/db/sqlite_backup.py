@@ -1,7 +1,7 @@
-"""Copies of an SQLite file: taken while others work on it, looked at, and put back.
+"""Copies of an SQLite file: made while others work on it, checked, and restored.
 
-Files are moved and written so that a power cut at any moment leaves what was there before, or what
-is there now.
+Files are moved and written so that a power cut at any moment leaves either the old state or the new
+one.
 """
 
 import errno
@@ -25,9 +25,9 @@ IN_USE = "other processes work on {file}: stop all that use it first"
 def copied(source: Path, target: Path) -> Iterator[Path]:
     """Copy a database into a new file beside `target`; it gets that name after the block.
 
-    The block may still write into the copy. All is as it was at one moment, and writers are not
-    held up. The copy is one file, for its owner alone. Raises FileExistsError, and StoreUnavailable
-    for a source that is locked or damaged.
+    The block may still write into the copy. The copy is a consistent snapshot, and writers are not
+    blocked. It is one file, readable by its owner alone. Raises FileExistsError, and
+    StoreUnavailable for a source that is locked or damaged.
     """
     if target.exists():
         raise FileExistsError(errno.EEXIST, "is there already", str(target))
@@ -35,10 +35,10 @@ def copied(source: Path, target: Path) -> Iterator[Path]:
     _remove(partial)
     make_private(partial)
     try:
-        with _told(source), closing(_open(source)) as live, closing(_open(partial)) as copy:
+        with _store_errors(source), closing(_open(source)) as live, closing(_open(partial)) as copy:
             live.backup(copy)
         yield partial
-        with _told(partial), closing(_open(partial)) as copy:
+        with _store_errors(partial), closing(_open(partial)) as copy:
             copy.execute("PRAGMA journal_mode=DELETE")
             _check(copy, source)
         _sync(partial)
@@ -48,28 +48,28 @@ def copied(source: Path, target: Path) -> Iterator[Path]:
 
 
 def check(file: Path, target: Path) -> None:
-    """Look whether a file is a whole database of this software, and not the one at `target`.
+    """Check that a file is an intact database of this software, and not the one at `target`.
 
-    Raises OSError and StoreUnavailable. Nothing is written, unless it has a -wal of its own beside
-    it, which belongs to it.
+    Raises OSError and StoreUnavailable. Nothing is written, unless there is a -wal beside the file,
+    which belongs to it.
     """
     if target.exists() and file.exists() and target.samefile(file):
         raise FileExistsError(errno.EEXIST, "is the database itself", str(file))
     if not file.is_file():
         raise FileNotFoundError(errno.ENOENT, "there is no such file", str(file))
     mode = "mode=rw" if file.with_name(f"{file.name}-wal").exists() else "immutable=1"
-    with _told(file), closing(_open(file, mode)) as found:
+    with _store_errors(file), closing(_open(file, mode)) as found:
         _check(found, file)
 
 
 def put_back(backup: Path, target: Path) -> list[Path]:
-    """Make `target` what `backup` is, and return the files in which what was there is kept.
+    """Replace `target` by `backup`, and return the files in which the old database is kept.
 
-    What lies beside it (-wal, -shm) belongs to what was there: with an older main file it would
-    make a damaged database of the two. Raises StoreBusy while others work on the file.
+    The files beside it (-wal, -shm) belong to the old database: together with an older main file
+    they would make a damaged one. Raises StoreBusy while others work on the file.
     """
     kept = _free_name(target, "before-restore")
-    with _told(target):
+    with _store_errors(target):
         done = target.exists() and _overwrite(backup, target, kept)
     if not done:
         _set_aside(target, kept)
@@ -80,10 +80,10 @@ def put_back(backup: Path, target: Path) -> list[Path]:
 
 
 def _overwrite(backup: Path, target: Path, kept: Path) -> bool:
-    """Replace the content in one transaction of SQLite's own, under a lock against everybody.
+    """Replace the content in one SQLite transaction, under an exclusive lock.
 
-    A damaged file cannot be locked so: if nobody else has it open it is set aside, and the result
-    is False.
+    A damaged file cannot be locked like that: if nobody else has it open it is set aside, and the
+    result is False.
     """
     with closing(_open(target)) as live:
         try:
@@ -96,7 +96,7 @@ def _overwrite(backup: Path, target: Path, kept: Path) -> bool:
             # Before the connection is closed, which removes the -wal.
             _set_aside(target, kept)
             return False
-        # What is in the -wal goes into the file, and the -wal away: now it is one file.
+        # This moves the content of the -wal into the main file and removes it: now it is one file.
         live.execute("PRAGMA journal_mode=DELETE")
         make_private(kept)
         with closing(_open(kept)) as old:
@@ -108,7 +108,7 @@ def _overwrite(backup: Path, target: Path, kept: Path) -> bool:
 
 
 def _lock(live: sqlite3.Connection, file: Path) -> None:
-    """Keep everybody else out until the connection is closed."""
+    """Keep all other connections out until this one is closed."""
     try:
         live.execute("PRAGMA locking_mode=EXCLUSIVE")
         live.execute("BEGIN EXCLUSIVE")
@@ -120,7 +120,7 @@ def _lock(live: sqlite3.Connection, file: Path) -> None:
 
 
 def _require_unheld(file: Path) -> None:
-    """Raise StoreBusy if somebody has SQLite's shared lock on a file, readable or not.
+    """Raise StoreBusy if a process holds SQLite's shared lock on a file, readable or not.
 
     A process in WAL mode holds it for as long as it has the file open (sqlite.org/fileformat2.html:
     510 bytes from 2^30 + 2 on).
@@ -140,7 +140,7 @@ def _set_aside(file: Path, kept: Path) -> None:
 
 
 def _free_name(file: Path, addition: str) -> Path:
-    """Return a name beside the file that nothing has yet."""
+    """Return a file name beside the file that is not in use."""
     number, free = 1, file.with_name(f"{file.stem}-{addition}{file.suffix}")
     while list(free.parent.glob(f"{free.name}*")):
         number += 1
@@ -149,7 +149,7 @@ def _free_name(file: Path, addition: str) -> Path:
 
 
 def _open(file: Path, mode: str = "mode=rw") -> sqlite3.Connection:
-    """Open a file that is there; SQLite would make one that is not."""
+    """Open an existing file; by default SQLite would create a missing one."""
     return sqlite3.connect(
         f"file:{quote(str(file.absolute()))}?{mode}",
         uri=True,
@@ -168,7 +168,7 @@ def _check(found: sqlite3.Connection, file: Path) -> None:
 
 
 @contextmanager
-def _told(file: Path) -> Iterator[None]:
+def _store_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
@@ -176,7 +176,7 @@ def _told(file: Path) -> Iterator[None]:
 
 
 def _sync(file: Path) -> None:
-    """Return when a file, and its name in its folder, are on the disk."""
+    """Return when a file, and its directory entry, are on the disk."""
     for each in (file, file.parent):
         handle = os.open(each, os.O_RDONLY)
         try:
@@ -186,7 +186,7 @@ def _sync(file: Path) -> None:
 
 
 def _rename(file: Path, target: Path) -> None:
-    """Give a file its name, unless something got that name meanwhile."""
+    """Give a file its name, unless that name was taken meanwhile."""
     try:
         target.hardlink_to(file)
     except FileExistsError:

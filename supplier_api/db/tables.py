@@ -1,7 +1,7 @@
 """Every table of the supplier's database.
 
-Names are the house's own words. Statuses are text, so that a person reads them in any SQL client.
-Changes go through `store/migrations`; a test holds the two together.
+Statuses are text, so that a person can read them in any SQL client. Changes go through
+`db/migrations`; a test compares the two.
 """
 
 from sqlalchemy import (
@@ -70,23 +70,23 @@ service_problem = Table(
     Column("next_kci", Integer, nullable=False),
     Column("next_order", Integer, nullable=False),
     Column("last_issued", InstantColumn),
-    # Whether the gateway has had our reference: in a 201, or in a KCI that it took.
+    # Whether the gateway has received our reference: in a 201, or in a KCI that it accepted.
     Column("reference_known", Boolean, nullable=False),
-    # The answer to the create may have been lost, and the gateway has shown no sign since.
+    # The answer to the create may have been lost, and the gateway has not shown that it knows it.
     Column("doubtful", Boolean, nullable=False, server_default=false()),
     Column("linked_to", String(25)),
     Column("back_office_id", String(100)),
     Column("back_office_url", String(1000)),
-    # A work order was skipped: the back office does not know all that it should.
+    # A work order was skipped: the back office does not know all changes.
     Column("back_office_untold", Boolean, nullable=False, server_default=false()),
-    # What the next KCI has to say of numbers that stay out, as no earlier one could; or empty.
+    # Notes for the next KCI about numbers that were left out; or empty.
     Column("left_out", JSON(none_as_null=True)),
     # What a tester chose, in the sandbox profile only.
     Column("scenario", JSON(none_as_null=True)),
     Column("version", Integer, nullable=False),
     Column("created", InstantColumn, nullable=False),
     Column("updated", InstantColumn, nullable=False),
-    # When retention took the bodies of its messages and answers away.
+    # When retention removed the bodies of its messages and answers.
     Column("thinned", InstantColumn),
     UniqueConstraint("tenant", "gateway_id"),
     Index("ix_service_problem_service_id", "tenant", "service_id"),
@@ -99,7 +99,7 @@ service_problem = Table(
         sqlite_where=text("base = 'UNDECIDED'"),
         postgresql_where=text("base = 'UNDECIDED'"),
     ),
-    # What people have to look after: few at any time.
+    # Problems that operators have to handle: few at any time.
     Index(
         "ix_service_problem_doubtful",
         "created",
@@ -112,14 +112,14 @@ service_problem = Table(
         sqlite_where=text("back_office_untold"),
         postgresql_where=text("back_office_untold"),
     ),
-    # What retention looks through, the longest over first.
+    # The problems that retention reads, the longest over first.
     Index(
         "ix_service_problem_over",
         "updated",
         sqlite_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
         postgresql_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
     ),
-    # And those of them whose messages and answers are still whole.
+    # Those of them whose messages and answers are not thinned yet.
     Index(
         "ix_service_problem_whole",
         "updated",
@@ -164,11 +164,11 @@ resolution = Table(
     Column("tenant_notes", Text),
     Column("resolved_date", InstantColumn, nullable=False),
     Column("closed_date", InstantColumn),
-    # When the gateway took the RESOLVED KCI: closure by silence counts from here.
+    # When the gateway accepted the RESOLVED KCI: closure by silence counts from here.
     Column("taken", InstantColumn),
 )
 
-# Spelled so that it is not taken for a search by `problem_id`.
+# Written so that it is not used for a search by `problem_id`.
 _REFUSED = "coalesce(problem_id, 0) = 0 AND status IS NOT NULL"
 
 # The idempotency record, the audit trail, and the material for back-testing a rule book.
@@ -199,7 +199,7 @@ decision = Table(
     Column("process", String(100)),
     # Written only when the answer left later than the answer budget allows.
     Column("answered_late", InstantColumn),
-    # When retention took bodies and trace away; key, fingerprint, code and reference stay.
+    # When retention removed bodies and trace; key, fingerprint, code and reference stay.
     Column("thinned", InstantColumn),
     UniqueConstraint("tenant", "operation", "key"),
     Index(
@@ -208,7 +208,7 @@ decision = Table(
         sqlite_where=text("answered_late IS NOT NULL"),
         postgresql_where=text("answered_late IS NOT NULL"),
     ),
-    # Requests that no problem came of: retention takes them by their age. Those that are being
+    # Requests that led to no problem: retention removes them by their age. Those that are being
     # answered have no status yet.
     Index(
         "ix_decision_refused",
@@ -233,7 +233,7 @@ lane = Table(
     Column("tenant", String(255), nullable=False),
     Column("destination", String(64), nullable=False),
     Column("due_at", InstantColumn),
-    # No message leaves before: the answer to the gateway's request must arrive first.
+    # No message is sent before: the answer to the gateway's request must arrive first.
     Column("not_before", InstantColumn),
     # Failures in a row; more than none means that the last attempt failed.
     Column("attempts", Integer, nullable=False),
@@ -283,9 +283,9 @@ message = Table(
     Column("unknown", Boolean, nullable=False),
     Column("log", JSON, nullable=False),
     Column("digest", String(80)),
-    # Of a dead letter: the answer that refused it, as far as the published envelope goes.
+    # For a dead letter: the answer that refused it, the fields of the published envelope.
     Column("refusal", JSON(none_as_null=True)),
-    # The body as it was at first, and why it is another: edited, late, withdrawn, noted.
+    # The first body, and why it was replaced: edited, late, withdrawn, noted.
     Column("original", Text),
     Column("mended", String(20)),
     # The back office's ticket for a work order.
@@ -310,7 +310,7 @@ message = Table(
     ),
 )
 
-# Things to do at a business time. `subject` names what the timer was set for.
+# Timers, due at a business time. `subject` names what the timer was set for.
 timer = Table(
     "timer",
     metadata,
@@ -322,7 +322,7 @@ timer = Table(
     Column("data", JSON),
     Column("due_at", InstantColumn, nullable=False),
     Index("ix_timer_due", "due_at"),
-    # Without the decisions that were put off: they may be many, and overdue for long.
+    # Without deferred decisions: they may be many, and overdue for long.
     Index(
         "ix_timer_no_decision",
         "due_at",
@@ -331,7 +331,7 @@ timer = Table(
     ),
 )
 
-# What the back office said, with the answer it got: the same event id gets the same answer.
+# Back-office events with our answers: the same event id gets the same answer.
 back_office_event = Table(
     "back_office_event",
     metadata,
@@ -366,7 +366,7 @@ incident_service = Table(
     Index("ix_incident_service_service_id", "service_id"),
 )
 
-# Keys of the built-in token issuer: a token outlives a restart and holds at every web process.
+# Keys of the built-in token issuer: a token survives a restart and is valid at every web process.
 signing_key = Table(
     "signing_key",
     metadata,

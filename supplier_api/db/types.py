@@ -19,7 +19,7 @@ NAIVE = "an instant must be aware"
 # One transaction writes the same instant into many rows.
 @lru_cache(maxsize=64)
 def as_text(value: datetime | None) -> str | None:
-    """Return an aware instant as SQLite keeps it; a naive one is a bug and raises ValueError."""
+    """Return an aware instant as SQLite stores it; a naive one is a bug and raises ValueError."""
     if value is None:
         return None
     if value.tzinfo is None:
@@ -70,10 +70,10 @@ class Many(TypeDecorator[Sequence[Any]]):
         self.of = of
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Choose how they travel."""
+        """Choose the type by which they are passed."""
         kind = Text() if dialect.name == "sqlite" else ARRAY(self.of)
         return dialect.type_descriptor(kind)
 
     def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:
-        """Write them."""
+        """Convert them for the driver."""
         return orjson.dumps(value).decode() if dialect.name == "sqlite" else value

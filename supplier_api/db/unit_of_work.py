@@ -1,4 +1,4 @@
-"""One transaction: what the repositories work in."""
+"""The unit of work: one transaction, over which repositories are made."""
 
 from sqlalchemy import Connection
 
@@ -17,5 +17,5 @@ class UnitOfWork:
         self.wakes_workers = False
 
     def wake(self) -> None:
-        """Have the workers look for something to do once this transaction is committed."""
+        """Have the workers woken once this transaction is committed."""
         self.wakes_workers = True

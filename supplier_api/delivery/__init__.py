@@ -1,1 +1,1 @@
-"""Delivery: what leaves the house, and what is done when its time has come."""
+"""The worker: sends queued messages to their destinations, and runs timers and chores."""

@@ -42,7 +42,7 @@ class GatewayAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a gateway words that it has taken a KCI, and that it has it already.
+    """The answers by which a gateway says that it accepted a KCI, and that it has it already.
 
     `accept` are "204", "empty", "json" and "text" (a 2xx with such a body), or "any" (any 2xx).
     """
@@ -52,7 +52,7 @@ class Terms:
 
 
 def read_answer(answered: Answered, now: datetime) -> GatewayAnswer:
-    """Read what came over the wire; Retry-After may be seconds or a date."""
+    """Parse the gateway's response; Retry-After may be seconds or a date."""
     content, code, messages, uuid = answered.body, *_envelope(answered.body)
     body = kind_of(
         answered.headers.get("Content-Type", ""),
@@ -72,11 +72,11 @@ def read_answer(answered: Answered, now: datetime) -> GatewayAnswer:
 
 
 def reply_for(answer: GatewayAnswer, terms: Terms) -> Reply:
-    """Say what the gateway's answer means for a KCI.
+    """Return what the gateway's answer means for a KCI.
 
     Refused for good: 400, 413, 422. NOT_FOUND in any of them, or a 404 in the published envelope,
-    may change. Everything else is the gateway's own trouble, but for a 2xx that the terms accept:
-    what stands between us and the gateway says 200 too, with a page of its own.
+    may change. Everything else is a failure of the gateway, but for a 2xx that the terms accept: a
+    proxy between us and the gateway may answer 200 too, with a page of its own.
     """
     meaning = _meaning(answer, terms.accept)
     doubtful = answer.successful and meaning is not Meaning.TAKEN
@@ -130,7 +130,7 @@ def _detail(answer: GatewayAnswer) -> str:
 
 
 def _refusal(answer: GatewayAnswer) -> Mapping[str, Any] | None:
-    """Return what is kept of an error in the published envelope, cut to a size; None of others."""
+    """Return what is kept of an error in the published envelope, truncated; None for others."""
     if answer.code is None:
         return None
     return {

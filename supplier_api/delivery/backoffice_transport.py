@@ -1,4 +1,4 @@
-"""The back-office courier: work orders to the adapter of the supplier's own systems."""
+"""The back-office transport: passes work orders to the adapter of the supplier's own systems."""
 
 from supplier_api.backoffice.port import BackOffice, OrderRefused
 from supplier_api.contract.limits import MESSAGE_MAX
@@ -11,19 +11,19 @@ log = get_logger(__name__)
 
 
 class BackOfficeTransport:
-    """Hands work orders to an adapter.
+    """Passes work orders to an adapter.
 
-    Whatever an adapter raises, but for OrderRefused, means "later": it may have the order already,
-    and knows it again by its id. An adapter limits its own calls; a thread that it holds past the
-    lease is replaced.
+    Any exception but OrderRefused means "try again later": the back office may have the order
+    already, and recognises it by its id. An adapter limits the time of its own calls; a thread that
+    it holds longer than the lease is replaced.
     """
 
     def __init__(self, adapter: BackOffice) -> None:
-        """Prepare to hand orders to `adapter`."""
+        """Prepare to pass orders to `adapter`."""
         self._adapter = adapter
 
     def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - see the class
-        """Hand over the order once; its answer is for the desk."""
+        """Pass the order on once; the reply carries the adapter's answer for the hooks."""
         order = WorkOrder.from_body(message.uuid, message.body)
         try:
             answer = self._adapter.submit(order)

@@ -1,7 +1,7 @@
-"""Attempts that wait to be settled, and the one thread that sees to them.
+"""Collects attempts that wait to be completed, and lets one thread at a time complete them.
 
-Whoever brings the first attempt settles it, and all that are brought meanwhile are settled together
-after that: one at a time while little is sent, many at once while much is.
+The thread that adds the first attempt completes it; those added meanwhile are completed together
+after it. So a batch is a single attempt at low load, and many at high load.
 """
 
 import threading
@@ -12,48 +12,51 @@ from supplier_api.delivery.model import Sent
 
 
 class Batcher:
-    """What several threads have brought; one of them at a time is in charge of it."""
+    """Attempts added by several threads; one thread at a time is in charge of completing them."""
 
     def __init__(self, clock: MachineClock) -> None:
-        """Start with nothing to settle."""
+        """Begin with no attempts."""
         self._clock = clock
         self._lock = threading.Lock()
         self._waiting: list[Sent] = []
         # Which thread is in charge, and since when.
-        self._charge: tuple[int, float] | None = None
+        self._in_charge: tuple[int, float] | None = None
 
-    def bring(self, sent: Sent) -> bool:
-        """Add an attempt; return whether the caller is now in charge, as nobody else was."""
+    def add(self, sent: Sent) -> bool:
+        """Add an attempt; return whether the caller is now in charge because nobody was."""
         with self._lock:
             self._waiting.append(sent)
-            if self._charge is not None:
+            if self._in_charge is not None:
                 return False
-            self._charge = self._me()
+            self._in_charge = self._this_thread()
             return True
 
     def take(self) -> list[Sent]:
-        """Take over what waits, and being in charge of it."""
+        """Return the attempts that wait, and put the calling thread in charge."""
         with self._lock:
-            self._charge = self._me()
+            self._in_charge = self._this_thread()
             waiting, self._waiting = self._waiting, []
             return waiting
 
-    def leave(self, again: Sequence[Sent]) -> bool:
-        """Put back what could not be settled; return whether somebody has to take what waits.
+    def finish(self, again: Sequence[Sent]) -> bool:
+        """Put back the attempts `again`; return whether a thread has to take what waits.
 
-        If nothing does, or another has taken over, the caller is no longer in charge.
+        If nothing waits, or another thread has taken over, the caller is no longer in charge.
         """
         with self._lock:
             self._waiting[:0] = again
-            mine = self._charge is not None and self._charge[0] == threading.get_ident()
+            mine = self._in_charge is not None and self._in_charge[0] == threading.get_ident()
             if mine and not self._waiting:
-                self._charge = None
+                self._in_charge = None
             return mine and bool(self._waiting)
 
-    def deserted(self, patience: float) -> bool:
-        """Tell whether who is in charge has been at it for `patience` seconds: it is stuck."""
+    def is_stuck(self, patience: float) -> bool:
+        """Return whether the thread in charge has been at it for over `patience` seconds."""
         with self._lock:
-            return self._charge is not None and self._clock.monotonic() - self._charge[1] > patience
+            return (
+                self._in_charge is not None
+                and self._clock.monotonic() - self._in_charge[1] > patience
+            )
 
-    def _me(self) -> tuple[int, float]:
+    def _this_thread(self) -> tuple[int, float]:
         return threading.get_ident(), self._clock.monotonic()

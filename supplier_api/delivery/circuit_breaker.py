@@ -1,29 +1,30 @@
 """When a destination counts as failing: the outcomes of a sliding window, counted by lanes.
 
 Lanes and not calls, because one lane that is tried again and again says nothing about the others.
-No clock and no database are in here: `at` is seconds on the monotonic scale.
+Pure: no clock and no database; `at` is seconds on the monotonic clock.
 """
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from enum import Enum
 
-# So many lanes are kept at most; where more are called within the window, the latest count.
+# At most this many lanes are kept; if more are called within the window, the latest ones count.
 LANES_KEPT = 10_000
-# A warning is given again only after the rate was so far below it.
+# A warning is given again only after the share fell this far below it.
 REARM = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerRules:
-    """When the breaker opens, and how a destination is tried while it is open.
+    """When the breaker opens, and how a destination is probed while it is open.
 
-    `window` is in seconds. It opens when `open_at` of the lanes in it failed last, after at least
-    `calls` calls and with at least `lanes` failing lanes; or when so many different lanes in a row
-    were refused for good. `warn_at` are the rates of which a warning is given. The first try is
-    after `probe_after` seconds; each that fails doubles the wait, up to `probe_after_max`. `spread`
-    is over how many seconds a backlog leaves afterwards. With `tenants_apart` many refusals for
-    good hold up only the tenant that they are of, whose tests they may be, and nobody else.
+    `window` is in seconds. The breaker opens when the share `open_at` of the lanes in the window
+    failed last, after at least `calls` calls and with at least `lanes` failing lanes; or when
+    `lanes` different lanes in a row were refused for good. `warn_at` are the shares at which a
+    warning is logged. The first probe is sent after `probe_after` seconds; each failed one doubles
+    the wait, up to `probe_after_max`. After closing, a backlog is spread over `spread` seconds.
+    With `tenants_apart` many refusals for good pause only the tenant they are of, who may be
+    testing, and nobody else.
     """
 
     window: float = 120.0
@@ -37,12 +38,12 @@ class BreakerRules:
     tenants_apart: bool = False
 
     def probe_wait(self, failed: int) -> float:
-        """Return the seconds before the next try, after so many that failed."""
+        """Return the seconds before the next probe, after `failed` failed ones."""
         return float(min(self.probe_after * 2 ** min(failed, 30), self.probe_after_max))
 
 
 class CallOutcome(Enum):
-    """What a call to a lane came to, as far as the destination is concerned."""
+    """The outcome of a call to a lane, as far as the destination is concerned."""
 
     ANSWERED = "answered"
     FAILED = "failed"
@@ -59,11 +60,11 @@ class FailureRate:
 
     @property
     def share(self) -> float:
-        """The failing ones' share."""
+        """The share of failing lanes."""
         return self.failing / self.lanes if self.lanes else 0.0
 
     def __str__(self) -> str:
-        """Tell it in words."""
+        """Return it as text for operators."""
         return f"{self.failing} of {self.lanes} problems failed last"
 
 
@@ -71,17 +72,17 @@ class CallWindow:
     """The last outcome of each lane that was called within the window. Not safe for threads."""
 
     def __init__(self, rules: BreakerRules) -> None:
-        """Begin with nothing known."""
+        """Begin with no outcomes."""
         self._rules = rules
         # The lane called longest ago comes first.
         self._lanes: OrderedDict[int, tuple[float, CallOutcome]] = OrderedDict()
         self._counts = dict.fromkeys(CallOutcome, 0)
-        # Whether there were enough calls is known from the times of the last ones.
+        # The times of the last calls show whether there were enough within the window.
         self._calls: deque[float] = deque(maxlen=rules.calls)
         self._warned = 0
 
     def note(self, lane: int, outcome: CallOutcome, at: float) -> None:
-        """Note what came of a call to `lane`."""
+        """Add the outcome of a call to `lane`."""
         self._forget(lane)
         self._lanes[lane] = at, outcome
         self._counts[outcome] += 1
@@ -101,15 +102,15 @@ class CallWindow:
         return FailureRate(failing, len(self._lanes))
 
     def put_off(self) -> int:
-        """Return how many lanes were put off last."""
+        """Return how many lanes were last asked to call later."""
         return self._counts[CallOutcome.PUT_OFF]
 
     def opens(self) -> bool:
-        """Tell whether so much fails that the breaker has to open."""
+        """Return whether so many lanes fail that the breaker has to open."""
         return self._says_something() and self.rate().share >= self._rules.open_at
 
     def warning(self) -> float | None:
-        """Return the highest rate of which a warning is due now; each is given once a crossing."""
+        """Return the highest share at which a warning is due now; one for each crossing."""
         share = self.rate().share
         warn_at = sorted(self._rules.warn_at)
         while self._warned and share < warn_at[self._warned - 1] - REARM:
@@ -121,7 +122,7 @@ class CallWindow:
         return warn_at[crossed - 1]
 
     def _says_something(self) -> bool:
-        """Tell whether there were enough calls, and enough lanes that fail."""
+        """Return whether there were enough calls, and enough lanes that fail."""
         return len(self._calls) == self._rules.calls and self.rate().failing >= self._rules.lanes
 
     def _expire(self, now: float) -> None:

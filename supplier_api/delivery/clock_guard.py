@@ -1,8 +1,8 @@
-"""Notices that the host's clock was put forward or back, where stored times go by it (SQLite).
+"""Detects that the host's clock was set forward or back, where stored times use it (SQLite).
 
-Waits and leases are stored as instants of that clock. When it falls, all of them would last longer
-by the step; so they are brought back with it. When it jumps forward they end early: a message may
-be sent once more, and whoever lost a lane can write nothing.
+Waits and leases are stored as instants of that clock. When it is set back, all of them would last
+longer by the step, so they are moved back too. When it jumps forward they end early: a message may
+be sent once more, and a worker that lost a lane can write nothing.
 """
 
 from datetime import timedelta
@@ -29,7 +29,7 @@ class ClockGuard:
         self._last = store.read(lambda uow: ClockSteps(uow).last())
 
     def turn(self) -> float:
-        """Look once; return after how many seconds to look again."""
+        """Compare the clocks once; return after how many seconds to do so again."""
         step = self._step()
         if step > TOLERATED:
             log.warning("clock.jumped-forward", seconds=step.total_seconds())

@@ -1,8 +1,8 @@
-"""Writes down what came of attempts and tells the desk: one transaction for as many as wait.
+"""Completes attempts: records their outcome and updates their problems, many in one transaction.
 
-It waits for no lock: a lane or problem that another transaction holds is left for the next time, so
-that no problem waits for another. When something in the transaction goes wrong it is rolled back as
-a whole, and each attempt is settled by itself: only the one that is to blame fails.
+It waits for no lock: an attempt whose lane or problem another transaction has locked is left for
+the next transaction, so that no problem waits for another. When the transaction fails it is rolled
+back as a whole, and each attempt is completed by itself: only the one at fault fails.
 """
 
 import hashlib
@@ -39,17 +39,17 @@ from supplier_api.outbox.pauses import PauseRepository, Scope
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
 
-STORE_PAUSE = 0.2  # seconds between two tries to settle while the database is away
-LOCK_PAUSE = 0.02  # seconds until rows are looked at again that others held locked
+STORE_PAUSE = 0.2  # seconds between two tries while the database is unavailable
+LOCK_PAUSE = 0.02  # seconds until rows that other transactions had locked are tried again
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class CompletionHandler:
-    """What is to be done after a settlement.
+class CompletionResult:
+    """What has to be done after attempts were completed.
 
-    `following` are lanes whose next message may leave now, under the same claim. `again` could not
-    be settled now, and should be in `pause` seconds.
+    `following` are lanes whose next message may be sent now, under the same claim. `again` are
+    attempts that could not be completed now; try them again after `pause` seconds.
     """
 
     following: list[Lease] = field(default_factory=list)
@@ -59,7 +59,7 @@ class CompletionHandler:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What a transaction has written: the decisions, the lanes that are lost, what goes next."""
+    """What a transaction has written: the decisions, the lost lanes, the next message of each."""
 
     decided: list[tuple[Sent, Decision]]
     lost: frozenset[int]
@@ -67,7 +67,7 @@ class _Written:
 
 
 class Completer:
-    """Settles attempts to send to one destination; used by one thread at a time, or by several."""
+    """Completes attempts to send to one destination; several threads may use it at once."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Completer:
         stopping: threading.Event,
         flow_control: FlowControl,
     ) -> None:
-        """Prepare to settle; `lease` is in seconds. Once `stopping` is set no lane goes on."""
+        """Prepare; `lease` is in seconds. Once `stopping` is set no lane keeps its claim."""
         self._to = destination
         self._store = store
         self._clock = clock
@@ -89,79 +89,79 @@ class Completer:
         self._flow_control = flow_control
         self._last_delivered: float | None = None
 
-    def settle(self, attempts: Sequence[Sent]) -> CompletionHandler:
-        """Settle each of the attempts, or say which are to be settled later.
+    def complete(self, attempts: Sequence[Sent]) -> CompletionResult:
+        """Complete the attempts; return which have to be tried again, and which lanes go on.
 
         A claim that was lost meanwhile is logged, and nothing is written about it.
         """
         if not attempts:
-            return CompletionHandler()
+            return CompletionResult()
         try:
-            return self._together(attempts)
+            return self._complete_together(attempts)
         except StoreUnavailable as error:
-            return self._later(attempts, error)
-        except Exception as error:  # noqa: BLE001 - whose it is, shows when each is alone
+            return self._retry_later(attempts, error)
+        except Exception as error:  # noqa: BLE001 - completing one by one finds the one at fault
             if len(attempts) > 1:
-                return _all(self.settle([attempt]) for attempt in attempts)
-            return self._not_applied(attempts[0], error)
+                return _all(self.complete([attempt]) for attempt in attempts)
+            return self._complete_as_failed(attempts[0], error)
 
     def new_lease(self) -> tuple[float, datetime]:
-        """Return when a lease that is taken now ends: monotonic, and as an instant.
+        """Return when a lease that begins now ends: on the monotonic clock, and as an instant.
 
-        Taken before the transaction that stores it, so that ours ends first.
+        Call it before the transaction that stores it, so that our own count ends first.
         """
         return (
             self._clock.monotonic() + self._lease,
             self._clock.now() + timedelta(seconds=self._lease),
         )
 
-    def _together(self, attempts: Sequence[Sent]) -> CompletionHandler:
-        """Settle the attempts in one transaction."""
+    def _complete_together(self, attempts: Sequence[Sent]) -> CompletionResult:
+        """Complete the attempts in one transaction."""
         ends, until = self.new_lease()
         written = self._store.write(
             lambda uow: self._write(uow, attempts, until),
-            deadline=min(attempt.hold.lease_ends for attempt in attempts),
+            deadline=min(attempt.lease.lease_ends for attempt in attempts),
         )
         with written_together():
             for sent, decision in written.decided:
-                self._note(sent, decision)
+                self._record_outcome(sent, decision)
             for lane_id in written.lost:
                 log.warning("claim.lost", lane=lane_id)
-        done = {sent.hold.claim.lane_id for sent, _ in written.decided} | written.lost
-        again = [sent for sent in attempts if sent.hold.claim.lane_id not in done]
+        done = {sent.lease.claim.lane_id for sent, _ in written.decided} | written.lost
+        again = [sent for sent in attempts if sent.lease.claim.lane_id not in done]
         following = [
-            Lease(_next(sent.hold.claim, written.following[sent.message.lane_id]), ends)
+            Lease(_next(sent.lease.claim, written.following[sent.message.lane_id]), ends)
             for sent, _ in written.decided
             if sent.message.lane_id in written.following
         ]
-        return CompletionHandler(
-            following, self._in_time(again, "locked"), LOCK_PAUSE if again else 0.0
+        return CompletionResult(
+            following, self._still_leased(again, "locked"), LOCK_PAUSE if again else 0.0
         )
 
     def _write(self, uow: UnitOfWork, attempts: Sequence[Sent], until: datetime) -> _Written:
-        """Lock problems, then lanes; record, tell the desk, and then see what goes next."""
-        told = self._told(uow, attempts)
-        locked = ProblemRepository(uow).lock_free(told)
-        held = LaneRepository(uow).hold_free([sent.hold.claim for sent in attempts])
+        """Lock problems, then lanes; record the outcomes, call the hooks, move the lanes on."""
+        to_lock = self._problems_to_lock(uow, attempts)
+        locked = ProblemRepository(uow).lock_free(to_lock)
+        held = LaneRepository(uow).hold_free([sent.lease.claim for sent in attempts])
         now = self._clock.now()
         decided = [
             (sent, self._decide(uow, sent, held.rows[sent.message.lane_id], now))
             for sent in attempts
             if sent.message.lane_id in held.rows
-            and (sent.message.problem_id not in told or sent.message.problem_id in locked)
+            and (sent.message.problem_id not in to_lock or sent.message.problem_id in locked)
         ]
         self._record(uow, decided, now)
         rows = held.rows
-        if self._tell_desk(uow, decided, locked):
-            rows = LaneRepository(uow).hold_free([sent.hold.claim for sent, _ in decided]).rows
+        if self._call_hooks(uow, decided, locked):
+            rows = LaneRepository(uow).hold_free([sent.lease.claim for sent, _ in decided]).rows
         steps = [_step(sent, decision, rows) for sent, decision in decided]
         lease_until = None if self._stopping.is_set() else until
         return _Written(
             decided, held.lost, LaneRepository(uow).proceed_all(steps, rows, now, lease_until)
         )
 
-    def _told(self, uow: UnitOfWork, attempts: Sequence[Sent]) -> set[int]:
-        """Return the problems that the desk may change: they are locked before their lanes."""
+    def _problems_to_lock(self, uow: UnitOfWork, attempts: Sequence[Sent]) -> set[int]:
+        """Return the ids of problems that a hook may change: they are locked before their lanes."""
         taken = [sent.message for sent in attempts if sent.reply.meaning is Meaning.TAKEN]
         others = {sent.message.problem_id for sent in attempts} - {
             message.problem_id for message in taken
@@ -171,7 +171,7 @@ class Completer:
     def _record(
         self, uow: UnitOfWork, decided: Sequence[tuple[Sent, Decision]], now: datetime
     ) -> None:
-        """Write down what came of the attempts, also of those that do not count."""
+        """Store the outcome of the attempts, also of those that do not count."""
         counted = [each for each in decided if not isinstance(each[1], NotCounted)]
         LaneRepository(uow).record_all([_record(sent, decision, now) for sent, decision in counted])
         for sent, decision in decided:
@@ -184,35 +184,35 @@ class Completer:
             attempts=message.attempts,
             first_attempt=message.first_attempt,
             unknown=message.unknown,
-            # A lane is held until shortly after each request of the gateway.
+            # Each request of the gateway holds its lane back until shortly after the answer.
             last_request=lane.not_before,
             others_succeed=self._others_succeed(),
-            stood_still=self._stood_still(uow, message, now),
+            stood_still=self._paused_time(uow, message, now),
             withdrawn=message.mended == Revision.WITHDRAWN,
         )
         jitter = self._chance.jitter(self._to.policy.jitter)
         decision = decide(sent.reply, history, self._to.policy, now, jitter)
-        return self._flow_control.judged(uow, sent.hold.claim, sent.reply, decision, now)
+        return self._flow_control.adjust(uow, sent.lease.claim, sent.reply, decision, now)
 
-    def _stood_still(self, uow: UnitOfWork, message: Message, now: datetime) -> timedelta:
-        """Return how long a message could not leave; asked for only if it seems too old."""
+    def _paused_time(self, uow: UnitOfWork, message: Message, now: datetime) -> timedelta:
+        """Return how long pauses held a message back; queried only if it seems too old."""
         first = message.first_attempt
         if first is None or now - first < self._to.policy.max_age:
             return timedelta()
         scope = Scope(message.destination, message.tenant, message.problem_id)
         return time_within(PauseRepository(uow).over(scope, first, now), first, now)
 
-    def _tell_desk(
+    def _call_hooks(
         self, uow: UnitOfWork, decided: Sequence[tuple[Sent, Decision]], locked: set[int]
     ) -> bool:
-        """Tell the desk of those whose problem is locked; return whether there were any."""
-        told = [each for each in decided if each[0].message.problem_id in locked]
-        for sent, decision in told:
+        """Call the hooks of those whose problem is locked; return whether there were any."""
+        with_problem = [each for each in decided if each[0].message.problem_id in locked]
+        for sent, decision in with_problem:
             with bind(**ids_of(sent.message)):
-                self._tell_of(uow, sent, decision)
-        return bool(told)
+                self._call_hook(uow, sent, decision)
+        return bool(with_problem)
 
-    def _tell_of(self, uow: UnitOfWork, sent: Sent, decision: Decision) -> None:
+    def _call_hook(self, uow: UnitOfWork, sent: Sent, decision: Decision) -> None:
         if sent.reply.meaning is Meaning.NOT_FOUND:
             self._to.on_not_found(uow, sent.message, sent.reply)
         if isinstance(decision, Delivered):
@@ -222,16 +222,16 @@ class Completer:
         if isinstance(decision, RefusedForGood | Expired):
             self._to.on_dead_letter(uow, sent.message, sent.reply)
             if not self._to.pass_dead_letters:
-                LaneRepository(uow).park(sent.hold.claim)
+                LaneRepository(uow).park(sent.lease.claim)
 
-    def _note(self, sent: Sent, decision: Decision) -> None:
-        """Take note of an attempt that is settled: called once for each."""
+    def _record_outcome(self, sent: Sent, decision: Decision) -> None:
+        """Log a completed attempt and pass it to flow control; called once for each."""
         if isinstance(decision, Delivered):
             self._last_delivered = self._clock.monotonic()
-        self._flow_control.settled(sent.hold.claim, sent.reply, decision)
+        self._flow_control.record_outcome(sent.lease.claim, sent.reply, decision)
         message, reply = sent.message, sent.reply
-        tell = log.info if isinstance(decision, Delivered) else log.warning
-        tell(
+        write = log.info if isinstance(decision, Delivered) else log.warning
+        write(
             f"message.{_outcome(decision)[1]}",
             **ids_of(message),
             destination=self._to.name,
@@ -239,59 +239,59 @@ class Completer:
             kind=message.kind,
             attempt=message.attempts + 1,
             status=reply.status,
-            # Our own words; those of a refusal are the receiver's, and may be about people.
+            # Our own text; a refusal's text is the receiver's, and may name people.
             cause=reply.detail if reply.meaning is Meaning.TROUBLE else None,
             ms=sent.milliseconds,
         )
 
-    def _not_applied(self, sent: Sent, error: Exception) -> CompletionHandler:
-        """Settle an attempt as one that failed, after an error that is its own."""
+    def _complete_as_failed(self, sent: Sent, error: Exception) -> CompletionResult:
+        """Complete an attempt as failed, after its answer could not be applied."""
         if isinstance(error, Fenced):
-            log.warning("claim.lost", lane=sent.hold.claim.lane_id)
-            return CompletionHandler()
+            log.warning("claim.lost", lane=sent.lease.claim.lane_id)
+            return CompletionResult()
         with bind(**ids_of(sent.message)):
             log.error("answer.not-applied", error=type(error).__name__, exc_info=error)
         if sent.not_applied:
             # The lane becomes due when the lease ends; its message is then "unknown".
-            return CompletionHandler()
-        # Left as it is, the message would be sent again at once, and for ever.
+            return CompletionResult()
+        # Without this, the message would be sent again at once, and for ever.
         detail = f"answer not applied: {type(error).__name__}"
-        # No trouble of the destination's.
+        # The destination is not at fault, so this does not count against it.
         failed = Reply(Meaning.TROUBLE, detail, sent.reply.status, unknown=True, counts=False)
-        return self.settle([replace(sent, reply=failed, not_applied=True)])
+        return self.complete([replace(sent, reply=failed, not_applied=True)])
 
-    def _later(self, attempts: Sequence[Sent], error: StoreUnavailable) -> CompletionHandler:
-        return CompletionHandler(again=self._in_time(attempts, str(error)), pause=STORE_PAUSE)
+    def _retry_later(self, attempts: Sequence[Sent], error: StoreUnavailable) -> CompletionResult:
+        return CompletionResult(again=self._still_leased(attempts, str(error)), pause=STORE_PAUSE)
 
-    def _in_time(self, attempts: Sequence[Sent], why: str) -> list[Sent]:
-        """Return those that may be tried again: their leases last."""
+    def _still_leased(self, attempts: Sequence[Sent], why: str) -> list[Sent]:
+        """Return the attempts whose lease lasts long enough to try again; log the others."""
         soon = self._clock.monotonic() + STORE_PAUSE
         for sent in attempts:
-            if sent.hold.lease_ends <= soon:
+            if sent.lease.lease_ends <= soon:
                 # The lane becomes due when the lease ends; its message is then "unknown".
-                lane = sent.hold.claim.lane_id
+                lane = sent.lease.claim.lane_id
                 log.error("message.not-settled", lane=lane, error=why, **ids_of(sent.message))
-        return [sent for sent in attempts if sent.hold.lease_ends > soon]
+        return [sent for sent in attempts if sent.lease.lease_ends > soon]
 
     def _others_succeed(self) -> bool:
-        """Tell whether the destination took anything within the longest wait between attempts."""
+        """Return whether the destination accepted a message within the longest retry wait."""
         if self._last_delivered is None:
             return False
         ago = self._clock.monotonic() - self._last_delivered
         return ago <= self._to.policy.waits[-1].total_seconds()
 
 
-def _all(parts: Iterable[CompletionHandler]) -> CompletionHandler:
+def _all(parts: Iterable[CompletionResult]) -> CompletionResult:
     whole = list(parts)
-    return CompletionHandler(
-        [hold for part in whole for hold in part.following],
+    return CompletionResult(
+        [lease for part in whole for lease in part.following],
         [sent for part in whole for sent in part.again],
         max(part.pause for part in whole),
     )
 
 
 def _next(claim: Claim, message: Message) -> Claim:
-    """Return the claim with what goes next; whoever goes on has not failed."""
+    """Return the claim with the next message of its lane, which has no failed attempt yet."""
     return replace(claim, message=message, attempts=0, was_due=None)
 
 
@@ -316,14 +316,14 @@ def _attempt(sent: Sent, decision: Decision, now: datetime) -> Attempt:
 def _step(sent: Sent, decision: Decision, rows: Mapping[int, LaneRow]) -> LaneStep:
     failures = rows[sent.message.lane_id].attempts
     if isinstance(decision, NotCounted):
-        return LaneStep(sent.hold.claim, failures, decision.at, goes_on=False)
+        return LaneStep(sent.lease.claim, failures, decision.at, goes_on=False)
     if isinstance(decision, RetryAt):
-        return LaneStep(sent.hold.claim, failures + 1, decision.at)
-    return LaneStep(sent.hold.claim)
+        return LaneStep(sent.lease.claim, failures + 1, decision.at)
+    return LaneStep(sent.lease.claim)
 
 
 def _outcome(decision: Decision) -> tuple[MessageState, str]:
-    """Return what the message becomes, and the attempt's outcome in a word."""
+    """Return the message's new state, and the attempt's outcome as its log names it."""
     if isinstance(decision, NotCounted):
         return MessageState.QUEUED, decision.outcome
     return _OUTCOMES[type(decision)]
@@ -340,7 +340,7 @@ _OUTCOMES: Mapping[type[Decision], tuple[MessageState, str]] = {
 
 
 class Ids(TypedDict):
-    """What a line of the log names a message by."""
+    """The fields by which log lines name a message."""
 
     tenant: str
     conversation_id: str
@@ -350,7 +350,7 @@ class Ids(TypedDict):
 
 
 def ids_of(message: Message) -> Ids:
-    """Return what every line of the log about a message names."""
+    """Return the fields that every log line about a message carries."""
     return {
         "tenant": message.tenant,
         "conversation_id": message.conversation_id,
@@ -361,5 +361,5 @@ def ids_of(message: Message) -> Ids:
 
 
 def _digest(message: Message) -> str:
-    """Name the bytes that were sent."""
+    """Return the SHA-256 digest of the bytes that were sent."""
     return f"sha256:{hashlib.sha256(message.body.encode()).hexdigest()}"

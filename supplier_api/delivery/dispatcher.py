@@ -1,4 +1,4 @@
-"""Claims lanes that are due and hands them to the threads of their destination."""
+"""Claims the lanes that are due and submits them to the thread pool of their destination."""
 
 import threading
 from collections.abc import Sequence
@@ -20,19 +20,19 @@ from supplier_api.outbox.model import Claim, Fenced
 from supplier_api.outbox.pauses import PauseRepository
 from supplier_api.outbox.repository import LaneRepository
 
-# Lanes may be due that we cannot take now, locked by others or too many that failed before.
+# Some due lanes cannot be claimed now: other transactions lock them, or too many failed before.
 LOOK_AGAIN = 0.05  # seconds
-# Lanes are claimed ahead of free threads only while a thread has come free so lately.
-FLOWS = 1.0  # seconds
-# How much of the work to come is held, where that is more than a lane for each thread.
-AHEAD = 0.05  # seconds
-MOST_AHEAD = 5  # lanes for each thread
-PACE_OVER = 0.05  # seconds over which the pace is measured
+# Lanes are claimed ahead of free threads only if a job ended within this time.
+ACTIVE_WITHIN = 1.0  # seconds
+# Lanes are claimed for this much work ahead, where that is more than one lane for each thread.
+PREFETCH = 0.05  # seconds
+MAX_PREFETCH = 5  # lanes for each thread
+RATE_WINDOW = 0.05  # seconds over which the rate of finished jobs is measured
 log = get_logger(__name__)
 
 
-class Settlement(Enum):
-    """A thread's other job, beside sending: to settle what waits for it."""
+class CompletionTask(Enum):
+    """A thread's other job, beside sending: to complete the attempts that wait for it."""
 
     DUE = "due"
 
@@ -40,10 +40,11 @@ class Settlement(Enum):
 class Dispatcher:
     """Delivers to one destination, with threads of its own.
 
-    Its threads send, and whoever has nobody before it settles what all of them have sent. Beside
-    the lanes that are being sent it holds as many again, up to five times as many where they leave
-    so fast that none waits long; and while no thread comes free, twice as many as are free. Lanes
-    whose last attempt failed use at most a quarter of the threads: they may fail slowly again.
+    The threads send, and one of them at a time completes the attempts of all. Beside the lanes
+    that are being sent, the dispatcher leases one lane more for each thread; up to five for each
+    while lanes are sent so fast that none waits long. While no job ends it claims only twice as
+    many lanes as threads are free. Lanes whose last attempt failed use at most a quarter of the
+    threads: they may fail slowly again.
     """
 
     def __init__(
@@ -73,14 +74,14 @@ class Dispatcher:
         self._wake_event = wake_event
         # Whether more lanes were due than we could claim.
         self._more = False
-        # How many jobs were done by when, and how many lanes are held beside those being sent.
+        # How many jobs were done by when, and how many lanes to claim beyond one for each thread.
         self._done = 0, clock.monotonic()
-        self._ahead = destination.threads
-        self._threads: ThreadPool[Lease | Settlement] = ThreadPool(
+        self._prefetch = destination.threads
+        self._threads: ThreadPool[Lease | CompletionTask] = ThreadPool(
             f"to-{destination.name}",
             destination.threads,
             self._work,
-            self._thread_is_free,
+            self._on_thread_free,
             clock,
             patience=lease,
         )
@@ -101,68 +102,68 @@ class Dispatcher:
             if isinstance(job, Lease):
                 self._give_back(job)
             else:
-                self._settle()
+                self._complete()
 
     def finish(self, seconds: float) -> bool:
-        """Wait up to `seconds` for what is being sent; return whether all of it is settled."""
+        """Wait up to `seconds` for what is being sent; return whether all of it is completed."""
         return self._threads.join(seconds)
 
     def healthy(self) -> bool:
-        """Tell whether lanes are being looked after."""
+        """Return whether the loop that claims lanes runs and is not stuck."""
         return self._loop.healthy()
 
     def turn(self) -> float:
-        """Claim what is due, as far as there are threads; return seconds until the next look."""
+        """Claim due lanes while there is capacity; return the seconds until the next turn."""
         self._threads.replace_stuck()
-        if self._batcher.deserted(self._lease):
-            self._threads.hand([Settlement.DUE], first=True)
-        limit, failed = self._room()
+        if self._batcher.is_stuck(self._lease):
+            self._threads.submit([CompletionTask.DUE], first=True)
+        limit, failed = self._capacity()
         left = 0.0
-        if limit == 0 or not self._more or self._flow_control.stops():
-            left = self._look()
+        if limit == 0 or not self._more or self._flow_control.has_pauses():
+            left = self._refresh()
         if limit == 0:
             return LOOK_EVERY
-        if not self._flow_control.flows():
-            return self._try_one()
+        if not self._flow_control.may_claim():
+            return self._claim_probe()
         if left > 0:
             return left
         self._more = self._claim(limit, failed) == limit
-        return LOOK_AGAIN if self._more else max(self._look(), LOOK_AGAIN)
+        return LOOK_AGAIN if self._more else max(self._refresh(), LOOK_AGAIN)
 
-    def _room(self) -> tuple[int, int]:
-        """Return how many lanes to claim at most, and how many of them after a failure."""
-        holds = [job for job in self._threads.in_hand() if isinstance(job, Lease)]
-        flows = self._threads.moves(FLOWS)
-        self._look_ahead()
-        whole = self._to.threads + self._ahead
-        limit = whole - len(holds) if flows else 2 * self._threads.free()
+    def _capacity(self) -> tuple[int, int]:
+        """Return how many lanes may be claimed, and how many of them may have failed before."""
+        leases = [job for job in self._threads.jobs() if isinstance(job, Lease)]
+        active = self._threads.active_within(ACTIVE_WITHIN)
+        self._adjust_prefetch()
+        whole = self._to.threads + self._prefetch
+        limit = whole - len(leases) if active else 2 * self._threads.free()
         quarter = max(1, self._to.threads // 4)
-        failed = sum(1 for hold in holds if hold.claim.attempts > 0)
+        failed = sum(1 for lease in leases if lease.claim.attempts > 0)
         return max(0, limit), max(0, quarter - failed)
 
-    def _look_ahead(self) -> None:
-        """Work out, from the pace of late, how many lanes to hold beside those being sent."""
+    def _adjust_prefetch(self) -> None:
+        """Set how many lanes to claim ahead from the rate at which jobs ended lately."""
         (done_before, then), now = self._done, self._clock.monotonic()
-        if now - then < PACE_OVER:
+        if now - then < RATE_WINDOW:
             return
         self._done = self._threads.done, now
-        soon = int(AHEAD * (self._threads.done - done_before) / (now - then))
-        self._ahead = min(max(self._to.threads, soon), MOST_AHEAD * self._to.threads)
+        soon = int(PREFETCH * (self._threads.done - done_before) / (now - then))
+        self._prefetch = min(max(self._to.threads, soon), MAX_PREFETCH * self._to.threads)
 
-    def _look(self) -> float:
-        """Learn what holds delivery up; return seconds until a lane is due that may be claimed.
+    def _refresh(self) -> float:
+        """Read the pauses; return the seconds until a lane that may be claimed is due.
 
-        Lanes that are held up now, and that nobody has begun to send, are given back.
+        Lanes that are paused now, and that no thread has begun to send, are given back.
         """
         now = self._clock.now()
 
         def work(uow: UnitOfWork) -> datetime | None:
-            self._flow_control.learn(PauseRepository(uow).active(now))
+            self._flow_control.update_pauses(PauseRepository(uow).active(now))
             return LaneRepository(uow).next_due(self._to.name, self._flow_control.held())
 
         due_at = self._store.read(work)
-        if self._flow_control.stops():
-            for job in self._threads.withdraw(self._is_held_up):
+        if self._flow_control.has_pauses():
+            for job in self._threads.withdraw(self._is_paused):
                 assert isinstance(job, Lease)
                 self._give_back(job)
         if due_at is None:
@@ -170,12 +171,12 @@ class Dispatcher:
         return (due_at - self._clock.now()).total_seconds()
 
     def _claim(self, limit: int, failed: int) -> int:
-        """Claim lanes and hand them to the threads; return how many."""
+        """Claim lanes and submit them to the threads; return how many."""
         now, ends = self._clock.now(), self._clock.monotonic() + self._lease
 
         def work(uow: UnitOfWork) -> list[Claim]:
-            self._flow_control.learn(PauseRepository(uow).active(now))
-            if not self._flow_control.flows():
+            self._flow_control.update_pauses(PauseRepository(uow).active(now))
+            if not self._flow_control.may_claim():
                 return []
             until, held = now + timedelta(seconds=self._lease), self._flow_control.held()
             return LaneRepository(uow).claim(
@@ -183,56 +184,56 @@ class Dispatcher:
             )
 
         claims = self._store.write(work)
-        self._hand([Lease(claim, ends) for claim in claims])
+        self._submit([Lease(claim, ends) for claim in claims])
         return len(claims)
 
-    def _try_one(self) -> float:
-        """Claim the one lane that may be tried now, if any; return seconds until the next look."""
+    def _claim_probe(self) -> float:
+        """Claim the lane for the breaker's probe, if one is due; return seconds until next turn."""
         self._more = False
         ends = self._clock.monotonic() + self._lease
         claim = self._flow_control.take_probe(timedelta(seconds=self._lease))
         if claim is None:
-            # None: nobody knows. 0: there is nothing to try, or another worker tries it.
+            # None: no end is known. 0: no lane can be the probe, or another worker sends it.
             return self._flow_control.until_next() or LOOK_EVERY
-        self._hand([Lease(claim, ends)])
+        self._submit([Lease(claim, ends)])
         return LOOK_EVERY
 
-    def _is_held_up(self, job: Lease | Settlement) -> bool:
+    def _is_paused(self, job: Lease | CompletionTask) -> bool:
         return isinstance(job, Lease) and not self._executor.may_begin(job)
 
-    def _thread_is_free(self) -> None:
-        """Have more claimed in time: before the threads run out of work."""
-        if self._threads.waiting() <= self._ahead // 4:
-            self._wake_event.ring()
+    def _on_thread_free(self) -> None:
+        """Wake the dispatcher before the threads run out of work."""
+        if self._threads.waiting() <= self._prefetch // 4:
+            self._wake_event.set()
 
-    def _work(self, job: Lease | Settlement) -> None:
-        """Do a thread's job."""
+    def _work(self, job: Lease | CompletionTask) -> None:
+        """Do one job in a thread of the pool."""
         if isinstance(job, Lease):
             sent = self._executor.send(job)
-            if sent is None or not self._batcher.bring(sent):
+            if sent is None or not self._batcher.add(sent):
                 return
-        self._settle()
+        self._complete()
 
-    def _settle(self) -> None:
-        """Settle what waits. What is brought meanwhile is left to the next free thread."""
+    def _complete(self) -> None:
+        """Complete the attempts that wait; those added meanwhile go to the next free thread."""
         more = True
         while more:
-            settled = self._executor.completer.settle(self._batcher.take())
-            self._hand(settled.following, first=True)
-            if settled.pause:
-                threading.Event().wait(settled.pause)
-            more = self._batcher.leave(settled.again)
-            if more and self._threads.hand([Settlement.DUE], first=True):
+            result = self._executor.completer.complete(self._batcher.take())
+            self._submit(result.following, first=True)
+            if result.pause:
+                threading.Event().wait(result.pause)
+            more = self._batcher.finish(result.again)
+            if more and self._threads.submit([CompletionTask.DUE], first=True):
                 return
 
-    def _hand(self, holds: Sequence[Lease], *, first: bool = False) -> None:
-        """Have the threads send, or give the lanes back if they begin nothing any more."""
-        if not self._threads.hand(holds, first=first):
-            for hold in holds:
-                self._give_back(hold)
+    def _submit(self, leases: Sequence[Lease], *, first: bool = False) -> None:
+        """Submit leases to the threads; give the lanes back if the pool is stopping."""
+        if not self._threads.submit(leases, first=first):
+            for lease in leases:
+                self._give_back(lease)
 
-    def _give_back(self, hold: Lease) -> None:
+    def _give_back(self, lease: Lease) -> None:
         try:
-            self._executor.give_back(hold)
+            self._executor.give_back(lease)
         except (Fenced, StoreUnavailable) as error:
             log.warning("lane.not-given-back", error=type(error).__name__)

@@ -1,4 +1,4 @@
-"""What a thread does with a claimed lane: send the message that is next, within the lease."""
+"""Sends the next message of a claimed lane, within the lease."""
 
 import threading
 
@@ -34,7 +34,7 @@ class Executor:
     ) -> None:
         """Prepare to send; `lease` is in seconds, and `stopping` ends a lane after its message.
 
-        `flow_control` is the dispatcher's, who sees to it that it knows what holds delivery up.
+        `flow_control` is the dispatcher's, which keeps the pauses in it current.
         """
         self._to = destination
         self._store = store
@@ -47,60 +47,60 @@ class Executor:
             destination, store, clock, chance, lease, stopping, self._flow_control
         )
 
-    def carry(self, hold: Lease) -> None:
-        """Send what the lane has to send now, one message after the other, and give it back.
+    def deliver_lane(self, lease: Lease) -> None:
+        """Send the messages of the lane that are due, one after the other, and release the lane.
 
-        A claim that was lost meanwhile ends it, and nothing is written.
+        If the claim is lost meanwhile, it stops and writes nothing.
         """
-        sent = self.send(hold)
+        sent = self.send(lease)
         while sent is not None:
-            settled = self.completer.settle([sent])
-            threading.Event().wait(settled.pause)
-            following = settled.following
-            sent = self.send(following[0]) if following else next(iter(settled.again), None)
+            result = self.completer.complete([sent])
+            threading.Event().wait(result.pause)
+            following = result.following
+            sent = self.send(following[0]) if following else next(iter(result.again), None)
 
-    def send(self, hold: Lease) -> Sent | None:
-        """Send the message that is next on the lane; return what came of it, to be settled.
+    def send(self, lease: Lease) -> Sent | None:
+        """Send the next message of the lane; return the attempt, which has to be completed.
 
-        Nothing is sent, and None returned, once we are stopping, or the message is held up: the
-        lane is given back; or when the claim was lost or its lease cannot be made long enough.
+        Returns None, and sends nothing, when the worker is stopping or the message is paused (the
+        lane is then given back), or when the claim was lost or its lease cannot be renewed.
         """
-        message = hold.claim.message
+        message = lease.claim.message
         with bind(**ids_of(message)):
             try:
-                if self._stopping.is_set() or not self.may_begin(hold):
-                    self.give_back(hold)
+                if self._stopping.is_set() or not self.may_begin(lease):
+                    self.give_back(lease)
                     return None
-                self._ensure_lease(hold)
+                self._ensure_lease(lease)
             except Fenced:
-                log.warning("claim.lost", lane=hold.claim.lane_id)
+                log.warning("claim.lost", lane=lease.claim.lane_id)
                 return None
             except StoreUnavailable as error:
-                log.error("message.not-sent", lane=hold.claim.lane_id, error=str(error))
+                log.error("message.not-sent", lane=lease.claim.lane_id, error=str(error))
                 return None
-            if self._flow_control.tries(hold.claim):
+            if self._flow_control.is_probe(lease.claim):
                 self._to.before_probe()
             began = self._clock.monotonic()
             reply = self._call(message)
-            return Sent(hold, reply, round((self._clock.monotonic() - began) * 1000))
+            return Sent(lease, reply, round((self._clock.monotonic() - began) * 1000))
 
-    def give_back(self, hold: Lease) -> None:
-        """Give the lane back with what is left on it; raises Fenced or StoreUnavailable."""
-        self._store.write(lambda uow: LaneRepository(uow).release(hold.claim, self._clock.now()))
-        self._flow_control.given_back(hold.claim)
+    def give_back(self, lease: Lease) -> None:
+        """Release the lane with the messages left on it; raises Fenced or StoreUnavailable."""
+        self._store.write(lambda uow: LaneRepository(uow).release(lease.claim, self._clock.now()))
+        self._flow_control.release_probe(lease.claim)
 
-    def may_begin(self, hold: Lease) -> bool:
-        """Tell whether nothing holds up the message that is next on a claimed lane."""
-        return self._flow_control.lets(hold.claim)
+    def may_begin(self, lease: Lease) -> bool:
+        """Return whether no pause applies to the next message of a claimed lane."""
+        return self._flow_control.may_send(lease.claim)
 
-    def _ensure_lease(self, hold: Lease) -> None:
-        """Let no send begin that might outlast its lease."""
-        left = hold.lease_ends - self._clock.monotonic()
+    def _ensure_lease(self, lease: Lease) -> None:
+        """Renew the lease if a send that begins now could outlast it."""
+        left = lease.lease_ends - self._clock.monotonic()
         if left > self._to.deadline + LEASE_MARGIN:
             return
         ends, until = self.completer.new_lease()
-        self._store.write(lambda uow: LaneRepository(uow).renew(hold.claim, until))
-        hold.lease_ends = ends
+        self._store.write(lambda uow: LaneRepository(uow).renew(lease.claim, until))
+        lease.lease_ends = ends
 
     def _call(self, message: Message) -> Reply:
         try:

@@ -1,4 +1,4 @@
-"""The gateway courier: KCIs over HTTP (Supplier Updates API 1.8, POST /kcis)."""
+"""The gateway transport: KCIs over HTTP (Supplier Updates API 1.8, POST /kcis)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -6,7 +6,7 @@ from typing import Any
 
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.answers import GatewayAnswer, Terms, read_answer, reply_for
-from supplier_api.delivery.posting import NETWORK_ERRORS, Observer, Post, send, told
+from supplier_api.delivery.posting import NETWORK_ERRORS, Observer, Post, error_cause, send
 from supplier_api.delivery.token_client import fetch_grant
 from supplier_api.delivery.transport import Meaning, Reply
 from supplier_api.http_client.grants import BY_FORM, NoTokenError, TokenGrant, TokenTerms
@@ -19,7 +19,7 @@ from supplier_api.outbox.model import Message
 
 @dataclass(frozen=True, slots=True)
 class GatewayAddress:
-    """Where the gateway is, who we are to it, how it is asked for a token, and how it answers."""
+    """The gateway's URLs, our credentials there, how to ask for a token, and how it answers."""
 
     kci_url: str
     token_url: str
@@ -31,10 +31,10 @@ class GatewayAddress:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Something that is sent in a KCI's stead, or besides it, by a sandbox that means to.
+    """Something that a sandbox sends in a KCI's stead, or besides it, on purpose.
 
-    `body` goes with what `token` makes of our token (None for no token). `why` is what is told of
-    it to testers; `number` tells it from others that are sent with the same KCI.
+    `body` is sent with what `token` makes of our token (None for no token). `why` is what testers
+    are shown of it; `number` distinguishes it from others that are sent with the same KCI.
     """
 
     body: bytes
@@ -43,7 +43,7 @@ class Copy:
     token: Callable[[str], str | None] = str
 
 
-# Returns headers that a KCI bears besides the published ones.
+# Returns headers to send with a KCI besides the published ones.
 Label = Callable[[Message], Mapping[str, str]]
 # Where a tenant's KCIs go, if to a gateway of its own.
 OwnAddress = Callable[[str], GatewayAddress | None]
@@ -51,7 +51,7 @@ OwnAddress = Callable[[str], GatewayAddress | None]
 
 @dataclass(frozen=True, slots=True)
 class _TokenAccount:
-    """A gateway and the token that it has given us."""
+    """A gateway and the access token that it has issued to us."""
 
     address: GatewayAddress
     tokens: SharedToken
@@ -73,8 +73,8 @@ class GatewayTransport:
     ) -> None:
         """Prepare to send to `address`, or where `own_address` says for a tenant.
 
-        `observer` is shown every call, those for tokens included. `label` goes with KCIs to
-        `address`.
+        `observer` sees every call, those for tokens included. `label` adds headers to KCIs that go
+        to `address`.
         """
         self._sessions = sessions
         self._watchdog = watchdog
@@ -83,22 +83,22 @@ class GatewayTransport:
         self._own_address = own_address
         self._observer = observer
         self._label = label
-        self._everybodys = self._open(address)
+        self._shared = self._open(address)
         self._opened: dict[GatewayAddress, _TokenAccount] = {}
 
     def send(self, message: Message, seconds: float, why: Mapping[str, Any] | None = None) -> Reply:
         """POST the KCI exactly as stored, with a token, within `seconds` in all.
 
-        A first 401 is answered with another token, at once and once; so is a 403, or a second 401,
-        to a token that was there already and not got for this. `why` is told to testers of one that
-        goes wrong on purpose.
+        After a first 401 the KCI is sent once more, at once, with a new token; so it is after a
+        403, or a second 401, to a token that was fetched before this call. `why` is shown to
+        testers for a call that goes wrong on purpose.
         """
         return self._within(
             message, seconds, lambda account, call: self._exchange(account, message, call, why)
         )
 
     def send_copy(self, message: Message, copy: Copy, seconds: float) -> Reply:
-        """POST `copy` in the name of the KCI, once: a 401 is taken as it is."""
+        """POST `copy` in the name of the KCI, once: a 401 is final."""
         return self._within(
             message, seconds, lambda account, call: self._send_copy(account, message, copy, call)
         )
@@ -111,7 +111,7 @@ class GatewayTransport:
     ) -> Reply:
         account = self._account(message.tenant)
         reply = self._reply(account, seconds, exchange)
-        return reply if account is self._everybodys else replace(reply, counts=False)
+        return reply if account is self._shared else replace(reply, counts=False)
 
     def _reply(
         self,
@@ -126,12 +126,12 @@ class GatewayTransport:
                 return Reply(Meaning.TROUBLE, str(error))
             except NETWORK_ERRORS as error:
                 # It may have arrived, and only the answer be lost.
-                return Reply(Meaning.TROUBLE, told(error, call), unknown=True)
+                return Reply(Meaning.TROUBLE, error_cause(error, call), unknown=True)
 
     def _account(self, tenant: str) -> _TokenAccount:
         own = self._own_address and self._own_address(tenant)
         if not own:
-            return self._everybodys
+            return self._shared
         # Two threads may open it at once: the first one's is used by both.
         return self._opened.get(own) or self._opened.setdefault(own, self._open(own))
 
@@ -188,7 +188,7 @@ class GatewayTransport:
         }
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        if self._label and account is self._everybodys:
+        if self._label and account is self._shared:
             headers |= self._label(message)
         return Post(account.address.kci_url, headers, body, message, why)
 
@@ -198,5 +198,5 @@ class GatewayTransport:
 
 
 def _wants_another_token(status: int, *, first: bool, old: bool) -> bool:
-    """Tell whether a refusal may be the token's fault: one that is old, or the first 401."""
+    """Return whether a refusal may be the token's fault: an old token, or the first 401."""
     return (status == 401 and (first or old)) or (status == 403 and old)

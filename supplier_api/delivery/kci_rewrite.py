@@ -1,8 +1,8 @@
-"""What a KCI says in place of what it said at first: late, withdrawn, edited, or with a note.
+"""Replaces the body of a KCI: sent late, withdrawn, edited, or with a note.
 
-Its id and its number stay. A body that is made today carries today's entity. Its `issuedOn` is
-now, but for the order within the problem: it stays before the next KCI that the gateway has not
-taken, since that one keeps the date of its change; without such a one it is behind all others.
+Its id and its number stay. A body that is made today carries today's entity. Its `issuedOn` is now,
+within the order of the problem's KCIs: before the next KCI that the gateway has not accepted, since
+that one keeps its date; if there is none, after all others.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from supplier_api import contract as wire
+from supplier_api import contract
 from supplier_api.clock import from_wire, to_wire
 from supplier_api.contract.codes import ReasonCode
 from supplier_api.contract.limits import TEXT_MAX
@@ -33,9 +33,9 @@ from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.resolution_repository import ResolutionRepository
 
 ONE_MS = timedelta(milliseconds=1)
-# What a KCI tells besides its entities and its reason, and keeps when it comes late.
+# The fields of a KCI besides its entities and its reason, which it keeps when it is sent late.
 KEPT_LATE = ("problemCode", "supplierCodes", "supplierCode", "supplierNotes")
-# What makes a KCI that one KCI, about that one thing: no edit may change it.
+# The identity of a KCI and of what it is about: no edit may change these fields.
 KEPT = (
     ("id",),
     ("sequenceNumber",),
@@ -52,10 +52,10 @@ KEPT = (
 
 @dataclass(frozen=True, slots=True)
 class KciRewrite:
-    """A KCI whose body is being replaced, its problem and its lane locked.
+    """A KCI whose body is being replaced; its problem and its lane are locked.
 
-    `now` is business time. `behind` are the messages of the lane that the gateway has not taken.
-    Whoever replaces it saves the problem, whose last date of issue it may be.
+    `now` is business time. `behind` are the messages of the lane that the gateway has not accepted.
+    The caller saves the problem, whose `last_issued` may change.
     """
 
     uow: UnitOfWork
@@ -65,7 +65,7 @@ class KciRewrite:
     now: datetime
 
     def late(self) -> Rewritten:
-        """Tell today's entity, and what was to be told, as an ADDITIONAL."""
+        """Return an ADDITIONAL with today's entity and the text and notes of the original."""
         body = _body(self.stored)
         mended = Revision.WITHDRAWN if self.stored.mended == Revision.WITHDRAWN else Revision.LATE
         text = body.get("text", "")
@@ -75,7 +75,7 @@ class KciRewrite:
         return self._additional(text, carried, mended)
 
     def withdrawn(self, reason: str) -> Rewritten:
-        """Say that the update was withdrawn, and why, with today's entity."""
+        """Return an ADDITIONAL that says the update was withdrawn, and why, with today's entity."""
         notes = gap_notes(_body(self.stored))
         carried = {"supplierNotes": notes} if notes else {}
         return self._additional(withdrawn_text(self.stored, reason), carried, Revision.WITHDRAWN)
@@ -93,12 +93,12 @@ class KciRewrite:
         return _checked(body, mended)
 
     def _entities(self) -> dict[str, Any]:
-        """Return the problem, and what the KCI is about besides, as they are today."""
+        """Return the problem, and the other entity the KCI is about, as they are today."""
         first = orjson.loads(self.stored.original or self.stored.body)
         entity = problem_entity(self.problem)
         was = first["serviceProblem"]
         if was["status"] == entity["status"] and "supplierReference" not in was:
-            # Our reference was not to be told with this status, and still is not.
+            # Our reference was not sent with this status, and still is not.
             entity.pop("supplierReference", None)
         entities = {"serviceProblem": entity}
         if self.stored.subject is None:
@@ -115,25 +115,25 @@ class KciRewrite:
         if following:
             before = from_wire(_body(following[0])["issuedOn"]) - ONE_MS
             return max(own, min(self.now, before))
-        # One KCI was made at least, so that there is a last date.
+        # At least one KCI was made, so there is a last date.
         issued = max(self.now, (problem.last_issued or own) + ONE_MS)
         problem.last_issued = issued.replace(microsecond=issued.microsecond // 1000 * 1000)
         return problem.last_issued
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """What the gateway hears of a problem: our answer to its request, then KCIs in their order.
+class KciSequence:
+    """What the gateway receives about a problem: our answer to its request, then KCIs in order.
 
-    `status` and `reference` are those of the answer, the reference None if it had none.
+    `status` and `reference` are those of the answer; the reference is None if it had none.
     """
 
     status: str
     reference: str | None
-    letters: Sequence[StoredMessage]
+    messages: Sequence[StoredMessage]
 
-    def wrong_with(self, document: Mapping[str, Any]) -> Iterator[str]:
-        """Yield what cannot be if the KCI of that number says `document`."""
+    def violations(self, document: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what would be impossible if the KCI of that number had the body `document`."""
         own = document["sequenceNumber"]
         kcis = [document if each.number == own else _body(each) for each in self._kept()]
         for number, why in impossible_course(self.status, self.reference, kcis):
@@ -143,54 +143,54 @@ class Course:
                 yield f"{why}: update {number} would be refused"
 
     def _kept(self) -> list[StoredMessage]:
-        return [each for each in self.letters if each.body != NO_BODY]
+        return [each for each in self.messages if each.body != NO_BODY]
 
 
 def edited(
-    stored: StoredMessage, document: Mapping[str, Any], course: Course, today: str | None
+    stored: StoredMessage, document: Mapping[str, Any], sequence: KciSequence, today: str | None
 ) -> Rewritten:
-    """Return what an operator made of a KCI.
+    """Return a KCI as an operator edited it.
 
-    `today` is the problem's status, if the KCI comes behind later ones; else it is judged in its
-    place in the course. Raises wire.MessageError for what is off the contract, would make it
-    another KCI, or cannot come where it stands.
+    `today` is the problem's status, if the KCI is sent after later ones; else it is checked at its
+    place in the sequence. Raises contract.MessageError for a body that breaks the contract, would
+    be another KCI, or cannot come at its place.
     """
-    loaded = wire.load_kci(document)
+    loaded = contract.load_kci(document)
     wrong = list(_unpublished(document, loaded, "")) + list(_changed(_body(stored), loaded))
     if not today and not wrong:
-        wrong += course.wrong_with(loaded)
+        wrong += sequence.violations(loaded)
     if today and loaded["reasonCode"] != ReasonCode.ADDITIONAL:
         wrong.append("reasonCode: expected ADDITIONAL, later updates were taken before it")
     if today and loaded["serviceProblem"]["status"] != today:
         wrong.append(f"serviceProblem.status: expected {today}, as the problem stands today")
     if wrong:
-        raise wire.Invalid(wrong)
+        raise contract.Invalid(wrong)
     return _rewritten(loaded, Revision.EDITED)
 
 
 def noted(stored: StoredMessage, sentences: Sequence[str], now: datetime) -> Rewritten:
-    """Let a KCI that was never sent also say which numbers stay out."""
+    """Add to a KCI that was never sent which numbers are left out."""
     body = _body(stored)
     say_left_out(body, sentences, now)
     return _checked(body, Revision(stored.mended) if stored.mended else Revision.NOTED)
 
 
 def left_out(number: int, body: str) -> list[str]:
-    """Return what the next KCI has to say when this one stays out: what it had to say, and itself.
+    """Return the notes for the next KCI when this one is left out: its own notes, and its number.
 
-    An earlier number may have been left out, of which it was to tell.
+    Its own notes may mention earlier numbers that were left out.
     """
-    told = [note["note"] for note in gap_notes(orjson.loads(body))]
-    return [*told, withdrawal(number)]
+    notes = [note["note"] for note in gap_notes(orjson.loads(body))]
+    return [*notes, withdrawal(number)]
 
 
 def tells_reference(body: str) -> bool:
-    """Tell whether a KCI tells our reference."""
+    """Return whether a KCI carries our reference."""
     return "supplierReference" in orjson.loads(body)["serviceProblem"]
 
 
 def withdrawn_text(stored: StoredMessage, reason: str) -> str:
-    """Return what the tenant is told instead of the update."""
+    """Return the text that is sent to the tenant instead of the update."""
     return f"{withdrawal(stored.number)}: {reason}"
 
 
@@ -202,7 +202,7 @@ def _late_text(stored: StoredMessage, body: Mapping[str, Any]) -> str:
 
 
 def _changed(was: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what an edit changed that it must not."""
+    """Yield the fields that an edit must not change and did."""
     for path in KEPT:
         before = _at(was, path)
         if _at(body, path) != before:
@@ -240,8 +240,8 @@ def _body(stored: StoredMessage) -> dict[str, Any]:
 
 
 def _checked(body: Mapping[str, Any], mended: Revision) -> Rewritten:
-    """Return a body of ours, which is within the contract."""
-    return _rewritten(wire.load_kci(orjson.loads(orjson.dumps(body))), mended)
+    """Return a body that we made, validated against the contract."""
+    return _rewritten(contract.load_kci(orjson.loads(orjson.dumps(body))), mended)
 
 
 def _rewritten(body: Mapping[str, Any], mended: Revision) -> Rewritten:

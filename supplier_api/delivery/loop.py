@@ -1,4 +1,4 @@
-"""A thread that looks for work, and sleeps until a bell rings or the next work is due."""
+"""A thread that looks for work, and sleeps until it is woken or the next work is due."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from supplier_api.db import StoreUnavailable
 from supplier_api.db.notify import WakeEvent
 from supplier_api.logging import get_logger
 
-LOOK_EVERY = 5.0  # seconds; a bell that did not ring costs no more than this
+LOOK_EVERY = 5.0  # seconds; a lost notification delays work no longer than this
 AFTER_FAILURE = 1.0  # seconds
 STUCK_AFTER = 60.0  # seconds
 log = get_logger(__name__)
@@ -36,17 +36,17 @@ class Loop:
     def stop(self, seconds: float) -> None:
         """Take no further turn; returns when the current one is over, or after `seconds`."""
         self._stop.set()
-        self._wake_event.ring()
+        self._wake_event.set()
         if self._thread.is_alive():
             self._thread.join(max(0.0, seconds))
 
     def go_on(self) -> bool:
-        """Note within a long turn that a piece of it is done; return whether to do the next."""
+        """Note within a long turn that a part of it is done; return whether to do the next."""
         self._last_sign = self._clock.monotonic()
         return not self._stop.is_set()
 
     def healthy(self) -> bool:
-        """Tell whether the thread gets on: with its turns, or with the pieces of a long one."""
+        """Return whether the thread makes progress: with its turns, or the parts of a long one."""
         stuck = self._clock.monotonic() - self._last_sign > STUCK_AFTER
         return self._thread.is_alive() and not stuck
 

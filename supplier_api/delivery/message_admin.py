@@ -1,9 +1,9 @@
-"""What operators do with messages: replay, edit and skip them.
+"""The operators' actions on messages: replay, edit and skip.
 
-Each is one transaction: the problem is locked, then the lane, on which nobody may be sending; what
-was done is recorded in it, with who did it and why. Numbers never get a silent gap: what is skipped
-is told as withdrawn, under its own id and number, and only if even that is refused, by the next KCI
-that was not tried yet.
+Each is one transaction: it locks the problem, then the lane, which no worker may hold at that time,
+and records what was done, by whom and why. Numbers never get a silent gap: a skipped KCI is sent as
+a withdrawal under its own id and number; only if that is refused too, the next KCI that was not
+tried yet mentions the missing number.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,9 +20,8 @@ from supplier_api.contract.codes import Status
 from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.db import Gone, UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.delivery import kci_rewrite as replacing
-from supplier_api.delivery import message_queries
-from supplier_api.delivery.kci_rewrite import Course, KciRewrite
+from supplier_api.delivery import kci_rewrite, message_queries
+from supplier_api.delivery.kci_rewrite import KciRewrite, KciSequence
 from supplier_api.outbox.message_repository import (
     BeingSent,
     LockedLane,
@@ -39,7 +38,7 @@ from supplier_api.rules.model import Operation
 
 
 class MessageAction(StrEnum):
-    """What an operator can do with a message."""
+    """An operator's action on a message."""
 
     REPLAY = "replay"
     EDIT = "edit"
@@ -48,8 +47,8 @@ class MessageAction(StrEnum):
 
 _KCI = (MessageAction.REPLAY, MessageAction.EDIT, MessageAction.SKIP)
 _ORDER = (MessageAction.REPLAY, MessageAction.SKIP)
-# What may be done, by where a message goes and by its state. What was delivered is history; a KCI
-# that was left out is, too, as the next one says so.
+# The possible actions, by destination and state. A delivered message cannot change; nor can a KCI
+# that was left out, because the next KCI mentions it.
 POSSIBLE: Mapping[str, Mapping[str, tuple[MessageAction, ...]]] = {
     GATEWAY: {
         MessageState.QUEUED: _KCI,
@@ -75,7 +74,7 @@ PAST = {
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who does it, and why."""
+    """Who acts, and why."""
 
     who: str
     reason: str
@@ -83,13 +82,13 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
-    """A window over when messages were made, in machine time; open where there is no end."""
+    """A range of machine time in which messages were created; None is an open end."""
 
     since: datetime | None = None
     until: datetime | None = None
 
     def holds(self, stored: StoredMessage) -> bool:
-        """Tell whether a message was made in it."""
+        """Return whether a message was created in the window."""
         return (self.since is None or stored.created >= self.since) and (
             self.until is None or stored.created < self.until
         )
@@ -97,7 +96,7 @@ class TimeWindow:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was done with a message, or why nothing was: `told` in words."""
+    """What was done with a message, or why nothing was; `told` is the text for the operator."""
 
     name: str
     id: str
@@ -107,16 +106,16 @@ class Result:
 
 
 class NotPossible(Exception):
-    """Nothing was done, and nothing recorded; the text says why, and what is possible."""
+    """Nothing was done or recorded; the text says why, and what is possible."""
 
 
-class _Rehearsed(Exception):
-    """It was only to be seen what would be done."""
+class _RolledBack(Exception):
+    """Rolls a rehearsal back, which only shows what would be done."""
 
 
 @dataclass(frozen=True, slots=True)
 class _LockedProblem:
-    """A lane in an operator's hand, its problem locked; when that is, and what waited on it."""
+    """A lane locked for an operator, its problem locked too; the time, and what was undelivered."""
 
     uow: UnitOfWork
     problem: ServiceProblem
@@ -126,27 +125,27 @@ class _LockedProblem:
     business: datetime
     was: list[StoredMessage]
 
-    def replacing(self, stored: StoredMessage) -> KciRewrite:
-        """Return what replaces the body of one of its messages."""
+    def rewrite(self, stored: StoredMessage) -> KciRewrite:
+        """Return the rewrite of the body of one of its messages."""
         return KciRewrite(self.uow, self.problem, stored, self.was, self.business)
 
-    def course(self) -> Course:
-        """Return what the gateway hears of the problem, as it stands now."""
+    def kci_sequence(self) -> KciSequence:
+        """Return what the gateway receives about the problem, as it stands now."""
         problem = self.problem
         answered = DecisionRepository(self.uow).recorded(
             problem.tenant, Operation.PROBLEM, str(problem.gateway_id)
         )
-        told = answered is not None and answered.status == 201
-        status = (answered.body if told and answered else None) or {}
-        return Course(
+        created = answered is not None and answered.status == 201
+        status = (answered.body if created and answered else None) or {}
+        return KciSequence(
             status.get("status", Status.ACKNOWLEDGED),
-            problem.reference if told else None,
+            problem.reference if created else None,
             MessageRepository(self.uow).course(problem.id, self.destination),
         )
 
 
 class MessageAdmin:
-    """The desk's use cases for messages that went wrong."""
+    """The operators' use cases for messages that could not be delivered."""
 
     def __init__(self, services: Services) -> None:
         """Work with `services`."""
@@ -157,8 +156,8 @@ class MessageAdmin:
     def replay(self, destination: str, name: str, by: Operator) -> Result:
         """Send a message again, now.
 
-        A KCI that later ones have passed goes as an ADDITIONAL with today's entity. Raises
-        NotPossible, letters.NoSuchLetter and store.StoreUnavailable, as the others do.
+        A KCI that later ones have overtaken is sent as an ADDITIONAL with today's entity. Raises
+        NotPossible, message_queries.NoSuchMessage and db.StoreUnavailable, as the others do.
         """
 
         def work(locked: _LockedProblem, stored: StoredMessage) -> None:
@@ -170,16 +169,16 @@ class MessageAdmin:
     def edit(
         self, name: str, change: Callable[[dict[str, Any]], Mapping[str, Any]], by: Operator
     ) -> Result:
-        """Let a KCI say what `change` makes of its body, and send it.
+        """Replace a KCI's body by what `change` makes of it, and send it.
 
-        Raises wire.MessageError, too, if that is off the contract or would make it another KCI.
+        Also raises contract.MessageError if the result breaks the contract or would be another KCI.
         """
 
         def work(locked: _LockedProblem, stored: StoredMessage) -> None:
             late = MessageRepository(locked.uow).overtaken(stored)
             today = str(locked.problem.state.status) if late else None
             document = change(orjson.loads(stored.body))
-            edited = replacing.edited(stored, document, locked.course(), today)
+            edited = kci_rewrite.edited(stored, document, locked.kci_sequence(), today)
             MessageRepository(locked.uow).queue_again(
                 stored, locked.machine, PAST[MessageAction.EDIT], edited
             )
@@ -187,7 +186,7 @@ class MessageAdmin:
         return self._do(GATEWAY, name, MessageAction.EDIT, by, work)
 
     def skip(self, destination: str, name: str, by: Operator) -> Result:
-        """Give a message up: a KCI is told as withdrawn, a work order is not sent at all."""
+        """Give a message up: a KCI is sent as a withdrawal, a work order is not sent at all."""
         work = self._skip_order if destination == BACK_OFFICE else self._withdraw
         return self._do(
             destination,
@@ -200,7 +199,7 @@ class MessageAdmin:
     # -- a window
 
     def waiting(self, destination: str, window: TimeWindow) -> list[int]:
-        """Return row ids of the problems with undelivered messages of that time."""
+        """Return the row ids of problems with undelivered messages created in the window."""
         return self._services.store.read(
             lambda uow: MessageRepository(uow).problems_waiting(
                 destination, window.since, window.until
@@ -216,19 +215,19 @@ class MessageAdmin:
         *,
         rehearse: bool = False,
     ) -> list[Result]:
-        """Replay what was not delivered of one problem's messages that were made in the window.
+        """Replay the undelivered messages of one problem that were created in the window.
 
-        Dead letters are queued again; for what was never tried, or waits for its next try, the lane
-        becomes due. With `rehearse` nothing is done, and told all the same.
+        Dead letters are queued again; for messages that were never tried, or wait for the next try,
+        the lane becomes due. With `rehearse` nothing is done, but the same results are returned.
         """
         results: list[Result] = []
 
         def work(uow: UnitOfWork) -> None:
             results[:] = self._replay_lane(uow, destination, problem_id, window, by)
             if rehearse:
-                raise _Rehearsed
+                raise _RolledBack
 
-        with suppress(_Rehearsed, Gone):
+        with suppress(_RolledBack, Gone):
             self._services.store.write(work)
         return results
 
@@ -236,7 +235,7 @@ class MessageAdmin:
         self, uow: UnitOfWork, destination: str, problem_id: int, window: TimeWindow, by: Operator
     ) -> list[Result]:
         try:
-            locked = self._take_up(uow, problem_id, destination)
+            locked = self._lock(uow, problem_id, destination)
         except BeingSent as error:
             sent = MessageRepository(uow).undelivered(problem_id, destination)
             return [_result(each, str(error), done=False) for each in sent if window.holds(each)]
@@ -247,36 +246,38 @@ class MessageAdmin:
         behind = MessageRepository(uow).go_on(locked.lane, locked.machine)
         for stored in wanted:
             if stored.dead or behind is None:
-                self._record(locked, stored, MessageAction.REPLAY, by, window=_plain(window))
-        return [_told(stored, MessageRepository(uow).get(stored.id), behind) for stored in wanted]
+                self._record(locked, stored, MessageAction.REPLAY, by, window=_wire_times(window))
+        return [
+            _outcome(stored, MessageRepository(uow).get(stored.id), behind) for stored in wanted
+        ]
 
     # -- what delivery reports
 
     def left_out(self, uow: UnitOfWork, message: Message) -> None:
-        """See to it that a number that stays out is told of.
+        """Have a number that is never delivered mentioned in another KCI.
 
-        Called in the transaction that settles the refusal of a withdrawal: by the first KCI of the
-        problem that was never sent, or else by the next that is made.
+        Called in the transaction that completes the refusal of a withdrawal. The first KCI of the
+        problem that was never sent mentions it, or else the next one that is made.
         """
-        sentences = replacing.left_out(message.number, message.body)
-        following = MessageRepository(uow).untold(message.lane_id)
+        sentences = kci_rewrite.left_out(message.number, message.body)
+        following = MessageRepository(uow).first_untried(message.lane_id)
         if following:
             now = self._services.business.now(message.tenant)
-            MessageRepository(uow).rewrite(following, replacing.noted(following, sentences, now))
+            MessageRepository(uow).rewrite(following, kci_rewrite.noted(following, sentences, now))
             return
         problem = ProblemRepository(uow).lock(message.problem_id)
         problem.left_out = [*(problem.left_out or []), *sentences]
         ProblemRepository(uow).save(problem)
 
     def order_taken(self, uow: UnitOfWork, message: Message) -> None:
-        """Note that the back office took a work order that was skipped before."""
+        """Note that the back office accepted a work order that was skipped before."""
         if not any(entry["outcome"] == "skipped" for entry in message.log):
             return
         problem = ProblemRepository(uow).lock(message.problem_id)
         problem.back_office_untold = MessageRepository(uow).skipped(message.lane_id)
         ProblemRepository(uow).save(problem)
 
-    # -- how
+    # -- internal steps
 
     def _do(
         self,
@@ -288,7 +289,7 @@ class MessageAdmin:
     ) -> Result:
         def transaction(uow: UnitOfWork) -> Result:
             found = message_queries.find(uow, name, destination)
-            locked = self._take_up(uow, found.problem_id, destination)
+            locked = self._lock(uow, found.problem_id, destination)
             stored = MessageRepository(uow).get(found.id)
             _check(stored, action)
             work(locked, stored)
@@ -297,12 +298,12 @@ class MessageAdmin:
                 waits = f"{stored.name} {_waits(behind)}; replay, edit or skip that"
                 raise NotPossible(waits)
             self._record(locked, stored, action, by)
-            return _told(stored, MessageRepository(uow).get(stored.id), behind)
+            return _outcome(stored, MessageRepository(uow).get(stored.id), behind)
 
-        with _plainly(name):
+        with _errors_named(name):
             return self._services.store.write(transaction)
 
-    def _take_up(self, uow: UnitOfWork, problem_id: int, destination: str) -> _LockedProblem:
+    def _lock(self, uow: UnitOfWork, problem_id: int, destination: str) -> _LockedProblem:
         """Lock the problem, then its lane; raises Gone and BeingSent."""
         problem = ProblemRepository(uow).lock(problem_id)
         machine = self._services.machine.now()
@@ -318,18 +319,18 @@ class MessageAdmin:
         ).overtaken(stored)
         rewritten: Rewritten | None = None
         if late and locked.destination == GATEWAY:
-            rewritten = locked.replacing(stored).late()
+            rewritten = locked.rewrite(stored).late()
             ProblemRepository(locked.uow).save(locked.problem)
         MessageRepository(locked.uow).queue_again(
             stored, locked.machine, PAST[MessageAction.REPLAY], rewritten
         )
 
     def _withdraw(self, locked: _LockedProblem, stored: StoredMessage, by: Operator) -> None:
-        spare = TEXT_MAX - len(replacing.withdrawn_text(stored, ""))
+        spare = TEXT_MAX - len(kci_rewrite.withdrawn_text(stored, ""))
         if len(by.reason) > spare:
-            told = f"the reason is told to the tenant; expected at most {spare} characters"
-            raise NotPossible(told)
-        rewritten = locked.replacing(stored).withdrawn(by.reason)
+            text = f"the reason is told to the tenant; expected at most {spare} characters"
+            raise NotPossible(text)
+        rewritten = locked.rewrite(stored).withdrawn(by.reason)
         ProblemRepository(locked.uow).save(locked.problem)
         MessageRepository(locked.uow).queue_again(
             stored, locked.machine, PAST[MessageAction.SKIP], rewritten
@@ -364,7 +365,7 @@ class MessageAdmin:
 
 
 def possible(stored: StoredMessage) -> tuple[MessageAction, ...]:
-    """Return what may be done with a message as it stands; nothing once retention took its body."""
+    """Return the actions possible on a message as it stands; none once its body was removed."""
     if stored.body == NO_BODY:
         return ()
     return POSSIBLE[stored.destination][stored.state]
@@ -379,8 +380,8 @@ def _check(stored: StoredMessage, action: MessageAction) -> None:
     raise NotPossible(f"{stored.name} is {stored.state}{when}: no {action}; possible: {rest}")
 
 
-def _told(was: StoredMessage, stored: StoredMessage, behind: StoredMessage | None) -> Result:
-    """Say what became of a message; `behind` is what its lane is still parked behind."""
+def _outcome(was: StoredMessage, stored: StoredMessage, behind: StoredMessage | None) -> Result:
+    """Return what became of a message; `behind` is the dead letter its lane is still parked at."""
     if stored.state == MessageState.SKIPPED:
         return _result(was, "is not sent; the problem is marked: back office not told")
     again = "queued again" if was.state != MessageState.QUEUED else "queued"
@@ -396,16 +397,16 @@ def _waits(behind: StoredMessage) -> str:
     return f"waits behind {behind.name}, which is {behind.state}"
 
 
-def _result(stored: StoredMessage, told: str, *, done: bool = True) -> Result:
-    return Result(stored.name, stored.uuid, stored.state, told, done)
+def _result(stored: StoredMessage, text: str, *, done: bool = True) -> Result:
+    return Result(stored.name, stored.uuid, stored.state, text, done)
 
 
-def _plain(window: TimeWindow) -> list[str | None]:
+def _wire_times(window: TimeWindow) -> list[str | None]:
     return [to_wire(each) if each else None for each in (window.since, window.until)]
 
 
 @contextmanager
-def _plainly(name: str) -> Iterator[None]:
+def _errors_named(name: str) -> Iterator[None]:
     try:
         yield
     except BeingSent as error:

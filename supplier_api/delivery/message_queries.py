@@ -1,4 +1,4 @@
-"""Messages as operators name, list and look at them."""
+"""How operators name, list and view messages."""
 
 import re
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ from supplier_api.outbox.message_repository import MessageRepository, StoredMess
 from supplier_api.outbox.model import MessageState
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 
-# What they are called, by destination, and the command that is about them.
+# How a message is called, by destination, and the command for it.
 WORDS = {GATEWAY: "KCI", BACK_OFFICE: "work order"}
 COMMANDS = {GATEWAY: "kci", BACK_OFFICE: "work-order"}
 _NUMBERED = re.compile(r"([A-Z0-9_]{5,25})#([1-9][0-9]{0,8})")
 
 
 class NoSuchMessage(Exception):
-    """No message is called that; the text says what is expected."""
+    """No message has that name; the text says what is expected."""
 
 
 def find(uow: UnitOfWork, name: str, destination: str) -> StoredMessage:
-    """Return the message to `destination` that `name` stands for: a UUID, or REFERENCE#NUMBER.
+    """Return the message to `destination` with that name: a UUID, or REFERENCE#NUMBER.
 
     Raises NoSuchMessage.
     """
@@ -54,7 +54,7 @@ def _uuid(name: str) -> str | None:
 
 
 def summary(stored: StoredMessage) -> dict[str, Any]:
-    """Return a message in a line's worth of plain JSON values, with nothing personal in it."""
+    """Return a message in short, as plain JSON values, with nothing personal in it."""
     return {
         "name": stored.name,
         "id": stored.uuid,
@@ -72,7 +72,7 @@ def summary(stored: StoredMessage) -> dict[str, Any]:
 
 
 def show(uow: UnitOfWork, stored: StoredMessage) -> dict[str, Any]:
-    """Return all that is known of a message, as plain JSON values: its body and the texts, too."""
+    """Return all that is known of a message, as plain JSON values, its body and texts included."""
     return {
         **summary(stored),
         "subject": stored.subject,
@@ -94,7 +94,7 @@ def show(uow: UnitOfWork, stored: StoredMessage) -> dict[str, Any]:
 
 
 def _answer(stored: StoredMessage) -> str | None:
-    """Return what was last said of it, in a word or two of ours."""
+    """Return the last detail or status in its log."""
     said = [entry for entry in stored.log if entry["status"] or entry["detail"]]
     return said[-1]["detail"] or str(said[-1]["status"]) if said else None
 

@@ -1,4 +1,4 @@
-"""What delivery works with: a destination, a claim in hand, an attempt that was made."""
+"""The types of delivery: a destination, a leased lane, an attempt that was made."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ from supplier_api.delivery.retry_policy import RetryPolicy
 from supplier_api.delivery.transport import Reply, Transport
 from supplier_api.outbox.model import Claim, Message
 
-# Called inside the transaction that settles a message, the problem and the lane locked.
+# Called inside the transaction that completes an attempt, with the problem and the lane locked.
 Hook = Callable[[UnitOfWork, Message, Reply], None]
-# Returns of which problems the desk has to be told that their messages were taken.
+# Returns the ids of the problems for which `on_delivered` has something to do.
 Concerns = Callable[[UnitOfWork, Sequence[Message]], Collection[int]]
 
 
 def _nothing(_uow: UnitOfWork, _message: Message, _reply: Reply) -> None:
-    """Leave it at that."""
+    """Do nothing."""
 
 
 def _no_matter() -> None:
@@ -24,23 +24,25 @@ def _no_matter() -> None:
 
 
 def _all(_uow: UnitOfWork, messages: Sequence[Message]) -> Collection[int]:
-    """Have the desk told of every message."""
+    """Return the problems of all messages."""
     return {message.problem_id for message in messages}
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where messages go, and how.
+    """A receiver of messages, and how they are sent to it.
 
-    `name` is that of its lanes. `threads` is how many messages are sent at a time, `deadline` the
-    seconds that one may take; `rules` say when it counts as failing. With `pass_dead_letters` a
-    dead letter does not hold back those behind it. The hooks tell the desk, in the transaction that
-    settles the message: the receiver took it; it became a dead letter; it was withdrawn and even
-    that was refused, so that its number stays out; the receiver does not know the problem (and the
-    message may be tried again). `concerns` is asked in the same transaction, before anything is
-    locked, for which of the messages that were taken `on_delivered` has something to do at all.
-    `before_probe` is called by the thread that then sends the one message by which an open breaker
-    tries the destination.
+    `name` is the destination in its lanes. `threads` is how many messages are sent at a time,
+    `deadline` the seconds that one send may take; `rules` say when the destination counts as
+    failing. With `pass_dead_letters` a dead letter does not hold back the messages behind it.
+
+    The hooks run in the transaction that completes the attempt. `on_delivered`: the receiver
+    accepted the message. `on_dead_letter`: it became a dead letter. `on_left_out`: it was withdrawn
+    and the withdrawal was refused too, so its number is never delivered. `on_not_found`: the
+    receiver does not know the problem (the message may be tried again). `concerns` is called in the
+    same transaction before anything is locked; it returns for which problems `on_delivered` has
+    something to do. `before_probe` is called by the thread that is about to send the probe of an
+    open breaker.
     """
 
     name: str
@@ -60,7 +62,7 @@ class Destination:
 
 @dataclass(slots=True)
 class Lease:
-    """A claim, and when its lease ends on the monotonic scale."""
+    """A claim, and when its lease ends on the monotonic clock (seconds)."""
 
     claim: Claim
     lease_ends: float
@@ -68,12 +70,12 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An attempt to send the message of a claim: what came of it, and how long it took.
+    """An attempt to send the message of a claim: the reply, and how long it took.
 
-    `not_applied`: `reply` stands in for an answer that could not be settled as it was.
+    `not_applied`: `reply` replaces an answer that could not be applied.
     """
 
-    hold: Lease
+    lease: Lease
     reply: Reply
     milliseconds: int
     not_applied: bool = False
@@ -81,4 +83,4 @@ class Sent:
     @property
     def message(self) -> Message:
         """The message that was sent."""
-        return self.hold.claim.message
+        return self.lease.claim.message

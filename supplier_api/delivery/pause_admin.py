@@ -14,14 +14,14 @@ from supplier_api.problems import view
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DESTINATIONS, Services
 
-BATCH = 500  # lanes that are put off in one transaction
+BATCH = 500  # lanes whose due time is moved in one transaction
 AT_ONCE = 100  # lanes that may go on without being spread
-KNOWN = 10  # tenants that are named to somebody who names none of them
+KNOWN = 10  # tenants that an error message lists
 
 
 @dataclass(frozen=True, slots=True)
 class PauseScope:
-    """What an operator names, if anything: a destination, a tenant, a problem by any name."""
+    """What an operator named: a destination, a tenant, a problem by any name, or nothing."""
 
     destination: str | None = None
     tenant: str | None = None
@@ -29,24 +29,24 @@ class PauseScope:
 
 
 class NothingSuchError(Exception):
-    """What was named does not exist, or is not held up; `known` is what does, or is."""
+    """What was named does not exist, or is not paused; `known` is what does, or is."""
 
     def __init__(self, text: str, known: Iterable[str]) -> None:
-        """Say what is wrong and what is known instead."""
+        """Keep the text that says what is wrong, and what is known instead."""
         super().__init__(text)
         self.known = list(known)
 
 
 class PauseAdmin:
-    """The use cases; each writes down who did it and why."""
+    """Pause and resume; each records who did it and why."""
 
     def __init__(self, services: Services, spread: timedelta) -> None:
-        """Work in `services`; a backlog that may go on is spread over `spread`."""
+        """Work with `services`; a backlog that may go on is spread over `spread`."""
         self._services = services
         self._spread = spread
 
     def pause(self, wanted: PauseScope, who: str, reason: str) -> Pause:
-        """Hold up what is wanted until it is resumed; what is held up already stays as it is.
+        """Pause what is named until it is resumed; an existing pause of it stays as it is.
 
         Raises NothingSuchError.
         """
@@ -66,10 +66,10 @@ class PauseAdmin:
         return self._services.store.write(work)
 
     def resume(self, wanted: PauseScope, who: str, reason: str) -> int:
-        """Let go on what was paused under that name; return how many problems were spread.
+        """End the pauses of that scope; return how many problems were spread.
 
-        Of a whole destination, an open breaker is tried at once, and a wait that the destination
-        asked for ends. Raises NothingSuchError.
+        For a whole destination, an open breaker may be probed at once, and a wait that the
+        destination asked for ends. Raises NothingSuchError.
         """
         now = self._services.machine.now()
         scope = self._services.store.read(lambda uow: _scope(uow, wanted))
@@ -93,16 +93,16 @@ class PauseAdmin:
         return spread
 
     def now(self) -> datetime:
-        """Return the machine time that the rest goes by."""
+        """Return the machine time, which pauses are stored in."""
         return self._services.machine.now()
 
     def active(self) -> list[Pause]:
-        """Return what holds delivery up now, whatever its cause."""
+        """Return all pauses in force now, whatever their cause."""
         now = self.now()
         return self._services.store.read(lambda uow: PauseRepository(uow).active(now))
 
     def _put_off(self, scope: Scope, now: datetime) -> int:
-        """Spread a large backlog, while it is still held up, over the time after."""
+        """Spread a large backlog over the time after, while it is still paused."""
         store, chance = self._services.store, self._services.chance
         if store.read(lambda uow: BacklogQueries(uow).due(scope, now, AT_ONCE + 1)) <= AT_ONCE:
             return 0
@@ -120,7 +120,7 @@ class PauseAdmin:
 
 
 def stands_still(pauses: Iterable[Pause], now: datetime) -> list[dict[str, Any]]:
-    """Return what holds up a whole destination, for anybody to read: no words of an operator."""
+    """Return the pauses of whole destinations, for anybody to read: without an operator's texts."""
     return [
         {
             "destination": destination,
@@ -135,7 +135,7 @@ def stands_still(pauses: Iterable[Pause], now: datetime) -> list[dict[str, Any]]
 
 
 def plain(pause: Pause, now: datetime) -> Mapping[str, Any]:
-    """Return a standstill for operators and their tools, as plain JSON values."""
+    """Return a pause for operators and their tools, as plain JSON values."""
     return {
         "cause": pause.cause.value,
         "state": _state(pause, now),
@@ -152,7 +152,7 @@ def plain(pause: Pause, now: datetime) -> Mapping[str, Any]:
 
 
 def line(pause: Pause) -> str:
-    """Return a standstill in a line."""
+    """Return a pause in one line."""
     scope = pause.scope
     parts = [scope.destination or "everything", scope.tenant or "", pause.reference or ""]
     end = f" until {to_wire(pause.until)}" if pause.until else ""
@@ -173,7 +173,7 @@ def _state(pause: Pause, now: datetime) -> str:
 
 
 def _scope(uow: UnitOfWork, wanted: PauseScope) -> Scope:
-    """Return what is wanted as it is stored; raises NothingSuchError."""
+    """Return the named scope as it is stored; raises NothingSuchError."""
     if wanted.destination is not None and wanted.destination not in DESTINATIONS:
         raise NothingSuchError(f"there is no destination {wanted.destination}", DESTINATIONS)
     if wanted.tenant is not None and not ProblemRepository(uow).any_of(wanted.tenant):

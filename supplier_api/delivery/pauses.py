@@ -1,4 +1,4 @@
-"""What holds messages up: pure functions of the standstills that were read."""
+"""Whether a pause applies to a message: pure functions of the pauses that were read."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,28 +9,28 @@ from supplier_api.outbox.pauses import Cause, HeldUp, Pause
 
 
 @dataclass(frozen=True, slots=True)
-class Standstills:
-    """What holds up one destination, as it was last read: the standstills that touch it."""
+class ActivePauses:
+    """The pauses that touch one destination, as they were last read."""
 
     pauses: tuple[Pause, ...] = ()
 
     @classmethod
-    def of(cls, destination: str, pauses: Iterable[Pause]) -> "Standstills":
-        """Choose those that touch `destination`."""
+    def of(cls, destination: str, pauses: Iterable[Pause]) -> "ActivePauses":
+        """Choose the pauses that touch `destination`."""
         return cls(tuple(p for p in pauses if p.scope.destination in {None, destination}))
 
     def breaker(self) -> Pause | None:
-        """Return the breaker if it is open for the whole destination."""
+        """Return the breaker's pause if it is open for the whole destination."""
         return next((p for p in self.pauses if p.cause is Cause.BREAKER and is_whole(p)), None)
 
     def stopped(self, now: datetime) -> Pause | None:
-        """Return what holds up the whole destination, but for the breaker."""
+        """Return the pause of the whole destination, other than the breaker's."""
         return next(
             (p for p in self._in_force(now) if is_whole(p) and p.cause is not Cause.BREAKER), None
         )
 
-    def unwell(self, message: Message, now: datetime) -> Pause | None:
-        """Return what says that the destination itself cannot take such a message now."""
+    def failure_pause(self, message: Message, now: datetime) -> Pause | None:
+        """Return the pause which says that the destination cannot take such a message now."""
         return next(
             (
                 pause
@@ -41,7 +41,7 @@ class Standstills:
         )
 
     def held(self, now: datetime) -> HeldUp:
-        """Return what is held up of it while the rest goes on."""
+        """Return what is paused of the destination while the rest goes on."""
         parts = [pause.scope for pause in self._in_force(now) if not is_whole(pause)]
         return HeldUp(
             tenants=frozenset(p.tenant for p in parts if p.tenant and p.problem_id is None),
@@ -49,7 +49,7 @@ class Standstills:
         )
 
     def covers(self, message: Message, now: datetime, *, but: int | None = None) -> bool:
-        """Tell whether a message is held up, leaving the standstill `but` out of account."""
+        """Return whether a message is paused, leaving the pause with id `but` out of account."""
         return any(pause.id != but and _covers(pause, message) for pause in self._in_force(now))
 
     def _in_force(self, now: datetime) -> list[Pause]:
@@ -61,7 +61,7 @@ def time_within(
 ) -> timedelta:
     """Return how much of the time from `begin` to `end` the spans cover together.
 
-    They may overlap; one without an end lasts on.
+    Spans may overlap; one without an end is still open.
     """
     total, reached = timedelta(), begin
     for since, until in sorted(spans, key=lambda span: span[0]):
@@ -73,7 +73,7 @@ def time_within(
 
 
 def is_whole(pause: Pause) -> bool:
-    """Tell whether a standstill is one of everything that goes to its destination."""
+    """Return whether a pause covers everything that goes to its destination."""
     return pause.scope.tenant is None and pause.scope.problem_id is None
 
 

@@ -1,4 +1,4 @@
-"""One POST to a gateway, with the beginning of its answer; and who may look on."""
+"""One POST to a gateway and the beginning of its answer; an observer may watch it."""
 
 import ssl
 from collections.abc import Callable, Mapping
@@ -22,8 +22,8 @@ NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSErr
 class Post:
     """What is sent to a gateway.
 
-    `message` is what it is sent for, None for a token. `why` is what is told to testers of
-    something that is sent, or goes wrong, on purpose.
+    `message` is the message it is sent for, None for a token request. `why` is shown to testers
+    for something that is sent, or goes wrong, on purpose.
     """
 
     url: str
@@ -47,10 +47,10 @@ class Answered:
 
 
 class Observer(Protocol):
-    """Who looks on. It must not raise, and what it does takes the time of the sending thread."""
+    """Watches calls. It must not raise, and what it does takes the time of the sending thread."""
 
     def begins(self, post: Post) -> Callable[[Answered | str], None]:
-        """Note that a call begins; return what is told of its end: an answer, or why none."""
+        """Note that a call begins; return a function to call with the answer, or the error."""
 
 
 def send(
@@ -75,15 +75,15 @@ def send(
             )
     except NETWORK_ERRORS as error:
         if ends:
-            ends(told(error, call))
+            ends(error_cause(error, call))
         raise
     if ends:
         ends(answered)
     return answered
 
 
-def told(error: BaseException, call: TimedCall) -> str:
-    """Name what went wrong by its innermost cause; its text may hold anything."""
+def error_cause(error: BaseException, call: TimedCall) -> str:
+    """Return a name for the innermost cause of an error; its text may hold anything."""
     if call.left() == 0:
         return "no answer in time"
     while (cause := error.__cause__ or error.__context__) is not None:
@@ -95,7 +95,7 @@ def told(error: BaseException, call: TimedCall) -> str:
 
 
 def _body(response: requests.Response, limit: int) -> bytes | None:
-    """Read the beginning of the body; None if it breaks off, when the status has been said."""
+    """Read the beginning of the body; None if it breaks off after the status line and headers."""
     try:
         body: bytes = response.raw.read(limit, decode_content=True)
     except NETWORK_ERRORS:

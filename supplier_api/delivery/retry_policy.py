@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 from supplier_api.delivery.transport import Meaning, Reply
 
-# For so long after a request of the gateway, "not found" may only mean "not stored yet".
+# For this long after a request of the gateway, "not found" may only mean "not stored yet".
 NOT_FOUND_GRACE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How patient we are with a destination; the values are settings, section `delivery`.
+    """How long to try a destination; the values are settings, section `delivery`.
 
     `waits` follow the first, second, ... failure of a message; the last one repeats. `jitter` is
     the greatest share that is added to a wait. A longer Retry-After is cut to `retry_after_max`. A
@@ -24,18 +24,18 @@ class RetryPolicy:
     max_age: timedelta
 
     def wait_after(self, failures: int) -> timedelta:
-        """Return the wait that follows the last of so many failures, without jitter."""
+        """Return the wait after the given number of failures, without jitter."""
         return self.waits[min(failures, len(self.waits)) - 1]
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What came of a message before the attempt that is being judged.
+    """The attempts on a message before the one to decide on.
 
     `unknown`: an earlier attempt may have arrived. `last_request` is when the gateway last sent a
-    request for this problem. `others_succeed`: the destination has taken other messages lately.
-    `stood_still` is how long, since the first attempt, the message could not have left.
-    `withdrawn`: the message only says that an operator withdrew what it was to say.
+    request for this problem. `others_succeed`: the destination has accepted other messages lately.
+    `stood_still` is how long pauses kept the message from leaving since its first attempt.
+    `withdrawn`: the message only says that an operator withdrew the update.
     """
 
     attempts: int = 0
@@ -54,7 +54,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class RefusedForGood:
-    """The receiver will never take the message as it is: a dead letter."""
+    """The receiver will never accept the message as it is: a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Even the word of its withdrawal was refused: its number stays out, and the lane goes on."""
+    """The withdrawal was refused too: its number is never delivered, and the lane goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class RetryAt:
 class NotCounted:
     """The attempt says nothing about the message: it stays as it was, and is due at `at`.
 
-    `outcome` is what is kept of it: a probe, or a message that was held up with all others.
+    `outcome` is kept in the message's log: a probe, or a message paused with all others.
     """
 
     at: datetime
@@ -96,11 +96,11 @@ Decision = Delivered | RefusedForGood | LeftOut | Expired | Withheld | RetryAt |
 def decide(
     reply: Reply, history: History, policy: RetryPolicy, now: datetime, jitter: float
 ) -> Decision:
-    """Say what becomes of a message after an attempt that ended at `now` with `reply`.
+    """Return what becomes of a message after an attempt that ended at `now` with `reply`.
 
     `jitter` is the share to add to the wait, from 0 to the policy's. No message becomes too old
-    because its destination takes nothing at all: its age counts only while others arrive, and does
-    not run on while it may not leave.
+    because its destination accepts nothing at all: its age counts only while others arrive, and not
+    while it is paused.
     """
     if reply.meaning is Meaning.TAKEN or (reply.repeat and history.unknown):
         return Delivered()

@@ -1,7 +1,7 @@
-"""Runs what is due at a time: the desk's timers, and the search for forgotten lanes.
+"""Runs what is due at a time: the timers of problems, the search for forgotten lanes, chores.
 
-The rows in the database say what is due; this loop only looks. It needs no scheduling library: it
-already sleeps until the next due time or the next commit, which such a library cannot do.
+The rows in the database say what is due; this loop only reads them. It needs no scheduling library:
+it sleeps until the next due time or the next commit, which such a library cannot do.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,18 +18,18 @@ from supplier_api.outbox.repository import LaneRepository
 BATCH = 100
 # Timers may be due that cannot run now: others of their problem come first.
 LOOK_AGAIN = 0.01  # seconds
-# A chore that fails is tried again after this long, at once nearly if it was the database that
-# failed: the timers and the other chores go on meanwhile.
+# A chore that fails is tried again after this time, or sooner if it was the database that failed;
+# the timers and the other chores go on meanwhile.
 AFTER_FAILURE = 60.0  # seconds
 AFTER_NO_DATABASE = 1.0
 log = get_logger(__name__)
 
 
 class TimerSource(Protocol):
-    """What the desk does at a business time."""
+    """The timers of problems, which run at a business time."""
 
     def run_due(self, limit: int, go_on: Callable[[], bool]) -> int:
-        """Run up to `limit` due timers, and return how many were looked at.
+        """Run up to `limit` due timers, and return how many were examined.
 
         `go_on` is called after each; it returns False when no further one is to be run.
         """
@@ -39,14 +39,14 @@ class TimerSource(Protocol):
 
 
 class Chore(Protocol):
-    """Something that is done now and then, a little at a time."""
+    """Work that is done from time to time, a little at each turn."""
 
     def turn(self) -> float:
         """Do what is due; return how many seconds later something is due again."""
 
 
 class Scheduler:
-    """One loop over the timers, the sweep, and other chores."""
+    """One loop over the timers, the sweep for forgotten lanes, and other chores."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Scheduler:
         self._loop.stop(seconds)
 
     def healthy(self) -> bool:
-        """Tell whether timers are being looked after."""
+        """Return whether the loop runs and is not stuck."""
         return self._loop.healthy()
 
     def turn(self) -> float:
@@ -91,16 +91,16 @@ class Scheduler:
 
 
 class _Guarded:
-    """A chore whose failure is its own affair."""
+    """A chore whose failure does not stop the others."""
 
     def __init__(self, chore: Chore, clock: MachineClock) -> None:
         self._chore = chore
         self._clock = clock
-        self._rests_until = float("-inf")
+        self._blocked_until = float("-inf")
 
     def turn(self) -> float:
-        """Do what is due; one that has failed rests for a minute."""
-        rest = self._rests_until - self._clock.monotonic()
+        """Do what is due; after a failure, wait before the next try."""
+        rest = self._blocked_until - self._clock.monotonic()
         if rest > 0:
             return rest
         name = type(self._chore).__name__.lstrip("_").lower()
@@ -112,12 +112,12 @@ class _Guarded:
         except Exception as error:
             rest = AFTER_FAILURE
             log.error("chore.failed", chore=name, error=type(error).__name__, exc_info=True)
-        self._rests_until = self._clock.monotonic() + rest
+        self._blocked_until = self._clock.monotonic() + rest
         return rest
 
 
 class _Sweep:
-    """The search for lanes that were forgotten."""
+    """Searches for lanes that have queued messages but no due time."""
 
     def __init__(self, store: Store, clock: MachineClock, every: float) -> None:
         self._store = store

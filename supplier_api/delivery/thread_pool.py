@@ -1,4 +1,4 @@
-"""Threads that work on jobs; one that gets stuck is given up and replaced."""
+"""A thread pool whose stuck threads are given up and replaced."""
 
 import threading
 from collections import deque
@@ -13,10 +13,10 @@ log = get_logger(__name__)
 
 
 class ThreadPool(Generic[Job]):
-    """The threads of one destination and the jobs in their hands.
+    """The threads of one destination, and the jobs that wait for them or run in them.
 
-    A look-up of a name cannot be interrupted from outside. A thread that has been at one job for
-    `patience` seconds is left to itself: it no longer counts, and ends when it wakes.
+    A name lookup cannot be interrupted from outside. A thread that has been at one job for longer
+    than `patience` seconds is abandoned: it no longer counts, and ends when its call returns.
     """
 
     def __init__(
@@ -37,19 +37,19 @@ class ThreadPool(Generic[Job]):
         self._patience = patience
         lock = threading.RLock()
         self._changed = threading.Condition(lock)  # a job waits, or we stop
-        self._idle = threading.Condition(lock)  # no job is in hand
+        self._idle = threading.Condition(lock)  # no job runs or waits
         self._waiting: deque[Job] = deque()
         self._busy: dict[int, tuple[Job, float]] = {}
-        self._hired = 0
+        self._started = 0
         self._last_done: float | None = None
         # How many jobs were done.
         self.done = 0
         self._stopping = False
 
-    def hand(self, jobs: Sequence[Job], *, first: bool = False) -> bool:
-        """Have threads do `jobs` as soon as some are free; `first`: before those that wait.
+    def submit(self, jobs: Sequence[Job], *, first: bool = False) -> bool:
+        """Queue `jobs` for the threads; `first`: before those that wait.
 
-        Returns whether that will be: not once the crew is stopping.
+        Returns False, and queues nothing, once the pool is stopping.
         """
         with self._changed:
             if self._stopping:
@@ -58,7 +58,7 @@ class ThreadPool(Generic[Job]):
                 self._waiting.extendleft(reversed(jobs))
             else:
                 self._waiting.extend(jobs)
-            self._hire()
+            self._start_threads()
             self._changed.notify(len(jobs))
             return True
 
@@ -71,18 +71,18 @@ class ThreadPool(Generic[Job]):
         """Return how many jobs wait for a thread."""
         return len(self._waiting)
 
-    def moves(self, seconds: float) -> bool:
-        """Tell whether a job was done within the last so many seconds."""
+    def active_within(self, seconds: float) -> bool:
+        """Return whether a job ended within the last `seconds`."""
         done = self._last_done
         return done is not None and self._clock.monotonic() - done <= seconds
 
-    def in_hand(self) -> list[Job]:
-        """Return the jobs that are being worked on or wait for a thread."""
+    def jobs(self) -> list[Job]:
+        """Return the jobs that are running or wait for a thread."""
         with self._changed:
             return [*self._waiting, *(job for job, _ in self._busy.values())]
 
     def withdraw(self, which: Callable[[Job], bool]) -> list[Job]:
-        """Take back the jobs that nobody has begun and that are such, and return them."""
+        """Remove the waiting jobs for which `which` is true, and return them."""
         with self._changed:
             left: deque[Job] = deque()
             taken: list[Job] = []
@@ -93,16 +93,16 @@ class ThreadPool(Generic[Job]):
         return taken
 
     def replace_stuck(self) -> None:
-        """Give up the threads that have been at one job for too long; others take their places."""
+        """Give up the threads that have been at one job for too long, and start others instead."""
         now = self._clock.monotonic()
         with self._changed:
             stuck = [key for key, (_, since) in self._busy.items() if now - since > self._patience]
             for key in stuck:
                 log.error("thread.given-up", crew=self._name, seconds=self._patience)
                 del self._busy[key]
-                self._hired -= 1
+                self._started -= 1
             self._idle.notify_all()
-            self._hire()
+            self._start_threads()
 
     def stop(self) -> list[Job]:
         """Let no further job begin, and return those that have not begun."""
@@ -115,17 +115,17 @@ class ThreadPool(Generic[Job]):
         return left
 
     def join(self, seconds: float) -> bool:
-        """Wait up to `seconds` until no job is in hand; return whether that is so."""
+        """Wait up to `seconds` until no job runs or waits; return whether that is so."""
         with self._changed:
             return self._idle.wait_for(
                 lambda: not self._busy and not self._waiting, max(0.0, seconds)
             )
 
-    def _hire(self) -> None:
-        """Start threads as far as jobs wait for them; the lock is held."""
-        idle = self._hired - len(self._busy)
-        for _ in range(min(len(self._waiting) - idle, self._size - self._hired)):
-            self._hired += 1
+    def _start_threads(self) -> None:
+        """Start threads for the jobs that wait, up to the pool's size; the lock is held."""
+        idle = self._started - len(self._busy)
+        for _ in range(min(len(self._waiting) - idle, self._size - self._started)):
+            self._started += 1
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
     def _run(self) -> None:
@@ -149,7 +149,7 @@ class ThreadPool(Generic[Job]):
             return job
 
     def _done(self, me: int) -> bool:
-        """Note the end of a job; return whether the thread still belongs to the crew."""
+        """Note the end of a job; return whether the thread still belongs to the pool."""
         with self._changed:
             belongs = self._busy.pop(me, None) is not None
             self._last_done = self._clock.monotonic()

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from supplier_api.delivery.posting import NETWORK_ERRORS, Observer, Post, send, told
+from supplier_api.delivery.posting import NETWORK_ERRORS, Observer, Post, error_cause, send
 from supplier_api.http_client.grants import (
     GRANT_LIMIT,
     NoTokenError,
@@ -19,23 +19,23 @@ TOKEN_SECONDS = 10.0  # for the whole call to the token endpoint
 
 
 class TokenClient(Protocol):
-    """Who we are to a token endpoint, and how it wants to be asked."""
+    """Our credentials at a token endpoint, and the request format it expects."""
 
     @property
     def token_url(self) -> str:
-        """Where the endpoint is."""
+        """The endpoint's URL."""
 
     @property
     def client_id(self) -> str:
-        """Our name there."""
+        """Our client id there."""
 
     @property
     def client_secret(self) -> str:
-        """What proves it."""
+        """The client secret."""
 
     @property
     def token_terms(self) -> TokenTerms:
-        """How it wants to be asked."""
+        """How the endpoint wants to be asked."""
 
 
 def token_terms(gateway: GatewaySettings) -> TokenTerms:
@@ -67,7 +67,7 @@ def fetch_grant(
         try:
             answered = send(sessions, post, call, observer, GRANT_LIMIT)
         except NETWORK_ERRORS as error:
-            raise NoTokenError(f"token endpoint: {told(error, call)}") from error
+            raise NoTokenError(f"token endpoint: {error_cause(error, call)}") from error
     if not answered.complete:
         raise NoTokenError("token endpoint: its answer broke off")
     return read_grant(answered.status, answered.body)

@@ -1,4 +1,4 @@
-"""What came of sending a message once, in words that fit every destination."""
+"""The result of sending a message once, in terms that fit every destination."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,14 +20,14 @@ class Meaning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of one attempt.
+    """The result of one attempt.
 
     `detail` is kept with the message, for operators: short, and no body. `repeat`: the
     receiver says that it has the message already. `unknown`: it may have the message although it
-    did not say so. `retry_after` is in seconds. `answer` is what the desk has to act on, if at all.
+    did not say so. `retry_after` is in seconds. `answer` is what the destination's hooks act on.
     `again_in` is after how many seconds it is to be sent whatever the policy says; the sandbox's.
     `counts`: it says something about the destination, and not only about this one message.
-    `refusal` is kept with a dead letter, for who mends it: what the receiver said, in its words.
+    `refusal` is kept with a dead letter, for the operator: what the receiver answered, verbatim.
     `page` is the title of the page that came instead of an answer: for operators, never logged.
     """
 
@@ -45,12 +45,12 @@ class Reply:
 
     @property
     def reason(self) -> str:
-        """What operators are shown of it."""
+        """The text that operators see."""
         return f'{self.detail} "{self.page}"' if self.page else self.detail
 
 
 class Transport(Protocol):
-    """Carries messages to one destination; used by several threads at once."""
+    """Sends messages to one destination; used by several threads at once."""
 
     def send(self, message: Message, seconds: float) -> Reply:
-        """Send `message` once, within `seconds` in all, and tell what came of it."""
+        """Send `message` once, within `seconds` in all, and return the result."""

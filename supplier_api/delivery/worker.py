@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 
 class Upkeep(Protocol):
-    """What keeps the rule book and the inventory current."""
+    """Keeps the rule book and the inventory current."""
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -28,16 +28,16 @@ class Upkeep(Protocol):
 
 
 class SignOfLife(Protocol):
-    """What shows this process to the others."""
+    """Shows the other processes that this one is alive."""
 
     def start(self) -> None:
-        """Begin to show it; returns at once."""
+        """Begin to report; returns at once."""
 
     def stop(self, seconds: float) -> None:
-        """Say that the process ends, if that can be done within about `seconds`."""
+        """Report that the process ends, if that can be done within about `seconds`."""
 
     def at_home(self) -> bool:
-        """Tell whether the database is still the one that we were started on."""
+        """Return whether the database is still the one that the process was started on."""
 
 
 class Worker:
@@ -54,9 +54,9 @@ class Worker:
         upkeep: Upkeep | None = None,
         store: Store | None = None,
     ) -> None:
-        """Prepare to run the parts; the bells they wait for are those of `wakeup`.
+        """Prepare to run the parts; they wait for the events of `wakeup`.
 
-        With `store`, what is committed until the end is told to other workers before the end.
+        With `store`, the other workers are notified of the last commits before the process ends.
         """
         self._dispatchers = dispatchers
         self._scheduler = scheduler
@@ -88,8 +88,8 @@ class Worker:
     def stop(self, grace: float) -> bool:
         """Give back what is not being sent, and wait up to `grace` seconds for the rest.
 
-        Returns whether all of it is settled. What is not is taken over, as of unknown outcome, when
-        its lease ends.
+        Returns whether all attempts are completed. The others are taken over, with an unknown
+        outcome, when their leases end.
         """
         until = self._clock.monotonic() + grace
         for dispatcher in self._dispatchers:
@@ -103,13 +103,13 @@ class Worker:
         if self._upkeep:
             self._upkeep.stop(until - self._clock.monotonic())
         if self._store:
-            # The lanes that were given back: whoever takes them need not wait for the next look.
+            # So that another worker takes the lanes that were given back at once.
             self._store.end_notices()
         log.info("worker.stopped", settled=settled)
         return settled
 
     def healthy(self) -> bool:
-        """Tell whether every part of it is at work, on the database that it was started on."""
+        """Return whether every part runs, on the database that the worker was started on."""
         return (
             all(dispatcher.healthy() for dispatcher in self._dispatchers)
             and self._scheduler.healthy()

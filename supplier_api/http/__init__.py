@@ -1,6 +1,6 @@
-"""What every web server here stands on: requests that have fully arrived, run by threads.
+"""What every web server here shares: requests that have fully arrived, run by threads.
 
-A connection costs no thread until its whole request is there. `server` listens, `connection` reads
-requests in the event loop, `request_queue` holds the threads, `wsgi` runs the Flask application in
-them, `checks` refuses what stands twice or is not written literally.
+A connection costs no thread until its whole request has arrived. `server` listens, `connection`
+parses requests in the event loop, `request_queue` holds the threads, `wsgi` runs the Flask
+application in them, `checks` refuses repeated headers and paths that are not written literally.
 """

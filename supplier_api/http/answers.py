@@ -1,4 +1,4 @@
-"""How answers are written (RFC 9112), and those of the server itself."""
+"""How answers are written (RFC 9112), and the server's own answers."""
 
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -11,9 +11,9 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 WITHOUT_LENGTH = frozenset({"204", "304"})
 RETRY_AFTER = [("Retry-After", "1")]  # seconds
 
-# What is answered to a request that the application never sees, by what stands in the way: it
-# cannot be read; its headers are too long; its body did not come; there is no room in the queue;
-# it was too long in the queue; the server ends.
+# The answers to requests that the application never sees, by reason: it cannot be parsed; its
+# headers are too long; its body did not arrive; the queue is full; it was in the queue for too
+# long; the server is stopping.
 REFUSALS = {
     "unreadable": Answer("400 Bad Request", close=True),
     "headers-too-long": Answer("431 Request Header Fields Too Large", close=True),
@@ -26,7 +26,7 @@ FAILED = Answer("500 Internal Server Error")
 
 
 class Writer:
-    """Writes answers; knows what time it is to the second."""
+    """Writes answers, with the current date."""
 
     def __init__(self, clock: MachineClock) -> None:
         """Date answers by `clock`."""
@@ -46,7 +46,7 @@ class Writer:
         for name, value in answer.headers:
             lower = name.lower()
             if lower == "connection":
-                continue  # it is for the server to say
+                continue  # the server sets it
             has_length = has_length or lower == "content-length"
             yield f"{name}: {value}\r\n"
         if not has_length:
@@ -67,5 +67,5 @@ _PHRASES = {str(status.value): f"{status.value} {status.phrase}" for status in H
 
 
 def _status_line(status: str) -> str:
-    """Return code and phrase as the RFC writes them: frameworks write them in capitals."""
+    """Return code and phrase as the RFC writes them: frameworks use capitals."""
     return _PHRASES.get(status[:3], status)

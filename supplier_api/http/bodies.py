@@ -1,4 +1,4 @@
-"""What every door of the supplier shares: reading a JSON body, writing a JSON answer."""
+"""What all HTTP applications share: reading a JSON body, writing a JSON answer."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
-"""What is refused of a request at any door, before access is looked at.
+"""What every HTTP application refuses before authentication.
 
-Paths are judged as they are written: `//back-office/...` and `/%62ack-office/...` are nothing we
-know, for a proxy in front that lets only some paths pass took them for others. A header that says
-who calls, or for whom, must not stand twice: two parties could each believe another one of them.
+Paths are compared as they are written: `//back-office/...` and `/%62ack-office/...` are unknown,
+because a proxy in front that allows only some paths may have taken them for others. A header that
+identifies the caller, or the tenant, must not be repeated: two parties could each use another one.
 """
 
 from flask import Flask, request
@@ -16,7 +16,7 @@ from supplier_api.http.wsgi import RAW_PATH, REPEATED
 def check_requests(app: Flask) -> None:
     """Check each request to `app`, once it is known whether there is such a path and method.
 
-    Raises werkzeug's NotFound or wire.Malformed, which the application answers.
+    Raises werkzeug's NotFound or contract.Malformed, which the application answers.
     """
 
     @app.before_request
@@ -29,9 +29,9 @@ def check_requests(app: Flask) -> None:
 
 
 def _is_literal(raw: str, rule: Rule | None) -> bool:
-    """Tell whether a path is written as the rule is that it was found to follow.
+    """Return whether a path is written exactly like the rule that it matched.
 
-    Only in the place of a variable may characters be percent-encoded; where no rule is known, none.
+    Only the value of a variable may be percent-encoded; without a rule, nothing may.
     """
     path = raw.partition("?")[0]
     if path.startswith("//"):
@@ -41,7 +41,7 @@ def _is_literal(raw: str, rule: Rule | None) -> bool:
     if rule is None:
         return False
     ruled, written = rule.rule.split("/"), path.split("/")
-    # Of one that may have slashes in it, nothing but the beginning is compared.
+    # If a variable may contain slashes, only the beginning is compared.
     pairs = zip(ruled, written, strict=False)
     same_length = len(ruled) == len(written) or "<path:" in rule.rule
     return same_length and all("<" in one or one == other for one, other in pairs)

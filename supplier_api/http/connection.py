@@ -1,4 +1,4 @@
-"""One connection: its bytes become requests, one after the other, and answers its bytes."""
+"""One connection: parses its bytes into requests, one after the other, and writes the answers."""
 
 import asyncio
 from collections import deque
@@ -13,19 +13,19 @@ from supplier_api.http.wsgi import Addresses, Answer, Request
 HEADERS_MAX = 65_536  # bytes of a request line and headers
 HEADERS_SECONDS = 30.0  # from the end of the request before, so also for an idle connection
 BODY_SECONDS = 10.0  # from complete headers to the last byte
-# Of a body that is longer than may be, so much more is read before it is refused: a caller that
+# Up to this many bytes more of a body that is too long are read before it is refused: a caller that
 # is still sending would not see the answer.
 DISCARDED = 4_194_304
-EARLY_MAX = 65_536  # bytes of further requests that are taken before the answer to the one before
+EARLY_MAX = 65_536  # bytes of further requests that are kept while one is being answered
 PIPELINED = 16  # requests read at once from one connection
-WRITE_SECONDS = 30.0  # for a caller to take some more of an answer
-LINGER_SECONDS = 2.0  # for a caller to see an answer to what it has not yet sent completely
+WRITE_SECONDS = 30.0  # for a caller to read some more of an answer
+LINGER_SECONDS = 2.0  # for a caller to read the answer to a request it has not sent completely
 HELD_MAX = 67_108_864  # bytes of all bodies that are read and not yet answered
 NEVER = float("inf")
 
 
 class Front(Protocol):
-    """What a connection needs of the server that it belongs to."""
+    """What a connection needs of its server."""
 
     clock: MachineClock
     address: tuple[str, int]  # that is listened on
@@ -35,52 +35,52 @@ class Front(Protocol):
     held: int  # bytes of bodies
 
     def opened(self, connection: "Connection") -> None:
-        """Know a connection."""
+        """Register a connection."""
 
     def closed(self, connection: "Connection") -> None:
-        """Know it no longer."""
+        """Remove a connection."""
 
     def run(self, connection: "Connection", request: Request) -> bool:
-        """Have a request answered by `connection.answer`; return False if there is no room."""
+        """Have a request answered by `connection.answer`; return False if the queue is full."""
 
     def refused(self, why: str) -> None:
         """Count a request that was refused, for one of the reasons in REFUSALS."""
 
 
 class Connection(asyncio.Protocol):
-    """Reads requests; none is handed over before its last byte is there, nor while one is at work.
+    """Reads requests; each is passed on once it is complete and the one before is answered.
 
-    All of it is for the event loop's thread; only `gone` is read by others.
+    All of it runs in the event loop's thread; other threads read only `gone`.
     """
 
     def __init__(self, front: Front) -> None:
-        """Belong to `front`."""
+        """Serve a connection of `front`."""
         self._front = front
         self._parser = httptools.HttpRequestParser(self)
         self._request: Request | None = None
         self._offered: Request | None = None  # one that offers to go on in another protocol
         self._chunks: list[bytes] = []
         self._header_bytes = 0
-        # Complete requests, and whether another one may come behind each.
+        # Complete requests, and whether another one may follow each.
         self._waiting: deque[tuple[Request, bool]] = deque()
-        self._at_work: tuple[Request, bool] | None = None
+        self._current: tuple[Request, bool] | None = None
         self._early = b""
         self._held = 0
         self._ended = False
         self._closing = False  # nothing is read any more; what is complete is still answered
-        self._lingers = False  # the last answer was given; what still comes in is thrown away
+        self._lingers = False  # the last answer was sent; what still arrives is discarded
         self._unsent = 0
         self._transport: asyncio.Transport
         self.deadline = NEVER
         self.gone = False
 
-    # -- what the transport says
+    # -- called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=0)
-        # A caller that has already gone has no address.
+        # A caller that has already disconnected has no address.
         peer = transport.get_extra_info("peername") or ("", 0)
         self.addresses = Addresses(peer[:2], self._front.address)
         self._front.opened(self)
@@ -94,10 +94,10 @@ class Connection(asyncio.Protocol):
         self._front.closed(self)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless a request is at work: then what comes behind it waits."""
+        """Parse the bytes, unless a request is being answered: then they wait."""
         if self._lingers:
             return
-        if not self._at_work and not self._unsent:
+        if not self._current and not self._unsent:
             self._feed(data)
             return
         self._early += data
@@ -105,31 +105,31 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """Answer all the same one who only sends no more; return whether to stay open for that."""
+        """Return whether to stay open for an answer: the caller may only have stopped sending."""
         self._ended = True
-        return self._at_work is not None
+        return self._current is not None
 
     def pause_writing(self) -> None:
-        """Note that the caller does not take an answer as fast as it is given."""
+        """Note that the caller reads an answer more slowly than it is written."""
         self._unsent = self._transport.get_write_buffer_size()
         self.deadline = self._front.clock.monotonic() + WRITE_SECONDS
 
     def resume_writing(self) -> None:
-        """Go on when the whole answer is taken: not before, or answers would heap up."""
+        """Go on when the whole answer is sent: not before, or answers would pile up."""
         self._unsent = 0
         if self._lingers:
             self._linger()
-        elif not self._at_work:
+        elif not self._current:
             self._go_on()
 
-    # -- what the parser says
+    # -- called by the parser
 
     def on_message_begin(self) -> None:
-        """Begin with a request."""
+        """Begin a request."""
         self._request = None if self._closing else Request()
 
     def on_url(self, url: bytes) -> None:
-        """Add to the target."""
+        """Append to the request target."""
         if self._request:
             self._request.target += url
 
@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
             self._request.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Expect the body, if there is one, for some seconds."""
+        """Wait for the body, if there is one, for BODY_SECONDS."""
         request = self._request
         if request is None:
             return
@@ -151,11 +151,11 @@ class Connection(asyncio.Protocol):
         request.version = self._parser.get_http_version()
         request.headers_at = self._front.clock.monotonic()
         self._set_deadline()
-        if (b"expect", b"100-continue") in request.headers and not self._at_work:
+        if (b"expect", b"100-continue") in request.headers and not self._current:
             self._transport.write(CONTINUE)
 
     def on_body(self, body: bytes) -> None:
-        """Keep a part of the body, as far as it is not too long."""
+        """Keep a part of the body, unless it is too long."""
         request = self._request
         if request is None:
             return
@@ -165,7 +165,7 @@ class Connection(asyncio.Protocol):
             return
         self._forget_chunks()
         if request.length > self._front.max_body + DISCARDED:
-            # It is answered as it stands: that it is too long is clear.
+            # It is answered without the rest: that it is too long is known.
             self._complete(request, keep_alive=False)
             self._closing = True
 
@@ -174,13 +174,13 @@ class Connection(asyncio.Protocol):
         if self._request:
             self._complete(self._request, keep_alive=self._parser.should_keep_alive())
 
-    # -- what the server says
+    # -- called by the server
 
     def answer(self, answer: Answer) -> None:
-        """Send the answer to the request at work, and go on with what is behind it."""
-        assert self._at_work
-        request, keep_alive = self._at_work
-        self._at_work = None
+        """Send the answer to the current request, and go on with the next one."""
+        assert self._current
+        request, keep_alive = self._current
+        self._current = None
         if self.gone:
             return
         self._hold(-len(request.body))
@@ -193,8 +193,8 @@ class Connection(asyncio.Protocol):
             self._go_on()
 
     def stop(self) -> None:
-        """Take no further request; what is complete is still answered."""
-        if self._at_work:
+        """Take no further request; a complete one is still answered."""
+        if self._current:
             return
         if self._request:
             self._refuse("stopping")
@@ -202,12 +202,12 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """End at once, whatever is owed to the caller."""
+        """Close at once, even if an answer is not sent yet."""
         self._transport.abort()
 
     def overdue(self) -> None:
-        """Do what is due when the deadline has passed."""
-        if self._at_work:
+        """Act on a deadline that has passed."""
+        if self._current:
             return
         if self._unsent:
             left = self._transport.get_write_buffer_size()
@@ -222,13 +222,13 @@ class Connection(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is owed to the caller."""
-        return not self._at_work and not self._transport.get_write_buffer_size()
+        """Whether no answer has to be sent."""
+        return not self._current and not self._transport.get_write_buffer_size()
 
     # -- helpers
 
     def _keep(self, body: bytes) -> None:
-        """Keep a part of the body, if there is room for it beside those of all others."""
+        """Keep a part of the body, if the limit for all bodies allows it."""
         if self._front.held + len(body) > HELD_MAX:
             self._request = None
             self._forget_chunks()
@@ -246,7 +246,7 @@ class Connection(asyncio.Protocol):
         self._front.held += size
 
     def _feed(self, data: bytes) -> None:
-        """Have the parser read some bytes, and refuse what it cannot."""
+        """Have the parser read some bytes; refuse what it cannot parse."""
         self._header_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -254,7 +254,7 @@ class Connection(asyncio.Protocol):
             self._decline(data[upgrade.args[0] :])
             return
         except httptools.HttpParserCallbackError:
-            raise  # it is a fault of ours
+            raise  # it is a bug of ours
         except httptools.HttpParserError:
             self._refuse_behind("unreadable")
         if self._request is None:
@@ -263,9 +263,9 @@ class Connection(asyncio.Protocol):
             self._refuse_behind("headers-too-long")
 
     def _decline(self, rest: bytes) -> None:
-        """Read a request again without the other protocol that it offers to go on in.
+        """Parse a request again without the Upgrade to another protocol that it offers.
 
-        The parser takes all that stands behind its headers (`rest`), a body too, for that protocol.
+        The parser takes all that follows its headers (`rest`), a body too, for that protocol.
         """
         method, request = self._parser.get_method(), self._offered
         if request is None or method == b"CONNECT":
@@ -284,7 +284,7 @@ class Connection(asyncio.Protocol):
         self._chunks.clear()
         keep_alive = keep_alive and request.version == "1.1"
         request.arrived_at = self._front.clock.monotonic()
-        if not self._at_work:
+        if not self._current:
             self._begin(request, keep_alive=keep_alive)
         elif len(self._waiting) < PIPELINED:
             self._waiting.append((request, keep_alive))
@@ -293,13 +293,13 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, request: Request, *, keep_alive: bool) -> None:
         self.deadline = NEVER
-        self._at_work = request, keep_alive
+        self._current = request, keep_alive
         if not self._front.run(self, request):
             self._front.refused("queue-full")
             self.answer(REFUSALS["queue-full"])
 
     def _go_on(self) -> None:
-        """Take the next request, as far as it has come."""
+        """Take the next request, as far as it has arrived."""
         if self._waiting:
             request, keep_alive = self._waiting.popleft()
             self._begin(request, keep_alive=keep_alive)
@@ -313,21 +313,21 @@ class Connection(asyncio.Protocol):
                 self._feed(data)
 
     def _set_deadline(self) -> None:
-        """Expect the rest of a body, or else the headers of a request, for some seconds."""
-        if not self._at_work:
+        """Limit the wait for the rest of a body, or else for the headers of a request."""
+        if not self._current:
             half = self._request is not None and self._request.headers_at
             seconds = BODY_SECONDS if half else HEADERS_SECONDS
             self.deadline = self._front.clock.monotonic() + seconds
 
     def _refuse_behind(self, why: str) -> None:
-        """Refuse what comes behind the request at work, if one is, in its turn."""
-        if self._at_work:
+        """Refuse what follows the current request, if there is one, after its answer."""
+        if self._current:
             self._closing = True
         else:
             self._refuse(why)
 
     def _refuse(self, why: str) -> None:
-        """Answer a request that is not complete, and read it no further."""
+        """Answer a request that is not complete, and read no more of it."""
         self._front.refused(why)
         self._request = None
         self._closing = True
@@ -336,7 +336,7 @@ class Connection(asyncio.Protocol):
     def _send(self, answer: Answer, method: str, *, close: bool) -> None:
         self._transport.write(self._front.writer.write(answer, method, close=close))
         if close and self._closing and not self._ended:
-            # Closed before all is read that was sent, it would be reset, and the answer lost.
+            # If it were closed with unread bytes it would be reset, and the answer lost.
             self._lingers = True
             self._early = b""
             self._linger()

@@ -1,4 +1,4 @@
-"""Threads that run requests; those that cannot be begun at once wait in order."""
+"""A bounded thread pool for requests; those that cannot be begun at once wait in order."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ Work = Callable[[], None]
 class RequestQueue:
     """A bounded number of threads, and a bounded number of requests that wait for one.
 
-    `offer` and `done` are for the event loop's thread alone: what they count needs no lock.
+    `offer` and `done` are called only in the event loop's thread: their counter needs no lock.
     """
 
     def __init__(self, name: str, threads: int, room: int) -> None:
@@ -26,7 +26,7 @@ class RequestQueue:
             thread.start()
 
     def offer(self, work: Work) -> bool:
-        """Have `work` done, which must not raise; return False if there is no room for it."""
+        """Queue `work`, which must not raise; return False if the queue is full."""
         if self._unfinished >= self._bound:
             return False
         self._unfinished += 1
@@ -34,11 +34,11 @@ class RequestQueue:
         return True
 
     def done(self) -> None:
-        """Give the place of one that was offered to another."""
+        """Note that a queued request is finished, which makes room for another."""
         self._unfinished -= 1
 
     def close(self) -> None:
-        """Let the threads end behind what is waiting; do not wait for them."""
+        """Let the threads end after the queued requests; do not wait for them."""
         for _ in self._threads:
             self._work.put(None)
 

@@ -1,4 +1,4 @@
-"""The times of a request, and what the last requests took."""
+"""The times of a request, and a summary of the last requests."""
 
 import threading
 from collections import Counter, deque
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Where a request's environ has its RequestTimes.
+# The key of a request's environ for its RequestTimes.
 TIMES = "supplier_api.times"
-KEPT = 1000  # requests that the summary is made of
+KEPT = 1000  # requests in the summary
 
 
 @dataclass(frozen=True, slots=True)
 class RequestTimes:
-    """When the headers were there, when the last byte arrived, when a thread began.
+    """When the headers were complete, when the last byte arrived, when a thread began.
 
     All in monotonic seconds of the machine clock.
     """
@@ -29,26 +29,26 @@ class RequestTimes:
 
 
 def times_of(environ: Mapping[str, Any], now: float) -> RequestTimes:
-    """Return the times that the server took; all of them `now` where no server of ours did."""
+    """Return the times that our server measured; all of them `now` under another server."""
     times: RequestTimes | None = environ.get(TIMES)
     return times or RequestTimes(now, now, now)
 
 
 class TimeSummary:
-    """What the last requests took, and how many were refused unread. For many threads."""
+    """How long the last requests took, and how many were refused unread. Thread-safe."""
 
     def __init__(self) -> None:
-        """Know of no request yet."""
+        """Begin with no request."""
         self._lock = threading.Lock()
         self._taken: deque[tuple[float, float]] = deque(maxlen=KEPT)
         self._refused: Counter[str] = Counter()
 
     def note(self, answered: float, queued: float) -> None:
-        """Note seconds from complete headers to the answer, and seconds in our own queue."""
+        """Add seconds from complete headers to the answer, and seconds in our own queue."""
         self._taken.append((answered, queued))
 
     def refused(self, why: str) -> None:
-        """Note a request that the server refused itself."""
+        """Count a request that the server refused itself."""
         with self._lock:
             self._refused[why] += 1
 
@@ -68,7 +68,7 @@ class TimeSummary:
 
 
 def _spread(seconds: Sequence[float]) -> dict[str, float]:
-    """Return the 99th percentile and the most, in milliseconds."""
+    """Return the 99th percentile and the maximum, in milliseconds."""
     ordered = sorted(seconds) or [0.0]
     percentile = ordered[(len(ordered) * 99 - 1) // 100]
     return {"p99": round(percentile * 1000, 1), "most": round(ordered[-1] * 1000, 1)}

@@ -1,8 +1,8 @@
-"""Listens, and has threads answer the requests that have fully arrived.
+"""The HTTP server: it listens, and threads answer the requests that have fully arrived.
 
-One event loop reads all connections; llhttp (httptools) makes requests of their bytes. Measured
-beside granian's ASGI interface on two busy cores, a request costs a quarter of the processor time:
-no request changes threads more than twice, and no task or future is made for it.
+One event loop reads all connections; llhttp (httptools) parses their bytes. Measured against
+granian's ASGI interface on two busy cores, a request costs a quarter of the processor time: no
+request changes threads more than twice, and no task or future is created for it.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ BACKLOG = 1024  # connections that may wait to be accepted
 CONNECTIONS = 4096  # open at once, if the limit of descriptors allows
 # Descriptors that are kept for everything else: databases, logs, calls out.
 OTHER_DESCRIPTORS = 256
-RESERVED_THREADS = 2  # for what has to be answered while all others are busy
+RESERVED_THREADS = 2  # for what has to be answered while all other threads are busy
 RESERVED_ROOM = 128
 GRACE = 3.0  # seconds that requests under way have to end
-SWEEP = 0.5  # seconds between two looks at who is overdue
-LOG_EVERY = 1.0  # seconds between two lines about requests that were refused here
-AFTER_ERROR = 1.0  # seconds until a connection is accepted again after one could not be
+SWEEP = 0.5  # seconds between two checks for overdue connections
+LOG_EVERY = 1.0  # seconds between two log lines about refused requests
+AFTER_ERROR = 1.0  # seconds to wait after a connection could not be accepted
 POLL = 0.02
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -41,9 +41,9 @@ log = get_logger(__name__)
 class Limits:
     """How much is worked on at once, and how long anything waits.
 
-    `threads` run requests and up to `room` more wait for one, `patience` seconds at most. Of a
-    body `max_body` bytes are kept. Paths that begin with one of a group in `reserved` have threads
-    of their own, so that they are answered while all others are busy.
+    `threads` run requests and up to `room` more wait for one, at most `patience` seconds. Up to
+    `max_body` bytes of a body are kept. Paths with a prefix in one of the groups of `reserved` have
+    threads of their own, so that they are answered while all others are busy.
     """
 
     threads: int
@@ -65,10 +65,10 @@ class HttpServer:
         summary: TimeSummary | None = None,
         clock: MachineClock | None = None,
     ) -> None:
-        """Listen on an address; raises OSError when it cannot be had. Port 0 takes a free one.
+        """Listen on an address; raises OSError if that is not possible. Port 0 takes a free one.
 
-        What requests take is told to `summary`. The clock is the host's: it is looked at in the
-        event loop, where nothing may be waited for.
+        The times of requests go to `summary`. The clock is the host's, because it is read in the
+        event loop, which must not block.
         """
         self._socket = _listening(host, port)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
@@ -118,16 +118,16 @@ class HttpServer:
     # -- for connections
 
     def opened(self, connection: Connection) -> None:
-        """Know a connection."""
+        """Register a connection."""
         self._connections.add(connection)
 
     def closed(self, connection: Connection) -> None:
-        """Let another one in."""
+        """Remove a connection, so that another one can be accepted."""
         self._connections.discard(connection)
         self._slots.release()
 
     def run(self, connection: Connection, request: Request) -> bool:
-        """Have a thread answer a request; return False if there is no room for it."""
+        """Have a thread answer a request; return False if the queue is full."""
         queue = self._queue_for(request.path())
 
         def work() -> None:
@@ -141,7 +141,7 @@ class HttpServer:
         return queue.offer(work)
 
     def refused(self, why: str) -> None:
-        """Count a request that was refused; a burst of them is one line in the log."""
+        """Count a refused request; a burst of them is one line in the log."""
         self._summary.refused(why)
         if not self._unlogged:
             self._loop.call_later(LOG_EVERY, self._log_refused)
@@ -169,7 +169,7 @@ class HttpServer:
         try:
             answer = run(self._application, environ)
         except Exception as error:
-            # The application answers its own errors: what comes here is one of its frame.
+            # The application answers its own errors: this one is from outside its handlers.
             log.error("application failed", exc_info=error)
             answer = FAILED
         self._summary.note(self.clock.monotonic() - times.headers, times.queued)
@@ -198,7 +198,7 @@ class HttpServer:
         self._unlogged.clear()
 
     async def _end(self) -> None:
-        """End in order: what is complete is answered, with `Connection: close`."""
+        """End in order: complete requests are answered, with `Connection: close`."""
         self.stopping = True
         for connection in list(self._connections):
             connection.stop()
@@ -207,29 +207,29 @@ class HttpServer:
             await asyncio.sleep(POLL)
         for connection in list(self._connections):
             connection.abort()
-        await asyncio.sleep(0)  # for what has been closed to be given back
+        await asyncio.sleep(0)  # lets the closed connections be released
         for queue in [self._queue, *(queue for _, queue in self._reserved)]:
             queue.close()
 
 
 def serve(server: HttpServer, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT. For the main thread only."""
-    # It is not closed: a thread that has not come to an end may still have something to tell it.
+    # The loop is not closed: a thread that still runs may call it.
     loop = asyncio.new_event_loop()
 
-    def told() -> None:
+    def on_ready() -> None:
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, server.stop)
         ready()
 
-    loop.run_until_complete(server.run_until_stopped(told))
+    loop.run_until_complete(server.run_until_stopped(on_ready))
 
 
 def connections_allowed() -> int:
     """Return how many connections may be open at once; raises the soft limit of descriptors.
 
-    More wait in the backlog: one that is accepted without a descriptor for it would be tried again
-    and again.
+    More wait in the backlog: a connection accepted without a descriptor for it would be retried
+    again and again.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = CONNECTIONS + OTHER_DESCRIPTORS
@@ -249,7 +249,7 @@ def _listening(host: str, port: int) -> socket.socket:
         address[:2],
         family=family,
         backlog=BACKLOG,
-        # So that "::" is all addresses, of the older kind too.
+        # So that "::" is all addresses, IPv4 too.
         dualstack_ipv6=family == socket.AF_INET6 and socket.has_dualstack_ipv6(),
     )
     made.settimeout(0)  # it is the event loop that waits

@@ -11,17 +11,17 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-# A length that is none: an application's way to say that no byte of its answer may leave. The
-# server closes the connection instead.
+# An invalid length: an application's way to say that no byte of its answer may be sent. The server
+# closes the connection instead.
 NO_ANSWER = ("Content-Length", "none")
-# An application's way to have the connection closed behind its answer.
+# An application's way to have the connection closed after its answer.
 CLOSE = ("Connection", "close")
-# Where a request's environ names the headers that must not stand twice and do, and its path as it
-# was written.
+# The keys of a request's environ for the headers that were repeated and must not be, and for its
+# path as it was written.
 REPEATED = "supplier_api.repeated_headers"
 RAW_PATH = "RAW_URI"
 
-# A request that had two of them would say two things at once.
+# Headers that must not be repeated: a request with two of one would be ambiguous.
 ONCE = {
     name.lower().encode(): name
     for name in (
@@ -36,7 +36,7 @@ ONCE = {
         "X-Kci-Delay",
     )
 }
-# The body is whole by now, however it came: its length is known.
+# The body is complete by now, however it was sent: its length is known.
 _OF_THE_BODY = frozenset({b"transfer-encoding", b"content-length"})
 _KEYS = {name: f"HTTP_{text.upper().replace('-', '_')}" for name, text in ONCE.items()}
 _KEYS[b"content-type"] = "CONTENT_TYPE"
@@ -44,9 +44,9 @@ _KEYS[b"content-type"] = "CONTENT_TYPE"
 
 @dataclass(slots=True)
 class Request:
-    """A request as it came. Header names are in small letters; instants are monotonic seconds.
+    """A request as received. Header names are in lower case; times are monotonic seconds.
 
-    `length` is its body's, of which all is in `body`, or nothing if it was too long.
+    `length` is that of its body, which is whole in `body`, or empty if it was too long.
     """
 
     method: str = ""
@@ -59,13 +59,13 @@ class Request:
     arrived_at: float = 0.0
 
     def path(self) -> bytes:
-        """Return the path as it was written, without what comes behind it."""
+        """Return the path as it was written, without query and fragment."""
         return _split(self.target)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Who calls whom: host and port of each."""
+    """Host and port of the client and of the server."""
 
     client: tuple[str, int]
     server: tuple[str, int]
@@ -73,9 +73,9 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What leaves: a status line's words, headers and the whole body.
+    """An answer: the text of its status line, headers and the whole body.
 
-    `cut` if nothing of it may leave; `close` if no other request is to come behind it.
+    `cut` if nothing of it may be sent; `close` if the connection ends after it.
     """
 
     status: str
@@ -88,8 +88,8 @@ class Answer:
 def environ_of(request: Request, addresses: Addresses) -> Environ:
     """Return the environ of a request.
 
-    Header values are taken byte by byte (latin-1). A name with an underscore is left out: in an
-    environ it could not be told from one with a hyphen.
+    Header values are decoded byte by byte (latin-1). A name with an underscore is left out: in an
+    environ it would look like one with a hyphen.
     """
     raw, query = _split(request.target)
     path = unquote_to_bytes(raw) if b"%" in raw else raw
@@ -118,7 +118,7 @@ def environ_of(request: Request, addresses: Addresses) -> Environ:
 
 
 def run(application: WsgiApplication, environ: Environ) -> Answer:
-    """Return what the application answers, all of it."""
+    """Run the application on a request and return its whole answer."""
     started: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
@@ -138,7 +138,7 @@ def run(application: WsgiApplication, environ: Environ) -> Answer:
 def _split(target: bytes) -> tuple[bytes, bytes]:
     """Return path and query of a request's target (RFC 9112, section 3.2)."""
     if not target.startswith(b"/"):
-        # Absolute, as one speaks to a proxy; or none of a resource: a host and port, or "*".
+        # In absolute form, as sent to a proxy; or without a path: a host and port, or "*".
         _scheme, absolute, rest = target.partition(b"://")
         target = b"/" + rest.partition(b"/")[2] if absolute else target
     path, _, query = target.partition(b"#")[0].partition(b"?")

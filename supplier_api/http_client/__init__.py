@@ -1,1 +1,1 @@
-"""What every call out shares: connections, TLS, and how answers are read. Knows no message."""
+"""What all outgoing HTTP calls share: connections, TLS, tokens, and how answers are read."""

@@ -1,4 +1,4 @@
-"""What the body of an answer is, whoever sent it."""
+"""What kind of body an HTTP answer has."""
 
 import html
 import re
@@ -14,7 +14,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Body(StrEnum):
-    """What a body is."""
+    """The kind of a body."""
 
     EMPTY = "no body"
     JSON = "JSON"
@@ -25,7 +25,7 @@ class Body(StrEnum):
 
 
 def kind_of(content_type: str, body: bytes, *, complete: bool, whole: bool = True) -> Body:
-    """Say what a body is.
+    """Return the kind of a body.
 
     `complete` is False if it broke off, `whole` if `body` is only the beginning of a long one.
     """
@@ -47,7 +47,7 @@ def kind_of(content_type: str, body: bytes, *, complete: bool, whole: bool = Tru
 
 
 def _error(document: Any) -> bool:
-    """Tell whether a document is an error: the published envelope, or in the usual forms."""
+    """Return whether a document is an error: the published envelope, or one of the usual forms."""
     if not isinstance(document, Mapping):
         return False
     published = isinstance(document.get("code"), str) and isinstance(document.get("messages"), list)

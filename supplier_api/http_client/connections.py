@@ -1,9 +1,9 @@
-"""Connections that are kept between calls, and when they are not.
+"""Connections that are kept between calls, and when they are closed.
 
 A connection is kept only after an answer that was complete and as expected. It is closed after a
-failure, after a 5xx (the server behind a load balancer may be going away), after any interim answer
-and any byte more than the answer has (the next call would take them for its own), when nothing was
-sent on it for a while (a firewall may have dropped it without a word), and when it is old.
+failure, after a 5xx (the server behind a load balancer may be stopping), after any interim answer
+and any byte beyond the answer (the next call would read them as its own), when nothing was sent on
+it for a while (a firewall may have dropped it silently), and when it is old.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ USER_AGENT = f"supplier_api/{version('supplier_api')}"
 MOST_INTERIM = 20  # interim answers to one request
 # Request Timeout and Misdirected Request (RFC 9110): they are about the connection.
 ABOUT_THE_CONNECTION = frozenset({408, 421})
-# So that a peer that is gone is noticed. Not every system has all of these options.
+# So that a peer that has disappeared is noticed. Not every system has all of these options.
 KEEP_ALIVE = (
     ("TCP_KEEPIDLE", 10),  # seconds of silence before the first probe
     ("TCP_KEEPINTVL", 5),  # seconds between probes
@@ -40,16 +40,16 @@ KEEP_ALIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """For how many seconds a connection is kept: without a call on it, and in all."""
+    """How many seconds a connection is kept: without a call on it, and in all."""
 
     idle: float = 15.0
     age: float = 300.0
 
 
 class Answer(http.client.HTTPResponse):
-    """An answer that is never an interim one; `in_order` says whether nothing else was seen.
+    """A response that is never an interim one; `in_order` is False if anything else was received.
 
-    http.client skips 100 Continue alone, and takes 103 Early Hints for the answer itself.
+    http.client skips only 100 Continue, and takes 103 Early Hints for the response itself.
     """
 
     in_order = True
@@ -70,20 +70,20 @@ class Answer(http.client.HTTPResponse):
 
 
 def _left_over(reader: Any) -> bool:
-    """Tell whether more was read already than the answer has, without reading on."""
+    """Return whether more was read already than the answer has, without reading on."""
     reader.raw.readinto = lambda _: None
     return bool(reader.peek(1))
 
 
 class Connection(HTTPConnection):
-    """Knows whether it may be used again."""
+    """A connection that knows whether it may be used again."""
 
     _answer: Answer | None = None
     _since: float | None = None
     _used: float = 0.0
 
     def response_class(self, *args: Any, **kwargs: Any) -> Answer:  # type: ignore[override]
-        """Make the answer to the request that was sent."""
+        """Create the response to the request that was sent."""
         self._answer = Answer(*args, **kwargs)
         return self._answer
 
@@ -102,7 +102,7 @@ class Connection(HTTPConnection):
         )
 
     def is_stale(self, now: float, limits: Limits) -> bool:
-        """Tell whether it was idle for too long at `now`, or is too old."""
+        """Return whether it was idle for too long at `now`, or is too old."""
         since = self._since
         return since is not None and (now - self._used > limits.idle or now - since > limits.age)
 
@@ -118,7 +118,7 @@ class Connection(HTTPConnection):
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    """The same, by TLS that is checked as `tls.context` says, with the authorities given."""
+    """The same over TLS, verified as `tls.context` says, with the authorities given."""
 
     def connect(self) -> None:
         """Connect. The authorities' file is read for each connection: it may have changed."""
@@ -151,13 +151,13 @@ class Pool(_Keeping):
 
 
 class TlsPool(_Keeping, HTTPSConnectionPool):
-    """The same, by TLS."""
+    """The same over TLS."""
 
     ConnectionCls = TlsConnection
 
 
 class Adapter(HTTPAdapter):
-    """Calls for requests by such connections."""
+    """The requests adapter that uses such connections."""
 
     pools: Mapping[str, type[HTTPConnectionPool]] = {"http": Pool, "https": TlsPool}
 

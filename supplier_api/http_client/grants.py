@@ -1,7 +1,7 @@
-"""Asking for an access token, and reading what came back (RFC 6749, sections 2.3.1, 4.4 and 5).
+"""The access token request and its response (RFC 6749, sections 2.3.1, 4.4 and 5).
 
-Token endpoints differ. What the standard leaves open, or lets one do without, is taken, with a note
-for whoever looks; what cannot be used is named.
+Token endpoints differ. What the standard leaves open or optional is accepted, with a note for
+operators; a response that cannot be used is an error that says why.
 """
 
 import base64
@@ -14,8 +14,8 @@ from urllib.parse import quote_plus, urlencode
 import orjson
 
 GRANT_LIMIT = 262_144  # bytes of a token endpoint's answer
-USUAL_LIFETIME = 3600.0  # seconds, where the token endpoint does not say
-DOUBTFUL_LIFETIME = 60.0  # seconds, where it says what cannot be
+USUAL_LIFETIME = 3600.0  # seconds, if the token endpoint does not say
+DOUBTFUL_LIFETIME = 60.0  # seconds, if its expires_in is no valid number
 # Section 5.2, and RFC 8707.
 ERRORS = frozenset(
     {
@@ -28,12 +28,12 @@ ERRORS = frozenset(
         "invalid_target",
     }
 )
-SHOWN = 40  # characters of what cannot be used
+SHOWN = 40  # characters of a value that cannot be used
 
 
 @dataclass(frozen=True, slots=True)
 class TokenTerms:
-    """How a token endpoint wants to be asked: where the secret goes, and further fields."""
+    """What a token endpoint expects: where the secret is sent, and further fields."""
 
     auth: Literal["form", "basic"] = "form"
     fields: tuple[tuple[str, str], ...] = ()
@@ -44,7 +44,7 @@ BY_FORM = TokenTerms()
 
 @dataclass(frozen=True, slots=True)
 class TokenGrant:
-    """A token and for how many seconds it holds; `notes` say what was not as it should be."""
+    """A token and for how many seconds it is valid; `notes` say what was unusual."""
 
     token: str
     expires_in: float
@@ -52,13 +52,13 @@ class TokenGrant:
 
 
 class NoTokenError(Exception):
-    """There is no token now; the text says why, and names no secret.
+    """There is no token now; the text says why, and contains no secret.
 
-    `code` is the token endpoint's own, if it is one of the standard's.
+    `code` is the token endpoint's error code, if it is one of the standard's.
     """
 
     def __init__(self, text: str, code: str | None = None) -> None:
-        """Say why."""
+        """Keep text and code."""
         super().__init__(text)
         self.code = code
 
@@ -79,7 +79,7 @@ def token_request(
 
 
 def read_grant(status: int, body: bytes) -> TokenGrant:
-    """Read a token endpoint's answer (section 5); raises NoTokenError."""
+    """Parse a token endpoint's response (section 5); raises NoTokenError."""
     document = _document(body)
     if not 200 <= status < 300:
         code = document.get("error") if document else None
@@ -111,14 +111,14 @@ def _what(body: bytes) -> str:
 
 
 def _check_type(kind: object) -> None:
-    """Let only bearer tokens pass, however that is written (section 5.1)."""
+    """Accept only bearer tokens, in upper or lower case (section 5.1)."""
     if not isinstance(kind, str) or kind.strip().lower() != "bearer":
         named = kind[:SHOWN] if isinstance(kind, str) and kind.isprintable() else "no text"
         raise NoTokenError(f"token endpoint: its token_type is {named}, expected Bearer")
 
 
 def _lifetime(said: object) -> tuple[float, tuple[str, ...]]:
-    """Return how many seconds a token is used for, and a note where that is our own guess."""
+    """Return how many seconds to use a token, and a note if that is our own assumption."""
     if said is None:
         return USUAL_LIFETIME, (f"it does not say for how long: {USUAL_LIFETIME:.0f} s are taken",)
     try:

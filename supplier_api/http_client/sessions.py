@@ -3,7 +3,7 @@
 So nothing is taken from the environment: no proxy variables, and no .netrc that would replace our
 bearer token; no redirect is followed, which would turn the POST into a GET that might "succeed";
 and no cookie is kept from one call to the next. Each thread has an adapter of its own, so that its
-connections stay open between calls (http_client.connections says for how long).
+connections stay open between calls (http_client.connections says how long).
 """
 
 import socket
@@ -33,7 +33,7 @@ from supplier_api.http_client.connections import (
     TlsPool,
 )
 
-# What is sent with every call: who we are, and what we understand.
+# The headers of every call.
 _DEFAULT_HEADERS = {**default_headers(), "User-Agent": USER_AGENT}
 
 
@@ -53,8 +53,8 @@ class Sessions:
         """Prepare to call.
 
         `connect_timeout` is in seconds; `ca_file` (PEM) replaces the usual authorities; `proxy` is
-        used but for loopback and for hosts that are, or end in, a name of `no_proxy`. `limits` say
-        for how long a connection is kept, by `clock`.
+        used except for loopback and for hosts that are, or end in, a name of `no_proxy`. `limits`
+        say how long a connection is kept, measured by `clock`.
         """
         self._connect_timeout = connect_timeout
         self._verify: str | bool = str(ca_file) if ca_file else True
@@ -72,16 +72,16 @@ class Sessions:
         headers: Mapping[str, str],
         read_timeout: float,
     ) -> requests.Response:
-        """POST `data` (a mapping as a form) and return the answer, its body still to be read.
+        """POST `data` (a mapping as a form) and return the response, its body still unread.
 
-        `read_timeout`, in seconds, holds for each read. Raises requests' and urllib3's errors.
+        `read_timeout`, in seconds, is for each read. Raises requests' and urllib3's errors.
         """
         return self._send(_prepared("POST", url, headers, data), url, read_timeout)
 
     def options(
         self, url: str, *, headers: Mapping[str, str], read_timeout: float
     ) -> requests.Response:
-        """Ask with OPTIONS, which changes nothing; otherwise like `post`."""
+        """Send an OPTIONS request, which changes nothing; otherwise like `post`."""
         return self._send(_prepared("OPTIONS", url, headers), url, read_timeout)
 
     def renew(self) -> None:
@@ -91,7 +91,7 @@ class Sessions:
             adapter.close()
 
     def proxy_for(self, url: str) -> str | None:
-        """Return the proxy that a call to `url` goes through, None for none."""
+        """Return the proxy that a call to `url` goes through, or None."""
         return self._proxies(url).get("https")
 
     def _send(
@@ -120,7 +120,7 @@ def _prepared(
     headers: Mapping[str, str],
     data: bytes | Mapping[str, str] | None = None,
 ) -> requests.PreparedRequest:
-    """Prepare a call as a Session does, without taking the same URL apart for each."""
+    """Prepare a call as a Session does, but parse the same URL only once."""
     request = requests.PreparedRequest()
     request.prepare_method(method)
     request.url = _prepared_url(url)
@@ -154,9 +154,9 @@ def _is_loopback(host: str) -> bool:
 
 
 class _WatchedConnection(Connection):
-    """Puts itself under the watch of the call that uses it, from its first byte on.
+    """Registers itself with the watchdog for the call that uses it, from its first byte on.
 
-    Head and body of a request leave with one system call instead of two.
+    Head and body of a request are sent with one system call instead of two.
     """
 
     _handle: watchdog.SocketHandle | None = None
@@ -205,7 +205,7 @@ class _WatchedTlsPool(TlsPool):
 
 class _WatchedAdapter(Adapter):
     pools: Mapping[str, type[HTTPConnectionPool]] = {"http": _WatchedPool, "https": _WatchedTlsPool}
-    # The pool that was used last, and for what: to work that out takes a fifth of a call.
+    # The pool that was used last, and its key: to determine it takes a fifth of a call's time.
     _wanted: tuple[object, ...] = ()
     _pool: ConnectionPool
 
@@ -228,11 +228,11 @@ class _WatchedAdapter(Adapter):
     def request_url(
         self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None
     ) -> str:
-        """Return what is asked for: without a proxy always the path."""
+        """Return the request target: without a proxy always the path."""
         return super().request_url(request, proxies) if proxies else request.path_url
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Return the answer, without looking for cookies in it."""
+        """Return the response, without looking for cookies in it."""
         response = requests.Response()
         response.status_code, response.reason = resp.status, resp.reason
         response.headers = CaseInsensitiveDict(resp.headers)

@@ -1,9 +1,9 @@
-"""How a server's certificate is checked, and why one is not trusted, in words.
+"""How a server's certificate is verified, and why one is not trusted, as text.
 
-Python 3.13 began to check more strictly by default, and to trust what `ca_file` holds without its
-root. Here the same holds on every version that we run on: a certificate of the file is trusted,
-whether it is a root, an issuing authority or the server's own; extensions that RFC 5280 wants and
-many private authorities lack are not insisted on; the name must stand in subjectAltName.
+Python 3.13 began to verify more strictly by default, and to trust what `ca_file` contains without
+its root. Here the rules are the same on every version that we support: a certificate of the file is
+trusted, whether it is a root, an issuing authority or the server's own; extensions that RFC 5280
+requires and many private authorities lack are not required; the name must be in subjectAltName.
 """
 
 import ssl
@@ -37,7 +37,7 @@ _REASONS = {
 
 
 def context() -> ssl.SSLContext:
-    """Return what a server is checked with; the authorities are still to be loaded."""
+    """Return the context a server is verified with; the authorities are still to be loaded."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.hostname_checks_common_name = False
@@ -47,5 +47,5 @@ def context() -> ssl.SSLContext:
 
 
 def distrust(error: ssl.SSLCertVerificationError) -> str:
-    """Say why a certificate is not trusted; the library's own text names hosts."""
+    """Return why a certificate is not trusted; the library's own text names hosts."""
     return _REASONS.get(error.verify_code, f"code {error.verify_code} of OpenSSL")

@@ -1,7 +1,7 @@
-"""The access token that the gateway gives us: fetched once, shared by all threads.
+"""The access token that the gateway issues to us: fetched once, shared by all threads.
 
-Plain requests and no OAuth2 library: it is one POST (RFC 6749, section 4.4), and the libraries at
-hand read the host's clock instead of being given one.
+Plain requests and no OAuth2 library: it is one POST (RFC 6749, section 4.4), and the available
+libraries read the host's clock instead of being given one.
 """
 
 import threading
@@ -17,7 +17,7 @@ EARLY_PAUSE = 10.0  # seconds between two attempts to do so
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """The token that is used, and when, on the monotonic scale: all of it replaced at once."""
+    """The current token and its times on the monotonic clock; replaced as a whole."""
 
     token: str
     since: float
@@ -26,10 +26,10 @@ class _Held:
 
 
 class SharedToken:
-    """The current token."""
+    """The current token, shared by threads."""
 
     def __init__(self, fetch: Callable[[float], TokenGrant], clock: MachineClock) -> None:
-        """Share what `fetch` gets within the seconds given to it; it may raise NoTokenError."""
+        """Share what `fetch` returns within the seconds given to it; it may raise NoTokenError."""
         self._fetch = fetch
         self._clock = clock
         self._fetching = threading.Lock()
@@ -37,9 +37,9 @@ class SharedToken:
         self._early_again = 0.0
 
     def current(self, patience: float) -> str:
-        """Return a token that holds, waiting at most `patience` seconds for it.
+        """Return a valid token, waiting at most `patience` seconds for it.
 
-        Shortly before the token ends one thread replaces it, while the others go on using it.
+        Shortly before the token expires one thread replaces it, while the others go on using it.
         Raises NoTokenError.
         """
         held, now = self._held, self._clock.monotonic()
@@ -56,14 +56,14 @@ class SharedToken:
         return held.token
 
     def instead_of(self, refused: str, patience: float) -> str:
-        """Return a token that is not `refused`; fetched only if that is still the current one."""
+        """Return a token other than `refused`; fetch one only if that is still the current one."""
         held = self._held
         if held is not None and held.token != refused:
             return self.current(patience)
         return self._replace(held, patience)
 
     def is_older(self, token: str, moment: float) -> bool:
-        """Tell whether a token was got before a moment on the monotonic scale."""
+        """Return whether a token was fetched before a moment of the monotonic clock."""
         held = self._held
         return held is None or held.token != token or held.since < moment
 

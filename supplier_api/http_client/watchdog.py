@@ -1,7 +1,7 @@
 """One thread that ends every network call whose time is up.
 
-The time-outs of sockets, and so those of requests, hold for a single read: a receiver that sends
-one byte every few seconds holds its caller for ever. Closing a socket does not wake a thread that
+The time-outs of sockets, and so those of requests, are for a single read: a receiver that sends one
+byte every few seconds would hold its caller for ever. Closing a socket does not wake a thread that
 reads from it; shutting the connection down does.
 """
 
@@ -16,10 +16,10 @@ from supplier_api.clock import MachineClock
 
 
 class SocketHandle:
-    """A second handle on a connection, with which another thread can shut it down.
+    """A second handle on a connection, by which another thread can shut it down.
 
-    It is valid whatever the connection's owner does with its own, and the same for a connection
-    that TLS is laid over later. A call that uses it may outlast the owner's interest.
+    It stays valid whatever the connection's owner does with its own, and when TLS is started on the
+    connection later. A call that uses it may last longer than the owner.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -29,11 +29,11 @@ class SocketHandle:
         self._used = False
 
     def use(self) -> None:
-        """Keep it for a call."""
+        """Keep it open for a call."""
         self._used = True
 
     def let_go(self) -> None:
-        """Note that no call uses it any more."""
+        """Note that the call no longer uses it."""
         self._used = False
         self._close_if_done()
 
@@ -43,7 +43,7 @@ class SocketHandle:
         self._close_if_done()
 
     def shut_down(self) -> None:
-        """Shut the connection down, if it has not broken down by itself."""
+        """Shut the connection down, unless it is broken already."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
@@ -82,7 +82,7 @@ class TimedCall:
                 connection.use()
 
     def end(self) -> None:
-        """Give up the connection: it may be used by the next call."""
+        """Release the connection: the next call may use it."""
         with self._lock:
             self._let_go()
 
@@ -103,7 +103,7 @@ _current: ContextVar[TimedCall | None] = ContextVar("supplier_api_call", default
 
 
 def seize(connection: SocketHandle) -> None:
-    """Put `connection` under the watch of the current thread's call, if there is one."""
+    """Register `connection` for the current thread's call, if there is one."""
     call = _current.get()
     if call is not None:
         call.seize(connection)
@@ -118,7 +118,7 @@ class Watchdog:
         self._changed = threading.Condition()
         self._calls: set[TimedCall] = set()
         self._stopping = False
-        # Up to when the thread sleeps: only a call that ends sooner has to wake it.
+        # Until when the thread sleeps: only a call that ends sooner has to wake it.
         self._looks_at = math.inf
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
@@ -134,12 +134,12 @@ class Watchdog:
         self._thread.join()
 
     def alive(self) -> bool:
-        """Tell whether calls are being watched."""
+        """Return whether the thread runs."""
         return self._thread.is_alive()
 
     @contextlib.contextmanager
     def limit(self, seconds: float) -> Iterator[TimedCall]:
-        """End whatever the body does on the network when `seconds` have passed."""
+        """End whatever the block does on the network once `seconds` have passed."""
         call = TimedCall(self._clock, seconds)
         with self._changed:
             self._calls.add(call)

@@ -1,1 +1,1 @@
-"""What keeps an installation well: copies of its database, and the way back."""
+"""What operators need of an installation: status, doctor, backup, retention, processes."""

@@ -1,8 +1,8 @@
-"""Copies of the database, the way back, and what a database that was put back does not know.
+"""Database backups, restoring them, and what a restored database does not know.
 
-What was answered after the copy was taken is known to the gateway and unknown here. So a copy says
-when it was taken, what puts it back says so in the database, and the doctor tells of it until
-somebody has asked the gateway.
+The gateway knows what was answered after the copy was taken; the restored database does not. So a
+copy records when it was taken, restoring records that too, and the doctor warns until an operator
+has asked the gateway.
 """
 
 import shlex
@@ -26,15 +26,15 @@ from supplier_api.files import sqlite_url
 from supplier_api.operations.process_repository import ProcessRepository
 from supplier_api.problems.decision_repository import DecisionRepository
 
-# Until when everything is known that is in a copy without a word about when it was taken.
+# The key in `detail` for the time until which a restored database knows everything.
 KNOWN = "known"
 
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """That a database was put back: when and by whom, and until when its answers are known.
+    """That a database was restored: when and by whom, and until when its answers are known.
 
-    Both instants are machine time; `known` is None of one in which nothing was ever answered.
+    Both instants are machine time; `known` is None for a database that never answered anything.
     """
 
     at: datetime
@@ -51,7 +51,7 @@ def back_up(source: Path, target: Path, clock: MachineClock, who: str) -> None:
     with sqlite_backup.copied(source, target) as copy:
         store = Store(sqlite_url(copy), clock, pool_size=1)
         try:
-            # Before an upgrade there may be no place for it yet.
+            # An older schema may have no table for it yet.
             with suppress(SchemaTooOld):
                 migrate.require(store.engine)
                 store.write(
@@ -66,9 +66,9 @@ def back_up(source: Path, target: Path, clock: MachineClock, who: str) -> None:
 def put_back(
     backup: Path, target: Path, clock: MachineClock, who: str, reason: str
 ) -> tuple[Restoration, Sequence[Path]]:
-    """Make the SQLite file `target` what `backup` is, with today's schema.
+    """Replace the SQLite file `target` by `backup`, upgraded to today's schema.
 
-    Return what is known of it now, and the files in which what was there before is kept. Raises
+    Returns what is known of it now, and the files in which the old database is kept. Raises
     OSError, and StoreUnavailable: for a damaged copy, and while other processes work on the file.
     """
     sqlite_backup.check(backup, target)
@@ -85,7 +85,10 @@ def put_back(
 def note_restored(
     store: Store, now: datetime, who: str, reason: str, taken: datetime | None = None
 ) -> Restoration:
-    """Note that a database was put back; when the copy was taken, it says itself if nobody does."""
+    """Record that a database was restored; `taken` is when the copy was made, if known.
+
+    Otherwise the copy itself shows it.
+    """
 
     def work(uow: UnitOfWork) -> Restoration:
         known = taken or _last_sign(uow)
@@ -97,7 +100,7 @@ def note_restored(
 
 
 def note_reconciled(store: Store, now: datetime, who: str, reason: str) -> Restoration | None:
-    """Note that the gateway was asked; return what that was about, None if it was about nothing."""
+    """Record that the gateway was asked; return the restoration it was about, if any."""
 
     def work(uow: UnitOfWork) -> Restoration | None:
         about = unreconciled(uow)
@@ -109,7 +112,7 @@ def note_reconciled(store: Store, now: datetime, who: str, reason: str) -> Resto
 
 
 def unreconciled(uow: UnitOfWork) -> Restoration | None:
-    """Return how the database was last put back, unless the gateway was asked since."""
+    """Return the last restoration, unless the gateway was asked since."""
     restored, asked = (
         OperatorActionRepository(uow).last(RESTORED),
         OperatorActionRepository(uow).last(RECONCILED),
@@ -121,9 +124,9 @@ def unreconciled(uow: UnitOfWork) -> Restoration | None:
 
 
 def _last_sign(uow: UnitOfWork) -> datetime | None:
-    """Return the last moment of which a copy shows that it was taken later.
+    """Return the latest time that a copy contains, so it was made after that.
 
-    All that was answered until then is in it, for an answer leaves after its commit.
+    All that was answered until then is in it, because an answer is sent after its commit.
     """
     copied, seen = OperatorActionRepository(uow).last(BACKED_UP), ProcessRepository(uow).all()
     signs = [copied.at if copied else None, DecisionRepository(uow).last_committed()]
@@ -132,19 +135,19 @@ def _last_sign(uow: UnitOfWork) -> datetime | None:
 
 
 def dump_line(url: str, file: Path) -> str:
-    """Return the line with which PostgreSQL's own tools copy the database at `url`."""
-    words = ["pg_dump", "--format=custom", f"--file={file}", f"--dbname={_without_password(url)}"]
-    return shlex.join(words)
+    """Return the command line by which PostgreSQL's own tools copy the database at `url`."""
+    args = ["pg_dump", "--format=custom", f"--file={file}", f"--dbname={_without_password(url)}"]
+    return shlex.join(args)
 
 
 def restore_line(url: str, file: Path) -> str:
-    """Return the line with which PostgreSQL's own tools put a copy back into `url`."""
-    words = ["pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction"]
-    return shlex.join([*words, f"--dbname={_without_password(url)}", str(file)])
+    """Return the command line by which PostgreSQL's own tools restore a copy into `url`."""
+    args = ["pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction"]
+    return shlex.join([*args, f"--dbname={_without_password(url)}", str(file)])
 
 
 def _without_password(url: str) -> str:
-    """Return a URL as PostgreSQL's tools take it; they ask for the password, or find it."""
+    """Return a URL for PostgreSQL's tools, which ask for the password or find it themselves."""
     parts = urlsplit(url)
     user, at, place = parts.netloc.rpartition("@")
     query = [(name, value) for name, value in parse_qsl(parts.query) if name != "password"]

@@ -1,4 +1,4 @@
-"""What is wrong with a server's certificate, in words."""
+"""What is wrong with a server's certificate, as text."""
 
 import math
 import ssl
@@ -17,14 +17,14 @@ UNKNOWN_ISSUER = (20, 21)
 
 
 def context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return what trusts as our sessions do: the authorities of the file, or the usual ones."""
+    """Return a context that trusts what our sessions trust: `ca_file`, or the usual authorities."""
     made = tls.context()
     made.load_verify_locations(cafile=str(ca_file or DEFAULT_CA_BUNDLE_PATH))
     return made
 
 
 def unchecked() -> ssl.SSLContext:
-    """Return what trusts anybody: only to look at a certificate that is not trusted."""
+    """Return a context that trusts any server: only to read a certificate that is not trusted."""
     lenient = ssl.create_default_context()
     lenient.check_hostname = False
     lenient.verify_mode = ssl.CERT_NONE
@@ -32,7 +32,7 @@ def unchecked() -> ssl.SSLContext:
 
 
 def describe(der: bytes, now: datetime) -> str:
-    """Say whom a certificate names and for how many days it still holds."""
+    """Return whom a certificate names and for how many days it is valid."""
     certificate = x509.load_der_x509_certificate(der)
     left = math.floor((certificate.not_valid_after_utc - now).total_seconds() / 86400)
     holds = f"{left} days left" if left >= 0 else f"expired {-left} days ago"

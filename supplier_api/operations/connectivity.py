@@ -1,4 +1,7 @@
-"""The road to the gateway and to the back office, walked step by step; no KCI is sent on it."""
+"""The connectivity check: the route to the gateway and to the back office, step by step.
+
+No KCI is sent.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -7,7 +10,7 @@ from urllib.parse import urlsplit
 
 from supplier_api.backoffice.port import BackOffice, UnknownAdapter
 from supplier_api.clock import MachineClock
-from supplier_api.delivery.posting import NETWORK_ERRORS, Answered, Post, told
+from supplier_api.delivery.posting import NETWORK_ERRORS, Answered, Post, error_cause
 from supplier_api.delivery.token_client import TOKEN_SECONDS, fetch_grant, token_terms
 from supplier_api.http_client.dates import http_date
 from supplier_api.http_client.grants import NoTokenError, TokenTerms
@@ -60,7 +63,7 @@ class _Account:
 
 
 class ConnectivityCheck:
-    """The road that the settings describe."""
+    """Checks the routes that the settings describe."""
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class ConnectivityCheck:
         clock: MachineClock,
         load_back_office: Callable[[Settings], BackOffice],
     ) -> None:
-        """Prepare to go it with `sessions` and `load_back_office`, as a worker does."""
+        """Prepare to connect with `sessions` and `load_back_office`, as a worker does."""
         self._settings = settings
         self._load_back_office = load_back_office
         self._gateway = settings.gateway
@@ -80,9 +83,9 @@ class ConnectivityCheck:
         self.not_checked = list(NEVER_CHECKED)
 
     def walk(self) -> Iterator[ProbeStep]:
-        """Yield the steps up to the first that cannot be made.
+        """Yield the steps up to the first that fails.
 
-        What was not looked at stands in `not_checked` afterwards.
+        What was not checked is in `not_checked` afterwards.
         """
         self._watchdog.start()
         try:
@@ -101,25 +104,25 @@ class ConnectivityCheck:
 
     def _stages(self) -> list[tuple[str, Callable[[], Iterator[ProbeStep]]]]:
         stages: list[tuple[str, Callable[[], Iterator[ProbeStep]]]] = []
-        token, kci = self._way(self._gateway.token_url), self._way(self._gateway.kci_url)
-        stages.append(("the way to the token endpoint", lambda: self._hops(token)))
+        token, kci = self._route(self._gateway.token_url), self._route(self._gateway.kci_url)
+        stages.append(("the way to the token endpoint", lambda: self._probe(token)))
         stages.append(("the token", self._fetch_token))
         if (kci.first, kci.target, kci.tunnels) != (token.first, token.target, token.tunnels):
-            stages.append(("the way to the KCI endpoint", lambda: self._hops(kci)))
+            stages.append(("the way to the KCI endpoint", lambda: self._probe(kci)))
         stages.append(("the KCI endpoint", self._ask_kci_endpoint))
         stages.append(("the back office", self._back_office))
         return stages
 
-    def _way(self, url: str) -> Route:
+    def _route(self, url: str) -> Route:
         gateway = self._gateway
         proxy = self._sessions.proxy_for(url)
         return Route(url, proxy, gateway.ca_file, gateway.connect_timeout)
 
-    def _hops(self, way: Route) -> Iterator[ProbeStep]:
-        if way.proxy is not None and urlsplit(way.proxy).scheme != "http":
-            self.not_checked.append(f"the way through {urlsplit(way.proxy).scheme} to the proxy")
+    def _probe(self, route: Route) -> Iterator[ProbeStep]:
+        if route.proxy is not None and urlsplit(route.proxy).scheme != "http":
+            self.not_checked.append(f"the way through {urlsplit(route.proxy).scheme} to the proxy")
             return
-        yield from walk(way, self._clock.now())
+        yield from walk(route, self._clock.now())
 
     def _fetch_token(self) -> Iterator[ProbeStep]:
         gateway = self._gateway
@@ -152,7 +155,7 @@ class ConnectivityCheck:
         if theirs is None:
             self.not_checked.append("the clocks: the token endpoint sends no date")
             return None
-        # A date names a second (RFC 9110): in the middle of it they are closest on average.
+        # A date names a whole second (RFC 9110): its middle is the best estimate.
         seconds = (self._clock.now() - theirs - HALF_A_SECOND).total_seconds()
         if abs(seconds) <= CLOCK_OFF:
             return ProbeStep("clocks", f"{abs(seconds):.0f} s apart")
@@ -161,7 +164,7 @@ class ConnectivityCheck:
         return ProbeStep("clocks", f"ours is {abs(seconds):.0f} s {way} the gateway's", cause)
 
     def _ask_kci_endpoint(self) -> Iterator[ProbeStep]:
-        """Ask with OPTIONS, which changes nothing, whatever it is that answers."""
+        """Call the KCI endpoint with OPTIONS, which changes nothing."""
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         with self._watchdog.limit(self._gateway.deadline) as call:
             try:
@@ -170,7 +173,7 @@ class ConnectivityCheck:
                 ) as response:
                     status: int = response.status_code
             except NETWORK_ERRORS as error:
-                yield ProbeStep("KCI endpoint", told(error, call), SILENT)
+                yield ProbeStep("KCI endpoint", error_cause(error, call), SILENT)
                 return
         cause_of = _kci_cause(status)
         yield ProbeStep("KCI endpoint", f"answers {status} to OPTIONS", cause_of)
@@ -195,13 +198,13 @@ class ConnectivityCheck:
 
 
 class _Seen:
-    """Keeps the last answer."""
+    """An observer that keeps the last answer."""
 
     def __init__(self) -> None:
         self.answered: Answered | None = None
 
     def begins(self, post: Post) -> Callable[[Answered | str], None]:  # noqa: ARG002 - the port's
-        """Wait for the end."""
+        """Return the function that keeps the answer."""
 
         def ends(outcome: Answered | str) -> None:
             if isinstance(outcome, Answered):
@@ -223,7 +226,7 @@ def _token_cause(status: int | None) -> str:
 
 
 def _kci_cause(status: int) -> str | None:
-    """Return the likely cause, None for an answer that one can expect."""
+    """Return the likely cause, None for an expected answer."""
     if 300 <= status < 400:
         return MOVED
     if status == 401:

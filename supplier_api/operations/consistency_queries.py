@@ -1,7 +1,7 @@
-"""What may have been lost sight of: the searches of the doctor.
+"""The doctor's queries for what may be inconsistent or forgotten.
 
-All but one go by indexes that hold only what is not over. The search for gaps looks at every
-problem, and is made piece by piece, so that its caller can end it.
+All but one use indexes that hold only what is not over. The search for gaps reads every problem,
+and is made piece by piece, so that its caller can end it.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ PENDING = text("change_request.status = 'PENDING'")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How many there are, and the first of them: columns by name."""
+    """The number of rows found, and the first of them: columns by name."""
 
     count: int
     first: Sequence[dict[str, Any]]
@@ -32,7 +32,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What a part of the search for gaps found; `reached` is the lowest row id looked at."""
+    """The result of a part of the search for gaps; `reached` is the lowest row id read."""
 
     looked: int
     reached: int
@@ -40,14 +40,14 @@ class Piece:
 
 
 class ConsistencyQueries:
-    """The searches within one transaction. Each returns the oldest first, `limit` at most."""
+    """The queries within one transaction. Each returns the oldest first, `limit` at most."""
 
     def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
         self._connection = uow.connection
 
     def doubtful(self, limit: int) -> Found:
-        """Return problems that are not over and that the gateway may not know."""
+        """Return open problems that the gateway may not know."""
         query = (
             select(_p.reference, _p.tenant, _p.gateway_id, _p.created)
             .where(DOUBTFUL, _p.base.not_in(TERMINAL))
@@ -56,9 +56,9 @@ class ConsistencyQueries:
         return self._found(query, limit)
 
     def late_changes(self, destination: str, limit: int) -> Found:
-        """Return late answers to changes since which the gateway has shown no sign.
+        """Return late answers to changes that the gateway has not shown to have received.
 
-        A sign is a message that `destination` took, or a later request about the problem.
+        It shows that by accepting a later message, or by a later request about the problem.
         """
         later = decision.alias()
         further = select(later.c.id).where(
@@ -92,7 +92,7 @@ class ConsistencyQueries:
         return self._found(query, limit)
 
     def undecided(self, before: datetime, limit: int) -> Found:
-        """Return problems left open since before an instant (business time)."""
+        """Return problems undecided since before an instant (business time)."""
         query = (
             select(_p.reference, _p.tenant, _p.gateway_id, _p.created)
             .where(UNDECIDED, _p.created < before)
@@ -101,7 +101,7 @@ class ConsistencyQueries:
         return self._found(query, limit)
 
     def undecided_changes(self, before: datetime, limit: int) -> Found:
-        """Return amendments and cancellations left open since before an instant (business time)."""
+        """Return amendments and cancellations undecided since before an instant (business time)."""
         change = change_request.c
         query = (
             select(
@@ -118,9 +118,9 @@ class ConsistencyQueries:
         return self._found(query, limit)
 
     def parked(self, before: datetime, limit: int) -> Found:
-        """Return lanes that stand behind a dead letter since before an instant (machine time).
+        """Return lanes parked behind a dead letter since before an instant (machine time).
 
-        One that says how a problem ended counts at once.
+        A dead letter that says how a problem ended counts at once.
         """
         query = (
             select(
@@ -139,7 +139,7 @@ class ConsistencyQueries:
         return self._found(query, limit)
 
     def forgotten(self, limit: int) -> Found:
-        """Return lanes with messages to send that nothing will ever make due."""
+        """Return lanes with queued messages that nothing will ever make due."""
         queued = select(message.c.lane_id).where(QUEUED)
         query = (
             select(_p.reference, _p.tenant, lane.c.destination)
@@ -150,7 +150,7 @@ class ConsistencyQueries:
         return self._found(query, limit)
 
     def untold(self, limit: int) -> Found:
-        """Return problems that are not over and of which the back office does not know all."""
+        """Return open problems for which a work order to the back office was skipped."""
         query = (
             select(_p.reference, _p.tenant, _p.updated)
             .where(UNTOLD, _p.base.not_in(TERMINAL))
@@ -163,9 +163,10 @@ class ConsistencyQueries:
         return self._connection.execute(select(func.max(_p.id))).scalar() or 0
 
     def gaps(self, destination: str, below: int, size: int) -> Piece | None:
-        """Look at the next `size` problems below a row id for numbers that are missing or skipped.
+        """Check the next `size` problems below a row id for numbers that are missing or skipped.
 
-        None when there is none below. A problem that is over and whose messages are gone has aged.
+        None when there is none below. A problem that is over and has no messages any more was
+        thinned by retention.
         """
         ids = select(_p.id).where(_p.id < below).order_by(_p.id.desc()).limit(size).subquery()
         looked, reached = self._connection.execute(select(func.count(), func.min(ids.c.id))).one()

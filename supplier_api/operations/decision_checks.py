@@ -1,4 +1,4 @@
-"""The doctor's look at what decisions are made with: Python rules, files, and the inventory."""
+"""The doctor's checks of what decisions depend on: Python rules, files, and the inventory."""
 
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
@@ -18,7 +18,7 @@ CHECK = "supplier-api rules check"
 
 
 def examine_deciders(settings: Settings, services: Services, report: Report) -> None:
-    """Note what processes say of their rules, and ask the configured inventory once."""
+    """Check what processes report of their rules, and ask the configured inventory once."""
     known = services.store.read(lambda uow: ProcessRepository(uow).all())
     living = alive(known, services.machine.now(), settings.status.heartbeat)
     _rules_off(living, report)
@@ -52,9 +52,9 @@ def _rules_off(living: list[Process], report: Report) -> None:
 
 def _not_loaded(living: list[Process], report: Report) -> None:
     rows = [
-        {**told, "name": name}
+        {**reported, "name": name}
         for what in ("rules", "inventory")
-        for name, told in not_loaded(living, what).items()
+        for name, reported in not_loaded(living, what).items()
     ]
     report.note(
         "new files that are not used, since something is wrong with them",
@@ -64,7 +64,7 @@ def _not_loaded(living: list[Process], report: Report) -> None:
 
 
 def _ask(settings: Settings, services: Services, inventory: TimedInventory, report: Report) -> None:
-    """Ask for the service of the newest problem: of none other is it sure that it can be known."""
+    """Ask for the service of the newest problem: only of that one it is sure that it exists."""
 
     def newest(uow: UnitOfWork) -> list[tuple[str, str, str]]:
         found = ProblemRepository(uow).listed(state=None, tenant=None, before=None, limit=1)

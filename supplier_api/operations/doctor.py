@@ -1,4 +1,4 @@
-"""The doctor: finds what may have been lost sight of, and names the command that mends it."""
+"""The doctor: finds what may be inconsistent or forgotten, and names the command for repair."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.settings.model import StatusSettings as Limits
 
 SHOWN = 20  # of each finding
-PIECE = 5000  # problems looked at in one transaction
+PIECE = 5000  # problems checked in one transaction
 WHY = '--reason "..."'
-LETTERS = {GATEWAY: ("KCI", "kci"), BACK_OFFICE: ("work order", "work-order")}
-# What cannot be asked of anybody by a program.
+MESSAGE_NAMES = {GATEWAY: ("KCI", "kci"), BACK_OFFICE: ("work order", "work-order")}
+# Checks that a program cannot make.
 NEVER_MADE = (
     "whether the gateway holds the problems that we hold: it has no such call; ask its operator",
     "whether the back office works on the tickets that it opened: its port has no such call",
@@ -29,7 +29,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DoctorRow:
-    """One thing that was found, in words, and the commands that look at it and mend it."""
+    """One case of a finding as text, and the commands that show and repair it."""
 
     text: str
     mend: tuple[str, ...]
@@ -37,7 +37,7 @@ class DoctorRow:
 
 @dataclass(frozen=True, slots=True)
 class DoctorFinding:
-    """A check that found something: how many, and the first of them."""
+    """A check that found something: how many cases, and the first of them."""
 
     check: str
     count: int
@@ -46,9 +46,9 @@ class DoctorFinding:
 
 @dataclass(slots=True)
 class Report:
-    """What was found, which checks found nothing, and which could not be made.
+    """The findings, the checks that found nothing, and those that could not be made.
 
-    `warnings` are of what may be so on purpose.
+    `warnings` are about what may be intended.
     """
 
     findings: list[DoctorFinding] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Report:
     not_made: list[str] = field(default_factory=lambda: list(NEVER_MADE))
 
     def note(self, check: str, found: Found, tell: Callable[[Row], DoctorRow]) -> None:
-        """Note what a check found."""
+        """Record the result of a check; `tell` makes a row of the report."""
         if found.count:
             cases = [tell(row) for row in found.first[:SHOWN]]
             self.findings.append(DoctorFinding(check, found.count, cases))
@@ -66,15 +66,15 @@ class Report:
 
 
 class Doctor:
-    """Looks at the whole database, and changes nothing."""
+    """Checks the whole database, and changes nothing."""
 
     def __init__(self, services: Services, limits: Limits) -> None:
-        """Call bad what `limits` calls bad."""
+        """Apply the thresholds in `limits`."""
         self._services = services
         self._limits = limits
 
     def examine(self, seconds: float) -> Report:
-        """Make every check, spending about `seconds` on the one that looks at every problem.
+        """Make every check, spending about `seconds` on the one that reads every problem.
 
         Raises StoreUnavailable.
         """
@@ -133,7 +133,7 @@ class Doctor:
             )
 
     def _gaps(self, report: Report, until: float) -> None:
-        """Look at every problem, the newest first, until the time is up."""
+        """Check every problem, the newest first, until the time is up."""
         store, clock = self._services.store, self._services.machine
         below = store.read(lambda uow: ConsistencyQueries(uow).last_problem()) + 1
         rows: list[dict[str, Any]] = []
@@ -158,8 +158,8 @@ def _show(row: Row) -> str:
     return f"supplier-api problem show {row['reference']}"
 
 
-def _event(row: Row, *words: str) -> str:
-    return " ".join(["supplier-api problem event", row["reference"], *words])
+def _event(row: Row, *args: str) -> str:
+    return " ".join(["supplier-api problem event", row["reference"], *args])
 
 
 def _who(row: Row) -> str:
@@ -175,8 +175,8 @@ def _doubtful(row: Row) -> DoctorRow:
 def _late_change(row: Row) -> DoctorRow:
     at = to_wire(row["answered_late"])
     text = f"{_who(row)}, {row['operation']} {row['key']}, answered {at}"
-    told = _event(row, "note", "--text", '"..."')
-    return DoctorRow(text, (_show(row), f"{told}   # tells the tenant where it stands"))
+    note = _event(row, "note", "--text", '"..."')
+    return DoctorRow(text, (_show(row), f"{note}   # tells the tenant where it stands"))
 
 
 def _undecided(row: Row) -> DoctorRow:
@@ -194,15 +194,15 @@ def _undecided_change(row: Row) -> DoctorRow:
 
 
 def _parked(row: Row) -> DoctorRow:
-    what, command = LETTERS[row["destination"]]
+    what, command = MESSAGE_NAMES[row["destination"]]
     name = f"{row['reference']}#{row['number']}"
     text = f"{_who(row)}, {what} {row['number']}, refused {to_wire(row['settled'])}"
-    letters = f"supplier-api {command}"
-    return DoctorRow(text, (f"{letters} show {name}", f"{letters} replay {name} {WHY}"))
+    base = f"supplier-api {command}"
+    return DoctorRow(text, (f"{base} show {name}", f"{base} replay {name} {WHY}"))
 
 
 def _forgotten(row: Row) -> DoctorRow:
-    what, _ = LETTERS[row["destination"]]
+    what, _ = MESSAGE_NAMES[row["destination"]]
     text = f"{_who(row)}, {what}s; a worker makes them due again within a minute"
     return DoctorRow(text, ("supplier-api worker   # if none is at work",))
 
@@ -227,7 +227,7 @@ def _gap(row: Row) -> DoctorRow:
 
 
 def lines(report: Report) -> Iterator[str]:
-    """Yield the report in words."""
+    """Yield the report as lines of text."""
     for finding in report.findings:
         yield f"{finding.check}: {finding.count}"
         for case in finding.cases:

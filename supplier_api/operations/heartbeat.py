@@ -1,4 +1,4 @@
-"""The sign of life that a process gives every few seconds; a worker also looks for the dead."""
+"""The heartbeat of a process, every few seconds; a worker also looks for dead processes."""
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import StoreUnavailable
@@ -11,7 +11,7 @@ log = get_logger(__name__)
 
 
 class Heartbeat:
-    """A thread that shows this process to the others. While the database is away it is skipped."""
+    """A thread that stores this process's heartbeat. Skipped while the database is unavailable."""
 
     def __init__(
         self,
@@ -20,9 +20,9 @@ class Heartbeat:
         every: float,
         deaths: CrashDetector | None = None,
     ) -> None:
-        """Prepare to beat every `every` seconds, and to look for `deaths` if given.
+        """Prepare to beat every `every` seconds, and to run `deaths` if given.
 
-        Its bell is its own: what others commit is no reason to beat.
+        It has a WakeEvent of its own: others' commits are no reason for a heartbeat.
         """
         self._presence = presence
         self._clock = clock
@@ -37,7 +37,7 @@ class Heartbeat:
         self._loop.start()
 
     def stop(self, seconds: float) -> None:
-        """Say that the process ends, if that can be done within about `seconds`."""
+        """Store that the process ends, if that can be done within about `seconds`."""
         self._loop.stop(seconds)
         try:
             if self._begun:
@@ -46,7 +46,7 @@ class Heartbeat:
             log.warning("heartbeat.end-not-told", error=str(error))
 
     def at_home(self) -> bool:
-        """Tell whether the database is still the one that we were started on."""
+        """Return whether the database is still the one that the process was started on."""
         return self._presence.foreign is None
 
     def turn(self) -> float:
@@ -67,6 +67,6 @@ class Heartbeat:
         now = self._clock.monotonic()
         if self._steady_since is None:
             self._steady_since = now
-        # When the database was away, the others could not show themselves either.
+        # While the database was unavailable, the others could store no heartbeat either.
         if self._deaths and self.at_home() and now - self._steady_since > MISSED * self._every:
             self._deaths.find()

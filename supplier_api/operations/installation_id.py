@@ -1,4 +1,4 @@
-"""Whose database this is: a copy of it must not talk to the gateway of another installation."""
+"""The installation that a database belongs to: a copy must not call another one's gateway."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -22,7 +22,7 @@ class ForeignDatabase(Exception):
     """The database belongs to another environment, or to another gateway."""
 
     def __init__(self, ours: InstallationStamp, found: InstallationStamp) -> None:
-        """Name both."""
+        """Name both stamps."""
         super().__init__(
             f"the database belongs to {found}, these settings are of {ours}:"
             f" nothing may be sent from it. If it is to change hands, run `{MEND}`"
@@ -32,15 +32,15 @@ class ForeignDatabase(Exception):
 
 
 def stamp_of(settings: Settings) -> InstallationStamp:
-    """Return the stamp that the settings put on a database.
+    """Return the stamp that the settings give a database.
 
-    Every address of this machine's loopback is one gateway: its port changes from start to start.
+    Every loopback address of this machine is one gateway: its port differs from start to start.
     """
     return InstallationStamp(settings.environment, _host(settings.gateway.kci_url))
 
 
 def claim(store: Store, ours: InstallationStamp, now: datetime) -> None:
-    """Make an unused database ours; raises ForeignDatabase if it is somebody else's."""
+    """Stamp an unused database; raises ForeignDatabase if it has another installation's stamp."""
     found = store.read(lambda uow: InstallationRepository(uow).get())
     if found is None:
         # Two may start at once: the first one's stays.
@@ -53,7 +53,7 @@ def claim(store: Store, ours: InstallationStamp, now: datetime) -> None:
 def restamp(
     store: Store, ours: InstallationStamp, now: datetime, who: str, reason: str
 ) -> InstallationStamp | None:
-    """Make a database ours, recorded with who did it and why; return whose it was before."""
+    """Replace a database's stamp, recorded with who did it and why; return the stamp it had."""
 
     def work(uow: UnitOfWork) -> InstallationStamp | None:
         before = InstallationRepository(uow).get()

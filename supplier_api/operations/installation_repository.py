@@ -1,4 +1,4 @@
-"""Whose database this is: one row."""
+"""The installation stamp of a database: one row."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ _ONLY = 1  # the id of the row
 
 @dataclass(frozen=True, slots=True)
 class InstallationStamp:
-    """The name of an environment, and the host that its updates to the gateway go to."""
+    """The name of an environment, and the host that its KCIs go to."""
 
     environment: str
     kci_host: str
@@ -33,7 +33,7 @@ class InstallationRepository:
         self._connection = uow.connection
 
     def get(self) -> InstallationStamp | None:
-        """Return the stamp, or None of a database that was never used."""
+        """Return the stamp, or None for a database that was never used."""
         row = self._connection.execute(select(_t.environment, _t.kci_host)).first()
         return InstallationStamp(*row) if row else None
 
@@ -44,7 +44,7 @@ class InstallationRepository:
         self._connection.execute(query, _values(first, at))
 
     def replace(self, new: InstallationStamp, at: datetime) -> None:
-        """Stamp a database anew."""
+        """Replace the stamp."""
         self._connection.execute(delete(stamp))
         self._connection.execute(insert(stamp), _values(new, at))
 

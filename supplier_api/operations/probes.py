@@ -1,4 +1,4 @@
-"""The way to one server, hop by hop: its name, a connection, the proxy's tunnel, TLS."""
+"""Probes of the route to one server: name lookup, connection, the proxy's tunnel, TLS."""
 
 import base64
 import re
@@ -19,7 +19,7 @@ HEAD_LIMIT = 65_536  # bytes of a proxy's answer
 
 @dataclass(frozen=True, slots=True)
 class ProbeStep:
-    """One step on the road and what was seen; if it could not be made, the likely cause."""
+    """One step of the route and what was seen; if it failed, the likely cause."""
 
     name: str
     text: str
@@ -27,13 +27,13 @@ class ProbeStep:
 
     @property
     def made(self) -> bool:
-        """Whether the road goes on."""
+        """Whether the step succeeded."""
         return self.cause is None
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a URL is reached: through `proxy` if any, in `connect_timeout` seconds a connection."""
+    """How a URL is reached: through `proxy` if any; `connect_timeout` is in seconds."""
 
     url: str
     proxy: str | None
@@ -43,12 +43,12 @@ class Route:
     @property
     def target(self) -> tuple[str, int]:
         """The server's host and port."""
-        return _place(urlsplit(self.url))
+        return _host_and_port(urlsplit(self.url))
 
     @property
     def first(self) -> tuple[str, int]:
         """Where the connection goes: to the proxy, or to the server itself."""
-        return _place(urlsplit(self.proxy)) if self.proxy else self.target
+        return _host_and_port(urlsplit(self.proxy)) if self.proxy else self.target
 
     @property
     def tunnels(self) -> bool:
@@ -57,7 +57,7 @@ class Route:
 
 
 def walk(way: Route, now: datetime) -> Iterator[ProbeStep]:
-    """Yield each step; the last one yielded may not have been made."""
+    """Yield each step; the last one yielded may have failed."""
     for take in (_name, _connection, _tunnel, _tls):
         step = take(way, now)
         if step is not None:
@@ -131,7 +131,7 @@ def _tls(way: Route, now: datetime) -> ProbeStep | None:
 
 
 def _shown(way: Route, now: datetime) -> tuple[str, bytes]:
-    """Return the certificate that was not trusted, in words and as it is, if it can be had."""
+    """Return the certificate that was not trusted, as text and as DER, if it can be read."""
     try:
         seen = _certificate(way, certificates.unchecked())
         return f"a certificate {certificates.describe(seen, now)}", seen
@@ -162,14 +162,14 @@ def _ask_tunnel(connection: socket.socket, way: Route) -> int:
         named = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
         lines.append(f"Proxy-Authorization: Basic {base64.b64encode(named).decode()}")
     connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-    words = _final_head(connection).split(b" ", 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1][:3].isdigit():
+    parts = _final_head(connection).split(b" ", 2)
+    if len(parts) < 2 or not parts[0].startswith(b"HTTP/") or not parts[1][:3].isdigit():
         raise ConnectionError
-    return int(words[1][:3])
+    return int(parts[1][:3])
 
 
 def _final_head(connection: socket.socket) -> bytes:
-    """Read the head of an answer, passing over interim ones (RFC 9110, section 15.2)."""
+    """Read the head of an answer, skipping interim ones (RFC 9110, section 15.2)."""
     seen, read = b"", 0
     while True:
         head, ended, rest = seen.partition(b"\r\n\r\n")
@@ -193,5 +193,5 @@ def _proxy_cause(status: int) -> str:
     return "the proxy does not reach the gateway: ask its operator"
 
 
-def _place(parts: SplitResult) -> tuple[str, int]:
+def _host_and_port(parts: SplitResult) -> tuple[str, int]:
     return parts.hostname or "", parts.port or PORTS.get(parts.scheme, 80)

@@ -1,7 +1,7 @@
-"""Which processes there are, and what follows when one of them dies without a word.
+"""Which processes run, and what follows when one of them dies without a notice.
 
-Each process says every few seconds that it is there. A web server that falls silent may have taken
-answers with it that the gateway never got: what it committed in its last seconds is put in doubt,
+Each process updates its row every few seconds. A web server that becomes silent may have died
+before the gateway got its last answers: what it committed in its last seconds is marked doubtful,
 unless the gateway has shown since that it knows it.
 """
 
@@ -23,54 +23,54 @@ from supplier_api.operations.process_repository import DIED, Process, ProcessKin
 from supplier_api.problems.rule_evaluation import INVENTORY_DOWN
 from supplier_api.problems.services import GATEWAY, Services
 
-# An answer that was committed so long before a web server's death may not have left it.
+# An answer that was committed this long before a web server's death may not have been sent.
 ANSWER_UNDER_WAY = timedelta(seconds=5)
-MISSED = 3  # heartbeats that a process may miss before it is taken for dead
+MISSED = 3  # heartbeats that a process may miss before it counts as dead
 REMEMBERED = timedelta(days=1)
 RULES_OFF = "rules-off"
 NOT_LOADED = "not-loaded"
-REQUEST = "request"  # the gateway called; what is sent goes by the name of its destination
-REQUEST_TIMES = "requestTimes"  # what the last requests took, as http.request_times tells it
-BATCH = 100  # problems looked at in one transaction
+REQUEST = "request"  # the gateway called; sent messages are noted under their destination
+REQUEST_TIMES = "requestTimes"  # the summary of http.request_times
+BATCH = 100  # problems checked in one transaction
 log = get_logger(__name__)
 
 
 class Activity:
-    """What a process knows that stands in no row: when it last saw what. For many threads."""
+    """What a process knows that is in no table, such as when something happened. Thread-safe."""
 
     def __init__(self, clock: MachineClock) -> None:
-        """Know of nothing yet."""
+        """Begin with nothing noted."""
         self._clock = clock
         self._last: dict[str, datetime] = {}
         self._lasting: dict[str, Callable[[], datetime | None]] = {}
-        self._told: dict[str, Callable[[], Mapping[str, Any]]] = {}
+        self._reports: dict[str, Callable[[], Mapping[str, Any]]] = {}
 
     def note(self, what: str) -> None:
         """Note that `what` happens now."""
         self._last[what] = self._clock.now()
 
     def watch(self, what: str, since: Callable[[], datetime | None]) -> None:
-        """Tell with every sign of life since when `what` lasts, as long as it does."""
+        """Report with every heartbeat since when `what` lasts, while `since` returns a time."""
         self._lasting[what] = since
 
     def tell(self, what: str, values: Callable[[], Mapping[str, Any]]) -> None:
-        """Tell with every sign of life what `values` returns (plain JSON), unless it is empty."""
-        self._told[what] = values
+        """Report with every heartbeat what `values` returns (plain JSON), unless it is empty."""
+        self._reports[what] = values
 
     def detail(self) -> dict[str, Any]:
-        """Return when each thing happened last, or began, and what else is told, as JSON values."""
+        """Return when each thing last happened or began, and all other reports, as JSON values."""
         lasting = {what: since() for what, since in self._lasting.items()}
         seen = {**self._last, **lasting}
-        told = {what: values() for what, values in self._told.items()}
+        reports = {what: values() for what, values in self._reports.items()}
         return {
             **{what: to_wire(at) for what, at in seen.items() if at is not None},
-            **{what: dict(values) for what, values in told.items() if values},
+            **{what: dict(values) for what, values in reports.items() if values},
         }
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """What a process says of itself; both are read at each sign of life."""
+    """What a process reports of itself; its activity and version are read at each heartbeat."""
 
     kind: ProcessKind
     activity: Activity
@@ -78,12 +78,12 @@ class ProcessInfo:
 
 
 class ProcessRegistry:
-    """One process, as it shows itself to the others."""
+    """The row of this process in the table of processes."""
 
     def __init__(
         self, services: Services, me: ProcessInfo, stamp: InstallationStamp, patience: float
     ) -> None:
-        """Prepare to show `me`; `patience` is for how many seconds a sign of life may wait."""
+        """Prepare to report `me`; a heartbeat may wait `patience` seconds for the database."""
         self._services = services
         self._me = me
         self._stamp = stamp
@@ -93,18 +93,18 @@ class ProcessRegistry:
         self.foreign: InstallationStamp | None = None
 
     def begin(self) -> None:
-        """Say for the first time that we are there; raises StoreUnavailable.
+        """Store the process for the first time; raises StoreUnavailable.
 
-        One that had our name and never said that it ends was killed: a container gives the same
+        An earlier process of the same name that never ended was killed: a container uses the same
         name again.
         """
         CrashDetector(self._services, timedelta()).bury(self._services.process)
         self.beat()
 
     def beat(self) -> None:
-        """Say that we are there, and see whose database this is; raises StoreUnavailable.
+        """Store that the process is alive, and check the database's stamp.
 
-        So it is known at every moment whether the database can be written.
+        So it is always known whether the database can be written. Raises StoreUnavailable.
         """
         try:
             found = self._write(None)
@@ -117,7 +117,7 @@ class ProcessRegistry:
             log.critical("stamp.foreign", ours=str(self._stamp), found=str(found))
 
     def end(self) -> None:
-        """Say that we end in good order; raises StoreUnavailable."""
+        """Store that the process ends in good order; raises StoreUnavailable."""
         self._write(self._services.machine.now())
 
     def _write(self, ended: datetime | None) -> InstallationStamp | None:
@@ -135,7 +135,7 @@ class ProcessRegistry:
 
         def work(uow: UnitOfWork) -> InstallationStamp | None:
             found = InstallationRepository(uow).get()
-            # Nothing is written into a database that has become somebody else's.
+            # Nothing is written into a database that now belongs to another installation.
             if found is None or found == self._stamp:
                 ProcessRepository(uow).save(sign)
             return found
@@ -144,7 +144,7 @@ class ProcessRegistry:
 
 
 def alive(processes: Iterable[Process], now: datetime, heartbeat: float) -> list[Process]:
-    """Return those that gave a sign of life lately: one is due every `heartbeat` seconds."""
+    """Return the processes with a recent heartbeat: one is due every `heartbeat` seconds."""
     since = now - timedelta(seconds=MISSED * heartbeat)
     return [each for each in processes if each.ended is None and each.seen >= since]
 
@@ -168,7 +168,7 @@ def rules_off(processes: Iterable[Process]) -> dict[str, dict[str, datetime]]:
 
 
 def not_loaded(processes: Iterable[Process], what: str) -> dict[str, Mapping[str, Any]]:
-    """Return the new file of `rules` or of the `inventory` that processes do not use, and why."""
+    """Return the new files of `rules` or `inventory` that processes do not use, and why."""
     return {
         each.name: each.detail[NOT_LOADED][what]
         for each in processes
@@ -177,15 +177,15 @@ def not_loaded(processes: Iterable[Process], what: str) -> dict[str, Mapping[str
 
 
 class CrashDetector:
-    """Finds processes that fell silent, and draws the conclusions."""
+    """Finds processes that died, and marks doubtful what they may not have answered."""
 
     def __init__(self, services: Services, silence: timedelta) -> None:
-        """Take a process for dead that was not seen for `silence`."""
+        """Regard a process as dead if it was not seen for `silence`."""
         self._services = services
         self._silence = silence
 
     def find(self) -> None:
-        """Look for the dead, and forget those long ended; raises StoreUnavailable."""
+        """Handle dead processes, and remove those that ended long ago; raises StoreUnavailable."""
         now = self._services.machine.now()
         store = self._services.store
         for silent in store.read(lambda uow: ProcessRepository(uow).silent(now - self._silence)):
@@ -194,16 +194,16 @@ class CrashDetector:
             store.write(lambda uow: ProcessRepository(uow).remove_ended(now - REMEMBERED))
 
     def bury(self, name: str) -> None:
-        """Put what a dead web server may have failed to answer in doubt, and note its end.
+        """Mark doubtful what a dead web server may not have answered, and store its end.
 
-        Done once, whoever comes first. It goes in small steps, each of which may be repeated.
+        Done once, by the first to come. It runs in small steps, each of which may be repeated.
         """
         after: int | None = 0
         while after is not None:
             after = self._services.store.write(partial(self._step, name=name, after=after))
 
     def _step(self, uow: UnitOfWork, *, name: str, after: int) -> int | None:
-        """Look at some problems above row id `after`; return how far, or None when all is done."""
+        """Check some problems above row id `after`; return how far, or None when all is done."""
         now = self._services.machine.now()
         dead = ProcessRepository(uow).lock_running(name)
         if dead is None or dead.seen > now - self._silence:

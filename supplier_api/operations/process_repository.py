@@ -1,4 +1,4 @@
-"""The processes that work on this database, with their last sign of life, as rows."""
+"""The processes that work on this database, with their last heartbeat, as rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from supplier_api.db.tables import decision, lane, message, process, service_pro
 from supplier_api.db.unit_of_work import UnitOfWork
 
 _t = process.c
-DIED = "died"  # in `detail` of one that ended without saying so: when that was found
+DIED = "died"  # in `detail` of a process that ended without a notice: when that was found
 
 
 class ProcessKind(StrEnum):
@@ -27,7 +27,7 @@ class ProcessKind(StrEnum):
 class Process:
     """One process. All instants are machine time; `detail` holds plain JSON values.
 
-    `ended` is empty of one that runs, and of one that was killed until that is found.
+    `ended` is None while it runs, and for a killed process until that is found out.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Process:
 
     @property
     def died(self) -> bool:
-        """Whether it ended without saying so."""
+        """Whether it ended without a notice."""
         return DIED in self.detail
 
 
@@ -63,33 +63,33 @@ class ProcessRepository:
         )
 
     def try_out(self, name: str, now: datetime) -> None:
-        """Write something and take it back: whoever looks on sees nothing of it."""
+        """Write a row and delete it again, which nobody else sees."""
         self.save(Process(name, ProcessKind.WORKER, "", None, now, now, now))
         self._connection.execute(delete(process).where(_t.name == name))
 
     def all(self) -> list[Process]:
-        """Return all that are known, those seen last first."""
+        """Return all processes, those seen last first."""
         rows = self._connection.execute(select(*_COLUMNS).order_by(_t.seen.desc(), _t.name))
         return [Process(*row) for row in rows]
 
     def silent(self, since: datetime) -> list[Process]:
-        """Return those that never said that they end, and were last seen before `since`."""
+        """Return the processes that did not end and were last seen before `since`."""
         query = select(*_COLUMNS).where(_t.ended.is_(None), _t.seen < since).order_by(_t.name)
         return [Process(*row) for row in self._connection.execute(query)]
 
     def lock_running(self, name: str) -> Process | None:
-        """Lock a process's row and return it, unless it has ended or somebody else holds it."""
+        """Lock a running process's row and return it; None if it ended or the row is locked."""
         query = select(*_COLUMNS).where(_t.name == name, _t.ended.is_(None))
         row = self._connection.execute(query.with_for_update(skip_locked=True)).first()
         return Process(*row) if row else None
 
     def any_ended(self, before: datetime) -> bool:
-        """Return whether one ended before an instant."""
+        """Return whether a process ended before an instant."""
         query = select(_t.name).where(_t.ended < before).limit(1)
         return self._connection.execute(query).first() is not None
 
     def remove_ended(self, before: datetime) -> None:
-        """Forget those that ended before an instant."""
+        """Delete the processes that ended before an instant."""
         self._connection.execute(delete(process).where(_t.ended < before))
 
     def answered(self, name: str, since: datetime, after: int, limit: int) -> list[int]:
@@ -111,10 +111,10 @@ class ProcessRepository:
         return list(self._connection.execute(query).scalars())
 
     def doubt_unknown(self, problem_ids: list[int], destination: str) -> int:
-        """Put those problems in doubt that the gateway has shown no sign of; return how many.
+        """Mark doubtful those problems that the gateway does not show to know; return how many.
 
-        A sign is a message that `destination` took, or a further request about the problem. The
-        rows are locked first, so that what delivery has settled meanwhile is seen.
+        It shows that by accepting a message, or by a further request about the problem. The rows
+        are locked first, so that what delivery has completed meanwhile is seen.
         """
         problems = service_problem.c
         locked = select(problems.id).where(problems.id.in_(problem_ids)).order_by(problems.id)

@@ -1,8 +1,8 @@
-"""How long what is kept, and the work that takes the rest away: a little at a time.
+"""How long data is kept, and the chore that removes the rest, a little at a time.
 
-What is personal goes first (problems/personal.py). The key part of a record (tenant, operation, id,
-fingerprint, code and reference) stays as long as its problem does: a repeat is known for a repeat.
-Nothing that still waits to be delivered is touched, and no problem that is not over.
+Personal data goes first (problems/personal.py). The key part of a record (tenant, operation, id,
+fingerprint, code and reference) stays as long as its problem does: a repeated request is
+recognised. Nothing that still waits to be delivered is touched, and no problem that is not over.
 """
 
 from collections.abc import Callable
@@ -15,21 +15,20 @@ from supplier_api.operations.retention_repository import RetentionRepository
 from supplier_api.problems.clock_repository import BusinessClockRepository
 from supplier_api.problems.services import Services
 
-# A worker that is started often comes to it all the same.
+# Short, so that a worker that is restarted often runs it all the same.
 FIRST = 300.0  # seconds
-PAUSE = 0.2  # seconds between two pieces of work: others write, too
-# Seconds until the next look, while somebody still reads what the file was before.
+PAUSE = 0.2  # seconds between two batches: others write too
+# Seconds until the next try to empty the -wal, while a reader still uses old pages.
 AGAIN = 10.0
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long things are kept, and how much is taken away in one transaction.
+    """How long data is kept, and how much is removed in one transaction.
 
     `bodies` and `problems` count from the last change of a problem that is over, in business time;
-    `actions` is for what operators did, pauses and processes. Every so many seconds (`every`) it is
-    looked for.
+    `actions` is for operators' actions, pauses and processes. A round runs every `every` seconds.
     """
 
     bodies: timedelta
@@ -42,7 +41,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One kind of thing that is taken away: how a piece of it is, and how many there are."""
+    """One kind of data that is removed: how to remove a batch, and how to count what is due."""
 
     name: str
     work: Callable[[RetentionRepository, int], int]
@@ -50,7 +49,7 @@ class _Step:
 
 
 class RetentionChore:
-    """Takes away what is old, piece by piece; any number of workers may do so at once."""
+    """Removes old data, batch by batch; any number of workers may do so at once."""
 
     def __init__(self, services: Services, keep: Keep) -> None:
         """Work with `services`."""
@@ -79,13 +78,13 @@ class RetentionChore:
         return max(0.0, self._next - now)
 
     def run(self) -> dict[str, int]:
-        """Do all that is due now; return how many there were of each kind."""
+        """Remove all that is due now; return how many there were of each kind."""
         done = {step.name: self._all(step) for step in self._steps}
         self._services.store.drop_old_pages()
         return done
 
     def due(self) -> dict[str, int]:
-        """Return how many there are of each kind that `run` would take."""
+        """Return how many of each kind `run` would remove."""
         return self._services.store.read(
             lambda uow: {step.name: step.count(self._old(uow)) for step in self._steps}
         )
@@ -120,7 +119,7 @@ class RetentionChore:
 
 @dataclass(slots=True)
 class _Round:
-    """How far a round has come, and what it took away."""
+    """How far a round has come, and what it has removed."""
 
     at: int = 0
     done: dict[str, int] = field(default_factory=dict)

@@ -1,7 +1,8 @@
-"""Takes away what is old enough: first what is personal, much later whole rows.
+"""Removes data that is old enough: first what is personal, much later whole rows.
 
-A problem is taken only when it is over and nothing of it waits to be delivered. Each method does a
-bounded piece of work, finds it by an index, and locks problems before lanes, as everywhere.
+A problem is processed only when it is over and none of its messages waits to be delivered. Each
+method does a bounded piece of work, finds it by an index, and locks problems before lanes, as
+everywhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,12 +49,12 @@ from supplier_api.outbox.model import MessageState
 from supplier_api.outbox.repository import DEAD_LETTERS
 from supplier_api.problems.timer_repository import by_scale
 
-# Spelled as the partial indexes are: SQLite compares the two by their text.
+# Written as in the partial indexes: SQLite compares the two as text.
 OVER = text("service_problem.base IN ('REJECTED', 'CANCELLED', 'COMPLETED')")
 WHOLE_PROBLEM = text("service_problem.thinned IS NULL")
 REFUSED = text("coalesce(decision.problem_id, 0) = 0 AND decision.status IS NOT NULL")
 WHOLE_DECISION = text("decision.thinned IS NULL")
-# What a message was is no longer told; that it was sent, when and with which digest, is.
+# A problem with messages that still wait to be delivered.
 _UNDELIVERED = exists().where(
     lane.c.problem_id == service_problem.c.id,
     message.c.lane_id == lane.c.id,
@@ -63,7 +64,7 @@ _UNDELIVERED = exists().where(
     ),
 )
 _OF_PROBLEMS = [each for each in STORED if each.after is After.OVER]
-# What is emptied of a problem's rows, by table; what is read and written without some fields.
+# The columns of a problem's rows that are emptied, by table, and those that lose some fields.
 _EMPTIED: Mapping[Table, Mapping[str, Any]] = {
     metadata.tables[table]: {
         each.name: null() if each.leaves is None else each.leaves
@@ -76,7 +77,7 @@ _STRIPPED = [
     metadata.tables[each.table].c[each.name] for each in _OF_PROBLEMS if each.goes is Goes.FIELDS
 ]
 _DROPPED = [metadata.tables[each.table] for each in _OF_PROBLEMS if each.goes is Goes.ROW]
-# From the leaves to the root, so that nothing refers to what is gone.
+# From the leaves to the root, so that no row refers to a deleted one.
 _OF_A_PROBLEM = (
     lane,
     timer,
@@ -90,10 +91,10 @@ _OF_A_PROBLEM = (
 
 
 class RetentionRepository:
-    """What is old, within one transaction."""
+    """Finds and removes old data, within one transaction."""
 
     def __init__(self, connection: Connection, now: datetime, scales: Mapping[str, Scale]) -> None:
-        """Work on `connection`; `now` is machine time, `scales` says what that is for a tenant."""
+        """Work on `connection`; `now` is machine time, `scales` converts it to a tenant's time."""
         self._connection = connection
         self._now = now
         self._scales = scales
@@ -101,9 +102,9 @@ class RetentionRepository:
     # -- problems that are over
 
     def thin(self, age: timedelta, limit: int) -> int:
-        """Take what is personal out of all that belongs to up to `limit` problems.
+        """Remove personal data from all that belongs to up to `limit` problems.
 
-        Returns of how many. What goes is what problems.personal lists.
+        Returns how many problems. problems.personal lists what is removed.
         """
         ids = self._take(self._problems(age, WHOLE_PROBLEM), limit)
         if not ids:
@@ -142,10 +143,10 @@ class RetentionRepository:
         """Return how many problems are to be deleted."""
         return self._count(self._problems(age))
 
-    # -- requests of which no problem came
+    # -- requests that led to no problem
 
     def thin_refused(self, age: timedelta, limit: int) -> int:
-        """Take body and trace of up to `limit` refused requests away; return of how many."""
+        """Remove body and trace of up to `limit` refused requests; return of how many."""
         ids = self._ids(self._refused(age, WHOLE_DECISION), limit)
         if ids:
             self._thin_decisions(decision.c.id.in_(ids))
@@ -166,7 +167,7 @@ class RetentionRepository:
     # -- incidents
 
     def thin_incidents(self, age: timedelta, limit: int) -> int:
-        """Take the text of up to `limit` incidents away that have ended; return of how many."""
+        """Remove the text of up to `limit` incidents that have ended; return of how many."""
         ids = self._ids(self._ended(age), limit)
         if ids:
             self._connection.execute(
@@ -183,7 +184,7 @@ class RetentionRepository:
         old = (of.ended < self._now - age) & of.text.is_not(None)
         return select(of.id).where(old).order_by(of.ended)
 
-    # -- what goes by its age alone
+    # -- rows removed by their age alone
 
     def prune_old(self, what: str, age: timedelta, limit: int) -> int:
         """Delete up to `limit` rows of actions, pauses, processes or journal; return how many."""
@@ -191,7 +192,7 @@ class RetentionRepository:
         return self._delete(table, query, limit)
 
     def count_old(self, what: str, age: timedelta) -> int:
-        """Return how many rows of that are to be deleted."""
+        """Return how many such rows are to be deleted."""
         return self._count(self._old(what, age)[1])
 
     def _old(self, what: str, age: timedelta) -> tuple[Table, Select[Any]]:
@@ -204,13 +205,13 @@ class RetentionRepository:
         elif what == "processes":
             table, at, order = process, process.c.seen, process.c.seen
         else:
-            # By number, which is the order in which they were written.
+            # By id, which is the order in which they were written.
             at = func.coalesce(journal.c.written, journal.c.at)
             table, order = journal, journal.c.id
         key = process.c.name if table is process else table.c.id
         return table, select(key).where(at < before).order_by(order)
 
-    # -- how
+    # -- internal steps
 
     def _problems(self, age: timedelta, *more: Any) -> Select[Any]:
         of = service_problem.c
@@ -230,12 +231,12 @@ class RetentionRepository:
         return select(of.id).where(REFUSED, *more, or_(*old)).order_by(of.created)
 
     def _take(self, found: Select[Any], limit: int) -> Sequence[int]:
-        """Lock problems and their lanes; pass over those that somebody is working on."""
+        """Lock problems and their lanes; pass over those that other transactions have locked."""
         locked = found.limit(limit).with_for_update(skip_locked=True, of=service_problem)
         ids = list(self._connection.execute(locked).scalars())
         lanes = select(lane.c.id).where(lane.c.problem_id.in_(ids)).order_by(lane.c.id)
         self._connection.execute(lanes.with_for_update()).all()
-        # What was queued before we had the locks shows in a statement of its own.
+        # What was queued before we had the locks is seen only by a new statement.
         still = select(service_problem.c.id).where(service_problem.c.id.in_(ids), ~_UNDELIVERED)
         return list(self._connection.execute(still).scalars())
 
@@ -247,7 +248,7 @@ class RetentionRepository:
         )
 
     def _strip(self, column: Column[Any], which: ColumnElement[bool]) -> None:
-        """Leave the rows of a column of JSON without what is personal in it."""
+        """Remove what is personal from a JSON column of the rows."""
         key = column.table.c.id
         rows = self._connection.execute(select(key, column).where(which)).all()
         stripped = [(row_id, was, without_personal(was)) for row_id, was in rows]
@@ -273,7 +274,7 @@ class RetentionRepository:
 
 
 def _belonging(table: Table, problems: Sequence[int]) -> ColumnElement[bool]:
-    """Pick the rows of a table that belong to these problems."""
+    """Return the condition for rows of a table that belong to these problems."""
     if table is service_problem:
         return table.c.id.in_(problems)
     if table is message:

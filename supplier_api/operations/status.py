@@ -1,4 +1,4 @@
-"""How the house stands: one line for each thing that a person on duty, or a monitor, asks about."""
+"""The status report: one line for each thing that an operator on duty, or a monitor, asks about."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,13 +26,13 @@ from supplier_api.settings import Settings
 from supplier_api.settings.model import StatusSettings as Limits
 
 LATELY = timedelta(days=1)
-WRITE_SECONDS = 2.0  # that the database has to take something
+WRITE_SECONDS = 2.0  # for the trial write
 WHAT = {GATEWAY: "KCIs", BACK_OFFICE: "work orders"}
 COMMANDS = {GATEWAY: "supplier-api kci", BACK_OFFICE: "supplier-api work-order"}
 
 
 class StatusLevel(StrEnum):
-    """How good or bad it is."""
+    """How serious a status line is."""
 
     OK = "ok"
     WARN = "warn"
@@ -41,9 +41,9 @@ class StatusLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatusLine:
-    """One thing: its name, how it stands, in words and in plain JSON values.
+    """One line of the report: its name, level, text, and values as plain JSON.
 
-    `look` is the command that looks deeper, where something is not as it should be.
+    `look` is the command that shows more, if something is not as it should be.
     """
 
     name: str
@@ -54,13 +54,13 @@ class StatusLine:
 
 
 def gather(services: Services, settings: Settings) -> list[StatusLine]:
-    """Return every line, from one view of the database; raises StoreUnavailable."""
+    """Return all lines, from one snapshot of the database; raises StoreUnavailable."""
     lines = services.store.read(lambda uow: list(_Survey(services, settings, uow).lines()))
     return [_database(services), *lines]
 
 
 def _database(services: Services) -> StatusLine:
-    """Tell whether the database can be written, by writing: to read it is seldom the difficulty."""
+    """Check by writing whether the database can be written: reading seldom is the difficulty."""
     store, name = services.store, f"status/{services.process}"
     try:
         store.require_room()
@@ -74,13 +74,13 @@ def _database(services: Services) -> StatusLine:
 
 
 def unusable(error: StoreUnavailable) -> StatusLine:
-    """Return the line that names what is wrong with the database."""
+    """Return the line that says what is wrong with the database."""
     reason = str(error).splitlines()[0]
     return StatusLine("database", StatusLevel.BAD, reason, "supplier-api config show")
 
 
 def age(seconds: float) -> str:
-    """Write a time of so many seconds for people, as in `3 min`."""
+    """Format a duration in seconds for people, as in `3 min`."""
     for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
@@ -88,7 +88,7 @@ def age(seconds: float) -> str:
 
 
 class _Survey:
-    """The lines of one moment."""
+    """The lines of one snapshot."""
 
     def __init__(self, services: Services, settings: Settings, uow: UnitOfWork) -> None:
         self._settings = settings
@@ -162,7 +162,7 @@ class _Survey:
         text = f"{len(living)} alive"
         if silent or died:
             text += f", {len(silent)} silent, {len(died)} died within a day"
-            # What a web server may have taken with it, the doctor knows.
+            # The doctor knows which answers a dead web server may not have sent.
             look = "supplier-api doctor" if died and kind is ProcessKind.WEB else start
             return StatusLine(name, StatusLevel.WARN, text, look, values)
         return StatusLine(name, StatusLevel.OK, text, None, values)
@@ -186,7 +186,7 @@ class _Survey:
         text = f"{', '.join(releases) or 'none runs'}, rule book {', '.join(books) or '(none)'}"
         return StatusLine("versions", StatusLevel.OK, text, None, values)
 
-    # -- what comes in and goes out
+    # -- requests and messages
 
     def _last_request(self) -> StatusLine:
         at = self._last(REQUEST, StatusQueries(self._uow).last_decided())
@@ -199,9 +199,9 @@ class _Survey:
         return StatusLine("last KCI taken", StatusLevel.OK, text, None, _json(at=at))
 
     def _last(self, what: str, stored: datetime | None) -> datetime | None:
-        """Return the latest of what is stored and of what the processes remember."""
-        told = [from_wire(each.detail[what]) for each in self._processes if what in each.detail]
-        return max([*told, *([stored] if stored else [])], default=None)
+        """Return the later of the stored time and the times that processes report for `what`."""
+        reported = [from_wire(each.detail[what]) for each in self._processes if what in each.detail]
+        return max([*reported, *([stored] if stored else [])], default=None)
 
     def _undelivered(self) -> Iterator[StatusLine]:
         found = StatusQueries(self._uow).undelivered()
@@ -233,7 +233,7 @@ class _Survey:
         yield self._dead_letters(dead)
 
     def _dead_letters(self, dead: int) -> StatusLine:
-        """Tell how many there are; one of which the gateway must know is bad at once."""
+        """Count dead letters; one that says how a problem ended is bad at once."""
         ends = StatusQueries(self._uow).dead_ends(GATEWAY)
         values = _json(count=dead, ends=dict(ends))
         if not ends:
@@ -264,18 +264,18 @@ class _Survey:
         )
 
     def _request_times(self) -> StatusLine:
-        """Tell what the last requests took, by the web server that was worst off."""
-        told = {
+        """Report how long the last requests took, from the web server with the longest times."""
+        reported = {
             each.name: each.detail[REQUEST_TIMES]
             for each in self._alive(self._processes)
             if REQUEST_TIMES in each.detail
         }
-        values = _json(webServers=told)
-        if not told:
+        values = _json(webServers=reported)
+        if not reported:
             return StatusLine("request times", StatusLevel.OK, "none known", None, values)
-        answered = max(each["answered"]["p99"] for each in told.values())
-        queued = max(each["queued"]["p99"] for each in told.values())
-        refused = sum(sum(each["refused"].values()) for each in told.values())
+        answered = max(each["answered"]["p99"] for each in reported.values())
+        queued = max(each["queued"]["p99"] for each in reported.values())
+        refused = sum(sum(each["refused"].values()) for each in reported.values())
         text = f"99 % of the last are answered within {answered:.0f} ms of their headers"
         text += f", and queued for {queued:.0f} ms"
         text += f"; {refused} refused unread" if refused else ""
@@ -284,7 +284,7 @@ class _Survey:
         look = None if level is StatusLevel.OK else "supplier-api status --json"
         return StatusLine("request times", level, text, look, values)
 
-    # -- what holds things up
+    # -- pauses, rules and inventory
 
     def _breaker(self) -> StatusLine:
         opened = [each for each in self._held() if _is_open_breaker(each)]
@@ -322,7 +322,7 @@ class _Survey:
         return StatusLine("maintenance", StatusLevel.WARN, text, look, values)
 
     def _rules(self) -> StatusLine:
-        """Tell whether all rules are asked, and whether they are those of the file."""
+        """Check that all rules are in use, and that they are those of the file."""
         off = rules_off(self._alive(self._processes))
         refused, kept = self._not_loaded("rules")
         texts = [
@@ -349,7 +349,7 @@ class _Survey:
         )
 
     def _inventory(self) -> StatusLine:
-        """Tell whether it gives answers, and whether they are those of the file."""
+        """Check that the inventory answers, and that its data is that of the file."""
         silent = inventory_down(self._alive(self._processes))
         refused, kept = self._not_loaded("inventory")
         down = [_json(process=name, since=since) for name, since in silent.items()]
@@ -362,9 +362,9 @@ class _Survey:
         return StatusLine("inventory", StatusLevel.OK, "not known to be down", None, values)
 
     def _not_loaded(self, what: str) -> tuple[list[str], list[dict[str, Any]]]:
-        """Return a sentence about a new file that is not used, if any, and what each says."""
-        told = not_loaded(self._alive(self._processes), what)
-        kept = [{"process": name, **each} for name, each in told.items()]
+        """Return a text about an unused new file, if any, and what each process reports."""
+        reported = not_loaded(self._alive(self._processes), what)
+        kept = [{"process": name, **each} for name, each in reported.items()]
         if not kept:
             return [], []
         first = min(kept, key=lambda each: str(each["since"]))
@@ -410,13 +410,13 @@ class _Survey:
         return age((self._now - at).total_seconds())
 
 
-SHOWN = 3  # pauses, and rules, told in words
+SHOWN = 3  # pauses, and rules, named in a text
 CHECK = "supplier-api rules check"
 LEVELS = list(StatusLevel)
 
 
 def _is_open_breaker(pause: PauseSummary) -> bool:
-    """Tell whether it is one of a whole destination: a tenant's alone is that tenant's affair."""
+    """Return whether the pause is an open breaker for a whole destination, not for one tenant."""
     return pause.cause == "breaker" and pause.tenant is None
 
 

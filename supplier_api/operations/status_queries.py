@@ -1,8 +1,8 @@
-"""How it stands, in numbers, for those who watch.
+"""The numbers of the status report.
 
-Every query goes by an index that holds only what is not over, or by the newest rows: none of them
-costs more as the tables grow. Conditions are spelled as those of the partial indexes: SQLite
-compares the two by their text.
+Every query uses an index that holds only what is not over, or the newest rows: none of them costs
+more as the tables grow. Conditions are written as in the partial indexes: SQLite compares the two
+as text.
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ QUEUED = text("message.state = 'queued'")
 DEAD = text("message.state IN ('refused', 'expired')")
 PARKED = text("lane.parked")
 UNDECIDED = text("service_problem.base = 'UNDECIDED'")
-# Kinds of messages without which a receiver takes a problem for open that is not.
+# Kinds of messages without which a receiver believes that a problem is still open.
 ENDS = ("RESOLVED", "COMPLETED", "CANCELLED", "REJECTED")
-NEWEST = 1000  # messages among which the last delivery is looked for
+NEWEST = 1000  # messages among which the last delivery is searched
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingSummary:
-    """How many things wait, and since when the longest of them."""
+    """How many things wait, and since when the oldest of them."""
 
     count: int
     oldest: datetime | None
@@ -32,7 +32,7 @@ class WaitingSummary:
 
 @dataclass(frozen=True, slots=True)
 class PauseSummary:
-    """What holds messages up: why, for whom, and since when. Empty names stand for all."""
+    """A pause: why, for whom, and since when. None as a name stands for all."""
 
     cause: str
     destination: str | None
@@ -45,7 +45,7 @@ class PauseSummary:
 
 
 class StatusQueries:
-    """The numbers of one transaction."""
+    """The numbers, within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
@@ -58,7 +58,7 @@ class StatusQueries:
         return at
 
     def last_taken(self, destination: str) -> datetime | None:
-        """Return when `destination` last took one of the newest messages (machine time)."""
+        """Return when `destination` last accepted one of the newest messages (machine time)."""
         newest = (
             select(message.c.lane_id, message.c.state, message.c.settled)
             .order_by(message.c.id.desc())
@@ -74,7 +74,7 @@ class StatusQueries:
         return at
 
     def undelivered(self) -> dict[str, WaitingSummary]:
-        """Return by destination what is queued, but for lanes that are parked."""
+        """Return the queued messages by destination, without those of parked lanes."""
         query = (
             select(lane.c.destination, func.count(), func.min(message.c.created))
             .select_from(message.join(lane))
@@ -84,7 +84,7 @@ class StatusQueries:
         return {row[0]: WaitingSummary(row[1], row[2]) for row in self._connection.execute(query)}
 
     def parked(self) -> dict[str, WaitingSummary]:
-        """Return by destination the lanes that stand behind a dead letter."""
+        """Return the lanes parked behind a dead letter, by destination."""
         dead = select(func.min(message.c.settled)).where(message.c.lane_id == lane.c.id, DEAD)
         since = dead.correlate(lane).scalar_subquery()
         query = (
@@ -95,12 +95,12 @@ class StatusQueries:
         return {row[0]: WaitingSummary(row[1], row[2]) for row in self._connection.execute(query)}
 
     def dead_letters(self) -> int:
-        """Return how many messages were refused for good or grew too old."""
+        """Return how many messages were refused for good or became too old."""
         query = select(func.count()).select_from(message).where(DEAD)
         return self._connection.execute(query).scalar_one()
 
     def dead_ends(self, destination: str) -> dict[str, int]:
-        """Return how many dead letters say to `destination` how a problem ended, by their kinds."""
+        """Return how many dead letters to `destination` say how a problem ended, by kind."""
         query = (
             select(message.c.kind, func.count())
             .select_from(message.join(lane))
@@ -111,19 +111,19 @@ class StatusQueries:
         return {row[0]: row[1] for row in self._connection.execute(query)}
 
     def undecided(self) -> WaitingSummary:
-        """Return the problems that were left open; the oldest by business time."""
+        """Return the undecided problems; the oldest by business time."""
         created = service_problem.c.created
         query = select(func.count(), func.min(created)).where(UNDECIDED)
         return WaitingSummary(*self._connection.execute(query).one())
 
     def pauses(self, now: datetime) -> list[PauseSummary]:
-        """Return what holds messages up now, oldest first."""
+        """Return the pauses in force, oldest first."""
         columns = [pause.c[name] for name in PauseSummary.__slots__]
         query = select(*columns).where(or_(pause.c.until.is_(None), pause.c.until > now))
         return [PauseSummary(*row) for row in self._connection.execute(query.order_by(pause.c.id))]
 
     def late_answers(self, since: datetime) -> tuple[int, int]:
-        """Return how many answers left too late since an instant, and how many were decided."""
+        """Return how many answers were late since an instant, and how many were decided."""
         late = select(func.count()).where(
             decision.c.answered_late.is_not(None), decision.c.answered_late >= since
         )

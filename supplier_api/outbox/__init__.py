@@ -1,1 +1,1 @@
-"""Messages on their way out, in lanes; a problem is known here by its id alone."""
+"""The outbox: messages in lanes until they are delivered; it knows a problem by its id only."""

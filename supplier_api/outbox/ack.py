@@ -1,7 +1,7 @@
-"""How a worker writes down what came of its attempts, many lanes in one transaction.
+"""Records the outcome of attempts and moves their lanes on, many lanes in one transaction.
 
-Each step is one statement for all of the lanes: they are locked, the attempts recorded, and, in a
-later statement, what is left on each lane is read and decides when it is due again.
+Each step is one statement for all of the lanes: they are locked, then the attempts are recorded,
+then a later statement reads what is left on each lane, which decides when it is due again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ from supplier_api.outbox.model import Attempt, Claim, Fenced, Message, MessageSt
 
 @dataclass(frozen=True, slots=True)
 class HeldLanes:
-    """What became of the wish to hold several claimed lanes.
+    """The result of locking several claimed lanes.
 
-    `rows` are those that are held, by lane id. `lost` are no longer ours. The rest is locked by
-    other transactions just now.
+    `rows` are the locked ones, by lane id. `lost` are no longer ours. The others are locked by
+    other transactions at the moment.
     """
 
     rows: dict[int, LaneRow] = field(default_factory=dict)
@@ -31,9 +31,10 @@ class HeldLanes:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """What came of an attempt to send `message`, and what has become of the message by it.
+    """The outcome of an attempt to send `message`, and the message's new state.
 
-    `digest` names the bytes that the receiver took, `refusal` is what it said of a dead letter.
+    `digest` is that of the bytes which the receiver accepted, `refusal` what it answered to a dead
+    letter.
     """
 
     message: Message
@@ -45,9 +46,9 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True)
 class LaneStep:
-    """How a held lane goes on: with so many failures in a row, and not before `retry_at`.
+    """How a locked lane goes on: with so many failures in a row, and not before `retry_at`.
 
-    Without `goes_on` it is given back even if its next message may leave now.
+    Without `goes_on` it is given back even if its next message may be sent now.
     """
 
     claim: Claim
@@ -57,17 +58,17 @@ class LaneStep:
 
 
 class Acknowledging(LaneWork):
-    """The claimed lanes, over one transaction."""
+    """What workers do with lanes that they have claimed, over one transaction."""
 
     def renew(self, claim: Claim, lease_until: datetime) -> None:
         """Prolong the claim; raises Fenced if it is no longer ours."""
         self._write(claim, lease_until=lease_until, due_at=lease_until)
 
     def release(self, claim: Claim, now: datetime) -> None:
-        """Give the lane back unsent, due again at once, its failures in a row as they are.
+        """Give the lane back unsent, due again at once, with its failures in a row unchanged.
 
-        One that was taken out of turn, after a failure, waits on. Raises Fenced if it is no longer
-        ours.
+        A lane that was claimed as a probe, after a failure, is due when it was due before. Raises
+        Fenced if it is no longer ours.
         """
         held = self.hold(claim)
         retry_at = claim.was_due if held.attempts else None
@@ -85,7 +86,7 @@ class Acknowledging(LaneWork):
         return LaneRow(*row)
 
     def hold_free(self, claims: Sequence[Claim]) -> HeldLanes:
-        """Lock the claimed lanes but for those that others hold locked, waiting for none."""
+        """Lock the claimed lanes, except those that others have locked; wait for no lock."""
         ours = {claim.lane_id: claim.claim_no for claim in claims}
         self._by_index()
         locked = _HOLD_FREE.run(self._connection, {"lanes": list(ours)})
@@ -100,14 +101,14 @@ class Acknowledging(LaneWork):
     def record(
         self, of: Message, attempt: Attempt, state: MessageState, digest: str | None = None
     ) -> None:
-        """Write down what came of an attempt; the lane is held. As record_all for one."""
+        """Store the outcome of an attempt, like record_all; the lane is locked."""
         self.record_all([AttemptRecord(of, attempt, state, digest)])
 
     def record_all(self, records: Sequence[AttemptRecord]) -> None:
-        """Write down what came of attempts; the lanes are held.
+        """Store the outcome of attempts; the lanes are locked.
 
-        Raises Fenced if that was written before for one of them: the transaction runs once more
-        because nobody could say whether its commit arrived.
+        Raises Fenced if it is stored already for one of them: then the transaction runs a second
+        time because it was unknown whether its commit arrived.
         """
         if not records:
             return
@@ -115,9 +116,9 @@ class Acknowledging(LaneWork):
             raise Fenced
 
     def remark(self, of: Message, attempt: Attempt) -> None:
-        """Write an attempt down that does not count, and leave all else as it was; it is held.
+        """Add an attempt that does not count to the message's log; the lane is locked.
 
-        But if the receiver may have the message now, that is kept too.
+        If the receiver may have the message now, that is stored too; all else stays as it was.
         """
         self._connection.execute(
             update(message)
@@ -126,7 +127,7 @@ class Acknowledging(LaneWork):
         )
 
     def park(self, claim: Claim) -> None:
-        """Stop the held lane behind a dead letter until an operator acts."""
+        """Stop the locked lane behind a dead letter until an operator acts."""
         self._write(claim, parked=True)
 
     def proceed(
@@ -138,7 +139,7 @@ class Acknowledging(LaneWork):
         retry_at: datetime | None = None,
         lease_until: datetime | None = None,
     ) -> Message | None:
-        """Go on with the held lane, from what is left on it now. As proceed_all for one."""
+        """Move the locked lane on, like proceed_all."""
         held = {claim.lane_id: self.hold(claim)}
         step = LaneStep(claim, failures, retry_at)
         return self.proceed_all([step], held, now, lease_until).get(claim.lane_id)
@@ -150,12 +151,12 @@ class Acknowledging(LaneWork):
         now: datetime,
         lease_until: datetime | None = None,
     ) -> dict[int, Message]:
-        """Go on with the lanes, `held` as they stand now, from what is left on each.
+        """Move the lanes on, whose locked rows are `held`, from what is left on each.
 
-        With `lease_until`, if a lane's next message may leave now, the claim is prolonged and that
-        message returned. Otherwise, also when that is one of a later version, the lane is given
-        back, due when its next message may leave (not before the step's `retry_at`), or idle if
-        nothing is left.
+        With `lease_until`, if a lane's next message may be sent now, the claim is prolonged and
+        that message returned. Otherwise, also when that message has a later body version, the lane
+        is given back: due when its next message may be sent (not before the step's `retry_at`), or
+        idle if nothing is left.
         """
         if not steps:
             return {}
@@ -189,7 +190,7 @@ class Acknowledging(LaneWork):
 
 
 def _due_at(row: LaneRow, head: Message | None, step: LaneStep, now: datetime) -> datetime | None:
-    """Return when the lane's next message may leave; None if none may before people act."""
+    """Return when the lane's next message may be sent; None if an operator has to act first."""
     if head is None or row.parked:
         return None
     return latest(now, head.not_before, row.not_before, step.retry_at)
@@ -227,7 +228,7 @@ def _recorded(record: AttemptRecord) -> dict[str, Any]:
 
 
 _OURS = among(lane.c.id, "lanes")
-# By id, as all locks of lanes; those that are locked by others are left out.
+# In the order of ids, as all locks of lanes; rows that others have locked are left out.
 _HOLD_FREE = CompiledStatement(
     lane_rows.lanes().where(_OURS).order_by(lane.c.id).with_for_update(skip_locked=True)
 )
@@ -236,12 +237,12 @@ _RECORD = CompiledStatement(
     update(message)
     .where(
         message.c.id == bindparam("message"),
-        # Not as the index of queued messages has it: one is found by its id, not among them.
+        # Spelled unlike the index of queued messages, so that the row is found by its id.
         func.coalesce(message.c.state, "") == MessageState.QUEUED,
         message.c.attempts == bindparam("before"),
     )
     .values(
-        # What it said last is kept, however the message ends.
+        # The last refusal is kept, however the message ends.
         refusal=func.coalesce(bindparam("said", type_=message.c.refusal.type), message.c.refusal),
         **named("state", "attempts", "first_attempt", "unknown", "log", "digest", "settled"),
     )

@@ -1,4 +1,4 @@
-"""Lanes with something to send, as a whole: which one to try, and when each may go on."""
+"""Queries over lanes that have something to send: which to probe, and when each may go on."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -15,31 +15,30 @@ from supplier_api.outbox.pauses import HeldUp, Scope
 
 _t = lane.c
 Condition = ColumnElement[bool] | TextClause
-NONE_DOOMED: Mapping[int, str] = MappingProxyType({})
+NONE_REFUSED: Mapping[int, str] = MappingProxyType({})
 
 
 class BacklogQueries:
-    """What waits to be sent, within one transaction."""
+    """Queries over what waits to be sent, within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
         self._connection = uow.connection
 
-    def to_try(
+    def lane_to_probe(
         self,
         destination: str,
         after: int | None,
         now: datetime,
         held: HeldUp,
-        doomed: Mapping[int, str] = NONE_DOOMED,
+        refused: Mapping[int, str] = NONE_REFUSED,
     ) -> int | None:
-        """Return a lane to `destination` that may be tried, each time another.
+        """Return a lane to `destination` that can be the breaker's probe, each time another.
 
-        That is the first behind the lane `after`, by number and round about. Those that are
-        `doomed`, with their tenants, were refused: one of these, or else another lane of their
-        tenants, is tried only where there is no other. It may be one that
-        waits after a failure; not one in somebody's hand, nor one that a request of the gateway
-        holds back.
+        That is the next lane id after `after`, starting again at the lowest. Lanes in `refused`
+        (lane id to tenant) were refused: one of these, or else another lane of their tenants, is
+        chosen only if there is no other. The lane may wait after a failure, but it is neither
+        claimed by a worker nor held back by a request of the gateway.
         """
         query = (
             select(_t.id)
@@ -47,7 +46,7 @@ class BacklogQueries:
             .where(OF_KNOWN_VERSION)
             .where(or_(_t.lease_owner.is_(None), _t.lease_until <= now))
             .where(or_(_t.not_before.is_(None), _t.not_before <= now), *held.apart())
-            .order_by(_t.id.in_([*doomed]), _t.tenant.in_({*doomed.values()}))
+            .order_by(_t.id.in_([*refused]), _t.tenant.in_({*refused.values()}))
             .order_by((_t.id > (after or 0)).desc(), _t.id)
             .limit(1)
         )
@@ -55,7 +54,7 @@ class BacklogQueries:
         return self._connection.execute(query).scalar()
 
     def due(self, scope: Scope, now: datetime, most: int) -> int:
-        """Count the lanes of `scope` that could leave now, up to `most`."""
+        """Count the lanes of `scope` that could be sent now, up to `most`."""
         self._connection.info[PIPE].by_index()
         some = select(_t.id).where(*_at_rest(scope), _t.due_at <= now).limit(most)
         return self._connection.execute(
@@ -65,7 +64,7 @@ class BacklogQueries:
     def spread_due(
         self, scope: Scope, now: datetime, moment: Callable[[], datetime], limit: int
     ) -> int:
-        """Put up to `limit` lanes that are due at `now` off, each to a later moment.
+        """Move up to `limit` lanes that are due at `now`, each to a later moment.
 
         The longest due come first. Returns how many there were.
         """
@@ -74,14 +73,14 @@ class BacklogQueries:
     def bring_forward(
         self, scope: Scope, beyond: datetime, moment: Callable[[], datetime], limit: int
     ) -> int:
-        """Bring up to `limit` lanes forward that wait beyond that after a failure.
+        """Move up to `limit` lanes that wait after a failure beyond `beyond` to an earlier moment.
 
         `beyond` is later than any moment. Returns how many there were.
         """
         return self._move(moment, limit, *_at_rest(scope), _t.due_at > beyond, _t.attempts > 0)
 
     def _move(self, moment: Callable[[], datetime], limit: int, *which: Condition) -> int:
-        """Give lanes another moment; those that somebody works on are passed over."""
+        """Give each lane another due time; lanes that are locked are passed over."""
         self._connection.info[PIPE].by_index()
         chosen = (
             select(_t.id, _t.not_before)
@@ -103,7 +102,7 @@ class BacklogQueries:
 
 
 def _at_rest(scope: Scope) -> list[Condition]:
-    """Choose the lanes of `scope` with something to send that nobody has claimed."""
+    """Return the conditions for lanes of `scope` with something to send that nobody has claimed."""
     named = (
         (_t.destination, scope.destination),
         (_t.tenant, scope.tenant),

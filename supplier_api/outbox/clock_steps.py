@@ -1,4 +1,4 @@
-"""Brings stored machine time back when the host's clock fell, on an engine without its own."""
+"""Moves stored machine times back when the host's clock was set back (engines without a clock)."""
 
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.outbox.model import MessageState
 
 FELL = "clock-fell"
-# What is compared with the present: waits, leases, ages. What merely happened keeps its date.
+# The times that are compared with the present: waits, leases, ages. Dates of events stay.
 _STORED: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
     (lane, "id", ("due_at", "not_before", "lease_until")),
     (message, "id", ("not_before", "first_attempt")),
@@ -20,26 +20,26 @@ _STORED: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
 
 
 class ClockSteps:
-    """The steps by which stored times were brought back, within one transaction."""
+    """The steps by which stored times were moved back, within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
         """Work in the transaction of `uow`."""
         self._connection = uow.connection
 
     def last(self) -> int:
-        """Return the number of the last record of whatever kind; 0 if there is none."""
+        """Return the id of the latest operator action of any kind; 0 if there is none."""
         newest = select(operator_action.c.id).order_by(operator_action.c.id.desc()).limit(1)
         return self._connection.execute(newest).scalar() or 0
 
     def since(self, last: int) -> timedelta:
-        """Return by how much all workers have brought times back after the record `last`."""
+        """Return by how much all workers have moved times back after the action `last`."""
         of = operator_action.c
         query = select(of.detail).where(of.id > last, of.action == FELL)
         steps = self._connection.execute(query).scalars()
         return timedelta(seconds=sum(step["seconds"] for step in steps))
 
     def bring_back(self, by: timedelta, who: str, at: datetime) -> None:
-        """Bring what is compared with the present back by a step, and record that."""
+        """Move the times that are compared with the present back by a step, and record that."""
         for table, key, columns in _STORED:
             self._shift(table, key, columns, by)
         self._connection.execute(

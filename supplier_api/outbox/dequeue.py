@@ -1,4 +1,4 @@
-"""How a worker takes lanes that are due, many at once."""
+"""How a worker claims lanes that are due, many at once."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ from supplier_api.outbox.pauses import NOTHING_HELD, HeldUp
 
 
 class Dequeuing(LaneWork):
-    """Claims, over one transaction."""
+    """Claims lanes, over one transaction."""
 
     def next_due(self, destination: str, held: HeldUp = NOTHING_HELD) -> datetime | None:
         """Return when the next lane to `destination` may be claimed; None if all are idle."""
@@ -44,11 +44,11 @@ class Dequeuing(LaneWork):
         failed: int,
         held: HeldUp = NOTHING_HELD,
     ) -> list[Claim]:
-        """Take up to `limit` due lanes for `owner`, the longest due first, but for those `held`.
+        """Claim up to `limit` due lanes for `owner`, the longest due first, except those `held`.
 
         Lanes whose last attempt failed come last, and at most `failed` of them. A lane that another
-        transaction holds locked is passed over. The first message of a lane that is taken over from
-        a worker that never gave it back may have been sent: it becomes "unknown".
+        transaction has locked is passed over. The first message of a lane whose former worker never
+        gave it back may have been sent: it becomes "unknown".
         """
         due = {"destination": destination, "now": now}
         rows = self._free(due_lanes(held), {**due, "limit": limit})
@@ -60,9 +60,9 @@ class Dequeuing(LaneWork):
     def claim_one(
         self, lane_id: int, owner: str, now: datetime, lease_until: datetime
     ) -> Claim | None:
-        """Take a lane out of turn, due or not, as far as nobody has it and its message may leave.
+        """Claim a lane as a probe, due or not, if nobody has claimed it and it may be sent.
 
-        Returns None if that is not so any more.
+        Returns None if that is no longer so.
         """
         rows = self._free(_ONE, {"lane": lane_id, "now": now, "limit": 1})
         head = lane_rows.heads(self._connection, [lane_id]).get(lane_id)
@@ -110,7 +110,7 @@ class Dequeuing(LaneWork):
         return lane_rows.heads(self._connection, [head.lane_id])[head.lane_id]
 
     def _give_up(self, lane_ids: Iterable[int]) -> None:
-        """Put lanes to rest that were due with nothing to send."""
+        """Make lanes idle that were due with nothing to send."""
         for lane_id in lane_ids:
             self._connection.execute(
                 update(lane)
@@ -121,7 +121,7 @@ class Dequeuing(LaneWork):
 
 @lru_cache(maxsize=64)
 def next_due(held: HeldUp) -> CompiledStatement:
-    """Return the question when the next lane to a destination may be claimed."""
+    """Return the statement for when the next lane to a destination may be claimed."""
     return CompiledStatement(
         select(func.min(lane.c.due_at)).where(
             _TO_DESTINATION, lane.c.due_at.is_not(None), NOT_PARKED, *held.apart()
@@ -131,14 +131,14 @@ def next_due(held: HeldUp) -> CompiledStatement:
 
 @lru_cache(maxsize=64)
 def due_lanes(held: HeldUp, *, failed: bool = False) -> CompiledStatement:
-    """Return the question for due lanes whose last attempt failed, or did not."""
+    """Return the statement for due lanes, either those whose last attempt failed or the others."""
     attempts = lane.c.attempts > 0 if failed else lane.c.attempts == 0
     due = lane.c.due_at <= bindparam("now", type_=lane.c.due_at.type)
     return CompiledStatement(_free().where(_TO_DESTINATION, due, attempts, *held.apart()))
 
 
 def _free() -> Select[Any]:
-    """Select the lanes that nobody holds locked, the longest due first."""
+    """Select the lanes that no transaction has locked, the longest due first."""
     return (
         lane_rows.lanes()
         .where(NOT_PARKED, OF_KNOWN_VERSION)

@@ -1,6 +1,7 @@
-"""The lanes of a new problem, made with their first messages: each row is written once.
+"""Creates the lanes of a new problem with their first messages: each row is written once.
 
-Messages find their lane by its names, so no statement here needs the answer of another.
+The messages' INSERT finds its lane by problem and destination, so no statement here needs another's
+result.
 """
 
 from collections.abc import Sequence
@@ -34,14 +35,14 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class NewLane:
-    """A lane to be made; nothing leaves it before `not_before`."""
+    """A lane to be created; nothing is sent on it before `not_before`."""
 
     destination: str
     not_before: datetime | None = None
     messages: Sequence[NewMessage] = field(default_factory=tuple)
 
     def due_at(self, now: datetime) -> datetime | None:
-        """Return when its first message may leave; None if it has none."""
+        """Return when its first message may be sent; None if it has none."""
         if not self.messages:
             return None
         first = self.messages[0].not_before
@@ -59,26 +60,29 @@ _MESSAGE = (
     "not_before",
     "body_version",
 )
-# What is the same for every new message.
+# The columns that are the same for every new message.
 _QUEUED: dict[str, Any] = {
     "state": MessageState.QUEUED,
     "attempts": 0,
     "unknown": False,
     "log": [],
 }
-# What the lanes of a problem have in common, and each for itself.
+# The columns that a problem's lanes share, and those of each lane.
 _SHARED = ("problem_id", "tenant")
 _OWN = ("destination", "due_at", "not_before")
 
 
 @cache
 def _add_lanes(count: int) -> CompiledStatement:
-    """Return the statement that makes so many lanes of one problem; values end in their number."""
+    """Return the statement that creates `count` lanes of one problem.
+
+    The parameters of a lane end in its index.
+    """
     return CompiledStatement(
         insert(lane)
         .values(
             [
-                # Of several rows SQLAlchemy gives only the first one's values their types.
+                # SQLAlchemy gives types only to the values of the first of several rows.
                 {name: bindparam(name, type_=lane.c[name].type) for name in _SHARED}
                 | {name: bindparam(f"{name}_{number}", type_=lane.c[name].type) for name in _OWN}
                 | {"attempts": 0, "claim_no": 0, "parked": False}
@@ -113,7 +117,7 @@ def open_lanes(
     lanes: Sequence[NewLane],
     now: datetime,
 ) -> None:
-    """Make a new problem's lanes with what is queued on them; due where there is something."""
+    """Create a new problem's lanes with the messages queued on them; due where there are any."""
     rows: dict[str, Any] = {"problem_id": problem_id, "tenant": tenant}
     for number, new in enumerate(lanes):
         rows[f"destination_{number}"] = new.destination

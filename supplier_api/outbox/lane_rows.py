@@ -1,4 +1,4 @@
-"""Lanes and queued messages as rows: what claiming, settling and the desk read alike."""
+"""Lanes and queued messages as rows: what dequeue, ack and the repository share."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ lane = tables.lane
 message = tables.message
 service_problem = tables.service_problem
 
-# Spelled as the partial indexes are: SQLite compares the two by their text.
+# Written as in the partial indexes: SQLite compares the two as text.
 NOT_PARKED = text("NOT lane.parked")
 QUEUED = text("message.state = 'queued'")
-# The form of bodies that this version makes and can send. A lane that holds a later one is left to
-# the later version, beside which this one runs during an upgrade.
+# The body version that this release makes and can send. A lane with a later one is left to the
+# later release, beside which this one runs during an upgrade.
 BODY_VERSION = 1
-# Looked up for one lane at a time: a NOT EXISTS might be joined with all that is queued.
+# Read for one lane at a time: a NOT EXISTS might be joined with all queued messages.
 OF_KNOWN_VERSION = (
     select(func.coalesce(func.max(message.c.body_version), BODY_VERSION))
     .where(message.c.lane_id == lane.c.id, QUEUED)
@@ -33,7 +33,7 @@ OF_KNOWN_VERSION = (
 
 @dataclass(frozen=True, slots=True)
 class LaneRow:
-    """A lane as it stands, its row locked."""
+    """The columns of a lane whose row is locked."""
 
     id: int
     problem_id: int
@@ -48,7 +48,7 @@ class LaneRow:
 
 
 class LaneWork:
-    """What is done with lanes, over one transaction."""
+    """Base of what is done with lanes over one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
         """Work in the transaction of `uow`."""
@@ -56,7 +56,7 @@ class LaneWork:
         self._wake = uow.wake
 
     def _by_index(self) -> None:
-        """Read the queue by its indexes from here on."""
+        """Have the queue read by its indexes from here on."""
         self._connection.info[PIPE].by_index()
 
 

@@ -1,8 +1,7 @@
-"""Messages in the hands of operators: found, listed, queued again, taken out.
+"""Messages as operators work with them: found, listed, queued again, taken out.
 
-Who changes one holds the problem's lock and then the lane's, and no worker may be sending: `lock`
-refuses while a lease is live, and whatever held the lane before is fenced off from then on. All
-instants are machine time.
+To change one, the problem is locked and then the lane, and no worker may be sending: `lock` raises
+while a lease is live, and fences off any earlier claim on the lane. All instants are machine time.
 """
 
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ lane = tables.lane
 message = tables.message
 problem = tables.service_problem
 
-# Spelled as the partial indexes are: SQLite compares the two by their text.
+# Written as in the partial indexes: SQLite compares the two as text.
 _DEAD = text("message.state IN ('refused', 'expired')")
 _QUEUED = text("message.state = 'queued'")
 _PARKED = text("lane.parked")
@@ -29,7 +28,7 @@ DEAD_LETTERS = (MessageState.REFUSED, MessageState.EXPIRED)
 
 
 class BeingSent(Exception):
-    """A worker has the lane in its hand; `seconds` is for how long at most."""
+    """A worker has claimed the lane; `seconds` is for how long at most."""
 
     def __init__(self, seconds: float) -> None:
         """Keep how long the lease lasts."""
@@ -39,7 +38,7 @@ class BeingSent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message with all that is known of it, and where its lane stands.
+    """A message with all that is stored of it, and the state of its lane.
 
     `reference` and `gateway_id` are the problem's. `parked`: its lane waits for an operator.
     """
@@ -74,7 +73,7 @@ class StoredMessage:
 
     @property
     def name(self) -> str:
-        """What people call it: the problem's reference and the number."""
+        """Its name for operators: the problem's reference and the number."""
         return f"{self.reference}#{self.number}"
 
     @property
@@ -84,7 +83,7 @@ class StoredMessage:
 
     @property
     def untried(self) -> bool:
-        """Whether it waits, and the receiver cannot have seen it in any form."""
+        """Whether it is queued, and the receiver cannot have seen it in any form."""
         return self.state == MessageState.QUEUED and not self.attempts and not self.log
 
 
@@ -92,8 +91,8 @@ class StoredMessage:
 class MessageFilter:
     """Which messages to a destination to list.
 
-    `state` is one of a message's, or `dead`; None: dead letters and what is parked behind them.
-    `problems` are row ids. `since` and `until` are about when a message was made.
+    `state` is a message state, or `dead`; None: dead letters and what is parked behind them.
+    `problems` are row ids. `since` and `until` are about when a message was created.
     """
 
     destination: str
@@ -108,7 +107,7 @@ class MessageFilter:
 
 @dataclass(frozen=True, slots=True)
 class LockedLane:
-    """A lane under an operator's lock; nobody is sending its messages."""
+    """A lane locked for an operator; no worker is sending its messages."""
 
     id: int
     parked: bool
@@ -117,7 +116,7 @@ class LockedLane:
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """What a message says from now on, and why it says something else than before."""
+    """A message's new body, and why it differs from the former one."""
 
     body: str = field(repr=False)
     kind: str
@@ -132,10 +131,10 @@ class MessageRepository:
         self._connection = uow.connection
         self._wake = uow.wake
 
-    # What people ask.
+    # Queries.
 
     def find(self, uuid: str) -> StoredMessage | None:
-        """Return the message of that UUID, to whichever destination."""
+        """Return the message with that UUID, to any destination."""
         return self._one(message.c.uuid == uuid)
 
     def numbered(self, reference: str, destination: str, number: int) -> StoredMessage | None:
@@ -146,14 +145,14 @@ class MessageRepository:
             message.c.number == number,
         )
 
-    def get(self, letter_id: int) -> StoredMessage:
-        """Read a message anew, now that its lane is locked."""
-        found = self._one(message.c.id == letter_id)
+    def get(self, message_id: int) -> StoredMessage:
+        """Read a message again, now that its lane is locked."""
+        found = self._one(message.c.id == message_id)
         assert found is not None
         return found
 
     def listed(self, wanted: MessageFilter) -> list[StoredMessage]:
-        """Return the messages that are wanted, in the order in which they were made."""
+        """Return the messages that match, in the order in which they were created."""
         query = self._all().where(lane.c.destination == wanted.destination)
         for column, value in ((lane.c.tenant, wanted.tenant), (message.c.kind, wanted.kind)):
             if value is not None:
@@ -167,7 +166,7 @@ class MessageRepository:
     def problems_waiting(
         self, destination: str, since: datetime | None, until: datetime | None
     ) -> list[int]:
-        """Return row ids of problems with messages of that time that were not delivered."""
+        """Return the row ids of problems with undelivered messages created in that time."""
         waiting = union_all(
             select(message.c.id).where(_DEAD), select(message.c.id).where(_QUEUED)
         ).subquery()
@@ -180,13 +179,13 @@ class MessageRepository:
         query = _made(query, since, until).distinct().order_by(lane.c.problem_id)
         return list(self._connection.execute(query).scalars())
 
-    # What operators do.
+    # Changes.
 
     def lock(self, problem_id: int, destination: str, now: datetime) -> LockedLane:
-        """Lock a lane on which nobody is sending, once its problem is locked.
+        """Lock a lane on which no worker is sending; its problem is locked already.
 
-        Raises BeingSent while a lease is live. A lease that has run out is over from now on: its
-        message may have been sent, and becomes "unknown".
+        Raises BeingSent while a lease is live. A lease that has run out is ended: its message may
+        have been sent, and becomes "unknown".
         """
         query = (
             select(lane.c.id, lane.c.parked, lane.c.not_before, lane.c.lease_owner)
@@ -206,7 +205,7 @@ class MessageRepository:
         return LockedLane(row.id, row.parked, row.not_before)
 
     def undelivered(self, problem_id: int, destination: str) -> list[StoredMessage]:
-        """Return what is queued on a problem's lane, and its dead letters, by number."""
+        """Return a lane's queued messages and dead letters, by number."""
         query = self._all().where(
             lane.c.problem_id == problem_id,
             lane.c.destination == destination,
@@ -218,7 +217,7 @@ class MessageRepository:
         ]
 
     def course(self, problem_id: int, destination: str) -> list[StoredMessage]:
-        """Return what a receiver has been sent of a problem or will be, by number."""
+        """Return what a receiver has been sent about a problem or will be, by number."""
         query = self._all().where(
             lane.c.problem_id == problem_id,
             lane.c.destination == destination,
@@ -230,7 +229,7 @@ class MessageRepository:
         ]
 
     def overtaken(self, stored: StoredMessage) -> bool:
-        """Tell whether the receiver has, or may have, a later message of the same lane."""
+        """Return whether the receiver has, or may have, a later message of the same lane."""
         later = select(message.c.id).where(
             message.c.lane_id == stored.lane_id,
             message.c.number > stored.number,
@@ -241,9 +240,9 @@ class MessageRepository:
     def queue_again(
         self, stored: StoredMessage, at: datetime, what: str, rewritten: Rewritten | None = None
     ) -> None:
-        """Queue a message again, its attempts and its age counted from the start.
+        """Queue a message again, with its attempts and its age counted from the start.
 
-        `what` was done stands in its log, which keeps all. What may have arrived stays unknown.
+        `what` is the outcome noted in its log, of which nothing is removed. `unknown` stays set.
         """
         values: dict[str, Any] = {
             "state": MessageState.QUEUED,
@@ -257,18 +256,19 @@ class MessageRepository:
         self._update(stored, values)
 
     def rewrite(self, stored: StoredMessage, rewritten: Rewritten) -> None:
-        """Let a message that was never sent say something else."""
+        """Replace the body of a message that was never sent."""
         self._update(stored, _rewritten(stored, rewritten))
 
     def take_out(self, stored: StoredMessage, at: datetime, what: str) -> None:
-        """Have a message never be sent."""
+        """Mark a message as skipped: it is never sent."""
         log = [*stored.log, _entry(at, what)]
         self._update(stored, {"state": MessageState.SKIPPED, "settled": at, "log": log})
 
     def go_on(self, locked: LockedLane, now: datetime) -> StoredMessage | None:
-        """Let the lane go on, from what is left on it now; return what it is parked behind, if so.
+        """Make the lane due for what is left on it; return the dead letter it stays parked behind.
 
-        It stays parked as long as there is a dead letter that none has passed.
+        It stays parked as long as there is a dead letter that no delivered message has passed; None
+        if there is none.
         """
         behind = self._held_by(locked.id) if locked.parked else None
         head = self._first_queued(locked.id)
@@ -283,8 +283,8 @@ class MessageRepository:
         )
         return behind
 
-    def untold(self, lane_id: int) -> StoredMessage | None:
-        """Return the first message of a lane that was never sent and waits to be."""
+    def first_untried(self, lane_id: int) -> StoredMessage | None:
+        """Return the first queued message of a lane that was never sent."""
         query = self._all().where(
             message.c.lane_id == lane_id, message.c.state == MessageState.QUEUED
         )
@@ -292,7 +292,7 @@ class MessageRepository:
         return next((found for row in rows if (found := StoredMessage(*row)).untried), None)
 
     def skipped(self, lane_id: int) -> bool:
-        """Tell whether a message of the lane was skipped."""
+        """Return whether a message of the lane was skipped."""
         query = select(message.c.id).where(
             message.c.lane_id == lane_id, message.c.state == MessageState.SKIPPED
         )

@@ -1,16 +1,16 @@
-"""A lane's messages in a worker's hand: the claim, the message, and what came of an attempt."""
+"""The types of the outbox: the message, the claim on a lane, the attempt to send."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-# The body of a message that was thinned.
+# The body of a message whose content retention removed.
 NO_BODY = "{}"
 
 
 class MessageState(StrEnum):
-    """What has become of a message."""
+    """The state of a message."""
 
     QUEUED = "queued"
     DELIVERED = "delivered"
@@ -20,11 +20,11 @@ class MessageState(StrEnum):
 
 
 class Revision(StrEnum):
-    """Why a message says something else than at first."""
+    """Why a message's body differs from the first one."""
 
     EDITED = "edited"  # by an operator
-    LATE = "late"  # later ones were taken before it
-    WITHDRAWN = "withdrawn"  # it only says so
+    LATE = "late"  # the receiver accepted later ones before it
+    WITHDRAWN = "withdrawn"  # it only says that it was withdrawn
     NOTED = "noted"  # it also says that an earlier one was left out
 
 
@@ -34,7 +34,7 @@ class Fenced(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A queued message and what has come of it so far; `log` holds the attempts, oldest first.
+    """A queued message and its attempts; `log` holds the attempts, oldest first.
 
     `gateway_id` and `reference` are the problem's: the gateway's id of it, and ours.
     """
@@ -63,10 +63,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to send a lane's messages, while its lease lasts; `message` is the first to go.
+    """The right to send a lane's messages while its lease lasts; `message` is the next one.
 
     `attempts` counts the lane's failures in a row up to now. `was_due` is when the lane was due, if
-    it was taken out of turn.
+    it was claimed as a probe.
     """
 
     lane_id: int
@@ -80,7 +80,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to send: how it ended, the HTTP status if there was one, and how long it took.
+    """One attempt to send: its outcome, the HTTP status if there was one, and how long it took.
 
     `detail` is for people and free of personal data; the answer's body is never kept. `unknown`:
     the receiver may have the message although it did not say so.
@@ -94,7 +94,7 @@ class Attempt:
     unknown: bool = False
 
     def entry(self) -> dict[str, Any]:
-        """Return the line of the message's log."""
+        """Return its entry in the message's log."""
         return {
             "at": self.at.isoformat(),
             "outcome": self.outcome,

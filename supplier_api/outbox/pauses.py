@@ -1,8 +1,8 @@
-"""Standstills: times in which messages do not leave and do not grow old, as rows.
+"""Pauses as rows: times in which messages do not leave and do not grow old.
 
-An operator ordered it, the destination fails (the breaker is open), or the destination asked for
-time. Those that have ended are kept: the age of a message leaves them out. All instants are machine
-time.
+An operator ordered it, the destination fails (the breaker is open), or the destination asked us to
+wait. Pauses that have ended are kept: the age of a message leaves them out. All instants are
+machine time.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _LOCK = 0x9A05E
 
 
 class Cause(StrEnum):
-    """Why messages do not leave."""
+    """Why messages are paused."""
 
     OPERATOR = "operator"
     BREAKER = "breaker"
@@ -33,9 +33,9 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which messages do not leave: those that fit all that is named here; without a name, all.
+    """Which messages are paused: those that match every field given here; without a field, all.
 
-    One of a problem names its tenant too.
+    The scope of a problem also names its tenant.
     """
 
     destination: str | None = None
@@ -45,9 +45,9 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """While a breaker is open: when a lane is tried next, and how many were in vain.
+    """While a breaker is open: when the next probe is due, and how many failed.
 
-    `lane` is the one that is being tried until `until`, or the last one that was.
+    `lane` is the one that is the probe until `until`, or the last one that was.
     """
 
     at: datetime
@@ -58,7 +58,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A standstill. `until` is empty while nobody knows its end; `probe` is the breaker's."""
+    """A pause. `until` is None while its end is not known; `probe` is set for an open breaker."""
 
     id: int
     cause: Cause
@@ -74,13 +74,13 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class HeldUp:
-    """What of one destination may not be claimed, although other lanes may."""
+    """The lanes of one destination that may not be claimed, although others may."""
 
     tenants: frozenset[str] = frozenset()
     problems: frozenset[int] = frozenset()
 
     def apart(self) -> list[ColumnElement[bool]]:
-        """Return the conditions that leave these lanes out; none when nothing is held."""
+        """Return the SQL conditions that exclude these lanes; none when nothing is held."""
         conditions: list[ColumnElement[bool]] = []
         if self.tenants:
             conditions.append(~among(lane.c.tenant, "held_tenants", sorted(self.tenants)))
@@ -93,7 +93,7 @@ NOTHING_HELD = HeldUp()
 
 
 class PauseRepository:
-    """The standstills within one transaction."""
+    """The pauses, within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
         """Work on `connection`."""
@@ -101,12 +101,12 @@ class PauseRepository:
         self._wake = uow.wake
 
     def lock(self) -> None:
-        """Let one operator at a time order standstills, until this transaction ends."""
+        """Let only one operator at a time change pauses, until this transaction ends."""
         if self._connection.dialect.name == "postgresql":
             self._connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
     def active(self, now: datetime) -> list[Pause]:
-        """Return what is in force at `now`, the oldest first."""
+        """Return the pauses in force at `now`, the oldest first."""
         return [_pause(row) for row in _ACTIVE.run(self._connection, {"now": now})]
 
     def begin(
@@ -119,13 +119,13 @@ class PauseRepository:
         since: datetime,
         until: datetime | None = None,
     ) -> None:
-        """Begin a standstill that lasts until it is ended, or until `until`."""
+        """Begin a pause that lasts until it is ended, or until `until`."""
         values = _values(cause, scope, reason, who, since)
         self._connection.execute(insert(pause), {**values, "until": until})
         self._wake()
 
     def end(self, pause_id: int, now: datetime) -> bool:
-        """End a standstill; returns False if it is over already."""
+        """End a pause; returns False if it is over already."""
         ended = update(pause).where(_t.id == pause_id, _in_force(now)).values(until=now)
         done = self._connection.execute(ended).rowcount == 1
         if done:
@@ -135,20 +135,20 @@ class PauseRepository:
     def ask(
         self, destination: str, *, reason: str, who: str, now: datetime, until: datetime
     ) -> None:
-        """Stand still until `until` because the destination asked for it."""
+        """Pause a destination until `until` because it asked for that."""
         scope = Scope(destination)
         self._stand_still(Cause.ASKED, scope, reason=reason, who=who, now=now, until=until)
 
     def hold_tenant(
         self, scope: Scope, *, reason: str, who: str, now: datetime, until: datetime
     ) -> None:
-        """Let nothing of a tenant leave for a destination until `until`, like an open breaker."""
+        """Pause a tenant's messages to a destination until `until`, like an open breaker."""
         self._stand_still(Cause.BREAKER, scope, reason=reason, who=who, now=now, until=until)
 
     def _stand_still(
         self, cause: Cause, scope: Scope, *, reason: str, who: str, now: datetime, until: datetime
     ) -> None:
-        """Begin a standstill that ends by itself, or make the one in force as long as that."""
+        """Begin a pause that ends by itself, or prolong the one in force to `until`."""
         same = [_t.cause == cause, _t.destination == scope.destination, _t.until > now]
         same.append(_t.tenant.is_(None) if scope.tenant is None else _t.tenant == scope.tenant)
         in_force = self._connection.execute(select(_t.id, _t.until).where(*same)).first()
@@ -162,7 +162,7 @@ class PauseRepository:
     def open_breaker(
         self, destination: str, *, reason: str, who: str, now: datetime, probe_at: datetime
     ) -> None:
-        """Open a destination's breaker; one that is open stays as it is."""
+        """Open a destination's breaker; if it is open it stays as it is."""
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         values = _values(Cause.BREAKER, Scope(destination), reason, who, now)
         done = self._connection.execute(
@@ -174,7 +174,7 @@ class PauseRepository:
     def take_probe(
         self, pause_id: int, lane_id: int, owner: str, now: datetime, until: datetime
     ) -> bool:
-        """Try `lane_id` as the only one, until `until`; False if another may, or it is too soon."""
+        """Make `lane_id` the only probe until `until`; False if another is, or it is too soon."""
         taken = (
             update(pause)
             .where(_t.id == pause_id, _t.until.is_(None), _t.probe_at <= now)
@@ -184,15 +184,15 @@ class PauseRepository:
         return self._connection.execute(taken).rowcount == 1
 
     def try_now(self, pause_id: int, now: datetime) -> None:
-        """Let one lane be tried at once, unless one is."""
+        """Let the next probe be sent at once, unless one is being sent."""
         earlier = update(pause).where(_t.id == pause_id, _t.until.is_(None)).values(probe_at=now)
         self._connection.execute(earlier)
         self._wake()
 
     def end_probe(self, pause_id: int, lane_id: int, next_at: datetime, *, failed: bool) -> None:
-        """Note that the lane was tried, and not taken; the next one is tried at `next_at`.
+        """Record that the probe was sent and not accepted; the next one is due at `next_at`.
 
-        `failed` tells a destination that still fails from one of which nothing was learnt.
+        `failed`: the destination still fails; otherwise nothing was learnt about it.
         """
         self._connection.execute(
             update(pause)
@@ -209,7 +209,7 @@ class PauseRepository:
     def over(
         self, of: Scope, since: datetime, now: datetime
     ) -> list[tuple[datetime, datetime | None]]:
-        """Return the standstills of a problem's messages to a destination that touch that span."""
+        """Return the pauses of a problem's messages to a destination that overlap the span."""
         columns = (
             (_t.destination, of.destination),
             (_t.tenant, of.tenant),
@@ -255,7 +255,7 @@ def _values(
 
 
 def _pause(row: Sequence[Any]) -> Pause:
-    """Read a row of _ACTIVE."""
+    """Build a Pause from a row of _ACTIVE."""
     key, cause, destination, tenant, problem_id, reason, who, since, until, reference, *probe = row
     return Pause(
         id=key,

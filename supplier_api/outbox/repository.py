@@ -28,19 +28,19 @@ DEAD_LETTERS = (MessageState.REFUSED, MessageState.EXPIRED)
 class LaneRepository(Dequeuing, Acknowledging):
     """The lanes and their messages, over one transaction.
 
-    Here is what the desk and people do; what workers do is in claiming.py and settling.py.
+    Here is what use cases and queries need; what workers do is in dequeue.py and ack.py.
     """
 
-    # What the desk does.
+    # For use cases.
 
     def open(self, problem_id: int, tenant: str, lanes: Sequence[NewLane], now: datetime) -> None:
-        """Make the lanes of a new problem, due where something is queued on them."""
+        """Create the lanes of a new problem, due where something is queued on them."""
         open_lanes(self._connection, problem_id, tenant, lanes, now)
         if any(new.messages for new in lanes):
             self._wake()
 
     def lock(self, problem_id: int, destination: str) -> LaneRow:
-        """Lock the lane and return it as it stands now; LookupError if there is none."""
+        """Lock the lane and return its current row; LookupError if there is none."""
         query = lanes().where(lane.c.problem_id == problem_id, lane.c.destination == destination)
         row = self._connection.execute(query.with_for_update()).one_or_none()
         if row is None:
@@ -48,9 +48,9 @@ class LaneRepository(Dequeuing, Acknowledging):
         return LaneRow(*row)
 
     def undelivered(self, lane_id: int) -> int:
-        """Count what the receiver has not taken: queued, in flight, or parked behind a dead letter.
+        """Count what the receiver has not accepted: queued, or parked behind a dead letter.
 
-        A dead letter that was skipped, or that others were let pass, does not count.
+        A dead letter that was skipped, or that other messages were allowed to pass, does not count.
         """
         stuck = message.c.state.in_(DEAD_LETTERS) & lane.c.parked
         query = (
@@ -61,7 +61,7 @@ class LaneRepository(Dequeuing, Acknowledging):
         return self._connection.execute(query).scalar_one()
 
     def add(self, to: LaneRow, new: NewMessage, now: datetime) -> None:
-        """Queue `new` behind the locked lane's others; the lane becomes due if it was idle."""
+        """Queue `new` at the end of the locked lane; the lane becomes due if it was idle."""
         self._connection.execute(
             message.insert().values(
                 lane_id=to.id,
@@ -90,7 +90,7 @@ class LaneRepository(Dequeuing, Acknowledging):
             self._wake()
 
     def hold_until(self, of: LaneRow, not_before: datetime) -> None:
-        """Let nothing leave the locked lane before `not_before`, whenever it was queued.
+        """Let nothing be sent on the locked lane before `not_before`, whenever it was queued.
 
         Used when a gateway request is about to be answered: no message may overtake that answer.
         """
@@ -104,9 +104,9 @@ class LaneRepository(Dequeuing, Acknowledging):
         )
 
     def sweep(self, now: datetime) -> list[int]:
-        """Make lanes due that were forgotten with queued messages, and return their ids.
+        """Make lanes due that have queued messages but no due time; return their ids.
 
-        There should never be one; whoever calls this reports each as an error.
+        There should never be one; the caller reports each as an error.
         """
         queued = select(message.c.lane_id).where(message.c.state == MessageState.QUEUED)
         forgotten = (
@@ -120,7 +120,7 @@ class LaneRepository(Dequeuing, Acknowledging):
             self._wake()
         return ids
 
-    # What people ask.
+    # For people.
 
     def messages_of(self, problem_id: int) -> list[dict[str, Any]]:
         """Return a problem's messages to all destinations, oldest first: columns by name."""
@@ -129,7 +129,7 @@ class LaneRepository(Dequeuing, Acknowledging):
         return [row._asdict() for row in rows]
 
     def count_undelivered(self) -> int:
-        """Return how many messages wait to be delivered."""
+        """Return how many messages are queued."""
         query = select(func.count()).where(message.c.state == MessageState.QUEUED)
         return self._connection.execute(query).scalar_one()
 

@@ -189,7 +189,9 @@ class Chain:
             return LaneRepository(uow).claim(destination, "test", now, until, limit=100, failed=100)
 
         for claimed in self._services.store.write(claim):
-            self._carriers[destination].carry(Lease(claimed, self._machine.monotonic() + LEASE))
+            self._carriers[destination].deliver_lane(
+                Lease(claimed, self._machine.monotonic() + LEASE)
+            )
 
     def _executor(self, destination: Destination) -> Executor:
         services, stopping = self._services, threading.Event()

@@ -1,4 +1,4 @@
-"""The time that all machines around one PostgreSQL agree on."""
+"""The database's clock, which all machines on one PostgreSQL share."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -41,7 +41,7 @@ def test_a_jump_of_the_hosts_clock_moves_nothing(
 
 
 class InterruptedClock(ManualMachineClock):
-    """A host on which other threads run whenever it is asked for the second."""
+    """A host clock during whose reading other threads run."""
 
     def __init__(self) -> None:
         super().__init__()

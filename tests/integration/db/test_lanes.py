@@ -41,8 +41,8 @@ def outbox(store: Store, clock: ManualMachineClock) -> Outbox:
     return Outbox(store, clock)
 
 
-class Hand:
-    """A worker's doings, one transaction each."""
+class LaneWorker:
+    """The steps of a worker, one transaction each."""
 
     def __init__(self, store: Store, clock: ManualMachineClock, owner: str) -> None:
         self.store = store
@@ -58,7 +58,7 @@ class Hand:
     def claim(self, limit: int = 10, failed: int = 10) -> list[Claim]:
         return self.store.write(lambda uow: self.claim_in(uow, limit, failed))
 
-    def settle(
+    def complete(
         self,
         claim: Claim,
         message: Message,
@@ -87,44 +87,44 @@ class Hand:
         return self.store.write(work)
 
     def fail(self, claim: Claim, retry_in: float = 5) -> None:
-        assert self.settle(claim, claim.message, LATER, retry_in=retry_in) is None
+        assert self.complete(claim, claim.message, LATER, retry_in=retry_in) is None
 
 
 @pytest.fixture
-def one(store: Store, clock: ManualMachineClock) -> Hand:
-    return Hand(store, clock, "worker-1")
+def one(store: Store, clock: ManualMachineClock) -> LaneWorker:
+    return LaneWorker(store, clock, "worker-1")
 
 
 @pytest.fixture
-def two(store: Store, clock: ManualMachineClock) -> Hand:
-    return Hand(store, clock, "worker-2")
+def two(store: Store, clock: ManualMachineClock) -> LaneWorker:
+    return LaneWorker(store, clock, "worker-2")
 
 
 def due(store: Store) -> datetime | None:
     return store.read(lambda uow: LaneRepository(uow).next_due(DESTINATION))
 
 
-def test_an_idle_lane_is_not_due(store: Store, outbox: Outbox, one: Hand) -> None:
+def test_an_idle_lane_is_not_due(store: Store, outbox: Outbox, one: LaneWorker) -> None:
     outbox.problem()
 
     assert due(store) is None
     assert one.claim() == []
 
 
-def test_a_lane_unknown_to_the_house_is_an_error(store: Store) -> None:
+def test_an_unknown_lane_is_an_error(store: Store) -> None:
     with pytest.raises(LookupError):
         store.write(lambda uow: LaneRepository(uow).lock(4711, DESTINATION))
 
 
 def test_messages_leave_in_the_order_of_their_numbers_under_one_claim(
-    outbox: Outbox, one: Hand
+    outbox: Outbox, one: LaneWorker
 ) -> None:
     problem = outbox.problem(1, 2, 3)
     (claim,) = one.claim()
     sent, message = [], claim.message
     for _ in range(3):
         sent.append(message.number)
-        following = one.settle(claim, message)
+        following = one.complete(claim, message)
         message = following or message
 
     assert sent == [1, 2, 3]
@@ -134,7 +134,7 @@ def test_messages_leave_in_the_order_of_their_numbers_under_one_claim(
 
 
 def test_a_claimed_lane_is_nobody_elses_until_its_lease_ends(
-    outbox: Outbox, one: Hand, two: Hand, clock: ManualMachineClock
+    outbox: Outbox, one: LaneWorker, two: LaneWorker, clock: ManualMachineClock
 ) -> None:
     outbox.problem(1)
     assert len(one.claim()) == 1
@@ -146,7 +146,7 @@ def test_a_claimed_lane_is_nobody_elses_until_its_lease_ends(
 
 @on_postgresql
 def test_while_one_worker_claims_another_passes_over_its_lanes(
-    store: Store, outbox: Outbox, one: Hand, two: Hand
+    store: Store, outbox: Outbox, one: LaneWorker, two: LaneWorker
 ) -> None:
     first, second = outbox.problem(1), outbox.problem(1)
 
@@ -160,7 +160,7 @@ def test_while_one_worker_claims_another_passes_over_its_lanes(
 
 
 @on_postgresql
-def test_a_lane_that_the_desk_holds_is_passed_over(store: Store, outbox: Outbox, one: Hand) -> None:
+def test_a_locked_lane_is_passed_over(store: Store, outbox: Outbox, one: LaneWorker) -> None:
     problem = outbox.problem(1)
 
     def work(uow: UnitOfWork) -> list[Claim]:
@@ -183,7 +183,12 @@ DEEDS: dict[str, Deed] = {
 
 @pytest.mark.parametrize("action", DEEDS.values(), ids=DEEDS)
 def test_a_worker_that_lost_its_lane_writes_nothing(
-    store: Store, outbox: Outbox, one: Hand, two: Hand, clock: ManualMachineClock, action: Deed
+    store: Store,
+    outbox: Outbox,
+    one: LaneWorker,
+    two: LaneWorker,
+    clock: ManualMachineClock,
+    action: Deed,
 ) -> None:
     problem = outbox.problem(1)
     (mine,) = one.claim()
@@ -198,17 +203,17 @@ def test_a_worker_that_lost_its_lane_writes_nothing(
     assert outbox.messages(problem) == messages
 
 
-def test_an_attempt_is_written_down_once(outbox: Outbox, one: Hand) -> None:
+def test_an_attempt_is_written_down_once(outbox: Outbox, one: LaneWorker) -> None:
     outbox.problem(1, 2)
     (claim,) = one.claim()
-    one.settle(claim, claim.message)
+    one.complete(claim, claim.message)
 
     with pytest.raises(Fenced):
-        one.settle(claim, claim.message)
+        one.complete(claim, claim.message)
 
 
 def test_a_message_of_a_dead_worker_may_have_arrived(
-    outbox: Outbox, one: Hand, two: Hand, clock: ManualMachineClock
+    outbox: Outbox, one: LaneWorker, two: LaneWorker, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1, 2)
     (lost,) = one.claim()
@@ -222,7 +227,7 @@ def test_a_message_of_a_dead_worker_may_have_arrived(
 
 
 def test_a_lane_that_was_given_back_is_due_and_nothing_is_unknown(
-    store: Store, outbox: Outbox, one: Hand, two: Hand, clock: ManualMachineClock
+    store: Store, outbox: Outbox, one: LaneWorker, two: LaneWorker, clock: ManualMachineClock
 ) -> None:
     outbox.problem(1)
     (claim,) = one.claim()
@@ -234,7 +239,7 @@ def test_a_lane_that_was_given_back_is_due_and_nothing_is_unknown(
 
 
 def test_renewing_prolongs_the_lease(
-    store: Store, outbox: Outbox, one: Hand, two: Hand, clock: ManualMachineClock
+    store: Store, outbox: Outbox, one: LaneWorker, two: LaneWorker, clock: ManualMachineClock
 ) -> None:
     outbox.problem(1)
     (claim,) = one.claim()
@@ -246,7 +251,7 @@ def test_renewing_prolongs_the_lease(
 
 
 def test_a_failed_message_waits_and_holds_back_those_behind_it(
-    store: Store, outbox: Outbox, one: Hand, clock: ManualMachineClock
+    store: Store, outbox: Outbox, one: LaneWorker, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1, 2)
     (claim,) = one.claim()
@@ -264,14 +269,14 @@ def test_a_failed_message_waits_and_holds_back_those_behind_it(
 
 
 def test_what_was_delivered_is_kept_with_time_attempt_and_digest(
-    outbox: Outbox, one: Hand, clock: ManualMachineClock
+    outbox: Outbox, one: LaneWorker, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1)
     (claim,) = one.claim()
     one.fail(claim)
     clock.advance(5)
     (claim,) = one.claim()
-    one.settle(claim, claim.message)
+    one.complete(claim, claim.message)
     (message,) = outbox.messages(problem)
 
     assert message.digest == "sha256:0"
@@ -287,7 +292,7 @@ def test_what_was_delivered_is_kept_with_time_attempt_and_digest(
 
 
 def test_nothing_overtakes_its_not_before(
-    store: Store, outbox: Outbox, one: Hand, clock: ManualMachineClock
+    store: Store, outbox: Outbox, one: LaneWorker, clock: ManualMachineClock
 ) -> None:
     moment = clock.now() + timedelta(milliseconds=250)
     outbox.queue(outbox.problem(), 1, not_before=moment)
@@ -299,19 +304,19 @@ def test_nothing_overtakes_its_not_before(
 
 
 def test_within_a_claim_too_a_message_waits_for_its_not_before(
-    store: Store, outbox: Outbox, one: Hand, clock: ManualMachineClock
+    store: Store, outbox: Outbox, one: LaneWorker, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1)
     (claim,) = one.claim()
     moment = clock.now() + timedelta(milliseconds=250)
     outbox.queue(problem, 2, not_before=moment)
 
-    assert one.settle(claim, claim.message) is None
+    assert one.complete(claim, claim.message) is None
     assert due(store) == moment
 
 
 def test_a_request_of_the_gateway_holds_back_what_is_queued_already(
-    store: Store, outbox: Outbox, one: Hand, clock: ManualMachineClock
+    store: Store, outbox: Outbox, one: LaneWorker, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1)
     moment = clock.now() + timedelta(milliseconds=250)
@@ -322,12 +327,12 @@ def test_a_request_of_the_gateway_holds_back_what_is_queued_already(
     (claim,) = one.claim()
     outbox.queue(problem, 2)
     outbox.hold_until(problem, clock.now() + timedelta(milliseconds=250))
-    assert one.settle(claim, claim.message) is None
+    assert one.complete(claim, claim.message) is None
     assert due(store) == clock.now() + timedelta(milliseconds=250)
 
 
 def test_a_request_does_not_bring_a_waiting_lane_forward(
-    store: Store, outbox: Outbox, one: Hand, clock: ManualMachineClock
+    store: Store, outbox: Outbox, one: LaneWorker, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1)
     (claim,) = one.claim()
@@ -338,53 +343,55 @@ def test_a_request_does_not_bring_a_waiting_lane_forward(
 
 
 def test_a_message_that_comes_while_the_lane_is_sent_is_not_forgotten(
-    outbox: Outbox, one: Hand
+    outbox: Outbox, one: LaneWorker
 ) -> None:
     problem = outbox.problem(1)
     (claim,) = one.claim()
     outbox.queue(problem, 2)
-    following = one.settle(claim, claim.message)
+    following = one.complete(claim, claim.message)
 
     assert following is not None
     assert following.number == 2
 
 
-def test_a_dead_letter_parks_its_lane_and_no_other(store: Store, outbox: Outbox, one: Hand) -> None:
+def test_a_dead_letter_parks_its_lane_and_no_other(
+    store: Store, outbox: Outbox, one: LaneWorker
+) -> None:
     parked, other = outbox.problem(1, 2), outbox.problem(1)
     claims = {claim.problem_id: claim for claim in one.claim()}
     claim = claims[parked]
-    assert one.settle(claim, claim.message, MessageState.REFUSED, park=True) is None
+    assert one.complete(claim, claim.message, MessageState.REFUSED, park=True) is None
     outbox.queue(parked, 3)
 
     assert outbox.states(parked) == ["refused", "queued", "queued"]
     assert outbox.undelivered(parked) == 3
-    assert one.settle(claims[other], claims[other].message) is None
+    assert one.complete(claims[other], claims[other].message) is None
     assert due(store) is None
 
 
 def test_a_dead_letter_that_others_pass_does_not_count_as_undelivered(
-    outbox: Outbox, one: Hand
+    outbox: Outbox, one: LaneWorker
 ) -> None:
     problem = outbox.problem(1, 2)
     (claim,) = one.claim()
-    following = one.settle(claim, claim.message, MessageState.REFUSED)
+    following = one.complete(claim, claim.message, MessageState.REFUSED)
 
     assert following is not None
     assert following.number == 2
     assert outbox.undelivered(problem) == 1
 
 
-def test_undelivered_counts_what_is_in_flight(outbox: Outbox, one: Hand) -> None:
+def test_undelivered_counts_what_is_in_flight(outbox: Outbox, one: LaneWorker) -> None:
     problem = outbox.problem(1)
     assert outbox.undelivered(problem) == 1
     (claim,) = one.claim()
     assert outbox.undelivered(problem) == 1
-    one.settle(claim, claim.message)
+    one.complete(claim, claim.message)
     assert outbox.undelivered(problem) == 0
 
 
 def test_fresh_lanes_come_first_and_failed_ones_are_limited(
-    outbox: Outbox, one: Hand, clock: ManualMachineClock
+    outbox: Outbox, one: LaneWorker, clock: ManualMachineClock
 ) -> None:
     failed = [outbox.problem(1) for _ in range(3)]
     for claim in one.claim():
@@ -400,7 +407,7 @@ def test_fresh_lanes_come_first_and_failed_ones_are_limited(
 
 
 def test_a_success_makes_a_failed_lane_fresh_again(
-    outbox: Outbox, one: Hand, clock: ManualMachineClock
+    outbox: Outbox, one: LaneWorker, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1)
     (claim,) = one.claim()
@@ -408,13 +415,13 @@ def test_a_success_makes_a_failed_lane_fresh_again(
     assert outbox.lane(problem).attempts == 1
     clock.advance(5)
     (claim,) = one.claim()
-    one.settle(claim, claim.message)
+    one.complete(claim, claim.message)
 
     assert outbox.lane(problem).attempts == 0
 
 
 def test_the_sweep_finds_a_lost_wake_up_and_nothing_else(
-    store: Store, outbox: Outbox, one: Hand, clock: ManualMachineClock
+    store: Store, outbox: Outbox, one: LaneWorker, clock: ManualMachineClock
 ) -> None:
     forgotten, idle = outbox.problem(1), outbox.problem()
     sent = outbox.problem(1)
@@ -422,8 +429,8 @@ def test_the_sweep_finds_a_lost_wake_up_and_nothing_else(
     lost = update(tables.lane).where(tables.lane.c.problem_id == forgotten).values(due_at=None)
     store.write(lambda uow: uow.connection.execute(lost))
     claims = {claim.problem_id: claim for claim in one.claim()}
-    one.settle(claims[parked], claims[parked].message, MessageState.EXPIRED, park=True)
-    one.settle(claims[sent], claims[sent].message)
+    one.complete(claims[parked], claims[parked].message, MessageState.EXPIRED, park=True)
+    one.complete(claims[sent], claims[sent].message)
 
     swept = store.write(lambda uow: LaneRepository(uow).sweep(clock.now()))
 
@@ -433,7 +440,7 @@ def test_the_sweep_finds_a_lost_wake_up_and_nothing_else(
 
 
 def test_a_lane_that_is_due_without_a_message_is_put_to_rest(
-    store: Store, outbox: Outbox, one: Hand, clock: ManualMachineClock
+    store: Store, outbox: Outbox, one: LaneWorker, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem()
     stray = update(tables.lane).values(due_at=clock.now())
@@ -444,7 +451,7 @@ def test_a_lane_that_is_due_without_a_message_is_put_to_rest(
 
 
 def test_only_what_becomes_due_now_is_announced(
-    store: Store, outbox: Outbox, one: Hand, clock: ManualMachineClock
+    store: Store, outbox: Outbox, one: LaneWorker, clock: ManualMachineClock
 ) -> None:
     assert store.write(lambda uow: one.claim_in(uow) == [] and not uow.wakes_workers)
     outbox.problem(1)
@@ -458,14 +465,16 @@ def test_only_what_becomes_due_now_is_announced(
 
 
 def make_later(store: Store, problem: int, number: int) -> None:
-    """Let a message be of a form that only a later version knows."""
+    """Give a message a body version that only a later release knows."""
     lanes = select(tables.lane.c.id).where(tables.lane.c.problem_id == problem)
     message = tables.message
     later = update(message).where(message.c.lane_id.in_(lanes), message.c.number == number)
     store.write(lambda uow: uow.connection.execute(later.values(body_version=2)))
 
 
-def test_a_lane_of_a_later_version_is_left_to_that(store: Store, outbox: Outbox, one: Hand) -> None:
+def test_a_lane_of_a_later_version_is_left_to_that(
+    store: Store, outbox: Outbox, one: LaneWorker
+) -> None:
     theirs, ours = outbox.problem(1), outbox.problem(1)
     make_later(store, theirs, 1)
 
@@ -476,14 +485,14 @@ def test_a_lane_of_a_later_version_is_left_to_that(store: Store, outbox: Outbox,
 
 
 def test_a_message_of_a_later_version_behind_ours_is_not_handed_over(
-    store: Store, outbox: Outbox, one: Hand
+    store: Store, outbox: Outbox, one: LaneWorker
 ) -> None:
     problem = outbox.problem(1)
     (claim,) = one.claim()
     outbox.queue(problem, 2)
     make_later(store, problem, 2)
 
-    assert one.settle(claim, claim.message) is None
+    assert one.complete(claim, claim.message) is None
     assert outbox.states(problem) == ["delivered", "queued"]
     assert outbox.lane(problem).lease_owner is None
     assert outbox.lane(problem).due_at is not None
@@ -535,11 +544,11 @@ def rows_read(uow: UnitOfWork) -> int:
 def test_no_more_of_a_long_queue_is_read_than_leaves(
     store: Store, outbox: Outbox, clock: ManualMachineClock, *, analyzed: bool
 ) -> None:
-    hand, many, few = Hand(store, clock, "a"), 20_000, 10
+    worker, many, few = LaneWorker(store, clock, "a"), 20_000, 10
     # What the statistics say, if there are any: that nothing is queued.
     old = outbox.problem(1)
-    (claim,) = hand.claim()
-    hand.settle(claim, claim.message)
+    (claim,) = worker.claim()
+    worker.complete(claim, claim.message)
     store.write(lambda uow: multiply(uow, outbox.lane(old), claim.message.id, many))
     if analyzed:
         store.write(lambda uow: uow.connection.execute(text("ANALYZE")))
@@ -549,7 +558,7 @@ def test_no_more_of_a_long_queue_is_read_than_leaves(
 
     def deliver(uow: UnitOfWork) -> tuple[int, int]:
         before = rows_read(uow)
-        claims = hand.claim_in(uow, limit=few)
+        claims = worker.claim_in(uow, limit=few)
         held = LaneRepository(uow).hold_free(claims)
         attempt = Attempt(clock.now(), "tested", 204, 12, "204")
         LaneRepository(uow).record_all(

@@ -1,4 +1,4 @@
-"""Every connection to PostgreSQL is lost at once: cut, as when it restarts, or without a word."""
+"""Every connection to PostgreSQL is lost at once: closed, as on a restart, or silently."""
 
 import os
 import socket
@@ -38,7 +38,7 @@ def fill_pool(store: Store) -> None:
 
 @pytest.fixture
 def in_time(emptied_postgresql: str) -> Iterator[Store]:
-    """Yield a store whose time passes."""
+    """Yield a store with a running clock."""
     store = Store(emptied_postgresql, SystemMachineClock(), patience=0.2)
     yield store
     store.close()
@@ -46,14 +46,14 @@ def in_time(emptied_postgresql: str) -> Iterator[Store]:
 
 @pytest.fixture
 def silence() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Yield a connection at whose other end nobody ever says anything, nor hangs up."""
+    """Yield a connection whose other end never answers, and never closes it."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         yield ours, theirs
 
 
 def silence_all(store: Store, silence: tuple[socket.socket, socket.socket]) -> None:
-    """Let every connection of the pool lead to nobody, as where a network is gone."""
+    """Replace the socket of every pooled connection by a silent one, as in a network loss."""
     together = threading.Barrier(POOLED, timeout=PATIENCE)
 
     def descriptor(uow: UnitOfWork) -> int:

@@ -1,4 +1,4 @@
-"""The way from an empty or an older database to the tables that this code works on."""
+"""The upgrade from an empty or an older database to the tables that this code works on."""
 
 import sqlite3
 import threading
@@ -47,7 +47,7 @@ INSTANTS = {
 
 @contextmanager
 def connected(url: str) -> Iterator[Engine]:
-    """Yield an engine of somebody else."""
+    """Yield an engine of another process."""
     engine = create_engine(url)
     try:
         yield engine

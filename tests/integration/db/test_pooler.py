@@ -32,7 +32,7 @@ on_postgresql = pytest.mark.parametrize(
 def pooled(
     environ: dict[str, str], upgraded_url: str, make_pooler: MakePooler
 ) -> Callable[[str], dict[str, str]]:
-    """Return what returns the environment of a supplier behind a pooler of this mode."""
+    """Return a function for the environment of a supplier behind a pooler of this mode."""
 
     def pooled(mode: str) -> dict[str, str]:
         return {**environ, "SUPPLIER_API__DATABASE__URL": through(make_pooler(mode), upgraded_url)}
@@ -104,7 +104,7 @@ def test_with_a_way_past_it_a_pooler_may_share_sessions(pooled: Pooled, upgraded
 
 
 def _settings_of_the_session(uow: UnitOfWork) -> list[str]:
-    """Return what somebody has set in the session and left for the next."""
+    """Return the settings that another client left in the session."""
     query = text(
         "SELECT name FROM pg_settings WHERE source = 'session' AND reset_val <> setting"
         " AND name NOT IN ('lock_timeout', 'idle_in_transaction_session_timeout')"

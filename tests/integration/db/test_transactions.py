@@ -1,4 +1,4 @@
-"""Work on the store: all of it or nothing, and what is stored is read back the same."""
+"""Transactions: all or nothing, and what is stored is read back the same."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone

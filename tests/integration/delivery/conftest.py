@@ -1,4 +1,4 @@
-"""What the tests of delivery have in common: a store, an outbox, and a courier that is told."""
+"""What the tests of delivery share: a store, an outbox, and a fake transport."""
 
 import re
 import threading
@@ -39,8 +39,8 @@ NOT_FOUND = Reply(Meaning.NOT_FOUND, "404 NOT_FOUND", 404)
 
 
 @dataclass
-class ToldCourier:
-    """Takes every message, unless it was told another reply; may be told to hold one up."""
+class FakeTransport:
+    """Accepts every message unless given another reply; can be made to block one."""
 
     replies: dict[int, deque[Reply]] = field(default_factory=lambda: defaultdict(deque))
     sent: list[tuple[int, int]] = field(default_factory=list)
@@ -49,7 +49,7 @@ class ToldCourier:
     let_go: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def tell(self, problem_id: int, *replies: Reply) -> None:
+    def reply_with(self, problem_id: int, *replies: Reply) -> None:
         """Have the next attempts for a problem end like this."""
         self.replies[problem_id].extend(replies)
 
@@ -60,8 +60,8 @@ class ToldCourier:
     def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - the port's
         with self.lock:
             self.sent.append((message.problem_id, message.number))
-            told = self.replies[message.problem_id]
-            reply = told.popleft() if told else TAKEN
+            replies = self.replies[message.problem_id]
+            reply = replies.popleft() if replies else TAKEN
         self.entered.release()
         if message.problem_id in self.held:
             assert self.let_go.wait(PATIENCE)
@@ -91,14 +91,14 @@ def outbox(store: Store, clock: ManualMachineClock) -> Outbox:
 
 
 @pytest.fixture
-def transport() -> Iterator[ToldCourier]:
-    transport = ToldCourier()
+def transport() -> Iterator[FakeTransport]:
+    transport = FakeTransport()
     yield transport
     transport.let_go.set()
 
 
 class Round:
-    """A dispatcher whose turns are taken by hand, and whose threads are real."""
+    """A dispatcher whose turns the test takes, and whose threads are real."""
 
     def __init__(self, store: Store, clock: ManualMachineClock, to: Destination) -> None:
         self.wake_event = WakeEvent()
@@ -107,7 +107,7 @@ class Round:
         )
 
     def turn(self) -> float:
-        """Take a turn and wait until everything that it claimed is settled."""
+        """Take a turn and wait until everything that it claimed is completed."""
         seconds = self.dispatcher.turn()
         assert self.dispatcher.finish(PATIENCE)
         return seconds
@@ -118,9 +118,9 @@ RoundMaker = Callable[..., Round]
 
 @pytest.fixture
 def make_round(
-    store: Store, clock: ManualMachineClock, transport: ToldCourier
+    store: Store, clock: ManualMachineClock, transport: FakeTransport
 ) -> Iterator[RoundMaker]:
-    """Return a maker of rounds to the told courier; the destination's options may be given."""
+    """Return a maker of rounds to the fake transport; the destination's options may be given."""
     made: list[Round] = []
 
     def make(**options: object) -> Round:

@@ -1,4 +1,4 @@
-"""An HTTP proxy on loopback that answers CONNECT as it is told and keeps what it was asked."""
+"""An HTTP proxy on loopback that answers CONNECT as the test sets and records the requests."""
 
 import contextlib
 import socket
@@ -48,10 +48,10 @@ class Proxy:
         server = socket.create_connection(("127.0.0.1", self._onward))
         self._ends.append(server)
         for pair in ((client, server), (server, client)):
-            threading.Thread(target=_carry, args=pair, daemon=True).start()
+            threading.Thread(target=_relay, args=pair, daemon=True).start()
 
 
-def _carry(source: socket.socket, target: socket.socket) -> None:
+def _relay(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)
@@ -60,6 +60,6 @@ def _carry(source: socket.socket, target: socket.socket) -> None:
 
 @contextlib.contextmanager
 def proxying(answer: bytes, onward: int | None = None) -> Iterator[Proxy]:
-    """Yield a proxy with this answer; if that opens a tunnel, it leads to the port `onward`."""
+    """Yield a proxy with this answer; a tunnel that it opens leads to the port `onward`."""
     with contextlib.closing(Proxy(answer, onward)) as proxy:
         yield proxy

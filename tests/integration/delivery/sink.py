@@ -1,4 +1,4 @@
-"""A gateway on loopback that answers as it is told and keeps what it got."""
+"""A gateway on loopback that answers as the test sets and records what it received."""
 
 import contextlib
 import ssl
@@ -27,7 +27,7 @@ class Request:
 
 @dataclass
 class Sink:
-    """What it got, and how it reacts to the next KCIs and token requests."""
+    """The requests received, and the reactions to the next KCIs and token requests."""
 
     scheme: str = "http"
     port: int = 0
@@ -95,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.sink.date or super().date_time_string(timestamp)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
-        """Say nothing."""
+        """Log nothing."""
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> Reaction:

@@ -114,8 +114,8 @@ def test_two_workers_bring_the_times_back_once(
     one.turn()
     assert outbox.lane(problem).due_at == clock.now() + timedelta(seconds=30)
     of = tables.operator_action.c
-    told = store.read(lambda uow: uow.connection.execute(select(of.who, of.action)).all())
-    assert list(map(tuple, told)) == [("worker-1", "clock-fell"), ("worker-2", "clock-fell")]
+    rows = store.read(lambda uow: uow.connection.execute(select(of.who, of.action)).all())
+    assert list(map(tuple, rows)) == [("worker-1", "clock-fell"), ("worker-2", "clock-fell")]
 
 
 def test_some_seconds_are_nothing(store: Store, outbox: Outbox, clock: ManualMachineClock) -> None:
@@ -152,7 +152,7 @@ def test_after_a_jump_forward_leases_end_early_and_the_loser_writes_nothing(
     assert claim(store, clock, "worker-2") == [problem]
     with pytest.raises(Fenced):
         store.write(lambda uow: LaneRepository(uow).proceed(mine, clock.now()))
-    # It is told once, and a fall from there is a fall.
+    # It is logged once, and a step back from there is one too.
     let_run(clock, 1, -HOUR)
     with capture_logs() as logs:
         scheduler.turn()

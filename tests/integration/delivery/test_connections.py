@@ -36,7 +36,7 @@ NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 class Clock(SystemMachineClock):
-    """Time that can be made to pass."""
+    """A clock that the test can advance."""
 
     passed = 0.0
 

@@ -1,4 +1,4 @@
-"""Messages of claimed lanes: their order, their retries, and whom they hold up."""
+"""Messages of claimed lanes: their order, their retries, and which others they block."""
 
 from datetime import timedelta
 
@@ -23,15 +23,15 @@ from tests.integration.delivery.conftest import (
     POLICY,
     REFUSED,
     TAKEN,
+    FakeTransport,
     Round,
     RoundMaker,
-    ToldCourier,
 )
 from tests.outbox import DESTINATION, Outbox
 
 
 def test_all_messages_of_a_lane_leave_in_order(
-    outbox: Outbox, transport: ToldCourier, round_: Round
+    outbox: Outbox, transport: FakeTransport, round_: Round
 ) -> None:
     problem = outbox.problem(1, 2, 3)
     round_.turn()
@@ -42,10 +42,10 @@ def test_all_messages_of_a_lane_leave_in_order(
 
 
 def test_a_failed_message_is_tried_as_the_policy_says_and_those_behind_it_wait(
-    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, round_: Round, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1, 2)
-    transport.tell(problem, BUSY, LOST, BUSY)
+    transport.reply_with(problem, BUSY, LOST, BUSY)
     for wait in (5, 30, 120):
         round_.turn()
         clock.advance(wait - 0.01)
@@ -61,10 +61,10 @@ def test_a_failed_message_is_tried_as_the_policy_says_and_those_behind_it_wait(
 
 
 def test_a_failing_problem_holds_up_no_other(
-    outbox: Outbox, transport: ToldCourier, round_: Round
+    outbox: Outbox, transport: FakeTransport, round_: Round
 ) -> None:
     failing, fine = outbox.problem(1), outbox.problem(1)
-    transport.tell(failing, BUSY)
+    transport.reply_with(failing, BUSY)
     round_.turn()
 
     assert outbox.states(fine) == ["delivered"]
@@ -72,7 +72,7 @@ def test_a_failing_problem_holds_up_no_other(
 
 
 def test_a_hanging_problem_holds_up_no_other(
-    outbox: Outbox, transport: ToldCourier, round_: Round
+    outbox: Outbox, transport: FakeTransport, round_: Round
 ) -> None:
     hanging = outbox.problem(1)
     transport.hold_up(hanging)
@@ -91,7 +91,7 @@ def test_a_hanging_problem_holds_up_no_other(
 
 
 def test_one_that_hangs_holds_up_none_of_a_thousand(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker
 ) -> None:
     round_ = make_round(threads=16)
     hanging, *others = outbox.problems(1000, 1)
@@ -108,12 +108,12 @@ def test_one_that_hangs_holds_up_none_of_a_thousand(
 
 
 def test_lanes_that_failed_use_a_quarter_of_the_threads(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     round_ = make_round(threads=8)
     failing = [outbox.problem(1) for _ in range(6)]
     for problem in failing:
-        transport.tell(problem, BUSY)
+        transport.reply_with(problem, BUSY)
     round_.turn()
     clock.advance(5)
     for problem in failing:
@@ -131,7 +131,7 @@ def test_lanes_that_failed_use_a_quarter_of_the_threads(
 
 
 def test_it_claims_at_most_twice_the_free_threads(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker
 ) -> None:
     round_ = make_round(threads=2)
     problems = [outbox.problem(1) for _ in range(6)]
@@ -144,10 +144,10 @@ def test_it_claims_at_most_twice_the_free_threads(
 
 
 def test_a_refused_message_is_a_dead_letter_and_parks_its_problem(
-    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, round_: Round, clock: ManualMachineClock
 ) -> None:
     problem, other = outbox.problem(1, 2), outbox.problem(1)
-    transport.tell(problem, REFUSED)
+    transport.reply_with(problem, REFUSED)
     round_.turn()
     clock.advance(100_000)
     round_.turn()
@@ -159,10 +159,10 @@ def test_a_refused_message_is_a_dead_letter_and_parks_its_problem(
 
 
 def test_a_switch_lets_later_messages_pass_a_dead_letter(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker
 ) -> None:
     problem = outbox.problem(1, 2)
-    transport.tell(problem, REFUSED)
+    transport.reply_with(problem, REFUSED)
     make_round(pass_dead_letters=True).turn()
 
     assert outbox.states(problem) == ["refused", "delivered"]
@@ -171,10 +171,10 @@ def test_a_switch_lets_later_messages_pass_a_dead_letter(
 
 @pytest.mark.parametrize("first", [LOST, BUSY])
 def test_a_conflict_after_an_unknown_outcome_means_delivered(
-    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock, first: Reply
+    outbox: Outbox, transport: FakeTransport, round_: Round, clock: ManualMachineClock, first: Reply
 ) -> None:
     problem = outbox.problem(1)
-    transport.tell(problem, first, CONFLICT)
+    transport.reply_with(problem, first, CONFLICT)
     round_.turn()
     clock.advance(5)
     round_.turn()
@@ -185,7 +185,7 @@ def test_a_conflict_after_an_unknown_outcome_means_delivered(
 def test_a_conflict_after_a_dead_worker_means_delivered(
     store: Store,
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     round_: Round,
     clock: ManualMachineClock,
 ) -> None:
@@ -197,18 +197,18 @@ def test_a_conflict_after_a_dead_worker_means_delivered(
         )
     )
     clock.advance(46)
-    transport.tell(problem, CONFLICT)
+    transport.reply_with(problem, CONFLICT)
     round_.turn()
 
     assert outbox.states(problem) == ["delivered"]
 
 
 def test_not_found_shortly_after_a_request_is_tried_again(
-    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, round_: Round, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1)
     outbox.hold_until(problem, clock.now())
-    transport.tell(problem, NOT_FOUND, NOT_FOUND)
+    transport.reply_with(problem, NOT_FOUND, NOT_FOUND)
     round_.turn()
     assert outbox.states(problem) == ["queued"]
     clock.advance(900)
@@ -217,10 +217,10 @@ def test_not_found_shortly_after_a_request_is_tried_again(
 
 
 def test_a_message_expires_only_while_others_are_taken(
-    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, round_: Round, clock: ManualMachineClock
 ) -> None:
     old = outbox.problem(1)
-    transport.tell(old, BUSY, BUSY, BUSY)
+    transport.reply_with(old, BUSY, BUSY, BUSY)
     round_.turn()
     clock.advance(73 * 3600)
     round_.turn()
@@ -235,7 +235,7 @@ def test_a_message_expires_only_while_others_are_taken(
 
 
 def test_a_request_of_the_gateway_between_two_messages_holds_the_second(
-    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, round_: Round, clock: ManualMachineClock
 ) -> None:
     problem = outbox.problem(1, 2)
     transport.hold_up(problem)
@@ -275,7 +275,7 @@ def test_the_lease_is_renewed_before_a_send_that_might_outlast_it(
 def test_a_worker_that_slept_past_its_lease_writes_nothing(
     store: Store,
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     round_: Round,
     clock: ManualMachineClock,
 ) -> None:
@@ -302,7 +302,7 @@ def test_a_worker_that_slept_past_its_lease_writes_nothing(
 
 
 def test_two_workers_never_send_the_same_lane_at_once(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker
 ) -> None:
     rounds = [make_round(), make_round()]
     problems = [outbox.problem(1, 2, 3) for _ in range(12)]
@@ -315,50 +315,50 @@ def test_two_workers_never_send_the_same_lane_at_once(
     assert all(transport.numbers(problem) == [1, 2, 3] for problem in problems)
 
 
-def test_the_desk_is_told_inside_the_transaction_that_settles(
-    store: Store, outbox: Outbox, transport: ToldCourier, clock: ManualMachineClock
+def test_the_hooks_run_inside_the_transaction_that_completes(
+    store: Store, outbox: Outbox, transport: FakeTransport, clock: ManualMachineClock
 ) -> None:
-    told: list[tuple[str, int, object]] = []
+    called: list[tuple[str, int, object]] = []
 
     def hook(name: str) -> object:
-        def tell(uow: UnitOfWork, message: Message, reply: Reply) -> None:
-            # What the desk finds is already settled, and what it queues is found.
-            told.append((name, message.number, reply.answer))
+        def hook(uow: UnitOfWork, message: Message, reply: Reply) -> None:
+            # The hook finds the attempt recorded, and what it queues is sent.
+            called.append((name, message.number, reply.answer))
             assert LaneRepository(uow).undelivered(message.lane_id) == 0
 
-        return tell
+        return hook
 
     taken = Reply(Meaning.TAKEN, "taken", answer="ticket 7")
     problem = outbox.problem(1)
-    transport.tell(problem, taken)
+    transport.reply_with(problem, taken)
     to = Destination(DESTINATION, transport, POLICY, on_delivered=hook("delivered"))  # type: ignore[arg-type]
     dispatcher = Dispatcher(to, store, clock, SeededChance(1), WakeEvent(), "worker", 45)
     dispatcher.turn()
     assert dispatcher.finish(PATIENCE)
     dispatcher.give_back(PATIENCE)
 
-    assert told == [("delivered", 1, "ticket 7")]
+    assert called == [("delivered", 1, "ticket 7")]
 
 
-def test_dead_letters_and_unknown_problems_are_told_too(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+def test_dead_letters_and_unknown_problems_call_their_hooks(
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
-    told: list[str] = []
+    called: list[str] = []
     round_ = make_round(
-        on_dead_letter=lambda _uow, _message, _reply: told.append("dead letter"),
-        on_not_found=lambda _uow, _message, _reply: told.append("not found"),
+        on_dead_letter=lambda _uow, _message, _reply: called.append("dead letter"),
+        on_not_found=lambda _uow, _message, _reply: called.append("not found"),
     )
     problem = outbox.problem(1)
     outbox.hold_until(problem, clock.now())
-    transport.tell(problem, NOT_FOUND, REFUSED)
+    transport.reply_with(problem, NOT_FOUND, REFUSED)
     round_.turn()
-    assert told == ["not found"]
+    assert called == ["not found"]
     clock.advance(5)
     round_.turn()
-    assert told == ["not found", "dead letter"]
+    assert called == ["not found", "dead letter"]
 
 
-def test_an_answer_that_the_desk_cannot_apply_is_asked_for_again_later(
+def test_an_answer_that_a_hook_cannot_apply_is_retried_later(
     outbox: Outbox, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     wrong = [ValueError("MARKER")]
@@ -379,7 +379,7 @@ def test_an_answer_that_the_desk_cannot_apply_is_asked_for_again_later(
     assert outbox.states(problem) == ["delivered"]
 
 
-def test_a_courier_that_raises_costs_one_attempt(outbox: Outbox, make_round: RoundMaker) -> None:
+def test_a_transport_that_raises_costs_one_attempt(outbox: Outbox, make_round: RoundMaker) -> None:
     class Broken:
         def send(self, _message: Message, _seconds: float) -> Reply:
             raise RuntimeError("MARKER")
@@ -394,7 +394,7 @@ def test_a_courier_that_raises_costs_one_attempt(outbox: Outbox, make_round: Rou
 
 
 def test_stopped_it_gives_back_what_is_not_being_sent_and_ends_what_is(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker
 ) -> None:
     first, second = make_round(threads=1), make_round()
     sending, waiting = outbox.problem(1, 2), outbox.problem(1)
@@ -414,21 +414,21 @@ def test_stopped_it_gives_back_what_is_not_being_sent_and_ends_what_is(
 
 
 def test_the_next_look_is_when_something_is_due(
-    outbox: Outbox, transport: ToldCourier, round_: Round
+    outbox: Outbox, transport: FakeTransport, round_: Round
 ) -> None:
     assert round_.turn() == 5.0
     problem = outbox.problem(1)
-    transport.tell(problem, Reply(Meaning.TROUBLE, "503", 503, retry_after=600))
+    transport.reply_with(problem, Reply(Meaning.TROUBLE, "503", 503, retry_after=600))
     round_.turn()
     assert round_.turn() == 600.0
 
 
 def test_logs_name_the_message_and_repeat_no_word_of_the_receivers(
-    outbox: Outbox, transport: ToldCourier, round_: Round
+    outbox: Outbox, transport: FakeTransport, round_: Round
 ) -> None:
     refused, lost = outbox.problem(1), outbox.problem(1)
-    transport.tell(refused, Reply(Meaning.REFUSED, "MARKER", 422))
-    transport.tell(lost, LOST)
+    transport.reply_with(refused, Reply(Meaning.REFUSED, "MARKER", 422))
+    transport.reply_with(lost, LOST)
     with capture_logs() as logs:
         round_.turn()
 

@@ -1,4 +1,4 @@
-"""Whatever breaks on the way: nothing is lost, and the log says what it was."""
+"""Failures of the network, the gateway and the database: nothing is lost, the log has the cause."""
 
 import socket
 import sqlite3
@@ -30,8 +30,8 @@ from tests.integration.delivery.conftest import (
     CONFLICT,
     PATIENCE,
     TAKEN,
+    FakeTransport,
     RoundMaker,
-    ToldCourier,
 )
 from tests.integration.delivery.sink import (
     Handler,
@@ -66,7 +66,7 @@ def nobody() -> Iterator[str]:
 
 
 class Way:
-    """The way to a gateway: a working token endpoint, and a working receiver, until told."""
+    """A gateway with a working token endpoint and KCI endpoint, until a test changes that."""
 
     def __init__(self, stack: ExitStack, folder: Path) -> None:
         self.stack = stack
@@ -91,11 +91,11 @@ class Way:
         self.sink.token_reactions.append(reaction)
 
     def lead(self, *, kcis: str | None = None, tokens: str | None = None) -> None:
-        """Lead to other addresses."""
+        """Use other addresses."""
         self.kcis, self.tokens = kcis or self.kcis, tokens or self.tokens
 
     def refuse(self, leg: str) -> None:
-        """Lead to where nobody listens."""
+        """Use addresses at which nobody listens."""
         self.lead(**{leg: self.stack.enter_context(nobody())})
 
 
@@ -105,7 +105,7 @@ def way(tmp_path: Path) -> Iterator[Way]:
         yield Way(stack, tmp_path)
 
 
-def courier_on(way: Way, watchdog: Watchdog) -> GatewayTransport:
+def transport_on(way: Way, watchdog: Watchdog) -> GatewayTransport:
     address = GatewayAddress(
         kci_url=f"{way.kcis}/kcis",
         token_url=f"{way.tokens}/auth/supplier/access-token",
@@ -143,7 +143,7 @@ FAILURES: dict[str, tuple[Callable[[Way], None], str]] = {
     "redirect": (lambda way: way.react(answer(302, Location="/elsewhere")), "302"),
     "401 twice": (lambda way: way.react(answer(401)), "401"),
     "forbidden": (lambda way: way.react(answer(403)), "403"),
-    "not found, but no word of the gateway": (lambda way: way.react(answer(404)), "404"),
+    "not found, but not in the gateway's envelope": (lambda way: way.react(answer(404)), "404"),
     "proxy wants a password": (lambda way: way.react(answer(407)), "407"),
     "a page of what stands before the gateway": (
         lambda way: way.react(answer(200, b"<html>Sorry", Content_Type="text/html")),
@@ -179,7 +179,7 @@ def test_a_failure_on_the_way_is_logged_by_its_cause_and_tried_again(
     problem = outbox.problem(1)
     deadline = SOON if failure == "no answer" else PATIENCE
     with capture_logs() as logs:
-        make_round(transport=courier_on(way, watchdog), deadline=deadline).turn()
+        make_round(transport=transport_on(way, watchdog), deadline=deadline).turn()
     watchdog.stop()
 
     (line,) = (line for line in logs if line["event"].startswith("message."))
@@ -200,7 +200,7 @@ def test_what_was_said_before_one_answer_is_not_the_next_ones(
     first, second = outbox.problem(1), outbox.problem(1)
     watchdog = Watchdog(SystemMachineClock())
     watchdog.start()
-    make_round(transport=courier_on(way, watchdog), threads=1, deadline=PATIENCE).turn()
+    make_round(transport=transport_on(way, watchdog), threads=1, deadline=PATIENCE).turn()
     watchdog.stop()
 
     assert len(way.sink.kcis) == 2
@@ -249,7 +249,7 @@ def test_a_database_that_is_away_when_the_answer_comes_is_waited_for(
 def test_a_database_that_stays_away_costs_a_repeat_and_no_message(
     store: Store,
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     make_round: RoundMaker,
     clock: ManualMachineClock,
     monkeypatch: pytest.MonkeyPatch,
@@ -271,14 +271,14 @@ def test_a_database_that_stays_away_costs_a_repeat_and_no_message(
     ]
     assert outbox.states(problem) == ["queued"]
     # Whoever takes the lane over does not know whether it arrived; the receiver does.
-    transport.tell(problem, CONFLICT)
+    transport.reply_with(problem, CONFLICT)
     make_round().turn()
     assert outbox.states(problem) == ["delivered"]
 
 
 @on_sqlite
 def test_a_locked_database_is_waited_for(
-    store: Store, outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
+    store: Store, outbox: Outbox, transport: FakeTransport, make_round: RoundMaker
 ) -> None:
     problem = outbox.problem(1)
     transport.hold_up(problem)

@@ -1,4 +1,4 @@
-"""The gateway courier against a real server on loopback."""
+"""The gateway transport against a real server on loopback."""
 
 import base64
 import socket
@@ -77,7 +77,7 @@ def watchdog() -> Iterator[Watchdog]:
     watchdog.stop()
 
 
-def courier_to(
+def transport_to(
     url: str,
     watchdog: Watchdog,
     *,
@@ -100,7 +100,7 @@ def courier_to(
 
 @pytest.fixture
 def transport(sink: Sink, watchdog: Watchdog) -> GatewayTransport:
-    return courier_to(sink.url, watchdog)
+    return transport_to(sink.url, watchdog)
 
 
 def test_a_kci_is_sent_as_it_is_stored(transport: GatewayTransport, sink: Sink) -> None:
@@ -167,7 +167,9 @@ def test_a_401_is_answered_with_a_new_token_at_once(
     ]
 
 
-def test_a_second_401_is_trouble_and_no_third_try(transport: GatewayTransport, sink: Sink) -> None:
+def test_a_second_401_is_a_failure_without_a_third_try(
+    transport: GatewayTransport, sink: Sink
+) -> None:
     sink.kci_reactions.extend([answer(401), answer(401)])
     reply = transport.send(MESSAGE, PATIENCE)
 
@@ -247,12 +249,12 @@ def test_a_page_of_what_stands_before_the_gateway_is_not_delivery(
     assert "Rejected" not in reply.detail  # which is logged
 
 
-def test_nobody_listening_is_trouble(sink: Sink, watchdog: Watchdog) -> None:
+def test_nobody_listening_is_a_failure(sink: Sink, watchdog: Watchdog) -> None:
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         token_url = f"{sink.url}/auth/supplier/access-token"
-        transport = courier_to(f"http://127.0.0.1:{port}", watchdog, token_url=token_url)
+        transport = transport_to(f"http://127.0.0.1:{port}", watchdog, token_url=token_url)
         reply = transport.send(MESSAGE, PATIENCE)
 
     assert reply.meaning is Meaning.TROUBLE
@@ -392,7 +394,7 @@ def test_the_token_endpoint_is_asked_as_it_wants_to_be(
     sink: Sink, watchdog: Watchdog, auth: Literal["form", "basic"]
 ) -> None:
     terms = TokenTerms(auth, (("scope", "kcis more"), ("audience", "https://g.example/")))
-    courier_to(sink.url, watchdog, terms=terms).send(MESSAGE, PATIENCE)
+    transport_to(sink.url, watchdog, terms=terms).send(MESSAGE, PATIENCE)
 
     (request,) = sink.tokens
     form = parse_qs(request.body.decode())
@@ -414,7 +416,7 @@ def test_nothing_of_the_environment_is_used(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
-    transport = courier_to(sink.url, watchdog)
+    transport = transport_to(sink.url, watchdog)
 
     assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
 
@@ -434,11 +436,11 @@ def test_a_proxy_is_used_but_for_loopback_and_the_hosts_that_need_none(
     sink: Sink, watchdog: Watchdog
 ) -> None:
     sessions = Sessions(proxy=sink.url, no_proxy=("127.0.0.1", ".internal"))
-    transport = courier_to("http://gateway.example", watchdog, sessions=sessions)
+    transport = transport_to("http://gateway.example", watchdog, sessions=sessions)
     transport.send(MESSAGE, PATIENCE)
     assert sink.kcis[0].path == "http://gateway.example/kcis"
 
-    direct = courier_to("http://gateway.internal", watchdog, sessions=sessions)
+    direct = transport_to("http://gateway.internal", watchdog, sessions=sessions)
     assert direct.send(MESSAGE, PATIENCE).meaning is Meaning.TROUBLE
     assert len(sink.kcis) == 1
 
@@ -459,11 +461,11 @@ def test_tls_is_checked_against_the_given_authorities_and_watched_too(
 ) -> None:
     certificate = self_signed(tmp_path)
     with serving(tls=certificate) as sink:
-        trusting = courier_to(sink.url, watchdog, sessions=Sessions(ca_file=certificate))
+        trusting = transport_to(sink.url, watchdog, sessions=Sessions(ca_file=certificate))
         assert trusting.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
         sink.kci_reactions.append(hang)
         assert trusting.send(MESSAGE, SOON).detail == "no answer in time"
-        reply = courier_to(sink.url, watchdog).send(MESSAGE, PATIENCE)
+        reply = transport_to(sink.url, watchdog).send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, False)
     assert reply.detail == "token endpoint: SSLCertVerificationError, not from a known authority"

@@ -21,7 +21,7 @@ from tests.outbox import Outbox
 
 
 class TimerList:
-    """Timers that are moments, and run by being taken from the list."""
+    """Timers as a list of instants; one that runs is removed."""
 
     def __init__(self, clock: ManualMachineClock) -> None:
         self.clock = clock

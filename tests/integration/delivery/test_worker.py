@@ -44,7 +44,7 @@ def sink() -> Iterator[Sink]:
         yield sink
 
 
-def courier_to(sink: Sink, watchdog: Watchdog) -> GatewayTransport:
+def transport_to(sink: Sink, watchdog: Watchdog) -> GatewayTransport:
     address = GatewayAddress(
         kci_url=f"{sink.url}/kcis",
         token_url=f"{sink.url}/auth/supplier/access-token",
@@ -74,7 +74,7 @@ def make_worker(store: Store, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> It
     def make() -> Worker:
         wakeup, watchdog = Wakeup(store.url, CLOCK), Watchdog(CLOCK)
         dispatcher = Dispatcher(
-            Destination(DESTINATION, courier_to(sink, watchdog), POLICY, threads=4),
+            Destination(DESTINATION, transport_to(sink, watchdog), POLICY, threads=4),
             store,
             CLOCK,
             SystemChance(),
@@ -135,10 +135,10 @@ def test_without_grace_a_message_in_flight_stays_claimed(
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_what_is_committed_last_is_told_to_other_workers(
+def test_other_workers_are_notified_of_the_last_commit(
     store: Store, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Only a stop sends what is told after the first notice.
+    # Only a stop sends what is requested after the first notice.
     monkeypatch.setattr("supplier_api.db.notify.NOTIFY_GAP", NEVER)
     # A listener that hears nothing for long would wake itself.
     for name in ("ASK_AFTER", "DEAF_AFTER"):
@@ -149,7 +149,7 @@ def test_what_is_committed_last_is_told_to_other_workers(
     wake_event = theirs.wake_event()
     theirs.start()
     worker.start()
-    # It rings once when it begins.
+    # It is set once at the start.
     assert wake_event.wait(PATIENCE)
     outbox.problem(1)
     assert wake_event.wait(PATIENCE)
@@ -168,7 +168,7 @@ def test_a_bad_spell_of_the_gateway(
     watchdog = Watchdog(CLOCK)
     watchdog.start()
     outbox = Outbox(store, clock)
-    round_ = make_round(transport=courier_to(sink, watchdog), deadline=0.3)
+    round_ = make_round(transport=transport_to(sink, watchdog), deadline=0.3)
     problem = outbox.problem(1, 2, 3)
     sink.kci_reactions.extend([answer(503), hang, answer(401), answer(401)])
     for wait in (5, 30, 120):

@@ -65,7 +65,7 @@ PAGE = b"<html><head><title>\n Request &amp; Support\x00ID</title></head></html>
         (b"", {"complete": False}, "200 with a body that broke off: not accepted"),
     ],
 )
-def test_a_2xx_with_anything_else_is_trouble_and_may_have_arrived(
+def test_a_2xx_with_anything_else_is_a_failure_and_may_have_arrived(
     body: bytes, more: dict[str, Any], reason: str
 ) -> None:
     seen = reply(200, body, **more)
@@ -118,7 +118,7 @@ def test_refused_for_good_with_or_without_an_envelope(status: int) -> None:
     "status",
     [301, 302, 307, 308, 401, 403, 404, 405, 407, 408, 409, 425, 429, 500, 501, 502, 503, 504],
 )
-def test_everything_else_is_the_destinations_own_trouble(status: int) -> None:
+def test_everything_else_is_a_failure_of_the_destination(status: int) -> None:
     assert reply(status).meaning is Meaning.TROUBLE
     assert reply(status, b"<html>not the published envelope</html>").meaning is Meaning.TROUBLE
 

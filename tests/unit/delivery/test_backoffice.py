@@ -1,4 +1,4 @@
-"""Work orders on their way to an adapter."""
+"""Work orders passed to an adapter."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -56,7 +56,7 @@ class Adapter:
         return self.ending
 
 
-def test_the_adapter_gets_the_order_and_the_desk_its_answer() -> None:
+def test_the_adapter_gets_the_order_and_the_reply_carries_its_answer() -> None:
     adapter = Adapter(OrderAnswer(back_office_id="T-1"))
     reply = BackOfficeTransport(adapter).send(MESSAGE, 30)
 

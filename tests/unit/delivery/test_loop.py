@@ -1,4 +1,4 @@
-"""A loop goes on, whatever a turn brings."""
+"""A loop goes on after a turn of any outcome."""
 
 import threading
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def test_a_turn_that_fails_is_followed_by_another(
     assert [line["event"] for line in logs] == [event]
 
 
-def test_a_ring_brings_the_next_turn_at_once(
+def test_a_set_event_starts_the_next_turn_at_once(
     clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "LOOK_EVERY", 3600.0)
@@ -63,7 +63,7 @@ def test_a_ring_brings_the_next_turn_at_once(
     looping = Loop("test", turn, wake_event, clock)
     looping.start()
     assert turns.acquire(timeout=PATIENCE)
-    wake_event.ring()
+    wake_event.set()
     assert turns.acquire(timeout=PATIENCE)
     looping.stop(PATIENCE)
 

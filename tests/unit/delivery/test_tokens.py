@@ -14,7 +14,7 @@ PATIENCE = 5.0
 
 
 class InterruptedClock(ManualMachineClock):
-    """A clock that lets other threads do something while it is asked for the second."""
+    """A clock during whose reading other threads run."""
 
     def __init__(self) -> None:
         super().__init__()

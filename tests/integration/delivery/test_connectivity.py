@@ -1,4 +1,4 @@
-"""The road to the gateway, walked against real servers on loopback."""
+"""The connectivity check, against real servers on loopback."""
 
 import re
 import socket
@@ -23,13 +23,13 @@ from supplier_api.settings import load_settings
 from tests.certificates import issued, self_signed
 from tests.integration.delivery.proxy import proxying
 from tests.integration.delivery.sink import Sink, answer, grant, serving
-from tests.integration.delivery.test_gateway import MESSAGE, courier_to
+from tests.integration.delivery.test_gateway import MESSAGE, transport_to
 
 CLOCK = SystemMachineClock()
 
 
 class StandingClock(SystemMachineClock):
-    """Shows one instant, whatever time it is."""
+    """A clock that always shows one instant."""
 
     def __init__(self, at: datetime) -> None:
         self._at = at
@@ -39,7 +39,7 @@ class StandingClock(SystemMachineClock):
 
 
 class Walk:
-    """A walk to where the settings say; by its steps' names."""
+    """A connectivity check with these settings; its steps by name."""
 
     def __init__(self, clock: SystemMachineClock = CLOCK, /, **settings: object) -> None:
         environ = {f"SUPPLIER_API__GATEWAY__{name}": str(set_) for name, set_ in settings.items()}
@@ -59,7 +59,7 @@ class Walk:
 
 
 def to(sink: Sink, **settings: object) -> Walk:
-    """Walk to the sink."""
+    """Check the connectivity to the sink."""
     return Walk(**{**addresses(sink.url), **settings})
 
 
@@ -132,7 +132,7 @@ def test_a_back_office_that_can_be_pinged(sink: Sink, monkeypatch: pytest.Monkey
 
 
 def broken(walk: Walk, step: str, text: str, cause: str) -> None:
-    """Check where the walk ended, and what is said of it."""
+    """Check at which step it ended, and the cause it names."""
     assert walk.names()[-1] == step, walk.steps
     assert text in walk.last.text
     assert cause in (walk.last.cause or ""), walk.last
@@ -346,7 +346,7 @@ def kcis_sent(sink: Sink, ca_file: Path) -> list[Reply]:
     watchdog = Watchdog(CLOCK)
     watchdog.start()
     try:
-        transport = courier_to(sink.url, watchdog, sessions=Sessions(ca_file=ca_file))
+        transport = transport_to(sink.url, watchdog, sessions=Sessions(ca_file=ca_file))
         return [transport.send(MESSAGE, 20.0)]
     finally:
         watchdog.stop()
@@ -367,7 +367,7 @@ def test_a_proxy_that_lets_us_through(tmp_path: Path) -> None:
         url = f"http://us:secret@127.0.0.1:{proxy.port}"
         walk = Walk(**AWAY, PROXY=url, CA_FILE=file)
         port, asked = proxy.port, proxy.asked
-    # The certificate names only loopback; as far as that the road is open.
+    # The certificate names only loopback; the steps before succeed.
     broken(walk, "TLS with gateway.example", "for 127.0.0.1", "for another name")
     assert [step.name for step in walk.steps[:3]] == [
         "name 127.0.0.1",
@@ -404,7 +404,7 @@ def test_something_else_than_a_proxy() -> None:
     broken(walk, "the proxy's way to gateway.example:443", "ConnectionError", "no HTTP proxy")
 
 
-def test_the_secret_is_never_told(sink: Sink) -> None:
+def test_the_secret_is_never_shown(sink: Sink) -> None:
     sink.token_reactions.append(grant("a-token"))
     walk = to(sink, CLIENT_SECRET="hush")
     said = repr(walk.steps) + repr(walk.not_checked)

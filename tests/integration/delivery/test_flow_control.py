@@ -1,4 +1,4 @@
-"""What holds delivery up as a whole: the breaker, Retry-After, and operators."""
+"""Pauses of delivery: by the circuit breaker, by Retry-After, and by operators."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,9 +20,9 @@ from tests.integration.delivery.conftest import (
     PATIENCE,
     REFUSED,
     TAKEN,
+    FakeTransport,
     Round,
     RoundMaker,
-    ToldCourier,
 )
 from tests.outbox import DESTINATION, Outbox
 
@@ -62,23 +62,23 @@ def pause(store: Store, clock: ManualMachineClock) -> Operator:
     return begin
 
 
-def standing(store: Store, clock: ManualMachineClock) -> list[Pause]:
+def active_pauses(store: Store, clock: ManualMachineClock) -> list[Pause]:
     return store.read(lambda uow: PauseRepository(uow).active(clock.now()))
 
 
 def break_down(
-    outbox: Outbox, transport: ToldCourier, round_: Round, reply: Reply = BUSY
+    outbox: Outbox, transport: FakeTransport, round_: Round, reply: Reply = BUSY
 ) -> list[int]:
-    """Let as many problems fail as open the breaker, and all that follows; return them."""
+    """Let so many problems fail that the breaker opens; return them."""
     problems = [outbox.problem(1) for _ in range(FAILING)]
     for problem in problems:
-        transport.tell(problem, *[reply] * ALL)
+        transport.reply_with(problem, *[reply] * ALL)
     round_.turn()
     return problems
 
 
-def recover(transport: ToldCourier) -> None:
-    """Let everything be taken from now on."""
+def recover(transport: FakeTransport) -> None:
+    """Let everything be accepted from now on."""
     transport.replies.clear()
 
 
@@ -87,14 +87,14 @@ def recover(transport: ToldCourier) -> None:
 
 def test_the_breaker_opens_on_many_failing_problems_and_nothing_leaves_any_more(
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     round_: Round,
     store: Store,
     clock: ManualMachineClock,
 ) -> None:
     with capture_logs() as logs:
         break_down(outbox, transport, round_)
-    (breaker,) = standing(store, clock)
+    (breaker,) = active_pauses(store, clock)
     assert (breaker.cause, breaker.scope) == (Cause.BREAKER, Scope(DESTINATION))
     assert breaker.reason == "6 of 6 problems failed last"
     assert [line["share"] for line in logs if line["event"] == "breaker.warning"] == [0.7]
@@ -110,21 +110,21 @@ def test_the_breaker_opens_on_many_failing_problems_and_nothing_leaves_any_more(
 
 
 def test_few_problems_that_fail_often_open_nothing(
-    outbox: Outbox, transport: ToldCourier, round_: Round, store: Store, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, round_: Round, store: Store, clock: ManualMachineClock
 ) -> None:
     problems = [outbox.problem(1) for _ in range(RULES.lanes - 1)]
     for problem in problems:
-        transport.tell(problem, *[BUSY] * ALL)
+        transport.reply_with(problem, *[BUSY] * ALL)
     for _ in range(4):
         round_.turn()
         clock.advance(600)
     assert len(transport.sent) > RULES.calls
-    assert standing(store, clock) == []
+    assert active_pauses(store, clock) == []
 
 
 def test_while_it_is_open_one_problem_is_tried_at_a_time_each_time_another(
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     round_: Round,
     make_round: RoundMaker,
     clock: ManualMachineClock,
@@ -147,7 +147,7 @@ def test_while_it_is_open_one_problem_is_tried_at_a_time_each_time_another(
 
 
 def test_each_try_goes_by_a_new_connection(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     renewed: list[int] = []
     round_ = make_round(
@@ -163,7 +163,7 @@ def test_each_try_goes_by_a_new_connection(
 
 
 def test_a_try_that_fails_is_no_attempt(
-    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, round_: Round, clock: ManualMachineClock
 ) -> None:
     problems = break_down(outbox, transport, round_, LOST)
     before = {problem: outbox.messages(problem)[0] for problem in problems}
@@ -190,14 +190,14 @@ def test_a_try_that_fails_is_no_attempt(
 
 
 def test_a_conflict_after_a_try_of_unknown_outcome_means_delivered(
-    outbox: Outbox, transport: ToldCourier, round_: Round, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, round_: Round, clock: ManualMachineClock
 ) -> None:
     break_down(outbox, transport, round_, Reply(Meaning.TROUBLE, "500", 500))
     clock.advance(30)
     transport.sent.clear()
     recover(transport)
     for problem in range(1, FAILING + 1):
-        transport.tell(problem, LOST, CONFLICT)
+        transport.reply_with(problem, LOST, CONFLICT)
     round_.turn()
     ((tried, _),) = transport.sent
     assert outbox.states(tried) == ["queued"]
@@ -210,7 +210,7 @@ def test_a_conflict_after_a_try_of_unknown_outcome_means_delivered(
 
 def test_a_success_closes_it_and_the_others_follow_within_a_minute(
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     round_: Round,
     make_round: RoundMaker,
     store: Store,
@@ -220,17 +220,17 @@ def test_a_success_closes_it_and_the_others_follow_within_a_minute(
     other = make_round(threads=16)
     for _ in range(20):
         problem = outbox.problem(1)
-        transport.tell(problem, Reply(Meaning.TROUBLE, "500", 500, retry_after=3600))
+        transport.reply_with(problem, Reply(Meaning.TROUBLE, "500", 500, retry_after=3600))
         outbox.problem(1)
         other.turn()
     break_down(outbox, transport, round_)
-    assert standing(store, clock)
+    assert active_pauses(store, clock)
     recover(transport)
     clock.advance(30)
     with capture_logs() as logs:
         round_.turn()
     assert "breaker.closed" in [line["event"] for line in logs]
-    assert standing(store, clock) == []
+    assert active_pauses(store, clock) == []
     lanes = [outbox.lane(problem) for problem in range(1, 41 + FAILING)]
     due = [lane.due_at for lane in lanes if lane.due_at is not None]
     assert len(due) >= 19
@@ -245,7 +245,7 @@ def test_a_success_closes_it_and_the_others_follow_within_a_minute(
 
 def test_a_worker_that_dies_over_a_try_lets_another_try(
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     round_: Round,
     make_round: RoundMaker,
     store: Store,
@@ -253,7 +253,7 @@ def test_a_worker_that_dies_over_a_try_lets_another_try(
 ) -> None:
     break_down(outbox, transport, round_)
     clock.advance(30)
-    (breaker,) = standing(store, clock)
+    (breaker,) = active_pauses(store, clock)
     dead = clock.now() + timedelta(seconds=45)
     lane = outbox.lane(1).id
     assert store.write(
@@ -267,7 +267,7 @@ def test_a_worker_that_dies_over_a_try_lets_another_try(
     clock.advance(45)
     other.turn()
     assert len(transport.sent) >= 1
-    assert standing(store, clock) == []
+    assert active_pauses(store, clock) == []
 
 
 def test_only_one_worker_opens_it(store: Store, clock: ManualMachineClock) -> None:
@@ -277,7 +277,7 @@ def test_only_one_worker_opens_it(store: Store, clock: ManualMachineClock) -> No
                 DESTINATION, reason="r", who=who, now=clock.now(), probe_at=clock.now()
             )
         )
-    (breaker,) = standing(store, clock)
+    (breaker,) = active_pauses(store, clock)
     assert breaker.who == "one"
 
 
@@ -287,7 +287,7 @@ def test_only_one_worker_opens_it(store: Store, clock: ManualMachineClock) -> No
 @pytest.mark.parametrize("reply", [REFUSED, NOT_FOUND])
 def test_the_fifth_refusal_in_a_row_opens_it_instead_of_parking(
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     make_round: RoundMaker,
     store: Store,
     clock: ManualMachineClock,
@@ -296,12 +296,12 @@ def test_the_fifth_refusal_in_a_row_opens_it_instead_of_parking(
     round_ = make_round(threads=4, rules=RULES)
     problems = [outbox.problem(1, 2) for _ in range(12)]
     for problem in problems:
-        transport.tell(problem, *[reply] * ALL)
+        transport.reply_with(problem, *[reply] * ALL)
     for _ in range(5):
         round_.turn()
     states = [outbox.states(problem)[0] for problem in problems]
     assert (states.count("refused"), states.count("queued")) == (RULES.lanes - 1, 8)
-    (breaker,) = standing(store, clock)
+    (breaker,) = active_pauses(store, clock)
     assert breaker.reason == "5 problems in a row were refused for good"
     # A try that is refused too parks nothing either.
     clock.advance(30)
@@ -313,13 +313,13 @@ def test_the_fifth_refusal_in_a_row_opens_it_instead_of_parking(
     clock.advance(60)
     for _ in range(5):
         round_.turn()
-    assert standing(store, clock) == []
+    assert active_pauses(store, clock) == []
     assert [outbox.states(problem) for problem in problems].count(["delivered"] * 2) == 8
 
 
 def test_where_tenants_stand_apart_refusals_of_one_hold_up_that_one_alone(
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     make_round: RoundMaker,
     store: Store,
     clock: ManualMachineClock,
@@ -327,11 +327,11 @@ def test_where_tenants_stand_apart_refusals_of_one_hold_up_that_one_alone(
     round_ = make_round(threads=4, rules=replace(RULES, tenants_apart=True))
     problems = [outbox.problem(1) for _ in range(12)]
     for problem in problems:
-        transport.tell(problem, *[REFUSED] * ALL)
+        transport.reply_with(problem, *[REFUSED] * ALL)
     for _ in range(5):
         round_.turn()
     for wait in (30, 60):
-        (held,) = standing(store, clock)
+        (held,) = active_pauses(store, clock)
         assert (held.scope, held.probe) == (Scope(DESTINATION, "TENANT1"), None)
         assert held.until == clock.now() + timedelta(seconds=wait)
         outbox.tenant = "TENANT2"
@@ -348,53 +348,53 @@ def test_where_tenants_stand_apart_refusals_of_one_hold_up_that_one_alone(
     clock.advance(100)
     for _ in range(5):
         round_.turn()
-    assert standing(store, clock) == []
+    assert active_pauses(store, clock) == []
     assert [outbox.states(problem) for problem in problems].count(["delivered"]) == 8
 
 
 def test_a_try_is_not_wasted_on_whom_was_refused(
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     make_round: RoundMaker,
     store: Store,
     clock: ManualMachineClock,
 ) -> None:
     round_ = make_round(threads=4, rules=RULES)
     for _ in range(12):
-        transport.tell(outbox.problem(1), *[REFUSED] * ALL)
+        transport.reply_with(outbox.problem(1), *[REFUSED] * ALL)
     for _ in range(5):
         round_.turn()
-    assert [pause.scope for pause in standing(store, clock)] == [Scope(DESTINATION)]
+    assert [pause.scope for pause in active_pauses(store, clock)] == [Scope(DESTINATION)]
     outbox.tenant = "TENANT2"
     other = outbox.problem(1)
     clock.advance(30)
     round_.turn()
     assert outbox.states(other) == ["delivered"]
-    assert standing(store, clock) == []
+    assert active_pauses(store, clock) == []
 
 
 def test_refusals_with_a_success_between_open_nothing(
-    outbox: Outbox, transport: ToldCourier, round_: Round, store: Store, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, round_: Round, store: Store, clock: ManualMachineClock
 ) -> None:
     for serial in range(8):
         problem = outbox.problem(1)
-        transport.tell(problem, REFUSED if serial != 3 else TAKEN)
+        transport.reply_with(problem, REFUSED if serial != 3 else TAKEN)
         round_.turn()
-    assert standing(store, clock) == []
+    assert active_pauses(store, clock) == []
 
 
 def test_one_problem_refused_again_and_again_opens_nothing(
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     make_round: RoundMaker,
     store: Store,
     clock: ManualMachineClock,
 ) -> None:
     problem = outbox.problem(*range(1, 9))
-    transport.tell(problem, *[REFUSED] * 8)
+    transport.reply_with(problem, *[REFUSED] * 8)
     make_round(rules=RULES, pass_dead_letters=True).turn()
     assert outbox.states(problem) == ["refused"] * 8
-    assert standing(store, clock) == []
+    assert active_pauses(store, clock) == []
 
 
 # -- the destination asks for time
@@ -405,7 +405,7 @@ def test_one_problem_refused_again_and_again_opens_nothing(
 )
 def test_five_problems_put_off_pause_the_destination_for_that_time(
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     round_: Round,
     store: Store,
     clock: ManualMachineClock,
@@ -413,9 +413,9 @@ def test_five_problems_put_off_pause_the_destination_for_that_time(
 ) -> None:
     problems = [outbox.problem(1) for _ in range(5)]
     for problem in problems:
-        transport.tell(problem, reply)
+        transport.reply_with(problem, reply)
     round_.turn()
-    (asked,) = standing(store, clock)
+    (asked,) = active_pauses(store, clock)
     assert (asked.cause, asked.scope) == (Cause.ASKED, Scope(DESTINATION))
     assert asked.until == clock.now() + timedelta(seconds=900)
     attempts = [outbox.messages(problem)[0].attempts for problem in problems]
@@ -433,22 +433,22 @@ def test_five_problems_put_off_pause_the_destination_for_that_time(
 
 
 def test_four_problems_put_off_pause_nothing(
-    outbox: Outbox, transport: ToldCourier, round_: Round, store: Store, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, round_: Round, store: Store, clock: ManualMachineClock
 ) -> None:
     for _ in range(4):
-        transport.tell(outbox.problem(1), LATER)
-    transport.tell(outbox.problem(1), BUSY)
+        transport.reply_with(outbox.problem(1), LATER)
+    transport.reply_with(outbox.problem(1), BUSY)
     round_.turn()
-    assert standing(store, clock) == []
+    assert active_pauses(store, clock) == []
 
 
 def test_no_longer_than_is_reasonable(
-    outbox: Outbox, transport: ToldCourier, round_: Round, store: Store, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, round_: Round, store: Store, clock: ManualMachineClock
 ) -> None:
     for _ in range(5):
-        transport.tell(outbox.problem(1), Reply(Meaning.TROUBLE, "429", 429, retry_after=1e6))
+        transport.reply_with(outbox.problem(1), Reply(Meaning.TROUBLE, "429", 429, retry_after=1e6))
     round_.turn()
-    (asked,) = standing(store, clock)
+    (asked,) = active_pauses(store, clock)
     assert asked.until == clock.now() + timedelta(hours=1)
 
 
@@ -456,7 +456,7 @@ def test_no_longer_than_is_reasonable(
 
 
 def test_a_pause_of_a_destination_stops_it_and_no_other(
-    outbox: Outbox, transport: ToldCourier, round_: Round, pause: Operator
+    outbox: Outbox, transport: FakeTransport, round_: Round, pause: Operator
 ) -> None:
     end = pause(Scope(DESTINATION))
     pause(Scope("back-office"))()
@@ -472,7 +472,7 @@ def test_a_pause_of_a_destination_stops_it_and_no_other(
 
 
 def test_a_pause_of_everything_stops_every_destination(
-    outbox: Outbox, transport: ToldCourier, round_: Round, pause: Operator
+    outbox: Outbox, transport: FakeTransport, round_: Round, pause: Operator
 ) -> None:
     pause(Scope())
     outbox.problem(1)
@@ -495,7 +495,7 @@ def test_a_pause_of_a_problem_holds_up_no_other(
 
 
 def test_a_pause_of_a_tenant_holds_up_no_other(
-    outbox: Outbox, transport: ToldCourier, round_: Round, pause: Operator
+    outbox: Outbox, transport: FakeTransport, round_: Round, pause: Operator
 ) -> None:
     pause(Scope(None, "TENANT2"))
     end = pause(Scope(DESTINATION, "TENANT1"))
@@ -508,7 +508,7 @@ def test_a_pause_of_a_tenant_holds_up_no_other(
 
 
 def test_a_lane_that_is_being_sent_stops_before_its_next_message(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, pause: Operator
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker, pause: Operator
 ) -> None:
     round_ = make_round(threads=1)
     sending, waiting = outbox.problem(1, 2), outbox.problem(1)
@@ -533,11 +533,11 @@ def test_a_lane_that_is_being_sent_stops_before_its_next_message(
 
 
 def test_a_lane_given_back_is_no_fresher_for_it(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     round_ = make_round(threads=1)
     first, failed = outbox.problem(1), outbox.problem(1)
-    transport.tell(failed, BUSY)
+    transport.reply_with(failed, BUSY)
     round_.turn()
     round_.turn()
     clock.advance(5)
@@ -554,13 +554,13 @@ def test_a_lane_given_back_is_no_fresher_for_it(
 
 def test_an_age_does_not_run_on_while_the_message_may_not_leave(
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     round_: Round,
     pause: Operator,
     clock: ManualMachineClock,
 ) -> None:
     old = outbox.problem(1)
-    transport.tell(old, *[BUSY] * ALL)
+    transport.reply_with(old, *[BUSY] * ALL)
     round_.turn()
     end = pause(Scope(None, "TENANT1", old))
     clock.advance(70 * 3600)
@@ -583,13 +583,13 @@ def test_an_age_does_not_run_on_while_the_message_may_not_leave(
 
 def test_a_pause_of_somebody_else_makes_nothing_younger(
     outbox: Outbox,
-    transport: ToldCourier,
+    transport: FakeTransport,
     round_: Round,
     pause: Operator,
     clock: ManualMachineClock,
 ) -> None:
     old, other = outbox.problem(1), outbox.problem(1)
-    transport.tell(old, *[BUSY] * ALL)
+    transport.reply_with(old, *[BUSY] * ALL)
     round_.turn()
     pause(Scope("back-office"))
     pause(Scope(None, "TENANT2"))

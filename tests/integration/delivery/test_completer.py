@@ -1,4 +1,4 @@
-"""What came of many attempts, written in one transaction; and what concerns only one of them."""
+"""Attempts completed in one transaction: what is shared, and what affects only one of them."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -25,44 +25,44 @@ from tests.integration.delivery.conftest import (
     POLICY,
     REFUSED,
     TAKEN,
+    FakeTransport,
     RoundMaker,
-    ToldCourier,
 )
 from tests.outbox import DESTINATION, Outbox
 
 LEASE = 45.0
-# On SQLite one transaction writes at a time: nobody else can hold a row.
+# On SQLite one transaction writes at a time: nobody else can lease a row.
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
-class Desk:
-    """Is told what was taken; some of it concerns it, and some of that it cannot bear."""
+class RecordingHooks:
+    """Records the delivered messages; for some problems it is not called, for some it fails."""
 
     def __init__(self) -> None:
-        self.told: list[int] = []
+        self.called: list[int] = []
         self.unconcerned: set[int] = set()
-        self.unbearable: set[int] = set()
+        self.failing: set[int] = set()
 
-    def taken(self, _uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        if message.problem_id in self.unbearable:
+    def delivered(self, _uow: UnitOfWork, message: Message, _reply: Reply) -> None:
+        if message.problem_id in self.failing:
             raise ValueError("MARKER")
-        self.told.append(message.problem_id)
+        self.called.append(message.problem_id)
 
     def concerns(self, _uow: UnitOfWork, messages: Sequence[Message]) -> Collection[int]:
         return {message.problem_id for message in messages} - self.unconcerned
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def hooks() -> RecordingHooks:
+    return RecordingHooks()
 
 
 @pytest.fixture
 def completer(
-    store: Store, clock: ManualMachineClock, transport: ToldCourier, desk: Desk
+    store: Store, clock: ManualMachineClock, transport: FakeTransport, hooks: RecordingHooks
 ) -> Completer:
     to = Destination(
-        DESTINATION, transport, POLICY, on_delivered=desk.taken, concerns=desk.concerns
+        DESTINATION, transport, POLICY, on_delivered=hooks.delivered, concerns=hooks.concerns
     )
     chance = SeededChance(1)
     flow_control = FlowControl(DESTINATION, to.rules, POLICY, store, clock, chance, "me")
@@ -74,7 +74,7 @@ SentMaker = Callable[..., list[Sent]]
 
 @pytest.fixture
 def sent(store: Store, clock: ManualMachineClock) -> SentMaker:
-    """Return what claims all lanes that are due, and pretends to have sent the first of each."""
+    """Return a function that claims all due lanes and pretends to have sent their messages."""
 
     def send(reply: Reply = TAKEN) -> list[Sent]:
         now = clock.now()
@@ -107,21 +107,21 @@ def counting(store: Store) -> Iterator[list[str]]:
     event.remove(store.engine, "before_cursor_execute", statement)
 
 
-def test_many_lanes_are_settled_by_as_many_statements_as_one(
-    store: Store, outbox: Outbox, completer: Completer, sent: SentMaker, desk: Desk
+def test_many_lanes_are_completed_by_as_many_statements_as_one(
+    store: Store, outbox: Outbox, completer: Completer, sent: SentMaker, hooks: RecordingHooks
 ) -> None:
     counts = []
     for lanes in (1, 7):
         problems = [outbox.problem(1, 2) for _ in range(lanes)]
-        desk.unconcerned.update(problems)
+        hooks.unconcerned.update(problems)
         attempts = sent()
         with counting(store) as seen:
-            settled = completer.settle(attempts)
+            result = completer.complete(attempts)
         counts.append(len(seen))
         assert seen.count("COMMIT") == 1
-        assert [hold.claim.message.number for hold in settled.following] == [2] * lanes
-        for hold in settled.following:
-            completer.settle([Sent(hold, TAKEN, 3)])
+        assert [lease.claim.message.number for lease in result.following] == [2] * lanes
+        for lease in result.following:
+            completer.complete([Sent(lease, TAKEN, 3)])
 
     assert counts[0] == counts[1]
     assert all(outbox.states(problem) == ["delivered"] * 2 for problem in problems)
@@ -134,9 +134,9 @@ def test_what_follows_is_claimed_for_another_lease(
     problem = outbox.problem(1, 2)
     attempts = sent()
     clock.advance(20)
-    (hold,) = completer.settle(attempts).following
+    (lease,) = completer.complete(attempts).following
 
-    assert hold.lease_ends == clock.monotonic() + LEASE
+    assert lease.lease_ends == clock.monotonic() + LEASE
     assert outbox.lane(problem).lease_until == clock.now() + timedelta(seconds=LEASE)
     assert outbox.lane(problem).lease_owner == "me"
 
@@ -147,7 +147,7 @@ def test_a_lost_claim_among_them_is_left_alone(
     completer: Completer,
     sent: SentMaker,
     clock: ManualMachineClock,
-    desk: Desk,
+    hooks: RecordingHooks,
 ) -> None:
     lost = outbox.problem(1)
     mine = sent()
@@ -159,26 +159,26 @@ def test_a_lost_claim_among_them_is_left_alone(
         )
     )
     others = [outbox.problem(1) for _ in range(2)]
-    # Its lease on the monotonic scale is not what tells: only the claim's number does.
-    mine = [Sent(Lease(each.hold.claim, clock.monotonic() + LEASE), TAKEN, 3) for each in mine]
+    # Not the monotonic end of the lease decides, but the claim's number.
+    mine = [Sent(Lease(each.lease.claim, clock.monotonic() + LEASE), TAKEN, 3) for each in mine]
     with capture_logs() as logs:
-        settled = completer.settle([*mine, *sent()])
+        result = completer.complete([*mine, *sent()])
 
-    assert settled.again == []
+    assert result.again == []
     assert outbox.states(lost) == ["queued"]
     assert outbox.lane(lost).lease_owner == "other"
     assert all(outbox.states(problem) == ["delivered"] for problem in others)
-    assert desk.told == others
+    assert hooks.called == others
     assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["claim.lost"]
 
 
-def test_an_answer_that_the_desk_cannot_bear_fails_by_itself(
-    outbox: Outbox, completer: Completer, sent: SentMaker, desk: Desk
+def test_an_answer_that_a_hook_rejects_fails_by_itself(
+    outbox: Outbox, completer: Completer, sent: SentMaker, hooks: RecordingHooks
 ) -> None:
     problems = [outbox.problem(1) for _ in range(3)]
-    desk.unbearable.add(problems[1])
+    hooks.failing.add(problems[1])
     with capture_logs():
-        completer.settle(sent())
+        completer.complete(sent())
 
     assert [outbox.states(problem) for problem in problems] == [
         ["delivered"],
@@ -188,19 +188,19 @@ def test_an_answer_that_the_desk_cannot_bear_fails_by_itself(
     (failed,) = outbox.messages(problems[1])
     assert failed.log[0]["detail"] == "answer not applied: ValueError"
     assert (failed.attempts, failed.unknown) == (1, True)
-    # What was told in the transaction that was rolled back does not count.
-    assert {problems[0], problems[2]} == set(desk.told)
+    # The calls in the transaction that was rolled back do not count.
+    assert {problems[0], problems[2]} == set(hooks.called)
 
 
-def test_what_was_settled_before_is_not_settled_again(
+def test_a_completed_attempt_is_not_completed_again(
     outbox: Outbox, completer: Completer, sent: SentMaker
 ) -> None:
-    """As when nobody could say whether a commit had arrived, and the transaction runs again."""
+    """As when it is unknown whether a commit arrived, and the transaction runs again."""
     twice, once = outbox.problem(1, 2), outbox.problem(1)
     attempts = sent()
-    completer.settle(attempts[:1])
+    completer.complete(attempts[:1])
     with capture_logs() as logs:
-        completer.settle(attempts)
+        completer.complete(attempts)
 
     assert outbox.states(twice) == ["delivered", "queued"]
     assert outbox.messages(twice)[0].attempts == 1
@@ -225,9 +225,9 @@ def test_a_problem_that_is_gone_takes_only_its_own_message_with_it(
 
     store.write(remove)
     with capture_logs() as logs:
-        settled = completer.settle(attempts)
+        result = completer.complete(attempts)
 
-    assert settled.again == []
+    assert result.again == []
     assert outbox.states(other) == ["delivered"]
     assert [line["event"] for line in logs] == ["claim.lost", "message.delivered"] or [
         line["event"] for line in logs
@@ -242,45 +242,45 @@ def test_a_problem_that_others_hold_keeps_no_other_waiting(
     locked, other = outbox.problem(1), outbox.problem(1)
     attempts = sent()
 
-    def settle_meanwhile(uow: UnitOfWork) -> list[Sent]:
+    def complete_meanwhile(uow: UnitOfWork) -> list[Sent]:
         if held == "lane":
             LaneRepository(uow).lock(locked, DESTINATION)
         else:
             ProblemRepository(uow).lock(locked)
-        return completer.settle(attempts).again
+        return completer.complete(attempts).again
 
-    again = store.write(settle_meanwhile)
+    again = store.write(complete_meanwhile)
 
     assert [each.message.problem_id for each in again] == [locked]
     assert outbox.states(locked) == ["queued"]
     assert outbox.states(other) == ["delivered"]
-    completer.settle(again)
+    completer.complete(again)
     assert outbox.states(locked) == ["delivered"]
 
 
-def test_the_desk_is_told_only_what_concerns_it(
-    outbox: Outbox, completer: Completer, sent: SentMaker, desk: Desk
+def test_hooks_run_only_for_the_problems_concerned(
+    outbox: Outbox, completer: Completer, sent: SentMaker, hooks: RecordingHooks
 ) -> None:
     first, second = outbox.problem(1), outbox.problem(1)
-    desk.unconcerned.add(first)
-    completer.settle(sent())
+    hooks.unconcerned.add(first)
+    completer.complete(sent())
 
-    assert desk.told == [second]
+    assert hooks.called == [second]
     assert outbox.states(first) == outbox.states(second) == ["delivered"]
 
 
-def test_failures_and_dead_letters_among_them_go_their_own_ways(
+def test_failures_and_dead_letters_in_a_batch_are_completed_each_for_itself(
     outbox: Outbox, completer: Completer, sent: SentMaker, clock: ManualMachineClock
 ) -> None:
     failing, refused, fine = (outbox.problem(1, 2) for _ in range(3))
     attempts = sent()
     replies = [BUSY, REFUSED, TAKEN]
     with capture_logs():
-        settled = completer.settle(
-            [Sent(each.hold, reply, 3) for each, reply in zip(attempts, replies, strict=True)]
+        result = completer.complete(
+            [Sent(each.lease, reply, 3) for each, reply in zip(attempts, replies, strict=True)]
         )
 
-    assert [hold.claim.problem_id for hold in settled.following] == [fine]
+    assert [lease.claim.problem_id for lease in result.following] == [fine]
     assert outbox.states(failing) == ["queued", "queued"]
     assert outbox.lane(failing).due_at == clock.now() + timedelta(seconds=5)
     assert outbox.lane(failing).attempts == 1
@@ -288,7 +288,7 @@ def test_failures_and_dead_letters_among_them_go_their_own_ways(
     assert outbox.lane(refused).parked
 
 
-def test_a_message_leaves_only_when_the_one_before_is_settled(
+def test_a_message_is_sent_only_when_the_one_before_is_completed(
     outbox: Outbox, make_round: RoundMaker
 ) -> None:
     seen: list[tuple[int, list[str]]] = []
@@ -306,7 +306,7 @@ def test_a_message_leaves_only_when_the_one_before_is_settled(
     assert all(before == ["delivered"] * (number - 1) for number, before in seen)
 
 
-def test_what_was_sent_and_never_settled_is_sent_again_with_the_same_id(
+def test_what_was_sent_and_never_completed_is_sent_again_with_the_same_id(
     outbox: Outbox, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     """As when the worker dies, or the database stays away, between the answer and our commit."""
@@ -337,7 +337,7 @@ def test_what_was_sent_and_never_settled_is_sent_again_with_the_same_id(
 
 
 def test_while_the_database_is_away_for_a_moment_nothing_is_sent_twice(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker
 ) -> None:
     away = [StoreUnavailable("away")]
 
@@ -353,7 +353,7 @@ def test_while_the_database_is_away_for_a_moment_nothing_is_sent_twice(
 
 
 def test_nothing_is_claimed_ahead_while_no_thread_comes_free(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     round_ = make_round(threads=2)
     outbox.problem(1)
@@ -372,7 +372,7 @@ def test_nothing_is_claimed_ahead_while_no_thread_comes_free(
 
 
 def test_no_more_than_twice_as_many_lanes_as_threads_are_in_hand(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker
 ) -> None:
     round_ = make_round(threads=2)
     outbox.problem(1)
@@ -389,7 +389,7 @@ def test_no_more_than_twice_as_many_lanes_as_threads_are_in_hand(
 
 
 def test_where_lanes_leave_fast_more_of_them_are_in_hand(
-    outbox: Outbox, transport: ToldCourier, make_round: RoundMaker, clock: ManualMachineClock
+    outbox: Outbox, transport: FakeTransport, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     round_ = make_round(threads=2)
     for _ in range(30):

@@ -71,25 +71,25 @@ def test_each_warning_is_given_once_a_crossing() -> None:
     made = CallWindow(BreakerRules())
     for lane in range(20):
         made.note(lane, ANSWERED, 0.0)
-    told: list[float] = []
+    warnings: list[float] = []
 
     def turn(lanes: range, outcome: CallOutcome) -> None:
         for lane in lanes:
             made.note(lane, outcome, 1.0)
             if (warning := made.warning()) is not None:
-                told.append(warning)
+                warnings.append(warning)
 
     turn(range(9), FAILED)
-    assert told == []
+    assert warnings == []
     turn(range(9, 16), FAILED)
-    assert told == [0.5, 0.7]
+    assert warnings == [0.5, 0.7]
     # It lingers there: nothing new. It gets better and worse again: that is.
     turn(range(14, 16), ANSWERED)
     turn(range(14, 16), FAILED)
-    assert told == [0.5, 0.7]
+    assert warnings == [0.5, 0.7]
     turn(range(16), ANSWERED)
     turn(range(10), FAILED)
-    assert told == [0.5, 0.7, 0.5]
+    assert warnings == [0.5, 0.7, 0.5]
 
 
 def test_no_warning_without_enough_calls() -> None:

@@ -11,25 +11,25 @@ PATIENCE = 45.0
 
 
 @contextmanager
-def crew_of(
+def pool_of(
     size: int, work: Callable[[str], None], clock: ManualMachineClock | None = None
 ) -> Iterator[tuple[ThreadPool[str], threading.Semaphore]]:
-    """Yield a crew at work, and a semaphore that counts the jobs it reports as done."""
+    """Yield a pool at work, and a semaphore that counts the jobs it reports as done."""
     done = threading.Semaphore(0)
-    crew: ThreadPool[str] = ThreadPool(
-        "crew", size, work, done.release, clock or ManualMachineClock(), PATIENCE
+    pool: ThreadPool[str] = ThreadPool(
+        "pool", size, work, done.release, clock or ManualMachineClock(), PATIENCE
     )
-    yield crew, done
-    crew.stop()
+    yield pool, done
+    pool.stop()
 
 
 def test_it_does_each_job_and_says_so() -> None:
     seen: list[str] = []
-    with crew_of(2, seen.append) as (crew, done):
+    with pool_of(2, seen.append) as (pool, done):
         for job in "abc":
-            crew.hand([job])
+            pool.submit([job])
         assert all(done.acquire(timeout=10) for _ in range(3))
-        assert crew.join(10)
+        assert pool.join(10)
     assert sorted(seen) == ["a", "b", "c"]
 
 
@@ -40,17 +40,17 @@ def test_it_counts_busy_and_promised_threads() -> None:
         started.release()
         assert go_on.wait(10)
 
-    with crew_of(2, work) as (crew, _done):
-        crew.hand(["a"])
+    with pool_of(2, work) as (pool, _done):
+        pool.submit(["a"])
         assert started.acquire(timeout=10)
-        assert crew.free() == 1
-        crew.hand(["b"])
-        crew.hand(["c"])
-        assert crew.free() == 0
-        assert sorted(crew.in_hand()) == ["a", "b", "c"]
+        assert pool.free() == 1
+        pool.submit(["b"])
+        pool.submit(["c"])
+        assert pool.free() == 0
+        assert sorted(pool.jobs()) == ["a", "b", "c"]
         go_on.set()
-        assert crew.join(10)
-        assert crew.free() == 2
+        assert pool.join(10)
+        assert pool.free() == 2
 
 
 def test_a_job_that_raises_costs_no_thread() -> None:
@@ -58,9 +58,9 @@ def test_a_job_that_raises_costs_no_thread() -> None:
         if job == "bad":
             raise ValueError
 
-    with crew_of(1, work) as (crew, done):
-        crew.hand(["bad"])
-        crew.hand(["good"])
+    with pool_of(1, work) as (pool, done):
+        pool.submit(["bad"])
+        pool.submit(["good"])
         assert done.acquire(timeout=10)
         assert done.acquire(timeout=10)
 
@@ -75,15 +75,15 @@ def test_a_stuck_thread_is_replaced_and_no_longer_counts() -> None:
             assert go_on.wait(10)
         seen.append(job)
 
-    with crew_of(1, work, clock) as (crew, done):
-        crew.hand(["stuck"])
+    with pool_of(1, work, clock) as (pool, done):
+        pool.submit(["stuck"])
         assert started.wait(10)
-        crew.replace_stuck()
-        assert crew.free() == 0
+        pool.replace_stuck()
+        assert pool.free() == 0
         clock.advance(PATIENCE + 1)
-        crew.replace_stuck()
-        assert crew.free() == 1
-        crew.hand(["next"])
+        pool.replace_stuck()
+        assert pool.free() == 1
+        pool.submit(["next"])
         assert done.acquire(timeout=10)
         assert seen == ["next"]
         go_on.set()
@@ -98,12 +98,12 @@ def test_stopped_it_hands_back_what_has_not_begun_and_ends_what_has() -> None:
         assert go_on.wait(10)
         seen.append(job)
 
-    with crew_of(1, work) as (crew, _done):
-        crew.hand(["begun"])
+    with pool_of(1, work) as (pool, _done):
+        pool.submit(["begun"])
         assert started.wait(10)
-        crew.hand(["waiting"])
-        assert crew.stop() == ["waiting"]
-        assert not crew.join(0)
+        pool.submit(["waiting"])
+        assert pool.stop() == ["waiting"]
+        assert not pool.join(0)
         go_on.set()
-        assert crew.join(10)
+        assert pool.join(10)
     assert seen == ["begun"]

@@ -1,4 +1,4 @@
-"""A gateway whose time goes with ours, if it can."""
+"""A simulated gateway whose clock is kept in step with ours."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ AT = datetime(2028, 2, 29, 23, 59, 30, 250_000, tzinfo=UTC)
 
 
 class Clock(SystemMachineClock):
-    """Time that can be made to pass."""
+    """A clock that the test can advance."""
 
     passed = 0.0
 
@@ -41,7 +41,7 @@ def clock_sync(sink: Sink, clock: Clock) -> GatewayClockSync:
     return GatewayClockSync(door, Sessions(), clock)
 
 
-def test_it_is_told_whose_clock_is_where(sink: Sink, clock_sync: GatewayClockSync) -> None:
+def test_it_is_sent_the_clock_of_each_tenant(sink: Sink, clock_sync: GatewayClockSync) -> None:
     clock_sync.put("TENANT1", AT, stands=True)
     clock_sync.put("", AT, stands=False)
     clock_sync.forget("TENANT1")

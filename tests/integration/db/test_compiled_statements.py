@@ -1,4 +1,4 @@
-"""Statements that are given to the driver as they are fail like all others."""
+"""Compiled statements raise the same errors as all others."""
 
 from collections.abc import Iterator
 

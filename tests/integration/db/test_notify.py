@@ -12,7 +12,7 @@ from supplier_api.db import notify as wakeup
 from supplier_api.db.notify import Notifier, WakeEvent, Wakeup
 from tests.outbox import Outbox
 
-# Longer than any test waits when the bell rings as it should.
+# Longer than any test waits when the event is set as it should be.
 LONG = 30.0
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -35,27 +35,27 @@ def watching(outbox: Outbox, clock: ManualMachineClock) -> Iterator[WakeEvent]:
     watcher = Wakeup(outbox.store.url, clock)
     wake_event = watcher.wake_event()
     watcher.start()
-    # It rings once when it begins: what was committed before has made no notice for it.
+    # It is set once at the start: a commit before has made no notice for it.
     assert wake_event.wait(LONG)
     yield wake_event
     watcher.stop()
     assert not watcher.alive()
 
 
-def test_a_commit_rings_the_bell(outbox: Outbox, clock: ManualMachineClock) -> None:
+def test_a_commit_sets_the_event(outbox: Outbox, clock: ManualMachineClock) -> None:
     with watching(outbox, clock) as wake_event:
         outbox.problem(1)
         assert wake_event.wait(LONG)
 
 
-def test_it_rings_every_bell(outbox: Outbox, clock: ManualMachineClock) -> None:
+def test_it_sets_every_event(outbox: Outbox, clock: ManualMachineClock) -> None:
     watcher = Wakeup(outbox.store.url, clock)
-    bells = [watcher.wake_event(), watcher.wake_event()]
+    events = [watcher.wake_event(), watcher.wake_event()]
 
-    watcher.ring()
+    watcher.wake_all()
 
-    assert all(wake_event.wait(0) for wake_event in bells)
-    assert not any(wake_event.wait(0) for wake_event in bells)
+    assert all(wake_event.wait(0) for wake_event in events)
+    assert not any(wake_event.wait(0) for wake_event in events)
 
 
 @on_postgresql
@@ -96,7 +96,7 @@ def test_a_silent_listener_hears_itself(
 def test_the_last_notice_before_a_stop_is_sent(
     outbox: Outbox, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # So that what is told next, and the stop, find it between two notices.
+    # So that the next notice, and the stop, find it between two notices.
     monkeypatch.setattr(wakeup, "NOTIFY_GAP", LONG)
     notifier = Notifier(outbox.store.url)
     with watching(outbox, clock) as wake_event:

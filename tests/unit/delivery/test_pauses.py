@@ -1,4 +1,4 @@
-"""How long a message could not leave."""
+"""How long pauses held a message back."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The database turns bad: nobody is told a fault of ours, the cause is told, and it heals."""
+"""The database fails: the answer is 503 and not 500, names the cause, and recovers by itself."""
 
 import json
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def read_only(url: str) -> Iterator[None]:
 
 @contextmanager
 def failing(url: str, state: str) -> Iterator[None]:
-    """Let PostgreSQL answer with this SQLSTATE to whoever stores a decision."""
+    """Let PostgreSQL answer with this SQLSTATE when a decision is stored."""
     with administrator(url) as admin:
         admin.execute(
             "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
@@ -84,13 +84,13 @@ def full(supplier: Supplier) -> Iterator[None]:
         limits[0] = "1073741823"
 
 
-def well(supplier: Supplier) -> int:
-    """Return what is answered to who asks whether the supplier is ready."""
+def ready_status(supplier: Supplier) -> int:
+    """Return the answer of the readiness check."""
     return supplier.client.get("/health/ready").status_code
 
 
 def why_not_ready(supplier: Supplier) -> str:
-    """Return the cause that is told to who asks whether the supplier is ready."""
+    """Return the cause that the readiness check reports."""
     ready = supplier.client.get("/health/ready")
     assert ready.status_code == 503
     assert int(ready.headers["Retry-After"]) >= 1
@@ -100,7 +100,7 @@ def why_not_ready(supplier: Supplier) -> str:
 
 
 def assert_later(answer: TestResponse) -> None:
-    """Check that the caller is asked to come again."""
+    """Check that the answer is 503 with Retry-After."""
     assert (answer.status_code, answer.data) == (503, b"")
     assert int(answer.headers["Retry-After"]) >= 1
 
@@ -125,7 +125,7 @@ def test_what_is_asked_of_a_read_only_server_is_asked_again_later(
         assert supplier.create(problem_request(id=number, serviceId=f"SI9{number:012}")).is_json
     assert supplier.client.post(event_url, json=started, headers=headers).status_code == 200
     supplier.machine.advance(REMEMBERED)
-    assert well(supplier) == 200
+    assert ready_status(supplier) == 200
 
 
 @on_postgresql
@@ -134,14 +134,14 @@ def test_the_sign_of_life_finds_a_read_only_server_where_nobody_calls(
 ) -> None:
     heartbeat = build_heartbeat(supplier.app, settings)
     heartbeat.turn()
-    assert well(supplier) == 200
+    assert ready_status(supplier) == 200
     with read_only(upgraded_url):
         with pytest.raises(StoreUnavailable, match="read-only"):
             heartbeat.turn()
         assert "read-only" in why_not_ready(supplier)
     supplier.machine.advance(REMEMBERED)
     heartbeat.turn()
-    assert well(supplier) == 200
+    assert ready_status(supplier) == 200
 
 
 @on_postgresql
@@ -173,7 +173,7 @@ def test_the_code_of_an_error_says_what_is_wrong(
         assert cause in why_not_ready(supplier)
     assert supplier.create(problem_request()).status_code == 201
     supplier.machine.advance(REMEMBERED)
-    assert well(supplier) == 200
+    assert ready_status(supplier) == 200
 
 
 @on_postgresql
@@ -183,7 +183,7 @@ def test_what_rivals_do_says_nothing_of_the_database(
 ) -> None:
     with failing(upgraded_url, state):
         assert_later(supplier.create(problem_request()))
-        assert well(supplier) == 200
+        assert ready_status(supplier) == 200
 
 
 @on_postgresql
@@ -193,7 +193,7 @@ def test_what_is_a_fault_of_ours_stays_one(
 ) -> None:
     with failing(upgraded_url, state):
         assert supplier.create(problem_request()).status_code == 500
-        assert well(supplier) == 200
+        assert ready_status(supplier) == 200
 
 
 @on_sqlite
@@ -218,7 +218,7 @@ def test_a_full_disk_is_known_although_some_writes_still_pass(
         assert supplier.problems() == len(stored)
     assert {supplier.create(body).status_code for body in bodies} == {201}
     supplier.machine.advance(REMEMBERED)
-    assert well(supplier) == 200
+    assert ready_status(supplier) == 200
 
 
 @on_sqlite
@@ -233,7 +233,7 @@ def test_a_disk_without_room_is_known_where_nobody_calls(
         assert "disk full" in why_not_ready(supplier)
     supplier.machine.advance(REMEMBERED)
     heartbeat.turn()
-    assert well(supplier) == 200
+    assert ready_status(supplier) == 200
 
 
 def test_a_frozen_server_holds_nobody_up_and_goes_on_when_it_thaws(
@@ -265,4 +265,4 @@ def _freeze_and_thaw(supplier: Supplier, server: postgresql.Server) -> None:
     answers = iter(lambda: supplier.create(body).status_code, 201)
     assert set(answers) <= {503}
     assert supplier.problems() == 2
-    assert set(iter(lambda: well(supplier), 200)) <= {503}
+    assert set(iter(lambda: ready_status(supplier), 200)) <= {503}

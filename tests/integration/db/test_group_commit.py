@@ -22,7 +22,7 @@ MEMBERS = 8
 
 
 class Writers:
-    """A store whose first writer can be stopped in its work, so that others gather behind it."""
+    """A store whose first writer can be stopped in its work, so that others queue behind it."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -32,7 +32,7 @@ class Writers:
         self.commits = 0
         event.listen(self.store.engine, "commit", self._count)
         self.pool = ThreadPoolExecutor(MEMBERS + 1)
-        self._at_work = threading.Event()
+        self._working = threading.Event()
         self.go_on = threading.Event()
 
     def _count(self, _: Connection) -> None:
@@ -43,14 +43,14 @@ class Writers:
 
         def work(uow: UnitOfWork) -> None:
             ProblemRepository(uow).add(problem(1000))
-            self._at_work.set()
+            self._working.set()
             assert self.go_on.wait(PATIENCE)
 
         first = self.pool.submit(self.store.write, work)
-        assert self._at_work.wait(PATIENCE)
+        assert self._working.wait(PATIENCE)
         return first
 
-    def gather(self, *works: Callable[[UnitOfWork], object]) -> list[Future[object]]:
+    def queue(self, *works: Callable[[UnitOfWork], object]) -> list[Future[object]]:
         """Start these and return when all of them are waiting, in this order."""
         futures = []
         for work in works:
@@ -103,7 +103,7 @@ def failing(uow: UnitOfWork) -> None:
 
 def test_those_who_wait_share_one_commit(writers: Writers) -> None:
     first = writers.stop_first()
-    others = writers.gather(*[adding(number) for number in range(MEMBERS)])
+    others = writers.queue(*[adding(number) for number in range(MEMBERS)])
     before = writers.commits
     writers.go_on.set()
 
@@ -115,7 +115,7 @@ def test_those_who_wait_share_one_commit(writers: Writers) -> None:
 
 def test_work_that_fails_takes_back_only_its_own(writers: Writers) -> None:
     writers.stop_first()
-    before, broken, after = writers.gather(adding(1), failing, adding(2))
+    before, broken, after = writers.queue(adding(1), failing, adding(2))
     writers.go_on.set()
 
     with pytest.raises(ZeroDivisionError):
@@ -127,7 +127,7 @@ def test_work_that_fails_takes_back_only_its_own(writers: Writers) -> None:
 def test_what_fails_with_the_transaction_open_fails_alone(writers: Writers) -> None:
     writers.store.write(adding(1))
     first = writers.stop_first()
-    again, other = writers.gather(adding(1), adding(2))
+    again, other = writers.queue(adding(1), adding(2))
     writers.go_on.set()
 
     assert isinstance(again.exception(PATIENCE), IntegrityError)
@@ -144,7 +144,7 @@ def test_no_result_is_handed_over_before_the_commit_has_returned(writers: Writer
         assert go_on.wait(PATIENCE)
 
     first = writers.stop_first()
-    others = writers.gather(adding(1), failing)
+    others = writers.queue(adding(1), failing)
     event.listen(writers.store.engine, "commit", hold)
     writers.go_on.set()
     assert committing.wait(PATIENCE)
@@ -167,8 +167,8 @@ def test_a_commit_that_fails_fails_for_all(writers: Writers) -> None:
         )
 
     first = writers.stop_first()
-    # What the last one is told rests on what the others have not yet committed.
-    others = writers.gather(adding(1), adding(2), failing)
+    # The last one's error depends on what the others have not yet committed.
+    others = writers.queue(adding(1), adding(2), failing)
     event.listen(writers.store.engine, "commit", fail, once=True)
     writers.go_on.set()
 
@@ -192,7 +192,7 @@ def test_a_full_disk_fails_all_who_are_in_it_and_nothing_more(writers: Writers) 
         ran.append("later")
 
     first = writers.stop_first()
-    before, full, behind = writers.gather(adding(1), fill, later)
+    before, full, behind = writers.queue(adding(1), fill, later)
     writers.go_on.set()
 
     for error in (
@@ -213,7 +213,7 @@ def test_a_full_disk_fails_all_who_are_in_it_and_nothing_more(writers: Writers) 
 
 def test_whoever_may_wait_no_longer_is_told_so_alone(writers: Writers) -> None:
     first = writers.stop_first()
-    (patient,) = writers.gather(adding(1))
+    (patient,) = writers.queue(adding(1))
     soon = writers.machine.monotonic() + 0.05
 
     with pytest.raises(StoreBusy):
@@ -241,7 +241,7 @@ def test_whoever_may_not_be_committed_any_more_is_left_out(writers: Writers) -> 
     hurried = writers.pool.submit(writers.store.write, adding(3), commit_by=commit_by)
     while not writers.waiting():
         threading.Event().wait(0.001)
-    others = writers.gather(counted, slow)
+    others = writers.queue(counted, slow)
     writers.go_on.set()
 
     assert isinstance(hurried.exception(PATIENCE), StoreUnavailable)

@@ -1,4 +1,4 @@
-"""What watches must not cost more as the tables grow: every search goes by an index."""
+"""Queries of the status and the doctor must not cost more as tables grow: all use an index."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -75,7 +75,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 def plans(uow: UnitOfWork, search: Callable[[UnitOfWork], object]) -> str:
-    """Return how the database does what a search asks it to."""
+    """Return the database's plan for a query."""
     asked: list[tuple[str, Any]] = []
 
     def note(_c: Connection, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
