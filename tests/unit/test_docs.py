@@ -81,3 +81,11 @@ def test_every_table_is_told() -> None:
 def test_every_link_of_a_page_leads_somewhere(file: Path) -> None:
     links = LINK.findall(file.read_text(encoding="utf-8"))
     assert [link for link in links if not (file.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", page("adapting.md"), re.DOTALL))
+def test_the_code_for_adapters_can_be_loaded(code: str) -> None:
+    """Define what stands there; that it takes the place of ours is the business of its port."""
+    found: dict[str, object] = {}
+    exec(compile(code, "adapting.md", "exec"), found)
+    assert [name for name in found if name in {"Network", "Tickets"}]
