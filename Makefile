@@ -5,19 +5,23 @@ SETUP = "$${PYTHON:-python3}" scripts/setup.py
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test chaos check bench image compose-check compose-up compose-down clean-data
+.PHONY: help setup run test test-all chaos check bench image compose-check compose-up compose-down clean-data
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -e 's/:.*## /|/' | awk -F '|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
-setup:  ## put everything into .venv; does nothing when it is current
+setup:  ## put everything into .venv; does only what is not current there
 	@$(SETUP)
 
 run:  ## start supplier, worker and sandbox gateway, and follow a sample problem
 	@$(SETUP) --quiet
 	@exec $(BIN)/supplier-api run
 
-test:  ## run all tests
+test:  ## run the tests, without those that are slow by nature
+	@$(SETUP) --quiet
+	$(BIN)/python -m pytest -n 2 -m 'not slow'
+
+test-all:  ## run all tests, as .ci/run does
 	@$(SETUP) --quiet
 	$(BIN)/python -m pytest -n 2
 
