@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Puts everything that supplier_api needs into .venv; does nothing when that is current.
+"""Puts everything that supplier_api needs into .venv; does only what is not current there.
 
     python3 scripts/setup.py [--quiet]
 
 Needs only the standard library, and runs on Python 3.8, so that it can say what is missing. The
 interpreter of .venv is $PYTHON if that is set, else the first of python3.14 ... python3.11 and
 python3 that is new enough. The packages are those of requirements-dev.lock, checked by their
-hashes. When it fails it says in two lines what is wrong and what mends it, and leaves no .venv.
+hashes. Another interpreter makes .venv anew, another lock file installs and removes what changed,
+other metadata installs the project alone. When it fails it says in two lines what is wrong and what
+mends it, and what is half made is not taken for current afterwards.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import takewhile
 from pathlib import Path
 from typing import TextIO
 
@@ -35,7 +38,11 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "setup.json"
 LOG = ROOT / ".setup.log"
 LOCK = ROOT / "requirements-dev.lock"
-INPUTS = (LOCK, ROOT / "setup.cfg", ROOT / "pyproject.toml", Path(__file__).resolve())
+METADATA = (ROOT / "setup.cfg", ROOT / "pyproject.toml")
+# What .venv is made of, each part standing on those before it.
+BASE, PACKAGES, PROJECT = "interpreter", "packages", "project"
+# Of how a .venv is made. Another number makes each .venv anew, after a change here that needs it.
+MAKING = "1"
 
 OLDEST = (3, 11)
 NAMES = ("python3.14", "python3.13", "python3.12", "python3.11", "python3")
@@ -98,27 +105,65 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     if not quiet:
-        state = "new, {} s".format(report["seconds"]) if report["new"] else "up to date"
         line = "setup: Python {python}, .venv {state}, {packages} packages"
-        print(line.format(state=state, **report))
+        print(line.format(state=told(report), **report))
     return 0
+
+
+def told(report: dict[str, object]) -> str:
+    """Say what was done: made anew, which parts were installed again, or nothing."""
+    if report["new"]:
+        return "new, {} s".format(report["seconds"])
+    if report["updated"]:
+        return "updated ({updated}), {seconds} s".format(**report)
+    return "up to date"
 
 
 def set_up(started: float) -> dict[str, object]:
     """Make .venv current and return what `run` shows of it."""
     python = find_python()
-    digest = fingerprint(python)
-    report = read_stamp()
-    new = report.get("digest") != digest or not (VENV / "bin" / "supplier-api").exists()
-    if new:
-        build(python)
-        report = {"digest": digest, "python": python.number, "packages": count_packages()}
+    parts, report = fingerprints(python), read_stamp()
+    stale = find_stale(parts, report)
+    if stale:
+        make_current(python, stale, report)
+        report = {"parts": parts, "python": python.number, "packages": len(installed_packages())}
         report["seconds"] = round(time.monotonic() - started)
-    report["new"] = new
-    partial = STAMP.with_suffix(".new")
-    partial.write_text(json.dumps(report), encoding="utf-8")
-    partial.replace(STAMP)
+    report["new"] = BASE in stale
+    report["updated"] = ", ".join(stale)
+    write_stamp(report)
     return report
+
+
+def find_stale(parts: dict[str, str], report: dict[str, object]) -> list[str]:
+    """Return the parts that have to be made: the first that is not as noted, and all behind it."""
+    noted = report.get("parts")
+    noted = noted if isinstance(noted, dict) else {}
+    if not (VENV / "bin" / "python").exists():  # or the interpreter that it links to is gone
+        noted = {}
+    if not (VENV / "bin" / "supplier-api").exists():
+        noted = dict(noted, **{PROJECT: None})
+    current = takewhile(lambda part: noted.get(part) == parts[part], parts)
+    return list(parts)[len(list(current)) :]
+
+
+def make_current(python: Python, stale: list[str], report: dict[str, object]) -> None:
+    """Make these parts. While packages change there is no stamp, so that half of that is no .venv.
+
+    A project that cannot be installed leaves the packages as they are: they stay current.
+    """
+    if BASE in stale:
+        build(python)
+        return
+    print("setup: updating .venv: " + ", ".join(stale), file=sys.stderr, flush=True)
+    with LOG.open("w", encoding="utf-8") as log:
+        if PACKAGES in stale:
+            STAMP.unlink()
+            install_packages(log)
+            remove_packages(log)
+        else:
+            write_stamp(dict(report, parts=dict(fingerprints(python), **{PROJECT: None})))
+        install_project(log)
+    LOG.unlink()
 
 
 def read_stamp() -> dict[str, object]:
@@ -130,14 +175,19 @@ def read_stamp() -> dict[str, object]:
     return stamp if isinstance(stamp, dict) else {}
 
 
-def fingerprint(python: Python) -> str:
-    """Return a digest of all that .venv is made from; its own place too, as scripts name it."""
-    digest = hashlib.sha256()
-    for part in (str(ROOT), python.path, python.number):
-        digest.update(part.encode() + b"\0")
-    for file in INPUTS:
-        digest.update(file.read_bytes() + b"\0")
-    return digest.hexdigest()
+def write_stamp(report: dict[str, object]) -> None:
+    """Note this in .venv, whole or not at all."""
+    partial = STAMP.with_suffix(".new")
+    partial.write_text(json.dumps(report), encoding="utf-8")
+    partial.replace(STAMP)
+
+
+def fingerprints(python: Python) -> dict[str, str]:
+    """Return a digest of what each part is made from; scripts in .venv name its place too."""
+    base = "\0".join((MAKING, str(ROOT), python.path, python.number)).encode()
+    metadata = b"\0".join(file.read_bytes() for file in METADATA)
+    made_from = {BASE: base, PACKAGES: LOCK.read_bytes(), PROJECT: metadata}
+    return {part: hashlib.sha256(content).hexdigest() for part, content in made_from.items()}
 
 
 def find_python() -> Python:
@@ -185,7 +235,8 @@ def build(python: Python) -> None:
         ensure_venv_module(python)
         with LOG.open("w", encoding="utf-8") as log:
             make_venv(python, log)
-            install(log)
+            install_packages(log)
+            install_project(log)
     except BaseException:
         shutil.rmtree(VENV, ignore_errors=True)
         raise
@@ -215,17 +266,34 @@ def make_venv(python: Python, log: TextIO) -> None:
         raise Failed(f"{python.path} -m venv failed: {last_line()}", see_log())
 
 
-def install(log: TextIO) -> None:
-    """Install the locked packages, then the project itself without asking the index again."""
-    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    pip += ["--no-input", "install", "--no-compile"]
+def install_packages(log: TextIO) -> None:
+    """Install the locked packages; pip leaves alone what stands there in the locked version."""
     retries = [] if "PIP_RETRIES" in os.environ else ["--retries", "1"]
     locked = ["--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)]
-    project = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", str(ROOT)]
-    for words in ([*pip, *retries, *locked], [*pip, *project]):
-        if not runs(words, log):
-            raise explain(LOG.read_text(encoding="utf-8", errors="replace"))
+    pip(log, "install", "--no-compile", *retries, *locked)
     compile_all(log)
+
+
+def remove_packages(log: TextIO) -> None:
+    """Remove the packages that the lock file does not name any more."""
+    named = re.findall("^([A-Za-z0-9._-]+)==", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    kept = {"pip", "supplier-api", *map(plain, named)}
+    left = sorted(name for name in map(plain, installed_packages()) if name not in kept)
+    if left:
+        pip(log, "uninstall", "--yes", *left)
+
+
+def install_project(log: TextIO) -> None:
+    """Install the project itself, from this folder and without asking the index again."""
+    alone = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", str(ROOT)]
+    pip(log, "install", "--no-compile", *alone)
+
+
+def pip(log: TextIO, command: str, *words: str) -> None:
+    """Run the pip of .venv. Raises Failed, with what it said in two lines."""
+    python = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    if not runs([*python, "--no-input", command, *words], log):
+        raise explain(LOG.read_text(encoding="utf-8", errors="replace"))
 
 
 def compile_all(log: TextIO) -> None:
@@ -282,9 +350,15 @@ def without_password(url: str) -> str:
     return re.sub("//[^/@]*@", "//", url)
 
 
-def count_packages() -> int:
-    """Return how many packages stand in .venv."""
-    return len(list(VENV.glob("lib/python*/site-packages/*.dist-info")))
+def installed_packages() -> list[str]:
+    """Return the names of the packages that stand in .venv."""
+    found = VENV.glob("lib/python*/site-packages/*.dist-info")
+    return [folder.name.split("-")[0] for folder in found]
+
+
+def plain(name: str) -> str:
+    """Return a package's name in the one form that PyPA gives it, to compare it."""
+    return re.sub("[-_.]+", "-", name).lower()
 
 
 def last_line() -> str:

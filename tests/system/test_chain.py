@@ -1,5 +1,7 @@
 """The whole chain: a tenant raises a problem, and sees how it is resolved."""
 
+import pytest
+
 from tests.system.callers import Document, Tenant
 from tests.system.conftest import Install
 from tests.system.installation import Installation
@@ -22,6 +24,7 @@ def test_a_tenant_sees_a_problem_resolved(install: Install, database_url: str) -
     _assert_resolved(Tenant(installation).problem(problem))
 
 
+@pytest.mark.slow
 def test_the_course_goes_on_after_restarts_of_both_sides(
     install: Install, database_url: str
 ) -> None:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+import pytest
+
 from tests import postgresql
 from tests.system import balancer, chaos, hostile_road
 from tests.system.callers import Tenant
@@ -18,6 +20,8 @@ from tests.system.chaos import Chaos, Size
 from tests.system.conftest import Install
 from tests.system.installation import Installation, free_port
 from tests.system.promises import broken_promises
+
+pytestmark = pytest.mark.slow
 
 PROBLEMS = int(os.environ.get("TEST_CHAOS_PROBLEMS", "80"))
 # Of kills, four in each.

@@ -4,9 +4,13 @@ import re
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.system.installation import free_port
 from tests.system.test_readme import Terminal
 from tests.system.test_run import running
+
+pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance-target.md"
 WALK = "## A walk-through with curl"

@@ -4,10 +4,14 @@ import re
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.system.installation import free_port
 from tests.system.test_conformance_page import PAGE, blocks
 from tests.system.test_readme import Terminal
 from tests.system.test_run import running
+
+pytestmark = pytest.mark.slow
 
 SECTIONS = (
     "## Time",

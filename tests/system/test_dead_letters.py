@@ -1,8 +1,12 @@
 """The way of a dead letter: refused by a gateway, found, looked at, mended, and taken."""
 
+import pytest
+
 from tests.system.callers import BackOffice, GatewayCaller
 from tests.system.conftest import Install, MakeGateway
 from tests.system.gateway import REFUSAL, Arrival
+
+pytestmark = pytest.mark.slow
 
 PROBLEM = 7
 # What the gateway takes: neither that text, nor a warning.

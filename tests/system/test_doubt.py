@@ -3,10 +3,14 @@
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from tests.samples import problem_request
 from tests.system.callers import GatewayCaller
 from tests.system.conftest import Install
 from tests.system.waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_answer_of_a_killed_web_server_is_in_doubt(install: Install) -> None:

@@ -16,7 +16,10 @@ from tests.system.hostile_callers import HostileCallers, threads_and_sockets
 from tests.system.installation import Installation
 from tests.system.waiting import eventually
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+]
 
 CALLS = 200
 P99 = 1.0  # seconds

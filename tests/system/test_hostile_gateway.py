@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from sqlalchemy import Row
 
 from tests.system.callers import GatewayCaller
@@ -15,6 +16,8 @@ from tests.system.installation import Installation
 from tests.system.promises import COURSE
 from tests.system.records import gateway_lanes
 from tests.system.waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 TROUBLED = range(1, 6)
 PUT_OFF = 6

@@ -1,5 +1,7 @@
 """A pause made by the command reaches workers that run, and outlives them."""
 
+import pytest
+
 from tests.system.callers import GatewayCaller
 from tests.system.conftest import Install
 from tests.system.gateway import Gateway
@@ -7,6 +9,8 @@ from tests.system.installation import Installation
 from tests.system.promises import COURSE
 from tests.system.records import gateway_lanes, kci_states
 from tests.system.waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_pause_stops_workers_that_run_and_outlives_them(

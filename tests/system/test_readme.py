@@ -16,6 +16,8 @@ import pytest
 from tests.system.installation import free_port
 from tests.system.test_run import running
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 WALK = "## A walk through every outcome"
 END = "-- end of what was pasted --"

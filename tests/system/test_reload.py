@@ -12,6 +12,8 @@ from tests.system.conftest import Install
 from tests.system.gateway import Gateway
 from tests.system.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 PARTS = ("serve", "worker")
 LOADED, NOT_LOADED = '"event": "inventory.loaded"', '"event": "inventory.not-loaded"'
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 import requests
 
 from tests.samples import amendment_request, problem_request
@@ -10,6 +11,8 @@ from tests.system.callers import Document, GatewayCaller, Tenant
 from tests.system.conftest import Install
 from tests.system.gateway import Gateway
 from tests.system.waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 TENANT = "TENANT1"
 FRESH = {"tenant": TENANT, "seed": 42, "freeze_at": "2028-02-29T23:59:30.000Z"}

@@ -21,6 +21,8 @@ from tests.system.callers import problem_on_own_service
 from tests.system.installation import new_session
 from tests.system.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 SHAPE = Path(__file__).with_name("run.txt")
 # A reference, a time, a port and so on, as they stand in run.txt.
 MASKS = {

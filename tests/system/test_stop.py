@@ -3,6 +3,7 @@
 import json
 import threading
 
+import pytest
 import requests
 
 from tests.system.callers import BackOffice, GatewayCaller, Tenant, problem_on_own_service
@@ -12,6 +13,8 @@ from tests.system.installation import Installation
 from tests.system.promises import COURSE
 from tests.system.records import gateway_lanes
 from tests.system.waiting import PATIENCE, eventually
+
+pytestmark = pytest.mark.slow
 
 CALLERS = 4
 PROBLEMS = 6

@@ -2,10 +2,14 @@
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from supplier_api.clock import from_wire
 from tests.system.callers import Document, GatewayCaller, Tenant
 from tests.system.conftest import Install
 from tests.system.waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 DAY = 86_400
 

@@ -14,6 +14,8 @@ import pytest
 
 from supplier_api.db import migrate
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
 PATIENCE = 60  # seconds that the server may take to start

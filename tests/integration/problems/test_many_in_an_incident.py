@@ -81,6 +81,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
+@pytest.mark.slow
 def test_ten_thousand_problems(
     monkeypatch: pytest.MonkeyPatch, upgraded_url: str, make_rig: MakeRig
 ) -> None:

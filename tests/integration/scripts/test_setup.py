@@ -6,6 +6,7 @@ a Python and its pip, so that each failure can be had at once and offline.
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,14 +18,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 
 INTERPRETER = """#!/bin/sh
-# Plays a Python; inside a .venv it is called by its path there and plays pip.
+# Plays a Python; inside a .venv it is called by its path there and plays pip. A pip that is told to
+# fail does so from then on, in the .venv too.
 echo "$0 $*" >> "{calls}"
 case "$*" in
   *version_info*) echo {version} ;;
   *ensurepip*) exit {ensurepip} ;;
   *"-m venv"*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
   *--require-hashes*) cat "{output}"; exit {pip} ;;
-  *--editable*) touch "$(dirname "$0")/supplier-api" ;;
+  *--editable*) {project}; touch "$(dirname "$0")/supplier-api" ;;
 esac
 """
 
@@ -70,8 +72,12 @@ class Project:
         *,
         ensurepip: int = 0,
         pip: str | None = None,
+        project: str = ":",
     ) -> Path:
-        """Put an interpreter on the search path; `pip` is what its pip says when it fails."""
+        """Put an interpreter on the search path; `pip` is what its pip says when it fails.
+
+        `project` is what its pip does before it installs the project.
+        """
         output = self.path / f"{name}.output"
         output.write_text(pip or "")
         text = INTERPRETER.format(
@@ -80,10 +86,14 @@ class Project:
             ensurepip=ensurepip,
             output=output,
             pip=int(bool(pip)),
+            project=project,
         )
         file = self.path / name
         file.write_text(text)
         file.chmod(0o755)
+        inside = self.root / ".venv/bin/python"
+        if inside.exists():
+            shutil.copy(file, inside)
         return file
 
     def setup(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -99,7 +109,29 @@ class Project:
 
     def installed(self) -> int:
         """Return how often packages were installed."""
-        return self.calls.read_text().count("--require-hashes")
+        return self._count("--require-hashes")
+
+    def installed_itself(self) -> int:
+        """Return how often the project was installed."""
+        return self._count("--editable")
+
+    def made(self) -> int:
+        """Return how often .venv was made from nothing."""
+        return self._count("-m venv")
+
+    def change(self, name: str, line: str = "") -> None:
+        """Add a line to one of the files."""
+        with (self.root / name).open("a") as file:
+            file.write(f"{line}\n")
+
+    def put(self, *packages: str) -> None:
+        """Let packages stand in .venv, under the folders' names: a_name-1.0."""
+        for package in packages:
+            place = self.root / ".venv/lib/python3.11/site-packages"
+            (place / f"{package}.dist-info").mkdir(parents=True)
+
+    def _count(self, words: str) -> int:
+        return self.calls.read_text().count(words)
 
 
 @pytest.fixture
@@ -147,15 +179,109 @@ def test_quiet_says_nothing_when_there_is_nothing_to_do(project: Project) -> Non
     assert (again.stdout, again.stderr) == ("", "")
 
 
-@pytest.mark.parametrize("name", ["setup.cfg", "requirements-dev.lock", "scripts/setup.py"])
-def test_a_change_of_what_it_is_made_from(project: Project, name: str) -> None:
+@pytest.mark.parametrize("name", ["setup.cfg", "pyproject.toml"])
+def test_other_metadata_install_only_the_project(project: Project, name: str) -> None:
     project.python()
     project.setup()
-    with (project.root / name).open("a") as file:
-        file.write("\n")
+    project.change(name)
+
+    done = project.setup()
+
+    assert ".venv updated (project), " in done.stdout
+    assert done.stderr == "setup: updating .venv: project\n"
+    assert (project.made(), project.installed(), project.installed_itself()) == (1, 1, 2)
+    assert "up to date" in project.setup().stdout
+
+
+def test_another_lock_file_is_installed_into_what_is_there(project: Project) -> None:
+    project.python()
+    project.setup()
+    project.put("PyYAML-6.0", "a_new.one-1.0", "gone_since-2.1", "pip-25.0", "supplier_api-0.1")
+    project.change("requirements-dev.lock", "a-new-one==1.0 \\")
+
+    done = project.setup()
+
+    assert ".venv updated (packages, project), " in done.stdout
+    assert (project.made(), project.installed(), project.installed_itself()) == (1, 2, 2)
+    [removing] = [line for line in project.calls.read_text().splitlines() if "uninstall" in line]
+    assert removing.endswith("uninstall --yes gone-since")
+    assert "up to date" in project.setup().stdout
+
+
+def test_a_lock_file_that_names_all_that_is_there_removes_nothing(project: Project) -> None:
+    project.python()
+    project.setup()
+    project.put("PyYAML-6.0")
+    project.change("requirements-dev.lock")
+
+    project.setup()
+
+    assert "uninstall" not in project.calls.read_text()
+
+
+def test_a_change_of_the_script_that_makes_nothing_else_does_nothing(project: Project) -> None:
+    project.python()
+    project.setup()
+    project.change("scripts/setup.py", "# said better")
+
+    assert "up to date" in project.setup().stdout
+
+
+def test_another_way_of_making_it_makes_it_anew(project: Project) -> None:
+    project.python()
+    project.setup()
+    script = project.root / "scripts/setup.py"
+    script.write_text(re.sub('(?m)^MAKING = ".*"', 'MAKING = "of tomorrow"', script.read_text()))
 
     assert ".venv new" in project.setup().stdout
-    assert project.installed() == 2
+
+
+@pytest.mark.parametrize("what", ["fails", "is killed"])
+def test_packages_that_are_half_changed_are_not_taken_for_current(
+    project: Project, what: str
+) -> None:
+    project.python()
+    project.setup()
+    project.change("requirements-dev.lock")
+    if what == "fails":
+        project.python(pip=UNREACHABLE)
+    else:
+        (project.root / ".venv/bin/python").write_text("#!/bin/sh\nkill -9 $PPID\n")
+    assert project.setup().returncode not in {0, 2}
+    project.python()
+
+    assert ".venv new" in project.setup().stdout
+
+
+@pytest.mark.parametrize("what", ["exit 1", "kill -9 $PPID"])
+def test_a_project_that_could_not_be_installed_leaves_the_packages(
+    project: Project, what: str
+) -> None:
+    project.python()
+    project.setup()
+    project.change("setup.cfg")
+    project.python(project=what)
+    assert project.setup().returncode not in {0, 2}
+    project.python()
+
+    assert ".venv updated (project), " in project.setup().stdout
+    assert (project.made(), project.installed()) == (1, 1)
+
+
+def test_the_projects_command_is_put_back(project: Project) -> None:
+    project.python()
+    project.setup()
+    (project.root / ".venv/bin/supplier-api").unlink()
+
+    assert ".venv updated (project), " in project.setup().stdout
+
+
+def test_an_interpreter_that_is_gone(project: Project) -> None:
+    project.python()
+    project.setup()
+    (project.root / ".venv/bin/python").unlink()
+
+    assert ".venv new" in project.setup().stdout
 
 
 def test_another_python(project: Project) -> None:
