@@ -12,7 +12,15 @@ from supplier_api.cli import CommandRefused
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.services import Opened, opened_services
 from supplier_api.cli.sessions import looking
-from supplier_api.delivery.pause_admin import NothingSuchError, PauseAdmin, PauseScope, line, plain
+from supplier_api.cli.tables import print_rows
+from supplier_api.delivery.pause_admin import (
+    NothingSuchError,
+    PauseAdmin,
+    PauseScope,
+    cells,
+    line,
+    plain,
+)
 from supplier_api.settings import load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,7 +66,9 @@ def resume(destination: str | None, tenant: str | None, problem: str | None, rea
     """
     with _pausing() as pausing:
         spread = pausing.resume(PauseScope(destination, tenant, problem), operator(), reason)
-    click.echo(f"delivery goes on; {spread} problems are spread over the next time")
+        seconds = pausing.spread.total_seconds()
+    gradually = f": {spread} problems in turn, over {seconds:g} s" if spread else ""
+    click.echo(f"delivery goes on{gradually}")
 
 
 @delivery.command("list")
@@ -70,8 +80,7 @@ def list_pauses(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([plain(each, now) for each in active], indent=2))
         return
-    for each in active:
-        click.echo(line(each))
+    print_rows([cells(each) for each in active], "nothing holds delivery up")
 
 
 @contextmanager
