@@ -7,6 +7,7 @@ import click
 
 from supplier_api.cli import CommandRefused
 from supplier_api.cli.doctor_connect import check_connectivity
+from supplier_api.cli.numbers import Seconds
 from supplier_api.cli.sessions import looking
 from supplier_api.operations.backup import QUESTIONS, Restoration, unreconciled, what_is_unknown
 from supplier_api.operations.decision_checks import examine_deciders
@@ -19,7 +20,7 @@ from supplier_api.settings.secret_files import read_by_others
 @click.option("--connect", is_flag=True, help="Walk the road to the gateway instead. Sends no KCI.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     default=20,
     show_default=True,
     help="About so long for the check that looks at every problem.",

@@ -10,6 +10,7 @@ from supplier_api.cli import CommandRefused
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
+from supplier_api.cli.tables import columns
 from supplier_api.contract import MessageError
 from supplier_api.http.backoffice.schemas import read_incident
 from supplier_api.problems.incidents import IncidentRefused, Incidents
@@ -96,8 +97,11 @@ def list_incidents(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    for each in found:
-        click.echo(_line(each))
+    if not found:
+        click.echo("there are no incidents", err=True)
+        return
+    for each, line in zip(found, columns([_cells(each) for each in found]), strict=True):
+        click.echo(line)
         for reference in each["notLinked"]:
             click.echo(f"  not linked  {reference}")
 
@@ -106,8 +110,8 @@ def _lines(file: TextIO | None) -> Iterable[str]:
     return filter(None, map(str.strip, file)) if file else ()
 
 
-def _line(shown: dict[str, Any]) -> str:
+def _cells(shown: dict[str, Any]) -> list[str]:
     state = f"ended {shown['ended']}" if shown["ended"] else f"lasts since {shown['declared']}"
     under_way = ", under way" if shown["underWay"] else ""
     counts = f"{shown['services']} services, {shown['linked']} problems linked{under_way}"
-    return f"{shown['id']:20} {shown['source']:10} {state}  {counts}"
+    return [shown["id"], str(shown["source"]), state, counts]

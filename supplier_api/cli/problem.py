@@ -1,7 +1,7 @@
 """`supplier-api problem`: one problem at a glance, and events for it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -9,8 +9,10 @@ import click
 
 from supplier_api.cli import CommandRefused
 from supplier_api.cli.messages import check_tenant
+from supplier_api.cli.numbers import WholeNumber
 from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
+from supplier_api.cli.tables import print_rows
 from supplier_api.cli.times import age
 from supplier_api.contract import MessageError
 from supplier_api.contract.codes import ProblemCode, ResolutionCode, Status
@@ -29,6 +31,22 @@ PROBLEM_CODES = [code.value for code in ProblemCode]
 RESOLUTION_CODES = [code.value for code in ResolutionCode]
 
 
+# By the event's field, as messages name it.
+OPTIONS = {
+    "id": "--id",
+    "problemCode": "--problem-code",
+    "text": "--text",
+    "supplierCodes": "--supplier-code",
+    "note": "--note",
+    "commit": "--commit",
+    "changeReference": "--change",
+    "resolution": "--resolution-code",
+    "resolution.resolutionCode": "--resolution-code",
+    "resolution.resolutionText": "--resolution-text",
+    "backOfficeId": "--ticket",
+}
+
+
 @click.group()
 def problem() -> None:
     """Look at problems, and say what happened to them."""
@@ -40,7 +58,7 @@ def problem() -> None:
 @click.option("--older-than", metavar="AGE", help="Only those older than this: 30m, 12h, 3d.")
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=WholeNumber(1),
     default=50,
     show_default=True,
     help="At most so many, the newest first.",
@@ -64,11 +82,10 @@ def list_problems(
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    for row in rows:
-        click.echo(
-            f"{row['reference']:16} {row['status']:20} {row['tenant']:10} {row['gatewayId']:>12}"
-            f"  {row['serviceId']:20} {row['created']}"
-        )
+    names = ("reference", "status", "tenant", "gatewayId", "serviceId", "created")
+    narrowed = state or tenant or older_than
+    none = "no problem fits these options" if narrowed else "there are no problems"
+    print_rows([[str(row[name]) for name in names] for row in rows], none)
 
 
 @problem.command()
@@ -103,14 +120,13 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
     try:
         happened = read_event(document)
     except MessageError as error:
-        raise click.UsageError("; ".join(error.messages)) from None
+        raise click.UsageError("; ".join(_by_option(name, error.messages))) from None
     with opened_services(load_settings()) as services:
         answer = BackOfficeEvents(services).event(reference, happened)
     if answer.status != 200:
         hint = [f"possible now: {', '.join(answer.body.get('legalEvents', []))}"]
-        raise CommandRefused(
-            "; ".join(answer.body["messages"]), hint if answer.status == 409 else []
-        )
+        told = _by_option(name, answer.body["messages"])
+        raise CommandRefused("; ".join(told), hint if answer.status == 409 else [])
     click.echo(f"{answer.body['reference']} {answer.body['status']}")
 
 
@@ -131,6 +147,19 @@ def problem_view(settings: Settings, name: str, tenant: str | None = None) -> di
             each = [f"{one.reference}  {one.tenant}  {one.gateway_id}" for one in found]
             raise CommandRefused(f"{name} stands for {len(found)} problems:", each)
         return services.store.read(lambda uow: view.show(uow, found[0]))
+
+
+def _by_option(event_name: str, messages: Sequence[str]) -> Iterator[str]:
+    """Yield the messages about an event's fields as messages about the options that fill them."""
+    for message in messages:
+        field, _, about = message.partition(": ")
+        option = OPTIONS.get(field)
+        if option is None:
+            yield message
+        elif about.startswith("missing"):
+            yield f"{event_name} needs {option}"
+        else:
+            yield f"{option}: {about}"
 
 
 def _document(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,10 +20,12 @@ from supplier_api.cli.gateway_client import (
     GatewayClient,
     curl_line,
 )
+from supplier_api.cli.numbers import WholeNumber
 from supplier_api.cli.sample import sample
 from supplier_api.cli.watching import FAILED, news, pending_resolution
 from supplier_api.contract.codes import CancellationReason
 from supplier_api.http_client.connections import new_session
+from supplier_api.http_client.failures import why
 from supplier_api.ids import SystemChance
 from supplier_api.settings import Settings, load_settings
 
@@ -112,10 +114,10 @@ def raise_problem(
 
 
 @click.command()
-@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @click.option("--problem-text", help="How the end user describes it.")
 @click.option("--notes", help="Notes to the supplier.")
-@click.option("--appointment", type=click.IntRange(min=1), help="The reserved appointment.")
+@click.option("--appointment", type=WholeNumber(1), help="The reserved appointment.")
 @click.option(
     "--characteristic",
     "characteristics",
@@ -156,7 +158,7 @@ def amend(
 
 
 @click.command()
-@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @click.option(
     "--reason",
     type=click.Choice([*CancellationReason]),
@@ -172,7 +174,7 @@ def cancel(problem_id: int, reason: str, text: str | None, **given: Any) -> None
 
 
 @click.command()
-@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @click.option("--notes", help="Notes to the supplier.")
 @call_options
 def accept(problem_id: int, notes: str | None, **given: Any) -> None:
@@ -181,7 +183,7 @@ def accept(problem_id: int, notes: str | None, **given: Any) -> None:
 
 
 @click.command()
-@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @click.option("--notes", help="Why it is not resolved.")
 @call_options
 def reject(problem_id: int, notes: str | None, **given: Any) -> None:
@@ -190,7 +192,7 @@ def reject(problem_id: int, notes: str | None, **given: Any) -> None:
 
 
 @click.command()
-@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @gateway_options
 def watch(problem_id: int, **given: Any) -> None:
     """Print the updates of the service problem ID until nothing more comes by itself.
@@ -209,7 +211,7 @@ def scenarios(url: str | None) -> None:
     try:
         answer = new_session().get(where, timeout=TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
-        raise CommandRefused(f"no answer from {where}: {type(error).__name__}") from None
+        raise CommandRefused(f"no answer from {where}: {why(error)}") from None
     if answer.status_code == 404:
         raise CommandRefused(f"this supplier lists no scenarios: there is no {where}")
     if answer.status_code != 200:

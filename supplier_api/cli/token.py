@@ -7,6 +7,7 @@ import requests
 
 from supplier_api.cli import CommandRefused, local
 from supplier_api.http_client.connections import new_session
+from supplier_api.http_client.failures import why
 from supplier_api.settings import ClientSettings, Settings, load_settings
 from supplier_api.settings.derived import base_url
 
@@ -68,7 +69,7 @@ def _ask(endpoint: str, name: str, client: ClientSettings, scopes: tuple[str, ..
                 f"nothing answers at {endpoint}; is the supplier running?"
             ) from None
         except requests.RequestException as error:
-            raise CommandRefused(f"no token from {endpoint}: {type(error).__name__}") from None
+            raise CommandRefused(f"no token from {endpoint}: {why(error)}") from None
     if answer.status_code != 200:
         raise CommandRefused(f"no token from {endpoint}", [_reason(answer.status_code, body)])
     access_token: str = body["access_token"]

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from supplier_api.http_client.failures import in_words
 from supplier_api.operations import certificates
 
 PORTS = {"http": 80, "https": 443}
@@ -73,7 +74,7 @@ def _name(way: Route, _now: datetime) -> ProbeStep | None:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         cause = "the name is unknown here: look at the URL, and at this machine's name servers"
-        return ProbeStep(name, f"not found ({error.strerror or type(error).__name__})", cause)
+        return ProbeStep(name, f"not found ({error.strerror or in_words(error)})", cause)
     addresses = dict.fromkeys(str(each[4][0]) for each in found)
     return ProbeStep(name, ", ".join(addresses))
 
@@ -95,7 +96,7 @@ def _connection(way: Route, _now: datetime) -> ProbeStep | None:
         return ProbeStep(name, f"no answer within {way.connect_timeout:g} s", cause)
     except OSError as error:
         cause = "there is no route: look at this machine's network"
-        return ProbeStep(name, error.strerror or type(error).__name__, cause)
+        return ProbeStep(name, in_words(error), cause)
 
 
 def _tunnel(way: Route, _now: datetime) -> ProbeStep | None:
@@ -108,7 +109,7 @@ def _tunnel(way: Route, _now: datetime) -> ProbeStep | None:
             status = _ask_tunnel(connection, way)
     except OSError as error:
         cause = "what is set as gateway.proxy is no HTTP proxy"
-        return ProbeStep(name, type(error).__name__, cause)
+        return ProbeStep(name, in_words(error), cause)
     if 200 <= status < 300:
         return ProbeStep(name, "opened")
     return ProbeStep(name, f"answered {status}", _proxy_cause(status))
@@ -126,7 +127,7 @@ def _tls(way: Route, now: datetime) -> ProbeStep | None:
         return ProbeStep(name, shown, certificates.cause(error, way.ca_file, der))
     except OSError as error:
         cause = "the connection was closed before TLS began: a firewall, or no port of TLS"
-        return ProbeStep(name, type(error).__name__, cause)
+        return ProbeStep(name, in_words(error), cause)
     return ProbeStep(name, f"a certificate {certificates.describe(seen, now)}")
 
 

@@ -229,7 +229,9 @@ class _Survey:
                 waiting,
                 self._now,
                 f"{COMMANDS[destination]} list",
-                "problem has a dead letter" if waiting.count == 1 else "problems have a dead letter",
+                "problem has a dead letter"
+                if waiting.count == 1
+                else "problems have a dead letter",
             )
         yield self._dead_letters(dead)
 

@@ -12,6 +12,7 @@ import orjson
 from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ReasonCode
 from supplier_api.db import UnitOfWork
+from supplier_api.outbox.model import shown_log
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import legal_for_back_office
 from supplier_api.problems.decision_repository import DecisionRepository
@@ -149,7 +150,7 @@ def _message(row: Mapping[str, Any]) -> dict[str, Any]:
         "mended": row["mended"],
         "backOfficeId": row["back_office_id"],
         "settled": _maybe(row["settled"]),
-        "attempts": row["log"],
+        "attempts": shown_log(row["log"]),
     }
 
 

@@ -58,7 +58,9 @@ def command(environ: dict[str, str]) -> Command:
 
 def test_no_problem_is_no_failure(supplier: Supplier, command: Command) -> None:
     assert supplier.problems() == 0
-    assert command.ok("list") == ""
+    none = command("list")
+    assert (none.exit_code, none.stdout, none.stderr) == (0, "", "there are no problems\n")
+    assert command("list", "--state", "RESOLVED").stderr == "no problem fits these options\n"
     assert json.loads(command.ok("list", "--json")) == []
 
 
@@ -320,8 +322,12 @@ def test_a_refused_event_exits_with_1_and_says_what_is_possible(
     assert "possible now: start, hold, " in result.stderr
     result = command("event", problem.reference, "hold")
     assert result.exit_code == 1
-    assert "problemCode: missing; hold must carry it" in result.stderr
+    assert "hold needs --problem-code" in result.stderr
+    assert command.ok("event", problem.reference, "start")
+    for more in ((), ("--resolution-text", "Mended.")):
+        result = command("event", problem.reference, "resolve", *more)
+        assert "resolve needs --resolution-code" in result.stderr
     result = command("event", "SP_UNKNOWN01", "start")
     assert result.exit_code == 1
     assert "no such problem" in result.stderr
-    assert supplier.told(problem) == []
+    assert supplier.told(problem) == ["1 COMMITTED/IN_PROGRESS"]

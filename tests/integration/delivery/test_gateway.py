@@ -223,7 +223,7 @@ def test_a_lost_answer_is_of_unknown_outcome(transport: GatewayTransport, sink: 
     reply = transport.send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.status, reply.unknown) == (Meaning.TROUBLE, None, True)
-    assert reply.detail == "RemoteDisconnected"
+    assert reply.detail == "connection closed without an answer"
 
 
 def test_a_success_whose_body_breaks_off_is_of_unknown_outcome(
@@ -256,7 +256,7 @@ def test_nobody_listening_is_trouble(sink: Sink, watchdog: Watchdog) -> None:
         reply = transport.send(MESSAGE, PATIENCE)
 
     assert reply.meaning is Meaning.TROUBLE
-    assert reply.detail == "ConnectionRefusedError"
+    assert reply.detail == "connection refused"
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_nobody_listening_is_trouble(sink: Sink, watchdog: Watchdog) -> None:
             "token endpoint: its token_type is DPoP, expected Bearer",
         ),
         (cut_body, "token endpoint: its answer broke off"),
-        (break_off, "token endpoint: RemoteDisconnected"),
+        (break_off, "token endpoint: connection closed without an answer"),
     ],
 )
 def test_without_a_token_nothing_is_sent(
@@ -466,7 +466,7 @@ def test_tls_is_checked_against_the_given_authorities_and_watched_too(
         reply = courier_to(sink.url, watchdog).send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, False)
-    assert reply.detail == "token endpoint: SSLCertVerificationError, not from a known authority"
+    assert reply.detail == "token endpoint: certificate not trusted, not from a known authority"
 
 
 def open_handles() -> int:

@@ -336,7 +336,7 @@ def test_why_a_certificate_is_not_trusted_in_words_and_by_both_who_call(
     assert cause in (walk.last.cause or ""), walk.last
     # What the doctor says is so is so when a KCI is sent.
     assert sent.meaning is Meaning.TROUBLE
-    assert "SSLCertVerificationError, " in sent.detail
+    assert "certificate not trusted, " in sent.detail
     assert "OpenSSL" not in sent.detail
 
 
