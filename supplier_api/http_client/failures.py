@@ -1,4 +1,4 @@
-"""What went wrong with a call, in words: the text of an error may hold anything, its kind may not."""
+"""What went wrong with a call, in words: by its kind, for its text may hold anything."""
 
 import re
 import socket
