@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from supplier_api.cli import CommandRefused
+from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.services import Opened, opened_services
 from supplier_api.cli.sessions import looking
@@ -37,7 +37,7 @@ def with_scope(command: F) -> F:
     return command
 
 
-@click.group()
+@click.group(epilog=example("supplier-api delivery list"))
 def delivery() -> None:
     """Hold delivery up, let it go on, and see what holds it up.
 
@@ -45,7 +45,9 @@ def delivery() -> None:
     """
 
 
-@delivery.command()
+@delivery.command(
+    epilog=example('supplier-api delivery pause --destination gateway --reason "their release"')
+)
 @with_scope
 @with_reason
 def pause(destination: str | None, tenant: str | None, problem: str | None, reason: str) -> None:
@@ -55,7 +57,9 @@ def pause(destination: str | None, tenant: str | None, problem: str | None, reas
     click.echo(line(held))
 
 
-@delivery.command()
+@delivery.command(
+    epilog=example('supplier-api delivery resume --destination gateway --reason "they are back"')
+)
 @with_scope
 @with_reason
 def resume(destination: str | None, tenant: str | None, problem: str | None, reason: str) -> None:
@@ -71,7 +75,7 @@ def resume(destination: str | None, tenant: str | None, problem: str | None, rea
     click.echo(f"delivery goes on{gradually}")
 
 
-@delivery.command("list")
+@delivery.command("list", epilog=example("supplier-api delivery list"))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_pauses(as_json: bool) -> None:
     """Show what holds delivery up: operators, the breaker, or what a destination asked for."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from supplier_api.cli import CommandRefused
+from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.doctor_connect import check_connectivity
 from supplier_api.cli.numbers import Seconds
 from supplier_api.cli.sessions import looking
@@ -16,7 +16,7 @@ from supplier_api.settings import resolve_settings
 from supplier_api.settings.secret_files import read_by_others
 
 
-@click.command()
+@click.command(epilog=example("supplier-api doctor", "supplier-api doctor --connect"))
 @click.option("--connect", is_flag=True, help="Walk the road to the gateway instead. Sends no KCI.")
 @click.option(
     "--seconds",

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 import click
 
-from supplier_api.cli import CommandRefused
+from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
@@ -19,7 +19,7 @@ from supplier_api.settings import load_settings
 LINES = click.File(encoding="utf-8", errors="replace")
 
 
-@click.group()
+@click.group(epilog=example("supplier-api incident list"))
 def incident() -> None:
     """Declare network incidents, end them, and see what is part of them.
 
@@ -27,7 +27,11 @@ def incident() -> None:
     """
 
 
-@incident.command()
+@incident.command(
+    epilog=example(
+        'supplier-api incident declare INC1 --service SI0000000000001 --reason "A cable was cut."'
+    )
+)
 @click.argument("code", metavar="ID")
 @click.option("--problem", "problems", metavar="REF", multiple=True, help="Our reference of one.")
 @click.option("--service", "services", metavar="ID", multiple=True, help="A service.")
@@ -69,7 +73,7 @@ def declare(
     click.echo(f"{wanted.id} {told}, over {shown['services']} services")
 
 
-@incident.command()
+@incident.command(epilog=example('supplier-api incident end INC1 --reason "It is mended."'))
 @click.argument("code", metavar="ID")
 @with_reason
 def end(code: str, reason: str) -> None:
@@ -88,7 +92,7 @@ def end(code: str, reason: str) -> None:
     click.echo(f"{code} ended; {shown['linked']} problems leave it now")
 
 
-@incident.command("list")
+@incident.command("list", epilog=example("supplier-api incident list"))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_incidents(as_json: bool) -> None:
     """List the incidents that last, and those that have ended and are not yet left by all."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import click
 
-from supplier_api.cli import CommandRefused
+from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
@@ -17,7 +17,7 @@ from supplier_api.problems.maintenance import Maintenance
 from supplier_api.settings import load_settings
 
 
-@click.group()
+@click.group(epilog=example("supplier-api maintenance show"))
 def maintenance() -> None:
     """Take everything and decide nothing, while rules or systems are worked on.
 
@@ -25,7 +25,7 @@ def maintenance() -> None:
     """
 
 
-@maintenance.command()
+@maintenance.command(epilog=example('supplier-api maintenance on --reason "a new rule book"'))
 @with_reason
 def on(reason: str) -> None:
     """Begin: every web server and worker goes by it within a second."""
@@ -37,7 +37,7 @@ def on(reason: str) -> None:
     click.echo("maintenance is on: what is asked is answered 202, and decided when it ends")
 
 
-@maintenance.command()
+@maintenance.command(epilog=example('supplier-api maintenance off --reason "it is in use"'))
 @with_reason
 def off(reason: str) -> None:
     """End: the workers decide what was put off, in the order in which it came."""
@@ -48,7 +48,7 @@ def off(reason: str) -> None:
     click.echo(f"maintenance is off: {put_off} decisions are made now")
 
 
-@maintenance.command()
+@maintenance.command(epilog=example("supplier-api maintenance show"))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show(as_json: bool) -> None:
     """Say whether it is on, since when and why, and how many decisions are put off.

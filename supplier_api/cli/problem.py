@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import click
 
-from supplier_api.cli import CommandRefused
+from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.messages import check_tenant
 from supplier_api.cli.numbers import WholeNumber
 from supplier_api.cli.services import opened_services
@@ -47,12 +47,14 @@ OPTIONS = {
 }
 
 
-@click.group()
+@click.group(epilog=example("supplier-api problem show SP_0000000001"))
 def problem() -> None:
     """Look at problems, and say what happened to them."""
 
 
-@problem.command("list")
+@problem.command(
+    "list", epilog=example("supplier-api problem list --state UNDECIDED --older-than 12h")
+)
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @click.option("--tenant", help="Only those of this tenant.")
 @click.option("--older-than", metavar="AGE", help="Only those older than this: 30m, 12h, 3d.")
@@ -88,7 +90,7 @@ def list_problems(
     print_rows([[str(row[name]) for name in names] for row in rows], none)
 
 
-@problem.command()
+@problem.command(epilog=example("supplier-api problem show SP_0000000001"))
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with the rules' traces.")
 def show(name: str, as_json: bool) -> None:
@@ -101,7 +103,12 @@ def show(name: str, as_json: bool) -> None:
     click.echo(json.dumps(seen, indent=2) if as_json else "\n".join(_lines(seen)))
 
 
-@problem.command()
+@problem.command(
+    epilog=example(
+        "supplier-api problem event SP_0000000001 start",
+        "supplier-api problem event SP_0000000001 resolve --resolution-code OTHER",
+    )
+)
 @click.argument("reference")
 @click.argument("name", metavar="EVENT", type=click.Choice(EVENTS))
 @click.option("--id", "event_id", help="The event's own id; a new one if absent.")

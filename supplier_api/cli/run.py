@@ -20,7 +20,7 @@ from typing import Any
 import click
 import requests
 
-from supplier_api.cli import CommandRefused, local
+from supplier_api.cli import CommandRefused, example, local
 from supplier_api.cli.database import prepare_database
 from supplier_api.cli.local import command_name
 from supplier_api.cli.next_steps import next_steps
@@ -47,7 +47,7 @@ SAMPLE_SECONDS = 30
 CLOCK = SystemMachineClock()
 
 
-@click.command()
+@click.command(epilog=example("supplier-api run", "supplier-api run --no-sample"))
 @click.option("--no-sample", is_flag=True, help="Raise no sample problem.")
 @click.option(
     "--sample-seconds",

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import click
 import requests
 
-from supplier_api.cli import CommandRefused, local
+from supplier_api.cli import CommandRefused, example, local
 from supplier_api.cli.gateway_client import (
     TIMEOUT,
     Account,
@@ -84,7 +84,9 @@ def call_options(command: Callable[..., R]) -> Callable[..., R]:
     return gateway_options(click.option("--scenario", metavar="NAME", help=text)(command))
 
 
-@click.command("raise")
+@click.command(
+    "raise", epilog=example("supplier-api sandbox raise --service SI0000000000001 --watch")
+)
 @click.option("--service", metavar="ID", help="The service; a new one if absent.")
 @click.option("--supplier", metavar="NAME", help="The supplier; the sample's if absent.")
 @click.option(
@@ -113,7 +115,7 @@ def raise_problem(
         _watch(where, int(raised["id"]))
 
 
-@click.command()
+@click.command(epilog=example('supplier-api sandbox amend 23467 --notes "The gate code is 1234."'))
 @click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @click.option("--problem-text", help="How the end user describes it.")
 @click.option("--notes", help="Notes to the supplier.")
@@ -157,7 +159,7 @@ def amend(
     _change(_where(**given), "amendment", {"serviceProblemId": problem_id, **body})
 
 
-@click.command()
+@click.command(epilog=example('supplier-api sandbox cancel 23467 --text "It works again."'))
 @click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @click.option(
     "--reason",
@@ -173,7 +175,7 @@ def cancel(problem_id: int, reason: str, text: str | None, **given: Any) -> None
     _change(_where(**given), "cancellation", body)
 
 
-@click.command()
+@click.command(epilog=example("supplier-api sandbox accept 23467"))
 @click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @click.option("--notes", help="Notes to the supplier.")
 @call_options
@@ -182,7 +184,7 @@ def accept(problem_id: int, notes: str | None, **given: Any) -> None:
     _answer(_where(**given), problem_id, "ACCEPTED", notes)
 
 
-@click.command()
+@click.command(epilog=example('supplier-api sandbox reject 23467 --notes "The line still drops."'))
 @click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @click.option("--notes", help="Why it is not resolved.")
 @call_options
@@ -191,7 +193,7 @@ def reject(problem_id: int, notes: str | None, **given: Any) -> None:
     _answer(_where(**given), problem_id, "REJECTED", notes)
 
 
-@click.command()
+@click.command(epilog=example("supplier-api sandbox watch 23467"))
 @click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @gateway_options
 def watch(problem_id: int, **given: Any) -> None:
@@ -202,7 +204,7 @@ def watch(problem_id: int, **given: Any) -> None:
     _watch(_where(**given), problem_id)
 
 
-@click.command()
+@click.command(epilog=example("supplier-api sandbox scenarios"))
 @click.option("--url", help="The supplier, if not the one of the settings.")
 def scenarios(url: str | None) -> None:
     """List the outcomes that the supplier can play."""

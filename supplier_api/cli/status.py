@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from supplier_api.app.services import open_services
+from supplier_api.cli import example
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.db import SchemaTooOld, StoreUnavailable
 from supplier_api.operations.status import StatusLevel, StatusLine, gather, unusable
@@ -14,7 +15,7 @@ from supplier_api.settings import Settings, load_settings
 COLOURS = {StatusLevel.OK: "green", StatusLevel.WARN: "yellow", StatusLevel.BAD: "red"}
 
 
-@click.command()
+@click.command(epilog=example("supplier-api status --json"))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def status(as_json: bool) -> None:
     """Say how it stands. Exit code 1 when something is bad.

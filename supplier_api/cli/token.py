@@ -5,7 +5,7 @@ import json
 import click
 import requests
 
-from supplier_api.cli import CommandRefused, local
+from supplier_api.cli import CommandRefused, example, local
 from supplier_api.http_client.connections import new_session
 from supplier_api.http_client.failures import why
 from supplier_api.settings import ClientSettings, Settings, load_settings
@@ -15,7 +15,7 @@ from supplier_api.settings.derived import base_url
 PATIENCE = 10
 
 
-@click.command()
+@click.command(epilog=example("supplier-api token --client gateway"))
 @click.option("--client", default="gateway", show_default=True, help="Who asks for the token.")
 @click.option(
     "--scope", "scopes", multiple=True, help="What for; all that the client may, if none."
