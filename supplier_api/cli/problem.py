@@ -14,11 +14,13 @@ from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
 from supplier_api.cli.tables import print_rows
 from supplier_api.cli.times import age
+from supplier_api.clock import to_wire
 from supplier_api.contract import MessageError
 from supplier_api.contract.codes import ProblemCode, ResolutionCode, Status
 from supplier_api.http.backoffice.schemas import read_event
 from supplier_api.problems import view
 from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
 from supplier_api.problems.model import Base
 from supplier_api.problems.repository import ProblemRepository
@@ -149,11 +151,33 @@ def problem_view(settings: Settings, name: str, tenant: str | None = None) -> di
             if tenant in {None, problem.tenant}
         ]
         if not found:
-            raise CommandRefused(f"there is no problem {name}")
+            refused = (
+                services.store.read(lambda uow: DecisionRepository(uow).refused(name))
+                if name.isdecimal()
+                else []
+            )
+            raise CommandRefused(
+                f"there is no problem {name}",
+                [_refused(row) for row in refused if tenant in {None, row["tenant"]}],
+            )
         if len(found) > 1:
             each = [f"{one.reference}  {one.tenant}  {one.gateway_id}" for one in found]
             raise CommandRefused(f"{name} stands for {len(found)} problems:", each)
-        return services.store.read(lambda uow: view.show(uow, found[0]))
+        now = services.machine.now()
+        return services.store.read(
+            lambda uow: {
+                **view.show(uow, found[0]),
+                "heldUp": view.held_up(uow, found[0], now),
+            }
+        )
+
+
+def _refused(row: Mapping[str, Any]) -> str:
+    """Tell of a request that no problem came of."""
+    codes = ", ".join(f"{each['code']} (rule: {each['rule']})" for each in row["reasons"] or [])
+    why = codes or (row["body"] or {}).get("code", "")
+    at = to_wire(row["created"])
+    return f"{at}  {row['tenant']}: {row['operation']} was answered {row['status']} {why}".rstrip()
 
 
 def _by_option(event_name: str, messages: Sequence[str]) -> Iterator[str]:
@@ -201,6 +225,8 @@ def _lines(seen: Mapping[str, Any]) -> Iterator[str]:
         yield "timers"
         for timer in seen["timers"]:
             yield f"  {timer['dueAt']}  {timer['kind']}  {timer['subject'] or ''}".rstrip()
+    for sentence in seen["heldUp"]:
+        yield f"held up    {sentence}"
     if seen["waitsFor"]:
         yield f"waits for  {seen['waitsFor']}"
     if seen["legalEvents"]:
