@@ -1,9 +1,10 @@
 """What went wrong with a call, in words: by its kind, for its text may hold anything."""
 
+import os
 import re
 import socket
 import ssl
-from http.client import IncompleteRead, RemoteDisconnected
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 
 import requests
 import urllib3
@@ -22,6 +23,7 @@ _WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
         "no answer in time",
     ),
     (IncompleteRead, "the answer broke off"),
+    (HTTPException, "the answer is not proper HTTP"),
     (requests.JSONDecodeError, "the answer is not JSON"),
 )
 
@@ -38,8 +40,8 @@ def in_words(error: BaseException) -> str:
     for kinds, words in _WORDS:
         if isinstance(error, kinds):
             return words
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
 
 

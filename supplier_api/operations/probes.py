@@ -1,6 +1,8 @@
 """The way to one server, hop by hop: its name, a connection, the proxy's tunnel, TLS."""
 
 import base64
+import errno
+import os
 import re
 import socket
 import ssl
@@ -165,7 +167,7 @@ def _ask_tunnel(connection: socket.socket, way: Route) -> int:
     connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
     words = _final_head(connection).split(b" ", 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1][:3].isdigit():
-        raise ConnectionError
+        raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
     return int(words[1][:3])
 
 

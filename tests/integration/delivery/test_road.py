@@ -123,7 +123,7 @@ def test_a_back_office_that_can_be_pinged(sink: Sink, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(SimulatedBackOffice, "ping", lost)
     walk = to(sink)
-    assert walk.last.text == "ConnectionError"
+    assert walk.last.text == "connection error"
     assert "adapter" in (walk.last.cause or "")
 
 
@@ -400,7 +400,7 @@ def test_a_proxy_that_does_not(line: bytes, cause: str) -> None:
 def test_something_else_than_a_proxy() -> None:
     with proxying(b"SSH-2.0-OpenSSH\r\n\r\n") as proxy:
         walk = Walk(**AWAY, PROXY=f"http://127.0.0.1:{proxy.port}")
-    broken(walk, "the proxy's way to gateway.example:443", "ConnectionError", "no HTTP proxy")
+    broken(walk, "the proxy's way to gateway.example:443", "Protocol error", "no HTTP proxy")
 
 
 def test_the_secret_is_never_told(sink: Sink) -> None:
