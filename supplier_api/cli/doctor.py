@@ -1,4 +1,4 @@
-"""`supplier-api doctor`: what may have been lost sight of, and the road to the gateway."""
+"""`supplier-api doctor`: what may have been lost, and whether the gateway can be reached."""
 
 import json
 from dataclasses import asdict
@@ -17,7 +17,7 @@ from supplier_api.settings.secret_files import read_by_others
 
 
 @click.command(epilog=example("supplier-api doctor", "supplier-api doctor --connect"))
-@click.option("--connect", is_flag=True, help="Walk the road to the gateway instead. Sends no KCI.")
+@click.option("--connect", is_flag=True, help="Try the way to the gateway instead. Sends no KCI.")
 @click.option(
     "--seconds",
     type=Seconds(),

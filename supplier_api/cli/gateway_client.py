@@ -49,7 +49,7 @@ class GatewayClient:
     def ask(self, call: GatewayCall) -> tuple[int, Document]:
         """Make a call and return its answer's status and document.
 
-        Raises Refused with what the gateway says if it is no 2xx, or if nothing answers.
+        Raises CommandRefused with what the gateway says if it is no 2xx, or if nothing answers.
         """
         if "Authorization" not in self._session.headers:
             self._session.headers["Authorization"] = f"Bearer {self._token()}"

@@ -10,7 +10,7 @@ from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
-from supplier_api.cli.tables import columns
+from supplier_api.cli.tables import columns, counted
 from supplier_api.contract import MessageError
 from supplier_api.http.backoffice.schemas import read_incident
 from supplier_api.problems.incidents import IncidentRefused, Incidents
@@ -70,7 +70,7 @@ def declare(
             raise CommandRefused("that incident cannot be declared:", error.messages) from None
         shown = incidents.shown(wanted.id) or {}
     told = "declared" if new else "was declared before"
-    click.echo(f"{wanted.id} {told}, over {shown['services']} services")
+    click.echo(f"{wanted.id} {told}, over {counted(shown['services'], 'service')}")
 
 
 @incident.command(epilog=example('supplier-api incident end INC1 --reason "It is mended."'))
@@ -89,7 +89,7 @@ def end(code: str, reason: str) -> None:
         raise CommandRefused(f"there is no incident {code}; see `supplier-api incident list`")
     if not ended:
         raise CommandRefused(f"{code} ended on {shown['ended']}")
-    click.echo(f"{code} ended; {shown['linked']} problems leave it now")
+    click.echo(f"{code} ended for {counted(shown['linked'], 'problem')}")
 
 
 @incident.command("list", epilog=example("supplier-api incident list"))
@@ -117,5 +117,5 @@ def _lines(file: TextIO | None) -> Iterable[str]:
 def _cells(shown: dict[str, Any]) -> list[str]:
     state = f"ended {shown['ended']}" if shown["ended"] else f"lasts since {shown['declared']}"
     under_way = ", under way" if shown["underWay"] else ""
-    counts = f"{shown['services']} services, {shown['linked']} problems linked{under_way}"
-    return [shown["id"], str(shown["source"]), state, counts]
+    services, linked = counted(shown["services"], "service"), counted(shown["linked"], "problem")
+    return [shown["id"], str(shown["source"]), state, f"{services}, {linked} linked{under_way}"]

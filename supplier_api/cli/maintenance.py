@@ -10,6 +10,7 @@ from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
+from supplier_api.cli.tables import counted
 from supplier_api.clock import to_wire
 from supplier_api.operations.process_registry import alive, inventory_down
 from supplier_api.operations.process_repository import ProcessRepository
@@ -45,7 +46,7 @@ def off(reason: str) -> None:
         put_off = here.show().put_off
         if not here.end(operator(), reason):
             raise CommandRefused("maintenance is not on")
-    click.echo(f"maintenance is off: {put_off} decisions are made now")
+    click.echo(f"maintenance is off; put off until now: {counted(put_off, 'decision')}")
 
 
 @maintenance.command(epilog=example("supplier-api maintenance show"))
@@ -82,7 +83,7 @@ def show(as_json: bool) -> None:
         click.echo("off")
     for name, since in silent.items():
         click.echo(f"the inventory is down since {to_wire(since)}, as {name} sees it")
-    click.echo(f"{shown.put_off} decisions are put off")
+    click.echo(f"put off: {counted(shown.put_off, 'decision')}")
 
 
 @contextmanager

@@ -200,7 +200,7 @@ def _given_window(given: Mapping[str, Any], now: datetime) -> TimeWindow:
 
 
 def check_tenant(uow: UnitOfWork, tenant: str) -> None:
-    """Raise Refused if no problem is of this tenant: its name may be mistyped."""
+    """Raise CommandRefused if no problem is of this tenant: its name may be mistyped."""
     if not ProblemRepository(uow).any_of(tenant):
         raise CommandRefused(
             f"tenant {tenant} has no problem; these have:", ProblemRepository(uow).tenants(KNOWN)

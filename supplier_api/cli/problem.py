@@ -142,7 +142,7 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
 def problem_view(settings: Settings, name: str, tenant: str | None = None) -> dict[str, Any]:
     """Return the one problem that `name` stands for, of `tenant` if that is named.
 
-    Raises Refused for none and for several.
+    Raises CommandRefused for none and for several.
     """
     with looking(settings) as services:
         found = [

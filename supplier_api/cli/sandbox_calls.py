@@ -229,7 +229,7 @@ COMMANDS = (raise_problem, amend, cancel, accept, reject, watch, scenarios)
 
 
 def sandbox_settings() -> Settings:
-    """Return the settings; Refused in production, which has no gateway to try."""
+    """Return the settings; raises CommandRefused in production, which has no gateway to try."""
     settings = load_settings()
     if not settings.in_sandbox:
         raise CommandRefused(

@@ -1,4 +1,4 @@
-"""Lists as commands print them: columns as wide as their widest cell, and a word for no rows."""
+"""Lists and counts as commands print them, and a sentence where there is nothing to list."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +11,11 @@ def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     for row in rows:
         padded = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
         yield "  ".join(padded).rstrip()
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words, as in `1 problem` and `2 problems`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def print_rows(rows: Sequence[Sequence[str]], none: str) -> None:

@@ -87,7 +87,7 @@ class ConnectivityCheck:
                     yield step
                     if not step.made:
                         self.not_checked += [
-                            f"{later}: the road ends before" for later, _ in stages
+                            f"{later}: a step before it failed" for later, _ in stages
                         ]
                         return
         finally:

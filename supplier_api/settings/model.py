@@ -212,7 +212,7 @@ class BreakerSettings(SectionSettings):
 
 
 class DeliverySettings(SectionSettings):
-    """How messages leave the house."""
+    """How messages are sent."""
 
     threads: Count
     lease: Seconds

@@ -141,8 +141,8 @@ def test_a_name_that_nobody_knows() -> None:
     walk = Walk(**addresses("https://gateway.invalid"))
     assert [step.name for step in walk.steps] == ["name gateway.invalid"]
     assert "look at the URL" in (walk.last.cause or "")
-    assert "the token: the road ends before" in walk.not_checked
-    assert "the KCI endpoint: the road ends before" in walk.not_checked
+    assert "the token: a step before it failed" in walk.not_checked
+    assert "the KCI endpoint: a step before it failed" in walk.not_checked
 
 
 def test_a_port_at_which_nobody_listens() -> None:
