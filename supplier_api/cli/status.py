@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -9,6 +10,7 @@ from supplier_api.app.services import open_services
 from supplier_api.cli import example
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.db import SchemaTooOld, StoreUnavailable
+from supplier_api.files import sqlite_path
 from supplier_api.operations.status import StatusLevel, StatusLine, gather, unusable
 from supplier_api.settings import Settings, load_settings
 
@@ -40,13 +42,19 @@ def found(settings: Settings) -> list[StatusLine]:
     except SchemaTooOld as error:
         return [StatusLine("schema", StatusLevel.BAD, str(error), "supplier-api db upgrade")]
     except StoreUnavailable as error:
-        return [unusable(error)]
+        return [_unusable(error, settings)]
     try:
         return gather(services, settings)
     except StoreUnavailable as error:
-        return [unusable(error)]
+        return [_unusable(error, settings)]
     finally:
         services.store.close()
+
+
+def _unusable(error: StoreUnavailable, settings: Settings) -> StatusLine:
+    """Return the line of a database that cannot be used; of a file it says which."""
+    line, file = unusable(error), sqlite_path(settings.database.url)
+    return replace(line, text=f"{line.text}: {file}") if file else line
 
 
 def _document(worst: StatusLevel, lines: Sequence[StatusLine]) -> dict[str, object]:
