@@ -104,7 +104,17 @@ class CommandRefused(click.ClickException):
         super().__init__("\n  ".join([headline, *map(str, findings)]))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def example(*lines: str) -> str:
+    """Return the end of a command's help: how it is typed, line by line."""
+    # The sign \b keeps click from filling the lines.
+    return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=example("supplier-api run", "supplier-api status"),
+)
 @click.version_option(package_name="supplier_api")
 @click.pass_context
 def main(ctx: click.Context) -> None:

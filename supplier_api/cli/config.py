@@ -6,17 +6,18 @@ from typing import Any
 
 import click
 
+from supplier_api.cli import example
 from supplier_api.settings import Resolved, resolve_settings
 from supplier_api.settings.masking import shown
 from supplier_api.settings.schema import TREE, Leaf, Path, Tree, dotted
 
 
-@click.group()
+@click.group(epilog=example("supplier-api config show"))
 def config() -> None:
     """Look at the settings."""
 
 
-@config.command()
+@config.command(epilog=example("supplier-api config show --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(as_json: bool) -> None:
     """Print each setting with where it came from. Secrets are masked."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from supplier_api.app.retention import build_retention
-from supplier_api.cli import CommandRefused
+from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
@@ -34,12 +34,12 @@ from supplier_api.settings import load_settings
 CLOCK = SystemMachineClock()
 
 
-@click.group()
+@click.group(epilog=example("supplier-api db upgrade"))
 def db() -> None:
     """Look after the database."""
 
 
-@db.command()
+@db.command(epilog=example("supplier-api db upgrade"))
 def upgrade() -> None:
     """Bring the schema to what this version needs; does nothing when it is there."""
     settings = load_settings()
@@ -55,7 +55,7 @@ def upgrade() -> None:
         click.echo(f"schema {before or '(none)'} -> {after}")
 
 
-@db.command()
+@db.command(epilog=example("supplier-api db retain --dry-run"))
 @click.option("--dry-run", is_flag=True, help="Only count; take nothing away.")
 @click.option(
     "--vacuum",
@@ -78,7 +78,7 @@ def retain(dry_run: bool, vacuum: bool, as_json: bool) -> None:
         click.echo(f"{name.replace('_', ' '):16} {count}")
 
 
-@db.command()
+@db.command(epilog=example('supplier-api db restamp --reason "a copy for the rehearsal"'))
 @with_reason
 def restamp(reason: str) -> None:
     """Let this installation use a database that belongs to another environment or gateway.
@@ -95,7 +95,7 @@ def restamp(reason: str) -> None:
     click.echo(f"is:  {ours}{', nothing to do' if before == ours else ''}")
 
 
-@db.command()
+@db.command(epilog=example("supplier-api db backup /backup/supplier.db"))
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
     """Copy the database into FILE, while everything goes on.
@@ -117,7 +117,7 @@ def backup(file: Path) -> None:
     click.echo(f"{file}: {file.stat().st_size} bytes, checked")
 
 
-@db.command()
+@db.command(epilog=example("supplier-api db restore /backup/supplier.db"))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--reason", default="restored", help="Why; recorded with who did it.")
 def restore(file: Path, reason: str) -> None:
@@ -143,7 +143,11 @@ def restore(file: Path, reason: str) -> None:
     click.echo(what_is_unknown(found))
 
 
-@db.command()
+@db.command(
+    epilog=example(
+        'supplier-api db restored --taken 2026-01-05T12:00:00Z --reason "the disk failed"'
+    )
+)
 @click.option("--taken", metavar="WHEN", help="When the copy was taken, if it does not say so.")
 @with_reason
 def restored(taken: str | None, reason: str) -> None:
@@ -154,7 +158,7 @@ def restored(taken: str | None, reason: str) -> None:
     click.echo(what_is_unknown(found))
 
 
-@db.command()
+@db.command(epilog=example('supplier-api db reconciled --reason "their operator answered"'))
 @with_reason
 def reconciled(reason: str) -> None:
     """Note that the gateway was asked for what a database that was put back does not know."""

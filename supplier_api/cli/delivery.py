@@ -8,11 +8,19 @@ from typing import Any, TypeVar
 
 import click
 
-from supplier_api.cli import CommandRefused
+from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.services import Opened, opened_services
 from supplier_api.cli.sessions import looking
-from supplier_api.delivery.pause_admin import NothingSuchError, PauseAdmin, PauseScope, line, plain
+from supplier_api.cli.tables import print_rows
+from supplier_api.delivery.pause_admin import (
+    NothingSuchError,
+    PauseAdmin,
+    PauseScope,
+    cells,
+    line,
+    plain,
+)
 from supplier_api.settings import load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,7 +37,7 @@ def with_scope(command: F) -> F:
     return command
 
 
-@click.group()
+@click.group(epilog=example("supplier-api delivery list"))
 def delivery() -> None:
     """Hold delivery up, let it go on, and see what holds it up.
 
@@ -37,7 +45,9 @@ def delivery() -> None:
     """
 
 
-@delivery.command()
+@delivery.command(
+    epilog=example('supplier-api delivery pause --destination gateway --reason "their release"')
+)
 @with_scope
 @with_reason
 def pause(destination: str | None, tenant: str | None, problem: str | None, reason: str) -> None:
@@ -47,7 +57,9 @@ def pause(destination: str | None, tenant: str | None, problem: str | None, reas
     click.echo(line(held))
 
 
-@delivery.command()
+@delivery.command(
+    epilog=example('supplier-api delivery resume --destination gateway --reason "they are back"')
+)
 @with_scope
 @with_reason
 def resume(destination: str | None, tenant: str | None, problem: str | None, reason: str) -> None:
@@ -58,10 +70,12 @@ def resume(destination: str | None, tenant: str | None, problem: str | None, rea
     """
     with _pausing() as pausing:
         spread = pausing.resume(PauseScope(destination, tenant, problem), operator(), reason)
-    click.echo(f"delivery goes on; {spread} problems are spread over the next time")
+        seconds = pausing.spread.total_seconds()
+    gradually = f": {spread} problems in turn, over {seconds:g} s" if spread else ""
+    click.echo(f"delivery goes on{gradually}")
 
 
-@delivery.command("list")
+@delivery.command("list", epilog=example("supplier-api delivery list"))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_pauses(as_json: bool) -> None:
     """Show what holds delivery up: operators, the breaker, or what a destination asked for."""
@@ -70,8 +84,7 @@ def list_pauses(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([plain(each, now) for each in active], indent=2))
         return
-    for each in active:
-        click.echo(line(each))
+    print_rows([cells(each) for each in active], "nothing holds delivery up")
 
 
 @contextmanager

@@ -1,12 +1,13 @@
-"""`supplier-api doctor`: what may have been lost sight of, and the road to the gateway."""
+"""`supplier-api doctor`: what may have been lost, and whether the gateway can be reached."""
 
 import json
 from dataclasses import asdict
 
 import click
 
-from supplier_api.cli import CommandRefused
+from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.doctor_connect import check_connectivity
+from supplier_api.cli.numbers import Seconds
 from supplier_api.cli.sessions import looking
 from supplier_api.operations.backup import QUESTIONS, Restoration, unreconciled, what_is_unknown
 from supplier_api.operations.decision_checks import examine_deciders
@@ -15,11 +16,11 @@ from supplier_api.settings import resolve_settings
 from supplier_api.settings.secret_files import read_by_others
 
 
-@click.command()
-@click.option("--connect", is_flag=True, help="Walk the road to the gateway instead. Sends no KCI.")
+@click.command(epilog=example("supplier-api doctor", "supplier-api doctor --connect"))
+@click.option("--connect", is_flag=True, help="Try the way to the gateway instead. Sends no KCI.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     default=20,
     show_default=True,
     help="About so long for the check that looks at every problem.",

@@ -1,4 +1,4 @@
-"""`supplier-api doctor --connect`: the road to the gateway, as it is printed."""
+"""`supplier-api doctor --connect`: the way to the gateway, step by step, as it is printed."""
 
 import json
 from dataclasses import asdict

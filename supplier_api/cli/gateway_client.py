@@ -10,6 +10,7 @@ import requests
 
 from supplier_api.cli import CommandRefused
 from supplier_api.http_client.connections import new_session
+from supplier_api.http_client.failures import why
 
 TIMEOUT = 10.0  # seconds
 TOKEN_PATH = "/auth/tenant/access-token"  # noqa: S105 - a path
@@ -48,7 +49,7 @@ class GatewayClient:
     def ask(self, call: GatewayCall) -> tuple[int, Document]:
         """Make a call and return its answer's status and document.
 
-        Raises Refused with what the gateway says if it is no 2xx, or if nothing answers.
+        Raises CommandRefused with what the gateway says if it is no 2xx, or if nothing answers.
         """
         if "Authorization" not in self._session.headers:
             self._session.headers["Authorization"] = f"Bearer {self._token()}"
@@ -78,9 +79,7 @@ class GatewayClient:
             message = f"nothing answers at {self._account.url}; is the sandbox gateway running?"
             raise CommandRefused(message) from None
         except requests.RequestException as error:
-            raise CommandRefused(
-                f"no answer from {self._account.url}: {type(error).__name__}"
-            ) from None
+            raise CommandRefused(f"no answer from {self._account.url}: {why(error)}") from None
 
 
 def curl_line(account: Account, call: GatewayCall) -> str:

@@ -6,10 +6,11 @@ from typing import Any, TextIO
 
 import click
 
-from supplier_api.cli import CommandRefused
+from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
+from supplier_api.cli.tables import columns, counted
 from supplier_api.contract import MessageError
 from supplier_api.http.backoffice.schemas import read_incident
 from supplier_api.problems.incidents import IncidentRefused, Incidents
@@ -18,7 +19,7 @@ from supplier_api.settings import load_settings
 LINES = click.File(encoding="utf-8", errors="replace")
 
 
-@click.group()
+@click.group(epilog=example("supplier-api incident list"))
 def incident() -> None:
     """Declare network incidents, end them, and see what is part of them.
 
@@ -26,7 +27,11 @@ def incident() -> None:
     """
 
 
-@incident.command()
+@incident.command(
+    epilog=example(
+        'supplier-api incident declare INC1 --service SI0000000000001 --reason "A cable was cut."'
+    )
+)
 @click.argument("code", metavar="ID")
 @click.option("--problem", "problems", metavar="REF", multiple=True, help="Our reference of one.")
 @click.option("--service", "services", metavar="ID", multiple=True, help="A service.")
@@ -65,10 +70,10 @@ def declare(
             raise CommandRefused("that incident cannot be declared:", error.messages) from None
         shown = incidents.shown(wanted.id) or {}
     told = "declared" if new else "was declared before"
-    click.echo(f"{wanted.id} {told}, over {shown['services']} services")
+    click.echo(f"{wanted.id} {told}, over {counted(shown['services'], 'service')}")
 
 
-@incident.command()
+@incident.command(epilog=example('supplier-api incident end INC1 --reason "It is mended."'))
 @click.argument("code", metavar="ID")
 @with_reason
 def end(code: str, reason: str) -> None:
@@ -84,10 +89,10 @@ def end(code: str, reason: str) -> None:
         raise CommandRefused(f"there is no incident {code}; see `supplier-api incident list`")
     if not ended:
         raise CommandRefused(f"{code} ended on {shown['ended']}")
-    click.echo(f"{code} ended; {shown['linked']} problems leave it now")
+    click.echo(f"{code} ended for {counted(shown['linked'], 'problem')}")
 
 
-@incident.command("list")
+@incident.command("list", epilog=example("supplier-api incident list"))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_incidents(as_json: bool) -> None:
     """List the incidents that last, and those that have ended and are not yet left by all."""
@@ -96,8 +101,11 @@ def list_incidents(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    for each in found:
-        click.echo(_line(each))
+    if not found:
+        click.echo("there are no incidents", err=True)
+        return
+    for each, line in zip(found, columns([_cells(each) for each in found]), strict=True):
+        click.echo(line)
         for reference in each["notLinked"]:
             click.echo(f"  not linked  {reference}")
 
@@ -106,8 +114,8 @@ def _lines(file: TextIO | None) -> Iterable[str]:
     return filter(None, map(str.strip, file)) if file else ()
 
 
-def _line(shown: dict[str, Any]) -> str:
+def _cells(shown: dict[str, Any]) -> list[str]:
     state = f"ended {shown['ended']}" if shown["ended"] else f"lasts since {shown['declared']}"
     under_way = ", under way" if shown["underWay"] else ""
-    counts = f"{shown['services']} services, {shown['linked']} problems linked{under_way}"
-    return f"{shown['id']:20} {shown['source']:10} {state}  {counts}"
+    services, linked = counted(shown["services"], "service"), counted(shown["linked"], "problem")
+    return [shown["id"], str(shown["source"]), state, f"{services}, {linked} linked{under_way}"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from supplier_api.cli import messages, paths
+from supplier_api.cli import example, messages, paths
 from supplier_api.cli.operator import with_reason
 from supplier_api.cli.services import opened_services
 from supplier_api.contract import read_json
@@ -18,7 +18,7 @@ from supplier_api.settings import load_settings
 REASON_CODES = [code.value for code in ReasonCode]
 
 
-@click.group()
+@click.group(epilog=example("supplier-api kci list"))
 def kci() -> None:
     """Look at updates to the gateway (KCIs), and mend those that were refused.
 
@@ -26,7 +26,7 @@ def kci() -> None:
     """
 
 
-@kci.command("list")
+@kci.command("list", epilog=example("supplier-api kci list --state dead --since 12h"))
 @messages.list_options
 @click.option("--reason-code", type=click.Choice(REASON_CODES), metavar="CODE")
 def list_kcis(reason_code: str | None, **given: Any) -> None:
@@ -34,7 +34,7 @@ def list_kcis(reason_code: str | None, **given: Any) -> None:
     messages.listed(GATEWAY, given, reason_code)
 
 
-@kci.command()
+@kci.command(epilog=example("supplier-api kci show SP_0000000001#2"))
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show(name: str, as_json: bool) -> None:
@@ -42,7 +42,12 @@ def show(name: str, as_json: bool) -> None:
     messages.shown(GATEWAY, name, as_json=as_json)
 
 
-@kci.command()
+@kci.command(
+    epilog=example(
+        'supplier-api kci replay SP_0000000001#2 --reason "they mended it"',
+        "supplier-api kci replay --since 3h --dry-run",
+    )
+)
 @messages.replay_options
 def replay(name: str | None, reason: str | None, **given: Any) -> None:
     """Send a KCI again; or all of a window over when they were made.
@@ -53,7 +58,11 @@ def replay(name: str | None, reason: str | None, **given: Any) -> None:
     messages.replayed(GATEWAY, name, given, reason)
 
 
-@kci.command()
+@kci.command(
+    epilog=example(
+        'supplier-api kci edit SP_0000000001#2 --set text="No entry." --reason "a wrong text"'
+    )
+)
 @click.argument("name")
 @click.option(
     "--file",
@@ -82,7 +91,7 @@ def edit(
         messages.tell(MessageAdmin(services).edit(name, change, by))
 
 
-@kci.command()
+@kci.command(epilog=example('supplier-api kci skip SP_0000000001#2 --reason "sent by hand"'))
 @click.argument("name")
 @with_reason
 def skip(name: str, reason: str) -> None:

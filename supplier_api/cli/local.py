@@ -72,7 +72,7 @@ def with_ports(settings: Settings, environ: Mapping[str, str]) -> tuple[Settings
 
 
 def check_ports(settings: Settings) -> None:
-    """Raise Refused if a port is taken, with who has it and the command that goes round it."""
+    """Raise CommandRefused if a port is taken, with who has it and a command that avoids it."""
     if settings.server.port == settings.sandbox.port:
         raise CommandRefused(
             f"supplier and sandbox gateway cannot share port {settings.server.port}"
@@ -87,7 +87,7 @@ def check_ports(settings: Settings) -> None:
 
 
 def check_alone(settings: Settings) -> None:
-    """Raise Refused if another `run` works in this data folder. Writes nothing."""
+    """Raise CommandRefused if another `run` works in this data folder. Writes nothing."""
     lock = _lock_file(settings)
     if not lock.exists():
         return
@@ -100,7 +100,7 @@ def check_alone(settings: Settings) -> None:
 def alone(settings: Settings) -> Iterator[None]:
     """Keep other `run`s out of the data folder, which is made if need be.
 
-    The lock is the process's own: however it ends, the lock is gone. Raises Refused like
+    The lock is the process's own: however it ends, the lock is gone. Raises CommandRefused like
     `check_alone`.
     """
     make_folder(settings.data_dir)

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 
 import click
 
-from supplier_api.cli import CommandRefused
+from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
+from supplier_api.cli.tables import counted
 from supplier_api.clock import to_wire
 from supplier_api.operations.process_registry import alive, inventory_down
 from supplier_api.operations.process_repository import ProcessRepository
@@ -17,7 +18,7 @@ from supplier_api.problems.maintenance import Maintenance
 from supplier_api.settings import load_settings
 
 
-@click.group()
+@click.group(epilog=example("supplier-api maintenance show"))
 def maintenance() -> None:
     """Take everything and decide nothing, while rules or systems are worked on.
 
@@ -25,7 +26,7 @@ def maintenance() -> None:
     """
 
 
-@maintenance.command()
+@maintenance.command(epilog=example('supplier-api maintenance on --reason "a new rule book"'))
 @with_reason
 def on(reason: str) -> None:
     """Begin: every web server and worker goes by it within a second."""
@@ -37,7 +38,7 @@ def on(reason: str) -> None:
     click.echo("maintenance is on: what is asked is answered 202, and decided when it ends")
 
 
-@maintenance.command()
+@maintenance.command(epilog=example('supplier-api maintenance off --reason "it is in use"'))
 @with_reason
 def off(reason: str) -> None:
     """End: the workers decide what was put off, in the order in which it came."""
@@ -45,10 +46,10 @@ def off(reason: str) -> None:
         put_off = here.show().put_off
         if not here.end(operator(), reason):
             raise CommandRefused("maintenance is not on")
-    click.echo(f"maintenance is off: {put_off} decisions are made now")
+    click.echo(f"maintenance is off; put off until now: {counted(put_off, 'decision')}")
 
 
-@maintenance.command()
+@maintenance.command(epilog=example("supplier-api maintenance show"))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show(as_json: bool) -> None:
     """Say whether it is on, since when and why, and how many decisions are put off.
@@ -82,7 +83,7 @@ def show(as_json: bool) -> None:
         click.echo("off")
     for name, since in silent.items():
         click.echo(f"the inventory is down since {to_wire(since)}, as {name} sees it")
-    click.echo(f"{shown.put_off} decisions are put off")
+    click.echo(f"put off: {counted(shown.put_off, 'decision')}")
 
 
 @contextmanager

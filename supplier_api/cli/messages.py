@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from supplier_api.cli import CommandRefused
+from supplier_api.cli.numbers import WholeNumber
 from supplier_api.cli.operator import operator
 from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
+from supplier_api.cli.tables import print_rows
 from supplier_api.cli.times import instant
 from supplier_api.contract import MessageError
 from supplier_api.db import UnitOfWork
@@ -44,7 +46,7 @@ def list_options(command: Command) -> Command:
         click.option("--json", "as_json", is_flag=True, help="As JSON."),
         click.option(
             "--limit",
-            type=click.IntRange(min=1),
+            type=WholeNumber(1),
             default=50,
             show_default=True,
             help="At most so many, the oldest first.",
@@ -106,8 +108,7 @@ def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None
     if given["as_json"]:
         click.echo(json.dumps(rows[:limit], indent=2))
     else:
-        for row in rows[:limit]:
-            click.echo(_line(row))
+        print_rows([_cells(row) for row in rows[:limit]], _none(destination, given, kind))
     if len(rows) > limit:
         click.echo(f"there are more than {limit}; --limit shows more", err=True)
 
@@ -182,7 +183,7 @@ def _left(result: Result) -> str:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn what the desk refuses into exit code 1, told in plain words."""
+    """Turn what is refused into exit code 1, told in plain words."""
     try:
         yield
     except (NotPossible, message_queries.NoSuchMessage) as error:
@@ -199,7 +200,7 @@ def _given_window(given: Mapping[str, Any], now: datetime) -> TimeWindow:
 
 
 def check_tenant(uow: UnitOfWork, tenant: str) -> None:
-    """Raise Refused if no problem is of this tenant: its name may be mistyped."""
+    """Raise CommandRefused if no problem is of this tenant: its name may be mistyped."""
     if not ProblemRepository(uow).any_of(tenant):
         raise CommandRefused(
             f"tenant {tenant} has no problem; these have:", ProblemRepository(uow).tenants(KNOWN)
@@ -215,13 +216,23 @@ def _problems(uow: UnitOfWork, name: str | None) -> Sequence[int] | None:
     return [problem.id for problem in found]
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def _none(destination: str, given: Mapping[str, Any], kind: str | None) -> str:
+    """Say that no message is as asked for."""
+    word = message_queries.WORDS[destination]
+    asked = [given[name] for name in ("state", "problem", "tenant", "since", "until")]
+    if any(asked) or kind:
+        return f"no {word} fits these options"
+    return f"no {word} is a dead letter or parked; --state shows others"
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
     state = f"{row['state']}, parked" if row["parked"] else row["state"]
     mended = f"  ({row['mended']})" if row["mended"] else ""
-    return (
-        f"{row['name']:20} {row['kind']:20} {state:14} {row['tenant']:10} "
-        f"{row['gatewayId']:>12}  {row['created']}  {row['answer'] or 'never tried'}{mended}"
-    )
+    answer = f"{row['answer'] or 'never tried'}{mended}"
+    return [
+        *(row["name"], row["kind"], state, row["tenant"]),
+        *(str(row["gatewayId"]), row["created"], answer),
+    ]
 
 
 def _lines(seen: Mapping[str, Any]) -> Iterator[str]:
@@ -243,7 +254,7 @@ def _lines(seen: Mapping[str, Any]) -> Iterator[str]:
         if seen[key]:
             yield f"  {label:13} {seen[key]}"
     if seen["mayHaveArrived"]:
-        yield "  an attempt ended without an answer: the receiver may have it"
+        yield "  the receiver may have it: an attempt ended without an answer, or with a 5xx"
     yield from _history(seen)
     yield from _document("body", seen["body"])
     if seen["original"] is not None:

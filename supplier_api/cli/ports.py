@@ -24,7 +24,7 @@ def address(host: str) -> str:
     """Return the address that a server listens on which is told to listen on `host`.
 
     A name stands for its first address, of the old kind if it has one: what calls a server by that
-    name tries both. Raises Refused for a name that is not known here.
+    name tries both. Raises CommandRefused for a name that is not known here.
     """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -39,7 +39,7 @@ def address(host: str) -> str:
 def is_free(host: str, port: int) -> bool:
     """Tell whether a server could listen there.
 
-    Raises Refused for a name that is not known, and for an address that is not of this machine.
+    Raises CommandRefused for an unknown name, and for an address that is not of this machine.
     """
     host = address(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

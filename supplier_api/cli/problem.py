@@ -1,22 +1,26 @@
 """`supplier-api problem`: one problem at a glance, and events for it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
 import click
 
-from supplier_api.cli import CommandRefused
+from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.messages import check_tenant
+from supplier_api.cli.numbers import WholeNumber
 from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
+from supplier_api.cli.tables import print_rows
 from supplier_api.cli.times import age
+from supplier_api.clock import to_wire
 from supplier_api.contract import MessageError
 from supplier_api.contract.codes import ProblemCode, ResolutionCode, Status
 from supplier_api.http.backoffice.schemas import read_event
 from supplier_api.problems import view
 from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
 from supplier_api.problems.model import Base
 from supplier_api.problems.repository import ProblemRepository
@@ -29,18 +33,36 @@ PROBLEM_CODES = [code.value for code in ProblemCode]
 RESOLUTION_CODES = [code.value for code in ResolutionCode]
 
 
-@click.group()
+# By the event's field, as messages name it.
+OPTIONS = {
+    "id": "--id",
+    "problemCode": "--problem-code",
+    "text": "--text",
+    "supplierCodes": "--supplier-code",
+    "note": "--note",
+    "commit": "--commit",
+    "changeReference": "--change",
+    "resolution": "--resolution-code",
+    "resolution.resolutionCode": "--resolution-code",
+    "resolution.resolutionText": "--resolution-text",
+    "backOfficeId": "--ticket",
+}
+
+
+@click.group(epilog=example("supplier-api problem show SP_0000000001"))
 def problem() -> None:
     """Look at problems, and say what happened to them."""
 
 
-@problem.command("list")
+@problem.command(
+    "list", epilog=example("supplier-api problem list --state UNDECIDED --older-than 12h")
+)
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @click.option("--tenant", help="Only those of this tenant.")
 @click.option("--older-than", metavar="AGE", help="Only those older than this: 30m, 12h, 3d.")
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=WholeNumber(1),
     default=50,
     show_default=True,
     help="At most so many, the newest first.",
@@ -64,14 +86,13 @@ def list_problems(
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    for row in rows:
-        click.echo(
-            f"{row['reference']:16} {row['status']:20} {row['tenant']:10} {row['gatewayId']:>12}"
-            f"  {row['serviceId']:20} {row['created']}"
-        )
+    names = ("reference", "status", "tenant", "gatewayId", "serviceId", "created")
+    narrowed = state or tenant or older_than
+    none = "no problem fits these options" if narrowed else "there are no problems"
+    print_rows([[str(row[name]) for name in names] for row in rows], none)
 
 
-@problem.command()
+@problem.command(epilog=example("supplier-api problem show SP_0000000001"))
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with the rules' traces.")
 def show(name: str, as_json: bool) -> None:
@@ -84,7 +105,12 @@ def show(name: str, as_json: bool) -> None:
     click.echo(json.dumps(seen, indent=2) if as_json else "\n".join(_lines(seen)))
 
 
-@problem.command()
+@problem.command(
+    epilog=example(
+        "supplier-api problem event SP_0000000001 start",
+        "supplier-api problem event SP_0000000001 resolve --resolution-code OTHER",
+    )
+)
 @click.argument("reference")
 @click.argument("name", metavar="EVENT", type=click.Choice(EVENTS))
 @click.option("--id", "event_id", help="The event's own id; a new one if absent.")
@@ -103,21 +129,20 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
     try:
         happened = read_event(document)
     except MessageError as error:
-        raise click.UsageError("; ".join(error.messages)) from None
+        raise click.UsageError("; ".join(_by_option(name, error.messages))) from None
     with opened_services(load_settings()) as services:
         answer = BackOfficeEvents(services).event(reference, happened)
     if answer.status != 200:
         hint = [f"possible now: {', '.join(answer.body.get('legalEvents', []))}"]
-        raise CommandRefused(
-            "; ".join(answer.body["messages"]), hint if answer.status == 409 else []
-        )
+        told = _by_option(name, answer.body["messages"])
+        raise CommandRefused("; ".join(told), hint if answer.status == 409 else [])
     click.echo(f"{answer.body['reference']} {answer.body['status']}")
 
 
 def problem_view(settings: Settings, name: str, tenant: str | None = None) -> dict[str, Any]:
     """Return the one problem that `name` stands for, of `tenant` if that is named.
 
-    Raises Refused for none and for several.
+    Raises CommandRefused for none and for several.
     """
     with looking(settings) as services:
         found = [
@@ -126,11 +151,46 @@ def problem_view(settings: Settings, name: str, tenant: str | None = None) -> di
             if tenant in {None, problem.tenant}
         ]
         if not found:
-            raise CommandRefused(f"there is no problem {name}")
+            refused = (
+                services.store.read(lambda uow: DecisionRepository(uow).refused(name))
+                if name.isdecimal()
+                else []
+            )
+            raise CommandRefused(
+                f"there is no problem {name}",
+                [_refused(row) for row in refused if tenant in {None, row["tenant"]}],
+            )
         if len(found) > 1:
             each = [f"{one.reference}  {one.tenant}  {one.gateway_id}" for one in found]
             raise CommandRefused(f"{name} stands for {len(found)} problems:", each)
-        return services.store.read(lambda uow: view.show(uow, found[0]))
+        now = services.machine.now()
+        return services.store.read(
+            lambda uow: {
+                **view.show(uow, found[0]),
+                "heldUp": view.held_up(uow, found[0], now),
+            }
+        )
+
+
+def _refused(row: Mapping[str, Any]) -> str:
+    """Tell of a request that no problem came of."""
+    codes = ", ".join(f"{each['code']} (rule: {each['rule']})" for each in row["reasons"] or [])
+    why = codes or (row["body"] or {}).get("code", "")
+    at = to_wire(row["created"])
+    return f"{at}  {row['tenant']}: {row['operation']} was answered {row['status']} {why}".rstrip()
+
+
+def _by_option(event_name: str, messages: Sequence[str]) -> Iterator[str]:
+    """Yield the messages about an event's fields as messages about the options that fill them."""
+    for message in messages:
+        field, _, about = message.partition(": ")
+        option = OPTIONS.get(field)
+        if option is None:
+            yield message
+        elif about.startswith("missing"):
+            yield f"{event_name} needs {option}"
+        else:
+            yield f"{option}: {about}"
 
 
 def _document(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,6 +225,8 @@ def _lines(seen: Mapping[str, Any]) -> Iterator[str]:
         yield "timers"
         for timer in seen["timers"]:
             yield f"  {timer['dueAt']}  {timer['kind']}  {timer['subject'] or ''}".rstrip()
+    for sentence in seen["heldUp"]:
+        yield f"held up    {sentence}"
     if seen["waitsFor"]:
         yield f"waits for  {seen['waitsFor']}"
     if seen["legalEvents"]:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import click
 
 from supplier_api import contract as wire
-from supplier_api.cli import CommandRefused
+from supplier_api.cli import CommandRefused, example
 from supplier_api.clock import SystemMachineClock
 from supplier_api.contract import schemas
 from supplier_api.contract.codes import Status
@@ -39,12 +39,12 @@ _BOOK = click.argument(
 )
 
 
-@click.group()
+@click.group(epilog=example("supplier-api rules check"))
 def rules() -> None:
     """Check, test and explain the rule book."""
 
 
-@rules.command()
+@rules.command(epilog=example("supplier-api rules check config/rules.yaml"))
 @_BOOK
 def check(book_file: Path | None) -> None:
     """Check the rule book FILE, or the configured one with the inventory.
@@ -70,7 +70,7 @@ def check(book_file: Path | None) -> None:
         click.echo(held if size is None else f"{of.file}: good, {size} services")
 
 
-@rules.command()
+@rules.command(epilog=example("supplier-api rules test"))
 @_BOOK
 def test(book_file: Path | None) -> None:
     """Try the examples that stand beside the rules of FILE, or of the configured book."""
@@ -99,7 +99,7 @@ def test(book_file: Path | None) -> None:
         raise CommandRefused("examples failed:", failed)
 
 
-@rules.command()
+@rules.command(epilog=example("supplier-api rules explain request.json --tenant TENANT1"))
 @click.argument("request_file", metavar="FILE.json", type=click.File("rb"))
 @click.option(
     "--operation",

@@ -21,10 +21,11 @@ import click
 import requests
 
 from supplier_api import health
-from supplier_api.cli import CommandRefused, local
+from supplier_api.cli import CommandRefused, example, local
 from supplier_api.cli.database import prepare_database
 from supplier_api.cli.local import command_name
 from supplier_api.cli.next_steps import next_steps
+from supplier_api.cli.numbers import WholeNumber
 from supplier_api.cli.problem import problem_view
 from supplier_api.cli.sample import TENANT, Journey, SampleTenant
 from supplier_api.cli.sessions import looking
@@ -34,6 +35,7 @@ from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.contract.versions import CONTRACT
 from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.http_client.connections import new_session
+from supplier_api.http_client.failures import why
 from supplier_api.ids import SystemChance
 from supplier_api.outbox.pauses import PauseRepository
 from supplier_api.sandbox.journal.masking import without_secrets
@@ -45,11 +47,11 @@ SAMPLE_SECONDS = 30
 CLOCK = SystemMachineClock()
 
 
-@click.command()
+@click.command(epilog=example("supplier-api run", "supplier-api run --no-sample"))
 @click.option("--no-sample", is_flag=True, help="Raise no sample problem.")
 @click.option(
     "--sample-seconds",
-    type=click.IntRange(min=1),
+    type=WholeNumber(1),
     default=SAMPLE_SECONDS,
     show_default=True,
     help="How long the sample is followed at most.",
@@ -228,7 +230,7 @@ def _say(label: str, text: str) -> None:
 def _told(error: requests.RequestException) -> str:
     """Name what went wrong: an answer by its status, anything else by its kind."""
     answer = error.response
-    return type(error).__name__ if answer is None else f"{answer.status_code} {answer.reason}"
+    return why(error) if answer is None else f"{answer.status_code} {answer.reason}"
 
 
 def _setup_line() -> str:

@@ -5,7 +5,7 @@ from urllib.parse import urljoin
 import click
 
 from supplier_api import health
-from supplier_api.cli import CommandRefused, local, ports
+from supplier_api.cli import CommandRefused, example, local, ports
 from supplier_api.cli.sandbox_calls import COMMANDS, sandbox_settings
 from supplier_api.clock import SystemMachineClock
 from supplier_api.ids import SystemChance
@@ -26,7 +26,10 @@ from supplier_api.settings.production_checks import KNOWN_SECRETS
 ADMIN_SCOPE = "admin"
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    invoke_without_command=True,
+    epilog=example("supplier-api sandbox", "supplier-api sandbox raise --watch"),
+)
 @click.pass_context
 def sandbox(context: click.Context) -> None:
     """Serve the sandbox gateway until Ctrl-C, or be a tenant of one that is served."""

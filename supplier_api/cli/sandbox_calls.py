@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import click
 import requests
 
-from supplier_api.cli import CommandRefused, local
+from supplier_api.cli import CommandRefused, example, local
 from supplier_api.cli.gateway_client import (
     TIMEOUT,
     Account,
@@ -20,10 +20,12 @@ from supplier_api.cli.gateway_client import (
     GatewayClient,
     curl_line,
 )
+from supplier_api.cli.numbers import WholeNumber
 from supplier_api.cli.sample import sample
 from supplier_api.cli.watching import FAILED, news, pending_resolution
 from supplier_api.contract.codes import CancellationReason
 from supplier_api.http_client.connections import new_session
+from supplier_api.http_client.failures import why
 from supplier_api.ids import SystemChance
 from supplier_api.settings import Settings, load_settings
 
@@ -82,7 +84,9 @@ def call_options(command: Callable[..., R]) -> Callable[..., R]:
     return gateway_options(click.option("--scenario", metavar="NAME", help=text)(command))
 
 
-@click.command("raise")
+@click.command(
+    "raise", epilog=example("supplier-api sandbox raise --service SI0000000000001 --watch")
+)
 @click.option("--service", metavar="ID", help="The service; a new one if absent.")
 @click.option("--supplier", metavar="NAME", help="The supplier; the sample's if absent.")
 @click.option(
@@ -111,11 +115,11 @@ def raise_problem(
         _watch(where, int(raised["id"]))
 
 
-@click.command()
-@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.command(epilog=example('supplier-api sandbox amend 23467 --notes "The gate code is 1234."'))
+@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @click.option("--problem-text", help="How the end user describes it.")
 @click.option("--notes", help="Notes to the supplier.")
-@click.option("--appointment", type=click.IntRange(min=1), help="The reserved appointment.")
+@click.option("--appointment", type=WholeNumber(1), help="The reserved appointment.")
 @click.option(
     "--characteristic",
     "characteristics",
@@ -155,8 +159,8 @@ def amend(
     _change(_where(**given), "amendment", {"serviceProblemId": problem_id, **body})
 
 
-@click.command()
-@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.command(epilog=example('supplier-api sandbox cancel 23467 --text "It works again."'))
+@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @click.option(
     "--reason",
     type=click.Choice([*CancellationReason]),
@@ -171,8 +175,8 @@ def cancel(problem_id: int, reason: str, text: str | None, **given: Any) -> None
     _change(_where(**given), "cancellation", body)
 
 
-@click.command()
-@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.command(epilog=example("supplier-api sandbox accept 23467"))
+@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @click.option("--notes", help="Notes to the supplier.")
 @call_options
 def accept(problem_id: int, notes: str | None, **given: Any) -> None:
@@ -180,8 +184,8 @@ def accept(problem_id: int, notes: str | None, **given: Any) -> None:
     _answer(_where(**given), problem_id, "ACCEPTED", notes)
 
 
-@click.command()
-@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.command(epilog=example('supplier-api sandbox reject 23467 --notes "The line still drops."'))
+@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @click.option("--notes", help="Why it is not resolved.")
 @call_options
 def reject(problem_id: int, notes: str | None, **given: Any) -> None:
@@ -189,8 +193,8 @@ def reject(problem_id: int, notes: str | None, **given: Any) -> None:
     _answer(_where(**given), problem_id, "REJECTED", notes)
 
 
-@click.command()
-@click.argument("problem_id", metavar="ID", type=click.IntRange(min=1))
+@click.command(epilog=example("supplier-api sandbox watch 23467"))
+@click.argument("problem_id", metavar="ID", type=WholeNumber(1))
 @gateway_options
 def watch(problem_id: int, **given: Any) -> None:
     """Print the updates of the service problem ID until nothing more comes by itself.
@@ -200,7 +204,7 @@ def watch(problem_id: int, **given: Any) -> None:
     _watch(_where(**given), problem_id)
 
 
-@click.command()
+@click.command(epilog=example("supplier-api sandbox scenarios"))
 @click.option("--url", help="The supplier, if not the one of the settings.")
 def scenarios(url: str | None) -> None:
     """List the outcomes that the supplier can play."""
@@ -209,7 +213,7 @@ def scenarios(url: str | None) -> None:
     try:
         answer = new_session().get(where, timeout=TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
-        raise CommandRefused(f"no answer from {where}: {type(error).__name__}") from None
+        raise CommandRefused(f"no answer from {where}: {why(error)}") from None
     if answer.status_code == 404:
         raise CommandRefused(f"this supplier lists no scenarios: there is no {where}")
     if answer.status_code != 200:
@@ -225,7 +229,7 @@ COMMANDS = (raise_problem, amend, cancel, accept, reject, watch, scenarios)
 
 
 def sandbox_settings() -> Settings:
-    """Return the settings; Refused in production, which has no gateway to try."""
+    """Return the settings; raises CommandRefused in production, which has no gateway to try."""
     settings = load_settings()
     if not settings.in_sandbox:
         raise CommandRefused(

@@ -7,7 +7,7 @@ import click
 
 from supplier_api import health
 from supplier_api.app.web import build_heartbeat, build_server, create_app
-from supplier_api.cli import CommandRefused, local, ports
+from supplier_api.cli import CommandRefused, example, local, ports
 from supplier_api.cli.startup_errors import expected_errors
 from supplier_api.http.server import serve as serve_http
 from supplier_api.logging import configure_logging, get_logger
@@ -16,7 +16,7 @@ from supplier_api.settings import load_settings
 LAST_SIGN = 0.5  # seconds for the last sign of life
 
 
-@click.command()
+@click.command(epilog=example("supplier-api serve"))
 def serve() -> None:
     """Serve the supplier's API until Ctrl-C."""
     # Nothing that is imported or built is garbage.

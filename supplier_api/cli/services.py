@@ -1,4 +1,4 @@
-"""The desk's office for a command that changes something and ends soon."""
+"""The services for a command that changes something and ends soon."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +13,7 @@ Opened = Callable[[Settings], AbstractContextManager[Services]]
 
 @contextmanager
 def opened_services(settings: Settings) -> Iterator[Services]:
-    """Yield the office on the settings' own database; what goes wrong becomes a refusal."""
+    """Yield the services on the settings' own database; what goes wrong becomes a refusal."""
     with looking(settings) as services:
         claim_database(settings, services)
         yield services

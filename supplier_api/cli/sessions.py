@@ -11,7 +11,7 @@ from supplier_api.settings import Settings
 
 @contextmanager
 def looking(settings: Settings) -> Iterator[Services]:
-    """Yield the office to a command that only reads; Refused when the database cannot be used."""
+    """Yield the services to a command that only reads; raises CommandRefused without a database."""
     with expected_errors():
         services = open_services(settings)
         try:

@@ -7,16 +7,18 @@ from dataclasses import replace
 import click
 
 from supplier_api.app.services import open_services
+from supplier_api.cli import example
 from supplier_api.cli.failures import of_the_store
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.db import SchemaTooOld, StoreUnavailable
+from supplier_api.files import sqlite_path
 from supplier_api.operations.status import StatusLevel, StatusLine, gather, unusable
 from supplier_api.settings import Settings, load_settings
 
 COLOURS = {StatusLevel.OK: "green", StatusLevel.WARN: "yellow", StatusLevel.BAD: "red"}
 
 
-@click.command()
+@click.command(epilog=example("supplier-api status --json"))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def status(as_json: bool) -> None:
     """Say how it stands. Exit code 1 when something is bad.
@@ -41,18 +43,23 @@ def found(settings: Settings) -> list[StatusLine]:
     except SchemaTooOld as error:
         return [StatusLine("schema", StatusLevel.BAD, str(error), "supplier-api db upgrade")]
     except StoreUnavailable as error:
-        return [_unusable(error)]
+        return [_unusable(error, settings)]
     try:
         return gather(services, settings)
     except StoreUnavailable as error:
-        return [_unusable(error)]
+        return [_unusable(error, settings)]
     finally:
         services.store.close()
 
 
-def _unusable(error: StoreUnavailable) -> StatusLine:
-    """Name what is wrong with the database; of a broken file which it is and what to do."""
-    return replace(unusable(error), text=of_the_store(error))
+def _unusable(error: StoreUnavailable, settings: Settings) -> StatusLine:
+    """Return the line of a database that cannot be used; of a file it says which."""
+    line, file = (
+        replace(unusable(error), text=of_the_store(error)),
+        sqlite_path(settings.database.url),
+    )
+    named = file is None or str(file) in line.text
+    return line if named else replace(line, text=f"{line.text}: {file}")
 
 
 def _document(worst: StatusLevel, lines: Sequence[StatusLine]) -> dict[str, object]:

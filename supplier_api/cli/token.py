@@ -5,8 +5,9 @@ import json
 import click
 import requests
 
-from supplier_api.cli import CommandRefused, local
+from supplier_api.cli import CommandRefused, example, local
 from supplier_api.http_client.connections import new_session
+from supplier_api.http_client.failures import why
 from supplier_api.settings import ClientSettings, Settings, load_settings
 from supplier_api.settings.derived import base_url
 
@@ -14,7 +15,7 @@ from supplier_api.settings.derived import base_url
 PATIENCE = 10
 
 
-@click.command()
+@click.command(epilog=example("supplier-api token --client gateway"))
 @click.option("--client", default="gateway", show_default=True, help="Who asks for the token.")
 @click.option(
     "--scope", "scopes", multiple=True, help="What for; all that the client may, if none."
@@ -68,7 +69,7 @@ def _ask(endpoint: str, name: str, client: ClientSettings, scopes: tuple[str, ..
                 f"nothing answers at {endpoint}; is the supplier running?"
             ) from None
         except requests.RequestException as error:
-            raise CommandRefused(f"no token from {endpoint}: {type(error).__name__}") from None
+            raise CommandRefused(f"no token from {endpoint}: {why(error)}") from None
     if answer.status_code != 200:
         raise CommandRefused(f"no token from {endpoint}", [_reason(answer.status_code, body)])
     access_token: str = body["access_token"]

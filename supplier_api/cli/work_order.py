@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from supplier_api.cli import messages
+from supplier_api.cli import example, messages
 from supplier_api.cli.operator import with_reason
 from supplier_api.cli.services import opened_services
 from supplier_api.delivery.message_admin import MessageAdmin
@@ -15,7 +15,7 @@ from supplier_api.settings import load_settings
 KINDS = [kind.value for kind in OrderKind]
 
 
-@click.group("work-order")
+@click.group("work-order", epilog=example("supplier-api work-order list"))
 def work_order() -> None:
     """Look at orders to the back office, and decide on those that it refused.
 
@@ -23,7 +23,7 @@ def work_order() -> None:
     """
 
 
-@work_order.command("list")
+@work_order.command("list", epilog=example("supplier-api work-order list --state queued"))
 @messages.list_options
 @click.option("--kind", type=click.Choice(KINDS), help="Only those of this kind.")
 def list_orders(kind: str | None, **given: Any) -> None:
@@ -31,7 +31,7 @@ def list_orders(kind: str | None, **given: Any) -> None:
     messages.listed(BACK_OFFICE, given, kind)
 
 
-@work_order.command()
+@work_order.command(epilog=example("supplier-api work-order show SP_0000000001#1"))
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show(name: str, as_json: bool) -> None:
@@ -39,14 +39,18 @@ def show(name: str, as_json: bool) -> None:
     messages.shown(BACK_OFFICE, name, as_json=as_json)
 
 
-@work_order.command()
+@work_order.command(
+    epilog=example('supplier-api work-order replay SP_0000000001#1 --reason "they mended it"')
+)
 @messages.replay_options
 def replay(name: str | None, reason: str | None, **given: Any) -> None:
     """Send an order again, a skipped one too; or all of a window over when they were made."""
     messages.replayed(BACK_OFFICE, name, given, reason)
 
 
-@work_order.command()
+@work_order.command(
+    epilog=example('supplier-api work-order skip SP_0000000001#1 --reason "told by telephone"')
+)
 @click.argument("name")
 @with_reason
 def skip(name: str, reason: str) -> None:

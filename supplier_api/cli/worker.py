@@ -8,6 +8,7 @@ import click
 
 from supplier_api import health
 from supplier_api.app.worker import build_worker
+from supplier_api.cli import example
 from supplier_api.cli.startup_errors import expected_errors
 from supplier_api.logging import configure_logging
 from supplier_api.settings import load_settings
@@ -16,7 +17,7 @@ GRACE = 4.0  # seconds that messages under way have to be settled
 LOOK_EVERY = 1.0
 
 
-@click.command()
+@click.command(epilog=example("supplier-api worker"))
 def worker() -> None:
     """Deliver messages and run timers until Ctrl-C. Any number may run beside each other."""
     settings = load_settings()

@@ -3,6 +3,7 @@
 from supplier_api.backoffice.port import BackOffice, OrderRefused
 from supplier_api.contract.limits import MESSAGE_MAX
 from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.http_client.failures import in_words
 from supplier_api.logging import get_logger
 from supplier_api.outbox.model import Message
 from supplier_api.problems.work import WorkOrder
@@ -32,5 +33,5 @@ class BackOfficeTransport:
             return Reply(Meaning.REFUSED, "refused by the back office", refusal=said)
         except Exception as error:
             log.warning("work-order.failed", kind=order.kind, exc_info=True)
-            return Reply(Meaning.TROUBLE, type(error).__name__, unknown=True)
+            return Reply(Meaning.TROUBLE, f"the adapter failed: {in_words(error)}", unknown=True)
         return Reply(Meaning.TAKEN, "taken", answer=answer)

@@ -12,7 +12,7 @@ from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.outbox.message_repository import MessageRepository, StoredMessage
-from supplier_api.outbox.model import MessageState
+from supplier_api.outbox.model import MessageState, shown_log
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 
 # How a message is called, by destination, and the command for it.
@@ -83,7 +83,7 @@ def show(uow: UnitOfWork, stored: StoredMessage) -> dict[str, Any]:
         "laneDue": _maybe(stored.due_at),
         "digest": stored.digest,
         "backOfficeId": stored.back_office_id,
-        "log": stored.log,
+        "log": shown_log(stored.log),
         "refusal": stored.refusal,
         "actions": [
             _action(each) for each in OperatorActionRepository(uow).of_message(stored.uuid)

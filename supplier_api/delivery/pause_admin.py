@@ -43,7 +43,7 @@ class PauseAdmin:
     def __init__(self, services: Services, spread: timedelta) -> None:
         """Work with `services`; a backlog that may go on is spread over `spread`."""
         self._services = services
-        self._spread = spread
+        self.spread = spread
 
     def pause(self, wanted: PauseScope, who: str, reason: str) -> Pause:
         """Pause what is named until it is resumed; an existing pause of it stays as it is.
@@ -76,7 +76,10 @@ class PauseAdmin:
         found = self._services.store.read(lambda uow: _resumable(uow, scope, now))
         if not found:
             active = self._services.store.read(lambda uow: PauseRepository(uow).active(now))
-            raise NothingSuchError("that is not paused", map(line, active))
+            paused = "; these are" if active else ", and nothing is"
+            raise NothingSuchError(
+                f"{_what(scope, wanted.problem)} is not paused{paused}", map(line, active)
+            )
         spread = 0
         if any(pause.cause is Cause.OPERATOR for pause in found):
             spread = sum(self._put_off(each, now) for each in _by_destination(scope))
@@ -108,7 +111,7 @@ class PauseAdmin:
             return 0
 
         def moment() -> datetime:
-            return now + self._spread * chance.jitter(1.0)
+            return now + self.spread * chance.jitter(1.0)
 
         def batch(uow: UnitOfWork) -> int:
             return BacklogQueries(uow).spread_due(scope, now, moment, BATCH)
@@ -153,14 +156,25 @@ def plain(pause: Pause, now: datetime) -> Mapping[str, Any]:
 
 def line(pause: Pause) -> str:
     """Return a pause in one line."""
-    scope = pause.scope
-    parts = [scope.destination or "everything", scope.tenant or "", pause.reference or ""]
+    return "  ".join(cells(pause))
+
+
+def cells(pause: Pause) -> list[str]:
+    """Return a pause as the cells of a row: what, why, since when, by whom."""
     end = f" until {to_wire(pause.until)}" if pause.until else ""
     next_try = f", tried next at {to_wire(pause.probe.at)}" if pause.probe else ""
-    return (
-        f"{' '.join(part for part in parts if part):30} {pause.cause:8} since"
-        f" {to_wire(pause.since)}{end}{next_try}  by {pause.who}: {pause.reason}"
-    )
+    return [
+        _what(pause.scope, pause.reference),
+        pause.cause,
+        f"since {to_wire(pause.since)}{end}{next_try}",
+        f"by {pause.who}: {pause.reason}",
+    ]
+
+
+def _what(scope: Scope, problem: str | None) -> str:
+    """Name what stands still, as in `gateway TENANT1`; `problem` is a name of the one problem."""
+    parts = [scope.destination or "everything", scope.tenant, problem]
+    return " ".join(part for part in parts if part)
 
 
 def _state(pause: Pause, now: datetime) -> str:

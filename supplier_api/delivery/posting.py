@@ -9,6 +9,7 @@ import requests
 import urllib3
 
 from supplier_api.http_client import tls
+from supplier_api.http_client.failures import in_words, innermost
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import TimedCall
 from supplier_api.outbox.model import Message
@@ -86,12 +87,11 @@ def error_cause(error: BaseException, call: TimedCall) -> str:
     """Return a name for the innermost cause of an error; its text may hold anything."""
     if call.left() == 0:
         return "no answer in time"
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    name = type(error).__name__
+    error = innermost(error)
+    words = in_words(error)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"{name}, {tls.distrust(error)}"
-    return name
+        return f"{words}, {tls.distrust(error)}"
+    return words
 
 
 def _body(response: requests.Response, limit: int) -> bytes | None:

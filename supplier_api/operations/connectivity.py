@@ -13,6 +13,7 @@ from supplier_api.clock import MachineClock
 from supplier_api.delivery.posting import NETWORK_ERRORS, Answered, Post, error_cause
 from supplier_api.delivery.token_client import TOKEN_SECONDS, fetch_grant, token_terms
 from supplier_api.http_client.dates import http_date
+from supplier_api.http_client.failures import in_words
 from supplier_api.http_client.grants import NoTokenError, TokenTerms
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
@@ -96,7 +97,7 @@ class ConnectivityCheck:
                     yield step
                     if not step.made:
                         self.not_checked += [
-                            f"{later}: the road ends before" for later, _ in stages
+                            f"{later}: a step before it failed" for later, _ in stages
                         ]
                         return
         finally:
@@ -194,7 +195,7 @@ class ConnectivityCheck:
             yield ProbeStep(name, str(ping() or "reached"))
         except Exception as error:  # noqa: BLE001 - an adapter raises what it likes
             cause = "the adapter does not reach its system: look at the adapter's own settings"
-            yield ProbeStep(name, type(error).__name__, cause)
+            yield ProbeStep(name, in_words(error), cause)
 
 
 class _Seen:

@@ -1,6 +1,8 @@
 """Probes of the route to one server: name lookup, connection, the proxy's tunnel, TLS."""
 
 import base64
+import errno
+import os
 import re
 import socket
 import ssl
@@ -11,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from supplier_api.http_client.failures import in_words
 from supplier_api.operations import certificates
 
 PORTS = {"http": 80, "https": 443}
@@ -73,7 +76,7 @@ def _name(way: Route, _now: datetime) -> ProbeStep | None:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         cause = "the name is unknown here: look at the URL, and at this machine's name servers"
-        return ProbeStep(name, f"not found ({error.strerror or type(error).__name__})", cause)
+        return ProbeStep(name, f"not found ({error.strerror or in_words(error)})", cause)
     addresses = dict.fromkeys(str(each[4][0]) for each in found)
     return ProbeStep(name, ", ".join(addresses))
 
@@ -95,7 +98,7 @@ def _connection(way: Route, _now: datetime) -> ProbeStep | None:
         return ProbeStep(name, f"no answer within {way.connect_timeout:g} s", cause)
     except OSError as error:
         cause = "there is no route: look at this machine's network"
-        return ProbeStep(name, error.strerror or type(error).__name__, cause)
+        return ProbeStep(name, in_words(error), cause)
 
 
 def _tunnel(way: Route, _now: datetime) -> ProbeStep | None:
@@ -108,7 +111,7 @@ def _tunnel(way: Route, _now: datetime) -> ProbeStep | None:
             status = _ask_tunnel(connection, way)
     except OSError as error:
         cause = "what is set as gateway.proxy is no HTTP proxy"
-        return ProbeStep(name, type(error).__name__, cause)
+        return ProbeStep(name, in_words(error), cause)
     if 200 <= status < 300:
         return ProbeStep(name, "opened")
     return ProbeStep(name, f"answered {status}", _proxy_cause(status))
@@ -126,7 +129,7 @@ def _tls(way: Route, now: datetime) -> ProbeStep | None:
         return ProbeStep(name, shown, certificates.cause(error, way.ca_file, der))
     except OSError as error:
         cause = "the connection was closed before TLS began: a firewall, or no port of TLS"
-        return ProbeStep(name, type(error).__name__, cause)
+        return ProbeStep(name, in_words(error), cause)
     return ProbeStep(name, f"a certificate {certificates.describe(seen, now)}")
 
 
@@ -162,10 +165,10 @@ def _ask_tunnel(connection: socket.socket, way: Route) -> int:
         named = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
         lines.append(f"Proxy-Authorization: Basic {base64.b64encode(named).decode()}")
     connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-    parts = _final_head(connection).split(b" ", 2)
-    if len(parts) < 2 or not parts[0].startswith(b"HTTP/") or not parts[1][:3].isdigit():
-        raise ConnectionError
-    return int(parts[1][:3])
+    words = _final_head(connection).split(b" ", 2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1][:3].isdigit():
+        raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
+    return int(words[1][:3])
 
 
 def _final_head(connection: socket.socket) -> bytes:

@@ -228,7 +228,10 @@ class _Survey:
                 level,
                 waiting,
                 self._now,
-                f"{COMMANDS[destination]} list --state dead",
+                f"{COMMANDS[destination]} list",
+                "problem has a dead letter"
+                if waiting.count == 1
+                else "problems have a dead letter",
             )
         yield self._dead_letters(dead)
 
@@ -302,8 +305,7 @@ class _Survey:
         if not held:
             return StatusLine("pauses", StatusLevel.OK, "none", None, _json(pauses=[]))
         text = "; ".join(
-            f"{each.destination or 'all'} for {self._since(each.since)},"
-            f" by {each.who}: {each.reason}"
+            f"{_what_is_held(each)} for {self._since(each.since)}, by {each.who}: {each.reason}"
             for each in held[:SHOWN]
         )
         more = f"; and {len(held) - SHOWN} more" if len(held) > SHOWN else ""
@@ -382,6 +384,7 @@ class _Survey:
             cause=pause.cause,
             destination=pause.destination,
             tenant=pause.tenant,
+            problem=pause.reference,
             reason=pause.reason,
             who=pause.who,
             since=pause.since,
@@ -395,10 +398,17 @@ class _Survey:
         return StatusLevel.WARN if seconds > bad / 2 else StatusLevel.OK
 
     def _waiting(
-        self, name: str, level: StatusLevel, waiting: WaitingSummary, now: datetime, look: str
+        self,
+        name: str,
+        level: StatusLevel,
+        waiting: WaitingSummary,
+        now: datetime,
+        look: str,
+        counted: str = "",
     ) -> StatusLine:
+        """Tell how many wait; `counted` says of what, where the name of the line does not."""
         values = _json(count=waiting.count, oldest=waiting.oldest)
-        text = str(waiting.count)
+        text = f"{waiting.count}{f' {counted}' if counted and waiting.count else ''}"
         if waiting.oldest:
             text += f", the oldest for {age((now - waiting.oldest).total_seconds())}"
         return StatusLine(name, level, text, None if level is StatusLevel.OK else look, values)
@@ -418,6 +428,14 @@ LEVELS = list(StatusLevel)
 def _is_open_breaker(pause: PauseSummary) -> bool:
     """Return whether the pause is an open breaker for a whole destination, not for one tenant."""
     return pause.cause == "breaker" and pause.tenant is None
+
+
+def _what_is_held(pause: PauseSummary) -> str:
+    """Say which messages do not leave, as in `work orders of tenant TENANT1`."""
+    what = WHAT.get(pause.destination or "", "all messages")
+    if pause.reference:
+        return f"{what} of problem {pause.reference}"
+    return f"{what} of tenant {pause.tenant}" if pause.tenant else what
 
 
 def _json(**values: Any) -> dict[str, Any]:

@@ -32,12 +32,15 @@ class WaitingSummary:
 
 @dataclass(frozen=True, slots=True)
 class PauseSummary:
-    """A pause: why, for whom, and since when. None as a name stands for all."""
+    """What holds messages up: why, for whom, and since when. Empty names stand for all.
+
+    `reference` is ours of the one problem it is about, if it is about one.
+    """
 
     cause: str
     destination: str | None
     tenant: str | None
-    problem_id: int | None
+    reference: str | None
     reason: str
     who: str
     since: datetime
@@ -117,9 +120,14 @@ class StatusQueries:
         return WaitingSummary(*self._connection.execute(query).one())
 
     def pauses(self, now: datetime) -> list[PauseSummary]:
-        """Return the pauses in force, oldest first."""
-        columns = [pause.c[name] for name in PauseSummary.__slots__]
-        query = select(*columns).where(or_(pause.c.until.is_(None), pause.c.until > now))
+        """Return what holds messages up now, oldest first."""
+        named = {**dict(pause.c), "reference": service_problem.c.reference}
+        columns = [named[name] for name in PauseSummary.__slots__]
+        query = (
+            select(*columns)
+            .select_from(pause.outerjoin(service_problem))
+            .where(or_(pause.c.until.is_(None), pause.c.until > now))
+        )
         return [PauseSummary(*row) for row in self._connection.execute(query.order_by(pause.c.id))]
 
     def late_answers(self, since: datetime) -> tuple[int, int]:

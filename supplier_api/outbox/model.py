@@ -1,9 +1,12 @@
 """The types of the outbox: the message, the claim on a lane, the attempt to send."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from supplier_api.clock import to_wire
 
 # The body of a message whose content retention removed.
 NO_BODY = "{}"
@@ -102,3 +105,8 @@ class Attempt:
             "ms": self.milliseconds,
             "detail": self.detail,
         }
+
+
+def shown_log(log: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a message's log as people read it: its instants are written as all others are."""
+    return [{**entry, "at": to_wire(datetime.fromisoformat(entry["at"]))} for entry in log]

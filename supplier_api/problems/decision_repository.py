@@ -156,6 +156,13 @@ class DecisionRepository:
         row = self._connection.execute(query).first()
         return RecordedDecision(*row) if row else None
 
+    def refused(self, key: str) -> list[dict[str, Any]]:
+        """Return the records of requests under a key that no problem came of, of all tenants."""
+        query = select(decision).where(
+            _t.problem_id.is_(None), _t.key == key, _t.status.is_not(None)
+        )
+        return [row._asdict() for row in self._connection.execute(query.order_by(_t.id))]
+
     def answer(self, row_id: int, given: StoredAnswer) -> None:
         """Complete a claimed record with its answer; the transaction is about to be committed."""
         values = {name: getattr(given, name) for name in _ANSWER_COLUMNS}

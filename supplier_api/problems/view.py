@@ -12,6 +12,8 @@ import orjson
 from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ReasonCode
 from supplier_api.db import UnitOfWork
+from supplier_api.outbox.model import MessageState, shown_log
+from supplier_api.outbox.pauses import Cause, PauseRepository
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import legal_for_back_office
 from supplier_api.problems.decision_repository import DecisionRepository
@@ -19,6 +21,7 @@ from supplier_api.problems.event_repository import BackOfficeEventRepository, Re
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.switch_repository import MAINTENANCE, SwitchRepository
 from supplier_api.problems.timer_repository import TimerRepository
 
 WAITS = {
@@ -33,6 +36,13 @@ KCIS = frozenset(reason.value for reason in ReasonCode)
 AWAITS = {
     Awaits.INFORMATION: "the tenant: to amend with the information asked for",
     Awaits.APPOINTMENT: "the tenant: to book an appointment and amend",
+}
+
+
+_STANDSTILLS = {
+    Cause.OPERATOR: "paused by an operator",
+    Cause.BREAKER: "the breaker is open",
+    Cause.ASKED: "the receiver asked us to wait",
 }
 
 
@@ -65,7 +75,7 @@ def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
             {"kind": timer.kind, "dueAt": to_wire(timer.due_at), "subject": timer.subject}
             for timer in TimerRepository(uow).of(problem.id)
         ],
-        "waitsFor": waits_for(problem.state),
+        "waitsFor": waits_for(problem.state, dead_kci(uow, problem)),
         "legalEvents": [str(event) for event in legal_for_back_office(problem.state)],
     }
 
@@ -83,8 +93,60 @@ def summary(problem: ServiceProblem) -> dict[str, Any]:
     }
 
 
-def waits_for(state: State) -> str | None:
-    """Say whom and what a problem waits for; None for one that is over."""
+def held_up(uow: UnitOfWork, problem: ServiceProblem, now: datetime) -> list[str]:
+    """Return a sentence for each thing that holds a problem up at `now` (machine time)."""
+    told = []
+    if dead := dead_kci(uow, problem):
+        told.append(f"{dead} was not taken: the later KCIs wait behind it{_look(dead)}")
+    told += [
+        f"{pause.scope.destination or 'everything'}: {_STANDSTILLS[pause.cause]} since"
+        f" {to_wire(pause.since)}; look with `supplier-api delivery list`"
+        for pause in PauseRepository(uow).active(now)
+        if pause.scope.tenant in {None, problem.tenant}
+        and pause.scope.problem_id in {None, problem.id}
+    ]
+    undecided = problem.state.base is Base.UNDECIDED or problem.state.asked
+    if undecided and (on := SwitchRepository(uow).get(MAINTENANCE)):
+        told.append(
+            f"maintenance is on since {to_wire(on.since)}: nothing is decided until it ends"
+        )
+    if problem.doubtful:
+        told.append("our answer was late or lost: the gateway may not know this problem")
+    return told
+
+
+def dead_kci(uow: UnitOfWork, problem: ServiceProblem) -> str | None:
+    """Name the KCI, as `REFERENCE#NUMBER`, without which the gateway does not know the rest.
+
+    That is the first one that was refused or grew too old, unless a later one was delivered.
+    """
+    kcis = [row for row in LaneRepository(uow).messages_of(problem.id) if row["kind"] in KCIS]
+    delivered = [row["number"] for row in kcis if row["state"] == MessageState.DELIVERED]
+    dead = [
+        row["number"]
+        for row in kcis
+        if row["state"] in (MessageState.REFUSED, MessageState.EXPIRED)
+        and row["number"] > max(delivered, default=0)
+    ]
+    return f"{problem.reference}#{min(dead)}" if dead else None
+
+
+def _look(dead: str) -> str:
+    return f"; look with `supplier-api kci show {dead}`"
+
+
+def waits_for(state: State, dead: str | None = None) -> str | None:
+    """Say whom and what a problem waits for; None for one that is over.
+
+    Where a tenant is waited for, `dead` is the KCI, if any, without which it was told nothing.
+    """
+    told = _waits_for(state)
+    if dead and told and told.startswith("the tenant"):
+        return f"an operator: the tenant was not told, for {dead} was not taken{_look(dead)}"
+    return told
+
+
+def _waits_for(state: State) -> str | None:
     if state.asked:
         return f"the supplier: to decide on the {state.asked}"
     if state.awaits:
@@ -149,7 +211,7 @@ def _message(row: Mapping[str, Any]) -> dict[str, Any]:
         "mended": row["mended"],
         "backOfficeId": row["back_office_id"],
         "settled": _maybe(row["settled"]),
-        "attempts": row["log"],
+        "attempts": shown_log(row["log"]),
     }
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+NOT_SET = "not set"  # the source of what is set nowhere
+
 
 @dataclass(frozen=True)
 class SettingsFinding:

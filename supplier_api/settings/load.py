@@ -14,7 +14,7 @@ from pathlib import Path as FilePath
 from pydantic import ValidationError
 
 from supplier_api.settings.derived import worked_out
-from supplier_api.settings.errors import SettingsError, SettingsFinding, unknown
+from supplier_api.settings.errors import NOT_SET, SettingsError, SettingsFinding, unknown
 from supplier_api.settings.generated_secrets import own_secrets
 from supplier_api.settings.layers import (
     PREFIX,
@@ -183,7 +183,7 @@ def _findings(error: ValidationError, values: Mapping[Path, Value]) -> list[Sett
     told = [
         SettingsFinding(
             dotted(path),
-            values[path].source if path in values else "nowhere",
+            values[path].source if path in values else NOT_SET,
             " or ".join(dict.fromkeys(messages)) + _shown(path, values),
         )
         for path, messages in findings.items()
@@ -197,11 +197,25 @@ _HINTS: Mapping[Path, str] = {
 }
 
 
+# By pydantic's names of what can be wrong, where its own text is no plain English.
+_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "should be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "should be a number"),
+    "string_type": "should be a text",
+    "string_too_short": "should not be empty",
+    "tuple_type": "should be a list",
+    "too_short": "should name at least one",
+}
+
+
 def _message(kind: str, text: str, path: Path) -> str:
     if kind == "missing":
         name = variable(path)
         from_file = f" or {name}_FILE" if leaf_at(path).may_stand_in_a_file else ""
-        return f"must be set{_HINTS.get(path, '')}, in a configuration file or by {name}{from_file}"
+        return f"set it{_HINTS.get(path, '')} in a configuration file or by {name}{from_file}"
+    if kind in _WORDS:
+        return _WORDS[kind]
     return text.removeprefix("Input ").removeprefix("Value error, ").split(", unable to")[0]
 
 
@@ -210,5 +224,13 @@ def _shown(path: Path, values: Mapping[Path, Value]) -> str:
     if path not in values or leaf_at(path).may_stand_in_a_file:
         return ""
     raw = values[path].raw
-    shown = without_password(raw) if isinstance(raw, str) else raw
-    return f", not {shown!r}"
+    return f", not {_as_written(raw)}"
+
+
+def _as_written(raw: object) -> str:
+    """Return a value as one writes it: text in quotes, the items of a list one after the other."""
+    if isinstance(raw, str):
+        return repr(without_password(raw))
+    if isinstance(raw, list):
+        return ", ".join(map(_as_written, raw)) or "an empty list"
+    return str(raw).lower() if isinstance(raw, bool) else str(raw)

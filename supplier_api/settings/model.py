@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from supplier_api.settings.texts import database_url, one_line, readable_url
+from supplier_api.settings.texts import database_url, of_form, one_line, readable_url
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,28 @@ def _one_line_secret(secret: SecretStr) -> SecretStr:
 
 Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_one_line_secret)]
 Text = Annotated[str, Field(min_length=1), AfterValidator(one_line)]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(readable_url)]
+Url = Annotated[
+    str,
+    of_form(r"https?://[^\s/]+", "a URL, as in https://gateway.example/kcis"),
+    AfterValidator(readable_url),
+]
 DatabaseUrl = Annotated[
     str,
-    Field(pattern=r"^(sqlite|postgresql(\+psycopg)?)://"),
+    of_form(
+        r"(sqlite|postgresql(\+psycopg)?)://",
+        "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME",
+    ),
     AfterValidator(database_url),
     HoldsPassword(),
 ]
-PostgresqlUrl = Annotated[DatabaseUrl, Field(pattern=r"^postgresql")]
+PostgresqlUrl = Annotated[
+    DatabaseUrl, of_form("postgresql", "postgresql://USER:PASSWORD@HOST/NAME")
+]
 FileUrl = Annotated[
-    str, Field(pattern=r"^sqlite:///"), AfterValidator(database_url), HoldsPassword()
+    str,
+    of_form("sqlite:///", "sqlite:///FILE"),
+    AfterValidator(database_url),
+    HoldsPassword(),
 ]
 OperationName = Literal[
     "service-problems",
@@ -79,7 +91,12 @@ class ServerSettings(SectionSettings):
 
     host: Host
     port: Port
-    prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")]
+    prefix: Annotated[
+        str,
+        of_form(
+            r"(/[A-Za-z0-9._~-]+)*\Z", "empty, or a path as in /supplier, with no / at its end"
+        ),
+    ]
     max_body: Count
     answer_budget: Seconds
     operations: tuple[OperationName, ...]
@@ -125,7 +142,7 @@ class GatewaySettings(SectionSettings):
     scope: Text | None = None
     audience: Text | None = None
     resource: Text | None = None
-    token_fields: tuple[Annotated[str, Field(pattern="^[^=]+=")], ...] = ()
+    token_fields: tuple[Annotated[str, of_form("[^=]+=", "NAME=VALUE")], ...] = ()
     plain_http_hosts: tuple[str, ...]
 
 
@@ -168,7 +185,10 @@ class LifecycleSettings(SectionSettings):
     """The course of a problem. The prefix leaves room for ten characters behind it."""
 
     closure_days: Days
-    reference_prefix: Annotated[str, Field(pattern=r"^[A-Z0-9_]{0,15}$")]
+    reference_prefix: Annotated[
+        str,
+        of_form(r"[A-Z0-9_]{0,15}\Z", "at most 15 capital letters, digits and underscores"),
+    ]
     notice_hours: Hours
 
 
@@ -192,7 +212,7 @@ class BreakerSettings(SectionSettings):
 
 
 class DeliverySettings(SectionSettings):
-    """How messages leave the house."""
+    """How messages are sent."""
 
     threads: Count
     lease: Seconds

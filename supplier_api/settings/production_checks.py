@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from supplier_api.settings.addresses import is_loopback
-from supplier_api.settings.errors import SettingsFinding
+from supplier_api.settings.errors import NOT_SET, SettingsFinding
 from supplier_api.settings.layers import WORKED_OUT, Value
 from supplier_api.settings.model import Settings
 from supplier_api.settings.schema import Path, dotted, leaf_at
@@ -33,7 +33,7 @@ PLAYGROUNDS = ("local", "sandbox")
 def production_findings(settings: Settings, values: Mapping[Path, Value]) -> list[SettingsFinding]:
     """Return one finding for each setting that must not be so in production."""
     return [
-        SettingsFinding(dotted(path), values[path].source if path in values else "nowhere", message)
+        SettingsFinding(dotted(path), values[path].source if path in values else NOT_SET, message)
         for path, message in _refused(settings, values)
     ]
 

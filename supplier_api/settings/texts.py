@@ -3,6 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
+from pydantic import AfterValidator
+
 from supplier_api.files import sqlite_path
 
 LINE_ENDS = "\r\n"
@@ -31,6 +33,17 @@ def one_line(text: str) -> str:
     if _CONTROL.search(text):
         raise ValueError("must be one line, without control characters")
     return text
+
+
+def of_form(pattern: str, expected: str) -> AfterValidator:
+    """Return a check that a text begins with what fits `pattern`; `expected` says so in words."""
+
+    def check(text: str) -> str:
+        if re.match(pattern, text) is None:
+            raise ValueError(f"should be {expected}")
+        return text
+
+    return AfterValidator(check)
 
 
 def readable_url(url: str) -> str:

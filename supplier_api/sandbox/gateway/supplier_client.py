@@ -12,6 +12,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from supplier_api.clock import MachineClock
 from supplier_api.http_client.connections import new_session
+from supplier_api.http_client.failures import why
 from supplier_api.http_client.grants import NoTokenError, TokenTerms, read_grant, token_request
 from supplier_api.ids import Chance
 from supplier_api.sandbox.gateway.config import SupplierAccount
@@ -153,4 +154,4 @@ class SupplierClient:
         except (requests.Timeout, ReadTimeoutError):
             raise SupplierSilent from None
         except (RequestException, HTTPError) as error:
-            raise SupplierUnreachable(f"the connection failed ({type(error).__name__})") from None
+            raise SupplierUnreachable(f"the connection failed ({why(error)})") from None

@@ -92,7 +92,8 @@ def open_breaker(supplier: Supplier) -> None:
 
 
 def test_a_pause_is_listed_written_down_and_ended(supplier: Supplier, command: Command) -> None:
-    assert command.ok("list") == ""
+    none = command("list")
+    assert (none.stdout, none.stderr) == ("", "nothing holds delivery up\n")
     told = command.ok("pause", "--destination", "gateway", "--reason", "their release")
     assert told.startswith("gateway ")
     assert "by jo: their release" in told
@@ -134,9 +135,11 @@ def test_each_scope_is_a_pause_of_its_own(supplier: Supplier, command: Command) 
         (None, "TENANT1", problem.reference),
     ]
     assert len(actions(supplier)) == 4
+    causes = {line.index("  operator  ") for line in command.ok("list").splitlines()}
+    assert len(causes) == 1, "a column begins where it begins in every line"
 
     refused = command.refused("resume", "--destination", "gateway", "--reason", "r")
-    assert "that is not paused" in refused
+    assert "gateway is not paused; these are" in refused
     assert "everything" in refused
     assert f"TENANT1 {problem.reference}" in refused
     command.ok("resume", "--tenant", "TENANT1", "--reason", "r")
@@ -208,7 +211,7 @@ def test_a_large_backlog_is_spread(outbox: Outbox, command: Command) -> None:
     before = datetime.now(UTC)
     command.ok("pause", "--destination", "gateway", "--reason", "r")
     told = command.ok("resume", "--destination", "gateway", "--reason", "r")
-    assert "7 problems are spread" in told
+    assert told == "delivery goes on: 7 problems in turn, over 60 s\n"
     due = sorted(outbox.lane(problem).due_at for problem in problems)
     assert before < due[0] < due[-1] <= datetime.now(UTC) + timedelta(seconds=60)
     assert due[-1] - due[0] > timedelta(seconds=10)
@@ -220,7 +223,8 @@ def test_a_small_backlog_leaves_at_once(outbox: Outbox, command: Command) -> Non
     problems = [outbox.problem(1) for _ in range(3)]
     before = datetime.now(UTC)
     command.ok("pause", "--reason", "r")
-    assert "0 problems are spread" in command.ok("resume", "--reason", "r")
+    assert command.ok("resume", "--reason", "r") == "delivery goes on\n"
+    assert "everything is not paused, and nothing is" in command.refused("resume", "--reason", "r")
     assert all(outbox.lane(problem).due_at < before for problem in problems)
 
 

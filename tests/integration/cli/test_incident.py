@@ -47,8 +47,9 @@ def test_an_incident_is_declared_listed_and_ended(
     (shown,) = json.loads(command("list", "--json").stdout)
     assert (shown["text"], shown["services"]) == ("A cable was cut.", 3)
     ended = command("end", "INC1", "--reason", "It is mended.")
-    assert ended.stdout == "INC1 ended; 0 problems leave it now\n"
-    assert command("list").stdout == ""
+    assert ended.stdout == "INC1 ended for 0 problems\n"
+    none = command("list")
+    assert (none.stdout, none.stderr) == ("", "there are no incidents\n")
 
     row = tables.operator_action.c
     query = select(row.who, row.action, row.reason).order_by(row.id)

@@ -157,6 +157,58 @@ def test_what_the_gateway_said_stands_only_where_the_body_does(
     assert parked.startswith(f"{named(problem, 3)}  RESUMED  queued, parked\n")
 
 
+@on_sqlite
+def test_no_message_is_told_in_a_sentence_and_is_no_row(
+    supplier: Supplier, command: Command
+) -> None:
+    assert supplier.problems() == 0
+    for words, told in (
+        (("kci", "list"), "no KCI is a dead letter or parked; --state shows others"),
+        (("work-order", "list"), "no work order is a dead letter or parked; --state shows others"),
+        (("kci", "list", "--state", "queued"), "no KCI fits these options"),
+        (("kci", "list", "--reason-code", "DELAY"), "no KCI fits these options"),
+    ):
+        result = command(*words)
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"{told}\n")
+    assert command.ok("kci", "list", "--json") == "[]\n"
+
+
+@on_sqlite
+@pytest.mark.usefixtures("problem")
+def test_columns_are_as_wide_as_what_stands_in_them(supplier: Supplier, command: Command) -> None:
+    other = supplier.opened(id=7, serviceId="SI0000000000099", tenant="A_TENANT_OF_A_LONG_NAME")
+    supplier.event(other.reference, "start")
+    for words in (("kci", "list", "--state", "queued"), ("problem", "list")):
+        lines = command.ok(*words).splitlines()
+        assert len(lines) == 2
+        assert len({line.rindex("  20") for line in lines}) == 1, lines
+
+
+def test_a_5xx_is_not_told_as_silence_and_all_times_are_written_alike(
+    supplier: Supplier, command: Command
+) -> None:
+    problem = supplier.opened()
+    supplier.event(problem.reference, "start")
+    supplier.answers[1] = Reply(Meaning.TROUBLE, "503", 503, unknown=True)
+    supplier.deliver()
+    shown = command.ok("kci", "show", named(problem, 1))
+    assert "the receiver may have it: an attempt ended without an answer, or with a 5xx" in shown
+    assert "+00:00" not in shown
+    assert "+00:00" not in command.ok("problem", "show", problem.reference)
+
+
+@on_sqlite
+@pytest.mark.usefixtures("supplier")
+@pytest.mark.parametrize("words", [["kci", "list"], ["problem", "list"]])
+def test_what_is_no_number_is_refused_in_words(command: Command, words: list[str]) -> None:
+    for wrong in ("abc", "0", "1.5"):
+        result = command(*words, "--limit", wrong)
+        assert result.exit_code == 2
+        assert f"'--limit': expected a whole number from 1, not {wrong}" in result.stderr
+    result = command("doctor", "--seconds", "soon")
+    assert "'--seconds': expected seconds, as in 20 or 0.5, not soon" in result.stderr
+
+
 # -- what is done
 
 

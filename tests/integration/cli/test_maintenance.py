@@ -36,7 +36,7 @@ def test_what_is_asked_meanwhile_is_answered_202(supplier: Supplier, command: Co
     ready = supplier.client.get("/health/ready")
     assert (ready.status_code, ready.get_json()["status"]) == (200, "ready")
     assert ready.get_json()["decisionsPutOff"] == "maintenance"
-    assert command("show").stdout.splitlines()[1] == "1 decisions are put off"
+    assert command("show").stdout.splitlines()[1] == "put off: 1 decision"
     shown = json.loads(command("show", "--json").stdout)
     assert (shown["on"], shown["who"], shown["reason"], shown["putOff"]) == (
         True,
@@ -49,7 +49,7 @@ def test_what_is_asked_meanwhile_is_answered_202(supplier: Supplier, command: Co
     assert "by jo: new rules" in again.stderr
 
     ended = command("off", "--reason", "they are in")
-    assert ended.stdout == "maintenance is off: 1 decisions are made now\n"
+    assert ended.stdout == "maintenance is off; put off until now: 1 decision\n"
     supplier.machine.advance(1)
     assert supplier.create(problem_request(id=3, serviceId="SI0000000000103")).status_code == 201
     assert "decisionsPutOff" not in supplier.client.get("/health/ready").get_json()
@@ -58,7 +58,7 @@ def test_what_is_asked_meanwhile_is_answered_202(supplier: Supplier, command: Co
 @on_sqlite
 def test_when_there_is_none(supplier: Supplier, command: Command) -> None:
     assert supplier.problems() == 0
-    assert command("show").stdout == "off\n0 decisions are put off\n"
+    assert command("show").stdout == "off\nput off: 0 decisions\n"
     assert json.loads(command("show", "--json").stdout)["on"] is False
     ended = command("off", "--reason", "by mistake")
     assert (ended.exit_code, ended.stderr) == (1, "Error: maintenance is not on\n")

@@ -12,8 +12,12 @@ from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
+from supplier_api.delivery.transport import Meaning, Reply
 from supplier_api.ids import SeededChance, SystemChance
+from supplier_api.outbox.pauses import Cause, PauseRepository, Scope
 from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.switch_repository import MAINTENANCE, Switch, SwitchRepository
 from supplier_api.problems.work import OrderKind, WorkOrder
 from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
 from supplier_api.settings.model import BackOfficeSettings
@@ -58,7 +62,9 @@ def command(environ: dict[str, str]) -> Command:
 
 def test_no_problem_is_no_failure(supplier: Supplier, command: Command) -> None:
     assert supplier.problems() == 0
-    assert command.ok("list") == ""
+    none = command("list")
+    assert (none.exit_code, none.stdout, none.stderr) == (0, "", "there are no problems\n")
+    assert command("list", "--state", "RESOLVED").stderr == "no problem fits these options\n"
     assert json.loads(command.ok("list", "--json")) == []
 
 
@@ -229,6 +235,62 @@ def test_what_stands_for_nothing_or_for_several_is_refused(
         assert f"{problem.reference}  {problem.tenant}  23467" in result.stderr
 
 
+def test_a_refused_request_is_told_where_no_problem_came_of_it(
+    supplier: Supplier, command: Command
+) -> None:
+    supplier.opened()
+    assert supplier.create(problem_request(id=99)).status_code == 422
+    result = command("show", "99")
+    assert result.exit_code == 1
+    assert "there is no problem 99" in result.stderr
+    assert "TENANT1: problem was answered 422 " in result.stderr
+    assert "(rule: already-open)" in result.stderr
+
+
+def test_what_holds_a_resolved_problem_up_is_told(supplier: Supplier, command: Command) -> None:
+    problem = supplier.opened()
+    supplier.event(problem.reference, "start")
+    supplier.deliver()
+    supplier.event(problem.reference, "resolve", resolution={"resolutionCode": "OTHER"})
+    supplier.answers[2] = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422)
+    supplier.deliver()
+    dead = f"{problem.reference}#2"
+    seen = json.loads(command.ok("show", problem.reference, "--json"))
+    assert seen["status"] == "RESOLVED"
+    assert seen["waitsFor"] == (
+        f"an operator: the tenant was not told, for {dead} was not taken;"
+        f" look with `supplier-api kci show {dead}`"
+    )
+    assert [sentence.partition(":")[0] for sentence in seen["heldUp"]] == [f"{dead} was not taken"]
+    lines = command.ok("show", problem.reference).splitlines()
+    assert f"waits for  {seen['waitsFor']}" in lines
+    assert f"held up    {seen['heldUp'][0]}" in lines
+
+
+def test_pauses_maintenance_and_doubt_are_told(supplier: Supplier, command: Command) -> None:
+    problem, other = supplier.opened(), supplier.opened(tenant="TENANT2")
+    waits = supplier.create(problem_request(id=3, serviceId=LATER), tenant=DEFERRED)
+    assert waits.status_code == 202
+    now = supplier.machine.now()
+
+    def hold(uow: UnitOfWork) -> None:
+        of = Scope("gateway", "TENANT1", supplier.stored(problem.id).id)
+        PauseRepository(uow).begin(Cause.OPERATOR, of, reason="MARKER", who="jo", since=now)
+        SwitchRepository(uow).on(Switch(MAINTENANCE, "jo", "MARKER", now))
+        ProblemRepository(uow).mark_doubtful(supplier.stored(other.id, "TENANT2").id)
+
+    supplier.services.store.write(hold)
+    for reference, told in (
+        (problem.reference, "gateway: paused by an operator since "),
+        (other.reference, "our answer was late or lost: the gateway may not know this problem"),
+        (supplier.stored(3, DEFERRED).reference, "maintenance is on since "),
+    ):
+        shown = command.ok("show", reference)
+        [line] = [line for line in shown.splitlines() if line.startswith("held up    ")]
+        assert line.startswith(f"held up    {told}")
+        assert "MARKER" not in shown
+
+
 def messages(problem_id: int, uow: UnitOfWork) -> list[dict[str, Any]]:
     return LaneRepository(uow).messages_of(problem_id)
 
@@ -322,8 +384,12 @@ def test_a_refused_event_exits_with_1_and_says_what_is_possible(
     assert "possible now: start, hold, " in result.stderr
     result = command("event", problem.reference, "hold")
     assert result.exit_code == 1
-    assert "problemCode: missing; hold must carry it" in result.stderr
+    assert "hold needs --problem-code" in result.stderr
+    assert command.ok("event", problem.reference, "start")
+    for more in ((), ("--resolution-text", "Mended.")):
+        result = command("event", problem.reference, "resolve", *more)
+        assert "resolve needs --resolution-code" in result.stderr
     result = command("event", "SP_UNKNOWN01", "start")
     assert result.exit_code == 1
     assert "no such problem" in result.stderr
-    assert supplier.told(problem) == []
+    assert supplier.told(problem) == ["1 COMMITTED/IN_PROGRESS"]

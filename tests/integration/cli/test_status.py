@@ -268,6 +268,9 @@ def test_a_parked_lane_is_a_warning_and_in_time_bad(at_work: Supplier, lines: Li
     change(at_work, tables.lane, parked=True, due_at=None)
     found = lines()
     assert (found["parked KCIs"]["level"], found["dead letters"]["text"]) == ("warn", "2")
+    # It counts problems, of which the command that it names lists every KCI.
+    assert found["parked KCIs"]["text"] == "1 problem has a dead letter, the oldest for 60 min"
+    assert found["parked KCIs"]["look"] == "supplier-api kci list"
     change(at_work, tables.message, settled=long_ago(at_work, 11))
     assert lines()["parked KCIs"]["level"] == "bad"
     assert found["undelivered KCIs"]["values"]["count"] == 0
@@ -342,10 +345,31 @@ def test_what_holds_messages_up(at_work: Supplier, lines: Lines) -> None:
     at_work.services.store.write(lambda uow: hold(uow, cause="operator", tenant="TENANT1"))
     found = lines()
     assert (found["pauses"]["level"], found["breaker"]["level"]) == ("warn", "ok")
-    assert "by jane: planned work" in found["pauses"]["text"]
+    held = found["pauses"]["text"]
+    assert held.startswith("all messages of tenant TENANT1 for ")
+    assert held.endswith(", by jane: planned work")
     at_work.services.store.write(lambda uow: hold(uow, cause="breaker", destination="gateway"))
     line = lines()["breaker"]
     assert (line["level"], line["look"]) == ("bad", "supplier-api doctor --connect")
+
+
+def test_a_pause_of_one_problem_names_it(at_work: Supplier, lines: Lines) -> None:
+    problem = at_work.opened()
+    row = {
+        "cause": "operator",
+        "destination": "gateway",
+        "tenant": "TENANT1",
+        "problem_id": at_work.stored(problem.id).id,
+        "reason": "a visit",
+        "who": "jane",
+        "since": long_ago(at_work, 3),
+    }
+    at_work.services.store.write(
+        lambda uow: uow.connection.execute(insert(tables.pause).values(row)).rowcount
+    )
+    line = lines()["pauses"]
+    assert line["text"] == f"KCIs of problem {problem.reference} for 3 h, by jane: a visit"
+    assert line["values"]["pauses"][0]["problem"] == problem.reference
 
 
 def test_maintenance_is_a_warning(at_work: Supplier, lines: Lines) -> None:

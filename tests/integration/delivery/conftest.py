@@ -33,7 +33,7 @@ PATIENCE = 20.0  # seconds of real time, for what happens at once unless somethi
 TAKEN = Reply(Meaning.TAKEN, "204", 204)
 REFUSED = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422)
 BUSY = Reply(Meaning.TROUBLE, "503", 503, unknown=True)
-LOST = Reply(Meaning.TROUBLE, "RemoteDisconnected", unknown=True)
+LOST = Reply(Meaning.TROUBLE, "connection closed without an answer", unknown=True)
 CONFLICT = Reply(Meaning.TROUBLE, "409", 409, repeat=True)
 NOT_FOUND = Reply(Meaning.NOT_FOUND, "404 NOT_FOUND", 404)
 

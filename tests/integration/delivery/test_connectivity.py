@@ -124,7 +124,7 @@ def test_a_back_office_that_can_be_pinged(sink: Sink, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(SimulatedBackOffice, "ping", lost)
     walk = to(sink)
-    assert walk.last.text == "ConnectionError"
+    assert walk.last.text == "connection error"
     assert "adapter" in (walk.last.cause or "")
 
 
@@ -142,8 +142,8 @@ def test_a_name_that_nobody_knows() -> None:
     walk = Walk(**addresses("https://gateway.invalid"))
     assert [step.name for step in walk.steps] == ["name gateway.invalid"]
     assert "look at the URL" in (walk.last.cause or "")
-    assert "the token: the road ends before" in walk.not_checked
-    assert "the KCI endpoint: the road ends before" in walk.not_checked
+    assert "the token: a step before it failed" in walk.not_checked
+    assert "the KCI endpoint: a step before it failed" in walk.not_checked
 
 
 def test_a_port_at_which_nobody_listens() -> None:
@@ -337,7 +337,7 @@ def test_why_a_certificate_is_not_trusted_in_words_and_by_both_who_call(
     assert cause in (walk.last.cause or ""), walk.last
     # What the doctor says is so is so when a KCI is sent.
     assert sent.meaning is Meaning.TROUBLE
-    assert "SSLCertVerificationError, " in sent.detail
+    assert "certificate not trusted, " in sent.detail
     assert "OpenSSL" not in sent.detail
 
 
@@ -401,7 +401,7 @@ def test_a_proxy_that_does_not(line: bytes, cause: str) -> None:
 def test_something_else_than_a_proxy() -> None:
     with proxying(b"SSH-2.0-OpenSSH\r\n\r\n") as proxy:
         walk = Walk(**AWAY, PROXY=f"http://127.0.0.1:{proxy.port}")
-    broken(walk, "the proxy's way to gateway.example:443", "ConnectionError", "no HTTP proxy")
+    broken(walk, "the proxy's way to gateway.example:443", "Protocol error", "no HTTP proxy")
 
 
 def test_the_secret_is_never_shown(sink: Sink) -> None:

@@ -434,7 +434,7 @@ def test_logs_name_the_message_and_repeat_no_word_of_the_receivers(
 
     assert {line["event"]: line["cause"] for line in logs} == {
         "message.refused": None,
-        "message.later": "RemoteDisconnected",
+        "message.later": "connection closed without an answer",
     }
     # As people know the problem: by the gateway's id and by our reference.
     assert {(line["gateway_id"], line["reference"]) for line in logs} == {

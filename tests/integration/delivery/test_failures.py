@@ -118,21 +118,21 @@ def transport_on(way: Way, watchdog: Watchdog) -> GatewayTransport:
 
 EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
 NOWHERE = "http://gateway.supplier-api.invalid"
-UNTRUSTED = "SSLCertVerificationError"
+UNTRUSTED = "certificate not trusted"
 # What breaks; the cause that is logged.
 FAILURES: dict[str, tuple[Callable[[Way], None], str]] = {
-    "token endpoint down": (lambda way: way.refuse("tokens"), "token endpoint: Connection"),
+    "token endpoint down": (lambda way: way.refuse("tokens"), "token endpoint: connection refused"),
     "token endpoint fails": (lambda way: way.grant(answer(500)), "token endpoint: 500"),
     "token refused": (lambda way: way.grant(answer(401)), "token endpoint: 401"),
     "token is garbage": (lambda way: way.grant(answer(200, b"<html>")), "token endpoint: no token"),
     "no name of the token endpoint": (
         lambda way: way.lead(tokens=NOWHERE),
-        "token endpoint: gaierror",
+        "token endpoint: host name not found",
     ),
-    "no name of the gateway": (lambda way: way.lead(kcis=NOWHERE), "gaierror"),
-    "connection refused": (lambda way: way.refuse("kcis"), "ConnectionRefusedError"),
-    "connection reset": (lambda way: way.react(reset), "ConnectionResetError"),
-    "answer lost": (lambda way: way.react(break_off), "RemoteDisconnected"),
+    "no name of the gateway": (lambda way: way.lead(kcis=NOWHERE), "host name not found"),
+    "connection refused": (lambda way: way.refuse("kcis"), "connection refused"),
+    "connection reset": (lambda way: way.react(reset), "connection reset"),
+    "answer lost": (lambda way: way.react(break_off), "connection closed without an answer"),
     "no answer": (lambda way: way.react(hang), "no answer in time"),
     "TLS, unknown authority": (
         lambda way: way.tls(known=False),
@@ -154,7 +154,10 @@ FAILURES: dict[str, tuple[Callable[[Way], None], str]] = {
         "200 with the error INVALID_REQUEST: not accepted",
     ),
     "a 2xx that breaks off": (lambda way: way.react(cut_body), "200 with a body that broke off"),
-    "nothing but interim answers": (lambda way: way.react(raw(EARLY * 100)), "HTTPException"),
+    "nothing but interim answers": (
+        lambda way: way.react(raw(EARLY * 100)),
+        "the answer is not proper HTTP",
+    ),
     "server error after an interim answer": (
         lambda way: way.react(raw(EARLY, b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")),
         "503",

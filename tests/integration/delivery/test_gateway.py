@@ -225,7 +225,7 @@ def test_a_lost_answer_is_of_unknown_outcome(transport: GatewayTransport, sink: 
     reply = transport.send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.status, reply.unknown) == (Meaning.TROUBLE, None, True)
-    assert reply.detail == "RemoteDisconnected"
+    assert reply.detail == "connection closed without an answer"
 
 
 def test_a_success_whose_body_breaks_off_is_of_unknown_outcome(
@@ -258,7 +258,7 @@ def test_nobody_listening_is_a_failure(sink: Sink, watchdog: Watchdog) -> None:
         reply = transport.send(MESSAGE, PATIENCE)
 
     assert reply.meaning is Meaning.TROUBLE
-    assert reply.detail == "ConnectionRefusedError"
+    assert reply.detail == "connection refused"
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_nobody_listening_is_a_failure(sink: Sink, watchdog: Watchdog) -> None:
             "token endpoint: its token_type is DPoP, expected Bearer",
         ),
         (cut_body, "token endpoint: its answer broke off"),
-        (break_off, "token endpoint: RemoteDisconnected"),
+        (break_off, "token endpoint: connection closed without an answer"),
     ],
 )
 def test_without_a_token_nothing_is_sent(
@@ -468,7 +468,7 @@ def test_tls_is_checked_against_the_given_authorities_and_watched_too(
         reply = transport_to(sink.url, watchdog).send(MESSAGE, PATIENCE)
 
     assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, False)
-    assert reply.detail == "token endpoint: SSLCertVerificationError, not from a known authority"
+    assert reply.detail == "token endpoint: certificate not trusted, not from a known authority"
 
 
 def open_handles() -> int:

@@ -24,7 +24,7 @@ from tests.integration.problems.rig import Rig
 REFUSAL = {"status": 422, "code": "INVALID_REQUEST", "uuid": "1", "messages": ["text: too long"]}
 REFUSED = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422, refusal=REFUSAL)
 BUSY = Reply(Meaning.TROUBLE, "503", 503)
-LOST = Reply(Meaning.TROUBLE, "RemoteDisconnected", unknown=True)
+LOST = Reply(Meaning.TROUBLE, "connection closed without an answer", unknown=True)
 BY = Operator("ann", "the text was too long")
 
 

@@ -56,7 +56,7 @@ def test_a_wrong_setting_is_told_without_a_trace(monkeypatch: pytest.MonkeyPatch
     assert result.output == (
         "Error: the settings do not allow a start\n"
         "  server.port (environment SUPPLIER_API__SERVER__PORT):"
-        " should be a valid integer, not 'eighty'\n"
+        " should be a whole number, not 'eighty'\n"
     )
 
 

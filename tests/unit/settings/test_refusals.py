@@ -92,12 +92,14 @@ def test_wrong_values_are_all_told_at_once(folder: Path) -> None:
     )
 
     texts = {finding.name: finding.message for finding in told}
-    assert texts["server.port"] == "should be a valid integer, not 'eighty'"
+    assert texts["server.port"] == "should be a whole number, not 'eighty'"
     assert texts["log.format"] == "should be 'json' or 'console', not 'xml'"
     assert "'service-problem-resolutions'" in texts["server.operations"]
-    assert texts["backoffice.pace"] == "should be 'manual' or should be a valid number, not 'fast'"
+    assert texts["backoffice.pace"] == "should be 'manual' or should be a number, not 'fast'"
     assert "nowhere.yaml" in texts["rules.file"]
-    assert "server.prefix" in texts
+    assert texts["server.prefix"] == (
+        "should be empty, or a path as in /supplier, with no / at its end, not 'supplier/'"
+    )
     assert {finding.source for finding in told} == {
         f"environment SUPPLIER_API__{name}"
         for name in (
@@ -109,6 +111,37 @@ def test_wrong_values_are_all_told_at_once(folder: Path) -> None:
             "RULES__FILE",
         )
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        (
+            "GATEWAY__KCI_URL",
+            "gateway.example/kcis",
+            "should be a URL, as in https://gateway.example/kcis, not 'gateway.example/kcis'",
+        ),
+        (
+            "DATABASE__URL",
+            "mysql://db/x",
+            "should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME",
+        ),
+        ("GATEWAY__TOKEN_FIELDS", "a", "should be NAME=VALUE, not 'a'"),
+        ("SERVER__OPERATIONS", "UPDATE", "not 'UPDATE'"),
+        ("GATEWAY__CLIENT_ID", "", "should not be empty, not ''"),
+        ("SERVER__DOCS", "perhaps", "should be true or false, not 'perhaps'"),
+        (
+            "LIFECYCLE__REFERENCE_PREFIX",
+            "sp-",
+            "should be at most 15 capital letters, digits and underscores, not 'sp-'",
+        ),
+    ],
+)
+def test_what_was_expected_is_said_in_words(folder: Path, name: str, value: str, told: str) -> None:
+    named = {"SUPPLIER_API_PROFILE": "sandbox", f"SUPPLIER_API__{name}": value}
+    (finding,) = findings(folder, **named)
+
+    assert finding.message.endswith(told)
 
 
 @pytest.mark.parametrize("value", ["inf", "nan", "-1", "0"])
@@ -162,8 +195,9 @@ def test_production_has_no_defaults_for_what_only_its_owner_knows(folder: Path) 
         "access.clients.back-office.secret",
         "backoffice.adapter",
     }
+    assert {finding.source for finding in told} == {"not set"}
     adapter = next(finding for finding in told if finding.name == "backoffice.adapter")
-    assert adapter.message.startswith("must be set to the adapter of your own back office")
+    assert adapter.message.startswith("set it to the adapter of your own back office")
     secret = next(finding for finding in told if finding.name == "gateway.client_secret")
     assert secret.message.endswith(
         "by SUPPLIER_API__GATEWAY__CLIENT_SECRET or SUPPLIER_API__GATEWAY__CLIENT_SECRET_FILE"
