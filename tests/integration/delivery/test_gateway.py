@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from supplier_api.clock import SystemMachineClock
+from supplier_api.clock import MachineClock, ManualMachineClock, SystemMachineClock
 from supplier_api.delivery.answers import Terms
 from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
 from supplier_api.delivery.transport import Meaning
@@ -84,6 +84,7 @@ def transport_to(
     token_url: str = "",
     sessions: Sessions | None = None,
     terms: TokenTerms = BY_FORM,
+    clock: MachineClock | None = None,
 ) -> GatewayTransport:
     address = GatewayAddress(
         kci_url=f"{url}/kcis",
@@ -93,9 +94,8 @@ def transport_to(
         answers=Terms(ALREADY),
         token_terms=terms,
     )
-    return GatewayTransport(
-        address, sessions or Sessions(), watchdog, SystemMachineClock(), SystemChance()
-    )
+    clock = clock or SystemMachineClock()
+    return GatewayTransport(address, sessions or Sessions(), watchdog, clock, SystemChance())
 
 
 @pytest.fixture
@@ -308,14 +308,30 @@ def test_a_token_endpoint_that_hangs_does_not_hold_a_thread(
     assert transport.send(MESSAGE, SOON).detail == "token endpoint: no answer in time"
 
 
-def test_a_token_without_a_lifetime_is_kept_for_an_hour(
-    transport: GatewayTransport, sink: Sink
+@pytest.mark.parametrize(
+    ("lifetime", "seconds"),
+    [
+        ("", 3600),
+        (', "expires_in": null', 3600),
+        (', "expires_in": "3600"', 3600),
+        (', "expires_in": 0', 60),
+        (', "expires_in": -1', 60),
+        (', "expires_in": "soon"', 60),
+        (', "expires_in": "NaN"', 60),
+        (', "expires_in": "inf"', 60),
+        (', "expires_in": true', 60),
+    ],
+)
+def test_a_token_is_kept_for_as_long_as_can_be_made_of_what_is_said(
+    sink: Sink, watchdog: Watchdog, lifetime: str, seconds: float
 ) -> None:
-    sink.token_reactions.append(answer(200, b'{"access_token": "plain"}'))
-    for _ in range(2):
+    clock = ManualMachineClock()
+    transport = transport_to(sink.url, watchdog, clock=clock)
+    sink.token_reactions.append(answer(200, b'{"access_token": "x"%b}' % lifetime.encode()))
+    for share, tokens in ((0, 1), (0.8, 1), (0.2, 2)):
+        clock.advance(share * seconds)
         transport.send(MESSAGE, PATIENCE)
-
-    assert {request.headers["authorization"] for request in sink.kcis} == {"Bearer plain"}
+        assert len(sink.tokens) == tokens
 
 
 @pytest.mark.parametrize(
@@ -346,8 +362,10 @@ def test_what_the_standard_leaves_open_is_taken(
 
 def test_a_token_longer_than_64_kb_is_taken(transport: GatewayTransport, sink: Sink) -> None:
     sink.token_reactions.append(answer(200, b'{"access_token": "%b"}' % (b"x" * 70_000)))
-    transport.send(MESSAGE, PATIENCE)  # what the gateway thinks of such a header is its own affair
+    reply = transport.send(MESSAGE, PATIENCE)
 
+    # What the gateway thinks of such a header is its own affair.
+    assert not reply.detail.startswith("token endpoint")
     assert len(sink.tokens) == 1
 
 

@@ -81,6 +81,15 @@ def test_any_required_field_may_be_chosen(kind: str) -> None:
         assert [message.partition(":")[0] for message in refused.value.messages] == [field]
 
 
+def test_what_is_optional_may_be_missing_but_is_never_null() -> None:
+    (missing,), (null,) = (BY_KIND[kind].kind.parameters for kind in ("missing-field", "null"))
+    for field in ("text", "problemCode"):
+        with pytest.raises(ValueError, match=r"^$"):
+            missing.read(field)
+        with pytest.raises(Malformed):
+            read(changed(BY_KIND["null"], field=null.read(field)))
+
+
 @pytest.mark.parametrize(
     ("kind", "number", "same_id"),
     [
