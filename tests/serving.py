@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from supplier_api.clock import MachineClock
-from supplier_api.http.server import HttpServer, Limits
+from supplier_api.clock import MachineClock, ManualMachineClock
+from supplier_api.http.server import GRACE, HttpServer, Limits
 
 HOST = "127.0.0.1"
 LIMITS: Mapping[str, Any] = {
@@ -37,6 +37,11 @@ def served(
         yield server
     finally:
         server.stop()
+        thread.join(GRACE)
+        while isinstance(clock, ManualMachineClock) and thread.is_alive():
+            # A test that failed has left requests at work, and their time does not pass.
+            clock.advance(GRACE)
+            thread.join(0.1)
         thread.join()
         loop.close()
 

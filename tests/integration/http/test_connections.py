@@ -70,6 +70,9 @@ def test_who_takes_no_answer_gets_no_further_one_and_is_left() -> None:
             greedy.send("GET /large HTTP/1.1", "Host: x")
         assert caller().send("GET /small HTTP/1.1", "Host: x").answer()[0] == 200
         assert caller().send("GET /small HTTP/1.1", "Host: x").answer()[0] == 200
+        # Nor one that it asks for now, with nothing at work.
+        greedy.send("GET /large HTTP/1.1", "Host: x")
+        assert caller().send("GET /small HTTP/1.1", "Host: x").answer()[0] == 200
         assert answered.count("/large") == 1
         for _ in range(2):
             clock.advance(WRITE_SECONDS + 1)
