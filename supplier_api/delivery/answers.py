@@ -12,7 +12,7 @@ from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.limits import MESSAGE_MAX, STRING_MAX
 from supplier_api.delivery.posting import BODY_LIMIT, Answered
 from supplier_api.delivery.transport import Meaning, Reply
-from supplier_api.http_client.bodies import Body, kind_of, page_title
+from supplier_api.http_client.bodies import BYTE_ORDER_MARK, Body, kind_of, page_title
 from supplier_api.http_client.dates import http_date
 
 REFUSALS = frozenset({400, 413, 422})
@@ -151,7 +151,7 @@ def _envelope(body: bytes) -> tuple[str | None, tuple[str, ...], str | None]:
     if not body:
         return None, (), None
     try:
-        document = orjson.loads(body)
+        document = orjson.loads(body.removeprefix(BYTE_ORDER_MARK))
     except orjson.JSONDecodeError:
         return None, (), None
     if not isinstance(document, dict) or not isinstance(document.get("code"), str):

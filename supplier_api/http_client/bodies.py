@@ -10,7 +10,7 @@ import orjson
 
 TITLE_MAX = 100  # characters
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
-_BOM = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Body(StrEnum):
@@ -29,7 +29,7 @@ def kind_of(content_type: str, body: bytes, *, complete: bool, whole: bool = Tru
 
     `complete` is False if it broke off, `whole` if `body` is only the beginning of a long one.
     """
-    content = body.removeprefix(_BOM).strip()
+    content = body.removeprefix(BYTE_ORDER_MARK).strip()
     media_type = content_type.partition(";")[0].strip().lower()
     if not complete:
         return Body.BROKEN

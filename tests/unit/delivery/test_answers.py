@@ -125,7 +125,9 @@ def test_everything_else_is_a_failure_of_the_destination(status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 422])
 def test_not_found_in_the_envelope_says_that_the_problem_is_unknown(status: int) -> None:
-    assert reply(status, envelope("NOT_FOUND", "no such problem")).meaning is Meaning.NOT_FOUND
+    said = envelope("NOT_FOUND", "no such problem")
+    for body in (said, b"\xef\xbb\xbf" + said):
+        assert reply(status, body).meaning is Meaning.NOT_FOUND
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
