@@ -18,8 +18,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
+from supplier_api.app.destinations import load_back_office
 from supplier_api.app.web import create_app
-from supplier_api.backoffice.port import load_adapter
 from supplier_api.cli.sandbox import sandbox_config
 from supplier_api.db import UnitOfWork, migrate
 from supplier_api.delivery.backoffice_transport import BackOfficeTransport
@@ -118,7 +118,7 @@ class Chain:
         self._serial = itertools.count(1)
         self._progress = BackOfficeEvents(self._services)
         self._timers = DueTimerHandlers(self._services, self._progress, Incidents(self._services))
-        adapter = BackOfficeTransport(load_adapter(settings.backoffice))
+        adapter = BackOfficeTransport(load_back_office(settings, self._services.store))
         self._carriers = {
             each.name: self._executor(each)
             for each in (

@@ -37,7 +37,7 @@ def test_a_database_that_cannot_be_reached_is_told(install: Install, part: str) 
     ("setting", "value", "told"),
     [
         ("SUPPLIER_API__SERVER__PROT", "8081", "SUPPLIER_API__SERVER__PORT"),
-        ("SUPPLIER_API__DELIVERY__THREADS", "none", "integer"),
+        ("SUPPLIER_API__DELIVERY__THREADS", "none", "whole number"),
         ("SUPPLIER_API_PROFILE", "sandpit", "sandbox"),
     ],
 )

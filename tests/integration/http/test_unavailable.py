@@ -84,7 +84,7 @@ def test_an_unforeseen_error_is_found_in_the_log_by_its_uuid(
     lines = logged()
     [line] = [line for line in lines if line.get("uuid") == answer.get_json()["uuid"]]
     assert line["error"] == "builtins.ValueError"
-    assert "once.py" in line["trace"]
+    assert "idempotency.py" in line["trace"]
     assert line["conversation_id"] == "conversation-1"
     assert line["tenant"] == "TENANT1"
     assert MARKER not in json.dumps(lines)

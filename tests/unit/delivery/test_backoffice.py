@@ -71,10 +71,13 @@ def test_a_refusal_is_for_good() -> None:
     assert reply == Reply(Meaning.REFUSED, "refused by the back office", refusal=said)
 
 
-@pytest.mark.parametrize("error", [ConnectionError("MARKER"), ValueError("MARKER")])
-def test_anything_else_is_tried_again_and_may_have_arrived(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(ConnectionError("MARKER"), "connection error"), (ValueError("MARKER"), "value error")],
+)
+def test_anything_else_is_tried_again_and_may_have_arrived(error: Exception, told: str) -> None:
     with capture_logs() as logs:
         reply = BackOfficeTransport(Adapter(error)).send(MESSAGE, 30)
 
-    assert reply == Reply(Meaning.TROUBLE, type(error).__name__, unknown=True)
+    assert reply == Reply(Meaning.TROUBLE, f"the adapter failed: {told}", unknown=True)
     assert [line["event"] for line in logs] == ["work-order.failed"]

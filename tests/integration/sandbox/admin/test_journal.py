@@ -173,6 +173,7 @@ def test_in_production_nothing_is_kept(running: Settings, monkeypatch: pytest.Mo
     monkeypatch.setattr(
         "supplier_api.app.worker.build_services", lambda *_: app.extensions["services"]
     )
+    monkeypatch.setattr("supplier_api.app.destinations.load_adapter", lambda *_: None)
     build_worker(production)
     assert made == []
     app.extensions["services"].store.close()

@@ -236,17 +236,19 @@ def test_production_has_none_of_it(
 ) -> None:
     production = settings.model_copy(update={"profile": "production"})
     called: list[str] = []
-    for place, name in (("web", "spoil_answers"), ("destinations", "Deliberate")):
+    for name in ("inject_answer_faults", "FaultyTransport"):
         monkeypatch.setattr(
-            f"supplier_api.app.{place}.{name}", lambda *_, name=name: called.append(name)
+            f"supplier_api.app.sandbox.{name}", lambda *_, name=name: called.append(name)
         )
     app = create_app(production, clocks[2])
     assert app.test_client().get("/admin/faults").status_code == 404
     monkeypatch.setattr(
         "supplier_api.app.worker.build_services", lambda *_: app.extensions["services"]
     )
-    build_worker(production)
+    with monkeypatch.context() as patch:
+        patch.setattr("supplier_api.app.destinations.load_adapter", lambda *_: None)
+        build_worker(production)
     assert called == []
     build_worker(settings)
-    assert called == ["Deliberate"]
+    assert called == ["FaultyTransport"]
     app.extensions["services"].store.close()
