@@ -1,4 +1,4 @@
-"""Where messages go: the gateway and the back office, each with its courier and its rules."""
+"""Where messages go: the gateway and the back office, each with its transport and its rules."""
 
 from collections.abc import Sequence
 from datetime import timedelta

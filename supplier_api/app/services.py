@@ -46,8 +46,8 @@ def build_services(
     `patience` is for how many seconds each answer of the database is waited for by work that has no
     deadline.
 
-    Raises store.SchemaTooOld when the database must be upgraded first, and
-    desk.stamping.ForeignDatabase when it belongs to another installation.
+    Raises db.SchemaTooOld when the database must be upgraded first, and
+    operations.installation_id.ForeignDatabase when it belongs to another installation.
     """
     services = open_services(settings, clocks, patience)
     with closed_on_error(services):
@@ -66,7 +66,7 @@ def closed_on_error(services: Services) -> Iterator[None]:
 
 
 def claim_database(settings: Settings, services: Services) -> None:
-    """Put our stamp on an unused database; raises desk.stamping.ForeignDatabase."""
+    """Put our stamp on an unused database; raises operations.installation_id.ForeignDatabase."""
     claim(services.store, stamp_of(settings), services.machine.now())
 
 
@@ -75,7 +75,7 @@ def open_services(
 ) -> Services:
     """Return the same, for those who only look, of whosever database.
 
-    Raises store.SchemaTooOld when the database must be upgraded first, and store.StoreUnavailable
+    Raises db.SchemaTooOld when the database must be upgraded first, and db.StoreUnavailable
     when it cannot be reached, or only through a pooler that does not do.
     """
     host = clocks.machine if clocks else SystemMachineClock()

@@ -61,7 +61,7 @@ class StoredKeys:
 def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
     """Return the supplier's web application.
 
-    Raises what build_office and Upkeep raise.
+    Raises what build_services and Upkeep raise.
     """
     services = build_services(settings, clocks, CALLER_SECONDS)
     with closed_on_error(services):

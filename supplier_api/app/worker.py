@@ -1,4 +1,4 @@
-"""The worker: couriers, timers, chores, and what wakes them."""
+"""The worker: dispatchers, timers, chores, and what wakes them."""
 
 from supplier_api.app.destinations import to_back_office, to_gateway
 from supplier_api.app.retention import build_retention
@@ -24,9 +24,9 @@ from supplier_api.settings import Settings
 
 
 def build_worker(settings: Settings, clocks: ClockPair | None = None) -> Worker:
-    """Return the worker: couriers, timers and what wakes them.
+    """Return the worker: dispatchers, timers and what wakes them.
 
-    Raises what build_office and Upkeep raise, and backoffice.port.UnknownAdapter.
+    Raises what build_services and Upkeep raise, and backoffice.port.UnknownAdapter.
     """
     services = build_services(settings, clocks)
     with closed_on_error(services):

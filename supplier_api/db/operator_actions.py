@@ -41,7 +41,7 @@ class OperatorActionRepository:
     """The actions within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Work in the transaction of `uow`."""
         self._connection = uow.connection
 
     def add(self, action: Action) -> None:

@@ -43,7 +43,7 @@ class ConsistencyQueries:
     """The queries within one transaction. Each returns the oldest first, `limit` at most."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Work in the transaction of `uow`."""
         self._connection = uow.connection
 
     def doubtful(self, limit: int) -> Found:

@@ -29,7 +29,7 @@ class InstallationRepository:
     """The stamp within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Work in the transaction of `uow`."""
         self._connection = uow.connection
 
     def get(self) -> InstallationStamp | None:

@@ -49,7 +49,7 @@ class ProcessRepository:
     """The processes within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Work in the transaction of `uow`."""
         self._connection = uow.connection
 
     def save(self, seen: Process) -> None:

@@ -104,7 +104,7 @@ class RetentionRepository:
     def thin(self, age: timedelta, limit: int) -> int:
         """Remove personal data from all that belongs to up to `limit` problems.
 
-        Returns how many problems. problems.personal lists what is removed.
+        Returns how many problems. contract.personal lists what is removed.
         """
         ids = self._take(self._problems(age, WHOLE_PROBLEM), limit)
         if not ids:

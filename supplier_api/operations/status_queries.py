@@ -51,7 +51,7 @@ class StatusQueries:
     """The numbers, within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Work in the transaction of `uow`."""
         self._connection = uow.connection
 
     def last_decided(self) -> datetime | None:

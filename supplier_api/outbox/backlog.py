@@ -22,7 +22,7 @@ class BacklogQueries:
     """Queries over what waits to be sent, within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Work in the transaction of `uow`."""
         self._connection = uow.connection
 
     def lane_to_probe(

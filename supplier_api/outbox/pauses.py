@@ -96,7 +96,7 @@ class PauseRepository:
     """The pauses, within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Work in the transaction of `uow`."""
         self._connection = uow.connection
         self._wake = uow.wake
 

@@ -63,7 +63,7 @@ class PendingWorkQueries:
     """What is to be done, within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Work in the transaction of `uow`."""
         self._connection = uow.connection
 
     def outstanding(self, group: Group, business: datetime, machine: datetime) -> Outstanding:

@@ -17,7 +17,7 @@ class TenantSettingRepository:
     """The settings within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Work in the transaction of `uow`."""
         self._connection = uow.connection
 
     def seed(self, tenant: str) -> int | None:

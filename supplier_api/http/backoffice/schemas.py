@@ -125,7 +125,10 @@ class WantedIncident:
 
 
 def read_incident(document: object) -> WantedIncident:
-    """Return the incident that `document` describes; raises wire.Malformed or wire.Invalid."""
+    """Return the incident that `document` describes.
+
+    Raises contract.Malformed or contract.Invalid.
+    """
     fields = load(INCIDENT, document)
     services, problems = fields.get("services", ()), fields.get("problems", ())
     if not services and not problems:
@@ -134,7 +137,7 @@ def read_incident(document: object) -> WantedIncident:
 
 
 def read_event(document: object) -> BackOfficeEvent:
-    """Return the event that `document` describes; raises wire.Malformed or wire.Invalid."""
+    """Return the event that `document` describes; raises contract.Malformed or contract.Invalid."""
     return _event(load(EVENT, document))
 
 

@@ -20,7 +20,7 @@ EXTENSION = "supplier_api.http.gateway"
 class Desk(Protocol):
     """Who decides. Documents are requests as the wire has them, validated.
 
-    Every call returns the answer to give, or raises desk.errors.Unavailable.
+    Every call returns the answer to give, or raises problems.errors.Unavailable.
     """
 
     def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> Answer:

@@ -112,7 +112,7 @@ def asked_flag(name: str) -> bool:
 
 
 def read_document(parts: AdminParts, schema: Schema) -> dict[str, Any]:
-    """Return the body of the current request; raises wire.Malformed or wire.Invalid."""
+    """Return the body of the current request; raises contract.Malformed or contract.Invalid."""
     return load(schema, read_json(read_body(request, parts.settings.server.max_body)))
 
 

@@ -52,7 +52,7 @@ class FaultRepository:
     """The faults within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Work in the transaction of `uow`."""
         self._connection = uow.connection
 
     def put(self, new: NewFault) -> StoredFault:

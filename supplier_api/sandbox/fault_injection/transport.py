@@ -1,4 +1,4 @@
-"""Lets KCIs go wrong on purpose, where a tester has set it so: a courier around the gateway's.
+"""Lets KCIs go wrong on purpose, where a tester has set it so: a transport around the gateway's.
 
 What is stored is never changed. A copy that breaks the contract is sent besides the real message,
 and whatever the gateway answers to it, only the answer to the real one counts.
@@ -36,7 +36,7 @@ def tenant_header(message: Message) -> dict[str, str]:
 
 
 class FaultyTransport:
-    """The gateway's courier, with faults."""
+    """The gateway's transport, with faults."""
 
     def __init__(self, transport: GatewayTransport, store: Store, clock: MachineClock) -> None:
         """Send by `transport`; the faults are in `store`."""

@@ -105,7 +105,7 @@ class JournalRepository:
     """The calls within one transaction."""
 
     def __init__(self, uow: UnitOfWork) -> None:
-        """Work on `connection`."""
+        """Work in the transaction of `uow`."""
         self._uow = uow
         self._connection = uow.connection
 

@@ -20,6 +20,7 @@ def run(database_url: str, tmp_path: Path) -> Run:
         environ = {
             "SUPPLIER_API_DATA_DIR": str(tmp_path),
             "SUPPLIER_API__DATABASE__URL": database_url,
+            "SUPPLIER_API__SERVER__PORT": "0",
             **more,
         }
         return run_command(words, environ)

@@ -18,6 +18,8 @@ from tests.commands import Ran, run_command
 
 Run = Callable[..., Ran]
 LIVE = {
+    # Whatever else is served on this machine.
+    "SUPPLIER_API__SERVER__PORT": "0",
     "SUPPLIER_API__ENVIRONMENT": "live",
     "SUPPLIER_API__GATEWAY__KCI_URL": "https://Gateway.example/kcis",
 }
