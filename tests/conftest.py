@@ -18,8 +18,8 @@ T = TypeVar("T")
 MEMORY = Path("/dev/shm")
 ENOUGH = 2 * 2**30  # bytes
 
-# Tests make some ten thousand commits, each of which would wait for the disk. That what is committed
-# outlives a process is the same in memory. A TMPDIR of the environment stands.
+# Tests make some ten thousand commits, each of which would wait for the disk. What is committed
+# outlives a process in memory too. A TMPDIR of the environment stands.
 if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
     os.environ["TMPDIR"] = str(MEMORY)
     tempfile.tempdir = None  # read anew
