@@ -1,4 +1,4 @@
-"""The documents' example requests: their per-field examples together."""
+"""Requests: the smallest that the contract allows, and the documents' examples of every field."""
 
 from typing import Any
 
@@ -12,26 +12,34 @@ CONTACT = {"name": "John Smith", "email": "john@smith.com", "phoneNumber": "0123
 
 
 def problem_request(**changes: Any) -> dict[str, Any]:
-    """Return the request of *supplier-create* with some fields replaced."""
+    """Return a problem with the mandatory fields of *supplier-create*, and some more or replaced."""
     return {
         "id": 23467,
         "problemType": "STABILITY",
         "problemText": "The service keeps dropping between 6pm and 9pm every evening.",
         "serviceId": "SI2345432345345",
         "serviceSpecification": {"id": "ftthl2r"},
+        "characteristics": CHARACTERISTICS,
+        "primaryContact": CONTACT,
+        "notes": "Lorem ipsum dolor sit amet...",
+        **changes,
+    }
+
+
+def published_problem(**changes: Any) -> dict[str, Any]:
+    """Return the example of *supplier-create*, which has every field, with some replaced."""
+    return {
+        **problem_request(),
         "address": {"id": "200004033694", "type": "UPRN"},
         "serviceTestId": 23467,
         "serviceTestReference": "TEST_233827673",
-        "characteristics": CHARACTERISTICS,
-        "primaryContact": CONTACT,
-        "secondaryContact": CONTACT,
+        "secondaryContact": {**CONTACT, "phoneNumber": "01234 567891"},
         "appointmentReservationId": 345,
         "appointmentReservationReference": "A234X",
         "parentServiceProblemId": 12345,
         "parentServiceProblemReference": "SI_RE23380000",
         "hazards": "Hazardous materials stored on site",
         "onSiteRestrictions": "Restricted access",
-        "notes": "Lorem ipsum dolor sit amet...",
         **changes,
     }
 
