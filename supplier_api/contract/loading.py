@@ -6,13 +6,14 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError
 
+from supplier_api.contract import refusals
 from supplier_api.contract.errors import WHOLE, Invalid, Malformed, Structural
 
 
 class MessageSchema(Schema):
     """The base of every message. Fields that are not published are left out, not refused."""
 
-    error_messages = {"type": Structural("expected an object")}  # noqa: RUF012 - as marshmallow has it
+    error_messages = {"type": refusals.WRONG_TYPE.for_field(expected="an object")}  # noqa: RUF012 - as marshmallow has it
 
     class Meta:
         """Settings of marshmallow."""
@@ -27,7 +28,7 @@ def load(schema: Schema, data: object) -> dict[str, Any]:
     constraint.
     """
     if not isinstance(data, Mapping):
-        raise Malformed(["body: expected an object"])
+        raise refusals.WRONG_TYPE.error(path="body", expected="an object")
     try:
         if is_plain(schema):
             return take(schema, data)
@@ -52,14 +53,14 @@ def take(schema: Schema, data: object) -> dict[str, Any]:
     `schema` must be plain (see `is_plain`). Raises ValidationError at the first error.
     """
     if not isinstance(data, dict):
-        raise ValidationError("expected an object")
+        raise ValidationError(refusals.WRONG_TYPE.for_field(expected="an object"))
     fields: Mapping[str, Any] = schema.load_fields
     taken: dict[str, Any] = {}
     for name, field in fields.items():
         if name in data:
             taken[name] = field.take(data[name])
         elif field.required:
-            raise ValidationError("missing")
+            raise ValidationError(refusals.MISSING.for_field())
     return taken
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, validates_schema
 from marshmallow.fields import Field
 
+from supplier_api.contract import refusals
 from supplier_api.contract.codes import (
     CancellationReason,
     ErrorCode,
@@ -255,7 +256,7 @@ class AmendmentMessage(MessageSchema):
     ) -> None:
         """Raise ValidationError if nothing that can be amended was sent."""
         if AMENDABLE.keys().isdisjoint(original):
-            raise ValidationError(f"expected at least one of {', '.join(AMENDABLE)} to amend")
+            raise ValidationError(refusals.NOTHING_TO_AMEND.for_field(fields=", ".join(AMENDABLE)))
 
 
 CANCELLATION_REQUEST_FIELDS: Fields = {

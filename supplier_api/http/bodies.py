@@ -6,7 +6,7 @@ import orjson
 from flask import Request, Response
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from supplier_api.contract import Malformed
+from supplier_api.contract import RequestRefused, refusals
 
 JSON = "application/json"
 
@@ -17,11 +17,11 @@ def read_body(request: Request, limit: int) -> bytes:
     Raises Malformed if it is no JSON by its type, too long or cut short.
     """
     if request.mimetype != JSON:
-        raise Malformed([f"Content-Type: expected {JSON}"])
+        raise refusals.WRONG_CONTENT_TYPE.error(expected=JSON)
     try:
         body = request.get_data(cache=False)
     except ClientDisconnected:
-        raise Malformed(["body: shorter than its Content-Length"]) from None
+        raise refusals.BODY_CUT_SHORT.error() from None
     except RequestEntityTooLarge:
         raise _too_long(limit) from None
     # The server cuts a chunked body at its own limit, which is set one byte higher.
@@ -42,5 +42,5 @@ def empty(status: int) -> Response:
     return response
 
 
-def _too_long(limit: int) -> Malformed:
-    return Malformed([f"body: expected at most {limit} bytes"])
+def _too_long(limit: int) -> RequestRefused:
+    return refusals.BODY_TOO_LONG.error(limit=limit)

@@ -9,7 +9,7 @@ from flask import Flask, request
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Rule
 
-from supplier_api.contract import Malformed
+from supplier_api.contract import refusals
 from supplier_api.http.wsgi import RAW_PATH, REPEATED
 
 
@@ -25,7 +25,7 @@ def check_requests(app: Flask) -> None:
             raise NotFound
         repeated: tuple[str, ...] = request.environ.get(REPEATED, ())
         if repeated and request.routing_exception is None:
-            raise Malformed([f"{name}: expected once, not twice" for name in repeated])
+            raise refusals.HEADER_TWICE.errors({"name": name} for name in repeated)
 
 
 def _is_literal(raw: str, rule: Rule | None) -> bool:

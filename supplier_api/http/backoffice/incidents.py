@@ -6,12 +6,11 @@ from flask import Response, request
 from flask_smorest import Blueprint
 
 from supplier_api.auth import BearerAuth
-from supplier_api.contract import Invalid, envelope, read_json
-from supplier_api.contract.codes import ErrorCode
+from supplier_api.contract import read_json, refusals
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.backoffice.schemas import INCIDENT, INCIDENT_ID, read_incident
 from supplier_api.http.bodies import JSON, json_response, read_body
-from supplier_api.problems.incidents import IncidentRefused, Incidents
+from supplier_api.problems.incidents import Incidents
 
 SHOWN = {
     "type": "object",
@@ -75,12 +74,9 @@ def add_incidents(
         """
         who = admitted()
         wanted = read_incident(read_json(read_body(request, max_body)))
-        try:
-            new = incidents.declare(
-                wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=who
-            )
-        except IncidentRefused as error:
-            raise Invalid(error.messages) from None
+        new = incidents.declare(
+            wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=who
+        )
         return json_response(incidents.shown(wanted.id), 201 if new else 200)
 
     @blueprint.route("/incidents/<id>", methods=["DELETE"], parameters=[ID])
@@ -92,9 +88,7 @@ def add_incidents(
         """
         who, code = admitted(), path["id"]
         if "\0" in code or incidents.shown(code) is None:
-            uuid = str(incidents.error_id())
-            body = envelope(ErrorCode.NOT_FOUND, ["id: no such incident"], uuid)
-            return json_response(body, 404)
+            raise refusals.UNKNOWN_INCIDENT.error()
         incidents.end(code, who=who)
         return json_response(incidents.shown(code))
 

@@ -5,7 +5,9 @@ from typing import Any
 
 from marshmallow import Schema
 
+from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.limits import HEADER_MAX
+from supplier_api.contract.refusals import answers_of
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.gateway.request_parsing import CONVERSATION_ID, REQUEST_ID, TENANT
 
@@ -70,15 +72,20 @@ def _answer(
     return answer
 
 
-ERRORS = {
-    400: _answer("Bad request - malformed, or mandatory fields or headers are missing", ERROR),
-    401: _answer("Unauthorised access - no token, or not a good one", ERROR, _CHALLENGE),
-    403: _answer("The client is not permitted to do this", None, _CHALLENGE),
-    422: _answer("Unprocessable entity - invalid data, or the reasons for the rejection", ERROR),
-    500: _answer("Unexpected supplier error - the uuid is in the supplier's log", ERROR),
-    501: _answer("The supplier does not offer this operation", ERROR),
-    503: _answer("The supplier is temporarily unavailable", None, _RETRY_AFTER),
+_ERROR_HEADERS = {
+    ErrorAnswer.NOT_AUTHORISED: _CHALLENGE,
+    ErrorAnswer.FORBIDDEN: _CHALLENGE,
+    ErrorAnswer.UNAVAILABLE: _RETRY_AFTER,
 }
+
+
+def _errors(operation: str) -> dict[int, dict[str, Any]]:
+    return {
+        error.status: _answer(
+            error.description, ERROR if error.code else None, _ERROR_HEADERS.get(error)
+        )
+        for error in answers_of(operation)
+    }
 
 
 def describe(
@@ -89,10 +96,11 @@ def describe(
     `operation` is also its scope; `answers` are the good ones, by status.
     """
     good = {status: _answer(text, schema) for status, (schema, text) in answers.items()}
+    responses = {**good, **_errors(operation)}
     return {
         "operationId": operation,
         "parameters": HEADERS,
         "requestBody": {"required": True, "content": {JSON: {"schema": request}}},
-        "responses": {str(status): answer for status, answer in {**good, **ERRORS}.items()},
+        "responses": {str(status): answer for status, answer in responses.items()},
         "security": [{OAUTH2: [operation]}, {BEARER: []}],
     }

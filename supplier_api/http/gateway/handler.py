@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 from flask import Response, g, request
 from marshmallow import Schema
 
+from supplier_api.contract import refusals
 from supplier_api.http.bodies import empty, json_response
 from supplier_api.http.gateway.dependencies import Desk, dependencies
 from supplier_api.http.gateway.request_parsing import Headers, read, well_formed_headers
@@ -31,14 +32,6 @@ class Ids(TypedDict, total=False):
     gateway_id: int | None
 
 
-class SwitchedOff(Exception):
-    """The supplier does not offer this operation: 501."""
-
-
-class NotKnown(Exception):
-    """The request is about something that the supplier does not know: 422, not 404."""
-
-
 def serve(operation: str, schema: Schema, ask: Ask) -> Response:
     """Answer the current request, which is one for `operation` with a body that `schema` checks.
 
@@ -48,7 +41,7 @@ def serve(operation: str, schema: Schema, ask: Ask) -> Response:
     here = dependencies()
     here.gate.admit(request.headers.get("Authorization"), operation)
     if operation not in here.server.operations:
-        raise SwitchedOff(operation)
+        raise refusals.SWITCHED_OFF.error()
     asked = read(request, schema, here.server.max_body, extension=here.extension)
     g.gateway_id = asked.document.get("id")
     g.headers = headers = asked.headers

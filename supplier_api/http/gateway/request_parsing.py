@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from flask import Request
 from marshmallow import Schema
 
-from supplier_api.contract import Invalid, Malformed, MessageError, load, read_json
+from supplier_api.contract import Invalid, Malformed, MessageError, load, read_json, refusals
 from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.http.bodies import read_body
 from supplier_api.http.gateway.dependencies import RequestExtension
@@ -72,11 +72,11 @@ def _read_headers(request: Request) -> Headers:
         for name in (REQUEST_ID, CONVERSATION_ID, TENANT)
     }
     if missing := [name for name, value in values.items() if not value]:
-        raise Malformed([f"{name}: missing" for name in missing])
+        raise refusals.MISSING.errors({"path": name} for name in missing)
     wrong = [name for name, value in values.items() if not _acceptable(value)]
     if wrong:
-        raise Invalid(
-            [f"{name}: expected 1 to {HEADER_MAX} visible ASCII characters" for name in wrong]
+        raise refusals.HEADER_INVALID.errors(
+            {"name": name, "maximum": HEADER_MAX} for name in wrong
         )
     return Headers(values[REQUEST_ID], values[CONVERSATION_ID], values[TENANT])
 

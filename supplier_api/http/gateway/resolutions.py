@@ -1,20 +1,15 @@
 """PATCH /service-problem-resolutions/{id}."""
 
-import re
-
 from flask import Response
 from flask_smorest import Blueprint
 
 from supplier_api.contract.limits import REFERENCE_PATTERN
 from supplier_api.contract.schemas import RESOLUTION, RESOLUTION_ANSWER_REQUEST
-from supplier_api.http.gateway.dependencies import Desk
 from supplier_api.http.gateway.description import describe
-from supplier_api.http.gateway.handler import NotKnown, serve
-from supplier_api.problems.services import Answer, Caller
+from supplier_api.http.gateway.handler import serve
 
 OPERATION = "service-problem-resolutions"
 
-_REFERENCE = re.compile(REFERENCE_PATTERN)
 _ID = {
     "name": "id",
     "in": "path",
@@ -41,10 +36,8 @@ def settle(**path: str) -> Response:
     An accepted resolution completes the problem; a rejected one puts it back in progress. An update
     (KCI) follows in both cases.
     """
-
-    def ask(desk: Desk, caller: Caller, document: dict[str, str]) -> Answer:
-        if not _REFERENCE.fullmatch(path["id"]):
-            raise NotKnown("id: no such service problem resolution")
-        return desk.settle(caller, path["id"], document)
-
-    return serve(OPERATION, RESOLUTION_ANSWER_REQUEST, ask)
+    return serve(
+        OPERATION,
+        RESOLUTION_ANSWER_REQUEST,
+        lambda desk, caller, document: desk.settle(caller, path["id"], document),
+    )
