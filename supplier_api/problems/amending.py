@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from supplier_api.contract import refusals
 from supplier_api.contract.limits import CHARACTERISTICS_MAX
 
 REPLACED = (
@@ -21,9 +22,7 @@ class TooManyCharacteristics(Exception):
 
     def __init__(self) -> None:
         """Name the limit."""
-        super().__init__(
-            f"characteristics: the problem would have more than {CHARACTERISTICS_MAX} of them"
-        )
+        super().__init__(refusals.TOO_MANY_CHARACTERISTICS.message(maximum=CHARACTERISTICS_MAX))
 
 
 def amended(document: Mapping[str, Any], amendment: Mapping[str, Any]) -> dict[str, Any]:

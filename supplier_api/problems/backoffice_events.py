@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from supplier_api import contract
-from supplier_api.contract.codes import ChangeStatus, ErrorCode, ReasonCode, ResolutionStatus
+from supplier_api.contract import RequestRefused, refusals
+from supplier_api.contract.codes import ChangeStatus, ReasonCode, ResolutionStatus
 from supplier_api.db import UnitOfWork
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.change_repository import ChangeRequestRepository
@@ -67,15 +68,15 @@ class BackOfficeEvents:
         def work(uow: UnitOfWork) -> EventAnswer:
             ids = ProblemRepository(uow).find_any(name)
             if not ids:
-                return self._refused(404, ErrorCode.NOT_FOUND, "reference: no such problem")
+                return self._refused(refusals.UNKNOWN_REFERENCE.error())
             if len(ids) > 1:
-                return self._refused(422, ErrorCode.INVALID_REQUEST, _ambiguous(uow, ids))
+                return self._refused(_ambiguous(uow, ids))
             return self.apply(uow, ids[0], event)
 
         try:
             return self._services.store.write(work)
         except Incomplete as error:
-            return self._refused(422, ErrorCode.INVALID_REQUEST, *error.messages)
+            return self._refused(error.refused)
 
     def apply(self, uow: UnitOfWork, problem_id: int, event: BackOfficeEvent) -> EventAnswer:
         """Apply an event within a transaction; an illegal one is recorded and changes nothing.
@@ -86,8 +87,7 @@ class BackOfficeEvents:
         content = _as_stored(event)
         if recorded := BackOfficeEventRepository(uow).recorded(problem_id, event.id):
             if not contract.is_fingerprint_of(recorded.fingerprint, content):
-                reused = f"id: {event.id} was used for another event; expected a new id"
-                return self._refused(422, ErrorCode.INVALID_REQUEST, reused)
+                return self._refused(refusals.EVENT_ID_USED.error(id=event.id))
             if not recorded.body:
                 # Retention has removed the stored answer: the problem ended long ago.
                 return EventAnswer(recorded.status_code, _reference_and_status(problem))
@@ -191,21 +191,22 @@ class BackOfficeEvents:
 
     def _conflict(self, error: IllegalMove) -> EventAnswer:
         legal = [event for event in error.legal if event in BACK_OFFICE_EVENTS]
-        answer = self._refused(409, ErrorCode.INVALID_REQUEST, str(error))
+        cause = refusals.EVENT_IMPOSSIBLE.error(event=error.event, state=error.state)
+        answer = self._refused(cause)
         more = {"state": str(error.state), "legalEvents": legal}
-        return EventAnswer(409, {**answer.body, **more})
+        return EventAnswer(answer.status, {**answer.body, **more})
 
-    def _refused(self, status: int, code: ErrorCode, *messages: str) -> EventAnswer:
+    def _refused(self, error: RequestRefused) -> EventAnswer:
         uuid = str(self._services.chance.uuid(""))
-        return EventAnswer(status, contract.envelope(code, messages, uuid))
+        return EventAnswer(error.answer.status, error.answer.body(error.messages, uuid))
 
 
-def _ambiguous(uow: UnitOfWork, ids: Sequence[int]) -> str:
-    """Return the message for a name that matches several problems, with the first few of them."""
+def _ambiguous(uow: UnitOfWork, ids: Sequence[int]) -> RequestRefused:
+    """Return the refusal of a name that matches several problems, with the first few of them."""
     named = [ProblemRepository(uow).get(problem_id) for problem_id in ids[:LISTED_MAX]]
     each = ", ".join(f"{problem.reference} of {problem.tenant}" for problem in named)
     more = f" and {len(ids) - LISTED_MAX} more" if len(ids) > LISTED_MAX else ""
-    return f"reference: stands for {len(ids)} problems; expected our own reference: {each}{more}"
+    return refusals.AMBIGUOUS_REFERENCE.error(count=len(ids), references=each + more)
 
 
 def _reference_and_status(problem: ServiceProblem) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from supplier_api.contract.codes import ChangeStatus, ErrorCode, ProblemCode
+from supplier_api.contract import refusals
+from supplier_api.contract.codes import ChangeStatus, ProblemCode
 from supplier_api.db import UnitOfWork
 from supplier_api.problems.amending import TooManyCharacteristics, amended
 from supplier_api.problems.change_repository import ChangeRequestRepository
-from supplier_api.problems.errors import RequestRefused
 from supplier_api.problems.idempotency import StoredResult, rejection
 from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import Carried, cancelled_code, change_answer
@@ -77,15 +77,12 @@ def change_problem(
 def _problem(uow: UnitOfWork, tenant: str, document: Mapping[str, Any]) -> ServiceProblem:
     problem_id = ProblemRepository(uow).find(tenant, document["serviceProblemId"])
     if problem_id is None:
-        raise RequestRefused(ErrorCode.NOT_FOUND, ["serviceProblemId: no such service problem"])
+        raise refusals.UNKNOWN_PROBLEM.error()
     problem = ProblemRepository(uow).lock(problem_id)
     named = document.get("supplierServiceProblemReference", problem.reference)
     # A gateway that has not received our reference yet cannot send it: any value is accepted.
     if problem.reference_known and named != problem.reference:
-        raise RequestRefused(
-            ErrorCode.NOT_FOUND,
-            ["supplierServiceProblemReference: not the reference of this service problem"],
-        )
+        raise refusals.WRONG_REFERENCE.error()
     return problem
 
 
@@ -94,14 +91,13 @@ def _obstacle(
 ) -> str | None:
     """Return why the change is not possible, or None."""
     if pending := ChangeRequestRepository(uow).pending(problem.id):
-        undecided = f"serviceProblemId: {pending.kind} {pending.gateway_id} is not decided yet"
-        return f"{undecided}; expected one request at a time"
+        return refusals.CHANGE_UNDECIDED.message(kind=pending.kind, id=pending.gateway_id)
     try:
         plan(problem.state, EVENTS[kind][0])
         if kind is ChangeKind.AMENDMENT:
             amended(problem.document, document)
     except IllegalMove:
-        return f"serviceProblemId: no {kind} is possible while the problem is {problem.state}"
+        return refusals.CHANGE_IMPOSSIBLE.message(kind=kind, state=problem.state)
     except TooManyCharacteristics as error:
         return str(error)
     return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from supplier_api import contract as wire
 from supplier_api.clock import to_wire
-from supplier_api.contract.codes import ErrorCode
+from supplier_api.contract import RequestRefused, refusals
 from supplier_api.db import CommitUnknown, NeverStored, StoreUnavailable, UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.problems.decision_repository import (
@@ -17,7 +17,7 @@ from supplier_api.problems.decision_repository import (
     RequestKey,
     StoredAnswer,
 )
-from supplier_api.problems.errors import RequestRefused, Unavailable
+from supplier_api.problems.errors import Unavailable
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Answer, Caller, Services
 from supplier_api.rules.model import Decision, Operation
@@ -87,7 +87,7 @@ class IdempotentRequest:
         try:
             answer = self._services.store.write(work, deadline=ends, commit_by=ends)
         except RequestRefused as refused:
-            return refusal(self._services, caller, refused.code, refused.messages)
+            return refusal(self._services, caller, refused)
         except CommitUnknown as error:
             self._services.store.owe(
                 partial(self._mark_doubtful_if_stored, request_key=request_key)
@@ -163,10 +163,10 @@ class IdempotentRequest:
             log.warning("answer.late", noted=False, error=str(error))
 
 
-def refusal(services: Services, caller: Caller, code: ErrorCode, messages: list[str]) -> Answer:
-    """Return a 422 that is not stored, with these reasons."""
+def refusal(services: Services, caller: Caller, refused: RequestRefused) -> Answer:
+    """Return an error answer that is not stored."""
     uuid = services.chance.uuid(caller.tenant, "error", caller.request_id)
-    return Answer(422, wire.envelope(code, messages, str(uuid)))
+    return Answer(refused.answer.status, refused.answer.body(refused.messages, str(uuid)))
 
 
 def rejection(
@@ -179,7 +179,8 @@ def rejection(
     """Return the 422 with all the reasons of a decision."""
     uuid = services.chance.uuid(tenant, "rejection", operation, document["id"])
     reasons = [reason.message for reason in decision.reasons]
-    return Answer(422, wire.envelope(ErrorCode.INVALID_REQUEST, reasons, str(uuid)))
+    answer = refusals.RULE.answer
+    return Answer(answer.status, answer.body(reasons, str(uuid)))
 
 
 def _repeat_answer(
@@ -196,10 +197,9 @@ def _repeat_answer(
         return Answer(recorded.status, recorded.body)
     if refuse_reuse:
         raise refuse_reuse(recorded)
-    what = f"another {request_key.operation} on {to_wire(recorded.created)}"
-    used = f"id: {request_key.key} was used for {what}"
-    expected = "expected a new id, or the same request again"
-    raise RequestRefused(ErrorCode.INVALID_REQUEST, [f"{used}; {expected}"])
+    raise refusals.ID_USED.error(
+        id=request_key.key, operation=request_key.operation, when=to_wire(recorded.created)
+    )
 
 
 def _has_no_body(operation: str, status: int) -> bool:
@@ -209,6 +209,6 @@ def _has_no_body(operation: str, status: int) -> bool:
 
 def _no_longer_kept(request_key: RequestKey, recorded: RecordedDecision) -> RequestRefused:
     field = "id" if request_key.operation in set(Operation) else "status"
-    answered = f"{field}: already answered on {to_wire(recorded.created)} with {recorded.status}"
     reference = f", reference {recorded.reference}" if recorded.reference else ""
-    return RequestRefused(ErrorCode.INVALID_REQUEST, [answered + reference])
+    when, status = to_wire(recorded.created), recorded.status
+    return refusals.ANSWER_NOT_KEPT.error(path=field, when=when, status=status, reference=reference)

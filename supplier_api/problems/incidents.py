@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from supplier_api.clock import to_wire
+from supplier_api.contract import refusals
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.logging import get_logger
@@ -37,18 +37,6 @@ LISTED_MAX = 100
 log = get_logger(__name__)
 
 
-class IncidentRefused(Exception):
-    """The declaration of an incident is refused; nothing was stored.
-
-    `messages` name the fields.
-    """
-
-    def __init__(self, messages: Sequence[str]) -> None:
-        """Keep the messages."""
-        super().__init__("; ".join(messages))
-        self.messages = list(messages)
-
-
 class Incidents:
     """The use cases of incidents that the supplier declares and ends."""
 
@@ -68,7 +56,7 @@ class Incidents:
         """Declare an incident over `services` and those of `problems`, named by our references.
 
         Open problems on them join it soon, each with a KCI; new ones at once. Returns False if the
-        same incident is already declared and lasts. Raises IncidentRefused and StoreUnavailable.
+        same incident is already declared and lasts. Raises Invalid and StoreUnavailable.
         """
         covered = {*services, *self._services_of(problems)}
 
@@ -114,10 +102,6 @@ class Incidents:
             return _shown(uow, found) if found else None
 
         return self._services.store.read(work)
-
-    def error_id(self) -> UUID:
-        """Return the id of an error answer."""
-        return self._services.chance.uuid("")
 
     def join_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         """Let the next problems join the incident; return when to run again, None when done."""
@@ -178,13 +162,9 @@ class Incidents:
         found = self._services.store.read(
             lambda uow: ProblemRepository(uow).services_by_reference(problems)
         )
-        unknown = [
-            f"problems[{at}]: no such problem; expected our reference"
-            for at, reference in enumerate(problems)
-            if reference not in found
-        ]
+        unknown = [{"at": at} for at, each in enumerate(problems) if each not in found]
         if unknown:
-            raise IncidentRefused(unknown[:LISTED_MAX])
+            raise refusals.INCIDENT_PROBLEM_UNKNOWN.errors(unknown[:LISTED_MAX])
         return set(found.values())
 
     def _record(
@@ -242,14 +222,13 @@ def lift(services: Services, uow: UnitOfWork, code: str, service_id: str) -> Non
 
 
 def _refuse_another(before: Incident, known: set[str], covered: set[str]) -> None:
-    """Raise IncidentRefused unless the same incident is declared again."""
+    """Raise Invalid unless the same incident is declared again."""
     same = before.source == Source.DECLARED and before.ended is None and known == covered
     if same:
         return
-    why = f"id: {before.code} was declared on {to_wire(before.declared)}"
     if before.source == Source.INVENTORY:
-        why = f"id: {before.code} is an incident of the inventory"
-    raise IncidentRefused([f"{why}; expected a new id"])
+        raise refusals.INCIDENT_OF_INVENTORY.error(id=before.code)
+    raise refusals.INCIDENT_DECLARED.error(id=before.code, when=to_wire(before.declared))
 
 
 def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 
+from supplier_api.contract import refusals
 from supplier_api.contract.codes import ReasonCode
 from supplier_api.problems.model import Awaits, Base, ChangeKind, State, Waiting
 
@@ -115,7 +116,7 @@ class IllegalMove(Exception):
         self.state = state
         self.event = event
         self.legal = legal_events(state)
-        super().__init__(f"{event} is not possible while the problem is {state}")
+        super().__init__(refusals.EVENT_IMPOSSIBLE.message(event=event, state=state))
 
 
 UNDECIDED = frozenset({Base.UNDECIDED})

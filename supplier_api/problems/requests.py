@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from supplier_api.contract.codes import ErrorCode
+from supplier_api.contract import refusals
 from supplier_api.contract.limits import REFERENCE_PATTERN
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.problems.change_requests import change_problem
@@ -21,7 +21,6 @@ from supplier_api.problems.outcome_source import RULE_BOOK_ONLY, OutcomeSource
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.resolution_answers import (
     RESOLUTION,
-    UNKNOWN_RESOLUTION,
     answered_before,
     settle_resolution,
 )
@@ -92,7 +91,7 @@ class GatewayRequests:
     def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> Answer:
         """Record the tenant's answer to a resolution: 200 or 422."""
         if not re.fullmatch(REFERENCE_PATTERN, reference):
-            return refusal(self._services, caller, ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
+            return refusal(self._services, caller, refusals.UNKNOWN_RESOLUTION.error())
         with self._in_time(caller):
             return self._idempotent.run(
                 caller,

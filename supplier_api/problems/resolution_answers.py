@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from supplier_api.clock import to_wire
-from supplier_api.contract.codes import ErrorCode, ResolutionStatus
+from supplier_api.contract import RequestRefused, refusals
+from supplier_api.contract.codes import ResolutionStatus
 from supplier_api.db import UnitOfWork
 from supplier_api.problems.decision_repository import RecordedDecision
-from supplier_api.problems.errors import RequestRefused
 from supplier_api.problems.idempotency import StoredResult
 from supplier_api.problems.kci import resolution_entity
 from supplier_api.problems.lifecycle import Event
@@ -19,7 +19,6 @@ from supplier_api.problems.transition import Transition
 from supplier_api.problems.work import OrderKind
 
 RESOLUTION = "resolution"
-UNKNOWN_RESOLUTION = "id: no such service problem resolution"
 EVENTS = {
     ResolutionStatus.ACCEPTED: Event.ACCEPT_RESOLUTION,
     ResolutionStatus.REJECTED: Event.REJECT_RESOLUTION,
@@ -56,22 +55,19 @@ def settle_resolution(
 def answered_before(recorded: RecordedDecision) -> RequestRefused:
     """Return the refusal of a second, different answer to the same resolution."""
     status = recorded.body["status"] if recorded.body else "answered"
-    when = to_wire(recorded.created)
-    return RequestRefused(ErrorCode.INVALID_REQUEST, [f"status: already {status} on {when}"])
+    return refusals.RESOLUTION_ANSWERED.error(status=status, when=to_wire(recorded.created))
 
 
 def _find(uow: UnitOfWork, tenant: str, reference: str) -> tuple[Resolution, ServiceProblem]:
     found = ResolutionRepository(uow).find(reference)
     problem = ProblemRepository(uow).lock(found.problem_id) if found else None
     if found is None or problem is None or problem.tenant != tenant:
-        raise RequestRefused(ErrorCode.NOT_FOUND, [UNKNOWN_RESOLUTION])
+        raise refusals.UNKNOWN_RESOLUTION.error()
     # Read again under the lock.
     current = ResolutionRepository(uow).current(problem.id)
     assert current is not None
     if current.reference != reference:
-        raise RequestRefused(
-            ErrorCode.INVALID_REQUEST, [f"id: this resolution was replaced by {current.reference}"]
-        )
+        raise refusals.RESOLUTION_REPLACED.error(reference=current.reference)
     return current, problem
 
 
@@ -80,7 +76,4 @@ def _after_closure(resolution: Resolution, status: ResolutionStatus) -> None:
     if status is ResolutionStatus.ACCEPTED and resolution.status is ResolutionStatus.ACCEPTED:
         return
     closed = to_wire(resolution.closed_date) if resolution.closed_date else "an earlier day"
-    raise RequestRefused(
-        ErrorCode.INVALID_REQUEST,
-        [f"status: the service problem was closed on {closed}; expected a new service problem"],
-    )
+    raise refusals.PROBLEM_CLOSED.error(when=closed)
