@@ -1,15 +1,21 @@
 """PATCH /service-problem-resolutions/{id}."""
 
+import re
+
 from flask import Response
 from flask_smorest import Blueprint
 
+from supplier_api.contract import refusals
 from supplier_api.contract.limits import REFERENCE_PATTERN
 from supplier_api.contract.schemas import RESOLUTION, RESOLUTION_ANSWER_REQUEST
+from supplier_api.http.gateway.dependencies import Desk
 from supplier_api.http.gateway.description import describe
 from supplier_api.http.gateway.handler import serve
+from supplier_api.problems.services import Answer, Caller
 
 OPERATION = "service-problem-resolutions"
 
+_REFERENCE = re.compile(REFERENCE_PATTERN)
 _ID = {
     "name": "id",
     "in": "path",
@@ -36,8 +42,10 @@ def settle(**path: str) -> Response:
     An accepted resolution completes the problem; a rejected one puts it back in progress. An update
     (KCI) follows in both cases.
     """
-    return serve(
-        OPERATION,
-        RESOLUTION_ANSWER_REQUEST,
-        lambda desk, caller, document: desk.settle(caller, path["id"], document),
-    )
+
+    def ask(desk: Desk, caller: Caller, document: dict[str, str]) -> Answer:
+        if not _REFERENCE.fullmatch(path["id"]):
+            raise refusals.UNKNOWN_RESOLUTION.error()
+        return desk.settle(caller, path["id"], document)
+
+    return serve(OPERATION, RESOLUTION_ANSWER_REQUEST, ask)
