@@ -25,9 +25,9 @@ from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.pipeline import PIPE, DirectConnection
 from supplier_api.rules.book import RuleBook
+from supplier_api.rules.engine import EvalContext
 from supplier_api.rules.facts import Facts, Service
 from supplier_api.rules.model import Operation
-from supplier_api.rules.rule import EvalContext
 from supplier_api.settings import Settings, load_settings
 
 # Far from those that a load generator counts up from.

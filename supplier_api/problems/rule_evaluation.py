@@ -7,17 +7,17 @@ from typing import Any
 from supplier_api.problems.maintenance import Maintenance
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.services import Caller, Services
-from supplier_api.rules.availability import Limits, SourceWatch
 from supplier_api.rules.book import RuleBook
+from supplier_api.rules.engine import PythonVerdicts
+from supplier_api.rules.external_calls import OutageLimits, SourceWatch
 from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
 from supplier_api.rules.model import Decision, Operation, Outcome
 from supplier_api.rules.reloading import Loaded
-from supplier_api.rules.rule import PythonVerdicts
 
 # Stored as the deciding rule of a decision that was postponed.
 IN_MAINTENANCE = "maintenance"
 INVENTORY_DOWN = "inventory-down"
-LIMITS = Limits(failures=5, seconds=10.0, probe_every=5.0)
+LIMITS = OutageLimits(failures=5, seconds=10.0, probe_every=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class RuleEvaluator:
         self,
         services: Services,
         loaded: Callable[[], Loaded],
-        limits: Limits = LIMITS,
+        limits: OutageLimits = LIMITS,
     ) -> None:
         """Evaluate the book of `loaded`; `limits` say when the inventory counts as down."""
         self._services = services

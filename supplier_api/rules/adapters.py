@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 
 from supplier_api.clock import MachineClock
-from supplier_api.rules.availability import Limits
+from supplier_api.rules.external_calls import OutageLimits
 from supplier_api.rules.facts import Inventory
 from supplier_api.rules.inventory import CsvInventory, InventoryError, TimedInventory
 from supplier_api.settings.model import InventorySettings
@@ -43,6 +43,6 @@ def load_inventory(
         raise InventoryError(f"inventory.adapter: {settings.adapter} {why}") from error
 
 
-def limits(settings: InventorySettings) -> Limits:
+def limits(settings: InventorySettings) -> OutageLimits:
     """Return the limits after which the inventory counts as down."""
-    return Limits(settings.down_after_failures, settings.down_after, settings.probe_every)
+    return OutageLimits(settings.down_after_failures, settings.down_after, settings.probe_every)

@@ -14,9 +14,8 @@ from cel_expr_python import cel
 
 from supplier_api.rules.fact_paths import Path, resolve
 from supplier_api.rules.facts import FactKind, Shape
-from supplier_api.rules.findings import meant
 from supplier_api.rules.messages import PACKAGE, Messages
-from supplier_api.rules.model import RuleNotEvaluated
+from supplier_api.rules.model import RuleNotEvaluated, meant
 
 MAX_EXPRESSION = 2_000
 MAX_TOGETHER = 62  # bits of a whole number that is never negative

@@ -17,10 +17,8 @@ from supplier_api.rules.facts import (
     Service,
     Shape,
 )
-from supplier_api.rules.findings import BookFinding, meant
-from supplier_api.rules.model import Operation, Verdict
-from supplier_api.rules.parser import ParsedRule
-from supplier_api.rules.yaml_positions import Source
+from supplier_api.rules.model import BookFinding, Operation, Verdict, meant
+from supplier_api.rules.parser import ParsedRule, YamlSource
 
 # What an example may expect: it tests the condition, without modes and dates.
 EXPECTED = (Verdict.MATCHED, Verdict.NOT_MATCHED, Verdict.FAILED)
@@ -86,7 +84,7 @@ def cover(rule: str, tried: Sequence[ExampleResult], *, constant: bool) -> Cover
     )
 
 
-def read_examples(source: Source, rule: ParsedRule) -> list[Example]:
+def read_examples(source: YamlSource, rule: ParsedRule) -> list[Example]:
     """Read the examples of a rule; errors are reported to `source`.
 
     An example without `operation` counts for each operation that the rule applies to.
@@ -98,7 +96,7 @@ def read_examples(source: Source, rule: ParsedRule) -> list[Example]:
     return found
 
 
-def _read_example(source: Source, rule: ParsedRule, node: Node) -> list[Example]:
+def _read_example(source: YamlSource, rule: ParsedRule, node: Node) -> list[Example]:
     nodes = source.entries(node, "example", ("operation", "facts", "verdict"), ("facts", "verdict"))
     if not {"facts", "verdict"} <= nodes.keys():
         return []
@@ -120,7 +118,7 @@ def _read_example(source: Source, rule: ParsedRule, node: Node) -> list[Example]
     ]
 
 
-def _facts(source: Source, node: Node, operation: Operation) -> Facts:
+def _facts(source: YamlSource, node: Node, operation: Operation) -> Facts:
     groups = GROUPS[operation]
     given = source.entries(node, "facts", groups.keys())
     read = {
@@ -146,7 +144,7 @@ def _service(read: Mapping[str, Any]) -> Service | None:
     return Service(**(_SERVICE | {key: each for key, each in renamed.items() if key != "known"}))
 
 
-def _value(source: Source, node: Node, name: str, fact: Fact) -> Any:
+def _value(source: YamlSource, node: Node, name: str, fact: Fact) -> Any:
     """Return the value of `node` in the type of `fact`."""
     if isinstance(fact, Mapping):
         return _fields(source, node, name, fact)
@@ -155,14 +153,14 @@ def _value(source: Source, node: Node, name: str, fact: Fact) -> Any:
     return _READERS[fact](source, node, name)
 
 
-def _fields(source: Source, node: Node, name: str, shape: Shape) -> dict[str, Any]:
+def _fields(source: YamlSource, node: Node, name: str, shape: Shape) -> dict[str, Any]:
     keys = [key for key in shape if shape[key] is not FactKind.TEXT_BY_NAME]
     given = source.entries(node, name, keys)
     read = {key: _value(source, value, key, shape[key]) for key, value in given.items()}
     return {key: value for key, value in read.items() if value is not None}
 
 
-def _members(source: Source, node: Node, name: str, fact: ListOf) -> list[dict[str, Any]]:
+def _members(source: YamlSource, node: Node, name: str, fact: ListOf) -> list[dict[str, Any]]:
     """Return a list of members; name-value pairs may be written as one mapping."""
     if not isinstance(node, MappingNode):
         return [_fields(source, each, name, fact.member) for each in source.items(node, name)]
@@ -170,14 +168,14 @@ def _members(source: Source, node: Node, name: str, fact: ListOf) -> list[dict[s
     return [{"name": key, "value": source.text_of(value, key)} for key, value in short.items()]
 
 
-def _texts(source: Source, node: Node, name: str) -> list[str]:
+def _texts(source: YamlSource, node: Node, name: str) -> list[str]:
     return source.each(node, name, lambda each: source.text_of(each, name))
 
 
-_READERS: Mapping[FactKind, Callable[[Source, Node, str], Any]] = {
-    FactKind.TEXT: Source.text_of,
-    FactKind.WHOLE: Source.whole_of,
-    FactKind.FLAG: Source.flag_of,
-    FactKind.INSTANT: Source.instant_of,
+_READERS: Mapping[FactKind, Callable[[YamlSource, Node, str], Any]] = {
+    FactKind.TEXT: YamlSource.text_of,
+    FactKind.WHOLE: YamlSource.whole_of,
+    FactKind.FLAG: YamlSource.flag_of,
+    FactKind.INSTANT: YamlSource.instant_of,
     FactKind.TEXTS: _texts,
 }

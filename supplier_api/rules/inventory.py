@@ -13,9 +13,9 @@ from typing import NamedTuple
 from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.contract.limits import SERVICE_ID_MAX, STRING_MAX
 from supplier_api.logging import SafeToLog, get_logger
+from supplier_api.rules.external_calls import DaemonThreads
 from supplier_api.rules.facts import UNKNOWN, Inventory, InventoryUnavailable, Service, Unknown
-from supplier_api.rules.findings import BookFinding
-from supplier_api.rules.thread_pool import DaemonThreads
+from supplier_api.rules.model import BookFinding
 
 COLUMNS = (
     "service_id",

@@ -1,17 +1,24 @@
-"""The definition of a rule, its checks, and the rule prepared for one operation."""
+"""The definition of a rule, its checks, and the templates of refusal messages.
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+A template holds facts: `service {service.id} is {service.state}`. Messages go to the gateway and
+the tenant, so no personal field may be named.
+"""
+
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ProblemCode
-from supplier_api.rules.cel import Bound, Expression
-from supplier_api.rules.fact_paths import Path, Reading, readings
-from supplier_api.rules.facts import GROUPS
-from supplier_api.rules.model import LEGAL, Operation, Outcome, RuleNotEvaluated
-from supplier_api.rules.template import Template, TemplateError, parse
+from supplier_api.contract.limits import MESSAGE_MAX
+from supplier_api.rules.fact_paths import Path, at, is_personal, leaves, resolve, spelled
+from supplier_api.rules.facts import GROUPS, FactKind, Shape
+from supplier_api.rules.model import LEGAL, Operation, Outcome, meant
+
+ABSENT = "none"  # in a message, for a fact that is absent
 
 
 class Mode(StrEnum):
@@ -49,7 +56,7 @@ class Definition:
 
     def active(self, now: datetime) -> bool:
         """Return whether the rule's dates include `now`."""
-        return _within(self.active_from, now, self.active_until)
+        return within(self.active_from, now, self.active_until)
 
     def only_records(self, profile: str) -> bool:
         """Return whether the rule only records in this profile."""
@@ -89,154 +96,82 @@ def _message_breaches(definition: Definition) -> Iterator[RuleBreach]:
     found: dict[str, RuleBreach] = {}
     for operation in sorted(definition.applies_to):
         try:
-            parse(message, GROUPS[operation])
+            parse_template(message, GROUPS[operation])
         except TemplateError as error:
             found.setdefault(str(error), RuleBreach("message", str(error), error.hint))
     yield from found.values()
 
 
-@dataclass(frozen=True, slots=True)
-class PythonVerdict:
-    """The result of a rule written in Python; None when it could not be evaluated, and why."""
-
-    matched: bool | None
-    why: str = ""
-
-
-PythonVerdicts = Mapping[str, PythonVerdict]
-
-
-@dataclass(frozen=True, slots=True)
-class EvalContext:
-    """The facts of one decision for its rules: plain, bound for CEL, and the Python verdicts.
-
-    `values` holds the known groups; `shown` caches the values for the trace, since rules often read
-    the same.
-    """
-
-    values: Mapping[str, Any]
-    bound: Bound
-    python_verdicts: PythonVerdicts
-    shown: dict[str, Any] = field(default_factory=dict)
-
-    def show(self, readings: Collection[Reading]) -> dict[str, Any]:
-        """Return the value of each reading for the trace, by its name."""
-        shown = self.shown
-        for read in readings:
-            if read.name not in shown:
-                shown[read.name] = read.shown(self.values)
-        return {read.name: shown[read.name] for read in readings}
-
-
-class Condition(Protocol):
-    """When a rule matches."""
-
-    @property
-    def groups(self) -> frozenset[str]:
-        """Return the groups of facts that are needed."""
-
-    @property
-    def reads(self) -> tuple[Path, ...]:
-        """Return the paths that are read."""
-
-    def holds(self, context: EvalContext) -> bool:
-        """Return whether the rule matches; raises RuleNotEvaluated."""
-
-
-@dataclass(frozen=True, slots=True)
-class CelCondition:
-    """A condition of the rule book, as a CEL expression."""
-
-    expression: Expression
-
-    @property
-    def groups(self) -> frozenset[str]:
-        """Return the groups that the expression names."""
-        return self.expression.groups
-
-    @property
-    def reads(self) -> tuple[Path, ...]:
-        """Return the paths that the expression names."""
-        return self.expression.reads
-
-    def holds(self, context: EvalContext) -> bool:
-        """Evaluate the expression; raises RuleNotEvaluated."""
-        return self.expression.holds(context.bound)
-
-
-@dataclass(frozen=True, slots=True)
-class PythonCondition:
-    """A condition written in Python, evaluated before the transaction."""
-
-    rule: str
-    groups: frozenset[str]
-
-    @property
-    def reads(self) -> tuple[Path, ...]:
-        """Return whole groups: what the code reads in them is not known."""
-        return tuple((group,) for group in sorted(self.groups))
-
-    def holds(self, context: EvalContext) -> bool:
-        """Return the rule's verdict; raises RuleNotEvaluated when there is none."""
-        verdict = context.python_verdicts.get(self.rule, PythonVerdict(None, "was not asked"))
-        if verdict.matched is None:
-            raise RuleNotEvaluated(verdict.why)
-        return verdict.matched
-
-
-@dataclass(frozen=True, slots=True)
-class RuleRefusal:
-    """The code and the message of a reject rule."""
-
-    code: ProblemCode
-    message: Template
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule prepared for one operation and one profile.
-
-    `refusal` is set if, and only if, it rejects. `audited`: it only records. `reads` are the
-    condition's, `message_reads` the message's.
-    """
-
-    id: str
-    then: Outcome
-    refusal: RuleRefusal | None
-    audited: bool
-    active_from: datetime | None
-    active_until: datetime | None
-    condition: Condition
-    groups: frozenset[str]
-    reads: tuple[Reading, ...]
-    message_reads: tuple[Reading, ...]
-
-    def active(self, now: datetime) -> bool:
-        """Return whether the rule's dates include `now`."""
-        return _within(self.active_from, now, self.active_until)
-
-
-def _within(start: datetime | None, now: datetime, end: datetime | None) -> bool:
+def within(start: datetime | None, now: datetime, end: datetime | None) -> bool:
+    """Return whether `now` lies between the dates, the end excluded."""
     return (start is None or start <= now) and (end is None or now < end)
 
 
-def prepare(
-    definition: Definition, operation: Operation, profile: str, condition: Condition
-) -> Rule:
-    """Return the rule prepared for one of its operations; its message has been checked."""
-    refusal = None
-    if definition.code is not None and definition.message is not None:
-        refusal = RuleRefusal(definition.code, parse(definition.message, GROUPS[operation]))
-    named = refusal.message.reads if refusal else ()
-    return Rule(
-        id=definition.id,
-        then=definition.then,
-        refusal=refusal,
-        audited=definition.only_records(profile),
-        active_from=definition.active_from,
-        active_until=definition.active_until,
-        condition=condition,
-        groups=condition.groups | {path[0] for path in named},
-        reads=readings(condition.reads),
-        message_reads=readings(named),
-    )
+class TemplateError(Exception):
+    """A template cannot be used; `hint` may help, or is empty."""
+
+    def __init__(self, text: str, hint: str = "") -> None:
+        """Keep the error and the hint."""
+        self.hint = hint
+        super().__init__(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A checked message: literal texts, each followed by the value of a path."""
+
+    parts: tuple[tuple[str, Path | None], ...]
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """The paths that the message names."""
+        return tuple(path for _, path in self.parts if path)
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """Return the message, cut to the limit of the contract (1000 code points)."""
+        pieces = (text + (_written(at(values, path)) if path else "") for text, path in self.parts)
+        return "".join(pieces)[:MESSAGE_MAX]
+
+
+def parse_template(text: str, groups: Shape) -> Template:
+    """Return the checked template; `{{` and `}}` stand for braces. Raises TemplateError."""
+    try:
+        pieces = list(string.Formatter().parse(text))
+    except ValueError as error:
+        raise TemplateError(f"message: {error}", "a brace itself is written {{ or }}") from None
+    parts = []
+    for literal, name, form, conversion in pieces:
+        if form or conversion:
+            raise TemplateError(f"message: {{{name}}} allows no format and no conversion")
+        parts.append((literal, None if name is None else _checked(name, groups)))
+    if not any(literal.strip() or path for literal, path in parts):
+        raise TemplateError("message: empty")
+    if sum(len(literal) for literal, _ in parts) > MESSAGE_MAX:
+        raise TemplateError(f"message: longer than {MESSAGE_MAX} characters")
+    return Template(tuple(parts))
+
+
+def _checked(name: str, groups: Shape) -> Path:
+    names = name.split(".")
+    known = resolve(groups, names)
+    if known is None or len(known[0]) < len(names):
+        choices = [spelled(path) for path in leaves(groups) if not is_personal(path)]
+        raise TemplateError(f"message: unknown fact {{{name}}}", meant(name, choices))
+    path, fact = known
+    if is_personal(path):
+        raise TemplateError(
+            f"message: {{{name}}} is personal or free text, and messages go to third parties"
+        )
+    if not isinstance(fact, FactKind):
+        raise TemplateError(f"message: {{{name}}} is no single value")
+    return path
+
+
+def _written(value: Any) -> str:
+    if value is None or value == []:
+        return ABSENT
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(value)
+    return to_wire(value) if isinstance(value, datetime) else str(value)

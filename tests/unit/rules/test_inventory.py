@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from supplier_api.clock import ManualMachineClock
+from supplier_api.rules.external_calls import PATIENCE
 from supplier_api.rules.facts import UNKNOWN, InventoryUnavailable, Service
 from supplier_api.rules.inventory import (
     CALLS_AT_ONCE,
@@ -14,7 +15,6 @@ from supplier_api.rules.inventory import (
     InventoryError,
     TimedInventory,
 )
-from supplier_api.rules.thread_pool import PATIENCE
 
 HEAD = ",".join(COLUMNS)
 ROW = "SI1,ftthl2r,FTTH,suspended,200004033694,UPRN,INC1,true"
