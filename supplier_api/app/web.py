@@ -16,9 +16,9 @@ from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.http import backoffice
 from supplier_api.http import gateway as gateway_api
 from supplier_api.http.api_docs import TryClient
-from supplier_api.http.checks import check_requests
+from supplier_api.http.request_parsing import check_requests
 from supplier_api.http.request_times import TimeSummary
-from supplier_api.http.server import HttpServer, Limits
+from supplier_api.http.server import HttpServer, ServerLimits
 from supplier_api.operations.heartbeat import Heartbeat
 from supplier_api.operations.process_registry import REQUEST, REQUEST_TIMES, Activity, ProcessInfo
 from supplier_api.operations.process_repository import ProcessKind
@@ -86,7 +86,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
     api = gateway_api.register(
         app,
         gateway_api.Dependencies(
-            desk=GatewayRequests(services, rule_evaluator, outcomes),
+            use_cases=GatewayRequests(services, rule_evaluator, outcomes),
             gate=gate,
             credentials=ClientCredentials(settings.access, tokens),
             ring=ring,
@@ -134,7 +134,7 @@ def _felt_by(app: Flask, services: Services) -> Activity:
 def build_server(app: Flask, settings: Settings) -> HttpServer:
     """Return what listens for the supplier's web application; raises OSError if it cannot."""
     server = settings.server
-    limits = Limits(
+    limits = ServerLimits(
         threads=server.threads,
         room=server.queue,
         patience=server.answer_budget,

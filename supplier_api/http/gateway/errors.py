@@ -26,10 +26,14 @@ from supplier_api.contract import Invalid, Malformed, envelope
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.schemas import ERROR
 from supplier_api.db import StoreUnavailable
-from supplier_api.http.bodies import empty, json_response
-from supplier_api.http.gateway.dependencies import dependencies
-from supplier_api.http.gateway.handler import NotKnown, SwitchedOff, bind_request
-from supplier_api.http.gateway.request_parsing import well_formed_headers
+from supplier_api.http.gateway.handler import (
+    NotKnown,
+    SwitchedOff,
+    bind_request,
+    dependencies,
+    identified_caller,
+)
+from supplier_api.http.responses import empty, json_response
 from supplier_api.logging import get_logger
 from supplier_api.problems.errors import Unavailable
 
@@ -68,7 +72,7 @@ _FRAMEWORK = {
 
 
 def register_errors(app: Flask) -> None:
-    """Answer what the doors, the desk and anything unforeseen raise."""
+    """Answer what the doors, the use cases and anything unforeseen raise."""
     app.register_error_handler(NotAuthorised, _not_authorised)
     app.register_error_handler(Forbidden, _forbidden)
     app.register_error_handler(SwitchedOff, _switched_off)
@@ -155,7 +159,7 @@ def _refuse(status: int, code: ErrorCode, messages: Sequence[str]) -> Response:
 
 
 def _uuid() -> str:
-    headers = well_formed_headers(request)
-    if headers is None:
+    caller = identified_caller()
+    if caller is None:
         return str(dependencies().chance.uuid(""))
-    return str(dependencies().chance.uuid(headers.tenant, "error", headers.request_id))
+    return str(dependencies().chance.uuid(caller.tenant, "error", caller.request_id))
