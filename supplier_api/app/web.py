@@ -1,15 +1,13 @@
 """The web application: the doors, and what is behind them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from flask import Flask, Response, g, jsonify
 
 from supplier_api.app.services import ClockPair, build_services, closed_on_error, heartbeat_of
 from supplier_api.app.upkeep import Upkeep
 from supplier_api.audit import Audit
-from supplier_api.auth import AccessTokens, BearerAuth, ClientCredentials, KeyRing, new_key
-from supplier_api.auth.signing_key_repository import SigningKey, SigningKeyRepository
+from supplier_api.auth import AccessTokens, BearerAuth, ClientCredentials, KeyRing, stored_keys
 from supplier_api.contract import CONTRACT
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.delivery.pause_admin import stands_still
@@ -41,23 +39,6 @@ RESERVED = {"health": ("/health/", "/metrics"), "token": ("/oauth2/",)}
 TIMES = "times"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredKeys:
-    """The token issuer's keys in the database, so that a token holds at every process."""
-
-    services: Services
-
-    def all(self) -> list[SigningKey]:
-        """Return the keys, the one to sign with last; the first is made when there is none."""
-        keys = self.services.store.read(lambda uow: SigningKeyRepository(uow).all())
-        if keys:
-            return keys
-        made = new_key()
-        first = SigningKey(made.kid, made.private_pem, self.services.machine.now())
-        self.services.store.write(lambda uow: SigningKeyRepository(uow).add_first(first))
-        return self.services.store.read(lambda uow: SigningKeyRepository(uow).all())
-
-
 def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
     """Return the supplier's web application.
 
@@ -70,7 +51,7 @@ def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
 
 def _wire(settings: Settings, services: Services) -> Flask:
     app = Flask("supplier_api", static_folder=None)
-    ring = KeyRing(StoredKeys(services), services.machine)
+    ring = KeyRing(lambda: stored_keys(services.store, services.machine), services.machine)
     tokens = AccessTokens(settings.access, ring, services.machine, services.chance)
     gate = BearerAuth(tokens)
     audit = Audit(services.machine)

@@ -333,7 +333,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(why)
 
     def _refuse(self, why: str) -> None:
-        """WsgiAnswer a request that is not complete, and read no more of it."""
+        """Answer a request that is not complete, and read no more of it."""
         self._front.refused(why)
         self._request = None
         self._closing = True

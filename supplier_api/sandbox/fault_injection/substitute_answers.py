@@ -6,7 +6,7 @@ from typing import NoReturn
 from flask import Response, request
 
 from supplier_api.auth import GrantError, NotAuthorised
-from supplier_api.auth.verification import REALM
+from supplier_api.auth.tokens import REALM
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.http.responses import empty
 from supplier_api.sandbox.admin.dependencies import AdminParts

@@ -110,7 +110,7 @@ def make_app(use_cases: FakeUseCases, clock: ManualMachineClock) -> Callable[...
             }
         )
         chance = SeededChance(1)
-        ring = KeyRing(StoredKeys(), clock)
+        ring = KeyRing(StoredKeys().all, clock)
         tokens = AccessTokens(access, ring, clock, chance)
         parts = Dependencies(
             use_cases=use_cases,
