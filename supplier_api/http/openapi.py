@@ -84,7 +84,7 @@ def operation(
     responses: Mapping[int, Description],
     security: Security,
     *,
-    parameters: Sequence[Mapping[str, Any]] = (),
+    parameters: Sequence[Mapping[str, Any]] | None = None,
     request: AnySchema = None,
     example: Mapping[str, Any] | None = None,
 ) -> Description:
@@ -94,7 +94,7 @@ def operation(
     where the fields' own examples make none together.
     """
     described: Description = {"operationId": name}
-    if parameters:
+    if parameters is not None:
         described["parameters"] = list(parameters)
     if request is not None:
         content = {"schema": request} | ({"example": dict(example)} if example else {})
