@@ -1,24 +1,22 @@
 """The web application: the doors, and what is behind them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from flask import Flask, Response, g, jsonify
 
 from supplier_api.app.services import ClockPair, build_services, closed_on_error, heartbeat_of
 from supplier_api.app.upkeep import Upkeep
 from supplier_api.audit import Audit
-from supplier_api.auth import AccessTokens, BearerAuth, ClientCredentials, KeyRing, new_key
-from supplier_api.auth.signing_key_repository import SigningKey, SigningKeyRepository
+from supplier_api.auth import AccessTokens, BearerAuth, ClientCredentials, KeyRing, stored_keys
 from supplier_api.contract import CONTRACT
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.http import backoffice
 from supplier_api.http import gateway as gateway_api
 from supplier_api.http.api_docs import TryClient
-from supplier_api.http.checks import check_requests
+from supplier_api.http.request_parsing import check_requests
 from supplier_api.http.request_times import TimeSummary
-from supplier_api.http.server import HttpServer, Limits
+from supplier_api.http.server import HttpServer, ServerLimits
 from supplier_api.operations.heartbeat import Heartbeat
 from supplier_api.operations.process_registry import REQUEST, REQUEST_TIMES, Activity, ProcessInfo
 from supplier_api.operations.process_repository import ProcessKind
@@ -41,23 +39,6 @@ RESERVED = {"health": ("/health/", "/metrics"), "token": ("/oauth2/",)}
 TIMES = "times"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredKeys:
-    """The token issuer's keys in the database, so that a token holds at every process."""
-
-    services: Services
-
-    def all(self) -> list[SigningKey]:
-        """Return the keys, the one to sign with last; the first is made when there is none."""
-        keys = self.services.store.read(lambda uow: SigningKeyRepository(uow).all())
-        if keys:
-            return keys
-        made = new_key()
-        first = SigningKey(made.kid, made.private_pem, self.services.machine.now())
-        self.services.store.write(lambda uow: SigningKeyRepository(uow).add_first(first))
-        return self.services.store.read(lambda uow: SigningKeyRepository(uow).all())
-
-
 def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
     """Return the supplier's web application.
 
@@ -70,7 +51,7 @@ def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
 
 def _wire(settings: Settings, services: Services) -> Flask:
     app = Flask("supplier_api", static_folder=None)
-    ring = KeyRing(StoredKeys(services), services.machine)
+    ring = KeyRing(lambda: stored_keys(services.store, services.machine), services.machine)
     tokens = AccessTokens(settings.access, ring, services.machine, services.chance)
     gate = BearerAuth(tokens)
     audit = Audit(services.machine)
@@ -86,7 +67,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
     api = gateway_api.register(
         app,
         gateway_api.Dependencies(
-            desk=GatewayRequests(services, rule_evaluator, outcomes),
+            use_cases=GatewayRequests(services, rule_evaluator, outcomes),
             gate=gate,
             credentials=ClientCredentials(settings.access, tokens),
             ring=ring,
@@ -134,7 +115,7 @@ def _felt_by(app: Flask, services: Services) -> Activity:
 def build_server(app: Flask, settings: Settings) -> HttpServer:
     """Return what listens for the supplier's web application; raises OSError if it cannot."""
     server = settings.server
-    limits = Limits(
+    limits = ServerLimits(
         threads=server.threads,
         room=server.queue,
         patience=server.answer_budget,

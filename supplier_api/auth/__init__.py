@@ -5,9 +5,16 @@ keys of one `KeyRing`.
 """
 
 from supplier_api.auth.client_credentials import ClientCredentials, GrantError, IssuedToken
-from supplier_api.auth.signing_keys import Key, KeyRing, Keys, new_key
-from supplier_api.auth.tokens import AccessTokens, InvalidToken, Token
-from supplier_api.auth.verification import AccessError, BearerAuth, Forbidden, NotAuthorised
+from supplier_api.auth.signing_keys import KeyRing, SigningKey, new_key, stored_keys
+from supplier_api.auth.tokens import (
+    AccessError,
+    AccessTokens,
+    BearerAuth,
+    Forbidden,
+    InvalidToken,
+    NotAuthorised,
+    Token,
+)
 
 __all__ = [
     "AccessError",
@@ -18,10 +25,10 @@ __all__ = [
     "GrantError",
     "InvalidToken",
     "IssuedToken",
-    "Key",
     "KeyRing",
-    "Keys",
     "NotAuthorised",
+    "SigningKey",
     "Token",
     "new_key",
+    "stored_keys",
 ]

@@ -7,8 +7,14 @@ from typing import Protocol, cast
 import httptools
 
 from supplier_api.clock import MachineClock
-from supplier_api.http.answers import CONTINUE, REFUSALS, Writer
-from supplier_api.http.wsgi import Addresses, Answer, Request
+from supplier_api.http.wsgi import (
+    CONTINUE,
+    REFUSALS,
+    Addresses,
+    AnswerWriter,
+    ReceivedRequest,
+    WsgiAnswer,
+)
 
 HEADERS_MAX = 65_536  # bytes of a request line and headers
 HEADERS_SECONDS = 30.0  # from the end of the request before, so also for an idle connection
@@ -29,25 +35,25 @@ class Front(Protocol):
 
     clock: MachineClock
     address: tuple[str, int]  # that is listened on
-    writer: Writer
+    writer: AnswerWriter
     max_body: int
     stopping: bool
     held: int  # bytes of bodies
 
-    def opened(self, connection: "Connection") -> None:
+    def opened(self, connection: "HttpConnection") -> None:
         """Register a connection."""
 
-    def closed(self, connection: "Connection") -> None:
+    def closed(self, connection: "HttpConnection") -> None:
         """Remove a connection."""
 
-    def run(self, connection: "Connection", request: Request) -> bool:
+    def run(self, connection: "HttpConnection", request: ReceivedRequest) -> bool:
         """Have a request answered by `connection.answer`; return False if the queue is full."""
 
     def refused(self, why: str) -> None:
         """Count a request that was refused, for one of the reasons in REFUSALS."""
 
 
-class Connection(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """Reads requests; each is passed on once it is complete and the one before is answered.
 
     All of it runs in the event loop's thread; other threads read only `gone`.
@@ -57,13 +63,13 @@ class Connection(asyncio.Protocol):
         """Serve a connection of `front`."""
         self._front = front
         self._parser = httptools.HttpRequestParser(self)
-        self._request: Request | None = None
-        self._offered: Request | None = None  # one that offers to go on in another protocol
+        self._request: ReceivedRequest | None = None
+        self._offered: ReceivedRequest | None = None  # one that offers to go on in another protocol
         self._chunks: list[bytes] = []
         self._header_bytes = 0
         # Complete requests, and whether another one may follow each.
-        self._waiting: deque[tuple[Request, bool]] = deque()
-        self._current: tuple[Request, bool] | None = None
+        self._waiting: deque[tuple[ReceivedRequest, bool]] = deque()
+        self._current: tuple[ReceivedRequest, bool] | None = None
         self._early = b""
         self._held = 0
         self._ended = False
@@ -126,7 +132,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        self._request = None if self._closing else Request()
+        self._request = None if self._closing else ReceivedRequest()
 
     def on_url(self, url: bytes) -> None:
         """Append to the request target."""
@@ -176,7 +182,7 @@ class Connection(asyncio.Protocol):
 
     # -- called by the server
 
-    def answer(self, answer: Answer) -> None:
+    def answer(self, answer: WsgiAnswer) -> None:
         """Send the answer to the current request, and go on with the next one."""
         assert self._current
         request, keep_alive = self._current
@@ -277,7 +283,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._feed(b"\r\n".join([*lines, b"", rest]))
 
-    def _complete(self, request: Request, *, keep_alive: bool) -> None:
+    def _complete(self, request: ReceivedRequest, *, keep_alive: bool) -> None:
         self._request = None
         self._header_bytes = 0
         request.body = b"".join(self._chunks)
@@ -291,7 +297,7 @@ class Connection(asyncio.Protocol):
         else:
             self._closing = True
 
-    def _begin(self, request: Request, *, keep_alive: bool) -> None:
+    def _begin(self, request: ReceivedRequest, *, keep_alive: bool) -> None:
         self.deadline = NEVER
         self._current = request, keep_alive
         if not self._front.run(self, request):
@@ -333,7 +339,7 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self._send(REFUSALS[why], "", close=True)
 
-    def _send(self, answer: Answer, method: str, *, close: bool) -> None:
+    def _send(self, answer: WsgiAnswer, method: str, *, close: bool) -> None:
         self._transport.write(self._front.writer.write(answer, method, close=close))
         if close and self._closing and not self._ended:
             # If it were closed with unread bytes it would be reset, and the answer lost.

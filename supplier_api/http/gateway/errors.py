@@ -21,10 +21,8 @@ from supplier_api.contract import RequestRefused, refusals
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.schemas import ERROR
 from supplier_api.db import StoreUnavailable
-from supplier_api.http.bodies import empty, json_response
-from supplier_api.http.gateway.dependencies import dependencies
-from supplier_api.http.gateway.handler import bind_request
-from supplier_api.http.gateway.request_parsing import well_formed_headers
+from supplier_api.http.gateway.handler import bind_request, dependencies, identified_caller
+from supplier_api.http.responses import empty, json_response
 from supplier_api.logging import get_logger
 from supplier_api.problems.errors import Unavailable
 
@@ -132,7 +130,7 @@ def _respond(answer: ErrorAnswer, messages: Sequence[str], uuid: str) -> Respons
 
 
 def _uuid() -> str:
-    headers = well_formed_headers(request)
-    if headers is None:
+    caller = identified_caller()
+    if caller is None:
         return str(dependencies().chance.uuid(""))
-    return str(dependencies().chance.uuid(headers.tenant, "error", headers.request_id))
+    return str(dependencies().chance.uuid(caller.tenant, "error", caller.request_id))

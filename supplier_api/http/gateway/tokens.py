@@ -6,8 +6,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from supplier_api.audit import UNKNOWN
 from supplier_api.auth import GrantError
 from supplier_api.contract import Malformed
-from supplier_api.http.bodies import json_response
-from supplier_api.http.gateway.dependencies import dependencies
+from supplier_api.http.gateway.handler import dependencies
+from supplier_api.http.responses import json_response
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 FORM = "application/x-www-form-urlencoded"

@@ -10,7 +10,7 @@ from supplier_api.audit import Audit
 from supplier_api.auth import BearerAuth
 from supplier_api.contract import envelope
 from supplier_api.contract.codes import ErrorCode
-from supplier_api.http.bodies import json_response
+from supplier_api.http.responses import json_response
 from supplier_api.problems.services import Services
 from supplier_api.sandbox.journal.recorder import Recorder
 from supplier_api.sandbox.virtual_clock import Follower, VirtualClock

@@ -9,7 +9,7 @@ from werkzeug.routing import BaseConverter
 
 from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.contract.schemas import ERROR
-from supplier_api.http.bodies import JSON
+from supplier_api.http.responses import JSON
 from supplier_api.sandbox.admin.access import SCOPE
 
 PREFIX = "/admin"

@@ -14,7 +14,7 @@ from supplier_api.contract.errors import Structural
 from supplier_api.contract.fields import Code, Id, Items, Number, Text
 from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.contract.schemas import ERROR, make
-from supplier_api.http.bodies import empty, json_response
+from supplier_api.http.responses import empty, json_response
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.description import TENANT_SCHEMA, admin_blueprint, describe, query
 from supplier_api.sandbox.admin.query_params import (

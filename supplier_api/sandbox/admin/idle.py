@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 
 from supplier_api.clock import to_wire
 from supplier_api.contract.schemas import ERROR
-from supplier_api.http.bodies import json_response
+from supplier_api.http.responses import json_response
 from supplier_api.outbox.pauses import Cause, Pause
 from supplier_api.sandbox.admin.clock import is_moving
 from supplier_api.sandbox.admin.dependencies import AdminParts

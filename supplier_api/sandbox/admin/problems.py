@@ -5,7 +5,7 @@ from flask_smorest import Blueprint
 
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.schemas import ERROR
-from supplier_api.http.bodies import json_response
+from supplier_api.http.responses import json_response
 from supplier_api.problems import view
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.description import TENANT_IN_QUERY, admin_blueprint, describe, path

@@ -12,7 +12,7 @@ from supplier_api.contract import Invalid, load, read_json
 from supplier_api.contract.fields import Text
 from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.contract.loading import MessageSchema
-from supplier_api.http.bodies import read_body
+from supplier_api.http.request_parsing import read_body
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.description import TENANT_PATTERN, query
 

@@ -9,7 +9,7 @@ from supplier_api.clock import from_wire
 from supplier_api.contract import Invalid
 from supplier_api.contract.fields import Id, InstantField
 from supplier_api.contract.schemas import make
-from supplier_api.http.bodies import json_response
+from supplier_api.http.responses import json_response
 from supplier_api.sandbox.admin.clock import HAND, shown_clock
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.description import admin_blueprint, describe, query

@@ -10,7 +10,8 @@ from supplier_api.contract import Invalid, load, read_json
 from supplier_api.contract.fields import Items, Text
 from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.contract.schemas import ERROR, make
-from supplier_api.http.bodies import empty, json_response, read_body
+from supplier_api.http.request_parsing import read_body
+from supplier_api.http.responses import empty, json_response
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.description import TENANT_IN_PATH, admin_blueprint, describe, query
 from supplier_api.sandbox.admin.query_params import Strict, asked_text, read_tenant

@@ -6,9 +6,9 @@ from typing import NoReturn
 from flask import Response, request
 
 from supplier_api.auth import GrantError, NotAuthorised
-from supplier_api.auth.verification import REALM
+from supplier_api.auth.tokens import REALM
 from supplier_api.contract.codes import ErrorCode
-from supplier_api.http.bodies import empty
+from supplier_api.http.responses import empty
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.fault_injection.model import Fault
 from supplier_api.sandbox.fault_injection.parameters import When

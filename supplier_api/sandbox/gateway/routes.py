@@ -10,6 +10,7 @@ from supplier_api.contract import KCI, load, load_kci
 from supplier_api.contract.kci import KCI_EXAMPLE
 from supplier_api.contract.limits import ID_MAX
 from supplier_api.contract.schemas import RESOLUTION_ANSWER_REQUEST
+from supplier_api.http.openapi import response
 from supplier_api.sandbox.gateway import messages, request_parsing, response_schemas
 from supplier_api.sandbox.gateway.access import Side
 from supplier_api.sandbox.gateway.assembly import SandboxGateway
@@ -28,7 +29,7 @@ testers = Described("testers", __name__, description="What no supplier can make 
 described = (tenants, suppliers, testers)
 routes = Blueprint("sandbox", __name__)
 
-Answer = tuple[Response, int]
+JsonAnswer = tuple[Response, int]
 
 
 def gateway() -> SandboxGateway:
@@ -42,16 +43,16 @@ def gateway() -> SandboxGateway:
         "service-problems",
         Side.TENANT,
         {
-            201: (
-                response_schemas.SERVICE_PROBLEM,
+            201: response(
                 "Problem request was received by the gateway and will be acknowledged later",
+                response_schemas.SERVICE_PROBLEM,
             )
         },
         request=messages.TENANT_PROBLEM,
         scenario=True,
     )
 )
-def raise_problem() -> Answer:
+def raise_problem() -> JsonAnswer:
     """Create a problem/incident for an active service owned by the communications provider (CP).
 
     The problem is sent to its supplier for processing; further updates follow.
@@ -71,11 +72,11 @@ def raise_problem() -> Answer:
     **describe(
         "service-problem",
         Side.TENANT,
-        {200: (response_schemas.SERVICE_PROBLEM, "The service problem and its updates")},
+        {200: response("The service problem and its updates", response_schemas.SERVICE_PROBLEM)},
         errors=(400, 401, 403, 404, 422, 500, 503),
     )
 )
-def show_problem(**path: str) -> Answer:
+def show_problem(**path: str) -> JsonAnswer:
     """Retrieve current service problem details including updates (KCIs)."""
     tenant = _tenant()
     request_parsing.check_headers()
@@ -90,12 +91,12 @@ def show_problem(**path: str) -> Answer:
     **describe(
         "service-problem-amendments",
         Side.TENANT,
-        {201: (response_schemas.AMENDMENT, "The amendment was received by the gateway")},
+        {201: response("The amendment was received by the gateway", response_schemas.AMENDMENT)},
         request=messages.TENANT_AMENDMENT,
         scenario=True,
     )
 )
-def amend() -> Answer:
+def amend() -> JsonAnswer:
     """Request to amend an inflight service problem: only the fields supplied are changed."""
     tenant = _tenant()
     document = request_parsing.document(lambda data: load(messages.TENANT_AMENDMENT, data))
@@ -107,12 +108,16 @@ def amend() -> Answer:
     **describe(
         "service-problem-cancellations",
         Side.TENANT,
-        {201: (response_schemas.CANCELLATION, "The cancellation was received by the gateway")},
+        {
+            201: response(
+                "The cancellation was received by the gateway", response_schemas.CANCELLATION
+            )
+        },
         request=messages.TENANT_CANCELLATION,
         scenario=True,
     )
 )
-def cancel() -> Answer:
+def cancel() -> JsonAnswer:
     """Request to cancel an inflight service problem."""
     tenant = _tenant()
     document = request_parsing.document(lambda data: load(messages.TENANT_CANCELLATION, data))
@@ -128,12 +133,16 @@ def cancel() -> Answer:
     **describe(
         "service-problem-resolutions",
         Side.TENANT,
-        {200: (response_schemas.RESOLUTION, "The tenant's word was received by the gateway")},
+        {
+            200: response(
+                "The tenant's word was received by the gateway", response_schemas.RESOLUTION
+            )
+        },
         request=RESOLUTION_ANSWER_REQUEST,
         scenario=True,
     )
 )
-def answer_resolution(**path: str) -> Answer:
+def answer_resolution(**path: str) -> JsonAnswer:
     """Accept or reject the resolution of a service problem."""
     tenant = _tenant()
     document = request_parsing.document(lambda data: load(RESOLUTION_ANSWER_REQUEST, data))
@@ -150,7 +159,7 @@ def answer_resolution(**path: str) -> Answer:
     **describe(
         "kcis",
         Side.SUPPLIER,
-        {204: (None, "The update was taken")},
+        {204: response("The update was taken")},
         request=KCI,
         example=KCI_EXAMPLE,
     )
@@ -171,11 +180,11 @@ def take_kci() -> tuple[str, int]:
     **describe(
         "admin-updates",
         Side.ADMIN,
-        {201: (response_schemas.MADE, "The update was added to the problem")},
+        {201: response("The update was added to the problem", response_schemas.MADE)},
         request=messages.ADMIN_UPDATE,
     )
 )
-def make_update() -> Answer:
+def make_update() -> JsonAnswer:
     """Make an update to which no supplier's KCI leads: RESCHEDULED, RESUBMIT, CONTACT_..."""
     request_parsing.check_admin(gateway().access)
     document = request_parsing.document(
@@ -189,7 +198,7 @@ def make_update() -> Answer:
     **describe(
         "admin-clock",
         Side.ADMIN,
-        {204: (None, "The clock is there")},
+        {204: response("The clock is there")},
         request=messages.ADMIN_CLOCK,
         example={"tenant": "TENANT1", "to": "2026-01-10T12:00:00.000Z", "freeze": True},
     )
@@ -216,7 +225,7 @@ def put_clock() -> tuple[str, int]:
     **describe(
         "admin-reset",
         Side.ADMIN,
-        {204: (None, "Nothing of it is left")},
+        {204: response("Nothing of it is left")},
         request=messages.ADMIN_RESET,
         example={"tenant": "TENANT1", "seed": 42},
     )
@@ -238,13 +247,13 @@ def start_afresh() -> tuple[str, int]:
 
 
 @routes.get("/health/live")
-def live() -> Answer:
+def live() -> JsonAnswer:
     """Say that the process answers."""
     return jsonify(status="live"), 200
 
 
 @routes.get("/health/ready")
-def ready() -> Answer:
+def ready() -> JsonAnswer:
     """Say that the database answers, too; where it does not, the error handlers say 503."""
     gateway().database.read(lambda connection: connection.execute(meta.select()).first())
     return jsonify(status="ready"), 200
@@ -254,7 +263,7 @@ def _tenant() -> TenantAccount:
     return cast("TenantAccount", request_parsing.caller(gateway().access, Side.TENANT))
 
 
-def _change(tenant: TenantAccount, kind: CallKind, document: Document) -> Answer:
+def _change(tenant: TenantAccount, kind: CallKind, document: Document) -> JsonAnswer:
     view = gateway().intake.change(tenant, kind, request_parsing.headers_for_supplier(), document)
     return jsonify(view), 201
 

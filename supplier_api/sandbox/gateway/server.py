@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from supplier_api.http.server import HttpServer, Limits
+from supplier_api.http.server import HttpServer, ServerLimits
 from supplier_api.http.server import serve as serve_http
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway.assembly import SandboxGateway
@@ -19,7 +19,7 @@ RESERVED = {"health": ("/health/",), "token": ("/auth/",)}
 def build_server(app: Flask, host: str, port: int) -> HttpServer:
     """Return what listens for the gateway; raises OSError when it cannot listen there."""
     gateway: SandboxGateway = app.extensions["sandbox"]
-    limits = Limits(THREADS, QUEUE, PATIENCE, gateway.config.max_body, RESERVED)
+    limits = ServerLimits(THREADS, QUEUE, PATIENCE, gateway.config.max_body, RESERVED)
     return HttpServer(app, limits, host, port)
 
 

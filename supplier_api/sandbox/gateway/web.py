@@ -12,7 +12,7 @@ from supplier_api.audit import UNKNOWN
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.contract import Invalid, Malformed
 from supplier_api.contract.limits import MESSAGE_MAX
-from supplier_api.http.checks import check_requests
+from supplier_api.http.request_parsing import check_requests
 from supplier_api.http_client.connections import new_session
 from supplier_api.ids import Chance
 from supplier_api.logging import get_logger

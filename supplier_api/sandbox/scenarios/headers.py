@@ -7,7 +7,7 @@ from flask import Request
 
 from supplier_api.contract import Invalid
 from supplier_api.contract.codes import ProblemCode
-from supplier_api.http.gateway.dependencies import RequestExtension
+from supplier_api.http.gateway.handler import RequestExtension
 from supplier_api.sandbox.scenarios import choice
 from supplier_api.sandbox.scenarios.parameters import DELAY_MAX
 from supplier_api.sandbox.scenarios.source import CHOSEN

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from supplier_api.auth.signing_key_repository import SigningKeyRepository
+from supplier_api.auth.signing_keys import SigningKeyRepository
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.db import Store, StoreBusy, UnitOfWork, tables
 from supplier_api.db.compiled_statements import CompiledStatement, named

@@ -36,24 +36,22 @@ EACH = pytest.mark.parametrize("name", refusals.ALL)
 @cache
 def modules() -> Mapping[Path, ast.Module]:
     """Return the syntax trees of the package, without the causes themselves."""
-    files = [
-        file for file in PACKAGE.rglob("*.py") if file.name not in ("refusals.py", "errors.py")
-    ]
-    files += [file for file in PACKAGE.rglob("errors.py") if file.parent.name != "contract"]
-    return {file: ast.parse(file.read_text()) for file in files}
+    definitions = {PACKAGE / "contract" / name for name in ("refusals.py", "errors.py")}
+    files = set(PACKAGE.rglob("*.py")) - definitions
+    return {file: ast.parse(file.read_text()) for file in sorted(files)}
 
 
-def uses() -> Iterator[tuple[str, ast.Attribute]]:
-    """Yield each `refusals.NAME` in the package."""
-    for tree in modules().values():
-        for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.Attribute)
-                and isinstance(node.value, ast.Name)
-                and node.value.id == "refusals"
-                and node.attr.isupper()
-            ):
-                yield node.attr, node
+@cache
+def used() -> frozenset[str]:
+    """Return the name of each `refusals.NAME` in the package."""
+    return frozenset(
+        node.attr
+        for tree in modules().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "refusals"
+    )
 
 
 def calls() -> Iterator[tuple[str, str, set[str]]]:

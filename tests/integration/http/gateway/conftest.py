@@ -18,6 +18,7 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.http.gateway import Dependencies, register
 from supplier_api.ids import SeededChance
 from supplier_api.logging import configure_logging
+from supplier_api.problems.requests import GatewayRequests
 from supplier_api.problems.services import Answer, Caller
 from supplier_api.sandbox.scenarios.choice import NOTHING, Choice
 from supplier_api.sandbox.scenarios.headers import EXTENSION
@@ -37,7 +38,7 @@ HEADERS = {"X-Request-ID": "request-1", "X-Conversation-ID": "conversation-1", "
 
 
 @dataclass
-class FakeDesk:
+class FakeUseCases(GatewayRequests):
     """Gives the answer that a test has laid ready, and keeps what it was asked."""
 
     answer: Answer | Exception = field(default_factory=lambda: Answer(202, None))
@@ -65,9 +66,9 @@ class FakeDesk:
 
 
 @pytest.fixture
-def desk() -> FakeDesk:
+def use_cases() -> FakeUseCases:
     CHOSEN.set(NOTHING)
-    return FakeDesk()
+    return FakeUseCases()
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def clock() -> ManualMachineClock:
 
 
 @pytest.fixture
-def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
+def make_app(use_cases: FakeUseCases, clock: ManualMachineClock) -> Callable[..., Flask]:
     def make(
         prefix: str = "",
         operations: tuple[str, ...] = SCOPES,
@@ -109,10 +110,10 @@ def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
             }
         )
         chance = SeededChance(1)
-        ring = KeyRing(StoredKeys(), clock)
+        ring = KeyRing(StoredKeys().all, clock)
         tokens = AccessTokens(access, ring, clock, chance)
         parts = Dependencies(
-            desk=desk,
+            use_cases=use_cases,
             gate=BearerAuth(tokens),
             credentials=ClientCredentials(access, tokens),
             ring=ring,

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from tests.samples import problem_request
 
-from .conftest import MAX_BODY, FakeDesk
+from .conftest import MAX_BODY, FakeUseCases
 from .test_calls import envelope
 
 JSON = "application/json"
@@ -51,11 +51,11 @@ def test_a_header_is_short_and_visible(
 
 
 def test_the_longest_header_is_taken(
-    client: FlaskClient, headers: dict[str, str], desk: FakeDesk
+    client: FlaskClient, headers: dict[str, str], use_cases: FakeUseCases
 ) -> None:
     headers["X-Request-ID"] = "~" * 255
     client.post("/service-problems", json=problem_request(), headers=headers)
-    assert desk.asked[0][1].request_id == "~" * 255
+    assert use_cases.asked[0][1].request_id == "~" * 255
 
 
 def test_headers_and_body_are_judged_together(client: FlaskClient, headers: dict[str, str]) -> None:
