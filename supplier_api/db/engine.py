@@ -115,7 +115,7 @@ class Store:
         self._deferred: deque[Callable[[UnitOfWork], None]] = deque()
         self._deferred_lock = threading.Lock()
         # The last failure to write, and until when it says how the database is.
-        self._trouble: tuple[str, float] = ("", float("-inf"))
+        self._failure: tuple[str, float] = ("", float("-inf"))
 
     def write(
         self,
@@ -140,7 +140,7 @@ class Store:
             self.note(error)
             raise
 
-    def owe(self, work: Callable[[UnitOfWork], None]) -> None:
+    def defer(self, work: Callable[[UnitOfWork], None]) -> None:
         """Have `work` run before anything else is written, as soon as the database can be used.
 
         It may raise NeverStored. Deferred work is lost if the process ends.
@@ -157,11 +157,11 @@ class Store:
 
     def note(self, error: StoreUnavailable) -> None:
         """Remember for REMEMBERED seconds that the database cannot be written, and why."""
-        self._trouble = str(error), self._machine.monotonic() + REMEMBERED
+        self._failure = str(error), self._machine.monotonic() + REMEMBERED
 
-    def trouble(self) -> str | None:
+    def recent_failure(self) -> str | None:
         """Return why the database could not be written in the last seconds; None if it could."""
-        why, until = self._trouble
+        why, until = self._failure
         return why if self._machine.monotonic() < until else None
 
     def read(self, work: Callable[[UnitOfWork], T], *, deadline: float | None = None) -> T:

@@ -8,14 +8,17 @@ from supplier_api import contract
 from supplier_api.contract.codes import ChangeStatus, ErrorCode, ReasonCode, ResolutionStatus
 from supplier_api.db import UnitOfWork
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems.change_repository import ChangeRequestRepository
 from supplier_api.problems.errors import Incomplete
-from supplier_api.problems.event_repository import BackOfficeEventRepository, RecordedEvent
 from supplier_api.problems.kci import Carried, cancelled_code
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event, IllegalMove, legal_events
-from supplier_api.problems.model import ChangeKind, ChangeRequest, Resolution, ServiceProblem, State
+from supplier_api.problems.model import ChangeRequest, Resolution, ServiceProblem, State
+from supplier_api.problems.parts_repository import (
+    BackOfficeEventRepository,
+    ChangeRequestRepository,
+    RecordedEvent,
+    ResolutionRepository,
+)
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.resolution_repository import ResolutionRepository
 from supplier_api.problems.services import EventAnswer, Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
@@ -23,9 +26,9 @@ from supplier_api.problems.work import (
     BackOfficeEvent,
     LaterEvent,
     OrderAnswer,
-    OrderKind,
     WorkOrder,
 )
+from supplier_api.rules.model import Operation
 
 LATER = "back-office-event"
 # How many references are listed when a name matches several problems.
@@ -165,7 +168,7 @@ class BackOfficeEvents:
         LaneRepository(uow).ticket(order.id, answer.back_office_id, answer.back_office_url)
         problem = ProblemRepository(uow).lock(problem_id)
         change = None
-        if order.subject and order.kind in (OrderKind.AMENDMENT, OrderKind.CANCELLATION):
+        if order.subject and order.kind in (Operation.AMENDMENT, Operation.CANCELLATION):
             change = ChangeRequestRepository(uow).find(
                 problem_id, order.subject["supplierReference"]
             )
@@ -173,7 +176,7 @@ class BackOfficeEvents:
             change.back_office_url = _url(change, answer.back_office_id, answer.back_office_url)
             change.back_office_id = answer.back_office_id
             ChangeRequestRepository(uow).save(change)
-        elif order.kind is OrderKind.PROBLEM:
+        elif order.kind is Operation.PROBLEM:
             problem.back_office_url = _url(problem, answer.back_office_id, answer.back_office_url)
             problem.back_office_id = answer.back_office_id
             ProblemRepository(uow).save(problem)
@@ -257,20 +260,20 @@ def _apply_event(transition: Transition, event: BackOfficeEvent) -> None:
 
 
 def _take_event(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
-    transition.take(event.event, carried)
+    transition.apply(event.event, carried)
 
 
 def _accept(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
     incident = transition.problem.state.incident
-    transition.take(Event.ACCEPT, carried)
+    transition.apply(Event.ACCEPT, carried)
     if event.commit:
-        transition.take(Event.START)
+        transition.apply(Event.START)
     if incident:
-        transition.take(Event.JOIN_INCIDENT, incident=incident)
+        transition.apply(Event.JOIN_INCIDENT, incident=incident)
 
 
 def _note(transition: Transition, _event: BackOfficeEvent, carried: Carried) -> None:
-    transition.take(Event.NOTE if carried.text else Event.UPDATE, carried)
+    transition.apply(Event.NOTE if carried.text else Event.UPDATE, carried)
 
 
 def _resolve(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
@@ -291,7 +294,7 @@ def _resolve(transition: Transition, event: BackOfficeEvent, carried: Carried) -
         resolved_date=transition.now,
         sla_violation=violations,
     )
-    transition.take(Event.RESOLVE, carried, resolution=resolution)
+    transition.apply(Event.RESOLVE, carried, resolution=resolution)
 
 
 def _decide_change(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
@@ -305,12 +308,12 @@ def _decide_change(transition: Transition, event: BackOfficeEvent, carried: Carr
     if event.back_office_id:
         change.back_office_url = _url(change, event.back_office_id, event.back_office_url)
         change.back_office_id = event.back_office_id
-    transition.take(event.event, _with_code(carried, event, change), change=change)
+    transition.apply(event.event, _with_code(carried, event, change), change=change)
 
 
 def _with_code(carried: Carried, event: BackOfficeEvent, change: ChangeRequest) -> Carried:
     has_code = carried.problem_code is not None or event.event is Event.REJECT_CHANGE
-    if has_code or change.kind is ChangeKind.AMENDMENT:
+    if has_code or change.kind is Operation.AMENDMENT:
         return carried
     return Carried(cancelled_code(change), carried.text, carried.supplier_codes, carried.note)
 

@@ -3,6 +3,10 @@
 Declaring and ending are quick; the problems join and leave in small transactions, by a timer that
 runs again until all are done. Their KCIs are spread over time, so that those of other problems do
 not wait behind thousands of them.
+
+An incident that the inventory names lasts as long as the inventory names it. That is asked when a
+problem is raised and, every minute, by the worker for services with linked problems. While the
+inventory gives no answer, the incidents that it named last.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,13 +19,20 @@ from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.logging import get_logger
-from supplier_api.problems.incident_repository import Incident, IncidentRepository, Source
 from supplier_api.problems.lifecycle import Event, IllegalMove
 from supplier_api.problems.model import Base, State
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.rule_evaluation import RuleEvaluator
+from supplier_api.problems.service_repository import (
+    Incident,
+    IncidentRepository,
+    IncidentSource,
+    Link,
+)
 from supplier_api.problems.services import Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import Transition
+from supplier_api.rules.facts import UNKNOWN, Service
 
 JOIN = "join-incident"
 LEAVE = "leave-incident"
@@ -32,6 +43,10 @@ BATCH = 100
 SECOND_LOOK = timedelta(seconds=10)
 # The interval between KCIs of an incident: a small part of what a worker can send.
 KCI_EVERY = timedelta(milliseconds=50)
+# The inventory is asked about incidents with linked problems.
+LOOK_EVERY = 60.0  # seconds
+SERVICES = 100  # that are looked up in one turn
+SECONDS = 1.0  # limit of one lookup, and of one turn
 # How many problems are listed that are not linked, or that do not exist.
 LISTED_MAX = 100
 log = get_logger(__name__)
@@ -243,11 +258,11 @@ def lift(services: Services, uow: UnitOfWork, code: str, service_id: str) -> Non
 
 def _refuse_another(before: Incident, known: set[str], covered: set[str]) -> None:
     """Raise IncidentRefused unless the same incident is declared again."""
-    same = before.source == Source.DECLARED and before.ended is None and known == covered
+    same = before.source == IncidentSource.DECLARED and before.ended is None and known == covered
     if same:
         return
     why = f"id: {before.code} was declared on {to_wire(before.declared)}"
-    if before.source == Source.INVENTORY:
+    if before.source == IncidentSource.INVENTORY:
         why = f"id: {before.code} is an incident of the inventory"
     raise IncidentRefused([f"{why}; expected a new id"])
 
@@ -255,7 +270,7 @@ def _refuse_another(before: Incident, known: set[str], covered: set[str]) -> Non
 def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
     lasts = found.ended is None
     outside: list[int] = []
-    if lasts and found.source == Source.DECLARED:
+    if lasts and found.source == IncidentSource.DECLARED:
         outside = ProblemRepository(uow).outside_incident(found.code, 0, LISTED_MAX)
     return {
         "id": found.code,
@@ -276,7 +291,7 @@ def _join(transition: Transition, code: str) -> None:
         # It joins, with a KCI, when it is accepted.
         transition.problem.state = State(state.base, incident=code)
     else:
-        transition.take(Event.JOIN_INCIDENT, incident=code)
+        transition.apply(Event.JOIN_INCIDENT, incident=code)
 
 
 def _leave(transition: Transition) -> None:
@@ -288,4 +303,58 @@ def _leave(transition: Transition) -> None:
     elif state.base is Base.UNDECIDED:
         transition.problem.state = State(state.base)
     else:
-        transition.take(Event.LEAVE_INCIDENT)
+        transition.apply(Event.LEAVE_INCIDENT)
+
+
+class InventoryIncidents:
+    """Asks the inventory whether the incidents with linked problems still last.
+
+    A batch at a time, so that a slow inventory does not block the worker's other chores.
+    """
+
+    def __init__(self, services: Services, rule_evaluator: RuleEvaluator) -> None:
+        """Use the inventory of `rule_evaluator`, for the first time a minute from now."""
+        self._services = services
+        self._rule_evaluator = rule_evaluator
+        self._next = services.machine.monotonic() + LOOK_EVERY
+        self._after: Link | None = None
+
+    def turn(self) -> float:
+        """Look up the next services if that is due; return the seconds until the next turn."""
+        now = self._services.machine.monotonic()
+        if now < self._next:
+            return self._next - now
+        links = self._services.store.read(
+            lambda uow: IncidentRepository(uow).links(self._after, SERVICES)
+        )
+        seen = self._look(list(links), now + SECONDS)
+        if seen is not None and (len(links) == SERVICES or seen != links[-1]):
+            self._after = seen
+            return 0.0
+        self._after, self._next = None, now + LOOK_EVERY
+        return LOOK_EVERY
+
+    def _look(self, links: list[Link], ends: float) -> Link | None:
+        """Look up services until `ends`; return the last one, None if there is no answer."""
+        seen = None
+        for link in links:
+            service = self._rule_evaluator.service(link.tenant, link.service_id, SECONDS)
+            if service is UNKNOWN:
+                return None
+            code = service.incident if isinstance(service, Service) else None
+            if code != link.code:
+                self._over(link, code)
+            seen = link
+            if self._services.machine.monotonic() > ends:
+                return seen
+        return seen
+
+    def _over(self, link: Link, code: str | None) -> None:
+        def work(uow: UnitOfWork) -> None:
+            IncidentRepository(uow).lock(shared=True)
+            if code is not None and not IncidentRepository(uow).ended(code):
+                IncidentRepository(uow).note(code, link.service_id, self._services.machine.now())
+            lift(self._services, uow, link.code, link.service_id)
+
+        self._services.store.write(work)
+        log.info("incident.lifted", incident=link.code, service_id=link.service_id)

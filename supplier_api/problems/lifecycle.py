@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 
 from supplier_api.contract.codes import ReasonCode
-from supplier_api.problems.model import Awaits, Base, ChangeKind, State, Waiting
+from supplier_api.problems.model import Awaits, Base, State, Waiting
+from supplier_api.rules.model import Operation
 
 
 class Event(StrEnum):
-    """Everything that can happen to a problem. The first group are the back office's events."""
+    """Everything that can happen to a problem. BACK_OFFICE_EVENTS are those of the back office."""
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -163,17 +164,37 @@ TABLE: tuple[Move, ...] = (
     Move(Event.CLOSE,           RESOLVED,          Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
 )
 # An undecided change: what is decided of it, by the change's kind. `beneath` is always open here.
-DECIDED: dict[tuple[Event, ChangeKind], Move] = {
+DECIDED: dict[tuple[Event, Operation], Move] = {
     (move.event, kind): move for kind, move in (
-        (ChangeKind.AMENDMENT,    Move(Event.ACCEPT_CHANGE, OPEN, To.SETTLED,     R.AMENDED,               about=About.CHANGE)),
-        (ChangeKind.AMENDMENT,    Move(Event.REJECT_CHANGE, OPEN, To.SAME,        R.AMENDMENT_REJECTED,    BOTH, about=About.CHANGE)),
-        (ChangeKind.CANCELLATION, Move(Event.ACCEPT_CHANGE, OPEN, Base.CANCELLED, R.CANCELLED,             CODE, about=About.CHANGE)),
-        (ChangeKind.CANCELLATION, Move(Event.REJECT_CHANGE, OPEN, To.SAME,        R.CANCELLATION_REJECTED, BOTH, about=About.CHANGE)),
+        (Operation.AMENDMENT,    Move(Event.ACCEPT_CHANGE, OPEN, To.SETTLED,     R.AMENDED,               about=About.CHANGE)),
+        (Operation.AMENDMENT,    Move(Event.REJECT_CHANGE, OPEN, To.SAME,        R.AMENDMENT_REJECTED,    BOTH, about=About.CHANGE)),
+        (Operation.CANCELLATION, Move(Event.ACCEPT_CHANGE, OPEN, Base.CANCELLED, R.CANCELLED,             CODE, about=About.CHANGE)),
+        (Operation.CANCELLATION, Move(Event.REJECT_CHANGE, OPEN, To.SAME,        R.CANCELLATION_REJECTED, BOTH, about=About.CHANGE)),
     )
 }
 # fmt: on
 MOVES = {move.event: move for move in TABLE}
-BACK_OFFICE_EVENTS = tuple(Event)[: tuple(Event).index(Event.UPDATE)]
+# The events that the back office may name.
+BACK_OFFICE_EVENTS = frozenset(
+    {
+        Event.ACCEPT,
+        Event.REJECT,
+        Event.START,
+        Event.HOLD,
+        Event.RESUME,
+        Event.ASK_INFORMATION,
+        Event.ASK_APPOINTMENT,
+        Event.REAPPOINTED,
+        Event.NOTE,
+        Event.WARN,
+        Event.RESOLVE,
+        Event.COMPLETE,
+        Event.CANCEL,
+        Event.ACCEPT_CHANGE,
+        Event.REJECT_CHANGE,
+    }
+)
+DECIDES_CHANGE = frozenset({Event.ACCEPT_CHANGE, Event.REJECT_CHANGE})
 # These events end the work, so they first close a change that is still undecided.
 CLOSES_CHANGE = frozenset({Event.RESOLVE, Event.CANCEL})
 
@@ -190,7 +211,7 @@ def plan(
     `incident` is the code of the incident to join; `settles` is what the applied amendment supplies
     of that which the problem waits for. Raises IllegalMove when the event is not legal.
     """
-    if state.asked and event in (Event.ACCEPT_CHANGE, Event.REJECT_CHANGE):
+    if state.asked and event in DECIDES_CHANGE:
         return (_decide_change(state, event, settles),)
     if state.asked and event in CLOSES_CHANGE and state.beneath in MOVES[event].sources:
         return _close_change(state, event)
@@ -205,7 +226,7 @@ def legal_events(state: State) -> list[Event]:
     legal = [move.event for move in TABLE if _possible(move, state)]
     if state.asked:
         legal += [event for event in CLOSES_CHANGE if state.beneath in MOVES[event].sources]
-        legal += [Event.ACCEPT_CHANGE, Event.REJECT_CHANGE]
+        legal += DECIDES_CHANGE
     return [event for event in Event if event in legal]
 
 
@@ -242,7 +263,7 @@ def _decide_change(state: State, event: Event, settles: frozenset[Awaits]) -> Li
 
 def _close_change(state: State, event: Event) -> tuple[LifecycleStep, ...]:
     """Close an undecided change before the event, with a KCI of its own."""
-    if event is Event.CANCEL and state.asked is ChangeKind.CANCELLATION:
+    if event is Event.CANCEL and state.asked is Operation.CANCELLATION:
         return (_decide_change(state, Event.ACCEPT_CHANGE, frozenset()),)
     closed = _decide_change(state, Event.REJECT_CHANGE, frozenset())
     return closed, *plan(closed.state, event)
@@ -309,6 +330,6 @@ TARGETS: dict[To, Callable[[State, frozenset[Awaits]], State]] = {
     To.BACK: _back,
     To.OUT_OF_APPOINTMENT: lambda state, _: _settled(state, frozenset({Awaits.APPOINTMENT})),
     To.SETTLED: _settled,
-    To.ASKED_AMENDMENT: lambda state, _: replace(state, asked=ChangeKind.AMENDMENT),
-    To.ASKED_CANCELLATION: lambda state, _: replace(state, asked=ChangeKind.CANCELLATION),
+    To.ASKED_AMENDMENT: lambda state, _: replace(state, asked=Operation.AMENDMENT),
+    To.ASKED_CANCELLATION: lambda state, _: replace(state, asked=Operation.CANCELLATION),
 }

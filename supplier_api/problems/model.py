@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from supplier_api.contract.codes import ChangeStatus, ResolutionStatus, Status
+from supplier_api.rules.model import Operation
 
 
 class Base(StrEnum):
@@ -43,13 +44,6 @@ class Awaits(StrEnum):
     APPOINTMENT = "appointment"
 
 
-class ChangeKind(StrEnum):
-    """The kinds of change that a tenant may request for a problem."""
-
-    AMENDMENT = "amendment"
-    CANCELLATION = "cancellation"
-
-
 @dataclass(frozen=True, slots=True)
 class State:
     """The state of a problem. `incident` is the code of the network incident it belongs to."""
@@ -57,7 +51,7 @@ class State:
     base: Base
     waiting: Waiting | None = None
     awaits: Awaits | None = None
-    asked: ChangeKind | None = None
+    asked: Operation | None = None
     incident: str | None = None
 
     @property
@@ -132,7 +126,7 @@ class ChangeRequest:
 
     problem_id: int
     tenant: str
-    kind: ChangeKind
+    kind: Operation
     gateway_id: int
     reference: str
     status: ChangeStatus

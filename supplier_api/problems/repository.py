@@ -20,8 +20,9 @@ from supplier_api.db.tables import (
     service_problem,
 )
 from supplier_api.db.unit_of_work import UnitOfWork
-from supplier_api.problems.model import Awaits, Base, ChangeKind, ServiceProblem, State, Waiting
+from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
 from supplier_api.problems.service_repository import NOT_OPEN
+from supplier_api.rules.model import Operation
 
 _t = service_problem.c
 _change = change_request.c
@@ -292,7 +293,7 @@ def _problem(row: Row[Any]) -> ServiceProblem:
         Base(values.pop("base")),
         _maybe(Waiting, values.pop("waiting")),
         _maybe(Awaits, values.pop("awaits")),
-        _maybe(ChangeKind, values.pop("asked")),
+        _maybe(Operation, values.pop("asked")),
         values.pop("incident"),
     )
     return ServiceProblem(state=state, **values)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
+from supplier_api.db import UnitOfWork
 from supplier_api.problems.maintenance import Maintenance
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.services import Caller, Services
@@ -24,14 +25,14 @@ LIMITS = Limits(failures=5, seconds=10.0, probe_every=5.0)
 class ExternalFacts:
     """The facts found before the transaction, and the rule book that will decide on them in it.
 
-    `put_off` is the reason why the decision is postponed, if it is. `missing`: the inventory was
+    `postponed` is the reason why the decision is postponed, if it is. `missing`: the inventory was
     asked and gave no answer.
     """
 
     book: RuleBook
     facts: Facts
     verdicts: PythonVerdicts
-    put_off: str | None = None
+    postponed: str | None = None
     missing: bool = False
 
 
@@ -57,7 +58,7 @@ class RuleEvaluator:
         self.maintenance = Maintenance(services)
         self.watch = SourceWatch("inventory", limits, services.machine)
 
-    def why_put_off(self) -> str | None:
+    def why_postponed(self) -> str | None:
         """Return why decisions are postponed at this moment; None if they are not."""
         if self.maintenance.lasts():
             return IN_MAINTENANCE
@@ -78,7 +79,7 @@ class RuleEvaluator:
         """Return the external facts of a request; none are looked up during maintenance."""
         if self.maintenance.lasts():
             book = self._loaded().book
-            return ExternalFacts(book, self._facts(caller, request), {}, put_off=IN_MAINTENANCE)
+            return ExternalFacts(book, self._facts(caller, request), {}, postponed=IN_MAINTENANCE)
         return self.look_up(operation, caller, request, service_id)
 
     def look_up(
@@ -101,7 +102,7 @@ class RuleEvaluator:
         facts = self._facts(caller, request, service)
         missing = needs_service and service is UNKNOWN
         if missing and self.watch.down:
-            return ExternalFacts(loaded.book, facts, {}, put_off=INVENTORY_DOWN, missing=True)
+            return ExternalFacts(loaded.book, facts, {}, postponed=INVENTORY_DOWN, missing=True)
         verdicts = loaded.book.evaluate_python_rules(operation, facts, self._seconds_left(caller))
         return ExternalFacts(loaded.book, facts, verdicts, missing=missing)
 
@@ -114,22 +115,22 @@ class RuleEvaluator:
     def decide(
         self,
         operation: Operation,
-        outside: ExternalFacts,
+        external: ExternalFacts,
         *,
         open_problems: list[str] | None = None,
         incidents: list[str] | None = None,
         problem: ServiceProblem | None = None,
     ) -> Decision:
         """Return the decision, inside the transaction that read the rest; DEFER if postponed."""
-        if outside.put_off:
-            return Decision(Outcome.DEFER, outside.put_off, (), (), outside.book.version)
+        if external.postponed:
+            return Decision(Outcome.DEFER, external.postponed, (), (), external.book.version)
         facts = replace(
-            outside.facts,
+            external.facts,
             open_problems=open_problems or (),
             incidents=incidents or (),
             problem=_problem_facts(problem) if problem else None,
         )
-        return outside.book.decide(operation, facts, outside.verdicts)
+        return external.book.decide(operation, facts, external.verdicts)
 
     def _facts(
         self,
@@ -191,10 +192,69 @@ def _problem_facts(problem: ServiceProblem) -> ProblemFacts:
     )
 
 
-def named(document: Mapping[str, Any], service: Service | Unknown | None) -> dict[str, Any]:
+def with_specification_name(
+    document: Mapping[str, Any], service: Service | Unknown | None
+) -> dict[str, Any]:
     """Return the problem's document: the request plus the name of its specification."""
     document = dict(document)
     if isinstance(service, Service) and service.specification_name:
         specification = document["serviceSpecification"]
         document["serviceSpecification"] = {**specification, "name": service.specification_name}
     return document
+
+
+class OutcomeOverride(Protocol):
+    """What lies over the rule book's decision on one request."""
+
+    def open_problems(self, known: list[str]) -> list[str]:
+        """Return those of the problems `known` to be open on the service that count."""
+
+    def incidents(self, known: list[str]) -> list[str]:
+        """Return the incidents that the problem is part of, of those `known` and others."""
+
+    def decided(self, decision: Decision) -> Decision:
+        """Return the decision that stands; what the rule book refuses stays refused."""
+
+
+class OutcomeSource(Protocol):
+    """Tells what lies over the decision on a request; asked in the transaction that decides it."""
+
+    def of_problem(
+        self, uow: UnitOfWork, caller: Caller, document: Mapping[str, Any]
+    ) -> OutcomeOverride:
+        """Return what lies over the decision on the new problem of `document`."""
+
+    def of_change(
+        self,
+        uow: UnitOfWork,
+        caller: Caller,
+        problem: ServiceProblem,
+        kind: Operation,
+        gateway_id: int,
+    ) -> OutcomeOverride:
+        """Return what lies over the decision on a change of a locked problem."""
+
+    def of_earlier(
+        self, uow: UnitOfWork, problem: ServiceProblem, operation: Operation, gateway_id: str
+    ) -> OutcomeOverride:
+        """Return what was chosen with a request whose decision was put off until now."""
+
+
+class _RuleBookOnly:
+    """Leaves everything as it is; it is its own override."""
+
+    def of_problem(self, *_asked: object) -> "_RuleBookOnly":
+        return self
+
+    of_change = of_earlier = of_problem
+
+    def open_problems(self, known: list[str]) -> list[str]:
+        return known
+
+    incidents = open_problems
+
+    def decided(self, decision: Decision) -> Decision:
+        return decision
+
+
+RULE_BOOK_ONLY: OutcomeSource = _RuleBookOnly()

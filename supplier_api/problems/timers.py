@@ -13,8 +13,8 @@ from supplier_api.problems.incidents import JOIN, LEAVE, LIFT, Incidents
 from supplier_api.problems.kci import Carried
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base
+from supplier_api.problems.parts_repository import ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.resolution_repository import ResolutionRepository
 from supplier_api.problems.services import Services
 from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
 from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
@@ -184,7 +184,7 @@ class DueTimerHandlers:
         due_at = times.get(timer.kind)
         if due_at is None or due_at > transition.now:
             return due_at
-        transition.take(event, carried, resolution=resolution)
+        transition.apply(event, carried, resolution=resolution)
         transition.finish()
         return None
 

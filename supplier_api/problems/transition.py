@@ -18,31 +18,24 @@ from supplier_api.outbox.enqueue import NewLane, NewMessage
 from supplier_api.outbox.lane_rows import LaneRow
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.amending import amended
-from supplier_api.problems.change_repository import ChangeRequestRepository
 from supplier_api.problems.errors import Incomplete
 from supplier_api.problems.kci import (
     NOTHING,
     Carried,
     KciStamp,
+    add_gap_notes,
     change_entity,
     kci,
     resolution_entity,
-    say_left_out,
 )
 from supplier_api.problems.lifecycle import About, Event, LifecycleStep, Must, plan, settled_by
-from supplier_api.problems.model import (
-    Base,
-    ChangeKind,
-    ChangeRequest,
-    Resolution,
-    ServiceProblem,
-    Waiting,
-)
+from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem, Waiting
+from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.resolution_repository import ResolutionRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
-from supplier_api.problems.timer_repository import Timer, TimerRepository
+from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
 from supplier_api.problems.work import OrderKind, WorkOrder
+from supplier_api.rules.model import Operation
 
 CLOSURE = "closure"
 CLOSURE_NOTICE = "closure-notice"
@@ -72,7 +65,7 @@ class Transition:
         self._orders: list[WorkOrder] = []
         self._gateway_lane: LaneRow | None = None
 
-    def take(
+    def apply(
         self,
         event: Event,
         carried: Carried = NOTHING,
@@ -146,6 +139,15 @@ class Transition:
         if self._orders:
             self._queue_orders(orders_from)
 
+    def postpone_decision(self, operation: Operation, gateway_id: int, subject: str) -> None:
+        """Have the worker decide on a request later; the transition must be finished.
+
+        `subject` is our reference of the problem or of the change request.
+        """
+        data = {"operation": operation, "key": str(gateway_id)}
+        timer = Timer(self.problem.id, self.problem.tenant, DECIDE, self.now, subject, data)
+        TimerRepository(self.uow).add(timer)
+
     # -- steps
 
     def _apply_step(
@@ -177,7 +179,7 @@ class Transition:
             change.status = ChangeStatus.REJECTED
         else:
             change.status = ChangeStatus.COMPLETED
-            if change.kind is ChangeKind.AMENDMENT:
+            if change.kind is Operation.AMENDMENT:
                 self.problem.document = amended(self.problem.document, change.body)
         change.decided = self.now
         ChangeRequestRepository(self.uow).save(change)
@@ -224,7 +226,7 @@ class Transition:
             resolution=resolution if about_resolution else None,
         )
         if problem.left_out:
-            say_left_out(body, problem.left_out, issued)
+            add_gap_notes(body, problem.left_out, issued)
             problem.left_out = None
         subject = change.reference if about_change and change else None
         if about_resolution and resolution:

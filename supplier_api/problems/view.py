@@ -17,11 +17,11 @@ from supplier_api.outbox.pauses import Cause, PauseRepository
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import legal_for_back_office
 from supplier_api.problems.decision_repository import DecisionRepository
-from supplier_api.problems.event_repository import BackOfficeEventRepository, RecordedEvent
 from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.maintenance import MAINTENANCE, SwitchRepository
 from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
+from supplier_api.problems.parts_repository import BackOfficeEventRepository, RecordedEvent
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.switch_repository import MAINTENANCE, SwitchRepository
 from supplier_api.problems.timer_repository import TimerRepository
 
 WAITS = {

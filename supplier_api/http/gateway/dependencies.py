@@ -11,7 +11,7 @@ from supplier_api.auth import BearerAuth, ClientCredentials, KeyRing
 from supplier_api.clock import MachineClock
 from supplier_api.http.api_docs import TryClient
 from supplier_api.ids import Chance
-from supplier_api.problems.services import Answer, Caller
+from supplier_api.problems.services import Caller, RequestAnswer
 from supplier_api.settings import ServerSettings
 
 EXTENSION = "supplier_api.http.gateway"
@@ -23,16 +23,16 @@ class Desk(Protocol):
     Every call returns the answer to give, or raises problems.errors.Unavailable.
     """
 
-    def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+    def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
         """Take a new service problem."""
 
-    def amend(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+    def amend(self, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
         """Take a request to amend one."""
 
-    def cancel(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+    def cancel(self, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
         """Take a request to cancel one."""
 
-    def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> Answer:
+    def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> RequestAnswer:
         """Take the tenant's word on the resolution of that reference."""
 
 

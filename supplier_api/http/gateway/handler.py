@@ -15,11 +15,11 @@ from supplier_api.http.bodies import empty, json_response
 from supplier_api.http.gateway.dependencies import Desk, dependencies
 from supplier_api.http.gateway.request_parsing import Headers, read, well_formed_headers
 from supplier_api.logging import bind, get_logger
-from supplier_api.problems.services import Answer, Caller
+from supplier_api.problems.services import Caller, RequestAnswer
 
 log = get_logger(__name__)
 
-Ask = Callable[[Desk, Caller, dict[str, Any]], Answer]
+Ask = Callable[[Desk, Caller, dict[str, Any]], RequestAnswer]
 
 
 class Ids(TypedDict, total=False):
@@ -94,7 +94,7 @@ def _ids() -> Ids:
     }
 
 
-def respond(answer: Answer) -> Response:
+def respond(answer: RequestAnswer) -> Response:
     """Turn the desk's answer into a response; without a body it has no content type either."""
     if answer.body is None:
         return empty(answer.status)

@@ -10,7 +10,7 @@ from supplier_api.contract.schemas import RESOLUTION, RESOLUTION_ANSWER_REQUEST
 from supplier_api.http.gateway.dependencies import Desk
 from supplier_api.http.gateway.description import describe
 from supplier_api.http.gateway.handler import NotKnown, serve
-from supplier_api.problems.services import Answer, Caller
+from supplier_api.problems.services import Caller, RequestAnswer
 
 OPERATION = "service-problem-resolutions"
 
@@ -42,7 +42,7 @@ def settle(**path: str) -> Response:
     (KCI) follows in both cases.
     """
 
-    def ask(desk: Desk, caller: Caller, document: dict[str, str]) -> Answer:
+    def ask(desk: Desk, caller: Caller, document: dict[str, str]) -> RequestAnswer:
         if not _REFERENCE.fullmatch(path["id"]):
             raise NotKnown("id: no such service problem resolution")
         return desk.settle(caller, path["id"], document)
