@@ -285,7 +285,7 @@ def test_an_incident_that_is_named_again_begins_again(asking: Rig, named: Named)
 def test_many_services_are_asked_for_a_few_at_a_time(
     monkeypatch: pytest.MonkeyPatch, asking: Rig, named: Named
 ) -> None:
-    monkeypatch.setattr(incidents, "BATCH", 2)
+    monkeypatch.setattr(incidents, "SERVICES", 2)
     for gateway_id in range(1, 6):
         service_id = f"SI{gateway_id + 1000:013d}"
         named.incidents[service_id] = "INC0000005"
