@@ -22,20 +22,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import postgresql
-from supplier_api.db.error_mapping import (
+from supplier_api.db.errors import (
     DISK_FULL,
     LOCKED,
     TOO_LATE,
-    is_lost,
-    store_error,
-    worth_another_run,
-)
-from supplier_api.db.errors import (
     CommitUnknown,
     NeverStored,
     StoreBroken,
     StoreBusy,
     StoreUnavailable,
+    is_lost,
+    store_error,
+    worth_another_run,
 )
 from supplier_api.db.group_commit import GroupedWriter
 from supplier_api.db.notify import Notifier
@@ -311,7 +309,7 @@ class Store:
             if self._notifier is None:
                 self._notifier = Notifier(self.listen_url)
                 self._notifier.start()
-        self._notifier.tell()
+        self._notifier.notify()
 
     def _wait(self, deadline: float | None) -> float:
         if deadline is None:
