@@ -9,7 +9,7 @@ from supplier_api.contract.codes import ChangeStatus, ErrorCode, ReasonCode, Res
 from supplier_api.db import UnitOfWork
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.errors import Incomplete
-from supplier_api.problems.kci import Carried, cancelled_code
+from supplier_api.problems.kci import KciContent, cancelled_code
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event, IllegalMove, legal_events
 from supplier_api.problems.model import ChangeRequest, Resolution, ServiceProblem, State
 from supplier_api.problems.parts_repository import (
@@ -255,15 +255,15 @@ def _apply_event(transition: Transition, event: BackOfficeEvent) -> None:
             event.back_office_id,
             url,
         )
-    carried = Carried(event.problem_code, event.text, event.supplier_codes, event.note)
+    carried = KciContent(event.problem_code, event.text, event.supplier_codes, event.note)
     HANDLERS.get(event.event, _take_event)(transition, event, carried)
 
 
-def _take_event(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _take_event(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
     transition.apply(event.event, carried)
 
 
-def _accept(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _accept(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
     incident = transition.problem.state.incident
     transition.apply(Event.ACCEPT, carried)
     if event.commit:
@@ -272,11 +272,11 @@ def _accept(transition: Transition, event: BackOfficeEvent, carried: Carried) ->
         transition.apply(Event.JOIN_INCIDENT, incident=incident)
 
 
-def _note(transition: Transition, _event: BackOfficeEvent, carried: Carried) -> None:
+def _note(transition: Transition, _event: BackOfficeEvent, carried: KciContent) -> None:
     transition.apply(Event.NOTE if carried.text else Event.UPDATE, carried)
 
 
-def _resolve(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _resolve(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
     if event.resolution is None:
         raise Incomplete(event.event, ["resolution"])
     details = dict(event.resolution)
@@ -297,7 +297,7 @@ def _resolve(transition: Transition, event: BackOfficeEvent, carried: Carried) -
     transition.apply(Event.RESOLVE, carried, resolution=resolution)
 
 
-def _decide_change(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _decide_change(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
     if event.change_reference is None:
         raise Incomplete(event.event, ["changeReference"])
     change = ChangeRequestRepository(transition.uow).find(
@@ -311,14 +311,14 @@ def _decide_change(transition: Transition, event: BackOfficeEvent, carried: Carr
     transition.apply(event.event, _with_code(carried, event, change), change=change)
 
 
-def _with_code(carried: Carried, event: BackOfficeEvent, change: ChangeRequest) -> Carried:
+def _with_code(carried: KciContent, event: BackOfficeEvent, change: ChangeRequest) -> KciContent:
     has_code = carried.problem_code is not None or event.event is Event.REJECT_CHANGE
     if has_code or change.kind is Operation.AMENDMENT:
         return carried
-    return Carried(cancelled_code(change), carried.text, carried.supplier_codes, carried.note)
+    return KciContent(cancelled_code(change), carried.text, carried.supplier_codes, carried.note)
 
 
-HANDLERS: dict[Event, Callable[[Transition, BackOfficeEvent, Carried], None]] = {
+HANDLERS: dict[Event, Callable[[Transition, BackOfficeEvent, KciContent], None]] = {
     Event.ACCEPT: _accept,
     Event.NOTE: _note,
     Event.RESOLVE: _resolve,

@@ -9,7 +9,7 @@ from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.problems.amending import TooManyCharacteristics, amended
 from supplier_api.problems.errors import RequestRefused, Unavailable
 from supplier_api.problems.idempotency import IdempotentRequest, rejection
-from supplier_api.problems.kci import Carried, cancelled_code, change_answer
+from supplier_api.problems.kci import KciContent, cancelled_code, change_answer
 from supplier_api.problems.lifecycle import Event, IllegalMove, plan
 from supplier_api.problems.model import Base, ChangeRequest, ServiceProblem
 from supplier_api.problems.parts_repository import ChangeRequestRepository
@@ -190,8 +190,8 @@ def _new_change(
     )
 
 
-def carried_by(change: ChangeRequest) -> Carried:
+def carried_by(change: ChangeRequest) -> KciContent:
     """Return what the KCI of an applied change must carry."""
     if change.kind is Operation.CANCELLATION:
-        return Carried(cancelled_code(change))
-    return Carried()
+        return KciContent(cancelled_code(change))
+    return KciContent()

@@ -18,7 +18,7 @@ from supplier_api.problems.amending import TooManyCharacteristics, amended
 from supplier_api.problems.change import carried_by, rejected_by_lifecycle
 from supplier_api.problems.create import decide_on_problem
 from supplier_api.problems.decision_repository import DecisionRepository
-from supplier_api.problems.kci import Carried
+from supplier_api.problems.kci import KciContent
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.maintenance import MAINTENANCE, SwitchRepository
 from supplier_api.problems.model import Base, ChangeRequest, ServiceProblem
@@ -255,7 +255,7 @@ def _possible(decision: Decision, problem: ServiceProblem, change: ChangeRequest
     return decision
 
 
-def _refusal(decision: Decision) -> Carried:
+def _refusal(decision: Decision) -> KciContent:
     """Return the content of a rejection's KCI: the first reason's code, the text of all."""
     text = "; ".join(reason.message for reason in decision.reasons)
-    return Carried(decision.reasons[0].code, text[:TEXT_MAX])
+    return KciContent(decision.reasons[0].code, text[:TEXT_MAX])

@@ -25,7 +25,7 @@ GAP_NOTE = "Withdrawn update"
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class KciContent:
     """The content of a KCI besides the problem: code, text, the supplier's own codes and notes.
 
     `note` is one supplier note as the wire has it but for `created`, which is the KCI's instant.
@@ -37,7 +37,7 @@ class Carried:
     note: Mapping[str, str] | None = None
 
 
-NOTHING = Carried()
+NO_CONTENT = KciContent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def kci(
     stamp: KciStamp,
     reason: ReasonCode,
     problem: ServiceProblem,
-    carried: Carried = NOTHING,
+    carried: KciContent = NO_CONTENT,
     *,
     change: ChangeRequest | None = None,
     resolution: Resolution | None = None,

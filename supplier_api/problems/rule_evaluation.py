@@ -1,4 +1,9 @@
-"""Collects the facts of a decision, before the transaction and inside it, and has it made."""
+"""Collects the facts of a decision, before the transaction and inside it, and has it made.
+
+Besides the rule book an outcome may come from an OutcomeSource. In production there is none:
+`RULE_BOOK_ONLY` leaves every decision as the rule book made it. The sandbox binds a source of its
+own, which lays the outcomes that testers choose over it.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -98,7 +103,12 @@ class RuleEvaluator:
             operation is Operation.PROBLEM or "service" in needed_groups
         )
         if service_id and needs_service:
-            service = self._service(loaded, caller.tenant, service_id, self._seconds_left(caller))
+            seconds = self._seconds_left(caller)
+            # Given less than half of its usual time, no answer is not a sign of failure.
+            fair = seconds >= self._services.policy.answer_budget / 4
+            service = self.service(
+                caller.tenant, service_id, seconds, loaded=loaded, counts_as_failure=fair
+            )
         facts = self._facts(caller, request, service)
         missing = needs_service and service is UNKNOWN
         if missing and self.watch.down:
@@ -110,7 +120,7 @@ class RuleEvaluator:
         """Ask the inventory again if it is down and a probe is due; requests may be rare."""
         asked = self._unanswered
         if self.watch.down and asked:
-            self._service(self._loaded(), *asked, self._services.policy.answer_budget / 2)
+            self.service(*asked, self._services.policy.answer_budget / 2)
 
     def decide(
         self,
@@ -140,33 +150,25 @@ class RuleEvaluator:
     ) -> Facts:
         return Facts(request, caller.tenant, self._services.business.now(caller.tenant), service)
 
-    def service(self, tenant: str, service_id: str, seconds: float) -> Service | Unknown | None:
-        """Return a service from the inventory, asked for `seconds` at most.
-
-        While it is down it is asked only when a probe is due, else the result is UNKNOWN. No answer
-        counts as a failure.
-        """
-        return self._ask(self._loaded(), tenant, service_id, seconds, counts_as_failure=True)
-
-    def _service(
-        self, loaded: Loaded, tenant: str, service_id: str, seconds: float
-    ) -> Service | Unknown | None:
-        # Given less than half of its usual time, no answer is not a sign of failure.
-        counts_as_failure = seconds >= self._services.policy.answer_budget / 4
-        return self._ask(loaded, tenant, service_id, seconds, counts_as_failure=counts_as_failure)
-
-    def _ask(
+    def service(
         self,
-        loaded: Loaded,
         tenant: str,
         service_id: str,
         seconds: float,
         *,
-        counts_as_failure: bool,
+        loaded: Loaded | None = None,
+        counts_as_failure: bool = True,
     ) -> Service | Unknown | None:
+        """Return a service from the inventory, asked for `seconds` at most.
+
+        While it is down it is asked only when a probe is due, else the result is UNKNOWN. `loaded`
+        holds the inventory to ask, by default the one in use; `counts_as_failure` is about no
+        answer.
+        """
         if not self.watch.may_ask():
             return UNKNOWN
-        service = loaded.inventory.find(tenant, service_id, seconds)
+        inventory = (loaded or self._loaded()).inventory
+        service = inventory.find(tenant, service_id, seconds)
         if service is not UNKNOWN:
             self.watch.answered()
         elif counts_as_failure:

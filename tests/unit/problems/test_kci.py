@@ -15,7 +15,7 @@ from supplier_api.contract.codes import (
     ResolutionStatus,
 )
 from supplier_api.problems.kci import (
-    Carried,
+    KciContent,
     KciStamp,
     cancelled_code,
     change_answer,
@@ -101,7 +101,7 @@ def test_the_least_that_a_kci_says() -> None:
 
 
 def test_a_kci_carries_code_text_supplier_codes_and_a_dated_note() -> None:
-    carried = Carried(
+    carried = KciContent(
         ProblemCode.NETWORK_ISSUE, "Waiting for a part.", ("R9", "313"), {"note": "n", "type": "t"}
     )
     body = kci(STAMP, ReasonCode.DELAY, problem(State(Base.IN_PROGRESS, Waiting.HELD)), carried)
