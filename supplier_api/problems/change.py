@@ -9,13 +9,13 @@ from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.problems.amending import TooManyCharacteristics, amended
 from supplier_api.problems.errors import RequestRefused, Unavailable
 from supplier_api.problems.idempotency import IdempotentRequest, rejection
+from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import KciContent, cancelled_code, change_answer
 from supplier_api.problems.lifecycle import Event, IllegalMove, plan
 from supplier_api.problems.model import Base, ChangeRequest, ServiceProblem
 from supplier_api.problems.parts_repository import ChangeRequestRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.rule_evaluation import OutcomeSource, RuleEvaluator
-from supplier_api.problems.service_repository import IncidentRepository
 from supplier_api.problems.services import Caller, RequestAnswer, Services
 from supplier_api.problems.transition import Transition
 from supplier_api.rules.model import Decision, Operation, Outcome, Reason

@@ -5,22 +5,18 @@ from typing import Any
 
 from supplier_api.db import UnitOfWork
 from supplier_api.problems.idempotency import IdempotentRequest, rejection
+from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.incidents import lift
 from supplier_api.problems.kci import problem_entity
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base, ServiceProblem, State
-from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.repository import KnownOfService, ProblemRepository
 from supplier_api.problems.rule_evaluation import (
     ExternalFacts,
     OutcomeOverride,
     OutcomeSource,
     RuleEvaluator,
     with_specification_name,
-)
-from supplier_api.problems.service_repository import (
-    IncidentRepository,
-    KnownOfService,
-    ServiceRepository,
 )
 from supplier_api.problems.services import Caller, RequestAnswer, Services
 from supplier_api.problems.transition import Transition
@@ -58,7 +54,7 @@ def create_problem(
             ProblemRepository(uow).clear_doubtful(caller.tenant, gateway_id)
             request.answered_again(uow)
             return answer
-        known = ServiceRepository(uow).look(caller.tenant, service_id)
+        known = ProblemRepository(uow).known_of_service(caller.tenant, service_id)
         override = outcomes.of_problem(uow, caller, document)
         decision, incidents = decide_on_problem(
             services, rules, uow, override, external, service_id, known

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from supplier_api.db.compiled_statements import CompiledStatement, named
 from supplier_api.db.tables import decision, service_problem
 from supplier_api.db.unit_of_work import UnitOfWork
-from supplier_api.problems.service_repository import LOCKS, lock_name
+from supplier_api.problems.repository import LOCKS, lock_name
 
 _t = decision.c
 _KEY_COLUMNS = (

@@ -18,6 +18,7 @@ from supplier_api.problems.amending import TooManyCharacteristics, amended
 from supplier_api.problems.change import carried_by, rejected_by_lifecycle
 from supplier_api.problems.create import decide_on_problem
 from supplier_api.problems.decision_repository import DecisionRepository
+from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import KciContent
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.maintenance import MAINTENANCE, SwitchRepository
@@ -32,7 +33,6 @@ from supplier_api.problems.rule_evaluation import (
     RuleEvaluator,
     with_specification_name,
 )
-from supplier_api.problems.service_repository import IncidentRepository, ServiceRepository
 from supplier_api.problems.services import Caller, Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import Transition
@@ -107,7 +107,7 @@ class DeferredDecisions:
         data = timer.data or {}
         DecisionRepository(uow).lock(timer.tenant, prepared.operation, data["key"])
         if prepared.operation is Operation.PROBLEM:
-            ServiceRepository(uow).lock(timer.tenant, prepared.service_id)
+            ProblemRepository(uow).lock_service(timer.tenant, prepared.service_id)
 
     def decide(self, uow: UnitOfWork, timer: Timer, prepared: PreparedDecision) -> datetime | None:
         """Decide under the locks; return None when that is done, else when to try again."""
@@ -141,7 +141,7 @@ class DeferredDecisions:
             self._order_if_missing(transition)
             return None
         # Of two postponed problems on a service, only the older one counts as open for the other.
-        known = ServiceRepository(transition.uow).look(
+        known = ProblemRepository(transition.uow).known_of_service(
             problem.tenant, problem.service_id, before=problem.id
         )
         decision, incidents = decide_on_problem(

@@ -19,16 +19,16 @@ from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.logging import get_logger
-from supplier_api.problems.lifecycle import Event, IllegalMove
-from supplier_api.problems.model import Base, State
-from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.rule_evaluation import RuleEvaluator
-from supplier_api.problems.service_repository import (
+from supplier_api.problems.incident_repository import (
     Incident,
     IncidentRepository,
     IncidentSource,
     Link,
 )
+from supplier_api.problems.lifecycle import Event, IllegalMove
+from supplier_api.problems.model import Base, State
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.rule_evaluation import RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import Transition
@@ -141,7 +141,7 @@ class Incidents:
         if not IncidentRepository(uow).lasting(code):
             return None
         seen = dict(timer.data or {})
-        found = ProblemRepository(uow).outside_incident(code, seen.get("after", 0), BATCH)
+        found = IncidentRepository(uow).joinable(code, seen.get("after", 0), BATCH)
         # A problem that joined in the first search and is outside again was removed by the
         # supplier.
         joined = seen.get("joined", [])
@@ -165,7 +165,7 @@ class Incidents:
         """Let the next problems leave the incident; return when to run again, None when done."""
         # A problem may move to another incident here, which must not end before this commit.
         IncidentRepository(uow).lock(shared=True)
-        ids = ProblemRepository(uow).in_incident(timer.subject or "", BATCH)
+        ids = IncidentRepository(uow).linked(timer.subject or "", BATCH)
         pace = _Pace(dict(timer.data or {}), self._services.machine.now())
         self._each(uow, ids, _leave, pace)
         TimerRepository(uow).remember(timer.id, pace.kept())
@@ -181,7 +181,7 @@ class Incidents:
         code, service_id = timer.subject or "", str((timer.data or {})["service"])
         if code in IncidentRepository(uow).on_service(service_id):
             return None  # It is named again.
-        ids = ProblemRepository(uow).in_incident(code, BATCH, service_id)
+        ids = IncidentRepository(uow).linked(code, BATCH, service_id)
         self._each(uow, ids, _leave, _Pace({}, self._services.machine.now()))
         return self._services.business.now(timer.tenant) if len(ids) == BATCH else None
 
@@ -271,7 +271,7 @@ def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
     lasts = found.ended is None
     outside: list[int] = []
     if lasts and found.source == IncidentSource.DECLARED:
-        outside = ProblemRepository(uow).outside_incident(found.code, 0, LISTED_MAX)
+        outside = IncidentRepository(uow).joinable(found.code, 0, LISTED_MAX)
     return {
         "id": found.code,
         "text": found.text,
