@@ -133,7 +133,7 @@ class Store:
             self._run_deferred(deadline)
             return self._run(work, deadline, commit_by)
         except (StoreBroken, CommitUnknown) as error:
-            self.note(error)
+            self.note_failure(error)
             raise
 
     def defer(self, work: Callable[[UnitOfWork], None]) -> None:
@@ -151,7 +151,7 @@ class Store:
         if disk.f_bavail * disk.f_frsize < ROOM:
             raise StoreBroken(DISK_FULL)
 
-    def note(self, error: StoreUnavailable) -> None:
+    def note_failure(self, error: StoreUnavailable) -> None:
         """Remember for REMEMBERED seconds that the database cannot be written, and why."""
         self._failure = str(error), self._machine.monotonic() + REMEMBERED
 

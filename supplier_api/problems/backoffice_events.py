@@ -126,29 +126,31 @@ class BackOfficeEvents:
         for later in answer.later:
             self._set_event_timer(uow, problem_id, later)
 
-    def concerned(self, uow: UnitOfWork, taken: Sequence[DeliveredKci]) -> set[int]:
-        """Return the ids of the problems for which kci_taken has something to record; no lock.
+    def concerned(self, uow: UnitOfWork, delivered: Sequence[DeliveredKci]) -> set[int]:
+        """Return the ids of the problems for which kci_delivered has something to record; no lock.
 
         The others need no lock: a reference is confirmed and a resolution delivered only once, and
         a problem that becomes doubtful during this query does so after the KCI was accepted.
         """
-        resolved = {each.problem_id for each in taken if _may_resolve(each)}
-        return resolved | ProblemRepository(uow).unconfirmed([each.problem_id for each in taken])
+        resolved = {each.problem_id for each in delivered if _may_resolve(each)}
+        return resolved | ProblemRepository(uow).unconfirmed(
+            [each.problem_id for each in delivered]
+        )
 
-    def kci_taken(self, uow: UnitOfWork, taken: DeliveredKci) -> None:
+    def kci_delivered(self, uow: UnitOfWork, delivered: DeliveredKci) -> None:
         """Record an accepted KCI: the gateway knows the problem, and the closure time begins."""
-        problem = ProblemRepository(uow).lock(taken.problem_id)
+        problem = ProblemRepository(uow).lock(delivered.problem_id)
         if problem.doubtful or not problem.reference_known:
             problem.doubtful = False
-            carried_reference = taken.reference
+            carried_reference = delivered.reference
             if carried_reference is None:
-                carried_reference = taken.reason not in WITHOUT_REFERENCE
+                carried_reference = delivered.reason not in WITHOUT_REFERENCE
             problem.reference_known = problem.reference_known or carried_reference
             ProblemRepository(uow).save(problem)
-        if taken.subject is None:
+        if delivered.subject is None:
             return
         # Whatever its reason: a KCI that replaces a refused RESOLVED delivers the resolution, too.
-        resolution = ResolutionRepository(uow).find(taken.subject)
+        resolution = ResolutionRepository(uow).find(delivered.subject)
         if resolution is None or resolution.taken:
             return
         resolution.taken = self._services.business.now(problem.tenant)
@@ -216,10 +218,10 @@ def _reference_and_status(problem: ServiceProblem) -> dict[str, Any]:
     return {"reference": problem.reference, "status": status}
 
 
-def _may_resolve(taken: DeliveredKci) -> bool:
+def _may_resolve(delivered: DeliveredKci) -> bool:
     """Return whether a KCI may deliver a resolution: RESOLVED, or a KCI that replaces it."""
-    return taken.reason == ReasonCode.RESOLVED or (
-        taken.reference is not None and taken.subject is not None
+    return delivered.reason == ReasonCode.RESOLVED or (
+        delivered.reference is not None and delivered.subject is not None
     )
 
 
@@ -256,10 +258,10 @@ def _apply_event(transition: Transition, event: BackOfficeEvent) -> None:
             url,
         )
     carried = KciContent(event.problem_code, event.text, event.supplier_codes, event.note)
-    HANDLERS.get(event.event, _take_event)(transition, event, carried)
+    HANDLERS.get(event.event, _apply_plain)(transition, event, carried)
 
 
-def _take_event(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
+def _apply_plain(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
     transition.apply(event.event, carried)
 
 

@@ -140,23 +140,23 @@ class Incidents:
         code = timer.subject or ""
         if not IncidentRepository(uow).lasting(code):
             return None
-        seen = dict(timer.data or {})
-        found = IncidentRepository(uow).joinable(code, seen.get("after", 0), BATCH)
+        progress = dict(timer.data or {})
+        found = IncidentRepository(uow).joinable(code, progress.get("after", 0), BATCH)
         # A problem that joined in the first search and is outside again was removed by the
         # supplier.
-        joined = seen.get("joined", [])
+        joined = progress.get("joined", [])
         ids = [each for each in found if each not in set(joined)]
-        pace = _Pace(seen, self._services.machine.now())
+        pace = _Pace(progress, self._services.machine.now())
         skipped = self._each(uow, ids, lambda transition: _join(transition, code), pace)
         if skipped:
             log.info("incident.skipped", incident=code, references=skipped)
         now = self._services.business.now(timer.tenant)
         if len(found) == BATCH:
-            more = {"after": found[-1], "joined": joined + ids, **pace.kept()}
-            TimerRepository(uow).remember(timer.id, {**seen, **more})
+            more = {"after": found[-1], "joined": joined + ids, **pace.progress()}
+            TimerRepository(uow).remember(timer.id, {**progress, **more})
             return now
-        if not seen.get("second"):
-            more = {"second": True, "joined": joined + ids, **pace.kept()}
+        if not progress.get("second"):
+            more = {"second": True, "joined": joined + ids, **pace.progress()}
             TimerRepository(uow).remember(timer.id, more)
             return now + SECOND_LOOK
         return None
@@ -168,7 +168,7 @@ class Incidents:
         ids = IncidentRepository(uow).linked(timer.subject or "", BATCH)
         pace = _Pace(dict(timer.data or {}), self._services.machine.now())
         self._each(uow, ids, _leave, pace)
-        TimerRepository(uow).remember(timer.id, pace.kept())
+        TimerRepository(uow).remember(timer.id, pace.progress())
         now = self._services.business.now(timer.tenant)
         return now if len(ids) == BATCH else None
 
@@ -235,14 +235,14 @@ class Incidents:
 class _Pace:
     """The earliest time of the next KCI of the incident (machine time), kept across batches."""
 
-    def __init__(self, seen: dict[str, Any], now: datetime) -> None:
-        kept = seen.get("next")
-        self.next = max(now, datetime.fromisoformat(kept)) if kept else now
+    def __init__(self, progress: dict[str, Any], now: datetime) -> None:
+        stored = progress.get("next")
+        self.next = max(now, datetime.fromisoformat(stored)) if stored else now
 
     def step(self) -> None:
         self.next += KCI_EVERY
 
-    def kept(self) -> dict[str, str]:
+    def progress(self) -> dict[str, str]:
         return {"next": self.next.isoformat()}
 
 
@@ -327,16 +327,16 @@ class InventoryIncidents:
         links = self._services.store.read(
             lambda uow: IncidentRepository(uow).links(self._after, SERVICES)
         )
-        seen = self._look(list(links), now + SECONDS)
-        if seen is not None and (len(links) == SERVICES or seen != links[-1]):
-            self._after = seen
+        last = self._look(list(links), now + SECONDS)
+        if last is not None and (len(links) == SERVICES or last != links[-1]):
+            self._after = last
             return 0.0
         self._after, self._next = None, now + LOOK_EVERY
         return LOOK_EVERY
 
     def _look(self, links: list[Link], ends: float) -> Link | None:
         """Look up services until `ends`; return the last one, None if there is no answer."""
-        seen = None
+        last = None
         for link in links:
             service = self._rule_evaluator.service(link.tenant, link.service_id, SECONDS)
             if service is UNKNOWN:
@@ -344,10 +344,10 @@ class InventoryIncidents:
             code = service.incident if isinstance(service, Service) else None
             if code != link.code:
                 self._over(link, code)
-            seen = link
+            last = link
             if self._services.machine.monotonic() > ends:
-                return seen
-        return seen
+                return last
+        return last
 
     def _over(self, link: Link, code: str | None) -> None:
         def work(uow: UnitOfWork) -> None:

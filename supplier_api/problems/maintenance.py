@@ -137,10 +137,10 @@ class Maintenance:
         try:
             now = self._services.machine.monotonic()
             self._look_at = now + LOOK_EVERY
-            seen = self._services.store.read(
+            found = self._services.store.read(
                 lambda uow: SwitchRepository(uow).get(MAINTENANCE), deadline=now + LOOK_SECONDS
             )
-            self._lasts = seen is not None
+            self._lasts = found is not None
         except StoreUnavailable:
             # The request that asked will meet the same error and report it.
             pass

@@ -89,8 +89,8 @@ class State:
 class ServiceProblem:
     """One problem.
 
-    `document` holds the wire's fields of the 201 body but for status and supplierReference. The
-    desk changes a problem only while it holds the lock on its row.
+    `document` holds the wire's fields of the 201 body but for status and supplierReference. A
+    problem is changed only under the lock on its row.
     `back_office_untold`: a work order about it was skipped by an operator. `left_out`: what the
     next KCI has to say about sequence numbers that are never sent. `doubtful`: the gateway may not
     know the problem, as our answer may have been lost. `reference_known`: the gateway has received

@@ -219,7 +219,7 @@ class OutcomeOverride(Protocol):
 
 
 class OutcomeSource(Protocol):
-    """Tells what lies over the decision on a request; asked in the transaction that decides it."""
+    """Returns what lies over the decision on a request; called in the transaction that decides it."""
 
     def of_problem(
         self, uow: UnitOfWork, caller: Caller, document: Mapping[str, Any]

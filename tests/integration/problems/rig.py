@@ -152,7 +152,7 @@ class Rig:
             LaneRepository(uow).record(message, attempt, state)
             if state is MessageState.DELIVERED:
                 taken = DeliveredKci(claim.problem_id, message.kind, message.subject)
-                self.progress.kci_taken(uow, taken)
+                self.progress.kci_delivered(uow, taken)
             else:
                 LaneRepository(uow).park(claim)
             LaneRepository(uow).proceed(claim, now)
