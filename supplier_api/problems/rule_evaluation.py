@@ -219,7 +219,7 @@ class OutcomeOverride(Protocol):
 
 
 class OutcomeSource(Protocol):
-    """Returns what lies over the decision on a request; called in the transaction that decides it."""
+    """Returns what lies over a decision; called in the transaction that decides the request."""
 
     def of_problem(
         self, uow: UnitOfWork, caller: Caller, document: Mapping[str, Any]
