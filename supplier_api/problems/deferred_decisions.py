@@ -88,7 +88,7 @@ class DeferredDecisions:
     def prepare(self, timer: Timer) -> PreparedDecision | None:
         """Look up the external facts; None if that cannot be done now. Raises db.Gone."""
         assert timer.problem_id is not None
-        operation = Operation((timer.data or {})["operation"])
+        operation = Operation(timer.data["operation"])
         problem, change = self._services.store.read(lambda uow: _read(uow, timer))
         request = change.body if change else problem.document
         caller = Caller(
@@ -104,8 +104,7 @@ class DeferredDecisions:
 
     def lock(self, uow: UnitOfWork, timer: Timer, prepared: PreparedDecision) -> None:
         """Take the locks that come before the problem's own."""
-        data = timer.data or {}
-        DecisionRepository(uow).lock(timer.tenant, prepared.operation, data["key"])
+        DecisionRepository(uow).lock(timer.tenant, prepared.operation, timer.data["key"])
         if prepared.operation is Operation.PROBLEM:
             ProblemRepository(uow).lock_service(timer.tenant, prepared.service_id)
 
@@ -118,9 +117,9 @@ class DeferredDecisions:
         if problem.version != prepared.version:
             # The problem has changed since the facts were looked up: they may no longer apply.
             return timer.due_at
-        tries = (timer.data or {}).get("tries", 0)
+        tries = timer.data.get("tries", 0)
         if prepared.external.missing and tries < TRIES:
-            TimerRepository(uow).remember(timer.id, {**(timer.data or {}), "tries": tries + 1})
+            TimerRepository(uow).remember(timer.id, {**timer.data, "tries": tries + 1})
             return self._services.business.now(timer.tenant) + TRY_AGAIN
         transition = Transition(self._services, uow, problem)
         if prepared.operation is Operation.PROBLEM:
@@ -214,17 +213,17 @@ class DeferredDecisions:
         return decision
 
     def _override(self, transition: Transition, timer: Timer) -> OutcomeOverride:
-        data = timer.data or {}
+        operation = Operation(timer.data["operation"])
         return self._outcomes.of_earlier(
-            transition.uow, transition.problem, Operation(data["operation"]), data["key"]
+            transition.uow, transition.problem, operation, timer.data["key"]
         )
 
     # -- the record
 
     def _record(self, uow: UnitOfWork, timer: Timer, decision: Decision) -> None:
         """Store the decision in the record; its trace begins with an entry about the delay."""
-        key, operation = (timer.data or {})["key"], (timer.data or {})["operation"]
-        row_id = DecisionRepository(uow).lock(timer.tenant, operation, key)
+        operation = timer.data["operation"]
+        row_id = DecisionRepository(uow).lock(timer.tenant, operation, timer.data["key"])
         if row_id is None:
             return
         decided = decision.document()
@@ -239,7 +238,7 @@ def _read(uow: UnitOfWork, timer: Timer) -> tuple[ServiceProblem, ChangeRequest 
     assert timer.problem_id is not None
     problem = ProblemRepository(uow).get(timer.problem_id)
     change = None
-    if (timer.data or {})["operation"] != Operation.PROBLEM:
+    if timer.data["operation"] != Operation.PROBLEM:
         change = ChangeRequestRepository(uow).find(problem.id, timer.subject or "")
     return problem, change
 

@@ -9,7 +9,7 @@ problem is raised and, every minute, by the worker for services with linked prob
 inventory gives no answer, the incidents that it named last.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -140,7 +140,7 @@ class Incidents:
         code = timer.subject or ""
         if not IncidentRepository(uow).lasting(code):
             return None
-        progress = dict(timer.data or {})
+        progress = timer.data
         found = IncidentRepository(uow).joinable(code, progress.get("after", 0), BATCH)
         # A problem that joined in the first search and is outside again was removed by the
         # supplier.
@@ -166,7 +166,7 @@ class Incidents:
         # A problem may move to another incident here, which must not end before this commit.
         IncidentRepository(uow).lock(shared=True)
         ids = IncidentRepository(uow).linked(timer.subject or "", BATCH)
-        pace = _Pace(dict(timer.data or {}), self._services.machine.now())
+        pace = _Pace(timer.data, self._services.machine.now())
         self._each(uow, ids, _leave, pace)
         TimerRepository(uow).remember(timer.id, pace.progress())
         now = self._services.business.now(timer.tenant)
@@ -178,7 +178,7 @@ class Incidents:
         Returns when to run again, None when done.
         """
         IncidentRepository(uow).lock(shared=True)
-        code, service_id = timer.subject or "", str((timer.data or {})["service"])
+        code, service_id = timer.subject or "", str(timer.data["service"])
         if code in IncidentRepository(uow).on_service(service_id):
             return None  # It is named again.
         ids = IncidentRepository(uow).linked(code, BATCH, service_id)
@@ -235,7 +235,7 @@ class Incidents:
 class _Pace:
     """The earliest time of the next KCI of the incident (machine time), kept across batches."""
 
-    def __init__(self, progress: dict[str, Any], now: datetime) -> None:
+    def __init__(self, progress: Mapping[str, Any], now: datetime) -> None:
         stored = progress.get("next")
         self.next = max(now, datetime.fromisoformat(stored)) if stored else now
 

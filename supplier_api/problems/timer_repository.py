@@ -1,7 +1,7 @@
 """The repositories of timers, work that is due at a business time, and of moved clocks."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,7 +45,7 @@ class Timer:
     kind: str
     due_at: datetime
     subject: str | None = None
-    data: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
     id: int = 0
 
 
@@ -60,7 +60,7 @@ class TimerRepository:
     def add(self, new: Timer) -> None:
         """Set a timer."""
         values = {name: getattr(new, name) for name in Timer.__slots__ if name != "id"}
-        self._connection.execute(insert(timer), values)
+        self._connection.execute(insert(timer), {**values, "data": new.data or None})
         self._wake()
 
     def lock(self, timer_id: int) -> Timer | None:
@@ -230,7 +230,7 @@ def _of_kinds(kinds: Collection[str]) -> list[ColumnElement[bool] | TextClause]:
 
 
 def _timer(row: Any) -> Timer:
-    return Timer(**row._asdict())
+    return Timer(**{**row._asdict(), "data": row.data or {}})
 
 
 def by_scale(

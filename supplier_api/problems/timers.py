@@ -188,7 +188,7 @@ class DueTimerHandlers:
     def _apply_later_event(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         assert timer.problem_id is not None
         try:
-            self._events.apply(uow, timer.problem_id, event_from(dict(timer.data or {})))
+            self._events.apply(uow, timer.problem_id, event_from(dict(timer.data)))
         except Incomplete as error:
             log.error("timer.incomplete", kind=timer.kind, error="; ".join(error.messages))
         return None
