@@ -62,8 +62,8 @@ class _Recorder(DirectConnection):
 
     def __init__(self, raw: Any, said: list[Statement]) -> None:
         super().__init__(raw)
-        self.ask = self._keeping(raw.execute, said, asks=True)
-        self.tell = self._keeping(raw.execute, said, asks=False)
+        self.execute = self._keeping(raw.execute, said, asks=True)
+        self.queue = self._keeping(raw.execute, said, asks=False)
 
     def _keeping(
         self, run: Callable[..., Any], said: list[Statement], *, asks: bool

@@ -9,14 +9,17 @@ from supplier_api.contract import RequestRefused, refusals
 from supplier_api.contract.codes import ChangeStatus, ReasonCode, ResolutionStatus
 from supplier_api.db import UnitOfWork
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems.change_repository import ChangeRequestRepository
 from supplier_api.problems.errors import Incomplete
-from supplier_api.problems.event_repository import BackOfficeEventRepository, RecordedEvent
-from supplier_api.problems.kci import Carried, cancelled_code
+from supplier_api.problems.kci import KciContent, cancelled_code
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event, IllegalMove, legal_events
-from supplier_api.problems.model import ChangeKind, ChangeRequest, Resolution, ServiceProblem, State
+from supplier_api.problems.model import ChangeRequest, Resolution, ServiceProblem, State
+from supplier_api.problems.parts_repository import (
+    BackOfficeEventRepository,
+    ChangeRequestRepository,
+    RecordedEvent,
+    ResolutionRepository,
+)
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.resolution_repository import ResolutionRepository
 from supplier_api.problems.services import EventAnswer, Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
@@ -24,9 +27,9 @@ from supplier_api.problems.work import (
     BackOfficeEvent,
     LaterEvent,
     OrderAnswer,
-    OrderKind,
     WorkOrder,
 )
+from supplier_api.rules.model import Operation
 
 LATER = "back-office-event"
 # How many references are listed when a name matches several problems.
@@ -123,29 +126,31 @@ class BackOfficeEvents:
         for later in answer.later:
             self._set_event_timer(uow, problem_id, later)
 
-    def concerned(self, uow: UnitOfWork, taken: Sequence[DeliveredKci]) -> set[int]:
-        """Return the ids of the problems for which kci_taken has something to record; no lock.
+    def concerned(self, uow: UnitOfWork, delivered: Sequence[DeliveredKci]) -> set[int]:
+        """Return the ids of the problems for which kci_delivered has something to record; no lock.
 
         The others need no lock: a reference is confirmed and a resolution delivered only once, and
         a problem that becomes doubtful during this query does so after the KCI was accepted.
         """
-        resolved = {each.problem_id for each in taken if _may_resolve(each)}
-        return resolved | ProblemRepository(uow).unconfirmed([each.problem_id for each in taken])
+        resolved = {each.problem_id for each in delivered if _may_resolve(each)}
+        return resolved | ProblemRepository(uow).unconfirmed(
+            [each.problem_id for each in delivered]
+        )
 
-    def kci_taken(self, uow: UnitOfWork, taken: DeliveredKci) -> None:
+    def kci_delivered(self, uow: UnitOfWork, delivered: DeliveredKci) -> None:
         """Record an accepted KCI: the gateway knows the problem, and the closure time begins."""
-        problem = ProblemRepository(uow).lock(taken.problem_id)
+        problem = ProblemRepository(uow).lock(delivered.problem_id)
         if problem.doubtful or not problem.reference_known:
             problem.doubtful = False
-            carried_reference = taken.reference
+            carried_reference = delivered.reference
             if carried_reference is None:
-                carried_reference = taken.reason not in WITHOUT_REFERENCE
+                carried_reference = delivered.reason not in WITHOUT_REFERENCE
             problem.reference_known = problem.reference_known or carried_reference
             ProblemRepository(uow).save(problem)
-        if taken.subject is None:
+        if delivered.subject is None:
             return
         # Whatever its reason: a KCI that replaces a refused RESOLVED delivers the resolution, too.
-        resolution = ResolutionRepository(uow).find(taken.subject)
+        resolution = ResolutionRepository(uow).find(delivered.subject)
         if resolution is None or resolution.taken:
             return
         resolution.taken = self._services.business.now(problem.tenant)
@@ -165,7 +170,7 @@ class BackOfficeEvents:
         LaneRepository(uow).ticket(order.id, answer.back_office_id, answer.back_office_url)
         problem = ProblemRepository(uow).lock(problem_id)
         change = None
-        if order.subject and order.kind in (OrderKind.AMENDMENT, OrderKind.CANCELLATION):
+        if order.subject and order.kind in (Operation.AMENDMENT, Operation.CANCELLATION):
             change = ChangeRequestRepository(uow).find(
                 problem_id, order.subject["supplierReference"]
             )
@@ -173,7 +178,7 @@ class BackOfficeEvents:
             change.back_office_url = _url(change, answer.back_office_id, answer.back_office_url)
             change.back_office_id = answer.back_office_id
             ChangeRequestRepository(uow).save(change)
-        elif order.kind is OrderKind.PROBLEM:
+        elif order.kind is Operation.PROBLEM:
             problem.back_office_url = _url(problem, answer.back_office_id, answer.back_office_url)
             problem.back_office_id = answer.back_office_id
             ProblemRepository(uow).save(problem)
@@ -214,10 +219,10 @@ def _reference_and_status(problem: ServiceProblem) -> dict[str, Any]:
     return {"reference": problem.reference, "status": status}
 
 
-def _may_resolve(taken: DeliveredKci) -> bool:
+def _may_resolve(delivered: DeliveredKci) -> bool:
     """Return whether a KCI may deliver a resolution: RESOLVED, or a KCI that replaces it."""
-    return taken.reason == ReasonCode.RESOLVED or (
-        taken.reference is not None and taken.subject is not None
+    return delivered.reason == ReasonCode.RESOLVED or (
+        delivered.reference is not None and delivered.subject is not None
     )
 
 
@@ -253,28 +258,28 @@ def _apply_event(transition: Transition, event: BackOfficeEvent) -> None:
             event.back_office_id,
             url,
         )
-    carried = Carried(event.problem_code, event.text, event.supplier_codes, event.note)
-    HANDLERS.get(event.event, _take_event)(transition, event, carried)
+    carried = KciContent(event.problem_code, event.text, event.supplier_codes, event.note)
+    HANDLERS.get(event.event, _apply_plain)(transition, event, carried)
 
 
-def _take_event(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
-    transition.take(event.event, carried)
+def _apply_plain(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
+    transition.apply(event.event, carried)
 
 
-def _accept(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _accept(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
     incident = transition.problem.state.incident
-    transition.take(Event.ACCEPT, carried)
+    transition.apply(Event.ACCEPT, carried)
     if event.commit:
-        transition.take(Event.START)
+        transition.apply(Event.START)
     if incident:
-        transition.take(Event.JOIN_INCIDENT, incident=incident)
+        transition.apply(Event.JOIN_INCIDENT, incident=incident)
 
 
-def _note(transition: Transition, _event: BackOfficeEvent, carried: Carried) -> None:
-    transition.take(Event.NOTE if carried.text else Event.UPDATE, carried)
+def _note(transition: Transition, _event: BackOfficeEvent, carried: KciContent) -> None:
+    transition.apply(Event.NOTE if carried.text else Event.UPDATE, carried)
 
 
-def _resolve(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _resolve(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
     if event.resolution is None:
         raise Incomplete(event.event, ["resolution"])
     details = dict(event.resolution)
@@ -292,10 +297,10 @@ def _resolve(transition: Transition, event: BackOfficeEvent, carried: Carried) -
         resolved_date=transition.now,
         sla_violation=violations,
     )
-    transition.take(Event.RESOLVE, carried, resolution=resolution)
+    transition.apply(Event.RESOLVE, carried, resolution=resolution)
 
 
-def _decide_change(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _decide_change(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
     if event.change_reference is None:
         raise Incomplete(event.event, ["changeReference"])
     change = ChangeRequestRepository(transition.uow).find(
@@ -306,17 +311,17 @@ def _decide_change(transition: Transition, event: BackOfficeEvent, carried: Carr
     if event.back_office_id:
         change.back_office_url = _url(change, event.back_office_id, event.back_office_url)
         change.back_office_id = event.back_office_id
-    transition.take(event.event, _with_code(carried, event, change), change=change)
+    transition.apply(event.event, _with_code(carried, event, change), change=change)
 
 
-def _with_code(carried: Carried, event: BackOfficeEvent, change: ChangeRequest) -> Carried:
+def _with_code(carried: KciContent, event: BackOfficeEvent, change: ChangeRequest) -> KciContent:
     has_code = carried.problem_code is not None or event.event is Event.REJECT_CHANGE
-    if has_code or change.kind is ChangeKind.AMENDMENT:
+    if has_code or change.kind is Operation.AMENDMENT:
         return carried
-    return Carried(cancelled_code(change), carried.text, carried.supplier_codes, carried.note)
+    return KciContent(cancelled_code(change), carried.text, carried.supplier_codes, carried.note)
 
 
-HANDLERS: dict[Event, Callable[[Transition, BackOfficeEvent, Carried], None]] = {
+HANDLERS: dict[Event, Callable[[Transition, BackOfficeEvent, KciContent], None]] = {
     Event.ACCEPT: _accept,
     Event.NOTE: _note,
     Event.RESOLVE: _resolve,

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from supplier_api.db import UnitOfWork
-from supplier_api.problems.clock_repository import ALL, BusinessClockRepository, TenantClock
 from supplier_api.problems.services import Services
+from supplier_api.problems.timer_repository import ALL, BusinessClockRepository, TenantClock
 from supplier_api.sandbox.purge import remove
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
 from supplier_api.sandbox.virtual_clock import Follower

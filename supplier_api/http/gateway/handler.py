@@ -30,7 +30,7 @@ from supplier_api.http.responses import empty, json_response
 from supplier_api.ids import Chance
 from supplier_api.logging import bind, get_logger
 from supplier_api.problems.requests import GatewayRequests
-from supplier_api.problems.services import Answer, Caller
+from supplier_api.problems.services import Caller, RequestAnswer
 from supplier_api.settings import ServerSettings
 
 EXTENSION = "supplier_api.http.gateway"
@@ -135,7 +135,7 @@ def bind_request() -> AbstractContextManager[None]:
     return bind(**_ids())
 
 
-def respond(answer: Answer) -> Response:
+def respond(answer: RequestAnswer) -> Response:
     """Turn a use case's answer into a response; without a body it has no content type either."""
     if answer.body is None:
         return empty(answer.status)

@@ -13,7 +13,7 @@ from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.fields import Flag, InstantField, Number
 from supplier_api.contract.schemas import ERROR, make
 from supplier_api.http.responses import json_response
-from supplier_api.problems.clock_repository import ALL
+from supplier_api.problems.timer_repository import ALL
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.description import TENANT_IN_QUERY, admin_blueprint, describe
 from supplier_api.sandbox.admin.query_params import (

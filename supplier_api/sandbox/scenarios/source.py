@@ -10,9 +10,9 @@ from contextvars import ContextVar
 from typing import Any
 
 from supplier_api.db import UnitOfWork
-from supplier_api.problems.model import ChangeKind, ServiceProblem
+from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.services import Caller
-from supplier_api.problems.work import OrderKind, WorkOrder
+from supplier_api.problems.work import WorkOrder
 from supplier_api.rules.model import Operation
 from supplier_api.sandbox.scenarios.catalogue import recall
 from supplier_api.sandbox.scenarios.choice import NOTHING, Choice, read_scenario
@@ -44,7 +44,7 @@ class ScenarioSource:
         uow: UnitOfWork,
         caller: Caller,
         problem: ServiceProblem,
-        kind: ChangeKind,
+        kind: Operation,
         gateway_id: int,
     ) -> ScenarioOverride:
         """Return what is chosen for a change of a locked problem.
@@ -57,7 +57,7 @@ class ScenarioSource:
         play = CHOSEN.get().play(about, recall(kept.get(about)), *_defaults(uow, caller))
         asked = recall(kept.get(ScenarioKind.PROBLEM)) if problem.state.awaits else None
         plays = {about: play, ScenarioKind.PROBLEM: asked}
-        _keep(uow, problem.tenant, Operation(kind.value), gateway_id, plays)
+        _keep(uow, problem.tenant, kind, gateway_id, plays)
         return ScenarioOverride(play, problem.service_id)
 
     def of_earlier(
@@ -71,8 +71,8 @@ class ScenarioSource:
 def chosen_with(uow: UnitOfWork, order: WorkOrder) -> Mapping[str, Any]:
     """Return what was chosen with the request that a work order comes from, Play.plain by kind."""
     operation, request = Operation.PROBLEM, order.problem
-    if order.kind in (OrderKind.AMENDMENT, OrderKind.CANCELLATION) and order.subject:
-        operation, request = Operation(order.kind.value), order.subject
+    if isinstance(order.kind, Operation) and order.subject:
+        operation, request = order.kind, order.subject
     return ScenarioRepository(uow).kept(order.tenant, operation, request["id"])
 
 

@@ -7,7 +7,12 @@ from typing import Any
 from supplier_api.contract.codes import ResolutionStatus
 from supplier_api.problems.lifecycle import Event, settled_by
 from supplier_api.problems.model import Base
-from supplier_api.problems.work import BackOfficeEvent, LaterEvent, OrderKind, WorkOrder
+from supplier_api.problems.work import (
+    BackOfficeEvent,
+    LaterEvent,
+    WorkOrder,
+)
+from supplier_api.rules.model import Operation
 from supplier_api.sandbox.scenarios.catalogue import BY_NAME, DEFAULT, recall
 from supplier_api.sandbox.scenarios.model import Play, ScenarioKind, Step
 from supplier_api.sandbox.scenarios.plans import OPENING
@@ -18,8 +23,8 @@ BETWEEN = 2.5
 # What still holds when the tenant does not take a problem for resolved.
 STILL = ("delay", "resolutionCode", "resolutionText")
 ACCEPT_LATER = {
-    OrderKind.AMENDMENT: BY_NAME["AMENDMENT_PENDING"],
-    OrderKind.CANCELLATION: BY_NAME["CANCELLATION_PENDING"],
+    Operation.AMENDMENT: BY_NAME["AMENDMENT_PENDING"],
+    Operation.CANCELLATION: BY_NAME["CANCELLATION_PENDING"],
 }
 
 
@@ -44,12 +49,12 @@ def _plan(order: WorkOrder, chosen: Mapping[str, Any]) -> Iterator[tuple[Play, S
     """Yield each step with the play that it belongs to, and whose times it keeps."""
     problem = recall(chosen.get(ScenarioKind.PROBLEM)) or Play(DEFAULT)
     steps: tuple[Step, ...] = ()
-    if order.kind is OrderKind.PROBLEM:
+    if order.kind is Operation.PROBLEM:
         if order.standing in OPENING:
             steps = problem.scenario.steps(problem, order.standing)
     elif order.subject is None:
         return
-    elif order.kind is OrderKind.RESOLUTION_ANSWER:
+    elif not isinstance(order.kind, Operation):  # the answer to a resolution
         if order.subject["status"] == ResolutionStatus.REJECTED:
             problem = Play(DEFAULT, {k: v for k, v in problem.values.items() if k in STILL})
             steps = DEFAULT.steps(problem, Base.IN_PROGRESS)

@@ -9,8 +9,8 @@ from sqlalchemy import func, select, update
 from supplier_api.contract import Invalid
 from supplier_api.db import tables
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems import incidents, inventory_incidents
-from supplier_api.problems.inventory_incidents import InventoryIncidents
+from supplier_api.problems import incidents
+from supplier_api.problems.incidents import InventoryIncidents
 from supplier_api.problems.services import GATEWAY
 from supplier_api.rules.facts import InventoryUnavailable, Service
 from supplier_api.rules.inventory import TimedInventory
@@ -286,7 +286,7 @@ def test_an_incident_that_is_named_again_begins_again(asking: Rig, named: Named)
 def test_many_services_are_asked_for_a_few_at_a_time(
     monkeypatch: pytest.MonkeyPatch, asking: Rig, named: Named
 ) -> None:
-    monkeypatch.setattr(inventory_incidents, "BATCH", 2)
+    monkeypatch.setattr(incidents, "SERVICES", 2)
     for gateway_id in range(1, 6):
         service_id = f"SI{gateway_id + 1000:013d}"
         named.incidents[service_id] = "INC0000005"
