@@ -125,9 +125,9 @@ class RuleEvaluator:
             return Decision(Outcome.DEFER, outside.put_off, (), (), outside.book.version)
         facts = replace(
             outside.facts,
-            open_problems=open_problems or (),
-            incidents=incidents or (),
-            problem=_problem_facts(problem) if problem else None,
+            open_problems=UNKNOWN if open_problems is None else open_problems,
+            incidents=UNKNOWN if incidents is None else incidents,
+            problem=_problem_facts(problem) if problem else UNKNOWN,
         )
         return outside.book.decide(operation, facts, outside.verdicts)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from supplier_api.clock import to_wire
 from supplier_api.contract.limits import MESSAGE_MAX
+from supplier_api.rules.fact_kinds import FactKind, Shape
 from supplier_api.rules.fact_paths import Path, at, is_personal, leaves, resolve, spelled
-from supplier_api.rules.facts import FactKind, Shape
 from supplier_api.rules.findings import meant
 
 _ABSENT = "none"
