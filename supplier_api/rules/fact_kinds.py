@@ -131,7 +131,7 @@ def shape_of_message(schema: Schema) -> Shape:
     return {name: _fact_of_field(field) for name, field in schema.fields.items()}
 
 
-def shape_of_class(kind: type) -> Shape:
+def shape_of_class(kind: type) -> Mapping[str, FactKind]:
     """Return the facts of a dataclass: its attributes, in the order of the class."""
     return {each.name: _kind_of_attribute(each.type) for each in fields(kind)}
 
