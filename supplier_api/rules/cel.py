@@ -13,9 +13,9 @@ from typing import Any
 from cel_expr_python import cel
 
 from supplier_api.rules.fact_kinds import FactKind, Shape
+from supplier_api.rules.fact_messages import PACKAGE, FactMessages
 from supplier_api.rules.fact_paths import Path, resolve
 from supplier_api.rules.findings import meant
-from supplier_api.rules.messages import PACKAGE, Messages
 from supplier_api.rules.model import RuleNotEvaluated
 
 MAX_EXPRESSION = 2_000
@@ -102,7 +102,7 @@ class Language:
     def __init__(self, groups: Shape) -> None:
         """Prepare to compile expressions over these groups of facts."""
         self._groups = groups
-        self._messages = Messages(groups)
+        self._messages = FactMessages(groups)
         types = {group: self._type(group) for group in groups}
         self._everything = self._environment(types)
         # The library does not report which groups an expression names: one that does not compile

@@ -27,6 +27,12 @@ from supplier_api.rules.model import Operation
 # A fact beside the list of the wire: request.characteristicsByName["SERVICE_HAS_WORKED"].
 BY_NAME = "characteristicsByName"
 
+REQUESTS = {
+    Operation.PROBLEM: SERVICE_PROBLEM_REQUEST,
+    Operation.AMENDMENT: AMENDMENT_REQUEST,
+    Operation.CANCELLATION: CANCELLATION_REQUEST,
+}
+
 
 class Unknown(Enum):
     """A fact that was not available in time. Rules that name it cannot be evaluated."""
@@ -108,11 +114,11 @@ class Inventory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FactGroup:
-    """A group of facts: all that is known of it, but for who finds it out.
+    """A group of facts: its name, its kind or shape, and the operations that have it.
 
-    `attribute` is where Facts has it. `plain` makes plain values of its shape of that, without
-    absent fields. `example` makes it of what an example gives: {} where an example is silent, None
-    for a null.
+    `attribute` is where Facts holds it. `plain` turns that into plain values of the shape, without
+    absent fields. `example` returns the attribute for what an example gives: {} where the example
+    is silent, None for a null.
     """
 
     name: str
@@ -176,11 +182,6 @@ def _example_now(given: Mapping[str, Any] | None) -> datetime:
     return now
 
 
-REQUESTS = {
-    Operation.PROBLEM: SERVICE_PROBLEM_REQUEST,
-    Operation.AMENDMENT: AMENDMENT_REQUEST,
-    Operation.CANCELLATION: CANCELLATION_REQUEST,
-}
 _SERVICE = shape_of_class(Service)
 _PROBLEM = shape_of_class(ProblemFacts)
 _SERVICE_SHAPE: Shape = {

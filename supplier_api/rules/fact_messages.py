@@ -21,7 +21,7 @@ from supplier_api.rules.fact_kinds import Fact, FactKind, Kind, ListOf, Shape
 PACKAGE = "facts"
 
 
-class Messages:
+class FactMessages:
     """A message type for each group that has fields; texts and lists of texts stay as they are.
 
     `types` gives the full name of each group's message, `shapes` the fields behind each full name.
