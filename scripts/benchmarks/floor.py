@@ -176,7 +176,8 @@ def _judging(settings: Settings) -> Callable[[Mapping[str, Any]], EvalContext]:
     """Return what has CEL judge the conditions about a new problem on a request."""
     section = RuleBook.load(settings.rules.file, settings.profile).sections[Operation.PROBLEM]
     service = Service(SERVICE_ID, "ftthl2r", "FTTH")
-    facts = Facts({}, "TENANT0", SystemMachineClock().now(), service)
+    now = SystemMachineClock().now()
+    facts = Facts({}, "TENANT0", now, service, open_problems=(), incidents=())
     return lambda document: section.context(replace(facts, request=document), {})
 
 

@@ -32,7 +32,7 @@ from supplier_api.cli.sessions import looking
 from supplier_api.cli.startup_errors import expected_errors
 from supplier_api.cli.supervisor import PartFailed, Supervisor
 from supplier_api.clock import SystemMachineClock, to_wire
-from supplier_api.contract.versions import CONTRACT
+from supplier_api.contract import CONTRACT
 from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.http_client.connections import new_session
 from supplier_api.http_client.failures import why

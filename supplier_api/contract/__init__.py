@@ -15,8 +15,8 @@ from supplier_api.contract.errors import (
 from supplier_api.contract.fingerprint import VERSIONS, fingerprint, is_fingerprint_of
 from supplier_api.contract.json_reader import read_json
 from supplier_api.contract.kci import KCI, check_kci, load_kci
+from supplier_api.contract.limits import CONTRACT
 from supplier_api.contract.loading import load
-from supplier_api.contract.versions import CONTRACT
 
 __all__ = [
     "CONTRACT",

@@ -1,13 +1,19 @@
-"""Validates a document in one pass; errors become flat messages that name the path."""
+"""Makes schemas, and validates documents with them.
+
+All errors of a document become flat messages that name the path.
+"""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError
+from marshmallow.fields import Field
 
 from supplier_api.contract import refusals
 from supplier_api.contract.errors import WHOLE, Invalid, Malformed, Structural
+
+Fields = dict[str, Field[Any]]
 
 
 class MessageSchema(Schema):
@@ -19,6 +25,11 @@ class MessageSchema(Schema):
         """Settings of marshmallow."""
 
         unknown = EXCLUDE
+
+
+def make(name: str, fields: Mapping[str, Field[Any]], base: type[Schema] = MessageSchema) -> Schema:
+    """Return the one instance of the schema that is called `name` in OpenAPI."""
+    return base.from_dict(dict(fields), name=name)()
 
 
 def load(schema: Schema, data: object) -> dict[str, Any]:

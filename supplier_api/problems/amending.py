@@ -3,18 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from supplier_api.contract import refusals
+from supplier_api.contract import field_table, refusals
 from supplier_api.contract.limits import CHARACTERISTICS_MAX
-
-REPLACED = (
-    "problemText",
-    "appointmentReservationId",
-    "appointmentReservationReference",
-    "hazards",
-    "onSiteRestrictions",
-    "notes",
-)
-CONTACTS = ("primaryContact", "secondaryContact")
 
 
 class TooManyCharacteristics(Exception):
@@ -31,26 +21,7 @@ def amended(document: Mapping[str, Any], amendment: Mapping[str, Any]) -> dict[s
     Characteristics merge by name; a contact that is supplied replaces the old one but keeps its
     e-mail if it brings none. Raises TooManyCharacteristics.
     """
-    changed = dict(document)
-    for name in REPLACED:
-        if name in amendment:
-            changed[name] = amendment[name]
-    for name in CONTACTS:
-        if name in amendment:
-            changed[name] = _contact(document.get(name, {}), amendment[name])
-    if "characteristics" in amendment:
-        changed["characteristics"] = _merged(
-            document.get("characteristics", []), amendment["characteristics"]
-        )
-    return changed
-
-
-def _contact(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    return {"email": old["email"], **new} if "email" in old else dict(new)
-
-
-def _merged(old: list[dict[str, str]], new: list[dict[str, str]]) -> list[dict[str, str]]:
-    values = {each["name"]: each["value"] for each in [*old, *new]}
-    if len(values) > CHARACTERISTICS_MAX:
+    changed = field_table.amended(document, amendment)
+    if len(changed.get("characteristics", ())) > CHARACTERISTICS_MAX:
         raise TooManyCharacteristics
-    return [{"name": name, "value": value} for name, value in values.items()]
+    return changed

@@ -136,9 +136,9 @@ class RuleEvaluator:
             return Decision(Outcome.DEFER, external.postponed, (), (), external.book.version)
         facts = replace(
             external.facts,
-            open_problems=open_problems or (),
-            incidents=incidents or (),
-            problem=_problem_facts(problem) if problem else None,
+            open_problems=UNKNOWN if open_problems is None else open_problems,
+            incidents=UNKNOWN if incidents is None else incidents,
+            problem=_problem_facts(problem) if problem else UNKNOWN,
         )
         return external.book.decide(operation, facts, external.verdicts)
 

@@ -35,8 +35,9 @@ from supplier_api.rules.model import (
     RuleNotEvaluated,
     Verdict,
 )
-from supplier_api.rules.parser import ParsedRule, YamlSource, id_fault, read_rule
 from supplier_api.rules.plugins import Plugins
+from supplier_api.rules.rule import ParsedRule, id_fault, read_rule
+from supplier_api.rules.yaml_source import YamlSource
 
 FORMAT = 1
 BOOK_KEYS = ("version", "default", "rules")

@@ -1,31 +1,19 @@
 """Examples in the rule book: facts in short form, and whether the rule must match them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from yaml.nodes import MappingNode, Node
 
-from supplier_api.rules.facts import (
-    GROUPS,
-    Fact,
-    FactKind,
-    Facts,
-    ListOf,
-    ProblemFacts,
-    Service,
-    Shape,
-)
+from supplier_api.rules.fact_kinds import Fact, FactKind, ListOf, Shape
+from supplier_api.rules.facts import FACT_GROUPS, GROUPS, Facts
 from supplier_api.rules.model import BookFinding, Operation, Verdict, meant
-from supplier_api.rules.parser import ParsedRule, YamlSource
+from supplier_api.rules.rule import ParsedRule
+from supplier_api.rules.yaml_source import YamlSource
 
 # What an example may expect: it tests the condition, without modes and dates.
 EXPECTED = (Verdict.MATCHED, Verdict.NOT_MATCHED, Verdict.FAILED)
-
-_SERVICE = {"service_id": "SI0000000000000"}
-_PROBLEM = {"reference": "SP_EXAMPLE", "status": "IN_PROGRESS", "base": "IN_PROGRESS"}
-_NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +113,9 @@ def _facts(source: YamlSource, node: Node, operation: Operation) -> Facts:
         group: None if source.is_null(value) else _value(source, value, group, groups[group])
         for group, value in given.items()
     }
-    return Facts(
-        request=read.get("request") or {},
-        tenant=read.get("tenant") or "TENANT1",
-        now=(read.get("clock") or {}).get("now") or _NOW,
-        service=_service(read),
-        open_problems=read.get("open_problems") or (),
-        incidents=read.get("incidents") or (),
-        problem=ProblemFacts(**(_PROBLEM | (read.get("problem") or {}))),
-    )
-
-
-def _service(read: Mapping[str, Any]) -> Service | None:
-    given = read.get("service", {})
-    if given is None or not given.get("known", True):
-        return None
-    renamed = {"service_id" if name == "id" else name: value for name, value in given.items()}
-    return Service(**(_SERVICE | {key: each for key, each in renamed.items() if key != "known"}))
+    # {} is what an example is silent about; the group of another operation has its default too.
+    found = {each.attribute: each.example(read.get(each.name, {})) for each in FACT_GROUPS}
+    return Facts(**found)
 
 
 def _value(source: YamlSource, node: Node, name: str, fact: Fact) -> Any:
@@ -150,11 +124,12 @@ def _value(source: YamlSource, node: Node, name: str, fact: Fact) -> Any:
         return _fields(source, node, name, fact)
     if isinstance(fact, ListOf):
         return _members(source, node, name, fact)
-    return _READERS[fact](source, node, name)
+    assert fact.value.in_example, "the keys that may be given are of kinds with a reader"
+    return fact.value.in_example(source, node, name)
 
 
 def _fields(source: YamlSource, node: Node, name: str, shape: Shape) -> dict[str, Any]:
-    keys = [key for key in shape if shape[key] is not FactKind.TEXT_BY_NAME]
+    keys = [key for key, fact in shape.items() if _is_given(fact)]
     given = source.entries(node, name, keys)
     read = {key: _value(source, value, key, shape[key]) for key, value in given.items()}
     return {key: value for key, value in read.items() if value is not None}
@@ -168,14 +143,6 @@ def _members(source: YamlSource, node: Node, name: str, fact: ListOf) -> list[di
     return [{"name": key, "value": source.text_of(value, key)} for key, value in short.items()]
 
 
-def _texts(source: YamlSource, node: Node, name: str) -> list[str]:
-    return source.each(node, name, lambda each: source.text_of(each, name))
-
-
-_READERS: Mapping[FactKind, Callable[[YamlSource, Node, str], Any]] = {
-    FactKind.TEXT: YamlSource.text_of,
-    FactKind.WHOLE: YamlSource.whole_of,
-    FactKind.FLAG: YamlSource.flag_of,
-    FactKind.INSTANT: YamlSource.instant_of,
-    FactKind.TEXTS: _texts,
-}
+def _is_given(fact: Fact) -> bool:
+    """Return whether an example gives the fact; one without a reader is made of another."""
+    return not isinstance(fact, FactKind) or fact.value.in_example is not None

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from supplier_api.clock import MachineClock
 from supplier_api.contract.codes import FINAL
+from supplier_api.contract.field_table import AMENDABLE, FROM_TENANT
 from supplier_api.contract.transition_checks import ends_problem, impossible_move, is_of_another
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway import updates
@@ -25,17 +26,7 @@ from supplier_api.sandbox.gateway.update_log import UpdateLog
 log = get_logger(__name__)
 
 # A KCI carries the whole problem as of its change. These of its fields become the tenant's view.
-FOLLOWED = (
-    "problemText",
-    "serviceSpecification",
-    "characteristics",
-    "primaryContact",
-    "secondaryContact",
-    "appointmentReservationId",
-    "hazards",
-    "onSiteRestrictions",
-    "notes",
-)
+FOLLOWED = ("serviceSpecification", *(name for name in FROM_TENANT if name in AMENDABLE))
 
 
 class Inbox:

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from supplier_api.contract.codes import FINAL, Status
-from supplier_api.sandbox.gateway.amending import amended
+from supplier_api.contract.field_table import amended
 from supplier_api.sandbox.gateway.answers import (
     SupplierAccepted,
     SupplierDeferred,

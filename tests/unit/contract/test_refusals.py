@@ -117,8 +117,14 @@ def test_an_answer_whose_messages_say_nothing_of_the_request_is_explained() -> N
 
 
 def literals(tree: ast.Module) -> Iterator[str]:
-    """Yield the error codes and statuses of errors that are written out in a module."""
+    """Yield the error codes and statuses of errors that are written out in a module.
+
+    A number that has a name is a limit: a status has its name in ErrorAnswer.
+    """
+    named = {id(node.value) for node in tree.body if isinstance(node, ast.Assign)}
     for node in ast.walk(tree):
+        if id(node) in named:
+            continue
         match node:
             case ast.Attribute(value=ast.Name(id="ErrorCode")):
                 yield f"line {node.lineno}: ErrorCode.{node.attr}"

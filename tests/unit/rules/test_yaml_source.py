@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from yaml.nodes import MappingNode
 
-from supplier_api.rules.parser import YamlSource
+from supplier_api.rules.yaml_source import YamlSource
 
 TEXTS = st.text(alphabet="ab.&'\"({ éü\n", min_size=1, max_size=40)
 
