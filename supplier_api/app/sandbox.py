@@ -22,8 +22,7 @@ from supplier_api.problems.outcome_source import OutcomeSource
 from supplier_api.problems.services import Services
 from supplier_api.problems.work import WorkOrder
 from supplier_api.sandbox import admin
-from supplier_api.sandbox.admin.capture import keep_requests, record_calls
-from supplier_api.sandbox.admin.outgoing_capture import Outgoing
+from supplier_api.sandbox.admin.capture import OutgoingCapture, keep_requests, record_calls
 from supplier_api.sandbox.clock_sync import ClockEndpoint, GatewayClockSync
 from supplier_api.sandbox.destinations import Destinations, address_of, try_token
 from supplier_api.sandbox.fault_injection.transport import FaultyTransport, tenant_header
@@ -81,7 +80,7 @@ def gateway_transport(
         services.machine,
         services.chance,
         Destinations(services.store, address.answers).of,
-        Outgoing(_recorder(settings, services), services.machine),
+        OutgoingCapture(_recorder(settings, services), services.machine),
         tenant_header,
     )
     return FaultyTransport(transport, services.store, services.machine)

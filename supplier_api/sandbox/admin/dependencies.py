@@ -1,5 +1,6 @@
 """What the testers' door works with; bound in one place, when the application is made."""
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
@@ -17,6 +18,7 @@ from supplier_api.sandbox.virtual_clock import Follower, VirtualClock
 from supplier_api.settings import Settings
 
 WAITING_MAX = 8
+POLL = 0.02  # seconds between two looks at the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,24 @@ class AdminParts:
         """Return an error answer in the published envelope."""
         uuid = str(self.services.chance.uuid(""))
         return json_response(envelope(code, messages, uuid), status)
+
+    def wait_until(self, is_so: Callable[[], bool], seconds: float) -> bool:
+        """Look again and again, for up to `seconds`; return whether it became so.
+
+        While as many wait as may, a further one is answered as if it did not want to wait.
+        """
+        if is_so():
+            return True
+        if not self.waiting.acquire(blocking=False):
+            return False
+        machine = self.services.machine
+        until, pause = machine.monotonic() + seconds, threading.Event()
+        try:
+            while not is_so():
+                left = until - machine.monotonic()
+                if left <= 0:
+                    return False
+                pause.wait(min(POLL, left))
+            return True
+        finally:
+            self.waiting.release()
