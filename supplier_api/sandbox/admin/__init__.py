@@ -22,10 +22,10 @@ from supplier_api.contract.codes import ErrorCode
 from supplier_api.http.openapi import OAUTH2
 from supplier_api.sandbox.admin import clock, destinations, faults, journal, scenarios, state
 from supplier_api.sandbox.admin.dependencies import AdminParts
-from supplier_api.sandbox.admin.resource import SCOPE, Resource
+from supplier_api.sandbox.admin.resource import SCOPE, AdminResource
 from supplier_api.settings import is_loopback
 
-RESOURCES: tuple[Callable[[AdminParts], Resource], ...] = (
+RESOURCES: tuple[Callable[[AdminParts], AdminResource], ...] = (
     scenarios.declare,
     clock.declare_clock,
     clock.declare_reset,
@@ -42,8 +42,8 @@ __all__ = ["AdminParts", "register"]
 
 
 def register(api: Api, parts: AdminParts) -> None:
-    """Add the testers' door to the application that `api` describes."""
-    door = AdminDoor(parts)
+    """Add /admin to the application that `api` describes."""
+    access = AdminAccess(parts)
 
     def write_journal() -> None:
         # What a tester does comes behind the calls that were made before.
@@ -52,7 +52,7 @@ def register(api: Api, parts: AdminParts) -> None:
     _describe_scope(api)
     for declare in RESOURCES:
         blueprint = declare(parts).blueprint
-        blueprint.before_request(door.check)
+        blueprint.before_request(access.check)
         blueprint.before_request(write_journal)
         api.register_blueprint(blueprint)
 
@@ -65,7 +65,7 @@ def _describe_scope(api: Api) -> None:
     schemes[OAUTH2] = oauth2
 
 
-class AdminDoor:
+class AdminAccess:
     """Stands before every route."""
 
     def __init__(self, parts: AdminParts) -> None:

@@ -72,7 +72,7 @@ def keep_requests(app: Flask) -> None:
 
 
 def record_calls(app: Flask, recorder: Recorder, machine: MachineClock) -> None:
-    """Record each call at any door of `app` but the testers' own; stands around all else."""
+    """Record each call to `app` but the testers' own; stands around all else."""
     app.wsgi_app = _Recording(app.wsgi_app, recorder, machine)  # type: ignore[method-assign]
 
 

@@ -16,7 +16,12 @@ from supplier_api.http.responses import json_response
 from supplier_api.problems.clock_repository import ALL
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import TENANT_IN_QUERY, WAIT, flag, tenant_name
-from supplier_api.sandbox.admin.resource import Resource, Shape, Shown, StrictSchema
+from supplier_api.sandbox.admin.resource import (
+    AdminResource,
+    AnswerField,
+    AnswerShape,
+    StrictSchema,
+)
 from supplier_api.sandbox.reset import reset
 from supplier_api.sandbox.virtual_clock import (
     END,
@@ -42,10 +47,10 @@ MOVE = make(
     },
     StrictSchema,
 )
-CLOCK = Shape[MovedClock](
+CLOCK = AnswerShape[MovedClock](
     {
-        "tenant": Shown({"type": "string", "description": "Whose, if asked for one"}),
-        "state": Shown(
+        "tenant": AnswerField({"type": "string", "description": "Whose, if asked for one"}),
+        "state": AnswerField(
             {
                 "type": "string",
                 "enum": ["ready", "advancing"],
@@ -54,17 +59,17 @@ CLOCK = Shape[MovedClock](
             lambda hand: "advancing" if hand.target else "ready",
             required=True,
         ),
-        "now": Shown(
+        "now": AnswerField(
             {"type": "string", "format": "date-time"},
             lambda hand: to_wire(hand.now),
             required=True,
         ),
-        "frozen": Shown(
+        "frozen": AnswerField(
             {"type": "boolean", "description": "It stands still"},
             lambda hand: hand.stands,
             required=True,
         ),
-        "to": Shown(
+        "to": AnswerField(
             {
                 "type": "string",
                 "format": "date-time",
@@ -72,7 +77,7 @@ CLOCK = Shape[MovedClock](
             },
             lambda hand: to_wire(hand.target) if hand.target else None,
         ),
-        "tenants": Shown(
+        "tenants": AnswerField(
             {
                 "type": "object",
                 "description": "If asked for all: the clocks of those who have their own",
@@ -96,9 +101,9 @@ RESET = make(
 )
 
 
-def declare_clock(parts: AdminParts) -> Resource:
+def declare_clock(parts: AdminParts) -> AdminResource:
     """Return the routes of the clocks."""
-    resource = Resource("clock", "Business time", parts.settings.server.max_body)
+    resource = AdminResource(parts, "clock", "Business time")
     virtual_clock = parts.virtual_clock
 
     @resource.route(
@@ -148,9 +153,9 @@ def declare_clock(parts: AdminParts) -> Resource:
     return resource
 
 
-def declare_reset(parts: AdminParts) -> Resource:
+def declare_reset(parts: AdminParts) -> AdminResource:
     """Return the route of the fresh start."""
-    resource = Resource("reset", "A fresh start", parts.settings.server.max_body)
+    resource = AdminResource(parts, "reset", "A fresh start")
 
     @resource.route(
         "POST",

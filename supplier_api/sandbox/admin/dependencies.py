@@ -1,4 +1,4 @@
-"""What the testers' door works with; bound in one place, when the application is made."""
+"""What the routes of /admin work with; bound in one place, when the application is made."""
 
 import threading
 from collections.abc import Callable, Mapping

@@ -14,7 +14,7 @@ from supplier_api.http.responses import empty, json_response
 from supplier_api.http_client.grants import NoTokenError
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import TENANT_IN_PATH, flag
-from supplier_api.sandbox.admin.resource import Resource, StrictSchema
+from supplier_api.sandbox.admin.resource import AdminResource, StrictSchema
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
 from supplier_api.settings.masking import MASK
 
@@ -48,11 +48,9 @@ NO_SUCH_TENANT = response("There can be no such tenant", ERROR)
 PATH = "/destinations/<rest:tenant>"
 
 
-def declare(parts: AdminParts) -> Resource:
+def declare(parts: AdminParts) -> AdminResource:
     """Return the routes of the destinations."""
-    resource = Resource(
-        "destinations", "Where a tenant's updates go", parts.settings.server.max_body
-    )
+    resource = AdminResource(parts, "destinations", "Where a tenant's updates go")
     store = parts.services.store
 
     @resource.route(

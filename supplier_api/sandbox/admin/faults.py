@@ -17,7 +17,13 @@ from supplier_api.http.openapi import response
 from supplier_api.http.responses import empty, json_response
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import choice, flag, named_tenant, tenant_name, word
-from supplier_api.sandbox.admin.resource import Resource, Shape, Shown, StrictSchema, listing
+from supplier_api.sandbox.admin.resource import (
+    AdminResource,
+    AnswerField,
+    AnswerShape,
+    StrictSchema,
+    listing,
+)
 from supplier_api.sandbox.fault_injection.catalogue import (
     KINDS,
     WrongFault,
@@ -88,37 +94,39 @@ FAULT = make(
 )
 _TEXT = {"type": "string"}
 _COUNT = {"type": "integer", "minimum": 0}
-SHOWN = Shape[StoredFault](
+SHOWN = AnswerShape[StoredFault](
     {
-        "id": Shown({"type": "integer"}, lambda fault: fault.id, required=True),
-        "tenant": Shown(_TEXT, lambda fault: fault.tenant or None),
-        "conversation": Shown(_TEXT, lambda fault: fault.conversation_id or None),
-        "direction": Shown(
+        "id": AnswerField({"type": "integer"}, lambda fault: fault.id, required=True),
+        "tenant": AnswerField(_TEXT, lambda fault: fault.tenant or None),
+        "conversation": AnswerField(_TEXT, lambda fault: fault.conversation_id or None),
+        "direction": AnswerField(
             {"type": "string", "enum": list(Direction)},
             lambda fault: fault.direction,
             required=True,
         ),
-        "kind": Shown(_TEXT, lambda fault: fault.kind, required=True),
-        "operations": Shown(
+        "kind": AnswerField(_TEXT, lambda fault: fault.kind, required=True),
+        "operations": AnswerField(
             {"type": "array", "items": _TEXT}, lambda fault: list(fault.operations), required=True
         ),
-        "parameters": Shown(
+        "parameters": AnswerField(
             {"type": "object"}, lambda fault: dict(fault.parameters), required=True
         ),
-        "calls": Shown(_COUNT, lambda fault: fault.calls),
-        "ends": Shown(
+        "calls": AnswerField(_COUNT, lambda fault: fault.calls),
+        "ends": AnswerField(
             {"type": "string", "format": "date-time", "description": "Machine time"},
             lambda fault: to_wire(fault.ends) if fault.ends else None,
         ),
-        "share": Shown({"type": "number"}, lambda fault: fault.share),
-        "seed": Shown({"type": "integer"}, lambda fault: fault.seed),
-        "active": Shown({"type": "boolean", "description": "false: it is over"}, required=True),
-        "seen": Shown(
+        "share": AnswerField({"type": "number"}, lambda fault: fault.share),
+        "seed": AnswerField({"type": "integer"}, lambda fault: fault.seed),
+        "active": AnswerField(
+            {"type": "boolean", "description": "false: it is over"}, required=True
+        ),
+        "seen": AnswerField(
             {**_COUNT, "description": "Calls that came under it"},
             lambda fault: fault.seen,
             required=True,
         ),
-        "hit": Shown(
+        "hit": AnswerField(
             {**_COUNT, "description": "Those of them that it struck"},
             lambda fault: fault.hit,
             required=True,
@@ -134,9 +142,9 @@ SELECTION = (
 )
 
 
-def declare(parts: AdminParts) -> Resource:
+def declare(parts: AdminParts) -> AdminResource:
     """Return the routes of the faults."""
-    resource = Resource("faults", "What goes wrong on purpose", parts.settings.server.max_body)
+    resource = AdminResource(parts, "faults", "What goes wrong on purpose")
     store, machine = parts.services.store, parts.services.machine
 
     def shown(fault: StoredFault) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from supplier_api.http.responses import JSON, empty, json_response
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import (
     TENANT_IN_QUERY,
-    Parameter,
+    RequestParameter,
     choice,
     flag,
     moment,
@@ -26,7 +26,7 @@ from supplier_api.sandbox.admin.parameters import (
     whole_number,
     word,
 )
-from supplier_api.sandbox.admin.resource import Resource
+from supplier_api.sandbox.admin.resource import AdminResource
 from supplier_api.sandbox.journal.explain import explain
 from supplier_api.sandbox.journal.export import har, ndjson
 from supplier_api.sandbox.journal.repository import (
@@ -62,7 +62,7 @@ COUNT = number(
 )
 FORM = choice("format", "In which form", ("ndjson", "har"), default="ndjson", argument="form")
 EVERYBODY = flag("all", "true: everybody's; then no tenant is named", "everybody")
-CURSOR = Parameter(
+CURSOR = RequestParameter(
     "cursor",
     "The number of the call",
     AFTER.schema,
@@ -72,16 +72,16 @@ CURSOR = Parameter(
 WRONG = response("A filter says nothing that can be looked for", ERROR)
 
 
-def declare(parts: AdminParts) -> Resource:
+def declare(parts: AdminParts) -> AdminResource:
     """Return the routes of the journal."""
-    resource = Resource("journal", "The record of calls in and out", parts.settings.server.max_body)
+    resource = AdminResource(parts, "journal", "The record of calls in and out")
     _declare_reading(resource, parts)
     _declare_export(resource, parts.services.store)
     _declare_why(resource, parts)
     return resource
 
 
-def _declare_reading(resource: Resource, parts: AdminParts) -> None:
+def _declare_reading(resource: AdminResource, parts: AdminParts) -> None:
     store = parts.services.store
 
     @resource.route(
@@ -132,7 +132,7 @@ def _declare_reading(resource: Resource, parts: AdminParts) -> None:
         return empty(204)
 
 
-def _declare_export(resource: Resource, store: Store) -> None:
+def _declare_export(resource: AdminResource, store: Store) -> None:
     exported = {NDJSON: {"type": "string"}, JSON: {"type": "object", "required": ["log"]}}
 
     @resource.route(
@@ -160,7 +160,7 @@ def _declare_export(resource: Resource, store: Store) -> None:
         return Response(orjson.dumps(ENTRY), content_type=SCHEMA)
 
 
-def _declare_why(resource: Resource, parts: AdminParts) -> None:
+def _declare_why(resource: AdminResource, parts: AdminParts) -> None:
     store = parts.services.store
 
     @resource.route(

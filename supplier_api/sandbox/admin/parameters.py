@@ -22,7 +22,7 @@ _MOMENT = InstantField("A moment of business time", "2026-01-05T12:00:00.000Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class RequestParameter:
     """A parameter in the query, or in the path: how it is described, and how it is read.
 
     `read` returns the value of a text; it raises ValueError with what was expected. A view gets the
@@ -55,7 +55,7 @@ class Parameter:
             raise Invalid([f"{self.name}: {error}"]) from None
 
 
-def named_tenant(description: str) -> Parameter:
+def named_tenant(description: str) -> RequestParameter:
     """Return the parameter for a tenant's name."""
 
     def read(name: str) -> str:
@@ -64,10 +64,12 @@ def named_tenant(description: str) -> Parameter:
         return name
 
     schema = {"type": "string", "pattern": f"^{TENANT_PATTERN}$"}
-    return Parameter("tenant", description, schema, read, example="TENANT1")
+    return RequestParameter("tenant", description, schema, read, example="TENANT1")
 
 
-def word(name: str, description: str, default: str | None = None, argument: str = "") -> Parameter:
+def word(
+    name: str, description: str, default: str | None = None, argument: str = ""
+) -> RequestParameter:
     """Return the parameter for a word that may be anybody's.
 
     It can be looked for in every database: PostgreSQL knows no NUL.
@@ -79,12 +81,12 @@ def word(name: str, description: str, default: str | None = None, argument: str 
         return given
 
     schema = {"type": "string", "minLength": 1, "maxLength": HEADER_MAX}
-    return Parameter(name, description, schema, read, default, argument=argument)
+    return RequestParameter(name, description, schema, read, default, argument=argument)
 
 
 def choice(
     name: str, description: str, of: Iterable[str], default: str | None = None, argument: str = ""
-) -> Parameter:
+) -> RequestParameter:
     """Return the parameter for one of some words."""
     words = [str(word) for word in of]
 
@@ -94,10 +96,10 @@ def choice(
         return given
 
     schema = {"type": "string", "enum": words} | ({"default": default} if default else {})
-    return Parameter(name, description, schema, read, default, argument=argument)
+    return RequestParameter(name, description, schema, read, default, argument=argument)
 
 
-def flag(name: str, description: str, argument: str = "") -> Parameter:
+def flag(name: str, description: str, argument: str = "") -> RequestParameter:
     """Return the parameter that is false, unless a request says `name=true`."""
 
     def read(given: str) -> bool:
@@ -106,12 +108,12 @@ def flag(name: str, description: str, argument: str = "") -> Parameter:
         return given == "true"
 
     schema = {"type": "boolean", "default": False}
-    return Parameter(name, description, schema, read, default=False, argument=argument)
+    return RequestParameter(name, description, schema, read, default=False, argument=argument)
 
 
 def number(
     name: str, description: str, least: int, most: int, default: int | None = None
-) -> Parameter:
+) -> RequestParameter:
     """Return the parameter for a whole number."""
 
     def read(digits: str) -> int:
@@ -121,7 +123,7 @@ def number(
         return found
 
     schema = {"type": "integer", "minimum": least, "maximum": most}
-    return Parameter(name, description, schema, read, default)
+    return RequestParameter(name, description, schema, read, default)
 
 
 def whole_number(digits: str, least: int, most: int) -> int | None:
@@ -130,7 +132,7 @@ def whole_number(digits: str, least: int, most: int) -> int | None:
     return int(digits) if readable and least <= int(digits) <= most else None
 
 
-def moment(name: str, description: str) -> Parameter:
+def moment(name: str, description: str) -> RequestParameter:
     """Return the parameter for a time."""
 
     def read(written: str) -> datetime:
@@ -142,10 +144,10 @@ def moment(name: str, description: str) -> Parameter:
             raise ValueError(error.messages[0]) from None
         return from_wire(written)
 
-    return Parameter(name, description, {"type": "string", "format": "date-time"}, read)
+    return RequestParameter(name, description, {"type": "string", "format": "date-time"}, read)
 
 
-def waiting(default: float | None) -> Parameter:
+def waiting(default: float | None) -> RequestParameter:
     """Return the parameter for how many seconds to wait at most."""
 
     def read(written: str) -> float:
@@ -156,7 +158,7 @@ def waiting(default: float | None) -> Parameter:
         return seconds
 
     shown = {"default": f"{default:.0f}s"} if default is not None else {}
-    return Parameter(
+    return RequestParameter(
         "wait",
         "How long to wait at most: seconds, as in 10 or 10s, or milliseconds, as in 500ms",
         {"type": "string", "pattern": f"^{_WAIT.pattern}$", **shown},

@@ -20,7 +20,8 @@ from supplier_api.contract.loading import MessageSchema
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import BEARER, OAUTH2, Description, operation, response
 from supplier_api.http.request_parsing import check_query, read_body
-from supplier_api.sandbox.admin.parameters import Parameter
+from supplier_api.sandbox.admin.dependencies import AdminParts
+from supplier_api.sandbox.admin.parameters import RequestParameter
 
 PREFIX = "/admin"
 SCOPE = "admin"
@@ -63,16 +64,16 @@ class StrictSchema(MessageSchema):
         unknown = RAISE
 
 
-class Resource:
+class AdminResource:
     """The routes of one concern, below /admin."""
 
-    def __init__(self, name: str, description: str, max_body: int) -> None:
-        """Begin without a route; bodies may have so many bytes."""
+    def __init__(self, parts: AdminParts, name: str, description: str) -> None:
+        """Begin without a route."""
         self.blueprint = Blueprint(
             f"admin-{name}", __name__, url_prefix=PREFIX, description=description
         )
         self.blueprint.record(lambda state: state.app.url_map.converters.update(rest=RestConverter))
-        self._max_body = max_body
+        self._max_body = parts.settings.server.max_body
 
     def route(
         self,
@@ -81,7 +82,7 @@ class Resource:
         name: str,
         answers: Mapping[int, Description],
         *,
-        parameters: Sequence[Parameter] = (),
+        parameters: Sequence[RequestParameter] = (),
         body: Schema | None = None,
         example: Mapping[str, Any] | None = None,
     ) -> Callable[[View], View]:
@@ -119,7 +120,7 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown(Generic[T]):
+class AnswerField(Generic[T]):
     """A field of an answer: its schema, and how it is made of what is shown.
 
     Without `value` it is given by name. One that is None is left out.
@@ -130,10 +131,10 @@ class Shown(Generic[T]):
     required: bool = False
 
 
-class Shape(Generic[T]):
+class AnswerShape(Generic[T]):
     """An object in an answer, from one declaration: how it is described, and how it is made."""
 
-    def __init__(self, fields: Mapping[str, Shown[T]]) -> None:
+    def __init__(self, fields: Mapping[str, AnswerField[T]]) -> None:
         """Have these fields, in this order."""
         self._fields = fields
         self.schema: Description = {

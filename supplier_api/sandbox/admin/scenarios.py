@@ -12,7 +12,7 @@ from supplier_api.http.openapi import Description, response
 from supplier_api.http.responses import empty, json_response
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import TENANT_IN_PATH, word
-from supplier_api.sandbox.admin.resource import Resource, StrictSchema, listing
+from supplier_api.sandbox.admin.resource import AdminResource, StrictSchema, listing
 from supplier_api.sandbox.scenarios.choice import WrongChoice, read_scenario
 from supplier_api.sandbox.scenarios.listing import listed
 from supplier_api.sandbox.scenarios.model import ScenarioKind
@@ -34,9 +34,9 @@ PARAMETERS = (TENANT_IN_PATH, CONVERSATION)
 PATH = "/scenarios/<rest:tenant>"
 
 
-def declare(parts: AdminParts) -> Resource:
+def declare(parts: AdminParts) -> AdminResource:
     """Return the routes of the scenarios."""
-    resource = Resource("scenarios", "Outcomes that testers choose", parts.settings.server.max_body)
+    resource = AdminResource(parts, "scenarios", "Outcomes that testers choose")
     store = parts.services.store
 
     @resource.route(

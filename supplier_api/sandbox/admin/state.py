@@ -16,8 +16,8 @@ from supplier_api.outbox.pauses import Cause, Pause
 from supplier_api.problems import view
 from supplier_api.sandbox.admin.clock import is_moving
 from supplier_api.sandbox.admin.dependencies import AdminParts
-from supplier_api.sandbox.admin.parameters import TENANT_IN_QUERY, WAIT, Parameter
-from supplier_api.sandbox.admin.resource import Resource, Shape, Shown
+from supplier_api.sandbox.admin.parameters import TENANT_IN_QUERY, WAIT, RequestParameter
+from supplier_api.sandbox.admin.resource import AdminResource, AnswerField, AnswerShape
 from supplier_api.sandbox.pending_work import Outstanding
 
 CAUSES = {Cause.OPERATOR: "paused", Cause.BREAKER: "breaker", Cause.ASKED: "asked"}
@@ -44,8 +44,10 @@ def _text(description: str) -> dict[str, Any]:
     return {"type": "string", "description": description}
 
 
-def _sum(description: str, count: Callable[[Outstanding], int]) -> Shown[Sequence[Outstanding]]:
-    return Shown(_count(description), lambda parts: sum(map(count, parts)))
+def _sum(
+    description: str, count: Callable[[Outstanding], int]
+) -> AnswerField[Sequence[Outstanding]]:
+    return AnswerField(_count(description), lambda parts: sum(map(count, parts)))
 
 
 def _first(moments: Sequence[datetime | None]) -> str | None:
@@ -53,9 +55,9 @@ def _first(moments: Sequence[datetime | None]) -> str | None:
     return to_wire(min(known)) if known else None
 
 
-WAIT_CAUSE = Shape[WaitCause](
+WAIT_CAUSE = AnswerShape[WaitCause](
     {
-        "why": Shown(
+        "why": AnswerField(
             {
                 "type": "string",
                 "enum": [*CAUSES.values(), "withheld", "back-off", "refused", "maintenance"],
@@ -67,12 +69,12 @@ WAIT_CAUSE = Shape[WaitCause](
             lambda cause: cause.why,
             required=True,
         ),
-        "destination": Shown(_text("Whose; absent: any"), lambda cause: cause.destination),
-        "tenant": Shown(_text("Whose; absent: everybody's"), lambda cause: cause.tenant),
-        "problem": Shown(_text("Our reference of the only one"), lambda cause: cause.problem),
-        "reason": Shown(_text("In words"), lambda cause: cause.reason),
-        "count": Shown(_count("How many problems, or decisions"), lambda cause: cause.count),
-        "until": Shown(
+        "destination": AnswerField(_text("Whose; absent: any"), lambda cause: cause.destination),
+        "tenant": AnswerField(_text("Whose; absent: everybody's"), lambda cause: cause.tenant),
+        "problem": AnswerField(_text("Our reference of the only one"), lambda cause: cause.problem),
+        "reason": AnswerField(_text("In words"), lambda cause: cause.reason),
+        "count": AnswerField(_count("How many problems, or decisions"), lambda cause: cause.count),
+        "until": AnswerField(
             {
                 "type": "string",
                 "format": "date-time",
@@ -82,10 +84,10 @@ WAIT_CAUSE = Shape[WaitCause](
         ),
     }
 )
-OUTSTANDING = Shape[Sequence[Outstanding]](
+OUTSTANDING = AnswerShape[Sequence[Outstanding]](
     {
-        "idle": Shown({"type": "boolean"}, required=True),
-        "advancing": Shown(
+        "idle": AnswerField({"type": "boolean"}, required=True),
+        "advancing": AnswerField(
             {"type": "boolean", "description": "A clock is still being moved"}, required=True
         ),
         "timersDue": _sum("What is to happen now", lambda part: part.timers_due),
@@ -100,7 +102,7 @@ OUTSTANDING = Shape[Sequence[Outstanding]](
         "lanesParked": _sum(
             "Not for now: they wait behind one that was refused for good", lambda part: part.parked
         ),
-        "nextTimer": Shown(
+        "nextTimer": AnswerField(
             {
                 "type": "string",
                 "format": "date-time",
@@ -108,7 +110,7 @@ OUTSTANDING = Shape[Sequence[Outstanding]](
             },
             lambda parts: _first([part.next_timer for part in parts]),
         ),
-        "waits": Shown(
+        "waits": AnswerField(
             {
                 "type": "array",
                 "description": "Why what is left has not been done: each cause once, whatever it"
@@ -118,7 +120,7 @@ OUTSTANDING = Shape[Sequence[Outstanding]](
         ),
     }
 )
-NAME = Parameter(
+NAME = RequestParameter(
     "name",
     "Our reference of the problem or of an amendment, cancellation or resolution of it; the"
     " gateway's id; the back office's ticket; a conversation; a service",
@@ -140,11 +142,9 @@ PROBLEM = {
 }
 
 
-def declare_idle(parts: AdminParts) -> Resource:
+def declare_idle(parts: AdminParts) -> AdminResource:
     """Return the route that waits."""
-    resource = Resource(
-        "idle", "Waiting without asking again and again", parts.settings.server.max_body
-    )
+    resource = AdminResource(parts, "idle", "Waiting without asking again and again")
     virtual_clock = parts.virtual_clock
 
     @resource.route(
@@ -183,11 +183,9 @@ def declare_idle(parts: AdminParts) -> Resource:
     return resource
 
 
-def declare_problems(parts: AdminParts) -> Resource:
+def declare_problems(parts: AdminParts) -> AdminResource:
     """Return the route of the problems."""
-    resource = Resource(
-        "problems", "What the supplier knows of a problem", parts.settings.server.max_body
-    )
+    resource = AdminResource(parts, "problems", "What the supplier knows of a problem")
     store = parts.services.store
 
     @resource.route(
