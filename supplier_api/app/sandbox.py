@@ -29,7 +29,7 @@ from supplier_api.sandbox.destinations import Destinations, address_of, try_toke
 from supplier_api.sandbox.fault_injection.transport import FaultyTransport, tenant_header
 from supplier_api.sandbox.fault_injection.wsgi import inject_answer_faults
 from supplier_api.sandbox.journal.recorder import Bounds, Recorder
-from supplier_api.sandbox.scenarios.headers import EXTENSION as REQUEST_EXTENSION
+from supplier_api.sandbox.scenarios.choice import EXTENSION as REQUEST_EXTENSION
 from supplier_api.sandbox.scenarios.source import ScenarioSource, chosen_with
 from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
 from supplier_api.sandbox.virtual_clock import SteppedTimers, VirtualClock

@@ -14,10 +14,11 @@ from supplier_api.http.bodies import empty, json_response, read_body
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.description import TENANT_IN_PATH, admin_blueprint, describe, query
 from supplier_api.sandbox.admin.query_params import Strict, asked_text, read_tenant
-from supplier_api.sandbox.scenarios.choice import WrongChoice, read_scenario
+from supplier_api.sandbox.catalogue import WrongChoice
+from supplier_api.sandbox.scenarios.choice import read_scenario
 from supplier_api.sandbox.scenarios.listing import listed
 from supplier_api.sandbox.scenarios.model import ScenarioKind
-from supplier_api.sandbox.scenarios.repository import ScenarioRepository
+from supplier_api.sandbox.scenarios.source import ScenarioRepository
 
 CHOSEN = Items(
     Text("NAME or NAME?param=value&param=value", "SERVICE_PROBLEM_DELAYED?delay=5", maximum=4000),
