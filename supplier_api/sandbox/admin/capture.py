@@ -15,8 +15,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from supplier_api.clock import MachineClock
 from supplier_api.http.wsgi import NO_ANSWER
-from supplier_api.sandbox.fault_injection.model import TOKEN, Fault
-from supplier_api.sandbox.fault_injection.substitute_answers import STRUCK
+from supplier_api.sandbox.fault_injection.model import STRUCK, TOKEN, InjectedFault
 from supplier_api.sandbox.journal.incoming import Served, taken_down
 from supplier_api.sandbox.journal.recorder import Recorder
 
@@ -100,7 +99,7 @@ def _served(
 ) -> Served:
     """Return a call that took so long and was answered so."""
     notes: _Notes = environ[NOTES]
-    fault: Fault | None = environ.get(STRUCK)
+    fault: InjectedFault | None = environ.get(STRUCK)
     unanswered = NO_ANSWER in headers
     return Served(
         at=at,
