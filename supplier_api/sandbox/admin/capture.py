@@ -19,8 +19,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.posting import Answered, Post
 from supplier_api.http.wsgi import NO_ANSWER, Environ, StartResponse, WsgiApplication
-from supplier_api.sandbox.fault_injection.model import TOKEN, Fault
-from supplier_api.sandbox.fault_injection.substitute_answers import STRUCK
+from supplier_api.sandbox.fault_injection.model import STRUCK, TOKEN, InjectedFault
 from supplier_api.sandbox.journal.incoming import Served, document_in, half, ids_in, taken_down
 from supplier_api.sandbox.journal.masking import without_secrets
 from supplier_api.sandbox.journal.recorder import Recorder
@@ -114,7 +113,7 @@ def _served(
 ) -> Served:
     """Return a call that took so long and was answered so."""
     notes: _Notes = environ[NOTES]
-    fault: Fault | None = environ.get(STRUCK)
+    fault: InjectedFault | None = environ.get(STRUCK)
     unanswered = NO_ANSWER in headers
     return Served(
         at=at,

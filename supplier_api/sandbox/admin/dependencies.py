@@ -13,8 +13,9 @@ from supplier_api.contract import envelope
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.http.responses import json_response
 from supplier_api.problems.services import Services
+from supplier_api.sandbox.clock_sync import GatewayClockSync
 from supplier_api.sandbox.journal.recorder import Recorder
-from supplier_api.sandbox.virtual_clock import Follower, VirtualClock
+from supplier_api.sandbox.virtual_clock import VirtualClock
 from supplier_api.settings import Settings
 
 WAITING_MAX = 8
@@ -30,7 +31,7 @@ class AdminParts:
     gate: BearerAuth
     audit: Audit
     virtual_clock: VirtualClock
-    clock_sync: Follower
+    clock_sync: GatewayClockSync
     recorder: Recorder
     # Asks the token endpoint of a destination; raises http_client.grants.NoTokenError.
     try_token: Callable[[Mapping[str, str]], object]

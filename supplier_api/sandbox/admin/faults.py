@@ -24,17 +24,15 @@ from supplier_api.sandbox.admin.resource import (
     StrictSchema,
     listing,
 )
-from supplier_api.sandbox.fault_injection.catalogue import (
-    KINDS,
-    WrongFault,
-    check_operations,
-    check_together,
-    find_kind,
-    read_parameters,
+from supplier_api.sandbox.catalogue import WrongChoice
+from supplier_api.sandbox.fault_injection.active_faults import (
+    FaultRepository,
+    NewFault,
+    StoredFault,
 )
+from supplier_api.sandbox.fault_injection.catalogue import KINDS, read_parameters
 from supplier_api.sandbox.fault_injection.listing import listed
 from supplier_api.sandbox.fault_injection.model import Direction
-from supplier_api.sandbox.fault_injection.repository import FaultRepository, NewFault, StoredFault
 
 WEEK = 7 * 86_400
 
@@ -228,11 +226,10 @@ def _read(asked: Mapping[str, Any], ends: Any) -> NewFault:
         wrong.append("calls: expected a number of calls, or else forSeconds")
     operations, values = asked.get("operations", []), {}
     try:
-        kind = find_kind(asked["direction"], asked["kind"])
-        check_operations(kind, operations)
-        values = read_parameters(kind, asked.get("parameters", {}))
-        check_together(kind, values, operations)
-    except WrongFault as error:
+        values = read_parameters(
+            asked["direction"], asked["kind"], operations, asked.get("parameters", {})
+        )
+    except WrongChoice as error:
         wrong += error.messages
     if wrong:
         raise Invalid(wrong)

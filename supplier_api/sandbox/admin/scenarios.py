@@ -13,10 +13,11 @@ from supplier_api.http.responses import empty, json_response
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import TENANT_IN_PATH, word
 from supplier_api.sandbox.admin.resource import AdminResource, StrictSchema, listing
-from supplier_api.sandbox.scenarios.choice import WrongChoice, read_scenario
+from supplier_api.sandbox.catalogue import WrongChoice
+from supplier_api.sandbox.scenarios.choice import read_scenario
 from supplier_api.sandbox.scenarios.listing import listed
 from supplier_api.sandbox.scenarios.model import ScenarioKind
-from supplier_api.sandbox.scenarios.repository import ScenarioRepository
+from supplier_api.sandbox.scenarios.source import ScenarioRepository
 
 CHOSEN = Items(
     Text("NAME or NAME?param=value&param=value", "SERVICE_PROBLEM_DELAYED?delay=5", maximum=4000),
