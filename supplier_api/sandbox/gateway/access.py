@@ -7,14 +7,15 @@ another id or secret, opens nothing once the gateway has started with the new se
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import jwt
-from sqlalchemy import Connection, insert, select
 
 from supplier_api.clock import MachineClock
+from supplier_api.db import Store, UnitOfWork
 from supplier_api.ids import Chance
 from supplier_api.sandbox.gateway.config import (
     AdminAccount,
@@ -22,8 +23,7 @@ from supplier_api.sandbox.gateway.config import (
     SupplierAccount,
     TenantAccount,
 )
-from supplier_api.sandbox.gateway.database import GatewayDatabase
-from supplier_api.sandbox.gateway.tables import meta
+from supplier_api.sandbox.gateway.repository import GatewayRepository
 
 ISSUER = "sandbox-gateway"
 ALGORITHM = "HS256"
@@ -69,15 +69,18 @@ class PartyAuth:
     def __init__(
         self,
         config: SandboxConfig,
-        database: GatewayDatabase,
+        database: Store,
         machine: MachineClock,
         chance: Chance,
     ) -> None:
         """Know the parties of `config`."""
-        self._parties: dict[Side, dict[str, Party]] = {
-            Side.TENANT: {tenant.name: tenant for tenant in config.tenants},
-            Side.SUPPLIER: {supplier.name: supplier for supplier in config.suppliers},
-            Side.ADMIN: {admin.name: admin for admin in config.admins},
+        sides: Mapping[Side, Sequence[Party]] = {
+            Side.TENANT: config.tenants,
+            Side.SUPPLIER: config.suppliers,
+            Side.ADMIN: config.admins,
+        }
+        self._parties = {
+            side: {party.name: party for party in parties} for side, parties in sides.items()
         }
         self._lifetime = config.token_lifetime
         self._machine = machine
@@ -156,11 +159,12 @@ def _is_time(value: object) -> bool:
     return number and abs(value) < LATEST  # type: ignore[arg-type]
 
 
-def _token_key(connection: Connection) -> str:
+def _token_key(uow: UnitOfWork) -> str:
     """Return the key that signs tokens, made at the first start."""
-    key: str | None = connection.scalar(select(meta.c.value).where(meta.c.name == KEY_NAME))
+    repository = GatewayRepository(uow)
+    key = repository.value(KEY_NAME)
     if key is None:
         # Not from the injected source of ids: that one may be made repeatable.
         key = secrets.token_hex(KEY_BYTES)
-        connection.execute(insert(meta).values(name=KEY_NAME, value=key))
+        repository.keep_value(KEY_NAME, key)
     return key

@@ -8,16 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway.codes import InformationType
 from supplier_api.sandbox.gateway.config import SandboxConfig, SupplierAccount
-from supplier_api.sandbox.gateway.documents import Document, picked
-from supplier_api.sandbox.gateway.records import problems
-from supplier_api.sandbox.gateway.records.problems import Problem
-from supplier_api.sandbox.gateway.update_log import UpdateLog
-from supplier_api.sandbox.gateway.updates import of_gateway
+from supplier_api.sandbox.gateway.model import Document, Problem, picked
+from supplier_api.sandbox.gateway.repository import GatewayRepository
+from supplier_api.sandbox.gateway.updates import UpdateLog, of_gateway
 
 log = get_logger(__name__)
 
@@ -69,40 +65,40 @@ class Adopting:
         self._update_log = update_log
 
     def adopt(
-        self, connection: Connection, origin: Origin, kci: Mapping[str, Any]
+        self, repository: GatewayRepository, origin: Origin, kci: Mapping[str, Any]
     ) -> Problem | None:
         """Return the problem that begins with this KCI; None where there is none to be adopted."""
         tenant = origin.tenant or self._first
         entity = kci["serviceProblem"]
-        if tenant is None or not self._may_adopt(connection, origin.supplier, entity):
+        if tenant is None or not self._may_adopt(repository, origin.supplier, entity):
             return None
-        problem = problems.add(
-            connection,
-            entity["id"],
-            tenant,
-            origin.supplier.name,
-            origin.conversation_id,
-            _document(origin.supplier, entity),
-            self._update_log.now(tenant),
+        now = self._update_log.now(tenant)
+        problem = Problem(
+            id=entity["id"],
+            tenant=tenant,
+            supplier=origin.supplier.name,
+            conversation_id=origin.conversation_id,
+            document=_document(origin.supplier, entity),
+            created=now,
+            updated=now,
             status=entity["status"],
             reference=entity.get("supplierReference"),
             next_number=kci["sequenceNumber"],
         )
-        self._update_log.tell(connection, problem, of_gateway(InformationType.CREATED, MARK))
+        repository.add_problem(problem)
+        self._update_log.add(repository, problem, of_gateway(InformationType.CREATED, MARK))
         log.info("problem adopted", gateway_id=problem.id, tenant=tenant)
         return problem
 
     def _may_adopt(
-        self, connection: Connection, supplier: SupplierAccount, entity: Mapping[str, Any]
+        self, repository: GatewayRepository, supplier: SupplierAccount, entity: Mapping[str, Any]
     ) -> bool:
         if not (self._on and supplier.ours):
             return False
-        if problems.find(connection, entity["id"]) is not None:
+        if repository.find_problem(entity["id"]) is not None:
             return False
         reference = entity.get("supplierReference")
-        return reference is None or not problems.knows_reference(
-            connection, supplier.name, reference
-        )
+        return reference is None or not repository.knows_reference(supplier.name, reference)
 
 
 def _document(supplier: SupplierAccount, entity: Mapping[str, Any]) -> Document:

@@ -11,10 +11,9 @@ from supplier_api.contract import Invalid, Malformed, read_json
 from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.sandbox.gateway.access import BadToken, Party, PartyAuth, Side
 from supplier_api.sandbox.gateway.adopting import Origin
-from supplier_api.sandbox.gateway.codes import GatewayErrorCode
+from supplier_api.sandbox.gateway.codes import GatewayErrorCode, GatewayRefusal
 from supplier_api.sandbox.gateway.config import SupplierAccount
-from supplier_api.sandbox.gateway.documents import Document
-from supplier_api.sandbox.gateway.errors import GatewayRefusal
+from supplier_api.sandbox.gateway.model import Document
 
 TENANT = "Tenant"
 REQUIRED_HEADERS = ("X-Request-ID", "X-Conversation-ID")

@@ -1,20 +1,33 @@
-"""What the tenant is told: one update for each KCI, and those that the gateway makes itself.
+"""What the tenant is told and shown: a problem with one update for each KCI, and the gateway's own.
 
-The shapes are those of `updates` in *tenant-get 1.17*. What is absent is left out.
+The shapes are those of *tenant-get 1.17*. What is absent is left out.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from supplier_api.contract.codes import ChangeStatus, ReasonCode
+from supplier_api.clock import BusinessClock, to_wire
+from supplier_api.contract.codes import ChangeStatus, ReasonCode, ResolutionCode
+from supplier_api.sandbox.gateway.clock_and_ids import Identifiers
 from supplier_api.sandbox.gateway.codes import (
+    RESOLUTION_CATEGORY,
     ActionType,
     CallKind,
+    DeliveryStatus,
     GatewayErrorCode,
     InformationType,
     UpdateType,
 )
-from supplier_api.sandbox.gateway.documents import Document, picked
+from supplier_api.sandbox.gateway.database import resolution
+from supplier_api.sandbox.gateway.model import (
+    Change,
+    Document,
+    Problem,
+    StoredResolution,
+    StoredUpdate,
+    picked,
+)
+from supplier_api.sandbox.gateway.repository import GatewayRepository
 
 ACTIONS = {
     ReasonCode.INFORMATION_REQUIRED: ActionType.INFORMATION_REQUIRED,
@@ -83,12 +96,6 @@ def of_gateway(told: InformationType | ActionType, text: str | None = None) -> D
     return {"updateType": UpdateType.INFORMATIONAL, "information": said}
 
 
-def of_error(uuid: str, code: GatewayErrorCode, messages: Sequence[str]) -> Document:
-    """Return the update that says why a call to the supplier came to nothing."""
-    error = {"uuid": uuid, "code": code, "messages": list(messages)}
-    return {"updateType": UpdateType.ERROR, "error": error}
-
-
 def closed_changes(kci: Mapping[str, Any]) -> dict[CallKind, Document]:
     """Return the amendment or cancellation that a KCI closes, if it does."""
     return {
@@ -96,3 +103,139 @@ def closed_changes(kci: Mapping[str, Any]) -> dict[CallKind, Document]:
         for kind, name in CHANGE_NAMES.items()
         if name in kci and kci[name]["status"] in CLOSED
     }
+
+
+def problem_view(
+    problem: Problem, updates: list[StoredUpdate], unsettled: Mapping[int, Document]
+) -> Document:
+    """Return a problem with its updates.
+
+    `unsettled` is what the tenant said of resolutions and the supplier has not settled yet.
+    """
+    head = problem_head(problem)
+    head["updates"] = [update_view(problem, update, unsettled) for update in updates]
+    return head | problem.document
+
+
+def problem_head(problem: Problem) -> Document:
+    """Return what the gateway itself knows of a problem."""
+    head: Document = {
+        "id": problem.id,
+        "status": problem.status,
+        "created": problem.created,
+        "updated": problem.updated,
+    }
+    if problem.reference is not None:
+        head["supplierIdentifier"] = problem.reference
+    return head
+
+
+def update_view(
+    problem: Problem, stored: StoredUpdate, unsettled: Mapping[int, Document]
+) -> Document:
+    """Return an update, with today's words of the resolution that it is about."""
+    shown = {"id": stored.document["id"], "supplier": problem.supplier} | stored.document
+    shown["deliveryStatus"] = DeliveryStatus.PENDING
+    if stored.delivered_on is not None:
+        shown["deliveryStatus"] = DeliveryStatus.DELIVERED
+        shown["deliveredOn"] = stored.delivered_on
+    if stored.resolution_id is not None and stored.resolution is not None:
+        asked = unsettled.get(stored.resolution_id, {})
+        shown["serviceProblemResolution"] = _resolution_view(
+            stored.resolution_id, problem.id, stored.resolution, asked
+        )
+    return shown
+
+
+def change_view(change: Change) -> Document:
+    """Return an amendment or cancellation, under the gateway's own id."""
+    return {"id": change.id, "status": change.status} | change.document
+
+
+def answered_view(resolution: StoredResolution, asked: Document) -> Document:
+    """Return a resolution as it is once the tenant has said `asked` of it."""
+    return _resolution_view(resolution.id, resolution.problem_id, resolution.document, asked)
+
+
+def _resolution_view(
+    gateway_id: int, problem_id: int, said: Mapping[str, Any], asked: Document
+) -> Document:
+    details = said["resolutionDetails"]
+    code = ResolutionCode(details["resolutionCode"])
+    shown = {"resolutionCode": code, "resolutionCategory": RESOLUTION_CATEGORY[code]}
+    shown |= picked(details, "resolutionText", "supplierCodes", "faultCode")
+    return {
+        "id": gateway_id,
+        "serviceProblemId": problem_id,
+        **picked(said, "status", "resolvedDate", "closedDate"),
+        "resolutionDetails": shown,
+        **picked(said, "slaViolation", "tenantNotes"),
+        **asked,
+    }
+
+
+class UpdateLog:
+    """Gives updates their ids and dates, and stores them in the caller's transaction."""
+
+    def __init__(self, business: BusinessClock, ids: Identifiers) -> None:
+        """Date what happens by business time."""
+        self._business = business
+        self._ids = ids
+
+    def now(self, tenant: str) -> str:
+        """Return the tenant's time as it is written on the wire."""
+        return to_wire(self._business.now(tenant))
+
+    def touch(self, problem: Problem) -> None:
+        """Note that something has happened to the problem. The caller saves it."""
+        problem.updated = self.now(problem.tenant)
+
+    def save_resolution(
+        self,
+        repository: GatewayRepository,
+        problem: Problem,
+        document: Document,
+        *,
+        only_new: bool = False,
+    ) -> int:
+        """Keep what the supplier says of a resolution; return the gateway's id of it."""
+
+        def new_id() -> int:
+            return self._ids.number(repository, resolution, problem.tenant)
+
+        return repository.save_resolution(problem.id, document, new_id, only_new=only_new)
+
+    def add(
+        self,
+        repository: GatewayRepository,
+        problem: Problem,
+        update: Document,
+        *,
+        resolution_id: int | None = None,
+        received_on: str | None = None,
+    ) -> str:
+        """Add an update, received now unless said otherwise, and return its id."""
+        update_id = self._uuid(repository, problem, "update")
+        head = {"id": update_id, "receivedOn": received_on or self.now(problem.tenant)}
+        repository.add_update(problem.id, head | update, resolution_id)
+        return update_id
+
+    def add_error(
+        self,
+        repository: GatewayRepository,
+        problem: Problem,
+        code: GatewayErrorCode,
+        messages: Sequence[str],
+        about: Document,
+        *,
+        resolution_id: int | None = None,
+    ) -> None:
+        """Say why a call to the supplier came to nothing; `about` stands beside the error."""
+        uuid = self._uuid(repository, problem, "error")
+        error = {"uuid": uuid, "code": code, "messages": list(messages)}
+        update = {"updateType": UpdateType.ERROR, "error": error} | about
+        self.add(repository, problem, update, resolution_id=resolution_id)
+
+    def _uuid(self, repository: GatewayRepository, problem: Problem, kind: str) -> str:
+        place = repository.count_updates(problem.id)
+        return str(self._ids.uuid(problem.tenant, kind, problem.id, place))

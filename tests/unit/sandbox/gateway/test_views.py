@@ -3,8 +3,8 @@
 import pytest
 
 from supplier_api.contract.codes import ResolutionCode
-from supplier_api.sandbox.gateway.records.updates import StoredResolution
-from supplier_api.sandbox.gateway.views import answered_view
+from supplier_api.sandbox.gateway.model import StoredResolution
+from supplier_api.sandbox.gateway.updates import answered_view
 
 
 @pytest.mark.parametrize("code", ResolutionCode)
