@@ -8,11 +8,12 @@ import requests
 
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.posting import NETWORK_ERRORS
-from supplier_api.http_client.grants import BY_FORM, NoTokenError, TokenTerms
+from supplier_api.delivery.token_client import TOKEN_SECONDS, TokenClient, fetch_grant
+from supplier_api.http_client.grants import BY_FORM, NoTokenError, TokenGrant, TokenTerms
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.tokens import SharedToken
+from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.logging import get_logger
-from supplier_api.sandbox.destinations import try_token
 
 SECONDS = 2.0  # for each read of its answer
 # A gateway that has no such clock, or is away, is not asked for every step.
@@ -91,3 +92,13 @@ class GatewayClockSync:
             headers["Authorization"] = f"Bearer {token}"
         with self._sessions.post(url, data=body, headers=headers, read_timeout=SECONDS) as response:
             return response.status_code
+
+
+def try_token(us: TokenClient, sessions: Sessions, machine: MachineClock) -> TokenGrant:
+    """Get a token outside of all deliveries; raises NoTokenError."""
+    watchdog = Watchdog(machine)
+    watchdog.start()
+    try:
+        return fetch_grant(us, sessions, watchdog, TOKEN_SECONDS)
+    finally:
+        watchdog.stop()

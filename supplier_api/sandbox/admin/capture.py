@@ -17,7 +17,7 @@ from supplier_api.clock import MachineClock
 from supplier_api.http.wsgi import NO_ANSWER
 from supplier_api.sandbox.fault_injection.model import TOKEN, Fault
 from supplier_api.sandbox.fault_injection.substitute_answers import STRUCK
-from supplier_api.sandbox.journal.incoming import Served, taken_down
+from supplier_api.sandbox.journal.entries import JournalEntry, incoming_entry
 from supplier_api.sandbox.journal.recorder import Recorder
 
 # The calls of testers and monitors are not what is tested.
@@ -85,24 +85,25 @@ class _Recording:
         parts = list(body)
         milliseconds = round((self._machine.monotonic() - began) * 1000, 1)
         status, headers = answer
-        served = _served(environ, at, milliseconds, status, headers, b"".join(parts))
-        self._recorder.record(partial(taken_down, served))
+        entry = _entry(environ, at, milliseconds, status, headers, b"".join(parts))
+        self._recorder.record(entry)
         return body if isinstance(body, list) else _Again(parts, body)
 
 
-def _served(
+def _entry(
     environ: Environ,
     at: datetime,
     milliseconds: float,
     status: str,
     headers: list[tuple[str, str]],
     body: bytes,
-) -> Served:
-    """Return a call that took so long and was answered so."""
+) -> Callable[[], JournalEntry]:
+    """Return what makes the entry of a call that took so long and was answered so."""
     notes: _Notes = environ[NOTES]
     fault: Fault | None = environ.get(STRUCK)
     unanswered = NO_ANSWER in headers
-    return Served(
+    return partial(
+        incoming_entry,
         at=at,
         milliseconds=milliseconds,
         operation=notes.operation,

@@ -11,7 +11,8 @@ from supplier_api.contract.fields import InstantField
 from supplier_api.contract.limits import HEADER_MAX, ID_MAX
 from supplier_api.sandbox.admin.description import TENANT_IN_QUERY, query
 from supplier_api.sandbox.admin.query_params import asked_tenant, asked_text
-from supplier_api.sandbox.journal.repository import JournalDirection, JournalFilter
+from supplier_api.sandbox.journal.entries import JournalDirection
+from supplier_api.sandbox.journal.repository import JournalFilter
 
 _MOMENT = InstantField("A moment of business time", "2026-01-05T12:00:00.000Z")
 _TEXT = {"type": "string", "minLength": 1, "maxLength": HEADER_MAX}

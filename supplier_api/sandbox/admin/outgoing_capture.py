@@ -7,10 +7,16 @@ from typing import Any
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.posting import Answered, Post
 from supplier_api.sandbox.fault_injection.model import TOKEN
-from supplier_api.sandbox.journal.incoming import document_in, half, ids_in
-from supplier_api.sandbox.journal.masking import without_secrets
+from supplier_api.sandbox.journal.entries import (
+    HttpPart,
+    JournalDirection,
+    JournalEntry,
+    document_in,
+    http_part,
+    ids_in,
+    without_secrets,
+)
 from supplier_api.sandbox.journal.recorder import Recorder
-from supplier_api.sandbox.journal.repository import HttpPart, JournalDirection, JournalEntry
 from supplier_api.sandbox.journal.violations import Violation, on_kci_answer, on_token_answer
 
 KCIS = "kcis"
@@ -58,8 +64,8 @@ def _call(post: Post, outcome: Answered | str, at: Any, milliseconds: float) -> 
         tenant=message.tenant if message else "",
         method="POST",
         url=without_secrets(post.url),
-        request=half(post.headers.items(), post.body),
-        answer=half(answered.headers.items(), answered.body) if answered else HttpPart(),
+        request=http_part(post.headers.items(), post.body),
+        answer=http_part(answered.headers.items(), answered.body) if answered else HttpPart(),
         status=answered.status if answered else None,
         milliseconds=milliseconds,
         trouble=None if isinstance(outcome, Answered) else outcome,

@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +15,7 @@ import jwt
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, UnitOfWork
+from supplier_api.http_client.grants import TokenGrant
 from supplier_api.ids import Chance
 from supplier_api.sandbox.gateway.config import (
     AdminAccount,
@@ -23,7 +23,7 @@ from supplier_api.sandbox.gateway.config import (
     SupplierAccount,
     TenantAccount,
 )
-from supplier_api.sandbox.gateway.repository import GatewayRepository
+from supplier_api.sandbox.gateway.database import keep_value, value
 
 ISSUER = "sandbox-gateway"
 ALGORITHM = "HS256"
@@ -55,14 +55,6 @@ class WrongSide(Exception):
 Party = TenantAccount | SupplierAccount | AdminAccount
 
 
-@dataclass(frozen=True, slots=True)
-class PartyToken:
-    """A token and its lifetime in seconds."""
-
-    token: str
-    expires_in: int
-
-
 class PartyAuth:
     """Issues tokens and tells whose they are. Their key is stored, so they outlive a restart."""
 
@@ -87,13 +79,13 @@ class PartyAuth:
         self._chance = chance
         self._key = database.write(_token_key)
 
-    def grant(self, side: Side, client_id: str, client_secret: str) -> PartyToken | None:
+    def grant(self, side: Side, client_id: str, client_secret: str) -> TokenGrant | None:
         """Return a token for the client, or None when there is no such client or secret."""
         for party in self._parties[side].values():
             known = hmac.compare_digest(party.client_id.encode(), client_id.encode())
             proven = hmac.compare_digest(party.client_secret.encode(), client_secret.encode())
             if known and proven:
-                return PartyToken(self._issue(side, party), self._lifetime)
+                return TokenGrant(self._issue(side, party), self._lifetime)
         return None
 
     def party(self, side: Side, token: str) -> Party:
@@ -161,10 +153,9 @@ def _is_time(value: object) -> bool:
 
 def _token_key(uow: UnitOfWork) -> str:
     """Return the key that signs tokens, made at the first start."""
-    repository = GatewayRepository(uow)
-    key = repository.value(KEY_NAME)
+    key = value(uow.connection, KEY_NAME)
     if key is None:
         # Not from the injected source of ids: that one may be made repeatable.
         key = secrets.token_hex(KEY_BYTES)
-        repository.keep_value(KEY_NAME, key)
+        keep_value(uow.connection, KEY_NAME, key)
     return key

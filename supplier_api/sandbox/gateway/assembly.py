@@ -6,7 +6,6 @@ The server is the supplier's.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 
 import requests
@@ -20,16 +19,14 @@ from supplier_api.http.server import serve as serve_http
 from supplier_api.ids import Chance
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway.access import PartyAuth
-from supplier_api.sandbox.gateway.adopting import Adopting
 from supplier_api.sandbox.gateway.clock_and_ids import Identifiers, MovableClock
 from supplier_api.sandbox.gateway.config import SandboxConfig
 from supplier_api.sandbox.gateway.database import open_database
 from supplier_api.sandbox.gateway.inbox import Inbox
 from supplier_api.sandbox.gateway.intake import TenantRequests, TesterRequests
-from supplier_api.sandbox.gateway.outcome import SupplierOutcome
+from supplier_api.sandbox.gateway.repository import GatewayServices
 from supplier_api.sandbox.gateway.sender import Sender
 from supplier_api.sandbox.gateway.supplier_client import SupplierClient
-from supplier_api.sandbox.gateway.updates import UpdateLog
 from supplier_api.sandbox.gateway.webhook_sender import WebhookSender
 
 log = get_logger(__name__)
@@ -87,6 +84,7 @@ class SandboxGateway:
     config: SandboxConfig
     chance: Chance
     database: Store
+    services: GatewayServices
     access: PartyAuth
     audit: Audit
     intake: TenantRequests
@@ -134,45 +132,28 @@ def build_gateway(
     Testers move business time unless a clock for it is given. Raises DatabaseUnusable.
     """
     database = open_database(config.database_url, machine)
-    background = BackgroundThreads(machine)
-    clock, ids = MovableClock(database, machine), Identifiers(database, chance)
-    update_log = UpdateLog(business or clock, ids)
-    patience = timedelta(seconds=config.gap_patience)
-    inbox = Inbox(database, machine, update_log, Adopting(config, update_log), patience)
-    timeout = config.supplier_timeout
-    sender = Sender(
-        database,
-        machine,
-        inbox,
-        SupplierOutcome(update_log),
-        ids,
-        {
-            supplier.name: SupplierClient(supplier, machine, timeout, session_factory())
-            for supplier in config.suppliers
-        },
-        timeout,
-        background.stopping,
-    )
+    clock, background = MovableClock(database, machine), BackgroundThreads(machine)
+    ids = Identifiers(database, chance)
+    services = GatewayServices(config, database, machine, business or clock, ids)
+    inbox = Inbox(services)
+    clients = {
+        supplier.name: SupplierClient(supplier, machine, config.supplier_timeout, session_factory())
+        for supplier in config.suppliers
+    }
+    sender = Sender(services, inbox, clients, background.stopping)
     return SandboxGateway(
         config=config,
         chance=chance,
         database=database,
+        services=services,
         access=PartyAuth(config, database, machine, chance),
         audit=Audit(machine),
-        intake=TenantRequests(config, database, update_log, ids, sender.wake),
+        intake=TenantRequests(services, sender.wake),
         inbox=inbox,
-        admin=TesterRequests(config, database, update_log, ids),
+        admin=TesterRequests(services),
         clock=clock,
         sender=sender,
-        webhook_sender=WebhookSender(
-            config.tenants,
-            database,
-            machine,
-            update_log,
-            ids,
-            session_factory,
-            background.stopping,
-        ),
+        webhook_sender=WebhookSender(services, session_factory, background.stopping),
         background=background,
     )
 

@@ -10,13 +10,20 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table, func, select
 
 from supplier_api.clock import MachineClock, Scale, from_wire
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.ids import Chance, SeededChance
-from supplier_api.sandbox.gateway.database import change, problem, resolution
-from supplier_api.sandbox.gateway.repository import GatewayRepository
+from supplier_api.sandbox.gateway.database import (
+    change,
+    delete_values,
+    keep_value,
+    problem,
+    resolution,
+    value,
+    values,
+)
 
 # The name of everybody who has no clock, or seed, of his own.
 ALL = ""
@@ -41,7 +48,7 @@ class MovableClock:
         self._database = database
         self._machine = machine
         self._moving = threading.Lock()
-        kept = database.read(lambda uow: GatewayRepository(uow).values(CLOCK))
+        kept = database.read(lambda uow: values(uow.connection, CLOCK))
         self._scales: Mapping[str, Scale] = {name: _read(text) for name, text in kept.items()}
 
     def now(self, tenant: str) -> datetime:
@@ -69,10 +76,9 @@ class MovableClock:
         gone = [f"{CLOCK}{tenant}" for tenant in self._scales if tenant not in scales]
 
         def keep(uow: UnitOfWork) -> None:
-            repository = GatewayRepository(uow)
-            repository.delete_values(gone)
+            delete_values(uow.connection, gone)
             for tenant, scale in scales.items():
-                repository.keep_value(f"{CLOCK}{tenant}", _written(scale))
+                keep_value(uow.connection, f"{CLOCK}{tenant}", _written(scale))
 
         self._database.write(keep)
         self._scales = scales
@@ -93,7 +99,7 @@ class Identifiers:
 
     def reload(self) -> None:
         """Go by the seeds that are kept in the file."""
-        kept = self._database.read(lambda uow: GatewayRepository(uow).values(SEED))
+        kept = self._database.read(lambda uow: values(uow.connection, SEED))
         self._seeds = {tenant: int(seed) for tenant, seed in kept.items()}
 
     def uuid(self, tenant: str, *what: object) -> UUID:
@@ -102,32 +108,33 @@ class Identifiers:
         source = self._otherwise if seed is None else SeededChance(seed)
         return source.uuid(tenant, *what)
 
-    def number(self, repository: GatewayRepository, table: Table, tenant: str) -> int:
+    def number(self, connection: Connection, table: Table, tenant: str) -> int:
         """Return the next number for a row of one of NUMBERED; those that are taken are skipped."""
         first = _before_first(self._seed(tenant), tenant)
         name = f"{LAST}{table.name}/{first}"
-        number = int(repository.value(name) or first) + 1
-        while repository.has_number(table, number):
+        number = int(value(connection, name) or first) + 1
+        while connection.scalar(select(table.c.id).where(table.c.id == number)) is not None:
             number += 1
-        repository.keep_value(name, str(number))
+        keep_value(connection, name, str(number))
         return number
 
-    def keep_seed(self, repository: GatewayRepository, tenant: str, seed: int | None) -> None:
+    def keep_seed(self, connection: Connection, tenant: str, seed: int | None) -> None:
         """Give a tenant, or with "" everybody, another seed, or none; its numbers begin anew.
 
         It holds for this process once `reload` is called: after the commit.
         """
         if tenant == ALL:
-            seeded = {name for name in repository.values(LAST) if not name.endswith("/0")}
-            repository.delete_values([f"{SEED}{name}" for name in repository.values(SEED)])
+            gone = [f"{SEED}{name}" for name in values(connection, SEED)]
+            numbered = values(connection, LAST)
+            gone += [f"{LAST}{name}" for name in numbered if not name.endswith("/0")]
         else:
             known = {self._seeds.get(tenant), self._seeds.get(ALL), seed}
             firsts = [_before_first(each, tenant) for each in known if each]
-            seeded = {f"{table.name}/{first}" for table in NUMBERED for first in firsts}
-            repository.delete_values([f"{SEED}{tenant}"])
-        repository.delete_values([f"{LAST}{name}" for name in seeded])
+            gone = [f"{LAST}{table.name}/{first}" for table in NUMBERED for first in firsts]
+            gone.append(f"{SEED}{tenant}")
+        delete_values(connection, gone)
         if seed is not None:
-            repository.keep_value(f"{SEED}{tenant}", str(seed))
+            keep_value(connection, f"{SEED}{tenant}", str(seed))
 
     def _seed(self, tenant: str) -> int | None:
         return self._seeds.get(tenant, self._seeds.get(ALL))
@@ -154,8 +161,8 @@ def _before_first(seed: int | None, tenant: str) -> int:
 
 def _number_on(uow: UnitOfWork) -> None:
     """Let a file that counted by itself before go on behind its last number."""
-    repository = GatewayRepository(uow)
     for table in NUMBERED:
         name = f"{LAST}{table.name}/0"
-        if repository.value(name) is None:
-            repository.keep_value(name, str(repository.highest_number(table)))
+        if value(uow.connection, name) is None:
+            last = uow.connection.scalar(select(func.max(table.c.id))) or 0
+            keep_value(uow.connection, name, str(last))

@@ -5,11 +5,13 @@ Dates that tenants see are kept as written on the wire; `arrived` and `marked_on
 
 import contextlib
 import sqlite3
+from collections.abc import Collection
 from pathlib import Path
 
 from sqlalchemy import (
     JSON,
     Column,
+    Connection,
     ForeignKey,
     Index,
     Integer,
@@ -17,6 +19,8 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    delete,
+    select,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
@@ -210,5 +214,27 @@ def _free_name(file: Path, addition: str) -> Path:
 
 def _prepare_schema(uow: UnitOfWork) -> None:
     metadata.create_all(uow.connection)
-    kept = sqlite.insert(meta).values(name="schema", value=str(SCHEMA))
-    uow.connection.execute(kept.on_conflict_do_nothing())
+    if value(uow.connection, "schema") is None:
+        keep_value(uow.connection, "schema", str(SCHEMA))
+
+
+def value(connection: Connection, name: str) -> str | None:
+    """Return the value that `meta` has under a name."""
+    return connection.scalar(select(meta.c.value).where(meta.c.name == name))
+
+
+def values(connection: Connection, prefix: str) -> dict[str, str]:
+    """Return the values of all names in `meta` that begin so, by the rest of the name."""
+    rows = connection.execute(select(meta).where(meta.c.name.startswith(prefix)))
+    return {row.name.removeprefix(prefix): row.value for row in rows}
+
+
+def keep_value(connection: Connection, name: str, value: str) -> None:
+    """Keep a value in `meta` under a name, in the place of an earlier one."""
+    kept = sqlite.insert(meta).values(name=name, value=value)
+    connection.execute(kept.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+
+
+def delete_values(connection: Connection, names: Collection[str]) -> None:
+    """Forget what `meta` has under these names."""
+    connection.execute(delete(meta).where(meta.c.name.in_(names)))

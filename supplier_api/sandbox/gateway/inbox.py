@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from supplier_api.clock import MachineClock
 from supplier_api.contract.codes import FINAL
 from supplier_api.contract.transition_checks import ends_problem, impossible_move, is_of_another
-from supplier_api.db import Store, UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway import updates
-from supplier_api.sandbox.gateway.adopting import Adopting, Origin
+from supplier_api.sandbox.gateway.adopting import Origin, adopt
 from supplier_api.sandbox.gateway.codes import ProblemStatus, invalid, not_found
 from supplier_api.sandbox.gateway.model import Problem, StoredKci, picked
-from supplier_api.sandbox.gateway.repository import GatewayRepository
-from supplier_api.sandbox.gateway.updates import UpdateLog
+from supplier_api.sandbox.gateway.repository import GatewayServices, Records
 
 log = get_logger(__name__)
 
@@ -52,20 +49,10 @@ class Inbox:
     recorded as a gap), nor while the supplier has yet to answer a call about the same problem.
     """
 
-    def __init__(
-        self,
-        database: Store,
-        machine: MachineClock,
-        update_log: UpdateLog,
-        adopting: Adopting,
-        patience: timedelta,
-    ) -> None:
-        """Wait `patience` of machine time for a missing number."""
-        self._database = database
-        self._machine = machine
-        self._update_log = update_log
-        self._adopting = adopting
-        self._patience = patience
+    def __init__(self, services: GatewayServices) -> None:
+        """Wait for a missing number as long as the configuration says."""
+        self._services = services
+        self._patience = timedelta(seconds=services.config.gap_patience)
 
     def take(self, origin: Origin, document: Mapping[str, Any]) -> None:
         """Keep a KCI that meets the contract, and let it have its effect if it is its turn.
@@ -74,102 +61,53 @@ class Inbox:
         adopted, a number that another KCI has, a move that cannot be, and anything after the last
         KCI of a problem.
         """
-        self._database.write(lambda uow: self._take(GatewayRepository(uow), origin, document))
+        self._services.write(lambda records: self._take(records, origin, document))
 
     def pass_gaps(self) -> None:
         """Go on behind the numbers that have been waited for long enough."""
 
-        def pass_all(uow: UnitOfWork) -> None:
-            repository = GatewayRepository(uow)
-            for problem_id in repository.problems_with_kept_kcis():
-                self.catch_up(repository, repository.problem(problem_id))
+        def pass_all(records: Records) -> None:
+            for problem_id in records.problems_with_kept_kcis():
+                self.catch_up(records, records.problem(problem_id))
 
-        if self._database.read(lambda uow: GatewayRepository(uow).problems_with_kept_kcis()):
-            self._database.write(pass_all)
+        if self._services.read(Records.problems_with_kept_kcis):
+            self._services.write(pass_all)
 
-    def catch_up(self, repository: GatewayRepository, problem: Problem) -> None:
+    def catch_up(self, records: Records, problem: Problem) -> None:
         """Let every kept KCI whose turn it is have its effect."""
-        if repository.awaits_answer(problem.id):
+        if records.awaits_answer(problem.id):
             return
-        kept = repository.kept_kcis(problem.id)
-        due = steps(problem.next_number, kept, self._machine.now(), self._patience)
+        kept = records.kept_kcis(problem.id)
+        due = steps(problem.next_number, kept, self._services.machine.now(), self._patience)
         for step in due:
             if step.missing:
-                self._mark_gap(repository, problem, step.missing)
-            self._apply(repository, problem, step)
+                self._mark_gap(records, problem, step.missing)
+            _apply(records, problem, step)
         if due:
-            repository.save_problem(problem)
+            records.save_problem(problem)
 
-    def _take(
-        self, repository: GatewayRepository, origin: Origin, document: Mapping[str, Any]
-    ) -> None:
+    def _take(self, records: Records, origin: Origin, document: Mapping[str, Any]) -> None:
         kci_id = document["id"].lower()  # a UUID is the same in capitals
         supplier = origin.supplier.name
-        known = repository.has_kci(supplier, kci_id)
-        problem = None if known else self._adopting.adopt(repository, origin, document)
+        known = records.has_kci(supplier, kci_id)
+        problem = None if known else adopt(self._services, records, origin, document)
         if problem is None:
-            problem = _problem_of(repository, origin, document)
+            problem = _problem_of(records, origin, document)
             if known:
                 return
-            self._check(repository, problem, document)
+            _check(records, problem, document)
         number = document["sequenceNumber"]
-        received_on, arrived = self._update_log.now(problem.tenant), self._machine.now()
-        repository.keep_kci(
+        received_on, arrived = records.now(problem.tenant), self._services.machine.now()
+        records.keep_kci(
             StoredKci(kci_id, supplier, problem.id, number, dict(document), received_on, arrived)
         )
         if ends_problem(document) and number >= problem.next_number:
             problem.final_number = number
-            repository.save_problem(problem)
-        self.catch_up(repository, problem)
+            records.save_problem(problem)
+        self.catch_up(records, problem)
 
-    def _check(
-        self, repository: GatewayRepository, problem: Problem, document: Mapping[str, Any]
-    ) -> None:
-        """Refuse a KCI that cannot have its number, or says what cannot be in its turn."""
-        number = document["sequenceNumber"]
-        if repository.has_kci_number(problem.id, number):
-            raise invalid(f"sequenceNumber: {number} belongs to a KCI of another id")
-        if problem.final_number is not None and number > problem.final_number:
-            raise invalid(
-                f"sequenceNumber: {number} is behind the end of the problem; "
-                f"the last that can be taken is {problem.final_number}"
-            )
-        in_turn = number == problem.next_number and not repository.awaits_answer(problem.id)
-        if not in_turn or problem.status == ProblemStatus.FAILED_TO_SEND:
-            return
-        if why := impossible_move(problem.status, problem.reference, document):
-            raise invalid(why)
-
-    def _apply(self, repository: GatewayRepository, problem: Problem, step: ArrivalStep) -> None:
-        kci = repository.take_kci(problem.id, step.number)
-        self._tell_tenant(repository, problem, kci, late=step.late)
-        self._update_log.touch(problem)
-        if not step.late:
-            problem.next_number = step.number + 1
-            _follow(problem, kci.body["serviceProblem"])
-
-    def _tell_tenant(
-        self, repository: GatewayRepository, problem: Problem, kci: StoredKci, *, late: bool
-    ) -> None:
-        resolution_id: int | None = None
-        if "serviceProblemResolution" in kci.body:
-            resolution = kci.body["serviceProblemResolution"]
-            # What comes late brings no news of a resolution that is known.
-            resolution_id = self._update_log.save_resolution(
-                repository, problem, resolution, only_new=late
-            )
-        for kind, change in updates.closed_changes(kci.body).items():
-            repository.move_change(problem.id, kind, change["id"], change["status"])
-        self._update_log.add(
-            repository,
-            problem,
-            updates.of_kci(kci.body),
-            resolution_id=resolution_id,
-            received_on=kci.received_on,
-        )
-
-    def _mark_gap(self, repository: GatewayRepository, problem: Problem, missing: range) -> None:
-        repository.mark_gap(problem.id, missing, self._machine.now())
+    def _mark_gap(self, records: Records, problem: Problem, missing: range) -> None:
+        records.mark_gap(problem.id, missing, self._services.machine.now())
         log.warning(
             "KCI numbers missing",
             gateway_id=problem.id,
@@ -202,19 +140,59 @@ def steps(
     return tuple(due)
 
 
-def _problem_of(
-    repository: GatewayRepository, origin: Origin, document: Mapping[str, Any]
-) -> Problem:
+def _problem_of(records: Records, origin: Origin, document: Mapping[str, Any]) -> Problem:
     """Return the problem that a KCI is about, or refuse the KCI where it is not its supplier's.
 
     Whose it is comes before anything else about it: a number says nothing of another's problem.
     """
-    problem = repository.find_problem(document["serviceProblem"]["id"])
+    problem = records.find_problem(document["serviceProblem"]["id"])
     if problem is None or not origin.may_mean(problem):
         raise not_found(422, "serviceProblem.id: no service problem of that id was sent to you")
     if is_of_another(problem.reference, document):
         raise not_found(422, "serviceProblem: its supplierReference belongs to another")
     return problem
+
+
+def _check(records: Records, problem: Problem, document: Mapping[str, Any]) -> None:
+    """Refuse a KCI that cannot have its number, or says what cannot be in its turn."""
+    number = document["sequenceNumber"]
+    if records.has_kci_number(problem.id, number):
+        raise invalid(f"sequenceNumber: {number} belongs to a KCI of another id")
+    if problem.final_number is not None and number > problem.final_number:
+        raise invalid(
+            f"sequenceNumber: {number} is behind the end of the problem; "
+            f"the last that can be taken is {problem.final_number}"
+        )
+    in_turn = number == problem.next_number and not records.awaits_answer(problem.id)
+    if not in_turn or problem.status == ProblemStatus.FAILED_TO_SEND:
+        return
+    if why := impossible_move(problem.status, problem.reference, document):
+        raise invalid(why)
+
+
+def _apply(records: Records, problem: Problem, step: ArrivalStep) -> None:
+    kci = records.take_kci(problem.id, step.number)
+    _tell_tenant(records, problem, kci, late=step.late)
+    records.touch(problem)
+    if not step.late:
+        problem.next_number = step.number + 1
+        _follow(problem, kci.body["serviceProblem"])
+
+
+def _tell_tenant(records: Records, problem: Problem, kci: StoredKci, *, late: bool) -> None:
+    resolution_id: int | None = None
+    if "serviceProblemResolution" in kci.body:
+        resolution = kci.body["serviceProblemResolution"]
+        # What comes late brings no news of a resolution that is known.
+        resolution_id = records.save_resolution(problem, resolution, only_new=late)
+    for kind, change in updates.closed_changes(kci.body).items():
+        records.move_change(problem.id, kind, change["id"], change["status"])
+    records.add_update(
+        problem,
+        updates.of_kci(kci.body),
+        resolution_id=resolution_id,
+        received_on=kci.received_on,
+    )
 
 
 def _follow(problem: Problem, entity: Mapping[str, Any]) -> None:

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from supplier_api.db import Store, UnitOfWork
 from supplier_api.sandbox.gateway import database as tables
 from supplier_api.sandbox.gateway import outgoing
-from supplier_api.sandbox.gateway.clock_and_ids import ALL, Identifiers
+from supplier_api.sandbox.gateway.clock_and_ids import ALL
 from supplier_api.sandbox.gateway.codes import (
     ActionType,
     CallKind,
@@ -16,11 +15,10 @@ from supplier_api.sandbox.gateway.codes import (
     invalid,
     not_found,
 )
-from supplier_api.sandbox.gateway.config import SandboxConfig, TenantAccount
+from supplier_api.sandbox.gateway.config import TenantAccount
 from supplier_api.sandbox.gateway.model import Change, Document, Problem
-from supplier_api.sandbox.gateway.repository import GatewayRepository
+from supplier_api.sandbox.gateway.repository import GatewayServices, Records
 from supplier_api.sandbox.gateway.updates import (
-    UpdateLog,
     answered_view,
     change_view,
     of_gateway,
@@ -46,33 +44,24 @@ class TenantRequests:
     go to the supplier as they are. All raise GatewayRefusal; ids of other tenants count as unknown.
     """
 
-    def __init__(
-        self,
-        config: SandboxConfig,
-        database: Store,
-        update_log: UpdateLog,
-        ids: Identifiers,
-        wake_sender: Callable[[], None],
-    ) -> None:
+    def __init__(self, services: GatewayServices, wake_sender: Callable[[], None]) -> None:
         """Call `wake_sender` after a commit that left something to send."""
-        self._config = config
-        self._database = database
-        self._update_log = update_log
-        self._ids = ids
+        self._services = services
         self._wake_sender = wake_sender
 
     def raise_problem(
         self, tenant: TenantAccount, headers: Mapping[str, str], document: Document
     ) -> Document:
         """Store a tenant's problem for its supplier and return the tenant's view of it."""
-        if self._config.supplier(document["supplier"]) is None:
-            known = ", ".join(sorted(supplier.name for supplier in self._config.suppliers))
+        config = self._services.config
+        if config.supplier(document["supplier"]) is None:
+            known = ", ".join(sorted(supplier.name for supplier in config.suppliers))
             raise invalid(f"supplier: expected one of {known}")
 
-        def store(repository: GatewayRepository) -> Document:
-            now = self._update_log.now(tenant.name)
+        def store(records: Records) -> Document:
+            now = records.now(tenant.name)
             problem = Problem(
-                id=self._ids.number(repository, tables.problem, tenant.name),
+                id=records.number(tables.problem, tenant.name),
                 tenant=tenant.name,
                 supplier=document["supplier"],
                 conversation_id=headers[CONVERSATION_ID],
@@ -80,9 +69,9 @@ class TenantRequests:
                 created=now,
                 updated=now,
             )
-            repository.add_problem(problem)
-            body = outgoing.problem_body(problem, _parent_reference(repository, problem))
-            repository.add_call(problem.id, CallKind.PROBLEM, outgoing.PROBLEMS, headers, body)
+            records.add_problem(problem)
+            body = outgoing.problem_body(problem, _parent_reference(records, problem))
+            records.add_call(problem.id, CallKind.PROBLEM, outgoing.PROBLEMS, headers, body)
             return problem_view(problem, [], {})
 
         return self._write(store)
@@ -92,16 +81,16 @@ class TenantRequests:
     ) -> Document:
         """Store an amendment or a cancellation and return the tenant's view of it."""
 
-        def store(repository: GatewayRepository) -> Document:
-            problem = _problem(repository, tenant, document["serviceProblemId"])
+        def store(records: Records) -> Document:
+            problem = _problem(records, tenant, document["serviceProblemId"])
             if problem is None:
                 raise not_found(422, "serviceProblemId: you have no service problem of that id")
             _check_sent(problem, "serviceProblemId")
-            change_id = self._ids.number(repository, tables.change, tenant.name)
+            change_id = records.number(tables.change, tenant.name)
             change = Change(change_id, problem.id, kind, document)
-            repository.add_change(change)
+            records.add_change(change)
             path, body = outgoing.CHANGES[kind], outgoing.change_body(change)
-            repository.add_call(problem.id, kind, path, headers, body, subject_id=change.id)
+            records.add_call(problem.id, kind, path, headers, body, subject_id=change.id)
             return change_view(change)
 
         return self._write(store)
@@ -115,14 +104,14 @@ class TenantRequests:
     ) -> Document:
         """Store the tenant's word on a resolution and return the resolution with it."""
 
-        def store(repository: GatewayRepository) -> Document:
-            resolution = repository.find_resolution(resolution_id)
-            problem = _problem(repository, tenant, resolution.problem_id) if resolution else None
+        def store(records: Records) -> Document:
+            resolution = records.find_resolution(resolution_id)
+            problem = _problem(records, tenant, resolution.problem_id) if resolution else None
             if resolution is None or problem is None:
                 raise unknown_resolution()
             _check_sent(problem, "id")
             path = outgoing.RESOLUTIONS + resolution.reference
-            repository.add_call(
+            records.add_call(
                 problem.id, CallKind.RESOLUTION, path, headers, document, subject_id=resolution.id
             )
             return answered_view(resolution, document)
@@ -132,18 +121,17 @@ class TenantRequests:
     def show(self, tenant: TenantAccount, problem_id: int) -> Document:
         """Return the tenant's view of a problem; an unknown id is a 404."""
 
-        def find(uow: UnitOfWork) -> Document:
-            repository = GatewayRepository(uow)
-            problem = _problem(repository, tenant, problem_id)
+        def find(records: Records) -> Document:
+            problem = _problem(records, tenant, problem_id)
             if problem is None:
                 raise not_found(404, "id: you have no service problem of that id")
-            unsettled = repository.unsettled_answers(problem_id)
-            return problem_view(problem, repository.updates(problem_id), unsettled)
+            unsettled = records.unsettled_answers(problem_id)
+            return problem_view(problem, records.updates(problem_id), unsettled)
 
-        return self._database.read(find)
+        return self._services.read(find)
 
-    def _write(self, work: Callable[[GatewayRepository], Document]) -> Document:
-        view = self._database.write(lambda uow: work(GatewayRepository(uow)))
+    def _write(self, work: Callable[[Records], Document]) -> Document:
+        view = self._services.write(work)
         self._wake_sender()
         return view
 
@@ -151,14 +139,9 @@ class TenantRequests:
 class TesterRequests:
     """What testers can do to a problem, whosever it is."""
 
-    def __init__(
-        self, config: SandboxConfig, database: Store, update_log: UpdateLog, ids: Identifiers
-    ) -> None:
-        """Work on `database`."""
-        self._ours = [supplier.name for supplier in config.suppliers if supplier.ours]
-        self._database = database
-        self._update_log = update_log
-        self._ids = ids
+    def __init__(self, services: GatewayServices) -> None:
+        """Work with `services`."""
+        self._services = services
 
     def start_afresh(self, tenant: str | None, seed: int | None) -> None:
         """Forget a tenant's problems at our own supplier, with None everybody's there.
@@ -166,14 +149,15 @@ class TesterRequests:
         From `seed` its ids follow from now on; without one they are any. Problems at other
         suppliers stay: theirs go on.
         """
+        ids = self._services.ids
+        ours = [supplier.name for supplier in self._services.config.suppliers if supplier.ours]
 
-        def forget(uow: UnitOfWork) -> None:
-            repository = GatewayRepository(uow)
-            repository.delete_problems(tenant, self._ours)
-            self._ids.keep_seed(repository, tenant or ALL, seed)
+        def forget(records: Records) -> None:
+            records.delete_problems(tenant, ours)
+            ids.keep_seed(records.connection, tenant or ALL, seed)
 
-        self._database.write(forget)
-        self._ids.reload()
+        self._services.write(forget)
+        ids.reload()
 
     def make_update(self, document: Document) -> Document:
         """Add an update to which no supplier's KCI leads; return its id. Raises GatewayRefusal.
@@ -186,16 +170,15 @@ class TesterRequests:
             raise invalid(f"type: expected one of {possible}")
         update = of_gateway(made, document.get("text"))
 
-        def add(uow: UnitOfWork) -> Document:
-            repository = GatewayRepository(uow)
-            problem = repository.find_problem(document["problem"])
+        def add(records: Records) -> Document:
+            problem = records.find_problem(document["problem"])
             if problem is None:
                 raise not_found(422, "problem: there is no service problem of that id")
-            self._update_log.touch(problem)
-            repository.save_problem(problem)
-            return {"id": self._update_log.add(repository, problem, update)}
+            records.touch(problem)
+            records.save_problem(problem)
+            return {"id": records.add_update(problem, update)}
 
-        return self._database.write(add)
+        return self._services.write(add)
 
 
 def unknown_resolution() -> GatewayRefusal:
@@ -203,11 +186,9 @@ def unknown_resolution() -> GatewayRefusal:
     return not_found(422, "id: you have no service problem resolution of that id")
 
 
-def _problem(
-    repository: GatewayRepository, tenant: TenantAccount, problem_id: int
-) -> Problem | None:
+def _problem(records: Records, tenant: TenantAccount, problem_id: int) -> Problem | None:
     """Return the tenant's problem of that id, or None for any other."""
-    problem = repository.find_problem(problem_id)
+    problem = records.find_problem(problem_id)
     return problem if problem is not None and problem.tenant == tenant.name else None
 
 
@@ -219,10 +200,10 @@ def _check_sent(problem: Problem, path: str) -> None:
         )
 
 
-def _parent_reference(repository: GatewayRepository, problem: Problem) -> str | None:
+def _parent_reference(records: Records, problem: Problem) -> str | None:
     """Return the supplier's reference of the parent, where it is known and may be told."""
     parent_id = problem.document.get("parentServiceProblemId")
-    parent = repository.find_problem(parent_id) if parent_id else None
+    parent = records.find_problem(parent_id) if parent_id else None
     if parent is None or (parent.tenant, parent.supplier) != (problem.tenant, problem.supplier):
         return None
     return parent.reference

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from supplier_api.sandbox.gateway.codes import CallKind, ChangeState, ProblemStatus
@@ -16,9 +17,24 @@ def picked(source: Mapping[str, Any], *names: str) -> Document:
     return {name: source[name] for name in names if name in source}
 
 
+class CallState(StrEnum):
+    """How far a request to the supplier is."""
+
+    WAITING = "WAITING"
+    IN_FLIGHT = "IN_FLIGHT"
+    SETTLED = "SETTLED"
+
+
+class KciState(StrEnum):
+    """Whether a KCI had its effect."""
+
+    KEPT = "KEPT"
+    TAKEN = "TAKEN"
+
+
 @dataclass(slots=True)
 class Problem:
-    """A service problem; written back by `save_problem`."""
+    """A service problem; written back by `Records.save_problem`."""
 
     id: int
     tenant: str

@@ -15,10 +15,11 @@ from supplier_api.sandbox.gateway.codes import (
     GatewayErrorCode,
     InformationType,
     ProblemStatus,
+    UpdateType,
 )
 from supplier_api.sandbox.gateway.model import Change, Document, Problem, SupplierCall
-from supplier_api.sandbox.gateway.repository import GatewayRepository
-from supplier_api.sandbox.gateway.updates import CHANGE_NAMES, UpdateLog, change_view, of_gateway
+from supplier_api.sandbox.gateway.repository import Records
+from supplier_api.sandbox.gateway.updates import CHANGE_NAMES, change_view, of_gateway
 
 # What the supplier's 202 makes of the problem.
 ASKED = {
@@ -33,88 +34,68 @@ CHANGE_STATES: dict[type[Verdict], ChangeState] = {
 }
 
 
-class SupplierOutcome:
-    """Applies verdicts inside the caller's transaction."""
+def apply_verdict(records: Records, call: SupplierCall, problem: Problem, verdict: Verdict) -> None:
+    """Move the problem to where the verdict on a call takes it. The caller saves it."""
+    records.touch(problem)
+    about: Document = {}
+    resolution_id: int | None = None
+    if call.kind is CallKind.PROBLEM:
+        _raised(records, problem, verdict)
+    elif call.kind is CallKind.RESOLUTION:
+        resolution_id = call.subject_id
+        if isinstance(verdict, SupplierAccepted):
+            records.save_resolution(problem, verdict.document)
+    else:
+        about = _changed(records, call, problem, verdict)
+    if isinstance(verdict, SupplierRefused | SupplierFailed):
+        error = {
+            "uuid": records.uuid(problem, "error"),
+            "code": getattr(verdict, "code", GatewayErrorCode.INVALID_REQUEST),
+            "messages": verdict.messages,
+        }
+        update = {"updateType": UpdateType.ERROR, "error": error} | about
+        records.add_update(problem, update, resolution_id=resolution_id)
 
-    def __init__(self, update_log: UpdateLog) -> None:
-        """Tell tenants by `update_log`."""
-        self._update_log = update_log
 
-    def apply(
-        self,
-        repository: GatewayRepository,
-        call: SupplierCall,
-        problem: Problem,
-        verdict: Verdict,
-    ) -> None:
-        """Move the problem to where the verdict on a call takes it. The caller saves it."""
-        self._update_log.touch(problem)
-        about: Document = {}
-        resolution_id: int | None = None
-        if call.kind is CallKind.PROBLEM:
-            self._raised(repository, problem, verdict)
-        elif call.kind is CallKind.RESOLUTION:
-            resolution_id = call.subject_id
-            if isinstance(verdict, SupplierAccepted):
-                self._update_log.save_resolution(repository, problem, verdict.document)
-        else:
-            about = self._changed(repository, call, problem, verdict)
-        if isinstance(verdict, SupplierRefused | SupplierFailed):
-            code = getattr(verdict, "code", GatewayErrorCode.INVALID_REQUEST)
-            self._update_log.add_error(
-                repository, problem, code, verdict.messages, about, resolution_id=resolution_id
-            )
+def _raised(records: Records, problem: Problem, verdict: Verdict) -> None:
+    match verdict:
+        case SupplierAccepted(document):
+            problem.status = document["status"]
+            problem.reference = document.get("supplierReference")
+            specification = document["serviceSpecification"]
+            problem.document = problem.document | {"serviceSpecification": specification}
+            records.add_update(problem, of_gateway(InformationType.ACKNOWLEDGED))
+            if document["status"] == Status.IN_PROGRESS:
+                records.add_update(problem, of_gateway(InformationType.COMMITTED))
+        case SupplierRefused():
+            problem.status = Status.REJECTED
+            problem.final_number = 0
+        case SupplierFailed():
+            problem.status = ProblemStatus.FAILED_TO_SEND
 
-    def _raised(self, repository: GatewayRepository, problem: Problem, verdict: Verdict) -> None:
-        match verdict:
-            case SupplierAccepted(document):
-                self._acknowledge(repository, problem, document)
-            case SupplierRefused():
-                problem.status = Status.REJECTED
-                problem.final_number = 0
-            case SupplierFailed():
-                problem.status = ProblemStatus.FAILED_TO_SEND
 
-    def _acknowledge(
-        self, repository: GatewayRepository, problem: Problem, document: Document
-    ) -> None:
-        problem.status = document["status"]
-        problem.reference = document.get("supplierReference")
-        specification = document["serviceSpecification"]
-        problem.document = problem.document | {"serviceSpecification": specification}
-        self._update_log.add(repository, problem, of_gateway(InformationType.ACKNOWLEDGED))
-        if document["status"] == Status.IN_PROGRESS:
-            self._update_log.add(repository, problem, of_gateway(InformationType.COMMITTED))
+def _changed(records: Records, call: SupplierCall, problem: Problem, verdict: Verdict) -> Document:
+    """Move an amendment or a cancellation; return it as the tenant is shown it."""
+    assert call.subject_id is not None
+    state = CHANGE_STATES[type(verdict)]
+    change = records.move_change(problem.id, call.kind, call.subject_id, state)
+    assert change is not None
+    shown = {CHANGE_NAMES[change.kind]: change_view(change)}
+    match verdict:
+        case SupplierAccepted():
+            done = _complete(records, problem, change)
+            records.add_update(problem, of_gateway(done) | shown)
+        case SupplierDeferred() if problem.status not in FINAL:
+            problem.status = ASKED[change.kind]
+    return shown
 
-    def _changed(
-        self,
-        repository: GatewayRepository,
-        call: SupplierCall,
-        problem: Problem,
-        verdict: Verdict,
-    ) -> Document:
-        """Move an amendment or a cancellation; return it as the tenant is shown it."""
-        assert call.subject_id is not None
-        state = CHANGE_STATES[type(verdict)]
-        change = repository.move_change(problem.id, call.kind, call.subject_id, state)
-        assert change is not None
-        shown = {CHANGE_NAMES[change.kind]: change_view(change)}
-        match verdict:
-            case SupplierAccepted():
-                done = self._complete(repository, problem, change)
-                self._update_log.add(repository, problem, of_gateway(done) | shown)
-            case SupplierDeferred() if problem.status not in FINAL:
-                problem.status = ASKED[change.kind]
-        return shown
 
-    def _complete(
-        self, repository: GatewayRepository, problem: Problem, change: Change
-    ) -> InformationType:
-        if change.kind is CallKind.AMENDMENT:
-            problem.document = amended(problem.document, change.document)
-            return InformationType.AMENDED
-        problem.status = Status.CANCELLED
-        # Nothing comes after the end but what is here and waits for an earlier number.
-        highest = repository.highest_kci_number(problem.id)
-        problem.final_number = max(problem.next_number - 1, highest)
-        return InformationType.CANCELLED
+def _complete(records: Records, problem: Problem, change: Change) -> InformationType:
+    if change.kind is CallKind.AMENDMENT:
+        problem.document = amended(problem.document, change.document)
+        return InformationType.AMENDED
+    problem.status = Status.CANCELLED
+    # Nothing comes after the end but what is here and waits for an earlier number.
+    highest = records.highest_kci_number(problem.id)
+    problem.final_number = max(problem.next_number - 1, highest)
+    return InformationType.CANCELLED

@@ -1,21 +1,23 @@
 """The gateway's data as rows: problems, calls to suppliers, KCIs, and what tenants were told."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Table, and_, delete, func, insert, or_, select, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, Table, and_, delete, func, insert, or_, select, update
 
-from supplier_api.clock import from_wire, to_wire
-from supplier_api.db import UnitOfWork
+from supplier_api.clock import BusinessClock, MachineClock, from_wire, to_wire
+from supplier_api.db import Store, UnitOfWork
 from supplier_api.sandbox.gateway import database as tables
+from supplier_api.sandbox.gateway.clock_and_ids import Identifiers
 from supplier_api.sandbox.gateway.codes import CallKind
+from supplier_api.sandbox.gateway.config import SandboxConfig
 from supplier_api.sandbox.gateway.model import (
+    CallState,
     Change,
     Document,
+    KciState,
     Problem,
     StoredKci,
     StoredResolution,
@@ -23,72 +25,39 @@ from supplier_api.sandbox.gateway.model import (
     SupplierCall,
 )
 
-_meta, _call, _kci = tables.meta.c, tables.call.c, tables.kci.c
+T = TypeVar("T")
+
+_call, _kci = tables.call.c, tables.kci.c
 _update, _resolution = tables.tenant_update.c, tables.resolution.c
 
 
-class CallState(StrEnum):
-    """How far a request to the supplier is."""
+class Records:
+    """The gateway's rows within one transaction, with the ids and dates that they are given."""
 
-    WAITING = "WAITING"
-    IN_FLIGHT = "IN_FLIGHT"
-    SETTLED = "SETTLED"
+    def __init__(self, connection: Connection, business: BusinessClock, ids: Identifiers) -> None:
+        """Work in the transaction of `connection`."""
+        self.connection = connection
+        self._business = business
+        self._ids = ids
 
+    def now(self, tenant: str) -> str:
+        """Return the tenant's time as it is written on the wire."""
+        return to_wire(self._business.now(tenant))
 
-class KciState(StrEnum):
-    """Whether a KCI had its effect."""
-
-    KEPT = "KEPT"
-    TAKEN = "TAKEN"
-
-
-class GatewayRepository:
-    """The gateway's rows within one transaction."""
-
-    def __init__(self, uow: UnitOfWork) -> None:
-        """Work in the transaction of `uow`."""
-        self._connection = uow.connection
-
-    # ---- named values, and numbers
-
-    def value(self, name: str) -> str | None:
-        """Return the value that is kept under a name."""
-        return self._connection.scalar(select(_meta.value).where(_meta.name == name))
-
-    def values(self, prefix: str) -> dict[str, str]:
-        """Return the values of all names that begin so, by the rest of the name."""
-        rows = self._connection.execute(select(tables.meta).where(_meta.name.startswith(prefix)))
-        return {row.name.removeprefix(prefix): row.value for row in rows}
-
-    def keep_value(self, name: str, value: str) -> None:
-        """Keep a value under a name, in the place of an earlier one."""
-        kept = sqlite.insert(tables.meta).values(name=name, value=value)
-        self._connection.execute(
-            kept.on_conflict_do_update(index_elements=["name"], set_={"value": value})
-        )
-
-    def delete_values(self, names: Collection[str]) -> None:
-        """Forget the values under these names."""
-        self._connection.execute(delete(tables.meta).where(_meta.name.in_(names)))
-
-    def has_number(self, table: Table, number: int) -> bool:
-        """Tell whether a row has that number."""
-        return self._exists(select(table.c.id).where(table.c.id == number))
-
-    def highest_number(self, table: Table) -> int:
-        """Return the highest number of a row, 0 if there is none."""
-        return self._connection.scalar(select(func.max(table.c.id))) or 0
+    def number(self, table: Table, tenant: str) -> int:
+        """Return the next number for a problem, change or resolution of the tenant."""
+        return self._ids.number(self.connection, table, tenant)
 
     # ---- problems
 
     def add_problem(self, problem: Problem) -> None:
         """Store a problem under an id that no other has."""
-        self._connection.execute(insert(tables.problem).values(_columns(problem)))
+        self.connection.execute(insert(tables.problem).values(_columns(problem)))
 
     def find_problem(self, problem_id: int) -> Problem | None:
         """Return the problem of that id, or None."""
         query = select(tables.problem).where(tables.problem.c.id == problem_id)
-        row = self._connection.execute(query).mappings().one_or_none()
+        row = self.connection.execute(query).mappings().one_or_none()
         return Problem(**row) if row else None
 
     def problem(self, problem_id: int) -> Problem:
@@ -102,9 +71,13 @@ class GatewayRepository:
         of = tables.problem.c
         return self._exists(select(of.id).where(of.supplier == supplier, of.reference == reference))
 
+    def touch(self, problem: Problem) -> None:
+        """Note that something has happened to the problem. The caller saves it."""
+        problem.updated = self.now(problem.tenant)
+
     def save_problem(self, problem: Problem) -> None:
         """Write back what may have changed of a problem."""
-        self._connection.execute(
+        self.connection.execute(
             update(tables.problem)
             .where(tables.problem.c.id == problem.id)
             .values(_columns(problem))
@@ -117,21 +90,21 @@ class GatewayRepository:
         which = everybody if tenant is None else and_(everybody, of.tenant == tenant)
         for table in tables.ABOUT_A_PROBLEM:
             theirs = table.c.problem_id.in_(select(of.id).where(which))
-            self._connection.execute(delete(table).where(theirs))
-        self._connection.execute(delete(tables.problem).where(which))
+            self.connection.execute(delete(table).where(theirs))
+        self.connection.execute(delete(tables.problem).where(which))
 
     # ---- amendments and cancellations
 
     def add_change(self, change: Change) -> None:
         """Store a change that has just been asked for, under an id that no other has."""
-        self._connection.execute(insert(tables.change).values(_columns(change)))
+        self.connection.execute(insert(tables.change).values(_columns(change)))
 
     def move_change(
         self, problem_id: int, kind: CallKind, change_id: int, status: str
     ) -> Change | None:
         """Give a change of the problem this status and return it; None if it has no such change."""
         of = tables.change.c
-        row = self._connection.execute(
+        row = self.connection.execute(
             update(tables.change)
             .where(of.id == change_id, of.problem_id == problem_id, of.kind == kind)
             .values(status=status)
@@ -152,7 +125,7 @@ class GatewayRepository:
         subject_id: int | None = None,
     ) -> None:
         """Store a request that is to be sent to the problem's supplier, after all earlier ones."""
-        self._connection.execute(
+        self.connection.execute(
             insert(tables.call).values(
                 problem_id=problem_id,
                 kind=kind,
@@ -173,7 +146,7 @@ class GatewayRepository:
         oldest = select(_call.id).where(
             _call.state == CallState.WAITING, _call.problem_id.not_in(busy)
         )
-        call_id = self._connection.scalar(oldest.order_by(_call.id).limit(1))
+        call_id = self.connection.scalar(oldest.order_by(_call.id).limit(1))
         if call_id is None:
             return None
         return self._move_call(call_id, CallState.WAITING, CallState.IN_FLIGHT)
@@ -185,12 +158,12 @@ class GatewayRepository:
     def calls_in_flight(self) -> Sequence[int]:
         """Return the ids of the calls that are under way."""
         query = select(_call.id).where(_call.state == CallState.IN_FLIGHT)
-        return self._connection.scalars(query).all()
+        return self.connection.scalars(query).all()
 
     def place_of(self, call: SupplierCall) -> int:
         """Return the how-manyth call about its problem this is, from 1."""
         query = select(func.count()).where(_call.problem_id == call.problem_id, _call.id <= call.id)
-        return self._connection.scalar(query) or 0
+        return self.connection.scalar(query) or 0
 
     def awaits_answer(self, problem_id: int) -> bool:
         """Tell whether a call about it is under way, or the problem itself not sent yet."""
@@ -205,11 +178,11 @@ class GatewayRepository:
             _call.kind == CallKind.RESOLUTION,
             _call.state != CallState.SETTLED,
         )
-        rows = self._connection.execute(query.order_by(_call.id))
+        rows = self.connection.execute(query.order_by(_call.id))
         return {row.subject_id: row.body for row in rows}
 
     def _move_call(self, call_id: int, before: CallState, after: CallState) -> SupplierCall | None:
-        moved = self._connection.execute(
+        moved = self.connection.execute(
             update(tables.call)
             .where(_call.id == call_id, _call.state == before)
             .values(state=after)
@@ -233,24 +206,24 @@ class GatewayRepository:
     def highest_kci_number(self, problem_id: int) -> int:
         """Return the highest number of a KCI about this problem, 0 if there is none."""
         query = select(func.max(_kci.number)).where(_kci.problem_id == problem_id)
-        return self._connection.scalar(query) or 0
+        return self.connection.scalar(query) or 0
 
     def keep_kci(self, kci: StoredKci) -> None:
         """Store a KCI that has no effect yet."""
         written = _columns(kci) | {"state": KciState.KEPT, "arrived": to_wire(kci.arrived)}
-        self._connection.execute(insert(tables.kci).values(written))
+        self.connection.execute(insert(tables.kci).values(written))
 
     def kept_kcis(self, problem_id: int) -> dict[int, datetime]:
         """Return the numbers of the problem's KCIs that had no effect yet, and their arrival."""
         query = select(_kci.number, _kci.arrived).where(
             _kci.problem_id == problem_id, _kci.state == KciState.KEPT
         )
-        rows = self._connection.execute(query)
+        rows = self.connection.execute(query)
         return {number: from_wire(arrived) for number, arrived in rows}
 
     def take_kci(self, problem_id: int, number: int) -> StoredKci:
         """Mark a kept KCI as taken and return it."""
-        taken = self._connection.execute(
+        taken = self.connection.execute(
             update(tables.kci)
             .where(_kci.problem_id == problem_id, _kci.number == number)
             .values(state=KciState.TAKEN)
@@ -262,11 +235,11 @@ class GatewayRepository:
     def problems_with_kept_kcis(self) -> Sequence[int]:
         """Return the ids of the problems of which a KCI has no effect yet."""
         query = select(_kci.problem_id).where(_kci.state == KciState.KEPT)
-        return self._connection.scalars(query.distinct()).all()
+        return self.connection.scalars(query.distinct()).all()
 
     def mark_gap(self, problem_id: int, missing: range, marked_on: datetime) -> None:
         """Record the numbers that were waited for in vain."""
-        self._connection.execute(
+        self.connection.execute(
             insert(tables.gap).values(
                 problem_id=problem_id,
                 first=missing.start,
@@ -278,19 +251,28 @@ class GatewayRepository:
     # ---- what tenants were told
 
     def add_update(
-        self, problem_id: int, document: Document, resolution_id: int | None = None
-    ) -> None:
-        """Store an update for the tenant, after all earlier ones."""
-        self._connection.execute(
+        self,
+        problem: Problem,
+        update: Document,
+        *,
+        resolution_id: int | None = None,
+        received_on: str | None = None,
+    ) -> str:
+        """Add an update, received now unless said otherwise, after all others; return its id."""
+        update_id = self.uuid(problem, "update")
+        head = {"id": update_id, "receivedOn": received_on or self.now(problem.tenant)}
+        self.connection.execute(
             insert(tables.tenant_update).values(
-                problem_id=problem_id, document=document, resolution_id=resolution_id
+                problem_id=problem.id, document=head | update, resolution_id=resolution_id
             )
         )
+        return update_id
 
-    def count_updates(self, problem_id: int) -> int:
-        """Return how many updates there are about the problem."""
-        query = select(func.count()).where(_update.problem_id == problem_id)
-        return self._connection.scalar(query) or 0
+    def uuid(self, problem: Problem, kind: str) -> str:
+        """Return a UUID for something of this kind in the problem's next update."""
+        query = select(func.count()).where(_update.problem_id == problem.id)
+        place = self.connection.scalar(query) or 0
+        return str(self._ids.uuid(problem.tenant, kind, problem.id, place))
 
     def updates(self, problem_id: int, *, undelivered: bool = False) -> list[StoredUpdate]:
         """Return the problem's updates in the order in which they took effect."""
@@ -308,7 +290,7 @@ class GatewayRepository:
         )
         if undelivered:
             query = query.where(_update.delivered_on.is_(None))
-        return [StoredUpdate(*row) for row in self._connection.execute(query)]
+        return [StoredUpdate(*row) for row in self.connection.execute(query)]
 
     def problems_with_undelivered(self, tenant: str) -> Sequence[int]:
         """Return the ids of the tenant's problems of which an update was not delivered yet."""
@@ -317,11 +299,11 @@ class GatewayRepository:
             .join(tables.problem)
             .where(tables.problem.c.tenant == tenant, _update.delivered_on.is_(None))
         )
-        return self._connection.scalars(query.distinct()).all()
+        return self.connection.scalars(query.distinct()).all()
 
     def mark_delivered(self, update_id: int, delivered_on: str) -> None:
         """Record when an update was delivered to its tenant."""
-        self._connection.execute(
+        self.connection.execute(
             update(tables.tenant_update)
             .where(_update.id == update_id)
             .values(delivered_on=delivered_on)
@@ -330,40 +312,60 @@ class GatewayRepository:
     def find_resolution(self, resolution_id: int) -> StoredResolution | None:
         """Return the resolution of that id, or None."""
         query = select(tables.resolution).where(_resolution.id == resolution_id)
-        row = self._connection.execute(query).mappings().one_or_none()
+        row = self.connection.execute(query).mappings().one_or_none()
         return StoredResolution(**row) if row else None
 
     def save_resolution(
-        self,
-        problem_id: int,
-        document: Document,
-        new_id: Callable[[], int],
-        *,
-        only_new: bool = False,
+        self, problem: Problem, document: Document, *, only_new: bool = False
     ) -> int:
         """Store what the supplier says of a resolution and return the gateway's own id for it.
 
-        `new_id` is asked for one that no other has. With `only_new` a resolution that is known
-        stays as it is.
+        With `only_new` a resolution that is known stays as it is.
         """
         reference = document["supplierReference"]
         query = select(_resolution.id).where(
-            _resolution.problem_id == problem_id, _resolution.reference == reference
+            _resolution.problem_id == problem.id, _resolution.reference == reference
         )
-        known: int | None = self._connection.scalar(query)
+        known: int | None = self.connection.scalar(query)
         if known is None:
-            new = StoredResolution(new_id(), problem_id, reference, document)
-            self._connection.execute(insert(tables.resolution).values(_columns(new)))
-            return new.id
+            new_id = self.number(tables.resolution, problem.tenant)
+            new = StoredResolution(new_id, problem.id, reference, document)
+            self.connection.execute(insert(tables.resolution).values(_columns(new)))
+            return new_id
         if not only_new:
-            self._connection.execute(
+            self.connection.execute(
                 update(tables.resolution).where(_resolution.id == known).values(document=document)
             )
         return known
 
     def _exists(self, query: Any) -> bool:
-        return self._connection.execute(query.limit(1)).first() is not None
+        return self.connection.execute(query.limit(1)).first() is not None
 
 
 def _columns(row: Any) -> dict[str, Any]:
     return {each.name: getattr(row, each.name) for each in fields(row)}
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayServices:
+    """What every part of the gateway works with."""
+
+    config: SandboxConfig
+    database: Store
+    machine: MachineClock
+    business: BusinessClock
+    ids: Identifiers
+
+    def read(self, work: Callable[[Records], T]) -> T:
+        """Run `work` on one consistent view of the database; it must not write."""
+        return self.database.read(lambda uow: work(self._records(uow)))
+
+    def write(self, work: Callable[[Records], T]) -> T:
+        """Run `work` in one transaction and return its result once that is durable.
+
+        It may run more than once. Raises StoreUnavailable.
+        """
+        return self.database.write(lambda uow: work(self._records(uow)))
+
+    def _records(self, uow: UnitOfWork) -> Records:
+        return Records(uow.connection, self.business, self.ids)

@@ -11,17 +11,14 @@ import threading
 from collections.abc import Mapping
 from functools import partial
 
-from supplier_api.clock import MachineClock
-from supplier_api.db import Store, UnitOfWork
 from supplier_api.logging import bind, get_logger
 from supplier_api.sandbox.gateway import answers, outgoing
 from supplier_api.sandbox.gateway.answers import SupplierFailed, Verdict
-from supplier_api.sandbox.gateway.clock_and_ids import Identifiers
 from supplier_api.sandbox.gateway.codes import CallKind, GatewayErrorCode, ProblemStatus
 from supplier_api.sandbox.gateway.inbox import Inbox
 from supplier_api.sandbox.gateway.model import Document, Problem, SupplierCall, picked
-from supplier_api.sandbox.gateway.outcome import SupplierOutcome
-from supplier_api.sandbox.gateway.repository import GatewayRepository
+from supplier_api.sandbox.gateway.outcome import apply_verdict
+from supplier_api.sandbox.gateway.repository import GatewayServices, Records
 from supplier_api.sandbox.gateway.supplier_client import NoAnswer, SupplierClient, timed_out
 
 log = get_logger(__name__)
@@ -39,26 +36,19 @@ class Sender:
 
     def __init__(
         self,
-        database: Store,
-        machine: MachineClock,
+        services: GatewayServices,
         inbox: Inbox,
-        outcome: SupplierOutcome,
-        ids: Identifiers,
         clients: Mapping[str, SupplierClient],
-        timeout: float,
         stopping: threading.Event,
     ) -> None:
-        """Give a call up when its answer is not there after `timeout` seconds.
+        """Call by `clients`; nothing new is sent once `stopping` is set.
 
-        Nothing new is sent once `stopping` is set.
+        A call is given up when its answer is not there after the time-out of the configuration.
         """
-        self._database = database
-        self._machine = machine
+        self._services = services
         self._inbox = inbox
-        self._outcome = outcome
-        self._ids = ids
         self._clients = clients
-        self._timeout = timeout
+        self._timeout = services.config.supplier_timeout
         self._stopping = stopping
         self._calls_to_make: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._give_up_at: dict[int, float] = {}
@@ -69,7 +59,7 @@ class Sender:
 
     def recover(self) -> None:
         """Settle the calls that an earlier process left under way."""
-        for call_id in self._database.read(lambda uow: GatewayRepository(uow).calls_in_flight()):
+        for call_id in self._services.read(Records.calls_in_flight):
             self._settle(call_id, SupplierFailed(GatewayErrorCode.GATEWAY_FAULT, [STOPPED]))
 
     def run_due(self) -> None:
@@ -79,7 +69,7 @@ class Sender:
 
     def look_after(self) -> None:
         """Give up the calls that take too long, and pass the gaps whose wait is over."""
-        now = self._machine.monotonic()
+        now = self._services.machine.monotonic()
         for call_id, end in list(self._give_up_at.items()):
             if end <= now:
                 self._settle(call_id, _failed(timed_out(self._timeout)))
@@ -103,11 +93,11 @@ class Sender:
             client.close()
 
     def _send_all(self) -> None:
-        while not self._stopping.is_set() and (claimed := self._database.write(_claim)):
+        while not self._stopping.is_set() and (claimed := self._services.write(_claim)):
             self._send(*claimed)
 
     def _send(self, call: SupplierCall, problem: Problem) -> None:
-        self._give_up_at[call.id] = self._machine.monotonic() + self._timeout
+        self._give_up_at[call.id] = self._services.machine.monotonic() + self._timeout
         with bind(
             gateway_id=problem.id,
             tenant=problem.tenant,
@@ -126,14 +116,14 @@ class Sender:
         if call.kind is not CallKind.PROBLEM and problem.status == ProblemStatus.FAILED_TO_SEND:
             text = f"Service problem {problem.id} could not be sent, so nothing about it was"
             raise NoAnswer(GatewayErrorCode.INVALID_REQUEST, text)
-        place = self._database.read(lambda uow: GatewayRepository(uow).place_of(call))
+        place = self._services.read(lambda records: records.place_of(call))
         answer = self._clients[problem.supplier].send(
             outgoing.METHODS.get(call.kind, "POST"),
             call.path,
             {**call.headers, "Tenant": problem.tenant},
             outgoing.completed(call, problem),
             # The same in every run where ids are repeatable.
-            partial(self._ids.uuid, problem.tenant, "call", problem.id, place),
+            partial(self._services.ids.uuid, problem.tenant, "call", problem.id, place),
         )
         log.info("supplier answered", status=answer.status)
         return answers.judge(call.kind, answer, _expected(call))
@@ -141,30 +131,28 @@ class Sender:
     def _settle(self, call_id: int, verdict: Verdict) -> None:
         """Apply a verdict, once: the first one counts. Then the KCIs that waited for it."""
 
-        def settle(uow: UnitOfWork) -> None:
-            repository = GatewayRepository(uow)
-            call = repository.settle_call(call_id)
+        def settle(records: Records) -> None:
+            call = records.settle_call(call_id)
             if call is None:
                 return
-            problem = repository.problem(call.problem_id)
-            self._outcome.apply(repository, call, problem, verdict)
-            repository.save_problem(problem)
-            self._inbox.catch_up(repository, problem)
+            problem = records.problem(call.problem_id)
+            apply_verdict(records, call, problem, verdict)
+            records.save_problem(problem)
+            self._inbox.catch_up(records, problem)
 
-        self._database.write(settle)
+        self._services.write(settle)
         self._give_up_at.pop(call_id, None)
 
 
-def _claim(uow: UnitOfWork) -> tuple[SupplierCall, Problem] | None:
+def _claim(records: Records) -> tuple[SupplierCall, Problem] | None:
     """Mark the oldest call whose turn it is as under way; return it and its problem, or None."""
-    repository = GatewayRepository(uow)
-    call = repository.claim_call()
+    call = records.claim_call()
     if call is None:
         return None
-    problem = repository.problem(call.problem_id)
+    problem = records.problem(call.problem_id)
     if call.kind is CallKind.PROBLEM:
         problem.status = ProblemStatus.SENT_TO_SUPPLIER
-        repository.save_problem(problem)
+        records.save_problem(problem)
     return call, problem
 
 

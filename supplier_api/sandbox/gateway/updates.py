@@ -3,22 +3,18 @@
 The shapes are those of *tenant-get 1.17*. What is absent is left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from supplier_api.clock import BusinessClock, to_wire
 from supplier_api.contract.codes import ChangeStatus, ReasonCode, ResolutionCode
-from supplier_api.sandbox.gateway.clock_and_ids import Identifiers
 from supplier_api.sandbox.gateway.codes import (
     RESOLUTION_CATEGORY,
     ActionType,
     CallKind,
     DeliveryStatus,
-    GatewayErrorCode,
     InformationType,
     UpdateType,
 )
-from supplier_api.sandbox.gateway.database import resolution
 from supplier_api.sandbox.gateway.model import (
     Change,
     Document,
@@ -27,7 +23,6 @@ from supplier_api.sandbox.gateway.model import (
     StoredUpdate,
     picked,
 )
-from supplier_api.sandbox.gateway.repository import GatewayRepository
 
 ACTIONS = {
     ReasonCode.INFORMATION_REQUIRED: ActionType.INFORMATION_REQUIRED,
@@ -172,70 +167,3 @@ def _resolution_view(
         **picked(said, "slaViolation", "tenantNotes"),
         **asked,
     }
-
-
-class UpdateLog:
-    """Gives updates their ids and dates, and stores them in the caller's transaction."""
-
-    def __init__(self, business: BusinessClock, ids: Identifiers) -> None:
-        """Date what happens by business time."""
-        self._business = business
-        self._ids = ids
-
-    def now(self, tenant: str) -> str:
-        """Return the tenant's time as it is written on the wire."""
-        return to_wire(self._business.now(tenant))
-
-    def touch(self, problem: Problem) -> None:
-        """Note that something has happened to the problem. The caller saves it."""
-        problem.updated = self.now(problem.tenant)
-
-    def save_resolution(
-        self,
-        repository: GatewayRepository,
-        problem: Problem,
-        document: Document,
-        *,
-        only_new: bool = False,
-    ) -> int:
-        """Keep what the supplier says of a resolution; return the gateway's id of it."""
-
-        def new_id() -> int:
-            return self._ids.number(repository, resolution, problem.tenant)
-
-        return repository.save_resolution(problem.id, document, new_id, only_new=only_new)
-
-    def add(
-        self,
-        repository: GatewayRepository,
-        problem: Problem,
-        update: Document,
-        *,
-        resolution_id: int | None = None,
-        received_on: str | None = None,
-    ) -> str:
-        """Add an update, received now unless said otherwise, and return its id."""
-        update_id = self._uuid(repository, problem, "update")
-        head = {"id": update_id, "receivedOn": received_on or self.now(problem.tenant)}
-        repository.add_update(problem.id, head | update, resolution_id)
-        return update_id
-
-    def add_error(
-        self,
-        repository: GatewayRepository,
-        problem: Problem,
-        code: GatewayErrorCode,
-        messages: Sequence[str],
-        about: Document,
-        *,
-        resolution_id: int | None = None,
-    ) -> None:
-        """Say why a call to the supplier came to nothing; `about` stands beside the error."""
-        uuid = self._uuid(repository, problem, "error")
-        error = {"uuid": uuid, "code": code, "messages": list(messages)}
-        update = {"updateType": UpdateType.ERROR, "error": error} | about
-        self.add(repository, problem, update, resolution_id=resolution_id)
-
-    def _uuid(self, repository: GatewayRepository, problem: Problem, kind: str) -> str:
-        place = repository.count_updates(problem.id)
-        return str(self._ids.uuid(problem.tenant, kind, problem.id, place))

@@ -6,20 +6,17 @@ problem it is about as of now. It has arrived with any 2xx; with a repeat its id
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import requests
 
-from supplier_api.clock import MachineClock
-from supplier_api.db import Store, UnitOfWork
 from supplier_api.logging import bind, get_logger
-from supplier_api.sandbox.gateway.clock_and_ids import Identifiers
 from supplier_api.sandbox.gateway.codes import GatewayErrorCode
 from supplier_api.sandbox.gateway.config import TenantAccount
 from supplier_api.sandbox.gateway.model import Document, Problem
-from supplier_api.sandbox.gateway.repository import GatewayRepository
-from supplier_api.sandbox.gateway.updates import UpdateLog, problem_head, update_view
+from supplier_api.sandbox.gateway.repository import GatewayServices, Records
+from supplier_api.sandbox.gateway.updates import problem_head, update_view
 
 log = get_logger(__name__)
 
@@ -50,27 +47,16 @@ class WebhookSender:
 
     def __init__(
         self,
-        tenants: Sequence[TenantAccount],
-        database: Store,
-        machine: MachineClock,
-        update_log: UpdateLog,
-        ids: Identifiers,
+        services: GatewayServices,
         session_factory: Callable[[], requests.Session],
         stopping: threading.Event,
     ) -> None:
-        """Deliver to those of `tenants` that have a URL, until `stopping` is set."""
-        self._sessions = {tenant: session_factory() for tenant in tenants if tenant.url}
-        self._database = database
-        self._machine = machine
-        self._update_log = update_log
-        self._ids = ids
+        """Deliver to the tenants that have a URL, until `stopping` is set."""
+        self.tenants = [tenant for tenant in services.config.tenants if tenant.url]
+        self._sessions = {tenant: session_factory() for tenant in self.tenants}
+        self._services = services
         self._stopping = stopping
         self._failures: dict[int, _Failures] = {}
-
-    @property
-    def tenants(self) -> Sequence[TenantAccount]:
-        """The tenants that have a URL."""
-        return list(self._sessions)
 
     def close(self) -> None:
         """Close the connections to the tenants."""
@@ -79,21 +65,23 @@ class WebhookSender:
 
     def run_due(self) -> None:
         """Deliver all that can be delivered now."""
-        for tenant in self._sessions:
+        for tenant in self.tenants:
             self.deliver(tenant)
 
     def deliver(self, tenant: TenantAccount) -> None:
         """Deliver all that can be delivered to a tenant now."""
-        for problem_id in self._database.read(
-            lambda uow: GatewayRepository(uow).problems_with_undelivered(tenant.name)
+        for problem_id in self._services.read(
+            lambda records: records.problems_with_undelivered(tenant.name)
         ):
             failures = self._failures.get(problem_id)
-            if failures is None or failures.until <= self._machine.monotonic():
+            if failures is None or failures.until <= self._services.machine.monotonic():
                 self._deliver_in_order(tenant, problem_id)
 
     def _deliver_in_order(self, tenant: TenantAccount, problem_id: int) -> None:
         while not self._stopping.is_set():
-            notification = self._database.read(lambda uow: _next_notification(uow, problem_id))
+            notification = self._services.read(
+                lambda records: _next_notification(records, problem_id)
+            )
             if notification is None:
                 return
             failure = self._post(tenant, notification)
@@ -110,7 +98,7 @@ class WebhookSender:
         attempt = ("delivery", notification.body["id"], failures.count if failures else 0)
         headers = {
             "Content-Type": "application/json",
-            "X-Request-ID": str(self._ids.uuid(tenant.name, *attempt)),
+            "X-Request-ID": str(self._services.ids.uuid(tenant.name, *attempt)),
             "X-Conversation-ID": notification.problem.conversation_id,
         }
         try:
@@ -127,16 +115,16 @@ class WebhookSender:
             return type(error).__name__
 
     def _mark_delivered(self, notification: _Notification) -> None:
-        delivered_on = self._update_log.now(notification.problem.tenant)
-        self._database.write(
-            lambda uow: GatewayRepository(uow).mark_delivered(notification.update_id, delivered_on)
+        tenant = notification.problem.tenant
+        self._services.write(
+            lambda records: records.mark_delivered(notification.update_id, records.now(tenant))
         )
 
     def _note_failure(self, problem: Problem, failure: str) -> None:
         failures = self._failures.setdefault(problem.id, _Failures())
         wait = WAITS[min(failures.count, len(WAITS) - 1)]
         failures.count += 1
-        failures.until = self._machine.monotonic() + wait
+        failures.until = self._services.machine.monotonic() + wait
         with bind(
             gateway_id=problem.id,
             tenant=problem.tenant,
@@ -151,13 +139,12 @@ class WebhookSender:
             )
 
 
-def _next_notification(uow: UnitOfWork, problem_id: int) -> _Notification | None:
-    repository = GatewayRepository(uow)
-    update = next(iter(repository.updates(problem_id, undelivered=True)), None)
+def _next_notification(records: Records, problem_id: int) -> _Notification | None:
+    update = next(iter(records.updates(problem_id, undelivered=True)), None)
     if update is None:
         return None
-    problem = repository.problem(problem_id)
-    shown = update_view(problem, update, repository.unsettled_answers(problem_id))
+    problem = records.problem(problem_id)
+    shown = update_view(problem, update, records.unsettled_answers(problem_id))
     del shown["deliveryStatus"]  # what arrives is delivered
     about = {"serviceProblem": problem_head(problem) | problem.document}
     return _Notification(update.id, problem, shown | about)
