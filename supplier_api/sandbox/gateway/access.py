@@ -56,7 +56,7 @@ Party = TenantAccount | SupplierAccount | AdminAccount
 
 
 class PartyAuth:
-    """Issues tokens and tells whose they are. Their key is stored, so they outlive a restart."""
+    """Issues tokens and finds whose they are. Their key is stored, so they outlive a restart."""
 
     def __init__(
         self,

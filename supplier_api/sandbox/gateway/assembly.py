@@ -13,7 +13,6 @@ from flask import Flask
 
 from supplier_api.audit import Audit
 from supplier_api.clock import BusinessClock, MachineClock
-from supplier_api.db import Store
 from supplier_api.http.server import HttpServer, Limits
 from supplier_api.http.server import serve as serve_http
 from supplier_api.ids import Chance
@@ -81,10 +80,8 @@ class BackgroundThreads:
 class SandboxGateway:
     """The parts that the routes and the command need."""
 
-    config: SandboxConfig
-    chance: Chance
-    database: Store
     services: GatewayServices
+    chance: Chance
     access: PartyAuth
     audit: Audit
     intake: TenantRequests
@@ -117,7 +114,7 @@ class SandboxGateway:
         self.sender.close()
         self.webhook_sender.close()
         self.audit.stop()
-        self.database.close()
+        self.services.database.close()
 
 
 def build_gateway(
@@ -142,10 +139,8 @@ def build_gateway(
     }
     sender = Sender(services, inbox, clients, background.stopping)
     return SandboxGateway(
-        config=config,
-        chance=chance,
-        database=database,
         services=services,
+        chance=chance,
         access=PartyAuth(config, database, machine, chance),
         audit=Audit(machine),
         intake=TenantRequests(services, sender.wake),
@@ -161,7 +156,7 @@ def build_gateway(
 def build_server(app: Flask, host: str, port: int) -> HttpServer:
     """Return what listens for the gateway; raises OSError when it cannot listen there."""
     gateway: SandboxGateway = app.extensions["sandbox"]
-    limits = Limits(THREADS, QUEUE, PATIENCE, gateway.config.max_body, RESERVED)
+    limits = Limits(THREADS, QUEUE, PATIENCE, gateway.services.config.max_body, RESERVED)
     return HttpServer(app, limits, host, port)
 
 

@@ -19,7 +19,7 @@ class CallKind(StrEnum):
 
 
 class ProblemStatus(StrEnum):
-    """Where a tenant's service problem stands: the gateway's words and the supplier's.
+    """The status of a tenant's service problem: the gateway's and the supplier's.
 
     The gateway's come first: what a problem is before, or instead of, what its supplier says of it.
     """
@@ -80,7 +80,7 @@ class UpdateType(StrEnum):
 
 
 class InformationType(StrEnum):
-    """What an update tells the tenant that has nothing to do."""
+    """The kind of an update that asks nothing of the tenant."""
 
     CREATED = "CREATED"
     ACKNOWLEDGED = "ACKNOWLEDGED"

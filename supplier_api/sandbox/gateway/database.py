@@ -132,7 +132,7 @@ resolution = Table(
     sqlite_autoincrement=True,
 )
 
-# What the tenant was told, in the order in which it took effect. `delivered_on` stands when it was
+# The tenant's updates, in the order in which they took effect. `delivered_on` is set when one was
 # delivered to the tenant's own URL.
 tenant_update = Table(
     "tenant_update",

@@ -1,4 +1,4 @@
-"""The suppliers' door for KCIs: keeps each one once, and lets them take effect in order."""
+"""Takes the suppliers' KCIs: keeps each one once, and lets them take effect in order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -172,14 +172,14 @@ def _check(records: Records, problem: Problem, document: Mapping[str, Any]) -> N
 
 def _apply(records: Records, problem: Problem, step: ArrivalStep) -> None:
     kci = records.take_kci(problem.id, step.number)
-    _tell_tenant(records, problem, kci, late=step.late)
+    _add_update(records, problem, kci, late=step.late)
     records.touch(problem)
     if not step.late:
         problem.next_number = step.number + 1
         _follow(problem, kci.body["serviceProblem"])
 
 
-def _tell_tenant(records: Records, problem: Problem, kci: StoredKci, *, late: bool) -> None:
+def _add_update(records: Records, problem: Problem, kci: StoredKci, *, late: bool) -> None:
     resolution_id: int | None = None
     if "serviceProblemResolution" in kci.body:
         resolution = kci.body["serviceProblemResolution"]

@@ -28,7 +28,7 @@ from supplier_api.sandbox.gateway.updates import (
 CONVERSATION_ID = "X-Conversation-ID"
 # Nothing can be asked about a problem that its supplier may not have.
 NOT_SENT = frozenset({ProblemStatus.RECEIVED_BY_GATEWAY, ProblemStatus.FAILED_TO_SEND})
-# What testers can have a tenant told.
+# The updates that testers can make.
 MADE: Mapping[tuple[str, str], InformationType | ActionType] = {
     (UpdateType.INFORMATIONAL, InformationType.RESCHEDULED): InformationType.RESCHEDULED,
     (UpdateType.INFORMATIONAL, InformationType.RESUBMIT): InformationType.RESUBMIT,
@@ -102,7 +102,7 @@ class TenantRequests:
         headers: Mapping[str, str],
         document: Document,
     ) -> Document:
-        """Store the tenant's word on a resolution and return the resolution with it."""
+        """Store the tenant's answer to a resolution and return the resolution with it."""
 
         def store(records: Records) -> Document:
             resolution = records.find_resolution(resolution_id)
@@ -201,7 +201,7 @@ def _check_sent(problem: Problem, path: str) -> None:
 
 
 def _parent_reference(records: Records, problem: Problem) -> str | None:
-    """Return the supplier's reference of the parent, where it is known and may be told."""
+    """Return the supplier's reference of the parent, where it is known and may be shown."""
     parent_id = problem.document.get("parentServiceProblemId")
     parent = records.find_problem(parent_id) if parent_id else None
     if parent is None or (parent.tenant, parent.supplier) != (problem.tenant, problem.supplier):

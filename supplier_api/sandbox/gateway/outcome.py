@@ -1,4 +1,4 @@
-"""What the supplier's verdict makes of a problem, and what the tenant is told of it."""
+"""What the supplier's verdict makes of a problem, and the update about it."""
 
 from supplier_api.contract.codes import FINAL, Status
 from supplier_api.sandbox.gateway.amending import amended

@@ -1,4 +1,4 @@
-"""The gateway's data as rows: problems, calls to suppliers, KCIs, and what tenants were told."""
+"""The gateway's data as rows: problems, calls to suppliers, KCIs, and tenants' updates."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -172,7 +172,7 @@ class Records:
         return self._exists(select(_call.id).where(_call.problem_id == problem_id, pending))
 
     def unsettled_answers(self, problem_id: int) -> dict[int, Document]:
-        """Return what the tenant said of each resolution and the supplier has not settled yet."""
+        """Return by resolution the answers that the supplier has not settled yet."""
         query = select(_call.subject_id, _call.body).where(
             _call.problem_id == problem_id,
             _call.kind == CallKind.RESOLUTION,
@@ -248,7 +248,7 @@ class Records:
             )
         )
 
-    # ---- what tenants were told
+    # ---- updates and resolutions
 
     def add_update(
         self,

@@ -245,7 +245,7 @@ def live() -> Answer:
 @routes.get("/health/ready")
 def ready() -> Answer:
     """Say that the database answers, too; where it does not, the error handlers say 503."""
-    gateway().database.read(lambda uow: uow.connection.execute(meta.select()).first())
+    gateway().services.read(lambda records: records.connection.execute(meta.select()).first())
     return jsonify(status="ready"), 200
 
 

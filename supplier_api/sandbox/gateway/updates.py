@@ -1,4 +1,4 @@
-"""What the tenant is told and shown: a problem with one update for each KCI, and the gateway's own.
+"""What a tenant is shown: a problem with one update for each KCI, and those of the gateway itself.
 
 The shapes are those of *tenant-get 1.17*. What is absent is left out.
 """
@@ -35,7 +35,7 @@ ACTIONS = {
 RENAMED = {ReasonCode.REJECTED: InformationType.TERMINATED}
 
 CLOSED = frozenset({ChangeStatus.COMPLETED, ChangeStatus.REJECTED})
-# Under which name an amendment or cancellation stands in KCIs and updates.
+# The name of an amendment or cancellation in KCIs and updates.
 CHANGE_NAMES = {
     CallKind.AMENDMENT: "serviceProblemAmendment",
     CallKind.CANCELLATION: "serviceProblemCancellation",
@@ -67,28 +67,28 @@ def of_kci(kci: Mapping[str, Any]) -> Document:
     action = ACTIONS.get(reason)
     update["updateType"] = UpdateType.ACTION_REQUIRED if action else UpdateType.INFORMATIONAL
     update |= picked(kci, "supplierNotes")
-    said: Document = {"type": action or RENAMED.get(reason, reason)}
-    said |= {"code": kci["problemCode"]} if "problemCode" in kci else {}
-    said |= picked(kci, "text", "supplierCodes")
+    part: Document = {"type": action or RENAMED.get(reason, reason)}
+    part |= {"code": kci["problemCode"]} if "problemCode" in kci else {}
+    part |= picked(kci, "text", "supplierCodes")
     # Of the two one may be there: the deprecated single code, or the list that replaces it.
     if "supplierCode" in kci:
-        said.setdefault("supplierCodes", [kci["supplierCode"]])
-    if codes := said.get("supplierCodes"):
-        said["supplierCode"] = kci.get("supplierCode", codes[0])
-    update["action" if action else "information"] = said
+        part.setdefault("supplierCodes", [kci["supplierCode"]])
+    if codes := part.get("supplierCodes"):
+        part["supplierCode"] = kci.get("supplierCode", codes[0])
+    update["action" if action else "information"] = part
     closed = closed_changes(kci)
     return update | {CHANGE_NAMES[kind]: change for kind, change in closed.items()}
 
 
-def of_gateway(told: InformationType | ActionType, text: str | None = None) -> Document:
+def of_gateway(kind: InformationType | ActionType, text: str | None = None) -> Document:
     """Return an update that the gateway makes itself.
 
     Such updates have no number and no date of issue: those belong to the supplier's KCIs.
     """
-    said = {"type": told} | ({"text": text} if text else {})
-    if isinstance(told, ActionType):
-        return {"updateType": UpdateType.ACTION_REQUIRED, "action": said}
-    return {"updateType": UpdateType.INFORMATIONAL, "information": said}
+    part = {"type": kind} | ({"text": text} if text else {})
+    if isinstance(kind, ActionType):
+        return {"updateType": UpdateType.ACTION_REQUIRED, "action": part}
+    return {"updateType": UpdateType.INFORMATIONAL, "information": part}
 
 
 def closed_changes(kci: Mapping[str, Any]) -> dict[CallKind, Document]:
@@ -105,7 +105,7 @@ def problem_view(
 ) -> Document:
     """Return a problem with its updates.
 
-    `unsettled` is what the tenant said of resolutions and the supplier has not settled yet.
+    `unsettled` are the answers to resolutions that the supplier has not settled yet.
     """
     head = problem_head(problem)
     head["updates"] = [update_view(problem, update, unsettled) for update in updates]
@@ -148,22 +148,22 @@ def change_view(change: Change) -> Document:
 
 
 def answered_view(resolution: StoredResolution, asked: Document) -> Document:
-    """Return a resolution as it is once the tenant has said `asked` of it."""
+    """Return a resolution as it is with the tenant's answer `asked`."""
     return _resolution_view(resolution.id, resolution.problem_id, resolution.document, asked)
 
 
 def _resolution_view(
-    gateway_id: int, problem_id: int, said: Mapping[str, Any], asked: Document
+    gateway_id: int, problem_id: int, resolution: Mapping[str, Any], asked: Document
 ) -> Document:
-    details = said["resolutionDetails"]
+    details = resolution["resolutionDetails"]
     code = ResolutionCode(details["resolutionCode"])
     shown = {"resolutionCode": code, "resolutionCategory": RESOLUTION_CATEGORY[code]}
     shown |= picked(details, "resolutionText", "supplierCodes", "faultCode")
     return {
         "id": gateway_id,
         "serviceProblemId": problem_id,
-        **picked(said, "status", "resolvedDate", "closedDate"),
+        **picked(resolution, "status", "resolvedDate", "closedDate"),
         "resolutionDetails": shown,
-        **picked(said, "slaViolation", "tenantNotes"),
+        **picked(resolution, "slaViolation", "tenantNotes"),
         **asked,
     }

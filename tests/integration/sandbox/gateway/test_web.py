@@ -69,7 +69,7 @@ def test_a_database_that_cannot_work_is_a_503(
     def fail(*_: object) -> None:
         raise StoreUnavailable("disk is full")
 
-    monkeypatch.setattr(type(app.extensions["sandbox"].database), "write", fail)
+    monkeypatch.setattr(type(app.extensions["sandbox"].services.database), "write", fail)
     answer = tenant.post("/service-problems", TENANT_PROBLEM)
 
     assert answer.status_code == 503
