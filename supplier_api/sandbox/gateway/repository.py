@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, or_, select, update
 
 from supplier_api.clock import BusinessClock, MachineClock, from_wire, to_wire
 from supplier_api.db import Store, UnitOfWork
@@ -274,23 +274,16 @@ class Records:
         place = self.connection.scalar(query) or 0
         return str(self._ids.uuid(problem.tenant, kind, problem.id, place))
 
-    def updates(self, problem_id: int, *, undelivered: bool = False) -> list[StoredUpdate]:
+    def updates(self, problem_id: int) -> list[StoredUpdate]:
         """Return the problem's updates in the order in which they took effect."""
-        query = (
-            select(
-                _update.id,
-                _update.document,
-                _update.delivered_on,
-                _update.resolution_id,
-                _resolution.document.label("resolution"),
-            )
-            .outerjoin(tables.resolution)
-            .where(_update.problem_id == problem_id)
-            .order_by(_update.id)
-        )
-        if undelivered:
-            query = query.where(_update.delivered_on.is_(None))
-        return [StoredUpdate(*row) for row in self.connection.execute(query)]
+        rows = self.connection.execute(_updates().where(_update.problem_id == problem_id))
+        return [StoredUpdate(*row) for row in rows]
+
+    def first_undelivered(self, problem_id: int) -> StoredUpdate | None:
+        """Return the earliest update about the problem that was not delivered yet, or None."""
+        query = _updates().where(_update.problem_id == problem_id, _update.delivered_on.is_(None))
+        row = self.connection.execute(query.limit(1)).one_or_none()
+        return StoredUpdate(*row) if row else None
 
     def problems_with_undelivered(self, tenant: str) -> Sequence[int]:
         """Return the ids of the tenant's problems of which an update was not delivered yet."""
@@ -340,6 +333,21 @@ class Records:
 
     def _exists(self, query: Any) -> bool:
         return self.connection.execute(query.limit(1)).first() is not None
+
+
+def _updates() -> Select[Any]:
+    """Return the query for updates, with today's words of the resolution that they are about."""
+    return (
+        select(
+            _update.id,
+            _update.document,
+            _update.delivered_on,
+            _update.resolution_id,
+            _resolution.document.label("resolution"),
+        )
+        .outerjoin(tables.resolution)
+        .order_by(_update.id)
+    )
 
 
 def _columns(row: Any) -> dict[str, Any]:

@@ -140,7 +140,7 @@ class WebhookSender:
 
 
 def _next_notification(records: Records, problem_id: int) -> _Notification | None:
-    update = next(iter(records.updates(problem_id, undelivered=True)), None)
+    update = records.first_undelivered(problem_id)
     if update is None:
         return None
     problem = records.problem(problem_id)
