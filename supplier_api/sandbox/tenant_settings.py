@@ -1,4 +1,4 @@
-"""What testers set for a tenant, as rows: its seed, and the gateway that its KCIs go to."""
+"""What testers set for a tenant: its seed, and the gateway that its KCIs go to."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,9 +6,8 @@ from typing import Any
 from sqlalchemy import null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from supplier_api.db import Store
+from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.tables import tenant_setting
-from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.delivery.answers import Terms
 from supplier_api.delivery.gateway_transport import GatewayAddress
 

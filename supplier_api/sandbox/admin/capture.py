@@ -20,10 +20,17 @@ from supplier_api.clock import MachineClock
 from supplier_api.delivery.posting import Answered, Post
 from supplier_api.http.wsgi import NO_ANSWER, Environ, StartResponse, WsgiApplication
 from supplier_api.sandbox.fault_injection.model import STRUCK, TOKEN, InjectedFault
-from supplier_api.sandbox.journal.incoming import Served, document_in, half, ids_in, taken_down
-from supplier_api.sandbox.journal.masking import without_secrets
+from supplier_api.sandbox.journal.entries import (
+    HttpPart,
+    JournalDirection,
+    JournalEntry,
+    document_in,
+    http_part,
+    ids_in,
+    incoming_entry,
+    without_secrets,
+)
 from supplier_api.sandbox.journal.recorder import Recorder
-from supplier_api.sandbox.journal.repository import HttpPart, JournalDirection, JournalEntry
 from supplier_api.sandbox.journal.violations import Violation, on_kci_answer, on_token_answer
 
 # The calls of testers and monitors are not what is tested.
@@ -98,24 +105,25 @@ class _Recording:
         parts = list(body)
         milliseconds = round((self._machine.monotonic() - began) * 1000, 1)
         status, headers = answer
-        served = _served(environ, at, milliseconds, status, headers, b"".join(parts))
-        self._recorder.record(partial(taken_down, served))
+        entry = _entry(environ, at, milliseconds, status, headers, b"".join(parts))
+        self._recorder.record(entry)
         return body if isinstance(body, list) else _Again(parts, body)
 
 
-def _served(
+def _entry(
     environ: Environ,
     at: datetime,
     milliseconds: float,
     status: str,
     headers: list[tuple[str, str]],
     body: bytes,
-) -> Served:
-    """Return a call that took so long and was answered so."""
+) -> Callable[[], JournalEntry]:
+    """Return what makes the entry of a call that took so long and was answered so."""
     notes: _Notes = environ[NOTES]
     fault: InjectedFault | None = environ.get(STRUCK)
     unanswered = NO_ANSWER in headers
-    return Served(
+    return partial(
+        incoming_entry,
         at=at,
         milliseconds=milliseconds,
         operation=notes.operation,
@@ -189,8 +197,8 @@ def _outgoing_call(
         tenant=message.tenant if message else "",
         method="POST",
         url=without_secrets(post.url),
-        request=half(post.headers.items(), post.body),
-        answer=half(answered.headers.items(), answered.body) if answered else HttpPart(),
+        request=http_part(post.headers.items(), post.body),
+        answer=http_part(answered.headers.items(), answered.body) if answered else HttpPart(),
         status=answered.status if answered else None,
         milliseconds=milliseconds,
         trouble=None if isinstance(outcome, Answered) else outcome,

@@ -27,13 +27,10 @@ from supplier_api.sandbox.admin.parameters import (
     word,
 )
 from supplier_api.sandbox.admin.resource import AdminResource
+from supplier_api.sandbox.journal.entries import JournalDirection
 from supplier_api.sandbox.journal.explain import explain
 from supplier_api.sandbox.journal.export import har, ndjson
-from supplier_api.sandbox.journal.repository import (
-    JournalDirection,
-    JournalFilter,
-    JournalRepository,
-)
+from supplier_api.sandbox.journal.repository import JournalFilter, JournalRepository
 from supplier_api.sandbox.journal.schema import ENTRY, PAGE, WHY
 
 PAGE_SIZE = 100

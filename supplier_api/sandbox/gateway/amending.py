@@ -1,6 +1,6 @@
 """What a problem looks like once an amendment is applied. Pure."""
 
-from supplier_api.sandbox.gateway.documents import Document, picked
+from supplier_api.sandbox.gateway.model import Document, picked
 
 REPLACED = ("problemText", "appointmentReservationId", "hazards", "onSiteRestrictions", "notes")
 CONTACTS = ("primaryContact", "secondaryContact")
