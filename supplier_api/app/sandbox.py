@@ -22,16 +22,15 @@ from supplier_api.problems.rule_evaluation import OutcomeSource
 from supplier_api.problems.services import Services
 from supplier_api.problems.work import WorkOrder
 from supplier_api.sandbox import admin
-from supplier_api.sandbox.admin.capture import keep_requests, record_calls
-from supplier_api.sandbox.admin.outgoing_capture import Outgoing
-from supplier_api.sandbox.clock_sync import ClockEndpoint, GatewayClockSync
-from supplier_api.sandbox.destinations import Destinations, address_of, try_token
+from supplier_api.sandbox.admin.capture import OutgoingCapture, keep_requests, record_calls
+from supplier_api.sandbox.clock_sync import ClockEndpoint, GatewayClockSync, try_token
 from supplier_api.sandbox.fault_injection.transport import FaultyTransport, tenant_header
 from supplier_api.sandbox.fault_injection.wsgi import inject_answer_faults
 from supplier_api.sandbox.journal.recorder import Bounds, Recorder
-from supplier_api.sandbox.scenarios.headers import EXTENSION as REQUEST_EXTENSION
+from supplier_api.sandbox.scenarios.choice import EXTENSION as REQUEST_EXTENSION
 from supplier_api.sandbox.scenarios.source import ScenarioSource, chosen_with
 from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
+from supplier_api.sandbox.tenant_settings import Destinations, address_of
 from supplier_api.sandbox.virtual_clock import SteppedTimers, VirtualClock
 from supplier_api.settings import Settings
 from supplier_api.settings.derived import goes_to_our_sandbox
@@ -81,7 +80,7 @@ def gateway_transport(
         services.machine,
         services.chance,
         Destinations(services.store, address.answers).of,
-        Outgoing(_recorder(settings, services), services.machine),
+        OutgoingCapture(_recorder(settings, services), services.machine),
         tenant_header,
     )
     return FaultyTransport(transport, services.store, services.machine)

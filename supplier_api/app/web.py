@@ -88,7 +88,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
     app.extensions["services"] = services
     app.extensions["audit"] = audit
     app.extensions["upkeep"] = upkeep
-    activity = _felt_by(app, services)
+    activity = _activity_of(app, services)
     upkeep.show_in(activity)
     app.extensions["self"] = ProcessInfo(
         ProcessKind.WEB, activity, lambda: rule_evaluator.book_version
@@ -96,14 +96,14 @@ def _wire(settings: Settings, services: Services) -> Flask:
     return app
 
 
-def _felt_by(app: Flask, services: Services) -> Activity:
-    """Return the pulse of a web server, which feels every call of the gateway."""
+def _activity_of(app: Flask, services: Services) -> Activity:
+    """Return the activity of a web server, which every call of the gateway shows."""
     activity = Activity(services.machine)
     times = app.extensions[TIMES] = TimeSummary()
     activity.tell(REQUEST_TIMES, times.plain)
 
     @app.after_request
-    def feel(response: Response) -> Response:
+    def note_request(response: Response) -> Response:
         if "operation" in g:
             activity.note(REQUEST)
         return response

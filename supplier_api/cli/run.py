@@ -38,7 +38,7 @@ from supplier_api.http_client.connections import new_session
 from supplier_api.http_client.failures import why
 from supplier_api.ids import SystemChance
 from supplier_api.outbox.pauses import PauseRepository
-from supplier_api.sandbox.journal.masking import without_secrets
+from supplier_api.sandbox.journal.entries import without_secrets
 from supplier_api.settings import Settings, load_settings
 from supplier_api.settings.derived import goes_to_our_sandbox
 

@@ -12,13 +12,13 @@ from supplier_api.ids import SystemChance
 from supplier_api.logging import configure_logging
 from supplier_api.sandbox.gateway import (
     AdminAccount,
+    DatabaseUnusable,
     SandboxConfig,
     SupplierAccount,
     TenantAccount,
     create_app,
+    serve,
 )
-from supplier_api.sandbox.gateway.database import DatabaseUnusable
-from supplier_api.sandbox.gateway.server import serve
 from supplier_api.settings import PartySettings, Settings
 from supplier_api.settings.model import SupplierPartySettings
 from supplier_api.settings.production_checks import KNOWN_SECRETS

@@ -22,8 +22,8 @@ from supplier_api.http.wsgi import (
     FAILED,
     REFUSALS,
     AnswerWriter,
+    RawAnswer,
     ReceivedRequest,
-    WsgiAnswer,
     WsgiApplication,
     environ_of,
     run,
@@ -125,7 +125,7 @@ class HttpServer:
         self.writer = AnswerWriter(self.clock)
         self.max_body = limits.max_body
         self.stopping = False
-        self.held = 0
+        self.held = 0  # bytes of bodies that are read and not yet answered
         self._application = application
         self._patience = limits.patience
         self._summary = summary or TimeSummary()
@@ -183,14 +183,14 @@ class HttpServer:
             answer = self._answer(request, connection)
             self._loop.call_soon_threadsafe(done, answer)
 
-        def done(answer: WsgiAnswer) -> None:
+        def done(answer: RawAnswer) -> None:
             queue.done()
             connection.answer(answer)
 
         return queue.offer(work)
 
     def refused(self, why: str) -> None:
-        """Count a refused request; a burst of them is one line in the log."""
+        """Count a request refused for one of REFUSALS; a burst of them is one line in the log."""
         self._summary.refused(why)
         if not self._unlogged:
             self._loop.call_later(LOG_EVERY, self._log_refused)
@@ -204,7 +204,7 @@ class HttpServer:
                 return queue
         return self._queue
 
-    def _answer(self, request: ReceivedRequest, connection: HttpConnection) -> WsgiAnswer:
+    def _answer(self, request: ReceivedRequest, connection: HttpConnection) -> RawAnswer:
         """Return the answer to a request, in a thread of the queue."""
         begun_at = self.clock.monotonic()
         times = RequestTimes(request.headers_at, request.arrived_at, begun_at)

@@ -80,7 +80,7 @@ class Addresses:
 
 
 @dataclass(frozen=True, slots=True)
-class WsgiAnswer:
+class RawAnswer:
     """An answer: the text of its status line, headers and the whole body.
 
     `cut` if nothing of it may be sent; `close` if the connection ends after it.
@@ -97,14 +97,14 @@ class WsgiAnswer:
 # headers are too long; its body did not arrive; the queue is full; it was in the queue for too
 # long; the server is stopping.
 REFUSALS = {
-    "unreadable": WsgiAnswer("400 Bad Request", close=True),
-    "headers-too-long": WsgiAnswer("431 Request Header Fields Too Large", close=True),
-    "too-slow": WsgiAnswer("408 Request Timeout", close=True),
-    "queue-full": WsgiAnswer("503 Service Unavailable", RETRY_AFTER, close=True),
-    "queued-too-long": WsgiAnswer("503 Service Unavailable", RETRY_AFTER),
-    "stopping": WsgiAnswer("503 Service Unavailable", RETRY_AFTER, close=True),
+    "unreadable": RawAnswer("400 Bad Request", close=True),
+    "headers-too-long": RawAnswer("431 Request Header Fields Too Large", close=True),
+    "too-slow": RawAnswer("408 Request Timeout", close=True),
+    "queue-full": RawAnswer("503 Service Unavailable", RETRY_AFTER, close=True),
+    "queued-too-long": RawAnswer("503 Service Unavailable", RETRY_AFTER),
+    "stopping": RawAnswer("503 Service Unavailable", RETRY_AFTER, close=True),
 }
-FAILED = WsgiAnswer("500 Internal Server Error")
+FAILED = RawAnswer("500 Internal Server Error")
 
 
 def environ_of(request: ReceivedRequest, addresses: Addresses) -> Environ:
@@ -139,7 +139,7 @@ def environ_of(request: ReceivedRequest, addresses: Addresses) -> Environ:
     return environ
 
 
-def run(application: WsgiApplication, environ: Environ) -> WsgiAnswer:
+def run(application: WsgiApplication, environ: Environ) -> RawAnswer:
     """Run the application on a request and return its whole answer."""
     started: list[Any] = []
 
@@ -154,7 +154,7 @@ def run(application: WsgiApplication, environ: Environ) -> WsgiAnswer:
         if close is not None:
             close()
     status, headers = started
-    return WsgiAnswer(status, headers, body, cut=NO_ANSWER in headers, close=CLOSE in headers)
+    return RawAnswer(status, headers, body, cut=NO_ANSWER in headers, close=CLOSE in headers)
 
 
 def _split(target: bytes) -> tuple[bytes, bytes]:
@@ -196,12 +196,12 @@ class AnswerWriter:
         self._second = -1
         self._date = ""
 
-    def write(self, answer: WsgiAnswer, method: str, *, close: bool) -> bytes:
+    def write(self, answer: RawAnswer, method: str, *, close: bool) -> bytes:
         """Return the bytes of an answer to a request of that method."""
         head = "".join(self._head(answer, close=close)).encode("latin-1", "replace")
         return head if method == "HEAD" else head + answer.body
 
-    def _head(self, answer: WsgiAnswer, *, close: bool) -> Iterator[str]:
+    def _head(self, answer: RawAnswer, *, close: bool) -> Iterator[str]:
         code = answer.status[:3]
         yield f"HTTP/1.1 {_status_line(answer.status)}\r\n"
         has_length = code in WITHOUT_LENGTH

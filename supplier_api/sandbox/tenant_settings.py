@@ -1,4 +1,4 @@
-"""What testers set for a tenant, as rows."""
+"""What testers set for a tenant: its seed, and the gateway that its KCIs go to."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 from sqlalchemy import null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.tables import tenant_setting
-from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.delivery.answers import Terms
+from supplier_api.delivery.gateway_transport import GatewayAddress
 
 _t = tenant_setting.c
 ALL = ""
@@ -48,3 +50,28 @@ class TenantSettingRepository:
         self._connection.execute(
             setting.on_conflict_do_update(index_elements=["tenant"], set_=values)
         )
+
+
+class Destinations:
+    """Where each tenant's KCIs go, read from the database at every call."""
+
+    def __init__(self, store: Store, answers: Terms) -> None:
+        """Look into `store`; `answers` are what all gateways' answers are read by."""
+        self._store = store
+        self._answers = answers
+
+    def of(self, tenant: str) -> GatewayAddress | None:
+        """Return the tenant's own gateway, None if it has none; raises StoreUnavailable."""
+        found = self._store.read(lambda uow: TenantSettingRepository(uow).destination(tenant))
+        return address_of(found, self._answers) if found else None
+
+
+def address_of(destination: Mapping[str, str], answers: Terms) -> GatewayAddress:
+    """Return what is kept of a destination as an address."""
+    return GatewayAddress(
+        kci_url=destination["kciUrl"],
+        token_url=destination["tokenUrl"],
+        client_id=destination["clientId"],
+        client_secret=destination["clientSecret"],
+        answers=answers,
+    )

@@ -11,7 +11,6 @@ back-off count as due at the time of their next attempt.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import UnitOfWork
@@ -19,6 +18,7 @@ from supplier_api.delivery.scheduler import TimerSource
 from supplier_api.outbox.pauses import Pause, PauseRepository
 from supplier_api.problems.services import Services
 from supplier_api.problems.timer_repository import ALL, BusinessClockRepository, TenantClock
+from supplier_api.sandbox.clock_sync import GatewayClockSync
 from supplier_api.sandbox.pending_work import Group, Outstanding, PendingWorkQueries
 
 # Far enough from the last date there is to reckon with days beyond it.
@@ -28,19 +28,6 @@ MILLISECOND = timedelta(milliseconds=1)
 # What a step led to is settled by other threads; no bell rings for that.
 LOOK_AGAIN = timedelta(milliseconds=10)
 Change = Callable[[TenantClock, datetime], TenantClock]
-
-
-class Follower(Protocol):
-    """Another house whose time goes with ours. What it makes of it is its own affair."""
-
-    def put(self, tenant: str, at: datetime, *, stands: bool) -> None:
-        """Put the tenant's clock, or with "" everybody else's, to a time: to stand or to run."""
-
-    def forget(self, tenant: str) -> None:
-        """Let the tenant's clock run as everybody else's; with "" let all follow real time."""
-
-    def start_afresh(self, tenant: str, seed: int | None) -> None:
-        """Forget our problems of the tenant, or with "" of all; ids follow from `seed` if any."""
 
 
 class StillMoving(Exception):
@@ -75,7 +62,7 @@ class _ClockStep:
 class VirtualClock:
     """Moves the clocks. The tenant None stands for all clocks, "" for that of most tenants."""
 
-    def __init__(self, services: Services, clock_sync: Follower) -> None:
+    def __init__(self, services: Services, clock_sync: GatewayClockSync) -> None:
         """Work with `services`; `clock_sync` is told of each step before it is taken."""
         self._services = services
         self._clock_sync = clock_sync

@@ -22,7 +22,10 @@ from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.view import show
-from supplier_api.sandbox.scenarios.repository import ScenarioRepository
+from supplier_api.rules.model import Operation
+from supplier_api.sandbox.scenarios.catalogue import DEFAULT
+from supplier_api.sandbox.scenarios.model import Play, ScenarioKind
+from supplier_api.sandbox.scenarios.source import ScenarioRepository
 from supplier_api.settings import Settings
 from tests import postgresql
 from tests.integration.journey import MARKER, Journey
@@ -143,7 +146,8 @@ def around(journey: Journey, problem: Problem) -> None:
         TimerRepository(uow).add(Timer(row, problem.tenant, "event", now, data={"text": MARKER}))
         scenario = update(tables.service_problem).where(tables.service_problem.c.id == row)
         uow.connection.execute(scenario.values(scenario={"text": MARKER}))
-        ScenarioRepository(uow).keep(problem.tenant, "problem", problem.id, {"text": MARKER})
+        plays = {ScenarioKind.PROBLEM: Play(DEFAULT, {"text": MARKER})}
+        ScenarioRepository(uow).keep(problem.tenant, Operation.PROBLEM, problem.id, plays)
 
     store.write(leave)
 

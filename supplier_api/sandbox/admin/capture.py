@@ -1,8 +1,11 @@
-"""Takes down every call that comes in, for the journal: as it came, and as its answer leaves."""
+"""Takes down every call for the journal: those that come in, and those of the worker to a gateway.
+
+One that comes in is taken down as it came, and as its answer leaves.
+"""
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,11 +17,21 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from supplier_api.clock import MachineClock
-from supplier_api.http.wsgi import NO_ANSWER
-from supplier_api.sandbox.fault_injection.model import TOKEN, Fault
-from supplier_api.sandbox.fault_injection.substitute_answers import STRUCK
-from supplier_api.sandbox.journal.incoming import Served, taken_down
+from supplier_api.delivery.posting import Answered, Post
+from supplier_api.http.wsgi import NO_ANSWER, Environ, StartResponse, WsgiApplication
+from supplier_api.sandbox.fault_injection.model import STRUCK, TOKEN, InjectedFault
+from supplier_api.sandbox.journal.entries import (
+    HttpPart,
+    JournalDirection,
+    JournalEntry,
+    document_in,
+    http_part,
+    ids_in,
+    incoming_entry,
+    without_secrets,
+)
 from supplier_api.sandbox.journal.recorder import Recorder
+from supplier_api.sandbox.journal.violations import Violation, on_kci_answer, on_token_answer
 
 # The calls of testers and monitors are not what is tested.
 NOT_RECORDED = re.compile(r"/(admin|docs|health|metrics|openapi\.json)(/|$)")
@@ -28,9 +41,16 @@ NOTES = "supplier_api.notes"
 
 _IN_PATH = "/:@!$&'()*+,;="
 _IN_QUERY = _IN_PATH + "?%"
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+KCIS = "kcis"
+# Where a KCI names what it is about.
+ENTITIES = (
+    "serviceProblem",
+    "serviceProblemAmendment",
+    "serviceProblemCancellation",
+    "serviceProblemResolution",
+)
+OUTGOING_FLUSH = 1.0  # seconds
 
 
 @dataclass(slots=True)
@@ -58,14 +78,14 @@ def keep_requests(app: Flask) -> None:
 
 
 def record_calls(app: Flask, recorder: Recorder, machine: MachineClock) -> None:
-    """Record each call at any door of `app` but the testers' own; stands around all else."""
+    """Record each call to `app` but the testers' own; stands around all else."""
     app.wsgi_app = _Recording(app.wsgi_app, recorder, machine)  # type: ignore[method-assign]
 
 
 class _Recording:
     """The application, with its calls taken down before their answers leave."""
 
-    def __init__(self, app: Wsgi, recorder: Recorder, machine: MachineClock) -> None:
+    def __init__(self, app: WsgiApplication, recorder: Recorder, machine: MachineClock) -> None:
         self._app = app
         self._recorder = recorder
         self._machine = machine
@@ -85,24 +105,25 @@ class _Recording:
         parts = list(body)
         milliseconds = round((self._machine.monotonic() - began) * 1000, 1)
         status, headers = answer
-        served = _served(environ, at, milliseconds, status, headers, b"".join(parts))
-        self._recorder.record(partial(taken_down, served))
+        entry = _entry(environ, at, milliseconds, status, headers, b"".join(parts))
+        self._recorder.record(entry)
         return body if isinstance(body, list) else _Again(parts, body)
 
 
-def _served(
+def _entry(
     environ: Environ,
     at: datetime,
     milliseconds: float,
     status: str,
     headers: list[tuple[str, str]],
     body: bytes,
-) -> Served:
-    """Return a call that took so long and was answered so."""
+) -> Callable[[], JournalEntry]:
+    """Return what makes the entry of a call that took so long and was answered so."""
     notes: _Notes = environ[NOTES]
-    fault: Fault | None = environ.get(STRUCK)
+    fault: InjectedFault | None = environ.get(STRUCK)
     unanswered = NO_ANSWER in headers
-    return Served(
+    return partial(
+        incoming_entry,
         at=at,
         milliseconds=milliseconds,
         operation=notes.operation,
@@ -138,3 +159,67 @@ class _Again:
     def close(self) -> None:
         if self._close:
             self._close()
+
+
+class OutgoingCapture:
+    """Looks on while calls are sent.
+
+    It waits until a call is stored: when nothing is under way any more, the journal has it all.
+    """
+
+    def __init__(self, recorder: Recorder, machine: MachineClock) -> None:
+        """Record by `recorder`."""
+        self._recorder = recorder
+        self._machine = machine
+
+    def begins(self, post: Post) -> Callable[[Answered | str], None]:
+        """Note when a call begins; return what records it when it is told how it ended."""
+        at, began = self._machine.now(), self._machine.monotonic()
+
+        def ends(outcome: Answered | str) -> None:
+            milliseconds = round((self._machine.monotonic() - began) * 1000, 1)
+            self._recorder.record(partial(_outgoing_call, post, outcome, at, milliseconds))
+            self._recorder.flush(OUTGOING_FLUSH)
+
+        return ends
+
+
+def _outgoing_call(
+    post: Post, outcome: Answered | str, at: datetime, milliseconds: float
+) -> JournalEntry:
+    answered = outcome if isinstance(outcome, Answered) else None
+    message = post.message
+    return JournalEntry(
+        at=at,
+        direction=JournalDirection.OUT,
+        operation=KCIS if message else TOKEN,
+        # A token is everybody's.
+        tenant=message.tenant if message else "",
+        method="POST",
+        url=without_secrets(post.url),
+        request=http_part(post.headers.items(), post.body),
+        answer=http_part(answered.headers.items(), answered.body) if answered else HttpPart(),
+        status=answered.status if answered else None,
+        milliseconds=milliseconds,
+        trouble=None if isinstance(outcome, Answered) else outcome,
+        conversation_id=message.conversation_id if message else None,
+        request_id=post.headers.get("X-Request-ID"),
+        ids=tuple(_ids(post, answered)),
+        deliberate=post.why,
+        remarks=tuple(remark.plain() for remark in _remarks(post, answered)),
+    )
+
+
+def _ids(post: Post, answered: Answered | None) -> list[str]:
+    kci = document_in(post.body)
+    about = [entity for name in ENTITIES if isinstance(entity := kci.get(name), Mapping)]
+    answer = document_in(answered.body) if answered else {}
+    request_id = post.headers.get("X-Request-ID")
+    return [*([request_id] if request_id else []), *ids_in(kci, *about, answer)]
+
+
+def _remarks(post: Post, answered: Answered | None) -> list[Violation]:
+    if answered is None:
+        return []
+    judge = on_kci_answer if post.message else on_token_answer
+    return judge(answered.status, answered.body)

@@ -11,7 +11,7 @@ from supplier_api.delivery.gateway_transport import Copy, GatewayTransport
 from supplier_api.delivery.transport import Meaning, Reply
 from supplier_api.outbox.model import Message, MessageState
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.sandbox.fault_injection.model import Fault
+from supplier_api.sandbox.fault_injection.model import InjectedFault
 
 POLL = 0.05  # seconds between two looks at the database
 BURST_THREADS = 8
@@ -37,7 +37,7 @@ _FIELDS = (
 class FaultySending:
     """A message that a fault has struck, and what it can be sent with."""
 
-    fault: Fault
+    fault: InjectedFault
     message: Message
     transport: GatewayTransport
     store: Store

@@ -4,12 +4,8 @@ The gateway makes the references of tests and appointments from the ids it is gi
 """
 
 from supplier_api.contract.field_table import FROM_TENANT
-from supplier_api.sandbox.gateway.codes import CallKind
-from supplier_api.sandbox.gateway.documents import Document, picked
-from supplier_api.sandbox.gateway.errors import invalid
-from supplier_api.sandbox.gateway.records.calls import SupplierCall
-from supplier_api.sandbox.gateway.records.changes import Change
-from supplier_api.sandbox.gateway.records.problems import Problem
+from supplier_api.sandbox.gateway.codes import CallKind, invalid
+from supplier_api.sandbox.gateway.model import Change, Document, Problem, SupplierCall, picked
 
 # Each service test stands for the service of its number; all of them are of this kind.
 SERVICE_DIGITS = 13

@@ -18,10 +18,9 @@ from supplier_api.http.request_parsing import (
 )
 from supplier_api.sandbox.gateway.access import BadToken, Party, PartyAuth, Side
 from supplier_api.sandbox.gateway.adopting import Origin
-from supplier_api.sandbox.gateway.codes import GatewayErrorCode
+from supplier_api.sandbox.gateway.codes import GatewayErrorCode, GatewayRefusal
 from supplier_api.sandbox.gateway.config import SupplierAccount
-from supplier_api.sandbox.gateway.documents import Document
-from supplier_api.sandbox.gateway.errors import GatewayRefusal
+from supplier_api.sandbox.gateway.model import Document
 
 REQUIRED_HEADERS = (REQUEST_ID, CONVERSATION_ID)
 # How testers choose an outcome at the supplier.

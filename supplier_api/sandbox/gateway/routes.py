@@ -14,14 +14,13 @@ from supplier_api.http.openapi import response
 from supplier_api.sandbox.gateway import messages, request_parsing, response_schemas
 from supplier_api.sandbox.gateway.access import Side
 from supplier_api.sandbox.gateway.assembly import SandboxGateway
-from supplier_api.sandbox.gateway.clock import ALL
-from supplier_api.sandbox.gateway.codes import CallKind
+from supplier_api.sandbox.gateway.clock_and_ids import ALL
+from supplier_api.sandbox.gateway.codes import CallKind, invalid, not_found
 from supplier_api.sandbox.gateway.config import SupplierAccount, TenantAccount
+from supplier_api.sandbox.gateway.database import meta
 from supplier_api.sandbox.gateway.description import describe, path_id
-from supplier_api.sandbox.gateway.documents import Document
-from supplier_api.sandbox.gateway.errors import invalid, not_found
 from supplier_api.sandbox.gateway.intake import unknown_resolution
-from supplier_api.sandbox.gateway.tables import meta
+from supplier_api.sandbox.gateway.model import Document
 
 tenants = Described("tenants", __name__, description="What tenants ask for and see")
 suppliers = Described("suppliers", __name__, description="What suppliers tell")
@@ -255,7 +254,7 @@ def live() -> JsonAnswer:
 @routes.get("/health/ready")
 def ready() -> JsonAnswer:
     """Say that the database answers, too; where it does not, the error handlers say 503."""
-    gateway().database.read(lambda connection: connection.execute(meta.select()).first())
+    gateway().services.read(lambda records: records.connection.execute(meta.select()).first())
     return jsonify(status="ready"), 200
 
 

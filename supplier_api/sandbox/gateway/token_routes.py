@@ -31,7 +31,7 @@ def give_token(side: str) -> JsonAnswer:
         answer.headers["WWW-Authenticate"] = 'Basic realm="sandbox-gateway"'
         return answer, status
     gateway().audit.done("token.granted", client=client_id, address=request.remote_addr, scope=side)
-    told: Mapping[str, str | int] = {
+    told: Mapping[str, str | float] = {
         "access_token": grant.token,
         "token_type": "Bearer",
         "expires_in": grant.expires_in,
@@ -71,7 +71,7 @@ def _clients() -> list[tuple[str, str]]:
     return [(request.form.get("client_id", ""), request.form.get("client_secret", ""))]
 
 
-def _answer(body: Mapping[str, str | int], status: int) -> JsonAnswer:
+def _answer(body: Mapping[str, str | float], status: int) -> JsonAnswer:
     answer = jsonify(body)
     answer.headers["Cache-Control"] = "no-store"
     return answer, status

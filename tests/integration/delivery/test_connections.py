@@ -12,13 +12,9 @@ from supplier_api.clock import SystemMachineClock
 from supplier_api.http_client.connections import Adapter, Connection, Limits, new_session
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.ids import SystemChance
+from supplier_api.sandbox.gateway.codes import GatewayErrorCode
 from supplier_api.sandbox.gateway.config import SupplierAccount
-from supplier_api.sandbox.gateway.supplier_client import (
-    SupplierClient,
-    SupplierSilent,
-    SupplierUnreachable,
-)
+from supplier_api.sandbox.gateway.supplier_client import NoAnswer, SupplierClient
 from tests.integration.delivery.sink import (
     Reaction,
     Request,
@@ -31,6 +27,8 @@ from tests.integration.delivery.sink import (
 )
 
 NO_ANSWER = 0
+DENIED = -1
+UNANSWERED = (GatewayErrorCode.SUPPLIER_TIMED_OUT, GatewayErrorCode.SUPPLIER_FAULT)
 PATIENCE = 20.0
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 
@@ -86,16 +84,16 @@ def sandbox_calls(sink: Sink, clock: Clock) -> Iterator[Caller]:
     supplier = SupplierAccount("S", "s", "s", sink.url, token_url, "gateway", "gateway-secret")
     session = new_session()
     session.mount("http://", Adapter(Limits(idle=15, age=300), clock))
-    transport = SupplierClient(supplier, clock, SystemChance(), 1.0, lambda: session)
+    client = SupplierClient(supplier, clock, 1.0, session)
 
     def call() -> int:
         try:
-            return transport.send("TENANT1", "POST", "/service-problems", {}, {}, ("call",)).status
-        except (SupplierSilent, SupplierUnreachable):
-            return NO_ANSWER
+            return client.send("POST", "/service-problems", {}, {}, lambda *_: "request-1").status
+        except NoAnswer as error:
+            return NO_ANSWER if error.code in UNANSWERED else DENIED
 
     yield call
-    transport.close()
+    client.close()
 
 
 @pytest.fixture(params=[worker_calls, sandbox_calls])

@@ -10,9 +10,8 @@ from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.services import BACK_OFFICE, Caller, RequestAnswer
 from supplier_api.problems.work import WorkOrder
 from supplier_api.rules.model import Operation
-from supplier_api.sandbox.scenarios.choice import read_choice
-from supplier_api.sandbox.scenarios.repository import ScenarioRepository
-from supplier_api.sandbox.scenarios.source import CHOSEN, ScenarioSource, chosen_with
+from supplier_api.sandbox.scenarios.choice import CHOSEN, read_choice
+from supplier_api.sandbox.scenarios.source import ScenarioRepository, ScenarioSource, chosen_with
 from tests.integration.problems.conftest import BOOK, supplied_inventory
 from tests.integration.problems.rig import TENANT, Rig, problem
 
@@ -225,6 +224,9 @@ def test_a_conversations_default_beats_its_tenants(played: Played) -> None:
     def put(conversation: str, *names: str) -> None:
         played.store.write(lambda uow: ScenarioRepository(uow).put("TENANT1", conversation, names))
 
+    def forget(conversation: str) -> None:
+        played.store.write(lambda uow: ScenarioRepository(uow).delete("TENANT1", conversation))
+
     put("", "SERVICE_PROBLEM_REJECTED", "CANCELLATION_REJECTED")
     put("conversation-1", "SERVICE_PROBLEM_IN_PROGRESS")
     put("conversation-2", "SERVICE_PROBLEM_DEFERRED")
@@ -236,7 +238,8 @@ def test_a_conversations_default_beats_its_tenants(played: Played) -> None:
     choose(played, "SERVICE_PROBLEM_DEFERRED")
     assert played.create(id=3).status == 202
     played.headers = {}
-    played.store.write(lambda uow: ScenarioRepository(uow).forget("TENANT1"))
+    for conversation in ("", "conversation-1"):
+        forget(conversation)
     assert played.create(id=4).status == 201
     assert played.problem(4).state.beneath == "ACKNOWLEDGED"
 

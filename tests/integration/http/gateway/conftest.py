@@ -20,9 +20,7 @@ from supplier_api.ids import SeededChance
 from supplier_api.logging import configure_logging
 from supplier_api.problems.requests import GatewayRequests
 from supplier_api.problems.services import Caller, RequestAnswer
-from supplier_api.sandbox.scenarios.choice import NOTHING, Choice
-from supplier_api.sandbox.scenarios.headers import EXTENSION
-from supplier_api.sandbox.scenarios.source import CHOSEN
+from supplier_api.sandbox.scenarios.choice import CHOSEN, EXTENSION, NOTHING, Choice
 from supplier_api.settings import AccessSettings, ClientSettings, ServerSettings
 from tests.keys import StoredKeys
 

@@ -11,7 +11,6 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from flask import Flask
-from sqlalchemy import Connection
 
 from supplier_api.app.services import ClockPair
 from supplier_api.app.web import create_app
@@ -33,7 +32,7 @@ from supplier_api.problems.services import GATEWAY
 from supplier_api.sandbox.gateway import SandboxConfig, SandboxGateway, TenantAccount
 from supplier_api.sandbox.gateway import create_app as create_gateway
 from supplier_api.sandbox.gateway.messages import TENANT_PROBLEM_FIELDS
-from supplier_api.sandbox.gateway.records import updates as updates_told
+from supplier_api.sandbox.gateway.repository import Records
 from supplier_api.settings import Settings
 from tests import documents
 from tests.field_examples import examples_of
@@ -115,11 +114,11 @@ class Chain:
     def deliver_updates(self) -> None:
         """Let the tenant's own URL have taken every update."""
 
-        def work(connection: Connection) -> None:
-            for update in updates_told.updates_of(connection, 1):
-                updates_told.mark_delivered(connection, update.id, "2026-01-05T12:00:00.000Z")
+        def work(records: Records) -> None:
+            for update in records.updates(1):
+                records.mark_delivered(update.id, "2026-01-05T12:00:00.000Z")
 
-        self._gateway.database.write(work)
+        self._gateway.services.write(work)
 
     def told(self) -> list[str]:
         """Return what each update says, the supplier's with their numbers."""

@@ -9,7 +9,7 @@ from supplier_api.problems.model import Base, Waiting
 from supplier_api.problems.work import RESOLUTION_ANSWER, LaterEvent, OrderKind, WorkOrder
 from supplier_api.rules.model import Operation
 from supplier_api.sandbox.scenarios.choice import read_scenario
-from supplier_api.sandbox.scenarios.timetable import timetable
+from supplier_api.sandbox.simulated_backoffice import timetable
 
 AMENDMENT = {"id": 7, "supplierReference": "SP_CHANGE0001", "status": "PENDING"}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from supplier_api.sandbox.journal.masking import BODY_KEPT, headers_of, text_of, without_secrets
+from supplier_api.sandbox.journal.entries import BODY_KEPT, headers_of, text_of, without_secrets
 
 SECRET = "s3cr3t"
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supplier_api.sandbox.gateway.sequencing import Arrival, ArrivalStep, steps
+from supplier_api.sandbox.gateway.inbox import ArrivalStep, steps
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 PATIENCE = timedelta(seconds=60)
@@ -15,8 +15,8 @@ def after(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def kept(*numbers: int) -> list[Arrival]:
-    return [Arrival(number, START) for number in numbers]
+def kept(*numbers: int) -> dict[int, datetime]:
+    return dict.fromkeys(numbers, START)
 
 
 def test_the_expected_number_has_its_turn_and_brings_those_that_waited() -> None:
@@ -39,12 +39,12 @@ def test_a_missing_number_is_given_up_when_its_wait_is_over() -> None:
 
 
 def test_the_wait_begins_with_the_first_arrival_behind_the_gap() -> None:
-    arrivals = [Arrival(5, after(0)), Arrival(3, after(50))]
+    arrivals = {5: after(0), 3: after(50)}
     assert steps(2, arrivals, after(60), PATIENCE)[0] == ArrivalStep(3, missing=range(2, 3))
 
 
 def test_a_second_gap_has_a_wait_of_its_own() -> None:
-    arrivals = [Arrival(2, after(0)), Arrival(4, after(30))]
+    arrivals = {2: after(0), 4: after(30)}
     assert steps(1, arrivals, after(60), PATIENCE) == (ArrivalStep(2, missing=range(1, 2)),)
 
 
