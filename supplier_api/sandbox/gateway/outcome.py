@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from supplier_api.contract.codes import FINAL, Status
-from supplier_api.contract.field_table import amended
+from supplier_api.contract.field_table import with_amendment
 from supplier_api.sandbox.gateway.answers import (
     SupplierAccepted,
     SupplierDeferred,
@@ -92,7 +92,7 @@ class SupplierOutcome:
     def _apply(self, connection: Connection, problem: Problem, change: Change) -> None:
         done = InformationType.AMENDED
         if change.kind is CallKind.AMENDMENT:
-            problem.document = amended(problem.document, change.document)
+            problem.document = with_amendment(problem.document, change.document)
         else:
             done = InformationType.CANCELLED
             problem.status = Status.CANCELLED
