@@ -51,7 +51,7 @@ class PublishedField:
     `amend` says how an amendment changes it; without it no amendment has the field. `personal` says
     what is personal in it or that it is free text; without it traces and logs show its value.
     With `from_tenant` tenants send it and the gateway passes it on, without it the gateway makes
-    it. Without `in_problem` it is a field of amendments alone.
+    it. Without `in_problem` no problem has it.
     """
 
     name: str
@@ -294,8 +294,11 @@ PERSONAL: Mapping[str, str] = {
 _MERGES = {each.name: each.amend for each in PROBLEM_FIELDS if each.in_problem and each.amend}
 
 
-def amended(document: Mapping[str, Any], amendment: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a problem's document with the fields that an amendment supplies (*supplier-amend*)."""
+def with_amendment(document: Mapping[str, Any], amendment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a problem's document with the fields that an amendment supplies (*supplier-amend*).
+
+    All others stay as they are.
+    """
     changed = dict(document)
     for name, merge in _MERGES.items():
         if name in amendment:

@@ -1,7 +1,8 @@
 """The schema of every message of the Supplier API, with the descriptions of the documents.
 
-Each schema is instantiated once, here. *supplier-create* and *supplier-amend* are the authority on
-fields; the constraints are those that the gateway's portal publishes, else those of limits.py.
+Each schema is instantiated once, here; contract.field_table has the fields of problems, amendments
+and cancellations. *supplier-create* and *supplier-amend* are the authority on fields; the
+constraints are those that the gateway's portal publishes, else those of limits.py.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,10 @@
-"""Applies an amendment to a problem's document: the supplied fields change and no others."""
+"""Applies an amendment to a problem's document, within the limits of the contract."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from supplier_api.contract import field_table, refusals
+from supplier_api.contract import refusals
+from supplier_api.contract.field_table import with_amendment
 from supplier_api.contract.limits import CHARACTERISTICS_MAX
 
 
@@ -18,10 +19,9 @@ class TooManyCharacteristics(Exception):
 def amended(document: Mapping[str, Any], amendment: Mapping[str, Any]) -> dict[str, Any]:
     """Return the problem's document with the amendment's fields (*supplier-amend*).
 
-    Characteristics merge by name; a contact that is supplied replaces the old one but keeps its
-    e-mail if it brings none. Raises TooManyCharacteristics.
+    Raises TooManyCharacteristics.
     """
-    changed = field_table.amended(document, amendment)
+    changed = with_amendment(document, amendment)
     if len(changed.get("characteristics", ())) > CHARACTERISTICS_MAX:
         raise TooManyCharacteristics
     return changed

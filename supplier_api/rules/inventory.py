@@ -7,7 +7,7 @@ facts.Inventory.
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as Overdue
 from difflib import get_close_matches
 from functools import lru_cache, partial
@@ -33,6 +33,7 @@ Factory = Callable[[InventorySettings], Inventory]
 _KINDS = {name: kind.value for name, kind in shape_of_class(Service).items() if kind.value.in_csv}
 _READERS = {name: kind.in_csv for name, kind in _KINDS.items() if kind.in_csv}
 COLUMNS = tuple(_READERS)
+_FIRST_COLUMNS = 8  # of the first release; a file may lack those that were added since
 INCIDENT_MAX = 64  # as the database has it
 _LENGTHS = {
     "service_id": SERVICE_ID_MAX,
@@ -130,6 +131,7 @@ class _CsvParser:
         self.findings: list[BookFinding] = []
         # The first line of the row: a quoted cell may hold line ends.
         self._line = 1
+        self._columns: tuple[str, ...] = COLUMNS
         self._rows = csv.reader(self._lines, strict=True)
         try:
             self._read()
@@ -137,7 +139,8 @@ class _CsvParser:
             self._report(0, f"no CSV: {error}")
 
     def _read(self) -> None:
-        if tuple(next(self._rows, ())) != COLUMNS:
+        self._columns = tuple(next(self._rows, ()))
+        if self._columns != COLUMNS[: max(len(self._columns), _FIRST_COLUMNS)]:
             self._report(0, f"the columns must be {','.join(COLUMNS)}")
             return
         self._line = self._rows.line_num + 1
@@ -147,12 +150,13 @@ class _CsvParser:
             self._line = self._rows.line_num + 1
 
     def _add_row(self, row: list[str]) -> None:
-        if len(row) != len(COLUMNS):
-            self._report(0, f"{len(COLUMNS)} columns are needed, not {len(row)}")
+        if len(row) != len(self._columns):
+            self._report(0, f"{len(self._columns)} columns are needed, not {len(row)}")
             return
-        wrong = [*_cell_faults(row)]
+        cells = dict(zip(self._columns, row, strict=True))
+        wrong = [*_cell_faults(cells)]
         if not wrong:
-            service = _service(row)
+            service = _service(cells)
             wrong = [*faults(service)]
             if service.service_id in self.services:
                 wrong.append(Fault("service_id", f"{service.service_id} stands here twice"))
@@ -173,9 +177,9 @@ class _CsvParser:
         self.findings.append(BookFinding(str(self._path), line, place, text, hint))
 
 
-def _cell_faults(row: list[str]) -> Iterator[Fault]:
+def _cell_faults(cells: Mapping[str, str]) -> Iterator[Fault]:
     """Yield the errors of the single cells of a row."""
-    for column, cell in zip(COLUMNS, row, strict=True):
+    for column, cell in cells.items():
         if cell != cell.strip() or not cell.isprintable():
             yield Fault(column, f"{column}: begins or ends with a blank, or holds a line end")
         elif column in ("service_id", "state") and not cell:
@@ -187,10 +191,9 @@ def _cell_faults(row: list[str]) -> Iterator[Fault]:
             yield Fault(column, f"{column} is {_KINDS[column].words}, not {cell[:SHOWN]}")
 
 
-def _service(row: list[str]) -> Service:
+def _service(cells: Mapping[str, str]) -> Service:
     """Return the service of a row; an empty cell leaves the attribute at its default."""
-    cells = zip(COLUMNS, row, strict=True)
-    return Service(**{column: _READERS[column](cell) for column, cell in cells if cell})
+    return Service(**{name: _READERS[name](cell) for name, cell in cells.items() if cell})
 
 
 class TimedInventory:

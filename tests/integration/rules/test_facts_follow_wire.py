@@ -21,7 +21,8 @@ def shape_of(schema: Schema) -> dict[str, Any]:
 
 def fact_of(field: Field[Any]) -> Any:
     if isinstance(field, List):
-        return ListOf(fact_of(field.inner))
+        member = fact_of(field.inner)
+        return FactKind.TEXTS if member is FactKind.TEXT else ListOf(member)
     if isinstance(field, Nested):
         return shape_of(field.schema)
     return {"Id": FactKind.WHOLE, "Flag": FactKind.FLAG}.get(type(field).__name__, FactKind.TEXT)

@@ -10,7 +10,7 @@ from supplier_api.contract.field_table import (
     CANCELLATION_FIELDS,
     PROBLEM_FIELDS,
     PublishedField,
-    amended,
+    with_amendment,
 )
 from supplier_api.contract.kci import KCI
 from supplier_api.contract.personal import PLACEHOLDER, masked
@@ -56,7 +56,7 @@ PROBLEM: dict[str, Any] = {
     ],
 )
 def test_only_what_is_supplied_changes(amendment: dict[str, Any], changed: dict[str, Any]) -> None:
-    assert amended(PROBLEM, amendment) == PROBLEM | changed
+    assert with_amendment(PROBLEM, amendment) == PROBLEM | changed
 
 
 def named(fields: PublishedField) -> str:
@@ -107,7 +107,7 @@ def test_an_amendment_adds_each_field_that_it_may_change(row: PublishedField) ->
     supplied = {row.name: example_of(row.field)}
     taken = supplied if row.amend and row.in_problem else {}
     without = {name: value for name, value in PROBLEM.items() if name != row.name}
-    assert amended(without, supplied) == without | taken
+    assert with_amendment(without, supplied) == without | taken
 
 
 def test_no_field_of_an_amendment_is_required() -> None:
