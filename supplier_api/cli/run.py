@@ -70,7 +70,7 @@ def run(no_sample: bool, sample_seconds: int) -> None:
     doors = [local.ready_url(settings.server), local.ready_url(settings.sandbox)]
     with (
         local.alone(settings),
-        health.shown(settings.data_dir, "run", doors),
+        health.registered(settings.data_dir, "run", doors),
         _stop_signals() as stopping,
     ):
         seconds = 0 if no_sample else sample_seconds

@@ -146,28 +146,22 @@ class Incidents:
         return None
 
     def leave_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
-        """Let the next problems leave the incident; return when to run again, None when done."""
+        """Let the next problems leave the incident; return when to run again, None when done.
+
+        With a service in the timer's data only those on it: the inventory no longer named the
+        incident there. If it names it again they stay.
+        """
         # A problem may move to another incident here, which must not end before this commit.
         IncidentRepository(uow).lock(shared=True)
-        ids = IncidentRepository(uow).linked(timer.subject or "", BATCH)
+        code, service_id = timer.subject or "", timer.data.get("service")
+        if service_id and code in IncidentRepository(uow).on_service(service_id):
+            return None
+        ids = IncidentRepository(uow).linked(code, BATCH, service_id)
         pace = _Pace(timer.data, self._services.machine.now())
         self._each(uow, ids, _leave, pace)
-        TimerRepository(uow).remember(timer.id, pace.progress())
+        TimerRepository(uow).remember(timer.id, {**timer.data, **pace.progress()})
         now = self._services.business.now(timer.tenant)
         return now if len(ids) == BATCH else None
-
-    def leave_lifted(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
-        """Let the problems on a service leave an incident that the inventory names there no longer.
-
-        Returns when to run again, None when done.
-        """
-        IncidentRepository(uow).lock(shared=True)
-        code, service_id = timer.subject or "", str(timer.data["service"])
-        if code in IncidentRepository(uow).on_service(service_id):
-            return None  # It is named again.
-        ids = IncidentRepository(uow).linked(code, BATCH, service_id)
-        self._each(uow, ids, _leave, _Pace({}, self._services.machine.now()))
-        return self._services.business.now(timer.tenant) if len(ids) == BATCH else None
 
     def _set(self, uow: UnitOfWork, kind: str, code: str) -> None:
         TimerRepository(uow).add(Timer(None, "", kind, self._services.business.now(""), code))

@@ -46,7 +46,11 @@ class Awaits(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state of a problem. `incident` is the code of the network incident it belongs to."""
+    """The state of a problem.
+
+    `asked` is an amendment or a cancellation that is undecided; `incident` is the code of the
+    network incident that the problem belongs to.
+    """
 
     base: Base
     waiting: Waiting | None = None

@@ -51,7 +51,7 @@ class DueTimerHandlers:
             LATER: self._apply_later_event,
             JOIN: incidents.join_some,
             LEAVE: incidents.leave_some,
-            LIFT: incidents.leave_lifted,
+            LIFT: incidents.leave_some,
         }
 
     def run_due(self, limit: int = 100, go_on: Callable[[], bool] = lambda: True) -> int:
