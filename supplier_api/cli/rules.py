@@ -10,21 +10,15 @@ import click
 from supplier_api import contract as wire
 from supplier_api.cli import CommandRefused, example
 from supplier_api.clock import SystemMachineClock
-from supplier_api.contract import schemas
 from supplier_api.contract.codes import Status
 from supplier_api.problems.model import TERMINAL, Base, Waiting
 from supplier_api.rules.book import RuleBook
-from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
+from supplier_api.rules.facts import REQUESTS, UNKNOWN, Facts, ProblemFacts, Service, Unknown
 from supplier_api.rules.inventory import InventoryError, TimedInventory, load_inventory
 from supplier_api.rules.model import BookError, Decision, Operation, Outcome
 from supplier_api.rules.plugins import Plugins
 from supplier_api.settings import Settings, load_settings
 
-_REQUESTS = {
-    Operation.PROBLEM: schemas.SERVICE_PROBLEM_REQUEST,
-    Operation.AMENDMENT: schemas.AMENDMENT_REQUEST,
-    Operation.CANCELLATION: schemas.CANCELLATION_REQUEST,
-}
 _ANSWERS = {
     Outcome.REJECT: "422",
     Outcome.DEFER: "202",
@@ -166,7 +160,7 @@ def _load(file: Path, settings: Settings) -> RuleBook:
 
 def _request(operation: Operation, body: bytes) -> dict[str, Any]:
     try:
-        return wire.load(_REQUESTS[operation], wire.read_json(body))
+        return wire.load(REQUESTS[operation], wire.read_json(body))
     except wire.MessageError as error:
         headline = "no rule is asked, since the request breaks the published contract:"
         raise CommandRefused(headline, error.messages) from None

@@ -8,7 +8,8 @@ from flask import Response
 from supplier_api.contract import Invalid
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.fields import Text
-from supplier_api.contract.schemas import ERROR, make
+from supplier_api.contract.loading import make
+from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.responses import empty, json_response
 from supplier_api.http_client.grants import NoTokenError
