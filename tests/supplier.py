@@ -222,7 +222,9 @@ class Supplier:
         progress = BackOfficeEvents(self.services)
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-            progress.kci_taken(uow, DeliveredKci(message.problem_id, message.kind, message.subject))
+            progress.kci_delivered(
+                uow, DeliveredKci(message.problem_id, message.kind, message.subject)
+            )
 
         policy = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, Told(self.answers), policy, on_delivered=taken)

@@ -59,7 +59,7 @@ def to_gateway(
     repair = MessageAdmin(services)
 
     def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        progress.kci_taken(uow, _taken(message))
+        progress.kci_delivered(uow, _taken(message))
 
     def concerns(uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
         activity.note(GATEWAY)

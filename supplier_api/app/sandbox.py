@@ -18,7 +18,7 @@ from supplier_api.http.gateway.errors import SupplierApi
 from supplier_api.http.gateway.tokens import TOKEN_PATH
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.problems.outcome_source import OutcomeSource
+from supplier_api.problems.rule_evaluation import OutcomeSource
 from supplier_api.problems.services import Services
 from supplier_api.problems.work import WorkOrder
 from supplier_api.sandbox import admin

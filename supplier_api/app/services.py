@@ -10,9 +10,8 @@ from datetime import timedelta
 from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock, SystemMachineClock
 from supplier_api.contract import CONTRACT
 from supplier_api.db import Store, migrate
-from supplier_api.db.database_clock import DatabaseClock
 from supplier_api.db.engine import PATIENCE
-from supplier_api.db.pooler import require_session
+from supplier_api.db.postgresql import DatabaseClock, require_session
 from supplier_api.ids import Chance, SystemChance
 from supplier_api.operations.heartbeat import Heartbeat
 from supplier_api.operations.installation_id import claim, stamp_of

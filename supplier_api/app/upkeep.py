@@ -6,7 +6,7 @@ from supplier_api.delivery.loop import Loop
 from supplier_api.operations.process_registry import NOT_LOADED, RULES_OFF, Activity
 from supplier_api.problems.rule_evaluation import INVENTORY_DOWN, RuleEvaluator
 from supplier_api.problems.services import Services
-from supplier_api.rules.adapters import limits
+from supplier_api.rules.inventory import limits
 from supplier_api.rules.reloading import Reloading
 from supplier_api.settings import Settings
 

@@ -23,10 +23,9 @@ from supplier_api.operations.process_repository import ProcessKind
 from supplier_api.outbox.pauses import Pause, PauseRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.incidents import Incidents
-from supplier_api.problems.outcome_source import RULE_BOOK_ONLY
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.requests import GatewayRequests
-from supplier_api.problems.rule_evaluation import RuleEvaluator
+from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.settings import Settings
 
@@ -156,13 +155,13 @@ def _add_health(app: Flask, services: Services, rule_evaluator: RuleEvaluator) -
             ProblemRepository(uow).any()
             return PauseRepository(uow).active(now)
 
-        if why := services.store.trouble():
+        if why := services.store.recent_failure():
             return unready(why)
         try:
             held_up = stands_still(services.store.read(work, deadline=until), now)
         except StoreUnavailable as error:
             return unready(str(error))
-        put_off = rule_evaluator.why_put_off()
+        put_off = rule_evaluator.why_postponed()
         told = {"decisionsPutOff": put_off} if put_off else {}
         return jsonify(status="ready", contract=contract, delivery=held_up, **told)
 

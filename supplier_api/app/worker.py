@@ -14,10 +14,8 @@ from supplier_api.operations.process_registry import Activity, ProcessInfo
 from supplier_api.operations.process_repository import ProcessKind
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.deferred_decisions import DeferredDecisions
-from supplier_api.problems.incidents import Incidents
-from supplier_api.problems.inventory_incidents import InventoryIncidents
-from supplier_api.problems.outcome_source import RULE_BOOK_ONLY
-from supplier_api.problems.rule_evaluation import RuleEvaluator
+from supplier_api.problems.incidents import Incidents, InventoryIncidents
+from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.problems.timers import DueTimerHandlers
 from supplier_api.settings import Settings

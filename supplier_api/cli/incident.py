@@ -13,7 +13,7 @@ from supplier_api.cli.sessions import looking
 from supplier_api.cli.tables import columns, counted
 from supplier_api.contract import MessageError
 from supplier_api.http.backoffice.schemas import read_incident
-from supplier_api.problems.incidents import IncidentRefused, Incidents
+from supplier_api.problems.incidents import Incidents
 from supplier_api.settings import load_settings
 
 LINES = click.File(encoding="utf-8", errors="replace")
@@ -66,7 +66,7 @@ def declare(
             new = incidents.declare(
                 wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=operator()
             )
-        except IncidentRefused as error:
+        except MessageError as error:
             raise CommandRefused("that incident cannot be declared:", error.messages) from None
         shown = incidents.shown(wanted.id) or {}
     told = "declared" if new else "was declared before"

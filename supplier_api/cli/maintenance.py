@@ -43,10 +43,10 @@ def on(reason: str) -> None:
 def off(reason: str) -> None:
     """End: the workers decide what was put off, in the order in which it came."""
     with _maintenance() as here:
-        put_off = here.show().put_off
+        postponed = here.show().postponed
         if not here.end(operator(), reason):
             raise CommandRefused("maintenance is not on")
-    click.echo(f"maintenance is off; put off until now: {counted(put_off, 'decision')}")
+    click.echo(f"maintenance is off; put off until now: {counted(postponed, 'decision')}")
 
 
 @maintenance.command(epilog=example("supplier-api maintenance show"))
@@ -72,7 +72,7 @@ def show(as_json: bool) -> None:
             "since": to_wire(switch.since) if switch else None,
             "who": switch.who if switch else None,
             "reason": switch.reason if switch else None,
-            "putOff": shown.put_off,
+            "putOff": shown.postponed,
             "inventoryDown": {name: to_wire(since) for name, since in silent.items()},
         }
         click.echo(json.dumps(document, indent=2))
@@ -83,7 +83,7 @@ def show(as_json: bool) -> None:
         click.echo("off")
     for name, since in silent.items():
         click.echo(f"the inventory is down since {to_wire(since)}, as {name} sees it")
-    click.echo(f"put off: {counted(shown.put_off, 'decision')}")
+    click.echo(f"put off: {counted(shown.postponed, 'decision')}")
 
 
 @contextmanager

@@ -21,14 +21,14 @@ from supplier_api.http.backoffice.schemas import read_event
 from supplier_api.problems import view
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.decision_repository import DecisionRepository
-from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
+from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.model import Base
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.settings import Settings, load_settings
 
 # As words: click would offer the names of an enumeration's members.
 STATES = [Base.UNDECIDED.value, *(status.value for status in Status)]
-EVENTS = [event.value for event in BACK_OFFICE_EVENTS]
+EVENTS = [event.value for event in Event if event in BACK_OFFICE_EVENTS]
 PROBLEM_CODES = [code.value for code in ProblemCode]
 RESOLUTION_CODES = [code.value for code in ResolutionCode]
 

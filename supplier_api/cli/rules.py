@@ -13,12 +13,10 @@ from supplier_api.clock import SystemMachineClock
 from supplier_api.contract import schemas
 from supplier_api.contract.codes import Status
 from supplier_api.problems.model import TERMINAL, Base, Waiting
-from supplier_api.rules.adapters import load_inventory
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
-from supplier_api.rules.findings import BookError
-from supplier_api.rules.inventory import InventoryError, TimedInventory
-from supplier_api.rules.model import Decision, Operation, Outcome
+from supplier_api.rules.inventory import InventoryError, TimedInventory, load_inventory
+from supplier_api.rules.model import BookError, Decision, Operation, Outcome
 from supplier_api.rules.plugins import Plugins
 from supplier_api.settings import Settings, load_settings
 

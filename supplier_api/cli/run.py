@@ -32,7 +32,7 @@ from supplier_api.cli.sessions import looking
 from supplier_api.cli.startup_errors import expected_errors
 from supplier_api.cli.supervisor import PartFailed, Supervisor
 from supplier_api.clock import SystemMachineClock, to_wire
-from supplier_api.contract.versions import CONTRACT
+from supplier_api.contract import CONTRACT
 from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.http_client.connections import new_session
 from supplier_api.http_client.failures import why
@@ -70,7 +70,7 @@ def run(no_sample: bool, sample_seconds: int) -> None:
     doors = [local.ready_url(settings.server), local.ready_url(settings.sandbox)]
     with (
         local.alone(settings),
-        health.shown(settings.data_dir, "run", doors),
+        health.registered(settings.data_dir, "run", doors),
         _stop_signals() as stopping,
     ):
         seconds = 0 if no_sample else sample_seconds

@@ -42,7 +42,7 @@ def sandbox(context: click.Context) -> None:
         raise CommandRefused(f"port {port} is in use; set SUPPLIER_API__SANDBOX__PORT")
     try:
         app = create_app(sandbox_config(settings), SystemMachineClock(), SystemChance())
-        with health.shown(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):
+        with health.registered(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):
             serve(app, ports.address(settings.sandbox.host), settings.sandbox.port)
     except DatabaseUnusable as error:
         raise CommandRefused(str(error)) from None

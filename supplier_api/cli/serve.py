@@ -49,7 +49,7 @@ def serve() -> None:
         gc.freeze()
         gc.enable()
 
-    with health.shown(settings.data_dir, "serve", [local.ready_url(server)]):
+    with health.registered(settings.data_dir, "serve", [local.ready_url(server)]):
         serve_http(listener, ready)
     audit.stop()
     heartbeat.stop(LAST_SIGN)

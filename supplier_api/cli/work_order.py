@@ -9,10 +9,10 @@ from supplier_api.cli.operator import with_reason
 from supplier_api.cli.services import opened_services
 from supplier_api.delivery.message_admin import MessageAdmin
 from supplier_api.problems.services import BACK_OFFICE
-from supplier_api.problems.work import OrderKind
+from supplier_api.problems.work import ORDER_KINDS
 from supplier_api.settings import load_settings
 
-KINDS = [kind.value for kind in OrderKind]
+KINDS = [str(kind) for kind in ORDER_KINDS]
 
 
 @click.group("work-order", epilog=example("supplier-api work-order list"))
@@ -25,7 +25,11 @@ def work_order() -> None:
 
 @work_order.command("list", epilog=example("supplier-api work-order list --state queued"))
 @messages.list_options
-@click.option("--kind", type=click.Choice(KINDS), help="Only those of this kind.")
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    help="Only those of this kind.",
+)
 def list_orders(kind: str | None, **given: Any) -> None:
     """List orders: dead letters and what is parked behind them, unless a state is asked for."""
     messages.listed(BACK_OFFICE, given, kind)

@@ -34,7 +34,7 @@ def worker() -> None:
         made = build_worker(settings)
     signal.signal(signal.SIGHUP, made.reload)
     made.start()
-    with health.shown(settings.data_dir, "worker") as at_work:
+    with health.registered(settings.data_dir, "worker") as at_work:
         while not stopping.wait(LOOK_EVERY):
             if not made.healthy():
                 made.stop(0)

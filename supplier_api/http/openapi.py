@@ -12,7 +12,10 @@ from flask import Flask
 from flask_smorest import Api
 from marshmallow import Schema
 
+from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.limits import HEADER_MAX
+from supplier_api.contract.refusals import answers_of
+from supplier_api.contract.schemas import ERROR
 from supplier_api.http.api_docs import TryClient, hide_docs, show_docs
 from supplier_api.http.responses import JSON
 
@@ -77,6 +80,24 @@ def response(
     if headers:
         described["headers"] = dict(headers)
     return described
+
+
+def error_responses(
+    name: str,
+    texts: Mapping[ErrorAnswer, str] | None = None,
+    headers: Mapping[ErrorAnswer, Mapping[str, Any]] | None = None,
+) -> dict[int, Description]:
+    """Return the descriptions of the error answers that a call can give, by its refusals.
+
+    `name` is its id; `texts` say in other words what an answer means, `headers` are the answers'.
+    """
+    texts, headers = texts or {}, headers or {}
+    return {
+        error.status: response(
+            texts.get(error, error.description), ERROR if error.code else None, headers.get(error)
+        )
+        for error in answers_of(name)
+    }
 
 
 def operation(

@@ -13,7 +13,7 @@ from flask import Flask, Request, request
 from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLarge
 from werkzeug.routing import Rule
 
-from supplier_api.contract import Invalid, Malformed, MessageError
+from supplier_api.contract import Invalid, Malformed, MessageError, refusals
 from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.http.responses import JSON
 from supplier_api.http.wsgi import RAW_PATH, REPEATED
@@ -40,7 +40,7 @@ def check_requests(app: Flask) -> None:
             raise NotFound
         repeated: tuple[str, ...] = request.environ.get(REPEATED, ())
         if repeated and request.routing_exception is None:
-            raise Malformed([f"{name}: expected once, not twice" for name in repeated])
+            raise refusals.HEADER_TWICE.errors({"name": name} for name in repeated)
 
 
 def _is_literal(raw: str, rule: Rule | None) -> bool:
@@ -69,7 +69,7 @@ def read_headers(incoming: Request, names: Sequence[str]) -> dict[str, str]:
     """
     values = {name: incoming.headers.get(name, "").strip(_BLANK) for name in names}
     if missing := [name for name, value in values.items() if not value]:
-        raise Malformed([f"{name}: missing" for name in missing])
+        raise refusals.MISSING.errors({"path": name} for name in missing)
     check_visible(values)
     return values
 
@@ -77,8 +77,8 @@ def read_headers(incoming: Request, names: Sequence[str]) -> dict[str, str]:
 def check_visible(values: dict[str, str]) -> None:
     """Raise Invalid unless each of these headers may name somebody or something."""
     if wrong := [name for name, value in values.items() if not _VISIBLE.fullmatch(value)]:
-        raise Invalid(
-            [f"{name}: expected 1 to {HEADER_MAX} visible ASCII characters" for name in wrong]
+        raise refusals.HEADER_INVALID.errors(
+            {"name": name, "maximum": HEADER_MAX} for name in wrong
         )
 
 
@@ -98,19 +98,17 @@ def check_query(incoming: Request, known: Collection[str]) -> None:
         raise Invalid(wrong)
 
 
-def read_body(
-    incoming: Request, limit: int, too_long: str = "body: expected at most {limit} bytes"
-) -> bytes:
+def read_body(incoming: Request, limit: int, too_long: str = refusals.BODY_TOO_LONG.text) -> bytes:
     """Return the body of at most `limit` bytes.
 
     Raises Malformed if it is no JSON by its type, too long or cut short.
     """
     if incoming.mimetype != JSON:
-        raise Malformed([f"Content-Type: expected {JSON}"])
+        raise refusals.WRONG_CONTENT_TYPE.error(expected=JSON)
     try:
         body = incoming.get_data(cache=False)
     except ClientDisconnected:
-        raise Malformed(["body: shorter than its Content-Length"]) from None
+        raise refusals.BODY_CUT_SHORT.error() from None
     except RequestEntityTooLarge:
         raise Malformed([too_long.format(limit=limit)]) from None
     # The server cuts a chunked body at its own limit, which is set one byte higher.

@@ -8,8 +8,8 @@ from supplier_api.operations.process_registry import alive, not_loaded, rules_of
 from supplier_api.operations.process_repository import Process, ProcessRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Services
-from supplier_api.rules.findings import BookError
 from supplier_api.rules.inventory import InventoryError, TimedInventory
+from supplier_api.rules.model import BookError
 from supplier_api.rules.reloading import Reloading
 from supplier_api.settings import Settings
 

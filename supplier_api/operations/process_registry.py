@@ -110,7 +110,7 @@ class ProcessRegistry:
             found = self._write(None)
             self._services.store.require_room()
         except StoreUnavailable as error:
-            self._services.store.note(error)
+            self._services.store.note_failure(error)
             raise
         if found is not None and found != self._stamp and self.foreign is None:
             self.foreign = found

@@ -12,8 +12,8 @@ from datetime import timedelta
 from supplier_api.db import UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.operations.retention_repository import RetentionRepository
-from supplier_api.problems.clock_repository import BusinessClockRepository
 from supplier_api.problems.services import Services
+from supplier_api.problems.timer_repository import BusinessClockRepository
 
 # Short, so that a worker that is restarted often runs it all the same.
 FIRST = 300.0  # seconds

@@ -20,8 +20,8 @@ from supplier_api.operations.process_registry import (
 )
 from supplier_api.operations.process_repository import Process, ProcessKind, ProcessRepository
 from supplier_api.operations.status_queries import PauseSummary, StatusQueries, WaitingSummary
+from supplier_api.problems.maintenance import SwitchRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
-from supplier_api.problems.switch_repository import SwitchRepository
 from supplier_api.settings import Settings
 from supplier_api.settings.model import StatusSettings as Limits
 

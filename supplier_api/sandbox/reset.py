@@ -6,8 +6,8 @@ from sqlalchemy import Connection, Table, delete, select
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.db import UnitOfWork, tables
-from supplier_api.problems.clock_repository import ALL, BusinessClockRepository, TenantClock
 from supplier_api.problems.services import Services
+from supplier_api.problems.timer_repository import ALL, BusinessClockRepository, TenantClock
 from supplier_api.sandbox.clock_sync import GatewayClockSync
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
 

@@ -16,9 +16,9 @@ from supplier_api.problems.work import (
     BackOfficeEvent,
     LaterEvent,
     OrderAnswer,
-    OrderKind,
     WorkOrder,
 )
+from supplier_api.rules.model import Operation
 from supplier_api.sandbox.scenarios.catalogue import BY_NAME, DEFAULT, recall
 from supplier_api.sandbox.scenarios.model import Play, ScenarioKind, Step
 from supplier_api.sandbox.scenarios.plans import OPENING
@@ -30,8 +30,8 @@ BETWEEN = 2.5
 # What still holds when the tenant does not take a problem for resolved.
 STILL = ("delay", "resolutionCode", "resolutionText")
 ACCEPT_LATER = {
-    OrderKind.AMENDMENT: BY_NAME["AMENDMENT_PENDING"],
-    OrderKind.CANCELLATION: BY_NAME["CANCELLATION_PENDING"],
+    Operation.AMENDMENT: BY_NAME["AMENDMENT_PENDING"],
+    Operation.CANCELLATION: BY_NAME["CANCELLATION_PENDING"],
 }
 Chosen = Callable[[WorkOrder], Mapping[str, Any]]
 
@@ -76,12 +76,12 @@ def _plan(order: WorkOrder, chosen: Mapping[str, Any]) -> Iterator[tuple[Play, S
     """Yield each step with the play that it belongs to, and whose times it keeps."""
     problem = recall(chosen.get(ScenarioKind.PROBLEM)) or Play(DEFAULT)
     steps: tuple[Step, ...] = ()
-    if order.kind is OrderKind.PROBLEM:
+    if order.kind is Operation.PROBLEM:
         if order.standing in OPENING:
             steps = problem.scenario.steps(problem, order.standing)
     elif order.subject is None:
         return
-    elif order.kind is OrderKind.RESOLUTION_ANSWER:
+    elif not isinstance(order.kind, Operation):  # the answer to a resolution
         if order.subject["status"] == ResolutionStatus.REJECTED:
             problem = Play(DEFAULT, {k: v for k, v in problem.values.items() if k in STILL})
             steps = DEFAULT.steps(problem, Base.IN_PROGRESS)

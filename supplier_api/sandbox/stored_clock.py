@@ -12,7 +12,7 @@ from supplier_api.clock import MachineClock, Scale
 from supplier_api.db.engine import Store
 from supplier_api.db.errors import StoreUnavailable
 from supplier_api.ids import Chance, SeededChance
-from supplier_api.problems.clock_repository import BusinessClockRepository
+from supplier_api.problems.timer_repository import BusinessClockRepository
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
 
 

@@ -16,8 +16,8 @@ from supplier_api.clock import MachineClock
 from supplier_api.db import UnitOfWork
 from supplier_api.delivery.scheduler import TimerSource
 from supplier_api.outbox.pauses import Pause, PauseRepository
-from supplier_api.problems.clock_repository import ALL, BusinessClockRepository, TenantClock
 from supplier_api.problems.services import Services
+from supplier_api.problems.timer_repository import ALL, BusinessClockRepository, TenantClock
 from supplier_api.sandbox.clock_sync import GatewayClockSync
 from supplier_api.sandbox.pending_work import Group, Outstanding, PendingWorkQueries
 

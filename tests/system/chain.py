@@ -200,7 +200,7 @@ class Chain:
         )
 
     def _taken(self, uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        self._progress.kci_taken(
+        self._progress.kci_delivered(
             uow, DeliveredKci(message.problem_id, message.kind, message.subject)
         )
 

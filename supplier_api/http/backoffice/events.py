@@ -6,11 +6,11 @@ from werkzeug.exceptions import NotFound
 
 from supplier_api.audit import Audit
 from supplier_api.auth import BearerAuth
-from supplier_api.contract import read_json
-from supplier_api.contract.schemas import ERROR
-from supplier_api.http.backoffice.incidents import ACCESS_ERRORS, OTHER_ERRORS, add_incidents
+from supplier_api.contract import read_json, refusals
+from supplier_api.contract.errors import ErrorAnswer
+from supplier_api.http.backoffice.incidents import ERROR_TEXTS, add_incidents
 from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, read_event
-from supplier_api.http.openapi import in_path, needs_scope, operation, response
+from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
 from supplier_api.http.request_parsing import read_body
 from supplier_api.http.responses import json_response
 from supplier_api.logging import bind
@@ -49,6 +49,11 @@ CONFLICT = {
     },
 }
 
+EVENT_ERROR_TEXTS = {
+    ErrorAnswer.NOT_FOUND: "No such problem",
+    ErrorAnswer.INVALID: "Something is missing or wrong",
+}
+
 
 def register(
     api: Api,
@@ -66,15 +71,13 @@ def register(
     @blueprint.route("/problems/<reference>/events", methods=["POST"])
     @blueprint.doc(
         **operation(
-            "back-office-event",
+            refusals.EVENT,
             {
                 200: response("Done", DONE),
-                400: response("The request cannot be read", ERROR),
-                **ACCESS_ERRORS,
-                404: response("No such problem", ERROR),
-                409: response("Not possible where the problem stands", CONFLICT),
-                422: response("Something is missing or wrong", ERROR),
-                **OTHER_ERRORS,
+                **error_responses(refusals.EVENT, ERROR_TEXTS | EVENT_ERROR_TEXTS),
+                ErrorAnswer.CONFLICT.status: response(
+                    "Not possible where the problem stands", CONFLICT
+                ),
             },
             needs_scope(SCOPE),
             parameters=[REFERENCE],

@@ -4,14 +4,13 @@ from flask import Response, request
 from flask_smorest import Blueprint
 
 from supplier_api.auth import BearerAuth
-from supplier_api.contract import Invalid, envelope, read_json
-from supplier_api.contract.codes import ErrorCode
-from supplier_api.contract.schemas import ERROR
+from supplier_api.contract import read_json, refusals
+from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.http.backoffice.schemas import INCIDENT, INCIDENT_ID, read_incident
-from supplier_api.http.openapi import in_path, needs_scope, operation, response
+from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
 from supplier_api.http.request_parsing import read_body
 from supplier_api.http.responses import json_response
-from supplier_api.problems.incidents import IncidentRefused, Incidents
+from supplier_api.problems.incidents import Incidents
 
 SHOWN = {
     "type": "object",
@@ -52,14 +51,15 @@ ID = in_path(
     {"type": "string", "minLength": 1, "maxLength": INCIDENT_ID.maximum},
     "INC0000042",
 )
-# What every call of the back office can be answered.
-ACCESS_ERRORS = {
-    401: response("No token, or not a good one", ERROR),
-    403: response("The token is not good for this"),
-}
-OTHER_ERRORS = {
-    500: response("Unexpected error - the uuid is in the log", ERROR),
-    503: response("Temporarily unavailable"),
+# What the error answers of the back office's calls mean.
+ERROR_TEXTS = {
+    ErrorAnswer.MALFORMED: "The request cannot be read",
+    ErrorAnswer.NOT_AUTHORISED: "No token, or not a good one",
+    ErrorAnswer.FORBIDDEN: "The token is not good for this",
+    ErrorAnswer.NOT_FOUND: "No such incident",
+    ErrorAnswer.INVALID: "Something is missing or wrong, or the id is another incident's",
+    ErrorAnswer.FAULT: "Unexpected error - the uuid is in the log",
+    ErrorAnswer.UNAVAILABLE: "Temporarily unavailable",
 }
 
 
@@ -75,16 +75,11 @@ def add_incidents(
     @blueprint.route("/incidents", methods=["POST"])
     @blueprint.doc(
         **operation(
-            "back-office-declare-incident",
+            refusals.DECLARE_INCIDENT,
             {
                 201: response("Declared", SHOWN),
                 200: response("Declared before, and lasts", SHOWN),
-                400: response("The request cannot be read", ERROR),
-                422: response(
-                    "Something is missing or wrong, or the id is another incident's", ERROR
-                ),
-                **ACCESS_ERRORS,
-                **OTHER_ERRORS,
+                **error_responses(refusals.DECLARE_INCIDENT, ERROR_TEXTS),
             },
             needs_scope(scope),
             request=INCIDENT,
@@ -98,23 +93,18 @@ def add_incidents(
         """
         who = admitted()
         wanted = read_incident(read_json(read_body(request, max_body)))
-        try:
-            new = incidents.declare(
-                wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=who
-            )
-        except IncidentRefused as error:
-            raise Invalid(error.messages) from None
+        new = incidents.declare(
+            wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=who
+        )
         return json_response(incidents.shown(wanted.id), 201 if new else 200)
 
     @blueprint.route("/incidents/<id>", methods=["DELETE"], parameters=[ID])
     @blueprint.doc(
         **operation(
-            "back-office-end-incident",
+            refusals.END_INCIDENT,
             {
                 200: response("Ended", SHOWN),
-                404: response("No such incident", ERROR),
-                **ACCESS_ERRORS,
-                **OTHER_ERRORS,
+                **error_responses(refusals.END_INCIDENT, ERROR_TEXTS),
             },
             needs_scope(scope),
         )
@@ -126,17 +116,18 @@ def add_incidents(
         """
         who, code = admitted(), path["id"]
         if "\0" in code or incidents.shown(code) is None:
-            uuid = str(incidents.error_id())
-            body = envelope(ErrorCode.NOT_FOUND, ["id: no such incident"], uuid)
-            return json_response(body, 404)
+            raise refusals.UNKNOWN_INCIDENT.error()
         incidents.end(code, who=who)
         return json_response(incidents.shown(code))
 
     @blueprint.route("/incidents", methods=["GET"])
     @blueprint.doc(
         **operation(
-            "back-office-incidents",
-            {200: response("The incidents", LISTED), **ACCESS_ERRORS, **OTHER_ERRORS},
+            refusals.LIST_INCIDENTS,
+            {
+                200: response("The incidents", LISTED),
+                **error_responses(refusals.LIST_INCIDENTS, ERROR_TEXTS),
+            },
             needs_scope(scope),
         )
     )

@@ -5,6 +5,7 @@ import re
 from flask import Response
 from flask_smorest import Blueprint
 
+from supplier_api.contract import refusals
 from supplier_api.contract.limits import REFERENCE_PATTERN
 from supplier_api.contract.schemas import (
     AMENDMENT,
@@ -17,7 +18,7 @@ from supplier_api.contract.schemas import (
     SERVICE_PROBLEM_REQUEST,
 )
 from supplier_api.http.gateway.description import describe
-from supplier_api.http.gateway.handler import NotKnown, admit, bind_request, respond
+from supplier_api.http.gateway.handler import admit, bind_request, respond
 from supplier_api.http.openapi import in_path, response
 
 # The names that scopes of tokens and settings know the calls by.
@@ -134,5 +135,5 @@ def settle(**path: str) -> Response:
     call = admit(RESOLUTIONS, RESOLUTION_ANSWER_REQUEST)
     with bind_request():
         if not REFERENCE.fullmatch(path["id"]):
-            raise NotKnown("id: no such service problem resolution")
+            raise refusals.UNKNOWN_RESOLUTION.error()
         return respond(call.use_cases.settle(call.caller, path["id"], call.document))

@@ -5,13 +5,13 @@ from typing import Any
 
 from marshmallow import Schema
 
-from supplier_api.contract.schemas import ERROR
+from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.http.openapi import (
     CHALLENGE,
+    error_responses,
     header,
     needs_scope,
     operation,
-    response,
     retry_after,
 )
 from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, TENANT
@@ -29,14 +29,10 @@ HEADERS = [
     ),
     header(TENANT, "The tenant that has placed the request on the Fibre Cafe", "TENANT1"),
 ]
-ERRORS = {
-    400: response("Bad request - malformed, or mandatory fields or headers are missing", ERROR),
-    401: response("Unauthorised access - no token, or not a good one", ERROR, CHALLENGE),
-    403: response("The client is not permitted to do this", None, CHALLENGE),
-    422: response("Unprocessable entity - invalid data, or the reasons for the rejection", ERROR),
-    500: response("Unexpected supplier error - the uuid is in the supplier's log", ERROR),
-    501: response("The supplier does not offer this operation", ERROR),
-    503: response("The supplier is temporarily unavailable", None, retry_after(minimum=0)),
+ERROR_HEADERS = {
+    ErrorAnswer.NOT_AUTHORISED: CHALLENGE,
+    ErrorAnswer.FORBIDDEN: CHALLENGE,
+    ErrorAnswer.UNAVAILABLE: retry_after(minimum=0),
 }
 
 
@@ -47,7 +43,7 @@ def describe(name: str, request: Schema, answers: Mapping[int, dict[str, Any]]) 
     """
     return operation(
         name,
-        {**answers, **ERRORS},
+        {**answers, **error_responses(name, headers=ERROR_HEADERS)},
         needs_scope(name),
         parameters=HEADERS,
         request=request,

@@ -15,7 +15,7 @@ from marshmallow import Schema
 from supplier_api.audit import Audit
 from supplier_api.auth import BearerAuth, ClientCredentials, KeyRing
 from supplier_api.clock import MachineClock
-from supplier_api.contract import MessageError, load, read_json
+from supplier_api.contract import MessageError, load, read_json, refusals
 from supplier_api.http.api_docs import TryClient
 from supplier_api.http.request_parsing import (
     CONVERSATION_ID,
@@ -30,7 +30,7 @@ from supplier_api.http.responses import empty, json_response
 from supplier_api.ids import Chance
 from supplier_api.logging import bind, get_logger
 from supplier_api.problems.requests import GatewayRequests
-from supplier_api.problems.services import Answer, Caller
+from supplier_api.problems.services import Caller, RequestAnswer
 from supplier_api.settings import ServerSettings
 
 EXTENSION = "supplier_api.http.gateway"
@@ -45,14 +45,6 @@ class LoggedIds(TypedDict, total=False):
     conversation_id: str
     tenant: str
     gateway_id: int | None
-
-
-class SwitchedOff(Exception):
-    """The supplier does not offer this operation: 501."""
-
-
-class NotKnown(Exception):
-    """The request is about something that the supplier does not know: 422, not 404."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +102,14 @@ def admit(operation: str, schema: Schema) -> AdmittedCall:
     """Return the current request, which is one for `operation` with a body that `schema` checks.
 
     `operation` is the name that both the scope of a token and the settings know it by. Raises
-    auth.AccessError, SwitchedOff, Malformed with everything that cannot be read in headers and
+    auth.AccessError, RequestRefused, Malformed with everything that cannot be read in headers and
     body, else Invalid with every broken constraint in either.
     """
     g.operation = operation
     here = dependencies()
     here.gate.admit(request.headers.get("Authorization"), operation)
     if operation not in here.server.operations:
-        raise SwitchedOff(operation)
+        raise refusals.SWITCHED_OFF.error()
     found = Findings()
     caller = found.reading(lambda: _caller(request))
     body = found.reading(lambda: load(schema, read_json(read_body(request, here.server.max_body))))
@@ -143,7 +135,7 @@ def bind_request() -> AbstractContextManager[None]:
     return bind(**_ids())
 
 
-def respond(answer: Answer) -> Response:
+def respond(answer: RequestAnswer) -> Response:
     """Turn a use case's answer into a response; without a body it has no content type either."""
     if answer.body is None:
         return empty(answer.status)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from supplier_api.contract.field_table import FROM_TENANT
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway.codes import InformationType
 from supplier_api.sandbox.gateway.config import SupplierAccount
@@ -18,23 +19,6 @@ from supplier_api.sandbox.gateway.updates import of_gateway
 log = get_logger(__name__)
 
 MARK = "Raised past the gateway, at the supplier's own door."
-# What a KCI tells of its problem and a tenant is shown.
-SHOWN = (
-    "problemType",
-    "problemText",
-    "serviceId",
-    "serviceSpecification",
-    "address",
-    "serviceTestId",
-    "characteristics",
-    "primaryContact",
-    "secondaryContact",
-    "appointmentReservationId",
-    "parentServiceProblemId",
-    "hazards",
-    "onSiteRestrictions",
-    "notes",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +83,4 @@ def _document(supplier: SupplierAccount, entity: Mapping[str, Any]) -> Document:
     A tenant's problem has a service test; where the supplier was told of none its own id stands in.
     """
     made = {"supplier": supplier.name, "serviceTestId": entity["id"]}
-    return made | picked(entity, *SHOWN)
+    return made | picked(entity, *FROM_TENANT)

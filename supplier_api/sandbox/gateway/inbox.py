@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from supplier_api.contract.codes import FINAL
+from supplier_api.contract.field_table import AMENDABLE, FROM_TENANT
 from supplier_api.contract.transition_checks import ends_problem, impossible_move, is_of_another
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway import updates
@@ -17,17 +18,7 @@ from supplier_api.sandbox.gateway.repository import GatewayServices, Records
 log = get_logger(__name__)
 
 # A KCI carries the whole problem as of its change. These of its fields become the tenant's view.
-FOLLOWED = (
-    "problemText",
-    "serviceSpecification",
-    "characteristics",
-    "primaryContact",
-    "secondaryContact",
-    "appointmentReservationId",
-    "hazards",
-    "onSiteRestrictions",
-    "notes",
-)
+FOLLOWED = ("serviceSpecification", *(name for name in FROM_TENANT if name in AMENDABLE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What the supplier's verdict makes of a problem, and the update about it."""
 
 from supplier_api.contract.codes import FINAL, Status
-from supplier_api.sandbox.gateway.amending import amended
+from supplier_api.contract.field_table import with_amendment
 from supplier_api.sandbox.gateway.answers import (
     SupplierAccepted,
     SupplierDeferred,
@@ -92,7 +92,7 @@ def _changed(records: Records, call: SupplierCall, problem: Problem, verdict: Ve
 
 def _complete(records: Records, problem: Problem, change: Change) -> InformationType:
     if change.kind is CallKind.AMENDMENT:
-        problem.document = amended(problem.document, change.document)
+        problem.document = with_amendment(problem.document, change.document)
         return InformationType.AMENDED
     problem.status = Status.CANCELLED
     # Nothing comes after the end but what is here and waits for an earlier number.

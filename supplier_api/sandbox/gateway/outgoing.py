@@ -3,8 +3,9 @@
 The gateway makes the references of tests and appointments from the ids it is given.
 """
 
+from supplier_api.contract.field_table import FROM_TENANT
 from supplier_api.sandbox.gateway.codes import CallKind, invalid
-from supplier_api.sandbox.gateway.model import Change, Document, Problem, SupplierCall
+from supplier_api.sandbox.gateway.model import Change, Document, Problem, SupplierCall, picked
 
 # Each service test stands for the service of its number; all of them are of this kind.
 SERVICE_DIGITS = 13
@@ -19,22 +20,6 @@ CHANGES = {
 RESOLUTIONS = "/service-problem-resolutions/"
 # A cancellation must name the supplier's reference; this stands for one that is not known yet.
 UNKNOWN = "UNKNOWN"
-
-# What *supplier-create* knows under the same name as *tenant-create*.
-PASSED_ON = (
-    "problemType",
-    "problemText",
-    "serviceId",
-    "serviceTestId",
-    "characteristics",
-    "primaryContact",
-    "secondaryContact",
-    "appointmentReservationId",
-    "parentServiceProblemId",
-    "hazards",
-    "onSiteRestrictions",
-    "notes",
-)
 
 
 def with_service(document: Document) -> Document:
@@ -58,11 +43,12 @@ def with_service(document: Document) -> Document:
 def problem_body(problem: Problem, parent_reference: str | None) -> Document:
     """Return the body of *supplier-create* for a problem."""
     document = problem.document
-    request = {"id": problem.id} | {key: document[key] for key in PASSED_ON if key in document}
-    request["serviceSpecification"] = {"id": document["serviceSpecification"]["id"]}
-    request["serviceTestReference"] = f"TEST_{document['serviceTestId']}"
+    request: Document = {"id": problem.id} | picked(document, *FROM_TENANT)
+    # Of these two suppliers are told less than tenants tell.
+    request["serviceSpecification"] = picked(document["serviceSpecification"], "id")
     if "address" in document:
-        request["address"] = {key: document["address"][key] for key in ("id", "type")}
+        request["address"] = picked(document["address"], "id", "type")
+    request["serviceTestReference"] = f"TEST_{document['serviceTestId']}"
     request |= _appointment_reference(document)
     if parent_reference is not None:
         request["parentServiceProblemReference"] = parent_reference

@@ -15,6 +15,10 @@ from supplier_api.sandbox.gateway.codes import (
     InformationType,
     UpdateType,
 )
+from supplier_api.sandbox.gateway.messages import (
+    TENANT_AMENDMENT_FIELDS,
+    TENANT_CANCELLATION_FIELDS,
+)
 from supplier_api.sandbox.gateway.model import (
     Change,
     Document,
@@ -42,21 +46,8 @@ CHANGE_NAMES = {
 }
 # What the tenant is shown of it.
 CHANGE_FIELDS = {
-    CallKind.AMENDMENT: (
-        "id",
-        "status",
-        "serviceProblemId",
-        "problemText",
-        "escalationRequest",
-        "characteristics",
-        "hazards",
-        "onSiteRestrictions",
-        "notes",
-        "primaryContact",
-        "secondaryContact",
-        "appointmentReservationId",
-    ),
-    CallKind.CANCELLATION: ("id", "status", "serviceProblemId", "reasonCode", "text"),
+    CallKind.AMENDMENT: ("id", "status", *TENANT_AMENDMENT_FIELDS),
+    CallKind.CANCELLATION: ("id", "status", *TENANT_CANCELLATION_FIELDS),
 }
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from supplier_api.contract.codes import Status
 from supplier_api.problems import lifecycle
 from supplier_api.problems.lifecycle import Event
-from supplier_api.problems.model import Base, ChangeKind, State
+from supplier_api.problems.model import Base, State
+from supplier_api.rules.model import Operation
 from supplier_api.sandbox.catalogue import MadeSections, Parameter, Value, table
 from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
 from supplier_api.sandbox.scenarios.model import Play, Scenario, ScenarioAnswer, ScenarioKind, Step
@@ -73,9 +74,9 @@ def results(scenario: Scenario) -> Results:
 
 
 def _of_change(http: int, play: Play) -> Results:
-    kind = ChangeKind(play.scenario.kind.value)
+    kind = Operation(play.scenario.kind.value)
     if play.scenario.answer is ScenarioAnswer.COMMIT:
-        return Results(http, Status.CANCELLED if kind is ChangeKind.CANCELLATION else None)
+        return Results(http, Status.CANCELLED if kind is Operation.CANCELLATION else None)
     asked = State(Base.ACKNOWLEDGED, asked=kind)
     updates: list[str] = []
     _play(asked, play.scenario.steps(play, asked.beneath), updates)

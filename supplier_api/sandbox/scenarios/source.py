@@ -15,9 +15,9 @@ from sqlalchemy.sql import ColumnElement
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.db import UnitOfWork
 from supplier_api.db.tables import scenario_choice, scenario_default
-from supplier_api.problems.model import ChangeKind, ServiceProblem
+from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.services import Caller
-from supplier_api.problems.work import OrderKind, WorkOrder
+from supplier_api.problems.work import WorkOrder
 from supplier_api.rules.model import Decision, Operation, Outcome, Reason, RuleTrace, Verdict
 from supplier_api.sandbox.scenarios.catalogue import recall
 from supplier_api.sandbox.scenarios.choice import CHOSEN, is_scenario_service, read_scenario
@@ -149,7 +149,7 @@ class ScenarioSource:
         uow: UnitOfWork,
         caller: Caller,
         problem: ServiceProblem,
-        kind: ChangeKind,
+        kind: Operation,
         gateway_id: int,
     ) -> ScenarioOverride:
         """Return what is chosen for a change of a locked problem.
@@ -163,7 +163,7 @@ class ScenarioSource:
         play = CHOSEN.get().play(about, recall(kept.get(about)), *_defaults(uow, caller))
         asked = recall(kept.get(ScenarioKind.PROBLEM)) if problem.state.awaits else None
         plays = {about: play, ScenarioKind.PROBLEM: asked}
-        scenarios.keep(problem.tenant, Operation(kind.value), gateway_id, plays)
+        scenarios.keep(problem.tenant, kind, gateway_id, plays)
         return ScenarioOverride(play, problem.service_id)
 
     def of_earlier(
@@ -177,8 +177,8 @@ class ScenarioSource:
 def chosen_with(uow: UnitOfWork, order: WorkOrder) -> Mapping[str, Any]:
     """Return what was chosen with the request that a work order comes from, Play.plain by kind."""
     operation, request = Operation.PROBLEM, order.problem
-    if order.kind in (OrderKind.AMENDMENT, OrderKind.CANCELLATION) and order.subject:
-        operation, request = Operation(order.kind.value), order.subject
+    if isinstance(order.kind, Operation) and order.subject:
+        operation, request = order.kind, order.subject
     return ScenarioRepository(uow).kept(order.tenant, operation, request["id"])
 
 

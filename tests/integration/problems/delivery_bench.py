@@ -185,7 +185,7 @@ class Bench:
         ]
 
     def _taken(self, uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        self.rig.progress.kci_taken(uow, taken(message))
+        self.rig.progress.kci_delivered(uow, taken(message))
 
     def _concerned(self, uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
         return self.rig.progress.concerned(uow, [taken(message) for message in messages])

@@ -25,7 +25,7 @@ from tests.supplier import Supplier, on_sqlite
 
 pytestmark = on_sqlite
 SERVICES = [f"SI23454323453{number:02}" for number in range(10, 20)]
-HEAD = ",".join(COLUMNS)
+HEAD = ",".join(COLUMNS[:8])  # of the first release
 Say = Callable[..., Result]
 
 

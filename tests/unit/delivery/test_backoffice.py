@@ -7,11 +7,12 @@ from supplier_api.backoffice.port import OrderRefused
 from supplier_api.delivery.backoffice_transport import BackOfficeTransport
 from supplier_api.delivery.transport import Meaning, Reply
 from supplier_api.outbox.model import Message
-from supplier_api.problems.work import OrderAnswer, OrderKind, WorkOrder
+from supplier_api.problems.work import OrderAnswer, WorkOrder
+from supplier_api.rules.model import Operation
 
 ORDER = WorkOrder(
     id="7b0ea0ef-0000-4000-8000-000000000001",
-    kind=OrderKind.PROBLEM,
+    kind=Operation.PROBLEM,
     tenant="TENANT1",
     reference="SP_0000000001",
     issued="2026-01-05T12:00:00.000Z",

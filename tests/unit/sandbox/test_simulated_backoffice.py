@@ -6,7 +6,8 @@ import pytest
 
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base, Waiting
-from supplier_api.problems.work import LaterEvent, OrderKind, WorkOrder
+from supplier_api.problems.work import RESOLUTION_ANSWER, LaterEvent, OrderKind, WorkOrder
+from supplier_api.rules.model import Operation
 from supplier_api.sandbox.scenarios.choice import read_scenario
 from supplier_api.sandbox.simulated_backoffice import timetable
 
@@ -37,7 +38,7 @@ def planned(
 
 def problem(name: str, standing: str = Base.ACKNOWLEDGED) -> tuple[LaterEvent, ...]:
     """Return what is done about a problem at the pace of 1."""
-    return planned(OrderKind.PROBLEM, name, standing=standing)
+    return planned(Operation.PROBLEM, name, standing=standing)
 
 
 def events(later: tuple[LaterEvent, ...]) -> list[str]:
@@ -54,12 +55,12 @@ def test_a_delay_is_the_time_to_the_first_step_and_between_any_two() -> None:
     name = "SERVICE_PROBLEM_DELAYED?delay=30"
 
     assert seconds(problem(name)) == [30.0, 60.0, 90.0, 120.0]
-    assert planned(OrderKind.PROBLEM, name, pace=0.1) == problem(name)
+    assert planned(Operation.PROBLEM, name, pace=0.1) == problem(name)
 
 
 def test_without_a_delay_the_back_offices_own_pace_holds() -> None:
     own = problem("SERVICE_PROBLEM_DELAYED")
-    fast = planned(OrderKind.PROBLEM, "SERVICE_PROBLEM_DELAYED", pace=0.5)
+    fast = planned(Operation.PROBLEM, "SERVICE_PROBLEM_DELAYED", pace=0.5)
 
     assert seconds(fast) == [each / 2 for each in seconds(own)]
 
@@ -112,10 +113,10 @@ def test_a_problem_that_is_over_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "event"),
     [
-        (OrderKind.AMENDMENT, "AMENDMENT_PENDING", Event.ACCEPT_CHANGE),
-        (OrderKind.AMENDMENT, "AMENDMENT_PENDING_REJECTED", Event.REJECT_CHANGE),
-        (OrderKind.CANCELLATION, "CANCELLATION_PENDING", Event.ACCEPT_CHANGE),
-        (OrderKind.CANCELLATION, "CANCELLATION_PENDING_REJECTED", Event.REJECT_CHANGE),
+        (Operation.AMENDMENT, "AMENDMENT_PENDING", Event.ACCEPT_CHANGE),
+        (Operation.AMENDMENT, "AMENDMENT_PENDING_REJECTED", Event.REJECT_CHANGE),
+        (Operation.CANCELLATION, "CANCELLATION_PENDING", Event.ACCEPT_CHANGE),
+        (Operation.CANCELLATION, "CANCELLATION_PENDING_REJECTED", Event.REJECT_CHANGE),
     ],
 )
 def test_an_open_change_is_decided_as_was_asked(kind: OrderKind, name: str, event: Event) -> None:
@@ -145,14 +146,14 @@ def test_work_goes_on_when_the_amendment_answers_the_question(
 ) -> None:
     subject = {**AMENDMENT, "status": "COMPLETED", **amendment}
 
-    assert events(planned(OrderKind.AMENDMENT, asked, subject=subject)) == onward
+    assert events(planned(Operation.AMENDMENT, asked, subject=subject)) == onward
 
 
 def test_an_open_amendment_that_answers_the_question_is_decided_before_work_goes_on() -> None:
     subject = {**AMENDMENT, "notes": "All of them."}
 
     def said(change: str) -> tuple[LaterEvent, ...]:
-        return planned(OrderKind.AMENDMENT, ASKED, change, decide=True, subject=subject)
+        return planned(Operation.AMENDMENT, ASKED, change, decide=True, subject=subject)
 
     accepted = said("AMENDMENT_PENDING?delay=3")
     assert events(accepted) == ["accept-change", "start", "resolve"]
@@ -163,7 +164,7 @@ def test_an_open_amendment_that_answers_the_question_is_decided_before_work_goes
 def test_a_rejected_resolution_is_repaired_at_the_scenarios_pace_and_with_its_code() -> None:
     name = "SERVICE_PROBLEM_DELAYED?delay=30&resolutionCode=OTHER&text=No+part"
     subject = {"supplierReference": "SP_RESOLVED01", "status": "REJECTED"}
-    later = planned(OrderKind.RESOLUTION_ANSWER, name, subject=subject)
+    later = planned(RESOLUTION_ANSWER, name, subject=subject)
 
     assert events(later) == ["note", "resolve"]
     assert seconds(later) == [30.0, 60.0]

@@ -19,7 +19,7 @@ from supplier_api.http.gateway import Dependencies, register
 from supplier_api.ids import SeededChance
 from supplier_api.logging import configure_logging
 from supplier_api.problems.requests import GatewayRequests
-from supplier_api.problems.services import Answer, Caller
+from supplier_api.problems.services import Caller, RequestAnswer
 from supplier_api.sandbox.scenarios.choice import CHOSEN, EXTENSION, NOTHING, Choice
 from supplier_api.settings import AccessSettings, ClientSettings, ServerSettings
 from tests.keys import StoredKeys
@@ -39,23 +39,23 @@ HEADERS = {"X-Request-ID": "request-1", "X-Conversation-ID": "conversation-1", "
 class FakeUseCases(GatewayRequests):
     """Gives the answer that a test has laid ready, and keeps what it was asked."""
 
-    answer: Answer | Exception = field(default_factory=lambda: Answer(202, None))
+    answer: RequestAnswer | Exception = field(default_factory=lambda: RequestAnswer(202, None))
     asked: list[tuple[str, Caller, Mapping[str, Any]]] = field(default_factory=list)
     chosen: list[Choice] = field(default_factory=list)
 
-    def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+    def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
         return self._take("raise", caller, document)
 
-    def amend(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+    def amend(self, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
         return self._take("amend", caller, document)
 
-    def cancel(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+    def cancel(self, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
         return self._take("cancel", caller, document)
 
-    def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> Answer:
+    def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> RequestAnswer:
         return self._take(f"settle {reference}", caller, document)
 
-    def _take(self, what: str, caller: Caller, document: Mapping[str, Any]) -> Answer:
+    def _take(self, what: str, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
         self.asked.append((what, caller, document))
         self.chosen.append(CHOSEN.get())
         if isinstance(self.answer, Exception):

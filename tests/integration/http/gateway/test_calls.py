@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import StoreBusy
 from supplier_api.problems.errors import Unavailable
-from supplier_api.problems.services import Answer, Caller
+from supplier_api.problems.services import Caller, RequestAnswer
 from tests.samples import amendment_request, cancellation_request, problem_request, resolution
 
 from .conftest import HEADERS, SCOPES, FakeUseCases, token
@@ -26,7 +26,7 @@ class Call:
     path: str
     asked: str
     request: dict[str, Any]
-    answers: tuple[Answer, ...]
+    answers: tuple[RequestAnswer, ...]
 
     def send(self, client: FlaskClient, headers: dict[str, str]) -> TestResponse:
         return client.open(self.path, method=self.method, json=self.request, headers=headers)
@@ -38,28 +38,31 @@ CALLS = [
         "/service-problems",
         "raise",
         problem_request(),
-        (Answer(201, {"status": "ACKNOWLEDGED", **problem_request()}), Answer(202, None)),
+        (
+            RequestAnswer(201, {"status": "ACKNOWLEDGED", **problem_request()}),
+            RequestAnswer(202, None),
+        ),
     ),
     Call(
         "POST",
         "/service-problem-amendments",
         "amend",
         amendment_request(),
-        (Answer(201, amendment_request()), Answer(202, amendment_request())),
+        (RequestAnswer(201, amendment_request()), RequestAnswer(202, amendment_request())),
     ),
     Call(
         "POST",
         "/service-problem-cancellations",
         "cancel",
         cancellation_request(),
-        (Answer(201, cancellation_request()), Answer(202, cancellation_request())),
+        (RequestAnswer(201, cancellation_request()), RequestAnswer(202, cancellation_request())),
     ),
     Call(
         "PATCH",
         "/service-problem-resolutions/SP_RESOLUTION1",
         "settle SP_RESOLUTION1",
         {"status": "ACCEPTED", "tenantNotes": "Thank you"},
-        (Answer(200, resolution()),),
+        (RequestAnswer(200, resolution()),),
     ),
 ]
 every_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.asked)
@@ -112,7 +115,7 @@ def test_a_refusal_of_a_use_case_is_passed_on(
         "code": "INVALID_REQUEST",
         "messages": ["serviceId: the service has ceased", "a problem is already open"],
     }
-    use_cases.answer = Answer(422, body)
+    use_cases.answer = RequestAnswer(422, body)
     answer = call.send(client, headers)
     assert answer.status_code == 422
     assert answer.json == body

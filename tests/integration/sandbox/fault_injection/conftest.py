@@ -103,7 +103,9 @@ class Faulty(Supplier):
         services, progress = self.services, BackOfficeEvents(self.services)
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-            progress.kci_taken(uow, DeliveredKci(message.problem_id, message.kind, message.subject))
+            progress.kci_delivered(
+                uow, DeliveredKci(message.problem_id, message.kind, message.subject)
+            )
 
         policy = RetryPolicy((timedelta(seconds=WAIT),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, self._transport, policy, on_delivered=taken)

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from yaml.nodes import MappingNode
 
-from supplier_api.rules.yaml_positions import Source
+from supplier_api.rules.yaml_source import YamlSource
 
 TEXTS = st.text(alphabet="ab.&'\"({ éü\n", min_size=1, max_size=40)
 
@@ -17,7 +17,7 @@ def test_a_character_is_found_in_the_file_however_its_text_is_written(
     file = yaml.dump({"key": text}, default_style=style, allow_unicode=True, width=20)
     offset = data.draw(st.integers(0, len(text) - 1))
     assume(not text[offset].isspace())
-    source = Source("a.yaml", file)
+    source = YamlSource("a.yaml", file)
     root = source.compose()
     assert isinstance(root, MappingNode)
     finding = source.finding(root.value[0][1], "here", offset=offset)

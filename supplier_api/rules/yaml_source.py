@@ -16,7 +16,7 @@ from yaml.events import AliasEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from supplier_api.clock import from_wire
-from supplier_api.rules.findings import BookError, BookFinding, meant
+from supplier_api.rules.model import BookError, BookFinding, meant
 
 T = TypeVar("T")
 Word = TypeVar("Word", bound=StrEnum)
@@ -42,7 +42,7 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-class Source:
+class YamlSource:
     """A YAML file that is being read. All errors are collected in `findings`.
 
     The methods that read a node report an error in it and return None.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from supplier_api.rules.facts import GROUPS
 from supplier_api.rules.model import Operation
-from supplier_api.rules.template import parse
+from supplier_api.rules.rule import parse_template
 from tests.unit.rules.books import NOW
 
 GROUPS_OF_A_PROBLEM = GROUPS[Operation.PROBLEM]
@@ -34,11 +34,11 @@ def test_a_message_holds_the_facts_that_it_names(template: str, message: str) ->
         "incidents": [],
         "clock": {"now": NOW},
     }
-    assert parse(template, GROUPS_OF_A_PROBLEM).render(values) == message
+    assert parse_template(template, GROUPS_OF_A_PROBLEM).render(values) == message
 
 
 @given(st.text(max_size=1200))
 def test_a_message_is_cut_to_what_the_wire_allows(text: str) -> None:
-    template = parse("{request.serviceId}: {tenant}", GROUPS_OF_A_PROBLEM)
+    template = parse_template("{request.serviceId}: {tenant}", GROUPS_OF_A_PROBLEM)
     message = template.render({"request": {"serviceId": text}, "tenant": text})
     assert message == f"{text}: {text}"[:1000]

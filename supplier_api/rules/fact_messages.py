@@ -6,7 +6,7 @@ proto2, because it distinguishes an absent field from an empty one.
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf import message_factory, timestamp_pb2
+from google.protobuf import message_factory
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     FieldDescriptorProto,
@@ -14,21 +14,14 @@ from google.protobuf.descriptor_pb2 import (
 )
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import DESCRIPTOR as TIMESTAMP
 
-from supplier_api.rules.facts import Fact, FactKind, ListOf, Shape
+from supplier_api.rules.fact_kinds import Fact, FactKind, Kind, ListOf, Shape
 
 PACKAGE = "facts"
 
-_TIMESTAMP = timestamp_pb2.DESCRIPTOR
-_SCALARS = {
-    FactKind.TEXT: FieldDescriptorProto.TYPE_STRING,
-    FactKind.TEXTS: FieldDescriptorProto.TYPE_STRING,
-    FactKind.WHOLE: FieldDescriptorProto.TYPE_INT64,
-    FactKind.FLAG: FieldDescriptorProto.TYPE_BOOL,
-}
 
-
-class Messages:
+class FactMessages:
     """A message type for each group that has fields; texts and lists of texts stay as they are.
 
     `types` gives the full name of each group's message, `shapes` the fields behind each full name.
@@ -37,14 +30,14 @@ class Messages:
     def __init__(self, groups: Shape) -> None:
         """Describe the groups."""
         file = FileDescriptorProto(name="facts.proto", package=PACKAGE, syntax="proto2")
-        file.dependency.append(_TIMESTAMP.name)
+        file.dependency.append(TIMESTAMP.name)
         self.shapes: dict[str, Shape] = {}
         self.types: dict[str, str] = {}
         for group, fact in groups.items():
             if isinstance(fact, Mapping):
                 self.types[group] = self._describe(file, _camel(group), fact)
         self.pool = DescriptorPool()
-        self.pool.AddSerializedFile(_TIMESTAMP.serialized_pb)
+        self.pool.AddSerializedFile(TIMESTAMP.serialized_pb)
         self.pool.AddSerializedFile(file.SerializeToString())
         self._classes: dict[str, type[Message]] = {
             group: message_factory.GetMessageClass(self.pool.FindMessageTypeByName(name))
@@ -73,30 +66,41 @@ class Messages:
         fact: Fact,
     ) -> None:
         field = message.field.add(name=name, number=number)
-        repeated = isinstance(fact, ListOf) or fact in (FactKind.TEXTS, FactKind.TEXT_BY_NAME)
-        field.label = field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL
-        if isinstance(fact, FactKind) and fact in _SCALARS:
-            field.type = _SCALARS[fact]
+        if isinstance(fact, FactKind):
+            kind = fact.value
+            field.label = field.LABEL_REPEATED if kind.container else field.LABEL_OPTIONAL
+            if kind.container is dict:
+                entry = _add_map_entry(message, name, kind)
+                _set_type(field, f"{PACKAGE}.{message.name}.{entry}")
+            else:
+                _set_type(field, kind.protobuf)
             return
-        field.type = field.TYPE_MESSAGE
-        inner = message.name + _camel(name)
-        if fact is FactKind.INSTANT:
-            field.type_name = f".{_TIMESTAMP.package}.Timestamp"
-        elif fact is FactKind.TEXT_BY_NAME:
-            field.type_name = f".{PACKAGE}.{message.name}.{_add_map_entry(message, name)}"
-        elif isinstance(fact, ListOf):
-            field.type_name = f".{self._describe(file, inner, fact.member)}"
-        elif isinstance(fact, Mapping):
-            field.type_name = f".{self._describe(file, inner, fact)}"
+        listed = isinstance(fact, ListOf)
+        field.label = field.LABEL_REPEATED if listed else field.LABEL_OPTIONAL
+        shape = fact.member if isinstance(fact, ListOf) else fact
+        _set_type(field, self._describe(file, message.name + _camel(name), shape))
 
 
-def _add_map_entry(message: DescriptorProto, name: str) -> str:
-    """Add the nested message by which protobuf describes a map from text to text."""
+def _set_type(
+    field: FieldDescriptorProto, kind: "FieldDescriptorProto.Type.ValueType | str"
+) -> None:
+    """Give a field its type, or that of a message by its name."""
+    if isinstance(kind, str):
+        field.type, field.type_name = field.TYPE_MESSAGE, f".{kind}"
+    else:
+        field.type = kind
+
+
+def _add_map_entry(message: DescriptorProto, name: str, kind: Kind) -> str:
+    """Add the nested message by which protobuf describes a map from text to values of a kind."""
     entry = message.nested_type.add(name=f"{_camel(name)}Entry")
     entry.options.map_entry = True
-    for number, part in enumerate(("key", "value"), start=1):
+    for number, (part, of) in enumerate(
+        (("key", FieldDescriptorProto.TYPE_STRING), ("value", kind.protobuf)), start=1
+    ):
         field = entry.field.add(name=part, number=number)
-        field.label, field.type = field.LABEL_OPTIONAL, field.TYPE_STRING
+        field.label = field.LABEL_OPTIONAL
+        _set_type(field, of)
     return entry.name
 
 
