@@ -7,6 +7,7 @@ from flask_smorest import Blueprint
 
 from supplier_api.contract import refusals
 from supplier_api.contract.limits import REFERENCE_PATTERN
+from supplier_api.contract.refusals import AMENDMENTS, CANCELLATIONS, PROBLEMS, RESOLUTIONS
 from supplier_api.contract.schemas import (
     AMENDMENT,
     AMENDMENT_REQUEST,
@@ -20,12 +21,6 @@ from supplier_api.contract.schemas import (
 from supplier_api.http.gateway.description import describe
 from supplier_api.http.gateway.handler import admit, bind_request, respond
 from supplier_api.http.openapi import in_path, response
-
-# The names that scopes of tokens and settings know the calls by.
-PROBLEMS = "service-problems"
-AMENDMENTS = "service-problem-amendments"
-CANCELLATIONS = "service-problem-cancellations"
-RESOLUTIONS = "service-problem-resolutions"
 
 LATER = "The supplier decides later and sends an update (KCI)"
 REFERENCE = re.compile(REFERENCE_PATTERN)
