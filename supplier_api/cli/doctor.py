@@ -13,7 +13,7 @@ from supplier_api.operations.backup import QUESTIONS, Restoration, unreconciled,
 from supplier_api.operations.decision_checks import examine_deciders
 from supplier_api.operations.doctor import WHY, Doctor, DoctorFinding, DoctorRow, lines
 from supplier_api.settings import resolve_settings
-from supplier_api.settings.secret_files import read_by_others
+from supplier_api.settings.secrets import read_by_others
 
 
 @click.command(epilog=example("supplier-api doctor", "supplier-api doctor --connect"))

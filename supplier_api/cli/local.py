@@ -12,8 +12,8 @@ from supplier_api.cli import CommandRefused, ports
 from supplier_api.clock import from_wire
 from supplier_api.files import make_folder, sqlite_path
 from supplier_api.settings import SandboxSettings, ServerSettings, Settings, load_settings
-from supplier_api.settings.derived import base_url
-from supplier_api.settings.masking import without_password
+from supplier_api.settings.addresses import base_url
+from supplier_api.settings.secrets import without_password
 
 LISTENERS = {"server": "SUPPLIER_API__SERVER__PORT", "sandbox": "SUPPLIER_API__SANDBOX__PORT"}
 

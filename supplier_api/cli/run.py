@@ -40,7 +40,7 @@ from supplier_api.ids import SystemChance
 from supplier_api.outbox.pauses import PauseRepository
 from supplier_api.sandbox.journal.masking import without_secrets
 from supplier_api.settings import Settings, load_settings
-from supplier_api.settings.derived import goes_to_our_sandbox
+from supplier_api.settings.addresses import goes_to_our_sandbox
 
 START_SECONDS = 30.0
 SAMPLE_SECONDS = 30

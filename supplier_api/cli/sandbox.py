@@ -21,7 +21,7 @@ from supplier_api.sandbox.gateway.database import DatabaseUnusable
 from supplier_api.sandbox.gateway.server import serve
 from supplier_api.settings import PartySettings, Settings
 from supplier_api.settings.model import SupplierPartySettings
-from supplier_api.settings.production_checks import KNOWN_SECRETS
+from supplier_api.settings.secrets import KNOWN_SECRETS
 
 ADMIN_SCOPE = "admin"
 

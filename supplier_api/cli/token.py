@@ -9,7 +9,7 @@ from supplier_api.cli import CommandRefused, example, local
 from supplier_api.http_client.connections import new_session
 from supplier_api.http_client.failures import why
 from supplier_api.settings import ClientSettings, Settings, load_settings
-from supplier_api.settings.derived import base_url
+from supplier_api.settings.addresses import base_url
 
 # Seconds to wait for an answer.
 PATIENCE = 10

@@ -13,23 +13,29 @@ from pathlib import Path as FilePath
 
 from pydantic import ValidationError
 
-from supplier_api.settings.derived import worked_out
-from supplier_api.settings.errors import NOT_SET, SettingsError, SettingsFinding, unknown
-from supplier_api.settings.generated_secrets import own_secrets
+from supplier_api.settings.addresses import worked_out
 from supplier_api.settings.layers import (
+    NOT_SET,
     PREFIX,
     WORKED_OUT,
     Layer,
+    SettingsError,
+    SettingsFinding,
     Value,
     read_environment,
     read_toml,
+    trimmed,
+    unknown,
 )
-from supplier_api.settings.masking import without_password
 from supplier_api.settings.model import Settings
 from supplier_api.settings.production_checks import production_findings, unnamed_profile_findings
 from supplier_api.settings.schema import TREE, Leaf, Path, dotted, leaf_at, variable
-from supplier_api.settings.secret_files import secret_files, written_by_everybody
-from supplier_api.settings.texts import trimmed
+from supplier_api.settings.secrets import (
+    own_secrets,
+    secret_files,
+    without_password,
+    written_by_everybody,
+)
 
 # A link to config/ in a checkout, a copy of it in a wheel.
 PACKAGED = (FilePath(__file__).parent.parent / "_config").resolve()

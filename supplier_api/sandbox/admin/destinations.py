@@ -15,7 +15,7 @@ from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.description import TENANT_IN_PATH, admin_blueprint, describe, query
 from supplier_api.sandbox.admin.query_params import Strict, asked_flag, read_document, read_tenant
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
-from supplier_api.settings.masking import MASK
+from supplier_api.settings.secrets import MASK
 
 URL_PATTERN = r"https?://[^\s/]+\S*"
 

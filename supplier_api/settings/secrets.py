@@ -1,4 +1,4 @@
-"""Secrets of its own for a sandbox that can be called from other machines.
+"""Secrets: those that everybody knows, those in files, a sandbox's own, and how they are masked.
 
 The sandbox's secrets are printed in its documentation, so they guard nothing. On loopback that is
 as it should be. Beyond it each known secret is replaced by one that is made once, told once, and
@@ -8,25 +8,99 @@ kept in the data folder for every process that works there.
 import fcntl
 import json
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
+from urllib.parse import urlsplit
 
-from supplier_api.files import make_folder
+from supplier_api.files import make_folder, open_to
 from supplier_api.ids import SystemChance
 from supplier_api.settings.addresses import is_loopback
-from supplier_api.settings.errors import SettingsError, SettingsFinding
-from supplier_api.settings.layers import Value
+from supplier_api.settings.layers import SettingsError, SettingsFinding, Value, trimmed
 from supplier_api.settings.model import Settings
-from supplier_api.settings.production_checks import KNOWN_SECRETS
 from supplier_api.settings.schema import Path, dotted, leaf_at
-from supplier_api.settings.texts import trimmed
 
+# Printed in config/sandbox.toml and the README: known to everybody.
+KNOWN_SECRETS = frozenset(
+    {
+        "admin-secret",
+        "back-office-secret",
+        "gateway-secret",
+        "supplier-secret",
+        "tenant-secret",
+        "tenant2-secret",
+    }
+)
+MASK = "********"
+# What stands between the name and the host: up to the last @, for a password may hold any sign.
+_USER_INFO = re.compile(r"(://[^/?#:@]*):.*@")
+# Drivers and services take it behind the question mark as well.
+_PARAMETER = re.compile(r"(?i)([?&;][^=&;]*(?:password|passwd|pwd|secret|token|key)=)[^&;#]*")
 FILE = "secrets.json"
 TOLD = (
     "This sandbox can be called from other machines, so its secrets are its own. They are kept in\n"
     "{file}; SUPPLIER_API__SANDBOX__ALLOW_DEFAULT_SECRETS=true keeps those of the documentation."
 )
+
+
+def without_password(text: str) -> str:
+    """Return a text; if it is a URL, with asterisks for the passwords in it."""
+    if "://" not in text:
+        return text
+    return _PARAMETER.sub(rf"\1{MASK}", _USER_INFO.sub(rf"\1:{MASK}@", text))
+
+
+# -- files that secrets are read from
+
+
+def secret_files(values: Mapping[Path, Value]) -> dict[FilePath, str]:
+    """Return each file that a secret was read from, with the setting (the first of several)."""
+    found: dict[FilePath, str] = {}
+    for path, value in values.items():
+        if value.file is not None and _is_secret(path, str(value.raw)):
+            found.setdefault(value.file, dotted(path))
+    return found
+
+
+def written_by_everybody(values: Mapping[Path, Value]) -> list[SettingsFinding]:
+    """Return one finding for each file from which anybody could make us take another secret."""
+    return [
+        SettingsFinding(setting, str(file), f"everybody may write the file: chmod o-w {file}")
+        for file, setting in secret_files(values).items()
+        if _open_to(file)[1]
+    ]
+
+
+def read_by_others(files: Mapping[FilePath, str]) -> Iterator[str]:
+    """Yield a sentence that names those of these files that others than their owner may read.
+
+    Where containers get their secrets as files, that is so on purpose.
+    """
+    found = [f"{file} ({setting})" for file, setting in files.items() if _open_to(file)[0]]
+    if found:
+        yield (
+            "secrets can be read by others than their owner: chmod 600 these files, unless"
+            f" containers read them as another user: {', '.join(found)}"
+        )
+
+
+def _open_to(file: FilePath) -> tuple[bool, bool]:
+    try:
+        return open_to(file)
+    except OSError:  # gone since it was read
+        return False, False
+
+
+def _is_secret(path: Path, raw: str) -> bool:
+    """Tell whether a value is a secret that not everybody knows."""
+    leaf = leaf_at(path)
+    if leaf.is_secret:
+        return raw not in KNOWN_SECRETS
+    return leaf.holds_password and "@" in urlsplit(raw).netloc
+
+
+# -- secrets that are made for a sandbox
 
 
 def own_secrets(
