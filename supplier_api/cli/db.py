@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from supplier_api.app.retention import build_retention
 from supplier_api.cli import CommandRefused, example
 from supplier_api.cli.operator import operator, with_reason
 from supplier_api.cli.services import opened_services
@@ -26,9 +25,9 @@ from supplier_api.operations.backup import (
     restore_line,
     what_is_unknown,
 )
-from supplier_api.operations.installation_id import restamp as stamp_anew
-from supplier_api.operations.installation_id import stamp_of
-from supplier_api.operations.installation_repository import InstallationRepository
+from supplier_api.operations.installation import InstallationRepository, stamp_of
+from supplier_api.operations.installation import restamp as stamp_anew
+from supplier_api.operations.retention import Keep, RetentionChore
 from supplier_api.settings import load_settings
 
 CLOCK = SystemMachineClock()
@@ -67,7 +66,7 @@ def retain(dry_run: bool, vacuum: bool, as_json: bool) -> None:
     """Take away what is older than the settings want it kept, as the workers do every hour."""
     settings = load_settings()
     with (looking if dry_run else opened_services)(settings) as services:
-        retaining = build_retention(settings, services)
+        retaining = RetentionChore(services, Keep.of(settings))
         counts = retaining.due() if dry_run else retaining.run()
         if vacuum and not dry_run:
             services.store.rewrite()

@@ -10,7 +10,6 @@ from supplier_api.cli.doctor_connect import check_connectivity
 from supplier_api.cli.numbers import Seconds
 from supplier_api.cli.sessions import looking
 from supplier_api.operations.backup import QUESTIONS, Restoration, unreconciled, what_is_unknown
-from supplier_api.operations.decision_checks import examine_deciders
 from supplier_api.operations.doctor import WHY, Doctor, DoctorFinding, DoctorRow, lines
 from supplier_api.settings import resolve_settings
 from supplier_api.settings.secrets import read_by_others
@@ -38,8 +37,7 @@ def doctor(connect: bool, seconds: float, as_json: bool) -> None:
         return
     try:
         with looking(settings) as services:
-            report = Doctor(services, settings.status).examine(seconds)
-            examine_deciders(settings, services, report)
+            report = Doctor(services, settings).examine(seconds)
             if found := services.store.read(unreconciled):
                 report.findings.insert(0, _put_back(found))
     except CommandRefused as error:

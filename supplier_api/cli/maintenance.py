@@ -12,8 +12,7 @@ from supplier_api.cli.services import opened_services
 from supplier_api.cli.sessions import looking
 from supplier_api.cli.tables import counted
 from supplier_api.clock import to_wire
-from supplier_api.operations.process_registry import alive, inventory_down
-from supplier_api.operations.process_repository import ProcessRepository
+from supplier_api.operations.processes import ProcessRepository, alive, inventory_down
 from supplier_api.problems.maintenance import Maintenance
 from supplier_api.settings import load_settings
 

@@ -7,7 +7,7 @@ from supplier_api.backoffice.port import UnknownAdapter
 from supplier_api.cli import CommandRefused
 from supplier_api.cli.failures import of_the_store, of_the_system
 from supplier_api.db import SchemaTooOld, StoreUnavailable
-from supplier_api.operations.installation_id import ForeignDatabase
+from supplier_api.operations.installation import ForeignDatabase
 from supplier_api.rules.findings import BookError
 from supplier_api.rules.inventory import InventoryError
 

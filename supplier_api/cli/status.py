@@ -12,7 +12,8 @@ from supplier_api.cli.failures import of_the_store
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.db import SchemaTooOld, StoreUnavailable
 from supplier_api.files import sqlite_path
-from supplier_api.operations.status import StatusLevel, StatusLine, gather, unusable
+from supplier_api.operations.status import gather, unusable
+from supplier_api.operations.status_line import StatusLevel, StatusLine
 from supplier_api.settings import Settings, load_settings
 
 COLOURS = {StatusLevel.OK: "green", StatusLevel.WARN: "yellow", StatusLevel.BAD: "red"}
