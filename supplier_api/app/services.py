@@ -57,6 +57,30 @@ def closed_on_error(services: Services) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def reading(settings: Settings) -> Iterator[Services]:
+    """Yield the services to a command that only reads, whosever database it is.
+
+    Raises as `open_services` does.
+    """
+    services = open_services(settings)
+    try:
+        yield services
+    finally:
+        services.store.close()
+
+
+@contextmanager
+def changing(settings: Settings) -> Iterator[Services]:
+    """Yield the services to a command that changes something in the settings' own database.
+
+    Raises as `build_services` does.
+    """
+    with reading(settings) as services:
+        claim_database(settings, services)
+        yield services
+
+
 def claim_database(settings: Settings, services: Services) -> None:
     """Put our stamp on an unused database; raises operations.installation.ForeignDatabase."""
     claim(services.store, stamp_of(settings), services.machine.now())

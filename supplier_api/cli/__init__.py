@@ -5,13 +5,13 @@ Exit codes: 0 done, 1 a finding or a refusal, 2 wrong use; 141 when nobody reads
 
 import importlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import click
 
-from supplier_api.cli.failures import READER_GONE, drop_output, told
+from supplier_api.cli.errors import READER_GONE, drop_output, refusal
 from supplier_api.files import made_for_owner_only
 
 
@@ -87,21 +87,11 @@ def _plain_endings() -> Iterator[None]:
         drop_output()
         raise SystemExit(READER_GONE) from None
     except Exception as error:
-        known = told(error)
-        if known is None:
+        refused = refusal(error)
+        if refused is None:
             raise
         drop_output()
-        raise CommandRefused(*known) from None
-
-
-class CommandRefused(click.ClickException):
-    """The command found something wrong: a headline and what it found, exit code 1."""
-
-    exit_code = 1
-
-    def __init__(self, headline: str, findings: Sequence[object] = ()) -> None:
-        """Write one line for the headline and one for each finding."""
-        super().__init__("\n  ".join([headline, *map(str, findings)]))
+        raise refused from None
 
 
 def example(*lines: str) -> str:

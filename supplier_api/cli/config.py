@@ -1,6 +1,5 @@
 """`supplier-api config`: what is set, and by whom."""
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +8,7 @@ import click
 from pydantic import SecretStr
 
 from supplier_api.cli import example
+from supplier_api.cli.output import print_json
 from supplier_api.settings import Resolved, resolve_settings
 from supplier_api.settings.layers import NOT_SET
 from supplier_api.settings.schema import TREE, Leaf, Path, Tree, dotted
@@ -34,7 +34,7 @@ def show(as_json: bool) -> None:
     ]
     if as_json:
         table = {name: {"value": value, "source": source} for name, value, source in rows}
-        click.echo(json.dumps(table, indent=2))
+        print_json(table)
         return
     name_width = max(len(name) for name, _, _ in rows)
     value_width = min(44, max(len(value) for _, value, _ in rows))

@@ -9,13 +9,10 @@ from typing import Any
 
 import click
 
-from supplier_api.cli import CommandRefused
-from supplier_api.cli.numbers import WholeNumber
-from supplier_api.cli.operator import operator
-from supplier_api.cli.services import opened_services
-from supplier_api.cli.sessions import looking
-from supplier_api.cli.tables import print_rows
-from supplier_api.cli.times import instant
+from supplier_api.app.services import changing, reading
+from supplier_api.cli.errors import CommandRefused
+from supplier_api.cli.options import WholeNumber, instant, operator
+from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.contract import MessageError
 from supplier_api.db import UnitOfWork
 from supplier_api.delivery import message_queries
@@ -83,7 +80,7 @@ def _window(what: str) -> tuple[Decorator, ...]:
 
 def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None:
     """Print the messages that the options ask for."""
-    with looking(load_settings()) as services:
+    with reading(load_settings()) as services:
         window = _given_window(given, services.machine.now())
         limit = given["limit"]
 
@@ -106,7 +103,7 @@ def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None
         if not rows and given["tenant"]:
             services.store.read(lambda uow: check_tenant(uow, given["tenant"]))
     if given["as_json"]:
-        click.echo(json.dumps(rows[:limit], indent=2))
+        print_json(rows[:limit])
     else:
         print_rows([_cells(row) for row in rows[:limit]], _none(destination, given, kind))
     if len(rows) > limit:
@@ -115,7 +112,7 @@ def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None
 
 def shown(destination: str, name: str, *, as_json: bool) -> None:
     """Print all that is known of a message."""
-    with looking(load_settings()) as services, refusals():
+    with reading(load_settings()) as services, refusals():
 
         def read(uow: UnitOfWork) -> dict[str, Any]:
             stored = message_queries.find(uow, name, destination)
@@ -123,7 +120,7 @@ def shown(destination: str, name: str, *, as_json: bool) -> None:
             return {**message_queries.show(uow, stored), "possible": can}
 
         seen = services.store.read(read)
-    click.echo(json.dumps(seen, indent=2) if as_json else "\n".join(_lines(seen)))
+    print_either(seen, _lines(seen), as_json=as_json)
 
 
 def replayed(
@@ -141,7 +138,7 @@ def replayed(
         raise click.UsageError("expected either NAME or a window (--since, --until)")
     if name and given["dry_run"]:
         raise click.UsageError("--dry-run is for a window; look at one with `show`")
-    with opened_services(load_settings()) as services, refusals():
+    with changing(load_settings()) as services, refusals():
         if name:
             tell(MessageAdmin(services).replay(destination, name, by))
             return

@@ -8,36 +8,41 @@ import json
 import os
 import platform
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import requests
 
 from supplier_api import health
-from supplier_api.cli import CommandRefused, example, local
-from supplier_api.cli.database import prepare_database
-from supplier_api.cli.local import command_name
-from supplier_api.cli.next_steps import next_steps
-from supplier_api.cli.numbers import WholeNumber
+from supplier_api.app.services import reading
+from supplier_api.cli import example, local
+from supplier_api.cli.errors import CommandRefused, refusing
+from supplier_api.cli.gateway_client import Account
+from supplier_api.cli.options import WholeNumber
+from supplier_api.cli.output import counted
 from supplier_api.cli.problem import problem_view
-from supplier_api.cli.sample import TENANT, Journey, SampleTenant
-from supplier_api.cli.sessions import looking
-from supplier_api.cli.startup_errors import expected_errors
+from supplier_api.cli.sample import TENANT, Journey, SampleTenant, next_steps
 from supplier_api.cli.supervisor import PartFailed, Supervisor
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.contract.versions import CONTRACT
+from supplier_api.db import Store, migrate
 from supplier_api.delivery.pause_admin import stands_still
+from supplier_api.files import sqlite_path
 from supplier_api.http_client.connections import new_session
 from supplier_api.http_client.failures import why
 from supplier_api.ids import SystemChance
 from supplier_api.outbox.pauses import PauseRepository
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.repository import ProblemRepository
 from supplier_api.sandbox.journal.masking import without_secrets
 from supplier_api.settings import Settings, load_settings
 from supplier_api.settings.addresses import goes_to_our_sandbox
@@ -128,8 +133,7 @@ class _Run:
             f"   profile: {self._settings.profile}"
         )
         _say("setup", _setup_line())
-        with expected_errors():
-            _say("database", prepare_database(self._settings.database.direct_url))
+        _say("database", prepare_database(self._settings.database.direct_url))
 
     def _start(self) -> None:
         supplier, sandbox = self._endpoints.supplier, self._endpoints.sandbox
@@ -167,10 +171,7 @@ class _Run:
 
     def _follow_sample(self, seconds: int) -> Journey:
         _say("sample", "one customer's line drops every evening; follow it:")
-        party = self._settings.sandbox.tenants[TENANT]
-        secret = party.client_secret.get_secret_value()
-        tenant = SampleTenant(self._endpoints.sandbox, party.client_id, secret, SystemChance())
-        journey = Journey(tenant, self._view)
+        journey = Journey(SampleTenant(self._tenant, SystemChance()), self._view)
         click.echo(str(journey.begin(CLOCK.now())))
         until = CLOCK.monotonic() + seconds
         while not (journey.ended or self._stopping.is_set()):
@@ -183,24 +184,31 @@ class _Run:
             if CLOCK.monotonic() > until:
                 reasons = "; ".join([journey.stuck(), *self._held_up()])
                 _say("sample", f"not at its end after {seconds} s: {reasons}")
-                _say("", f"`{command_name()} status` tells more; everything goes on serving")
+                _say("", f"`{local.command_name()} status` tells more; everything goes on serving")
                 return journey
             self._stopping.wait(0.1)
         if journey.ended:
             _say("done", journey.summary())
         return journey
 
+    @property
+    def _tenant(self) -> Account:
+        party = self._settings.sandbox.tenants[TENANT]
+        secret = party.client_secret.get_secret_value()
+        return Account(self._endpoints.sandbox, party.client_id, secret)
+
     def _view(self, gateway_id: int) -> dict[str, Any] | None:
         """Return what the supplier knows of the sample; None while it knows nothing."""
         try:
-            return problem_view(self._settings, str(gateway_id), TENANT)
+            with refusing():
+                return problem_view(self._settings, str(gateway_id), TENANT)
         except CommandRefused:
             return None
 
     def _held_up(self) -> list[str]:
         """Return what holds up delivery as a whole, in words."""
         now = CLOCK.now()
-        with looking(self._settings) as services:
+        with reading(self._settings) as services:
             pauses = services.store.read(lambda uow: PauseRepository(uow).active(now))
         return [
             f"nothing is delivered to the {each['destination']}: {each['reason']}"
@@ -210,12 +218,7 @@ class _Run:
     def _serve(self, journey: Journey | None) -> None:
         if self._stopping.is_set():
             return
-        steps = next_steps(
-            self._endpoints,
-            self._settings.sandbox.tenants[TENANT],
-            self._settings.data_dir,
-            (journey.gateway_id, journey.reference) if journey else None,
-        )
+        steps = next_steps(self._endpoints, self._tenant, self._settings.data_dir, journey)
         for number, step in enumerate(steps):
             _say("look next" if number == 0 else "", step)
         _say("serving", f"Ctrl-C stops; the data stays in {local.where_data_stays(self._settings)}")
@@ -249,7 +252,7 @@ def _setup_line() -> str:
 
 
 def _words(command: str) -> list[str]:
-    return [sys.executable, "-m", "supplier_api.cli.child", command]
+    return [sys.executable, "-m", "supplier_api.cli.supervisor", command]
 
 
 def _answers(url: str) -> Callable[[], bool]:
@@ -281,3 +284,63 @@ def _stop_signals() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+# -- the database, made ready
+
+
+def prepare_database(url: str) -> str:
+    """Create or upgrade the database at `url` and return what there is now.
+
+    An SQLite file with an older schema is copied before it is upgraded. Raises StoreBusy while
+    another process works on it.
+    """
+    copy = _copy_if_old(url)
+    before, schema = migrate.upgrade(url)
+    store = Store(url, SystemMachineClock())
+    try:
+        problems, undelivered = store.read(
+            lambda unit: (ProblemRepository(unit).count(), LaneRepository(unit).count_undelivered())
+        )
+    finally:
+        store.close()
+    if before is None:
+        state = f"schema {schema} created"
+    elif before == schema:
+        state = f"schema {schema}, {counted(problems, 'problem')}, {undelivered} undelivered"
+    else:
+        kept = f" (as it was: {local.near(copy)})" if copy else ""
+        state = f"schema {before} upgraded to {schema}{kept}, {counted(problems, 'problem')}"
+    return f"{_where(url)}, {state}"
+
+
+def _copy_if_old(url: str) -> Path | None:
+    """Copy an SQLite file that is going to be upgraded; return the copy."""
+    file = sqlite_path(url)
+    if file is None or not file.is_file():
+        return None
+    with closing(sqlite3.connect(file)) as source:
+        revision = _revision(source)
+        if revision is None or int(revision) >= int(migrate.head()):
+            return None
+        copy = file.with_name(f"{file.stem}-{revision}{file.suffix}")
+        with closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+    return copy
+
+
+def _revision(connection: sqlite3.Connection) -> str | None:
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.DatabaseError:
+        return None  # an empty file, or a broken one, of which the upgrade tells
+    return None if row is None else str(row[0])
+
+
+def _where(url: str) -> str:
+    file = sqlite_path(url)
+    if file is None:
+        parts = urlsplit(url)
+        return f"{parts.scheme.partition('+')[0]} {parts.hostname or ''}{parts.path}"
+    version = ".".join(sqlite3.sqlite_version.split(".")[:2])
+    return f"{local.near(file)}, SQLite {version} WAL"

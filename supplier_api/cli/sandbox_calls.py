@@ -11,18 +11,21 @@ from urllib.parse import urljoin
 import click
 import requests
 
-from supplier_api.cli import CommandRefused, example, local
+from supplier_api.cli import example, local
+from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.gateway_client import (
+    FAILED,
     TIMEOUT,
     Account,
     Document,
     GatewayCall,
     GatewayClient,
     curl_line,
+    news,
+    pending_resolution,
 )
-from supplier_api.cli.numbers import WholeNumber
+from supplier_api.cli.options import WholeNumber
 from supplier_api.cli.sample import sample
-from supplier_api.cli.watching import FAILED, news, pending_resolution
 from supplier_api.contract.codes import CancellationReason
 from supplier_api.http_client.connections import new_session
 from supplier_api.http_client.failures import why
@@ -60,8 +63,7 @@ class Where:
         if self.curl:
             click.echo(curl_line(self.account, call))
             return None
-        _, document = GatewayClient(self.account).ask(call)
-        return document
+        return GatewayClient(self.account).ask(call)
 
 
 def gateway_options(command: Callable[..., R]) -> Callable[..., R]:
@@ -258,19 +260,9 @@ def _where(
     secret = secret or known.get(client or "")
     if client is None or secret is None:
         raise click.UsageError("name a tenant's client by --client and --secret")
-    account = Account((url or _gateway_url(settings)).rstrip("/"), client, secret)
-    return Where(account, curl, scenario)
-
-
-def _gateway_url(settings: Settings) -> str:
-    if settings.sandbox.port:
-        return settings.sandbox.url
-    try:
-        written = local.endpoints_file(settings).read_text(encoding="utf-8")
-    except OSError:
-        message = "no sandbox gateway runs here, and its port is chosen when it starts"
-        raise CommandRefused(message) from None
-    return str(json.loads(written)["sandbox"])
+    if not url:
+        url = settings.sandbox.url if settings.sandbox.port else local.running(settings, "sandbox")
+    return Where(Account(url.rstrip("/"), client, secret), curl, scenario)
 
 
 def _read(file: Path) -> Document:
@@ -320,7 +312,7 @@ def _answer(where: Where, problem_id: int, status: str, notes: str | None) -> No
 
 def _look(where: Where, problem_id: int) -> Document:
     call = where.call("GET", f"/service-problems/{problem_id}")
-    return GatewayClient(where.account).ask(call)[1]
+    return GatewayClient(where.account).ask(call)
 
 
 def _watch(where: Where, problem_id: int) -> None:
@@ -329,7 +321,7 @@ def _watch(where: Where, problem_id: int) -> None:
     seen: Document = {}
 
     def look() -> Document:
-        seen.update(client.ask(call)[1])
+        seen.update(client.ask(call))
         return seen
 
     for text in news(look, lambda: Event().wait(LOOK_EVERY)):

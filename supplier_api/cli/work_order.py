@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
+from supplier_api.app.services import changing
 from supplier_api.cli import example, messages
-from supplier_api.cli.operator import with_reason
-from supplier_api.cli.services import opened_services
+from supplier_api.cli.options import with_json, with_reason
 from supplier_api.delivery.message_admin import MessageAdmin
 from supplier_api.problems.services import BACK_OFFICE
 from supplier_api.problems.work import OrderKind
@@ -33,7 +33,7 @@ def list_orders(kind: str | None, **given: Any) -> None:
 
 @work_order.command(epilog=example("supplier-api work-order show SP_0000000001#1"))
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_json
 def show(name: str, as_json: bool) -> None:
     """Show an order with its body, every attempt, and what the back office said."""
     messages.shown(BACK_OFFICE, name, as_json=as_json)
@@ -56,5 +56,5 @@ def replay(name: str | None, reason: str | None, **given: Any) -> None:
 def skip(name: str, reason: str) -> None:
     """Never send an order; its problem is marked: back office not told."""
     by = messages.signed(reason)
-    with opened_services(load_settings()) as services, messages.refusals():
+    with changing(load_settings()) as services, messages.refusals():
         messages.tell(MessageAdmin(services).skip(BACK_OFFICE, name, by))
