@@ -4,8 +4,8 @@ from supplier_api.clock import to_wire
 from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.loop import Loop
 from supplier_api.operations.heartbeat import Activity
-from supplier_api.operations.processes import NOT_LOADED, RULES_OFF
-from supplier_api.problems.rule_evaluation import INVENTORY_DOWN, RuleEvaluator
+from supplier_api.operations.processes import INVENTORY_DOWN, NOT_LOADED, RULES_OFF
+from supplier_api.problems.rule_evaluation import RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.rules.adapters import limits
 from supplier_api.rules.reloading import Reloading

@@ -58,8 +58,7 @@ class SampleTenant:
 
     def raise_problem(self) -> tuple[int, dict[str, Any]]:
         """Raise the sample on a service that has no problem yet; return status and problem."""
-        body = sample(1 + self._chance.uuid(TENANT).int % (10**13 - 1))
-        return self._call("POST", "/service-problems", body)
+        return self._call("POST", "/service-problems", sample(any_service_test(self._chance)))
 
     def problem(self, gateway_id: int) -> dict[str, Any]:
         """Return the problem as the gateway shows it to its tenant."""
@@ -75,6 +74,11 @@ class SampleTenant:
         answer = self._client.send(GatewayCall(method, path, body, headers))
         answer.raise_for_status()
         return answer.status_code, answer.json()
+
+
+def any_service_test(chance: Chance) -> int:
+    """Return a service test on which there is most likely no problem yet."""
+    return 1 + chance.uuid(TENANT).int % (10**13 - 1)
 
 
 def sample(service_test: int) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from supplier_api.cli.gateway_client import (
     pending_resolution,
 )
 from supplier_api.cli.options import WholeNumber
-from supplier_api.cli.sample import sample
+from supplier_api.cli.sample import any_service_test, sample
 from supplier_api.contract.codes import CancellationReason
 from supplier_api.http_client.connections import new_session
 from supplier_api.http_client.failures import why
@@ -33,7 +33,6 @@ from supplier_api.ids import SystemChance
 from supplier_api.settings import Settings, load_settings
 
 SPECIFICATION = {"id": "ftthl2r"}
-SERVICE_TESTS = 10**13
 LOOK_EVERY = 0.3  # seconds
 CHANCE = SystemChance()
 
@@ -276,8 +275,7 @@ def _read(file: Path) -> Document:
 
 
 def _sample() -> Document:
-    """Return a sample on a service that has most likely no problem yet."""
-    body = sample(1 + CHANCE.uuid("").int % (SERVICE_TESTS - 1))
+    body = sample(any_service_test(CHANCE))
     return body | {"notes": "A sample that `supplier-api sandbox raise` raised."}
 
 

@@ -14,11 +14,11 @@ from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.db.tables import stamp
 from supplier_api.settings import Settings, is_loopback
+from supplier_api.settings.addresses import PORTS
 
 _t = stamp.c
 _ONLY = 1  # the id of the row
 LOOPBACK = "loopback"
-PORTS = {"http": 80, "https": 443}
 MEND = 'supplier-api db restamp --reason "..."'
 
 

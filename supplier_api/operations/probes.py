@@ -22,8 +22,8 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from supplier_api.http_client import tls
 from supplier_api.http_client.failures import in_words
+from supplier_api.settings.addresses import PORTS
 
-PORTS = {"http": 80, "https": 443}
 HEAD_LIMIT = 65_536  # bytes of a proxy's answer
 # Of OpenSSL (openssl/x509_vfy.h).
 NOT_YET_VALID, EXPIRED, OTHER_NAME, OTHER_ADDRESS = 9, 10, 62, 64

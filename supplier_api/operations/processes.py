@@ -15,12 +15,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from supplier_api.clock import from_wire
 from supplier_api.db.tables import decision, lane, message, process, service_problem
 from supplier_api.db.unit_of_work import UnitOfWork
-from supplier_api.problems.rule_evaluation import INVENTORY_DOWN
 
 _t = process.c
 MISSED = 3  # heartbeats that a process may miss before it counts as dead
 # The names of what a process may report, in `detail`.
 DIED = "died"  # of one that ended without a notice: when that was found
+INVENTORY_DOWN = "inventory-down"
 RULES_OFF = "rules-off"
 NOT_LOADED = "not-loaded"
 REQUEST = "request"  # the gateway called; sent messages are noted under their destination
