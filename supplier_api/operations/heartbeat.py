@@ -96,7 +96,7 @@ class ProcessRegistry:
         An earlier process of the same name that never ended was killed: a container uses the same
         name again.
         """
-        CrashDetector(self._services, timedelta()).bury(self._services.process)
+        CrashDetector(self._services, timedelta()).mark_dead(self._services.process)
         self.beat()
 
     def beat(self) -> None:
@@ -154,11 +154,11 @@ class CrashDetector:
         now = self._services.machine.now()
         store = self._services.store
         for silent in store.read(lambda uow: ProcessRepository(uow).silent(now - self._silence)):
-            self.bury(silent.name)
+            self.mark_dead(silent.name)
         if store.read(lambda uow: ProcessRepository(uow).any_ended(now - REMEMBERED)):
             store.write(lambda uow: ProcessRepository(uow).remove_ended(now - REMEMBERED))
 
-    def bury(self, name: str) -> None:
+    def mark_dead(self, name: str) -> None:
         """Mark doubtful what a dead web server may not have answered, and store its end.
 
         Done once, by the first to come. It runs in small steps, each of which may be repeated.
@@ -195,19 +195,19 @@ class Heartbeat:
 
     def __init__(
         self,
-        presence: ProcessRegistry,
+        registry: ProcessRegistry,
         clock: MachineClock,
         every: float,
-        deaths: CrashDetector | None = None,
+        crash_detector: CrashDetector | None = None,
     ) -> None:
-        """Prepare to beat every `every` seconds, and to run `deaths` if given.
+        """Prepare to beat every `every` seconds, and to run `crash_detector` if given.
 
         It has a WakeEvent of its own: others' commits are no reason for a heartbeat.
         """
-        self._presence = presence
+        self._registry = registry
         self._clock = clock
         self._every = every
-        self._deaths = deaths
+        self._crash_detector = crash_detector
         self._begun = False
         self._steady_since: float | None = None
         self._loop = Loop("heartbeat", self.turn, WakeEvent(), clock)
@@ -221,13 +221,13 @@ class Heartbeat:
         self._loop.stop(seconds)
         try:
             if self._begun:
-                self._presence.end()
+                self._registry.end()
         except StoreUnavailable as error:
             log.warning("heartbeat.end-not-told", error=str(error))
 
     def at_home(self) -> bool:
         """Return whether the database is still the one that the process was started on."""
-        return self._presence.foreign is None
+        return self._registry.foreign is None
 
     def turn(self) -> float:
         """Beat once; return the seconds until the next time. Raises StoreUnavailable."""
@@ -240,23 +240,27 @@ class Heartbeat:
 
     def _beat(self) -> None:
         if self._begun:
-            self._presence.beat()
+            self._registry.beat()
         else:
-            self._presence.begin()
+            self._registry.begin()
             self._begun = True
         now = self._clock.monotonic()
         if self._steady_since is None:
             self._steady_since = now
         # While the database was unavailable, the others could store no heartbeat either.
-        if self._deaths and self.at_home() and now - self._steady_since > MISSED * self._every:
-            self._deaths.find()
+        if (
+            self._crash_detector
+            and self.at_home()
+            and now - self._steady_since > MISSED * self._every
+        ):
+            self._crash_detector.find()
 
 
 def build_heartbeat(settings: Settings, services: Services, me: ProcessInfo) -> Heartbeat:
     """Return the heartbeat of a process; a worker's also looks for others that have died."""
     every = settings.status.heartbeat
     registry = ProcessRegistry(services, me, stamp_of(settings), every)
-    deaths = None
+    crash_detector = None
     if me.kind is ProcessKind.WORKER:
-        deaths = CrashDetector(services, timedelta(seconds=MISSED * every))
-    return Heartbeat(registry, services.machine, every, deaths)
+        crash_detector = CrashDetector(services, timedelta(seconds=MISSED * every))
+    return Heartbeat(registry, services.machine, every, crash_detector)

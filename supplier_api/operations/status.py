@@ -10,7 +10,6 @@ from typing import Any
 
 from supplier_api.clock import from_wire
 from supplier_api.db import StoreUnavailable, UnitOfWork, migrate
-from supplier_api.operations import status_messages
 from supplier_api.operations.installation import MEND, InstallationRepository, stamp_of
 from supplier_api.operations.processes import (
     REQUEST_TIMES,
@@ -28,6 +27,7 @@ from supplier_api.operations.status_line import (
     line,
     plain,
 )
+from supplier_api.operations.status_messages import MESSAGE_LINES, PAUSE_LINES
 from supplier_api.problems.services import Services
 from supplier_api.problems.switch_repository import SwitchRepository
 from supplier_api.settings import Settings
@@ -223,16 +223,9 @@ LINES = (
     environment,
     processes,
     versions,
-    status_messages.last_request,
-    status_messages.last_kci_taken,
-    status_messages.undelivered,
-    status_messages.parked,
-    status_messages.dead_letters,
-    status_messages.undecided,
-    status_messages.late_answers,
+    *MESSAGE_LINES,
     request_times,
-    status_messages.breaker,
-    status_messages.pauses,
+    *PAUSE_LINES,
     maintenance,
     rules,
     inventory,

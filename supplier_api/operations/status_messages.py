@@ -210,3 +210,16 @@ def _pause(pause: Pause) -> dict[str, Any]:
         since=pause.since,
         until=pause.until,
     )
+
+
+# In the order in which they are shown.
+MESSAGE_LINES = (
+    last_request,
+    last_kci_taken,
+    undelivered,
+    parked,
+    dead_letters,
+    undecided,
+    late_answers,
+)
+PAUSE_LINES = (breaker, pauses)
