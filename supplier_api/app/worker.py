@@ -11,7 +11,7 @@ from supplier_api.delivery.worker import Worker
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.heartbeat import Activity, ProcessInfo, build_heartbeat
 from supplier_api.operations.processes import ProcessKind
-from supplier_api.operations.retention import Keep, RetentionChore
+from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.deferred_decisions import DeferredDecisions
 from supplier_api.problems.incidents import Incidents
@@ -89,7 +89,7 @@ def _chores(
     settings: Settings, services: Services, rule_evaluator: RuleEvaluator, owner: str
 ) -> list[Chore]:
     chores: list[Chore] = [
-        RetentionChore(services, Keep.of(settings)),
+        RetentionChore(services, RetentionPolicy.of(settings)),
         InventoryIncidents(services, rule_evaluator),
     ]
     if services.store.dialect == "sqlite":

@@ -25,7 +25,7 @@ from supplier_api.operations.backup import (
     what_is_unknown,
 )
 from supplier_api.operations.installation import InstallationRepository, stamp_of
-from supplier_api.operations.retention import Keep, RetentionChore
+from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.settings import load_settings
 
 CLOCK = SystemMachineClock()
@@ -63,7 +63,7 @@ def retain(dry_run: bool, vacuum: bool, as_json: bool) -> None:
     """Take away what is older than the settings want it kept, as the workers do every hour."""
     settings = load_settings()
     with (reading if dry_run else changing)(settings) as services:
-        retaining = RetentionChore(services, Keep.of(settings))
+        retaining = RetentionChore(services, RetentionPolicy.of(settings))
         counts = retaining.due() if dry_run else retaining.run()
         if vacuum and not dry_run:
             services.store.rewrite()

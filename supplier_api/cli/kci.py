@@ -36,7 +36,7 @@ def kci() -> None:
 @click.option("--reason-code", type=click.Choice(REASON_CODES), metavar="CODE")
 def list_kcis(reason_code: str | None, **given: Any) -> None:
     """List KCIs: dead letters and what is parked behind them, unless a state is asked for."""
-    messages.listed(GATEWAY, given, reason_code)
+    messages.list_messages(GATEWAY, given, reason_code)
 
 
 @kci.command(epilog=example("supplier-api kci show SP_0000000001#2"))
@@ -44,7 +44,7 @@ def list_kcis(reason_code: str | None, **given: Any) -> None:
 @with_json
 def show(name: str, as_json: bool) -> None:
     """Show a KCI with its body, every attempt, and what the gateway said. May name people."""
-    messages.shown(GATEWAY, name, as_json=as_json)
+    messages.show_message(GATEWAY, name, as_json=as_json)
 
 
 @kci.command(
@@ -60,7 +60,7 @@ def replay(name: str | None, reason: str | None, **given: Any) -> None:
     A window finds the dead letters in it, and what was never tried. A KCI that later ones have
     passed goes as ADDITIONAL, with the problem as it is today.
     """
-    messages.replayed(GATEWAY, name, given, reason)
+    messages.replay_messages(GATEWAY, name, given, reason)
 
 
 @kci.command(
@@ -88,12 +88,12 @@ def edit(
     name: str, file: Path | None, changes: tuple[str, ...], removed: tuple[str, ...], reason: str
 ) -> None:
     """Change what a KCI says, and send it: its id, number and date stay."""
-    by = messages.signed(reason)
+    by = messages.given_by(reason)
     if (file is None) is not bool(changes or removed):
         raise click.UsageError("expected either --file or --set and --unset")
     with changing(load_settings()) as services, messages.refusals():
         change = PathChanges.read(changes, removed) if file is None else _whole(file)
-        messages.tell(MessageAdmin(services).edit(name, change, by))
+        messages.print_result(MessageAdmin(services).edit(name, change, by))
 
 
 @kci.command(epilog=example('supplier-api kci skip SP_0000000001#2 --reason "sent by hand"'))
@@ -101,9 +101,9 @@ def edit(
 @with_reason
 def skip(name: str, reason: str) -> None:
     """Withdraw a KCI: the tenant is told so under its number, WITH THE REASON."""
-    by = messages.signed(reason)
+    by = messages.given_by(reason)
     with changing(load_settings()) as services, messages.refusals():
-        messages.tell(MessageAdmin(services).skip(GATEWAY, name, by))
+        messages.print_result(MessageAdmin(services).skip(GATEWAY, name, by))
 
 
 def _whole(file: Path) -> Any:

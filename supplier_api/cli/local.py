@@ -112,7 +112,7 @@ def check_ports(settings: Settings) -> None:
             raise CommandRefused(f"port {part.port} is in use{by}; try {name}={other} make run")
 
 
-def check_alone(settings: Settings) -> None:
+def check_not_running(settings: Settings) -> None:
     """Raise CommandRefused if another `run` works in this data folder. Writes nothing."""
     lock = _lock_file(settings)
     if not lock.exists():
@@ -123,11 +123,11 @@ def check_alone(settings: Settings) -> None:
 
 
 @contextmanager
-def alone(settings: Settings) -> Iterator[None]:
+def run_lock(settings: Settings) -> Iterator[None]:
     """Keep other `run`s out of the data folder, which is made if need be.
 
     The lock is the process's own: however it ends, the lock is gone. Raises CommandRefused like
-    `check_alone`.
+    `check_not_running`.
     """
     make_folder(settings.data_dir)
     with _lock_file(settings).open("wb") as handle:
@@ -157,16 +157,16 @@ def _already_running(settings: Settings) -> str:
     return f"already running here since {since} (PID {known['pid']}): {known['supplier']}"
 
 
-def where_data_stays(settings: Settings) -> str:
+def data_location(settings: Settings) -> str:
     """Say where the data is, and what removes it where there is something that does."""
     folder, database = settings.data_dir, settings.database.url
     file = sqlite_path(database)
     if file is None:
-        return f"{near(folder)}/ and in the database {without_password(database)}"
+        return f"{short_path(folder)}/ and in the database {without_password(database)}"
     if file.parent != folder:
-        return f"{near(folder)}/ and in {near(file)}"
+        return f"{short_path(folder)}/ and in {short_path(file)}"
     removed = " (`make clean-data` removes it)" if _is_checkout(folder.parent) else ""
-    return f"{near(folder)}/{removed if folder == Path.cwd() / 'var' else ''}"
+    return f"{short_path(folder)}/{removed if folder == Path.cwd() / 'var' else ''}"
 
 
 def _is_checkout(folder: Path) -> bool:
@@ -183,7 +183,7 @@ def command_name() -> str:
     return str(command) if command.exists() and not on_path else "supplier-api"
 
 
-def near(path: Path) -> str:
+def short_path(path: Path) -> str:
     """Return a path as one would type it here."""
     try:
         return str(path.relative_to(Path.cwd()))

@@ -78,7 +78,7 @@ def _window(what: str) -> tuple[Decorator, ...]:
     )
 
 
-def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None:
+def list_messages(destination: str, given: Mapping[str, Any], kind: str | None) -> None:
     """Print the messages that the options ask for."""
     with reading(load_settings()) as services:
         window = _given_window(given, services.machine.now())
@@ -110,7 +110,7 @@ def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None
         click.echo(f"there are more than {limit}; --limit shows more", err=True)
 
 
-def shown(destination: str, name: str, *, as_json: bool) -> None:
+def show_message(destination: str, name: str, *, as_json: bool) -> None:
     """Print all that is known of a message."""
     with reading(load_settings()) as services, refusals():
 
@@ -123,7 +123,7 @@ def shown(destination: str, name: str, *, as_json: bool) -> None:
     print_either(seen, _lines(seen), as_json=as_json)
 
 
-def replayed(
+def replay_messages(
     destination: str, name: str | None, given: Mapping[str, Any], reason: str | None
 ) -> None:
     """Replay one message, or those of a window; print what was done.
@@ -132,7 +132,7 @@ def replayed(
     """
     if reason is None and not given["dry_run"]:
         raise click.MissingParameter(param_hint="--reason", param_type="option")
-    by = signed("a rehearsal" if reason is None else reason)
+    by = given_by("a rehearsal" if reason is None else reason)
     windowed = given["since"] is not None or given["until"] is not None
     if (name is None) is not windowed:
         raise click.UsageError("expected either NAME or a window (--since, --until)")
@@ -140,7 +140,7 @@ def replayed(
         raise click.UsageError("--dry-run is for a window; look at one with `show`")
     with changing(load_settings()) as services, refusals():
         if name:
-            tell(MessageAdmin(services).replay(destination, name, by))
+            print_result(MessageAdmin(services).replay(destination, name, by))
             return
         _replay_window(services, destination, given, by)
 
@@ -154,7 +154,7 @@ def _replay_window(
         for result in repair.replay_window(
             destination, problem_id, window, by, rehearse=given["dry_run"]
         ):
-            tell(result)
+            print_result(result)
             done, left = done + result.done, left + (not result.done)
     would = "to be replayed" if given["dry_run"] else "replayed"
     click.echo(f"{done} {would}" + (f", {left} left as they were" if left else ""))
@@ -162,14 +162,14 @@ def _replay_window(
         raise CommandRefused("not all could be replayed; the lines above say why")
 
 
-def signed(reason: str) -> Operator:
+def given_by(reason: str) -> Operator:
     """Return who gives the command and why; a blank reason is wrong use."""
     if not reason.strip():
         raise click.BadParameter("expected some words", param_hint="--reason")
     return Operator(operator(), reason.strip())
 
 
-def tell(result: Result) -> None:
+def print_result(result: Result) -> None:
     """Print what was done with a message."""
     click.echo(f"{result.name}  {result.was} -> {result.told}" if result.done else _left(result))
 

@@ -155,7 +155,7 @@ def explain(
     if as_json:
         click.echo(json.dumps(decision.document(), indent=2, ensure_ascii=False))
     else:
-        for line in _told(asked, decision):
+        for line in _explanation(asked, decision):
             click.echo(line)
 
 
@@ -212,7 +212,7 @@ def _problem(status: Status) -> ProblemFacts:
     )
 
 
-def _told(operation: Operation, decision: Decision) -> Iterator[str]:
+def _explanation(operation: Operation, decision: Decision) -> Iterator[str]:
     """Yield the lines that tell a decision, rule by rule."""
     answer = _ANSWERS[decision.outcome]
     if decision.outcome is Outcome.COMMIT and operation is Operation.PROBLEM:

@@ -69,12 +69,12 @@ def run(no_sample: bool, sample_seconds: int) -> None:
             "`run` is for the sandbox profile; in production use `serve` and `worker`"
         )
     settings, environ = local.with_ports(settings, os.environ)
-    local.check_alone(settings)
+    local.check_not_running(settings)
     local.check_ports(settings)
     # Both from the beginning: whoever waits until all is well waits for both.
     doors = [local.ready_url(settings.server), local.ready_url(settings.sandbox)]
     with (
-        local.alone(settings),
+        local.run_lock(settings),
         health.shown(settings.data_dir, "run", doors),
         _stop_signals() as stopping,
     ):
@@ -108,14 +108,14 @@ class _Run:
 
         A sample is shown for `sample_seconds` at most, with 0 none.
         """
-        self._introduce()
+        self._print_header()
         file = local.endpoints_file(self._settings)
         try:
             self._start()
             self._endpoints.pids = self._supervisor.pids
             self._endpoints.write(file)
             self._supervisor.wait_until_ready(START_SECONDS)
-            self._tell_ready()
+            self._print_ready()
             journey = self._show_sample(sample_seconds) if sample_seconds else None
             self._serve(journey)
         except PartFailed as failure:
@@ -126,29 +126,29 @@ class _Run:
             self._supervisor.stop()
             file.unlink(missing_ok=True)
 
-    def _introduce(self) -> None:
+    def _print_header(self) -> None:
         click.echo(
             f"supplier_api {version('supplier_api')}   contract: Supplier API"
             f" {CONTRACT.supplier_api}, Supplier Updates API {CONTRACT.supplier_updates}"
             f"   profile: {self._settings.profile}"
         )
-        _say("setup", _setup_line())
-        _say("database", prepare_database(self._settings.database.direct_url))
+        _print("setup", _setup_line())
+        _print("database", prepare_database(self._settings.database.direct_url))
 
     def _start(self) -> None:
         supplier, sandbox = self._endpoints.supplier, self._endpoints.sandbox
         start, environ = self._supervisor.start, self._environ
-        start("supplier", _words("serve"), environ, _answers(f"{supplier}/health/ready"))
-        start("worker", _words("worker"), environ, _logged(self._settings, "worker"))
-        start("sandbox", _words("sandbox"), environ, _answers(f"{sandbox}/health/ready"))
+        start("supplier", _command_line("serve"), environ, _answers(f"{supplier}/health/ready"))
+        start("worker", _command_line("worker"), environ, _logged_start(self._settings, "worker"))
+        start("sandbox", _command_line("sandbox"), environ, _answers(f"{sandbox}/health/ready"))
 
-    def _tell_ready(self) -> None:
+    def _print_ready(self) -> None:
         if self._stopping.is_set():
             return
         supplier, sandbox = self._endpoints.supplier, self._endpoints.sandbox
         ready = click.style("ready", fg="green")
         gateway = f"sandbox gateway {sandbox}   {ready}"
-        _say("supplier", f"{supplier}   {ready}      worker {ready}      {gateway}")
+        _print("supplier", f"{supplier}   {ready}      worker {ready}      {gateway}")
         if not sys.stdout.isatty():
             click.echo(f"READY {self._endpoints.as_json()}")
 
@@ -158,7 +158,7 @@ class _Run:
             return None
         if not goes_to_our_sandbox(self._settings):
             elsewhere = without_secrets(self._settings.gateway.kci_url)
-            _say(
+            _print(
                 "sample", f"none: its updates would go to {elsewhere}, not to this sandbox gateway"
             )
             return None
@@ -166,11 +166,11 @@ class _Run:
             return self._follow_sample(seconds)
         except requests.RequestException as error:
             self._supervisor.check()
-            _say("sample", f"the sandbox gateway did not answer as it should: {_told(error)}")
+            _print("sample", f"the sandbox gateway did not answer as it should: {_reason(error)}")
             return None
 
     def _follow_sample(self, seconds: int) -> Journey:
-        _say("sample", "one customer's line drops every evening; follow it:")
+        _print("sample", "one customer's line drops every evening; follow it:")
         journey = Journey(SampleTenant(self._tenant, SystemChance()), self._view)
         click.echo(str(journey.begin(CLOCK.now())))
         until = CLOCK.monotonic() + seconds
@@ -179,16 +179,18 @@ class _Run:
             for line in journey.news():
                 click.echo(str(line))
             if self._settings.backoffice.pace == "manual" and journey.reference:
-                _say("waiting", "PACE=manual: nothing moves until an event says so")
+                _print("waiting", "PACE=manual: nothing moves until an event says so")
                 return journey
             if CLOCK.monotonic() > until:
                 reasons = "; ".join([journey.stuck(), *self._held_up()])
-                _say("sample", f"not at its end after {seconds} s: {reasons}")
-                _say("", f"`{local.command_name()} status` tells more; everything goes on serving")
+                _print("sample", f"not at its end after {seconds} s: {reasons}")
+                _print(
+                    "", f"`{local.command_name()} status` tells more; everything goes on serving"
+                )
                 return journey
             self._stopping.wait(0.1)
         if journey.ended:
-            _say("done", journey.summary())
+            _print("done", journey.summary())
         return journey
 
     @property
@@ -220,17 +222,17 @@ class _Run:
             return
         steps = next_steps(self._endpoints, self._tenant, self._settings.data_dir, journey)
         for number, step in enumerate(steps):
-            _say("look next" if number == 0 else "", step)
-        _say("serving", f"Ctrl-C stops; the data stays in {local.where_data_stays(self._settings)}")
+            _print("look next" if number == 0 else "", step)
+        _print("serving", f"Ctrl-C stops; the data stays in {local.data_location(self._settings)}")
         while not self._stopping.wait(0.5):
             self._supervisor.check()
 
 
-def _say(label: str, text: str) -> None:
+def _print(label: str, text: str) -> None:
     click.echo(f"{click.style(f'{label:<10}', bold=True)} {text}")
 
 
-def _told(error: requests.RequestException) -> str:
+def _reason(error: requests.RequestException) -> str:
     """Name what went wrong: an answer by its status, anything else by its kind."""
     answer = error.response
     return why(error) if answer is None else f"{answer.status_code} {answer.reason}"
@@ -251,7 +253,7 @@ def _setup_line() -> str:
     return f"{line:<68} {note['seconds']:>3} s" if note["new"] else line
 
 
-def _words(command: str) -> list[str]:
+def _command_line(command: str) -> list[str]:
     return [sys.executable, "-m", "supplier_api.cli.supervisor", command]
 
 
@@ -267,7 +269,7 @@ def _answers(url: str) -> Callable[[], bool]:
     return is_ready
 
 
-def _logged(settings: Settings, part: str) -> Callable[[], bool]:
+def _logged_start(settings: Settings, part: str) -> Callable[[], bool]:
     """Tell by its log that a part is ready: this one has no door to knock at."""
     log = settings.data_dir / "log" / f"{part}.log"
     return lambda: f"{part}.started" in log.read_text(encoding="utf-8", errors="replace")
@@ -309,7 +311,7 @@ def prepare_database(url: str) -> str:
     elif before == schema:
         state = f"schema {schema}, {counted(problems, 'problem')}, {undelivered} undelivered"
     else:
-        kept = f" (as it was: {local.near(copy)})" if copy else ""
+        kept = f" (as it was: {local.short_path(copy)})" if copy else ""
         state = f"schema {before} upgraded to {schema}{kept}, {counted(problems, 'problem')}"
     return f"{_where(url)}, {state}"
 
@@ -343,4 +345,4 @@ def _where(url: str) -> str:
         parts = urlsplit(url)
         return f"{parts.scheme.partition('+')[0]} {parts.hostname or ''}{parts.path}"
     version = ".".join(sqlite3.sqlite_version.split(".")[:2])
-    return f"{local.near(file)}, SQLite {version} WAL"
+    return f"{local.short_path(file)}, SQLite {version} WAL"

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.request import getproxies
 
 from supplier_api.cli.gateway_client import Account, GatewayCall, GatewayClient, token_line
-from supplier_api.cli.local import Endpoints, command_name, near
+from supplier_api.cli.local import Endpoints, command_name, short_path
 from supplier_api.clock import from_wire
 from supplier_api.ids import Chance
 
@@ -210,7 +210,7 @@ def next_steps(
     """
     refused = data_dir / "refused.json"
     refused.write_text(json.dumps(sample(CEASED_SERVICE_TEST), indent=2) + "\n", encoding="utf-8")
-    body = shlex.quote(f"@{near(refused)}")
+    body = shlex.quote(f"@{short_path(refused)}")
     gateway = endpoints.sandbox
     curl = "curl -s"
     if getproxies():
@@ -227,5 +227,5 @@ def next_steps(
         f"{curl} {gateway}/service-problems/{problem_id} {HEADERS}",
         refusal,
         f"python3 -m webbrowser {endpoints.supplier}/docs",
-        f"tail -f {shlex.quote(near(data_dir / 'log'))}/*.log",
+        f"tail -f {shlex.quote(short_path(data_dir / 'log'))}/*.log",
     ]

@@ -40,8 +40,8 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Where:
-    """What every call is told besides its own."""
+class Caller:
+    """Who makes a call, whether it is only printed, and the scenario that it chooses."""
 
     account: Account
     curl: bool
@@ -101,19 +101,19 @@ def raise_problem(
     service: str | None, supplier: str | None, file: Path | None, watched: bool, **given: Any
 ) -> None:
     """Raise a service problem."""
-    where = _where(**given)
+    caller = _caller(**given)
     body = _read(file) if file else _sample()
     if service:
         body |= {"serviceId": service}
         body.setdefault("serviceSpecification", SPECIFICATION)
     if supplier:
         body["supplier"] = supplier
-    raised = where.make(where.call("POST", "/service-problems", body))
+    raised = caller.make(caller.call("POST", "/service-problems", body))
     if raised is None:
         return
     click.echo(f"service problem {raised['id']} is {raised['status']}")
     if watched:
-        _watch(where, int(raised["id"]))
+        _watch(caller, int(raised["id"]))
 
 
 @click.command(epilog=example('supplier-api sandbox amend 23467 --notes "The gate code is 1234."'))
@@ -157,7 +157,7 @@ def amend(
     body |= {name: value for name, value in fields.items() if value}
     if not body:
         raise click.UsageError("name something to amend")
-    _change(_where(**given), "amendment", {"serviceProblemId": problem_id, **body})
+    _change(_caller(**given), "amendment", {"serviceProblemId": problem_id, **body})
 
 
 @click.command(epilog=example('supplier-api sandbox cancel 23467 --text "It works again."'))
@@ -173,7 +173,7 @@ def amend(
 def cancel(problem_id: int, reason: str, text: str | None, **given: Any) -> None:
     """Ask to cancel the service problem ID."""
     body = {"serviceProblemId": problem_id, "reasonCode": reason} | ({"text": text} if text else {})
-    _change(_where(**given), "cancellation", body)
+    _change(_caller(**given), "cancellation", body)
 
 
 @click.command(epilog=example("supplier-api sandbox accept 23467"))
@@ -182,7 +182,7 @@ def cancel(problem_id: int, reason: str, text: str | None, **given: Any) -> None
 @call_options
 def accept(problem_id: int, notes: str | None, **given: Any) -> None:
     """Accept the resolution of the service problem ID."""
-    _answer(_where(**given), problem_id, "ACCEPTED", notes)
+    _answer(_caller(**given), problem_id, "ACCEPTED", notes)
 
 
 @click.command(epilog=example('supplier-api sandbox reject 23467 --notes "The line still drops."'))
@@ -191,7 +191,7 @@ def accept(problem_id: int, notes: str | None, **given: Any) -> None:
 @call_options
 def reject(problem_id: int, notes: str | None, **given: Any) -> None:
     """Reject the resolution of the service problem ID."""
-    _answer(_where(**given), problem_id, "REJECTED", notes)
+    _answer(_caller(**given), problem_id, "REJECTED", notes)
 
 
 @click.command(epilog=example("supplier-api sandbox watch 23467"))
@@ -202,7 +202,7 @@ def watch(problem_id: int, **given: Any) -> None:
 
     Exit code 1 if it was rejected or could not be sent.
     """
-    _watch(_where(**given), problem_id)
+    _watch(_caller(**given), problem_id)
 
 
 @click.command(epilog=example("supplier-api sandbox scenarios"))
@@ -239,17 +239,17 @@ def sandbox_settings() -> Settings:
     return settings
 
 
-def _where(
+def _caller(
     url: str | None,
     client: str | None,
     secret: str | None,
     *,
     curl: bool = False,
     scenario: str | None = None,
-) -> Where:
+) -> Caller:
     """Return which gateway is meant; the settings are asked for what is not given."""
     if url and client and secret:
-        return Where(Account(url.rstrip("/"), client, secret), curl, scenario)
+        return Caller(Account(url.rstrip("/"), client, secret), curl, scenario)
     settings = sandbox_settings()
     known = {
         party.client_id: party.client_secret.get_secret_value()
@@ -261,7 +261,7 @@ def _where(
         raise click.UsageError("name a tenant's client by --client and --secret")
     if not url:
         url = settings.sandbox.url if settings.sandbox.port else local.running(settings, "sandbox")
-    return Where(Account(url.rstrip("/"), client, secret), curl, scenario)
+    return Caller(Account(url.rstrip("/"), client, secret), curl, scenario)
 
 
 def _read(file: Path) -> Document:
@@ -286,14 +286,14 @@ def _characteristic(text: str) -> Document:
     return {"name": name, "value": value}
 
 
-def _change(where: Where, kind: str, body: Document) -> None:
-    asked = where.make(where.call("POST", f"/service-problem-{kind}s", body))
+def _change(caller: Caller, kind: str, body: Document) -> None:
+    asked = caller.make(caller.call("POST", f"/service-problem-{kind}s", body))
     if asked is not None:
         click.echo(f"{kind} {asked['id']} is {asked['status']}")
 
 
-def _answer(where: Where, problem_id: int, status: str, notes: str | None) -> None:
-    problem = _look(where, problem_id)
+def _answer(caller: Caller, problem_id: int, status: str, notes: str | None) -> None:
+    problem = _look(caller, problem_id)
     resolution_id = pending_resolution(problem)
     if resolution_id is None:
         raise CommandRefused(
@@ -301,21 +301,21 @@ def _answer(where: Where, problem_id: int, status: str, notes: str | None) -> No
             f" it is {problem['status']}"
         )
     body = {"status": status} | ({"tenantNotes": notes} if notes else {})
-    answered = where.make(
-        where.call("PATCH", f"/service-problem-resolutions/{resolution_id}", body)
+    answered = caller.make(
+        caller.call("PATCH", f"/service-problem-resolutions/{resolution_id}", body)
     )
     if answered is not None:
         click.echo(f"resolution {answered['id']} is {answered['status']}")
 
 
-def _look(where: Where, problem_id: int) -> Document:
-    call = where.call("GET", f"/service-problems/{problem_id}")
-    return GatewayClient(where.account).ask(call)
+def _look(caller: Caller, problem_id: int) -> Document:
+    call = caller.call("GET", f"/service-problems/{problem_id}")
+    return GatewayClient(caller.account).ask(call)
 
 
-def _watch(where: Where, problem_id: int) -> None:
-    client = GatewayClient(where.account)
-    call = where.call("GET", f"/service-problems/{problem_id}")
+def _watch(caller: Caller, problem_id: int) -> None:
+    client = GatewayClient(caller.account)
+    call = caller.call("GET", f"/service-problems/{problem_id}")
     seen: Document = {}
 
     def look() -> Document:

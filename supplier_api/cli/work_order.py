@@ -28,7 +28,7 @@ def work_order() -> None:
 @click.option("--kind", type=click.Choice(KINDS), help="Only those of this kind.")
 def list_orders(kind: str | None, **given: Any) -> None:
     """List orders: dead letters and what is parked behind them, unless a state is asked for."""
-    messages.listed(BACK_OFFICE, given, kind)
+    messages.list_messages(BACK_OFFICE, given, kind)
 
 
 @work_order.command(epilog=example("supplier-api work-order show SP_0000000001#1"))
@@ -36,7 +36,7 @@ def list_orders(kind: str | None, **given: Any) -> None:
 @with_json
 def show(name: str, as_json: bool) -> None:
     """Show an order with its body, every attempt, and what the back office said."""
-    messages.shown(BACK_OFFICE, name, as_json=as_json)
+    messages.show_message(BACK_OFFICE, name, as_json=as_json)
 
 
 @work_order.command(
@@ -45,7 +45,7 @@ def show(name: str, as_json: bool) -> None:
 @messages.replay_options
 def replay(name: str | None, reason: str | None, **given: Any) -> None:
     """Send an order again, a skipped one too; or all of a window over when they were made."""
-    messages.replayed(BACK_OFFICE, name, given, reason)
+    messages.replay_messages(BACK_OFFICE, name, given, reason)
 
 
 @work_order.command(
@@ -55,6 +55,6 @@ def replay(name: str | None, reason: str | None, **given: Any) -> None:
 @with_reason
 def skip(name: str, reason: str) -> None:
     """Never send an order; its problem is marked: back office not told."""
-    by = messages.signed(reason)
+    by = messages.given_by(reason)
     with changing(load_settings()) as services, messages.refusals():
-        messages.tell(MessageAdmin(services).skip(BACK_OFFICE, name, by))
+        messages.print_result(MessageAdmin(services).skip(BACK_OFFICE, name, by))

@@ -34,7 +34,7 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class RetentionPolicy:
     """How long data is kept, and how much is removed in one transaction.
 
     `bodies` and `problems` count from the last change of a problem that is over, in business time;
@@ -74,7 +74,7 @@ class _Step:
 class RetentionChore:
     """Removes old data, batch by batch; any number of workers may do so at once."""
 
-    def __init__(self, services: Services, keep: Keep) -> None:
+    def __init__(self, services: Services, keep: RetentionPolicy) -> None:
         """Work with `services`."""
         self._services = services
         self._keep = keep
@@ -156,7 +156,7 @@ class _Round:
     done: dict[str, int] = field(default_factory=dict)
 
 
-def _steps(keep: Keep) -> list[_Step]:
+def _steps(keep: RetentionPolicy) -> list[_Step]:
     by_age = {
         "actions": (operator_action, keep.actions),
         "pauses": (pause, keep.actions),

@@ -15,7 +15,7 @@ CALLED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with,
 PORTS = {"http": 80, "https": 443}
 
 
-def worked_out(
+def derived_values(
     values: Mapping[Path, Value], profile: str, data_dir: FilePath
 ) -> dict[Path, object]:
     """Return what the values given lead to: the databases, and in the sandbox each side's URL.

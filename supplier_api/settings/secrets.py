@@ -38,7 +38,7 @@ _USER_INFO = re.compile(r"(://[^/?#:@]*):.*@")
 # Drivers and services take it behind the question mark as well.
 _PARAMETER = re.compile(r"(?i)([?&;][^=&;]*(?:password|passwd|pwd|secret|token|key)=)[^&;#]*")
 FILE = "secrets.json"
-TOLD = (
+NOTICE = (
     "This sandbox can be called from other machines, so its secrets are its own. They are kept in\n"
     "{file}; SUPPLIER_API__SANDBOX__ALLOW_DEFAULT_SECRETS=true keeps those of the documentation."
 )
@@ -63,7 +63,7 @@ def secret_files(values: Mapping[Path, Value]) -> dict[FilePath, str]:
     return found
 
 
-def written_by_everybody(values: Mapping[Path, Value]) -> list[SettingsFinding]:
+def world_writable_findings(values: Mapping[Path, Value]) -> list[SettingsFinding]:
     """Return one finding for each file from which anybody could make us take another secret."""
     return [
         SettingsFinding(setting, str(file), f"everybody may write the file: chmod o-w {file}")
@@ -103,7 +103,7 @@ def _is_secret(path: Path, raw: str) -> bool:
 # -- secrets that are made for a sandbox
 
 
-def own_secrets(
+def generated_secrets(
     settings: Settings, values: Mapping[Path, Value], tell: Callable[[str], None] | None = None
 ) -> dict[Path, Value]:
     """Return the secrets that replace known ones, by the settings' paths; none where none need be.
@@ -124,7 +124,7 @@ def own_secrets(
     kept, made = _kept(file, sorted(set(known.values())))
     if made:
         lines = [f"  {dotted(path)} = {kept[old]}" for path, old in known.items() if old in made]
-        (tell or _tell)("\n".join([TOLD.format(file=file), *lines]))
+        (tell or _print_notice)("\n".join([NOTICE.format(file=file), *lines]))
     return {path: Value(kept[old], f"made for this sandbox, {file}") for path, old in known.items()}
 
 
@@ -159,5 +159,5 @@ def _read(text: str, file: FilePath) -> dict[str, str]:
     return kept
 
 
-def _tell(text: str) -> None:
+def _print_notice(text: str) -> None:
     sys.stderr.write(f"{text}\n")

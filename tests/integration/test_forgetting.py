@@ -15,7 +15,7 @@ from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery.message_admin import MessageAdmin, Operator
 from supplier_api.delivery.pause_admin import PauseAdmin, PauseScope
 from supplier_api.delivery.transport import Meaning, Reply
-from supplier_api.operations.retention import Keep, RetentionChore
+from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.repository import ProblemRepository
@@ -161,7 +161,7 @@ def test_nothing_personal_is_left_in_any_row_or_file(
     assert held == {it.column for it in STORED} - {"decision.trace", "back_office_event.body"}
 
     supplier.machine.advance(91 * 86400)
-    counts = RetentionChore(supplier.services, Keep.of(settings)).run()
+    counts = RetentionChore(supplier.services, RetentionPolicy.of(settings)).run()
 
     assert counts["thinned"] == 3
     assert counts["incidents_thinned"] == 1

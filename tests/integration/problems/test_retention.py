@@ -12,7 +12,7 @@ from sqlalchemy import Select, Table, event, func, insert, select, update
 
 from supplier_api.db import Store, UnitOfWork, tables
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.operations.retention import Keep, RetentionChore
+from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.operations.retention_repository import (
     WHOLE_DECISION,
     WHOLE_PROBLEM,
@@ -22,7 +22,7 @@ from supplier_api.problems.services import BACK_OFFICE
 from supplier_api.problems.view import show
 from tests.integration.problems.rig import Rig
 
-KEEP = Keep(
+KEEP = RetentionPolicy(
     bodies=timedelta(days=90),
     problems=timedelta(days=400),
     actions=timedelta(days=400),
