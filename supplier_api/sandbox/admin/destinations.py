@@ -17,7 +17,7 @@ from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import TENANT_IN_PATH, flag
 from supplier_api.sandbox.admin.resource import AdminResource, StrictSchema
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
-from supplier_api.settings.masking import MASK
+from supplier_api.settings.secrets import MASK
 
 URL_PATTERN = r"https?://[^\s/]+\S*"
 
