@@ -9,6 +9,7 @@ application never sees its connection.
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -40,6 +41,12 @@ from supplier_api.sandbox.fault_injection.model import (
     InjectedFault,
     Place,
     When,
+)
+from supplier_api.sandbox.scenarios.source import ScenarioRepository
+from supplier_api.sandbox.tenant_settings import (
+    CallSettings,
+    TenantSettingRepository,
+    read_scales,
 )
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
@@ -77,9 +84,12 @@ class FaultyAnswers:
         they are counted once it is there, and only if it is one.
         """
         call = self._call(environ)
-        candidates = self._faults.candidates(call) if call else []
-        if call is None or not candidates:
+        if call is None:
             return self._app(environ, start_response)
+        settings, candidates = self._look(call)
+        if not candidates:
+            with settings.hold() if settings else nullcontext():
+                return self._app(environ, start_response)
         fault = self._faults.strike(candidates, lambda each: each.kind.name not in SPOILING)
         if fault is None:
             answer = self._struck_by_answer(candidates, call.operation, environ)
@@ -132,6 +142,20 @@ class FaultyAnswers:
         if operation != TOKEN:
             tenant, conversation = tenant or "", conversation or ""
         return InterceptedCall(Place.WEB, operation, tenant, conversation)
+
+    def _look(self, call: InterceptedCall) -> tuple[CallSettings | None, list[StoredFault]]:
+        """Return what testers have set for a call, if it says whose it is, with its faults."""
+        tenant, conversation_id = call.tenant, call.conversation_id or ""
+        settings: list[CallSettings] = []
+
+        def read(uow: UnitOfWork) -> None:
+            if tenant:
+                scales, seed = read_scales(uow), TenantSettingRepository(uow).seed(tenant)
+                names = ScenarioRepository(uow).defaults(tenant, conversation_id)
+                settings[:] = [CallSettings(tenant, conversation_id, scales, seed, names)]
+
+        candidates = self._faults.candidates(call, read)
+        return next(iter(settings), None), candidates
 
     def _operation(self, method: str, path: str) -> str | None:
         if method == "POST" and path == TOKEN_PATH:
