@@ -107,8 +107,8 @@ class FaultyAnswers:
         answer = self._ask(environ)
         if name in UNANSWERED:
             answer = replace(answer, body=b"", cut=True)
-        elif after and name in STAND_INS:
-            answer = _replaced(fault, answer, self._parts)
+        elif after and (other := _substitute(fault, self._parts)):
+            answer = _replaced(fault, answer, other)
         if name == "hang" or (name == "latency" and after):
             self._wait(fault)
         return answer
@@ -130,7 +130,7 @@ class FaultyAnswers:
         if fault.kind.name == "before-201":
             tenant = environ.get("HTTP_TENANT", "").strip()
             gateway_id: int = json.loads(answer.body)["id"]
-            self._wait(fault, lambda: self._has_told(tenant, gateway_id))
+            self._wait(fault, lambda: self._has_sent(tenant, gateway_id))
         return spoilt(fault) or answer
 
     def _call(self, environ: Environ) -> InterceptedCall | None:
@@ -168,7 +168,7 @@ class FaultyAnswers:
         parts, status, headers = run_wsgi_app(self._app, environ, buffered=True)
         return WsgiAnswer(status, list(headers), b"".join(parts))
 
-    def _has_told(self, tenant: str, gateway_id: int) -> bool:
+    def _has_sent(self, tenant: str, gateway_id: int) -> bool:
         """Tell whether the first KCI of a problem has been sent."""
 
         def work(uow: UnitOfWork) -> bool:
@@ -207,14 +207,11 @@ def _comes_after(fault: InjectedFault) -> bool:
 def _answer_instead(parts: AdminParts) -> Response | None:
     """Answer the current request where it must not be done."""
     fault: InjectedFault | None = request.environ.get(STRUCK)
-    if fault is None or _comes_after(fault) or fault.kind.name not in STAND_INS:
-        return None
-    return STAND_INS[fault.kind.name](fault, parts)
+    return None if fault is None or _comes_after(fault) else _substitute(fault, parts)
 
 
-def _replaced(fault: InjectedFault, answer: WsgiAnswer, parts: AdminParts) -> WsgiAnswer:
-    """Return what is answered after the request was done: something else, or another status."""
-    other = STAND_INS[fault.kind.name](fault, parts)
+def _replaced(fault: InjectedFault, answer: WsgiAnswer, other: Response) -> WsgiAnswer:
+    """Return what is answered after the request was done: `other`, or its status alone."""
     if fault.kind.name != "status" or fault.get("body"):
         return WsgiAnswer(other.status, list(other.headers), other.get_data())
     if fault.get("code") in NO_BODY:
@@ -223,17 +220,13 @@ def _replaced(fault: InjectedFault, answer: WsgiAnswer, parts: AdminParts) -> Ws
     return replace(answer, status=other.status)
 
 
-def _server_error(_fault: InjectedFault, parts: AdminParts) -> Response:
-    return parts.refuse(500, ErrorCode.SUPPLIER_FAULT, "an error of the supplier, made on purpose")
+def _substitute(fault: InjectedFault, parts: AdminParts) -> Response | None:
+    """Return what is answered in the place of the application's answer; None to let that be.
 
-
-def _forbidden(_fault: InjectedFault, _parts: AdminParts) -> Response:
-    return empty(403)
-
-
-def _not_implemented(_fault: InjectedFault, parts: AdminParts) -> Response:
-    told = "an operation that is switched off, on purpose"
-    return parts.refuse(501, ErrorCode.NOT_IMPLEMENTED, told)
+    It may raise NotAuthorised and GrantError, which are answered as they are elsewhere.
+    """
+    make = SUBSTITUTES.get(fault.kind.name)
+    return make(fault, parts) if make else None
 
 
 def _any_status(fault: InjectedFault, _parts: AdminParts) -> Response:
@@ -248,11 +241,6 @@ def _unavailable(fault: InjectedFault, _parts: AdminParts) -> Response:
     response = empty(503)
     response.headers["Retry-After"] = str(fault.get("retryAfter"))
     return response
-
-
-def _nothing(_fault: InjectedFault, _parts: AdminParts) -> Response:
-    """Return what stands for no answer at all; the connection is closed in its place."""
-    return empty(503)
 
 
 def _token_expired(_fault: InjectedFault, _parts: AdminParts) -> NoReturn:
@@ -270,15 +258,19 @@ def _not_authorised(why: str) -> NotAuthorised:
     return NotAuthorised(f"Authorization: {why}", challenge)
 
 
-# What is answered where a request must not be done, or in the place of its own answer.
-STAND_INS: Mapping[str, Callable[[InjectedFault, AdminParts], Response]] = {
-    "403": _forbidden,
-    "500": _server_error,
-    "501": _not_implemented,
-    "status": _any_status,
+SUBSTITUTES: Mapping[str, Callable[[InjectedFault, AdminParts], Response]] = {
+    "403": lambda _fault, _parts: empty(403),
+    "500": lambda _fault, parts: parts.refuse(
+        500, ErrorCode.SUPPLIER_FAULT, "an error of the supplier, made on purpose"
+    ),
+    "501": lambda _fault, parts: parts.refuse(
+        501, ErrorCode.NOT_IMPLEMENTED, "an operation that is switched off, on purpose"
+    ),
     "503": _unavailable,
-    "hang": _nothing,
-    "reset": _nothing,
+    "status": _any_status,
+    # They stand for no answer at all; the connection is closed in their place.
+    "hang": lambda _fault, _parts: empty(503),
+    "reset": lambda _fault, _parts: empty(503),
     "expired-token": _token_expired,
     "refused-token": _token_refused,
 }

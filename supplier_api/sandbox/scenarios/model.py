@@ -16,8 +16,13 @@ from supplier_api.sandbox.catalogue import Entry, Parameter, Value
 Step = tuple[Event, Mapping[str, Any]]
 DELAY_MAX = 7 * 86400
 STEPS_MAX = 100
-# What SERVICE_PROBLEM_SUCCESSFUL can tell on its way.
-ALSO = (ReasonCode.UPDATE, ReasonCode.ADDITIONAL, ReasonCode.WARNING, ReasonCode.REAPPOINTED)
+# The updates that SERVICE_PROBLEM_SUCCESSFUL can make on its way, as events.
+ALSO: Mapping[ReasonCode, Event] = {
+    ReasonCode.UPDATE: Event.UPDATE,
+    ReasonCode.ADDITIONAL: Event.NOTE,
+    ReasonCode.WARNING: Event.WARN,
+    ReasonCode.REAPPOINTED: Event.REAPPOINTED,
+}
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _STEPS = re.compile(r"[0-9]{1,3}")
 

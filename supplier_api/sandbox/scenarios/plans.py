@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from supplier_api.contract.codes import ProblemCode, ReasonCode
+from supplier_api.contract.codes import ProblemCode
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base, Waiting
-from supplier_api.sandbox.scenarios.model import Move, Part, Plan, Play, Step
+from supplier_api.sandbox.scenarios.model import ALSO, Move, Part, Plan, Play, Step
 
 # What has to happen before any other work can, by where the problem stands.
 OPENING: dict[str, tuple[Event, ...]] = {
@@ -14,13 +14,6 @@ OPENING: dict[str, tuple[Event, ...]] = {
     Base.ACKNOWLEDGED: (),
     Base.IN_PROGRESS: (),
     Waiting.NETWORK_INCIDENT: (Event.RESUME,),
-}
-# The updates of `also`, as events.
-UPDATES = {
-    ReasonCode.UPDATE: Event.UPDATE,
-    ReasonCode.ADDITIONAL: Event.NOTE,
-    ReasonCode.WARNING: Event.WARN,
-    ReasonCode.REAPPOINTED: Event.REAPPOINTED,
 }
 # What says why it happens.
 EXPLAINED = frozenset(
@@ -52,7 +45,7 @@ def _events(play: Play, part: Part, standing: str) -> Iterator[Event]:
             if standing != Base.IN_PROGRESS:
                 yield Event.START
         case Move.UPDATES:
-            yield from [UPDATES[reason] for reason in play.get("also")] * play.get("steps")
+            yield from [ALSO[reason] for reason in play.get("also")] * play.get("steps")
         case _:
             yield from part * play.get("steps")
 
@@ -65,7 +58,7 @@ def _step(play: Play, event: Event) -> Step:
     elif event is Event.NOTE:
         details = {"text": play.get("text")}
     elif event is Event.UPDATE:
-        # Without a text of its own a note is told as an UPDATE.
+        # Without a text of its own a note is sent as an UPDATE.
         return (Event.NOTE, {"note": {"note": play.get("text")}})
     elif event is Event.RESOLVE:
         resolution = {
