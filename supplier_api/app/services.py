@@ -128,7 +128,7 @@ def open_services(
 def _clocks(settings: Settings, store: Store, machine: MachineClock) -> ClockPair:
     """Return time and chance: where testers set them, as they have."""
     if settings.in_sandbox:
-        from supplier_api.sandbox.stored_clock import StoredBusinessClock, StoredChance
+        from supplier_api.sandbox.tenant_settings import StoredBusinessClock, StoredChance
 
         return ClockPair(
             machine, StoredBusinessClock(store, machine), StoredChance(store, SystemChance())
