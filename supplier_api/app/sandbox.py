@@ -7,7 +7,7 @@ from flask import Flask
 
 from supplier_api.app.sessions import answer_terms, build_sessions
 from supplier_api.audit import Audit
-from supplier_api.auth import BearerAuth
+from supplier_api.auth import AccessTokens
 from supplier_api.backoffice.port import Factory
 from supplier_api.db import Store
 from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
@@ -53,11 +53,11 @@ def add_to_web(
     api: SupplierApi,
     settings: Settings,
     services: Services,
-    gate: BearerAuth,
+    tokens: AccessTokens,
     audit: Audit,
 ) -> None:
     """Add the testers' door, the faults of answers and the journal to a web application."""
-    parts = _admin_parts(settings, services, gate, audit)
+    parts = _admin_parts(settings, services, tokens, audit)
     admin.register(api, parts)
     keep_requests(app)
     inject_answer_faults(app, parts)
@@ -141,14 +141,14 @@ def _recorder(settings: Settings, services: Services) -> Recorder:
 
 
 def _admin_parts(
-    settings: Settings, services: Services, gate: BearerAuth, audit: Audit
+    settings: Settings, services: Services, tokens: AccessTokens, audit: Audit
 ) -> admin.AdminParts:
     """Return what the testers' door works with."""
     sessions, clock_sync = build_sessions(settings), _clock_sync(settings, services)
     return admin.AdminParts(
         services=services,
         settings=settings,
-        gate=gate,
+        tokens=tokens,
         audit=audit,
         virtual_clock=VirtualClock(services, clock_sync),
         clock_sync=clock_sync,

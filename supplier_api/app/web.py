@@ -7,7 +7,7 @@ from flask import Flask, Response, g, jsonify
 from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.audit import Audit
-from supplier_api.auth import AccessTokens, BearerAuth, ClientCredentials, KeyRing, stored_keys
+from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing, stored_keys
 from supplier_api.contract import CONTRACT
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.delivery.pause_admin import stands_still
@@ -52,7 +52,6 @@ def _wire(settings: Settings, services: Services) -> Flask:
     app = Flask("supplier_api", static_folder=None)
     ring = KeyRing(lambda: stored_keys(services.store, services.machine), services.machine)
     tokens = AccessTokens(settings.access, ring, services.machine, services.chance)
-    gate = BearerAuth(tokens)
     audit = Audit(services.machine)
     upkeep = RuleUpkeep(settings, services)
     rule_evaluator = upkeep.rule_evaluator
@@ -67,7 +66,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
         app,
         gateway_api.Dependencies(
             use_cases=GatewayRequests(services, rule_evaluator, outcomes),
-            gate=gate,
+            tokens=tokens,
             credentials=ClientCredentials(settings.access, tokens),
             ring=ring,
             server=settings.server,
@@ -79,10 +78,15 @@ def _wire(settings: Settings, services: Services) -> Flask:
         ),
     )
     backoffice.register(
-        api, gate, BackOfficeEvents(services), Incidents(services), settings.server.max_body, audit
+        api,
+        tokens,
+        BackOfficeEvents(services),
+        Incidents(services),
+        settings.server.max_body,
+        audit,
     )
     if settings.in_sandbox:
-        sandbox.add_to_web(app, api, settings, services, gate, audit)
+        sandbox.add_to_web(app, api, settings, services, tokens, audit)
     check_requests(app)
     _add_health(app, services, rule_evaluator)
     app.extensions["services"] = services

@@ -1,7 +1,7 @@
 """Authentication of callers: bearer tokens, issued and verified. Knows no web framework.
 
-Every HTTP interface uses one `BearerAuth`, the token endpoint one `ClientCredentials`. Both use the
-keys of one `KeyRing`.
+Every HTTP interface admits requests by one `AccessTokens`; the token endpoint issues them by one
+`ClientCredentials`. The keys are those of one `KeyRing`.
 """
 
 from supplier_api.auth.client_credentials import ClientCredentials, GrantError, IssuedToken
@@ -9,7 +9,6 @@ from supplier_api.auth.signing_keys import KeyRing, SigningKey, new_key, stored_
 from supplier_api.auth.tokens import (
     AccessError,
     AccessTokens,
-    BearerAuth,
     Forbidden,
     InvalidToken,
     NotAuthorised,
@@ -19,7 +18,6 @@ from supplier_api.auth.tokens import (
 __all__ = [
     "AccessError",
     "AccessTokens",
-    "BearerAuth",
     "ClientCredentials",
     "Forbidden",
     "GrantError",

@@ -76,7 +76,7 @@ class Token:
 
 
 class AccessTokens:
-    """Issues tokens and verifies them."""
+    """Issues tokens, verifies them, and admits requests by them at every HTTP interface."""
 
     def __init__(
         self, access: AccessSettings, ring: KeyRing, clock: MachineClock, chance: Chance
@@ -123,6 +123,24 @@ class AccessTokens:
             raise InvalidToken("the token has expired")
         return token
 
+    def admit(self, authorization: str | None, scope: str) -> str:
+        """Return the client of the bearer token in `Authorization`, if it has `scope`.
+
+        Raises NotAuthorised or Forbidden.
+        """
+        bearer = _BEARER.fullmatch(authorization or "")
+        if not bearer:
+            raise NotAuthorised("Authorization: expected a bearer token", REALM)
+        try:
+            token = self.verify(bearer[1])
+        except InvalidToken as error:
+            challenge = f'{REALM}, error="invalid_token", error_description="{error}"'
+            raise NotAuthorised(f"Authorization: {error}", challenge) from None
+        if scope not in token.scopes:
+            challenge = f'{REALM}, error="insufficient_scope", scope="{scope}"'
+            raise Forbidden(f"the token is not good for {scope}", challenge, token.client)
+        return token.client
+
     def _check(self, text: str) -> Token:
         try:
             kid = str(jwt.get_unverified_header(text).get("kid"))
@@ -161,32 +179,6 @@ class AccessTokens:
         if len(self._verified) >= REMEMBERED:
             self._verified = {}
         self._verified[text] = token
-
-
-class BearerAuth:
-    """Authenticates requests at every HTTP interface of the supplier."""
-
-    def __init__(self, tokens: AccessTokens) -> None:
-        """Verify with `tokens`."""
-        self._tokens = tokens
-
-    def admit(self, authorization: str | None, scope: str) -> str:
-        """Return the client of the bearer token in `Authorization`, if it has `scope`.
-
-        Raises NotAuthorised or Forbidden.
-        """
-        bearer = _BEARER.fullmatch(authorization or "")
-        if not bearer:
-            raise NotAuthorised("Authorization: expected a bearer token", REALM)
-        try:
-            token = self._tokens.verify(bearer[1])
-        except InvalidToken as error:
-            challenge = f'{REALM}, error="invalid_token", error_description="{error}"'
-            raise NotAuthorised(f"Authorization: {error}", challenge) from None
-        if scope not in token.scopes:
-            challenge = f'{REALM}, error="insufficient_scope", scope="{scope}"'
-            raise Forbidden(f"the token is not good for {scope}", challenge, token.client)
-        return token.client
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:

@@ -36,7 +36,18 @@ Description = dict[str, Any]
 # A marshmallow schema, or one as OpenAPI has it; None for no body.
 AnySchema = Schema | Mapping[str, Any] | None
 Security = Sequence[Mapping[str, Sequence[str]]]
-ApiType = TypeVar("ApiType", bound=Api)
+
+
+class DescribedApi(Api):
+    """flask-smorest, where a call has no error answers but those that are described."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def _register_pagination_header(self) -> None:
+        """Describe no pages: nothing here comes in pages."""
+
+
+ApiType = TypeVar("ApiType", bound=DescribedApi)
 
 
 def needs_scope(scope: str) -> Security:

@@ -5,7 +5,7 @@ from flask_smorest import Api, Blueprint
 from werkzeug.exceptions import NotFound
 
 from supplier_api.audit import Audit
-from supplier_api.auth import BearerAuth
+from supplier_api.auth import AccessTokens
 from supplier_api.contract import read_json, refusals
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.http.backoffice.incidents import ERROR_TEXTS, add_incidents
@@ -57,7 +57,7 @@ EVENT_ERROR_TEXTS = {
 
 def register(
     api: Api,
-    gate: BearerAuth,
+    tokens: AccessTokens,
     progress: BackOfficeEvents,
     incidents: Incidents,
     max_body: int,
@@ -91,7 +91,7 @@ def register(
         nothing is done. An event that is not possible where the problem stands is answered 409 for
         good, with the state and what is possible there.
         """
-        g.event = {"client": gate.admit(request.headers.get("Authorization"), SCOPE)}
+        g.event = {"client": tokens.admit(request.headers.get("Authorization"), SCOPE)}
         if len(reference) > NAME_MAX or "\0" in reference:
             raise NotFound  # No problem is called that, and PostgreSQL cannot look for a NUL.
         happened = read_event(read_json(read_body(request, max_body)))
@@ -109,5 +109,5 @@ def register(
             audit.done("back-office.event", **g.event, address=address, status=status)
         return response
 
-    add_incidents(blueprint, gate, incidents, max_body)
+    add_incidents(blueprint, tokens, incidents, max_body)
     api.register_blueprint(blueprint)

@@ -3,7 +3,7 @@
 from flask import Response, request
 from flask_smorest import Blueprint
 
-from supplier_api.auth import BearerAuth
+from supplier_api.auth import AccessTokens
 from supplier_api.contract import read_json, refusals
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.http.backoffice.schemas import INCIDENT, INCIDENT_ID, read_incident
@@ -64,13 +64,13 @@ ERROR_TEXTS = {
 
 
 def add_incidents(
-    blueprint: Blueprint, gate: BearerAuth, incidents: Incidents, max_body: int
+    blueprint: Blueprint, tokens: AccessTokens, incidents: Incidents, max_body: int
 ) -> None:
     """Add the routes of the network incidents to the back office's door."""
     scope = blueprint.name
 
     def admitted() -> str:
-        return gate.admit(request.headers.get("Authorization"), scope)
+        return tokens.admit(request.headers.get("Authorization"), scope)
 
     @blueprint.route("/incidents", methods=["POST"])
     @blueprint.doc(

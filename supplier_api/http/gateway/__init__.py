@@ -1,7 +1,7 @@
 """HTTP as the gateway calls it: four calls, a token endpoint, and a description of them all.
 
 Each concern has its file: the way of a call in `handler`, the four of them in `calls`, errors in
-`errors`, what OpenAPI says in `description` and `openapi`.
+`errors`, the two OpenAPI documents in `openapi`.
 """
 
 from flask import Flask

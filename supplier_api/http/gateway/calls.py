@@ -1,11 +1,15 @@
 """The gateway's four calls: what each says of itself, and whom it asks."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Response
 from flask_smorest import Blueprint
+from marshmallow import Schema
 
 from supplier_api.contract import refusals
+from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.limits import REFERENCE_PATTERN
 from supplier_api.contract.refusals import AMENDMENTS, CANCELLATIONS, PROBLEMS, RESOLUTIONS
 from supplier_api.contract.schemas import (
@@ -18,9 +22,18 @@ from supplier_api.contract.schemas import (
     SERVICE_PROBLEM,
     SERVICE_PROBLEM_REQUEST,
 )
-from supplier_api.http.gateway.description import describe
 from supplier_api.http.gateway.handler import admit, bind_request, respond
-from supplier_api.http.openapi import in_path, response
+from supplier_api.http.openapi import (
+    CHALLENGE,
+    error_responses,
+    header,
+    in_path,
+    needs_scope,
+    operation,
+    response,
+    retry_after,
+)
+from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, TENANT
 
 LATER = "The supplier decides later and sends an update (KCI)"
 REFERENCE = re.compile(REFERENCE_PATTERN)
@@ -31,6 +44,25 @@ RESOLUTION_ID = in_path(
     "SI_RE233827673",
 )
 
+HEADERS = [
+    header(
+        REQUEST_ID,
+        "Unique identifier to identify request and response events across the Fibre Cafe gateway",
+        "0a35ba44-0bdf-4a2c-8f9c-2f4c51a4b6a1",
+    ),
+    header(
+        CONVERSATION_ID,
+        "Identifier to track message journey across the Fibre Cafe gateway",
+        "5b6c4b0e-1d1c-4c4a-9c38-0d2f0fd8c1ab",
+    ),
+    header(TENANT, "The tenant that has placed the request on the Fibre Cafe", "TENANT1"),
+]
+ERROR_HEADERS = {
+    ErrorAnswer.NOT_AUTHORISED: CHALLENGE,
+    ErrorAnswer.FORBIDDEN: CHALLENGE,
+    ErrorAnswer.UNAVAILABLE: retry_after(minimum=0),
+}
+
 problems = Blueprint(PROBLEMS, __name__, description="Problems with active services")
 amendments = Blueprint(AMENDMENTS, __name__, description="Changes to problems under way")
 cancellations = Blueprint(
@@ -38,6 +70,20 @@ cancellations = Blueprint(
 )
 resolutions = Blueprint(RESOLUTIONS, __name__, description="Resolutions of problems")
 CALLS = (problems, amendments, cancellations, resolutions)
+
+
+def describe(name: str, request: Schema, answers: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
+    """Return the OpenAPI operation object of a call of the gateway.
+
+    `name` is also its scope; `answers` are the good ones, by status.
+    """
+    return operation(
+        name,
+        {**answers, **error_responses(name, headers=ERROR_HEADERS)},
+        needs_scope(name),
+        parameters=HEADERS,
+        request=request,
+    )
 
 
 @problems.route("/service-problems", methods=["POST"])

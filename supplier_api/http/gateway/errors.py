@@ -12,7 +12,6 @@
 from collections.abc import Sequence
 
 from flask import Flask, Response, request
-from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
 from supplier_api.audit import UNKNOWN
@@ -22,6 +21,7 @@ from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.schemas import ERROR
 from supplier_api.db import StoreUnavailable
 from supplier_api.http.gateway.handler import bind_request, dependencies, identified_caller
+from supplier_api.http.openapi import DescribedApi
 from supplier_api.http.responses import empty, json_response
 from supplier_api.logging import get_logger
 from supplier_api.problems.errors import Unavailable
@@ -32,14 +32,10 @@ RETRY_AFTER = 2
 log = get_logger(__name__)
 
 
-class SupplierApi(Api):
+class SupplierApi(DescribedApi):
     """flask-smorest with our error answers."""
 
-    DEFAULT_ERROR_RESPONSE_NAME = None
     ERROR_SCHEMA = ERROR
-
-    def _register_pagination_header(self) -> None:
-        """Describe no pages: nothing here comes in pages."""
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Answer what the framework raised: above all, unknown paths and wrong methods."""

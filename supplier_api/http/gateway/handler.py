@@ -13,7 +13,7 @@ from flask import Request, Response, current_app, g, request
 from marshmallow import Schema
 
 from supplier_api.audit import Audit
-from supplier_api.auth import BearerAuth, ClientCredentials, KeyRing
+from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing
 from supplier_api.clock import MachineClock
 from supplier_api.contract import MessageError, load, read_json, refusals
 from supplier_api.http.api_docs import TryClient
@@ -68,7 +68,7 @@ class Dependencies:
     """
 
     use_cases: GatewayRequests
-    gate: BearerAuth
+    tokens: AccessTokens
     credentials: ClientCredentials
     ring: KeyRing
     server: ServerSettings
@@ -107,7 +107,7 @@ def admit(operation: str, schema: Schema) -> AdmittedCall:
     """
     g.operation = operation
     here = dependencies()
-    here.gate.admit(request.headers.get("Authorization"), operation)
+    here.tokens.admit(request.headers.get("Authorization"), operation)
     if operation not in here.server.operations:
         raise refusals.SWITCHED_OFF.error()
     found = Findings()

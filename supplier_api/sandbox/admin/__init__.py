@@ -95,7 +95,7 @@ class AdminAccess:
                 " SUPPLIER_API__SANDBOX__ALLOWED_HOSTS lists",
             )
         if not self._open:
-            self._parts.gate.admit(request.headers.get("Authorization"), SCOPE)
+            self._parts.tokens.admit(request.headers.get("Authorization"), SCOPE)
         return None
 
 

@@ -8,7 +8,7 @@ from threading import BoundedSemaphore
 from flask import Response
 
 from supplier_api.audit import Audit
-from supplier_api.auth import BearerAuth
+from supplier_api.auth import AccessTokens
 from supplier_api.contract import envelope
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.http.responses import json_response
@@ -28,7 +28,7 @@ class AdminParts:
 
     services: Services
     settings: Settings
-    gate: BearerAuth
+    tokens: AccessTokens
     audit: Audit
     virtual_clock: VirtualClock
     clock_sync: GatewayClockSync

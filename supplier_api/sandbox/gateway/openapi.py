@@ -10,7 +10,7 @@ from flask import Flask
 from flask_smorest import Api
 
 from supplier_api.http.api_docs import TryClient
-from supplier_api.http.openapi import BEARER, BEARER_SCHEME, build_api
+from supplier_api.http.openapi import BEARER, BEARER_SCHEME, DescribedApi, build_api
 from supplier_api.sandbox.gateway.access import Party, Side
 from supplier_api.sandbox.gateway.config import SandboxConfig
 from supplier_api.sandbox.gateway.response_schemas import ERROR
@@ -36,17 +36,13 @@ _TOKENS = {
 }
 
 
-class GatewayApi(Api):
+class GatewayApi(DescribedApi):
     """flask-smorest with the gateway's error answers, which the application registers itself."""
 
-    DEFAULT_ERROR_RESPONSE_NAME = None
     ERROR_SCHEMA = ERROR
 
     def _register_error_handlers(self) -> None:
         """Leave the errors to the application."""
-
-    def _register_pagination_header(self) -> None:
-        """Describe no pages: nothing here comes in pages."""
 
 
 def describe_calls(app: Flask, config: SandboxConfig | None = None) -> Api:

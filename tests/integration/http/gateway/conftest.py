@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from supplier_api.audit import Audit
-from supplier_api.auth import AccessTokens, BearerAuth, ClientCredentials, KeyRing
+from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing
 from supplier_api.clock import ManualMachineClock
 from supplier_api.http.gateway import Dependencies, register
 from supplier_api.ids import SeededChance
@@ -112,7 +112,7 @@ def make_app(use_cases: FakeUseCases, clock: ManualMachineClock) -> Callable[...
         tokens = AccessTokens(access, ring, clock, chance)
         parts = Dependencies(
             use_cases=use_cases,
-            gate=BearerAuth(tokens),
+            tokens=tokens,
             credentials=ClientCredentials(access, tokens),
             ring=ring,
             server=server,

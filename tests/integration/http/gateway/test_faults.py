@@ -57,7 +57,7 @@ def test_each_call_is_logged_however_it_is_answered(
 def test_an_error_while_access_is_judged_is_a_fault_too(
     client: FlaskClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch, logged: Lines
 ) -> None:
-    monkeypatch.setattr("supplier_api.auth.tokens.BearerAuth.admit", lambda *_: 1 / 0)
+    monkeypatch.setattr("supplier_api.auth.tokens.AccessTokens.admit", lambda *_: 1 / 0)
     answer = client.post("/service-problems", json=problem_request(), headers=headers)
     assert envelope(answer)[:2] == (500, "SUPPLIER_FAULT")
     [line] = [line for line in logged() if line["level"] == "error"]
