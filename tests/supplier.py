@@ -17,9 +17,8 @@ from werkzeug.test import TestResponse
 from supplier_api.app.services import ClockPair
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
-from supplier_api.delivery.executor import Destination, Executor, Lease
-from supplier_api.delivery.retry_policy import RetryPolicy
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.executor import Executor
+from supplier_api.delivery.model import Destination, Lease, Meaning, Reply, RetryPolicy
 from supplier_api.ids import SeededChance
 from supplier_api.outbox.model import Claim, Message
 from supplier_api.outbox.repository import LaneRepository
@@ -240,7 +239,7 @@ class Told:
 
     def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - the port's
         """Take it, or answer as told."""
-        return self.answers.get(message.number, Reply(Meaning.TAKEN, "204", 204))
+        return self.answers.get(message.number, Reply(Meaning.ACCEPTED, "204", 204))
 
 
 def refusal(answer: TestResponse) -> tuple[int, str, list[str]]:

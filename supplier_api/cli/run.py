@@ -35,7 +35,7 @@ from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.contract.versions import CONTRACT
 from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.http_client.connections import new_session
-from supplier_api.http_client.failures import why
+from supplier_api.http_client.errors import why
 from supplier_api.ids import SystemChance
 from supplier_api.outbox.pauses import PauseRepository
 from supplier_api.sandbox.journal.masking import without_secrets

@@ -15,7 +15,7 @@ from typing import TypedDict
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork
 from supplier_api.delivery.flow_control import FlowControl
-from supplier_api.delivery.model import Destination, Lease, Sent
+from supplier_api.delivery.model import Destination, Lease, Meaning, Reply, Sent
 from supplier_api.delivery.pauses import time_within
 from supplier_api.delivery.retry_policy import (
     Decision,
@@ -29,7 +29,6 @@ from supplier_api.delivery.retry_policy import (
     Withheld,
     decide,
 )
-from supplier_api.delivery.transport import Meaning, Reply
 from supplier_api.ids import Chance
 from supplier_api.logging import bind, get_logger, written_together
 from supplier_api.outbox.ack import AttemptRecord, LaneStep
@@ -162,7 +161,7 @@ class Completer:
 
     def _problems_to_lock(self, uow: UnitOfWork, attempts: Sequence[Sent]) -> set[int]:
         """Return the ids of problems that a hook may change: they are locked before their lanes."""
-        taken = [sent.message for sent in attempts if sent.reply.meaning is Meaning.TAKEN]
+        taken = [sent.message for sent in attempts if sent.reply.meaning is Meaning.ACCEPTED]
         others = {sent.message.problem_id for sent in attempts} - {
             message.problem_id for message in taken
         }
@@ -240,7 +239,7 @@ class Completer:
             attempt=message.attempts + 1,
             status=reply.status,
             # Our own text; a refusal's text is the receiver's, and may name people.
-            cause=reply.detail if reply.meaning is Meaning.TROUBLE else None,
+            cause=reply.detail if reply.meaning in (Meaning.FAILED, Meaning.NOT_SENT) else None,
             ms=sent.milliseconds,
         )
 
@@ -257,7 +256,7 @@ class Completer:
         # Without this, the message would be sent again at once, and for ever.
         detail = f"answer not applied: {type(error).__name__}"
         # The destination is not at fault, so this does not count against it.
-        failed = Reply(Meaning.TROUBLE, detail, sent.reply.status, unknown=True, counts=False)
+        failed = Reply(Meaning.FAILED, detail, sent.reply.status, unknown=True, counts=False)
         return self.complete([replace(sent, reply=failed, not_applied=True)])
 
     def _retry_later(self, attempts: Sequence[Sent], error: StoreUnavailable) -> CompletionResult:

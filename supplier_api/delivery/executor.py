@@ -6,8 +6,7 @@ from supplier_api.clock import MachineClock
 from supplier_api.db import Store, StoreUnavailable
 from supplier_api.delivery.completer import Completer, ids_of
 from supplier_api.delivery.flow_control import FlowControl
-from supplier_api.delivery.model import Destination, Lease, Sent
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Destination, Lease, Meaning, Reply, Sent
 from supplier_api.ids import Chance
 from supplier_api.logging import bind, get_logger
 from supplier_api.outbox.model import Fenced, Message
@@ -107,4 +106,4 @@ class Executor:
             return self._to.transport.send(message, self._to.deadline)
         except Exception as error:
             log.error("courier.failed", error=type(error).__name__, exc_info=True)
-            return Reply(Meaning.TROUBLE, type(error).__name__, unknown=True)
+            return Reply(Meaning.FAILED, type(error).__name__, unknown=True)

@@ -12,16 +12,14 @@ from datetime import datetime, timedelta
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork
 from supplier_api.delivery.circuit_breaker import BreakerRules, CallOutcome, CallWindow
+from supplier_api.delivery.model import Meaning, Reply, RetryPolicy
 from supplier_api.delivery.pauses import ActivePauses, is_whole
 from supplier_api.delivery.retry_policy import (
     Decision,
     Delivered,
     NotCounted,
     RefusedForGood,
-    RetryPolicy,
-    Withheld,
 )
-from supplier_api.delivery.transport import Meaning, Reply
 from supplier_api.ids import Chance
 from supplier_api.logging import get_logger
 from supplier_api.outbox.backlog import BacklogQueries
@@ -177,8 +175,7 @@ class FlowControl:
         Called inside the transaction that completes the attempt, which also stores a pause that
         follows from it. It may run again.
         """
-        on_purpose = isinstance(decision, Withheld) or reply.again_in is not None
-        if isinstance(decision, Delivered) or on_purpose:
+        if isinstance(decision, Delivered) or reply.meaning is Meaning.NOT_SENT:
             return decision
         if isinstance(decision, RefusedForGood):
             self._note_refused(claim)
@@ -222,7 +219,7 @@ class FlowControl:
     ) -> NotCounted | None:
         if not reply.counts:
             return None
-        if reply.meaning is Meaning.TROUBLE:
+        if reply.meaning is Meaning.FAILED:
             return self._after_failed_call(uow, message, reply, now)
         if isinstance(decision, RefusedForGood):
             return self._after_refusal(uow, message, now)
@@ -379,4 +376,4 @@ def _asks_to_wait(reply: Reply) -> bool:
 
 def _is_answer(reply: Reply, decision: Decision) -> bool:
     """Return whether the destination works, whatever it answered to the message."""
-    return isinstance(decision, Delivered) or reply.meaning is not Meaning.TROUBLE
+    return isinstance(decision, Delivered) or reply.meaning is not Meaning.FAILED

@@ -3,29 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Meaning, Reply, RetryPolicy
 
 # For this long after a request of the gateway, "not found" may only mean "not stored yet".
 NOT_FOUND_GRACE = timedelta(minutes=15)
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How long to try a destination; the values are settings, section `delivery`.
-
-    `waits` follow the first, second, ... failure of a message; the last one repeats. `jitter` is
-    the greatest share that is added to a wait. A longer Retry-After is cut to `retry_after_max`. A
-    message that fails when its first attempt is `max_age` ago becomes a dead letter.
-    """
-
-    waits: tuple[timedelta, ...]
-    jitter: float
-    retry_after_max: timedelta
-    max_age: timedelta
-
-    def wait_after(self, failures: int) -> timedelta:
-        """Return the wait after the given number of failures, without jitter."""
-        return self.waits[min(failures, len(self.waits)) - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +50,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """The message is never sent, as a tester wanted it."""
+    """The transport will never send the message; the lane goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +83,11 @@ def decide(
     because its destination accepts nothing at all: its age counts only while others arrive, and not
     while it is paused.
     """
-    if reply.meaning is Meaning.TAKEN or (reply.repeat and history.unknown):
+    if reply.meaning is Meaning.ACCEPTED or (reply.repeat and history.unknown):
         return Delivered()
-    if on_purpose := _on_purpose(reply, now):
-        return on_purpose
+    if reply.meaning is Meaning.NOT_SENT:
+        wait = reply.retry_after
+        return Withheld() if wait is None else RetryAt(now + timedelta(seconds=wait))
     if _for_good(reply, history, now):
         return LeftOut() if history.withdrawn else RefusedForGood()
     first_attempt = history.first_attempt or now
@@ -115,14 +97,6 @@ def decide(
     planned = policy.wait_after(history.attempts + 1) * (1 + jitter)
     asked = min(timedelta(seconds=reply.retry_after or 0), policy.retry_after_max)
     return RetryAt(now + max(planned, asked))
-
-
-def _on_purpose(reply: Reply, now: datetime) -> Withheld | RetryAt | None:
-    if reply.meaning is Meaning.WITHHELD:
-        return Withheld()
-    if reply.again_in is not None:
-        return RetryAt(now + timedelta(seconds=reply.again_in))
-    return None
 
 
 def _for_good(reply: Reply, history: History, now: datetime) -> bool:

@@ -26,8 +26,8 @@ from supplier_api.http_client import watchdog
 from supplier_api.http_client.connections import (
     USER_AGENT,
     Adapter,
-    Connection,
-    Limits,
+    ConnectionLimits,
+    KeptConnection,
     Pool,
     TlsConnection,
     TlsPool,
@@ -47,7 +47,7 @@ class Sessions:
         ca_file: Path | None = None,
         proxy: str | None = None,
         no_proxy: tuple[str, ...] = (),
-        limits: Limits | None = None,
+        limits: ConnectionLimits | None = None,
         clock: MachineClock | None = None,
     ) -> None:
         """Prepare to call.
@@ -153,7 +153,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class _WatchedConnection(Connection):
+class _WatchedConnection(KeptConnection):
     """Registers itself with the watchdog for the call that uses it, from its first byte on.
 
     Head and body of a request are sent with one system call instead of two.

@@ -8,7 +8,8 @@ from pathlib import Path
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from supplier_api.http_client import tls
+from supplier_api.http_client.connections import tls_context
+from supplier_api.http_client.errors import distrust
 
 # Of OpenSSL (openssl/x509_vfy.h).
 NOT_YET_VALID, EXPIRED, OTHER_NAME, OTHER_ADDRESS = 9, 10, 62, 64
@@ -18,7 +19,7 @@ UNKNOWN_ISSUER = (20, 21)
 
 def context(ca_file: Path | None) -> ssl.SSLContext:
     """Return a context that trusts what our sessions trust: `ca_file`, or the usual authorities."""
-    made = tls.context()
+    made = tls_context()
     made.load_verify_locations(cafile=str(ca_file or DEFAULT_CA_BUNDLE_PATH))
     return made
 
@@ -57,7 +58,7 @@ def cause(error: ssl.SSLError, ca_file: Path | None, der: bytes = b"") -> str:
             f"{unknown}, the server does not send those between, or a proxy opens TLS up",
         ),
     }
-    untrusted = f"the certificate is not trusted: {tls.distrust(error)} ({error.verify_message})"
+    untrusted = f"the certificate is not trusted: {distrust(error)} ({error.verify_message})"
     return causes.get(error.verify_code, untrusted)
 
 

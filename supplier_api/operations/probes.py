@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from supplier_api.http_client.failures import in_words
+from supplier_api.http_client.errors import in_words
 from supplier_api.operations import certificates
 
 PORTS = {"http": 80, "https": 443}

@@ -7,10 +7,9 @@ import orjson
 import requests
 
 from supplier_api.clock import MachineClock
-from supplier_api.delivery.posting import NETWORK_ERRORS
-from supplier_api.http_client.grants import BY_FORM, NoTokenError, TokenTerms
+from supplier_api.http_client.calls import NETWORK_ERRORS
 from supplier_api.http_client.sessions import Sessions
-from supplier_api.http_client.tokens import SharedToken
+from supplier_api.http_client.tokens import BY_FORM, NoTokenError, SharedToken, TokenTerms
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.destinations import try_token
 

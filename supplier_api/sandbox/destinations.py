@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store
-from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.gateway_transport import GatewayAddress
-from supplier_api.delivery.token_client import TOKEN_SECONDS, TokenClient, fetch_grant
-from supplier_api.http_client.grants import TokenGrant
+from supplier_api.delivery.answers import AnswerTerms
+from supplier_api.delivery.transports import GatewayAddress
 from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.tokens import TOKEN_SECONDS, TokenClient, TokenGrant, fetch_grant
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
 
@@ -16,7 +15,7 @@ from supplier_api.sandbox.tenant_settings import TenantSettingRepository
 class Destinations:
     """Where each tenant's KCIs go, read from the database at every call."""
 
-    def __init__(self, store: Store, answers: Terms) -> None:
+    def __init__(self, store: Store, answers: AnswerTerms) -> None:
         """Look into `store`; `answers` are what all gateways' answers are read by."""
         self._store = store
         self._answers = answers
@@ -27,7 +26,7 @@ class Destinations:
         return address_of(found, self._answers) if found else None
 
 
-def address_of(destination: Mapping[str, str], answers: Terms) -> GatewayAddress:
+def address_of(destination: Mapping[str, str], answers: AnswerTerms) -> GatewayAddress:
     """Return what is kept of a destination as an address."""
     return GatewayAddress(
         kci_url=destination["kciUrl"],

@@ -10,7 +10,7 @@ from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.fields import Text
 from supplier_api.contract.schemas import ERROR, make
 from supplier_api.http.bodies import empty, json_response
-from supplier_api.http_client.grants import NoTokenError
+from supplier_api.http_client.tokens import NoTokenError
 from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.description import TENANT_IN_PATH, admin_blueprint, describe, query
 from supplier_api.sandbox.admin.query_params import Strict, asked_flag, read_document, read_tenant

@@ -12,8 +12,8 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from supplier_api.clock import MachineClock
 from supplier_api.http_client.connections import new_session
-from supplier_api.http_client.failures import why
-from supplier_api.http_client.grants import NoTokenError, TokenTerms, read_grant, token_request
+from supplier_api.http_client.errors import why
+from supplier_api.http_client.tokens import NoTokenError, TokenTerms, read_grant, token_request
 from supplier_api.ids import Chance
 from supplier_api.sandbox.gateway.config import SupplierAccount
 

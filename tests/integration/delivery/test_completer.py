@@ -13,8 +13,7 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork, tables
 from supplier_api.delivery.completer import Completer
 from supplier_api.delivery.flow_control import FlowControl
-from supplier_api.delivery.model import Destination, Lease, Sent
-from supplier_api.delivery.transport import Reply
+from supplier_api.delivery.model import Destination, Lease, Reply, Sent
 from supplier_api.ids import SeededChance
 from supplier_api.outbox.model import Claim, Message
 from supplier_api.outbox.repository import LaneRepository

@@ -9,8 +9,7 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.dispatcher import Dispatcher
-from supplier_api.delivery.executor import Destination
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Destination, Meaning, Reply
 from supplier_api.ids import SeededChance
 from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
@@ -328,7 +327,7 @@ def test_the_hooks_run_inside_the_transaction_that_completes(
 
         return hook
 
-    taken = Reply(Meaning.TAKEN, "taken", answer="ticket 7")
+    taken = Reply(Meaning.ACCEPTED, "taken", answer="ticket 7")
     problem = outbox.problem(1)
     transport.reply_with(problem, taken)
     to = Destination(DESTINATION, transport, POLICY, on_delivered=hook("delivered"))  # type: ignore[arg-type]
@@ -418,7 +417,7 @@ def test_the_next_look_is_when_something_is_due(
 ) -> None:
     assert round_.turn() == 5.0
     problem = outbox.problem(1)
-    transport.reply_with(problem, Reply(Meaning.TROUBLE, "503", 503, retry_after=600))
+    transport.reply_with(problem, Reply(Meaning.FAILED, "503", 503, retry_after=600))
     round_.turn()
     assert round_.turn() == 600.0
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from supplier_api.delivery.model import Meaning, Reply, RetryPolicy
 from supplier_api.delivery.retry_policy import (
     Delivered,
     Expired,
@@ -11,10 +12,8 @@ from supplier_api.delivery.retry_policy import (
     LeftOut,
     RefusedForGood,
     RetryAt,
-    RetryPolicy,
     decide,
 )
-from supplier_api.delivery.transport import Meaning, Reply
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 POLICY = RetryPolicy(
@@ -23,7 +22,7 @@ POLICY = RetryPolicy(
     retry_after_max=timedelta(hours=1),
     max_age=timedelta(hours=72),
 )
-TROUBLE = Reply(Meaning.TROUBLE, "503", 503, unknown=True)
+TROUBLE = Reply(Meaning.FAILED, "503", 503, unknown=True)
 NOT_FOUND = Reply(Meaning.NOT_FOUND, "404 NOT_FOUND", 404)
 
 
@@ -52,19 +51,21 @@ def test_jitter_is_added_to_the_wait() -> None:
 def test_the_later_of_plan_and_retry_after_counts_up_to_an_hour(
     retry_after: float, seconds: int
 ) -> None:
-    reply = Reply(Meaning.TROUBLE, "503", 503, retry_after=retry_after)
+    reply = Reply(Meaning.FAILED, "503", 503, retry_after=retry_after)
 
     assert decide(reply, History(), POLICY, NOW, jitter=0) == after(seconds)
 
 
 def test_a_long_plan_is_not_shortened_by_the_cap_on_retry_after() -> None:
-    reply = Reply(Meaning.TROUBLE, "429", 429, retry_after=90_000)
+    reply = Reply(Meaning.FAILED, "429", 429, retry_after=90_000)
 
     assert decide(reply, History(attempts=6), POLICY, NOW, jitter=0) == after(7200)
 
 
 def test_taken_is_delivered() -> None:
-    assert decide(Reply(Meaning.TAKEN, "204", 204), History(), POLICY, NOW, jitter=0) == Delivered()
+    assert (
+        decide(Reply(Meaning.ACCEPTED, "204", 204), History(), POLICY, NOW, jitter=0) == Delivered()
+    )
 
 
 def test_a_refusal_for_good_is_one_at_once() -> None:
@@ -80,13 +81,13 @@ def test_a_withdrawal_that_is_refused_stays_out(reply: Reply) -> None:
 
 
 def test_a_conflict_after_an_unknown_attempt_is_delivered() -> None:
-    reply = Reply(Meaning.TROUBLE, "409", 409, repeat=True)
+    reply = Reply(Meaning.FAILED, "409", 409, repeat=True)
 
     assert decide(reply, History(attempts=1, unknown=True), POLICY, NOW, jitter=0) == Delivered()
 
 
 def test_a_conflict_that_no_earlier_attempt_explains_is_tried_again() -> None:
-    reply = Reply(Meaning.TROUBLE, "409", 409, repeat=True)
+    reply = Reply(Meaning.FAILED, "409", 409, repeat=True)
 
     assert decide(reply, History(attempts=1), POLICY, NOW, jitter=0) == after(30)
 

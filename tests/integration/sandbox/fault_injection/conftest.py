@@ -19,11 +19,10 @@ from supplier_api.app.services import ClockPair as AppClocks
 from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
-from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.executor import Destination, Executor
-from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
-from supplier_api.delivery.retry_policy import RetryPolicy
-from supplier_api.delivery.transport import Reply
+from supplier_api.delivery.answers import AnswerTerms
+from supplier_api.delivery.executor import Executor
+from supplier_api.delivery.model import Destination, Reply, RetryPolicy
+from supplier_api.delivery.transports import GatewayAddress
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.ids import SeededChance
@@ -31,6 +30,7 @@ from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
 from supplier_api.problems.services import GATEWAY
+from supplier_api.sandbox.fault_injection.copies import CopyingTransport
 from supplier_api.sandbox.fault_injection.transport import FaultyTransport
 from supplier_api.sandbox.gateway import SandboxConfig
 from supplier_api.sandbox.gateway import create_app as create_gateway
@@ -63,9 +63,9 @@ class Faulty(Supplier):
             token_url=f"{gateway}/auth/supplier/access-token",
             client_id="supplier",
             client_secret="supplier-secret",
-            answers=Terms(re.compile("never")),
+            answers=AnswerTerms(re.compile("never")),
         )
-        transport = GatewayTransport(
+        transport = CopyingTransport(
             address, Sessions(), Watchdog(services.machine), services.machine, services.chance
         )
         self.serial = itertools.count(1)

@@ -17,11 +17,10 @@ from supplier_api.app.services import ClockPair
 from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
-from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.executor import Destination, Executor
-from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
-from supplier_api.delivery.retry_policy import RetryPolicy
-from supplier_api.delivery.transport import Reply
+from supplier_api.delivery.answers import AnswerTerms
+from supplier_api.delivery.executor import Executor
+from supplier_api.delivery.model import Destination, Reply, RetryPolicy
+from supplier_api.delivery.transports import GatewayAddress, GatewayTransport
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.ids import SeededChance
@@ -137,7 +136,7 @@ class OverHttp(Supplier):
             token_url=f"{self.gateway}/auth/supplier/access-token",
             client_id="supplier",
             client_secret="supplier-secret",
-            answers=Terms(re.compile("never")),
+            answers=AnswerTerms(re.compile("never")),
         )
         watchdog = Watchdog(services.machine)
         transport = GatewayTransport(
