@@ -2,7 +2,7 @@
 
 from supplier_api.clock import to_wire
 from supplier_api.db.notify import WakeEvent
-from supplier_api.delivery.loop import Loop
+from supplier_api.delivery.threads import Loop
 from supplier_api.operations.process_registry import NOT_LOADED, RULES_OFF, Activity
 from supplier_api.problems.rule_evaluation import INVENTORY_DOWN, RuleEvaluator
 from supplier_api.problems.services import Services

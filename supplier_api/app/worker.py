@@ -5,9 +5,8 @@ from supplier_api.app.retention import build_retention
 from supplier_api.app.services import ClockPair, build_services, closed_on_error, heartbeat_of
 from supplier_api.app.upkeep import Upkeep
 from supplier_api.db.notify import Wakeup
-from supplier_api.delivery.clock_guard import ClockGuard
 from supplier_api.delivery.dispatcher import Dispatcher
-from supplier_api.delivery.scheduler import Chore, Scheduler, TimerSource
+from supplier_api.delivery.scheduler import Chore, ClockGuard, Scheduler, TimerSource
 from supplier_api.delivery.worker import Worker
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.process_registry import Activity, ProcessInfo

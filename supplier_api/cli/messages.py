@@ -28,7 +28,7 @@ from supplier_api.delivery.message_admin import (
     possible,
 )
 from supplier_api.delivery.pause_admin import KNOWN
-from supplier_api.outbox.message_repository import MessageFilter, MessageRepository
+from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.outbox.model import MessageState
 from supplier_api.problems import view
 from supplier_api.problems.repository import ProblemRepository

@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork
-from supplier_api.delivery.circuit_breaker import BreakerRules, CallOutcome, CallWindow
-from supplier_api.delivery.model import Meaning, Reply, RetryPolicy
-from supplier_api.delivery.pauses import ActivePauses, is_whole
+from supplier_api.delivery.circuit_breaker import CallOutcome, CallWindow
+from supplier_api.delivery.model import Destination, Meaning, Reply
 from supplier_api.delivery.retry_policy import (
     Decision,
     Delivered,
@@ -22,9 +21,8 @@ from supplier_api.delivery.retry_policy import (
 )
 from supplier_api.ids import Chance
 from supplier_api.logging import get_logger
-from supplier_api.outbox.backlog import BacklogQueries
 from supplier_api.outbox.model import Claim, Message
-from supplier_api.outbox.pauses import Cause, HeldUp, Pause, PauseRepository, Scope
+from supplier_api.outbox.pauses import ActivePauses, Cause, HeldUp, Pause, PauseRepository, Scope
 from supplier_api.outbox.repository import LaneRepository
 
 # The outcomes by which a message's log names attempts that do not count.
@@ -43,24 +41,22 @@ class FlowControl:
 
     def __init__(
         self,
-        destination: str,
-        rules: BreakerRules,
-        policy: RetryPolicy,
+        destination: Destination,
         store: Store,
         clock: MachineClock,
         chance: Chance,
         owner: str,
     ) -> None:
         """Begin with no pauses and no outcomes; `owner` is the worker's name."""
-        self._name = destination
-        self._rules = rules
-        self._policy = policy
+        self._name = destination.name
+        self._rules = destination.rules
+        self._policy = destination.policy
         self._store = store
         self._clock = clock
         self._chance = chance
         self._owner = owner
         self._lock = threading.Lock()
-        self._window = CallWindow(rules)
+        self._window = CallWindow(destination.rules)
         # Lanes refused for good since the last success, by tenant if tenants are counted apart.
         self._refused: dict[str, set[int]] = {}
         # How often a tenant was paused since its last success.
@@ -86,7 +82,7 @@ class FlowControl:
                     self._tenant_holds[pause.scope.tenant] = (
                         self._tenant_holds.get(pause.scope.tenant, 0) + 1
                     )
-            if any(map(is_whole, changed)):
+            if any(pause.is_whole for pause in changed):
                 # The outcomes seen until now say nothing about the time after.
                 self._window.clear()
                 self._refused.clear()
@@ -119,22 +115,24 @@ class FlowControl:
         next_at = max(breaker.probe.at, breaker.probe.until or now)
         return max(0.0, (next_at - now).total_seconds())
 
-    def take_probe(self, lease: timedelta) -> Claim | None:
-        """Claim the lane for the breaker's probe, if one is due and no other worker sends one."""
+    def take_probe(self, until: datetime) -> Claim | None:
+        """Claim the lane for the breaker's probe, if one is due and no other worker sends one.
+
+        The lease lasts until `until`.
+        """
         now, breaker = self._clock.now(), self._active.breaker()
         if breaker is None or breaker.probe is None or self.until_next() != 0:
             return None
         last, held, pause_id = breaker.probe.lane, self.held(), breaker.id
         refused = dict(self._last_refused)
         lane_id = self._store.read(
-            lambda uow: BacklogQueries(uow).lane_to_probe(self._name, last, now, held, refused)
+            lambda uow: LaneRepository(uow).lane_to_probe(self._name, last, now, held, refused)
         )
         if lane_id is None:
             return None
 
         def work(uow: UnitOfWork) -> Claim | None:
-            until = now + lease
-            claim = LaneRepository(uow).claim_one(lane_id, self._owner, now, until)
+            claim = LaneRepository(uow).claim_probe(lane_id, self._owner, now, until)
             if claim is None:
                 return None
             if not PauseRepository(uow).take_probe(pause_id, lane_id, self._owner, now, until):
@@ -333,7 +331,7 @@ class FlowControl:
             return now + timedelta(seconds=self._chance.jitter(spread))
 
         def batch(uow: UnitOfWork) -> int:
-            return BacklogQueries(uow).bring_forward(Scope(self._name), beyond, moment, BATCH)
+            return LaneRepository(uow).bring_forward(Scope(self._name), beyond, moment, BATCH)
 
         while self._store.write(batch) == BATCH:
             pass

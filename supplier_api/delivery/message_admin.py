@@ -22,14 +22,8 @@ from supplier_api.db import Gone, UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.delivery import kci_rewrite, message_queries
 from supplier_api.delivery.kci_rewrite import KciRewrite, KciSequence
-from supplier_api.outbox.message_repository import (
-    BeingSent,
-    LockedLane,
-    MessageRepository,
-    Rewritten,
-    StoredMessage,
-)
-from supplier_api.outbox.model import NO_BODY, Message, MessageState, Revision
+from supplier_api.outbox.messages import BeingSent, MessageRepository, Rewritten, StoredMessage
+from supplier_api.outbox.model import NO_BODY, LaneRow, Message, MessageState, Revision
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.repository import ProblemRepository
@@ -119,7 +113,7 @@ class _LockedProblem:
 
     uow: UnitOfWork
     problem: ServiceProblem
-    lane: LockedLane
+    lane: LaneRow
     destination: str
     machine: datetime
     business: datetime

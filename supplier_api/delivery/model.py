@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
+from supplier_api.clock import MachineClock
 from supplier_api.db import UnitOfWork
 from supplier_api.delivery.circuit_breaker import BreakerRules
 from supplier_api.outbox.model import Claim, Message
@@ -153,3 +154,32 @@ class Sent:
     def message(self) -> Message:
         """The message that was sent."""
         return self.lease.claim.message
+
+
+class MessageIds(TypedDict):
+    """The fields by which log lines name a message."""
+
+    tenant: str
+    conversation_id: str
+    gateway_id: int
+    reference: str
+    message_id: str
+
+
+def ids_of(message: Message) -> MessageIds:
+    """Return the fields that every log line about a message carries."""
+    return {
+        "tenant": message.tenant,
+        "conversation_id": message.conversation_id,
+        "gateway_id": message.gateway_id,
+        "reference": message.reference,
+        "message_id": message.uuid,
+    }
+
+
+def lease_from_now(clock: MachineClock, seconds: float) -> tuple[float, datetime]:
+    """Return when a lease that begins now ends: on the monotonic clock, and as an instant.
+
+    Call it before the transaction that stores it, so that our own count ends first.
+    """
+    return clock.monotonic() + seconds, clock.now() + timedelta(seconds=seconds)

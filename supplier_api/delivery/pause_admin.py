@@ -8,8 +8,8 @@ from typing import Any
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.outbox.backlog import BacklogQueries
 from supplier_api.outbox.pauses import Cause, Pause, PauseRepository, Scope
+from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems import view
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DESTINATIONS, Services
@@ -107,14 +107,17 @@ class PauseAdmin:
     def _put_off(self, scope: Scope, now: datetime) -> int:
         """Spread a large backlog over the time after, while it is still paused."""
         store, chance = self._services.store, self._services.chance
-        if store.read(lambda uow: BacklogQueries(uow).due(scope, now, AT_ONCE + 1)) <= AT_ONCE:
+        if (
+            store.read(lambda uow: LaneRepository(uow).count_due(scope, now, AT_ONCE + 1))
+            <= AT_ONCE
+        ):
             return 0
 
         def moment() -> datetime:
             return now + self.spread * chance.jitter(1.0)
 
         def batch(uow: UnitOfWork) -> int:
-            return BacklogQueries(uow).spread_due(scope, now, moment, BATCH)
+            return LaneRepository(uow).spread_due(scope, now, moment, BATCH)
 
         moved = [store.write(batch)]
         while moved[-1] == BATCH:

@@ -3,7 +3,7 @@
 from supplier_api.clock import MachineClock
 from supplier_api.db import StoreUnavailable
 from supplier_api.db.notify import WakeEvent
-from supplier_api.delivery.loop import Loop
+from supplier_api.delivery.threads import Loop
 from supplier_api.logging import get_logger
 from supplier_api.operations.process_registry import MISSED, CrashDetector, ProcessRegistry
 

@@ -9,7 +9,7 @@ from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.db import Store
 from supplier_api.db.notify import Wakeup
 from supplier_api.delivery import dispatcher as dispatch
-from supplier_api.delivery import loop
+from supplier_api.delivery import threads
 from supplier_api.delivery.answers import AnswerTerms
 from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.model import Destination
@@ -67,7 +67,7 @@ WorkerMaker = Callable[[], Worker]
 @pytest.fixture
 def make_worker(store: Store, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerMaker]:
     """Return a maker of workers that are only woken by commits."""
-    monkeypatch.setattr(loop, "LOOK_EVERY", NEVER)
+    monkeypatch.setattr(threads, "LOOK_EVERY", NEVER)
     monkeypatch.setattr(dispatch, "LOOK_EVERY", NEVER)
     workers: list[Worker] = []
 

@@ -10,7 +10,7 @@ from supplier_api import contract
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery.message_admin import NotPossible, TimeWindow
 from supplier_api.delivery.message_queries import NoSuchMessage
-from supplier_api.outbox.message_repository import MessageRepository
+from supplier_api.outbox.messages import MessageRepository
 from supplier_api.outbox.model import NO_BODY, Fenced, MessageState
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 from tests.integration.problems.delivery_bench import BUSY, BY, LOST, REFUSAL, REFUSED, Bench, bench

@@ -3,7 +3,6 @@
 import itertools
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -20,7 +19,6 @@ from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
 from supplier_api.delivery.answers import AnswerTerms
-from supplier_api.delivery.executor import Executor
 from supplier_api.delivery.model import Destination, Reply, RetryPolicy
 from supplier_api.delivery.transports import GatewayAddress
 from supplier_api.http_client.sessions import Sessions
@@ -37,6 +35,7 @@ from supplier_api.sandbox.gateway import create_app as create_gateway
 from supplier_api.sandbox.gateway.config import SupplierAccount as SupplierOfSandbox
 from supplier_api.sandbox.gateway.config import TenantAccount
 from supplier_api.settings import Settings
+from tests.delivering import LaneDelivery
 from tests.integration.delivery.sink import Sink, serving
 from tests.integration.sandbox.gateway.test_with_supplier import Chain, listening
 from tests.supplier import LEASE, TENANT, Problem, Supplier
@@ -99,7 +98,7 @@ class Faulty(Supplier):
         """Return what has become of the KCIs about a problem."""
         return [row["state"] for row in self.messages(problem)]
 
-    def _executor(self) -> Executor:
+    def _executor(self) -> LaneDelivery:
         services, progress = self.services, BackOfficeEvents(self.services)
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
@@ -107,9 +106,7 @@ class Faulty(Supplier):
 
         policy = RetryPolicy((timedelta(seconds=WAIT),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, self._transport, policy, on_delivered=taken)
-        return Executor(
-            gateway, services.store, services.machine, services.chance, LEASE, threading.Event()
-        )
+        return LaneDelivery(gateway, services.store, services.machine, services.chance, LEASE)
 
 
 def numbers(sink: Sink) -> list[int]:

@@ -1,7 +1,6 @@
 """The whole chain: tenant, gateway, the real supplier over loopback, its KCIs back again."""
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,7 +17,6 @@ from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
 from supplier_api.delivery.answers import AnswerTerms
-from supplier_api.delivery.executor import Executor
 from supplier_api.delivery.model import Destination, Reply, RetryPolicy
 from supplier_api.delivery.transports import GatewayAddress, GatewayTransport
 from supplier_api.http_client.sessions import Sessions
@@ -32,6 +30,7 @@ from supplier_api.sandbox.gateway import create_app as create_gateway
 from supplier_api.sandbox.gateway.records import updates as updates_told
 from supplier_api.settings import Settings
 from tests import documents
+from tests.delivering import LaneDelivery
 from tests.integration.sandbox.gateway.conftest import TENANT_PROBLEM, Party, token_for
 from tests.integration.sandbox.gateway.tenant_schema import check
 from tests.serving import served, url_of
@@ -129,7 +128,7 @@ class OverHttp(Supplier):
 
     gateway = ""
 
-    def _executor(self) -> Executor:
+    def _executor(self) -> LaneDelivery:
         services, progress = self.services, BackOfficeEvents(self.services)
         address = GatewayAddress(
             kci_url=f"{self.gateway}/kcis",
@@ -148,9 +147,7 @@ class OverHttp(Supplier):
 
         policy = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, transport, policy, on_delivered=taken)
-        return Executor(
-            gateway, services.store, services.machine, services.chance, LEASE, threading.Event()
-        )
+        return LaneDelivery(gateway, services.store, services.machine, services.chance, LEASE)
 
 
 @pytest.fixture
