@@ -270,6 +270,35 @@ def test_a_worker_that_dies_over_a_try_lets_another_try(
     assert active_pauses(store, clock) == []
 
 
+def test_a_try_that_was_not_sent_leaves_its_problem_due_when_it_was(
+    outbox: Outbox, transport: FakeTransport, round_: Round, clock: ManualMachineClock
+) -> None:
+    problems = [outbox.problem(1) for _ in range(RULES.lanes - 1)]
+    for problem in problems:
+        transport.reply_with(problem, *[BUSY] * ALL)
+    for wait in (5, 30, 1):
+        round_.turn()
+        clock.advance(wait)
+    transport.reply_with(outbox.problem(1), *[BUSY] * ALL)
+    round_.turn()
+    clock.advance(30)
+    before, sent = [outbox.lane(problem) for problem in problems], len(transport.sent)
+    # Told to stop in the middle of a turn: the probe is claimed, and no thread takes it any more.
+    round_.dispatcher.give_back(PATIENCE)
+    round_.turn()
+    after = [outbox.lane(problem) for problem in problems]
+
+    assert len(transport.sent) == sent
+    assert [lane.claim_no for lane in after] == [before[0].claim_no + 1] + [
+        lane.claim_no for lane in before[1:]
+    ]
+    assert all(lane.due_at > clock.now() for lane in before)
+    assert [(lane.due_at, lane.attempts) for lane in after] == [
+        (lane.due_at, lane.attempts) for lane in before
+    ]
+    assert all(lane.lease_owner is None for lane in after)
+
+
 def test_only_one_worker_opens_it(store: Store, clock: ManualMachineClock) -> None:
     for who in ("one", "two"):
         store.write(
