@@ -24,14 +24,10 @@ from supplier_api.delivery.model import (
 )
 from supplier_api.delivery.retry_policy import (
     Decision,
-    Delivered,
-    Expired,
+    Ending,
     History,
-    LeftOut,
     NotCounted,
-    RefusedForGood,
     RetryAt,
-    Withheld,
     decide,
 )
 from supplier_api.ids import Chance
@@ -206,12 +202,10 @@ class Completer:
     def _call_hook(self, uow: UnitOfWork, sent: Sent, decision: Decision) -> None:
         if sent.reply.meaning is Meaning.NOT_FOUND:
             self._to.on_not_found(uow, sent.message, sent.reply)
-        if isinstance(decision, Delivered):
+        if decision is Ending.DELIVERED:
             self._to.on_delivered(uow, sent.message, sent.reply)
-        if isinstance(decision, LeftOut):
+        if decision is Ending.LEFT_OUT:
             self._to.on_left_out(uow, sent.message, sent.reply)
-        if isinstance(decision, RefusedForGood | Expired):
-            self._to.on_dead_letter(uow, sent.message, sent.reply)
 
     def _step(self, sent: Sent, decision: Decision, rows: Mapping[int, LaneRow]) -> LaneStep:
         claim, failures = sent.lease.claim, rows[sent.message.lane_id].attempts
@@ -219,16 +213,15 @@ class Completer:
             return LaneStep(claim, failures, decision.at, goes_on=False)
         if isinstance(decision, RetryAt):
             return LaneStep(claim, failures + 1, decision.at)
-        dead = isinstance(decision, RefusedForGood | Expired)
-        return LaneStep(claim, parks=dead and not self._to.pass_dead_letters)
+        return LaneStep(claim, parks=decision.dead and not self._to.pass_dead_letters)
 
     def _record_outcome(self, sent: Sent, decision: Decision) -> None:
         """Log a completed attempt and pass it to flow control; called once for each."""
-        if isinstance(decision, Delivered):
+        if decision is Ending.DELIVERED:
             self._last_delivered = self._clock.monotonic()
         self._flow_control.record_outcome(sent.lease.claim, sent.reply, decision)
         message, reply = sent.message, sent.reply
-        write = log.info if isinstance(decision, Delivered) else log.warning
+        write = log.info if decision is Ending.DELIVERED else log.warning
         write(
             f"message.{_outcome(decision)[1]}",
             **ids_of(message),
@@ -297,7 +290,7 @@ def _record(sent: Sent, decision: Decision, now: datetime) -> AttemptRecord:
     reply, (state, outcome) = sent.reply, _outcome(decision)
     digest = _digest(sent.message) if state is MessageState.DELIVERED else None
     refusal = None
-    if isinstance(decision, RefusedForGood | Expired | LeftOut):
+    if decision in (Ending.REFUSED, Ending.EXPIRED, Ending.LEFT_OUT):
         refusal = reply.refusal or {"status": reply.status, "detail": reply.reason}
     return AttemptRecord(
         sent.message,
@@ -311,19 +304,10 @@ def _record(sent: Sent, decision: Decision, now: datetime) -> AttemptRecord:
 
 def _outcome(decision: Decision) -> tuple[MessageState, str]:
     """Return the message's new state, and the attempt's outcome as its log names it."""
-    if isinstance(decision, NotCounted):
-        return MessageState.QUEUED, decision.outcome
-    return _OUTCOMES[type(decision)]
-
-
-_OUTCOMES: Mapping[type[Decision], tuple[MessageState, str]] = {
-    Delivered: (MessageState.DELIVERED, "delivered"),
-    RefusedForGood: (MessageState.REFUSED, "refused"),
-    Expired: (MessageState.EXPIRED, "expired"),
-    LeftOut: (MessageState.SKIPPED, "left-out"),
-    Withheld: (MessageState.SKIPPED, "withheld"),
-    RetryAt: (MessageState.QUEUED, "later"),
-}
+    if isinstance(decision, Ending):
+        return decision.value
+    outcome = decision.outcome if isinstance(decision, NotCounted) else "later"
+    return MessageState.QUEUED, outcome
 
 
 def _digest(message: Message) -> str:

@@ -15,9 +15,8 @@ from supplier_api.delivery.circuit_breaker import CallOutcome, CallWindow
 from supplier_api.delivery.model import Destination, Meaning, Reply
 from supplier_api.delivery.retry_policy import (
     Decision,
-    Delivered,
+    Ending,
     NotCounted,
-    RefusedForGood,
 )
 from supplier_api.ids import Chance
 from supplier_api.logging import get_logger
@@ -173,9 +172,9 @@ class FlowControl:
         Called inside the transaction that completes the attempt, which also stores a pause that
         follows from it. It may run again.
         """
-        if isinstance(decision, Delivered) or reply.meaning is Meaning.NOT_SENT:
+        if decision is Ending.DELIVERED or reply.meaning is Meaning.NOT_SENT:
             return decision
-        if isinstance(decision, RefusedForGood):
+        if decision is Ending.REFUSED:
             self._note_refused(claim)
         if self.is_probe(claim):
             return NotCounted(claim.was_due or now, PROBE)
@@ -193,7 +192,7 @@ class FlowControl:
         elif reply.counts and _is_answer(reply, decision):
             with self._lock:
                 self._window.note(claim.lane_id, CallOutcome.ANSWERED, self._clock.monotonic())
-                if isinstance(decision, Delivered):
+                if decision is Ending.DELIVERED:
                     key = self._refusal_key(claim.message)
                     self._refused.pop(key, None)
                     self._tenant_holds.pop(key, None)
@@ -219,7 +218,7 @@ class FlowControl:
             return None
         if reply.meaning is Meaning.FAILED:
             return self._after_failed_call(uow, message, reply, now)
-        if isinstance(decision, RefusedForGood):
+        if decision is Ending.REFUSED:
             return self._after_refusal(uow, message, now)
         return None
 
@@ -245,8 +244,8 @@ class FlowControl:
         if waits:
             until = now + self._requested_wait(reply)
             reason = f"asked to wait on {self._rules.lanes} problems ({reply.detail})"
-            PauseRepository(uow).ask(
-                self._name, reason=reason, who=self._owner, now=now, until=until
+            PauseRepository(uow).begin_or_prolong(
+                Cause.ASKED, Scope(self._name), reason=reason, who=self._owner, now=now, until=until
             )
             return NotCounted(until, HELD)
         return self._open(uow, str(rate), now) if opens else None
@@ -265,8 +264,8 @@ class FlowControl:
             return self._open(uow, reason, now)
         scope, wait = Scope(self._name, key), self._rules.probe_wait(holds)
         until = now + timedelta(seconds=wait)
-        PauseRepository(uow).hold_tenant(
-            scope, reason=reason, who=self._owner, now=now, until=until
+        PauseRepository(uow).begin_or_prolong(
+            Cause.BREAKER, scope, reason=reason, who=self._owner, now=now, until=until
         )
         return NotCounted(now, HELD)
 
@@ -303,7 +302,7 @@ class FlowControl:
         if breaker is None or breaker.probe is None:
             return
         try:
-            if isinstance(decision, Delivered) and reply.counts:
+            if decision is Ending.DELIVERED and reply.counts:
                 self._close(breaker)
             else:
                 failed = reply.counts and isinstance(decision, NotCounted)
@@ -374,4 +373,4 @@ def _asks_to_wait(reply: Reply) -> bool:
 
 def _is_answer(reply: Reply, decision: Decision) -> bool:
     """Return whether the destination works, whatever it answered to the message."""
-    return isinstance(decision, Delivered) or reply.meaning is not Meaning.FAILED
+    return decision is Ending.DELIVERED or reply.meaning is not Meaning.FAILED

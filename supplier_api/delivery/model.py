@@ -107,7 +107,7 @@ class Destination:
     failing. With `pass_dead_letters` a dead letter does not hold back the messages behind it.
 
     The hooks run in the transaction that completes the attempt. `on_delivered`: the receiver
-    accepted the message. `on_dead_letter`: it became a dead letter. `on_left_out`: it was withdrawn
+    accepted the message. `on_left_out`: it was withdrawn
     and the withdrawal was refused too, so its number is never delivered. `on_not_found`: the
     receiver does not know the problem (the message may be tried again). `concerns` is called in the
     same transaction before anything is locked; it returns for which problems `on_delivered` has
@@ -123,7 +123,6 @@ class Destination:
     rules: BreakerRules = field(default_factory=BreakerRules)
     pass_dead_letters: bool = False
     on_delivered: Hook = _nothing
-    on_dead_letter: Hook = _nothing
     on_left_out: Hook = _nothing
     on_not_found: Hook = _nothing
     concerns: Concerns = _all

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
 from supplier_api.delivery.model import Meaning, Reply, RetryPolicy
+from supplier_api.outbox.model import MessageState
 
 # For this long after a request of the gateway, "not found" may only mean "not stored yet".
 NOT_FOUND_GRACE = timedelta(minutes=15)
@@ -28,29 +30,24 @@ class History:
     withdrawn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """The receiver has the message."""
+class Ending(Enum):
+    """A message is not sent again: its new state, and the outcome that its log names."""
 
+    # The receiver has it.
+    DELIVERED = MessageState.DELIVERED, "delivered"
+    # The receiver will never accept it as it is: a dead letter.
+    REFUSED = MessageState.REFUSED, "refused"
+    # It is too old to be tried again: a dead letter.
+    EXPIRED = MessageState.EXPIRED, "expired"
+    # Its withdrawal was refused too: its number is never delivered, and the lane goes on.
+    LEFT_OUT = MessageState.SKIPPED, "left-out"
+    # The transport will never send it, and the lane goes on.
+    WITHHELD = MessageState.SKIPPED, "withheld"
 
-@dataclass(frozen=True, slots=True)
-class RefusedForGood:
-    """The receiver will never accept the message as it is: a dead letter."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expired:
-    """The message is too old to be tried again: a dead letter."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """The withdrawal was refused too: its number is never delivered, and the lane goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Withheld:
-    """The transport will never send the message; the lane goes on."""
+    @property
+    def dead(self) -> bool:
+        """Whether it has become a dead letter."""
+        return self in (Ending.REFUSED, Ending.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class NotCounted:
     outcome: str
 
 
-Decision = Delivered | RefusedForGood | LeftOut | Expired | Withheld | RetryAt | NotCounted
+Decision = Ending | RetryAt | NotCounted
 
 
 def decide(
@@ -84,16 +81,16 @@ def decide(
     while it is paused.
     """
     if reply.meaning is Meaning.ACCEPTED or (reply.repeat and history.unknown):
-        return Delivered()
+        return Ending.DELIVERED
     if reply.meaning is Meaning.NOT_SENT:
         wait = reply.retry_after
-        return Withheld() if wait is None else RetryAt(now + timedelta(seconds=wait))
+        return Ending.WITHHELD if wait is None else RetryAt(now + timedelta(seconds=wait))
     if _for_good(reply, history, now):
-        return LeftOut() if history.withdrawn else RefusedForGood()
+        return Ending.LEFT_OUT if history.withdrawn else Ending.REFUSED
     first_attempt = history.first_attempt or now
     age = now - first_attempt - history.stood_still
     if age >= policy.max_age and history.others_succeed:
-        return Expired()
+        return Ending.EXPIRED
     planned = policy.wait_after(history.attempts + 1) * (1 + jitter)
     asked = min(timedelta(seconds=reply.retry_after or 0), policy.retry_after_max)
     return RetryAt(now + max(planned, asked))

@@ -192,23 +192,13 @@ class PauseRepository:
             self._wake()
         return done
 
-    def ask(
-        self, destination: str, *, reason: str, who: str, now: datetime, until: datetime
-    ) -> None:
-        """Pause a destination until `until` because it asked for that."""
-        scope = Scope(destination)
-        self._stand_still(Cause.ASKED, scope, reason=reason, who=who, now=now, until=until)
-
-    def hold_tenant(
-        self, scope: Scope, *, reason: str, who: str, now: datetime, until: datetime
-    ) -> None:
-        """Pause a tenant's messages to a destination until `until`, like an open breaker."""
-        self._stand_still(Cause.BREAKER, scope, reason=reason, who=who, now=now, until=until)
-
-    def _stand_still(
+    def begin_or_prolong(
         self, cause: Cause, scope: Scope, *, reason: str, who: str, now: datetime, until: datetime
     ) -> None:
-        """Begin a pause that ends by itself, or prolong the one in force to `until`."""
+        """Begin a pause that ends by itself, or prolong the one in force to `until`.
+
+        The scope is a destination, or a tenant's messages to it.
+        """
         same = [_t.cause == cause, _t.destination == scope.destination, _t.until > now]
         same.append(_t.tenant.is_(None) if scope.tenant is None else _t.tenant == scope.tenant)
         in_force = self._connection.execute(select(_t.id, _t.until).where(*same)).first()

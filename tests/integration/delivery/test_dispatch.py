@@ -339,12 +339,12 @@ def test_the_hooks_run_inside_the_transaction_that_completes(
     assert called == [("delivered", 1, "ticket 7")]
 
 
-def test_dead_letters_and_unknown_problems_call_their_hooks(
+def test_a_problem_unknown_there_calls_its_hook_and_a_dead_letter_calls_none(
     outbox: Outbox, transport: FakeTransport, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     called: list[str] = []
     round_ = make_round(
-        on_dead_letter=lambda _uow, _message, _reply: called.append("dead letter"),
+        on_delivered=lambda _uow, _message, _reply: called.append("delivered"),
         on_not_found=lambda _uow, _message, _reply: called.append("not found"),
     )
     problem = outbox.problem(1)
@@ -354,7 +354,8 @@ def test_dead_letters_and_unknown_problems_call_their_hooks(
     assert called == ["not found"]
     clock.advance(5)
     round_.turn()
-    assert called == ["not found", "dead letter"]
+    assert called == ["not found"]
+    assert outbox.states(problem) == ["refused"]
 
 
 def test_an_answer_that_a_hook_cannot_apply_is_retried_later(

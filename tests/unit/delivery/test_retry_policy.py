@@ -6,11 +6,9 @@ import pytest
 
 from supplier_api.delivery.model import Meaning, Reply, RetryPolicy
 from supplier_api.delivery.retry_policy import (
-    Delivered,
-    Expired,
+    Decision,
+    Ending,
     History,
-    LeftOut,
-    RefusedForGood,
     RetryAt,
     decide,
 )
@@ -63,27 +61,29 @@ def test_a_long_plan_is_not_shortened_by_the_cap_on_retry_after() -> None:
 
 
 def test_taken_is_delivered() -> None:
-    assert (
-        decide(Reply(Meaning.ACCEPTED, "204", 204), History(), POLICY, NOW, jitter=0) == Delivered()
-    )
+    taken = Reply(Meaning.ACCEPTED, "204", 204)
+
+    assert decide(taken, History(), POLICY, NOW, jitter=0) == Ending.DELIVERED
 
 
 def test_a_refusal_for_good_is_one_at_once() -> None:
     reply = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422)
 
-    assert decide(reply, History(), POLICY, NOW, jitter=0) == RefusedForGood()
+    assert decide(reply, History(), POLICY, NOW, jitter=0) == Ending.REFUSED
 
 
 @pytest.mark.parametrize("reply", [Reply(Meaning.REFUSED, "422", 422), NOT_FOUND])
 def test_a_withdrawal_that_is_refused_stays_out(reply: Reply) -> None:
-    assert decide(reply, History(withdrawn=True), POLICY, NOW, jitter=0) == LeftOut()
+    assert decide(reply, History(withdrawn=True), POLICY, NOW, jitter=0) == Ending.LEFT_OUT
     assert decide(TROUBLE, History(withdrawn=True), POLICY, NOW, jitter=0) == after(5)
 
 
 def test_a_conflict_after_an_unknown_attempt_is_delivered() -> None:
     reply = Reply(Meaning.FAILED, "409", 409, repeat=True)
 
-    assert decide(reply, History(attempts=1, unknown=True), POLICY, NOW, jitter=0) == Delivered()
+    assert (
+        decide(reply, History(attempts=1, unknown=True), POLICY, NOW, jitter=0) == Ending.DELIVERED
+    )
 
 
 def test_a_conflict_that_no_earlier_attempt_explains_is_tried_again() -> None:
@@ -95,16 +95,16 @@ def test_a_conflict_that_no_earlier_attempt_explains_is_tried_again() -> None:
 def test_already_received_is_believed_only_after_an_unknown_attempt() -> None:
     reply = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422, repeat=True)
 
-    assert decide(reply, History(unknown=True), POLICY, NOW, jitter=0) == Delivered()
-    assert decide(reply, History(unknown=False), POLICY, NOW, jitter=0) == RefusedForGood()
+    assert decide(reply, History(unknown=True), POLICY, NOW, jitter=0) == Ending.DELIVERED
+    assert decide(reply, History(unknown=False), POLICY, NOW, jitter=0) == Ending.REFUSED
 
 
 @pytest.mark.parametrize(
     ("minutes", "decision"),
-    [(0, after(5)), (14.9, after(5)), (15, RefusedForGood()), (600, RefusedForGood())],
+    [(0, after(5)), (14.9, after(5)), (15, Ending.REFUSED), (600, Ending.REFUSED)],
 )
 def test_not_found_is_believed_a_quarter_of_an_hour_after_the_last_request(
-    minutes: float, decision: RetryAt | RefusedForGood
+    minutes: float, decision: Decision
 ) -> None:
     history = History(last_request=NOW - timedelta(minutes=minutes))
 
@@ -112,15 +112,13 @@ def test_not_found_is_believed_a_quarter_of_an_hour_after_the_last_request(
 
 
 def test_not_found_without_any_request_is_a_refusal() -> None:
-    assert decide(NOT_FOUND, History(), POLICY, NOW, jitter=0) == RefusedForGood()
+    assert decide(NOT_FOUND, History(), POLICY, NOW, jitter=0) == Ending.REFUSED
 
 
 @pytest.mark.parametrize(
-    ("hours", "decision"), [(71.9, after(7200)), (72, Expired()), (100, Expired())]
+    ("hours", "decision"), [(71.9, after(7200)), (72, Ending.EXPIRED), (100, Ending.EXPIRED)]
 )
-def test_a_message_expires_by_the_age_of_its_own_attempts(
-    hours: float, decision: RetryAt | Expired
-) -> None:
+def test_a_message_expires_by_the_age_of_its_own_attempts(hours: float, decision: Decision) -> None:
     history = History(attempts=40, first_attempt=NOW - timedelta(hours=hours))
 
     assert decide(TROUBLE, history, POLICY, NOW, jitter=0) == decision
@@ -128,7 +126,7 @@ def test_a_message_expires_by_the_age_of_its_own_attempts(
 
 def test_time_in_which_it_could_not_leave_makes_no_message_older() -> None:
     began = NOW - timedelta(hours=80)
-    for hours, decision in ((9, after(7200)), (8, Expired())):
+    for hours, decision in ((9, after(7200)), (8, Ending.EXPIRED)):
         history = History(9, began, stood_still=timedelta(hours=hours))
         assert decide(TROUBLE, history, POLICY, NOW, jitter=0) == decision
 
