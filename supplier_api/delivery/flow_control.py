@@ -124,20 +124,18 @@ class FlowControl:
             return None
         last, held, pause_id = breaker.probe.lane, self.held(), breaker.id
         refused = dict(self._last_refused)
-        lane_id = self._store.read(
-            lambda uow: LaneRepository(uow).lane_to_probe(self._name, last, now, held, refused)
-        )
-        if lane_id is None:
-            return None
 
         def work(uow: UnitOfWork) -> Claim | None:
-            claim = LaneRepository(uow).claim_probe(lane_id, self._owner, now, until)
+            claim = LaneRepository(uow).claim_probe(
+                self._name, self._owner, now, until, after=last, held=held, refused=refused
+            )
             if claim is None:
                 return None
-            if not PauseRepository(uow).take_probe(pause_id, lane_id, self._owner, now, until):
-                LaneRepository(uow).release(claim, now)
-                return None
-            return claim
+            pauses, lane_id = PauseRepository(uow), claim.lane_id
+            if pauses.take_probe(pause_id, lane_id, self._owner, now, until):
+                return claim
+            LaneRepository(uow).release(claim, now)
+            return None
 
         claim = self._store.write(work)
         if claim:

@@ -6,7 +6,7 @@ machine time.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -258,13 +258,8 @@ class PauseRepository:
 
     def paused_time(self, of: Scope, since: datetime, now: datetime) -> timedelta:
         """Return how long from `since` pauses held up a problem's messages to a destination."""
-        columns = (
-            (_t.destination, of.destination),
-            (_t.tenant, of.tenant),
-            (_t.problem_id, of.problem_id),
-        )
         query = select(_t.since, _t.until).where(
-            *(or_(column.is_(None), column == value) for column, value in columns),
+            *(or_(_t[name].is_(None), _t[name] == value) for name, value in asdict(of).items()),
             _t.since < now,
             or_(_t.until.is_(None), _t.until > since),
         )
@@ -310,9 +305,7 @@ def _values(
 ) -> dict[str, object]:
     return {
         "cause": cause,
-        "destination": scope.destination,
-        "tenant": scope.tenant,
-        "problem_id": scope.problem_id,
+        **asdict(scope),
         "reason": reason,
         "who": who,
         "since": since,

@@ -11,9 +11,8 @@ always worked out from what is really left. All instants are machine time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import bindparam, case, func, literal, or_, select, update
@@ -44,11 +43,9 @@ from supplier_api.outbox.statements import (
     Condition,
     lane,
     message,
-    unclaimed,
 )
 
 _t = lane.c
-NONE_REFUSED: Mapping[int, str] = MappingProxyType({})
 
 
 class LaneRepository:
@@ -174,43 +171,44 @@ class LaneRepository:
             rows += self._lock(statements.due_lanes(held, failed=True), {**due, "limit": more})
         return self._take(rows, owner, now, lease_until)
 
-    def lane_to_probe(
+    def claim_probe(
         self,
         destination: str,
-        after: int | None,
+        owner: str,
         now: datetime,
+        lease_until: datetime,
+        *,
+        after: int | None,
         held: HeldUp,
-        refused: Mapping[int, str] = NONE_REFUSED,
-    ) -> int | None:
-        """Return a lane to `destination` that can be the breaker's probe, each time another.
+        refused: Mapping[int, str],
+    ) -> Claim | None:
+        """Claim a lane to `destination` as the breaker's probe, each time another; None if none is.
 
         That is the next lane id after `after`, starting again at the lowest. Lanes in `refused`
         (lane id to tenant) were refused: one of these, or else another lane of their tenants, is
         chosen only if there is no other. The lane may wait after a failure, but it is neither
         claimed by a worker nor held back by a request of the gateway.
         """
-        query = (
-            select(_t.id)
-            .where(_t.destination == destination, _t.due_at.is_not(None), NOT_PARKED)
-            .where(OF_KNOWN_VERSION, unclaimed(now))
-            .where(or_(_t.not_before.is_(None), _t.not_before <= now), *held.apart())
-            .order_by(_t.id.in_([*refused]), _t.tenant.in_({*refused.values()}))
-            .order_by((_t.id > (after or 0)).desc(), _t.id)
-            .limit(1)
+        query = statements.lock_lanes(
+            _t.destination == destination,
+            _t.due_at.is_not(None),
+            NOT_PARKED,
+            OF_KNOWN_VERSION,
+            or_(_t.lease_owner.is_(None), _t.lease_until <= now),
+            or_(_t.not_before.is_(None), _t.not_before <= now),
+            *held.apart(),
+            waiting=False,
+            order=(
+                _t.id.in_([*refused]),
+                _t.tenant.in_({*refused.values()}),
+                (_t.id > (after or 0)).desc(),
+                _t.id,
+            ),
         )
         self._by_index()
-        return self._connection.execute(query).scalar()
-
-    def claim_probe(
-        self, lane_id: int, owner: str, now: datetime, lease_until: datetime
-    ) -> Claim | None:
-        """Claim a lane as a probe, due or not, if nobody has claimed it and it may be sent.
-
-        Returns None if that is no longer so.
-        """
-        rows = self._lock(statements.PROBE, {"lane": lane_id, "now": now, "limit": 1})
-        head = statements.heads(self._connection, [lane_id]).get(lane_id)
-        if not rows or head is None or latest(now, rows[0].not_before, head.not_before) > now:
+        rows = [LaneRow(*row) for row in self._connection.execute(query.limit(1))]
+        heads = statements.heads(self._connection, [row.id for row in rows])
+        if not any(latest(now, head.not_before) == now for head in heads.values()):
             return None
         (claim,) = self._take(rows, owner, now, lease_until)
         return replace(claim, was_due=rows[0].due_at)
@@ -368,7 +366,7 @@ class LaneRepository:
     def _move(self, moment: Callable[[], datetime], limit: int, *which: Condition) -> int:
         """Give each lane another due time; lanes that are locked are passed over."""
         self._by_index()
-        chosen = statements.lock_lanes(*which, waiting=False, order=_t.due_at).limit(limit)
+        chosen = statements.lock_lanes(*which, waiting=False, order=(_t.due_at,)).limit(limit)
         moved = [
             {"lane": row.id, "at": latest(moment(), row.not_before)}
             for row in self._connection.execute(chosen)
@@ -391,12 +389,7 @@ class LaneRepository:
 
 def _at_rest(scope: Scope) -> list[Condition]:
     """Return the conditions for lanes of `scope` with something to send that nobody has claimed."""
-    named = (
-        (_t.destination, scope.destination),
-        (_t.tenant, scope.tenant),
-        (_t.problem_id, scope.problem_id),
-    )
-    of_scope = [column == value for column, value in named if value is not None]
+    of_scope = [_t[name] == value for name, value in asdict(scope).items() if value is not None]
     return [*of_scope, _t.due_at.is_not(None), NOT_PARKED, _t.lease_owner.is_(None)]
 
 

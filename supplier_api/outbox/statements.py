@@ -3,7 +3,7 @@
 The statements of the hot path are compiled once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import cache, lru_cache
@@ -18,7 +18,6 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
-    or_,
     select,
     text,
     update,
@@ -117,7 +116,7 @@ def added(new: NewMessage, of: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lock_lanes(
-    *which: Condition, waiting: bool = True, order: ColumnElement[Any] = lane.c.id
+    *which: Condition, waiting: bool = True, order: Sequence[ColumnElement[Any]] = (lane.c.id,)
 ) -> Select[Any]:
     """Select the columns of a LaneRow from lanes that match, and lock these.
 
@@ -125,7 +124,7 @@ def lock_lanes(
     those that other transactions have locked are left out.
     """
     columns = (lane.c[each.name] for each in fields(LaneRow))
-    query = select(*columns).where(*which).order_by(order)
+    query = select(*columns).where(*which).order_by(*order)
     return query.with_for_update(skip_locked=not waiting)
 
 
@@ -161,22 +160,10 @@ def due_lanes(held: HeldUp, *, failed: bool = False) -> CompiledStatement:
 def _claimable(*which: Condition) -> Select[Any]:
     """Lock the lanes that no transaction has locked, the longest due first."""
     return lock_lanes(
-        NOT_PARKED, OF_KNOWN_VERSION, *which, waiting=False, order=lane.c.due_at
+        NOT_PARKED, OF_KNOWN_VERSION, *which, waiting=False, order=(lane.c.due_at,)
     ).limit(bindparam("limit", type_=Integer))
 
 
-def unclaimed(now: Any) -> ColumnElement[bool]:
-    """Return the condition that no worker holds the lane at `now`."""
-    return or_(lane.c.lease_owner.is_(None), lane.c.lease_until <= now)
-
-
-PROBE = CompiledStatement(
-    _claimable(
-        lane.c.id == _value(lane.c.id, "lane"),
-        lane.c.due_at.is_not(None),
-        unclaimed(_value(lane.c.lease_until, "now")),
-    )
-)
 TAKE = CompiledStatement(
     update(lane)
     .where(_OURS)
