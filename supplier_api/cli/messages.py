@@ -174,11 +174,11 @@ def signed(reason: str) -> Operator:
 
 def tell(result: Result) -> None:
     """Print what was done with a message."""
-    click.echo(f"{result.name}  {result.was} -> {result.told}" if result.done else _left(result))
+    click.echo(f"{result.name}  {result.was} -> {result.text}" if result.done else _left(result))
 
 
 def _left(result: Result) -> str:
-    return f"{result.name}  {result.was}: {result.told}"
+    return f"{result.name}  {result.was}: {result.text}"
 
 
 @contextmanager

@@ -159,11 +159,11 @@ class Completer:
 
     def _problems_to_lock(self, uow: UnitOfWork, attempts: Sequence[Sent]) -> set[int]:
         """Return the ids of problems that a hook may change: they are locked before their lanes."""
-        taken = [sent.message for sent in attempts if sent.reply.meaning is Meaning.ACCEPTED]
+        accepted = [sent.message for sent in attempts if sent.reply.meaning is Meaning.ACCEPTED]
         others = {sent.message.problem_id for sent in attempts} - {
-            message.problem_id for message in taken
+            message.problem_id for message in accepted
         }
-        return others.union(self._to.concerns(uow, taken) if taken else ())
+        return others.union(self._to.concerns(uow, accepted) if accepted else ())
 
     def _decide(self, uow: UnitOfWork, sent: Sent, lane: LaneRow, now: datetime) -> Decision:
         message = sent.message
@@ -174,7 +174,7 @@ class Completer:
             # Each request of the gateway holds its lane back until shortly after the answer.
             last_request=lane.not_before,
             others_succeed=self._others_succeed(),
-            stood_still=self._paused_time(uow, message, now),
+            paused=self._paused_time(uow, message, now),
             withdrawn=message.mended == Revision.WITHDRAWN,
         )
         jitter = self._chance.jitter(self._to.policy.jitter)

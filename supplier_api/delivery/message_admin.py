@@ -90,12 +90,12 @@ class TimeWindow:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was done with a message, or why nothing was; `told` is the text for the operator."""
+    """What was done with a message, or why nothing was; `text` is for the operator."""
 
     name: str
     id: str
     was: str
-    told: str
+    text: str
     done: bool = True
 
 

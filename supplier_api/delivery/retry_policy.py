@@ -17,7 +17,7 @@ class History:
 
     `unknown`: an earlier attempt may have arrived. `last_request` is when the gateway last sent a
     request for this problem. `others_succeed`: the destination has accepted other messages lately.
-    `stood_still` is how long pauses kept the message from leaving since its first attempt.
+    `paused` is how long pauses kept the message from leaving since its first attempt.
     `withdrawn`: the message only says that an operator withdrew the update.
     """
 
@@ -26,7 +26,7 @@ class History:
     unknown: bool = False
     last_request: datetime | None = None
     others_succeed: bool = True
-    stood_still: timedelta = timedelta()
+    paused: timedelta = timedelta()
     withdrawn: bool = False
 
 
@@ -88,7 +88,7 @@ def decide(
     if _for_good(reply, history, now):
         return Ending.LEFT_OUT if history.withdrawn else Ending.REFUSED
     first_attempt = history.first_attempt or now
-    age = now - first_attempt - history.stood_still
+    age = now - first_attempt - history.paused
     if age >= policy.max_age and history.others_succeed:
         return Ending.EXPIRED
     planned = policy.wait_after(history.attempts + 1) * (1 + jitter)

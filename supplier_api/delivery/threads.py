@@ -154,7 +154,7 @@ class ThreadPool(Generic[Job]):
         with self._changed:
             stuck = [key for key, (_, since) in self._busy.items() if now - since > self._patience]
             for key in stuck:
-                log.error("thread.given-up", crew=self._name, seconds=self._patience)
+                log.error("thread.given-up", pool=self._name, seconds=self._patience)
                 del self._busy[key]
                 self._started -= 1
             self._idle.notify_all()

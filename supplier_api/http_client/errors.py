@@ -9,7 +9,7 @@ from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 import requests
 import urllib3
 
-# The first that fits is told: a narrower kind stands before a wider one.
+# The first that fits is shown: a narrower kind comes before a wider one.
 _WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (RemoteDisconnected, "connection closed without an answer"),
     (ConnectionRefusedError, "connection refused"),

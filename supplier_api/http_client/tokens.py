@@ -171,15 +171,15 @@ class TokenClient(Protocol):
 
 
 def fetch_grant(
-    us: TokenClient,
+    client: TokenClient,
     sessions: Sessions,
     watchdog: Watchdog,
     patience: float,
     observer: Observer | None = None,
 ) -> TokenGrant:
     """Get a token (RFC 6749, section 4.4) within `patience` seconds; raises NoTokenError."""
-    headers, body = token_request(us.client_id, us.client_secret, us.token_terms)
-    post = Post(us.token_url, headers, body)
+    headers, body = token_request(client.client_id, client.client_secret, client.token_terms)
+    post = Post(client.token_url, headers, body)
     # A limit of its own, so that a silent token endpoint leaves time to use the old token.
     with watchdog.limit(min(patience, TOKEN_SECONDS)) as call:
         try:

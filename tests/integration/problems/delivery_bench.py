@@ -127,7 +127,7 @@ class Bench:
     ) -> list[tuple[str, str, bool]]:
         """Replay the messages of the window; return number, report and success of each."""
         return [
-            (result.name.partition("#")[2], result.told, result.done)
+            (result.name.partition("#")[2], result.text, result.done)
             for problem_id in self.repair.waiting(GATEWAY, window)
             for result in self.repair.replay_window(
                 GATEWAY, problem_id, window, BY, rehearse=rehearse

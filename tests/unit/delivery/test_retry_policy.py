@@ -127,7 +127,7 @@ def test_a_message_expires_by_the_age_of_its_own_attempts(hours: float, decision
 def test_time_in_which_it_could_not_leave_makes_no_message_older() -> None:
     began = NOW - timedelta(hours=80)
     for hours, decision in ((9, after(7200)), (8, Ending.EXPIRED)):
-        history = History(9, began, stood_still=timedelta(hours=hours))
+        history = History(9, began, paused=timedelta(hours=hours))
         assert decide(TROUBLE, history, POLICY, NOW, jitter=0) == decision
 
 
