@@ -106,7 +106,8 @@ class Completer:
         try:
             return self._complete_together(attempts, keep)
         except StoreUnavailable as error:
-            return self._retry_later(attempts, error)
+            again = self._still_leased(attempts, str(error))
+            return CompletionResult(again=again, pause=STORE_PAUSE)
         except Exception as error:  # noqa: BLE001 - completing one by one finds the one at fault
             if len(attempts) > 1:
                 return _all(self.complete([attempt], keep=keep) for attempt in attempts)
@@ -195,17 +196,15 @@ class Completer:
         """Call the hooks of those whose problem is locked; return whether there were any."""
         with_problem = [each for each in decided if each[0].message.problem_id in locked]
         for sent, decision in with_problem:
-            with bind(**ids_of(sent.message)):
-                self._call_hook(uow, sent, decision)
+            message, reply = sent.message, sent.reply
+            with bind(**ids_of(message)):
+                if reply.meaning is Meaning.NOT_FOUND:
+                    self._to.on_not_found(uow, message, reply)
+                if decision is Ending.DELIVERED:
+                    self._to.on_delivered(uow, message, reply)
+                if decision is Ending.LEFT_OUT:
+                    self._to.on_left_out(uow, message, reply)
         return bool(with_problem)
-
-    def _call_hook(self, uow: UnitOfWork, sent: Sent, decision: Decision) -> None:
-        if sent.reply.meaning is Meaning.NOT_FOUND:
-            self._to.on_not_found(uow, sent.message, sent.reply)
-        if decision is Ending.DELIVERED:
-            self._to.on_delivered(uow, sent.message, sent.reply)
-        if decision is Ending.LEFT_OUT:
-            self._to.on_left_out(uow, sent.message, sent.reply)
 
     def _step(self, sent: Sent, decision: Decision, rows: Mapping[int, LaneRow]) -> LaneStep:
         claim, failures = sent.lease.claim, rows[sent.message.lane_id].attempts
@@ -250,9 +249,6 @@ class Completer:
         # The destination is not at fault, so this does not count against it.
         failed = Reply(Meaning.FAILED, detail, sent.reply.status, unknown=True, counts=False)
         return self.complete([replace(sent, reply=failed, not_applied=True)], keep=keep)
-
-    def _retry_later(self, attempts: Sequence[Sent], error: StoreUnavailable) -> CompletionResult:
-        return CompletionResult(again=self._still_leased(attempts, str(error)), pause=STORE_PAUSE)
 
     def _still_leased(self, attempts: Sequence[Sent], why: str) -> list[Sent]:
         """Return the attempts whose lease lasts long enough to try again; log the others."""

@@ -6,6 +6,7 @@ for all.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -59,7 +60,7 @@ class FlowControl:
         # Lanes refused for good since the last success, by tenant if tenants are counted apart.
         self._refused: dict[str, set[int]] = {}
         # How often a tenant was paused since its last success.
-        self._tenant_holds: dict[str, int] = {}
+        self._tenant_holds: Counter[str] = Counter()
         # Lanes that were refused, with their tenants: the least useful ones to probe.
         self._last_refused: dict[int, str] = {}
         self._active = ActivePauses()
@@ -72,16 +73,12 @@ class FlowControl:
         """Replace the pauses in force by `pauses`, as they were just read, and log the changes."""
         with self._lock:
             before, self._active = self._active, ActivePauses.of(self._name, pauses)
-            after = self._active
-            begun = [p for p in after.pauses if p.id not in {known.id for known in before.pauses}]
-            over = [p for p in before.pauses if p.id not in {known.id for known in after.pauses}]
-            changed = [pause for pause in [*begun, *over] if pause.cause is not Cause.OPERATOR]
-            for pause in changed:
-                if pause in begun and pause.scope.tenant is not None:
-                    self._tenant_holds[pause.scope.tenant] = (
-                        self._tenant_holds.get(pause.scope.tenant, 0) + 1
-                    )
-            if any(pause.is_whole for pause in changed):
+            old, new = ({pause.id for pause in each.pauses} for each in (before, self._active))
+            begun = [pause for pause in self._active.pauses if pause.id not in old]
+            over = [pause for pause in before.pauses if pause.id not in new]
+            own = [pause for pause in [*begun, *over] if pause.cause is not Cause.OPERATOR]
+            self._tenant_holds.update(p.scope.tenant for p in own if p.scope.tenant and p in begun)
+            if any(pause.is_whole for pause in own):
                 # The outcomes seen until now say nothing about the time after.
                 self._window.clear()
                 self._refused.clear()
@@ -254,7 +251,7 @@ class FlowControl:
         with self._lock:
             refused = self._refused.setdefault(key, set())
             refused.add(message.lane_id)
-            holds = self._tenant_holds.get(key, 0)
+            holds = self._tenant_holds[key]
         if len(refused) < self._rules.lanes:
             return None
         reason = f"{self._rules.lanes} problems in a row were refused for good"
@@ -340,7 +337,7 @@ class FlowControl:
             now = self._clock.now()
             self.update_pauses(self._store.read(lambda uow: PauseRepository(uow).active(now)))
         except StoreUnavailable as error:
-            log.warning("traffic.not-read", destination=self._name, error=str(error))
+            log.warning("pauses.not-read", destination=self._name, error=str(error))
 
 
 _BEGUN = {
