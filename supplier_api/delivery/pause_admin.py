@@ -72,10 +72,11 @@ class PauseAdmin:
         destination asked for ends. Raises NothingSuchError.
         """
         now = self._services.machine.now()
-        scope = self._services.store.read(lambda uow: _scope(uow, wanted))
-        found = self._services.store.read(lambda uow: _resumable(uow, scope, now))
+        scope, active = self._services.store.read(
+            lambda uow: (_scope(uow, wanted), PauseRepository(uow).active(now))
+        )
+        found = [pause for pause in active if pause.scope == scope]
         if not found:
-            active = self._services.store.read(lambda uow: PauseRepository(uow).active(now))
             paused = "; these are" if active else ", and nothing is"
             raise NothingSuchError(
                 f"{_what(scope, wanted.problem)} is not paused{paused}", map(line, active)
@@ -135,7 +136,7 @@ def stands_still(pauses: Iterable[Pause], now: datetime) -> list[dict[str, Any]]
             "reason": "by an operator" if pause.cause is Cause.OPERATOR else pause.reason,
         }
         for pause in pauses
-        if pause.scope.tenant is None and pause.scope.problem_id is None
+        if pause.is_whole
         for destination in ([pause.scope.destination] if pause.scope.destination else DESTINATIONS)
     ]
 
@@ -214,10 +215,6 @@ def _scope(uow: UnitOfWork, wanted: PauseScope) -> Scope:
 def _of_operator(uow: UnitOfWork, scope: Scope, now: datetime) -> Pause | None:
     active = PauseRepository(uow).active(now)
     return next((p for p in active if p.scope == scope and p.cause is Cause.OPERATOR), None)
-
-
-def _resumable(uow: UnitOfWork, scope: Scope, now: datetime) -> list[Pause]:
-    return [pause for pause in PauseRepository(uow).active(now) if pause.scope == scope]
 
 
 def _by_destination(scope: Scope) -> list[Scope]:
