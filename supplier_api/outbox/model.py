@@ -71,7 +71,6 @@ class LaneRow:
 
     id: int
     problem_id: int
-    tenant: str
     destination: str
     due_at: datetime | None
     not_before: datetime | None
@@ -119,13 +118,20 @@ class Claim:
     it was claimed as a probe.
     """
 
-    lane_id: int
-    problem_id: int
-    tenant: str
     claim_no: int
     attempts: int
     message: Message
     was_due: datetime | None = None
+
+    @property
+    def lane_id(self) -> int:
+        """The lane's id."""
+        return self.message.lane_id
+
+    @property
+    def problem_id(self) -> int:
+        """The id of the lane's problem."""
+        return self.message.problem_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,9 +232,7 @@ class LaneRepository:
                 statements.take_over(self._connection, head, row.lease_owner, now)
                 heads |= statements.heads(self._connection, [row.id])
         return [
-            Claim(row.id, row.problem_id, row.tenant, row.claim_no + 1, row.attempts, heads[row.id])
-            for row in rows
-            if row.id in heads
+            Claim(row.claim_no + 1, row.attempts, heads[row.id]) for row in rows if row.id in heads
         ]
 
     # For workers with a claim.
