@@ -70,7 +70,7 @@ class LaneRepository:
         for new in lanes:
             of = {"problem_id": problem_id, "destination": new.destination, "created": now}
             for queued in new.messages:
-                statements.ADD_MESSAGE.send(self._connection, statements.added(queued, of))
+                statements.ADD_MESSAGE.send(self._connection, statements.add_values(queued, of))
         if any(new.messages for new in lanes):
             self._wake()
 
@@ -98,7 +98,7 @@ class LaneRepository:
     def add(self, to: LaneRow, new: NewMessage, now: datetime) -> None:
         """Queue `new` at the end of the locked lane; the lane becomes due if it was idle."""
         of = {"problem_id": to.problem_id, "destination": to.destination, "created": now}
-        statements.ADD_MESSAGE.send(self._connection, statements.added(new, of))
+        statements.ADD_MESSAGE.send(self._connection, statements.add_values(new, of))
         woken = self._connection.execute(
             update(lane)
             .where(_t.id == to.id, _t.due_at.is_(None), NOT_PARKED)
@@ -278,7 +278,7 @@ class LaneRepository:
         """
         if not records:
             return
-        if statements.RECORD.many(self._connection, map(statements.recorded, records)) != len(
+        if statements.RECORD.many(self._connection, map(statements.record_values, records)) != len(
             records
         ):
             raise Fenced
@@ -309,10 +309,10 @@ class LaneRepository:
             if lease_until and head and known and due_at and due_at <= now:
                 following[row.id] = head
                 writes.append(
-                    statements.written(step, row, row.lease_owner, lease_until, lease_until)
+                    statements.proceed_values(step, row, row.lease_owner, lease_until, lease_until)
                 )
             else:
-                writes.append(statements.written(step, row, None, None, due_at))
+                writes.append(statements.proceed_values(step, row, None, None, due_at))
                 if due_at is not None and due_at <= now:
                     self._wake()
         if statements.PROCEED.many(self._connection, writes) != len(writes):

@@ -107,7 +107,7 @@ ADD_MESSAGE = CompiledStatement(
 )
 
 
-def added(new: NewMessage, of: Mapping[str, Any]) -> dict[str, Any]:
+def add_values(new: NewMessage, of: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of ADD_MESSAGE; `of` names the lane and the time."""
     return {**of, **_SAME, **{name: getattr(new, name) for name in _NEW}}
 
@@ -151,17 +151,23 @@ def next_due(held: HeldUp) -> CompiledStatement:
 
 @lru_cache(maxsize=64)
 def due_lanes(held: HeldUp, *, failed: bool = False) -> CompiledStatement:
-    """Return the statement for due lanes, either those whose last attempt failed or the others."""
+    """Return the statement for due lanes, either those whose last attempt failed or the others.
+
+    It locks those that no other transaction has locked, the longest due first.
+    """
     attempts = lane.c.attempts > 0 if failed else lane.c.attempts == 0
     due = lane.c.due_at <= _value(lane.c.due_at, "now")
-    return CompiledStatement(_claimable(_TO_DESTINATION, due, attempts, *held.apart()))
-
-
-def _claimable(*which: Condition) -> Select[Any]:
-    """Lock the lanes that no transaction has locked, the longest due first."""
-    return lock_lanes(
-        NOT_PARKED, OF_KNOWN_VERSION, *which, waiting=False, order=(lane.c.due_at,)
-    ).limit(bindparam("limit", type_=Integer))
+    query = lock_lanes(
+        _TO_DESTINATION,
+        due,
+        attempts,
+        NOT_PARKED,
+        OF_KNOWN_VERSION,
+        *held.apart(),
+        waiting=False,
+        order=(lane.c.due_at,),
+    )
+    return CompiledStatement(query.limit(bindparam("limit", type_=Integer)))
 
 
 TAKE = CompiledStatement(
@@ -193,14 +199,14 @@ PROCEED = CompiledStatement(
 )
 
 
-def recorded(record: AttemptRecord) -> dict[str, Any]:
+def record_values(record: AttemptRecord) -> dict[str, Any]:
     """Return the parameters of RECORD."""
     of, attempt = record.message, record.attempt
     return {
         "message": of.id,
         "before": of.attempts,
         "state": record.state,
-        "attempts": of.attempts + record.counts,
+        "attempts": of.attempts + int(record.counts),
         "first_attempt": of.first_attempt or (attempt.at if record.counts else None),
         "unknown": of.unknown or attempt.unknown,
         "log": [*of.log, attempt.entry()],
@@ -210,7 +216,7 @@ def recorded(record: AttemptRecord) -> dict[str, Any]:
     }
 
 
-def written(
+def proceed_values(
     step: LaneStep,
     row: LaneRow,
     owner: str | None,
