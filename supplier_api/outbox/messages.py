@@ -185,9 +185,9 @@ class MessageRepository:
         row = self._lanes.lock(problem_id, destination)
         if row.lease_until is not None and row.lease_until > now:
             raise BeingSent(max(1.0, (row.lease_until - now).total_seconds()))
-        head = statements.heads(self._connection, [row.id]).get(row.id)
-        if row.lease_owner is not None and head is not None:
-            statements.take_over(self._connection, head, row.lease_owner, now)
+        if row.lease_owner is not None:
+            for head in statements.heads(self._connection, [row.id]).values():
+                statements.take_over(self._connection, head, row.lease_owner, now)
         self._connection.execute(
             update(lane)
             .where(lane.c.id == row.id)
