@@ -11,9 +11,8 @@ from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.compiled_statements import CompiledStatement
 from supplier_api.db.pipeline import PIPE
-from supplier_api.outbox.dequeue import due_lanes, next_due
-from supplier_api.outbox.lane_rows import HEADS
 from supplier_api.outbox.pauses import NOTHING_HELD
+from supplier_api.outbox.statements import HEADS, due_lanes, next_due
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.repository import KNOWN_OF_SERVICE, ProblemRepository
 from supplier_api.problems.services import GATEWAY

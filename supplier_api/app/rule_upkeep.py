@@ -2,7 +2,7 @@
 
 from supplier_api.clock import to_wire
 from supplier_api.db.notify import WakeEvent
-from supplier_api.delivery.loop import Loop
+from supplier_api.delivery.threads import Loop
 from supplier_api.operations.heartbeat import Activity
 from supplier_api.operations.processes import INVENTORY_DOWN, NOT_LOADED, RULES_OFF
 from supplier_api.problems.rule_evaluation import RuleEvaluator

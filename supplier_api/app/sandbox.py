@@ -10,9 +10,9 @@ from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens
 from supplier_api.backoffice.port import Factory
 from supplier_api.db import Store
-from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
+from supplier_api.delivery.model import Transport
 from supplier_api.delivery.scheduler import TimerSource
-from supplier_api.delivery.transport import Transport
+from supplier_api.delivery.transports import GatewayAddress
 from supplier_api.http.api_docs import TryClient
 from supplier_api.http.gateway.errors import SupplierApi
 from supplier_api.http.gateway.tokens import TOKEN_PATH
@@ -24,6 +24,7 @@ from supplier_api.problems.work import WorkOrder
 from supplier_api.sandbox import admin
 from supplier_api.sandbox.admin.capture import OutgoingCapture, keep_requests, record_calls
 from supplier_api.sandbox.clock_sync import ClockEndpoint, GatewayClockSync, try_token
+from supplier_api.sandbox.fault_injection.copies import CopyingTransport
 from supplier_api.sandbox.fault_injection.transport import FaultyTransport, tenant_header
 from supplier_api.sandbox.fault_injection.wsgi import inject_answer_faults
 from supplier_api.sandbox.journal.recorder import Bounds, Recorder
@@ -73,7 +74,7 @@ def gateway_transport(
     watchdog: Watchdog,
 ) -> Transport:
     """Return the way to the gateways that testers may name, recorded, with their faults."""
-    transport = GatewayTransport(
+    transport = CopyingTransport(
         address,
         sessions,
         watchdog,

@@ -4,9 +4,8 @@ from supplier_api.app.destinations import to_back_office, to_gateway
 from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.db.notify import Wakeup
-from supplier_api.delivery.clock_guard import ClockGuard
 from supplier_api.delivery.dispatcher import Dispatcher
-from supplier_api.delivery.scheduler import Chore, Scheduler, TimerSource
+from supplier_api.delivery.scheduler import Chore, ClockGuard, Scheduler, TimerSource
 from supplier_api.delivery.worker import Worker
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.heartbeat import Activity, ProcessInfo, build_heartbeat

@@ -14,7 +14,7 @@ import requests
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.clock import from_wire
 from supplier_api.http_client.connections import new_session
-from supplier_api.http_client.failures import why
+from supplier_api.http_client.errors import why
 
 TIMEOUT = 10.0  # seconds
 TOKEN_PATH = "/auth/tenant/access-token"  # noqa: S105 - a path

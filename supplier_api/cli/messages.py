@@ -25,7 +25,7 @@ from supplier_api.delivery.message_admin import (
     possible,
 )
 from supplier_api.delivery.pause_admin import KNOWN
-from supplier_api.outbox.message_repository import MessageFilter, MessageRepository
+from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.outbox.model import MessageState
 from supplier_api.problems import view
 from supplier_api.problems.repository import ProblemRepository
@@ -171,11 +171,11 @@ def given_by(reason: str) -> Operator:
 
 def print_result(result: Result) -> None:
     """Print what was done with a message."""
-    click.echo(f"{result.name}  {result.was} -> {result.told}" if result.done else _left(result))
+    click.echo(f"{result.name}  {result.was} -> {result.text}" if result.done else _left(result))
 
 
 def _left(result: Result) -> str:
-    return f"{result.name}  {result.was}: {result.told}"
+    return f"{result.name}  {result.was}: {result.text}"
 
 
 @contextmanager

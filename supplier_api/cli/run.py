@@ -38,7 +38,7 @@ from supplier_api.db import Store, migrate
 from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.files import sqlite_path
 from supplier_api.http_client.connections import new_session
-from supplier_api.http_client.failures import why
+from supplier_api.http_client.errors import why
 from supplier_api.ids import SystemChance
 from supplier_api.outbox.pauses import PauseRepository
 from supplier_api.outbox.repository import LaneRepository

@@ -28,7 +28,7 @@ from supplier_api.cli.options import WholeNumber
 from supplier_api.cli.sample import any_service_test, sample
 from supplier_api.contract.codes import CancellationReason
 from supplier_api.http_client.connections import new_session
-from supplier_api.http_client.failures import why
+from supplier_api.http_client.errors import why
 from supplier_api.ids import SystemChance
 from supplier_api.settings import Settings, load_settings
 

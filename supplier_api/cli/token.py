@@ -6,7 +6,7 @@ import requests
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.http_client.connections import new_session
-from supplier_api.http_client.failures import why
+from supplier_api.http_client.errors import why
 from supplier_api.settings import ClientSettings, Settings, load_settings
 from supplier_api.settings.addresses import base_url
 

@@ -15,7 +15,7 @@ from typing import Any
 from supplier_api.clock import MachineClock, to_wire
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.db.notify import WakeEvent
-from supplier_api.delivery.loop import Loop
+from supplier_api.delivery.threads import Loop
 from supplier_api.logging import get_logger
 from supplier_api.operations.installation import (
     InstallationRepository,

@@ -20,8 +20,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from supplier_api.http_client import tls
-from supplier_api.http_client.failures import in_words
+from supplier_api.http_client.connections import tls_context
+from supplier_api.http_client.errors import distrust, in_words
 from supplier_api.settings.addresses import PORTS
 
 HEAD_LIMIT = 65_536  # bytes of a proxy's answer
@@ -213,7 +213,7 @@ def _host_and_port(parts: SplitResult) -> tuple[str, int]:
 
 def _trusting(ca_file: Path | None) -> ssl.SSLContext:
     """Return a context that trusts what our sessions trust: `ca_file`, or the usual authorities."""
-    made = tls.context()
+    made = tls_context()
     made.load_verify_locations(cafile=str(ca_file or DEFAULT_CA_BUNDLE_PATH))
     return made
 
@@ -252,7 +252,7 @@ def _tls_cause(error: ssl.SSLError, ca_file: Path | None, der: bytes = b"") -> s
             f"{unknown}, the server does not send those between, or a proxy opens TLS up",
         ),
     }
-    untrusted = f"the certificate is not trusted: {tls.distrust(error)} ({error.verify_message})"
+    untrusted = f"the certificate is not trusted: {distrust(error)} ({error.verify_message})"
     return causes.get(error.verify_code, untrusted)
 
 

@@ -46,8 +46,7 @@ from supplier_api.db.tables import (
     service_problem,
     timer,
 )
-from supplier_api.outbox.model import MessageState
-from supplier_api.outbox.repository import DEAD_LETTERS
+from supplier_api.outbox.model import DEAD_LETTERS, MessageState
 from supplier_api.problems.timer_repository import by_scale
 
 # Written as in the partial indexes: SQLite compares the two as text.

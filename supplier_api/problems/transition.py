@@ -14,8 +14,7 @@ import orjson
 from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ChangeStatus, ProblemCode, ReasonCode, ResolutionStatus
 from supplier_api.db import UnitOfWork
-from supplier_api.outbox.enqueue import NewLane, NewMessage
-from supplier_api.outbox.lane_rows import LaneRow
+from supplier_api.outbox.model import LaneRow, NewLane, NewMessage
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.amending import amended
 from supplier_api.problems.errors import Incomplete

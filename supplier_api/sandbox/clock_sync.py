@@ -7,11 +7,18 @@ import orjson
 import requests
 
 from supplier_api.clock import MachineClock
-from supplier_api.delivery.posting import NETWORK_ERRORS
-from supplier_api.delivery.token_client import TOKEN_SECONDS, TokenClient, fetch_grant
-from supplier_api.http_client.grants import BY_FORM, NoTokenError, TokenGrant, TokenTerms
+from supplier_api.http_client.calls import NETWORK_ERRORS
 from supplier_api.http_client.sessions import Sessions
-from supplier_api.http_client.tokens import SharedToken
+from supplier_api.http_client.tokens import (
+    BY_FORM,
+    TOKEN_SECONDS,
+    NoTokenError,
+    SharedToken,
+    TokenClient,
+    TokenGrant,
+    TokenTerms,
+    fetch_grant,
+)
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.logging import get_logger
 

@@ -19,8 +19,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from supplier_api.clock import MachineClock, Scale
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork
 from supplier_api.db.tables import tenant_setting
-from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.gateway_transport import GatewayAddress
+from supplier_api.delivery.answers import AnswerTerms
+from supplier_api.delivery.transports import GatewayAddress
 from supplier_api.ids import Chance, SeededChance
 from supplier_api.problems.timer_repository import ALL, BusinessClockRepository
 
@@ -168,7 +168,7 @@ class StoredChance:
 class Destinations:
     """Where each tenant's KCIs go, read from the database at every call."""
 
-    def __init__(self, store: Store, answers: Terms) -> None:
+    def __init__(self, store: Store, answers: AnswerTerms) -> None:
         """Look into `store`; `answers` are what all gateways' answers are read by."""
         self._store = store
         self._answers = answers
@@ -179,7 +179,7 @@ class Destinations:
         return address_of(found, self._answers) if found else None
 
 
-def address_of(destination: Mapping[str, str], answers: Terms) -> GatewayAddress:
+def address_of(destination: Mapping[str, str], answers: AnswerTerms) -> GatewayAddress:
     """Return what is kept of a destination as an address."""
     return GatewayAddress(
         kci_url=destination["kciUrl"],

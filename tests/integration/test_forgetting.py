@@ -13,8 +13,8 @@ from scripts import retention_page
 from supplier_api.contract.personal import PERSONAL_FIELDS, STORED
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery.message_admin import MessageAdmin, Operator
+from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.delivery.pause_admin import PauseAdmin, PauseScope
-from supplier_api.delivery.transport import Meaning, Reply
 from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.incidents import Incidents

@@ -17,8 +17,9 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from supplier_api.clock import MachineClock
-from supplier_api.delivery.posting import Answered, Post
 from supplier_api.http.wsgi import NO_ANSWER, Environ, StartResponse, WsgiApplication
+from supplier_api.http_client.calls import HttpResponse, Post
+from supplier_api.sandbox.fault_injection.copies import purpose
 from supplier_api.sandbox.fault_injection.model import STRUCK, TOKEN, InjectedFault
 from supplier_api.sandbox.journal.entries import (
     HttpPart,
@@ -172,45 +173,49 @@ class OutgoingCapture:
         self._recorder = recorder
         self._machine = machine
 
-    def begins(self, post: Post) -> Callable[[Answered | str], None]:
+    def begins(self, post: Post) -> Callable[[HttpResponse | str], None]:
         """Note when a call begins; return what records it when it is told how it ended."""
         at, began = self._machine.now(), self._machine.monotonic()
+        # A token is everybody's, and never asked for on purpose.
+        why = purpose() if post.tenant is not None else None
 
-        def ends(outcome: Answered | str) -> None:
+        def ends(outcome: HttpResponse | str) -> None:
             milliseconds = round((self._machine.monotonic() - began) * 1000, 1)
-            self._recorder.record(partial(_outgoing_call, post, outcome, at, milliseconds))
+            self._recorder.record(partial(_outgoing_call, post, outcome, at, milliseconds, why))
             self._recorder.flush(OUTGOING_FLUSH)
 
         return ends
 
 
 def _outgoing_call(
-    post: Post, outcome: Answered | str, at: datetime, milliseconds: float
+    post: Post,
+    outcome: HttpResponse | str,
+    at: datetime,
+    milliseconds: float,
+    why: Mapping[str, Any] | None,
 ) -> JournalEntry:
-    answered = outcome if isinstance(outcome, Answered) else None
-    message = post.message
+    answered = outcome if isinstance(outcome, HttpResponse) else None
     return JournalEntry(
         at=at,
         direction=JournalDirection.OUT,
-        operation=KCIS if message else TOKEN,
-        # A token is everybody's.
-        tenant=message.tenant if message else "",
+        operation=KCIS if post.tenant is not None else TOKEN,
+        tenant=post.tenant or "",
         method="POST",
         url=without_secrets(post.url),
         request=http_part(post.headers.items(), post.body),
         answer=http_part(answered.headers.items(), answered.body) if answered else HttpPart(),
         status=answered.status if answered else None,
         milliseconds=milliseconds,
-        trouble=None if isinstance(outcome, Answered) else outcome,
-        conversation_id=message.conversation_id if message else None,
+        trouble=None if isinstance(outcome, HttpResponse) else outcome,
+        conversation_id=post.headers.get("X-Conversation-ID"),
         request_id=post.headers.get("X-Request-ID"),
         ids=tuple(_ids(post, answered)),
-        deliberate=post.why,
+        deliberate=why,
         remarks=tuple(remark.plain() for remark in _remarks(post, answered)),
     )
 
 
-def _ids(post: Post, answered: Answered | None) -> list[str]:
+def _ids(post: Post, answered: HttpResponse | None) -> list[str]:
     kci = document_in(post.body)
     about = [entity for name in ENTITIES if isinstance(entity := kci.get(name), Mapping)]
     answer = document_in(answered.body) if answered else {}
@@ -218,8 +223,8 @@ def _ids(post: Post, answered: Answered | None) -> list[str]:
     return [*([request_id] if request_id else []), *ids_in(kci, *about, answer)]
 
 
-def _remarks(post: Post, answered: Answered | None) -> list[Violation]:
+def _remarks(post: Post, answered: HttpResponse | None) -> list[Violation]:
     if answered is None:
         return []
-    judge = on_kci_answer if post.message else on_token_answer
+    judge = on_kci_answer if post.tenant is not None else on_token_answer
     return judge(answered.status, answered.body)

@@ -12,12 +12,12 @@ from typing import Any
 from supplier_api.clock import MachineClock
 from supplier_api.contract.codes import ReasonCode
 from supplier_api.db import Store
-from supplier_api.delivery.gateway_transport import Copy, GatewayTransport
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.logging import get_logger
 from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.sandbox.fault_injection.active_faults import ActiveFaults, InterceptedCall
+from supplier_api.sandbox.fault_injection.copies import Copy, CopyingTransport
 from supplier_api.sandbox.fault_injection.model import InjectedFault, Place
 from supplier_api.sandbox.fault_injection.mutations import Mutation
 from supplier_api.sandbox.fault_injection.sending import SENDING, FaultySending
@@ -37,7 +37,7 @@ def tenant_header(message: Message) -> dict[str, str]:
 class FaultyTransport:
     """The gateway's transport, with faults."""
 
-    def __init__(self, transport: GatewayTransport, store: Store, clock: MachineClock) -> None:
+    def __init__(self, transport: CopyingTransport, store: Store, clock: MachineClock) -> None:
         """Send by `transport`; the faults are in `store`."""
         self._transport = transport
         self._store = store
@@ -97,7 +97,7 @@ def _mutate(sending: FaultySending, mutation: Mutation) -> Reply:
         bad = _send_bad(sending, mutation)
         return sending.note(sending.real(), f"before it {bad}")
     real = sending.real()
-    if real.meaning is not Meaning.TAKEN:
+    if real.meaning is not Meaning.ACCEPTED:
         return real
     return sending.note(real, f"behind it {_send_bad(sending, mutation)}")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import jwt
 
-from supplier_api.http_client.grants import TokenGrant
+from supplier_api.http_client.tokens import TokenGrant
 from supplier_api.ids import Chance
 from supplier_api.sandbox.gateway.config import AdminAccount, SupplierAccount, TenantAccount
 from supplier_api.sandbox.gateway.database import keep_value, value

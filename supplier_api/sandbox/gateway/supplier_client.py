@@ -10,15 +10,15 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from supplier_api.clock import MachineClock
-from supplier_api.http_client.failures import why
-from supplier_api.http_client.grants import (
+from supplier_api.http_client.errors import why
+from supplier_api.http_client.tokens import (
     NoTokenError,
+    SharedToken,
     TokenGrant,
     TokenTerms,
     read_grant,
     token_request,
 )
-from supplier_api.http_client.tokens import SharedToken
 from supplier_api.sandbox.gateway.codes import GatewayErrorCode
 from supplier_api.sandbox.gateway.config import SupplierAccount
 

@@ -9,7 +9,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from supplier_api.clock import SystemMachineClock
-from supplier_api.http_client.connections import Adapter, Connection, Limits, new_session
+from supplier_api.http_client.connections import (
+    Adapter,
+    ConnectionLimits,
+    KeptConnection,
+    new_session,
+)
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.sandbox.gateway.codes import GatewayErrorCode
@@ -58,7 +63,7 @@ Caller = Callable[[], int]
 
 
 def worker_calls(sink: Sink, clock: Clock) -> Iterator[Caller]:
-    sessions = Sessions(limits=Limits(idle=15, age=300), clock=clock)
+    sessions = Sessions(limits=ConnectionLimits(idle=15, age=300), clock=clock)
     watchdog = Watchdog(SystemMachineClock())
     watchdog.start()
 
@@ -83,7 +88,7 @@ def sandbox_calls(sink: Sink, clock: Clock) -> Iterator[Caller]:
     token_url = f"{sink.url}/access-token"
     supplier = SupplierAccount("S", "s", "s", sink.url, token_url, "gateway", "gateway-secret")
     session = new_session()
-    session.mount("http://", Adapter(Limits(idle=15, age=300), clock))
+    session.mount("http://", Adapter(ConnectionLimits(idle=15, age=300), clock))
     client = SupplierClient(supplier, clock, 1.0, session)
 
     def call() -> int:
@@ -185,7 +190,7 @@ def test_a_thread_may_ask_for_a_new_connection(sink: Sink) -> None:
 
 
 def test_a_peer_that_is_gone_is_noticed(sink: Sink) -> None:
-    connection = Connection("127.0.0.1", sink.port)
+    connection = KeptConnection("127.0.0.1", sink.port)
     connection.connect()
     try:
         assert connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

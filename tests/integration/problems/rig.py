@@ -14,7 +14,7 @@ from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.db import Store, UnitOfWork, tables
 from supplier_api.ids import Chance, SeededChance
-from supplier_api.outbox.model import Attempt, Claim, MessageState
+from supplier_api.outbox.model import Attempt, AttemptRecord, Claim, MessageState
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
 from supplier_api.problems.deferred_decisions import DeferredDecisions
@@ -38,6 +38,7 @@ from supplier_api.problems.work import BackOfficeEvent
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.inventory import TimedInventory
 from supplier_api.rules.reloading import Loaded
+from tests.outbox import proceed
 
 TENANT = "TENANT1"
 CONTRACT = "1.15"
@@ -148,14 +149,12 @@ class Rig:
 
         def work(uow: UnitOfWork) -> None:
             ProblemRepository(uow).lock(claim.problem_id)
-            LaneRepository(uow).hold(claim)
-            LaneRepository(uow).record(message, attempt, state)
+            LaneRepository(uow).lock_claimed([claim])
+            LaneRepository(uow).record([AttemptRecord(message, attempt, state)])
             if state is MessageState.DELIVERED:
                 taken = DeliveredKci(claim.problem_id, message.kind, message.subject)
                 self.progress.kci_delivered(uow, taken)
-            else:
-                LaneRepository(uow).park(claim)
-            LaneRepository(uow).proceed(claim, now)
+            proceed(uow, claim, now, parks=state is not MessageState.DELIVERED)
 
         self.store.write(work)
 

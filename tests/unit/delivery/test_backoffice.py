@@ -4,8 +4,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from supplier_api.backoffice.port import OrderRefused
-from supplier_api.delivery.backoffice_transport import BackOfficeTransport
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Meaning, Reply
+from supplier_api.delivery.transports import BackOfficeTransport
 from supplier_api.outbox.model import Message
 from supplier_api.problems.work import OrderAnswer, WorkOrder
 from supplier_api.rules.model import Operation
@@ -62,7 +62,7 @@ def test_the_adapter_gets_the_order_and_the_reply_carries_its_answer() -> None:
     reply = BackOfficeTransport(adapter).send(MESSAGE, 30)
 
     assert adapter.orders == [ORDER]
-    assert reply == Reply(Meaning.TAKEN, "taken", answer=adapter.ending)
+    assert reply == Reply(Meaning.ACCEPTED, "taken", answer=adapter.ending)
 
 
 def test_a_refusal_is_for_good() -> None:
@@ -80,5 +80,5 @@ def test_anything_else_is_tried_again_and_may_have_arrived(error: Exception, tol
     with capture_logs() as logs:
         reply = BackOfficeTransport(Adapter(error)).send(MESSAGE, 30)
 
-    assert reply == Reply(Meaning.TROUBLE, f"the adapter failed: {told}", unknown=True)
+    assert reply == Reply(Meaning.FAILED, f"the adapter failed: {told}", unknown=True)
     assert [line["event"] for line in logs] == ["work-order.failed"]

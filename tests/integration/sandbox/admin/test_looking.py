@@ -76,7 +76,9 @@ def test_it_says_what_holds_everything_up(target: Target, store: Store) -> None:
         PauseRepository(uow).open_breaker(
             "gateway", reason="all fail", who="w", now=now, probe_at=soon
         )
-        PauseRepository(uow).ask("back-office", reason="429", who="w", now=now, until=soon)
+        PauseRepository(uow).begin_or_prolong(
+            Cause.ASKED, Scope("back-office"), reason="429", who="w", now=now, until=soon
+        )
 
     target.resolved(1)
     store.write(hold_up)

@@ -1,7 +1,6 @@
 """The whole chain: tenant, gateway, the real supplier over loopback, its KCIs back again."""
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,11 +17,9 @@ from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.contract import field_table
 from supplier_api.contract.field_table import AMENDED_BY_TENANT, FROM_TENANT, PROBLEM
 from supplier_api.db import UnitOfWork
-from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.executor import Destination, Executor
-from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
-from supplier_api.delivery.retry_policy import RetryPolicy
-from supplier_api.delivery.transport import Reply
+from supplier_api.delivery.answers import AnswerTerms
+from supplier_api.delivery.model import Destination, Reply, RetryPolicy
+from supplier_api.delivery.transports import GatewayAddress, GatewayTransport
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.ids import SeededChance
@@ -35,6 +32,7 @@ from supplier_api.sandbox.gateway.messages import TENANT_PROBLEM_FIELDS
 from supplier_api.sandbox.gateway.repository import Records
 from supplier_api.settings import Settings
 from tests import documents
+from tests.delivering import LaneDelivery
 from tests.field_examples import examples_of
 from tests.integration.sandbox.gateway.conftest import TENANT_PROBLEM, Party, token_for
 from tests.integration.sandbox.gateway.tenant_schema import check
@@ -136,14 +134,14 @@ class OverHttp(Supplier):
 
     gateway = ""
 
-    def _executor(self) -> Executor:
+    def _executor(self) -> LaneDelivery:
         services, progress = self.services, BackOfficeEvents(self.services)
         address = GatewayAddress(
             kci_url=f"{self.gateway}/kcis",
             token_url=f"{self.gateway}/auth/supplier/access-token",
             client_id="supplier",
             client_secret="supplier-secret",
-            answers=Terms(re.compile("never")),
+            answers=AnswerTerms(re.compile("never")),
         )
         watchdog = Watchdog(services.machine)
         transport = GatewayTransport(
@@ -157,9 +155,7 @@ class OverHttp(Supplier):
 
         policy = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, transport, policy, on_delivered=taken)
-        return Executor(
-            gateway, services.store, services.machine, services.chance, LEASE, threading.Event()
-        )
+        return LaneDelivery(gateway, services.store, services.machine, services.chance, LEASE)
 
 
 @pytest.fixture

@@ -12,19 +12,22 @@ from typing import Any
 from sqlalchemy import Select, exists, select, text, union_all, update
 from sqlalchemy.sql import ColumnElement
 
-from supplier_api.db import tables
 from supplier_api.db.unit_of_work import UnitOfWork
-from supplier_api.outbox.model import Attempt, MessageState, Revision
-
-lane = tables.lane
-message = tables.message
-problem = tables.service_problem
+from supplier_api.outbox import statements
+from supplier_api.outbox.model import (
+    DEAD_LETTERS,
+    Attempt,
+    LaneRow,
+    MessageState,
+    Revision,
+    latest,
+)
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.outbox.statements import QUEUED, lane, message, problem
 
 # Written as in the partial indexes: SQLite compares the two as text.
 _DEAD = text("message.state IN ('refused', 'expired')")
-_QUEUED = text("message.state = 'queued'")
 _PARKED = text("lane.parked")
-DEAD_LETTERS = (MessageState.REFUSED, MessageState.EXPIRED)
 
 
 class BeingSent(Exception):
@@ -106,15 +109,6 @@ class MessageFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class LockedLane:
-    """A lane locked for an operator; no worker is sending its messages."""
-
-    id: int
-    parked: bool
-    not_before: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Rewritten:
     """A message's new body, and why it differs from the former one."""
 
@@ -128,6 +122,7 @@ class MessageRepository:
 
     def __init__(self, uow: UnitOfWork) -> None:
         """Work in the transaction of `uow`."""
+        self._lanes = LaneRepository(uow)
         self._connection = uow.connection
         self._wake = uow.wake
 
@@ -168,7 +163,7 @@ class MessageRepository:
     ) -> list[int]:
         """Return the row ids of problems with undelivered messages created in that time."""
         waiting = union_all(
-            select(message.c.id).where(_DEAD), select(message.c.id).where(_QUEUED)
+            select(message.c.id).where(_DEAD), select(message.c.id).where(QUEUED)
         ).subquery()
         query = (
             select(lane.c.problem_id)
@@ -181,52 +176,33 @@ class MessageRepository:
 
     # Changes.
 
-    def lock(self, problem_id: int, destination: str, now: datetime) -> LockedLane:
+    def lock(self, problem_id: int, destination: str, now: datetime) -> LaneRow:
         """Lock a lane on which no worker is sending; its problem is locked already.
 
         Raises BeingSent while a lease is live. A lease that has run out is ended: its message may
         have been sent, and becomes "unknown".
         """
-        query = (
-            select(lane.c.id, lane.c.parked, lane.c.not_before, lane.c.lease_owner)
-            .add_columns(lane.c.lease_until)
-            .where(lane.c.problem_id == problem_id, lane.c.destination == destination)
-        )
-        row = self._connection.execute(query.with_for_update()).one()
+        row = self._lanes.lock(problem_id, destination)
         if row.lease_until is not None and row.lease_until > now:
             raise BeingSent(max(1.0, (row.lease_until - now).total_seconds()))
         if row.lease_owner is not None:
-            self._lost(row.id, row.lease_owner, now)
+            for head in statements.heads(self._connection, [row.id]).values():
+                statements.take_over(self._connection, head, row.lease_owner, now)
         self._connection.execute(
             update(lane)
             .where(lane.c.id == row.id)
             .values(claim_no=lane.c.claim_no + 1, lease_owner=None, lease_until=None)
         )
-        return LockedLane(row.id, row.parked, row.not_before)
+        return row
 
     def undelivered(self, problem_id: int, destination: str) -> list[StoredMessage]:
         """Return a lane's queued messages and dead letters, by number."""
-        query = self._all().where(
-            lane.c.problem_id == problem_id,
-            lane.c.destination == destination,
-            message.c.state.in_([MessageState.QUEUED, *DEAD_LETTERS]),
-        )
-        return [
-            StoredMessage(*row)
-            for row in self._connection.execute(query.order_by(message.c.number))
-        ]
+        left = message.c.state.in_([MessageState.QUEUED, *DEAD_LETTERS])
+        return self._of_lane(problem_id, destination, left)
 
     def course(self, problem_id: int, destination: str) -> list[StoredMessage]:
         """Return what a receiver has been sent about a problem or will be, by number."""
-        query = self._all().where(
-            lane.c.problem_id == problem_id,
-            lane.c.destination == destination,
-            message.c.state != MessageState.SKIPPED,
-        )
-        return [
-            StoredMessage(*row)
-            for row in self._connection.execute(query.order_by(message.c.number))
-        ]
+        return self._of_lane(problem_id, destination, message.c.state != MessageState.SKIPPED)
 
     def overtaken(self, stored: StoredMessage) -> bool:
         """Return whether the receiver has, or may have, a later message of the same lane."""
@@ -264,17 +240,17 @@ class MessageRepository:
         log = [*stored.log, _entry(at, what)]
         self._update(stored, {"state": MessageState.SKIPPED, "settled": at, "log": log})
 
-    def go_on(self, locked: LockedLane, now: datetime) -> StoredMessage | None:
+    def go_on(self, locked: LaneRow, now: datetime) -> StoredMessage | None:
         """Make the lane due for what is left on it; return the dead letter it stays parked behind.
 
         It stays parked as long as there is a dead letter that no delivered message has passed; None
         if there is none.
         """
         behind = self._held_by(locked.id) if locked.parked else None
-        head = self._first_queued(locked.id)
+        head = statements.heads(self._connection, [locked.id]).get(locked.id)
         due_at = None
         if head and behind is None:
-            due_at = max(now, head.not_before or now, locked.not_before or now)
+            due_at = latest(now, head.not_before, locked.not_before)
             self._wake()
         self._connection.execute(
             update(lane)
@@ -307,25 +283,12 @@ class MessageRepository:
         )
         return self._one(message.c.lane_id == lane_id, message.c.state.in_(DEAD_LETTERS), ~passed)
 
-    def _first_queued(self, lane_id: int) -> Any:
-        query = (
-            select(message.c.id, message.c.not_before, message.c.log)
-            .where(message.c.lane_id == lane_id, message.c.state == MessageState.QUEUED)
-            .order_by(message.c.number)
-            .limit(1)
-        )
-        return self._connection.execute(query).first()
-
-    def _lost(self, lane_id: int, owner: str, now: datetime) -> None:
-        head = self._first_queued(lane_id)
-        if head is None:
-            return
-        entry = Attempt(now, "unknown", None, 0, f"taken over from {owner}", unknown=True).entry()
-        self._connection.execute(
-            update(message)
-            .where(message.c.id == head.id)
-            .values(unknown=True, log=[*head.log, entry])
-        )
+    def _of_lane(
+        self, problem_id: int, destination: str, which: ColumnElement[bool]
+    ) -> list[StoredMessage]:
+        of_lane = (lane.c.problem_id == problem_id) & (lane.c.destination == destination)
+        query = self._all().where(of_lane, which).order_by(message.c.number)
+        return [StoredMessage(*row) for row in self._connection.execute(query)]
 
     def _update(self, stored: StoredMessage, values: dict[str, Any]) -> None:
         self._connection.execute(update(message).where(message.c.id == stored.id).values(**values))
@@ -356,7 +319,7 @@ class MessageRepository:
 def _in_state(query: Select[Any], state: str | None) -> Select[Any]:
     if state is None:
         dead = select(message.c.id).where(_DEAD)
-        behind = select(message.c.id).join(lane).where(_PARKED, _QUEUED)
+        behind = select(message.c.id).join(lane).where(_PARKED, QUEUED)
         found = union_all(dead, behind).subquery()
         return query.join(found, found.c.id == message.c.id)
     if state == "dead":
