@@ -6,6 +6,9 @@ BIN = .venv/bin
 # On two cores. Tests of processes take a hundred times as long as others: who is done takes over some.
 PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal
 
+# Commands and tests start many processes: what Python has compiled is kept, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all chaos check bench image compose-check compose-up compose-down clean-data
 

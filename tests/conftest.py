@@ -1,6 +1,8 @@
 """Databases for the tests: every storage test runs on SQLite and on PostgreSQL."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -13,6 +15,14 @@ from tests import pgbouncer, postgresql
 from tests.upgraded import upgrade
 
 T = TypeVar("T")
+MEMORY = Path("/dev/shm")
+ENOUGH = 2 * 2**30  # bytes
+
+# Tests make some ten thousand commits, each of which would wait for the disk. What is committed
+# outlives a process in memory too. A TMPDIR of the environment stands.
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
+    os.environ["TMPDIR"] = str(MEMORY)
+    tempfile.tempdir = None  # read anew
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from supplier_api.delivery.retry_policy import RetryPolicy
 from supplier_api.delivery.token_client import token_terms
 from supplier_api.delivery.transport import Reply, Transport
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.operations.process_registry import Activity
+from supplier_api.operations.heartbeat import Activity
 from supplier_api.outbox.model import Message
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services

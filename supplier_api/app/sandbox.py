@@ -33,8 +33,8 @@ from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
 from supplier_api.sandbox.tenant_settings import Destinations, address_of
 from supplier_api.sandbox.virtual_clock import SteppedTimers, VirtualClock
 from supplier_api.settings import Settings
-from supplier_api.settings.derived import goes_to_our_sandbox
-from supplier_api.settings.production_checks import KNOWN_SECRETS
+from supplier_api.settings.addresses import goes_to_our_sandbox
+from supplier_api.settings.secrets import KNOWN_SECRETS
 
 OUTCOMES: OutcomeSource = ScenarioSource()
 __all__ = [

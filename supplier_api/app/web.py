@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from flask import Flask, Response, g, jsonify
 
-from supplier_api.app.services import ClockPair, build_services, closed_on_error, heartbeat_of
-from supplier_api.app.upkeep import Upkeep
+from supplier_api.app.rule_upkeep import RuleUpkeep
+from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing, stored_keys
 from supplier_api.contract import CONTRACT
@@ -17,9 +17,9 @@ from supplier_api.http.api_docs import TryClient
 from supplier_api.http.request_parsing import check_requests
 from supplier_api.http.request_times import TimeSummary
 from supplier_api.http.server import HttpServer, ServerLimits
-from supplier_api.operations.heartbeat import Heartbeat
-from supplier_api.operations.process_registry import REQUEST, REQUEST_TIMES, Activity, ProcessInfo
-from supplier_api.operations.process_repository import ProcessKind
+from supplier_api.operations import heartbeat
+from supplier_api.operations.heartbeat import Activity, Heartbeat, ProcessInfo
+from supplier_api.operations.processes import REQUEST, REQUEST_TIMES, ProcessKind
 from supplier_api.outbox.pauses import Pause, PauseRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.incidents import Incidents
@@ -41,7 +41,7 @@ TIMES = "times"
 def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
     """Return the supplier's web application.
 
-    Raises what build_services and Upkeep raise.
+    Raises what build_services and RuleUpkeep raise.
     """
     services = build_services(settings, clocks, CALLER_SECONDS)
     with closed_on_error(services):
@@ -53,7 +53,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
     ring = KeyRing(lambda: stored_keys(services.store, services.machine), services.machine)
     tokens = AccessTokens(settings.access, ring, services.machine, services.chance)
     audit = Audit(services.machine)
-    upkeep = Upkeep(settings, services)
+    upkeep = RuleUpkeep(settings, services)
     rule_evaluator = upkeep.rule_evaluator
     outcomes, extension = RULE_BOOK_ONLY, None
     try_clients: Sequence[TryClient] = ()
@@ -131,7 +131,7 @@ def build_server(app: Flask, settings: Settings) -> HttpServer:
 
 def build_heartbeat(app: Flask, settings: Settings) -> Heartbeat:
     """Return the sign of life of a web server's process."""
-    return heartbeat_of(settings, app.extensions["services"], app.extensions["self"])
+    return heartbeat.build_heartbeat(settings, app.extensions["services"], app.extensions["self"])
 
 
 def _add_health(app: Flask, services: Services, rule_evaluator: RuleEvaluator) -> None:

@@ -19,6 +19,7 @@ from supplier_api.contract.errors import (
     Structural,
 )
 
+# The operations, by their ids in OpenAPI; the first four are also scopes of tokens, and settings.
 PROBLEMS = "service-problems"
 AMENDMENTS = "service-problem-amendments"
 CANCELLATIONS = "service-problem-cancellations"

@@ -31,8 +31,7 @@ from supplier_api.contract.fields import (
     long_text,
 )
 from supplier_api.contract.limits import MESSAGE_MAX, SUPPLIER_CODE_MAX
-from supplier_api.contract.loading import Fields, MessageSchema
-from supplier_api.contract.loading import make as make  # noqa: PLC0414 - also for others
+from supplier_api.contract.loading import Fields, MessageSchema, make
 
 
 def problem_answer(*hidden: Status) -> Fields:

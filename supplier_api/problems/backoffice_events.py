@@ -258,28 +258,28 @@ def _apply_event(transition: Transition, event: BackOfficeEvent) -> None:
             event.back_office_id,
             url,
         )
-    carried = KciContent(event.problem_code, event.text, event.supplier_codes, event.note)
-    HANDLERS.get(event.event, _apply_plain)(transition, event, carried)
+    content = KciContent(event.problem_code, event.text, event.supplier_codes, event.note)
+    HANDLERS.get(event.event, _apply_plain)(transition, event, content)
 
 
-def _apply_plain(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
-    transition.apply(event.event, carried)
+def _apply_plain(transition: Transition, event: BackOfficeEvent, content: KciContent) -> None:
+    transition.apply(event.event, content)
 
 
-def _accept(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
+def _accept(transition: Transition, event: BackOfficeEvent, content: KciContent) -> None:
     incident = transition.problem.state.incident
-    transition.apply(Event.ACCEPT, carried)
+    transition.apply(Event.ACCEPT, content)
     if event.commit:
         transition.apply(Event.START)
     if incident:
         transition.apply(Event.JOIN_INCIDENT, incident=incident)
 
 
-def _note(transition: Transition, _event: BackOfficeEvent, carried: KciContent) -> None:
-    transition.apply(Event.NOTE if carried.text else Event.UPDATE, carried)
+def _note(transition: Transition, _event: BackOfficeEvent, content: KciContent) -> None:
+    transition.apply(Event.NOTE if content.text else Event.UPDATE, content)
 
 
-def _resolve(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
+def _resolve(transition: Transition, event: BackOfficeEvent, content: KciContent) -> None:
     if event.resolution is None:
         raise Incomplete(event.event, ["resolution"])
     details = dict(event.resolution)
@@ -297,10 +297,10 @@ def _resolve(transition: Transition, event: BackOfficeEvent, carried: KciContent
         resolved_date=transition.now,
         sla_violation=violations,
     )
-    transition.apply(Event.RESOLVE, carried, resolution=resolution)
+    transition.apply(Event.RESOLVE, content, resolution=resolution)
 
 
-def _decide_change(transition: Transition, event: BackOfficeEvent, carried: KciContent) -> None:
+def _decide_change(transition: Transition, event: BackOfficeEvent, content: KciContent) -> None:
     if event.change_reference is None:
         raise Incomplete(event.event, ["changeReference"])
     change = ChangeRequestRepository(transition.uow).find(
@@ -311,14 +311,14 @@ def _decide_change(transition: Transition, event: BackOfficeEvent, carried: KciC
     if event.back_office_id:
         change.back_office_url = _url(change, event.back_office_id, event.back_office_url)
         change.back_office_id = event.back_office_id
-    transition.apply(event.event, _with_code(carried, event, change), change=change)
+    transition.apply(event.event, _with_code(content, event, change), change=change)
 
 
-def _with_code(carried: KciContent, event: BackOfficeEvent, change: ChangeRequest) -> KciContent:
-    has_code = carried.problem_code is not None or event.event is Event.REJECT_CHANGE
+def _with_code(content: KciContent, event: BackOfficeEvent, change: ChangeRequest) -> KciContent:
+    has_code = content.problem_code is not None or event.event is Event.REJECT_CHANGE
     if has_code or change.kind is Operation.AMENDMENT:
-        return carried
-    return KciContent(cancelled_code(change), carried.text, carried.supplier_codes, carried.note)
+        return content
+    return KciContent(cancelled_code(change), content.text, content.supplier_codes, content.note)
 
 
 HANDLERS: dict[Event, Callable[[Transition, BackOfficeEvent, KciContent], None]] = {

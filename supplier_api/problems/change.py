@@ -158,7 +158,7 @@ def _apply_or_keep(
         waiting = transition.undelivered() > 0
         if kind is Operation.AMENDMENT:
             transition.problem.document = amended(transition.problem.document, document)
-        transition.apply(behind if waiting else at_once, carried_by(change), change=change)
+        transition.apply(behind if waiting else at_once, content_of_applied(change), change=change)
         status = 202 if waiting else 201
     later = deferred and postponed
     # Of a problem that is itself postponed the back office has not heard; it will, as amended.
@@ -187,7 +187,7 @@ def _new_change(
     )
 
 
-def carried_by(change: ChangeRequest) -> KciContent:
+def content_of_applied(change: ChangeRequest) -> KciContent:
     """Return what the KCI of an applied change must carry."""
     if change.kind is Operation.CANCELLATION:
         return KciContent(cancelled_code(change))

@@ -15,7 +15,7 @@ from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.db import UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.problems.amending import TooManyCharacteristics, amended
-from supplier_api.problems.change import carried_by, rejected_by_lifecycle
+from supplier_api.problems.change import content_of_applied, rejected_by_lifecycle
 from supplier_api.problems.create import decide_on_problem
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.incident_repository import IncidentRepository
@@ -207,7 +207,7 @@ class DeferredDecisions:
         else:
             deferred = decision.outcome is Outcome.DEFER
             if not deferred:
-                transition.apply(Event.ACCEPT_CHANGE, carried_by(change), change=change)
+                transition.apply(Event.ACCEPT_CHANGE, content_of_applied(change), change=change)
             transition.order(change.kind, decide=deferred, change=change)
         transition.finish()
         return decision

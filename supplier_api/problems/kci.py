@@ -53,7 +53,7 @@ def kci(
     stamp: KciStamp,
     reason: ReasonCode,
     problem: ServiceProblem,
-    carried: KciContent = NO_CONTENT,
+    content: KciContent = NO_CONTENT,
     *,
     change: ChangeRequest | None = None,
     resolution: Resolution | None = None,
@@ -68,11 +68,11 @@ def kci(
         "issuedOn": to_wire(stamp.issued),
         "reasonCode": reason,
     }
-    _add(body, "problemCode", carried.problem_code)
-    _add(body, "text", carried.text)
-    _add(body, "supplierCodes", list(carried.supplier_codes))
-    if carried.note:
-        body["supplierNotes"] = [{**carried.note, "created": to_wire(stamp.issued)}]
+    _add(body, "problemCode", content.problem_code)
+    _add(body, "text", content.text)
+    _add(body, "supplierCodes", list(content.supplier_codes))
+    if content.note:
+        body["supplierNotes"] = [{**content.note, "created": to_wire(stamp.issued)}]
     body["serviceProblem"] = problem_entity(problem)
     if change:
         body[f"serviceProblem{change.kind.capitalize()}"] = change_entity(change)

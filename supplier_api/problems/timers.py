@@ -156,7 +156,7 @@ class DueTimerHandlers:
         return self._while_resolved(uow, timer, Event.CLOSE, KciContent())
 
     def _while_resolved(
-        self, uow: UnitOfWork, timer: Timer, event: Event, carried: KciContent
+        self, uow: UnitOfWork, timer: Timer, event: Event, content: KciContent
     ) -> datetime | None:
         assert timer.problem_id is not None
         problem = ProblemRepository(uow).lock(timer.problem_id)
@@ -173,7 +173,7 @@ class DueTimerHandlers:
         due_at = times.get(timer.kind)
         if due_at is None or due_at > transition.now:
             return due_at
-        transition.apply(event, carried, resolution=resolution)
+        transition.apply(event, content, resolution=resolution)
         transition.finish()
         return None
 

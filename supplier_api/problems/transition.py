@@ -68,7 +68,7 @@ class Transition:
     def apply(
         self,
         event: Event,
-        carried: KciContent = NO_CONTENT,
+        content: KciContent = NO_CONTENT,
         *,
         change: ChangeRequest | None = None,
         resolution: Resolution | None = None,
@@ -77,17 +77,17 @@ class Transition:
         """Apply `event` to the problem and create its KCIs.
 
         `change` is the amendment or cancellation that is applied or decided, `resolution` the one
-        that is created or answered. Raises IllegalMove, and Incomplete when `carried` lacks what a
+        that is created or answered. Raises IllegalMove, and Incomplete when `content` lacks what a
         KCI must carry.
         """
         settles = settled_by(list(change.body)) if change else frozenset()
         steps = plan(self.problem.state, event, incident=incident, settles=settles)
-        contents = [(step, _kci_content(self.problem, event, step, carried)) for step in steps]
+        contents = [(step, _kci_content(self.problem, event, step, content)) for step in steps]
         # All are checked before the first is applied: an event is applied whole or not at all.
-        for step, content in contents:
-            _check_complete(step, content)
-        for step, content in contents:
-            self._apply_step(step, content, change, resolution)
+        for step, own in contents:
+            _check_complete(step, own)
+        for step, own in contents:
+            self._apply_step(step, own, change, resolution)
 
     def order(
         self,
@@ -153,7 +153,7 @@ class Transition:
     def _apply_step(
         self,
         step: LifecycleStep,
-        carried: KciContent,
+        content: KciContent,
         change: ChangeRequest | None,
         resolution: Resolution | None,
     ) -> None:
@@ -166,7 +166,7 @@ class Transition:
             resolution = resolution or ResolutionRepository(self.uow).current(self.problem.id)
             self._update_resolution(step, resolution)
         if step.kci:
-            self._add_kci(step, carried, change, resolution)
+            self._add_kci(step, content, change, resolution)
         if step.state.terminal:
             TimerRepository(self.uow).delete_for(self.problem.id)
         elif was.base is Base.RESOLVED and step.state.base is not Base.RESOLVED:
@@ -208,7 +208,7 @@ class Transition:
     def _add_kci(
         self,
         step: LifecycleStep,
-        carried: KciContent,
+        content: KciContent,
         change: ChangeRequest | None,
         resolution: Resolution | None,
     ) -> None:
@@ -222,7 +222,7 @@ class Transition:
             KciStamp(self._message_id("kci", problem.next_kci), problem.next_kci, issued),
             step.kci,
             problem,
-            carried,
+            content,
             change=change,
             resolution=resolution,
         )
@@ -321,22 +321,22 @@ def closure_times(services: Services, since: datetime) -> list[tuple[str, dateti
     return times
 
 
-def _check_complete(step: LifecycleStep, carried: KciContent) -> None:
-    has = {Must.TEXT: carried.text, Must.PROBLEM_CODE: carried.problem_code}
+def _check_complete(step: LifecycleStep, content: KciContent) -> None:
+    has = {Must.TEXT: content.text, Must.PROBLEM_CODE: content.problem_code}
     missing = [must.value for must in Must if must in step.must and not has[must]]
     if missing:
         raise Incomplete(step.event, missing)
 
 
 def _kci_content(
-    problem: ServiceProblem, event: Event, step: LifecycleStep, carried: KciContent
+    problem: ServiceProblem, event: Event, step: LifecycleStep, content: KciContent
 ) -> KciContent:
-    """Return the content of one step's KCI: `carried`, unless this code supplies its own."""
+    """Return the content of one step's KCI: `content`, unless this code supplies its own."""
     if step.event is Event.REJECT_CHANGE and event is not Event.REJECT_CHANGE:
         return _change_overtaken(problem, event)
     if step.kci is ReasonCode.DELAY and step.state.waiting is Waiting.NETWORK_INCIDENT:
-        return replace(carried, problem_code=ProblemCode.NETWORK_ISSUE)
-    return carried
+        return replace(content, problem_code=ProblemCode.NETWORK_ISSUE)
+    return content
 
 
 def _change_overtaken(problem: ServiceProblem, event: Event) -> KciContent:

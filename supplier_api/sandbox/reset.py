@@ -44,7 +44,7 @@ def reset(
     From `seed` its ids and references follow from now on, each from what it is for; its time
     stands at `freeze_at`. Without them ids are random and time runs as everybody's does. What a
     worker is sending at this moment arrives, and nothing is kept of it. `clock_sync` forgets what
-    it has of the tenant as well, and is told of the clock. Raises StoreUnavailable.
+    it has of the tenant as well, and goes with the clock. Raises StoreUnavailable.
     """
     name = ALL if tenant is None else tenant
 

@@ -21,7 +21,7 @@ from supplier_api.problems.work import (
 from supplier_api.rules.model import Operation
 from supplier_api.sandbox.scenarios.catalogue import BY_NAME, DEFAULT, recall
 from supplier_api.sandbox.scenarios.model import Play, ScenarioKind, Step
-from supplier_api.sandbox.scenarios.plans import OPENING
+from supplier_api.sandbox.scenarios.plans import OPENING, steps_of
 from supplier_api.settings.model import BackOfficeSettings
 
 # Seconds to the first step and between any two, at a pace of 1: nine or so to a resolution.
@@ -78,19 +78,19 @@ def _plan(order: WorkOrder, chosen: Mapping[str, Any]) -> Iterator[tuple[Play, S
     steps: tuple[Step, ...] = ()
     if order.kind is Operation.PROBLEM:
         if order.standing in OPENING:
-            steps = problem.scenario.steps(problem, order.standing)
+            steps = steps_of(problem, problem.scenario.plan, order.standing)
     elif order.subject is None:
         return
     elif not isinstance(order.kind, Operation):  # the answer to a resolution
         if order.subject["status"] == ResolutionStatus.REJECTED:
             problem = Play(DEFAULT, {k: v for k, v in problem.values.items() if k in STILL})
-            steps = DEFAULT.steps(problem, Base.IN_PROGRESS)
+            steps = steps_of(problem, DEFAULT.plan, Base.IN_PROGRESS)
     else:
         change = recall(chosen.get(order.kind)) or Play(ACCEPT_LATER[order.kind])
         decision = _decision(order, order.subject, change)
         yield from ((change, step) for step in decision)
         if not any(event is Event.REJECT_CHANGE for event, _ in decision):
-            steps = _onward(problem, order.subject)
+            steps = _onward(problem, order, order.subject)
     yield from ((problem, step) for step in steps)
 
 
@@ -98,15 +98,17 @@ def _decision(order: WorkOrder, subject: Mapping[str, Any], change: Play) -> tup
     if not order.decide:
         return ()
     about = {"change_reference": subject["supplierReference"]}
-    steps = change.scenario.steps(change, order.standing)
+    steps = steps_of(change, change.scenario.plan, order.standing)
     return tuple((event, {**details, **about}) for event, details in steps)
 
 
-def _onward(problem: Play, amendment: Mapping[str, Any]) -> tuple[Step, ...]:
+def _onward(problem: Play, order: WorkOrder, amendment: Mapping[str, Any]) -> tuple[Step, ...]:
     """Return how it goes on if the amendment answers what the scenario asked.
 
     A work order names the problem's scenario with a change only while a question is open.
     """
-    onward = problem.scenario.onward
+    scenario = problem.scenario
     answered = settled_by([name for name in amendment if name != "status"])
-    return onward(problem) if onward and problem.scenario.question in answered else ()
+    if scenario.question not in answered:
+        return ()
+    return steps_of(problem, scenario.onward, order.standing)

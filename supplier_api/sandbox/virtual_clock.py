@@ -1,4 +1,4 @@
-"""Business time in a tester's hand: moved forward, stopped, let go again.
+"""Business time that testers move forward, stop and let run again.
 
 A clock is not put to its new time in one go. The worker takes it from one thing that is due to the
 next: the clock stands there until that is done and everything that it led to is settled, so that a
@@ -25,7 +25,7 @@ from supplier_api.sandbox.pending_work import Group, Outstanding, PendingWorkQue
 END = datetime(9000, 1, 1, tzinfo=UTC)
 # Times are written in milliseconds: what is due within the last one is due then.
 MILLISECOND = timedelta(milliseconds=1)
-# What a step led to is settled by other threads; no bell rings for that.
+# What a step led to is settled by other threads, and nothing wakes this one for that.
 LOOK_AGAIN = timedelta(milliseconds=10)
 Change = Callable[[TenantClock, datetime], TenantClock]
 
@@ -63,7 +63,7 @@ class VirtualClock:
     """Moves the clocks. The tenant None stands for all clocks, "" for that of most tenants."""
 
     def __init__(self, services: Services, clock_sync: GatewayClockSync) -> None:
-        """Work with `services`; `clock_sync` is told of each step before it is taken."""
+        """Work with `services`; `clock_sync` passes each step on before it is taken."""
         self._services = services
         self._clock_sync = clock_sync
 
@@ -208,7 +208,7 @@ def _group(clock: TenantClock, clocks: dict[str, TenantClock]) -> Group:
 
 
 class SteppedTimers:
-    """The desk's timers in a house whose clocks are moved: what is due first, then a step."""
+    """The timers where clocks are moved: first what is due, then a step of each moved clock."""
 
     def __init__(
         self, timers: TimerSource, virtual_clock: VirtualClock, machine: MachineClock

@@ -44,10 +44,16 @@ def upgraded_postgresql(postgresql_server: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def sqlite_file(upgraded_sqlite: Path, tmp_path: Path) -> str:
-    """Return the URL of an empty, upgraded SQLite file."""
+def own_sqlite_file(upgraded_sqlite: Path, tmp_path: Path) -> str:
+    """Return the URL of an empty, upgraded SQLite file that the test may damage."""
     shutil.copy(upgraded_sqlite, tmp_path / "supplier.db")
     return f"sqlite:///{tmp_path}/supplier.db"
+
+
+@pytest.fixture
+def sqlite_file(own_sqlite_file: str) -> str:
+    """Return the URL of an empty, upgraded SQLite file."""
+    return own_sqlite_file
 
 
 @pytest.fixture
@@ -100,15 +106,21 @@ def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
 
 
 @pytest.fixture
-def app(
+def own_app(
     settings: Settings,
     clocks: tuple[ManualMachineClock, ManualBusinessClock, ClockPair],
     logged: Lines,  # noqa: ARG001 - it logs as it does in earnest
 ) -> Iterator[Flask]:
-    """Yield the supplier's web application."""
+    """Yield a web application of the supplier that only this test uses."""
     app = create_app(settings, clocks[2])
     yield app
     app.extensions["services"].store.close()
+
+
+@pytest.fixture
+def app(own_app: Flask) -> Flask:
+    """Return the supplier's web application."""
+    return own_app
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import JSON, String, Text, make_url, select, update
 
 from scripts import retention_page
-from supplier_api.app.retention import build_retention
 from supplier_api.contract.personal import PERSONAL_FIELDS, STORED
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery.message_admin import MessageAdmin, Operator
 from supplier_api.delivery.pause_admin import PauseAdmin, PauseScope
 from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.repository import ProblemRepository
@@ -165,7 +165,7 @@ def test_nothing_personal_is_left_in_any_row_or_file(
     assert held == {it.column for it in STORED} - {"decision.trace", "back_office_event.body"}
 
     supplier.machine.advance(91 * 86400)
-    counts = build_retention(settings, supplier.services).run()
+    counts = RetentionChore(supplier.services, RetentionPolicy.of(settings)).run()
 
     assert counts["thinned"] == 3
     assert counts["incidents_thinned"] == 1

@@ -8,7 +8,8 @@ from supplier_api.contract import load, refusals
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.contract.fields import Code, Flag, Items, Object, Reference, Text, long_text
 from supplier_api.contract.limits import SERVICE_ID_MAX, SUPPLIER_CODE_MAX
-from supplier_api.contract.schemas import RESOLUTION_DETAILS, make
+from supplier_api.contract.loading import make
+from supplier_api.contract.schemas import RESOLUTION_DETAILS
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.work import BackOfficeEvent
 

@@ -11,6 +11,7 @@ from marshmallow import Schema
 from supplier_api.contract import refusals
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.limits import REFERENCE_PATTERN
+from supplier_api.contract.refusals import AMENDMENTS, CANCELLATIONS, PROBLEMS, RESOLUTIONS
 from supplier_api.contract.schemas import (
     AMENDMENT,
     AMENDMENT_REQUEST,
@@ -33,12 +34,6 @@ from supplier_api.http.openapi import (
     retry_after,
 )
 from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, TENANT
-
-# The names that scopes of tokens and settings know the calls by.
-PROBLEMS = "service-problems"
-AMENDMENTS = "service-problem-amendments"
-CANCELLATIONS = "service-problem-cancellations"
-RESOLUTIONS = "service-problem-resolutions"
 
 LATER = "The supplier decides later and sends an update (KCI)"
 REFERENCE = re.compile(REFERENCE_PATTERN)

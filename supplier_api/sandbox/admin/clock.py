@@ -10,7 +10,8 @@ from supplier_api.clock import from_wire, to_wire
 from supplier_api.contract import Invalid
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.fields import Flag, Id, InstantField, Number
-from supplier_api.contract.schemas import ERROR, make
+from supplier_api.contract.loading import make
+from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.responses import json_response
 from supplier_api.problems.timer_repository import ALL

@@ -8,7 +8,8 @@ from flask import Response
 from supplier_api.contract import Invalid
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.fields import Text
-from supplier_api.contract.schemas import ERROR, make
+from supplier_api.contract.loading import make
+from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.responses import empty, json_response
 from supplier_api.http_client.grants import NoTokenError
@@ -16,7 +17,7 @@ from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import TENANT_IN_PATH, flag
 from supplier_api.sandbox.admin.resource import AdminResource, StrictSchema
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
-from supplier_api.settings.masking import MASK
+from supplier_api.settings.secrets import MASK
 
 URL_PATTERN = r"https?://[^\s/]+\S*"
 

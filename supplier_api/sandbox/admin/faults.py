@@ -12,7 +12,8 @@ from supplier_api.contract import Invalid
 from supplier_api.contract.errors import Structural
 from supplier_api.contract.fields import Code, Id, Items, Number, Text
 from supplier_api.contract.limits import HEADER_MAX
-from supplier_api.contract.schemas import ERROR, make
+from supplier_api.contract.loading import make
+from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.responses import empty, json_response
 from supplier_api.sandbox.admin.dependencies import AdminParts

@@ -7,7 +7,8 @@ from flask import Response
 
 from supplier_api.contract import Invalid
 from supplier_api.contract.fields import Items, Text
-from supplier_api.contract.schemas import ERROR, make
+from supplier_api.contract.loading import make
+from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import Description, response
 from supplier_api.http.responses import empty, json_response
 from supplier_api.sandbox.admin.dependencies import AdminParts

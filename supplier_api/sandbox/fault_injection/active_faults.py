@@ -151,13 +151,20 @@ class ActiveFaults:
         self._store = store
         self._machine = machine
 
-    def candidates(self, call: InterceptedCall) -> list[StoredFault]:
-        """Return the faults that could strike a call, the oldest first."""
+    def candidates(
+        self, call: InterceptedCall, also: Callable[[UnitOfWork], None] = lambda _uow: None
+    ) -> list[StoredFault]:
+        """Return the faults that could strike a call, the oldest first.
+
+        `also` reads what else is needed, in the same transaction.
+        """
+
+        def look(uow: UnitOfWork) -> list[StoredFault]:
+            also(uow)
+            return FaultRepository(uow).of(call.tenant, call.conversation_id)
+
         try:
-            found = self._store.read(
-                lambda uow: FaultRepository(uow).of(call.tenant, call.conversation_id),
-                deadline=self._machine.monotonic() + LOOK_SECONDS,
-            )
+            found = self._store.read(look, deadline=self._machine.monotonic() + LOOK_SECONDS)
         except StoreUnavailable as error:
             log.warning("faults.no-database", error=str(error))
             return []

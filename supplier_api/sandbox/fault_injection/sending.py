@@ -74,7 +74,7 @@ class FaultySending:
         body = (of or self.message).body.encode()
         return self.copy(Copy(body, self.fault.plain(), number))
 
-    def told(self, reply: Reply, what: str) -> Reply:
+    def note(self, reply: Reply, what: str) -> Reply:
         """Return the reply with what was done on purpose, for those who read the history."""
         return replace(reply, detail=f"{reply.detail}; on purpose {what}")
 
@@ -106,7 +106,7 @@ def _duplicate(sending: FaultySending) -> Reply:
     if reply.meaning is not Meaning.TAKEN:
         return reply
     copies = [sending.repeat(number) for number in range(1, sending.fault.get("copies") + 1)]
-    return sending.told(reply, f"sent again, answered {_counted(copies)}")
+    return sending.note(reply, f"sent again, answered {_counted(copies)}")
 
 
 def _answer_lost(sending: FaultySending) -> Reply:
@@ -130,7 +130,7 @@ def _stale(sending: FaultySending) -> Reply:
     if reply.meaning is not Meaning.TAKEN or not earlier:
         return reply
     again = sending.repeat(1, earlier[-1])
-    return sending.told(reply, f"number {earlier[-1].number} sent again, answered {again.detail}")
+    return sending.note(reply, f"number {earlier[-1].number} sent again, answered {again.detail}")
 
 
 def _reorder(sending: FaultySending) -> Reply:
@@ -155,14 +155,14 @@ def _overtaken(sending: FaultySending, most: int | None) -> Reply:
             break
         threading.Event().wait(min(POLL, left))
     overtaken = ", ".join(map(str, passed)) or "none"
-    return sending.told(sending.real(marked=True), f"behind number {overtaken}")
+    return sending.note(sending.real(marked=True), f"behind number {overtaken}")
 
 
 def _overtake(sending: FaultySending, later: Message, passed: list[int]) -> None:
     reply = sending.transport.send(later, sending.left / 2, sending.fault.plain())
     if reply.meaning is Meaning.TAKEN:
         passed.append(later.number)
-        sending.ahead[later.uuid] = sending.told(reply, "ahead of its turn")
+        sending.ahead[later.uuid] = sending.note(reply, "ahead of its turn")
 
 
 def _waiting_behind(sending: FaultySending) -> Iterable[Message]:
@@ -188,7 +188,7 @@ def _burst(sending: FaultySending) -> Reply:
     with ThreadPoolExecutor(BURST_THREADS) as pool:
         replies = pool.map(again, range(1, sending.fault.get("count") + 1))
         sent = [each for each in replies if each is not None]
-    return sending.told(reply, f"{len(sent)} repeats, answered {_counted(sent)}")
+    return sending.note(reply, f"{len(sent)} repeats, answered {_counted(sent)}")
 
 
 def _counted(replies: Iterable[Reply]) -> str:
@@ -199,7 +199,8 @@ def _counted(replies: Iterable[Reply]) -> str:
     return ", ".join(f"{detail} x {count}" for detail, count in counts.items())
 
 
-TRICKS: Mapping[str, Callable[[FaultySending], Reply]] = {
+# What each kind of fault of delivery does instead of sending the message as it is.
+SENDING: Mapping[str, Callable[[FaultySending], Reply]] = {
     "delay": _delay,
     "duplicate": _duplicate,
     "answer-lost": _answer_lost,

@@ -20,7 +20,7 @@ from supplier_api.outbox.repository import LaneRepository
 from supplier_api.sandbox.fault_injection.active_faults import ActiveFaults, InterceptedCall
 from supplier_api.sandbox.fault_injection.model import InjectedFault, Place
 from supplier_api.sandbox.fault_injection.mutations import Mutation
-from supplier_api.sandbox.fault_injection.sending import TRICKS, FaultySending
+from supplier_api.sandbox.fault_injection.sending import SENDING, FaultySending
 
 _DELAYED = re.compile(r"fault ([0-9]+)")
 log = get_logger(__name__)
@@ -59,7 +59,7 @@ class FaultyTransport:
         if isinstance(fault.kind, Mutation):
             reply = _mutate(sending, fault.kind)
         else:
-            reply = TRICKS[fault.kind.name](sending)
+            reply = SENDING[fault.kind.name](sending)
         # What goes wrong on purpose is no trouble of the gateway's.
         return replace(reply, counts=False)
 
@@ -95,11 +95,11 @@ def _mutate(sending: FaultySending, mutation: Mutation) -> Reply:
     """Send the real message, and on the right side of it the copy that breaks the contract."""
     if not mutation.after:
         bad = _send_bad(sending, mutation)
-        return sending.told(sending.real(), f"before it {bad}")
+        return sending.note(sending.real(), f"before it {bad}")
     real = sending.real()
     if real.meaning is not Meaning.TAKEN:
         return real
-    return sending.told(real, f"behind it {_send_bad(sending, mutation)}")
+    return sending.note(real, f"behind it {_send_bad(sending, mutation)}")
 
 
 def _send_bad(sending: FaultySending, mutation: Mutation) -> str:

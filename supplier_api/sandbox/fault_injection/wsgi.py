@@ -9,6 +9,7 @@ application never sees its connection.
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -40,6 +41,12 @@ from supplier_api.sandbox.fault_injection.model import (
     InjectedFault,
     Place,
     When,
+)
+from supplier_api.sandbox.scenarios.source import ScenarioRepository
+from supplier_api.sandbox.tenant_settings import (
+    CallSettings,
+    TenantSettingRepository,
+    read_scales,
 )
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
@@ -77,9 +84,12 @@ class FaultyAnswers:
         they are counted once it is there, and only if it is one.
         """
         call = self._call(environ)
-        candidates = self._faults.candidates(call) if call else []
-        if call is None or not candidates:
+        if call is None:
             return self._app(environ, start_response)
+        settings, candidates = self._look(call)
+        if not candidates:
+            with settings.hold() if settings else nullcontext():
+                return self._app(environ, start_response)
         fault = self._faults.strike(candidates, lambda each: each.kind.name not in SPOILING)
         if fault is None:
             answer = self._struck_by_answer(candidates, call.operation, environ)
@@ -97,8 +107,8 @@ class FaultyAnswers:
         answer = self._ask(environ)
         if name in UNANSWERED:
             answer = replace(answer, body=b"", cut=True)
-        elif after and name in STAND_INS:
-            answer = _replaced(fault, answer, self._parts)
+        elif after and (other := _substitute(fault, self._parts)):
+            answer = _replaced(fault, answer, other)
         if name == "hang" or (name == "latency" and after):
             self._wait(fault)
         return answer
@@ -120,7 +130,7 @@ class FaultyAnswers:
         if fault.kind.name == "before-201":
             tenant = environ.get("HTTP_TENANT", "").strip()
             gateway_id: int = json.loads(answer.body)["id"]
-            self._wait(fault, lambda: self._has_told(tenant, gateway_id))
+            self._wait(fault, lambda: self._has_sent(tenant, gateway_id))
         return spoilt(fault) or answer
 
     def _call(self, environ: Environ) -> InterceptedCall | None:
@@ -133,6 +143,20 @@ class FaultyAnswers:
             tenant, conversation = tenant or "", conversation or ""
         return InterceptedCall(Place.WEB, operation, tenant, conversation)
 
+    def _look(self, call: InterceptedCall) -> tuple[CallSettings | None, list[StoredFault]]:
+        """Return what testers have set for a call, if it says whose it is, with its faults."""
+        tenant, conversation_id = call.tenant, call.conversation_id or ""
+        settings: list[CallSettings] = []
+
+        def read(uow: UnitOfWork) -> None:
+            if tenant:
+                scales, seed = read_scales(uow), TenantSettingRepository(uow).seed(tenant)
+                names = ScenarioRepository(uow).defaults(tenant, conversation_id)
+                settings[:] = [CallSettings(tenant, conversation_id, scales, seed, names)]
+
+        candidates = self._faults.candidates(call, read)
+        return next(iter(settings), None), candidates
+
     def _operation(self, method: str, path: str) -> str | None:
         if method == "POST" and path == TOKEN_PATH:
             return TOKEN
@@ -144,7 +168,7 @@ class FaultyAnswers:
         parts, status, headers = run_wsgi_app(self._app, environ, buffered=True)
         return WsgiAnswer(status, list(headers), b"".join(parts))
 
-    def _has_told(self, tenant: str, gateway_id: int) -> bool:
+    def _has_sent(self, tenant: str, gateway_id: int) -> bool:
         """Tell whether the first KCI of a problem has been sent."""
 
         def work(uow: UnitOfWork) -> bool:
@@ -183,14 +207,11 @@ def _comes_after(fault: InjectedFault) -> bool:
 def _answer_instead(parts: AdminParts) -> Response | None:
     """Answer the current request where it must not be done."""
     fault: InjectedFault | None = request.environ.get(STRUCK)
-    if fault is None or _comes_after(fault) or fault.kind.name not in STAND_INS:
-        return None
-    return STAND_INS[fault.kind.name](fault, parts)
+    return None if fault is None or _comes_after(fault) else _substitute(fault, parts)
 
 
-def _replaced(fault: InjectedFault, answer: WsgiAnswer, parts: AdminParts) -> WsgiAnswer:
-    """Return what is answered after the request was done: something else, or another status."""
-    other = STAND_INS[fault.kind.name](fault, parts)
+def _replaced(fault: InjectedFault, answer: WsgiAnswer, other: Response) -> WsgiAnswer:
+    """Return what is answered after the request was done: `other`, or its status alone."""
     if fault.kind.name != "status" or fault.get("body"):
         return WsgiAnswer(other.status, list(other.headers), other.get_data())
     if fault.get("code") in NO_BODY:
@@ -199,17 +220,13 @@ def _replaced(fault: InjectedFault, answer: WsgiAnswer, parts: AdminParts) -> Ws
     return replace(answer, status=other.status)
 
 
-def _server_error(_fault: InjectedFault, parts: AdminParts) -> Response:
-    return parts.refuse(500, ErrorCode.SUPPLIER_FAULT, "an error of the supplier, made on purpose")
+def _substitute(fault: InjectedFault, parts: AdminParts) -> Response | None:
+    """Return what is answered in the place of the application's answer; None to let that be.
 
-
-def _forbidden(_fault: InjectedFault, _parts: AdminParts) -> Response:
-    return empty(403)
-
-
-def _not_implemented(_fault: InjectedFault, parts: AdminParts) -> Response:
-    told = "an operation that is switched off, on purpose"
-    return parts.refuse(501, ErrorCode.NOT_IMPLEMENTED, told)
+    It may raise NotAuthorised and GrantError, which are answered as they are elsewhere.
+    """
+    make = SUBSTITUTES.get(fault.kind.name)
+    return make(fault, parts) if make else None
 
 
 def _any_status(fault: InjectedFault, _parts: AdminParts) -> Response:
@@ -224,11 +241,6 @@ def _unavailable(fault: InjectedFault, _parts: AdminParts) -> Response:
     response = empty(503)
     response.headers["Retry-After"] = str(fault.get("retryAfter"))
     return response
-
-
-def _nothing(_fault: InjectedFault, _parts: AdminParts) -> Response:
-    """Return what stands for no answer at all; the connection is closed in its place."""
-    return empty(503)
 
 
 def _token_expired(_fault: InjectedFault, _parts: AdminParts) -> NoReturn:
@@ -246,15 +258,19 @@ def _not_authorised(why: str) -> NotAuthorised:
     return NotAuthorised(f"Authorization: {why}", challenge)
 
 
-# What is answered where a request must not be done, or in the place of its own answer.
-STAND_INS: Mapping[str, Callable[[InjectedFault, AdminParts], Response]] = {
-    "403": _forbidden,
-    "500": _server_error,
-    "501": _not_implemented,
-    "status": _any_status,
+SUBSTITUTES: Mapping[str, Callable[[InjectedFault, AdminParts], Response]] = {
+    "403": lambda _fault, _parts: empty(403),
+    "500": lambda _fault, parts: parts.refuse(
+        500, ErrorCode.SUPPLIER_FAULT, "an error of the supplier, made on purpose"
+    ),
+    "501": lambda _fault, parts: parts.refuse(
+        501, ErrorCode.NOT_IMPLEMENTED, "an operation that is switched off, on purpose"
+    ),
     "503": _unavailable,
-    "hang": _nothing,
-    "reset": _nothing,
+    "status": _any_status,
+    # They stand for no answer at all; the connection is closed in their place.
+    "hang": lambda _fault, _parts: empty(503),
+    "reset": lambda _fault, _parts: empty(503),
     "expired-token": _token_expired,
     "refused-token": _token_refused,
 }

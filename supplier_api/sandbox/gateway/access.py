@@ -13,17 +13,11 @@ from typing import Any
 
 import jwt
 
-from supplier_api.clock import MachineClock
-from supplier_api.db import Store, UnitOfWork
 from supplier_api.http_client.grants import TokenGrant
 from supplier_api.ids import Chance
-from supplier_api.sandbox.gateway.config import (
-    AdminAccount,
-    SandboxConfig,
-    SupplierAccount,
-    TenantAccount,
-)
+from supplier_api.sandbox.gateway.config import AdminAccount, SupplierAccount, TenantAccount
 from supplier_api.sandbox.gateway.database import keep_value, value
+from supplier_api.sandbox.gateway.repository import GatewayServices, Records
 
 ISSUER = "sandbox-gateway"
 ALGORITHM = "HS256"
@@ -58,14 +52,9 @@ Party = TenantAccount | SupplierAccount | AdminAccount
 class PartyAuth:
     """Issues tokens and finds whose they are. Their key is stored, so they outlive a restart."""
 
-    def __init__(
-        self,
-        config: SandboxConfig,
-        database: Store,
-        machine: MachineClock,
-        chance: Chance,
-    ) -> None:
-        """Know the parties of `config`."""
+    def __init__(self, services: GatewayServices, chance: Chance) -> None:
+        """Know the parties of the configuration."""
+        config = services.config
         sides: Mapping[Side, Sequence[Party]] = {
             Side.TENANT: config.tenants,
             Side.SUPPLIER: config.suppliers,
@@ -75,9 +64,9 @@ class PartyAuth:
             side: {party.name: party for party in parties} for side, parties in sides.items()
         }
         self._lifetime = config.token_lifetime
-        self._machine = machine
+        self._machine = services.machine
         self._chance = chance
-        self._key = database.write(_token_key)
+        self._key = services.write(_token_key)
 
     def grant(self, side: Side, client_id: str, client_secret: str) -> TokenGrant | None:
         """Return a token for the client, or None when there is no such client or secret."""
@@ -151,11 +140,11 @@ def _is_time(value: object) -> bool:
     return number and abs(value) < LATEST  # type: ignore[arg-type]
 
 
-def _token_key(uow: UnitOfWork) -> str:
+def _token_key(records: Records) -> str:
     """Return the key that signs tokens, made at the first start."""
-    key = value(uow.connection, KEY_NAME)
+    key = value(records.connection, KEY_NAME)
     if key is None:
         # Not from the injected source of ids: that one may be made repeatable.
         key = secrets.token_hex(KEY_BYTES)
-        keep_value(uow.connection, KEY_NAME, key)
+        keep_value(records.connection, KEY_NAME, key)
     return key

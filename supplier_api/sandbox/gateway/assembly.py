@@ -141,7 +141,7 @@ def build_gateway(
     return SandboxGateway(
         services=services,
         chance=chance,
-        access=PartyAuth(config, database, machine, chance),
+        access=PartyAuth(services, chance),
         audit=Audit(machine),
         intake=TenantRequests(services, sender.wake),
         inbox=inbox,

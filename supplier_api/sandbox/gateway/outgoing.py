@@ -26,7 +26,7 @@ def with_service(document: Document) -> Document:
     """Return the tenant's document with the service that its service test stands for.
 
     A service that the tenant names itself (as *tenant-get 1.17* shows one) is taken as it is.
-    Raises Refusal when the test's number has more digits than a service's.
+    Raises GatewayRefusal when the test's number has more digits than a service's.
     """
     service: Document = {"serviceSpecification": SPECIFICATION} | document
     if "serviceId" not in service:

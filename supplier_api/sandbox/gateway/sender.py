@@ -19,7 +19,7 @@ from supplier_api.sandbox.gateway.inbox import Inbox
 from supplier_api.sandbox.gateway.model import Document, Problem, SupplierCall, picked
 from supplier_api.sandbox.gateway.outcome import apply_verdict
 from supplier_api.sandbox.gateway.repository import GatewayServices, Records
-from supplier_api.sandbox.gateway.supplier_client import NoAnswer, SupplierClient, timed_out
+from supplier_api.sandbox.gateway.supplier_client import NoSupplierAnswer, SupplierClient, timed_out
 
 log = get_logger(__name__)
 
@@ -105,7 +105,7 @@ class Sender:
         ):
             try:
                 verdict = self._ask(call, problem)
-            except NoAnswer as error:
+            except NoSupplierAnswer as error:
                 verdict = _failed(error)
             except Exception:
                 log.exception("call to supplier failed")
@@ -115,7 +115,7 @@ class Sender:
     def _ask(self, call: SupplierCall, problem: Problem) -> Verdict:
         if call.kind is not CallKind.PROBLEM and problem.status == ProblemStatus.FAILED_TO_SEND:
             text = f"Service problem {problem.id} could not be sent, so nothing about it was"
-            raise NoAnswer(GatewayErrorCode.INVALID_REQUEST, text)
+            raise NoSupplierAnswer(GatewayErrorCode.INVALID_REQUEST, text)
         place = self._services.read(lambda records: records.place_of(call))
         answer = self._clients[problem.supplier].send(
             outgoing.METHODS.get(call.kind, "POST"),
@@ -156,7 +156,7 @@ def _claim(records: Records) -> tuple[SupplierCall, Problem] | None:
     return call, problem
 
 
-def _failed(error: NoAnswer) -> SupplierFailed:
+def _failed(error: NoSupplierAnswer) -> SupplierFailed:
     return SupplierFailed(error.code, [str(error)])
 
 

@@ -29,7 +29,7 @@ ANSWER_MAX = 1_048_576  # bytes; an honest answer is a few thousand
 TOKEN_WAITS = 6
 
 
-class NoAnswer(Exception):
+class NoSupplierAnswer(Exception):
     """There is no answer to judge: why, and the text for the tenant."""
 
     def __init__(self, code: GatewayErrorCode, text: str) -> None:
@@ -74,7 +74,9 @@ class SupplierClient:
         """Send `body` as JSON to `path` of the supplier and return its answer.
 
         `request_id` returns the X-Request-ID; it is given "again" for a second try. A 401 is tried
-        once more with a new token, and so is a 403 to a token of an earlier call. Raises NoAnswer.
+        once more with a new token, and so is a 403 to a token of an earlier call.
+
+        Raises NoSupplierAnswer.
         """
         began, wait = self._machine.monotonic(), TOKEN_WAITS * self._timeout
         try:
@@ -85,10 +87,10 @@ class SupplierClient:
                 token = self._token.instead_of(token, wait)
                 answer = self._call(method, path, headers, body, token, request_id("again"))
         except NoTokenError as error:
-            if isinstance(error.__cause__, NoAnswer):
+            if isinstance(error.__cause__, NoSupplierAnswer):
                 raise error.__cause__ from None
             text = f"The supplier API gave the gateway no access: its {error}"
-            raise NoAnswer(GatewayErrorCode.NOT_AUTHORISED, text) from None
+            raise NoSupplierAnswer(GatewayErrorCode.NOT_AUTHORISED, text) from None
         return answer
 
     def close(self) -> None:
@@ -122,7 +124,7 @@ class SupplierClient:
             answer = self._exchange("POST", supplier.token_url, form, headers)
             if answer.status >= 500:
                 raise _unreachable(f"its token endpoint answered {answer.status}")
-        except NoAnswer as error:
+        except NoSupplierAnswer as error:
             raise NoTokenError(str(error)) from error
         return read_grant(answer.status, answer.body)
 
@@ -147,12 +149,12 @@ class SupplierClient:
             raise _unreachable(f"the connection failed ({why(error)})") from None
 
 
-def timed_out(seconds: float) -> NoAnswer:
+def timed_out(seconds: float) -> NoSupplierAnswer:
     """Return the error for a supplier that did not answer in time."""
     text = f"The supplier API did not answer within {seconds:g} seconds"
-    return NoAnswer(GatewayErrorCode.SUPPLIER_TIMED_OUT, text)
+    return NoSupplierAnswer(GatewayErrorCode.SUPPLIER_TIMED_OUT, text)
 
 
-def _unreachable(reason: str) -> NoAnswer:
+def _unreachable(reason: str) -> NoSupplierAnswer:
     text = f"The supplier API could not be reached: {reason}"
-    return NoAnswer(GatewayErrorCode.SUPPLIER_FAULT, text)
+    return NoSupplierAnswer(GatewayErrorCode.SUPPLIER_FAULT, text)

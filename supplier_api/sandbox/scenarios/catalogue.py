@@ -4,17 +4,20 @@ The names of amendments, cancellations and orders are those of the gateway's own
 publishes none for service problems, and ours follow its pattern.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Awaits
 from supplier_api.sandbox.catalogue import Parameter
-from supplier_api.sandbox.scenarios import plans
 from supplier_api.sandbox.scenarios.model import (
     CODE,
     DELAY,
     RESOLUTION,
     UPDATES,
+    Move,
+    Plan,
     Play,
     Scenario,
     ScenarioAnswer,
@@ -31,53 +34,35 @@ ACKNOWLEDGE, COMMIT = ScenarioAnswer.ACKNOWLEDGE, ScenarioAnswer.COMMIT
 DEFER, REJECT = ScenarioAnswer.DEFER, ScenarioAnswer.REJECT
 
 
-def _problem(
+def _scenario(
+    kind: ScenarioKind,
     name: str,
     description: str,
     answer: ScenarioAnswer,
-    plan: Callable[[Play, str], plans.Steps],
+    plan: Plan,
     *parameters: Parameter,
     **more: Any,
 ) -> Scenario:
-    kind = ScenarioKind.PROBLEM
-    return Scenario(name, description, parameters, kind=kind, answer=answer, steps=plan, **more)
+    return Scenario(name, description, parameters, kind=kind, answer=answer, plan=plan, **more)
+
+
+_problem = partial(_scenario, ScenarioKind.PROBLEM)
 
 
 def _changes(kind: ScenarioKind, done: str) -> tuple[Scenario, ...]:
     """Return the scenarios of an amendment or a cancellation; an accepted one is `done`."""
+    change, name = partial(_scenario, kind), kind.name
     refused = reason(f"The supplier cannot agree to this {kind}.")
+    accept, refuse = (Event.ACCEPT_CHANGE,), (Event.REJECT_CHANGE,)
+    accepted = f"The {kind} is {done} at once. The default."
+    rejected = f"The {kind} is refused at once."
+    later = f"The {kind} is left open, and {done} later."
+    rejected_later = f"The {kind} is left open, and refused later."
     return (
-        Scenario(
-            f"{kind.name}_ACCEPTED",
-            f"The {kind} is {done} at once. The default.",
-            kind=kind,
-            answer=COMMIT,
-            steps=plans.nothing,
-        ),
-        Scenario(
-            f"{kind.name}_REJECTED",
-            f"The {kind} is refused at once.",
-            refused,
-            kind=kind,
-            answer=REJECT,
-            steps=plans.nothing,
-        ),
-        Scenario(
-            f"{kind.name}_PENDING",
-            f"The {kind} is left open, and {done} later.",
-            (DELAY,),
-            kind=kind,
-            answer=DEFER,
-            steps=plans.accept_change,
-        ),
-        Scenario(
-            f"{kind.name}_PENDING_REJECTED",
-            f"The {kind} is left open, and refused later.",
-            (DELAY, *refused),
-            kind=kind,
-            answer=DEFER,
-            steps=plans.reject_change,
-        ),
+        change(f"{name}_ACCEPTED", accepted, COMMIT, ()),
+        change(f"{name}_REJECTED", rejected, REJECT, (), *refused),
+        change(f"{name}_PENDING", later, DEFER, accept, DELAY),
+        change(f"{name}_PENDING_REJECTED", rejected_later, DEFER, refuse, DELAY, *refused),
     )
 
 
@@ -85,7 +70,7 @@ DEFAULT = _problem(
     "SERVICE_PROBLEM_SUCCESSFUL",
     "The problem is acknowledged, worked on and resolved. The default.",
     ACKNOWLEDGE,
-    plans.succeed,
+    (Move.BEGIN, Move.UPDATES, Event.RESOLVE),
     DELAY,
     UPDATES,
     steps(1, "How often the updates of `also` are told."),
@@ -102,19 +87,19 @@ SCENARIOS: tuple[Scenario, ...] = (
         "SERVICE_PROBLEM_ACKNOWLEDGED",
         "The problem is acknowledged, and nothing more happens.",
         ACKNOWLEDGE,
-        plans.nothing,
+        (),
     ),
     _problem(
         "SERVICE_PROBLEM_IN_PROGRESS",
         "Work begins at once, and nothing more happens.",
         COMMIT,
-        plans.nothing,
+        (),
     ),
     _problem(
         "SERVICE_PROBLEM_DEFERRED",
         "The problem is left open, acknowledged later, worked on and resolved.",
         DEFER,
-        plans.resolve,
+        (Move.BEGIN, Event.RESOLVE),
         DELAY,
         *RESOLUTION,
     ),
@@ -122,14 +107,14 @@ SCENARIOS: tuple[Scenario, ...] = (
         "SERVICE_PROBLEM_REJECTED",
         "The problem is refused at once.",
         REJECT,
-        plans.nothing,
+        (),
         *reason("The supplier cannot take this service problem."),
     ),
     _problem(
         "SERVICE_PROBLEM_DEFERRED_REJECTED",
         "The problem is left open, and refused later.",
         DEFER,
-        plans.reject,
+        (Event.REJECT,),
         DELAY,
         *reason("On a closer look this is not a problem of the supplier's network."),
     ),
@@ -137,7 +122,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "SERVICE_PROBLEM_DELAYED",
         "Work begins, is held up, goes on, and the problem is resolved.",
         ACKNOWLEDGE,
-        plans.delay,
+        (Move.BEGIN, (Event.HOLD, Event.RESUME), Event.RESOLVE),
         DELAY,
         steps(1, "How often the work is held up."),
         *reason("A part is not in stock; the work goes on when it has come."),
@@ -148,33 +133,33 @@ SCENARIOS: tuple[Scenario, ...] = (
         "The tenant is asked for information; when it amends, work begins and the problem is "
         "resolved.",
         ACKNOWLEDGE,
-        plans.ask,
+        (Move.OPEN, (Event.ASK_INFORMATION,)),
         DELAY,
         steps(1, "How often the question is put."),
         *reason("Please say which lights of the router are on."),
         *RESOLUTION,
         question=Awaits.INFORMATION,
-        onward=plans.ask_then,
+        onward=(Event.START, Event.RESOLVE),
     ),
     _problem(
         "SERVICE_PROBLEM_REAPPOINT",
         "Work begins and a new appointment is needed; when the tenant amends with an "
         "`appointmentReservationId` the problem is resolved.",
         ACKNOWLEDGE,
-        plans.reappoint,
+        (Move.BEGIN, (Event.ASK_APPOINTMENT,)),
         DELAY,
         steps(1, "How often the appointment is asked for."),
         *reason("Nobody was at home; please book another appointment."),
         *RESOLUTION,
         question=Awaits.APPOINTMENT,
-        onward=plans.reappoint_then,
+        onward=(Event.RESOLVE,),
     ),
     _problem(
         "SERVICE_PROBLEM_NETWORK_INCIDENT",
         "The problem is part of a network incident; when that ends work begins and the problem is "
         "resolved.",
         ACKNOWLEDGE,
-        plans.resolve,
+        (Move.BEGIN, Event.RESOLVE),
         DELAY,
         *RESOLUTION,
         incident=INCIDENT,
@@ -183,7 +168,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "SERVICE_PROBLEM_CANCELLED",
         "Work begins, and the supplier cancels.",
         ACKNOWLEDGE,
-        plans.cancel,
+        (Move.BEGIN, Event.CANCEL),
         DELAY,
         *reason("The service is being ceased; there is nothing left to repair."),
     ),
@@ -191,7 +176,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "SERVICE_PROBLEM_UNRESOLVED",
         "Work begins and is reported on, but the problem is never resolved.",
         ACKNOWLEDGE,
-        plans.never_resolve,
+        (Move.BEGIN, (Event.UPDATE,)),
         DELAY,
         steps(3, "How many reports come."),
         note("The cause has not been found yet.", "The note of each report."),
@@ -200,7 +185,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "SERVICE_PROBLEM_COMPLETED",
         "The problem is resolved, and closed without waiting for the tenant.",
         ACKNOWLEDGE,
-        plans.complete,
+        (Move.BEGIN, Event.RESOLVE, Event.COMPLETE),
         DELAY,
         *RESOLUTION,
     ),

@@ -15,6 +15,7 @@ from supplier_api.rules.model import Operation
 from supplier_api.sandbox.catalogue import MadeSections, Parameter, Value, table
 from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
 from supplier_api.sandbox.scenarios.model import Play, Scenario, ScenarioAnswer, ScenarioKind, Step
+from supplier_api.sandbox.scenarios.plans import steps_of
 
 TITLES = {
     ScenarioKind.PROBLEM: "Service problems",
@@ -63,13 +64,13 @@ def results(scenario: Scenario) -> Results:
     status = state.status
     if scenario.incident:
         state = _happen(state, Event.JOIN_INCIDENT, updates, scenario.incident)
-    state = _play(state, scenario.steps(play, state.beneath), updates)
+    state = _play(state, steps_of(play, scenario.plan, state.beneath), updates)
     onward: list[str] = []
     if scenario.onward and scenario.question:
         settles = frozenset({scenario.question})
         (settled,) = lifecycle.plan(state, Event.AMEND, settles=settles)
         onward.append(f"{settled.kci}/{settled.state.status}")
-        _play(settled.state, scenario.onward(play), onward)
+        _play(settled.state, steps_of(play, scenario.onward, state.beneath), onward)
     return Results(http, status, tuple(updates), tuple(onward))
 
 
@@ -79,7 +80,7 @@ def _of_change(http: int, play: Play) -> Results:
         return Results(http, Status.CANCELLED if kind is Operation.CANCELLATION else None)
     asked = State(Base.ACKNOWLEDGED, asked=kind)
     updates: list[str] = []
-    _play(asked, play.scenario.steps(play, asked.beneath), updates)
+    _play(asked, steps_of(play, play.scenario.plan, asked.beneath), updates)
     return Results(http, asked.status, tuple(updates))
 
 

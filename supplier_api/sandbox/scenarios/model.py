@@ -1,9 +1,9 @@
 """What a scenario is, one that was chosen, and what can be set about it."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from supplier_api.contract.codes import ProblemCode, ReasonCode, ResolutionCode
@@ -16,8 +16,13 @@ from supplier_api.sandbox.catalogue import Entry, Parameter, Value
 Step = tuple[Event, Mapping[str, Any]]
 DELAY_MAX = 7 * 86400
 STEPS_MAX = 100
-# What SERVICE_PROBLEM_SUCCESSFUL can tell on its way.
-ALSO = (ReasonCode.UPDATE, ReasonCode.ADDITIONAL, ReasonCode.WARNING, ReasonCode.REAPPOINTED)
+# The updates that SERVICE_PROBLEM_SUCCESSFUL can make on its way, as events.
+ALSO: Mapping[ReasonCode, Event] = {
+    ReasonCode.UPDATE: Event.UPDATE,
+    ReasonCode.ADDITIONAL: Event.NOTE,
+    ReasonCode.WARNING: Event.WARN,
+    ReasonCode.REAPPOINTED: Event.REAPPOINTED,
+}
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _STEPS = re.compile(r"[0-9]{1,3}")
 
@@ -39,20 +44,33 @@ class ScenarioAnswer(StrEnum):
     COMMIT = "commit"
 
 
+class Move(Enum):
+    """A part of a plan whose events depend on where the problem stands, or on what is asked for."""
+
+    OPEN = "what has to happen before any other work can"
+    BEGIN = "that, and the start of work where it has not begun"
+    UPDATES = "the updates of `also`, as often as `steps` says"
+
+
+# A tuple happens as often as the parameter `steps` says.
+Part = Event | Move | tuple[Event, ...]
+Plan = tuple[Part, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario(Entry):
     """An outcome that a tester can choose by its name.
 
-    `steps` is what the back office does after the answer, given where the problem then stands. One
-    that puts a question to the tenant names it, and goes `onward` when it is answered. With
-    `incident` the problem is part of a network incident from the start.
+    `plan` is what the back office does after the answer. One that puts a question to the tenant
+    names it, and goes `onward` when it is answered. With `incident` the problem is part of a
+    network incident from the start.
     """
 
     kind: ScenarioKind
     answer: ScenarioAnswer
-    steps: Callable[["Play", str], tuple[Step, ...]]
+    plan: Plan = ()
     question: Awaits | None = None
-    onward: Callable[["Play"], tuple[Step, ...]] | None = None
+    onward: Plan = ()
     incident: str | None = None
 
 

@@ -22,6 +22,7 @@ from supplier_api.rules.model import Decision, Operation, Outcome, Reason, RuleT
 from supplier_api.sandbox.scenarios.catalogue import recall
 from supplier_api.sandbox.scenarios.choice import CHOSEN, is_scenario_service, read_scenario
 from supplier_api.sandbox.scenarios.model import Play, ScenarioAnswer, ScenarioKind
+from supplier_api.sandbox.tenant_settings import of_this_call
 
 _CHANGES = (ScenarioKind.AMENDMENT, ScenarioKind.CANCELLATION)
 _t = scenario_default.c
@@ -184,5 +185,10 @@ def chosen_with(uow: UnitOfWork, order: WorkOrder) -> Mapping[str, Any]:
 
 def _defaults(uow: UnitOfWork, caller: Caller) -> list[Play | None]:
     """Return what was set for the conversation, then what was set for the tenant."""
-    names = ScenarioRepository(uow).defaults(caller.tenant, caller.conversation_id)
+    whose = caller.tenant, caller.conversation_id
+    call = of_this_call()
+    if call and (call.tenant, call.conversation_id) == whose:
+        names = call.scenarios
+    else:
+        names = ScenarioRepository(uow).defaults(*whose)
     return [read_scenario(name) for name in names]

@@ -31,6 +31,18 @@ PATIENCE = 30.0
 
 
 @pytest.fixture
+def app(own_app: Flask) -> Flask:
+    """Return an application of the test's own."""
+    return own_app
+
+
+@pytest.fixture
+def sqlite_file(own_sqlite_file: str) -> str:
+    """Return the URL of a file that the test may damage."""
+    return own_sqlite_file
+
+
+@pytest.fixture
 def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Stand at the host's time, which is what the commands go by."""
     machine = ManualMachineClock(datetime.now(UTC))

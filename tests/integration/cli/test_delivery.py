@@ -10,25 +10,14 @@ from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
-from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery import pause_admin
-from supplier_api.ids import SeededChance
 from supplier_api.outbox.pauses import Cause, PauseRepository
 from tests.outbox import Outbox
 from tests.supplier import Supplier
 
 BREAKER = "18 of 20 problems failed last"
-
-
-@pytest.fixture
-def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
-    """Stand at the host's time, which is what the command goes by."""
-    machine = ManualMachineClock(datetime.now(UTC))
-    business = ManualBusinessClock(machine)
-    return machine, business, ClockPair(machine, business, SeededChance(1))
 
 
 class Command:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +10,15 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import delete, select, update
 
-from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
-from supplier_api.clock import ManualBusinessClock, ManualMachineClock, to_wire
+from supplier_api.clock import to_wire
 from supplier_api.db import tables
-from supplier_api.ids import SeededChance
 from supplier_api.operations import doctor as desk
-from supplier_api.operations.process_repository import Process, ProcessKind, ProcessRepository
+from supplier_api.operations.processes import Process, ProcessKind, ProcessRepository
 from tests.samples import amendment_request, problem_request
 from tests.supplier import DEFERRED, Problem, Supplier, on_sqlite
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
-    """Stand at the host's time, which is what the command goes by."""
-    machine = ManualMachineClock(datetime.now(UTC))
-    business = ManualBusinessClock(machine)
-    return machine, business, ClockPair(machine, business, SeededChance(1))
 
 
 @pytest.fixture

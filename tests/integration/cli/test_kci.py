@@ -1,19 +1,16 @@
 """`supplier-api kci` and `work-order`: dead letters looked at and mended, by real commands."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
-from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.delivery.transport import Meaning, Reply
-from supplier_api.ids import SeededChance
 from supplier_api.problems.model import ServiceProblem
 from tests.supplier import Problem, Supplier, on_sqlite
 
@@ -24,11 +21,8 @@ WHY = ("--reason", "not for the tenant")
 
 
 @pytest.fixture
-def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
-    """Begin two hours before the host's time, which is what the command goes by."""
-    machine = ManualMachineClock(datetime.now(UTC) - timedelta(hours=2))
-    business = ManualBusinessClock(machine)
-    return machine, business, ClockPair(machine, business, SeededChance(1))
+def behind() -> timedelta:
+    return timedelta(hours=2)
 
 
 class Command:

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from flask import Flask
 
 from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
 from supplier_api.delivery.transport import Meaning, Reply
-from supplier_api.ids import SeededChance, SystemChance
+from supplier_api.ids import SystemChance
 from supplier_api.outbox.pauses import Cause, PauseRepository, Scope
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.maintenance import MAINTENANCE, Switch, SwitchRepository
@@ -29,11 +30,8 @@ LATER = "SI0000000000099"
 
 
 @pytest.fixture
-def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
-    """Begin two hours before the host's time, which is what the command goes by."""
-    machine = ManualMachineClock(datetime.now(UTC) - timedelta(hours=2))
-    business = ManualBusinessClock(machine)
-    return machine, business, ClockPair(machine, business, SeededChance(1))
+def behind() -> timedelta:
+    return timedelta(hours=2)
 
 
 class Command:
@@ -304,6 +302,10 @@ class TestOfTheSystemsOwnChance:
         machine = ManualMachineClock(datetime.now(UTC) - timedelta(hours=2))
         business = ManualBusinessClock(machine)
         return machine, business, ClockPair(machine, business, SystemChance())
+
+    @pytest.fixture
+    def app(self, own_app: Flask) -> Flask:
+        return own_app
 
     @on_sqlite
     def test_a_ticket_stands_for_one_problem(self, supplier: Supplier, command: Command) -> None:

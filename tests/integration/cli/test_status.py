@@ -5,23 +5,22 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from flask import Flask
 from sqlalchemy import insert, text, update
 
-from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
-from supplier_api.clock import ManualBusinessClock, ManualMachineClock, to_wire
+from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork, migrate, tables
 from supplier_api.http.request_times import TimeSummary
-from supplier_api.ids import SeededChance
 from supplier_api.operations import status
-from supplier_api.operations.process_repository import Process, ProcessKind, ProcessRepository
+from supplier_api.operations.processes import Process, ProcessKind, ProcessRepository
 from supplier_api.problems.maintenance import Switch, SwitchRepository
 from tests.integration.db.test_database_faults import read_only
 from tests.samples import problem_request
@@ -60,11 +59,15 @@ NAMES = [
 
 
 @pytest.fixture
-def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
-    """Stand at the host's time, which is what the command goes by."""
-    machine = ManualMachineClock(datetime.now(UTC))
-    business = ManualBusinessClock(machine)
-    return machine, business, ClockPair(machine, business, SeededChance(1))
+def app(own_app: Flask) -> Flask:
+    """Return an application that has nothing to tell of earlier tests."""
+    return own_app
+
+
+@pytest.fixture
+def sqlite_file(own_sqlite_file: str) -> str:
+    """Return the URL of a file that the test may damage."""
+    return own_sqlite_file
 
 
 @pytest.fixture

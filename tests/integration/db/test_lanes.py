@@ -18,7 +18,7 @@ from tests.outbox import DESTINATION, Outbox
 LEASE = timedelta(seconds=45)
 NOW = ManualMachineClock().now()
 # On SQLite one transaction writes at a time: there is nothing to pass over.
-on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+on_postgresql = pytest.mark.parametrize("upgraded_url", ["emptied_postgresql"], indirect=True)
 TAKEN = MessageState.DELIVERED
 LATER = MessageState.QUEUED
 
@@ -29,9 +29,8 @@ def clock() -> ManualMachineClock:
 
 
 @pytest.fixture
-def store(database_url: str, clock: ManualMachineClock) -> Iterator[Store]:
-    store = Store(database_url, clock)
-    tables.metadata.create_all(store.engine)
+def store(upgraded_url: str, clock: ManualMachineClock) -> Iterator[Store]:
+    store = Store(upgraded_url, clock)
     yield store
     store.close()
 

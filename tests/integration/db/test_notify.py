@@ -7,14 +7,14 @@ import psycopg
 import pytest
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.db import Store, tables
+from supplier_api.db import Store
 from supplier_api.db import notify as wakeup
 from supplier_api.db.notify import Notifier, WakeEvent, Wakeup
 from tests.outbox import Outbox
 
 # Longer than any test waits when the event is set as it should be.
 LONG = 30.0
-on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+on_postgresql = pytest.mark.parametrize("upgraded_url", ["emptied_postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -23,9 +23,8 @@ def clock() -> ManualMachineClock:
 
 
 @pytest.fixture
-def outbox(database_url: str, clock: ManualMachineClock) -> Iterator[Outbox]:
-    store = Store(database_url, clock)
-    tables.metadata.create_all(store.engine)
+def outbox(upgraded_url: str, clock: ManualMachineClock) -> Iterator[Outbox]:
+    store = Store(upgraded_url, clock)
     yield Outbox(store, clock)
     store.close()
 

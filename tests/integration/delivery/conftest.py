@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.db import Store, tables
+from supplier_api.db import Store
 from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.executor import Destination
@@ -78,9 +78,8 @@ def clock() -> ManualMachineClock:
 
 
 @pytest.fixture
-def store(database_url: str, clock: ManualMachineClock) -> Iterator[Store]:
-    store = Store(database_url, clock)
-    tables.metadata.create_all(store.engine)
+def store(upgraded_url: str, clock: ManualMachineClock) -> Iterator[Store]:
+    store = Store(upgraded_url, clock)
     yield store
     store.close()
 

@@ -17,7 +17,7 @@ from supplier_api.outbox.repository import LaneRepository
 from tests.outbox import DESTINATION, Outbox
 
 HOUR = timedelta(hours=1)
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_sqlite = pytest.mark.parametrize("upgraded_url", ["sqlite_file"], indirect=True)
 pytestmark = on_sqlite
 
 

@@ -32,7 +32,7 @@ from tests.outbox import DESTINATION, Outbox
 
 LEASE = 45.0
 # On SQLite one transaction writes at a time: nobody else can lease a row.
-on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+on_postgresql = pytest.mark.parametrize("upgraded_url", ["emptied_postgresql"], indirect=True)
 
 
 class RecordingHooks:

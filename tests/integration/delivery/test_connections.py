@@ -14,7 +14,7 @@ from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.sandbox.gateway.codes import GatewayErrorCode
 from supplier_api.sandbox.gateway.config import SupplierAccount
-from supplier_api.sandbox.gateway.supplier_client import NoAnswer, SupplierClient
+from supplier_api.sandbox.gateway.supplier_client import NoSupplierAnswer, SupplierClient
 from tests.integration.delivery.sink import (
     Reaction,
     Request,
@@ -89,7 +89,7 @@ def sandbox_calls(sink: Sink, clock: Clock) -> Iterator[Caller]:
     def call() -> int:
         try:
             return client.send("POST", "/service-problems", {}, {}, lambda *_: "request-1").status
-        except NoAnswer as error:
+        except NoSupplierAnswer as error:
             return NO_ANSWER if error.code in UNANSWERED else DENIED
 
     yield call

@@ -46,7 +46,7 @@ from tests.integration.delivery.sink import (
 from tests.outbox import Outbox
 
 SOON = 0.5  # seconds
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_sqlite = pytest.mark.parametrize("upgraded_url", ["sqlite_file"], indirect=True)
 
 
 def reset(handler: Handler) -> None:

@@ -134,7 +134,7 @@ def test_without_grace_a_message_in_flight_stays_claimed(
     assert outbox.states(problem) == ["queued", "queued"]
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("upgraded_url", ["emptied_postgresql"], indirect=True)
 def test_other_workers_are_notified_of_the_last_commit(
     store: Store, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,27 +1,5 @@
-"""An application for the calls of the gateway that stands for the session."""
+"""The application stands for the session."""
 
-import pytest
-from flask import Flask
+from tests.integration.standing import app, clocks, sqlite_file
 
-from supplier_api.app.services import ClockPair
-from supplier_api.clock import ManualBusinessClock, ManualMachineClock
-
-
-@pytest.fixture
-def sqlite_file(emptied_sqlite: str) -> str:
-    """Return the URL of the session's SQLite file, emptied."""
-    return emptied_sqlite
-
-
-@pytest.fixture
-def clocks(
-    clocks_at_noon: tuple[ManualMachineClock, ManualBusinessClock, ClockPair],
-) -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
-    """Return the session's clocks, put back to noon."""
-    return clocks_at_noon
-
-
-@pytest.fixture
-def app(standing_app: Flask) -> Flask:
-    """Return the supplier's web application."""
-    return standing_app
+__all__ = ["app", "clocks", "sqlite_file"]

@@ -19,7 +19,7 @@ from supplier_api.contract import (
 from supplier_api.contract.codes import CancellationReason, ProblemType
 from supplier_api.contract.fields import Items, Object
 from supplier_api.contract.limits import ID_MAX
-from supplier_api.contract.loading import is_plain, take
+from supplier_api.contract.loading import is_plain, make, take
 from tests.samples import (
     amendment_request,
     cancellation_request,
@@ -390,9 +390,9 @@ def test_the_quick_way_takes_what_marshmallow_takes(
 def test_a_schema_with_a_check_of_its_own_does_not_take_the_quick_way() -> None:
     assert is_plain(schemas.AMENDMENT)
     assert not is_plain(schemas.AMENDMENT_REQUEST)
-    around = schemas.make("Around", {"inner": Object(schemas.AMENDMENT_REQUEST, "Checked")})
+    around = make("Around", {"inner": Object(schemas.AMENDMENT_REQUEST, "Checked")})
     assert not is_plain(around)
-    assert not is_plain(schemas.make("Listed", {"all": Items(Object(around, "Within"), "All")}))
+    assert not is_plain(make("Listed", {"all": Items(Object(around, "Within"), "All")}))
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists), st.data())

@@ -39,7 +39,10 @@ from supplier_api.sandbox.gateway.config import TenantAccount
 from supplier_api.settings import Settings
 from tests.integration.delivery.sink import Sink, serving
 from tests.integration.sandbox.gateway.test_with_supplier import Chain, listening
+from tests.integration.standing import app, clocks, sqlite_file
 from tests.supplier import LEASE, TENANT, Problem, Supplier
+
+__all__ = ["app", "clocks", "sqlite_file"]
 
 Clocks = tuple[ManualMachineClock, ManualBusinessClock, AppClocks]
 WAIT = 5.0  # seconds after a failure, without jitter

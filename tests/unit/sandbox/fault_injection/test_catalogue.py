@@ -7,7 +7,7 @@ import pytest
 from supplier_api.sandbox.fault_injection.catalogue import BY_NAME, DELIVERY, KINDS
 from supplier_api.sandbox.fault_injection.listing import PAGE, listed
 from supplier_api.sandbox.fault_injection.model import Direction, InjectedFault, Place, is_struck
-from supplier_api.sandbox.fault_injection.sending import TRICKS
+from supplier_api.sandbox.fault_injection.sending import SENDING
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "conformance-target.md"
 
@@ -25,8 +25,8 @@ def test_what_breaks_the_contract_says_which_clause_and_what_it_expects() -> Non
             assert told["expected"]
 
 
-def test_every_trick_of_delivery_is_listed() -> None:
-    assert set(TRICKS) == {kind.name for kind in DELIVERY if kind.place is Place.WORKER}
+def test_every_fault_of_sending_is_listed() -> None:
+    assert set(SENDING) == {kind.name for kind in DELIVERY if kind.place is Place.WORKER}
 
 
 def test_defaults_can_be_given() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 import pytest
 
-from supplier_api.cli.paths import PathChanges
+from supplier_api.cli.kci import PathChanges
 
 BODY: dict[str, Any] = {
     "text": "No key.",

@@ -1,21 +1,70 @@
-"""The installation that a database belongs to: a copy must not call another one's gateway."""
+"""The installation that a database belongs to: a copy must not call another one's gateway.
 
-from dataclasses import asdict
+A database is stamped with it, in a table of one row.
+"""
+
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.operations.installation_repository import (
-    InstallationRepository,
-    InstallationStamp,
-)
-from supplier_api.settings import Settings
+from supplier_api.db.tables import stamp
+from supplier_api.settings import Settings, is_loopback
+from supplier_api.settings.addresses import PORTS
 
+_t = stamp.c
+_ONLY = 1  # the id of the row
 LOOPBACK = "loopback"
-PORTS = {"http": 80, "https": 443}
 MEND = 'supplier-api db restamp --reason "..."'
+
+
+@dataclass(frozen=True, slots=True)
+class InstallationStamp:
+    """The name of an environment, and the host that its KCIs go to."""
+
+    environment: str
+    kci_host: str
+
+    def __str__(self) -> str:
+        """Name both."""
+        return f"environment {self.environment} with the gateway {self.kci_host}"
+
+
+class InstallationRepository:
+    """The stamp within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work in the transaction of `uow`."""
+        self._connection = uow.connection
+
+    def get(self) -> InstallationStamp | None:
+        """Return the stamp, or None for a database that was never used."""
+        row = self._connection.execute(select(_t.environment, _t.kci_host)).first()
+        return InstallationStamp(*row) if row else None
+
+    def put_first(self, first: InstallationStamp, at: datetime) -> None:
+        """Stamp a database that has none; leave any other as it is."""
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        query = dialect.insert(stamp).on_conflict_do_nothing()
+        self._connection.execute(query, _values(first, at))
+
+    def replace(self, new: InstallationStamp, at: datetime) -> None:
+        """Replace the stamp."""
+        self._connection.execute(delete(stamp))
+        self._connection.execute(insert(stamp), _values(new, at))
+
+
+def _values(given: InstallationStamp, at: datetime) -> dict[str, object]:
+    return {
+        "id": _ONLY,
+        "environment": given.environment,
+        "kci_host": given.kci_host,
+        "at": at,
+    }
 
 
 class ForeignDatabase(Exception):
@@ -71,15 +120,8 @@ def _host(url: str) -> str:
     """Return host and port of a URL; the port only where it is not the scheme's own."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
-    if _is_loopback(host):
+    if is_loopback(host) or host.endswith(".localhost"):
         return LOOPBACK
     port = parts.port
     usual = port is None or port == PORTS.get(parts.scheme)
     return host if usual else f"{host}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -1,19 +1,30 @@
-"""The processes that work on this database, with their last heartbeat, as rows."""
+"""The processes that work on this database: their rows, and what they report of themselves.
 
-from collections.abc import Mapping
+Each process updates its row every few seconds (heartbeat.py).
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from supplier_api.clock import from_wire
 from supplier_api.db.tables import decision, lane, message, process, service_problem
 from supplier_api.db.unit_of_work import UnitOfWork
 
 _t = process.c
-DIED = "died"  # in `detail` of a process that ended without a notice: when that was found
+MISSED = 3  # heartbeats that a process may miss before it counts as dead
+# The names of what a process may report, in `detail`.
+DIED = "died"  # of one that ended without a notice: when that was found
+INVENTORY_DOWN = "inventory-down"
+RULES_OFF = "rules-off"
+NOT_LOADED = "not-loaded"
+REQUEST = "request"  # the gateway called; sent messages are noted under their destination
+REQUEST_TIMES = "requestTimes"  # the summary of http.request_times
 
 
 class ProcessKind(StrEnum):
@@ -142,3 +153,36 @@ class ProcessRepository:
 
 
 _COLUMNS = [_t[name] for name in Process.__slots__]
+
+
+def alive(processes: Iterable[Process], now: datetime, heartbeat: float) -> list[Process]:
+    """Return the processes with a recent heartbeat: one is due every `heartbeat` seconds."""
+    since = now - timedelta(seconds=MISSED * heartbeat)
+    return [each for each in processes if each.ended is None and each.seen >= since]
+
+
+def inventory_down(processes: Iterable[Process]) -> dict[str, datetime]:
+    """Return the names of those to whom the inventory gives no answers, and since when."""
+    return {
+        each.name: from_wire(each.detail[INVENTORY_DOWN])
+        for each in processes
+        if INVENTORY_DOWN in each.detail
+    }
+
+
+def rules_off(processes: Iterable[Process]) -> dict[str, dict[str, datetime]]:
+    """Return the Python rules that are switched off, since when, by the process that did so."""
+    return {
+        each.name: {rule: from_wire(at) for rule, at in each.detail[RULES_OFF].items()}
+        for each in processes
+        if RULES_OFF in each.detail
+    }
+
+
+def not_loaded(processes: Iterable[Process], what: str) -> dict[str, Mapping[str, Any]]:
+    """Return the new files of `rules` or `inventory` that processes do not use, and why."""
+    return {
+        each.name: each.detail[NOT_LOADED][what]
+        for each in processes
+        if what in each.detail.get(NOT_LOADED, {})
+    }

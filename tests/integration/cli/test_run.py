@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
-from supplier_api.cli.database import prepare_database
+from supplier_api.cli.run import prepare_database
 from supplier_api.db import migrate
 
 MIGRATIONS = Path(migrate.__file__).with_name("migrations")

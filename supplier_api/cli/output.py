@@ -1,6 +1,7 @@
-"""Lists and counts as commands print them, and a sentence where there is nothing to list."""
+"""What commands print: JSON, rows in columns, counts, and a sentence where nothing is to list."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
@@ -24,3 +25,16 @@ def print_rows(rows: Sequence[Sequence[str]], none: str) -> None:
         click.echo(none, err=True)
     for line in columns(rows):
         click.echo(line)
+
+
+def print_either(document: object, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print a document for a program, or its lines for people."""
+    if as_json:
+        print_json(document)
+    else:
+        click.echo("\n".join(lines))
+
+
+def print_json(document: object) -> None:
+    """Print a document for a program, indented."""
+    click.echo(json.dumps(document, indent=2))

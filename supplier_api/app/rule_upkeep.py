@@ -3,8 +3,9 @@
 from supplier_api.clock import to_wire
 from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.loop import Loop
-from supplier_api.operations.process_registry import NOT_LOADED, RULES_OFF, Activity
-from supplier_api.problems.rule_evaluation import INVENTORY_DOWN, RuleEvaluator
+from supplier_api.operations.heartbeat import Activity
+from supplier_api.operations.processes import INVENTORY_DOWN, NOT_LOADED, RULES_OFF
+from supplier_api.problems.rule_evaluation import RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.rules.inventory import limits
 from supplier_api.rules.reloading import Reloading
@@ -13,8 +14,8 @@ from supplier_api.settings import Settings
 LOOK_EVERY = 1.0  # seconds between two looks at the files, and at what is down
 
 
-class Upkeep:
-    """What a process decides with, and the care that it needs beside the work."""
+class RuleUpkeep:
+    """The rule book and the inventory of a process, kept current while it works."""
 
     def __init__(self, settings: Settings, services: Services) -> None:
         """Load the rule book and the inventory; raises BookError or InventoryError."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from supplier_api.cli.times import age, instant
+from supplier_api.cli.options import age, instant
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
