@@ -16,7 +16,7 @@ from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.contract.refusals import answers_of
 from supplier_api.contract.schemas import ERROR
-from supplier_api.http.api_docs import TryClient, hide_docs, show_docs
+from supplier_api.http.api_docs import TryClient, show_docs
 from supplier_api.http.responses import JSON
 
 OPENAPI = "3.0.3"
@@ -154,10 +154,9 @@ def build_api(
         API_TITLE=title,
         API_VERSION=version,
         OPENAPI_VERSION=OPENAPI,
-        OPENAPI_URL_PREFIX="/",
+        # Without it flask-smorest serves neither a description nor a page.
+        OPENAPI_URL_PREFIX="/" if docs else None,
     )
     if docs:
         show_docs(app, title, clients)
-    else:
-        hide_docs(app)
     return kind(app, spec_kwargs={"info": {"description": description}})

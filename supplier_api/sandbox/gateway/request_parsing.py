@@ -4,8 +4,9 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from flask import current_app, request
+from marshmallow import Schema
 
-from supplier_api.contract import Invalid, read_json
+from supplier_api.contract import Invalid, load, load_kci, read_json
 from supplier_api.http.request_parsing import (
     CONVERSATION_ID,
     REQUEST_ID,
@@ -64,19 +65,22 @@ def check_headers() -> None:
         raise found.worst()
 
 
-def document(load: Callable[[object], Document], *, with_headers: bool = True) -> Document:
-    """Return the current request's body as `load` reads it, its headers checked as well.
+def document(schema: Schema, *, with_headers: bool = True) -> Document:
+    """Return the current request's body as `schema` loads it, its headers checked as well.
 
     Raises Malformed with all that is missing or of a wrong type, or else Invalid with all the rest.
     """
     found = Findings()
     if with_headers:
         _check_headers(found)
-    limit = current_app.config["MAX_CONTENT_LENGTH"]
-    read = found.reading(lambda: load(read_json(read_body(request, limit, TOO_LONG))))
-    if read is None or found.any():
-        raise found.worst()
-    return read
+    return _body(found, lambda data: load(schema, data))
+
+
+def kci() -> Document:
+    """Return the update (KCI) that the current request brings, like `document`."""
+    found = Findings()
+    _check_headers(found)
+    return _body(found, load_kci)
 
 
 def origin(supplier: SupplierAccount) -> Origin:
@@ -102,6 +106,14 @@ def _is_loopback(name: str) -> bool:
         return ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return name == "localhost"
+
+
+def _body(found: Findings, read: Callable[[object], Document]) -> Document:
+    limit = current_app.config["MAX_CONTENT_LENGTH"]
+    body = found.reading(lambda: read(read_json(read_body(request, limit, TOO_LONG))))
+    if body is None or found.any():
+        raise found.worst()
+    return body
 
 
 def _check_headers(found: Findings) -> None:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, current_app, jsonify
 from flask_smorest import Blueprint as Described
 
 from supplier_api.clock import from_wire
-from supplier_api.contract import KCI, load, load_kci
+from supplier_api.contract import KCI
 from supplier_api.contract.kci import KCI_EXAMPLE
 from supplier_api.contract.limits import ID_MAX
 from supplier_api.contract.schemas import RESOLUTION_ANSWER_REQUEST
@@ -57,7 +57,7 @@ def raise_problem() -> JsonAnswer:
     The problem is sent to its supplier for processing; further updates follow.
     """
     tenant = _tenant()
-    document = request_parsing.document(lambda data: load(messages.TENANT_PROBLEM, data))
+    document = request_parsing.document(messages.TENANT_PROBLEM)
     view = gateway().intake.raise_problem(tenant, request_parsing.headers_for_supplier(), document)
     return jsonify(view), 201
 
@@ -98,7 +98,7 @@ def show_problem(**path: str) -> JsonAnswer:
 def amend() -> JsonAnswer:
     """Request to amend an inflight service problem: only the fields supplied are changed."""
     tenant = _tenant()
-    document = request_parsing.document(lambda data: load(messages.TENANT_AMENDMENT, data))
+    document = request_parsing.document(messages.TENANT_AMENDMENT)
     return _change(tenant, CallKind.AMENDMENT, document)
 
 
@@ -119,7 +119,7 @@ def amend() -> JsonAnswer:
 def cancel() -> JsonAnswer:
     """Request to cancel an inflight service problem."""
     tenant = _tenant()
-    document = request_parsing.document(lambda data: load(messages.TENANT_CANCELLATION, data))
+    document = request_parsing.document(messages.TENANT_CANCELLATION)
     return _change(tenant, CallKind.CANCELLATION, document)
 
 
@@ -144,7 +144,7 @@ def cancel() -> JsonAnswer:
 def answer_resolution(**path: str) -> JsonAnswer:
     """Accept or reject the resolution of a service problem."""
     tenant = _tenant()
-    document = request_parsing.document(lambda data: load(RESOLUTION_ANSWER_REQUEST, data))
+    document = request_parsing.document(RESOLUTION_ANSWER_REQUEST)
     resolution_id = _id(path["id"])
     if resolution_id is None:
         raise unknown_resolution()
@@ -169,7 +169,7 @@ def take_kci() -> tuple[str, int]:
     The same id again changes nothing. Updates take effect in the order of their numbers.
     """
     supplier = cast("SupplierAccount", request_parsing.caller(gateway().access, Side.SUPPLIER))
-    document = request_parsing.document(load_kci)
+    document = request_parsing.kci()
     gateway().inbox.take(request_parsing.origin(supplier), document)
     return "", 204
 
@@ -186,9 +186,7 @@ def take_kci() -> tuple[str, int]:
 def make_update() -> JsonAnswer:
     """Make an update to which no supplier's KCI leads: RESCHEDULED, RESUBMIT, CONTACT_..."""
     request_parsing.check_admin(gateway().access)
-    document = request_parsing.document(
-        lambda data: load(messages.ADMIN_UPDATE, data), with_headers=False
-    )
+    document = request_parsing.document(messages.ADMIN_UPDATE, with_headers=False)
     return jsonify(gateway().admin.make_update(document)), 201
 
 
@@ -205,9 +203,7 @@ def make_update() -> JsonAnswer:
 def put_clock() -> tuple[str, int]:
     """Put business time to another time, or let it go again: what the supplier under test does."""
     request_parsing.check_admin(gateway().access)
-    document = request_parsing.document(
-        lambda data: load(messages.ADMIN_CLOCK, data), with_headers=False
-    )
+    document = request_parsing.document(messages.ADMIN_CLOCK, with_headers=False)
     clock, tenant = gateway().clock, document.get("tenant", ALL)
     to, forget = document.get("to"), document.get("forget", False)
     if (to is not None) is forget:
@@ -235,9 +231,7 @@ def start_afresh() -> tuple[str, int]:
     With a seed the ids that the gateway gives are the same every time. The clock is another call.
     """
     request_parsing.check_admin(gateway().access)
-    document = request_parsing.document(
-        lambda data: load(messages.ADMIN_RESET, data), with_headers=False
-    )
+    document = request_parsing.document(messages.ADMIN_RESET, with_headers=False)
     tenant = document.get("tenant")
     if (tenant is not None) is document.get("all", False):
         raise invalid("tenant: expected one, or none and all as true")
