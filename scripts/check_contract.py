@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from supplier_api.http.gateway import kci_document, openapi
+from supplier_api.http.gateway.openapi import supplier_document, updates_document
 from supplier_api.sandbox.gateway import openapi as gateway
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = {
-    "supplier": openapi.document,
-    "updates": kci_document.document,
+    "supplier": supplier_document,
+    "updates": updates_document,
     "sandbox-gateway": gateway.document,
 }
 

@@ -29,6 +29,7 @@ from typing import Any
 import click
 import requests
 
+from supplier_api.cli.gateway_client import Account
 from supplier_api.cli.sample import SampleTenant
 from supplier_api.ids import SystemChance
 
@@ -57,7 +58,8 @@ def main(problems: int, rate: float, killed: tuple[str, ...], patience: float) -
 def _run(problems: int, rate: float, killed: Sequence[str], patience: float) -> list[str]:
     """Do all of it, and return a line for each promise that was broken."""
     secret = _docker("compose", "exec", "-T", "web", "cat", "/run/secrets/tenant_secret")
-    tenants = [SampleTenant(GATEWAY, "tenant", secret, SystemChance()) for _ in range(CALLERS)]
+    account = Account(GATEWAY, "tenant", secret)
+    tenants = [SampleTenant(account, SystemChance()) for _ in range(CALLERS)]
     began = time.monotonic()
     raised = _raise_all(tenants, problems, rate, killed)
     click.echo(f"raised {len(raised)} problems in {time.monotonic() - began:.0f} s")

@@ -31,16 +31,16 @@ SILENCE = timedelta(seconds=15)  # after which a part without HTTP counts as not
 
 
 @dataclass(frozen=True)
-class Sign:
+class RunningPart:
     """The file of a running part: the URLs to ask, and when (POSIX time) it was last touched."""
 
-    part: str
+    name: str
     urls: Sequence[str]
     touched: float
 
 
 @contextmanager
-def shown(
+def registered(
     data_dir: Path, part: str, ready_urls: Sequence[str] = ()
 ) -> Iterator[Callable[[], None]]:
     """Register that `part` runs here while the block does.
@@ -69,12 +69,12 @@ def shown(
 def complaints(data_dir: Path, clock: MachineClock) -> list[str]:
     """Return a line for each part that is not well, or one line if nothing runs here."""
     folder = _folder(data_dir)
-    signs = [sign for file in sorted(folder.glob("*.*")) if (sign := _read(file))]
-    if not signs:
+    parts = [part for file in sorted(folder.glob("*.*")) if (part := _read(file))]
+    if not parts:
         return [f"nothing that runs here says so in {folder} (can it be written?)"]
     since = (clock.now() - SILENCE).timestamp()
-    silent = [f"{sign.part} is silent" for sign in signs if not sign.urls and sign.touched < since]
-    urls = dict.fromkeys(url for sign in signs for url in sign.urls)
+    silent = [f"{part.name} is silent" for part in parts if not part.urls and part.touched < since]
+    urls = dict.fromkeys(url for part in parts for url in part.urls)
     return silent + [f"{url} is not ready" for url in urls if not _is_ready(url)]
 
 
@@ -82,14 +82,14 @@ def _folder(data_dir: Path) -> Path:
     return data_dir / "running" / socket.gethostname()
 
 
-def _read(file: Path) -> Sign | None:
+def _read(file: Path) -> RunningPart | None:
     """Return the content of the file, or None if the process that wrote it has ended."""
     with suppress(FileNotFoundError), file.open("rb") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             urls = handle.read().decode().split()
-            return Sign(file.stem, urls, os.fstat(handle.fileno()).st_mtime)
+            return RunningPart(file.stem, urls, os.fstat(handle.fileno()).st_mtime)
     return None
 
 

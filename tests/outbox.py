@@ -8,13 +8,32 @@ from sqlalchemy import Row, select
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, UnitOfWork, tables
-from supplier_api.outbox.enqueue import NewLane, NewMessage
+from supplier_api.outbox.model import Claim, Fenced, LaneStep, Message, NewLane, NewMessage
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.model import Base, ServiceProblem, State
 from supplier_api.problems.repository import ProblemRepository
 
 DESTINATION = "gateway"
 BODY = '{"reasonCode": "UPDATE"}'
+
+
+def proceed(
+    uow: UnitOfWork,
+    claim: Claim,
+    now: datetime,
+    lease_until: datetime | None = None,
+    **step: Any,
+) -> Message | None:
+    """Move a claimed lane on by a LaneStep; return its next message if the claim is prolonged.
+
+    Raises Fenced if the lane is no longer claimed.
+    """
+    lanes = LaneRepository(uow)
+    locked = lanes.lock_claimed([claim])
+    if locked.lost:
+        raise Fenced
+    following = lanes.proceed([LaneStep(claim, **step)], locked.rows, now, lease_until)
+    return following.get(claim.lane_id)
 
 
 class Outbox:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from supplier_api.clock import MachineClock, ManualMachineClock
-from supplier_api.http.server import GRACE, HttpServer, Limits
+from supplier_api.http.server import GRACE, HttpServer, ServerLimits
 
 HOST = "127.0.0.1"
 LIMITS: Mapping[str, Any] = {
@@ -26,7 +26,7 @@ def served(
     application: Any, clock: MachineClock | None = None, *, host: str = HOST, **limits: Any
 ) -> Iterator[HttpServer]:
     """Serve an application on a free port while the block runs, with these limits or others."""
-    server = HttpServer(application, Limits(**{**LIMITS, **limits}), host, 0, clock=clock)
+    server = HttpServer(application, ServerLimits(**{**LIMITS, **limits}), host, 0, clock=clock)
     loop, ready = asyncio.new_event_loop(), threading.Event()
     thread = threading.Thread(
         target=lambda: loop.run_until_complete(server.run_until_stopped(ready.set))

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,9 +16,7 @@ from werkzeug.test import TestResponse
 from supplier_api.app.services import ClockPair
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
-from supplier_api.delivery.executor import Destination, Executor, Lease
-from supplier_api.delivery.retry_policy import RetryPolicy
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Destination, Lease, Meaning, Reply, RetryPolicy
 from supplier_api.ids import SeededChance
 from supplier_api.outbox.model import Claim, Message
 from supplier_api.outbox.repository import LaneRepository
@@ -29,6 +26,7 @@ from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import GATEWAY, Services
 from supplier_api.problems.timers import DueTimerHandlers
+from tests.delivering import LaneDelivery
 from tests.samples import problem_request
 
 TENANT = "TENANT1"
@@ -218,18 +216,18 @@ class Supplier:
         progress = BackOfficeEvents(self.services)
         DueTimerHandlers(self.services, progress, Incidents(self.services)).run_due()
 
-    def _executor(self) -> Executor:
+    def _executor(self) -> LaneDelivery:
         progress = BackOfficeEvents(self.services)
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-            progress.kci_taken(uow, DeliveredKci(message.problem_id, message.kind, message.subject))
+            progress.kci_delivered(
+                uow, DeliveredKci(message.problem_id, message.kind, message.subject)
+            )
 
         policy = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, Told(self.answers), policy, on_delivered=taken)
         services = self.services
-        return Executor(
-            gateway, services.store, services.machine, services.chance, LEASE, threading.Event()
-        )
+        return LaneDelivery(gateway, services.store, services.machine, services.chance, LEASE)
 
 
 @dataclass
@@ -240,7 +238,7 @@ class Told:
 
     def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - the port's
         """Take it, or answer as told."""
-        return self.answers.get(message.number, Reply(Meaning.TAKEN, "204", 204))
+        return self.answers.get(message.number, Reply(Meaning.ACCEPTED, "204", 204))
 
 
 def refusal(answer: TestResponse) -> tuple[int, str, list[str]]:

@@ -3,7 +3,7 @@
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from supplier_api.auth.signing_key_repository import SigningKey, SigningKeyRepository
+from supplier_api.auth.signing_keys import SigningKeyRepository
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, migrate, tables
 from tests.keys import signing_key
@@ -13,10 +13,8 @@ def upgrade(url: str) -> None:
     """Make the tables, and put the signing key for all tests in: to make one takes a while."""
     migrate.upgrade(url)
     clock = ManualMachineClock()
-    key = signing_key()
     store = Store(url, clock)
-    first = SigningKey(key.kid, key.private_pem, clock.now())
-    store.write(lambda uow: SigningKeyRepository(uow).add_first(first))
+    store.write(lambda uow: SigningKeyRepository(uow).add_first(signing_key()))
     store.close()
 
 

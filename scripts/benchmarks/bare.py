@@ -7,7 +7,7 @@ from flask import Flask, Response, request
 
 from supplier_api.http import server
 
-LIMITS = server.Limits(threads=16, room=512, patience=60.0, max_body=262_145, reserved={})
+LIMITS = server.ServerLimits(threads=16, room=512, patience=60.0, max_body=262_145, reserved={})
 
 
 def application() -> Flask:

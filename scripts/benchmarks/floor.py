@@ -25,9 +25,9 @@ from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.pipeline import PIPE, DirectConnection
 from supplier_api.rules.book import RuleBook
+from supplier_api.rules.engine import EvalContext
 from supplier_api.rules.facts import Facts, Service
 from supplier_api.rules.model import Operation
-from supplier_api.rules.rule import EvalContext
 from supplier_api.settings import Settings, load_settings
 
 # Far from those that a load generator counts up from.
@@ -62,8 +62,8 @@ class _Recorder(DirectConnection):
 
     def __init__(self, raw: Any, said: list[Statement]) -> None:
         super().__init__(raw)
-        self.ask = self._keeping(raw.execute, said, asks=True)
-        self.tell = self._keeping(raw.execute, said, asks=False)
+        self.execute = self._keeping(raw.execute, said, asks=True)
+        self.queue = self._keeping(raw.execute, said, asks=False)
 
     def _keeping(
         self, run: Callable[..., Any], said: list[Statement], *, asks: bool
@@ -176,7 +176,8 @@ def _judging(settings: Settings) -> Callable[[Mapping[str, Any]], EvalContext]:
     """Return what has CEL judge the conditions about a new problem on a request."""
     section = RuleBook.load(settings.rules.file, settings.profile).sections[Operation.PROBLEM]
     service = Service(SERVICE_ID, "ftthl2r", "FTTH")
-    facts = Facts({}, "TENANT0", SystemMachineClock().now(), service)
+    now = SystemMachineClock().now()
+    facts = Facts({}, "TENANT0", now, service, open_problems=(), incidents=())
     return lambda document: section.context(replace(facts, request=document), {})
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select
 from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.tables import lane, message, service_problem
-from supplier_api.outbox.enqueue import NewLane, NewMessage
+from supplier_api.outbox.model import NewLane, NewMessage
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.model import Base, ServiceProblem, State
 from supplier_api.problems.repository import ProblemRepository

@@ -11,12 +11,10 @@ from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.compiled_statements import CompiledStatement
 from supplier_api.db.pipeline import PIPE
-from supplier_api.outbox.dequeue import due_lanes, next_due
-from supplier_api.outbox.lane_rows import HEADS
 from supplier_api.outbox.pauses import NOTHING_HELD
+from supplier_api.outbox.statements import HEADS, due_lanes, next_due
 from supplier_api.problems.decision_repository import DecisionRepository
-from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.service_repository import LOOK
+from supplier_api.problems.repository import KNOWN_OF_SERVICE, ProblemRepository
 from supplier_api.problems.services import GATEWAY
 from supplier_api.problems.timer_repository import TimerRepository
 
@@ -25,7 +23,7 @@ _DUE = {"destination": GATEWAY, "now": SystemMachineClock().now(), "limit": 1}
 
 # What is asked for with each problem, and by each worker each time it looks.
 PREPARED: Mapping[str, tuple[CompiledStatement, Mapping[str, Any]]] = {
-    "what is known of a service": (LOOK, {"tenant": TENANT, "service_id": SERVICE}),
+    "what is known of a service": (KNOWN_OF_SERVICE, {"tenant": TENANT, "service_id": SERVICE}),
     "the next due lane": (next_due(NOTHING_HELD), _DUE),
     "lanes that are due": (due_lanes(NOTHING_HELD), _DUE),
     "lanes that are due after a failure": (due_lanes(NOTHING_HELD, failed=True), _DUE),
@@ -50,7 +48,7 @@ def plans_of(url: str) -> list[str]:
 def _plans(uow: UnitOfWork) -> list[str]:
     lines = []
     for name, (question, values) in PREPARED.items():
-        if question is not LOOK:
+        if question is not KNOWN_OF_SERVICE:
             # As the workers ask.
             uow.connection.info[PIPE].by_index()
         lines += _told(uow.connection, name, *question.as_text(uow.connection, values))

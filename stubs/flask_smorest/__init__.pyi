@@ -28,6 +28,7 @@ class Api:
     def handle_http_exception(self, error: HTTPException) -> ResponseReturnValue: ...
 
 class Blueprint(FlaskBlueprint):
+    description: str
     def __init__(
         self, name: str, import_name: str, *, description: str = ..., **kwargs: Any
     ) -> None: ...

@@ -6,17 +6,18 @@ from datetime import timedelta
 from supplier_api.app.sessions import answer_terms, build_sessions
 from supplier_api.backoffice.port import BackOffice, load_adapter
 from supplier_api.db import Store, UnitOfWork
-from supplier_api.delivery.backoffice_transport import BackOfficeTransport
 from supplier_api.delivery.circuit_breaker import BreakerRules
-from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
 from supplier_api.delivery.kci_rewrite import tells_reference
 from supplier_api.delivery.message_admin import MessageAdmin
-from supplier_api.delivery.model import Destination
-from supplier_api.delivery.retry_policy import RetryPolicy
-from supplier_api.delivery.token_client import token_terms
-from supplier_api.delivery.transport import Reply, Transport
+from supplier_api.delivery.model import Destination, Reply, RetryPolicy, Transport
+from supplier_api.delivery.transports import (
+    BackOfficeTransport,
+    GatewayAddress,
+    GatewayTransport,
+    token_terms,
+)
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.operations.process_registry import Activity
+from supplier_api.operations.heartbeat import Activity
 from supplier_api.outbox.model import Message
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
@@ -59,7 +60,7 @@ def to_gateway(
     repair = MessageAdmin(services)
 
     def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        progress.kci_taken(uow, _taken(message))
+        progress.kci_delivered(uow, _taken(message))
 
     def concerns(uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
         activity.note(GATEWAY)

@@ -7,35 +7,35 @@ from flask import Flask
 
 from supplier_api.app.sessions import answer_terms, build_sessions
 from supplier_api.audit import Audit
-from supplier_api.auth import BearerAuth
+from supplier_api.auth import AccessTokens
 from supplier_api.backoffice.port import Factory
 from supplier_api.db import Store
-from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
+from supplier_api.delivery.model import Transport
 from supplier_api.delivery.scheduler import TimerSource
-from supplier_api.delivery.transport import Transport
+from supplier_api.delivery.transports import GatewayAddress
 from supplier_api.http.api_docs import TryClient
 from supplier_api.http.gateway.errors import SupplierApi
 from supplier_api.http.gateway.tokens import TOKEN_PATH
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.problems.outcome_source import OutcomeSource
+from supplier_api.problems.rule_evaluation import OutcomeSource
 from supplier_api.problems.services import Services
 from supplier_api.problems.work import WorkOrder
 from supplier_api.sandbox import admin
-from supplier_api.sandbox.admin.capture import keep_requests, record_calls
-from supplier_api.sandbox.admin.outgoing_capture import Outgoing
-from supplier_api.sandbox.clock_sync import ClockEndpoint, GatewayClockSync
-from supplier_api.sandbox.destinations import Destinations, address_of, try_token
+from supplier_api.sandbox.admin.capture import OutgoingCapture, keep_requests, record_calls
+from supplier_api.sandbox.clock_sync import ClockEndpoint, GatewayClockSync, try_token
+from supplier_api.sandbox.fault_injection.copies import CopyingTransport
 from supplier_api.sandbox.fault_injection.transport import FaultyTransport, tenant_header
 from supplier_api.sandbox.fault_injection.wsgi import inject_answer_faults
 from supplier_api.sandbox.journal.recorder import Bounds, Recorder
-from supplier_api.sandbox.scenarios.headers import EXTENSION as REQUEST_EXTENSION
+from supplier_api.sandbox.scenarios.choice import EXTENSION as REQUEST_EXTENSION
 from supplier_api.sandbox.scenarios.source import ScenarioSource, chosen_with
 from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
+from supplier_api.sandbox.tenant_settings import Destinations, address_of
 from supplier_api.sandbox.virtual_clock import SteppedTimers, VirtualClock
 from supplier_api.settings import Settings
-from supplier_api.settings.derived import goes_to_our_sandbox
-from supplier_api.settings.production_checks import KNOWN_SECRETS
+from supplier_api.settings.addresses import goes_to_our_sandbox
+from supplier_api.settings.secrets import KNOWN_SECRETS
 
 OUTCOMES: OutcomeSource = ScenarioSource()
 __all__ = [
@@ -54,11 +54,11 @@ def add_to_web(
     api: SupplierApi,
     settings: Settings,
     services: Services,
-    gate: BearerAuth,
+    tokens: AccessTokens,
     audit: Audit,
 ) -> None:
     """Add the testers' door, the faults of answers and the journal to a web application."""
-    parts = _admin_parts(settings, services, gate, audit)
+    parts = _admin_parts(settings, services, tokens, audit)
     admin.register(api, parts)
     keep_requests(app)
     inject_answer_faults(app, parts)
@@ -74,14 +74,14 @@ def gateway_transport(
     watchdog: Watchdog,
 ) -> Transport:
     """Return the way to the gateways that testers may name, recorded, with their faults."""
-    transport = GatewayTransport(
+    transport = CopyingTransport(
         address,
         sessions,
         watchdog,
         services.machine,
         services.chance,
         Destinations(services.store, address.answers).of,
-        Outgoing(_recorder(settings, services), services.machine),
+        OutgoingCapture(_recorder(settings, services), services.machine),
         tenant_header,
     )
     return FaultyTransport(transport, services.store, services.machine)
@@ -142,14 +142,14 @@ def _recorder(settings: Settings, services: Services) -> Recorder:
 
 
 def _admin_parts(
-    settings: Settings, services: Services, gate: BearerAuth, audit: Audit
+    settings: Settings, services: Services, tokens: AccessTokens, audit: Audit
 ) -> admin.AdminParts:
     """Return what the testers' door works with."""
     sessions, clock_sync = build_sessions(settings), _clock_sync(settings, services)
     return admin.AdminParts(
         services=services,
         settings=settings,
-        gate=gate,
+        tokens=tokens,
         audit=audit,
         virtual_clock=VirtualClock(services, clock_sync),
         clock_sync=clock_sync,

@@ -1,4 +1,4 @@
-"""What web servers and workers have in common: store, clocks, sign of life."""
+"""What web servers, workers and commands have in common: store, clocks and policy."""
 
 import os
 import socket
@@ -10,19 +10,10 @@ from datetime import timedelta
 from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock, SystemMachineClock
 from supplier_api.contract import CONTRACT
 from supplier_api.db import Store, migrate
-from supplier_api.db.database_clock import DatabaseClock
 from supplier_api.db.engine import PATIENCE
-from supplier_api.db.pooler import require_session
+from supplier_api.db.postgresql import DatabaseClock, require_session
 from supplier_api.ids import Chance, SystemChance
-from supplier_api.operations.heartbeat import Heartbeat
-from supplier_api.operations.installation_id import claim, stamp_of
-from supplier_api.operations.process_registry import (
-    MISSED,
-    CrashDetector,
-    ProcessInfo,
-    ProcessRegistry,
-)
-from supplier_api.operations.process_repository import ProcessKind
+from supplier_api.operations.installation import claim, stamp_of
 from supplier_api.problems.services import LifecyclePolicy, Services
 from supplier_api.settings import Settings
 
@@ -47,7 +38,7 @@ def build_services(
     deadline.
 
     Raises db.SchemaTooOld when the database must be upgraded first, and
-    operations.installation_id.ForeignDatabase when it belongs to another installation.
+    operations.installation.ForeignDatabase when it belongs to another installation.
     """
     services = open_services(settings, clocks, patience)
     with closed_on_error(services):
@@ -57,7 +48,7 @@ def build_services(
 
 @contextmanager
 def closed_on_error(services: Services) -> Iterator[None]:
-    """Give the database back if what is made with the office in the `with` block is not."""
+    """Give the database back if what is made with it in the `with` block is not."""
     try:
         yield
     except BaseException:
@@ -65,8 +56,32 @@ def closed_on_error(services: Services) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def reading(settings: Settings) -> Iterator[Services]:
+    """Yield the services to a command that only reads, whosever database it is.
+
+    Raises as `open_services` does.
+    """
+    services = open_services(settings)
+    try:
+        yield services
+    finally:
+        services.store.close()
+
+
+@contextmanager
+def changing(settings: Settings) -> Iterator[Services]:
+    """Yield the services to a command that changes something in the settings' own database.
+
+    Raises as `build_services` does.
+    """
+    with reading(settings) as services:
+        claim_database(settings, services)
+        yield services
+
+
 def claim_database(settings: Settings, services: Services) -> None:
-    """Put our stamp on an unused database; raises operations.installation_id.ForeignDatabase."""
+    """Put our stamp on an unused database; raises operations.installation.ForeignDatabase."""
     claim(services.store, stamp_of(settings), services.machine.now())
 
 
@@ -113,21 +128,9 @@ def open_services(
 def _clocks(settings: Settings, store: Store, machine: MachineClock) -> ClockPair:
     """Return time and chance: where testers set them, as they have."""
     if settings.in_sandbox:
-        from supplier_api.sandbox.stored_clock import StoredBusinessClock, StoredChance
+        from supplier_api.sandbox.tenant_settings import StoredBusinessClock, StoredChance
 
         return ClockPair(
             machine, StoredBusinessClock(store, machine), StoredChance(store, SystemChance())
         )
     return ClockPair(machine, SystemBusinessClock(machine), SystemChance())
-
-
-def heartbeat_of(settings: Settings, services: Services, me: ProcessInfo) -> Heartbeat:
-    """Return the sign of life of a process; a worker also looks for others that have died."""
-    every = settings.status.heartbeat
-    presence = ProcessRegistry(services, me, stamp_of(settings), every)
-    deaths = (
-        CrashDetector(services, timedelta(seconds=MISSED * every))
-        if me.kind is ProcessKind.WORKER
-        else None
-    )
-    return Heartbeat(presence, services.machine, every, deaths)

@@ -1,15 +1,15 @@
 """How calls to the gateway leave the house, and how its answers are read."""
 
-from supplier_api.delivery.answers import Terms
-from supplier_api.http_client.connections import Limits
+from supplier_api.delivery.answers import AnswerTerms
+from supplier_api.http_client.connections import ConnectionLimits
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.settings import Settings
 
 
-def answer_terms(settings: Settings) -> Terms:
+def answer_terms(settings: Settings) -> AnswerTerms:
     """Return what the answers of gateways are read by."""
     gateway = settings.gateway
-    return Terms(gateway.already_received, frozenset(gateway.accept))
+    return AnswerTerms(gateway.already_received, frozenset(gateway.accept))
 
 
 def build_sessions(settings: Settings) -> Sessions:
@@ -20,5 +20,5 @@ def build_sessions(settings: Settings) -> Sessions:
         ca_file=gateway.ca_file,
         proxy=gateway.proxy,
         no_proxy=gateway.no_proxy,
-        limits=Limits(gateway.connection_idle, gateway.connection_age),
+        limits=ConnectionLimits(gateway.connection_idle, gateway.connection_age),
     )

@@ -1,34 +1,31 @@
 """The web application: the doors, and what is behind them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from flask import Flask, Response, g, jsonify
 
-from supplier_api.app.services import ClockPair, build_services, closed_on_error, heartbeat_of
-from supplier_api.app.upkeep import Upkeep
+from supplier_api.app.rule_upkeep import RuleUpkeep
+from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.audit import Audit
-from supplier_api.auth import AccessTokens, BearerAuth, ClientCredentials, KeyRing, new_key
-from supplier_api.auth.signing_key_repository import SigningKey, SigningKeyRepository
+from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing, stored_keys
 from supplier_api.contract import CONTRACT
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.http import backoffice
 from supplier_api.http import gateway as gateway_api
 from supplier_api.http.api_docs import TryClient
-from supplier_api.http.checks import check_requests
+from supplier_api.http.request_parsing import check_requests
 from supplier_api.http.request_times import TimeSummary
-from supplier_api.http.server import HttpServer, Limits
-from supplier_api.operations.heartbeat import Heartbeat
-from supplier_api.operations.process_registry import REQUEST, REQUEST_TIMES, Activity, ProcessInfo
-from supplier_api.operations.process_repository import ProcessKind
+from supplier_api.http.server import HttpServer, ServerLimits
+from supplier_api.operations import heartbeat
+from supplier_api.operations.heartbeat import Activity, Heartbeat, ProcessInfo
+from supplier_api.operations.processes import REQUEST, REQUEST_TIMES, ProcessKind
 from supplier_api.outbox.pauses import Pause, PauseRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.incidents import Incidents
-from supplier_api.problems.outcome_source import RULE_BOOK_ONLY
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.requests import GatewayRequests
-from supplier_api.problems.rule_evaluation import RuleEvaluator
+from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.settings import Settings
 
@@ -41,27 +38,10 @@ RESERVED = {"health": ("/health/", "/metrics"), "token": ("/oauth2/",)}
 TIMES = "times"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredKeys:
-    """The token issuer's keys in the database, so that a token holds at every process."""
-
-    services: Services
-
-    def all(self) -> list[SigningKey]:
-        """Return the keys, the one to sign with last; the first is made when there is none."""
-        keys = self.services.store.read(lambda uow: SigningKeyRepository(uow).all())
-        if keys:
-            return keys
-        made = new_key()
-        first = SigningKey(made.kid, made.private_pem, self.services.machine.now())
-        self.services.store.write(lambda uow: SigningKeyRepository(uow).add_first(first))
-        return self.services.store.read(lambda uow: SigningKeyRepository(uow).all())
-
-
 def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
     """Return the supplier's web application.
 
-    Raises what build_services and Upkeep raise.
+    Raises what build_services and RuleUpkeep raise.
     """
     services = build_services(settings, clocks, CALLER_SECONDS)
     with closed_on_error(services):
@@ -70,11 +50,10 @@ def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
 
 def _wire(settings: Settings, services: Services) -> Flask:
     app = Flask("supplier_api", static_folder=None)
-    ring = KeyRing(StoredKeys(services), services.machine)
+    ring = KeyRing(lambda: stored_keys(services.store, services.machine), services.machine)
     tokens = AccessTokens(settings.access, ring, services.machine, services.chance)
-    gate = BearerAuth(tokens)
     audit = Audit(services.machine)
-    upkeep = Upkeep(settings, services)
+    upkeep = RuleUpkeep(settings, services)
     rule_evaluator = upkeep.rule_evaluator
     outcomes, extension = RULE_BOOK_ONLY, None
     try_clients: Sequence[TryClient] = ()
@@ -86,8 +65,8 @@ def _wire(settings: Settings, services: Services) -> Flask:
     api = gateway_api.register(
         app,
         gateway_api.Dependencies(
-            desk=GatewayRequests(services, rule_evaluator, outcomes),
-            gate=gate,
+            use_cases=GatewayRequests(services, rule_evaluator, outcomes),
+            tokens=tokens,
             credentials=ClientCredentials(settings.access, tokens),
             ring=ring,
             server=settings.server,
@@ -99,16 +78,21 @@ def _wire(settings: Settings, services: Services) -> Flask:
         ),
     )
     backoffice.register(
-        api, gate, BackOfficeEvents(services), Incidents(services), settings.server.max_body, audit
+        api,
+        tokens,
+        BackOfficeEvents(services),
+        Incidents(services),
+        settings.server.max_body,
+        audit,
     )
     if settings.in_sandbox:
-        sandbox.add_to_web(app, api, settings, services, gate, audit)
+        sandbox.add_to_web(app, api, settings, services, tokens, audit)
     check_requests(app)
     _add_health(app, services, rule_evaluator)
     app.extensions["services"] = services
     app.extensions["audit"] = audit
     app.extensions["upkeep"] = upkeep
-    activity = _felt_by(app, services)
+    activity = _activity_of(app, services)
     upkeep.show_in(activity)
     app.extensions["self"] = ProcessInfo(
         ProcessKind.WEB, activity, lambda: rule_evaluator.book_version
@@ -116,14 +100,14 @@ def _wire(settings: Settings, services: Services) -> Flask:
     return app
 
 
-def _felt_by(app: Flask, services: Services) -> Activity:
-    """Return the pulse of a web server, which feels every call of the gateway."""
+def _activity_of(app: Flask, services: Services) -> Activity:
+    """Return the activity of a web server, which every call of the gateway shows."""
     activity = Activity(services.machine)
     times = app.extensions[TIMES] = TimeSummary()
     activity.tell(REQUEST_TIMES, times.plain)
 
     @app.after_request
-    def feel(response: Response) -> Response:
+    def note_request(response: Response) -> Response:
         if "operation" in g:
             activity.note(REQUEST)
         return response
@@ -134,7 +118,7 @@ def _felt_by(app: Flask, services: Services) -> Activity:
 def build_server(app: Flask, settings: Settings) -> HttpServer:
     """Return what listens for the supplier's web application; raises OSError if it cannot."""
     server = settings.server
-    limits = Limits(
+    limits = ServerLimits(
         threads=server.threads,
         room=server.queue,
         patience=server.answer_budget,
@@ -147,7 +131,7 @@ def build_server(app: Flask, settings: Settings) -> HttpServer:
 
 def build_heartbeat(app: Flask, settings: Settings) -> Heartbeat:
     """Return the sign of life of a web server's process."""
-    return heartbeat_of(settings, app.extensions["services"], app.extensions["self"])
+    return heartbeat.build_heartbeat(settings, app.extensions["services"], app.extensions["self"])
 
 
 def _add_health(app: Flask, services: Services, rule_evaluator: RuleEvaluator) -> None:
@@ -175,13 +159,13 @@ def _add_health(app: Flask, services: Services, rule_evaluator: RuleEvaluator) -
             ProblemRepository(uow).any()
             return PauseRepository(uow).active(now)
 
-        if why := services.store.trouble():
+        if why := services.store.recent_failure():
             return unready(why)
         try:
             held_up = stands_still(services.store.read(work, deadline=until), now)
         except StoreUnavailable as error:
             return unready(str(error))
-        put_off = rule_evaluator.why_put_off()
+        put_off = rule_evaluator.why_postponed()
         told = {"decisionsPutOff": put_off} if put_off else {}
         return jsonify(status="ready", contract=contract, delivery=held_up, **told)
 

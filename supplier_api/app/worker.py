@@ -1,23 +1,20 @@
 """The worker: dispatchers, timers, chores, and what wakes them."""
 
 from supplier_api.app.destinations import to_back_office, to_gateway
-from supplier_api.app.retention import build_retention
-from supplier_api.app.services import ClockPair, build_services, closed_on_error, heartbeat_of
-from supplier_api.app.upkeep import Upkeep
+from supplier_api.app.rule_upkeep import RuleUpkeep
+from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.db.notify import Wakeup
-from supplier_api.delivery.clock_guard import ClockGuard
 from supplier_api.delivery.dispatcher import Dispatcher
-from supplier_api.delivery.scheduler import Chore, Scheduler, TimerSource
+from supplier_api.delivery.scheduler import Chore, ClockGuard, Scheduler, TimerSource
 from supplier_api.delivery.worker import Worker
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.operations.process_registry import Activity, ProcessInfo
-from supplier_api.operations.process_repository import ProcessKind
+from supplier_api.operations.heartbeat import Activity, ProcessInfo, build_heartbeat
+from supplier_api.operations.processes import ProcessKind
+from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.deferred_decisions import DeferredDecisions
-from supplier_api.problems.incidents import Incidents
-from supplier_api.problems.inventory_incidents import InventoryIncidents
-from supplier_api.problems.outcome_source import RULE_BOOK_ONLY
-from supplier_api.problems.rule_evaluation import RuleEvaluator
+from supplier_api.problems.incidents import Incidents, InventoryIncidents
+from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.problems.timers import DueTimerHandlers
 from supplier_api.settings import Settings
@@ -26,7 +23,7 @@ from supplier_api.settings import Settings
 def build_worker(settings: Settings, clocks: ClockPair | None = None) -> Worker:
     """Return the worker: dispatchers, timers and what wakes them.
 
-    Raises what build_services and Upkeep raise, and backoffice.port.UnknownAdapter.
+    Raises what build_services and RuleUpkeep raise, and backoffice.port.UnknownAdapter.
     """
     services = build_services(settings, clocks)
     with closed_on_error(services):
@@ -53,7 +50,7 @@ def _wire(settings: Settings, services: Services) -> Worker:
             to_back_office(settings, services, progress, activity),
         )
     ]
-    upkeep = Upkeep(settings, services)
+    upkeep = RuleUpkeep(settings, services)
     upkeep.show_in(activity)
     outcomes = RULE_BOOK_ONLY
     if settings.in_sandbox:
@@ -79,7 +76,7 @@ def _wire(settings: Settings, services: Services) -> Worker:
         wakeup,
         watchdog,
         services.machine,
-        heartbeat_of(settings, services, me),
+        build_heartbeat(settings, services, me),
         upkeep,
         services.store,
     )
@@ -89,7 +86,7 @@ def _chores(
     settings: Settings, services: Services, rule_evaluator: RuleEvaluator, owner: str
 ) -> list[Chore]:
     chores: list[Chore] = [
-        build_retention(settings, services),
+        RetentionChore(services, RetentionPolicy.of(settings)),
         InventoryIncidents(services, rule_evaluator),
     ]
     if services.store.dialect == "sqlite":

@@ -1,27 +1,32 @@
 """Authentication of callers: bearer tokens, issued and verified. Knows no web framework.
 
-Every HTTP interface uses one `BearerAuth`, the token endpoint one `ClientCredentials`. Both use the
-keys of one `KeyRing`.
+Every HTTP interface admits requests by one `AccessTokens`; the token endpoint issues them by one
+`ClientCredentials`. The keys are those of one `KeyRing`.
 """
 
 from supplier_api.auth.client_credentials import ClientCredentials, GrantError, IssuedToken
-from supplier_api.auth.signing_keys import Key, KeyRing, Keys, new_key
-from supplier_api.auth.tokens import AccessTokens, InvalidToken, Token
-from supplier_api.auth.verification import AccessError, BearerAuth, Forbidden, NotAuthorised
+from supplier_api.auth.signing_keys import KeyRing, SigningKey, new_key, stored_keys
+from supplier_api.auth.tokens import (
+    AccessError,
+    AccessTokens,
+    Forbidden,
+    InvalidToken,
+    NotAuthorised,
+    Token,
+)
 
 __all__ = [
     "AccessError",
     "AccessTokens",
-    "BearerAuth",
     "ClientCredentials",
     "Forbidden",
     "GrantError",
     "InvalidToken",
     "IssuedToken",
-    "Key",
     "KeyRing",
-    "Keys",
     "NotAuthorised",
+    "SigningKey",
     "Token",
     "new_key",
+    "stored_keys",
 ]

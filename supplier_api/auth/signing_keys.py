@@ -1,13 +1,14 @@
-"""The RSA keys that tokens are signed with."""
+"""The RSA keys that tokens are signed with, and where they are stored."""
 
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
@@ -19,40 +20,29 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import RSAAlgorithm
 from jwt.utils import base64url_encode
+from sqlalchemy import func, insert, select
 
 from supplier_api.clock import MachineClock
+from supplier_api.db import Store
+from supplier_api.db.tables import signing_key
+from supplier_api.db.unit_of_work import UnitOfWork
 
 KEY_BITS = 2048
 PUBLIC_EXPONENT = 65537
 # The shortest time, in seconds, between two reads of the stored keys for unknown key ids.
 RELOAD_PAUSE = 5.0
-
-
-class Key(Protocol):
-    """A stored key."""
-
-    @property
-    def kid(self) -> str:
-        """The key id that tokens carry."""
-
-    @property
-    def private_pem(self) -> str:
-        """The private key in PEM (PKCS #8)."""
-
-
-class Keys(Protocol):
-    """The store of the keys, shared by all processes."""
-
-    def all(self) -> Sequence[Key]:
-        """Return all keys, at least one; the last one signs."""
+# Held while the first key is stored.
+_LOCK = 0x51604E
+_t = signing_key.c
 
 
 @dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key that was just generated."""
+class SigningKey:
+    """A private key in PEM (PKCS #8), with the key id that tokens carry."""
 
     kid: str
     private_pem: str
+    created: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +53,7 @@ class _Pair:
     seal: bytes
 
 
-def new_key() -> NewKey:
+def new_key(created: datetime) -> SigningKey:
     """Generate an RSA key; its id is the thumbprint of the public key (RFC 7638)."""
     private = generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -71,15 +61,49 @@ def new_key() -> NewKey:
     members = {name: public[name] for name in ("e", "kty", "n")}
     canonical = json.dumps(members, sort_keys=True, separators=(",", ":"))
     thumbprint = hashlib.sha256(canonical.encode()).digest()
-    return NewKey(base64url_encode(thumbprint).decode(), pem.decode())
+    return SigningKey(base64url_encode(thumbprint).decode(), pem.decode(), created)
+
+
+class SigningKeyRepository:
+    """Reads and writes keys within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Use the connection of `uow`."""
+        self._connection = uow.connection
+
+    def add_first(self, key: SigningKey) -> None:
+        """Store a key unless one exists; of several processes that start at once, one does."""
+        if self._connection.dialect.name == "postgresql":
+            self._connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        if not self.all():
+            values = {name: getattr(key, name) for name in SigningKey.__slots__}
+            self._connection.execute(insert(signing_key), values)
+
+    def all(self) -> list[SigningKey]:
+        """Return the keys, the oldest first."""
+        query = select(_t.kid, _t.private_pem, _t.created).order_by(_t.created, _t.kid)
+        return [SigningKey(*row) for row in self._connection.execute(query)]
+
+
+def stored_keys(store: Store, machine: MachineClock) -> Sequence[SigningKey]:
+    """Return the keys in the database, the one to sign with last; the first is made if need be.
+
+    All processes share them, so that a token holds at every one.
+    """
+    keys = store.read(lambda uow: SigningKeyRepository(uow).all())
+    if keys:
+        return keys
+    first = new_key(machine.now())
+    store.write(lambda uow: SigningKeyRepository(uow).add_first(first))
+    return store.read(lambda uow: SigningKeyRepository(uow).all())
 
 
 class KeyRing:
     """The keys of one process: read once, and again when a token carries an unknown key id."""
 
-    def __init__(self, keys: Keys, clock: MachineClock) -> None:
-        """Read from `keys` when first needed."""
-        self._keys = keys
+    def __init__(self, read_keys: Callable[[], Sequence[SigningKey]], clock: MachineClock) -> None:
+        """Read by `read_keys` when first needed: at least one key, and the last one signs."""
+        self._read_keys = read_keys
         self._clock = clock
         self._lock = Lock()
         self._pairs: Mapping[str, _Pair] = {}
@@ -127,7 +151,8 @@ class KeyRing:
             now = self._clock.monotonic()
             unread = self._read_at is None
             if unread or (again and now - (self._read_at or 0.0) >= RELOAD_PAUSE):
-                self._pairs = {key.kid: _load(key.kid, key.private_pem) for key in self._keys.all()}
+                read = self._read_keys()
+                self._pairs = {key.kid: _load(key.kid, key.private_pem) for key in read}
                 self._read_at = now
             return self._pairs
 

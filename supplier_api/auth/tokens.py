@@ -2,10 +2,12 @@
 
 A token is valid only while its client is unchanged: if the client is removed from the settings or
 gets another secret, its tokens are refused by every process that starts with the new settings. A
-token never grants more than its client may do now.
+token never grants more than its client may do now. What a request shows is a bearer token (RFC
+6750) with the scope of what it asks for.
 """
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +28,9 @@ REMEMBERED = 1024
 # A private claim: the HMAC of the client's id and secret, under a key of the issuer.
 SEAL = "client_seal"
 
+REALM = 'Bearer realm="supplier-api"'
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+
 # PyJWT can only use the host's clock, so times are compared here.
 _OPTIONS: Any = {
     "require": ["iss", "aud", "sub", "exp", "iat", SEAL],
@@ -39,6 +44,27 @@ class InvalidToken(Exception):
     """A token is invalid; the text says why without repeating any of it."""
 
 
+class AccessError(Exception):
+    """Access is refused. `challenge` is the value of WWW-Authenticate.
+
+    `client` is the client of the token, if the token is valid.
+    """
+
+    def __init__(self, message: str, challenge: str, client: str | None = None) -> None:
+        """Keep the reason; `message` may be sent to the caller."""
+        super().__init__(message)
+        self.challenge = challenge
+        self.client = client
+
+
+class NotAuthorised(AccessError):
+    """There is no valid token: 401."""
+
+
+class Forbidden(AccessError):
+    """The token is valid but lacks the scope: 403."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """The content of a valid token: client, scopes, start and expiry (seconds since 1970)."""
@@ -50,7 +76,7 @@ class Token:
 
 
 class AccessTokens:
-    """Issues tokens and verifies them."""
+    """Issues tokens, verifies them, and admits requests by them at every HTTP interface."""
 
     def __init__(
         self, access: AccessSettings, ring: KeyRing, clock: MachineClock, chance: Chance
@@ -96,6 +122,24 @@ class AccessTokens:
             self._verified.pop(text, None)
             raise InvalidToken("the token has expired")
         return token
+
+    def admit(self, authorization: str | None, scope: str) -> str:
+        """Return the client of the bearer token in `Authorization`, if it has `scope`.
+
+        Raises NotAuthorised or Forbidden.
+        """
+        bearer = _BEARER.fullmatch(authorization or "")
+        if not bearer:
+            raise NotAuthorised("Authorization: expected a bearer token", REALM)
+        try:
+            token = self.verify(bearer[1])
+        except InvalidToken as error:
+            challenge = f'{REALM}, error="invalid_token", error_description="{error}"'
+            raise NotAuthorised(f"Authorization: {error}", challenge) from None
+        if scope not in token.scopes:
+            challenge = f'{REALM}, error="insufficient_scope", scope="{scope}"'
+            raise Forbidden(f"the token is not good for {scope}", challenge, token.client)
+        return token.client
 
     def _check(self, text: str) -> Token:
         try:

@@ -5,41 +5,43 @@ Exit codes: 0 done, 1 a finding or a refusal, 2 wrong use; 141 when nobody reads
 
 import importlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import click
 
-from supplier_api.cli.failures import READER_GONE, drop_output, told
+from supplier_api.cli.errors import READER_GONE, drop_output, refusal
 from supplier_api.files import made_for_owner_only
 
 
-class Lazy(NamedTuple):
+class LazyCommand(NamedTuple):
     """A command that is imported when it is run: where it is, and what the list says of it."""
 
-    place: str
-    told: str
+    location: str
+    summary: str
 
 
 # In the order in which a newcomer meets them.
 COMMANDS = {
-    "run": Lazy("run:run", "Start the whole chain here, and follow a sample problem."),
-    "serve": Lazy("serve:serve", "Serve the supplier's API until Ctrl-C."),
-    "worker": Lazy("worker:worker", "Deliver messages and run timers until Ctrl-C."),
-    "sandbox": Lazy("sandbox:sandbox", "Serve the sandbox gateway, or be a tenant of it."),
-    "status": Lazy("status:status", "Say how it stands."),
-    "doctor": Lazy("doctor:doctor", "Find what may have been lost, and how to mend it."),
-    "problem": Lazy("problem:problem", "Look at problems, and say what happened to them."),
-    "kci": Lazy("kci:kci", "Look at updates to the gateway, and mend refused ones."),
-    "work-order": Lazy("work_order:work_order", "Look at orders to the back office."),
-    "incident": Lazy("incident:incident", "Declare network incidents, and end them."),
-    "delivery": Lazy("delivery:delivery", "Hold delivery up, and let it go on."),
-    "rules": Lazy("rules:rules", "Check, test and explain the rule book."),
-    "maintenance": Lazy("maintenance:maintenance", "Take everything, decide nothing meanwhile."),
-    "db": Lazy("db:db", "Look after the database."),
-    "token": Lazy("token:token", "Print a bearer token."),
-    "config": Lazy("config:config", "Look at the settings."),
+    "run": LazyCommand("run:run", "Start the whole chain here, and follow a sample problem."),
+    "serve": LazyCommand("serve:serve", "Serve the supplier's API until Ctrl-C."),
+    "worker": LazyCommand("worker:worker", "Deliver messages and run timers until Ctrl-C."),
+    "sandbox": LazyCommand("sandbox:sandbox", "Serve the sandbox gateway, or be a tenant of it."),
+    "status": LazyCommand("status:status", "Say how it stands."),
+    "doctor": LazyCommand("doctor:doctor", "Find what may have been lost, and how to mend it."),
+    "problem": LazyCommand("problem:problem", "Look at problems, and say what happened to them."),
+    "kci": LazyCommand("kci:kci", "Look at updates to the gateway, and mend refused ones."),
+    "work-order": LazyCommand("work_order:work_order", "Look at orders to the back office."),
+    "incident": LazyCommand("incident:incident", "Declare network incidents, and end them."),
+    "delivery": LazyCommand("delivery:delivery", "Hold delivery up, and let it go on."),
+    "rules": LazyCommand("rules:rules", "Check, test and explain the rule book."),
+    "maintenance": LazyCommand(
+        "maintenance:maintenance", "Take everything, decide nothing meanwhile."
+    ),
+    "db": LazyCommand("db:db", "Look after the database."),
+    "token": LazyCommand("token:token", "Print a bearer token."),
+    "config": LazyCommand("config:config", "Look at the settings."),
 }
 
 
@@ -54,7 +56,7 @@ class LazyGroup(click.Group):
         """Return the command of that name, or None, which click reports with what is close."""
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        module, _, attribute = COMMANDS[cmd_name].place.partition(":")
+        module, _, attribute = COMMANDS[cmd_name].location.partition(":")
         loaded = importlib.import_module(f"supplier_api.cli.{module}")
         command: click.Command = getattr(loaded, attribute)
         return command
@@ -62,7 +64,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands, without a look at any of them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.told) for name, command in COMMANDS.items()])
+            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
         """Read the command line; --help and the like are printed here."""
@@ -87,21 +89,11 @@ def _plain_endings() -> Iterator[None]:
         drop_output()
         raise SystemExit(READER_GONE) from None
     except Exception as error:
-        known = told(error)
-        if known is None:
+        refused = refusal(error)
+        if refused is None:
             raise
         drop_output()
-        raise CommandRefused(*known) from None
-
-
-class CommandRefused(click.ClickException):
-    """The command found something wrong: a headline and what it found, exit code 1."""
-
-    exit_code = 1
-
-    def __init__(self, headline: str, findings: Sequence[object] = ()) -> None:
-        """Write one line for the headline and one for each finding."""
-        super().__init__("\n  ".join([headline, *map(str, findings)]))
+        raise refused from None
 
 
 def example(*lines: str) -> str:

@@ -1,15 +1,18 @@
 """`supplier-api config`: what is set, and by whom."""
 
-import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import click
+from pydantic import SecretStr
 
 from supplier_api.cli import example
+from supplier_api.cli.output import print_json
 from supplier_api.settings import Resolved, resolve_settings
-from supplier_api.settings.masking import shown
+from supplier_api.settings.layers import NOT_SET
 from supplier_api.settings.schema import TREE, Leaf, Path, Tree, dotted
+from supplier_api.settings.secrets import MASK, without_password
 
 
 @click.group(epilog=example("supplier-api config show"))
@@ -31,7 +34,7 @@ def show(as_json: bool) -> None:
     ]
     if as_json:
         table = {name: {"value": value, "source": source} for name, value, source in rows}
-        click.echo(json.dumps(table, indent=2))
+        print_json(table)
         return
     name_width = max(len(name) for name, _, _ in rows)
     value_width = min(44, max(len(value) for _, value, _ in rows))
@@ -40,17 +43,28 @@ def show(as_json: bool) -> None:
 
 
 def _rows(resolved: Resolved) -> Iterator[tuple[str, str, str]]:
-    for path, leaf, value in _walk(TREE, resolved.settings, ()):
-        yield dotted(path), shown(value, leaf), resolved.origins.get(path, "not set")
+    for path, value in _walk(TREE, resolved.settings, ()):
+        yield dotted(path), _shown(value), resolved.origins.get(path, NOT_SET)
 
 
-def _walk(tree: Tree, values: Any, path: Path) -> Iterator[tuple[Path, Leaf, object]]:
+def _shown(value: object) -> str:
+    """Write a checked value for people: a secret as asterisks, a URL without its password."""
+    if isinstance(value, SecretStr):
+        return MASK
+    if isinstance(value, re.Pattern):
+        return str(value.pattern)
+    if isinstance(value, tuple):
+        return ", ".join(map(_shown, value))
+    return "(not set)" if value is None else without_password(str(value))
+
+
+def _walk(tree: Tree, values: Any, path: Path) -> Iterator[tuple[Path, object]]:
     """Yield each setting with its checked value, in the order of the model."""
     for name, node in _named(tree, values):
         value = values[name] if isinstance(values, dict) else getattr(values, name)
         here = (*path, name)
         if isinstance(node, Leaf):
-            yield here, node, value
+            yield here, value
         else:
             yield from _walk(node, value, here)
 

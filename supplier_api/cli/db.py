@@ -1,22 +1,20 @@
 """`supplier-api db`: the database's schema, whose it is, copies of it and the way back."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from supplier_api.app.retention import build_retention
-from supplier_api.cli import CommandRefused, example
-from supplier_api.cli.operator import operator, with_reason
-from supplier_api.cli.services import opened_services
-from supplier_api.cli.sessions import looking
-from supplier_api.cli.startup_errors import expected_errors
-from supplier_api.cli.times import instant
+from supplier_api.app.services import changing, reading
+from supplier_api.cli import example
+from supplier_api.cli.errors import CommandRefused
+from supplier_api.cli.options import instant, operator, with_json, with_reason
+from supplier_api.cli.output import print_json
 from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store, migrate
 from supplier_api.files import sqlite_path
+from supplier_api.operations import installation
 from supplier_api.operations.backup import (
     back_up,
     dump_line,
@@ -26,9 +24,8 @@ from supplier_api.operations.backup import (
     restore_line,
     what_is_unknown,
 )
-from supplier_api.operations.installation_id import restamp as stamp_anew
-from supplier_api.operations.installation_id import stamp_of
-from supplier_api.operations.installation_repository import InstallationRepository
+from supplier_api.operations.installation import InstallationRepository, stamp_of
+from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.settings import load_settings
 
 CLOCK = SystemMachineClock()
@@ -44,11 +41,10 @@ def upgrade() -> None:
     """Bring the schema to what this version needs; does nothing when it is there."""
     settings = load_settings()
     url = settings.database.direct_url
-    with expected_errors():
-        before, after = migrate.upgrade(url)
-        with _opened(url) as store:
-            ours = stamp_of(settings)
-            store.write(lambda uow: InstallationRepository(uow).put_first(ours, CLOCK.now()))
+    before, after = migrate.upgrade(url)
+    with _opened(url) as store:
+        ours = stamp_of(settings)
+        store.write(lambda uow: InstallationRepository(uow).put_first(ours, CLOCK.now()))
     if before == after:
         click.echo(f"schema {after}, nothing to do")
     else:
@@ -62,17 +58,17 @@ def upgrade() -> None:
     is_flag=True,
     help="Then let the database rewrite itself; on SQLite nobody else can write meanwhile.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_json
 def retain(dry_run: bool, vacuum: bool, as_json: bool) -> None:
     """Take away what is older than the settings want it kept, as the workers do every hour."""
     settings = load_settings()
-    with (looking if dry_run else opened_services)(settings) as services:
-        retaining = build_retention(settings, services)
+    with (reading if dry_run else changing)(settings) as services:
+        retaining = RetentionChore(services, RetentionPolicy.of(settings))
         counts = retaining.due() if dry_run else retaining.run()
         if vacuum and not dry_run:
             services.store.rewrite()
     if as_json:
-        click.echo(json.dumps(counts, indent=2))
+        print_json(counts)
         return
     for name, count in counts.items():
         click.echo(f"{name.replace('_', ' '):16} {count}")
@@ -88,9 +84,9 @@ def restamp(reason: str) -> None:
     """
     settings = load_settings()
     ours = stamp_of(settings)
-    with expected_errors(), _opened(settings.database.direct_url) as store:
+    with _opened(settings.database.direct_url) as store:
         migrate.require(store.engine)
-        before = stamp_anew(store, ours, CLOCK.now(), operator(), reason)
+        before = installation.restamp(store, ours, CLOCK.now(), operator(), reason)
     click.echo(f"was: {before or 'nobody'}")
     click.echo(f"is:  {ours}{', nothing to do' if before == ours else ''}")
 
@@ -110,10 +106,9 @@ def backup(file: Path) -> None:
         raise CommandRefused(
             "nothing was copied: PostgreSQL copies a database by its own tools", [line]
         )
-    with expected_errors():
-        if not source.exists():
-            raise CommandRefused(f"{source}: there is no database yet")
-        back_up(source, file, CLOCK, operator())
+    if not source.exists():
+        raise CommandRefused(f"{source}: there is no database yet")
+    back_up(source, file, CLOCK, operator())
     click.echo(f"{file}: {file.stat().st_size} bytes, checked")
 
 
@@ -135,8 +130,7 @@ def restore(file: Path, reason: str) -> None:
             'supplier-api db restored --reason "..."',
         ]
         raise CommandRefused("nothing was put back: PostgreSQL does that by its own tools", lines)
-    with expected_errors():
-        found, kept = put_back(file, target, CLOCK, operator(), reason)
+    found, kept = put_back(file, target, CLOCK, operator(), reason)
     for each in kept:
         click.echo(f"what was there is kept as {each}")
     click.echo(f"{target} is what {file} was")
@@ -153,7 +147,7 @@ def restore(file: Path, reason: str) -> None:
 def restored(taken: str | None, reason: str) -> None:
     """Note that the database was put back from a copy; `db restore` does so by itself."""
     at = instant(taken, CLOCK.now(), "--taken")
-    with opened_services(load_settings()) as services:
+    with changing(load_settings()) as services:
         found = note_restored(services.store, services.machine.now(), operator(), reason, at)
     click.echo(what_is_unknown(found))
 
@@ -162,7 +156,7 @@ def restored(taken: str | None, reason: str) -> None:
 @with_reason
 def reconciled(reason: str) -> None:
     """Note that the gateway was asked for what a database that was put back does not know."""
-    with opened_services(load_settings()) as services:
+    with changing(load_settings()) as services:
         about = note_reconciled(services.store, services.machine.now(), operator(), reason)
     if about is None:
         raise CommandRefused("this database was not put back since the gateway was last asked")

@@ -1,18 +1,17 @@
 """`supplier-api delivery`: hold delivery up, let it go on, and see what holds it up."""
 
-import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
 
-from supplier_api.cli import CommandRefused, example
-from supplier_api.cli.operator import operator, with_reason
-from supplier_api.cli.services import Opened, opened_services
-from supplier_api.cli.sessions import looking
-from supplier_api.cli.tables import print_rows
+from supplier_api.app.services import changing, reading
+from supplier_api.cli import example
+from supplier_api.cli.errors import CommandRefused
+from supplier_api.cli.options import operator, with_json, with_reason
+from supplier_api.cli.output import print_json, print_rows
 from supplier_api.delivery.pause_admin import (
     NothingSuchError,
     PauseAdmin,
@@ -21,7 +20,8 @@ from supplier_api.delivery.pause_admin import (
     line,
     plain,
 )
-from supplier_api.settings import load_settings
+from supplier_api.problems.services import Services
+from supplier_api.settings import Settings, load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,19 +76,21 @@ def resume(destination: str | None, tenant: str | None, problem: str | None, rea
 
 
 @delivery.command("list", epilog=example("supplier-api delivery list"))
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_json
 def list_pauses(as_json: bool) -> None:
     """Show what holds delivery up: operators, the breaker, or what a destination asked for."""
-    with _pausing(looking) as pausing:
+    with _pausing(reading) as pausing:
         active, now = pausing.active(), pausing.now()
     if as_json:
-        click.echo(json.dumps([plain(each, now) for each in active], indent=2))
+        print_json([plain(each, now) for each in active])
         return
     print_rows([cells(each) for each in active], "nothing holds delivery up")
 
 
 @contextmanager
-def _pausing(opened: Opened = opened_services) -> Iterator[PauseAdmin]:
+def _pausing(
+    opened: Callable[[Settings], AbstractContextManager[Services]] = changing,
+) -> Iterator[PauseAdmin]:
     settings = load_settings()
     with opened(settings) as services:
         try:

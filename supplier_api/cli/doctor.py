@@ -1,19 +1,22 @@
 """`supplier-api doctor`: what may have been lost, and whether the gateway can be reached."""
 
-import json
 from dataclasses import asdict
 
 import click
 
-from supplier_api.cli import CommandRefused, example
-from supplier_api.cli.doctor_connect import check_connectivity
-from supplier_api.cli.numbers import Seconds
-from supplier_api.cli.sessions import looking
+from supplier_api.app.destinations import load_back_office
+from supplier_api.app.services import reading
+from supplier_api.app.sessions import build_sessions
+from supplier_api.cli import example
+from supplier_api.cli.errors import CommandRefused, refusing
+from supplier_api.cli.options import Seconds, with_json
+from supplier_api.cli.output import print_either, print_json
+from supplier_api.clock import SystemMachineClock
 from supplier_api.operations.backup import QUESTIONS, Restoration, unreconciled, what_is_unknown
-from supplier_api.operations.decision_checks import examine_deciders
+from supplier_api.operations.connectivity import ConnectivityCheck
 from supplier_api.operations.doctor import WHY, Doctor, DoctorFinding, DoctorRow, lines
-from supplier_api.settings import resolve_settings
-from supplier_api.settings.secret_files import read_by_others
+from supplier_api.settings import Settings, resolve_settings
+from supplier_api.settings.secrets import read_by_others
 
 
 @click.command(epilog=example("supplier-api doctor", "supplier-api doctor --connect"))
@@ -25,7 +28,7 @@ from supplier_api.settings.secret_files import read_by_others
     show_default=True,
     help="About so long for the check that looks at every problem.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_json
 def doctor(connect: bool, seconds: float, as_json: bool) -> None:
     """Find what may have been lost, and print the commands that mend it.
 
@@ -34,18 +37,17 @@ def doctor(connect: bool, seconds: float, as_json: bool) -> None:
     resolved = resolve_settings()
     settings = resolved.settings
     if connect:
-        check_connectivity(settings, as_json=as_json)
+        _connect(settings, as_json=as_json)
         return
     try:
-        with looking(settings) as services:
-            report = Doctor(services, settings.status).examine(seconds)
-            examine_deciders(settings, services, report)
+        with refusing(), reading(settings) as services:
+            report = Doctor(services, settings).examine(seconds)
             if found := services.store.read(unreconciled):
                 report.findings.insert(0, _put_back(found))
     except CommandRefused as error:
         raise CommandRefused(error.message, ["so nothing could be checked"]) from None
     report.warnings += read_by_others(resolved.secret_files)
-    click.echo(json.dumps(asdict(report), indent=2) if as_json else "\n".join(lines(report)))
+    print_either(asdict(report), lines(report), as_json=as_json)
     if report.findings:
         raise SystemExit(1)
 
@@ -56,3 +58,27 @@ def _put_back(found: Restoration) -> DoctorFinding:
     return DoctorFinding(
         "what was answered since the copy that this database was put back from", 1, [case]
     )
+
+
+def _connect(settings: Settings, *, as_json: bool) -> None:
+    """Print each step of the way to the gateway; exit code 1 if it ends too early."""
+    connectivity = ConnectivityCheck(
+        settings, build_sessions(settings), SystemMachineClock(), load_back_office
+    )
+    steps = []
+    for step in connectivity.walk():
+        steps.append(step)
+        if not as_json:
+            click.echo(f"{'ok    ' if step.made else 'BROKEN'}  {step.name}: {step.text}")
+    last = steps[-1]
+    if as_json:
+        told = [{**asdict(step), "made": step.made} for step in steps]
+        document = {"steps": told, "notChecked": connectivity.not_checked}
+        print_json(document)
+    else:
+        if last.cause:
+            click.echo(f"        likely cause: {last.cause}")
+        for check in connectivity.not_checked:
+            click.echo(f"not checked: {check}")
+    if not last.made:
+        raise SystemExit(1)

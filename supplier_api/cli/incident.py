@@ -1,19 +1,18 @@
 """`supplier-api incident`: declare network incidents, end them, and see what is part of them."""
 
-import json
 from collections.abc import Iterable
 from typing import Any, TextIO
 
 import click
 
-from supplier_api.cli import CommandRefused, example
-from supplier_api.cli.operator import operator, with_reason
-from supplier_api.cli.services import opened_services
-from supplier_api.cli.sessions import looking
-from supplier_api.cli.tables import columns, counted
+from supplier_api.app.services import changing, reading
+from supplier_api.cli import example
+from supplier_api.cli.errors import CommandRefused
+from supplier_api.cli.options import operator, with_json, with_reason
+from supplier_api.cli.output import columns, counted, print_json
 from supplier_api.contract import MessageError
 from supplier_api.http.backoffice.schemas import read_incident
-from supplier_api.problems.incidents import IncidentRefused, Incidents
+from supplier_api.problems.incidents import Incidents
 from supplier_api.settings import load_settings
 
 LINES = click.File(encoding="utf-8", errors="replace")
@@ -60,13 +59,13 @@ def declare(
         wanted = read_incident({name: value for name, value in document.items() if value})
     except MessageError as error:
         raise CommandRefused("that incident cannot be declared:", error.messages) from None
-    with opened_services(load_settings()) as opened:
+    with changing(load_settings()) as opened:
         incidents = Incidents(opened)
         try:
             new = incidents.declare(
                 wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=operator()
             )
-        except IncidentRefused as error:
+        except MessageError as error:
             raise CommandRefused("that incident cannot be declared:", error.messages) from None
         shown = incidents.shown(wanted.id) or {}
     told = "declared" if new else "was declared before"
@@ -81,7 +80,7 @@ def end(code: str, reason: str) -> None:
 
     One that the inventory names is over, too, whatever the inventory says.
     """
-    with opened_services(load_settings()) as opened:
+    with changing(load_settings()) as opened:
         incidents = Incidents(opened)
         ended = incidents.end(code, who=operator(), reason=reason)
         shown = incidents.shown(code)
@@ -93,13 +92,13 @@ def end(code: str, reason: str) -> None:
 
 
 @incident.command("list", epilog=example("supplier-api incident list"))
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_json
 def list_incidents(as_json: bool) -> None:
     """List the incidents that last, and those that have ended and are not yet left by all."""
-    with looking(load_settings()) as opened:
+    with reading(load_settings()) as opened:
         found = Incidents(opened).listed()
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        print_json(found)
         return
     if not found:
         click.echo("there are no incidents", err=True)

@@ -1,20 +1,25 @@
 """`supplier-api kci`: updates to the gateway, and what can be done with those that went wrong."""
 
-from collections.abc import Mapping
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from supplier_api.cli import example, messages, paths
-from supplier_api.cli.operator import with_reason
-from supplier_api.cli.services import opened_services
-from supplier_api.contract import read_json
+from supplier_api.app.services import changing
+from supplier_api.cli import example, messages
+from supplier_api.cli.options import with_json, with_reason
+from supplier_api.contract import MessageError, read_json
 from supplier_api.contract.codes import ReasonCode
 from supplier_api.delivery.message_admin import MessageAdmin
 from supplier_api.problems.services import GATEWAY
 from supplier_api.settings import load_settings
 
+_STEP = re.compile(r"([A-Za-z]+)((?:\[[0-9]{1,4}\])*)")
+BodyPath = tuple[str | int, ...]
 REASON_CODES = [code.value for code in ReasonCode]
 
 
@@ -31,15 +36,15 @@ def kci() -> None:
 @click.option("--reason-code", type=click.Choice(REASON_CODES), metavar="CODE")
 def list_kcis(reason_code: str | None, **given: Any) -> None:
     """List KCIs: dead letters and what is parked behind them, unless a state is asked for."""
-    messages.listed(GATEWAY, given, reason_code)
+    messages.list_messages(GATEWAY, given, reason_code)
 
 
 @kci.command(epilog=example("supplier-api kci show SP_0000000001#2"))
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_json
 def show(name: str, as_json: bool) -> None:
     """Show a KCI with its body, every attempt, and what the gateway said. May name people."""
-    messages.shown(GATEWAY, name, as_json=as_json)
+    messages.show_message(GATEWAY, name, as_json=as_json)
 
 
 @kci.command(
@@ -55,7 +60,7 @@ def replay(name: str | None, reason: str | None, **given: Any) -> None:
     A window finds the dead letters in it, and what was never tried. A KCI that later ones have
     passed goes as ADDITIONAL, with the problem as it is today.
     """
-    messages.replayed(GATEWAY, name, given, reason)
+    messages.replay_messages(GATEWAY, name, given, reason)
 
 
 @kci.command(
@@ -83,12 +88,12 @@ def edit(
     name: str, file: Path | None, changes: tuple[str, ...], removed: tuple[str, ...], reason: str
 ) -> None:
     """Change what a KCI says, and send it: its id, number and date stay."""
-    by = messages.signed(reason)
+    by = messages.given_by(reason)
     if (file is None) is not bool(changes or removed):
         raise click.UsageError("expected either --file or --set and --unset")
-    with opened_services(load_settings()) as services, messages.refusals():
-        change = paths.PathChanges.read(changes, removed) if file is None else _whole(file)
-        messages.tell(MessageAdmin(services).edit(name, change, by))
+    with changing(load_settings()) as services, messages.refusals():
+        change = PathChanges.read(changes, removed) if file is None else _whole(file)
+        messages.print_result(MessageAdmin(services).edit(name, change, by))
 
 
 @kci.command(epilog=example('supplier-api kci skip SP_0000000001#2 --reason "sent by hand"'))
@@ -96,9 +101,9 @@ def edit(
 @with_reason
 def skip(name: str, reason: str) -> None:
     """Withdraw a KCI: the tenant is told so under its number, WITH THE REASON."""
-    by = messages.signed(reason)
-    with opened_services(load_settings()) as services, messages.refusals():
-        messages.tell(MessageAdmin(services).skip(GATEWAY, name, by))
+    by = messages.given_by(reason)
+    with changing(load_settings()) as services, messages.refusals():
+        messages.print_result(MessageAdmin(services).skip(GATEWAY, name, by))
 
 
 def _whole(file: Path) -> Any:
@@ -108,3 +113,87 @@ def _whole(file: Path) -> Any:
         return document  # type: ignore[return-value]  # load_kci refuses what is no object
 
     return change
+
+
+# -- changes to a body as they are given on a command line: `a.b[0].c=text`, `a.b:=JSON`
+
+
+@dataclass(frozen=True, slots=True)
+class PathChanges:
+    """Values to be set and values to be left out, in this order."""
+
+    values: Sequence[tuple[BodyPath, Any]]
+    removed: Sequence[BodyPath]
+
+    @classmethod
+    def read(cls, values: Sequence[str], removed: Sequence[str]) -> "PathChanges":
+        """Read what was given; raises click.BadParameter."""
+        return cls([_assignment(each) for each in values], [_path(each) for each in removed])
+
+    def __call__(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Return the changed document; raises click.BadParameter for a place that is not there."""
+        changed = copy.deepcopy(document)
+        for path, value in self.values:
+            holder = _holder(changed, path)
+            if isinstance(holder, list) and path[-1] == len(holder):
+                holder.append(value)
+            else:
+                _check(holder, path)
+                holder[path[-1]] = value
+        for path in self.removed:
+            holder = _holder(changed, path)
+            _check(holder, path)
+            if isinstance(holder, dict) and path[-1] not in holder:
+                raise _nowhere(path)
+            del holder[path[-1]]
+        return changed
+
+
+def _assignment(text: str) -> tuple[BodyPath, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text!r}: expected PATH=TEXT", param_hint="--set")
+    if not name.endswith(":"):
+        return _path(name), value
+    try:
+        return _path(name[:-1]), read_json(value.encode())
+    except MessageError as error:
+        said = "; ".join(error.messages).replace("body", name[:-1])
+        raise click.BadParameter(said, param_hint="--set") from None
+
+
+def _path(text: str) -> BodyPath:
+    steps: list[str | int] = []
+    for part in text.split("."):
+        found = _STEP.fullmatch(part)
+        if not found:
+            expected = f"{text!r}: expected names with dots, as in supplierNotes[0].note"
+            raise click.BadParameter(expected)
+        steps.append(found[1])
+        steps.extend(int(index) for index in re.findall(r"[0-9]+", found[2]))
+    return tuple(steps)
+
+
+def _holder(document: Any, path: BodyPath) -> Any:
+    """Return what the last step of `path` leads into."""
+    holder = document
+    for step in path[:-1]:
+        try:
+            holder = holder[step]
+        except (KeyError, IndexError, TypeError):
+            raise _nowhere(path) from None
+    return holder
+
+
+def _check(holder: Any, path: BodyPath) -> None:
+    step = path[-1]
+    if isinstance(holder, dict) and isinstance(step, str):
+        return
+    if isinstance(holder, list) and isinstance(step, int) and step < len(holder):
+        return
+    raise _nowhere(path)
+
+
+def _nowhere(path: BodyPath) -> click.BadParameter:
+    told = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return click.BadParameter(f"{told.lstrip('.')}: there is no such place in the body")

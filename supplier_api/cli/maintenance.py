@@ -1,19 +1,17 @@
 """`supplier-api maintenance`: decide nothing for a while, and lose nothing."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
-from supplier_api.cli import CommandRefused, example
-from supplier_api.cli.operator import operator, with_reason
-from supplier_api.cli.services import opened_services
-from supplier_api.cli.sessions import looking
-from supplier_api.cli.tables import counted
+from supplier_api.app.services import changing, reading
+from supplier_api.cli import example
+from supplier_api.cli.errors import CommandRefused
+from supplier_api.cli.options import operator, with_json, with_reason
+from supplier_api.cli.output import counted, print_json
 from supplier_api.clock import to_wire
-from supplier_api.operations.process_registry import alive, inventory_down
-from supplier_api.operations.process_repository import ProcessRepository
+from supplier_api.operations.processes import ProcessRepository, alive, inventory_down
 from supplier_api.problems.maintenance import Maintenance
 from supplier_api.settings import load_settings
 
@@ -43,14 +41,14 @@ def on(reason: str) -> None:
 def off(reason: str) -> None:
     """End: the workers decide what was put off, in the order in which it came."""
     with _maintenance() as here:
-        put_off = here.show().put_off
+        postponed = here.show().postponed
         if not here.end(operator(), reason):
             raise CommandRefused("maintenance is not on")
-    click.echo(f"maintenance is off; put off until now: {counted(put_off, 'decision')}")
+    click.echo(f"maintenance is off; put off until now: {counted(postponed, 'decision')}")
 
 
 @maintenance.command(epilog=example("supplier-api maintenance show"))
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_json
 def show(as_json: bool) -> None:
     """Say whether it is on, since when and why, and how many decisions are put off.
 
@@ -58,7 +56,7 @@ def show(as_json: bool) -> None:
     it gives none.
     """
     settings = load_settings()
-    with looking(settings) as services:
+    with reading(settings) as services:
         shown = Maintenance(services).show()
         known, now = (
             services.store.read(lambda uow: ProcessRepository(uow).all()),
@@ -72,10 +70,10 @@ def show(as_json: bool) -> None:
             "since": to_wire(switch.since) if switch else None,
             "who": switch.who if switch else None,
             "reason": switch.reason if switch else None,
-            "putOff": shown.put_off,
+            "putOff": shown.postponed,
             "inventoryDown": {name: to_wire(since) for name, since in silent.items()},
         }
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
         return
     if switch:
         click.echo(f"on since {to_wire(switch.since)}, by {switch.who}: {switch.reason}")
@@ -83,10 +81,10 @@ def show(as_json: bool) -> None:
         click.echo("off")
     for name, since in silent.items():
         click.echo(f"the inventory is down since {to_wire(since)}, as {name} sees it")
-    click.echo(f"put off: {counted(shown.put_off, 'decision')}")
+    click.echo(f"put off: {counted(shown.postponed, 'decision')}")
 
 
 @contextmanager
 def _maintenance() -> Iterator[Maintenance]:
-    with opened_services(load_settings()) as services:
+    with changing(load_settings()) as services:
         yield Maintenance(services)

@@ -9,13 +9,10 @@ from typing import Any
 
 import click
 
-from supplier_api.cli import CommandRefused
-from supplier_api.cli.numbers import WholeNumber
-from supplier_api.cli.operator import operator
-from supplier_api.cli.services import opened_services
-from supplier_api.cli.sessions import looking
-from supplier_api.cli.tables import print_rows
-from supplier_api.cli.times import instant
+from supplier_api.app.services import changing, reading
+from supplier_api.cli.errors import CommandRefused
+from supplier_api.cli.options import WholeNumber, instant, operator
+from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.contract import MessageError
 from supplier_api.db import UnitOfWork
 from supplier_api.delivery import message_queries
@@ -28,7 +25,7 @@ from supplier_api.delivery.message_admin import (
     possible,
 )
 from supplier_api.delivery.pause_admin import KNOWN
-from supplier_api.outbox.message_repository import MessageFilter, MessageRepository
+from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.outbox.model import MessageState
 from supplier_api.problems import view
 from supplier_api.problems.repository import ProblemRepository
@@ -81,9 +78,9 @@ def _window(what: str) -> tuple[Decorator, ...]:
     )
 
 
-def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None:
+def list_messages(destination: str, given: Mapping[str, Any], kind: str | None) -> None:
     """Print the messages that the options ask for."""
-    with looking(load_settings()) as services:
+    with reading(load_settings()) as services:
         window = _given_window(given, services.machine.now())
         limit = given["limit"]
 
@@ -106,16 +103,16 @@ def listed(destination: str, given: Mapping[str, Any], kind: str | None) -> None
         if not rows and given["tenant"]:
             services.store.read(lambda uow: check_tenant(uow, given["tenant"]))
     if given["as_json"]:
-        click.echo(json.dumps(rows[:limit], indent=2))
+        print_json(rows[:limit])
     else:
         print_rows([_cells(row) for row in rows[:limit]], _none(destination, given, kind))
     if len(rows) > limit:
         click.echo(f"there are more than {limit}; --limit shows more", err=True)
 
 
-def shown(destination: str, name: str, *, as_json: bool) -> None:
+def show_message(destination: str, name: str, *, as_json: bool) -> None:
     """Print all that is known of a message."""
-    with looking(load_settings()) as services, refusals():
+    with reading(load_settings()) as services, refusals():
 
         def read(uow: UnitOfWork) -> dict[str, Any]:
             stored = message_queries.find(uow, name, destination)
@@ -123,10 +120,10 @@ def shown(destination: str, name: str, *, as_json: bool) -> None:
             return {**message_queries.show(uow, stored), "possible": can}
 
         seen = services.store.read(read)
-    click.echo(json.dumps(seen, indent=2) if as_json else "\n".join(_lines(seen)))
+    print_either(seen, _lines(seen), as_json=as_json)
 
 
-def replayed(
+def replay_messages(
     destination: str, name: str | None, given: Mapping[str, Any], reason: str | None
 ) -> None:
     """Replay one message, or those of a window; print what was done.
@@ -135,15 +132,15 @@ def replayed(
     """
     if reason is None and not given["dry_run"]:
         raise click.MissingParameter(param_hint="--reason", param_type="option")
-    by = signed("a rehearsal" if reason is None else reason)
+    by = given_by("a rehearsal" if reason is None else reason)
     windowed = given["since"] is not None or given["until"] is not None
     if (name is None) is not windowed:
         raise click.UsageError("expected either NAME or a window (--since, --until)")
     if name and given["dry_run"]:
         raise click.UsageError("--dry-run is for a window; look at one with `show`")
-    with opened_services(load_settings()) as services, refusals():
+    with changing(load_settings()) as services, refusals():
         if name:
-            tell(MessageAdmin(services).replay(destination, name, by))
+            print_result(MessageAdmin(services).replay(destination, name, by))
             return
         _replay_window(services, destination, given, by)
 
@@ -157,7 +154,7 @@ def _replay_window(
         for result in repair.replay_window(
             destination, problem_id, window, by, rehearse=given["dry_run"]
         ):
-            tell(result)
+            print_result(result)
             done, left = done + result.done, left + (not result.done)
     would = "to be replayed" if given["dry_run"] else "replayed"
     click.echo(f"{done} {would}" + (f", {left} left as they were" if left else ""))
@@ -165,20 +162,20 @@ def _replay_window(
         raise CommandRefused("not all could be replayed; the lines above say why")
 
 
-def signed(reason: str) -> Operator:
+def given_by(reason: str) -> Operator:
     """Return who gives the command and why; a blank reason is wrong use."""
     if not reason.strip():
         raise click.BadParameter("expected some words", param_hint="--reason")
     return Operator(operator(), reason.strip())
 
 
-def tell(result: Result) -> None:
+def print_result(result: Result) -> None:
     """Print what was done with a message."""
-    click.echo(f"{result.name}  {result.was} -> {result.told}" if result.done else _left(result))
+    click.echo(f"{result.name}  {result.was} -> {result.text}" if result.done else _left(result))
 
 
 def _left(result: Result) -> str:
-    return f"{result.name}  {result.was}: {result.told}"
+    return f"{result.name}  {result.was}: {result.text}"
 
 
 @contextmanager

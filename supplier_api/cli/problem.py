@@ -1,19 +1,17 @@
 """`supplier-api problem`: one problem at a glance, and events for it."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
 import click
 
-from supplier_api.cli import CommandRefused, example
+from supplier_api.app.services import changing, reading
+from supplier_api.cli import example
+from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.messages import check_tenant
-from supplier_api.cli.numbers import WholeNumber
-from supplier_api.cli.services import opened_services
-from supplier_api.cli.sessions import looking
-from supplier_api.cli.tables import print_rows
-from supplier_api.cli.times import age
+from supplier_api.cli.options import WholeNumber, age, with_json
+from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.clock import to_wire
 from supplier_api.contract import MessageError
 from supplier_api.contract.codes import ProblemCode, ResolutionCode, Status
@@ -21,14 +19,14 @@ from supplier_api.http.backoffice.schemas import read_event
 from supplier_api.problems import view
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.decision_repository import DecisionRepository
-from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
+from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.model import Base
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.settings import Settings, load_settings
 
 # As words: click would offer the names of an enumeration's members.
 STATES = [Base.UNDECIDED.value, *(status.value for status in Status)]
-EVENTS = [event.value for event in BACK_OFFICE_EVENTS]
+EVENTS = [event.value for event in Event if event in BACK_OFFICE_EVENTS]
 PROBLEM_CODES = [code.value for code in ProblemCode]
 RESOLUTION_CODES = [code.value for code in ResolutionCode]
 
@@ -67,13 +65,13 @@ def problem() -> None:
     show_default=True,
     help="At most so many, the newest first.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_json
 def list_problems(
     state: str | None, tenant: str | None, older_than: str | None, limit: int, as_json: bool
 ) -> None:
     """List problems, the newest first."""
     oldest = age(older_than, "--older-than") if older_than else None
-    with looking(load_settings()) as services:
+    with reading(load_settings()) as services:
         before = services.business.now(tenant or "") - oldest if oldest else None
         found = services.store.read(
             lambda uow: ProblemRepository(uow).listed(
@@ -84,7 +82,7 @@ def list_problems(
             services.store.read(lambda uow: check_tenant(uow, tenant))
     rows = [view.summary(each) for each in found]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        print_json(rows)
         return
     names = ("reference", "status", "tenant", "gatewayId", "serviceId", "created")
     narrowed = state or tenant or older_than
@@ -102,7 +100,7 @@ def show(name: str, as_json: bool) -> None:
     the reference of an amendment, cancellation or resolution.
     """
     seen = problem_view(load_settings(), name)
-    click.echo(json.dumps(seen, indent=2) if as_json else "\n".join(_lines(seen)))
+    print_either(seen, _lines(seen), as_json=as_json)
 
 
 @problem.command(
@@ -130,7 +128,7 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
         happened = read_event(document)
     except MessageError as error:
         raise click.UsageError("; ".join(_by_option(name, error.messages))) from None
-    with opened_services(load_settings()) as services:
+    with changing(load_settings()) as services:
         answer = BackOfficeEvents(services).event(reference, happened)
     if answer.status != 200:
         hint = [f"possible now: {', '.join(answer.body.get('legalEvents', []))}"]
@@ -144,7 +142,7 @@ def problem_view(settings: Settings, name: str, tenant: str | None = None) -> di
 
     Raises CommandRefused for none and for several.
     """
-    with looking(settings) as services:
+    with reading(settings) as services:
         found = [
             problem
             for problem in services.store.read(lambda uow: view.find(uow, name))

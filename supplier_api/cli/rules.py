@@ -1,32 +1,26 @@
 """`supplier-api rules`: check a rule book, try its examples, explain a decision. No database."""
 
 import json
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
 from supplier_api import contract as wire
-from supplier_api.cli import CommandRefused, example
+from supplier_api.cli import example
+from supplier_api.cli.errors import CommandRefused
+from supplier_api.cli.output import counted
 from supplier_api.clock import SystemMachineClock
-from supplier_api.contract import schemas
 from supplier_api.contract.codes import Status
 from supplier_api.problems.model import TERMINAL, Base, Waiting
-from supplier_api.rules.adapters import load_inventory
 from supplier_api.rules.book import RuleBook
-from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
-from supplier_api.rules.findings import BookError
-from supplier_api.rules.inventory import InventoryError, TimedInventory
-from supplier_api.rules.model import Decision, Operation, Outcome
+from supplier_api.rules.facts import REQUESTS, UNKNOWN, Facts, ProblemFacts, Service, Unknown
+from supplier_api.rules.inventory import InventoryError, TimedInventory, load_inventory
+from supplier_api.rules.model import BookError, Decision, Operation, Outcome
 from supplier_api.rules.plugins import Plugins
 from supplier_api.settings import Settings, load_settings
 
-_REQUESTS = {
-    Operation.PROBLEM: schemas.SERVICE_PROBLEM_REQUEST,
-    Operation.AMENDMENT: schemas.AMENDMENT_REQUEST,
-    Operation.CANCELLATION: schemas.CANCELLATION_REQUEST,
-}
 _ANSWERS = {
     Outcome.REJECT: "422",
     Outcome.DEFER: "202",
@@ -56,10 +50,10 @@ def check(book_file: Path | None) -> None:
     book = _load(file, settings)
     for warning in book.warnings:
         click.echo(f"warning: {warning}")
-    click.echo(f"{file}: good, version {book.version}, {_count(book.warnings, 'warning')}")
+    click.echo(f"{file}: good, version {book.version}, {counted(len(book.warnings), 'warning')}")
     for operation, section in book.sections.items():
         named = ", ".join(sorted(section.groups)) or "nothing"
-        count = _count(section.rules, "rule")
+        count = counted(len(section.rules), "rule")
         click.echo(f"  {operation:12}  {count}, default {section.default}, looks at {named}")
     for rule in book.plugins.rules:
         click.echo(f"  {rule.id}: a rule written in Python")
@@ -92,8 +86,8 @@ def test(book_file: Path | None) -> None:
         if not each.passed
     ]
     click.echo(
-        f"{_count(tried, 'example')}, {len(failed)} failed; "
-        f"{complete} of {_count(coverage, 'rule')} shown from both sides"
+        f"{counted(len(tried), 'example')}, {len(failed)} failed; "
+        f"{complete} of {counted(len(coverage), 'rule')} shown from both sides"
     )
     if failed:
         raise CommandRefused("examples failed:", failed)
@@ -153,7 +147,7 @@ def explain(
     if as_json:
         click.echo(json.dumps(decision.document(), indent=2, ensure_ascii=False))
     else:
-        for line in _told(asked, decision):
+        for line in _explanation(asked, decision):
             click.echo(line)
 
 
@@ -162,13 +156,13 @@ def _load(file: Path, settings: Settings) -> RuleBook:
         plugins = Plugins.discover(settings.rules.python_time_limit)
         return RuleBook.load(file, settings.profile, plugins, Outcome(settings.rules.fallback))
     except BookError as error:
-        headline = f"{file}: {_count(error.findings, 'error')}"
+        headline = f"{file}: {counted(len(error.findings), 'error')}"
         raise CommandRefused(headline, error.findings) from None
 
 
 def _request(operation: Operation, body: bytes) -> dict[str, Any]:
     try:
-        return wire.load(_REQUESTS[operation], wire.read_json(body))
+        return wire.load(REQUESTS[operation], wire.read_json(body))
     except wire.MessageError as error:
         headline = "no rule is asked, since the request breaks the published contract:"
         raise CommandRefused(headline, error.messages) from None
@@ -210,7 +204,7 @@ def _problem(status: Status) -> ProblemFacts:
     )
 
 
-def _told(operation: Operation, decision: Decision) -> Iterator[str]:
+def _explanation(operation: Operation, decision: Decision) -> Iterator[str]:
     """Yield the lines that tell a decision, rule by rule."""
     answer = _ANSWERS[decision.outcome]
     if decision.outcome is Outcome.COMMIT and operation is Operation.PROBLEM:
@@ -224,8 +218,3 @@ def _told(operation: Operation, decision: Decision) -> Iterator[str]:
         yield f"  {trace.verdict:11}  {trace.rule}{why}"
         for path, value in trace.values.items():
             yield f"  {'':11}    {path} = {json.dumps(value, ensure_ascii=False)}"
-
-
-def _count(things: Sized, noun: str) -> str:
-    number = len(things)
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,39 +8,44 @@ import json
 import os
 import platform
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import requests
 
 from supplier_api import health
-from supplier_api.cli import CommandRefused, example, local
-from supplier_api.cli.database import prepare_database
-from supplier_api.cli.local import command_name
-from supplier_api.cli.next_steps import next_steps
-from supplier_api.cli.numbers import WholeNumber
+from supplier_api.app.services import reading
+from supplier_api.cli import example, local
+from supplier_api.cli.errors import CommandRefused, refusing
+from supplier_api.cli.gateway_client import Account
+from supplier_api.cli.options import WholeNumber
+from supplier_api.cli.output import counted
 from supplier_api.cli.problem import problem_view
-from supplier_api.cli.sample import TENANT, Journey, SampleTenant
-from supplier_api.cli.sessions import looking
-from supplier_api.cli.startup_errors import expected_errors
+from supplier_api.cli.sample import TENANT, Journey, SampleTenant, next_steps
 from supplier_api.cli.supervisor import PartFailed, Supervisor
 from supplier_api.clock import SystemMachineClock, to_wire
-from supplier_api.contract.versions import CONTRACT
+from supplier_api.contract import CONTRACT
+from supplier_api.db import Store, migrate
 from supplier_api.delivery.pause_admin import stands_still
+from supplier_api.files import sqlite_path
 from supplier_api.http_client.connections import new_session
-from supplier_api.http_client.failures import why
+from supplier_api.http_client.errors import why
 from supplier_api.ids import SystemChance
 from supplier_api.outbox.pauses import PauseRepository
-from supplier_api.sandbox.journal.masking import without_secrets
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.sandbox.journal.entries import without_secrets
 from supplier_api.settings import Settings, load_settings
-from supplier_api.settings.derived import goes_to_our_sandbox
+from supplier_api.settings.addresses import goes_to_our_sandbox
 
 START_SECONDS = 30.0
 SAMPLE_SECONDS = 30
@@ -64,13 +69,13 @@ def run(no_sample: bool, sample_seconds: int) -> None:
             "`run` is for the sandbox profile; in production use `serve` and `worker`"
         )
     settings, environ = local.with_ports(settings, os.environ)
-    local.check_alone(settings)
+    local.check_not_running(settings)
     local.check_ports(settings)
     # Both from the beginning: whoever waits until all is well waits for both.
     doors = [local.ready_url(settings.server), local.ready_url(settings.sandbox)]
     with (
-        local.alone(settings),
-        health.shown(settings.data_dir, "run", doors),
+        local.run_lock(settings),
+        health.registered(settings.data_dir, "run", doors),
         _stop_signals() as stopping,
     ):
         seconds = 0 if no_sample else sample_seconds
@@ -103,14 +108,14 @@ class _Run:
 
         A sample is shown for `sample_seconds` at most, with 0 none.
         """
-        self._introduce()
+        self._print_header()
         file = local.endpoints_file(self._settings)
         try:
             self._start()
             self._endpoints.pids = self._supervisor.pids
             self._endpoints.write(file)
             self._supervisor.wait_until_ready(START_SECONDS)
-            self._tell_ready()
+            self._print_ready()
             journey = self._show_sample(sample_seconds) if sample_seconds else None
             self._serve(journey)
         except PartFailed as failure:
@@ -121,30 +126,29 @@ class _Run:
             self._supervisor.stop()
             file.unlink(missing_ok=True)
 
-    def _introduce(self) -> None:
+    def _print_header(self) -> None:
         click.echo(
             f"supplier_api {version('supplier_api')}   contract: Supplier API"
             f" {CONTRACT.supplier_api}, Supplier Updates API {CONTRACT.supplier_updates}"
             f"   profile: {self._settings.profile}"
         )
-        _say("setup", _setup_line())
-        with expected_errors():
-            _say("database", prepare_database(self._settings.database.direct_url))
+        _print("setup", _setup_line())
+        _print("database", prepare_database(self._settings.database.direct_url))
 
     def _start(self) -> None:
         supplier, sandbox = self._endpoints.supplier, self._endpoints.sandbox
         start, environ = self._supervisor.start, self._environ
-        start("supplier", _words("serve"), environ, _answers(f"{supplier}/health/ready"))
-        start("worker", _words("worker"), environ, _logged(self._settings, "worker"))
-        start("sandbox", _words("sandbox"), environ, _answers(f"{sandbox}/health/ready"))
+        start("supplier", _command_line("serve"), environ, _answers(f"{supplier}/health/ready"))
+        start("worker", _command_line("worker"), environ, _logged_start(self._settings, "worker"))
+        start("sandbox", _command_line("sandbox"), environ, _answers(f"{sandbox}/health/ready"))
 
-    def _tell_ready(self) -> None:
+    def _print_ready(self) -> None:
         if self._stopping.is_set():
             return
         supplier, sandbox = self._endpoints.supplier, self._endpoints.sandbox
         ready = click.style("ready", fg="green")
         gateway = f"sandbox gateway {sandbox}   {ready}"
-        _say("supplier", f"{supplier}   {ready}      worker {ready}      {gateway}")
+        _print("supplier", f"{supplier}   {ready}      worker {ready}      {gateway}")
         if not sys.stdout.isatty():
             click.echo(f"READY {self._endpoints.as_json()}")
 
@@ -154,7 +158,7 @@ class _Run:
             return None
         if not goes_to_our_sandbox(self._settings):
             elsewhere = without_secrets(self._settings.gateway.kci_url)
-            _say(
+            _print(
                 "sample", f"none: its updates would go to {elsewhere}, not to this sandbox gateway"
             )
             return None
@@ -162,15 +166,12 @@ class _Run:
             return self._follow_sample(seconds)
         except requests.RequestException as error:
             self._supervisor.check()
-            _say("sample", f"the sandbox gateway did not answer as it should: {_told(error)}")
+            _print("sample", f"the sandbox gateway did not answer as it should: {_reason(error)}")
             return None
 
     def _follow_sample(self, seconds: int) -> Journey:
-        _say("sample", "one customer's line drops every evening; follow it:")
-        party = self._settings.sandbox.tenants[TENANT]
-        secret = party.client_secret.get_secret_value()
-        tenant = SampleTenant(self._endpoints.sandbox, party.client_id, secret, SystemChance())
-        journey = Journey(tenant, self._view)
+        _print("sample", "one customer's line drops every evening; follow it:")
+        journey = Journey(SampleTenant(self._tenant, SystemChance()), self._view)
         click.echo(str(journey.begin(CLOCK.now())))
         until = CLOCK.monotonic() + seconds
         while not (journey.ended or self._stopping.is_set()):
@@ -178,29 +179,38 @@ class _Run:
             for line in journey.news():
                 click.echo(str(line))
             if self._settings.backoffice.pace == "manual" and journey.reference:
-                _say("waiting", "PACE=manual: nothing moves until an event says so")
+                _print("waiting", "PACE=manual: nothing moves until an event says so")
                 return journey
             if CLOCK.monotonic() > until:
                 reasons = "; ".join([journey.stuck(), *self._held_up()])
-                _say("sample", f"not at its end after {seconds} s: {reasons}")
-                _say("", f"`{command_name()} status` tells more; everything goes on serving")
+                _print("sample", f"not at its end after {seconds} s: {reasons}")
+                _print(
+                    "", f"`{local.command_name()} status` tells more; everything goes on serving"
+                )
                 return journey
             self._stopping.wait(0.1)
         if journey.ended:
-            _say("done", journey.summary())
+            _print("done", journey.summary())
         return journey
+
+    @property
+    def _tenant(self) -> Account:
+        party = self._settings.sandbox.tenants[TENANT]
+        secret = party.client_secret.get_secret_value()
+        return Account(self._endpoints.sandbox, party.client_id, secret)
 
     def _view(self, gateway_id: int) -> dict[str, Any] | None:
         """Return what the supplier knows of the sample; None while it knows nothing."""
         try:
-            return problem_view(self._settings, str(gateway_id), TENANT)
+            with refusing():
+                return problem_view(self._settings, str(gateway_id), TENANT)
         except CommandRefused:
             return None
 
     def _held_up(self) -> list[str]:
         """Return what holds up delivery as a whole, in words."""
         now = CLOCK.now()
-        with looking(self._settings) as services:
+        with reading(self._settings) as services:
             pauses = services.store.read(lambda uow: PauseRepository(uow).active(now))
         return [
             f"nothing is delivered to the {each['destination']}: {each['reason']}"
@@ -210,24 +220,19 @@ class _Run:
     def _serve(self, journey: Journey | None) -> None:
         if self._stopping.is_set():
             return
-        steps = next_steps(
-            self._endpoints,
-            self._settings.sandbox.tenants[TENANT],
-            self._settings.data_dir,
-            (journey.gateway_id, journey.reference) if journey else None,
-        )
+        steps = next_steps(self._endpoints, self._tenant, self._settings.data_dir, journey)
         for number, step in enumerate(steps):
-            _say("look next" if number == 0 else "", step)
-        _say("serving", f"Ctrl-C stops; the data stays in {local.where_data_stays(self._settings)}")
+            _print("look next" if number == 0 else "", step)
+        _print("serving", f"Ctrl-C stops; the data stays in {local.data_location(self._settings)}")
         while not self._stopping.wait(0.5):
             self._supervisor.check()
 
 
-def _say(label: str, text: str) -> None:
+def _print(label: str, text: str) -> None:
     click.echo(f"{click.style(f'{label:<10}', bold=True)} {text}")
 
 
-def _told(error: requests.RequestException) -> str:
+def _reason(error: requests.RequestException) -> str:
     """Name what went wrong: an answer by its status, anything else by its kind."""
     answer = error.response
     return why(error) if answer is None else f"{answer.status_code} {answer.reason}"
@@ -248,8 +253,8 @@ def _setup_line() -> str:
     return f"{line:<68} {note['seconds']:>3} s" if note["new"] else line
 
 
-def _words(command: str) -> list[str]:
-    return [sys.executable, "-m", "supplier_api.cli.child", command]
+def _command_line(command: str) -> list[str]:
+    return [sys.executable, "-m", "supplier_api.cli.supervisor", command]
 
 
 def _answers(url: str) -> Callable[[], bool]:
@@ -264,7 +269,7 @@ def _answers(url: str) -> Callable[[], bool]:
     return is_ready
 
 
-def _logged(settings: Settings, part: str) -> Callable[[], bool]:
+def _logged_start(settings: Settings, part: str) -> Callable[[], bool]:
     """Tell by its log that a part is ready: this one has no door to knock at."""
     log = settings.data_dir / "log" / f"{part}.log"
     return lambda: f"{part}.started" in log.read_text(encoding="utf-8", errors="replace")
@@ -281,3 +286,63 @@ def _stop_signals() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+# -- the database, made ready
+
+
+def prepare_database(url: str) -> str:
+    """Create or upgrade the database at `url` and return what there is now.
+
+    An SQLite file with an older schema is copied before it is upgraded. Raises StoreBusy while
+    another process works on it.
+    """
+    copy = _copy_if_old(url)
+    before, schema = migrate.upgrade(url)
+    store = Store(url, SystemMachineClock())
+    try:
+        problems, undelivered = store.read(
+            lambda unit: (ProblemRepository(unit).count(), LaneRepository(unit).count_undelivered())
+        )
+    finally:
+        store.close()
+    if before is None:
+        state = f"schema {schema} created"
+    elif before == schema:
+        state = f"schema {schema}, {counted(problems, 'problem')}, {undelivered} undelivered"
+    else:
+        kept = f" (as it was: {local.short_path(copy)})" if copy else ""
+        state = f"schema {before} upgraded to {schema}{kept}, {counted(problems, 'problem')}"
+    return f"{_where(url)}, {state}"
+
+
+def _copy_if_old(url: str) -> Path | None:
+    """Copy an SQLite file that is going to be upgraded; return the copy."""
+    file = sqlite_path(url)
+    if file is None or not file.is_file():
+        return None
+    with closing(sqlite3.connect(file)) as source:
+        revision = _revision(source)
+        if revision is None or int(revision) >= int(migrate.head()):
+            return None
+        copy = file.with_name(f"{file.stem}-{revision}{file.suffix}")
+        with closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+    return copy
+
+
+def _revision(connection: sqlite3.Connection) -> str | None:
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.DatabaseError:
+        return None  # an empty file, or a broken one, of which the upgrade tells
+    return None if row is None else str(row[0])
+
+
+def _where(url: str) -> str:
+    file = sqlite_path(url)
+    if file is None:
+        parts = urlsplit(url)
+        return f"{parts.scheme.partition('+')[0]} {parts.hostname or ''}{parts.path}"
+    version = ".".join(sqlite3.sqlite_version.split(".")[:2])
+    return f"{local.short_path(file)}, SQLite {version} WAL"

@@ -1,18 +1,25 @@
-"""Raises one sample problem as a tenant and follows it until it is resolved."""
+"""Raises one sample problem as a tenant, follows it until it is resolved, and says what is next."""
 
+import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+from urllib.request import getproxies
 
+from supplier_api.cli.gateway_client import Account, GatewayCall, GatewayClient, token_line
+from supplier_api.cli.local import Endpoints, command_name, short_path
 from supplier_api.clock import from_wire
-from supplier_api.http_client.connections import new_session
 from supplier_api.ids import Chance
 
 TENANT = "TENANT1"
 SUPPLIER = "DUMMY_SUPPLIER"
 CREATE = "POST /service-problems"
-TIMEOUT = 10.0  # seconds for one call on this machine
+# The sandbox's inventory knows this service as ceased: a problem on it is refused.
+CEASED_SERVICE_TEST = 1
+HEADERS = '-H "Authorization: Bearer $TOKEN" -H "X-Request-ID: 1" -H "X-Conversation-ID: 1"'
 # Where the sample's way ends: it is fixed, or nothing more will come.
 ENDS = frozenset({"RESOLVED", "REJECTED", "FAILED_TO_SEND", "CANCELLED", "COMPLETED"})
 # The status that a decision's answer carries.
@@ -43,48 +50,35 @@ class SampleLine:
 class SampleTenant:
     """A tenant at the sandbox gateway, with a token of its own."""
 
-    def __init__(self, gateway: str, client_id: str, secret: str, chance: Chance) -> None:
-        """Get a token at the gateway's URL. Raises requests.RequestException if it gives none."""
-        self._gateway = gateway
+    def __init__(self, account: Account, chance: Chance) -> None:
+        """Call the gateway of `account`; every call raises requests.RequestException."""
+        self._client = GatewayClient(account)
         self._chance = chance
-        self._session = new_session()
         self._conversation = str(chance.uuid(TENANT))
-        answer = self._session.post(
-            f"{gateway}/auth/tenant/access-token",
-            data={"grant_type": "client_credentials"},
-            auth=(client_id, secret),
-            timeout=TIMEOUT,
-        )
-        answer.raise_for_status()
-        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def raise_problem(self) -> tuple[int, dict[str, Any]]:
         """Raise the sample on a service that has no problem yet; return status and problem."""
-        answer = self._session.post(
-            f"{self._gateway}/service-problems",
-            json=sample(1 + self._chance.uuid(TENANT).int % (10**13 - 1)),
-            headers=self._headers(),
-            timeout=TIMEOUT,
-        )
-        answer.raise_for_status()
-        return answer.status_code, answer.json()
+        return self._call("POST", "/service-problems", sample(any_service_test(self._chance)))
 
     def problem(self, gateway_id: int) -> dict[str, Any]:
         """Return the problem as the gateway shows it to its tenant."""
-        answer = self._session.get(
-            f"{self._gateway}/service-problems/{gateway_id}",
-            headers=self._headers(),
-            timeout=TIMEOUT,
-        )
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+        return self._call("GET", f"/service-problems/{gateway_id}")[1]
 
-    def _headers(self) -> dict[str, str]:
-        return {
+    def _call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        headers = {
             "X-Request-ID": str(self._chance.uuid(TENANT)),
             "X-Conversation-ID": self._conversation,
         }
+        answer = self._client.send(GatewayCall(method, path, body, headers))
+        answer.raise_for_status()
+        return answer.status_code, answer.json()
+
+
+def any_service_test(chance: Chance) -> int:
+    """Return a service test on which there is most likely no problem yet."""
+    return 1 + chance.uuid(TENANT).int % (10**13 - 1)
 
 
 def sample(service_test: int) -> dict[str, Any]:
@@ -205,3 +199,33 @@ def _errors(seen: Mapping[str, Any]) -> list[str]:
 def _numbered(seen: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the updates that are the supplier's: what the gateway makes itself has no number."""
     return [update for update in seen.get("updates", []) if "sequenceNumber" in update]
+
+
+def next_steps(
+    endpoints: Endpoints, tenant: Account, data_dir: Path, journey: Journey | None
+) -> list[str]:
+    """Return what to try next: at most six lines, each a command that works as pasted.
+
+    Writes the body of the refused problem into the data folder, so that the command stays short.
+    """
+    refused = data_dir / "refused.json"
+    refused.write_text(json.dumps(sample(CEASED_SERVICE_TEST), indent=2) + "\n", encoding="utf-8")
+    body = shlex.quote(f"@{short_path(refused)}")
+    gateway = endpoints.sandbox
+    curl = "curl -s"
+    if getproxies():
+        curl += " --noproxy '*'"  # on this machine nothing has to go through it
+    problem_id = journey.gateway_id if journey else 1
+    look = f"show {journey.reference}" if journey and journey.reference else "list"
+    refusal = (
+        f'{curl} {gateway}/service-problems {HEADERS} -H "Content-Type: application/json"'
+        f" -d {body}  # a ceased service"
+    )
+    return [
+        f"{command_name()} problem {look}",
+        f"TOKEN={token_line(tenant, curl)}",
+        f"{curl} {gateway}/service-problems/{problem_id} {HEADERS}",
+        refusal,
+        f"python3 -m webbrowser {endpoints.supplier}/docs",
+        f"tail -f {shlex.quote(short_path(data_dir / 'log'))}/*.log",
+    ]

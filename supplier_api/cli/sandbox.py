@@ -5,23 +5,24 @@ from urllib.parse import urljoin
 import click
 
 from supplier_api import health
-from supplier_api.cli import CommandRefused, example, local, ports
+from supplier_api.cli import example, local
+from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.sandbox_calls import COMMANDS, sandbox_settings
 from supplier_api.clock import SystemMachineClock
 from supplier_api.ids import SystemChance
 from supplier_api.logging import configure_logging
 from supplier_api.sandbox.gateway import (
     AdminAccount,
+    DatabaseUnusable,
     SandboxConfig,
     SupplierAccount,
     TenantAccount,
     create_app,
+    serve,
 )
-from supplier_api.sandbox.gateway.database import DatabaseUnusable
-from supplier_api.sandbox.gateway.server import serve
 from supplier_api.settings import PartySettings, Settings
 from supplier_api.settings.model import SupplierPartySettings
-from supplier_api.settings.production_checks import KNOWN_SECRETS
+from supplier_api.settings.secrets import KNOWN_SECRETS
 
 ADMIN_SCOPE = "admin"
 
@@ -37,13 +38,11 @@ def sandbox(context: click.Context) -> None:
         return
     settings = sandbox_settings()
     configure_logging(settings.log.level, settings.log.format)
-    if not ports.is_free(settings.sandbox.host, settings.sandbox.port):
-        port = settings.sandbox.port
-        raise CommandRefused(f"port {port} is in use; set SUPPLIER_API__SANDBOX__PORT")
+    local.check_port(settings, "sandbox")
     try:
         app = create_app(sandbox_config(settings), SystemMachineClock(), SystemChance())
-        with health.shown(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):
-            serve(app, ports.address(settings.sandbox.host), settings.sandbox.port)
+        with health.registered(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):
+            serve(app, local.ip_address_of(settings.sandbox.host), settings.sandbox.port)
     except DatabaseUnusable as error:
         raise CommandRefused(str(error)) from None
 

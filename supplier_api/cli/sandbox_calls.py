@@ -11,26 +11,28 @@ from urllib.parse import urljoin
 import click
 import requests
 
-from supplier_api.cli import CommandRefused, example, local
+from supplier_api.cli import example, local
+from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.gateway_client import (
+    FAILED,
     TIMEOUT,
     Account,
     Document,
     GatewayCall,
     GatewayClient,
     curl_line,
+    news,
+    pending_resolution,
 )
-from supplier_api.cli.numbers import WholeNumber
-from supplier_api.cli.sample import sample
-from supplier_api.cli.watching import FAILED, news, pending_resolution
+from supplier_api.cli.options import WholeNumber
+from supplier_api.cli.sample import any_service_test, sample
 from supplier_api.contract.codes import CancellationReason
 from supplier_api.http_client.connections import new_session
-from supplier_api.http_client.failures import why
+from supplier_api.http_client.errors import why
 from supplier_api.ids import SystemChance
 from supplier_api.settings import Settings, load_settings
 
 SPECIFICATION = {"id": "ftthl2r"}
-SERVICE_TESTS = 10**13
 LOOK_EVERY = 0.3  # seconds
 CHANCE = SystemChance()
 
@@ -38,8 +40,8 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Where:
-    """What every call is told besides its own."""
+class Caller:
+    """Who makes a call, whether it is only printed, and the scenario that it chooses."""
 
     account: Account
     curl: bool
@@ -60,8 +62,7 @@ class Where:
         if self.curl:
             click.echo(curl_line(self.account, call))
             return None
-        _, document = GatewayClient(self.account).ask(call)
-        return document
+        return GatewayClient(self.account).ask(call)
 
 
 def gateway_options(command: Callable[..., R]) -> Callable[..., R]:
@@ -100,19 +101,19 @@ def raise_problem(
     service: str | None, supplier: str | None, file: Path | None, watched: bool, **given: Any
 ) -> None:
     """Raise a service problem."""
-    where = _where(**given)
+    caller = _caller(**given)
     body = _read(file) if file else _sample()
     if service:
         body |= {"serviceId": service}
         body.setdefault("serviceSpecification", SPECIFICATION)
     if supplier:
         body["supplier"] = supplier
-    raised = where.make(where.call("POST", "/service-problems", body))
+    raised = caller.make(caller.call("POST", "/service-problems", body))
     if raised is None:
         return
     click.echo(f"service problem {raised['id']} is {raised['status']}")
     if watched:
-        _watch(where, int(raised["id"]))
+        _watch(caller, int(raised["id"]))
 
 
 @click.command(epilog=example('supplier-api sandbox amend 23467 --notes "The gate code is 1234."'))
@@ -156,7 +157,7 @@ def amend(
     body |= {name: value for name, value in fields.items() if value}
     if not body:
         raise click.UsageError("name something to amend")
-    _change(_where(**given), "amendment", {"serviceProblemId": problem_id, **body})
+    _change(_caller(**given), "amendment", {"serviceProblemId": problem_id, **body})
 
 
 @click.command(epilog=example('supplier-api sandbox cancel 23467 --text "It works again."'))
@@ -172,7 +173,7 @@ def amend(
 def cancel(problem_id: int, reason: str, text: str | None, **given: Any) -> None:
     """Ask to cancel the service problem ID."""
     body = {"serviceProblemId": problem_id, "reasonCode": reason} | ({"text": text} if text else {})
-    _change(_where(**given), "cancellation", body)
+    _change(_caller(**given), "cancellation", body)
 
 
 @click.command(epilog=example("supplier-api sandbox accept 23467"))
@@ -181,7 +182,7 @@ def cancel(problem_id: int, reason: str, text: str | None, **given: Any) -> None
 @call_options
 def accept(problem_id: int, notes: str | None, **given: Any) -> None:
     """Accept the resolution of the service problem ID."""
-    _answer(_where(**given), problem_id, "ACCEPTED", notes)
+    _answer(_caller(**given), problem_id, "ACCEPTED", notes)
 
 
 @click.command(epilog=example('supplier-api sandbox reject 23467 --notes "The line still drops."'))
@@ -190,7 +191,7 @@ def accept(problem_id: int, notes: str | None, **given: Any) -> None:
 @call_options
 def reject(problem_id: int, notes: str | None, **given: Any) -> None:
     """Reject the resolution of the service problem ID."""
-    _answer(_where(**given), problem_id, "REJECTED", notes)
+    _answer(_caller(**given), problem_id, "REJECTED", notes)
 
 
 @click.command(epilog=example("supplier-api sandbox watch 23467"))
@@ -201,7 +202,7 @@ def watch(problem_id: int, **given: Any) -> None:
 
     Exit code 1 if it was rejected or could not be sent.
     """
-    _watch(_where(**given), problem_id)
+    _watch(_caller(**given), problem_id)
 
 
 @click.command(epilog=example("supplier-api sandbox scenarios"))
@@ -238,17 +239,17 @@ def sandbox_settings() -> Settings:
     return settings
 
 
-def _where(
+def _caller(
     url: str | None,
     client: str | None,
     secret: str | None,
     *,
     curl: bool = False,
     scenario: str | None = None,
-) -> Where:
+) -> Caller:
     """Return which gateway is meant; the settings are asked for what is not given."""
     if url and client and secret:
-        return Where(Account(url.rstrip("/"), client, secret), curl, scenario)
+        return Caller(Account(url.rstrip("/"), client, secret), curl, scenario)
     settings = sandbox_settings()
     known = {
         party.client_id: party.client_secret.get_secret_value()
@@ -258,19 +259,9 @@ def _where(
     secret = secret or known.get(client or "")
     if client is None or secret is None:
         raise click.UsageError("name a tenant's client by --client and --secret")
-    account = Account((url or _gateway_url(settings)).rstrip("/"), client, secret)
-    return Where(account, curl, scenario)
-
-
-def _gateway_url(settings: Settings) -> str:
-    if settings.sandbox.port:
-        return settings.sandbox.url
-    try:
-        written = local.endpoints_file(settings).read_text(encoding="utf-8")
-    except OSError:
-        message = "no sandbox gateway runs here, and its port is chosen when it starts"
-        raise CommandRefused(message) from None
-    return str(json.loads(written)["sandbox"])
+    if not url:
+        url = settings.sandbox.url if settings.sandbox.port else local.running(settings, "sandbox")
+    return Caller(Account(url.rstrip("/"), client, secret), curl, scenario)
 
 
 def _read(file: Path) -> Document:
@@ -284,8 +275,7 @@ def _read(file: Path) -> Document:
 
 
 def _sample() -> Document:
-    """Return a sample on a service that has most likely no problem yet."""
-    body = sample(1 + CHANCE.uuid("").int % (SERVICE_TESTS - 1))
+    body = sample(any_service_test(CHANCE))
     return body | {"notes": "A sample that `supplier-api sandbox raise` raised."}
 
 
@@ -296,14 +286,14 @@ def _characteristic(text: str) -> Document:
     return {"name": name, "value": value}
 
 
-def _change(where: Where, kind: str, body: Document) -> None:
-    asked = where.make(where.call("POST", f"/service-problem-{kind}s", body))
+def _change(caller: Caller, kind: str, body: Document) -> None:
+    asked = caller.make(caller.call("POST", f"/service-problem-{kind}s", body))
     if asked is not None:
         click.echo(f"{kind} {asked['id']} is {asked['status']}")
 
 
-def _answer(where: Where, problem_id: int, status: str, notes: str | None) -> None:
-    problem = _look(where, problem_id)
+def _answer(caller: Caller, problem_id: int, status: str, notes: str | None) -> None:
+    problem = _look(caller, problem_id)
     resolution_id = pending_resolution(problem)
     if resolution_id is None:
         raise CommandRefused(
@@ -311,25 +301,25 @@ def _answer(where: Where, problem_id: int, status: str, notes: str | None) -> No
             f" it is {problem['status']}"
         )
     body = {"status": status} | ({"tenantNotes": notes} if notes else {})
-    answered = where.make(
-        where.call("PATCH", f"/service-problem-resolutions/{resolution_id}", body)
+    answered = caller.make(
+        caller.call("PATCH", f"/service-problem-resolutions/{resolution_id}", body)
     )
     if answered is not None:
         click.echo(f"resolution {answered['id']} is {answered['status']}")
 
 
-def _look(where: Where, problem_id: int) -> Document:
-    call = where.call("GET", f"/service-problems/{problem_id}")
-    return GatewayClient(where.account).ask(call)[1]
+def _look(caller: Caller, problem_id: int) -> Document:
+    call = caller.call("GET", f"/service-problems/{problem_id}")
+    return GatewayClient(caller.account).ask(call)
 
 
-def _watch(where: Where, problem_id: int) -> None:
-    client = GatewayClient(where.account)
-    call = where.call("GET", f"/service-problems/{problem_id}")
+def _watch(caller: Caller, problem_id: int) -> None:
+    client = GatewayClient(caller.account)
+    call = caller.call("GET", f"/service-problems/{problem_id}")
     seen: Document = {}
 
     def look() -> Document:
-        seen.update(client.ask(call)[1])
+        seen.update(client.ask(call))
         return seen
 
     for text in news(look, lambda: Event().wait(LOOK_EVERY)):

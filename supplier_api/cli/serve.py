@@ -7,8 +7,8 @@ import click
 
 from supplier_api import health
 from supplier_api.app.web import build_heartbeat, build_server, create_app
-from supplier_api.cli import CommandRefused, example, local, ports
-from supplier_api.cli.startup_errors import expected_errors
+from supplier_api.cli import example, local
+from supplier_api.cli.errors import CommandRefused
 from supplier_api.http.server import serve as serve_http
 from supplier_api.logging import configure_logging, get_logger
 from supplier_api.settings import load_settings
@@ -24,12 +24,10 @@ def serve() -> None:
     settings = load_settings()
     server = settings.server
     configure_logging(settings.log.level, settings.log.format)
-    if not ports.is_free(server.host, server.port):
-        raise CommandRefused(f"port {server.port} is in use; set SUPPLIER_API__SERVER__PORT")
+    local.check_port(settings, "server")
     # What is loaded at the start is new anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with expected_errors():
-        app = create_app(settings)
+    app = create_app(settings)
     try:
         listener = build_server(app, settings)
     except OSError as error:
@@ -49,7 +47,7 @@ def serve() -> None:
         gc.freeze()
         gc.enable()
 
-    with health.shown(settings.data_dir, "serve", [local.ready_url(server)]):
+    with health.registered(settings.data_dir, "serve", [local.ready_url(server)]):
         serve_http(listener, ready)
     audit.stop()
     heartbeat.stop(LAST_SIGN)

@@ -1,6 +1,5 @@
 """`supplier-api status`: how it stands, for people on duty and for their monitor."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,18 +7,21 @@ import click
 
 from supplier_api.app.services import open_services
 from supplier_api.cli import example
-from supplier_api.cli.failures import of_the_store
+from supplier_api.cli.errors import of_the_store
+from supplier_api.cli.options import with_json
+from supplier_api.cli.output import print_json
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.db import SchemaTooOld, StoreUnavailable
 from supplier_api.files import sqlite_path
-from supplier_api.operations.status import StatusLevel, StatusLine, gather, unusable
+from supplier_api.operations.status import gather, unusable
+from supplier_api.operations.status_line import StatusLevel, StatusLine
 from supplier_api.settings import Settings, load_settings
 
 COLOURS = {StatusLevel.OK: "green", StatusLevel.WARN: "yellow", StatusLevel.BAD: "red"}
 
 
 @click.command(epilog=example("supplier-api status --json"))
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_json
 def status(as_json: bool) -> None:
     """Say how it stands. Exit code 1 when something is bad.
 
@@ -28,7 +30,7 @@ def status(as_json: bool) -> None:
     lines = found(load_settings())
     worst = max((line.level for line in lines), key=list(StatusLevel).index)
     if as_json:
-        click.echo(json.dumps(_document(worst, lines), indent=2))
+        print_json(_document(worst, lines))
     else:
         for line in lines:
             _print(line)

@@ -1,18 +1,28 @@
-"""Starts the parts of a local installation as processes, watches them and stops them."""
+"""Starts the parts of a local installation as processes, watches them and stops them.
+
+`python -m supplier_api.cli.supervisor COMMAND` is such a process. It ends when its parent is gone:
+the parent holds the other end of standard input and never writes to it. Its end, even by kill -9,
+closes the pipe: that is seen here on every system. On Linux the kernel sends a signal as well.
+"""
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import current_process
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
+from supplier_api.cli import main
 from supplier_api.clock import MachineClock
 
 LAST_LINES = 20
 GRACE = 4.0  # seconds that the parts have to end by themselves
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class PartFailed(Exception):
@@ -130,3 +140,26 @@ def _signal_group(process: subprocess.Popen[bytes]) -> None:
     """Kill what a part has started and left behind."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+# -- in the process of a part
+
+
+def die_with_parent() -> None:
+    """Arrange for this process, and the group it leads, to end when the parent does."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    Thread(target=_wait_for_the_end, name="parent-watch", daemon=True).start()
+
+
+def _wait_for_the_end() -> None:
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    Event().wait(GRACE)
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__" and current_process().name == "MainProcess":
+    die_with_parent()
+    main(sys.argv[1:], prog_name="supplier-api")

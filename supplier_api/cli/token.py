@@ -1,15 +1,14 @@
 """`supplier-api token`: a bearer token from the running supplier, for curl."""
 
-import json
-
 import click
 import requests
 
-from supplier_api.cli import CommandRefused, example, local
+from supplier_api.cli import example, local
+from supplier_api.cli.errors import CommandRefused
 from supplier_api.http_client.connections import new_session
-from supplier_api.http_client.failures import why
+from supplier_api.http_client.errors import why
 from supplier_api.settings import ClientSettings, Settings, load_settings
-from supplier_api.settings.derived import base_url
+from supplier_api.settings.addresses import base_url
 
 # Seconds to wait for an answer.
 PATIENCE = 10
@@ -39,14 +38,7 @@ def token(client: str, scopes: tuple[str, ...], url: str | None) -> None:
 def _address(settings: Settings) -> str:
     if settings.server.port:
         return base_url(settings.server.host, settings.server.port)
-    try:
-        written = local.endpoints_file(settings).read_text(encoding="utf-8")
-    except OSError:
-        raise CommandRefused(
-            "no supplier runs here, and its port is chosen when it starts"
-        ) from None
-    address: str = json.loads(written)["supplier"]
-    return address.removesuffix(settings.server.prefix)
+    return local.running(settings, "supplier").removesuffix(settings.server.prefix)
 
 
 def _ask(endpoint: str, name: str, client: ClientSettings, scopes: tuple[str, ...]) -> str:

@@ -4,15 +4,15 @@ from typing import Any
 
 import click
 
+from supplier_api.app.services import changing
 from supplier_api.cli import example, messages
-from supplier_api.cli.operator import with_reason
-from supplier_api.cli.services import opened_services
+from supplier_api.cli.options import with_json, with_reason
 from supplier_api.delivery.message_admin import MessageAdmin
 from supplier_api.problems.services import BACK_OFFICE
-from supplier_api.problems.work import OrderKind
+from supplier_api.problems.work import ORDER_KINDS
 from supplier_api.settings import load_settings
 
-KINDS = [kind.value for kind in OrderKind]
+KINDS = [str(kind) for kind in ORDER_KINDS]
 
 
 @click.group("work-order", epilog=example("supplier-api work-order list"))
@@ -25,18 +25,22 @@ def work_order() -> None:
 
 @work_order.command("list", epilog=example("supplier-api work-order list --state queued"))
 @messages.list_options
-@click.option("--kind", type=click.Choice(KINDS), help="Only those of this kind.")
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    help="Only those of this kind.",
+)
 def list_orders(kind: str | None, **given: Any) -> None:
     """List orders: dead letters and what is parked behind them, unless a state is asked for."""
-    messages.listed(BACK_OFFICE, given, kind)
+    messages.list_messages(BACK_OFFICE, given, kind)
 
 
 @work_order.command(epilog=example("supplier-api work-order show SP_0000000001#1"))
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_json
 def show(name: str, as_json: bool) -> None:
     """Show an order with its body, every attempt, and what the back office said."""
-    messages.shown(BACK_OFFICE, name, as_json=as_json)
+    messages.show_message(BACK_OFFICE, name, as_json=as_json)
 
 
 @work_order.command(
@@ -45,7 +49,7 @@ def show(name: str, as_json: bool) -> None:
 @messages.replay_options
 def replay(name: str | None, reason: str | None, **given: Any) -> None:
     """Send an order again, a skipped one too; or all of a window over when they were made."""
-    messages.replayed(BACK_OFFICE, name, given, reason)
+    messages.replay_messages(BACK_OFFICE, name, given, reason)
 
 
 @work_order.command(
@@ -55,6 +59,6 @@ def replay(name: str | None, reason: str | None, **given: Any) -> None:
 @with_reason
 def skip(name: str, reason: str) -> None:
     """Never send an order; its problem is marked: back office not told."""
-    by = messages.signed(reason)
-    with opened_services(load_settings()) as services, messages.refusals():
-        messages.tell(MessageAdmin(services).skip(BACK_OFFICE, name, by))
+    by = messages.given_by(reason)
+    with changing(load_settings()) as services, messages.refusals():
+        messages.print_result(MessageAdmin(services).skip(BACK_OFFICE, name, by))

@@ -9,7 +9,6 @@ import click
 from supplier_api import health
 from supplier_api.app.worker import build_worker
 from supplier_api.cli import example
-from supplier_api.cli.startup_errors import expected_errors
 from supplier_api.logging import configure_logging
 from supplier_api.settings import load_settings
 
@@ -30,11 +29,10 @@ def worker() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with expected_errors():
-        made = build_worker(settings)
+    made = build_worker(settings)
     signal.signal(signal.SIGHUP, made.reload)
     made.start()
-    with health.shown(settings.data_dir, "worker") as at_work:
+    with health.registered(settings.data_dir, "worker") as at_work:
         while not stopping.wait(LOOK_EVERY):
             if not made.healthy():
                 made.stop(0)

@@ -5,12 +5,18 @@
 A document is a plain dict with the keys of the wire, published fields only.
 """
 
-from supplier_api.contract.errors import Invalid, Malformed, MessageError, envelope
+from supplier_api.contract.errors import (
+    Invalid,
+    Malformed,
+    MessageError,
+    RequestRefused,
+    envelope,
+)
 from supplier_api.contract.fingerprint import VERSIONS, fingerprint, is_fingerprint_of
 from supplier_api.contract.json_reader import read_json
 from supplier_api.contract.kci import KCI, check_kci, load_kci
+from supplier_api.contract.limits import CONTRACT
 from supplier_api.contract.loading import load
-from supplier_api.contract.versions import CONTRACT
 
 __all__ = [
     "CONTRACT",
@@ -19,6 +25,7 @@ __all__ = [
     "Invalid",
     "Malformed",
     "MessageError",
+    "RequestRefused",
     "check_kci",
     "envelope",
     "fingerprint",

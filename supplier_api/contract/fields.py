@@ -15,7 +15,8 @@ from uuid import UUID
 from marshmallow import Schema, ValidationError, fields
 
 from supplier_api.clock import from_wire
-from supplier_api.contract.errors import WHOLE, Structural
+from supplier_api.contract import refusals
+from supplier_api.contract.errors import WHOLE
 from supplier_api.contract.limits import (
     ID_MAX,
     ID_MIN,
@@ -45,9 +46,9 @@ def _options(
     return {
         "required": required,
         "error_messages": {
-            "required": Structural("missing"),
-            "null": Structural(f"expected {expected}, not null"),
-            "invalid": Structural(f"expected {expected}"),
+            "required": refusals.MISSING.for_field(),
+            "null": refusals.NULL.for_field(expected=expected),
+            "invalid": refusals.WRONG_TYPE.for_field(expected=expected),
         },
         "metadata": {name: value for name, value in metadata.items() if value is not None},
     }
@@ -101,9 +102,11 @@ class Text(_String):
 
     def _constrain(self, value: str) -> None:
         if not self.minimum <= len(value) <= self.maximum:
-            raise ValidationError(f"expected {self.minimum} to {self.maximum} characters")
+            raise ValidationError(
+                refusals.WRONG_LENGTH.for_field(minimum=self.minimum, maximum=self.maximum)
+            )
         if self.pattern and not re.fullmatch(self.pattern, value):
-            raise ValidationError(f"expected to match {self.pattern}")
+            raise ValidationError(refusals.WRONG_PATTERN.for_field(pattern=self.pattern))
 
 
 def long_text(description: str, example: str | None = None, *, required: bool = False) -> Text:
@@ -123,7 +126,7 @@ class Reference(_String):
 
     def _constrain(self, value: str) -> None:
         if not _REFERENCE.fullmatch(value):
-            raise ValidationError(f"expected to match {REFERENCE_PATTERN}")
+            raise ValidationError(refusals.WRONG_PATTERN.for_field(pattern=REFERENCE_PATTERN))
 
 
 class Code(_String):
@@ -144,7 +147,7 @@ class Code(_String):
             **_options("a string", description, example, required=required, enum=words)
         )
         self.words = frozenset(words)
-        self.expected = f"expected one of {', '.join(words)}"
+        self.expected = refusals.UNKNOWN_CODE.for_field(codes=", ".join(words))
 
     def _constrain(self, value: str) -> None:
         if value not in self.words:
@@ -167,7 +170,7 @@ class InstantField(_String):
                 return
         except (ValueError, OverflowError):  # no such day, or beyond year 9999 in UTC
             pass
-        raise ValidationError("expected a date-time with an offset, as in 2026-01-05T12:00:00.000Z")
+        raise ValidationError(refusals.NO_DATE_TIME.for_field())
 
 
 class Uuid(_String):
@@ -185,7 +188,7 @@ class Uuid(_String):
                 return
         except ValueError:
             pass
-        raise ValidationError("expected a UUID")
+        raise ValidationError(refusals.NO_UUID.for_field())
 
 
 class Id(fields.Integer):
@@ -218,7 +221,9 @@ class Id(fields.Integer):
             raise self.make_error("invalid")
         # The range comes first: a Decimal such as 1e999999999 must never become an int.
         if not self.minimum <= value <= ID_MAX or value != int(value):
-            raise ValidationError(f"expected a whole number from {self.minimum} to {ID_MAX}")
+            raise ValidationError(
+                refusals.NOT_WHOLE.for_field(minimum=self.minimum, maximum=ID_MAX)
+            )
         return int(value)
 
 
@@ -251,7 +256,9 @@ class Number(fields.Float):
             raise self.make_error("invalid")
         # The range comes first: a Decimal such as 1e999999999 is more than a float can be.
         if not self.minimum <= value <= self.maximum:
-            raise ValidationError(f"expected a number from {self.minimum:g} to {self.maximum:g}")
+            raise ValidationError(
+                refusals.OUT_OF_RANGE.for_field(minimum=self.minimum, maximum=self.maximum)
+            )
         return float(value)
 
 
@@ -344,7 +351,7 @@ class Items(fields.List[Any]):
 
     def _wrong_count(self, count: int) -> str | None:
         if self.minimum is not None and count < self.minimum:
-            return f"expected at least {self.minimum} item"
+            return refusals.TOO_FEW_ITEMS.for_field(minimum=self.minimum)
         if self.maximum is not None and count > self.maximum:
-            return f"expected at most {self.maximum} items"
+            return refusals.TOO_MANY_ITEMS.for_field(maximum=self.maximum)
         return None

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
-from supplier_api.contract.errors import Malformed
+from supplier_api.contract import refusals
+from supplier_api.contract.errors import RequestRefused
 
 MAX_DEPTH = 32
 # The most digits of a number that can still be within 64 bits.
@@ -29,8 +30,8 @@ def read_json(body: bytes) -> object:
     try:
         document = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno}"
-        raise Malformed([f"body: not JSON ({error.msg}, {where})"]) from None
+        why, line, column = error.msg, error.lineno, error.colno
+        raise refusals.NOT_JSON.error(why=why, line=line, column=column) from None
     except RecursionError:
         raise _too_deep() from None
     # Only an escape can add a forbidden character, only that many brackets can nest too deep.
@@ -41,13 +42,13 @@ def read_json(body: bytes) -> object:
 
 def _decode(body: bytes) -> str:
     if body.startswith(BYTE_ORDER_MARK):
-        raise Malformed(["body: begins with a byte order mark, expected JSON without one"])
+        raise refusals.BYTE_ORDER_MARK.error()
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Malformed([f"body: not UTF-8 (at byte {error.start})"]) from None
+        raise refusals.NOT_UTF8.error(at=error.start) from None
     if not text.strip():
-        raise Malformed(["body: empty, expected a JSON object"])
+        raise refusals.EMPTY.error()
     return text
 
 
@@ -64,13 +65,13 @@ def _parse_decimal(text: str) -> Decimal:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise Malformed([f"body: {name} is not a JSON number"])
+    raise refusals.NOT_A_NUMBER.error(name=name)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Malformed(["body: a key stands twice in the same object"])
+        raise refusals.KEY_TWICE.error()
     return found
 
 
@@ -82,8 +83,8 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def _too_deep() -> Malformed:
-    return Malformed([f"body: nested deeper than {MAX_DEPTH} levels"])
+def _too_deep() -> RequestRefused:
+    return refusals.TOO_DEEP.error(maximum=MAX_DEPTH)
 
 
 def _inspect(document: object) -> None:
@@ -112,6 +113,6 @@ def _within(value: object) -> Iterator[object]:
 
 def _inspect_text(text: str) -> None:
     if "\0" in text:
-        raise Malformed(["body: holds a NUL character"])
+        raise refusals.HOLDS_NUL.error()
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise Malformed(["body: holds half of a surrogate pair"])
+        raise refusals.HALF_SURROGATE.error()

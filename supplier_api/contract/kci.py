@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from supplier_api.contract.codes import (
-    CancellationReason,
     ChangeStatus,
     ProblemCode,
     ReasonCode,
     Status,
 )
 from supplier_api.contract.errors import Invalid
+from supplier_api.contract.field_table import AMENDABLE, CANCELLATION_DETAILS
 from supplier_api.contract.fields import (
     Code,
     Id,
@@ -24,8 +24,8 @@ from supplier_api.contract.fields import (
     long_text,
 )
 from supplier_api.contract.limits import SUPPLIER_CODE_MAX
-from supplier_api.contract.loading import load
-from supplier_api.contract.schemas import AMENDABLE, RESOLUTION, Fields, make, problem_answer
+from supplier_api.contract.loading import Fields, load, make
+from supplier_api.contract.schemas import RESOLUTION, problem_answer
 
 
 def _change_fields(what: str) -> Fields:
@@ -56,20 +56,7 @@ _ENTITY = make("ServiceProblemEntity", problem_answer())
 _AMENDMENT = make("AmendmentOutcome", {**_change_fields("amendment"), **AMENDABLE})
 
 _CANCELLATION = make(
-    "CancellationOutcome",
-    {
-        **_change_fields("cancellation"),
-        "reasonCode": Code(
-            CancellationReason,
-            "Codes representing reason for cancellation of the service problem",
-            "CUSTOMER_NETWORK_ISSUE",
-            required=True,
-        ),
-        "text": long_text(
-            "Textual reason for cancellation - provides more context as applicable",
-            "Issue appears to have rectified itself.",
-        ),
-    },
+    "CancellationOutcome", {**_change_fields("cancellation"), **CANCELLATION_DETAILS}
 )
 
 _SUPPLIER_NOTE = make(

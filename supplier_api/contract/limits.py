@@ -1,4 +1,17 @@
-"""The limits of the contract: lengths (in code points), counts, patterns."""
+"""The contract's versions and its limits: lengths (in code points), counts, patterns."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The versions of the gateway's two APIs that a supplier takes part in."""
+
+    supplier_api: str
+    supplier_updates: str
+
+
+CONTRACT = Contract(supplier_api="1.15", supplier_updates="1.8")
 
 ID_MIN = 1
 ID_MAX = 2**63 - 1

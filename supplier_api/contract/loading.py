@@ -1,23 +1,35 @@
-"""Validates a document in one pass; errors become flat messages that name the path."""
+"""Makes schemas, and validates documents with them.
+
+All errors of a document become flat messages that name the path.
+"""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError
+from marshmallow.fields import Field
 
+from supplier_api.contract import refusals
 from supplier_api.contract.errors import WHOLE, Invalid, Malformed, Structural
+
+Fields = dict[str, Field[Any]]
 
 
 class MessageSchema(Schema):
     """The base of every message. Fields that are not published are left out, not refused."""
 
-    error_messages = {"type": Structural("expected an object")}  # noqa: RUF012 - as marshmallow has it
+    error_messages = {"type": refusals.WRONG_TYPE.for_field(expected="an object")}  # noqa: RUF012 - as marshmallow has it
 
     class Meta:
         """Settings of marshmallow."""
 
         unknown = EXCLUDE
+
+
+def make(name: str, fields: Mapping[str, Field[Any]], base: type[Schema] = MessageSchema) -> Schema:
+    """Return the one instance of the schema that is called `name` in OpenAPI."""
+    return base.from_dict(dict(fields), name=name)()
 
 
 def load(schema: Schema, data: object) -> dict[str, Any]:
@@ -27,7 +39,7 @@ def load(schema: Schema, data: object) -> dict[str, Any]:
     constraint.
     """
     if not isinstance(data, Mapping):
-        raise Malformed(["body: expected an object"])
+        raise refusals.WRONG_TYPE.error(path="body", expected="an object")
     try:
         if is_plain(schema):
             return take(schema, data)
@@ -52,14 +64,14 @@ def take(schema: Schema, data: object) -> dict[str, Any]:
     `schema` must be plain (see `is_plain`). Raises ValidationError at the first error.
     """
     if not isinstance(data, dict):
-        raise ValidationError("expected an object")
+        raise ValidationError(refusals.WRONG_TYPE.for_field(expected="an object"))
     fields: Mapping[str, Any] = schema.load_fields
     taken: dict[str, Any] = {}
     for name, field in fields.items():
         if name in data:
             taken[name] = field.take(data[name])
         elif field.required:
-            raise ValidationError("missing")
+            raise ValidationError(refusals.MISSING.for_field())
     return taken
 
 

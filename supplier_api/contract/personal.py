@@ -1,13 +1,16 @@
 """The fields that hold personal data or free text: on the wire, and in the tables.
 
-This is the only list. Traces, logs and everything else that outlives a request show a placeholder
-for FIELDS; retention clears STORED; the table in docs/operations.md is made from both.
+The fields of requests are marked in contract.field_table; all others are listed here. Traces, logs
+and everything else that outlives a request show a placeholder for FIELDS; retention clears STORED;
+the table in docs/operations.md is made from both.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from supplier_api.contract.field_table import PERSONAL
 
 PLACEHOLDER = "[personal]"
 # Replaces a mandatory text that was removed.
@@ -16,14 +19,7 @@ REMOVED = "[removed]"
 # By their names on the wire, in any message and at any depth. A characteristic may contain
 # anything, a customer's name as well as a router's.
 FIELDS: Mapping[str, str] = {
-    "problemText": "the end user's words",
-    "characteristics": "what is known of the trouble",
-    "primaryContact": "name, email, telephone number",
-    "secondaryContact": "name, email, telephone number",
-    "hazards": "of the site",
-    "onSiteRestrictions": "of the site",
-    "notes": "for the supplier",
-    "text": "of a cancellation, of a KCI",
+    **PERSONAL,
     "tenantNotes": "on a resolution",
     "resolutionText": "of a resolution",
     "supplierNotes": "of a KCI",

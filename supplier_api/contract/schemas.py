@@ -1,26 +1,26 @@
 """The schema of every message of the Supplier API, with the descriptions of the documents.
 
-Each schema is instantiated once, here. *supplier-create* and *supplier-amend* are the authority on
-fields; the constraints are those that the gateway's portal publishes, else those of limits.py.
+Each schema is instantiated once, here; contract.field_table has the fields of problems, amendments
+and cancellations. *supplier-create* and *supplier-amend* are the authority on fields; the
+constraints are those that the gateway's portal publishes, else those of limits.py.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from marshmallow import Schema, ValidationError, validates_schema
-from marshmallow.fields import Field
+from marshmallow import ValidationError, validates_schema
 
-from supplier_api.contract.codes import (
-    CancellationReason,
-    ErrorCode,
-    ProblemType,
-    ResolutionCode,
-    ResolutionStatus,
-    Status,
+from supplier_api.contract import refusals
+from supplier_api.contract.codes import ErrorCode, ResolutionCode, ResolutionStatus, Status
+from supplier_api.contract.field_table import (
+    AMENDABLE,
+    CANCELLATION_DETAILS,
+    PROBLEM,
+    SERVICE_SPECIFICATION,
+    SPECIFICATION_DESCRIPTION,
 )
 from supplier_api.contract.fields import (
     Code,
-    Flag,
     Id,
     InstantField,
     Items,
@@ -30,167 +30,8 @@ from supplier_api.contract.fields import (
     Uuid,
     long_text,
 )
-from supplier_api.contract.limits import (
-    CHARACTERISTICS_MAX,
-    MESSAGE_MAX,
-    PROBLEM_TEXT_MAX,
-    PROBLEM_TEXT_MIN,
-    SERVICE_ID_MAX,
-    SUPPLIER_CODE_MAX,
-)
-from supplier_api.contract.loading import MessageSchema
-
-Fields = dict[str, Field[Any]]
-
-
-def make(name: str, fields: Mapping[str, Field[Any]], base: type[Schema] = MessageSchema) -> Schema:
-    """Return the one instance of the schema that is called `name` in OpenAPI."""
-    return base.from_dict(dict(fields), name=name)()
-
-
-def problem_text(*, required: bool = False) -> Text:
-    """Return the field for the description in the end user's words."""
-    return Text(
-        "The description of problem being raised as defined by the end user.",
-        "The service keeps dropping between 6pm and 9pm every evening.",
-        minimum=PROBLEM_TEXT_MIN,
-        maximum=PROBLEM_TEXT_MAX,
-        required=required,
-    )
-
-
-def characteristics(*, required: bool = False) -> Items:
-    """Return the field for the characteristics of the problem."""
-    return Items(
-        Object(CHARACTERISTIC, "One thing that is known of the problem"),
-        "List of characteristics providing context on the problem",
-        minimum=1,
-        maximum=CHARACTERISTICS_MAX,
-        required=required,
-    )
-
-
-def contact(*, required: bool = False) -> Object:
-    """Return the field for a contact."""
-    return Object(
-        CONTACT, "Represents a contact available at the given site/address.", required=required
-    )
-
-
-def notes(*, required: bool = False) -> Text:
-    """Return the field for notes to the supplier."""
-    return long_text(
-        "Notes about the problem which are required by the supplier.",
-        "Lorem ipsum dolor sit amet...",
-        required=required,
-    )
-
-
-CHARACTERISTIC = make(
-    "Characteristic",
-    {
-        "name": Text("Name of the characteristic", "END_USER_CPE", required=True),
-        "value": long_text("Value for this characteristic", "Zyzel DX3301", required=True),
-    },
-)
-
-CONTACT = make(
-    "Contact",
-    {
-        "name": Text("Contact name", "John Smith", required=True),
-        "email": Text("Contact email address (if available)", "john@smith.com"),
-        "phoneNumber": Text("Contact phone number", "01234 567890", required=True),
-    },
-)
-
-ADDRESS = make(
-    "AddressIdentifier",
-    {
-        "id": Text("Address identifier of provided type e.g. UPRN", "200004033694", required=True),
-        "type": Text("Type of addressId provided e.g. UPRN", "UPRN", required=True),
-    },
-)
-
-_SPECIFICATION_ID = Text(
-    "Unique identifier for this service specification (if available)", "ftthl2r", required=True
-)
-_SPECIFICATION = "Details of a service the supplier provides at the selected address."
-
-SERVICE_SPECIFICATION_REQUEST = make("ServiceSpecificationRequest", {"id": _SPECIFICATION_ID})
-SERVICE_SPECIFICATION = make(
-    "ServiceSpecification",
-    {"id": _SPECIFICATION_ID, "name": Text("Name of the service", "FTTH")},
-)
-
-APPOINTMENT: Fields = {
-    "appointmentReservationId": Id(
-        "Unique identifier for the reserved appointment (if applicable)", 345
-    ),
-    "appointmentReservationReference": Text(
-        "Unique reference identifying the appointment - supplier reference (if applicable)",
-        "A234X",
-    ),
-}
-
-SITE: Fields = {
-    "hazards": long_text(
-        "Hazard information about the site where the service will be restored",
-        "Hazardous materials stored on site",
-    ),
-    "onSiteRestrictions": long_text(
-        "Information about restrictions on the site where the service will be restored",
-        "Restricted access",
-    ),
-}
-
-PROBLEM: Fields = {
-    "id": Id(
-        "Unique identifier for this service problem request (generated by the Fibre Cafe)",
-        23467,
-        required=True,
-    ),
-    "problemType": Code(
-        ProblemType,
-        "Codes representing the type of problem being encountered by the end user",
-        "STABILITY",
-        required=True,
-    ),
-    "problemText": problem_text(required=True),
-    "serviceId": Text(
-        "Identifier of an existing live service",
-        "SI2345432345345",
-        maximum=SERVICE_ID_MAX,
-        required=True,
-    ),
-    "serviceSpecification": Object(SERVICE_SPECIFICATION_REQUEST, _SPECIFICATION, required=True),
-    "address": Object(ADDRESS, "Address identifier for location including type of identifier."),
-    "serviceTestId": Id(
-        "Unique identifier for a current service test performed prior to raising the service "
-        "problem (generated by the Fibre Cafe)",
-        23467,
-    ),
-    "serviceTestReference": Text(
-        "The unique supplier reference of a service test that has been performed against the "
-        "service prior to raising the service problem.",
-        "TEST_233827673",
-    ),
-    "characteristics": characteristics(required=True),
-    "primaryContact": contact(required=True),
-    "secondaryContact": contact(),
-    **APPOINTMENT,
-    "parentServiceProblemId": Id(
-        "Unique reference for an issue that is believed to be related, for example a multiline "
-        "network outage",
-        12345,
-        minimum=None,  # No document prints one.
-    ),
-    "parentServiceProblemReference": Reference(
-        "Unique reference identifying the parent problem - supplier reference (if applicable)",
-        "SI_RE23380000",
-    ),
-    **SITE,
-    "notes": notes(required=True),
-}
+from supplier_api.contract.limits import MESSAGE_MAX, SUPPLIER_CODE_MAX
+from supplier_api.contract.loading import Fields, MessageSchema, make
 
 
 def problem_answer(*hidden: Status) -> Fields:
@@ -208,24 +49,13 @@ def problem_answer(*hidden: Status) -> Fields:
             "Unique reference identifying this service problem (where applicable)", "A123X"
         ),
         **PROBLEM,
-        "serviceSpecification": Object(SERVICE_SPECIFICATION, _SPECIFICATION, required=True),
+        "serviceSpecification": Object(
+            SERVICE_SPECIFICATION, SPECIFICATION_DESCRIPTION, required=True
+        ),
     }
 
 
-AMENDABLE: Fields = {
-    "problemText": problem_text(),
-    "escalationRequest": Flag(
-        "Request to escalate the problem based on agreed SLA's.", example=True
-    ),
-    "characteristics": characteristics(),
-    "primaryContact": contact(),
-    "secondaryContact": contact(),
-    **APPOINTMENT,
-    **SITE,
-    "notes": notes(),
-}
-
-AMENDMENT_FIELDS: Fields = {
+_AMENDMENT_FIELDS: Fields = {
     "id": Id(
         "Unique identifier for this service problem amendment request (generated by the Fibre "
         "Cafe)",
@@ -249,16 +79,19 @@ AMENDMENT_FIELDS: Fields = {
 class AmendmentMessage(MessageSchema):
     """A message that names at least one field to amend."""
 
+    amendable: ClassVar[Fields] = AMENDABLE
+
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_names_something(
         self, _data: Mapping[str, Any], original: Mapping[str, Any], **_more: object
     ) -> None:
         """Raise ValidationError if nothing that can be amended was sent."""
-        if AMENDABLE.keys().isdisjoint(original):
-            raise ValidationError(f"expected at least one of {', '.join(AMENDABLE)} to amend")
+        if self.amendable.keys().isdisjoint(original):
+            names = ", ".join(self.amendable)
+            raise ValidationError(refusals.NOTHING_TO_AMEND.for_field(fields=names))
 
 
-CANCELLATION_REQUEST_FIELDS: Fields = {
+_CANCELLATION_FIELDS: Fields = {
     "id": Id(
         "Unique identifier for this service problem cancellation request (generated by the Fibre "
         "Cafe)",
@@ -273,16 +106,7 @@ CANCELLATION_REQUEST_FIELDS: Fields = {
         "SK_PRO233827673",
         required=True,
     ),
-    "reasonCode": Code(
-        CancellationReason,
-        "Codes representing reason for cancellation of the service problem",
-        "CUSTOMER_NETWORK_ISSUE",
-        required=True,
-    ),
-    "text": long_text(
-        "Textual reason for cancellation - provides more context as applicable",
-        "Issue appears to have rectified itself.",
-    ),
+    **CANCELLATION_DETAILS,
 }
 
 TENANT_NOTES = long_text(
@@ -319,14 +143,14 @@ RESOLUTION_DETAILS = make(
 SERVICE_PROBLEM_REQUEST = make("ServiceProblemRequest", PROBLEM)
 SERVICE_PROBLEM = make("ServiceProblem", problem_answer(Status.PENDING))
 
-AMENDMENT_REQUEST = make("ServiceProblemAmendmentRequest", AMENDMENT_FIELDS, AmendmentMessage)
-AMENDMENT = make("ServiceProblemAmendment", AMENDMENT_FIELDS)
+AMENDMENT_REQUEST = make("ServiceProblemAmendmentRequest", _AMENDMENT_FIELDS, AmendmentMessage)
+AMENDMENT = make("ServiceProblemAmendment", _AMENDMENT_FIELDS)
 
-CANCELLATION_REQUEST = make("ServiceProblemCancellationRequest", CANCELLATION_REQUEST_FIELDS)
+CANCELLATION_REQUEST = make("ServiceProblemCancellationRequest", _CANCELLATION_FIELDS)
 CANCELLATION = make(
     "ServiceProblemCancellation",
     {
-        **CANCELLATION_REQUEST_FIELDS,
+        **_CANCELLATION_FIELDS,
         "supplierReference": Reference(
             "Unique reference identifying this service problem cancellation - generated by the "
             "supplier",

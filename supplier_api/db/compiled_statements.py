@@ -25,7 +25,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import NullType, TypeEngine
 
-from supplier_api.db.error_mapping import is_stale
+from supplier_api.db.errors import is_stale
 from supplier_api.db.pipeline import PIPE
 from supplier_api.db.types import InstantColumn, Many, as_text
 
@@ -47,7 +47,7 @@ class CompiledStatement:
         """
         ready = self._for(connection.dialect)
         try:
-            cursor = connection.info[PIPE].ask(ready.text, ready.arguments(values))
+            cursor = connection.info[PIPE].execute(ready.text, ready.arguments(values))
             return ready.read(cursor.fetchall()) if ready.returns else []
         except connection.dialect.loaded_dbapi.Error as error:
             raise wrapped(error, connection) from error
@@ -60,7 +60,7 @@ class CompiledStatement:
         """
         ready = self._for(connection.dialect)
         try:
-            connection.info[PIPE].tell(ready.text, ready.arguments(values))
+            connection.info[PIPE].queue(ready.text, ready.arguments(values))
         except connection.dialect.loaded_dbapi.Error as error:
             raise wrapped(error, connection) from error
 
@@ -72,7 +72,7 @@ class CompiledStatement:
         ready = self._for(connection.dialect)
         try:
             given = [ready.arguments(row) for row in rows]
-            return int(connection.info[PIPE].ask_many(ready.text, given).rowcount)
+            return int(connection.info[PIPE].execute_many(ready.text, given).rowcount)
         except connection.dialect.loaded_dbapi.Error as error:
             raise wrapped(error, connection) from error
 

@@ -16,33 +16,29 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
-from supplier_api.db import postgresql
-from supplier_api.db.error_mapping import (
+from supplier_api.db import postgresql, sqlite
+from supplier_api.db.errors import (
     DISK_FULL,
     LOCKED,
     TOO_LATE,
-    is_lost,
-    store_error,
-    worth_another_run,
-)
-from supplier_api.db.errors import (
     CommitUnknown,
     NeverStored,
     StoreBroken,
     StoreBusy,
     StoreUnavailable,
+    is_lost,
+    store_error,
+    worth_another_run,
 )
 from supplier_api.db.group_commit import GroupedWriter
 from supplier_api.db.notify import Notifier
-from supplier_api.db.pipeline import PIPE, DirectConnection
 from supplier_api.db.postgresql import CONNECT_SECONDS, LEFT, READ_WAIT_MS, WAIT_MS
 from supplier_api.db.unit_of_work import UnitOfWork
-from supplier_api.files import keep_private, sqlite_path
 from supplier_api.logging import get_logger
 
 T = TypeVar("T")
@@ -115,7 +111,7 @@ class Store:
         self._deferred: deque[Callable[[UnitOfWork], None]] = deque()
         self._deferred_lock = threading.Lock()
         # The last failure to write, and until when it says how the database is.
-        self._trouble: tuple[str, float] = ("", float("-inf"))
+        self._failure: tuple[str, float] = ("", float("-inf"))
 
     def write(
         self,
@@ -137,10 +133,10 @@ class Store:
             self._run_deferred(deadline)
             return self._run(work, deadline, commit_by)
         except (StoreBroken, CommitUnknown) as error:
-            self.note(error)
+            self.note_failure(error)
             raise
 
-    def owe(self, work: Callable[[UnitOfWork], None]) -> None:
+    def defer(self, work: Callable[[UnitOfWork], None]) -> None:
         """Have `work` run before anything else is written, as soon as the database can be used.
 
         It may raise NeverStored. Deferred work is lost if the process ends.
@@ -155,13 +151,13 @@ class Store:
         if disk.f_bavail * disk.f_frsize < ROOM:
             raise StoreBroken(DISK_FULL)
 
-    def note(self, error: StoreUnavailable) -> None:
+    def note_failure(self, error: StoreUnavailable) -> None:
         """Remember for REMEMBERED seconds that the database cannot be written, and why."""
-        self._trouble = str(error), self._machine.monotonic() + REMEMBERED
+        self._failure = str(error), self._machine.monotonic() + REMEMBERED
 
-    def trouble(self) -> str | None:
+    def recent_failure(self) -> str | None:
         """Return why the database could not be written in the last seconds; None if it could."""
-        why, until = self._trouble
+        why, until = self._failure
         return why if self._machine.monotonic() < until else None
 
     def read(self, work: Callable[[UnitOfWork], T], *, deadline: float | None = None) -> T:
@@ -311,7 +307,7 @@ class Store:
             if self._notifier is None:
                 self._notifier = Notifier(self.listen_url)
                 self._notifier.start()
-        self._notifier.tell()
+        self._notifier.notify()
 
     def _wait(self, deadline: float | None) -> float:
         if deadline is None:
@@ -368,45 +364,6 @@ def _engine(url: str, pool_size: int, *, reading: bool = False, pooled: bool = F
         # The connection used last has the statements cached, and on SQLite the pages.
         "pool_use_lifo": True,
     }
-    if make_url(url).get_backend_name() != "sqlite":
-        return postgresql.make_engine(url, pooled=pooled, **options)
-    if file := sqlite_path(url):
-        keep_private(file)
-    # isolation_level None: transactions begin where this module begins them, not sqlite3.
-    engine = create_engine(
-        url, connect_args={"isolation_level": None, "check_same_thread": False}, **options
-    )
-    event.listen(engine, "connect", _prepare_reader if reading else _prepare_writer)
-    event.listen(engine, "begin", _begin_reading if reading else _begin_writing)
-    return engine
-
-
-def _begin_writing(connection: Connection) -> None:
-    raw: Any = connection.connection.dbapi_connection
-    raw.execute(f"PRAGMA busy_timeout={connection.info.get(WAIT_MS, READ_WAIT_MS)}")
-    # The write lock at once: a later upgrade from a read could only fail.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_reading(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
-
-
-def _prepare_writer(connection: Any, record: Any) -> None:
-    record.info[PIPE] = DirectConnection(connection)
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "fullfsync=ON",  # macOS: fsync alone does not reach the disk; elsewhere without effect
-        "foreign_keys=ON",
-        "cache_size=-32000",
-        # Deleted or overwritten content is also overwritten in the file.
-        "secure_delete=ON",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _prepare_reader(connection: Any, record: Any) -> None:
-    _prepare_writer(connection, record)
-    connection.execute(f"PRAGMA busy_timeout={READ_WAIT_MS}")
-    connection.execute("PRAGMA query_only=ON")
+    if make_url(url).get_backend_name() == "sqlite":
+        return sqlite.make_engine(url, reading=reading, **options)
+    return postgresql.make_engine(url, pooled=pooled, **options)

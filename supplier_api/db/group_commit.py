@@ -26,8 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
-from supplier_api.db.error_mapping import TOO_LATE, store_error
-from supplier_api.db.errors import StoreBusy, StoreUnavailable
+from supplier_api.db.errors import TOO_LATE, StoreBusy, StoreUnavailable, store_error
 from supplier_api.db.unit_of_work import UnitOfWork
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from alembic import op
 from sqlalchemy import text
 
-from supplier_api.db import locks
+from supplier_api.db import migrate
 
 _INVALID = """
     SELECT 1 FROM pg_index JOIN pg_class ON pg_class.oid = pg_index.indexrelid
@@ -24,9 +24,9 @@ def build_index(name: str, table: str, columns: Sequence[str], where: str | None
         op.create_index(name, table, list(columns), sqlite_where=text(where) if where else None)
         return
     with op.get_context().autocommit_block():
-        _set_timeout(locks.BUILD_TIMEOUT_MS)
-        locks.patiently(lambda: _build(name, table, columns, where))
-        _set_timeout(locks.LOCK_TIMEOUT_MS)
+        _set_timeout(migrate.BUILD_TIMEOUT_MS)
+        migrate.patiently(lambda: _build(name, table, columns, where))
+        _set_timeout(migrate.LOCK_TIMEOUT_MS)
 
 
 def _build(name: str, table: str, columns: Sequence[str], where: str | None) -> None:

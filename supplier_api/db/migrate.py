@@ -6,26 +6,39 @@ one, because a later one only adds what older code can ignore until a release af
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from supplier_api.db import locks
-from supplier_api.db.error_mapping import damaged, store_error
-from supplier_api.db.errors import SchemaTooOld, StoreBusy, StoreUnavailable
+from supplier_api.db.errors import (
+    SchemaTooOld,
+    StoreBusy,
+    StoreUnavailable,
+    damaged,
+    store_error,
+)
 from supplier_api.db.postgresql import CONNECT
 from supplier_api.files import make_private
+
+T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DIGITS = 4  # of a revision, with which the name of its file begins
 # One upgrade at a time on PostgreSQL.
 _ADVISORY_LOCK = 0x5A7A6E5
 ANOTHER_UPGRADE = 0.2  # seconds between two checks whether another upgrade is over
+# A transaction that waits for a lock blocks all later ones that need the table.
+LOCK_TIMEOUT_MS = 2000
+# A concurrent index build waits for the transactions under way; that blocks nobody.
+BUILD_TIMEOUT_MS = 30_000
+TRIES = 5
+PAUSE = 1.0  # seconds between two tries
+_LOCK_TIMEOUT = "55P03"
 
 
 def head() -> str:
@@ -140,12 +153,26 @@ def _upgrade_sqlite(engine: Engine) -> None:
 def _upgrade_postgresql(engine: Engine) -> None:
     def step() -> None:
         with engine.connect() as connection, _alone(connection):
-            connection.execute(text(f"SET lock_timeout={locks.LOCK_TIMEOUT_MS}"))
+            connection.execute(text(f"SET lock_timeout={LOCK_TIMEOUT_MS}"))
             # Each migration is a transaction of its own, and one that builds indexes is none.
             connection.commit()
             _run(connection)
 
-    locks.patiently(step)
+    patiently(step)
+
+
+def patiently(step: Callable[[], T]) -> T:
+    """Run a step that can be repeated until it gets its locks in time; raises StoreBusy."""
+    for left in reversed(range(TRIES)):
+        try:
+            return step()
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_TIMEOUT:
+                raise
+            if left == 0:
+                raise StoreBusy("the tables are in use: try again at a quieter time") from error
+            time.sleep(PAUSE)
+    raise AssertionError("unreachable")
 
 
 @contextmanager

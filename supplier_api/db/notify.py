@@ -98,7 +98,7 @@ class Wakeup:
 class Notifier:
     """Notifies the workers of all processes, over PostgreSQL, that something was committed.
 
-    `tell` costs the caller nothing: a thread of its own sends the notice, at most one each 10 ms.
+    `notify` costs the caller nothing: a thread of its own sends the notice, at most one each 10 ms.
     """
 
     def __init__(self, url: URL) -> None:
@@ -119,7 +119,7 @@ class Notifier:
         self._wake.set()
         self._thread.join(LAST_NOTICE)
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Wake the workers; called after a commit."""
         self._pending = True
         self._wake.set()

@@ -13,8 +13,7 @@ from sqlalchemy import (
     text,
 )
 
-from supplier_api.db.metadata import metadata
-from supplier_api.db.types import InstantColumn, RowId
+from supplier_api.db.types import InstantColumn, RowId, metadata
 
 # Times in which messages are not sent and do not grow old: current ones and past ones. All
 # instants are machine time.

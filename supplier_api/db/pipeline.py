@@ -36,8 +36,8 @@ class DirectConnection:
 
     def __init__(self, raw: Any) -> None:
         """Run statements on sqlite3's connection `raw`."""
-        self.ask = self.tell = raw.execute
-        self.ask_many = raw.executemany
+        self.execute = self.queue = raw.execute
+        self.execute_many = raw.executemany
 
     def by_index(self) -> None:
         """Do nothing: SQLite uses the indexes anyway."""
@@ -68,12 +68,12 @@ class PipelinedConnection:
             self._by_index = True
             self._waiting.append((_BY_INDEX, None))
 
-    def tell(self, text: str, values: Any) -> None:
+    def queue(self, text: str, values: Any) -> None:
         """Queue a statement whose result is not needed."""
         self._used = True
         self._waiting.append((text, values))
 
-    def ask(self, text: str, values: Any) -> Any:
+    def execute(self, text: str, values: Any) -> Any:
         """Run a statement after all queued ones; return its cursor. Raises psycopg's Error.
 
         The cursor is valid until the next statement.
@@ -87,19 +87,19 @@ class PipelinedConnection:
                 self._cursor.execute(*queued)
             return self._cursor.execute(text, values)
 
-    def ask_many(self, text: str, rows: Sequence[Any]) -> Any:
+    def execute_many(self, text: str, rows: Sequence[Any]) -> Any:
         """Run a statement with each row of values; return the cursor. Raises psycopg's Error."""
-        self.leave()
+        self.flush()
         self._used = True
         self._cursor.executemany(text, rows)
         return self._cursor
 
-    def leave(self) -> None:
+    def flush(self) -> None:
         """Run all queued statements. Raises psycopg's Error."""
         if self._waiting:
-            self.ask(*self._waiting.pop())
+            self.execute(*self._waiting.pop())
 
     def commit(self) -> None:
         """End the transaction, with all queued statements. Raises psycopg's Error."""
         if self._used:
-            self.ask("COMMIT", None)
+            self.execute("COMMIT", None)

@@ -3,18 +3,30 @@
 A server may stop answering without closing the connection: it is frozen, or its network is gone.
 Neither the server nor TCP ends a wait then, or only after minutes, so each wait for an answer ends
 here.
+
+The database's clock is the machine time of all machines on it.
 """
 
+import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from supplier_api.clock import SystemMachineClock
-from supplier_api.db.error_mapping import NO_ANSWER, is_stale
+from supplier_api.clock import MachineClock, SystemMachineClock
+from supplier_api.db.errors import (
+    NO_ANSWER,
+    StoreBroken,
+    StoreUnavailable,
+    is_stale,
+    store_error,
+)
 from supplier_api.db.pipeline import PIPE, PipelinedConnection
 
 T = TypeVar("T")
@@ -44,6 +56,16 @@ CONNECT: Mapping[str, Any] = {
 LEFT = "left"
 WAIT_MS = "wait_ms"
 READ_WAIT_MS = 1000
+# How the database's clock is read.
+MEASURE_EVERY = 60.0  # seconds
+MEASURE_AGAIN = 5.0  # seconds after the clock could not be read
+ANSWER_SECONDS = 0.5  # for the query: a request may be waiting for it
+# How a connection pooler that shares sessions is found out.
+ROUNDS = 5
+MEND = (
+    "set SUPPLIER_API__DATABASE__LISTEN_URL to the server itself, past the pooler,"
+    " or let the pooler keep a session for each client (pool_mode=session)"
+)
 
 
 class Session(psycopg.Connection[Any]):
@@ -84,7 +106,7 @@ def make_engine(url: str, *, pooled: bool, **options: Any) -> Engine:
     event.listen(engine, "do_connect", _Attempts().make)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
-    event.listen(engine, "before_cursor_execute", _leave_before)
+    event.listen(engine, "before_cursor_execute", _flush_before)
     event.listen(engine, "handle_error", _give_up_stale)
     # The driver's commit would not send the queued statements.
     engine.dialect.do_commit = _commit  # type: ignore[method-assign, assignment]
@@ -129,9 +151,9 @@ def _as_to_connect() -> float:
     return CONNECT_SECONDS
 
 
-def _leave_before(connection: Connection, *_what: object) -> None:
+def _flush_before(connection: Connection, *_what: object) -> None:
     """Send queued statements before a statement that SQLAlchemy runs itself."""
-    connection.info[PIPE].leave()
+    connection.info[PIPE].flush()
 
 
 def _give_up_stale(context: ExceptionContext) -> None:
@@ -142,3 +164,92 @@ def _give_up_stale(context: ExceptionContext) -> None:
 
 def _commit(connection: Any) -> None:
     connection.info[PIPE].commit()
+
+
+class DatabaseClock:
+    """The database's clock, read once a minute and continued by this host's monotonic clock.
+
+    Leases and waits of several machines are compared with each other, so all use this one clock; a
+    jump of a host's own clock has no effect on it.
+    """
+
+    def __init__(self, engine: Engine, host: MachineClock) -> None:
+        """Read `engine`'s clock now; raises StoreUnavailable when it cannot be reached."""
+        self._engine = engine
+        self._host = host
+        self._measuring = threading.Lock()
+        # One value, replaced as a whole: a thread that reads it while another measures gets the old
+        # reading or the new one, never the time of one with the second of the other.
+        try:
+            self._measured = self._measure()
+        except (DBAPIError, PoolTimeout) as error:
+            raise store_error(error) from error
+        self._measure_at = self._measured[1] + MEASURE_EVERY
+
+    def now(self) -> datetime:
+        """Return the database's time, aware, in UTC."""
+        if self.monotonic() > self._measure_at and self._measuring.acquire(blocking=False):
+            try:
+                self._measured = self._measure()
+                self._measure_at = self._measured[1] + MEASURE_EVERY
+            except (DBAPIError, PoolTimeout):
+                # Carried on from the last reading until the database is back.
+                self._measure_at = self.monotonic() + MEASURE_AGAIN
+            finally:
+                self._measuring.release()
+        base, at = self._measured
+        return base + timedelta(seconds=self.monotonic() - at)
+
+    def monotonic(self) -> float:
+        """Return this host's monotonic seconds."""
+        return self._host.monotonic()
+
+    def _measure(self) -> tuple[datetime, float]:
+        """Return the database's time, and the monotonic second at which it was read."""
+        with self._engine.connect() as connection:
+            connection.info[LEFT] = lambda: ANSWER_SECONDS
+            before = self.monotonic()
+            now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+            after = self.monotonic()
+        return now, (before + after) / 2
+
+
+def require_session(url: URL) -> None:
+    """Check that a connection to PostgreSQL keeps its session; raises StoreUnavailable if not.
+
+    A connection pooler such as PgBouncer, in its transaction mode, may run each transaction on
+    another session of the server. Our settings are set for each transaction, so they hold; but
+    LISTEN and prepared statements need a session that is kept for one client.
+    """
+    try:
+        with connect(url) as one:
+            # A pooler reports a backend id of its own to the client.
+            if one.info.backend_pid == _session(one):
+                return
+            with connect(url) as other:
+                shared = _share(one, other)
+    except psycopg.Error as error:
+        first, _, _ = str(error).partition("\n")
+        raise StoreBroken(f"the database cannot be reached: {first}") from error
+    if shared:
+        raise StoreUnavailable(
+            f"the database is reached through a connection pooler that shares sessions: {MEND}"
+        )
+
+
+def _share(one: Session, other: Session) -> bool:
+    """Return whether two clients ever get the same session, or one of them gets two."""
+    seen: set[int] = set()
+    for _ in range(ROUNDS):
+        first, second = _session(one), _session(other)
+        seen |= {first, second}
+        if first == second or len(seen) > 2:
+            return True
+    return False
+
+
+def _session(client: Session) -> int:
+    row = client.execute("SELECT pg_backend_pid()").fetchone()
+    assert row is not None
+    pid: int = row[0]
+    return pid

@@ -13,8 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from supplier_api.db.error_mapping import SQLITE, damaged
-from supplier_api.db.errors import StoreBusy, StoreUnavailable
+from supplier_api.db.errors import SQLITE, StoreBusy, StoreUnavailable, damaged
 from supplier_api.files import SQLITE_PARTS, keep_private, make_private
 
 LOCK_WAIT = 1.0  # seconds

@@ -1,4 +1,4 @@
-"""Column types that mean the same on SQLite and on PostgreSQL."""
+"""The metadata of all tables, and column types that mean the same on SQLite and PostgreSQL."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,9 +6,18 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, BigInteger, DateTime, Dialect, Integer, Text
+from sqlalchemy import ARRAY, BigInteger, DateTime, Dialect, Integer, MetaData, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+# How the constraints of all tables are named.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
 # SQLite numbers rows by itself only in a column of the type INTEGER.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 

@@ -10,10 +10,16 @@ import orjson
 
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.limits import MESSAGE_MAX, STRING_MAX
-from supplier_api.delivery.posting import BODY_LIMIT, Answered
-from supplier_api.delivery.transport import Meaning, Reply
-from supplier_api.http_client.bodies import BYTE_ORDER_MARK, Body, kind_of, page_title
-from supplier_api.http_client.dates import http_date
+from supplier_api.delivery.model import Meaning, Reply
+from supplier_api.http_client.calls import (
+    BODY_LIMIT,
+    BYTE_ORDER_MARK,
+    Body,
+    HttpResponse,
+    http_date,
+    kind_of,
+    page_title,
+)
 
 REFUSALS = frozenset({400, 413, 422})
 MESSAGES_KEPT = 20
@@ -41,7 +47,7 @@ class GatewayAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class AnswerTerms:
     """The answers by which a gateway says that it accepted a KCI, and that it has it already.
 
     `accept` are "204", "empty", "json" and "text" (a 2xx with such a body), or "any" (any 2xx).
@@ -51,7 +57,7 @@ class Terms:
     accept: frozenset[str] = frozenset({"204", "empty", "json"})
 
 
-def read_answer(answered: Answered, now: datetime) -> GatewayAnswer:
+def read_answer(answered: HttpResponse, now: datetime) -> GatewayAnswer:
     """Parse the gateway's response; Retry-After may be seconds or a date."""
     content, code, messages, uuid = answered.body, *_envelope(answered.body)
     body = kind_of(
@@ -71,7 +77,7 @@ def read_answer(answered: Answered, now: datetime) -> GatewayAnswer:
     )
 
 
-def reply_for(answer: GatewayAnswer, terms: Terms) -> Reply:
+def reply_for(answer: GatewayAnswer, terms: AnswerTerms) -> Reply:
     """Return what the gateway's answer means for a KCI.
 
     Refused for good: 400, 413, 422. NOT_FOUND in any of them, or a 404 in the published envelope,
@@ -79,7 +85,7 @@ def reply_for(answer: GatewayAnswer, terms: Terms) -> Reply:
     proxy between us and the gateway may answer 200 too, with a page of its own.
     """
     meaning = _meaning(answer, terms.accept)
-    doubtful = answer.successful and meaning is not Meaning.TAKEN
+    doubtful = answer.successful and meaning is not Meaning.ACCEPTED
     return Reply(
         meaning,
         f"{answer.status} with {_named(answer)}: not accepted" if doubtful else _detail(answer),
@@ -108,13 +114,13 @@ def _named(answer: GatewayAnswer) -> str:
 
 def _meaning(answer: GatewayAnswer, accept: frozenset[str]) -> Meaning:
     if answer.successful:
-        return Meaning.TAKEN if _is_accepted(answer, accept) else Meaning.TROUBLE
+        return Meaning.ACCEPTED if _is_accepted(answer, accept) else Meaning.FAILED
     if answer.status == 404 and answer.code is not None:
         return Meaning.NOT_FOUND
     if answer.status in REFUSALS:
         not_found = answer.code == ErrorCode.NOT_FOUND
         return Meaning.NOT_FOUND if not_found else Meaning.REFUSED
-    return Meaning.TROUBLE
+    return Meaning.FAILED
 
 
 def _is_repeat(answer: GatewayAnswer, already_received: re.Pattern[str]) -> bool:

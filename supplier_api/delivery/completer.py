@@ -6,35 +6,43 @@ back as a whole, and each attempt is completed by itself: only the one at fault 
 """
 
 import hashlib
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TypedDict
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork
 from supplier_api.delivery.flow_control import FlowControl
-from supplier_api.delivery.model import Destination, Lease, Sent
-from supplier_api.delivery.pauses import time_within
+from supplier_api.delivery.model import (
+    Destination,
+    Lease,
+    Meaning,
+    Reply,
+    Sent,
+    ids_of,
+    lease_from_now,
+)
 from supplier_api.delivery.retry_policy import (
     Decision,
-    Delivered,
-    Expired,
+    Ending,
     History,
-    LeftOut,
     NotCounted,
-    RefusedForGood,
     RetryAt,
-    Withheld,
     decide,
 )
-from supplier_api.delivery.transport import Meaning, Reply
 from supplier_api.ids import Chance
 from supplier_api.logging import bind, get_logger, written_together
-from supplier_api.outbox.ack import AttemptRecord, LaneStep
-from supplier_api.outbox.lane_rows import LaneRow
-from supplier_api.outbox.model import Attempt, Claim, Fenced, Message, MessageState, Revision
+from supplier_api.outbox.model import (
+    Attempt,
+    AttemptRecord,
+    Claim,
+    Fenced,
+    LaneRow,
+    LaneStep,
+    Message,
+    MessageState,
+    Revision,
+)
 from supplier_api.outbox.pauses import PauseRepository, Scope
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
@@ -76,50 +84,40 @@ class Completer:
         clock: MachineClock,
         chance: Chance,
         lease: float,
-        stopping: threading.Event,
         flow_control: FlowControl,
     ) -> None:
-        """Prepare; `lease` is in seconds. Once `stopping` is set no lane keeps its claim."""
+        """Prepare; `lease` is in seconds."""
         self._to = destination
         self._store = store
         self._clock = clock
         self._chance = chance
         self._lease = lease
-        self._stopping = stopping
         self._flow_control = flow_control
         self._last_delivered: float | None = None
 
-    def complete(self, attempts: Sequence[Sent]) -> CompletionResult:
+    def complete(self, attempts: Sequence[Sent], *, keep: bool = True) -> CompletionResult:
         """Complete the attempts; return which have to be tried again, and which lanes go on.
 
-        A claim that was lost meanwhile is logged, and nothing is written about it.
+        Without `keep` no lane goes on: all are given back. A claim that was lost meanwhile is
+        logged, and nothing is written about it.
         """
         if not attempts:
             return CompletionResult()
         try:
-            return self._complete_together(attempts)
+            return self._complete_together(attempts, keep)
         except StoreUnavailable as error:
-            return self._retry_later(attempts, error)
+            again = self._still_leased(attempts, str(error))
+            return CompletionResult(again=again, pause=STORE_PAUSE)
         except Exception as error:  # noqa: BLE001 - completing one by one finds the one at fault
             if len(attempts) > 1:
-                return _all(self.complete([attempt]) for attempt in attempts)
-            return self._complete_as_failed(attempts[0], error)
+                return _all(self.complete([attempt], keep=keep) for attempt in attempts)
+            return self._complete_as_failed(attempts[0], error, keep)
 
-    def new_lease(self) -> tuple[float, datetime]:
-        """Return when a lease that begins now ends: on the monotonic clock, and as an instant.
-
-        Call it before the transaction that stores it, so that our own count ends first.
-        """
-        return (
-            self._clock.monotonic() + self._lease,
-            self._clock.now() + timedelta(seconds=self._lease),
-        )
-
-    def _complete_together(self, attempts: Sequence[Sent]) -> CompletionResult:
+    def _complete_together(self, attempts: Sequence[Sent], keep: bool) -> CompletionResult:
         """Complete the attempts in one transaction."""
-        ends, until = self.new_lease()
+        ends, until = lease_from_now(self._clock, self._lease)
         written = self._store.write(
-            lambda uow: self._write(uow, attempts, until),
+            lambda uow: self._write(uow, attempts, until if keep else None),
             deadline=min(attempt.lease.lease_ends for attempt in attempts),
         )
         with written_together():
@@ -138,45 +136,35 @@ class Completer:
             following, self._still_leased(again, "locked"), LOCK_PAUSE if again else 0.0
         )
 
-    def _write(self, uow: UnitOfWork, attempts: Sequence[Sent], until: datetime) -> _Written:
+    def _write(
+        self, uow: UnitOfWork, attempts: Sequence[Sent], lease_until: datetime | None
+    ) -> _Written:
         """Lock problems, then lanes; record the outcomes, call the hooks, move the lanes on."""
         to_lock = self._problems_to_lock(uow, attempts)
         locked = ProblemRepository(uow).lock_free(to_lock)
-        held = LaneRepository(uow).hold_free([sent.lease.claim for sent in attempts])
+        lanes = LaneRepository(uow).lock_claimed([sent.lease.claim for sent in attempts])
         now = self._clock.now()
         decided = [
-            (sent, self._decide(uow, sent, held.rows[sent.message.lane_id], now))
+            (sent, self._decide(uow, sent, lanes.rows[sent.message.lane_id], now))
             for sent in attempts
-            if sent.message.lane_id in held.rows
+            if sent.message.lane_id in lanes.rows
             and (sent.message.problem_id not in to_lock or sent.message.problem_id in locked)
         ]
-        self._record(uow, decided, now)
-        rows = held.rows
+        LaneRepository(uow).record([_record(sent, decision, now) for sent, decision in decided])
+        rows = lanes.rows
         if self._call_hooks(uow, decided, locked):
-            rows = LaneRepository(uow).hold_free([sent.lease.claim for sent, _ in decided]).rows
-        steps = [_step(sent, decision, rows) for sent, decision in decided]
-        lease_until = None if self._stopping.is_set() else until
-        return _Written(
-            decided, held.lost, LaneRepository(uow).proceed_all(steps, rows, now, lease_until)
-        )
+            rows = LaneRepository(uow).lock_claimed([sent.lease.claim for sent, _ in decided]).rows
+        steps = [self._step(sent, decision, rows) for sent, decision in decided]
+        following = LaneRepository(uow).proceed(steps, rows, now, lease_until)
+        return _Written(decided, lanes.lost, following)
 
     def _problems_to_lock(self, uow: UnitOfWork, attempts: Sequence[Sent]) -> set[int]:
         """Return the ids of problems that a hook may change: they are locked before their lanes."""
-        taken = [sent.message for sent in attempts if sent.reply.meaning is Meaning.TAKEN]
+        accepted = [sent.message for sent in attempts if sent.reply.meaning is Meaning.ACCEPTED]
         others = {sent.message.problem_id for sent in attempts} - {
-            message.problem_id for message in taken
+            message.problem_id for message in accepted
         }
-        return others.union(self._to.concerns(uow, taken) if taken else ())
-
-    def _record(
-        self, uow: UnitOfWork, decided: Sequence[tuple[Sent, Decision]], now: datetime
-    ) -> None:
-        """Store the outcome of the attempts, also of those that do not count."""
-        counted = [each for each in decided if not isinstance(each[1], NotCounted)]
-        LaneRepository(uow).record_all([_record(sent, decision, now) for sent, decision in counted])
-        for sent, decision in decided:
-            if isinstance(decision, NotCounted):
-                LaneRepository(uow).remark(sent.message, _attempt(sent, decision, now))
+        return others.union(self._to.concerns(uow, accepted) if accepted else ())
 
     def _decide(self, uow: UnitOfWork, sent: Sent, lane: LaneRow, now: datetime) -> Decision:
         message = sent.message
@@ -187,7 +175,7 @@ class Completer:
             # Each request of the gateway holds its lane back until shortly after the answer.
             last_request=lane.not_before,
             others_succeed=self._others_succeed(),
-            stood_still=self._paused_time(uow, message, now),
+            paused=self._paused_time(uow, message, now),
             withdrawn=message.mended == Revision.WITHDRAWN,
         )
         jitter = self._chance.jitter(self._to.policy.jitter)
@@ -200,7 +188,7 @@ class Completer:
         if first is None or now - first < self._to.policy.max_age:
             return timedelta()
         scope = Scope(message.destination, message.tenant, message.problem_id)
-        return time_within(PauseRepository(uow).over(scope, first, now), first, now)
+        return PauseRepository(uow).paused_time(scope, first, now)
 
     def _call_hooks(
         self, uow: UnitOfWork, decided: Sequence[tuple[Sent, Decision]], locked: set[int]
@@ -208,29 +196,31 @@ class Completer:
         """Call the hooks of those whose problem is locked; return whether there were any."""
         with_problem = [each for each in decided if each[0].message.problem_id in locked]
         for sent, decision in with_problem:
-            with bind(**ids_of(sent.message)):
-                self._call_hook(uow, sent, decision)
+            message, reply = sent.message, sent.reply
+            with bind(**ids_of(message)):
+                if reply.meaning is Meaning.NOT_FOUND:
+                    self._to.on_not_found(uow, message, reply)
+                if decision is Ending.DELIVERED:
+                    self._to.on_delivered(uow, message, reply)
+                if decision is Ending.LEFT_OUT:
+                    self._to.on_left_out(uow, message, reply)
         return bool(with_problem)
 
-    def _call_hook(self, uow: UnitOfWork, sent: Sent, decision: Decision) -> None:
-        if sent.reply.meaning is Meaning.NOT_FOUND:
-            self._to.on_not_found(uow, sent.message, sent.reply)
-        if isinstance(decision, Delivered):
-            self._to.on_delivered(uow, sent.message, sent.reply)
-        if isinstance(decision, LeftOut):
-            self._to.on_left_out(uow, sent.message, sent.reply)
-        if isinstance(decision, RefusedForGood | Expired):
-            self._to.on_dead_letter(uow, sent.message, sent.reply)
-            if not self._to.pass_dead_letters:
-                LaneRepository(uow).park(sent.lease.claim)
+    def _step(self, sent: Sent, decision: Decision, rows: Mapping[int, LaneRow]) -> LaneStep:
+        claim, failures = sent.lease.claim, rows[sent.message.lane_id].attempts
+        if isinstance(decision, NotCounted):
+            return LaneStep(claim, failures, decision.at, goes_on=False)
+        if isinstance(decision, RetryAt):
+            return LaneStep(claim, failures + 1, decision.at)
+        return LaneStep(claim, parks=decision.dead and not self._to.pass_dead_letters)
 
     def _record_outcome(self, sent: Sent, decision: Decision) -> None:
         """Log a completed attempt and pass it to flow control; called once for each."""
-        if isinstance(decision, Delivered):
+        if decision is Ending.DELIVERED:
             self._last_delivered = self._clock.monotonic()
         self._flow_control.record_outcome(sent.lease.claim, sent.reply, decision)
         message, reply = sent.message, sent.reply
-        write = log.info if isinstance(decision, Delivered) else log.warning
+        write = log.info if decision is Ending.DELIVERED else log.warning
         write(
             f"message.{_outcome(decision)[1]}",
             **ids_of(message),
@@ -240,11 +230,11 @@ class Completer:
             attempt=message.attempts + 1,
             status=reply.status,
             # Our own text; a refusal's text is the receiver's, and may name people.
-            cause=reply.detail if reply.meaning is Meaning.TROUBLE else None,
+            cause=reply.detail if reply.meaning in (Meaning.FAILED, Meaning.NOT_SENT) else None,
             ms=sent.milliseconds,
         )
 
-    def _complete_as_failed(self, sent: Sent, error: Exception) -> CompletionResult:
+    def _complete_as_failed(self, sent: Sent, error: Exception, keep: bool) -> CompletionResult:
         """Complete an attempt as failed, after its answer could not be applied."""
         if isinstance(error, Fenced):
             log.warning("claim.lost", lane=sent.lease.claim.lane_id)
@@ -257,11 +247,8 @@ class Completer:
         # Without this, the message would be sent again at once, and for ever.
         detail = f"answer not applied: {type(error).__name__}"
         # The destination is not at fault, so this does not count against it.
-        failed = Reply(Meaning.TROUBLE, detail, sent.reply.status, unknown=True, counts=False)
-        return self.complete([replace(sent, reply=failed, not_applied=True)])
-
-    def _retry_later(self, attempts: Sequence[Sent], error: StoreUnavailable) -> CompletionResult:
-        return CompletionResult(again=self._still_leased(attempts, str(error)), pause=STORE_PAUSE)
+        failed = Reply(Meaning.FAILED, detail, sent.reply.status, unknown=True, counts=False)
+        return self.complete([replace(sent, reply=failed, not_applied=True)], keep=keep)
 
     def _still_leased(self, attempts: Sequence[Sent], why: str) -> list[Sent]:
         """Return the attempts whose lease lasts long enough to try again; log the others."""
@@ -296,68 +283,27 @@ def _next(claim: Claim, message: Message) -> Claim:
 
 
 def _record(sent: Sent, decision: Decision, now: datetime) -> AttemptRecord:
-    state, _ = _outcome(decision)
+    reply, (state, outcome) = sent.reply, _outcome(decision)
     digest = _digest(sent.message) if state is MessageState.DELIVERED else None
     refusal = None
-    if isinstance(decision, RefusedForGood | Expired | LeftOut):
-        reply = sent.reply
+    if decision in (Ending.REFUSED, Ending.EXPIRED, Ending.LEFT_OUT):
         refusal = reply.refusal or {"status": reply.status, "detail": reply.reason}
-    return AttemptRecord(sent.message, _attempt(sent, decision, now), state, digest, refusal)
-
-
-def _attempt(sent: Sent, decision: Decision, now: datetime) -> Attempt:
-    _, outcome = _outcome(decision)
-    reply = sent.reply
-    return Attempt(
-        now, outcome, reply.status, sent.milliseconds, reply.reason, unknown=reply.unknown
+    return AttemptRecord(
+        sent.message,
+        Attempt(now, outcome, reply.status, sent.milliseconds, reply.reason, unknown=reply.unknown),
+        state,
+        digest,
+        refusal,
+        counts=not isinstance(decision, NotCounted),
     )
-
-
-def _step(sent: Sent, decision: Decision, rows: Mapping[int, LaneRow]) -> LaneStep:
-    failures = rows[sent.message.lane_id].attempts
-    if isinstance(decision, NotCounted):
-        return LaneStep(sent.lease.claim, failures, decision.at, goes_on=False)
-    if isinstance(decision, RetryAt):
-        return LaneStep(sent.lease.claim, failures + 1, decision.at)
-    return LaneStep(sent.lease.claim)
 
 
 def _outcome(decision: Decision) -> tuple[MessageState, str]:
     """Return the message's new state, and the attempt's outcome as its log names it."""
-    if isinstance(decision, NotCounted):
-        return MessageState.QUEUED, decision.outcome
-    return _OUTCOMES[type(decision)]
-
-
-_OUTCOMES: Mapping[type[Decision], tuple[MessageState, str]] = {
-    Delivered: (MessageState.DELIVERED, "delivered"),
-    RefusedForGood: (MessageState.REFUSED, "refused"),
-    Expired: (MessageState.EXPIRED, "expired"),
-    LeftOut: (MessageState.SKIPPED, "left-out"),
-    Withheld: (MessageState.SKIPPED, "withheld"),
-    RetryAt: (MessageState.QUEUED, "later"),
-}
-
-
-class Ids(TypedDict):
-    """The fields by which log lines name a message."""
-
-    tenant: str
-    conversation_id: str
-    gateway_id: int
-    reference: str
-    message_id: str
-
-
-def ids_of(message: Message) -> Ids:
-    """Return the fields that every log line about a message carries."""
-    return {
-        "tenant": message.tenant,
-        "conversation_id": message.conversation_id,
-        "gateway_id": message.gateway_id,
-        "reference": message.reference,
-        "message_id": message.uuid,
-    }
+    if isinstance(decision, Ending):
+        return decision.value
+    outcome = decision.outcome if isinstance(decision, NotCounted) else "later"
+    return MessageState.QUEUED, outcome
 
 
 def _digest(message: Message) -> str:

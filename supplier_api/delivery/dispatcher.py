@@ -2,20 +2,19 @@
 
 import threading
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork
 from supplier_api.db.notify import WakeEvent
-from supplier_api.delivery.batcher import Batcher
+from supplier_api.delivery.completer import Completer
 from supplier_api.delivery.executor import Executor
 from supplier_api.delivery.flow_control import FlowControl
-from supplier_api.delivery.loop import LOOK_EVERY, Loop
-from supplier_api.delivery.model import Destination, Lease
-from supplier_api.delivery.thread_pool import ThreadPool
+from supplier_api.delivery.model import Destination, Lease, Sent, ids_of, lease_from_now
+from supplier_api.delivery.threads import LOOK_EVERY, Loop, ThreadPool
 from supplier_api.ids import Chance
-from supplier_api.logging import get_logger
+from supplier_api.logging import bind, get_logger
 from supplier_api.outbox.model import Claim, Fenced
 from supplier_api.outbox.pauses import PauseRepository
 from supplier_api.outbox.repository import LaneRepository
@@ -35,6 +34,61 @@ class CompletionTask(Enum):
     """A thread's other job, beside sending: to complete the attempts that wait for it."""
 
     DUE = "due"
+
+
+class Batcher:
+    """Attempts added by several threads; one thread at a time is in charge of completing them.
+
+    The thread that adds the first attempt completes it; those added meanwhile are completed
+    together after it. So a batch is a single attempt at low load, and many at high load.
+    """
+
+    def __init__(self, clock: MachineClock) -> None:
+        """Begin with no attempts."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting: list[Sent] = []
+        # Which thread is in charge, and since when.
+        self._in_charge: tuple[int, float] | None = None
+
+    def add(self, sent: Sent) -> bool:
+        """Add an attempt; return whether the caller is now in charge because nobody was."""
+        with self._lock:
+            self._waiting.append(sent)
+            if self._in_charge is not None:
+                return False
+            self._in_charge = self._this_thread()
+            return True
+
+    def take(self) -> list[Sent]:
+        """Return the attempts that wait, and put the calling thread in charge."""
+        with self._lock:
+            self._in_charge = self._this_thread()
+            waiting, self._waiting = self._waiting, []
+            return waiting
+
+    def finish(self, again: Sequence[Sent]) -> bool:
+        """Put back the attempts `again`; return whether a thread has to take what waits.
+
+        If nothing waits, or another thread has taken over, the caller is no longer in charge.
+        """
+        with self._lock:
+            self._waiting[:0] = again
+            mine = self._in_charge is not None and self._in_charge[0] == threading.get_ident()
+            if mine and not self._waiting:
+                self._in_charge = None
+            return mine and bool(self._waiting)
+
+    def is_stuck(self, patience: float) -> bool:
+        """Return whether the thread in charge has been at it for over `patience` seconds."""
+        with self._lock:
+            return (
+                self._in_charge is not None
+                and self._clock.monotonic() - self._in_charge[1] > patience
+            )
+
+    def _this_thread(self) -> tuple[int, float]:
+        return threading.get_ident(), self._clock.monotonic()
 
 
 class Dispatcher:
@@ -64,12 +118,9 @@ class Dispatcher:
         self._owner = owner
         self._lease = lease
         self._stopping = threading.Event()
-        self._flow_control = FlowControl(
-            destination.name, destination.rules, destination.policy, store, clock, chance, owner
-        )
-        self._executor = Executor(
-            destination, store, clock, chance, lease, self._stopping, self._flow_control
-        )
+        self._flow_control = FlowControl(destination, store, clock, chance, owner)
+        self._executor = Executor(destination, store, clock, lease)
+        self._completer = Completer(destination, store, clock, chance, lease, self._flow_control)
         self._batcher = Batcher(clock)
         self._wake_event = wake_event
         # Whether more lanes were due than we could claim.
@@ -172,13 +223,13 @@ class Dispatcher:
 
     def _claim(self, limit: int, failed: int) -> int:
         """Claim lanes and submit them to the threads; return how many."""
-        now, ends = self._clock.now(), self._clock.monotonic() + self._lease
+        now, (ends, until) = self._clock.now(), lease_from_now(self._clock, self._lease)
 
         def work(uow: UnitOfWork) -> list[Claim]:
             self._flow_control.update_pauses(PauseRepository(uow).active(now))
             if not self._flow_control.may_claim():
                 return []
-            until, held = now + timedelta(seconds=self._lease), self._flow_control.held()
+            held = self._flow_control.held()
             return LaneRepository(uow).claim(
                 self._to.name, self._owner, now, until, limit=limit, failed=failed, held=held
             )
@@ -190,8 +241,8 @@ class Dispatcher:
     def _claim_probe(self) -> float:
         """Claim the lane for the breaker's probe, if one is due; return seconds until next turn."""
         self._more = False
-        ends = self._clock.monotonic() + self._lease
-        claim = self._flow_control.take_probe(timedelta(seconds=self._lease))
+        ends, until = lease_from_now(self._clock, self._lease)
+        claim = self._flow_control.take_probe(until)
         if claim is None:
             # None: no end is known. 0: no lane can be the probe, or another worker sends it.
             return self._flow_control.until_next() or LOOK_EVERY
@@ -199,7 +250,7 @@ class Dispatcher:
         return LOOK_EVERY
 
     def _is_paused(self, job: Lease | CompletionTask) -> bool:
-        return isinstance(job, Lease) and not self._executor.may_begin(job)
+        return isinstance(job, Lease) and not self._flow_control.may_send(job.claim)
 
     def _on_thread_free(self) -> None:
         """Wake the dispatcher before the threads run out of work."""
@@ -209,16 +260,24 @@ class Dispatcher:
     def _work(self, job: Lease | CompletionTask) -> None:
         """Do one job in a thread of the pool."""
         if isinstance(job, Lease):
-            sent = self._executor.send(job)
+            sent = self._send(job)
             if sent is None or not self._batcher.add(sent):
                 return
         self._complete()
+
+    def _send(self, lease: Lease) -> Sent | None:
+        """Send the next message of a lane, or give it back if that has to wait."""
+        if self._stopping.is_set() or not self._flow_control.may_send(lease.claim):
+            self._give_back(lease)
+            return None
+        return self._executor.send(lease, probe=self._flow_control.is_probe(lease.claim))
 
     def _complete(self) -> None:
         """Complete the attempts that wait; those added meanwhile go to the next free thread."""
         more = True
         while more:
-            result = self._executor.completer.complete(self._batcher.take())
+            attempts, keep = self._batcher.take(), not self._stopping.is_set()
+            result = self._completer.complete(attempts, keep=keep)
             self._submit(result.following, first=True)
             if result.pause:
                 threading.Event().wait(result.pause)
@@ -233,7 +292,13 @@ class Dispatcher:
                 self._give_back(lease)
 
     def _give_back(self, lease: Lease) -> None:
-        try:
-            self._executor.give_back(lease)
-        except (Fenced, StoreUnavailable) as error:
-            log.warning("lane.not-given-back", error=type(error).__name__)
+        """Release the lane with the messages left on it."""
+        claim, now = lease.claim, self._clock.now()
+        with bind(**ids_of(claim.message)):
+            try:
+                self._store.write(lambda uow: LaneRepository(uow).release(claim, now))
+                self._flow_control.release_probe(claim)
+            except Fenced:
+                log.warning("claim.lost", lane=claim.lane_id)
+            except StoreUnavailable as error:
+                log.warning("lane.not-given-back", lane=claim.lane_id, error=str(error))

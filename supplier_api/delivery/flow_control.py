@@ -6,27 +6,23 @@ for all.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork
-from supplier_api.delivery.circuit_breaker import BreakerRules, CallOutcome, CallWindow
-from supplier_api.delivery.pauses import ActivePauses, is_whole
+from supplier_api.delivery.circuit_breaker import CallOutcome, CallWindow
+from supplier_api.delivery.model import Destination, Meaning, Reply
 from supplier_api.delivery.retry_policy import (
     Decision,
-    Delivered,
+    Ending,
     NotCounted,
-    RefusedForGood,
-    RetryPolicy,
-    Withheld,
 )
-from supplier_api.delivery.transport import Meaning, Reply
 from supplier_api.ids import Chance
 from supplier_api.logging import get_logger
-from supplier_api.outbox.backlog import BacklogQueries
 from supplier_api.outbox.model import Claim, Message
-from supplier_api.outbox.pauses import Cause, HeldUp, Pause, PauseRepository, Scope
+from supplier_api.outbox.pauses import ActivePauses, Cause, HeldUp, Pause, PauseRepository, Scope
 from supplier_api.outbox.repository import LaneRepository
 
 # The outcomes by which a message's log names attempts that do not count.
@@ -45,28 +41,26 @@ class FlowControl:
 
     def __init__(
         self,
-        destination: str,
-        rules: BreakerRules,
-        policy: RetryPolicy,
+        destination: Destination,
         store: Store,
         clock: MachineClock,
         chance: Chance,
         owner: str,
     ) -> None:
         """Begin with no pauses and no outcomes; `owner` is the worker's name."""
-        self._name = destination
-        self._rules = rules
-        self._policy = policy
+        self._name = destination.name
+        self._rules = destination.rules
+        self._policy = destination.policy
         self._store = store
         self._clock = clock
         self._chance = chance
         self._owner = owner
         self._lock = threading.Lock()
-        self._window = CallWindow(rules)
+        self._window = CallWindow(destination.rules)
         # Lanes refused for good since the last success, by tenant if tenants are counted apart.
         self._refused: dict[str, set[int]] = {}
         # How often a tenant was paused since its last success.
-        self._tenant_holds: dict[str, int] = {}
+        self._tenant_holds: Counter[str] = Counter()
         # Lanes that were refused, with their tenants: the least useful ones to probe.
         self._last_refused: dict[int, str] = {}
         self._active = ActivePauses()
@@ -79,16 +73,12 @@ class FlowControl:
         """Replace the pauses in force by `pauses`, as they were just read, and log the changes."""
         with self._lock:
             before, self._active = self._active, ActivePauses.of(self._name, pauses)
-            after = self._active
-            begun = [p for p in after.pauses if p.id not in {known.id for known in before.pauses}]
-            over = [p for p in before.pauses if p.id not in {known.id for known in after.pauses}]
-            changed = [pause for pause in [*begun, *over] if pause.cause is not Cause.OPERATOR]
-            for pause in changed:
-                if pause in begun and pause.scope.tenant is not None:
-                    self._tenant_holds[pause.scope.tenant] = (
-                        self._tenant_holds.get(pause.scope.tenant, 0) + 1
-                    )
-            if any(map(is_whole, changed)):
+            old, new = ({pause.id for pause in each.pauses} for each in (before, self._active))
+            begun = [pause for pause in self._active.pauses if pause.id not in old]
+            over = [pause for pause in before.pauses if pause.id not in new]
+            own = [pause for pause in [*begun, *over] if pause.cause is not Cause.OPERATOR]
+            self._tenant_holds.update(p.scope.tenant for p in own if p.scope.tenant and p in begun)
+            if any(pause.is_whole for pause in own):
                 # The outcomes seen until now say nothing about the time after.
                 self._window.clear()
                 self._refused.clear()
@@ -121,28 +111,28 @@ class FlowControl:
         next_at = max(breaker.probe.at, breaker.probe.until or now)
         return max(0.0, (next_at - now).total_seconds())
 
-    def take_probe(self, lease: timedelta) -> Claim | None:
-        """Claim the lane for the breaker's probe, if one is due and no other worker sends one."""
+    def take_probe(self, until: datetime) -> Claim | None:
+        """Claim the lane for the breaker's probe, if one is due and no other worker sends one.
+
+        The lease lasts until `until`.
+        """
         now, breaker = self._clock.now(), self._active.breaker()
         if breaker is None or breaker.probe is None or self.until_next() != 0:
             return None
         last, held, pause_id = breaker.probe.lane, self.held(), breaker.id
         refused = dict(self._last_refused)
-        lane_id = self._store.read(
-            lambda uow: BacklogQueries(uow).lane_to_probe(self._name, last, now, held, refused)
-        )
-        if lane_id is None:
-            return None
 
         def work(uow: UnitOfWork) -> Claim | None:
-            until = now + lease
-            claim = LaneRepository(uow).claim_one(lane_id, self._owner, now, until)
+            claim = LaneRepository(uow).claim_probe(
+                self._name, self._owner, now, until, after=last, held=held, refused=refused
+            )
             if claim is None:
                 return None
-            if not PauseRepository(uow).take_probe(pause_id, lane_id, self._owner, now, until):
-                LaneRepository(uow).release(claim, now)
-                return None
-            return claim
+            pauses, lane_id = PauseRepository(uow), claim.lane_id
+            if pauses.take_probe(pause_id, lane_id, self._owner, now, until):
+                return claim
+            LaneRepository(uow).release(claim, now)
+            return None
 
         claim = self._store.write(work)
         if claim:
@@ -177,10 +167,9 @@ class FlowControl:
         Called inside the transaction that completes the attempt, which also stores a pause that
         follows from it. It may run again.
         """
-        on_purpose = isinstance(decision, Withheld) or reply.again_in is not None
-        if isinstance(decision, Delivered) or on_purpose:
+        if decision is Ending.DELIVERED or reply.meaning is Meaning.NOT_SENT:
             return decision
-        if isinstance(decision, RefusedForGood):
+        if decision is Ending.REFUSED:
             self._note_refused(claim)
         if self.is_probe(claim):
             return NotCounted(claim.was_due or now, PROBE)
@@ -198,7 +187,7 @@ class FlowControl:
         elif reply.counts and _is_answer(reply, decision):
             with self._lock:
                 self._window.note(claim.lane_id, CallOutcome.ANSWERED, self._clock.monotonic())
-                if isinstance(decision, Delivered):
+                if decision is Ending.DELIVERED:
                     key = self._refusal_key(claim.message)
                     self._refused.pop(key, None)
                     self._tenant_holds.pop(key, None)
@@ -222,9 +211,9 @@ class FlowControl:
     ) -> NotCounted | None:
         if not reply.counts:
             return None
-        if reply.meaning is Meaning.TROUBLE:
+        if reply.meaning is Meaning.FAILED:
             return self._after_failed_call(uow, message, reply, now)
-        if isinstance(decision, RefusedForGood):
+        if decision is Ending.REFUSED:
             return self._after_refusal(uow, message, now)
         return None
 
@@ -250,8 +239,8 @@ class FlowControl:
         if waits:
             until = now + self._requested_wait(reply)
             reason = f"asked to wait on {self._rules.lanes} problems ({reply.detail})"
-            PauseRepository(uow).ask(
-                self._name, reason=reason, who=self._owner, now=now, until=until
+            PauseRepository(uow).begin_or_prolong(
+                Cause.ASKED, Scope(self._name), reason=reason, who=self._owner, now=now, until=until
             )
             return NotCounted(until, HELD)
         return self._open(uow, str(rate), now) if opens else None
@@ -262,7 +251,7 @@ class FlowControl:
         with self._lock:
             refused = self._refused.setdefault(key, set())
             refused.add(message.lane_id)
-            holds = self._tenant_holds.get(key, 0)
+            holds = self._tenant_holds[key]
         if len(refused) < self._rules.lanes:
             return None
         reason = f"{self._rules.lanes} problems in a row were refused for good"
@@ -270,8 +259,8 @@ class FlowControl:
             return self._open(uow, reason, now)
         scope, wait = Scope(self._name, key), self._rules.probe_wait(holds)
         until = now + timedelta(seconds=wait)
-        PauseRepository(uow).hold_tenant(
-            scope, reason=reason, who=self._owner, now=now, until=until
+        PauseRepository(uow).begin_or_prolong(
+            Cause.BREAKER, scope, reason=reason, who=self._owner, now=now, until=until
         )
         return NotCounted(now, HELD)
 
@@ -308,7 +297,7 @@ class FlowControl:
         if breaker is None or breaker.probe is None:
             return
         try:
-            if isinstance(decision, Delivered) and reply.counts:
+            if decision is Ending.DELIVERED and reply.counts:
                 self._close(breaker)
             else:
                 failed = reply.counts and isinstance(decision, NotCounted)
@@ -336,7 +325,7 @@ class FlowControl:
             return now + timedelta(seconds=self._chance.jitter(spread))
 
         def batch(uow: UnitOfWork) -> int:
-            return BacklogQueries(uow).bring_forward(Scope(self._name), beyond, moment, BATCH)
+            return LaneRepository(uow).bring_forward(Scope(self._name), beyond, moment, BATCH)
 
         while self._store.write(batch) == BATCH:
             pass
@@ -348,7 +337,7 @@ class FlowControl:
             now = self._clock.now()
             self.update_pauses(self._store.read(lambda uow: PauseRepository(uow).active(now)))
         except StoreUnavailable as error:
-            log.warning("traffic.not-read", destination=self._name, error=str(error))
+            log.warning("pauses.not-read", destination=self._name, error=str(error))
 
 
 _BEGUN = {
@@ -379,4 +368,4 @@ def _asks_to_wait(reply: Reply) -> bool:
 
 def _is_answer(reply: Reply, decision: Decision) -> bool:
     """Return whether the destination works, whatever it answered to the message."""
-    return isinstance(decision, Delivered) or reply.meaning is not Meaning.TROUBLE
+    return decision is Ending.DELIVERED or reply.meaning is not Meaning.FAILED

@@ -18,19 +18,18 @@ from supplier_api.contract.codes import ReasonCode
 from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.contract.transition_checks import impossible_course
 from supplier_api.db import UnitOfWork
-from supplier_api.outbox.message_repository import Rewritten, StoredMessage
+from supplier_api.outbox.messages import Rewritten, StoredMessage
 from supplier_api.outbox.model import NO_BODY, Revision
-from supplier_api.problems.change_repository import ChangeRequestRepository
 from supplier_api.problems.kci import (
+    add_gap_notes,
     change_entity,
     gap_notes,
     problem_entity,
     resolution_entity,
-    say_left_out,
     withdrawal,
 )
 from supplier_api.problems.model import ServiceProblem
-from supplier_api.problems.resolution_repository import ResolutionRepository
+from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 
 ONE_MS = timedelta(milliseconds=1)
 # The fields of a KCI besides its entities and its reason, which it keeps when it is sent late.
@@ -171,7 +170,7 @@ def edited(
 def noted(stored: StoredMessage, sentences: Sequence[str], now: datetime) -> Rewritten:
     """Add to a KCI that was never sent which numbers are left out."""
     body = _body(stored)
-    say_left_out(body, sentences, now)
+    add_gap_notes(body, sentences, now)
     return _checked(body, Revision(stored.mended) if stored.mended else Revision.NOTED)
 
 

@@ -6,8 +6,8 @@ a withdrawal under its own id and number; only if that is refused too, the next 
 tried yet mentions the missing number.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,14 +22,8 @@ from supplier_api.db import Gone, UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.delivery import kci_rewrite, message_queries
 from supplier_api.delivery.kci_rewrite import KciRewrite, KciSequence
-from supplier_api.outbox.message_repository import (
-    BeingSent,
-    LockedLane,
-    MessageRepository,
-    Rewritten,
-    StoredMessage,
-)
-from supplier_api.outbox.model import NO_BODY, Message, MessageState, Revision
+from supplier_api.outbox.messages import BeingSent, MessageRepository, Rewritten, StoredMessage
+from supplier_api.outbox.model import NO_BODY, LaneRow, Message, MessageState, Revision
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.repository import ProblemRepository
@@ -96,12 +90,12 @@ class TimeWindow:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was done with a message, or why nothing was; `told` is the text for the operator."""
+    """What was done with a message, or why nothing was; `text` is for the operator."""
 
     name: str
     id: str
     was: str
-    told: str
+    text: str
     done: bool = True
 
 
@@ -119,7 +113,7 @@ class _LockedProblem:
 
     uow: UnitOfWork
     problem: ServiceProblem
-    lane: LockedLane
+    lane: LaneRow
     destination: str
     machine: datetime
     business: datetime
@@ -159,12 +153,7 @@ class MessageAdmin:
         A KCI that later ones have overtaken is sent as an ADDITIONAL with today's entity. Raises
         NotPossible, message_queries.NoSuchMessage and db.StoreUnavailable, as the others do.
         """
-
-        def work(locked: _LockedProblem, stored: StoredMessage) -> None:
-            if stored.state != MessageState.QUEUED:
-                self._queue_again(locked, stored)
-
-        return self._do(destination, name, MessageAction.REPLAY, by, work)
+        return self._do(destination, name, MessageAction.REPLAY, by, self._replay)
 
     def edit(
         self, name: str, change: Callable[[dict[str, Any]], Mapping[str, Any]], by: Operator
@@ -174,7 +163,7 @@ class MessageAdmin:
         Also raises contract.MessageError if the result breaks the contract or would be another KCI.
         """
 
-        def work(locked: _LockedProblem, stored: StoredMessage) -> None:
+        def work(locked: _LockedProblem, stored: StoredMessage, _by: Operator) -> None:
             late = MessageRepository(locked.uow).overtaken(stored)
             today = str(locked.problem.state.status) if late else None
             document = change(orjson.loads(stored.body))
@@ -188,13 +177,7 @@ class MessageAdmin:
     def skip(self, destination: str, name: str, by: Operator) -> Result:
         """Give a message up: a KCI is sent as a withdrawal, a work order is not sent at all."""
         work = self._skip_order if destination == BACK_OFFICE else self._withdraw
-        return self._do(
-            destination,
-            name,
-            MessageAction.SKIP,
-            by,
-            lambda locked, stored: work(locked, stored, by),
-        )
+        return self._do(destination, name, MessageAction.SKIP, by, work)
 
     # -- a window
 
@@ -241,8 +224,7 @@ class MessageAdmin:
             return [_result(each, str(error), done=False) for each in sent if window.holds(each)]
         wanted = [each for each in locked.was if window.holds(each)]
         for stored in wanted:
-            if stored.dead:
-                self._queue_again(locked, stored)
+            self._replay(locked, stored, by)
         behind = MessageRepository(uow).go_on(locked.lane, locked.machine)
         for stored in wanted:
             if stored.dead or behind is None:
@@ -285,14 +267,14 @@ class MessageAdmin:
         name: str,
         action: MessageAction,
         by: Operator,
-        work: Callable[[_LockedProblem, StoredMessage], None],
+        work: Callable[[_LockedProblem, StoredMessage, Operator], None],
     ) -> Result:
         def transaction(uow: UnitOfWork) -> Result:
             found = message_queries.find(uow, name, destination)
             locked = self._lock(uow, found.problem_id, destination)
             stored = MessageRepository(uow).get(found.id)
             _check(stored, action)
-            work(locked, stored)
+            work(locked, stored, by)
             behind = MessageRepository(uow).go_on(locked.lane, locked.machine)
             if behind and action is MessageAction.REPLAY and stored.state == MessageState.QUEUED:
                 waits = f"{stored.name} {_waits(behind)}; replay, edit or skip that"
@@ -300,8 +282,12 @@ class MessageAdmin:
             self._record(locked, stored, action, by)
             return _outcome(stored, MessageRepository(uow).get(stored.id), behind)
 
-        with _errors_named(name):
+        try:
             return self._services.store.write(transaction)
+        except BeingSent as error:
+            raise NotPossible(f"{name}: {error}") from None
+        except Gone as error:
+            raise message_queries.NoSuchMessage(str(error)) from None
 
     def _lock(self, uow: UnitOfWork, problem_id: int, destination: str) -> _LockedProblem:
         """Lock the problem, then its lane; raises Gone and BeingSent."""
@@ -312,8 +298,10 @@ class MessageAdmin:
         was = MessageRepository(uow).undelivered(problem_id, destination)
         return _LockedProblem(uow, problem, lane, destination, machine, business, was)
 
-    def _queue_again(self, locked: _LockedProblem, stored: StoredMessage) -> None:
-        """Queue a dead letter or a skipped order again."""
+    def _replay(self, locked: _LockedProblem, stored: StoredMessage, _by: Operator) -> None:
+        """Queue a dead letter or a skipped order again; what is queued becomes due anyhow."""
+        if stored.state == MessageState.QUEUED:
+            return
         late = stored.mended in (Revision.LATE, Revision.WITHDRAWN) or MessageRepository(
             locked.uow
         ).overtaken(stored)
@@ -403,13 +391,3 @@ def _result(stored: StoredMessage, text: str, *, done: bool = True) -> Result:
 
 def _wire_times(window: TimeWindow) -> list[str | None]:
     return [to_wire(each) if each else None for each in (window.since, window.until)]
-
-
-@contextmanager
-def _errors_named(name: str) -> Iterator[None]:
-    try:
-        yield
-    except BeingSent as error:
-        raise NotPossible(f"{name}: {error}") from None
-    except Gone as error:
-        raise message_queries.NoSuchMessage(str(error)) from None

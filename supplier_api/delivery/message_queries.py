@@ -11,7 +11,7 @@ import orjson
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.outbox.message_repository import MessageRepository, StoredMessage
+from supplier_api.outbox.messages import MessageRepository, StoredMessage
 from supplier_api.outbox.model import MessageState, shown_log
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 

@@ -8,8 +8,8 @@ from typing import Any
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.outbox.backlog import BacklogQueries
 from supplier_api.outbox.pauses import Cause, Pause, PauseRepository, Scope
+from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems import view
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DESTINATIONS, Services
@@ -72,10 +72,11 @@ class PauseAdmin:
         destination asked for ends. Raises NothingSuchError.
         """
         now = self._services.machine.now()
-        scope = self._services.store.read(lambda uow: _scope(uow, wanted))
-        found = self._services.store.read(lambda uow: _resumable(uow, scope, now))
+        scope, active = self._services.store.read(
+            lambda uow: (_scope(uow, wanted), PauseRepository(uow).active(now))
+        )
+        found = [pause for pause in active if pause.scope == scope]
         if not found:
-            active = self._services.store.read(lambda uow: PauseRepository(uow).active(now))
             paused = "; these are" if active else ", and nothing is"
             raise NothingSuchError(
                 f"{_what(scope, wanted.problem)} is not paused{paused}", map(line, active)
@@ -107,14 +108,17 @@ class PauseAdmin:
     def _put_off(self, scope: Scope, now: datetime) -> int:
         """Spread a large backlog over the time after, while it is still paused."""
         store, chance = self._services.store, self._services.chance
-        if store.read(lambda uow: BacklogQueries(uow).due(scope, now, AT_ONCE + 1)) <= AT_ONCE:
+        if (
+            store.read(lambda uow: LaneRepository(uow).count_due(scope, now, AT_ONCE + 1))
+            <= AT_ONCE
+        ):
             return 0
 
         def moment() -> datetime:
             return now + self.spread * chance.jitter(1.0)
 
         def batch(uow: UnitOfWork) -> int:
-            return BacklogQueries(uow).spread_due(scope, now, moment, BATCH)
+            return LaneRepository(uow).spread_due(scope, now, moment, BATCH)
 
         moved = [store.write(batch)]
         while moved[-1] == BATCH:
@@ -132,7 +136,7 @@ def stands_still(pauses: Iterable[Pause], now: datetime) -> list[dict[str, Any]]
             "reason": "by an operator" if pause.cause is Cause.OPERATOR else pause.reason,
         }
         for pause in pauses
-        if pause.scope.tenant is None and pause.scope.problem_id is None
+        if pause.is_whole
         for destination in ([pause.scope.destination] if pause.scope.destination else DESTINATIONS)
     ]
 
@@ -211,10 +215,6 @@ def _scope(uow: UnitOfWork, wanted: PauseScope) -> Scope:
 def _of_operator(uow: UnitOfWork, scope: Scope, now: datetime) -> Pause | None:
     active = PauseRepository(uow).active(now)
     return next((p for p in active if p.scope == scope and p.cause is Cause.OPERATOR), None)
-
-
-def _resumable(uow: UnitOfWork, scope: Scope, now: datetime) -> list[Pause]:
-    return [pause for pause in PauseRepository(uow).active(now) if pause.scope == scope]
 
 
 def _by_destination(scope: Scope) -> list[Scope]:

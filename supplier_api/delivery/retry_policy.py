@@ -2,30 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Meaning, Reply, RetryPolicy
+from supplier_api.outbox.model import MessageState
 
 # For this long after a request of the gateway, "not found" may only mean "not stored yet".
 NOT_FOUND_GRACE = timedelta(minutes=15)
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How long to try a destination; the values are settings, section `delivery`.
-
-    `waits` follow the first, second, ... failure of a message; the last one repeats. `jitter` is
-    the greatest share that is added to a wait. A longer Retry-After is cut to `retry_after_max`. A
-    message that fails when its first attempt is `max_age` ago becomes a dead letter.
-    """
-
-    waits: tuple[timedelta, ...]
-    jitter: float
-    retry_after_max: timedelta
-    max_age: timedelta
-
-    def wait_after(self, failures: int) -> timedelta:
-        """Return the wait after the given number of failures, without jitter."""
-        return self.waits[min(failures, len(self.waits)) - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +17,7 @@ class History:
 
     `unknown`: an earlier attempt may have arrived. `last_request` is when the gateway last sent a
     request for this problem. `others_succeed`: the destination has accepted other messages lately.
-    `stood_still` is how long pauses kept the message from leaving since its first attempt.
+    `paused` is how long pauses kept the message from leaving since its first attempt.
     `withdrawn`: the message only says that an operator withdrew the update.
     """
 
@@ -43,33 +26,28 @@ class History:
     unknown: bool = False
     last_request: datetime | None = None
     others_succeed: bool = True
-    stood_still: timedelta = timedelta()
+    paused: timedelta = timedelta()
     withdrawn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """The receiver has the message."""
+class Ending(Enum):
+    """A message is not sent again: its new state, and the outcome that its log names."""
 
+    # The receiver has it.
+    DELIVERED = MessageState.DELIVERED, "delivered"
+    # The receiver will never accept it as it is: a dead letter.
+    REFUSED = MessageState.REFUSED, "refused"
+    # It is too old to be tried again: a dead letter.
+    EXPIRED = MessageState.EXPIRED, "expired"
+    # Its withdrawal was refused too: its number is never delivered, and the lane goes on.
+    LEFT_OUT = MessageState.SKIPPED, "left-out"
+    # The transport will never send it, and the lane goes on.
+    WITHHELD = MessageState.SKIPPED, "withheld"
 
-@dataclass(frozen=True, slots=True)
-class RefusedForGood:
-    """The receiver will never accept the message as it is: a dead letter."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expired:
-    """The message is too old to be tried again: a dead letter."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """The withdrawal was refused too: its number is never delivered, and the lane goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Withheld:
-    """The message is never sent, as a tester wanted it."""
+    @property
+    def dead(self) -> bool:
+        """Whether it has become a dead letter."""
+        return self in (Ending.REFUSED, Ending.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +68,7 @@ class NotCounted:
     outcome: str
 
 
-Decision = Delivered | RefusedForGood | LeftOut | Expired | Withheld | RetryAt | NotCounted
+Decision = Ending | RetryAt | NotCounted
 
 
 def decide(
@@ -102,27 +80,20 @@ def decide(
     because its destination accepts nothing at all: its age counts only while others arrive, and not
     while it is paused.
     """
-    if reply.meaning is Meaning.TAKEN or (reply.repeat and history.unknown):
-        return Delivered()
-    if on_purpose := _on_purpose(reply, now):
-        return on_purpose
+    if reply.meaning is Meaning.ACCEPTED or (reply.repeat and history.unknown):
+        return Ending.DELIVERED
+    if reply.meaning is Meaning.NOT_SENT:
+        wait = reply.retry_after
+        return Ending.WITHHELD if wait is None else RetryAt(now + timedelta(seconds=wait))
     if _for_good(reply, history, now):
-        return LeftOut() if history.withdrawn else RefusedForGood()
+        return Ending.LEFT_OUT if history.withdrawn else Ending.REFUSED
     first_attempt = history.first_attempt or now
-    age = now - first_attempt - history.stood_still
+    age = now - first_attempt - history.paused
     if age >= policy.max_age and history.others_succeed:
-        return Expired()
+        return Ending.EXPIRED
     planned = policy.wait_after(history.attempts + 1) * (1 + jitter)
     asked = min(timedelta(seconds=reply.retry_after or 0), policy.retry_after_max)
     return RetryAt(now + max(planned, asked))
-
-
-def _on_purpose(reply: Reply, now: datetime) -> Withheld | RetryAt | None:
-    if reply.meaning is Meaning.WITHHELD:
-        return Withheld()
-    if reply.again_in is not None:
-        return RetryAt(now + timedelta(seconds=reply.again_in))
-    return None
 
 
 def _for_good(reply: Reply, history: History, now: datetime) -> bool:

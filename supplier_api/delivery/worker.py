@@ -14,7 +14,7 @@ from supplier_api.logging import get_logger
 log = get_logger(__name__)
 
 
-class Upkeep(Protocol):
+class Reloader(Protocol):
     """Keeps the rule book and the inventory current."""
 
     def start(self) -> None:
@@ -51,7 +51,7 @@ class Worker:
         watchdog: Watchdog,
         clock: MachineClock,
         heartbeat: SignOfLife | None = None,
-        upkeep: Upkeep | None = None,
+        upkeep: Reloader | None = None,
         store: Store | None = None,
     ) -> None:
         """Prepare to run the parts; they wait for the events of `wakeup`.

@@ -61,11 +61,6 @@ class TryClient:
     tokenUrl: str  # noqa: N815 - as the page's script reads it
 
 
-def hide_docs(app: Flask) -> None:
-    """Let flask-smorest serve neither a description nor a page."""
-    app.config["OPENAPI_URL_PREFIX"] = None
-
-
 def show_docs(app: Flask, title: str, clients: Sequence[TryClient] = ()) -> None:
     """Add the page to `app`, which serves its description at SPEC.
 

@@ -2,13 +2,20 @@
 
 import asyncio
 from collections import deque
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from supplier_api.clock import MachineClock
-from supplier_api.http.answers import CONTINUE, REFUSALS, Writer
-from supplier_api.http.wsgi import Addresses, Answer, Request
+from supplier_api.http.wsgi import (
+    CONTINUE,
+    REFUSALS,
+    Addresses,
+    RawAnswer,
+    ReceivedRequest,
+)
+
+if TYPE_CHECKING:
+    from supplier_api.http.server import HttpServer
 
 HEADERS_MAX = 65_536  # bytes of a request line and headers
 HEADERS_SECONDS = 30.0  # from the end of the request before, so also for an idle connection
@@ -24,46 +31,23 @@ HELD_MAX = 67_108_864  # bytes of all bodies that are read and not yet answered
 NEVER = float("inf")
 
 
-class Front(Protocol):
-    """What a connection needs of its server."""
-
-    clock: MachineClock
-    address: tuple[str, int]  # that is listened on
-    writer: Writer
-    max_body: int
-    stopping: bool
-    held: int  # bytes of bodies
-
-    def opened(self, connection: "Connection") -> None:
-        """Register a connection."""
-
-    def closed(self, connection: "Connection") -> None:
-        """Remove a connection."""
-
-    def run(self, connection: "Connection", request: Request) -> bool:
-        """Have a request answered by `connection.answer`; return False if the queue is full."""
-
-    def refused(self, why: str) -> None:
-        """Count a request that was refused, for one of the reasons in REFUSALS."""
-
-
-class Connection(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """Reads requests; each is passed on once it is complete and the one before is answered.
 
     All of it runs in the event loop's thread; other threads read only `gone`.
     """
 
-    def __init__(self, front: Front) -> None:
-        """Serve a connection of `front`."""
-        self._front = front
+    def __init__(self, server: "HttpServer") -> None:
+        """Serve a connection of `server`."""
+        self._server = server
         self._parser = httptools.HttpRequestParser(self)
-        self._request: Request | None = None
-        self._offered: Request | None = None  # one that offers to go on in another protocol
+        self._request: ReceivedRequest | None = None
+        self._offered: ReceivedRequest | None = None  # one that offers to go on in another protocol
         self._chunks: list[bytes] = []
         self._header_bytes = 0
         # Complete requests, and whether another one may follow each.
-        self._waiting: deque[tuple[Request, bool]] = deque()
-        self._current: tuple[Request, bool] | None = None
+        self._waiting: deque[tuple[ReceivedRequest, bool]] = deque()
+        self._current: tuple[ReceivedRequest, bool] | None = None
         self._early = b""
         self._held = 0
         self._ended = False
@@ -82,8 +66,8 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=0)
         # A caller that has already disconnected has no address.
         peer = transport.get_extra_info("peername") or ("", 0)
-        self.addresses = Addresses(peer[:2], self._front.address)
-        self._front.opened(self)
+        self.addresses = Addresses(peer[:2], self._server.address)
+        self._server.opened(self)
         self._set_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -91,7 +75,7 @@ class Connection(asyncio.Protocol):
         self.gone = True
         self._waiting.clear()
         self._hold(-self._held)
-        self._front.closed(self)
+        self._server.closed(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse the bytes, unless a request is being answered: then they wait."""
@@ -112,7 +96,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Note that the caller reads an answer more slowly than it is written."""
         self._unsent = self._transport.get_write_buffer_size()
-        self.deadline = self._front.clock.monotonic() + WRITE_SECONDS
+        self.deadline = self._server.clock.monotonic() + WRITE_SECONDS
 
     def resume_writing(self) -> None:
         """Go on when the whole answer is sent: not before, or answers would pile up."""
@@ -126,7 +110,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        self._request = None if self._closing else Request()
+        self._request = None if self._closing else ReceivedRequest()
 
     def on_url(self, url: bytes) -> None:
         """Append to the request target."""
@@ -149,7 +133,7 @@ class Connection(asyncio.Protocol):
             return
         request.method = self._parser.get_method().decode("ascii")
         request.version = self._parser.get_http_version()
-        request.headers_at = self._front.clock.monotonic()
+        request.headers_at = self._server.clock.monotonic()
         self._set_deadline()
         if (b"expect", b"100-continue") in request.headers and not self._current:
             self._transport.write(CONTINUE)
@@ -160,11 +144,11 @@ class Connection(asyncio.Protocol):
         if request is None:
             return
         request.length += len(body)
-        if request.length <= self._front.max_body:
+        if request.length <= self._server.max_body:
             self._keep(body)
             return
         self._forget_chunks()
-        if request.length > self._front.max_body + DISCARDED:
+        if request.length > self._server.max_body + DISCARDED:
             # It is answered without the rest: that it is too long is known.
             self._complete(request, keep_alive=False)
             self._closing = True
@@ -176,7 +160,7 @@ class Connection(asyncio.Protocol):
 
     # -- called by the server
 
-    def answer(self, answer: Answer) -> None:
+    def answer(self, answer: RawAnswer) -> None:
         """Send the answer to the current request, and go on with the next one."""
         assert self._current
         request, keep_alive = self._current
@@ -187,7 +171,7 @@ class Connection(asyncio.Protocol):
         if answer.cut:
             self._transport.abort()
             return
-        last = answer.close or not keep_alive or self._ended or self._front.stopping
+        last = answer.close or not keep_alive or self._ended or self._server.stopping
         self._send(answer, request.method, close=last)
         if not last and not self._unsent:
             self._go_on()
@@ -213,7 +197,7 @@ class Connection(asyncio.Protocol):
             left = self._transport.get_write_buffer_size()
             if left < self._unsent:
                 self._unsent = left
-                self.deadline = self._front.clock.monotonic() + WRITE_SECONDS
+                self.deadline = self._server.clock.monotonic() + WRITE_SECONDS
                 return
         if self._unsent or self._lingers or not self._request:
             self._transport.abort()
@@ -229,7 +213,7 @@ class Connection(asyncio.Protocol):
 
     def _keep(self, body: bytes) -> None:
         """Keep a part of the body, if the limit for all bodies allows it."""
-        if self._front.held + len(body) > HELD_MAX:
+        if self._server.held + len(body) > HELD_MAX:
             self._request = None
             self._forget_chunks()
             self._refuse_behind("queue-full")
@@ -243,7 +227,7 @@ class Connection(asyncio.Protocol):
 
     def _hold(self, size: int) -> None:
         self._held += size
-        self._front.held += size
+        self._server.held += size
 
     def _feed(self, data: bytes) -> None:
         """Have the parser read some bytes; refuse what it cannot parse."""
@@ -277,13 +261,13 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._feed(b"\r\n".join([*lines, b"", rest]))
 
-    def _complete(self, request: Request, *, keep_alive: bool) -> None:
+    def _complete(self, request: ReceivedRequest, *, keep_alive: bool) -> None:
         self._request = None
         self._header_bytes = 0
         request.body = b"".join(self._chunks)
         self._chunks.clear()
         keep_alive = keep_alive and request.version == "1.1"
-        request.arrived_at = self._front.clock.monotonic()
+        request.arrived_at = self._server.clock.monotonic()
         if not self._current:
             self._begin(request, keep_alive=keep_alive)
         elif len(self._waiting) < PIPELINED:
@@ -291,11 +275,11 @@ class Connection(asyncio.Protocol):
         else:
             self._closing = True
 
-    def _begin(self, request: Request, *, keep_alive: bool) -> None:
+    def _begin(self, request: ReceivedRequest, *, keep_alive: bool) -> None:
         self.deadline = NEVER
         self._current = request, keep_alive
-        if not self._front.run(self, request):
-            self._front.refused("queue-full")
+        if not self._server.run(self, request):
+            self._server.refused("queue-full")
             self.answer(REFUSALS["queue-full"])
 
     def _go_on(self) -> None:
@@ -317,7 +301,7 @@ class Connection(asyncio.Protocol):
         if not self._current:
             half = self._request is not None and self._request.headers_at
             seconds = BODY_SECONDS if half else HEADERS_SECONDS
-            self.deadline = self._front.clock.monotonic() + seconds
+            self.deadline = self._server.clock.monotonic() + seconds
 
     def _refuse_behind(self, why: str) -> None:
         """Refuse what follows the current request, if there is one, after its answer."""
@@ -328,13 +312,13 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, why: str) -> None:
         """Answer a request that is not complete, and read no more of it."""
-        self._front.refused(why)
+        self._server.refused(why)
         self._request = None
         self._closing = True
         self._send(REFUSALS[why], "", close=True)
 
-    def _send(self, answer: Answer, method: str, *, close: bool) -> None:
-        self._transport.write(self._front.writer.write(answer, method, close=close))
+    def _send(self, answer: RawAnswer, method: str, *, close: bool) -> None:
+        self._transport.write(self._server.writer.write(answer, method, close=close))
         if close and self._closing and not self._ended:
             # If it were closed with unread bytes it would be reset, and the answer lost.
             self._lingers = True
@@ -347,4 +331,4 @@ class Connection(asyncio.Protocol):
 
     def _linger(self) -> None:
         if not self._unsent:
-            self.deadline = self._front.clock.monotonic() + LINGER_SECONDS
+            self.deadline = self._server.clock.monotonic() + LINGER_SECONDS

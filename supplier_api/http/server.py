@@ -9,16 +9,25 @@ import asyncio
 import resource
 import signal
 import socket
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 from supplier_api.clock import MachineClock, SystemMachineClock
-from supplier_api.http.answers import FAILED, REFUSALS, Writer
-from supplier_api.http.connection import Connection
-from supplier_api.http.request_queue import RequestQueue
+from supplier_api.http.connection import HttpConnection
 from supplier_api.http.request_times import TIMES, RequestTimes, TimeSummary
-from supplier_api.http.wsgi import Answer, Request, WsgiApplication, environ_of, run
+from supplier_api.http.wsgi import (
+    FAILED,
+    REFUSALS,
+    AnswerWriter,
+    RawAnswer,
+    ReceivedRequest,
+    WsgiApplication,
+    environ_of,
+    run,
+)
 from supplier_api.logging import get_logger
 
 BACKLOG = 1024  # connections that may wait to be accepted
@@ -38,7 +47,7 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """How much is worked on at once, and how long anything waits.
 
     `threads` run requests and up to `room` more wait for one, at most `patience` seconds. Up to
@@ -53,13 +62,53 @@ class Limits:
     reserved: Mapping[str, tuple[str, ...]]
 
 
+class RequestQueue:
+    """A bounded number of threads, and a bounded number of requests that wait for one.
+
+    `offer` and `done` are called only in the event loop's thread: their counter needs no lock.
+    """
+
+    def __init__(self, name: str, threads: int, room: int) -> None:
+        """Start `threads` threads; up to `room` further requests may wait."""
+        self._bound = threads + room
+        self._unfinished = 0
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True)
+            for number in range(1, threads + 1)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def offer(self, work: Callable[[], None]) -> bool:
+        """Queue `work`, which must not raise; return False if the queue is full."""
+        if self._unfinished >= self._bound:
+            return False
+        self._unfinished += 1
+        self._work.put(work)
+        return True
+
+    def done(self) -> None:
+        """Note that a queued request is finished, which makes room for another."""
+        self._unfinished -= 1
+
+    def close(self) -> None:
+        """Let the threads end after the queued requests; do not wait for them."""
+        for _ in self._threads:
+            self._work.put(None)
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
+
 class HttpServer:
     """One listener for one WSGI application."""
 
     def __init__(
         self,
         application: WsgiApplication,
-        limits: Limits,
+        limits: ServerLimits,
         host: str,
         port: int,
         summary: TimeSummary | None = None,
@@ -73,10 +122,10 @@ class HttpServer:
         self._socket = _listening(host, port)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self.clock = clock or SystemMachineClock()
-        self.writer = Writer(self.clock)
+        self.writer = AnswerWriter(self.clock)
         self.max_body = limits.max_body
         self.stopping = False
-        self.held = 0
+        self.held = 0  # bytes of bodies that are read and not yet answered
         self._application = application
         self._patience = limits.patience
         self._summary = summary or TimeSummary()
@@ -88,7 +137,7 @@ class HttpServer:
             )
             for name, paths in limits.reserved.items()
         ]
-        self._connections: set[Connection] = set()
+        self._connections: set[HttpConnection] = set()
         self._unlogged: Counter[str] = Counter()
         self._loop: asyncio.AbstractEventLoop
         self._slots: asyncio.Semaphore
@@ -117,16 +166,16 @@ class HttpServer:
 
     # -- for connections
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: HttpConnection) -> None:
         """Register a connection."""
         self._connections.add(connection)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: HttpConnection) -> None:
         """Remove a connection, so that another one can be accepted."""
         self._connections.discard(connection)
         self._slots.release()
 
-    def run(self, connection: Connection, request: Request) -> bool:
+    def run(self, connection: HttpConnection, request: ReceivedRequest) -> bool:
         """Have a thread answer a request; return False if the queue is full."""
         queue = self._queue_for(request.path())
 
@@ -134,14 +183,14 @@ class HttpServer:
             answer = self._answer(request, connection)
             self._loop.call_soon_threadsafe(done, answer)
 
-        def done(answer: Answer) -> None:
+        def done(answer: RawAnswer) -> None:
             queue.done()
             connection.answer(answer)
 
         return queue.offer(work)
 
     def refused(self, why: str) -> None:
-        """Count a refused request; a burst of them is one line in the log."""
+        """Count a request refused for one of REFUSALS; a burst of them is one line in the log."""
         self._summary.refused(why)
         if not self._unlogged:
             self._loop.call_later(LOG_EVERY, self._log_refused)
@@ -155,7 +204,7 @@ class HttpServer:
                 return queue
         return self._queue
 
-    def _answer(self, request: Request, connection: Connection) -> Answer:
+    def _answer(self, request: ReceivedRequest, connection: HttpConnection) -> RawAnswer:
         """Return the answer to a request, in a thread of the queue."""
         begun_at = self.clock.monotonic()
         times = RequestTimes(request.headers_at, request.arrived_at, begun_at)
@@ -180,7 +229,7 @@ class HttpServer:
             await self._slots.acquire()
             try:
                 accepted, _ = await self._loop.sock_accept(self._socket)
-                await self._loop.connect_accepted_socket(lambda: Connection(self), accepted)
+                await self._loop.connect_accepted_socket(lambda: HttpConnection(self), accepted)
             except OSError as error:
                 self._slots.release()
                 log.warning("server.accept-failed", error=str(error))

@@ -1,11 +1,15 @@
-"""Runs a WSGI application (PEP 3333) on a request that has fully arrived."""
+"""Runs a WSGI application (PEP 3333) on a request that has fully arrived, and writes its answer."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
+
+from supplier_api.clock import MachineClock
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -20,6 +24,10 @@ CLOSE = ("Connection", "close")
 # path as it was written.
 REPEATED = "supplier_api.repeated_headers"
 RAW_PATH = "RAW_URI"
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+WITHOUT_LENGTH = frozenset({"204", "304"})
+RETRY_AFTER = [("Retry-After", "1")]  # seconds
 
 # Headers that must not be repeated: a request with two of one would be ambiguous.
 ONCE = {
@@ -43,7 +51,7 @@ _KEYS[b"content-type"] = "CONTENT_TYPE"
 
 
 @dataclass(slots=True)
-class Request:
+class ReceivedRequest:
     """A request as received. Header names are in lower case; times are monotonic seconds.
 
     `length` is that of its body, which is whole in `body`, or empty if it was too long.
@@ -72,7 +80,7 @@ class Addresses:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RawAnswer:
     """An answer: the text of its status line, headers and the whole body.
 
     `cut` if nothing of it may be sent; `close` if the connection ends after it.
@@ -85,7 +93,21 @@ class Answer:
     close: bool = False
 
 
-def environ_of(request: Request, addresses: Addresses) -> Environ:
+# The answers to requests that the application never sees, by reason: it cannot be parsed; its
+# headers are too long; its body did not arrive; the queue is full; it was in the queue for too
+# long; the server is stopping.
+REFUSALS = {
+    "unreadable": RawAnswer("400 Bad Request", close=True),
+    "headers-too-long": RawAnswer("431 Request Header Fields Too Large", close=True),
+    "too-slow": RawAnswer("408 Request Timeout", close=True),
+    "queue-full": RawAnswer("503 Service Unavailable", RETRY_AFTER, close=True),
+    "queued-too-long": RawAnswer("503 Service Unavailable", RETRY_AFTER),
+    "stopping": RawAnswer("503 Service Unavailable", RETRY_AFTER, close=True),
+}
+FAILED = RawAnswer("500 Internal Server Error")
+
+
+def environ_of(request: ReceivedRequest, addresses: Addresses) -> Environ:
     """Return the environ of a request.
 
     Header values are decoded byte by byte (latin-1). A name with an underscore is left out: in an
@@ -117,7 +139,7 @@ def environ_of(request: Request, addresses: Addresses) -> Environ:
     return environ
 
 
-def run(application: WsgiApplication, environ: Environ) -> Answer:
+def run(application: WsgiApplication, environ: Environ) -> RawAnswer:
     """Run the application on a request and return its whole answer."""
     started: list[Any] = []
 
@@ -132,7 +154,7 @@ def run(application: WsgiApplication, environ: Environ) -> Answer:
         if close is not None:
             close()
     status, headers = started
-    return Answer(status, headers, body, cut=NO_ANSWER in headers, close=CLOSE in headers)
+    return RawAnswer(status, headers, body, cut=NO_ANSWER in headers, close=CLOSE in headers)
 
 
 def _split(target: bytes) -> tuple[bytes, bytes]:
@@ -145,7 +167,7 @@ def _split(target: bytes) -> tuple[bytes, bytes]:
     return path, query
 
 
-def _add_headers(environ: Environ, request: Request) -> None:
+def _add_headers(environ: Environ, request: ReceivedRequest) -> None:
     repeated: list[str] = []
     for name, value in request.headers:
         if name in _OF_THE_BODY:
@@ -163,3 +185,49 @@ def _add_headers(environ: Environ, request: Request) -> None:
             environ[key] = text
     if repeated:
         environ[REPEATED] = tuple(dict.fromkeys(repeated))
+
+
+class AnswerWriter:
+    """Writes answers, with the current date."""
+
+    def __init__(self, clock: MachineClock) -> None:
+        """Date answers by `clock`."""
+        self._clock = clock
+        self._second = -1
+        self._date = ""
+
+    def write(self, answer: RawAnswer, method: str, *, close: bool) -> bytes:
+        """Return the bytes of an answer to a request of that method."""
+        head = "".join(self._head(answer, close=close)).encode("latin-1", "replace")
+        return head if method == "HEAD" else head + answer.body
+
+    def _head(self, answer: RawAnswer, *, close: bool) -> Iterator[str]:
+        code = answer.status[:3]
+        yield f"HTTP/1.1 {_status_line(answer.status)}\r\n"
+        has_length = code in WITHOUT_LENGTH
+        for name, value in answer.headers:
+            lower = name.lower()
+            if lower == "connection":
+                continue  # the server sets it
+            has_length = has_length or lower == "content-length"
+            yield f"{name}: {value}\r\n"
+        if not has_length:
+            yield f"Content-Length: {len(answer.body)}\r\n"
+        if close:
+            yield "Connection: close\r\n"
+        yield f"Date: {self._now()}\r\n\r\n"
+
+    def _now(self) -> str:
+        second = int(self._clock.monotonic())
+        if second != self._second:
+            self._second = second
+            self._date = formatdate(self._clock.now().timestamp(), usegmt=True)
+        return self._date
+
+
+_PHRASES = {str(status.value): f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+def _status_line(status: str) -> str:
+    """Return code and phrase as the RFC writes them: frameworks use capitals."""
+    return _PHRASES.get(status[:3], status)

@@ -9,6 +9,7 @@ it for a while (a firewall may have dropped it silently), and when it is old.
 import contextlib
 import http.client
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
@@ -22,7 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool
 
 from supplier_api.clock import MachineClock, SystemMachineClock
-from supplier_api.http_client import tls
+from supplier_api.http_client import watchdog
 
 # RFC 9110, section 10.1.5: the product and its version.
 USER_AGENT = f"supplier_api/{version('supplier_api')}"
@@ -39,14 +40,14 @@ KEEP_ALIVE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """How many seconds a connection is kept: without a call on it, and in all."""
 
     idle: float = 15.0
     age: float = 300.0
 
 
-class Answer(http.client.HTTPResponse):
+class FinalResponse(http.client.HTTPResponse):
     """A response that is never an interim one; `in_order` is False if anything else was received.
 
     http.client skips only 100 Continue, and takes 103 Early Hints for the response itself.
@@ -75,16 +76,47 @@ def _left_over(reader: Any) -> bool:
     return bool(reader.peek(1))
 
 
-class Connection(HTTPConnection):
-    """A connection that knows whether it may be used again."""
+class KeptConnection(HTTPConnection):
+    """A connection that knows whether it may be used again.
 
-    _answer: Answer | None = None
+    It registers itself with the watchdog for the call that uses it, from its first byte on. Head
+    and body of a request are sent with one system call instead of two.
+    """
+
+    _answer: FinalResponse | None = None
     _since: float | None = None
     _used: float = 0.0
+    _handle: watchdog.SocketHandle | None = None
+    _unsent: list[bytes] | None = None
 
-    def response_class(self, *args: Any, **kwargs: Any) -> Answer:  # type: ignore[override]
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send a request."""
+        if self._handle is not None:
+            watchdog.seize(self._handle)
+        unsent = self._unsent = []
+        try:
+            super().request(*args, **kwargs)
+        finally:
+            self._unsent = None
+        super().send(b"".join(unsent))
+
+    def send(self, data: Any) -> None:
+        """Send a part of a request, or keep it until all of it is there."""
+        if self._unsent is None:
+            super().send(data)
+        else:
+            self._unsent.append(data)
+
+    def close(self) -> None:
+        """Close the connection."""
+        super().close()
+        if self._handle is not None:
+            self._handle.give_up()
+            self._handle = None
+
+    def response_class(self, *args: Any, **kwargs: Any) -> FinalResponse:  # type: ignore[override]
         """Create the response to the request that was sent."""
-        self._answer = Answer(*args, **kwargs)
+        self._answer = FinalResponse(*args, **kwargs)
         return self._answer
 
     def may_be_kept(self, now: float) -> bool:
@@ -101,7 +133,7 @@ class Connection(HTTPConnection):
             and answer.status not in ABOUT_THE_CONNECTION
         )
 
-    def is_stale(self, now: float, limits: Limits) -> bool:
+    def is_stale(self, now: float, limits: ConnectionLimits) -> bool:
         """Return whether it was idle for too long at `now`, or is too old."""
         since = self._since
         return since is not None and (now - self._used > limits.idle or now - since > limits.age)
@@ -114,32 +146,51 @@ class Connection(HTTPConnection):
                 with contextlib.suppress(OSError):
                     new.setsockopt(socket.IPPROTO_TCP, option, value)
         self._answer, self._since = None, None
+        self._handle = watchdog.SocketHandle(new)
+        watchdog.seize(self._handle)
         return new
 
 
-class TlsConnection(Connection, HTTPSConnection):
-    """The same over TLS, verified as `tls.context` says, with the authorities given."""
+def tls_context() -> ssl.SSLContext:
+    """Return the context a server is verified with; the authorities are still to be loaded.
+
+    Python 3.13 began to verify more strictly by default, and to trust what `ca_file` contains
+    without its root. Here the rules are the same on every version that we support: a certificate of
+    the file is trusted, whether it is a root, an issuing authority or the server's own; extensions
+    that RFC 5280 requires and many private authorities lack are not required; the name must be in
+    subjectAltName.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.hostname_checks_common_name = False
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    made.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return made
+
+
+class TlsConnection(KeptConnection, HTTPSConnection):
+    """The same over TLS, verified as `tls_context` says, with the authorities given."""
 
     def connect(self) -> None:
         """Connect. The authorities' file is read for each connection: it may have changed."""
-        self.ssl_context = tls.context()
+        self.ssl_context = tls_context()
         super().connect()
 
 
 class _Keeping(HTTPConnectionPool):
     clock: MachineClock = SystemMachineClock()
-    limits = Limits()
+    limits = ConnectionLimits()
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection = super()._get_conn(timeout)
-        if isinstance(connection, Connection) and connection.is_stale(
+        if isinstance(connection, KeptConnection) and connection.is_stale(
             self.clock.monotonic(), self.limits
         ):
             connection.close()
         return connection
 
     def _put_conn(self, conn: Any) -> None:
-        if isinstance(conn, Connection) and not conn.may_be_kept(self.clock.monotonic()):
+        if isinstance(conn, KeptConnection) and not conn.may_be_kept(self.clock.monotonic()):
             conn.close()
         super()._put_conn(conn)
 
@@ -147,7 +198,7 @@ class _Keeping(HTTPConnectionPool):
 class Pool(_Keeping):
     """The connections to one server."""
 
-    ConnectionCls = Connection
+    ConnectionCls = KeptConnection
 
 
 class TlsPool(_Keeping, HTTPSConnectionPool):
@@ -161,9 +212,11 @@ class Adapter(HTTPAdapter):
 
     pools: Mapping[str, type[HTTPConnectionPool]] = {"http": Pool, "https": TlsPool}
 
-    def __init__(self, limits: Limits | None = None, clock: MachineClock | None = None) -> None:
+    def __init__(
+        self, limits: ConnectionLimits | None = None, clock: MachineClock | None = None
+    ) -> None:
         """Keep connections within `limits`, measured by `clock`."""
-        self._limits = limits or Limits()
+        self._limits = limits or ConnectionLimits()
         self._clock = clock or SystemMachineClock()
         super().__init__()
 
@@ -190,7 +243,7 @@ class Adapter(HTTPAdapter):
         return manager
 
 
-def new_session(limits: Limits | None = None) -> requests.Session:
+def new_session(limits: ConnectionLimits | None = None) -> requests.Session:
     """Return a session for calls to our own servers and to those that testers name.
 
     It takes no proxy and no .netrc from the environment, and keeps no cookies.

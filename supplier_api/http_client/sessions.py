@@ -6,7 +6,6 @@ and no cookie is kept from one call to the next. Each thread has an adapter of i
 connections stay open between calls (http_client.connections says how long).
 """
 
-import socket
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
@@ -18,19 +17,13 @@ from urllib.parse import urlsplit
 import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
-from urllib3 import HTTPConnectionPool
 from urllib3.connectionpool import ConnectionPool
 
 from supplier_api.clock import MachineClock
-from supplier_api.http_client import watchdog
 from supplier_api.http_client.connections import (
     USER_AGENT,
     Adapter,
-    Connection,
-    Limits,
-    Pool,
-    TlsConnection,
-    TlsPool,
+    ConnectionLimits,
 )
 
 # The headers of every call.
@@ -47,7 +40,7 @@ class Sessions:
         ca_file: Path | None = None,
         proxy: str | None = None,
         no_proxy: tuple[str, ...] = (),
-        limits: Limits | None = None,
+        limits: ConnectionLimits | None = None,
         clock: MachineClock | None = None,
     ) -> None:
         """Prepare to call.
@@ -86,7 +79,7 @@ class Sessions:
 
     def renew(self) -> None:
         """Have this thread make its next call on a new connection."""
-        adapter: _WatchedAdapter | None = getattr(self._of_thread, "adapter", None)
+        adapter: _ThreadAdapter | None = getattr(self._of_thread, "adapter", None)
         if adapter is not None:
             adapter.close()
 
@@ -97,9 +90,9 @@ class Sessions:
     def _send(
         self, request: requests.PreparedRequest, url: str, read_timeout: float
     ) -> requests.Response:
-        adapter: _WatchedAdapter | None = getattr(self._of_thread, "adapter", None)
+        adapter: _ThreadAdapter | None = getattr(self._of_thread, "adapter", None)
         if adapter is None:
-            adapter = self._of_thread.adapter = _WatchedAdapter(self._limits, self._clock)
+            adapter = self._of_thread.adapter = _ThreadAdapter(self._limits, self._clock)
         return adapter.send(
             request,
             stream=True,
@@ -153,58 +146,9 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class _WatchedConnection(Connection):
-    """Registers itself with the watchdog for the call that uses it, from its first byte on.
+class _ThreadAdapter(Adapter):
+    """The adapter of one thread, without what a call of ours does not need."""
 
-    Head and body of a request are sent with one system call instead of two.
-    """
-
-    _handle: watchdog.SocketHandle | None = None
-    _kept: list[bytes] | None = None
-
-    def _new_conn(self) -> socket.socket:
-        new = super()._new_conn()
-        self._handle = watchdog.SocketHandle(new)
-        watchdog.seize(self._handle)
-        return new
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self._handle is not None:
-            watchdog.seize(self._handle)
-        kept = self._kept = []
-        try:
-            super().request(*args, **kwargs)
-        finally:
-            self._kept = None
-        super().send(b"".join(kept))
-
-    def send(self, data: Any) -> None:
-        if self._kept is None:
-            super().send(data)
-        else:
-            self._kept.append(data)
-
-    def close(self) -> None:
-        super().close()
-        if self._handle is not None:
-            self._handle.give_up()
-            self._handle = None
-
-
-class _WatchedTlsConnection(_WatchedConnection, TlsConnection):
-    pass
-
-
-class _WatchedPool(Pool):
-    ConnectionCls = _WatchedConnection
-
-
-class _WatchedTlsPool(TlsPool):
-    ConnectionCls = _WatchedTlsConnection
-
-
-class _WatchedAdapter(Adapter):
-    pools: Mapping[str, type[HTTPConnectionPool]] = {"http": _WatchedPool, "https": _WatchedTlsPool}
     # The pool that was used last, and its key: to determine it takes a fifth of a call's time.
     _wanted: tuple[object, ...] = ()
     _pool: ConnectionPool

@@ -23,7 +23,7 @@ from supplier_api.db.operator_actions import (
     OperatorActionRepository,
 )
 from supplier_api.files import sqlite_url
-from supplier_api.operations.process_repository import ProcessRepository
+from supplier_api.operations.processes import ProcessRepository
 from supplier_api.problems.decision_repository import DecisionRepository
 
 # The key in `detail` for the time until which a restored database knows everything.

@@ -10,12 +10,17 @@ from urllib.parse import urlsplit
 
 from supplier_api.backoffice.port import BackOffice, UnknownAdapter
 from supplier_api.clock import MachineClock
-from supplier_api.delivery.posting import NETWORK_ERRORS, Answered, Post, error_cause
-from supplier_api.delivery.token_client import TOKEN_SECONDS, fetch_grant, token_terms
-from supplier_api.http_client.dates import http_date
-from supplier_api.http_client.failures import in_words
-from supplier_api.http_client.grants import NoTokenError, TokenTerms
+from supplier_api.delivery.transports import token_terms
+from supplier_api.http_client.calls import (
+    NETWORK_ERRORS,
+    HttpResponse,
+    Post,
+    error_cause,
+    http_date,
+)
+from supplier_api.http_client.errors import in_words
 from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.tokens import TOKEN_SECONDS, NoTokenError, TokenTerms, fetch_grant
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.probes import ProbeStep, Route, walk
 from supplier_api.settings import Settings
@@ -151,7 +156,7 @@ class ConnectivityCheck:
         held = f"given to {us.client_id}, holds for {grant.expires_in:.0f} s"
         yield ProbeStep("token", "; ".join([held, *grant.notes]))
 
-    def _compare_clocks(self, answered: Answered) -> ProbeStep | None:
+    def _compare_clocks(self, answered: HttpResponse) -> ProbeStep | None:
         theirs = http_date(answered.headers.get("Date", ""))
         if theirs is None:
             self.not_checked.append("the clocks: the token endpoint sends no date")
@@ -202,13 +207,13 @@ class _Seen:
     """An observer that keeps the last answer."""
 
     def __init__(self) -> None:
-        self.answered: Answered | None = None
+        self.answered: HttpResponse | None = None
 
-    def begins(self, post: Post) -> Callable[[Answered | str], None]:  # noqa: ARG002 - the port's
+    def begins(self, post: Post) -> Callable[[HttpResponse | str], None]:  # noqa: ARG002 - the port's
         """Return the function that keeps the answer."""
 
-        def ends(outcome: Answered | str) -> None:
-            if isinstance(outcome, Answered):
+        def ends(outcome: HttpResponse | str) -> None:
+            if isinstance(outcome, HttpResponse):
                 self.answered = outcome
 
         return ends

@@ -1,7 +1,11 @@
-"""Probes of the route to one server: name lookup, connection, the proxy's tunnel, TLS."""
+"""Probes of the route to one server: name lookup, connection, the proxy's tunnel, TLS.
+
+What is wrong with a server's certificate is said in plain text.
+"""
 
 import base64
 import errno
+import math
 import os
 import re
 import socket
@@ -13,11 +17,18 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from supplier_api.http_client.failures import in_words
-from supplier_api.operations import certificates
+from cryptography import x509
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-PORTS = {"http": 80, "https": 443}
+from supplier_api.http_client.connections import tls_context
+from supplier_api.http_client.errors import distrust, in_words
+from supplier_api.settings.addresses import PORTS
+
 HEAD_LIMIT = 65_536  # bytes of a proxy's answer
+# Of OpenSSL (openssl/x509_vfy.h).
+NOT_YET_VALID, EXPIRED, OTHER_NAME, OTHER_ADDRESS = 9, 10, 62, 64
+UNKNOWN_AUTHORITY = (18, 19)  # self-signed, itself or at the end of its chain
+UNKNOWN_ISSUER = (20, 21)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,21 +134,21 @@ def _tls(way: Route, now: datetime) -> ProbeStep | None:
     host, _ = way.target
     name = f"TLS with {host}"
     try:
-        seen = _certificate(way, certificates.context(way.ca_file))
+        seen = _certificate(way, _trusting(way.ca_file))
     except ssl.SSLError as error:
         shown, der = _shown(way, now)
-        return ProbeStep(name, shown, certificates.cause(error, way.ca_file, der))
+        return ProbeStep(name, shown, _tls_cause(error, way.ca_file, der))
     except OSError as error:
         cause = "the connection was closed before TLS began: a firewall, or no port of TLS"
         return ProbeStep(name, in_words(error), cause)
-    return ProbeStep(name, f"a certificate {certificates.describe(seen, now)}")
+    return ProbeStep(name, f"a certificate {_describe(seen, now)}")
 
 
 def _shown(way: Route, now: datetime) -> tuple[str, bytes]:
     """Return the certificate that was not trusted, as text and as DER, if it can be read."""
     try:
-        seen = _certificate(way, certificates.unchecked())
-        return f"a certificate {certificates.describe(seen, now)}", seen
+        seen = _certificate(way, _unchecked())
+        return f"a certificate {_describe(seen, now)}", seen
     except (OSError, ValueError):
         return "no certificate", b""
 
@@ -198,3 +209,67 @@ def _proxy_cause(status: int) -> str:
 
 def _host_and_port(parts: SplitResult) -> tuple[str, int]:
     return parts.hostname or "", parts.port or PORTS.get(parts.scheme, 80)
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """Return a context that trusts what our sessions trust: `ca_file`, or the usual authorities."""
+    made = tls_context()
+    made.load_verify_locations(cafile=str(ca_file or DEFAULT_CA_BUNDLE_PATH))
+    return made
+
+
+def _unchecked() -> ssl.SSLContext:
+    """Return a context that trusts any server: only to read a certificate that is not trusted."""
+    lenient = ssl.create_default_context()
+    lenient.check_hostname = False
+    lenient.verify_mode = ssl.CERT_NONE
+    return lenient
+
+
+def _describe(der: bytes, now: datetime) -> str:
+    """Return whom a certificate names and for how many days it is valid."""
+    certificate = x509.load_der_x509_certificate(der)
+    left = math.floor((certificate.not_valid_after_utc - now).total_seconds() / 86400)
+    holds = f"{left} days left" if left >= 0 else f"expired {-left} days ago"
+    return f"for {', '.join(_certificate_names(certificate)) or 'no name'}; {holds}"
+
+
+def _tls_cause(error: ssl.SSLError, ca_file: Path | None, der: bytes = b"") -> str:
+    """Return the likely cause of a failed handshake; `der` is the certificate, if it was seen."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        reason = (error.reason or type(error).__name__).replace("_", " ").lower()
+        return f"no TLS ({reason}): is the port one of TLS, and of version 1.2 or later?"
+    if error.verify_code in (OTHER_NAME, OTHER_ADDRESS):
+        return _misnamed(der)
+    trusted = f"{ca_file} does not hold it" if ca_file else "set gateway.ca_file"
+    unknown = f"its authority is not one that we trust ({trusted})"
+    causes = {
+        EXPIRED: "the certificate has expired: the gateway's operator must renew it",
+        NOT_YET_VALID: "the certificate is not valid yet: look at this machine's clock",
+        **dict.fromkeys(UNKNOWN_AUTHORITY, f"{unknown}, or a proxy opens TLS up"),
+        **dict.fromkeys(
+            UNKNOWN_ISSUER,
+            f"{unknown}, the server does not send those between, or a proxy opens TLS up",
+        ),
+    }
+    untrusted = f"the certificate is not trusted: {distrust(error)} ({error.verify_message})"
+    return causes.get(error.verify_code, untrusted)
+
+
+def _misnamed(der: bytes) -> str:
+    if der and not _certificate_names(x509.load_der_x509_certificate(der)):
+        return (
+            "the certificate names its host only in the common name, which nobody looks at any"
+            " more: its operator must have it issued again with a subjectAltName"
+        )
+    return "the certificate is for another name: look at the host in the URL"
+
+
+def _certificate_names(certificate: x509.Certificate) -> list[str]:
+    try:
+        kind = x509.SubjectAlternativeName
+        found = certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return []
+    names = found.get_values_for_type(x509.DNSName)
+    return [*names, *map(str, found.get_values_for_type(x509.IPAddress))]

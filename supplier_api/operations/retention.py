@@ -8,12 +8,22 @@ recognised. Nothing that still waits to be delivered is touched, and no problem 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from typing import Any, Self
+
+from sqlalchemy import Select, Table
 
 from supplier_api.db import UnitOfWork
+from supplier_api.db.tables import decision, journal, operator_action, pause, process
 from supplier_api.logging import get_logger
-from supplier_api.operations.retention_repository import RetentionRepository
-from supplier_api.problems.clock_repository import BusinessClockRepository
+from supplier_api.operations.retention_repository import (
+    WHOLE_DECISION,
+    WHOLE_PROBLEM,
+    RetentionRepository,
+)
 from supplier_api.problems.services import Services
+from supplier_api.problems.timer_repository import BusinessClockRepository
+from supplier_api.settings import Settings
 
 # Short, so that a worker that is restarted often runs it all the same.
 FIRST = 300.0  # seconds
@@ -24,7 +34,7 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class RetentionPolicy:
     """How long data is kept, and how much is removed in one transaction.
 
     `bodies` and `problems` count from the last change of a problem that is over, in business time;
@@ -38,20 +48,33 @@ class Keep:
     batch: int
     every: float
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return what the settings say."""
+        retention = settings.retention
+        return cls(
+            bodies=timedelta(days=retention.thin_after_days),
+            problems=timedelta(days=retention.prune_after_days),
+            actions=timedelta(days=retention.actions_days),
+            journal=timedelta(days=settings.sandbox.journal_days),
+            batch=retention.batch,
+            every=retention.every,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One kind of data that is removed: how to remove a batch, and how to count what is due."""
+    """One kind of data that is removed: the query for what is due, and how a batch of it goes."""
 
     name: str
-    work: Callable[[RetentionRepository, int], int]
-    count: Callable[[RetentionRepository], int]
+    due: Callable[[RetentionRepository], Select[Any]]
+    remove: Callable[[RetentionRepository, Select[Any], int], int]
 
 
 class RetentionChore:
     """Removes old data, batch by batch; any number of workers may do so at once."""
 
-    def __init__(self, services: Services, keep: Keep) -> None:
+    def __init__(self, services: Services, keep: RetentionPolicy) -> None:
         """Work with `services`."""
         self._services = services
         self._keep = keep
@@ -86,7 +109,7 @@ class RetentionChore:
     def due(self) -> dict[str, int]:
         """Return how many of each kind `run` would remove."""
         return self._services.store.read(
-            lambda uow: {step.name: step.count(self._old(uow)) for step in self._steps}
+            lambda uow: {step.name: self._count(uow, step) for step in self._steps}
         )
 
     def _finish(self, now: float) -> None:
@@ -107,7 +130,15 @@ class RetentionChore:
         return total
 
     def _do(self, step: _Step) -> int:
-        return self._services.store.write(lambda uow: step.work(self._old(uow), self._keep.batch))
+        def work(uow: UnitOfWork) -> int:
+            old = self._old(uow)
+            return step.remove(old, step.due(old), self._keep.batch)
+
+        return self._services.store.write(work)
+
+    def _count(self, uow: UnitOfWork, step: _Step) -> int:
+        old = self._old(uow)
+        return old.count(step.due(old))
 
     def _old(self, uow: UnitOfWork) -> RetentionRepository:
         scales = {
@@ -125,48 +156,28 @@ class _Round:
     done: dict[str, int] = field(default_factory=dict)
 
 
-def _steps(keep: Keep) -> list[_Step]:
+def _steps(keep: RetentionPolicy) -> list[_Step]:
+    by_age = {
+        "actions": (operator_action, keep.actions),
+        "pauses": (pause, keep.actions),
+        "processes": (process, keep.actions),
+        "journal": (journal, keep.journal),
+    }
+    old = RetentionRepository
     return [
+        _Step("thinned", lambda r: r.problems(keep.bodies, WHOLE_PROBLEM), old.thin),
+        _Step("pruned", lambda r: r.problems(keep.problems), old.prune),
         _Step(
-            "thinned",
-            lambda old, limit: old.thin(keep.bodies, limit),
-            lambda old: old.count_to_thin(keep.bodies),
+            "refused_thinned", lambda r: r.refused(keep.bodies, WHOLE_DECISION), old.thin_refused
         ),
-        _Step(
-            "pruned",
-            lambda old, limit: old.prune(keep.problems, limit),
-            lambda old: old.count_to_prune(keep.problems),
-        ),
-        _Step(
-            "refused_thinned",
-            lambda old, limit: old.thin_refused(keep.bodies, limit),
-            lambda old: old.count_refused_to_thin(keep.bodies),
-        ),
-        _Step(
-            "refused_pruned",
-            lambda old, limit: old.prune_refused(keep.problems, limit),
-            lambda old: old.count_refused_to_prune(keep.problems),
-        ),
-        _Step(
-            "incidents_thinned",
-            lambda old, limit: old.thin_incidents(keep.bodies, limit),
-            lambda old: old.count_incidents_to_thin(keep.bodies),
-        ),
+        _Step("refused_pruned", lambda r: r.refused(keep.problems), _delete_from(decision)),
+        _Step("incidents_thinned", lambda r: r.incidents(keep.bodies), old.thin_incidents),
         *(
-            _by_age(what, age)
-            for what, age in (
-                ("actions", keep.actions),
-                ("pauses", keep.actions),
-                ("processes", keep.actions),
-                ("journal", keep.journal),
-            )
+            _Step(name, partial(old.rows, table=table, age=age), _delete_from(table))
+            for name, (table, age) in by_age.items()
         ),
     ]
 
 
-def _by_age(what: str, age: timedelta) -> _Step:
-    return _Step(
-        what,
-        lambda old, limit: old.prune_old(what, age, limit),
-        lambda old: old.count_old(what, age),
-    )
+def _delete_from(table: Table) -> Callable[[RetentionRepository, Select[Any], int], int]:
+    return lambda old, found, limit: old.delete(table, found, limit)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Select,
     Table,
+    TextClause,
     bindparam,
     delete,
     exists,
@@ -45,8 +46,7 @@ from supplier_api.db.tables import (
     service_problem,
     timer,
 )
-from supplier_api.outbox.model import MessageState
-from supplier_api.outbox.repository import DEAD_LETTERS
+from supplier_api.outbox.model import DEAD_LETTERS, MessageState
 from supplier_api.problems.timer_repository import by_scale
 
 # Written as in the partial indexes: SQLite compares the two as text.
@@ -101,12 +101,18 @@ class RetentionRepository:
 
     # -- problems that are over
 
-    def thin(self, age: timedelta, limit: int) -> int:
+    def problems(self, age: timedelta, *more: ColumnElement[bool] | TextClause) -> Select[Any]:
+        """Return the query for problems that have been over for `age`, the oldest first."""
+        of = service_problem.c
+        query = select(of.id).where(OVER, *more, self._old(of.tenant, of.updated, age))
+        return query.where(~_UNDELIVERED).order_by(of.updated)
+
+    def thin(self, found: Select[Any], limit: int) -> int:
         """Remove personal data from all that belongs to up to `limit` problems.
 
         Returns how many problems. contract.personal lists what is removed.
         """
-        ids = self._take(self._problems(age, WHOLE_PROBLEM), limit)
+        ids = self._lock(found, limit)
         if not ids:
             return 0
         for column in _STRIPPED:
@@ -123,9 +129,9 @@ class RetentionRepository:
         )
         return len(ids)
 
-    def prune(self, age: timedelta, limit: int) -> int:
+    def prune(self, found: Select[Any], limit: int) -> int:
         """Delete up to `limit` problems with all that belongs to them; return how many."""
-        ids = self._take(self._problems(age), limit)
+        ids = self._lock(found, limit)
         if not ids:
             return 0
         lanes = select(lane.c.id).where(lane.c.problem_id.in_(ids))
@@ -135,102 +141,71 @@ class RetentionRepository:
         self._connection.execute(delete(service_problem).where(service_problem.c.id.in_(ids)))
         return len(ids)
 
-    def count_to_thin(self, age: timedelta) -> int:
-        """Return how many problems are to be thinned."""
-        return self._count(self._problems(age, WHOLE_PROBLEM))
-
-    def count_to_prune(self, age: timedelta) -> int:
-        """Return how many problems are to be deleted."""
-        return self._count(self._problems(age))
-
     # -- requests that led to no problem
 
-    def thin_refused(self, age: timedelta, limit: int) -> int:
+    def refused(self, age: timedelta, *more: ColumnElement[bool] | TextClause) -> Select[Any]:
+        """Return the query for the records of refused requests that are older than `age`."""
+        of = decision.c
+        query = select(of.id).where(REFUSED, *more, self._old(of.tenant, of.created, age))
+        return query.order_by(of.created)
+
+    def thin_refused(self, found: Select[Any], limit: int) -> int:
         """Remove body and trace of up to `limit` refused requests; return of how many."""
-        ids = self._ids(self._refused(age, WHOLE_DECISION), limit)
+        ids = self._ids(found, limit)
         if ids:
             self._thin_decisions(decision.c.id.in_(ids))
         return len(ids)
 
-    def prune_refused(self, age: timedelta, limit: int) -> int:
-        """Delete the records of up to `limit` refused requests; return of how many."""
-        return self._delete(decision, self._refused(age), limit)
-
-    def count_refused_to_thin(self, age: timedelta) -> int:
-        """Return how many records of refused requests are to be thinned."""
-        return self._count(self._refused(age, WHOLE_DECISION))
-
-    def count_refused_to_prune(self, age: timedelta) -> int:
-        """Return how many records of refused requests are to be deleted."""
-        return self._count(self._refused(age))
-
     # -- incidents
 
-    def thin_incidents(self, age: timedelta, limit: int) -> int:
-        """Remove the text of up to `limit` incidents that have ended; return of how many."""
-        ids = self._ids(self._ended(age), limit)
+    def incidents(self, age: timedelta) -> Select[Any]:
+        """Return the query for incidents that ended `age` ago and still have their text."""
+        of = incident.c
+        old = (of.ended < self._now - age) & of.text.is_not(None)
+        return select(of.id).where(old).order_by(of.ended)
+
+    def thin_incidents(self, found: Select[Any], limit: int) -> int:
+        """Remove the text of up to `limit` incidents; return of how many."""
+        ids = self._ids(found, limit)
         if ids:
             self._connection.execute(
                 update(incident).where(incident.c.id.in_(ids)).values(text=null())
             )
         return len(ids)
 
-    def count_incidents_to_thin(self, age: timedelta) -> int:
-        """Return how many incidents are to lose their text."""
-        return self._count(self._ended(age))
-
-    def _ended(self, age: timedelta) -> Select[Any]:
-        of = incident.c
-        old = (of.ended < self._now - age) & of.text.is_not(None)
-        return select(of.id).where(old).order_by(of.ended)
-
     # -- rows removed by their age alone
 
-    def prune_old(self, what: str, age: timedelta, limit: int) -> int:
-        """Delete up to `limit` rows of actions, pauses, processes or journal; return how many."""
-        table, query = self._old(what, age)
-        return self._delete(table, query, limit)
+    def rows(self, table: Table, age: timedelta) -> Select[Any]:
+        """Return the query for old actions, pauses, processes or journal rows."""
+        at: ColumnElement[Any] = {
+            operator_action: operator_action.c.at,
+            pause: pause.c.until,
+            process: process.c.seen,
+            journal: func.coalesce(journal.c.written, journal.c.at),
+        }[table]
+        # The journal by id, which is the order in which it was written.
+        order = journal.c.id if table is journal else at
+        return select(_key(table)).where(at < self._now - age).order_by(order)
 
-    def count_old(self, what: str, age: timedelta) -> int:
-        """Return how many such rows are to be deleted."""
-        return self._count(self._old(what, age)[1])
+    def delete(self, table: Table, found: Select[Any], limit: int) -> int:
+        """Delete up to `limit` rows of a table; return how many."""
+        ids = self._ids(found, limit)
+        self._connection.execute(delete(table).where(_key(table).in_(ids)))
+        return len(ids)
 
-    def _old(self, what: str, age: timedelta) -> tuple[Table, Select[Any]]:
-        before = self._now - age
-        at: ColumnElement[Any]
-        if what == "actions":
-            table, at, order = operator_action, operator_action.c.at, operator_action.c.at
-        elif what == "pauses":
-            table, at, order = pause, pause.c.until, pause.c.until
-        elif what == "processes":
-            table, at, order = process, process.c.seen, process.c.seen
-        else:
-            # By id, which is the order in which they were written.
-            at = func.coalesce(journal.c.written, journal.c.at)
-            table, order = journal, journal.c.id
-        key = process.c.name if table is process else table.c.id
-        return table, select(key).where(at < before).order_by(order)
+    # -- what all have in common
 
-    # -- internal steps
+    def count(self, found: Select[Any]) -> int:
+        """Return how many rows a query finds."""
+        counted = select(func.count()).select_from(found.order_by(None).subquery())
+        return self._connection.execute(counted).scalar_one()
 
-    def _problems(self, age: timedelta, *more: Any) -> Select[Any]:
-        of = service_problem.c
-        old = [
-            whose & (of.updated < scale.at(self._now) - age)
-            for whose, scale in by_scale(of.tenant, self._scales)
-        ]
-        query = select(of.id).where(OVER, *more, or_(*old), ~_UNDELIVERED)
-        return query.order_by(of.updated)
+    def _old(self, tenant: Column[Any], at: Column[Any], age: timedelta) -> ColumnElement[bool]:
+        """Return the condition for what is older than `age` in its tenant's time."""
+        whose = by_scale(tenant, self._scales)
+        return or_(*(of & (at < scale.at(self._now) - age) for of, scale in whose))
 
-    def _refused(self, age: timedelta, *more: Any) -> Select[Any]:
-        of = decision.c
-        old = [
-            whose & (of.created < scale.at(self._now) - age)
-            for whose, scale in by_scale(of.tenant, self._scales)
-        ]
-        return select(of.id).where(REFUSED, *more, or_(*old)).order_by(of.created)
-
-    def _take(self, found: Select[Any], limit: int) -> Sequence[int]:
+    def _lock(self, found: Select[Any], limit: int) -> Sequence[int]:
         """Lock problems and their lanes; pass over those that other transactions have locked."""
         locked = found.limit(limit).with_for_update(skip_locked=True, of=service_problem)
         ids = list(self._connection.execute(locked).scalars())
@@ -258,19 +233,13 @@ class RetentionRepository:
             statement = update(column.table).where(key == bindparam("row")).values(left)
             self._connection.execute(statement, values)
 
-    def _delete(self, table: Table, found: Select[Any], limit: int) -> int:
-        ids = self._ids(found, limit)
-        key = process.c.name if table is process else table.c.id
-        self._connection.execute(delete(table).where(key.in_(ids)))
-        return len(ids)
-
     def _ids(self, found: Select[Any], limit: int) -> Sequence[Any]:
         query = found.limit(limit).with_for_update(skip_locked=True)
         return list(self._connection.execute(query).scalars())
 
-    def _count(self, found: Select[Any]) -> int:
-        counted = select(func.count()).select_from(found.order_by(None).subquery())
-        return self._connection.execute(counted).scalar_one()
+
+def _key(table: Table) -> Column[Any]:
+    return process.c.name if table is process else table.c.id
 
 
 def _belonging(table: Table, problems: Sequence[int]) -> ColumnElement[bool]:

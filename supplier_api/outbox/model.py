@@ -1,6 +1,6 @@
-"""The types of the outbox: the message, the claim on a lane, the attempt to send."""
+"""The types of the outbox: lanes and their messages, the claim on a lane, the attempt to send."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,9 @@ from supplier_api.clock import to_wire
 
 # The body of a message whose content retention removed.
 NO_BODY = "{}"
+# The body version that this release makes and can send. A lane with a later one is left to the
+# later release, beside which this one runs during an upgrade.
+BODY_VERSION = 1
 
 
 class MessageState(StrEnum):
@@ -20,6 +23,9 @@ class MessageState(StrEnum):
     REFUSED = "refused"
     EXPIRED = "expired"
     SKIPPED = "skipped"
+
+
+DEAD_LETTERS = (MessageState.REFUSED, MessageState.EXPIRED)
 
 
 class Revision(StrEnum):
@@ -33,6 +39,46 @@ class Revision(StrEnum):
 
 class Fenced(Exception):
     """The claim is no longer ours: another worker holds the lane, and nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to be sent; `body` is what will be sent, byte for byte."""
+
+    number: int
+    uuid: str
+    kind: str
+    subject: str | None
+    conversation_id: str
+    body: str
+    contract: str
+    not_before: datetime | None = None
+    body_version: int = BODY_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class NewLane:
+    """A lane to be created; nothing is sent on it before `not_before`."""
+
+    destination: str
+    not_before: datetime | None = None
+    messages: Sequence[NewMessage] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """The columns of a lane whose row is locked."""
+
+    id: int
+    problem_id: int
+    destination: str
+    due_at: datetime | None
+    not_before: datetime | None
+    attempts: int
+    claim_no: int
+    parked: bool
+    lease_owner: str | None
+    lease_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +118,20 @@ class Claim:
     it was claimed as a probe.
     """
 
-    lane_id: int
-    problem_id: int
-    tenant: str
     claim_no: int
     attempts: int
     message: Message
     was_due: datetime | None = None
+
+    @property
+    def lane_id(self) -> int:
+        """The lane's id."""
+        return self.message.lane_id
+
+    @property
+    def problem_id(self) -> int:
+        """The id of the lane's problem."""
+        return self.message.problem_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +158,54 @@ class Attempt:
             "ms": self.milliseconds,
             "detail": self.detail,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class LockedLanes:
+    """The result of locking several claimed lanes.
+
+    `rows` are the locked ones, by lane id. `lost` are no longer ours. The others are locked by
+    other transactions at the moment.
+    """
+
+    rows: dict[int, LaneRow] = field(default_factory=dict)
+    lost: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """The outcome of an attempt to send `message`, and the message's new state.
+
+    `digest` is that of the bytes which the receiver accepted, `refusal` what it answered to a dead
+    letter. An attempt that does not count only adds to the message's log, and to its being unknown.
+    """
+
+    message: Message
+    attempt: Attempt
+    state: MessageState
+    digest: str | None = None
+    refusal: Mapping[str, Any] | None = None
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStep:
+    """How a locked lane goes on: with so many failures in a row, and not before `retry_at`.
+
+    Without `goes_on` it is given back even if its next message may be sent now. `parks`: it stops
+    behind a dead letter until an operator acts.
+    """
+
+    claim: Claim
+    failures: int = 0
+    retry_at: datetime | None = None
+    goes_on: bool = True
+    parks: bool = False
+
+
+def latest(now: datetime, *others: datetime | None) -> datetime:
+    """Return the latest of the instants that there are."""
+    return max([now, *(other for other in others if other is not None)])
 
 
 def shown_log(log: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,13 +1,13 @@
-"""Pauses as rows: times in which messages do not leave and do not grow old.
+"""Pauses: times in which messages do not leave and do not grow old.
 
 An operator ordered it, the destination fails (the breaker is open), or the destination asked us to
 wait. Pauses that have ended are kept: the age of a message leaves them out. All instants are
 machine time.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy.sql import ColumnElement
 from supplier_api.db.compiled_statements import CompiledStatement, among
 from supplier_api.db.tables import lane, pause, service_problem
 from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.outbox.model import Message
 
 _t = pause.c
 _LOCK = 0x9A05E
@@ -71,6 +72,17 @@ class Pause:
     # Our reference of the problem, if it is about one.
     reference: str | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it covers everything that goes to its destination."""
+        return self.scope.tenant is None and self.scope.problem_id is None
+
+    def covers(self, message: Message) -> bool:
+        """Return whether it applies to a message to its destination."""
+        if self.scope.problem_id is not None:
+            return self.scope.problem_id == message.problem_id
+        return self.scope.tenant in {None, message.tenant}
+
 
 @dataclass(frozen=True, slots=True)
 class HeldUp:
@@ -90,6 +102,54 @@ class HeldUp:
 
 
 NOTHING_HELD = HeldUp()
+
+
+@dataclass(frozen=True, slots=True)
+class ActivePauses:
+    """The pauses that touch one destination, as they were last read."""
+
+    pauses: tuple[Pause, ...] = ()
+
+    @classmethod
+    def of(cls, destination: str, pauses: Iterable[Pause]) -> "ActivePauses":
+        """Choose the pauses that touch `destination`."""
+        return cls(tuple(p for p in pauses if p.scope.destination in {None, destination}))
+
+    def breaker(self) -> Pause | None:
+        """Return the breaker's pause if it is open for the whole destination."""
+        return next((p for p in self.pauses if p.cause is Cause.BREAKER and p.is_whole), None)
+
+    def stopped(self, now: datetime) -> Pause | None:
+        """Return the pause of the whole destination, other than the breaker's."""
+        return next(
+            (p for p in self._in_force(now) if p.is_whole and p.cause is not Cause.BREAKER), None
+        )
+
+    def failure_pause(self, message: Message, now: datetime) -> Pause | None:
+        """Return the pause which says that the destination cannot take such a message now."""
+        return next(
+            (
+                pause
+                for pause in self._in_force(now)
+                if pause.cause is not Cause.OPERATOR and pause.covers(message)
+            ),
+            None,
+        )
+
+    def held(self, now: datetime) -> HeldUp:
+        """Return what is paused of the destination while the rest goes on."""
+        parts = [pause.scope for pause in self._in_force(now) if not pause.is_whole]
+        return HeldUp(
+            tenants=frozenset(p.tenant for p in parts if p.tenant and p.problem_id is None),
+            problems=frozenset(p.problem_id for p in parts if p.problem_id is not None),
+        )
+
+    def covers(self, message: Message, now: datetime, *, but: int | None = None) -> bool:
+        """Return whether a message is paused, leaving the pause with id `but` out of account."""
+        return any(pause.id != but and pause.covers(message) for pause in self._in_force(now))
+
+    def _in_force(self, now: datetime) -> list[Pause]:
+        return [pause for pause in self.pauses if pause.until is None or pause.until > now]
 
 
 class PauseRepository:
@@ -132,23 +192,13 @@ class PauseRepository:
             self._wake()
         return done
 
-    def ask(
-        self, destination: str, *, reason: str, who: str, now: datetime, until: datetime
-    ) -> None:
-        """Pause a destination until `until` because it asked for that."""
-        scope = Scope(destination)
-        self._stand_still(Cause.ASKED, scope, reason=reason, who=who, now=now, until=until)
-
-    def hold_tenant(
-        self, scope: Scope, *, reason: str, who: str, now: datetime, until: datetime
-    ) -> None:
-        """Pause a tenant's messages to a destination until `until`, like an open breaker."""
-        self._stand_still(Cause.BREAKER, scope, reason=reason, who=who, now=now, until=until)
-
-    def _stand_still(
+    def begin_or_prolong(
         self, cause: Cause, scope: Scope, *, reason: str, who: str, now: datetime, until: datetime
     ) -> None:
-        """Begin a pause that ends by itself, or prolong the one in force to `until`."""
+        """Begin a pause that ends by itself, or prolong the one in force to `until`.
+
+        The scope is a destination, or a tenant's messages to it.
+        """
         same = [_t.cause == cause, _t.destination == scope.destination, _t.until > now]
         same.append(_t.tenant.is_(None) if scope.tenant is None else _t.tenant == scope.tenant)
         in_force = self._connection.execute(select(_t.id, _t.until).where(*same)).first()
@@ -206,21 +256,31 @@ class PauseRepository:
         )
         self._wake()
 
-    def over(
-        self, of: Scope, since: datetime, now: datetime
-    ) -> list[tuple[datetime, datetime | None]]:
-        """Return the pauses of a problem's messages to a destination that overlap the span."""
-        columns = (
-            (_t.destination, of.destination),
-            (_t.tenant, of.tenant),
-            (_t.problem_id, of.problem_id),
-        )
+    def paused_time(self, of: Scope, since: datetime, now: datetime) -> timedelta:
+        """Return how long from `since` pauses held up a problem's messages to a destination."""
         query = select(_t.since, _t.until).where(
-            *(or_(column.is_(None), column == value) for column, value in columns),
+            *(or_(_t[name].is_(None), _t[name] == value) for name, value in asdict(of).items()),
             _t.since < now,
             or_(_t.until.is_(None), _t.until > since),
         )
-        return [(row.since, row.until) for row in self._connection.execute(query)]
+        spans = [(row.since, row.until) for row in self._connection.execute(query)]
+        return time_within(spans, since, now)
+
+
+def time_within(
+    spans: Iterable[tuple[datetime, datetime | None]], begin: datetime, end: datetime
+) -> timedelta:
+    """Return how much of the time from `begin` to `end` the spans cover together.
+
+    Spans may overlap; one without an end is still open.
+    """
+    total, reached = timedelta(), begin
+    for since, until in sorted(spans, key=lambda span: span[0]):
+        first, last = max(since, reached), min(until or end, end)
+        if last > first:
+            total += last - first
+            reached = last
+    return total
 
 
 def _in_force(now: datetime | BindParameter[Any]) -> ColumnElement[bool]:
@@ -245,9 +305,7 @@ def _values(
 ) -> dict[str, object]:
     return {
         "cause": cause,
-        "destination": scope.destination,
-        "tenant": scope.tenant,
-        "problem_id": scope.problem_id,
+        **asdict(scope),
         "reason": reason,
         "who": who,
         "since": since,

@@ -10,80 +10,98 @@ write depends (on SQLite, which knows no row locks, the transaction is that lock
 always worked out from what is really left. All instants are machine time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import bindparam, case, func, literal, or_, select, update
 
-from supplier_api.outbox.ack import Acknowledging
-from supplier_api.outbox.dequeue import Dequeuing
-from supplier_api.outbox.enqueue import NewLane, NewMessage, open_lanes
-from supplier_api.outbox.lane_rows import NOT_PARKED, LaneRow, lane, lanes, latest, message
-from supplier_api.outbox.model import MessageState
+from supplier_api.db.compiled_statements import CompiledStatement
+from supplier_api.db.pipeline import PIPE
+from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.outbox import statements
+from supplier_api.outbox.model import (
+    BODY_VERSION,
+    DEAD_LETTERS,
+    AttemptRecord,
+    Claim,
+    Fenced,
+    LaneRow,
+    LaneStep,
+    LockedLanes,
+    Message,
+    MessageState,
+    NewLane,
+    NewMessage,
+    latest,
+)
+from supplier_api.outbox.pauses import NOTHING_HELD, HeldUp, Scope
+from supplier_api.outbox.statements import (
+    NOT_PARKED,
+    OF_KNOWN_VERSION,
+    Condition,
+    lane,
+    message,
+)
 
-DEAD_LETTERS = (MessageState.REFUSED, MessageState.EXPIRED)
+_t = lane.c
 
 
-class LaneRepository(Dequeuing, Acknowledging):
-    """The lanes and their messages, over one transaction.
+class LaneRepository:
+    """The lanes and their messages, over one transaction."""
 
-    Here is what use cases and queries need; what workers do is in dequeue.py and ack.py.
-    """
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work in the transaction of `uow`."""
+        self._connection = uow.connection
+        self._wake = uow.wake
 
     # For use cases.
 
     def open(self, problem_id: int, tenant: str, lanes: Sequence[NewLane], now: datetime) -> None:
-        """Create the lanes of a new problem, due where something is queued on them."""
-        open_lanes(self._connection, problem_id, tenant, lanes, now)
+        """Create the lanes of a new problem with their messages, due where there are any."""
+        rows: dict[str, Any] = {"problem_id": problem_id, "tenant": tenant}
+        for number, new in enumerate(lanes):
+            first = new.messages[0] if new.messages else None
+            rows[f"destination_{number}"] = new.destination
+            rows[f"due_at_{number}"] = first and latest(now, first.not_before, new.not_before)
+            rows[f"not_before_{number}"] = new.not_before
+        statements.add_lanes(len(lanes)).send(self._connection, rows)
+        for new in lanes:
+            of = {"problem_id": problem_id, "destination": new.destination, "created": now}
+            for queued in new.messages:
+                statements.ADD_MESSAGE.send(self._connection, statements.add_values(queued, of))
         if any(new.messages for new in lanes):
             self._wake()
 
     def lock(self, problem_id: int, destination: str) -> LaneRow:
         """Lock the lane and return its current row; LookupError if there is none."""
-        query = lanes().where(lane.c.problem_id == problem_id, lane.c.destination == destination)
-        row = self._connection.execute(query.with_for_update()).one_or_none()
-        if row is None:
+        of = {"problem_id": problem_id, "destination": destination}
+        rows = statements.LOCK_OF_PROBLEM.run(self._connection, of)
+        if not rows:
             raise LookupError(f"problem {problem_id} has no lane to {destination}")
-        return LaneRow(*row)
+        return LaneRow(*rows[0])
 
     def undelivered(self, lane_id: int) -> int:
         """Count what the receiver has not accepted: queued, or parked behind a dead letter.
 
         A dead letter that was skipped, or that other messages were allowed to pass, does not count.
         """
-        stuck = message.c.state.in_(DEAD_LETTERS) & lane.c.parked
+        stuck = message.c.state.in_(DEAD_LETTERS) & _t.parked
         query = (
             select(func.count())
             .select_from(message.join(lane))
-            .where(lane.c.id == lane_id, (message.c.state == MessageState.QUEUED) | stuck)
+            .where(_t.id == lane_id, (message.c.state == MessageState.QUEUED) | stuck)
         )
         return self._connection.execute(query).scalar_one()
 
     def add(self, to: LaneRow, new: NewMessage, now: datetime) -> None:
         """Queue `new` at the end of the locked lane; the lane becomes due if it was idle."""
-        self._connection.execute(
-            message.insert().values(
-                lane_id=to.id,
-                number=new.number,
-                uuid=new.uuid,
-                kind=new.kind,
-                subject=new.subject,
-                conversation_id=new.conversation_id,
-                body=new.body,
-                body_version=new.body_version,
-                contract=new.contract,
-                state=MessageState.QUEUED,
-                not_before=new.not_before,
-                attempts=0,
-                unknown=False,
-                log=[],
-                created=now,
-            )
-        )
+        of = {"problem_id": to.problem_id, "destination": to.destination, "created": now}
+        statements.ADD_MESSAGE.send(self._connection, statements.add_values(new, of))
         woken = self._connection.execute(
             update(lane)
-            .where(lane.c.id == to.id, lane.c.due_at.is_(None), NOT_PARKED)
+            .where(_t.id == to.id, _t.due_at.is_(None), NOT_PARKED)
             .values(due_at=latest(now, new.not_before, to.not_before))
         )
         if woken.rowcount == 1:
@@ -94,44 +112,11 @@ class LaneRepository(Dequeuing, Acknowledging):
 
         Used when a gateway request is about to be answered: no message may overtake that answer.
         """
+        moment = literal(not_before, _t.due_at.type)
+        due_at = case((_t.due_at < moment, moment), else_=_t.due_at)
         self._connection.execute(
-            update(lane).where(lane.c.id == of.id).values(not_before=not_before)
+            update(lane).where(_t.id == of.id).values(not_before=not_before, due_at=due_at)
         )
-        self._connection.execute(
-            update(lane)
-            .where(lane.c.id == of.id, lane.c.due_at < not_before)
-            .values(due_at=not_before)
-        )
-
-    def sweep(self, now: datetime) -> list[int]:
-        """Make lanes due that have queued messages but no due time; return their ids.
-
-        There should never be one; the caller reports each as an error.
-        """
-        queued = select(message.c.lane_id).where(message.c.state == MessageState.QUEUED)
-        forgotten = (
-            select(lane.c.id)
-            .where(lane.c.due_at.is_(None), NOT_PARKED, lane.c.id.in_(queued))
-            .with_for_update(skip_locked=True)
-        )
-        ids = list(self._connection.execute(forgotten).scalars())
-        if ids:
-            self._connection.execute(update(lane).where(lane.c.id.in_(ids)).values(due_at=now))
-            self._wake()
-        return ids
-
-    # For people.
-
-    def messages_of(self, problem_id: int) -> list[dict[str, Any]]:
-        """Return a problem's messages to all destinations, oldest first: columns by name."""
-        query = select(message).join(lane).where(lane.c.problem_id == problem_id)
-        rows = self._connection.execute(query.order_by(message.c.id))
-        return [row._asdict() for row in rows]
-
-    def count_undelivered(self) -> int:
-        """Return how many messages are queued."""
-        query = select(func.count()).where(message.c.state == MessageState.QUEUED)
-        return self._connection.execute(query).scalar_one()
 
     def ticket(self, order_id: str, back_office_id: str | None, url: str | None) -> None:
         """Keep the back office's own ticket for a work order; the same one keeps its URL."""
@@ -141,3 +126,273 @@ class LaneRepository(Dequeuing, Acknowledging):
             .where(message.c.uuid == order_id)
             .values(back_office_id=back_office_id, back_office_url=url or same)
         )
+
+    def messages_of(self, problem_id: int) -> list[dict[str, Any]]:
+        """Return a problem's messages to all destinations, oldest first: columns by name."""
+        query = select(message).join(lane).where(_t.problem_id == problem_id)
+        rows = self._connection.execute(query.order_by(message.c.id))
+        return [row._asdict() for row in rows]
+
+    def count_undelivered(self) -> int:
+        """Return how many messages are queued."""
+        query = select(func.count()).where(message.c.state == MessageState.QUEUED)
+        return self._connection.execute(query).scalar_one()
+
+    # For workers that look for lanes.
+
+    def next_due(self, destination: str, held: HeldUp = NOTHING_HELD) -> datetime | None:
+        """Return when the next lane to `destination` may be claimed; None if all are idle."""
+        self._by_index()
+        of = {"destination": destination}
+        due_at: datetime | None = statements.next_due(held).run(self._connection, of)[0][0]
+        return due_at
+
+    def claim(
+        self,
+        destination: str,
+        owner: str,
+        now: datetime,
+        lease_until: datetime,
+        *,
+        limit: int,
+        failed: int,
+        held: HeldUp = NOTHING_HELD,
+    ) -> list[Claim]:
+        """Claim up to `limit` due lanes for `owner`, the longest due first, except those `held`.
+
+        Lanes whose last attempt failed come last, and at most `failed` of them. A lane that another
+        transaction has locked is passed over. The first message of a lane whose former worker never
+        gave it back may have been sent: it becomes "unknown".
+        """
+        due = {"destination": destination, "now": now}
+        rows = self._lock(statements.due_lanes(held), {**due, "limit": limit})
+        more = min(failed, limit - len(rows))
+        if more > 0:
+            rows += self._lock(statements.due_lanes(held, failed=True), {**due, "limit": more})
+        return self._take(rows, owner, now, lease_until)
+
+    def claim_probe(
+        self,
+        destination: str,
+        owner: str,
+        now: datetime,
+        lease_until: datetime,
+        *,
+        after: int | None,
+        held: HeldUp,
+        refused: Mapping[int, str],
+    ) -> Claim | None:
+        """Claim a lane to `destination` as the breaker's probe, each time another; None if none is.
+
+        That is the next lane id after `after`, starting again at the lowest. Lanes in `refused`
+        (lane id to tenant) were refused: one of these, or else another lane of their tenants, is
+        chosen only if there is no other. The lane may wait after a failure, but it is neither
+        claimed by a worker nor held back by a request of the gateway.
+        """
+        query = statements.lock_lanes(
+            _t.destination == destination,
+            _t.due_at.is_not(None),
+            NOT_PARKED,
+            OF_KNOWN_VERSION,
+            or_(_t.lease_owner.is_(None), _t.lease_until <= now),
+            or_(_t.not_before.is_(None), _t.not_before <= now),
+            *held.apart(),
+            waiting=False,
+            order=(
+                _t.id.in_([*refused]),
+                _t.tenant.in_({*refused.values()}),
+                (_t.id > (after or 0)).desc(),
+                _t.id,
+            ),
+        )
+        self._by_index()
+        rows = [LaneRow(*row) for row in self._connection.execute(query.limit(1))]
+        heads = statements.heads(self._connection, [row.id for row in rows])
+        if not any(latest(now, head.not_before) == now for head in heads.values()):
+            return None
+        (claim,) = self._take(rows, owner, now, lease_until)
+        return replace(claim, was_due=rows[0].due_at)
+
+    def _take(
+        self, rows: Sequence[LaneRow], owner: str, now: datetime, lease_until: datetime
+    ) -> list[Claim]:
+        if not rows:
+            return []
+        ids = [row.id for row in rows]
+        taken = {"lanes": ids, "lease_owner": owner, "lease_until": lease_until}
+        statements.TAKE.send(self._connection, {**taken, "due_at": lease_until})
+        heads = statements.heads(self._connection, ids)
+        for row in rows:
+            head = heads.get(row.id)
+            if head is None:
+                # It was due with nothing to send.
+                idle = {"lease_owner": None, "lease_until": None, "due_at": None}
+                self._connection.execute(update(lane).where(_t.id == row.id).values(idle))
+            elif row.lease_owner is not None:
+                statements.take_over(self._connection, head, row.lease_owner, now)
+                heads |= statements.heads(self._connection, [row.id])
+        return [
+            Claim(row.claim_no + 1, row.attempts, heads[row.id]) for row in rows if row.id in heads
+        ]
+
+    # For workers with a claim.
+
+    def renew(self, claim: Claim, lease_until: datetime) -> None:
+        """Prolong the claim; raises Fenced if it is no longer ours."""
+        self._by_index()
+        longer = update(lane).where(_t.id == claim.lane_id, _t.claim_no == claim.claim_no)
+        values = {"lease_until": lease_until, "due_at": lease_until}
+        if self._connection.execute(longer.values(values)).rowcount != 1:
+            raise Fenced
+
+    def release(self, claim: Claim, now: datetime) -> None:
+        """Give the lane back unsent, due again at once, with its failures in a row unchanged.
+
+        A lane that was claimed as a probe, after a failure, is due when it was due before. Raises
+        Fenced if it is no longer ours.
+        """
+        locked = self.lock_claimed([claim], waiting=True)
+        if locked.lost:
+            raise Fenced
+        failures = locked.rows[claim.lane_id].attempts
+        retry_at = claim.was_due if failures else None
+        self.proceed([LaneStep(claim, failures, retry_at)], locked.rows, now)
+
+    def lock_claimed(self, claims: Sequence[Claim], *, waiting: bool = False) -> LockedLanes:
+        """Lock the claimed lanes; without `waiting`, except those that others have locked."""
+        ours = {claim.lane_id: claim.claim_no for claim in claims}
+        which = statements.LOCK if waiting else statements.LOCK_FREE
+        rows = {row.id: row for row in self._lock(which, {"lanes": list(ours)})}
+        missing = [lane_id for lane_id in ours if lane_id not in rows]
+        numbers = {lane_id: row.claim_no for lane_id, row in rows.items()}
+        if missing:
+            numbers |= dict(statements.CLAIM_NUMBERS.run(self._connection, {"lanes": missing}))
+        lost = frozenset(each for each, number in ours.items() if numbers.get(each) != number)
+        return LockedLanes({each: row for each, row in rows.items() if each not in lost}, lost)
+
+    def record(self, records: Sequence[AttemptRecord]) -> None:
+        """Store the outcome of attempts; the lanes are locked.
+
+        Raises Fenced if it is stored already for one of them: then the transaction runs a second
+        time because it was unknown whether its commit arrived.
+        """
+        if not records:
+            return
+        if statements.RECORD.many(self._connection, map(statements.record_values, records)) != len(
+            records
+        ):
+            raise Fenced
+
+    def proceed(
+        self,
+        steps: Sequence[LaneStep],
+        locked: Mapping[int, LaneRow],
+        now: datetime,
+        lease_until: datetime | None = None,
+    ) -> dict[int, Message]:
+        """Move the lanes on, whose locked rows are `locked`, from what is left on each.
+
+        With `lease_until`, if a lane's next message may be sent now, the claim is prolonged and
+        that message returned. Otherwise, also when that message has a later body version, the lane
+        is given back: due when its next message may be sent (not before the step's `retry_at`), or
+        idle if nothing is left.
+        """
+        if not steps:
+            return {}
+        heads = statements.heads(self._connection, [step.claim.lane_id for step in steps])
+        following: dict[int, Message] = {}
+        writes = []
+        for step in steps:
+            row, head = locked[step.claim.lane_id], heads.get(step.claim.lane_id)
+            due_at = _due_at(row, head, step, now)
+            known = head and head.body_version <= BODY_VERSION and step.goes_on
+            if lease_until and head and known and due_at and due_at <= now:
+                following[row.id] = head
+                writes.append(
+                    statements.proceed_values(step, row, row.lease_owner, lease_until, lease_until)
+                )
+            else:
+                writes.append(statements.proceed_values(step, row, None, None, due_at))
+                if due_at is not None and due_at <= now:
+                    self._wake()
+        if statements.PROCEED.many(self._connection, writes) != len(writes):
+            raise Fenced
+        return following
+
+    # For many lanes at rest.
+
+    def sweep(self, now: datetime) -> list[int]:
+        """Make lanes due that have queued messages but no due time; return their ids.
+
+        There should never be one; the caller reports each as an error.
+        """
+        queued = select(message.c.lane_id).where(message.c.state == MessageState.QUEUED)
+        forgotten = statements.lock_lanes(
+            _t.due_at.is_(None), NOT_PARKED, _t.id.in_(queued), waiting=False
+        )
+        ids = [row.id for row in self._connection.execute(forgotten)]
+        if ids:
+            self._connection.execute(update(lane).where(_t.id.in_(ids)).values(due_at=now))
+            self._wake()
+        return ids
+
+    def count_due(self, scope: Scope, now: datetime, most: int) -> int:
+        """Count the lanes of `scope` that could be sent now, up to `most`."""
+        self._by_index()
+        some = select(_t.id).where(*_at_rest(scope), _t.due_at <= now).limit(most)
+        query = select(func.count()).select_from(some.subquery())
+        return self._connection.execute(query).scalar_one()
+
+    def spread_due(
+        self, scope: Scope, now: datetime, moment: Callable[[], datetime], limit: int
+    ) -> int:
+        """Move up to `limit` lanes that are due at `now`, each to a later moment.
+
+        The longest due come first. Returns how many there were.
+        """
+        return self._move(moment, limit, *_at_rest(scope), _t.due_at <= now)
+
+    def bring_forward(
+        self, scope: Scope, beyond: datetime, moment: Callable[[], datetime], limit: int
+    ) -> int:
+        """Move up to `limit` lanes that wait after a failure beyond `beyond` to an earlier moment.
+
+        `beyond` is later than any moment. Returns how many there were.
+        """
+        return self._move(moment, limit, *_at_rest(scope), _t.due_at > beyond, _t.attempts > 0)
+
+    def _move(self, moment: Callable[[], datetime], limit: int, *which: Condition) -> int:
+        """Give each lane another due time; lanes that are locked are passed over."""
+        self._by_index()
+        chosen = statements.lock_lanes(*which, waiting=False, order=(_t.due_at,)).limit(limit)
+        moved = [
+            {"lane": row.id, "at": latest(moment(), row.not_before)}
+            for row in self._connection.execute(chosen)
+        ]
+        if moved:
+            elsewhere = update(lane).where(_t.id == bindparam("lane"))
+            self._connection.execute(elsewhere.values(due_at=bindparam("at")), moved)
+        return len(moved)
+
+    # Internal steps.
+
+    def _by_index(self) -> None:
+        """Have the queue read by its indexes from here on."""
+        self._connection.info[PIPE].by_index()
+
+    def _lock(self, which: CompiledStatement, values: dict[str, Any]) -> list[LaneRow]:
+        self._by_index()
+        return [LaneRow(*row) for row in which.run(self._connection, values)]
+
+
+def _at_rest(scope: Scope) -> list[Condition]:
+    """Return the conditions for lanes of `scope` with something to send that nobody has claimed."""
+    of_scope = [_t[name] == value for name, value in asdict(scope).items() if value is not None]
+    return [*of_scope, _t.due_at.is_not(None), NOT_PARKED, _t.lease_owner.is_(None)]
+
+
+def _due_at(row: LaneRow, head: Message | None, step: LaneStep, now: datetime) -> datetime | None:
+    """Return when the lane's next message may be sent; None if an operator has to act first."""
+    if head is None or row.parked or step.parks:
+        return None
+    return latest(now, head.not_before, row.not_before, step.retry_at)

@@ -5,17 +5,21 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from supplier_api import contract
-from supplier_api.contract.codes import ChangeStatus, ErrorCode, ReasonCode, ResolutionStatus
+from supplier_api.contract import RequestRefused, refusals
+from supplier_api.contract.codes import ChangeStatus, ReasonCode, ResolutionStatus
 from supplier_api.db import UnitOfWork
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems.change_repository import ChangeRequestRepository
 from supplier_api.problems.errors import Incomplete
-from supplier_api.problems.event_repository import BackOfficeEventRepository, RecordedEvent
-from supplier_api.problems.kci import Carried, cancelled_code
+from supplier_api.problems.kci import KciContent, cancelled_code
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event, IllegalMove, legal_events
-from supplier_api.problems.model import ChangeKind, ChangeRequest, Resolution, ServiceProblem, State
+from supplier_api.problems.model import ChangeRequest, Resolution, ServiceProblem, State
+from supplier_api.problems.parts_repository import (
+    BackOfficeEventRepository,
+    ChangeRequestRepository,
+    RecordedEvent,
+    ResolutionRepository,
+)
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.resolution_repository import ResolutionRepository
 from supplier_api.problems.services import EventAnswer, Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
@@ -23,9 +27,9 @@ from supplier_api.problems.work import (
     BackOfficeEvent,
     LaterEvent,
     OrderAnswer,
-    OrderKind,
     WorkOrder,
 )
+from supplier_api.rules.model import Operation
 
 LATER = "back-office-event"
 # How many references are listed when a name matches several problems.
@@ -67,15 +71,15 @@ class BackOfficeEvents:
         def work(uow: UnitOfWork) -> EventAnswer:
             ids = ProblemRepository(uow).find_any(name)
             if not ids:
-                return self._refused(404, ErrorCode.NOT_FOUND, "reference: no such problem")
+                return self._refused(refusals.UNKNOWN_REFERENCE.error())
             if len(ids) > 1:
-                return self._refused(422, ErrorCode.INVALID_REQUEST, _ambiguous(uow, ids))
+                return self._refused(_ambiguous(uow, ids))
             return self.apply(uow, ids[0], event)
 
         try:
             return self._services.store.write(work)
         except Incomplete as error:
-            return self._refused(422, ErrorCode.INVALID_REQUEST, *error.messages)
+            return self._refused(error.refused)
 
     def apply(self, uow: UnitOfWork, problem_id: int, event: BackOfficeEvent) -> EventAnswer:
         """Apply an event within a transaction; an illegal one is recorded and changes nothing.
@@ -86,8 +90,7 @@ class BackOfficeEvents:
         content = _as_stored(event)
         if recorded := BackOfficeEventRepository(uow).recorded(problem_id, event.id):
             if not contract.is_fingerprint_of(recorded.fingerprint, content):
-                reused = f"id: {event.id} was used for another event; expected a new id"
-                return self._refused(422, ErrorCode.INVALID_REQUEST, reused)
+                return self._refused(refusals.EVENT_ID_USED.error(id=event.id))
             if not recorded.body:
                 # Retention has removed the stored answer: the problem ended long ago.
                 return EventAnswer(recorded.status_code, _reference_and_status(problem))
@@ -123,29 +126,31 @@ class BackOfficeEvents:
         for later in answer.later:
             self._set_event_timer(uow, problem_id, later)
 
-    def concerned(self, uow: UnitOfWork, taken: Sequence[DeliveredKci]) -> set[int]:
-        """Return the ids of the problems for which kci_taken has something to record; no lock.
+    def concerned(self, uow: UnitOfWork, delivered: Sequence[DeliveredKci]) -> set[int]:
+        """Return the ids of the problems for which kci_delivered has something to record; no lock.
 
         The others need no lock: a reference is confirmed and a resolution delivered only once, and
         a problem that becomes doubtful during this query does so after the KCI was accepted.
         """
-        resolved = {each.problem_id for each in taken if _may_resolve(each)}
-        return resolved | ProblemRepository(uow).unconfirmed([each.problem_id for each in taken])
+        resolved = {each.problem_id for each in delivered if _may_resolve(each)}
+        return resolved | ProblemRepository(uow).unconfirmed(
+            [each.problem_id for each in delivered]
+        )
 
-    def kci_taken(self, uow: UnitOfWork, taken: DeliveredKci) -> None:
+    def kci_delivered(self, uow: UnitOfWork, delivered: DeliveredKci) -> None:
         """Record an accepted KCI: the gateway knows the problem, and the closure time begins."""
-        problem = ProblemRepository(uow).lock(taken.problem_id)
+        problem = ProblemRepository(uow).lock(delivered.problem_id)
         if problem.doubtful or not problem.reference_known:
             problem.doubtful = False
-            carried_reference = taken.reference
+            carried_reference = delivered.reference
             if carried_reference is None:
-                carried_reference = taken.reason not in WITHOUT_REFERENCE
+                carried_reference = delivered.reason not in WITHOUT_REFERENCE
             problem.reference_known = problem.reference_known or carried_reference
             ProblemRepository(uow).save(problem)
-        if taken.subject is None:
+        if delivered.subject is None:
             return
         # Whatever its reason: a KCI that replaces a refused RESOLVED delivers the resolution, too.
-        resolution = ResolutionRepository(uow).find(taken.subject)
+        resolution = ResolutionRepository(uow).find(delivered.subject)
         if resolution is None or resolution.taken:
             return
         resolution.taken = self._services.business.now(problem.tenant)
@@ -165,7 +170,7 @@ class BackOfficeEvents:
         LaneRepository(uow).ticket(order.id, answer.back_office_id, answer.back_office_url)
         problem = ProblemRepository(uow).lock(problem_id)
         change = None
-        if order.subject and order.kind in (OrderKind.AMENDMENT, OrderKind.CANCELLATION):
+        if order.subject and order.kind in (Operation.AMENDMENT, Operation.CANCELLATION):
             change = ChangeRequestRepository(uow).find(
                 problem_id, order.subject["supplierReference"]
             )
@@ -173,7 +178,7 @@ class BackOfficeEvents:
             change.back_office_url = _url(change, answer.back_office_id, answer.back_office_url)
             change.back_office_id = answer.back_office_id
             ChangeRequestRepository(uow).save(change)
-        elif order.kind is OrderKind.PROBLEM:
+        elif order.kind is Operation.PROBLEM:
             problem.back_office_url = _url(problem, answer.back_office_id, answer.back_office_url)
             problem.back_office_id = answer.back_office_id
             ProblemRepository(uow).save(problem)
@@ -191,21 +196,22 @@ class BackOfficeEvents:
 
     def _conflict(self, error: IllegalMove) -> EventAnswer:
         legal = [event for event in error.legal if event in BACK_OFFICE_EVENTS]
-        answer = self._refused(409, ErrorCode.INVALID_REQUEST, str(error))
+        cause = refusals.EVENT_IMPOSSIBLE.error(event=error.event, state=error.state)
+        answer = self._refused(cause)
         more = {"state": str(error.state), "legalEvents": legal}
-        return EventAnswer(409, {**answer.body, **more})
+        return EventAnswer(answer.status, {**answer.body, **more})
 
-    def _refused(self, status: int, code: ErrorCode, *messages: str) -> EventAnswer:
+    def _refused(self, error: RequestRefused) -> EventAnswer:
         uuid = str(self._services.chance.uuid(""))
-        return EventAnswer(status, contract.envelope(code, messages, uuid))
+        return EventAnswer(error.answer.status, error.answer.body(error.messages, uuid))
 
 
-def _ambiguous(uow: UnitOfWork, ids: Sequence[int]) -> str:
-    """Return the message for a name that matches several problems, with the first few of them."""
+def _ambiguous(uow: UnitOfWork, ids: Sequence[int]) -> RequestRefused:
+    """Return the refusal of a name that matches several problems, with the first few of them."""
     named = [ProblemRepository(uow).get(problem_id) for problem_id in ids[:LISTED_MAX]]
     each = ", ".join(f"{problem.reference} of {problem.tenant}" for problem in named)
     more = f" and {len(ids) - LISTED_MAX} more" if len(ids) > LISTED_MAX else ""
-    return f"reference: stands for {len(ids)} problems; expected our own reference: {each}{more}"
+    return refusals.AMBIGUOUS_REFERENCE.error(count=len(ids), references=each + more)
 
 
 def _reference_and_status(problem: ServiceProblem) -> dict[str, Any]:
@@ -213,10 +219,10 @@ def _reference_and_status(problem: ServiceProblem) -> dict[str, Any]:
     return {"reference": problem.reference, "status": status}
 
 
-def _may_resolve(taken: DeliveredKci) -> bool:
+def _may_resolve(delivered: DeliveredKci) -> bool:
     """Return whether a KCI may deliver a resolution: RESOLVED, or a KCI that replaces it."""
-    return taken.reason == ReasonCode.RESOLVED or (
-        taken.reference is not None and taken.subject is not None
+    return delivered.reason == ReasonCode.RESOLVED or (
+        delivered.reference is not None and delivered.subject is not None
     )
 
 
@@ -252,28 +258,28 @@ def _apply_event(transition: Transition, event: BackOfficeEvent) -> None:
             event.back_office_id,
             url,
         )
-    carried = Carried(event.problem_code, event.text, event.supplier_codes, event.note)
-    HANDLERS.get(event.event, _take_event)(transition, event, carried)
+    content = KciContent(event.problem_code, event.text, event.supplier_codes, event.note)
+    HANDLERS.get(event.event, _apply_plain)(transition, event, content)
 
 
-def _take_event(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
-    transition.take(event.event, carried)
+def _apply_plain(transition: Transition, event: BackOfficeEvent, content: KciContent) -> None:
+    transition.apply(event.event, content)
 
 
-def _accept(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _accept(transition: Transition, event: BackOfficeEvent, content: KciContent) -> None:
     incident = transition.problem.state.incident
-    transition.take(Event.ACCEPT, carried)
+    transition.apply(Event.ACCEPT, content)
     if event.commit:
-        transition.take(Event.START)
+        transition.apply(Event.START)
     if incident:
-        transition.take(Event.JOIN_INCIDENT, incident=incident)
+        transition.apply(Event.JOIN_INCIDENT, incident=incident)
 
 
-def _note(transition: Transition, _event: BackOfficeEvent, carried: Carried) -> None:
-    transition.take(Event.NOTE if carried.text else Event.UPDATE, carried)
+def _note(transition: Transition, _event: BackOfficeEvent, content: KciContent) -> None:
+    transition.apply(Event.NOTE if content.text else Event.UPDATE, content)
 
 
-def _resolve(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _resolve(transition: Transition, event: BackOfficeEvent, content: KciContent) -> None:
     if event.resolution is None:
         raise Incomplete(event.event, ["resolution"])
     details = dict(event.resolution)
@@ -291,10 +297,10 @@ def _resolve(transition: Transition, event: BackOfficeEvent, carried: Carried) -
         resolved_date=transition.now,
         sla_violation=violations,
     )
-    transition.take(Event.RESOLVE, carried, resolution=resolution)
+    transition.apply(Event.RESOLVE, content, resolution=resolution)
 
 
-def _decide_change(transition: Transition, event: BackOfficeEvent, carried: Carried) -> None:
+def _decide_change(transition: Transition, event: BackOfficeEvent, content: KciContent) -> None:
     if event.change_reference is None:
         raise Incomplete(event.event, ["changeReference"])
     change = ChangeRequestRepository(transition.uow).find(
@@ -305,17 +311,17 @@ def _decide_change(transition: Transition, event: BackOfficeEvent, carried: Carr
     if event.back_office_id:
         change.back_office_url = _url(change, event.back_office_id, event.back_office_url)
         change.back_office_id = event.back_office_id
-    transition.take(event.event, _with_code(carried, event, change), change=change)
+    transition.apply(event.event, _with_code(content, event, change), change=change)
 
 
-def _with_code(carried: Carried, event: BackOfficeEvent, change: ChangeRequest) -> Carried:
-    has_code = carried.problem_code is not None or event.event is Event.REJECT_CHANGE
-    if has_code or change.kind is ChangeKind.AMENDMENT:
-        return carried
-    return Carried(cancelled_code(change), carried.text, carried.supplier_codes, carried.note)
+def _with_code(content: KciContent, event: BackOfficeEvent, change: ChangeRequest) -> KciContent:
+    has_code = content.problem_code is not None or event.event is Event.REJECT_CHANGE
+    if has_code or change.kind is Operation.AMENDMENT:
+        return content
+    return KciContent(cancelled_code(change), content.text, content.supplier_codes, content.note)
 
 
-HANDLERS: dict[Event, Callable[[Transition, BackOfficeEvent, Carried], None]] = {
+HANDLERS: dict[Event, Callable[[Transition, BackOfficeEvent, KciContent], None]] = {
     Event.ACCEPT: _accept,
     Event.NOTE: _note,
     Event.RESOLVE: _resolve,

@@ -1,6 +1,6 @@
 """The repository of decisions: idempotency records and audit trail of the gateway's requests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from supplier_api.db.compiled_statements import CompiledStatement, named
 from supplier_api.db.tables import decision, service_problem
 from supplier_api.db.unit_of_work import UnitOfWork
-from supplier_api.problems.service_repository import LOCKS, lock_name
+from supplier_api.problems.repository import LOCKS, lock_name
 
 _t = decision.c
 _KEY_COLUMNS = (
@@ -24,19 +24,15 @@ _KEY_COLUMNS = (
     "request_id",
     "created",
 )
-_ANSWER_COLUMNS = (
-    "problem_id",
-    "reference",
-    "status",
-    "body",
-    "outcome",
-    "rule",
-    "reasons",
-    "trace",
-    "book_version",
-    "committed",
-    "process",
-)
+_ANSWER_COLUMNS = ("problem_id", "reference", "status", "body", "committed", "process")
+# The columns of a decision, and its names in Decision.document.
+_DECISION_COLUMNS = {
+    "outcome": "outcome",
+    "rule": "rule",
+    "reasons": "reasons",
+    "trace": "trace",
+    "book_version": "bookVersion",
+}
 _CLAIM = {
     dialect: CompiledStatement(
         insert(decision).values(named(*_KEY_COLUMNS)).on_conflict_do_nothing().returning(_t.id)
@@ -58,7 +54,7 @@ _DOCUMENTS = {
 _ANSWER = CompiledStatement(
     update(decision)
     .where(_t.id == bindparam("row_id"))
-    .values({**named(*_ANSWER_COLUMNS), **_DOCUMENTS})
+    .values({**named(*_ANSWER_COLUMNS, *_DECISION_COLUMNS), **_DOCUMENTS})
 )
 
 
@@ -88,27 +84,6 @@ class ClaimedKey:
 
     row_id: int
     problem_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """The answer to a request, and the decision behind it.
-
-    `committed` is machine time right before the commit (which others may share: then some
-    milliseconds before it), `process` the one that answers.
-    """
-
-    status: int
-    body: Mapping[str, Any] | None
-    problem_id: int | None
-    reference: str | None
-    committed: datetime
-    process: str
-    outcome: str | None = None
-    rule: str | None = None
-    reasons: Sequence[Mapping[str, Any]] | None = None
-    trace: Sequence[Mapping[str, Any]] | None = None
-    book_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +138,42 @@ class DecisionRepository:
         )
         return [row._asdict() for row in self._connection.execute(query.order_by(_t.id))]
 
-    def answer(self, row_id: int, given: StoredAnswer) -> None:
-        """Complete a claimed record with its answer; the transaction is about to be committed."""
-        values = {name: getattr(given, name) for name in _ANSWER_COLUMNS}
-        _ANSWER.send(self._connection, {"row_id": row_id, **values})
+    def answer(
+        self,
+        row_id: int,
+        decision: Mapping[str, Any],
+        *,
+        status: int,
+        body: Mapping[str, Any] | None,
+        problem_id: int | None,
+        reference: str | None,
+        committed: datetime,
+        process: str,
+    ) -> None:
+        """Complete a claimed record with its answer; the transaction is about to be committed.
+
+        `decision` is as Decision.document has it, empty where none was made. `committed` is machine
+        time right before the commit (which others may share: then some milliseconds before it),
+        `process` the one that answers.
+        """
+        values = {
+            "row_id": row_id,
+            "status": status,
+            "body": body,
+            "problem_id": problem_id,
+            "reference": reference,
+            "committed": committed,
+            "process": process,
+            **{column: decision.get(name) for column, name in _DECISION_COLUMNS.items()},
+        }
+        _ANSWER.send(self._connection, values)
 
     def decided(self, row_id: int, made: Mapping[str, Any]) -> None:
         """Store a decision that was made later in a record; the answer does not change.
 
         `made` is as Decision.document has it.
         """
-        values = dict(made)
-        values["book_version"] = values.pop("bookVersion")
+        values = {column: made[name] for column, name in _DECISION_COLUMNS.items()}
         self._connection.execute(update(decision).where(_t.id == row_id), values)
 
     def lock(self, tenant: str, operation: str, key: str) -> int | None:

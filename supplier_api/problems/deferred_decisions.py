@@ -10,29 +10,33 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from supplier_api.clock import to_wire
-from supplier_api.contract.codes import ChangeStatus, ProblemCode
+from supplier_api.contract.codes import ChangeStatus
 from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.db import UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.problems.amending import TooManyCharacteristics, amended
-from supplier_api.problems.change_repository import ChangeRequestRepository
-from supplier_api.problems.change_requests import ORDERS, carried_by
+from supplier_api.problems.change import content_of_applied, rejected_by_lifecycle
+from supplier_api.problems.create import decide_on_problem
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.incident_repository import IncidentRepository
-from supplier_api.problems.inventory_incidents import known_incidents
-from supplier_api.problems.kci import Carried
+from supplier_api.problems.kci import KciContent
 from supplier_api.problems.lifecycle import Event
-from supplier_api.problems.model import Base, ChangeKind, ChangeRequest, ServiceProblem
-from supplier_api.problems.outcome_source import RULE_BOOK_ONLY, OutcomeOverride, OutcomeSource
+from supplier_api.problems.maintenance import MAINTENANCE, SwitchRepository
+from supplier_api.problems.model import Base, ChangeRequest, ServiceProblem
+from supplier_api.problems.parts_repository import ChangeRequestRepository
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.rule_evaluation import ExternalFacts, RuleEvaluator, named
-from supplier_api.problems.service_repository import ServiceRepository
+from supplier_api.problems.rule_evaluation import (
+    RULE_BOOK_ONLY,
+    ExternalFacts,
+    OutcomeOverride,
+    OutcomeSource,
+    RuleEvaluator,
+    with_specification_name,
+)
 from supplier_api.problems.services import Caller, Services
-from supplier_api.problems.switch_repository import MAINTENANCE, SwitchRepository
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import Transition
-from supplier_api.problems.work import OrderKind
-from supplier_api.rules.model import Decision, Operation, Outcome, Reason, Verdict
+from supplier_api.rules.model import Decision, Operation, Outcome, Verdict
 
 # The inventory may fail for one service only: after this many tries the book decides without it.
 TRIES = 5
@@ -48,7 +52,7 @@ class PreparedDecision:
     operation: Operation
     service_id: str
     version: int
-    outside: ExternalFacts
+    external: ExternalFacts
 
 
 class DeferredDecisions:
@@ -84,7 +88,7 @@ class DeferredDecisions:
     def prepare(self, timer: Timer) -> PreparedDecision | None:
         """Look up the external facts; None if that cannot be done now. Raises db.Gone."""
         assert timer.problem_id is not None
-        operation = Operation((timer.data or {})["operation"])
+        operation = Operation(timer.data["operation"])
         problem, change = self._services.store.read(lambda uow: _read(uow, timer))
         request = change.body if change else problem.document
         caller = Caller(
@@ -93,17 +97,16 @@ class DeferredDecisions:
             conversation_id=problem.conversation_id,
             entered=self._services.machine.monotonic(),
         )
-        outside = self._rule_evaluator.look_up(operation, caller, request, problem.service_id)
-        if outside.put_off:
+        external = self._rule_evaluator.look_up(operation, caller, request, problem.service_id)
+        if external.postponed:
             return None
-        return PreparedDecision(operation, problem.service_id, problem.version, outside)
+        return PreparedDecision(operation, problem.service_id, problem.version, external)
 
     def lock(self, uow: UnitOfWork, timer: Timer, prepared: PreparedDecision) -> None:
         """Take the locks that come before the problem's own."""
-        data = timer.data or {}
-        DecisionRepository(uow).lock(timer.tenant, prepared.operation, data["key"])
+        DecisionRepository(uow).lock(timer.tenant, prepared.operation, timer.data["key"])
         if prepared.operation is Operation.PROBLEM:
-            ServiceRepository(uow).lock(timer.tenant, prepared.service_id)
+            ProblemRepository(uow).lock_service(timer.tenant, prepared.service_id)
 
     def decide(self, uow: UnitOfWork, timer: Timer, prepared: PreparedDecision) -> datetime | None:
         """Decide under the locks; return None when that is done, else when to try again."""
@@ -114,13 +117,13 @@ class DeferredDecisions:
         if problem.version != prepared.version:
             # The problem has changed since the facts were looked up: they may no longer apply.
             return timer.due_at
-        tries = (timer.data or {}).get("tries", 0)
-        if prepared.outside.missing and tries < TRIES:
-            TimerRepository(uow).remember(timer.id, {**(timer.data or {}), "tries": tries + 1})
+        tries = timer.data.get("tries", 0)
+        if prepared.external.missing and tries < TRIES:
+            TimerRepository(uow).remember(timer.id, {**timer.data, "tries": tries + 1})
             return self._services.business.now(timer.tenant) + TRY_AGAIN
         transition = Transition(self._services, uow, problem)
         if prepared.operation is Operation.PROBLEM:
-            decision = self._decide_problem(transition, timer, prepared.outside)
+            decision = self._decide_problem(transition, timer, prepared.external)
         else:
             decision = self._decide_change(transition, timer, prepared)
         if decision is not None:
@@ -130,28 +133,26 @@ class DeferredDecisions:
     # -- a problem
 
     def _decide_problem(
-        self, transition: Transition, timer: Timer, outside: ExternalFacts
+        self, transition: Transition, timer: Timer, external: ExternalFacts
     ) -> Decision | None:
         problem = transition.problem
         if problem.state.base is not Base.UNDECIDED:
             self._order_if_missing(transition)
             return None
         # Of two postponed problems on a service, only the older one counts as open for the other.
-        known = ServiceRepository(transition.uow).look(
+        known = ProblemRepository(transition.uow).known_of_service(
             problem.tenant, problem.service_id, before=problem.id
         )
-        incidents = known_incidents(
-            self._services, transition.uow, known, problem.service_id, outside.facts.service
+        decision, incidents = decide_on_problem(
+            self._services,
+            self._rule_evaluator,
+            transition.uow,
+            self._override(transition, timer),
+            external,
+            problem.service_id,
+            known,
         )
-        override = self._override(transition, timer)
-        decision = self._rule_evaluator.decide(
-            Operation.PROBLEM,
-            outside,
-            open_problems=override.open_problems(known.open_problems),
-            incidents=incidents,
-        )
-        decision, incidents = override.decided(decision), override.incidents(incidents)
-        problem.document = named(problem.document, outside.facts.service)
+        problem.document = with_specification_name(problem.document, external.facts.service)
         self._settle_problem(transition, decision, incidents)
         return decision
 
@@ -160,25 +161,25 @@ class DeferredDecisions:
     ) -> None:
         problem = transition.problem
         if decision.outcome is Outcome.REJECT:
-            transition.take(Event.REJECT, _refusal(decision))
+            transition.apply(Event.REJECT, _refusal(decision))
         elif decision.outcome is not Outcome.DEFER:
-            transition.take(Event.ACCEPT)
+            transition.apply(Event.ACCEPT)
             if decision.outcome is Outcome.COMMIT:
-                transition.take(Event.START)
+                transition.apply(Event.START)
             if incidents:
-                transition.take(Event.JOIN_INCIDENT, incident=incidents[0])
+                transition.apply(Event.JOIN_INCIDENT, incident=incidents[0])
         elif incidents:
             # It joins, with a KCI, when it is accepted.
             problem.state = replace(problem.state, incident=incidents[0])
         if decision.outcome is not Outcome.REJECT:
             deferred = decision.outcome is Outcome.DEFER
-            transition.order(OrderKind.PROBLEM, decide=deferred)
+            transition.order(Operation.PROBLEM, decide=deferred)
         transition.finish()
 
     def _order_if_missing(self, transition: Transition) -> None:
         """Send the work order of a problem that people accepted meanwhile, if none was sent."""
         if transition.problem.next_order == 1 and not transition.problem.state.terminal:
-            transition.order(OrderKind.PROBLEM, decide=False)
+            transition.order(Operation.PROBLEM, decide=False)
             transition.finish()
 
     # -- a change
@@ -195,34 +196,34 @@ class DeferredDecisions:
         beneath = replace(transition.problem, state=replace(transition.problem.state, asked=None))
         decision = self._rule_evaluator.decide(
             prepared.operation,
-            prepared.outside,
+            prepared.external,
             incidents=IncidentRepository(transition.uow).on_service(transition.problem.service_id),
             problem=beneath,
         )
         override = self._override(transition, timer)
         decision = _possible(override.decided(decision), transition.problem, change)
         if decision.outcome is Outcome.REJECT:
-            transition.take(Event.REJECT_CHANGE, _refusal(decision), change=change)
+            transition.apply(Event.REJECT_CHANGE, _refusal(decision), change=change)
         else:
             deferred = decision.outcome is Outcome.DEFER
             if not deferred:
-                transition.take(Event.ACCEPT_CHANGE, carried_by(change), change=change)
-            transition.order(ORDERS[change.kind], decide=deferred, change=change)
+                transition.apply(Event.ACCEPT_CHANGE, content_of_applied(change), change=change)
+            transition.order(change.kind, decide=deferred, change=change)
         transition.finish()
         return decision
 
     def _override(self, transition: Transition, timer: Timer) -> OutcomeOverride:
-        data = timer.data or {}
+        operation = Operation(timer.data["operation"])
         return self._outcomes.of_earlier(
-            transition.uow, transition.problem, Operation(data["operation"]), data["key"]
+            transition.uow, transition.problem, operation, timer.data["key"]
         )
 
     # -- the record
 
     def _record(self, uow: UnitOfWork, timer: Timer, decision: Decision) -> None:
         """Store the decision in the record; its trace begins with an entry about the delay."""
-        key, operation = (timer.data or {})["key"], (timer.data or {})["operation"]
-        row_id = DecisionRepository(uow).lock(timer.tenant, operation, key)
+        operation = timer.data["operation"]
+        row_id = DecisionRepository(uow).lock(timer.tenant, operation, timer.data["key"])
         if row_id is None:
             return
         decided = decision.document()
@@ -237,24 +238,23 @@ def _read(uow: UnitOfWork, timer: Timer) -> tuple[ServiceProblem, ChangeRequest 
     assert timer.problem_id is not None
     problem = ProblemRepository(uow).get(timer.problem_id)
     change = None
-    if (timer.data or {})["operation"] != Operation.PROBLEM:
+    if timer.data["operation"] != Operation.PROBLEM:
         change = ChangeRequestRepository(uow).find(problem.id, timer.subject or "")
     return problem, change
 
 
 def _possible(decision: Decision, problem: ServiceProblem, change: ChangeRequest) -> Decision:
     """Reject an amendment that exceeds the limits of the contract, whatever the book decided."""
-    if decision.outcome is not Outcome.COMMIT or change.kind is not ChangeKind.AMENDMENT:
+    if decision.outcome is not Outcome.COMMIT or change.kind is not Operation.AMENDMENT:
         return decision
     try:
         amended(problem.document, change.body)
     except TooManyCharacteristics as error:
-        reason = Reason("lifecycle", ProblemCode.INVALID_REQUEST, str(error))
-        return replace(decision, outcome=Outcome.REJECT, rule=reason.rule, reasons=(reason,))
+        return rejected_by_lifecycle(decision, str(error))
     return decision
 
 
-def _refusal(decision: Decision) -> Carried:
+def _refusal(decision: Decision) -> KciContent:
     """Return the content of a rejection's KCI: the first reason's code, the text of all."""
     text = "; ".join(reason.message for reason in decision.reasons)
-    return Carried(decision.reasons[0].code, text[:TEXT_MAX])
+    return KciContent(decision.reasons[0].code, text[:TEXT_MAX])

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from supplier_api.contract.codes import ErrorCode
+from supplier_api.contract import refusals
 
 
 class Unavailable(Exception):
@@ -14,20 +14,12 @@ class Unavailable(Exception):
         super().__init__(why)
 
 
-class RequestRefused(Exception):
-    """An answer of 422 that is not stored: a later request with the same id is decided anew."""
-
-    def __init__(self, code: ErrorCode, messages: Sequence[str]) -> None:
-        """Keep the code and the messages; the messages may be passed on to the tenant."""
-        self.code = code
-        self.messages = list(messages)
-        super().__init__("; ".join(messages))
-
-
 class Incomplete(Exception):
     """An event lacks a field that its KCI must carry."""
 
     def __init__(self, event: str, missing: Sequence[str]) -> None:
         """Name the event and the fields."""
-        self.messages = [f"{field}: missing; {event} must carry it" for field in missing]
+        lacking = [{"path": field, "event": event} for field in missing]
+        self.refused = refusals.EVENT_INCOMPLETE.errors(lacking)
+        self.messages = self.refused.messages
         super().__init__("; ".join(self.messages))

@@ -1,13 +1,11 @@
 """Idempotency: a gateway request is processed once; its stored answer is returned to repeats."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from supplier_api import contract as wire
 from supplier_api.clock import to_wire
-from supplier_api.contract.codes import ErrorCode
+from supplier_api.contract import RequestRefused, refusals
 from supplier_api.db import CommitUnknown, NeverStored, StoreUnavailable, UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.problems.decision_repository import (
@@ -15,191 +13,183 @@ from supplier_api.problems.decision_repository import (
     DecisionRepository,
     RecordedDecision,
     RequestKey,
-    StoredAnswer,
 )
-from supplier_api.problems.errors import RequestRefused, Unavailable
+from supplier_api.problems.errors import Unavailable
+from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.services import Answer, Caller, Services
+from supplier_api.problems.services import Caller, RequestAnswer, Services
 from supplier_api.rules.model import Decision, Operation
 
+# The operation under which the answer to a resolution is recorded; its key is the reference.
+RESOLUTION = "resolution"
 NOTE_SECONDS = 1.0  # for recording that an answer is late; the answer waits for it
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredResult:
-    """An answer to store, with the decision behind it; `problem_id` is the problem's row id."""
-
-    answer: Answer
-    problem_id: int | None = None
-    reference: str | None = None
-    decision: Decision | None = None
-
-
-def _nothing(_uow: UnitOfWork) -> None:
-    """Do nothing more for a repeated request than return its answer."""
-
-
 class IdempotentRequest:
-    """Runs a request in one transaction under its idempotency key."""
+    """One request of the gateway under its idempotency key.
 
-    def __init__(self, services: Services) -> None:
-        """Work with `services`."""
-        self._services = services
+    `write` runs the transaction of a use case. That begins with `claim`; if the key is taken it
+    ends with `repeated_answer`, else with `record`.
+    """
 
-    def run(
+    def __init__(
         self,
+        services: Services,
         caller: Caller,
         operation: str,
         key: str,
         document: Mapping[str, Any],
-        do: Callable[[UnitOfWork, ClaimedKey], StoredResult],
-        *,
-        lock_service: str | None = None,
-        refuse_reuse: Callable[[RecordedDecision], RequestRefused] | None = None,
-        on_repeat: Callable[[UnitOfWork], None] = _nothing,
-    ) -> Answer:
-        """Process the request, or return the stored answer of an earlier one.
-
-        `do` runs inside the transaction; an exception from it rolls everything back, the key
-        included. `lock_service` is the service of a new problem, to be locked. `refuse_reuse` makes
-        the refusal of a different request under the same key; `on_repeat` runs when the same
-        request comes again. Raises Unavailable.
-        """
-        budget = self._services.policy.answer_budget
-        request_key = self._request_key(caller, operation, key, document)
-        ends = caller.entered + budget
-        done = False
-
-        def work(uow: UnitOfWork) -> Answer:
-            nonlocal done
-            claimed = DecisionRepository(uow).claim(request_key, lock_service)
-            if claimed is None:
-                recorded = DecisionRepository(uow).recorded(caller.tenant, operation, key)
-                answer = _repeat_answer(recorded, request_key, document, refuse_reuse)
-                on_repeat(uow)
-                return answer
-            made = do(uow, claimed)
-            done = True
-            DecisionRepository(uow).answer(claimed.row_id, self._stored_answer(made))
-            return made.answer
-
-        try:
-            answer = self._services.store.write(work, deadline=ends, commit_by=ends)
-        except RequestRefused as refused:
-            return refusal(self._services, caller, refused.code, refused.messages)
-        except CommitUnknown as error:
-            self._services.store.owe(
-                partial(self._mark_doubtful_if_stored, request_key=request_key)
-            )
-            raise Unavailable(str(error)) from error
-        except StoreUnavailable as error:
-            raise Unavailable(str(error)) from error
-        if done and self._age(caller) > budget:
-            self._record_late_answer(request_key)
-        return answer
-
-    def _request_key(
-        self, caller: Caller, operation: str, key: str, document: Mapping[str, Any]
-    ) -> RequestKey:
-        return RequestKey(
+    ) -> None:
+        """Identify the request; `key` is the gateway's id, or a resolution's reference."""
+        self._services = services
+        self._caller = caller
+        self._document = document
+        self._recorded = False
+        self._key = RequestKey(
             tenant=caller.tenant,
             operation=operation,
             key=key,
             fingerprint=wire.fingerprint(document),
-            contract=self._services.contract,
+            contract=services.contract,
             conversation_id=caller.conversation_id,
             request_id=caller.request_id,
-            created=self._services.business.now(caller.tenant),
+            created=services.business.now(caller.tenant),
         )
 
-    def _stored_answer(self, done: StoredResult) -> StoredAnswer:
-        decided = done.decision.document() if done.decision else {}
-        return StoredAnswer(
-            status=done.answer.status,
-            body=done.answer.body,
-            problem_id=done.problem_id,
-            reference=done.reference,
+    def write(self, transaction: Callable[[UnitOfWork], RequestAnswer]) -> RequestAnswer:
+        """Run `transaction` within the answer budget and return its answer once that is durable.
+
+        RequestRefused from it rolls everything back, the key included, and is answered with 422.
+        Raises Unavailable.
+        """
+        store = self._services.store
+        ends = self._caller.entered + self._services.policy.answer_budget
+        try:
+            answer = store.write(transaction, deadline=ends, commit_by=ends)
+        except RequestRefused as refused:
+            return refusal(self._services, self._caller, refused)
+        except CommitUnknown as error:
+            store.defer(self._mark_doubtful_if_stored)
+            raise Unavailable(str(error)) from error
+        except StoreUnavailable as error:
+            raise Unavailable(str(error)) from error
+        if self._recorded and self._services.machine.monotonic() > ends:
+            self._record_late_answer()
+        return answer
+
+    def claim(self, uow: UnitOfWork, *, lock_service: str | None = None) -> ClaimedKey | None:
+        """Claim the key, as the transaction's first statement; None if it is taken.
+
+        `lock_service` is the service of a new problem, to be locked.
+        """
+        return DecisionRepository(uow).claim(self._key, lock_service)
+
+    def repeated_answer(self, uow: UnitOfWork) -> RequestAnswer:
+        """Return the answer stored under the key.
+
+        Raises RequestRefused if it was another request's, or is no longer kept, and Unavailable if
+        there is none yet.
+        """
+        key = self._key
+        recorded = DecisionRepository(uow).recorded(key.tenant, key.operation, key.key)
+        if recorded is None or recorded.status is None:
+            raise Unavailable("the same request is being answered at this moment")
+        if not wire.is_fingerprint_of(recorded.fingerprint, self._document):
+            raise _key_reused(key, recorded)
+        if recorded.thinned and not _has_no_body(key.operation, recorded.status):
+            raise _no_longer_kept(key, recorded)
+        return RequestAnswer(recorded.status, recorded.body)
+
+    def answered_again(self, uow: UnitOfWork) -> None:
+        """Record that this process has now answered the request, which it may do after another."""
+        key = self._key
+        DecisionRepository(uow).answered_by(
+            key.tenant, key.operation, key.key, self._services.process
+        )
+
+    def record(
+        self,
+        uow: UnitOfWork,
+        claimed: ClaimedKey,
+        answer: RequestAnswer,
+        decision: Decision | None = None,
+        problem: ServiceProblem | None = None,
+        reference: str | None = None,
+    ) -> None:
+        """Store the answer under the claimed key, with the decision behind it.
+
+        `reference` is that of the problem, the change or the resolution.
+        """
+        DecisionRepository(uow).answer(
+            claimed.row_id,
+            decision.document() if decision else {},
+            status=answer.status,
+            body=answer.body,
+            problem_id=problem.id if problem else None,
+            reference=reference,
             committed=self._services.machine.now(),
             process=self._services.process,
-            outcome=decided.get("outcome"),
-            rule=decided.get("rule"),
-            reasons=decided.get("reasons"),
-            trace=decided.get("trace"),
-            book_version=decided.get("bookVersion"),
         )
+        self._recorded = True
 
-    def _age(self, caller: Caller) -> float:
-        return self._services.machine.monotonic() - caller.entered
-
-    def _mark_doubtful_if_stored(self, uow: UnitOfWork, request_key: RequestKey) -> None:
+    def _mark_doubtful_if_stored(self, uow: UnitOfWork) -> None:
         """Mark the problem doubtful if a request that was answered 503 was stored after all.
 
         Claiming its key waits for a COMMIT that is still under way. Raises NeverStored.
         """
-        if DecisionRepository(uow).claim(request_key) is not None:
+        if DecisionRepository(uow).claim(self._key) is not None:
             raise NeverStored
-        self._mark_doubtful(uow, request_key)
+        self._mark_doubtful(uow)
 
-    def _mark_doubtful(self, uow: UnitOfWork, request_key: RequestKey) -> None:
+    def _mark_doubtful(self, uow: UnitOfWork) -> None:
         """Record that the answer may have been lost, unless another process has answered since."""
-        given = DecisionRepository(uow).given_to(request_key, self._services.process)
+        given = DecisionRepository(uow).given_to(self._key, self._services.process)
         if given is None:
             return
         DecisionRepository(uow).late(given.row_id, self._services.machine.now())
-        if request_key.operation == Operation.PROBLEM and given.problem_id is not None:
+        if self._key.operation == Operation.PROBLEM and given.problem_id is not None:
             ProblemRepository(uow).mark_doubtful(given.problem_id)
 
-    def _record_late_answer(self, request_key: RequestKey) -> None:
+    def _record_late_answer(self) -> None:
         """Record a late answer: after so long a commit the gateway may have given up waiting."""
-        mark = partial(self._mark_doubtful, request_key=request_key)
+        deadline = self._services.machine.monotonic() + NOTE_SECONDS
         try:
-            self._services.store.write(
-                mark, deadline=self._services.machine.monotonic() + NOTE_SECONDS
-            )
+            self._services.store.write(self._mark_doubtful, deadline=deadline)
         except StoreUnavailable as error:
             # The answer is sent all the same.
-            self._services.store.owe(mark)
+            self._services.store.defer(self._mark_doubtful)
             log.warning("answer.late", noted=False, error=str(error))
 
 
-def refusal(services: Services, caller: Caller, code: ErrorCode, messages: list[str]) -> Answer:
-    """Return a 422 that is not stored, with these reasons."""
+def refusal(services: Services, caller: Caller, refused: RequestRefused) -> RequestAnswer:
+    """Return an error answer that is not stored."""
     uuid = services.chance.uuid(caller.tenant, "error", caller.request_id)
-    return Answer(422, wire.envelope(code, messages, str(uuid)))
+    answer = refused.answer
+    return RequestAnswer(answer.status, answer.body(refused.messages, str(uuid)))
 
 
 def rejection(
     services: Services,
     tenant: str,
     decision: Decision,
-    operation: str,
+    operation: Operation,
     document: Mapping[str, Any],
-) -> Answer:
+) -> RequestAnswer:
     """Return the 422 with all the reasons of a decision."""
     uuid = services.chance.uuid(tenant, "rejection", operation, document["id"])
     reasons = [reason.message for reason in decision.reasons]
-    return Answer(422, wire.envelope(ErrorCode.INVALID_REQUEST, reasons, str(uuid)))
+    answer = refusals.RULE.answer
+    return RequestAnswer(answer.status, answer.body(reasons, str(uuid)))
 
 
-def _repeat_answer(
-    recorded: RecordedDecision | None,
-    request_key: RequestKey,
-    document: Mapping[str, Any],
-    refuse_reuse: Callable[[RecordedDecision], RequestRefused] | None,
-) -> Answer:
-    if recorded is None or recorded.status is None:
-        raise Unavailable("the same request is being answered at this moment")
-    if wire.is_fingerprint_of(recorded.fingerprint, document):
-        if recorded.thinned and not _has_no_body(request_key.operation, recorded.status):
-            raise _no_longer_kept(request_key, recorded)
-        return Answer(recorded.status, recorded.body)
-    if refuse_reuse:
-        raise refuse_reuse(recorded)
-    what = f"another {request_key.operation} on {to_wire(recorded.created)}"
-    used = f"id: {request_key.key} was used for {what}"
-    expected = "expected a new id, or the same request again"
-    raise RequestRefused(ErrorCode.INVALID_REQUEST, [f"{used}; {expected}"])
+def _key_reused(key: RequestKey, recorded: RecordedDecision) -> RequestRefused:
+    """Return the refusal of a different request under the same key."""
+    when = to_wire(recorded.created)
+    if key.operation == RESOLUTION:
+        status = recorded.body["status"] if recorded.body else "answered"
+        return refusals.RESOLUTION_ANSWERED.error(status=status, when=when)
+    return refusals.ID_USED.error(id=key.key, operation=key.operation, when=when)
 
 
 def _has_no_body(operation: str, status: int) -> bool:
@@ -207,8 +197,8 @@ def _has_no_body(operation: str, status: int) -> bool:
     return operation == Operation.PROBLEM and status == 202
 
 
-def _no_longer_kept(request_key: RequestKey, recorded: RecordedDecision) -> RequestRefused:
-    field = "id" if request_key.operation in set(Operation) else "status"
-    answered = f"{field}: already answered on {to_wire(recorded.created)} with {recorded.status}"
+def _no_longer_kept(key: RequestKey, recorded: RecordedDecision) -> RequestRefused:
+    field = "status" if key.operation == RESOLUTION else "id"
     reference = f", reference {recorded.reference}" if recorded.reference else ""
-    return RequestRefused(ErrorCode.INVALID_REQUEST, [answered + reference])
+    when, status = to_wire(recorded.created), recorded.status
+    return refusals.ANSWER_NOT_KEPT.error(path=field, when=when, status=status, reference=reference)

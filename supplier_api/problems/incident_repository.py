@@ -22,14 +22,14 @@ from sqlalchemy.sql import ColumnElement
 
 from supplier_api.db.tables import incident, incident_service, service_problem
 from supplier_api.db.unit_of_work import UnitOfWork
-from supplier_api.problems.service_repository import INCIDENTS_LOCK
+from supplier_api.problems.repository import INCIDENTS_LOCK, NOT_OPEN
 
-_t = incident.c
+_p = service_problem.c
+_i = incident.c
 _covered = incident_service.c
-_problem = service_problem.c
 
 
-class Source(StrEnum):
+class IncidentSource(StrEnum):
     """Where an incident comes from, which also decides when it is over."""
 
     DECLARED = "declared"
@@ -77,8 +77,8 @@ class IncidentRepository:
 
     def declare(self, code: str, services: Collection[str], text: str | None, at: datetime) -> None:
         """Store an incident over these services; there must be none of this code."""
-        values = {"code": code, "text": text, "declared": at, "source": Source.DECLARED}
-        row_id = self._connection.execute(insert(incident).returning(_t.id), values).scalar_one()
+        values = {"code": code, "text": text, "declared": at, "source": IncidentSource.DECLARED}
+        row_id = self._connection.execute(insert(incident).returning(_i.id), values).scalar_one()
         if services:
             self._connection.execute(
                 insert(incident_service),
@@ -88,15 +88,15 @@ class IncidentRepository:
     def note(self, code: str, service_id: str, at: datetime) -> None:
         """Store an incident of the inventory if it is new; several creates may do so at once."""
         dialect = postgresql if self._locking else sqlite
-        values = {"code": code, "declared": at, "source": Source.INVENTORY}
+        values = {"code": code, "declared": at, "source": IncidentSource.INVENTORY}
         self._connection.execute(dialect.insert(incident).on_conflict_do_nothing(), values)
-        row_id = self._connection.execute(select(_t.id).where(_t.code == code)).scalar_one()
+        row_id = self._connection.execute(select(_i.id).where(_i.code == code)).scalar_one()
         covered = {"incident_id": row_id, "service_id": service_id}
         self._connection.execute(dialect.insert(incident_service).on_conflict_do_nothing(), covered)
 
     def uncover(self, code: str, service_id: str) -> None:
         """Remove a service from an incident of the inventory, which no longer names it there."""
-        of_code = select(_t.id).where(_t.code == code, _t.source == Source.INVENTORY)
+        of_code = select(_i.id).where(_i.code == code, _i.source == IncidentSource.INVENTORY)
         self._connection.execute(
             delete(incident_service).where(
                 _covered.incident_id.in_(of_code), _covered.service_id == service_id
@@ -106,45 +106,45 @@ class IncidentRepository:
     def end(self, code: str, at: datetime) -> bool:
         """End an incident; returns False if there is none of that code that lasts."""
         ended = self._connection.execute(
-            update(incident).where(_t.code == code, _t.ended.is_(None)), {"ended": at}
+            update(incident).where(_i.code == code, _i.ended.is_(None)), {"ended": at}
         )
         return ended.rowcount > 0
 
     def lasting(self, code: str) -> bool:
         """Return whether the incident lasts."""
-        query = select(_t.id).where(_t.code == code, _t.ended.is_(None))
+        query = select(_i.id).where(_i.code == code, _i.ended.is_(None))
         return self._connection.execute(query).scalar() is not None
 
     def ended(self, code: str) -> bool:
         """Return whether the incident was declared here and has ended."""
-        query = select(_t.id).where(_t.code == code, _t.ended.is_not(None))
+        query = select(_i.id).where(_i.code == code, _i.ended.is_not(None))
         return self._connection.execute(query).scalar() is not None
 
     def on_service(self, service_id: str) -> list[str]:
         """Return the codes of the incidents that last on a service, the oldest first."""
         query = (
-            select(_t.code)
-            .join(incident_service, _covered.incident_id == _t.id)
-            .where(_covered.service_id == service_id, _t.ended.is_(None))
-            .order_by(_t.id)
+            select(_i.code)
+            .join(incident_service, _covered.incident_id == _i.id)
+            .where(_covered.service_id == service_id, _i.ended.is_(None))
+            .order_by(_i.id)
         )
         return list(self._connection.execute(query).scalars())
 
     def services(self, code: str) -> set[str]:
         """Return the services that an incident covers."""
-        query = select(_covered.service_id).join(incident, _covered.incident_id == _t.id)
-        return set(self._connection.execute(query.where(_t.code == code)).scalars())
+        query = select(_covered.service_id).join(incident, _covered.incident_id == _i.id)
+        return set(self._connection.execute(query.where(_i.code == code)).scalars())
 
     def find(self, code: str) -> Incident | None:
         """Return the incident of that code, whether it lasts or not."""
-        row = self._connection.execute(_shown().where(_t.code == code)).first()
+        row = self._connection.execute(_shown().where(_i.code == code)).first()
         return Incident(*row) if row else None
 
     def at_work(self) -> list[Incident]:
         """Return declared incidents that last, and all incidents with linked problems."""
-        declared = (_t.ended.is_(None)) & (_t.source == Source.DECLARED)
-        linked = select(_problem.incident).where(_problem.incident.is_not(None)).distinct()
-        query = _shown().where(or_(declared, _t.code.in_(linked))).order_by(_t.id)
+        declared = (_i.ended.is_(None)) & (_i.source == IncidentSource.DECLARED)
+        linked = select(_p.incident).where(_p.incident.is_not(None)).distinct()
+        query = _shown().where(or_(declared, _i.code.in_(linked))).order_by(_i.id)
         return [Incident(*row) for row in self._connection.execute(query)]
 
     def links(self, after: Link | None, limit: int) -> Sequence[Link]:
@@ -152,22 +152,52 @@ class IncidentRepository:
 
         In the order of their values, those that come after `after`.
         """
-        columns = (_problem.incident, _problem.tenant, _problem.service_id)
+        columns = (_p.incident, _p.tenant, _p.service_id)
         query = (
             select(*columns)
-            .join(incident, _t.code == _problem.incident)
-            .where(_t.source == Source.INVENTORY, _t.ended.is_(None))
+            .join(incident, _i.code == _p.incident)
+            .where(_i.source == IncidentSource.INVENTORY, _i.ended.is_(None))
         )
         if after:
             query = query.where(tuple_(*columns) > (after.code, after.tenant, after.service_id))
         rows = self._connection.execute(query.distinct().order_by(*columns).limit(limit))
         return [Link(*row) for row in rows]
 
+    def joinable(self, code: str, after: int, limit: int) -> list[int]:
+        """Return row ids above `after` of problems on the incident's services that could join."""
+        services = (
+            select(_covered.service_id)
+            .join(incident, _covered.incident_id == _i.id)
+            .where(_i.code == code)
+        )
+        query = select(_p.id).where(
+            _p.service_id.in_(services),
+            _p.base.not_in(NOT_OPEN),
+            _p.incident.is_distinct_from(code),
+            _p.id > after,
+        )
+        return list(self._connection.execute(query.order_by(_p.id).limit(limit)).scalars())
+
+    def linked(self, code: str, limit: int, service_id: str | None = None) -> list[int]:
+        """Return row ids of the problems in the incident, of one service if it is given."""
+        query = select(_p.id).where(_p.incident == code)
+        if service_id is not None:
+            query = query.where(_p.service_id == service_id)
+        return list(self._connection.execute(query.order_by(_p.id).limit(limit)).scalars())
+
 
 def _shown() -> Select[Any]:
-    columns = (_t.code, _t.text, _t.source, _t.declared, _t.ended)
+    columns = (
+        _i.code,
+        _i.text,
+        _i.source,
+        _i.declared,
+        _i.ended,
+    )
     return select(
-        *columns, _count(_covered.incident_id == _t.id), _count(_problem.incident == _t.code)
+        *columns,
+        _count(_covered.incident_id == _i.id),
+        _count(_p.incident == _i.code),
     )
 
 

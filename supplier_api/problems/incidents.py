@@ -3,25 +3,36 @@
 Declaring and ending are quick; the problems join and leave in small transactions, by a timer that
 runs again until all are done. Their KCIs are spread over time, so that those of other problems do
 not wait behind thousands of them.
+
+An incident that the inventory names lasts as long as the inventory names it. That is asked when a
+problem is raised and, every minute, by the worker for services with linked problems. While the
+inventory gives no answer, the incidents that it named last.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from supplier_api.clock import to_wire
+from supplier_api.contract import refusals
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.logging import get_logger
-from supplier_api.problems.incident_repository import Incident, IncidentRepository, Source
+from supplier_api.problems.incident_repository import (
+    Incident,
+    IncidentRepository,
+    IncidentSource,
+    Link,
+)
 from supplier_api.problems.lifecycle import Event, IllegalMove
 from supplier_api.problems.model import Base, State
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.rule_evaluation import RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import Transition
+from supplier_api.rules.facts import UNKNOWN, Service
 
 JOIN = "join-incident"
 LEAVE = "leave-incident"
@@ -32,21 +43,13 @@ BATCH = 100
 SECOND_LOOK = timedelta(seconds=10)
 # The interval between KCIs of an incident: a small part of what a worker can send.
 KCI_EVERY = timedelta(milliseconds=50)
+# The inventory is asked about incidents with linked problems.
+LOOK_EVERY = 60.0  # seconds
+SERVICES = 100  # that are looked up in one turn
+SECONDS = 1.0  # limit of one lookup, and of one turn
 # How many problems are listed that are not linked, or that do not exist.
 LISTED_MAX = 100
 log = get_logger(__name__)
-
-
-class IncidentRefused(Exception):
-    """The declaration of an incident is refused; nothing was stored.
-
-    `messages` name the fields.
-    """
-
-    def __init__(self, messages: Sequence[str]) -> None:
-        """Keep the messages."""
-        super().__init__("; ".join(messages))
-        self.messages = list(messages)
 
 
 class Incidents:
@@ -68,7 +71,7 @@ class Incidents:
         """Declare an incident over `services` and those of `problems`, named by our references.
 
         Open problems on them join it soon, each with a KCI; new ones at once. Returns False if the
-        same incident is already declared and lasts. Raises IncidentRefused and StoreUnavailable.
+        same incident is already declared and lasts. Raises Invalid and StoreUnavailable.
         """
         covered = {*services, *self._services_of(problems)}
 
@@ -115,60 +118,50 @@ class Incidents:
 
         return self._services.store.read(work)
 
-    def error_id(self) -> UUID:
-        """Return the id of an error answer."""
-        return self._services.chance.uuid("")
-
     def join_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         """Let the next problems join the incident; return when to run again, None when done."""
         IncidentRepository(uow).lock(shared=True)
         code = timer.subject or ""
         if not IncidentRepository(uow).lasting(code):
             return None
-        seen = dict(timer.data or {})
-        found = ProblemRepository(uow).outside_incident(code, seen.get("after", 0), BATCH)
+        progress = timer.data
+        found = IncidentRepository(uow).joinable(code, progress.get("after", 0), BATCH)
         # A problem that joined in the first search and is outside again was removed by the
         # supplier.
-        joined = seen.get("joined", [])
+        joined = progress.get("joined", [])
         ids = [each for each in found if each not in set(joined)]
-        pace = _Pace(seen, self._services.machine.now())
+        pace = _Pace(progress, self._services.machine.now())
         skipped = self._each(uow, ids, lambda transition: _join(transition, code), pace)
         if skipped:
             log.info("incident.skipped", incident=code, references=skipped)
         now = self._services.business.now(timer.tenant)
         if len(found) == BATCH:
-            more = {"after": found[-1], "joined": joined + ids, **pace.kept()}
-            TimerRepository(uow).remember(timer.id, {**seen, **more})
+            more = {"after": found[-1], "joined": joined + ids, **pace.progress()}
+            TimerRepository(uow).remember(timer.id, {**progress, **more})
             return now
-        if not seen.get("second"):
-            more = {"second": True, "joined": joined + ids, **pace.kept()}
+        if not progress.get("second"):
+            more = {"second": True, "joined": joined + ids, **pace.progress()}
             TimerRepository(uow).remember(timer.id, more)
             return now + SECOND_LOOK
         return None
 
     def leave_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
-        """Let the next problems leave the incident; return when to run again, None when done."""
+        """Let the next problems leave the incident; return when to run again, None when done.
+
+        With a service in the timer's data only those on it: the inventory no longer named the
+        incident there. If it names it again they stay.
+        """
         # A problem may move to another incident here, which must not end before this commit.
         IncidentRepository(uow).lock(shared=True)
-        ids = ProblemRepository(uow).in_incident(timer.subject or "", BATCH)
-        pace = _Pace(dict(timer.data or {}), self._services.machine.now())
+        code, service_id = timer.subject or "", timer.data.get("service")
+        if service_id and code in IncidentRepository(uow).on_service(service_id):
+            return None
+        ids = IncidentRepository(uow).linked(code, BATCH, service_id)
+        pace = _Pace(timer.data, self._services.machine.now())
         self._each(uow, ids, _leave, pace)
-        TimerRepository(uow).remember(timer.id, pace.kept())
+        TimerRepository(uow).remember(timer.id, {**timer.data, **pace.progress()})
         now = self._services.business.now(timer.tenant)
         return now if len(ids) == BATCH else None
-
-    def leave_lifted(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
-        """Let the problems on a service leave an incident that the inventory names there no longer.
-
-        Returns when to run again, None when done.
-        """
-        IncidentRepository(uow).lock(shared=True)
-        code, service_id = timer.subject or "", str((timer.data or {})["service"])
-        if code in IncidentRepository(uow).on_service(service_id):
-            return None  # It is named again.
-        ids = ProblemRepository(uow).in_incident(code, BATCH, service_id)
-        self._each(uow, ids, _leave, _Pace({}, self._services.machine.now()))
-        return self._services.business.now(timer.tenant) if len(ids) == BATCH else None
 
     def _set(self, uow: UnitOfWork, kind: str, code: str) -> None:
         TimerRepository(uow).add(Timer(None, "", kind, self._services.business.now(""), code))
@@ -178,13 +171,9 @@ class Incidents:
         found = self._services.store.read(
             lambda uow: ProblemRepository(uow).services_by_reference(problems)
         )
-        unknown = [
-            f"problems[{at}]: no such problem; expected our reference"
-            for at, reference in enumerate(problems)
-            if reference not in found
-        ]
+        unknown = [{"at": at} for at, each in enumerate(problems) if each not in found]
         if unknown:
-            raise IncidentRefused(unknown[:LISTED_MAX])
+            raise refusals.INCIDENT_PROBLEM_UNKNOWN.errors(unknown[:LISTED_MAX])
         return set(found.values())
 
     def _record(
@@ -220,14 +209,14 @@ class Incidents:
 class _Pace:
     """The earliest time of the next KCI of the incident (machine time), kept across batches."""
 
-    def __init__(self, seen: dict[str, Any], now: datetime) -> None:
-        kept = seen.get("next")
-        self.next = max(now, datetime.fromisoformat(kept)) if kept else now
+    def __init__(self, progress: Mapping[str, Any], now: datetime) -> None:
+        stored = progress.get("next")
+        self.next = max(now, datetime.fromisoformat(stored)) if stored else now
 
     def step(self) -> None:
         self.next += KCI_EVERY
 
-    def kept(self) -> dict[str, str]:
+    def progress(self) -> dict[str, str]:
         return {"next": self.next.isoformat()}
 
 
@@ -242,21 +231,20 @@ def lift(services: Services, uow: UnitOfWork, code: str, service_id: str) -> Non
 
 
 def _refuse_another(before: Incident, known: set[str], covered: set[str]) -> None:
-    """Raise IncidentRefused unless the same incident is declared again."""
-    same = before.source == Source.DECLARED and before.ended is None and known == covered
+    """Raise Invalid unless the same incident is declared again."""
+    same = before.source == IncidentSource.DECLARED and before.ended is None and known == covered
     if same:
         return
-    why = f"id: {before.code} was declared on {to_wire(before.declared)}"
-    if before.source == Source.INVENTORY:
-        why = f"id: {before.code} is an incident of the inventory"
-    raise IncidentRefused([f"{why}; expected a new id"])
+    if before.source == IncidentSource.INVENTORY:
+        raise refusals.INCIDENT_OF_INVENTORY.error(id=before.code)
+    raise refusals.INCIDENT_DECLARED.error(id=before.code, when=to_wire(before.declared))
 
 
 def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
     lasts = found.ended is None
     outside: list[int] = []
-    if lasts and found.source == Source.DECLARED:
-        outside = ProblemRepository(uow).outside_incident(found.code, 0, LISTED_MAX)
+    if lasts and found.source == IncidentSource.DECLARED:
+        outside = IncidentRepository(uow).joinable(found.code, 0, LISTED_MAX)
     return {
         "id": found.code,
         "text": found.text,
@@ -276,7 +264,7 @@ def _join(transition: Transition, code: str) -> None:
         # It joins, with a KCI, when it is accepted.
         transition.problem.state = State(state.base, incident=code)
     else:
-        transition.take(Event.JOIN_INCIDENT, incident=code)
+        transition.apply(Event.JOIN_INCIDENT, incident=code)
 
 
 def _leave(transition: Transition) -> None:
@@ -288,4 +276,58 @@ def _leave(transition: Transition) -> None:
     elif state.base is Base.UNDECIDED:
         transition.problem.state = State(state.base)
     else:
-        transition.take(Event.LEAVE_INCIDENT)
+        transition.apply(Event.LEAVE_INCIDENT)
+
+
+class InventoryIncidents:
+    """Asks the inventory whether the incidents with linked problems still last.
+
+    A batch at a time, so that a slow inventory does not block the worker's other chores.
+    """
+
+    def __init__(self, services: Services, rule_evaluator: RuleEvaluator) -> None:
+        """Use the inventory of `rule_evaluator`, for the first time a minute from now."""
+        self._services = services
+        self._rule_evaluator = rule_evaluator
+        self._next = services.machine.monotonic() + LOOK_EVERY
+        self._after: Link | None = None
+
+    def turn(self) -> float:
+        """Look up the next services if that is due; return the seconds until the next turn."""
+        now = self._services.machine.monotonic()
+        if now < self._next:
+            return self._next - now
+        links = self._services.store.read(
+            lambda uow: IncidentRepository(uow).links(self._after, SERVICES)
+        )
+        last = self._look(list(links), now + SECONDS)
+        if last is not None and (len(links) == SERVICES or last != links[-1]):
+            self._after = last
+            return 0.0
+        self._after, self._next = None, now + LOOK_EVERY
+        return LOOK_EVERY
+
+    def _look(self, links: list[Link], ends: float) -> Link | None:
+        """Look up services until `ends`; return the last one, None if there is no answer."""
+        last = None
+        for link in links:
+            service = self._rule_evaluator.service(link.tenant, link.service_id, SECONDS)
+            if service is UNKNOWN:
+                return None
+            code = service.incident if isinstance(service, Service) else None
+            if code != link.code:
+                self._over(link, code)
+            last = link
+            if self._services.machine.monotonic() > ends:
+                return last
+        return last
+
+    def _over(self, link: Link, code: str | None) -> None:
+        def work(uow: UnitOfWork) -> None:
+            IncidentRepository(uow).lock(shared=True)
+            if code is not None and not IncidentRepository(uow).ended(code):
+                IncidentRepository(uow).note(code, link.service_id, self._services.machine.now())
+            lift(self._services, uow, link.code, link.service_id)
+
+        self._services.store.write(work)
+        log.info("incident.lifted", incident=link.code, service_id=link.service_id)

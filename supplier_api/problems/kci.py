@@ -8,7 +8,8 @@ from uuid import UUID
 
 from supplier_api.clock import to_wire
 from supplier_api.contract.codes import CancellationReason, ProblemCode, ReasonCode, Status
-from supplier_api.problems.model import Base, ChangeKind, ChangeRequest, Resolution, ServiceProblem
+from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem
+from supplier_api.rules.model import Operation
 
 # The problemCode of a CANCELLED that the tenant asked for.
 CANCELLED_CODES = {
@@ -18,15 +19,13 @@ CANCELLED_CODES = {
     CancellationReason.OTHER: ProblemCode.OTHER,
 }
 # Our reference is sent from ACKNOWLEDGED on, never before and never with a rejection.
-WITHOUT_REFERENCE = (Base.UNDECIDED, Base.REJECTED)
-
-
+WITHOUT_REFERENCE = frozenset({Base.UNDECIDED, Base.REJECTED})
 # The type of the notes about sequence numbers that are never sent.
 GAP_NOTE = "Withdrawn update"
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class KciContent:
     """The content of a KCI besides the problem: code, text, the supplier's own codes and notes.
 
     `note` is one supplier note as the wire has it but for `created`, which is the KCI's instant.
@@ -38,7 +37,7 @@ class Carried:
     note: Mapping[str, str] | None = None
 
 
-NOTHING = Carried()
+NO_CONTENT = KciContent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def kci(
     stamp: KciStamp,
     reason: ReasonCode,
     problem: ServiceProblem,
-    carried: Carried = NOTHING,
+    content: KciContent = NO_CONTENT,
     *,
     change: ChangeRequest | None = None,
     resolution: Resolution | None = None,
@@ -69,11 +68,11 @@ def kci(
         "issuedOn": to_wire(stamp.issued),
         "reasonCode": reason,
     }
-    _add(body, "problemCode", carried.problem_code)
-    _add(body, "text", carried.text)
-    _add(body, "supplierCodes", list(carried.supplier_codes))
-    if carried.note:
-        body["supplierNotes"] = [{**carried.note, "created": to_wire(stamp.issued)}]
+    _add(body, "problemCode", content.problem_code)
+    _add(body, "text", content.text)
+    _add(body, "supplierCodes", list(content.supplier_codes))
+    if content.note:
+        body["supplierNotes"] = [{**content.note, "created": to_wire(stamp.issued)}]
     body["serviceProblem"] = problem_entity(problem)
     if change:
         body[f"serviceProblem{change.kind.capitalize()}"] = change_entity(change)
@@ -87,7 +86,7 @@ def withdrawal(number: int) -> str:
     return f"update {number} was withdrawn"
 
 
-def say_left_out(body: dict[str, Any], sentences: Sequence[str], at: datetime) -> None:
+def add_gap_notes(body: dict[str, Any], sentences: Sequence[str], at: datetime) -> None:
     """Add notes about sequence numbers that are never sent to a KCI.
 
     A KCI of every reason may carry notes, and none must.
@@ -150,7 +149,7 @@ def resolution_entity(resolution: Resolution) -> dict[str, Any]:
 
 def cancelled_code(cancellation: ChangeRequest) -> ProblemCode:
     """Return the problemCode of the CANCELLED that answers `cancellation`."""
-    assert cancellation.kind is ChangeKind.CANCELLATION
+    assert cancellation.kind is Operation.CANCELLATION
     return CANCELLED_CODES[CancellationReason(cancellation.body["reasonCode"])]
 
 

@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 
+from supplier_api.contract import refusals
 from supplier_api.contract.codes import ReasonCode
-from supplier_api.problems.model import Awaits, Base, ChangeKind, State, Waiting
+from supplier_api.problems.model import Awaits, Base, State, Waiting
+from supplier_api.rules.model import Operation
 
 
 class Event(StrEnum):
-    """Everything that can happen to a problem. The first group are the back office's events."""
+    """Everything that can happen to a problem. BACK_OFFICE_EVENTS are those of the back office."""
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -63,22 +65,11 @@ class About(Enum):
     RESOLUTION = "resolution"
 
 
-# Targets: a base or a wait, or one of these.
-class To(Enum):
-    """The target state of an event where it depends on the current state."""
-
-    SAME = "same"
-    BACK = "back"  # out of the wait, to the base; or to the incident while that lasts
-    OUT_OF_APPOINTMENT = "out of a wait for an appointment"
-    SETTLED = "out of what the amendment settles"
-    ASKED_AMENDMENT = "the amendment is undecided"
-    ASKED_CANCELLATION = "the cancellation is undecided"
-
-
-class KciDraft(Enum):
-    """The KCI of an event where it depends on the states before and after it."""
-
-    LEAVING = "RESUMED, or DELAY where the incident still lasts; none if nothing was left"
+# Returns the state after an event, from the state before it and what an amendment supplies of that
+# which the problem waits for.
+Target = Callable[[State, frozenset[Awaits]], State]
+# Returns the KCI of an event, and what it must carry, from the states before and after it.
+KciOfChange = Callable[[State, State], tuple[ReasonCode | None, frozenset[Must]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +78,8 @@ class Move:
 
     event: Event
     sources: frozenset[Base | Waiting]
-    target: Base | Waiting | To
-    kci: ReasonCode | KciDraft | None
+    target: Base | Waiting | Target
+    kci: ReasonCode | KciOfChange | None
     must: frozenset[Must] = frozenset()
     about: About | None = None
     awaits: Awaits | None = None
@@ -115,7 +106,7 @@ class IllegalMove(Exception):
         self.state = state
         self.event = event
         self.legal = legal_events(state)
-        super().__init__(f"{event} is not possible while the problem is {state}")
+        super().__init__(refusals.EVENT_IMPOSSIBLE.message(event=event, state=state))
 
 
 UNDECIDED = frozenset({Base.UNDECIDED})
@@ -127,6 +118,53 @@ CODE = frozenset({Must.PROBLEM_CODE})
 BOTH = TEXT | CODE
 R = ReasonCode
 
+
+def _same(state: State, _settles: frozenset[Awaits]) -> State:
+    return state
+
+
+def _back(state: State, _settles: frozenset[Awaits]) -> State:
+    """Leave the wait, to the base; or to the incident while that lasts."""
+    if state.waiting is Waiting.NETWORK_INCIDENT:
+        # The supplier takes this problem out of the incident, whether the incident lasts or not.
+        return _out_of_incident(state, _settles)
+    waiting = Waiting.NETWORK_INCIDENT if state.incident else None
+    return replace(state, waiting=waiting, awaits=None)
+
+
+def _out_of_incident(state: State, _settles: frozenset[Awaits]) -> State:
+    waiting = None if state.waiting is Waiting.NETWORK_INCIDENT else state.waiting
+    return replace(state, waiting=waiting, incident=None)
+
+
+def _settled(state: State, settles: frozenset[Awaits]) -> State:
+    """Leave the wait if the amendment supplies what is waited for."""
+    return _back(state, settles) if state.awaits in settles else state
+
+
+def _reappointed(state: State, _settles: frozenset[Awaits]) -> State:
+    return _settled(state, frozenset({Awaits.APPOINTMENT}))
+
+
+def _ask_amendment(state: State, _settles: frozenset[Awaits]) -> State:
+    return replace(state, asked=Operation.AMENDMENT)
+
+
+def _ask_cancellation(state: State, _settles: frozenset[Awaits]) -> State:
+    return replace(state, asked=Operation.CANCELLATION)
+
+
+def _leaving(before: State, after: State) -> tuple[ReasonCode | None, frozenset[Must]]:
+    """Return RESUMED, or DELAY where the incident still lasts; no KCI if nothing was left."""
+    if before.waiting is None or before.waiting is after.waiting is Waiting.NETWORK_INCIDENT:
+        return None, frozenset()
+    if after.waiting is None:
+        return ReasonCode.RESUMED, frozenset()
+    if after.waiting is Waiting.NETWORK_INCIDENT:
+        return ReasonCode.DELAY, CODE
+    return None, frozenset()
+
+
 # fmt: off
 TABLE: tuple[Move, ...] = (
     # event                  from                  to                       KCI                     must carry
@@ -136,44 +174,64 @@ TABLE: tuple[Move, ...] = (
     # -- the back office works; an undecided change stays as it is
     Move(Event.START,           OPEN,              Base.IN_PROGRESS,        R.COMMITTED,            base=Base.ACKNOWLEDGED, asked=None),
     Move(Event.HOLD,            OPEN,              Waiting.HELD,            R.DELAY,                CODE, asked=None),
-    Move(Event.RESUME,          WAITS,             To.BACK,                 KciDraft.LEAVING,            asked=None),
+    Move(Event.RESUME,          WAITS,             _back,                   _leaving,                    asked=None),
     Move(Event.ASK_INFORMATION, OPEN,              Waiting.PENDING,         R.INFORMATION_REQUIRED, BOTH, awaits=Awaits.INFORMATION),
     Move(Event.ASK_APPOINTMENT, OPEN,              Waiting.PENDING,         R.REAPPOINT,            CODE, awaits=Awaits.APPOINTMENT),
-    Move(Event.REAPPOINTED,     OPEN,              To.OUT_OF_APPOINTMENT,   R.REAPPOINTED,          asked=None),
-    Move(Event.NOTE,            OPEN | RESOLVED,   To.SAME,                 R.ADDITIONAL,           TEXT, asked=None),
-    Move(Event.UPDATE,          OPEN | RESOLVED,   To.SAME,                 R.UPDATE,               asked=None),
-    Move(Event.WARN,            OPEN | RESOLVED,   To.SAME,                 R.WARNING,              CODE, asked=None),
+    Move(Event.REAPPOINTED,     OPEN,              _reappointed,            R.REAPPOINTED,          asked=None),
+    Move(Event.NOTE,            OPEN | RESOLVED,   _same,                   R.ADDITIONAL,           TEXT, asked=None),
+    Move(Event.UPDATE,          OPEN | RESOLVED,   _same,                   R.UPDATE,               asked=None),
+    Move(Event.WARN,            OPEN | RESOLVED,   _same,                   R.WARNING,              CODE, asked=None),
     Move(Event.RESOLVE,         OPEN,              Base.RESOLVED,           R.RESOLVED,             about=About.RESOLUTION),
     Move(Event.COMPLETE,        RESOLVED,          Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
     Move(Event.CANCEL,          OPEN | UNDECIDED,  Base.CANCELLED,          R.CANCELLED,            CODE),
     # -- the tenant asks for a change
-    Move(Event.AMEND,           OPEN | UNDECIDED,  To.SETTLED,              KciDraft.LEAVING),
-    Move(Event.AMEND_BEHIND,    OPEN | UNDECIDED,  To.SETTLED,              R.AMENDED,              about=About.CHANGE),
-    Move(Event.ASK_AMENDMENT,   OPEN,              To.ASKED_AMENDMENT,      None),
+    Move(Event.AMEND,           OPEN | UNDECIDED,  _settled,                _leaving),
+    Move(Event.AMEND_BEHIND,    OPEN | UNDECIDED,  _settled,                R.AMENDED,              about=About.CHANGE),
+    Move(Event.ASK_AMENDMENT,   OPEN,              _ask_amendment,          None),
     Move(Event.WITHDRAW,        OPEN | UNDECIDED,  Base.CANCELLED,          None),
     Move(Event.WITHDRAW_BEHIND, OPEN | UNDECIDED,  Base.CANCELLED,          R.CANCELLED,            CODE, about=About.CHANGE),
-    Move(Event.ASK_CANCELLATION, OPEN,             To.ASKED_CANCELLATION,   None),
+    Move(Event.ASK_CANCELLATION, OPEN,             _ask_cancellation,       None),
     # -- the tenant answers a resolution
     Move(Event.ACCEPT_RESOLUTION, RESOLVED,        Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
     Move(Event.REJECT_RESOLUTION, RESOLVED,        Base.IN_PROGRESS,        R.RESUMED,              about=About.RESOLUTION),
     # -- the network and time
     Move(Event.JOIN_INCIDENT,   OPEN - {Waiting.NETWORK_INCIDENT}, Waiting.NETWORK_INCIDENT, R.DELAY, CODE, asked=None),
-    Move(Event.LEAVE_INCIDENT,  OPEN,              To.BACK,                 KciDraft.LEAVING,            asked=None),
-    Move(Event.GIVE_NOTICE,     RESOLVED,          To.SAME,                 R.ADDITIONAL,           TEXT, about=About.RESOLUTION),
+    Move(Event.LEAVE_INCIDENT,  OPEN,              _out_of_incident,        _leaving,                    asked=None),
+    Move(Event.GIVE_NOTICE,     RESOLVED,          _same,                   R.ADDITIONAL,           TEXT, about=About.RESOLUTION),
     Move(Event.CLOSE,           RESOLVED,          Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
 )
 # An undecided change: what is decided of it, by the change's kind. `beneath` is always open here.
-DECIDED: dict[tuple[Event, ChangeKind], Move] = {
+DECIDED: dict[tuple[Event, Operation], Move] = {
     (move.event, kind): move for kind, move in (
-        (ChangeKind.AMENDMENT,    Move(Event.ACCEPT_CHANGE, OPEN, To.SETTLED,     R.AMENDED,               about=About.CHANGE)),
-        (ChangeKind.AMENDMENT,    Move(Event.REJECT_CHANGE, OPEN, To.SAME,        R.AMENDMENT_REJECTED,    BOTH, about=About.CHANGE)),
-        (ChangeKind.CANCELLATION, Move(Event.ACCEPT_CHANGE, OPEN, Base.CANCELLED, R.CANCELLED,             CODE, about=About.CHANGE)),
-        (ChangeKind.CANCELLATION, Move(Event.REJECT_CHANGE, OPEN, To.SAME,        R.CANCELLATION_REJECTED, BOTH, about=About.CHANGE)),
+        (Operation.AMENDMENT,    Move(Event.ACCEPT_CHANGE, OPEN, _settled,       R.AMENDED,               about=About.CHANGE)),
+        (Operation.AMENDMENT,    Move(Event.REJECT_CHANGE, OPEN, _same,          R.AMENDMENT_REJECTED,    BOTH, about=About.CHANGE)),
+        (Operation.CANCELLATION, Move(Event.ACCEPT_CHANGE, OPEN, Base.CANCELLED, R.CANCELLED,             CODE, about=About.CHANGE)),
+        (Operation.CANCELLATION, Move(Event.REJECT_CHANGE, OPEN, _same,          R.CANCELLATION_REJECTED, BOTH, about=About.CHANGE)),
     )
 }
 # fmt: on
 MOVES = {move.event: move for move in TABLE}
-BACK_OFFICE_EVENTS = tuple(Event)[: tuple(Event).index(Event.UPDATE)]
+# The events that the back office may name.
+BACK_OFFICE_EVENTS = frozenset(
+    {
+        Event.ACCEPT,
+        Event.REJECT,
+        Event.START,
+        Event.HOLD,
+        Event.RESUME,
+        Event.ASK_INFORMATION,
+        Event.ASK_APPOINTMENT,
+        Event.REAPPOINTED,
+        Event.NOTE,
+        Event.WARN,
+        Event.RESOLVE,
+        Event.COMPLETE,
+        Event.CANCEL,
+        Event.ACCEPT_CHANGE,
+        Event.REJECT_CHANGE,
+    }
+)
+DECIDES_CHANGE = frozenset({Event.ACCEPT_CHANGE, Event.REJECT_CHANGE})
 # These events end the work, so they first close a change that is still undecided.
 CLOSES_CHANGE = frozenset({Event.RESOLVE, Event.CANCEL})
 
@@ -190,7 +248,7 @@ def plan(
     `incident` is the code of the incident to join; `settles` is what the applied amendment supplies
     of that which the problem waits for. Raises IllegalMove when the event is not legal.
     """
-    if state.asked and event in (Event.ACCEPT_CHANGE, Event.REJECT_CHANGE):
+    if state.asked and event in DECIDES_CHANGE:
         return (_decide_change(state, event, settles),)
     if state.asked and event in CLOSES_CHANGE and state.beneath in MOVES[event].sources:
         return _close_change(state, event)
@@ -205,7 +263,7 @@ def legal_events(state: State) -> list[Event]:
     legal = [move.event for move in TABLE if _possible(move, state)]
     if state.asked:
         legal += [event for event in CLOSES_CHANGE if state.beneath in MOVES[event].sources]
-        legal += [Event.ACCEPT_CHANGE, Event.REJECT_CHANGE]
+        legal += DECIDES_CHANGE
     return [event for event in Event if event in legal]
 
 
@@ -242,7 +300,7 @@ def _decide_change(state: State, event: Event, settles: frozenset[Awaits]) -> Li
 
 def _close_change(state: State, event: Event) -> tuple[LifecycleStep, ...]:
     """Close an undecided change before the event, with a KCI of its own."""
-    if event is Event.CANCEL and state.asked is ChangeKind.CANCELLATION:
+    if event is Event.CANCEL and state.asked is Operation.CANCELLATION:
         return (_decide_change(state, Event.ACCEPT_CHANGE, frozenset()),)
     closed = _decide_change(state, Event.REJECT_CHANGE, frozenset())
     return closed, *plan(closed.state, event)
@@ -252,28 +310,15 @@ def _step(
     move: Move, state: State, incident: str | None, settles: frozenset[Awaits]
 ) -> LifecycleStep:
     after = _target(move, state, incident, settles)
-    if move.kci is KciDraft.LEAVING:
-        return LifecycleStep(move.event, after, *_leaving(state, after))
-    assert not isinstance(move.kci, KciDraft)
+    if callable(move.kci):
+        return LifecycleStep(move.event, after, *move.kci(state, after))
     return LifecycleStep(move.event, after, move.kci, move.must, move.about)
-
-
-def _leaving(before: State, after: State) -> tuple[ReasonCode | None, frozenset[Must]]:
-    if before.waiting is None or before.waiting is after.waiting is Waiting.NETWORK_INCIDENT:
-        return None, frozenset()
-    if after.waiting is None:
-        return ReasonCode.RESUMED, frozenset()
-    if after.waiting is Waiting.NETWORK_INCIDENT:
-        return ReasonCode.DELAY, CODE
-    return None, frozenset()
 
 
 def _target(move: Move, state: State, incident: str | None, settles: frozenset[Awaits]) -> State:
     target = move.target
-    if move.event is Event.LEAVE_INCIDENT:
-        return _ended(state)
-    if isinstance(target, To):
-        return TARGETS[target](state, settles)
+    if callable(target):
+        return target(state, settles)
     if isinstance(target, Waiting):
         return replace(
             state, waiting=target, awaits=move.awaits, incident=incident or state.incident
@@ -281,34 +326,3 @@ def _target(move: Move, state: State, incident: str | None, settles: frozenset[A
     if target is Base.IN_PROGRESS or target is Base.ACKNOWLEDGED:
         return replace(state, base=target, waiting=None, awaits=None)
     return State(target)
-
-
-def _back(state: State, _settles: frozenset[Awaits]) -> State:
-    if state.waiting is Waiting.NETWORK_INCIDENT:
-        # The supplier takes this problem out of the incident, whether the incident lasts or not.
-        return _ended(state)
-    waiting = Waiting.NETWORK_INCIDENT if state.incident else None
-    return replace(state, waiting=waiting, awaits=None)
-
-
-def _ended(state: State) -> State:
-    waiting = None if state.waiting is Waiting.NETWORK_INCIDENT else state.waiting
-    return replace(state, waiting=waiting, incident=None)
-
-
-def _settled(state: State, settles: frozenset[Awaits]) -> State:
-    return _back(state, settles) if state.awaits in settles else state
-
-
-def _same(state: State, _settles: frozenset[Awaits]) -> State:
-    return state
-
-
-TARGETS: dict[To, Callable[[State, frozenset[Awaits]], State]] = {
-    To.SAME: _same,
-    To.BACK: _back,
-    To.OUT_OF_APPOINTMENT: lambda state, _: _settled(state, frozenset({Awaits.APPOINTMENT})),
-    To.SETTLED: _settled,
-    To.ASKED_AMENDMENT: lambda state, _: replace(state, asked=ChangeKind.AMENDMENT),
-    To.ASKED_CANCELLATION: lambda state, _: replace(state, asked=ChangeKind.CANCELLATION),
-}

@@ -8,18 +8,63 @@ skips such timers until decisions can be made again.
 
 import threading
 from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.db.tables import switch
 from supplier_api.problems.services import Services
-from supplier_api.problems.switch_repository import MAINTENANCE, Switch, SwitchRepository
-from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
-from supplier_api.problems.transition import Transition
-from supplier_api.rules.model import Operation
+from supplier_api.problems.timer_repository import DECIDE, TimerRepository
 
+_t = switch.c
+MAINTENANCE = "maintenance"
 # The longest time until a process notices that maintenance began or ended.
 LOOK_EVERY = 1.0  # seconds
 LOOK_SECONDS = 0.5  # limit of that query: a request waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A switch that is on: who turned it on, why, and when (machine time)."""
+
+    name: str
+    who: str
+    reason: str
+    since: datetime
+
+
+class SwitchRepository:
+    """Reads and writes switches within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Use the connection of `uow`."""
+        self._connection = uow.connection
+        self._wake = uow.wake
+
+    def get(self, name: str) -> Switch | None:
+        """Return a switch if it is on."""
+        query = select(_t.name, _t.who, _t.reason, _t.since).where(_t.name == name)
+        row = self._connection.execute(query).first()
+        return Switch(*row) if row else None
+
+    def on(self, turned: Switch) -> bool:
+        """Turn a switch on; returns False and changes nothing if it was on already."""
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        values = {name: getattr(turned, name) for name in Switch.__slots__}
+        done = self._connection.execute(
+            dialect.insert(switch).on_conflict_do_nothing().returning(_t.name), values
+        )
+        return done.first() is not None
+
+    def off(self, name: str) -> bool:
+        """Turn a switch off; returns False if it was not on."""
+        turned = self._connection.execute(delete(switch).where(_t.name == name)).rowcount == 1
+        if turned:
+            self._wake()
+        return turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +72,7 @@ class MaintenanceView:
     """The maintenance switch, if it is on, and how many decisions are postponed for any reason."""
 
     switch: Switch | None
-    put_off: int
+    postponed: int
 
 
 class Maintenance:
@@ -92,29 +137,12 @@ class Maintenance:
         try:
             now = self._services.machine.monotonic()
             self._look_at = now + LOOK_EVERY
-            seen = self._services.store.read(
+            found = self._services.store.read(
                 lambda uow: SwitchRepository(uow).get(MAINTENANCE), deadline=now + LOOK_SECONDS
             )
-            self._lasts = seen is not None
+            self._lasts = found is not None
         except StoreUnavailable:
             # The request that asked will meet the same error and report it.
             pass
         finally:
             self._looking.release()
-
-
-def put_off(
-    transition: Transition,
-    operation: Operation,
-    key: str,
-    subject: str,
-) -> None:
-    """Postpone the decision on the request with `key`; the transition must be finished.
-
-    `subject` is our reference of the problem or of the change request.
-    """
-    data = {"operation": operation, "key": key}
-    problem = transition.problem
-    TimerRepository(transition.uow).add(
-        Timer(problem.id, problem.tenant, DECIDE, transition.now, subject, data)
-    )

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from supplier_api.contract.codes import ChangeStatus, ResolutionStatus, Status
+from supplier_api.rules.model import Operation
 
 
 class Base(StrEnum):
@@ -43,21 +44,18 @@ class Awaits(StrEnum):
     APPOINTMENT = "appointment"
 
 
-class ChangeKind(StrEnum):
-    """The kinds of change that a tenant may request for a problem."""
-
-    AMENDMENT = "amendment"
-    CANCELLATION = "cancellation"
-
-
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state of a problem. `incident` is the code of the network incident it belongs to."""
+    """The state of a problem.
+
+    `asked` is an amendment or a cancellation that is undecided; `incident` is the code of the
+    network incident that the problem belongs to.
+    """
 
     base: Base
     waiting: Waiting | None = None
     awaits: Awaits | None = None
-    asked: ChangeKind | None = None
+    asked: Operation | None = None
     incident: str | None = None
 
     @property
@@ -95,8 +93,8 @@ class State:
 class ServiceProblem:
     """One problem.
 
-    `document` holds the wire's fields of the 201 body but for status and supplierReference. The
-    desk changes a problem only while it holds the lock on its row.
+    `document` holds the wire's fields of the 201 body but for status and supplierReference. A
+    problem is changed only under the lock on its row.
     `back_office_untold`: a work order about it was skipped by an operator. `left_out`: what the
     next KCI has to say about sequence numbers that are never sent. `doubtful`: the gateway may not
     know the problem, as our answer may have been lost. `reference_known`: the gateway has received
@@ -132,7 +130,7 @@ class ChangeRequest:
 
     problem_id: int
     tenant: str
-    kind: ChangeKind
+    kind: Operation
     gateway_id: int
     reference: str
     status: ChangeStatus

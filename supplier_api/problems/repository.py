@@ -1,10 +1,27 @@
 """The repository of service problems."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Row, case, func, insert, select, union, update
+from sqlalchemy import (
+    BigInteger,
+    Row,
+    String,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    union,
+    union_all,
+    update,
+)
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.contract.limits import ID_MAX
@@ -20,8 +37,8 @@ from supplier_api.db.tables import (
     service_problem,
 )
 from supplier_api.db.unit_of_work import UnitOfWork
-from supplier_api.problems.model import Awaits, Base, ChangeKind, ServiceProblem, State, Waiting
-from supplier_api.problems.service_repository import NOT_OPEN
+from supplier_api.problems.model import TERMINAL, Awaits, Base, ServiceProblem, State, Waiting
+from supplier_api.rules.model import Operation
 
 _t = service_problem.c
 _change = change_request.c
@@ -48,6 +65,57 @@ _UNCONFIRMED = CompiledStatement(
 _LOCK_FREE = CompiledStatement(
     select(_t.id).where(among(_t.id, "problems")).order_by(_t.id).with_for_update(skip_locked=True)
 )
+# A problem in any other base state is "already open" on its service.
+NOT_OPEN = (*sorted(TERMINAL), Base.RESOLVED)
+# The lock under which creates read the incidents and a declaration writes them.
+INCIDENTS_LOCK = 0x1C1DE47
+# The locks of a create, from left to right: the incidents, which creates only share, then the
+# service. Both last until the transaction ends.
+LOCKS = (
+    func.pg_advisory_xact_lock_shared(INCIDENTS_LOCK),
+    func.pg_advisory_xact_lock(func.hashtextextended(bindparam("locked", type_=String), 0)),
+)
+_LOCK_SERVICE = CompiledStatement(select(*LOCKS))
+_SERVICE_ID = bindparam("service_id", type_=String)
+KNOWN_OF_SERVICE = CompiledStatement(
+    union_all(
+        select(_t.id, _t.gateway_id, _t.reference, _t.doubtful).where(
+            _t.tenant == bindparam("tenant", type_=String),
+            _t.service_id == _SERVICE_ID,
+            or_(_t.doubtful, _t.base.not_in(literal_column(f"'{base}'") for base in NOT_OPEN)),
+        ),
+        select(
+            incident.c.id,
+            literal(None, BigInteger),
+            incident.c.code,
+            incident.c.source == literal_column("'inventory'"),
+        )
+        .join(incident_service, incident_service.c.incident_id == incident.c.id)
+        .where(incident_service.c.service_id == _SERVICE_ID, incident.c.ended.is_(None)),
+    )
+)
+
+
+def lock_name(tenant: str, service_id: str) -> str:
+    """Return the name of the lock on a tenant's service: the parameter `locked` of LOCKS."""
+    return f"{tenant}/{service_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOfService:
+    """The open problems and incidents on a service.
+
+    `open_problems` are the gateway's ids of the tenant's problems that are open: not our
+    references, for of an undecided one the tenant has none yet. Doubtful problems (their answer may
+    never have reached the gateway) do not count; `doubtful_reference` is that of the newest.
+    `incidents` are the codes of those that last, the oldest first; `from_inventory` are those of
+    them that last as long as the inventory names them.
+    """
+
+    open_problems: list[str]
+    doubtful_reference: str | None
+    incidents: list[str]
+    from_inventory: list[str]
 
 
 class ProblemRepository:
@@ -169,27 +237,32 @@ class ProblemRepository:
         query = select(found.c.id).order_by(found.c.id).limit(NAME_MATCHES_MAX)
         return list(self._connection.execute(query).scalars())
 
-    def outside_incident(self, code: str, after: int, limit: int) -> list[int]:
-        """Return row ids above `after` of problems on the incident's services that could join."""
-        services = (
-            select(incident_service.c.service_id)
-            .join(incident, incident_service.c.incident_id == incident.c.id)
-            .where(incident.c.code == code)
-        )
-        query = select(_t.id).where(
-            _t.service_id.in_(services),
-            _t.base.not_in(NOT_OPEN),
-            _t.incident.is_distinct_from(code),
-            _t.id > after,
-        )
-        return list(self._connection.execute(query.order_by(_t.id).limit(limit)).scalars())
+    def lock_service(self, tenant: str, service_id: str) -> None:
+        """Exclude declarations of incidents, and other creates on the same service.
 
-    def in_incident(self, code: str, limit: int, service_id: str | None = None) -> list[int]:
-        """Return row ids of the problems in the incident, of one service if it is given."""
-        query = select(_t.id).where(_t.incident == code)
-        if service_id is not None:
-            query = query.where(_t.service_id == service_id)
-        return list(self._connection.execute(query.order_by(_t.id).limit(limit)).scalars())
+        Both locks last until the transaction ends. On SQLite the transaction itself is that lock.
+        """
+        if self._locking:
+            _LOCK_SERVICE.send(self._connection, {"locked": lock_name(tenant, service_id)})
+
+    def known_of_service(
+        self, tenant: str, service_id: str, before: int | None = None
+    ) -> KnownOfService:
+        """Return what is known of a service; it must have been locked by an earlier statement.
+
+        With `before`, a problem's row id, only problems that were stored before it count.
+        """
+        found = KNOWN_OF_SERVICE.run(self._connection, {"tenant": tenant, "service_id": service_id})
+        rows = sorted(found, key=itemgetter(0))
+        problems = [row for row in rows if row[1] is not None and row[0] < (before or row[0] + 1)]
+        incidents = [(code, of_inventory) for _, none, code, of_inventory in rows if none is None]
+        doubtful = [reference for _, _, reference, in_doubt in problems if in_doubt]
+        return KnownOfService(
+            open_problems=[str(row[1]) for row in problems if not row[3]],
+            doubtful_reference=doubtful[-1] if doubtful else None,
+            incidents=[code for code, _ in incidents],
+            from_inventory=[code for code, of_inventory in incidents if of_inventory],
+        )
 
     def services_by_reference(self, references: Sequence[str]) -> dict[str, str]:
         """Return the service ids of problems by our references; unknown references are absent."""
@@ -292,7 +365,7 @@ def _problem(row: Row[Any]) -> ServiceProblem:
         Base(values.pop("base")),
         _maybe(Waiting, values.pop("waiting")),
         _maybe(Awaits, values.pop("awaits")),
-        _maybe(ChangeKind, values.pop("asked")),
+        _maybe(Operation, values.pop("asked")),
         values.pop("incident"),
     )
     return ServiceProblem(state=state, **values)

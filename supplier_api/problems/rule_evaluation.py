@@ -1,37 +1,43 @@
-"""Collects the facts of a decision, before the transaction and inside it, and has it made."""
+"""Collects the facts of a decision, before the transaction and inside it, and has it made.
+
+Besides the rule book an outcome may come from an OutcomeSource. In production there is none:
+`RULE_BOOK_ONLY` leaves every decision as the rule book made it. The sandbox binds a source of its
+own, which lays the outcomes that testers choose over it.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
+from supplier_api.db import UnitOfWork
 from supplier_api.problems.maintenance import Maintenance
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.services import Caller, Services
-from supplier_api.rules.availability import Limits, SourceWatch
 from supplier_api.rules.book import RuleBook
+from supplier_api.rules.engine import PythonVerdicts
+from supplier_api.rules.external_calls import OutageLimits, SourceWatch
 from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
 from supplier_api.rules.model import Decision, Operation, Outcome
 from supplier_api.rules.reloading import Loaded
-from supplier_api.rules.rule import PythonVerdicts
 
 # Stored as the deciding rule of a decision that was postponed.
 IN_MAINTENANCE = "maintenance"
 INVENTORY_DOWN = "inventory-down"
-LIMITS = Limits(failures=5, seconds=10.0, probe_every=5.0)
+LIMITS = OutageLimits(failures=5, seconds=10.0, probe_every=5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalFacts:
     """The facts found before the transaction, and the rule book that will decide on them in it.
 
-    `put_off` is the reason why the decision is postponed, if it is. `missing`: the inventory was
+    `postponed` is the reason why the decision is postponed, if it is. `missing`: the inventory was
     asked and gave no answer.
     """
 
     book: RuleBook
     facts: Facts
     verdicts: PythonVerdicts
-    put_off: str | None = None
+    postponed: str | None = None
     missing: bool = False
 
 
@@ -47,7 +53,7 @@ class RuleEvaluator:
         self,
         services: Services,
         loaded: Callable[[], Loaded],
-        limits: Limits = LIMITS,
+        limits: OutageLimits = LIMITS,
     ) -> None:
         """Evaluate the book of `loaded`; `limits` say when the inventory counts as down."""
         self._services = services
@@ -57,7 +63,7 @@ class RuleEvaluator:
         self.maintenance = Maintenance(services)
         self.watch = SourceWatch("inventory", limits, services.machine)
 
-    def why_put_off(self) -> str | None:
+    def why_postponed(self) -> str | None:
         """Return why decisions are postponed at this moment; None if they are not."""
         if self.maintenance.lasts():
             return IN_MAINTENANCE
@@ -78,7 +84,7 @@ class RuleEvaluator:
         """Return the external facts of a request; none are looked up during maintenance."""
         if self.maintenance.lasts():
             book = self._loaded().book
-            return ExternalFacts(book, self._facts(caller, request), {}, put_off=IN_MAINTENANCE)
+            return ExternalFacts(book, self._facts(caller, request), {}, postponed=IN_MAINTENANCE)
         return self.look_up(operation, caller, request, service_id)
 
     def look_up(
@@ -97,11 +103,16 @@ class RuleEvaluator:
             operation is Operation.PROBLEM or "service" in needed_groups
         )
         if service_id and needs_service:
-            service = self._service(loaded, caller.tenant, service_id, self._seconds_left(caller))
+            seconds = self._seconds_left(caller)
+            # Given less than half of its usual time, no answer is not a sign of failure.
+            fair = seconds >= self._services.policy.answer_budget / 4
+            service = self.service(
+                caller.tenant, service_id, seconds, loaded=loaded, counts_as_failure=fair
+            )
         facts = self._facts(caller, request, service)
         missing = needs_service and service is UNKNOWN
         if missing and self.watch.down:
-            return ExternalFacts(loaded.book, facts, {}, put_off=INVENTORY_DOWN, missing=True)
+            return ExternalFacts(loaded.book, facts, {}, postponed=INVENTORY_DOWN, missing=True)
         verdicts = loaded.book.evaluate_python_rules(operation, facts, self._seconds_left(caller))
         return ExternalFacts(loaded.book, facts, verdicts, missing=missing)
 
@@ -109,27 +120,27 @@ class RuleEvaluator:
         """Ask the inventory again if it is down and a probe is due; requests may be rare."""
         asked = self._unanswered
         if self.watch.down and asked:
-            self._service(self._loaded(), *asked, self._services.policy.answer_budget / 2)
+            self.service(*asked, self._services.policy.answer_budget / 2)
 
     def decide(
         self,
         operation: Operation,
-        outside: ExternalFacts,
+        external: ExternalFacts,
         *,
         open_problems: list[str] | None = None,
         incidents: list[str] | None = None,
         problem: ServiceProblem | None = None,
     ) -> Decision:
         """Return the decision, inside the transaction that read the rest; DEFER if postponed."""
-        if outside.put_off:
-            return Decision(Outcome.DEFER, outside.put_off, (), (), outside.book.version)
+        if external.postponed:
+            return Decision(Outcome.DEFER, external.postponed, (), (), external.book.version)
         facts = replace(
-            outside.facts,
-            open_problems=open_problems or (),
-            incidents=incidents or (),
-            problem=_problem_facts(problem) if problem else None,
+            external.facts,
+            open_problems=UNKNOWN if open_problems is None else open_problems,
+            incidents=UNKNOWN if incidents is None else incidents,
+            problem=_problem_facts(problem) if problem else UNKNOWN,
         )
-        return outside.book.decide(operation, facts, outside.verdicts)
+        return external.book.decide(operation, facts, external.verdicts)
 
     def _facts(
         self,
@@ -139,33 +150,25 @@ class RuleEvaluator:
     ) -> Facts:
         return Facts(request, caller.tenant, self._services.business.now(caller.tenant), service)
 
-    def service(self, tenant: str, service_id: str, seconds: float) -> Service | Unknown | None:
-        """Return a service from the inventory, asked for `seconds` at most.
-
-        While it is down it is asked only when a probe is due, else the result is UNKNOWN. No answer
-        counts as a failure.
-        """
-        return self._ask(self._loaded(), tenant, service_id, seconds, counts_as_failure=True)
-
-    def _service(
-        self, loaded: Loaded, tenant: str, service_id: str, seconds: float
-    ) -> Service | Unknown | None:
-        # Given less than half of its usual time, no answer is not a sign of failure.
-        counts_as_failure = seconds >= self._services.policy.answer_budget / 4
-        return self._ask(loaded, tenant, service_id, seconds, counts_as_failure=counts_as_failure)
-
-    def _ask(
+    def service(
         self,
-        loaded: Loaded,
         tenant: str,
         service_id: str,
         seconds: float,
         *,
-        counts_as_failure: bool,
+        loaded: Loaded | None = None,
+        counts_as_failure: bool = True,
     ) -> Service | Unknown | None:
+        """Return a service from the inventory, asked for `seconds` at most.
+
+        While it is down it is asked only when a probe is due, else the result is UNKNOWN. `loaded`
+        holds the inventory to ask, by default the one in use; `counts_as_failure` is about no
+        answer.
+        """
         if not self.watch.may_ask():
             return UNKNOWN
-        service = loaded.inventory.find(tenant, service_id, seconds)
+        inventory = (loaded or self._loaded()).inventory
+        service = inventory.find(tenant, service_id, seconds)
         if service is not UNKNOWN:
             self.watch.answered()
         elif counts_as_failure:
@@ -191,10 +194,69 @@ def _problem_facts(problem: ServiceProblem) -> ProblemFacts:
     )
 
 
-def named(document: Mapping[str, Any], service: Service | Unknown | None) -> dict[str, Any]:
+def with_specification_name(
+    document: Mapping[str, Any], service: Service | Unknown | None
+) -> dict[str, Any]:
     """Return the problem's document: the request plus the name of its specification."""
     document = dict(document)
     if isinstance(service, Service) and service.specification_name:
         specification = document["serviceSpecification"]
         document["serviceSpecification"] = {**specification, "name": service.specification_name}
     return document
+
+
+class OutcomeOverride(Protocol):
+    """What lies over the rule book's decision on one request."""
+
+    def open_problems(self, known: list[str]) -> list[str]:
+        """Return those of the problems `known` to be open on the service that count."""
+
+    def incidents(self, known: list[str]) -> list[str]:
+        """Return the incidents that the problem is part of, of those `known` and others."""
+
+    def decided(self, decision: Decision) -> Decision:
+        """Return the decision that stands; what the rule book refuses stays refused."""
+
+
+class OutcomeSource(Protocol):
+    """Returns what lies over a decision; called in the transaction that decides the request."""
+
+    def of_problem(
+        self, uow: UnitOfWork, caller: Caller, document: Mapping[str, Any]
+    ) -> OutcomeOverride:
+        """Return what lies over the decision on the new problem of `document`."""
+
+    def of_change(
+        self,
+        uow: UnitOfWork,
+        caller: Caller,
+        problem: ServiceProblem,
+        kind: Operation,
+        gateway_id: int,
+    ) -> OutcomeOverride:
+        """Return what lies over the decision on a change of a locked problem."""
+
+    def of_earlier(
+        self, uow: UnitOfWork, problem: ServiceProblem, operation: Operation, gateway_id: str
+    ) -> OutcomeOverride:
+        """Return what was chosen with a request whose decision was put off until now."""
+
+
+class _RuleBookOnly:
+    """Leaves everything as it is; it is its own override."""
+
+    def of_problem(self, *_asked: object) -> "_RuleBookOnly":
+        return self
+
+    of_change = of_earlier = of_problem
+
+    def open_problems(self, known: list[str]) -> list[str]:
+        return known
+
+    incidents = open_problems
+
+    def decided(self, decision: Decision) -> Decision:
+        return decision
+
+
+RULE_BOOK_ONLY: OutcomeSource = _RuleBookOnly()

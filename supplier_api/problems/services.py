@@ -1,4 +1,4 @@
-"""What every use case works with: the services, the caller, and the answers they return."""
+"""What every use case works with: the services, the caller, and the answers it returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RequestAnswer:
     """An answer to the gateway: a published status and the body, None for no body."""
 
     status: int

@@ -1,8 +1,8 @@
-"""The repository of timers: work that is due at a business time."""
+"""The repositories of timers, work that is due at a business time, and of moved clocks."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -21,14 +21,19 @@ from sqlalchemy.sql import ColumnElement
 
 from supplier_api.clock import Scale
 from supplier_api.db.pipeline import PIPE
-from supplier_api.db.tables import timer
+from supplier_api.db.tables import business_clock, timer
 from supplier_api.db.unit_of_work import UnitOfWork
 
 _t = timer.c
+_clocks = business_clock.c
 # A postponed decision. While no decision can be made these are all overdue, and skipped.
 DECIDE = "decide"
 # Spelled exactly as in the partial index: SQLite compares the two as text.
 NO_DECISION = text("timer.kind <> 'decide'")
+# The tenant of the clock of all tenants without their own.
+ALL = ""
+_CLOCK_LOCK = 0xC10C4
+MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Timer:
     kind: str
     due_at: datetime
     subject: str | None = None
-    data: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
     id: int = 0
 
 
@@ -55,7 +60,7 @@ class TimerRepository:
     def add(self, new: Timer) -> None:
         """Set a timer."""
         values = {name: getattr(new, name) for name in Timer.__slots__ if name != "id"}
-        self._connection.execute(insert(timer), values)
+        self._connection.execute(insert(timer), {**values, "data": new.data or None})
         self._wake()
 
     def lock(self, timer_id: int) -> Timer | None:
@@ -147,6 +152,77 @@ class TimerRepository:
         return [_timer(row) for row in self._connection.execute(query)]
 
 
+@dataclass(frozen=True, slots=True)
+class TenantClock:
+    """A tenant's clock, or with the tenant "" the clock of all tenants without their own.
+
+    It runs `ahead` of machine time, or stands at `stands_at`. It stands while it is moved to
+    `target`; `runs_on` is whether it runs again from there.
+    """
+
+    tenant: str
+    ahead: timedelta = timedelta()
+    stands_at: datetime | None = None
+    target: datetime | None = None
+    runs_on: bool = True
+
+    @property
+    def scale(self) -> Scale:
+        """How the clock follows machine time at present."""
+        return Scale(self.ahead, self.stands_at)
+
+
+class BusinessClockRepository:
+    """Reads and writes clocks within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Use the connection of `uow`."""
+        self._connection = uow.connection
+        self._wake = uow.wake
+
+    def scale(self, tenant: str) -> Scale:
+        """Return the scale of a tenant: its own, or else the default."""
+        query = (
+            select(*_CLOCK_COLUMNS)
+            .where(_clocks.tenant.in_({tenant, ALL}))
+            .order_by(_clocks.tenant.desc())
+        )
+        query = query.order_by(_clocks.tenant.desc()).limit(1)
+        row = self._connection.execute(query).first()
+        return _clock(row).scale if row else Scale()
+
+    def by_tenant(self) -> dict[str, TenantClock]:
+        """Return every clock by tenant; the default clock is always included and comes first."""
+        rows = self._connection.execute(select(*_CLOCK_COLUMNS).order_by(_clocks.tenant))
+        return {ALL: TenantClock(ALL), **{row.tenant: _clock(row) for row in rows}}
+
+    def lock(self) -> dict[str, TenantClock]:
+        """Lock all clocks until this transaction ends, and return them by tenant."""
+        if self._connection.dialect.name == "postgresql":
+            self._connection.execute(select(func.pg_advisory_xact_lock(_CLOCK_LOCK)))
+        return self.by_tenant()
+
+    def put(self, clock: TenantClock) -> None:
+        """Store a locked or new clock."""
+        values = {
+            "ahead": clock.ahead // MICROSECOND,
+            "stands_at": clock.stands_at,
+            "target": clock.target,
+            "runs_on": clock.runs_on,
+        }
+        stored = update(business_clock).where(_clocks.tenant == clock.tenant)
+        if self._connection.execute(stored, values).rowcount == 0:
+            self._connection.execute(insert(business_clock), {"tenant": clock.tenant, **values})
+        self._wake()
+
+
+_CLOCK_COLUMNS = [_clocks[name] for name in TenantClock.__slots__]
+
+
+def _clock(row: Any) -> TenantClock:
+    return TenantClock(row.tenant, row.ahead * MICROSECOND, row.stands_at, row.target, row.runs_on)
+
+
 def _of_kinds(kinds: Collection[str]) -> list[ColumnElement[bool] | TextClause]:
     """Return the conditions for these kinds; timers of a later version are left to that version."""
     of_kinds = _t.kind.in_(sorted(kinds))
@@ -154,7 +230,7 @@ def _of_kinds(kinds: Collection[str]) -> list[ColumnElement[bool] | TextClause]:
 
 
 def _timer(row: Any) -> Timer:
-    return Timer(**row._asdict())
+    return Timer(**{**row._asdict(), "data": row.data or {}})
 
 
 def by_scale(

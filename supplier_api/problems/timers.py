@@ -1,20 +1,19 @@
 """Runs due timers: closure, its notice, later events, incidents and postponed decisions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from supplier_api.db import Gone, StoreUnavailable, UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.problems.backoffice_events import LATER, BackOfficeEvents, event_from
-from supplier_api.problems.deferred_decisions import DeferredDecisions, PreparedDecision
+from supplier_api.problems.deferred_decisions import DeferredDecisions
 from supplier_api.problems.errors import Incomplete
 from supplier_api.problems.incidents import JOIN, LEAVE, LIFT, Incidents
-from supplier_api.problems.kci import Carried
+from supplier_api.problems.kci import KciContent
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base
+from supplier_api.problems.parts_repository import ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.resolution_repository import ResolutionRepository
 from supplier_api.problems.services import Services
 from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
 from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
@@ -27,14 +26,6 @@ Handler = Callable[[UnitOfWork, Timer], datetime | None]
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """The work of one timer: the locks taken before the problem's own, then the handler."""
-
-    handler: Handler
-    lock: Callable[[UnitOfWork], None] = lambda _uow: None
-
-
 class DueTimerHandlers:
     """Runs the timers that are due, each in one transaction under its problem's lock.
 
@@ -45,14 +36,14 @@ class DueTimerHandlers:
     def __init__(
         self,
         services: Services,
-        progress: BackOfficeEvents,
+        events: BackOfficeEvents,
         incidents: Incidents,
-        deciding: DeferredDecisions | None = None,
+        decisions: DeferredDecisions | None = None,
     ) -> None:
-        """Work with `services`; without `deciding`, postponed decisions are left alone."""
+        """Work with `services`; without `decisions`, postponed decisions are left alone."""
         self._services = services
-        self._deciding = deciding
-        self._progress = progress
+        self._decisions = decisions
+        self._events = events
         self._incidents = incidents
         self._handlers: dict[str, Handler] = {
             CLOSURE_NOTICE: self._give_notice,
@@ -60,7 +51,7 @@ class DueTimerHandlers:
             LATER: self._apply_later_event,
             JOIN: incidents.join_some,
             LEAVE: incidents.leave_some,
-            LIFT: incidents.leave_lifted,
+            LIFT: incidents.leave_some,
         }
 
     def run_due(self, limit: int = 100, go_on: Callable[[], bool] = lambda: True) -> int:
@@ -101,19 +92,18 @@ class DueTimerHandlers:
             return TimerRepository(uow).next_due(scales, kinds)
 
         due = self._services.store.read(look)
-        next_try = self._deciding.next_try() if self._deciding else None
+        next_try = self._decisions.next_try() if self._decisions else None
         return min((each for each in (due, next_try) if each), default=None)
 
     def _room(self, uow: UnitOfWork) -> int:
-        return self._deciding.room(uow) if self._deciding else 0
+        return self._decisions.room(uow) if self._decisions else 0
 
     def _run(self, timer: Timer) -> bool:
         """Run one timer; return whether it was processed."""
         try:
-            work = self._work(timer)
-            return work is not None and self._services.store.write(
-                lambda uow: self._fire(uow, timer, work)
-            )
+            if timer.kind != DECIDE or self._decisions is None:
+                return self._services.store.write(lambda uow: self._fire(uow, timer))
+            return self._run_decision(self._decisions, timer)
         except Gone:
             # The timer was deleted with its problem.
             return True
@@ -125,23 +115,22 @@ class DueTimerHandlers:
             self._services.store.write(lambda uow: TimerRepository(uow).move(timer.id, later))
             return True
 
-    def _work(self, timer: Timer) -> _Work | None:
-        """Return the work, with what must be prepared before the transaction; None to skip it."""
-        if timer.kind != DECIDE or self._deciding is None:
-            return _Work(self._handlers[timer.kind])
-        prepared = self._deciding.prepare(timer)
-        return self._decision(self._deciding, timer, prepared) if prepared else None
+    def _run_decision(self, decisions: DeferredDecisions, found: Timer) -> bool:
+        """Make a postponed decision; its facts are looked up before the transaction."""
+        prepared = decisions.prepare(found)
+        if prepared is None:
+            return False
 
-    def _decision(
-        self, deciding: DeferredDecisions, found: Timer, prepared: PreparedDecision
-    ) -> _Work:
-        return _Work(
-            lambda uow, timer: deciding.decide(uow, timer, prepared),
-            lambda uow: deciding.lock(uow, found, prepared),
-        )
+        def decide(uow: UnitOfWork, timer: Timer) -> datetime | None:
+            return decisions.decide(uow, timer, prepared)
 
-    def _fire(self, uow: UnitOfWork, found: Timer, work: _Work) -> bool:
-        work.lock(uow)
+        def work(uow: UnitOfWork) -> bool:
+            decisions.lock(uow, found, prepared)
+            return self._fire(uow, found, decide)
+
+        return self._services.store.write(work)
+
+    def _fire(self, uow: UnitOfWork, found: Timer, handler: Handler | None = None) -> bool:
         if found.problem_id is not None:
             ProblemRepository(uow).lock(found.problem_id)
         # Another worker may have run or moved it before this one got the lock.
@@ -151,7 +140,7 @@ class DueTimerHandlers:
         if TimerRepository(uow).has_earlier(timer):
             # A problem's timers run in order; this one stays due until the earlier one is done.
             return False
-        again = work.handler(uow, timer)
+        again = (handler or self._handlers[timer.kind])(uow, timer)
         if again is None:
             TimerRepository(uow).delete(timer.id)
         else:
@@ -161,13 +150,13 @@ class DueTimerHandlers:
     def _give_notice(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         day = f"{self._closes(uow, timer):%d %B %Y}"
         text = f"Without an answer to the resolution this service problem is closed on {day}."
-        return self._while_resolved(uow, timer, Event.GIVE_NOTICE, Carried(text=text))
+        return self._while_resolved(uow, timer, Event.GIVE_NOTICE, KciContent(text=text))
 
     def _close(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
-        return self._while_resolved(uow, timer, Event.CLOSE, Carried())
+        return self._while_resolved(uow, timer, Event.CLOSE, KciContent())
 
     def _while_resolved(
-        self, uow: UnitOfWork, timer: Timer, event: Event, carried: Carried
+        self, uow: UnitOfWork, timer: Timer, event: Event, content: KciContent
     ) -> datetime | None:
         assert timer.problem_id is not None
         problem = ProblemRepository(uow).lock(timer.problem_id)
@@ -184,7 +173,7 @@ class DueTimerHandlers:
         due_at = times.get(timer.kind)
         if due_at is None or due_at > transition.now:
             return due_at
-        transition.take(event, carried, resolution=resolution)
+        transition.apply(event, content, resolution=resolution)
         transition.finish()
         return None
 
@@ -199,7 +188,7 @@ class DueTimerHandlers:
     def _apply_later_event(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
         assert timer.problem_id is not None
         try:
-            self._progress.apply(uow, timer.problem_id, event_from(dict(timer.data or {})))
+            self._events.apply(uow, timer.problem_id, event_from(dict(timer.data)))
         except Incomplete as error:
             log.error("timer.incomplete", kind=timer.kind, error="; ".join(error.messages))
         return None

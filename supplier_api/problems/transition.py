@@ -14,35 +14,27 @@ import orjson
 from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ChangeStatus, ProblemCode, ReasonCode, ResolutionStatus
 from supplier_api.db import UnitOfWork
-from supplier_api.outbox.enqueue import NewLane, NewMessage
-from supplier_api.outbox.lane_rows import LaneRow
+from supplier_api.outbox.model import LaneRow, NewLane, NewMessage
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.amending import amended
-from supplier_api.problems.change_repository import ChangeRequestRepository
 from supplier_api.problems.errors import Incomplete
 from supplier_api.problems.kci import (
-    NOTHING,
-    Carried,
+    NO_CONTENT,
+    KciContent,
     KciStamp,
+    add_gap_notes,
     change_entity,
     kci,
     resolution_entity,
-    say_left_out,
 )
 from supplier_api.problems.lifecycle import About, Event, LifecycleStep, Must, plan, settled_by
-from supplier_api.problems.model import (
-    Base,
-    ChangeKind,
-    ChangeRequest,
-    Resolution,
-    ServiceProblem,
-    Waiting,
-)
+from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem, Waiting
+from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.resolution_repository import ResolutionRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
-from supplier_api.problems.timer_repository import Timer, TimerRepository
+from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
 from supplier_api.problems.work import OrderKind, WorkOrder
+from supplier_api.rules.model import Operation
 
 CLOSURE = "closure"
 CLOSURE_NOTICE = "closure-notice"
@@ -67,15 +59,15 @@ class Transition:
         self.problem = problem
         self._row_id = row_id
         self.now = services.business.now(problem.tenant)
-        self._kcis: list[dict[str, Any]] = []
-        self._subjects: list[str | None] = []
+        # The body of each KCI, with the reference of the change or resolution that it is about.
+        self._kcis: list[tuple[dict[str, Any], str | None]] = []
         self._orders: list[WorkOrder] = []
         self._gateway_lane: LaneRow | None = None
 
-    def take(
+    def apply(
         self,
         event: Event,
-        carried: Carried = NOTHING,
+        content: KciContent = NO_CONTENT,
         *,
         change: ChangeRequest | None = None,
         resolution: Resolution | None = None,
@@ -84,17 +76,17 @@ class Transition:
         """Apply `event` to the problem and create its KCIs.
 
         `change` is the amendment or cancellation that is applied or decided, `resolution` the one
-        that is created or answered. Raises IllegalMove, and Incomplete when `carried` lacks what a
+        that is created or answered. Raises IllegalMove, and Incomplete when `content` lacks what a
         KCI must carry.
         """
         settles = settled_by(list(change.body)) if change else frozenset()
         steps = plan(self.problem.state, event, incident=incident, settles=settles)
-        contents = [(step, _kci_content(self.problem, event, step, carried)) for step in steps]
+        contents = [(step, _kci_content(self.problem, event, step, content)) for step in steps]
         # All are checked before the first is applied: an event is applied whole or not at all.
-        for step, content in contents:
-            _check_complete(step, content)
-        for step, content in contents:
-            self._apply_step(step, content, change, resolution)
+        for step, own in contents:
+            _check_complete(step, own)
+        for step, own in contents:
+            self._apply_step(step, own, change, resolution)
 
     def order(
         self,
@@ -146,12 +138,21 @@ class Transition:
         if self._orders:
             self._queue_orders(orders_from)
 
+    def postpone_decision(self, operation: Operation, gateway_id: int, subject: str) -> None:
+        """Have the worker decide on a request later; the transition must be finished.
+
+        `subject` is our reference of the problem or of the change request.
+        """
+        data = {"operation": operation, "key": str(gateway_id)}
+        timer = Timer(self.problem.id, self.problem.tenant, DECIDE, self.now, subject, data)
+        TimerRepository(self.uow).add(timer)
+
     # -- steps
 
     def _apply_step(
         self,
         step: LifecycleStep,
-        carried: Carried,
+        content: KciContent,
         change: ChangeRequest | None,
         resolution: Resolution | None,
     ) -> None:
@@ -164,7 +165,7 @@ class Transition:
             resolution = resolution or ResolutionRepository(self.uow).current(self.problem.id)
             self._update_resolution(step, resolution)
         if step.kci:
-            self._add_kci(step, carried, change, resolution)
+            self._add_kci(step, content, change, resolution)
         if step.state.terminal:
             TimerRepository(self.uow).delete_for(self.problem.id)
         elif was.base is Base.RESOLVED and step.state.base is not Base.RESOLVED:
@@ -177,7 +178,7 @@ class Transition:
             change.status = ChangeStatus.REJECTED
         else:
             change.status = ChangeStatus.COMPLETED
-            if change.kind is ChangeKind.AMENDMENT:
+            if change.kind is Operation.AMENDMENT:
                 self.problem.document = amended(self.problem.document, change.body)
         change.decided = self.now
         ChangeRequestRepository(self.uow).save(change)
@@ -206,32 +207,29 @@ class Transition:
     def _add_kci(
         self,
         step: LifecycleStep,
-        carried: Carried,
+        content: KciContent,
         change: ChangeRequest | None,
         resolution: Resolution | None,
     ) -> None:
         assert step.kci is not None
         problem = self.problem
-        about_change = step.about is About.CHANGE
-        about_resolution = step.about is About.RESOLUTION
+        change = change if step.about is About.CHANGE else None
+        resolution = resolution if step.about is About.RESOLUTION else None
+        about = change or resolution
         issued = self._issued()
         body = kci(
             KciStamp(self._message_id("kci", problem.next_kci), problem.next_kci, issued),
             step.kci,
             problem,
-            carried,
-            change=change if about_change else None,
-            resolution=resolution if about_resolution else None,
+            content,
+            change=change,
+            resolution=resolution,
         )
         if problem.left_out:
-            say_left_out(body, problem.left_out, issued)
+            add_gap_notes(body, problem.left_out, issued)
             problem.left_out = None
-        subject = change.reference if about_change and change else None
-        if about_resolution and resolution:
-            subject = resolution.reference
         problem.next_kci += 1
-        self._kcis.append(body)
-        self._subjects.append(subject)
+        self._kcis.append((body, about.reference if about else None))
 
     def _message_id(self, kind: str, number: int) -> UUID:
         problem = self.problem
@@ -292,7 +290,7 @@ class Transition:
                 contract=self.services.contract,
                 not_before=not_before,
             )
-            for body, subject in zip(self._kcis, self._subjects, strict=True)
+            for body, subject in self._kcis
         ]
 
     def _order_messages(self, first: int) -> list[NewMessage]:
@@ -322,25 +320,27 @@ def closure_times(services: Services, since: datetime) -> list[tuple[str, dateti
     return times
 
 
-def _check_complete(step: LifecycleStep, carried: Carried) -> None:
-    has = {Must.TEXT: carried.text, Must.PROBLEM_CODE: carried.problem_code}
+def _check_complete(step: LifecycleStep, content: KciContent) -> None:
+    has = {Must.TEXT: content.text, Must.PROBLEM_CODE: content.problem_code}
     missing = [must.value for must in Must if must in step.must and not has[must]]
     if missing:
         raise Incomplete(step.event, missing)
 
 
 def _kci_content(
-    problem: ServiceProblem, event: Event, step: LifecycleStep, carried: Carried
-) -> Carried:
-    """Return the content of one step's KCI: `carried`, unless this code supplies its own."""
+    problem: ServiceProblem, event: Event, step: LifecycleStep, content: KciContent
+) -> KciContent:
+    """Return the content of one step's KCI: `content`, unless this code supplies its own."""
     if step.event is Event.REJECT_CHANGE and event is not Event.REJECT_CHANGE:
         return _change_overtaken(problem, event)
     if step.kci is ReasonCode.DELAY and step.state.waiting is Waiting.NETWORK_INCIDENT:
-        return replace(carried, problem_code=ProblemCode.NETWORK_ISSUE)
-    return carried
+        return replace(content, problem_code=ProblemCode.NETWORK_ISSUE)
+    return content
 
 
-def _change_overtaken(problem: ServiceProblem, event: Event) -> Carried:
+def _change_overtaken(problem: ServiceProblem, event: Event) -> KciContent:
     asked = problem.state.asked
     end = "resolved" if event is Event.RESOLVE else "cancelled by the supplier"
-    return Carried(ProblemCode.OTHER, f"The {asked} was not decided before the problem was {end}.")
+    return KciContent(
+        ProblemCode.OTHER, f"The {asked} was not decided before the problem was {end}."
+    )

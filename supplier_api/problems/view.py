@@ -17,11 +17,11 @@ from supplier_api.outbox.pauses import Cause, PauseRepository
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import legal_for_back_office
 from supplier_api.problems.decision_repository import DecisionRepository
-from supplier_api.problems.event_repository import BackOfficeEventRepository, RecordedEvent
 from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.maintenance import MAINTENANCE, SwitchRepository
 from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
+from supplier_api.problems.parts_repository import BackOfficeEventRepository, RecordedEvent
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.switch_repository import MAINTENANCE, SwitchRepository
 from supplier_api.problems.timer_repository import TimerRepository
 
 WAITS = {
@@ -39,7 +39,7 @@ AWAITS = {
 }
 
 
-_STANDSTILLS = {
+_PAUSES = {
     Cause.OPERATOR: "paused by an operator",
     Cause.BREAKER: "the breaker is open",
     Cause.ASKED: "the receiver asked us to wait",
@@ -95,11 +95,11 @@ def summary(problem: ServiceProblem) -> dict[str, Any]:
 
 def held_up(uow: UnitOfWork, problem: ServiceProblem, now: datetime) -> list[str]:
     """Return a sentence for each thing that holds a problem up at `now` (machine time)."""
-    told = []
+    sentences = []
     if dead := dead_kci(uow, problem):
-        told.append(f"{dead} was not taken: the later KCIs wait behind it{_look(dead)}")
-    told += [
-        f"{pause.scope.destination or 'everything'}: {_STANDSTILLS[pause.cause]} since"
+        sentences.append(f"{dead} was not taken: the later KCIs wait behind it{_look(dead)}")
+    sentences += [
+        f"{pause.scope.destination or 'everything'}: {_PAUSES[pause.cause]} since"
         f" {to_wire(pause.since)}; look with `supplier-api delivery list`"
         for pause in PauseRepository(uow).active(now)
         if pause.scope.tenant in {None, problem.tenant}
@@ -107,12 +107,12 @@ def held_up(uow: UnitOfWork, problem: ServiceProblem, now: datetime) -> list[str
     ]
     undecided = problem.state.base is Base.UNDECIDED or problem.state.asked
     if undecided and (on := SwitchRepository(uow).get(MAINTENANCE)):
-        told.append(
+        sentences.append(
             f"maintenance is on since {to_wire(on.since)}: nothing is decided until it ends"
         )
     if problem.doubtful:
-        told.append("our answer was late or lost: the gateway may not know this problem")
-    return told
+        sentences.append("our answer was late or lost: the gateway may not know this problem")
+    return sentences
 
 
 def dead_kci(uow: UnitOfWork, problem: ServiceProblem) -> str | None:
@@ -140,10 +140,10 @@ def waits_for(state: State, dead: str | None = None) -> str | None:
 
     Where a tenant is waited for, `dead` is the KCI, if any, without which it was told nothing.
     """
-    told = _waits_for(state)
-    if dead and told and told.startswith("the tenant"):
+    waits = _waits_for(state)
+    if dead and waits and waits.startswith("the tenant"):
         return f"an operator: the tenant was not told, for {dead} was not taken{_look(dead)}"
-    return told
+    return waits
 
 
 def _waits_for(state: State) -> str | None:

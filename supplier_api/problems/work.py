@@ -3,22 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
-from typing import Any
+from typing import Any, Final, Literal
 
 import orjson
 
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.problems.lifecycle import Event
+from supplier_api.rules.model import Operation
 
-
-class OrderKind(StrEnum):
-    """What a work order is about."""
-
-    PROBLEM = "problem"
-    AMENDMENT = "amendment"
-    CANCELLATION = "cancellation"
-    RESOLUTION_ANSWER = "resolution-answer"
+# What a work order is about: a request of the gateway, or the tenant's answer to a resolution.
+RESOLUTION_ANSWER: Final = "resolution-answer"
+OrderKind = Operation | Literal["resolution-answer"]
+ORDER_KINDS: tuple[OrderKind, ...] = (*Operation, RESOLUTION_ANSWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,9 @@ class WorkOrder:
         document = orjson.loads(body)
         # Orders of the version before say what a tester chose.
         document.pop("scenario", None)
-        return cls(id=order_id, **{**document, "kind": OrderKind(document["kind"])})
+        kind = document["kind"]
+        document["kind"] = kind if kind == RESOLUTION_ANSWER else Operation(kind)
+        return cls(id=order_id, **document)
 
 
 @dataclass(frozen=True, slots=True)

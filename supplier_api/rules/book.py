@@ -5,24 +5,39 @@ once, with file, line and column.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 from yaml.nodes import Node
 
 from supplier_api.rules.cel import Expression, ExpressionError, Language
-from supplier_api.rules.engine import BookSection, decide, evaluate
+from supplier_api.rules.engine import (
+    BookSection,
+    CelCondition,
+    PythonCondition,
+    PythonVerdicts,
+    decide,
+    evaluate,
+    prepare,
+)
 from supplier_api.rules.examples import Coverage, Example, ExampleResult, cover, read_examples
 from supplier_api.rules.facts import GROUPS, Facts
-from supplier_api.rules.findings import BookError, BookFinding
-from supplier_api.rules.lint import lint
-from supplier_api.rules.model import LEGAL, Decision, Operation, Outcome, RuleNotEvaluated, Verdict
-from supplier_api.rules.parser import ParsedRule, id_fault, read_rule
+from supplier_api.rules.model import (
+    LEGAL,
+    BookError,
+    BookFinding,
+    Decision,
+    Operation,
+    Outcome,
+    RuleNotEvaluated,
+    Verdict,
+)
 from supplier_api.rules.plugins import Plugins
-from supplier_api.rules.rule import CelCondition, PythonCondition, PythonVerdicts, prepare
-from supplier_api.rules.yaml_positions import Source
+from supplier_api.rules.rule import ParsedRule, id_fault, read_rule
+from supplier_api.rules.yaml_source import YamlSource
 
 FORMAT = 1
 BOOK_KEYS = ("version", "default", "rules")
@@ -30,6 +45,7 @@ BOOK_KEYS = ("version", "default", "rules")
 # Outcomes that need no rule: a rejection needs a reason, a change cannot be acknowledged.
 _WITHOUT_REASON = {operation: legal - {Outcome.REJECT} for operation, legal in LEGAL.items()}
 _FALLBACKS = frozenset.intersection(*_WITHOUT_REASON.values())
+Expressions = Mapping[tuple[str, Operation], Expression]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +77,7 @@ class RuleBook:
         if fallback not in _FALLBACKS:
             raise ValueError(f"the fallback must be one of {', '.join(sorted(_FALLBACKS))}")
         plugins = plugins or Plugins()
-        source = Source(str(path), _read(path))
+        source = YamlSource(str(path), _read(path))
         draft = _draft(source, plugins)
         if source.findings:
             raise BookError(source.findings)
@@ -71,7 +87,7 @@ class RuleBook:
         }
         return cls(
             version=hashlib.sha256((source.text + plugins.digest).encode()).hexdigest()[:12],
-            warnings=tuple(sorted(lint(source, draft.rules, draft.expressions, profile))),
+            warnings=tuple(sorted(_warnings(source, draft.rules, draft.expressions, profile))),
             examples=draft.examples,
             sections=sections,
             plugins=plugins,
@@ -130,7 +146,7 @@ class _Draft:
 
     defaults: Mapping[Operation, Outcome]
     rules: tuple[ParsedRule, ...]
-    expressions: Mapping[tuple[str, Operation], Expression]
+    expressions: Expressions
     examples: tuple[Example, ...]
 
 
@@ -146,7 +162,7 @@ def _read(path: Path) -> str:
         raise BookError([BookFinding(str(path), 1, 1, f"cannot be read: {error}")]) from None
 
 
-def _draft(source: Source, plugins: Plugins) -> _Draft:
+def _draft(source: YamlSource, plugins: Plugins) -> _Draft:
     root = source.entries(source.compose(), "rule book", BOOK_KEYS, BOOK_KEYS)
     if "version" in root and source.whole_of(root["version"], "version") not in (None, FORMAT):
         source.report(root["version"], "version: unknown format", f"this release reads {FORMAT}")
@@ -163,7 +179,7 @@ def _draft(source: Source, plugins: Plugins) -> _Draft:
     return _Draft(defaults, rules, expressions, examples)
 
 
-def _defaults(source: Source, node: Node) -> dict[Operation, Outcome]:
+def _defaults(source: YamlSource, node: Node) -> dict[Operation, Outcome]:
     found: dict[Operation, Outcome] = {}
     for name, value in source.entries(node, "default", tuple(Operation), Operation).items():
         operation = Operation(name)
@@ -177,7 +193,7 @@ def _defaults(source: Source, node: Node) -> dict[Operation, Outcome]:
     return found
 
 
-def _check_ids(source: Source, rules: Iterable[ParsedRule], plugins: Plugins) -> None:
+def _check_ids(source: YamlSource, rules: Iterable[ParsedRule], plugins: Plugins) -> None:
     """Report duplicate ids, in the file or among the rules written in Python."""
     seen: dict[str, str] = {}
     for rule in rules:
@@ -195,7 +211,7 @@ def _check_ids(source: Source, rules: Iterable[ParsedRule], plugins: Plugins) ->
             source.findings.append(plugins.finding(python, fault))
 
 
-def _compile(source: Source, rule: ParsedRule) -> dict[Operation, Expression]:
+def _compile(source: YamlSource, rule: ParsedRule) -> dict[Operation, Expression]:
     """Compile a rule's condition for each operation; report an error that all share once."""
     compiled: dict[Operation, Expression] = {}
     wrong: dict[tuple[int, str], tuple[str, list[Operation]]] = {}
@@ -237,3 +253,41 @@ def _section(
         groups=frozenset[str]().union(*(rule.groups for rule in rules)),
         together=language.together(expressions),
     )
+
+
+def _warnings(
+    source: YamlSource, rules: Sequence[ParsedRule], expressions: Expressions, profile: str
+) -> Iterator[BookFinding]:
+    """Yield the warnings about rules that are legal but probably not meant."""
+    yield from _empty_windows(source, rules)
+    for earlier, later in combinations(rules, 2):
+        shared = sorted(earlier.applies_to & later.applies_to)
+        if not shared:
+            continue
+        if any(_always_decides(earlier, expressions[earlier.id, each], profile) for each in shared):
+            yield _after_unconditional(source, earlier, later)
+        if _same_text(earlier.when, later.when) and earlier.then is not later.then:
+            text = f"{later.id}: the same condition as {earlier.id}, with another outcome"
+            yield source.finding(later.place("when"), text)
+
+
+def _empty_windows(source: YamlSource, rules: Sequence[ParsedRule]) -> Iterator[BookFinding]:
+    for rule in rules:
+        if rule.active_from and rule.active_until and rule.active_until <= rule.active_from:
+            text = f"{rule.id}: is never active, since it ends before it begins"
+            yield source.finding(rule.place("active_until"), text)
+
+
+def _always_decides(rule: ParsedRule, expression: Expression, profile: str) -> bool:
+    dated = rule.active_from or rule.active_until
+    return expression.constant is True and not dated and not rule.only_records(profile)
+
+
+def _after_unconditional(source: YamlSource, earlier: ParsedRule, later: ParsedRule) -> BookFinding:
+    what = "never decides" if later.then is not Outcome.REJECT else "should stand first"
+    text = f"{later.id}: {what}, since {earlier.id} before it matches everything"
+    return source.finding(later.node, text)
+
+
+def _same_text(one: str, other: str) -> bool:
+    return one.split() == other.split()

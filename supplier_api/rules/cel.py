@@ -12,11 +12,10 @@ from typing import Any
 
 from cel_expr_python import cel
 
+from supplier_api.rules.fact_kinds import FactKind, Shape
+from supplier_api.rules.fact_messages import PACKAGE, FactMessages
 from supplier_api.rules.fact_paths import Path, resolve
-from supplier_api.rules.facts import FactKind, Shape
-from supplier_api.rules.findings import meant
-from supplier_api.rules.messages import PACKAGE, Messages
-from supplier_api.rules.model import RuleNotEvaluated
+from supplier_api.rules.model import RuleNotEvaluated, meant
 
 MAX_EXPRESSION = 2_000
 MAX_TOGETHER = 62  # bits of a whole number that is never negative
@@ -102,7 +101,7 @@ class Language:
     def __init__(self, groups: Shape) -> None:
         """Prepare to compile expressions over these groups of facts."""
         self._groups = groups
-        self._messages = Messages(groups)
+        self._messages = FactMessages(groups)
         types = {group: self._type(group) for group in groups}
         self._everything = self._environment(types)
         # The library does not report which groups an expression names: one that does not compile
@@ -155,9 +154,12 @@ class Language:
     def _type(self, group: str) -> cel.Type:
         if group in self._messages.types:
             return cel.Type(self._messages.types[group])
-        if self._groups[group] is FactKind.TEXTS:
-            return cel.Type.List(cel.Type.STRING)
-        return cel.Type.STRING
+        fact = self._groups[group]
+        assert isinstance(fact, FactKind), "a list of members needs a group around it"
+        kind = cel.Type(fact.value.cel)
+        if fact.value.container is dict:
+            return cel.Type.Map(cel.Type.STRING, kind)
+        return cel.Type.List(kind) if fact.value.container else kind
 
     def _environment(self, types: Mapping[str, cel.Type]) -> cel.Env:
         return cel.NewEnv(self._messages.pool, variables=types)

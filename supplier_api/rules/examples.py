@@ -1,33 +1,19 @@
 """Examples in the rule book: facts in short form, and whether the rule must match them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from yaml.nodes import MappingNode, Node
 
-from supplier_api.rules.facts import (
-    GROUPS,
-    Fact,
-    FactKind,
-    Facts,
-    ListOf,
-    ProblemFacts,
-    Service,
-    Shape,
-)
-from supplier_api.rules.findings import BookFinding, meant
-from supplier_api.rules.model import Operation, Verdict
-from supplier_api.rules.parser import ParsedRule
-from supplier_api.rules.yaml_positions import Source
+from supplier_api.rules.fact_kinds import Fact, FactKind, ListOf, Shape
+from supplier_api.rules.facts import FACT_GROUPS, GROUPS, Facts
+from supplier_api.rules.model import BookFinding, Operation, Verdict, meant
+from supplier_api.rules.rule import ParsedRule
+from supplier_api.rules.yaml_source import YamlSource
 
 # What an example may expect: it tests the condition, without modes and dates.
 EXPECTED = (Verdict.MATCHED, Verdict.NOT_MATCHED, Verdict.FAILED)
-
-_SERVICE = {"service_id": "SI0000000000000"}
-_PROBLEM = {"reference": "SP_EXAMPLE", "status": "IN_PROGRESS", "base": "IN_PROGRESS"}
-_NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +72,7 @@ def cover(rule: str, tried: Sequence[ExampleResult], *, constant: bool) -> Cover
     )
 
 
-def read_examples(source: Source, rule: ParsedRule) -> list[Example]:
+def read_examples(source: YamlSource, rule: ParsedRule) -> list[Example]:
     """Read the examples of a rule; errors are reported to `source`.
 
     An example without `operation` counts for each operation that the rule applies to.
@@ -98,7 +84,7 @@ def read_examples(source: Source, rule: ParsedRule) -> list[Example]:
     return found
 
 
-def _read_example(source: Source, rule: ParsedRule, node: Node) -> list[Example]:
+def _read_example(source: YamlSource, rule: ParsedRule, node: Node) -> list[Example]:
     nodes = source.entries(node, "example", ("operation", "facts", "verdict"), ("facts", "verdict"))
     if not {"facts", "verdict"} <= nodes.keys():
         return []
@@ -120,49 +106,36 @@ def _read_example(source: Source, rule: ParsedRule, node: Node) -> list[Example]
     ]
 
 
-def _facts(source: Source, node: Node, operation: Operation) -> Facts:
+def _facts(source: YamlSource, node: Node, operation: Operation) -> Facts:
     groups = GROUPS[operation]
     given = source.entries(node, "facts", groups.keys())
     read = {
         group: None if source.is_null(value) else _value(source, value, group, groups[group])
         for group, value in given.items()
     }
-    return Facts(
-        request=read.get("request") or {},
-        tenant=read.get("tenant") or "TENANT1",
-        now=(read.get("clock") or {}).get("now") or _NOW,
-        service=_service(read),
-        open_problems=read.get("open_problems") or (),
-        incidents=read.get("incidents") or (),
-        problem=ProblemFacts(**(_PROBLEM | (read.get("problem") or {}))),
-    )
+    # {} is what an example is silent about; the group of another operation has its default too.
+    found = {each.attribute: each.example(read.get(each.name, {})) for each in FACT_GROUPS}
+    return Facts(**found)
 
 
-def _service(read: Mapping[str, Any]) -> Service | None:
-    given = read.get("service", {})
-    if given is None or not given.get("known", True):
-        return None
-    renamed = {"service_id" if name == "id" else name: value for name, value in given.items()}
-    return Service(**(_SERVICE | {key: each for key, each in renamed.items() if key != "known"}))
-
-
-def _value(source: Source, node: Node, name: str, fact: Fact) -> Any:
+def _value(source: YamlSource, node: Node, name: str, fact: Fact) -> Any:
     """Return the value of `node` in the type of `fact`."""
     if isinstance(fact, Mapping):
         return _fields(source, node, name, fact)
     if isinstance(fact, ListOf):
         return _members(source, node, name, fact)
-    return _READERS[fact](source, node, name)
+    assert fact.value.in_example, "the keys that may be given are of kinds with a reader"
+    return fact.value.in_example(source, node, name)
 
 
-def _fields(source: Source, node: Node, name: str, shape: Shape) -> dict[str, Any]:
-    keys = [key for key in shape if shape[key] is not FactKind.TEXT_BY_NAME]
+def _fields(source: YamlSource, node: Node, name: str, shape: Shape) -> dict[str, Any]:
+    keys = [key for key, fact in shape.items() if _is_given(fact)]
     given = source.entries(node, name, keys)
     read = {key: _value(source, value, key, shape[key]) for key, value in given.items()}
     return {key: value for key, value in read.items() if value is not None}
 
 
-def _members(source: Source, node: Node, name: str, fact: ListOf) -> list[dict[str, Any]]:
+def _members(source: YamlSource, node: Node, name: str, fact: ListOf) -> list[dict[str, Any]]:
     """Return a list of members; name-value pairs may be written as one mapping."""
     if not isinstance(node, MappingNode):
         return [_fields(source, each, name, fact.member) for each in source.items(node, name)]
@@ -170,14 +143,6 @@ def _members(source: Source, node: Node, name: str, fact: ListOf) -> list[dict[s
     return [{"name": key, "value": source.text_of(value, key)} for key, value in short.items()]
 
 
-def _texts(source: Source, node: Node, name: str) -> list[str]:
-    return source.each(node, name, lambda each: source.text_of(each, name))
-
-
-_READERS: Mapping[FactKind, Callable[[Source, Node, str], Any]] = {
-    FactKind.TEXT: Source.text_of,
-    FactKind.WHOLE: Source.whole_of,
-    FactKind.FLAG: Source.flag_of,
-    FactKind.INSTANT: Source.instant_of,
-    FactKind.TEXTS: _texts,
-}
+def _is_given(fact: Fact) -> bool:
+    """Return whether an example gives the fact; one without a reader is made of another."""
+    return not isinstance(fact, FactKind) or fact.value.in_example is not None

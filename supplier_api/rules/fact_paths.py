@@ -7,13 +7,13 @@ from typing import Any, TypeAlias
 
 from supplier_api.clock import to_wire
 from supplier_api.contract.personal import PERSONAL_FIELDS, PLACEHOLDER, masked
-from supplier_api.rules.facts import Fact, FactKind, Shape
+from supplier_api.rules.fact_kinds import Fact, FactKind, Shape
+from supplier_api.rules.facts import BY_NAME
 
 Path: TypeAlias = tuple[str, ...]
 
 _SIMPLE = frozenset({str, int, bool})
-_BY_NAME = "characteristicsByName"
-_PERSONAL = PERSONAL_FIELDS | {_BY_NAME}
+_PERSONAL = PERSONAL_FIELDS | {BY_NAME}
 
 
 def resolve(groups: Shape, names: Iterable[str]) -> tuple[Path, Fact] | None:
@@ -68,7 +68,7 @@ class Reading:
         if type(found) in _SIMPLE:
             return found
         if self.path == ("request",):
-            return masked({name: value for name, value in found.items() if name != _BY_NAME})
+            return masked({name: value for name, value in found.items() if name != BY_NAME})
         return _plain(found)
 
 

@@ -1,124 +1,36 @@
-"""The facts that rules are evaluated on, in typed groups, and the port to the inventory.
+"""The facts that rules are evaluated on, in groups, and the port to the inventory.
 
 A group is what a rule names first: `request.serviceId` reads the group `request`. Each operation
-has its own groups, and `request` has its own fields in each.
+has its own groups, and `request` has its own fields in each. FACT_GROUPS lists them all.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
+from supplier_api.contract.schemas import (
+    AMENDMENT_REQUEST,
+    CANCELLATION_REQUEST,
+    SERVICE_PROBLEM_REQUEST,
+)
+from supplier_api.rules.fact_kinds import (
+    Fact,
+    FactKind,
+    Shape,
+    shape_of_class,
+    shape_of_message,
+)
 from supplier_api.rules.model import Operation
 
+# A fact beside the list of the wire: request.characteristicsByName["SERVICE_HAS_WORKED"].
+BY_NAME = "characteristicsByName"
 
-class FactKind(Enum):
-    """The type of a fact, in words for authors of rules."""
-
-    TEXT = "text"
-    WHOLE = "a whole number"
-    FLAG = "true or false"
-    INSTANT = "a date-time"
-    TEXTS = "a list of texts"
-    TEXT_BY_NAME = "texts by name"
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    """A list whose members all have the same fields."""
-
-    member: "Shape"
-
-
-Shape: TypeAlias = Mapping[str, "Fact"]
-Fact: TypeAlias = FactKind | ListOf | Shape
-
-_CONTACT: Shape = {"name": FactKind.TEXT, "email": FactKind.TEXT, "phoneNumber": FactKind.TEXT}
-_CHARACTERISTICS: Shape = {
-    "characteristics": ListOf({"name": FactKind.TEXT, "value": FactKind.TEXT}),
-    # Not on the wire, beside its list: request.characteristicsByName["SERVICE_HAS_WORKED"].
-    "characteristicsByName": FactKind.TEXT_BY_NAME,
-}
-_AT_THE_SITE: Shape = {
-    "primaryContact": _CONTACT,
-    "secondaryContact": _CONTACT,
-    "appointmentReservationId": FactKind.WHOLE,
-    "appointmentReservationReference": FactKind.TEXT,
-    "hazards": FactKind.TEXT,
-    "onSiteRestrictions": FactKind.TEXT,
-    "notes": FactKind.TEXT,
-}
-_OF_A_PROBLEM: Shape = {
-    "id": FactKind.WHOLE,
-    "serviceProblemId": FactKind.WHOLE,
-    "supplierServiceProblemReference": FactKind.TEXT,
-}
-
-# The fields of *supplier-create*, *supplier-amend* and the cancellation.
-PROBLEM_REQUEST: Shape = {
-    "id": FactKind.WHOLE,
-    "problemType": FactKind.TEXT,
-    "problemText": FactKind.TEXT,
-    "serviceId": FactKind.TEXT,
-    "serviceSpecification": {"id": FactKind.TEXT},
-    "address": {"id": FactKind.TEXT, "type": FactKind.TEXT},
-    "serviceTestId": FactKind.WHOLE,
-    "serviceTestReference": FactKind.TEXT,
-    "parentServiceProblemId": FactKind.WHOLE,
-    "parentServiceProblemReference": FactKind.TEXT,
-    **_CHARACTERISTICS,
-    **_AT_THE_SITE,
-}
-AMENDMENT_REQUEST: Shape = {
-    **_OF_A_PROBLEM,
-    "supplierReference": FactKind.TEXT,
-    "problemText": FactKind.TEXT,
-    "escalationRequest": FactKind.FLAG,
-    **_CHARACTERISTICS,
-    **_AT_THE_SITE,
-}
-CANCELLATION_REQUEST: Shape = {
-    **_OF_A_PROBLEM,
-    "reasonCode": FactKind.TEXT,
-    "text": FactKind.TEXT,
-}
-
-SERVICE: Shape = {
-    "known": FactKind.FLAG,
-    "id": FactKind.TEXT,
-    "specification": FactKind.TEXT,
-    "specification_name": FactKind.TEXT,
-    "state": FactKind.TEXT,
-    "address_id": FactKind.TEXT,
-    "address_type": FactKind.TEXT,
-    "incident": FactKind.TEXT,
-    "appointment_needed": FactKind.FLAG,
-}
-PROBLEM: Shape = {
-    "reference": FactKind.TEXT,
-    "status": FactKind.TEXT,
-    "base": FactKind.TEXT,
-    "waiting": FactKind.TEXT,
-    "awaits": FactKind.TEXT,
-    "open": FactKind.FLAG,
-    "terminal": FactKind.FLAG,
-}
-_EVERYWHERE: Shape = {
-    "tenant": FactKind.TEXT,
-    "service": SERVICE,
-    "incidents": FactKind.TEXTS,
-    "clock": {"now": FactKind.INSTANT},
-}
-
-GROUPS: Mapping[Operation, Shape] = {
-    Operation.PROBLEM: {
-        "request": PROBLEM_REQUEST,
-        "open_problems": FactKind.TEXTS,
-        **_EVERYWHERE,
-    },
-    Operation.AMENDMENT: {"request": AMENDMENT_REQUEST, "problem": PROBLEM, **_EVERYWHERE},
-    Operation.CANCELLATION: {"request": CANCELLATION_REQUEST, "problem": PROBLEM, **_EVERYWHERE},
+REQUESTS = {
+    Operation.PROBLEM: SERVICE_PROBLEM_REQUEST,
+    Operation.AMENDMENT: AMENDMENT_REQUEST,
+    Operation.CANCELLATION: CANCELLATION_REQUEST,
 }
 
 
@@ -133,7 +45,7 @@ UNKNOWN = Unknown.UNKNOWN
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service in the supplier's inventory.
+    """A service in the supplier's inventory. Each attribute is a fact and a column of the CSV file.
 
     `state` is `live`, or a word for why the service is not. None in `specification` or `address_id`
     means that the inventory does not know it, so that no request can contradict it.
@@ -152,7 +64,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class ProblemFacts:
-    """The problem that an amendment or a cancellation is about.
+    """The problem that an amendment or a cancellation is about. Each attribute is a fact.
 
     `status`, `base` and `waiting` are words of the lifecycle; `awaits` is `information` or
     `appointment` while the problem waits for the tenant.
@@ -169,7 +81,7 @@ class ProblemFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The facts of one decision. Groups that no rule names may be left at their defaults.
+    """The facts of one decision. What is not given is UNKNOWN.
 
     `request` is the wire document, `now` business time, `service` None when the inventory does not
     have it, `open_problems` the gateway's ids of problems open on the same service, `incidents` the
@@ -180,9 +92,9 @@ class Facts:
     tenant: str
     now: datetime
     service: Service | Unknown | None = UNKNOWN
-    open_problems: Sequence[str] = ()
-    incidents: Sequence[str] = ()
-    problem: ProblemFacts | None = None
+    open_problems: Sequence[str] | Unknown = UNKNOWN
+    incidents: Sequence[str] | Unknown = UNKNOWN
+    problem: ProblemFacts | Unknown = UNKNOWN
 
 
 class InventoryUnavailable(Exception):
@@ -200,44 +112,126 @@ class Inventory(Protocol):
         """
 
 
-def values(facts: Facts, group: str) -> Any:
-    """Return one group as plain values of its shape, without absent fields, or UNKNOWN."""
-    return _READERS[group](facts)
+@dataclass(frozen=True, slots=True)
+class FactGroup:
+    """A group of facts: its name, its kind or shape, and the operations that have it.
+
+    `attribute` is where Facts holds it. `plain` turns that into plain values of the shape, without
+    absent fields. `example` returns the attribute for what an example gives: {} where the example
+    is silent, None for a null.
+    """
+
+    name: str
+    fact: Fact
+    attribute: str
+    plain: Callable[[Any], Any]
+    example: Callable[[Any], Any]
+    operations: frozenset[Operation] = frozenset(Operation)
 
 
-def _request(facts: Facts) -> Mapping[str, Any]:
-    named = facts.request.get("characteristics")
+def _request_shape(operation: Operation) -> Shape:
+    shape: dict[str, Fact] = {}
+    for name, fact in shape_of_message(REQUESTS[operation]).items():
+        shape[name] = fact
+        if name == "characteristics":
+            shape[BY_NAME] = FactKind.TEXT_BY_NAME
+    return shape
+
+
+def _plain_request(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    named = request.get("characteristics")
     if named is None:
-        return facts.request
-    by_name = {each["name"]: each["value"] for each in named}
-    return {**facts.request, "characteristicsByName": by_name}
+        return request
+    return {**request, BY_NAME: {each["name"]: each["value"] for each in named}}
 
 
-def _service(facts: Facts) -> Mapping[str, Any] | Unknown:
-    service = facts.service
-    if isinstance(service, Unknown):
-        return service
+def _plain_service(service: Service | None) -> Mapping[str, Any]:
     if service is None:
         return {"known": False}
-    fields = _present_fields(service, SERVICE.keys() - {"known", "id"})
-    return {"known": True, "id": service.service_id, **fields}
+    fields = _present(service, _SERVICE)
+    return {"known": True, "id": fields.pop("service_id"), **fields}
 
 
-def _problem(facts: Facts) -> Mapping[str, Any] | Unknown:
-    return UNKNOWN if facts.problem is None else _present_fields(facts.problem, PROBLEM)
+def _plain_problem(problem: ProblemFacts) -> Mapping[str, Any]:
+    return _present(problem, _PROBLEM)
 
 
-def _present_fields(source: Service | ProblemFacts, names: Iterable[str]) -> dict[str, Any]:
-    pairs = ((name, getattr(source, name)) for name in names)
-    return {name: value for name, value in pairs if value is not None}
+def _present(source: Service | ProblemFacts, shape: Shape) -> dict[str, Any]:
+    pairs = ((name, getattr(source, name)) for name in shape)
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in pairs
+        if value is not None
+    }
 
 
-_READERS: Mapping[str, Callable[[Facts], Any]] = {
-    "request": _request,
-    "tenant": lambda facts: facts.tenant,
-    "service": _service,
-    "open_problems": lambda facts: list(facts.open_problems),
-    "incidents": lambda facts: list(facts.incidents),
-    "problem": _problem,
-    "clock": lambda facts: {"now": facts.now},
+def _example_service(given: Mapping[str, Any] | None) -> Service | None:
+    if given is None or not given.get("known", True):
+        return None
+    more = {name: value for name, value in given.items() if name not in ("known", "id")}
+    return Service(given.get("id", "SI0000000000000"), **more)
+
+
+def _example_problem(given: Mapping[str, Any] | None) -> ProblemFacts:
+    default = {"reference": "SP_EXAMPLE", "status": "IN_PROGRESS", "base": "IN_PROGRESS"}
+    return ProblemFacts(**(default | dict(given or {})))
+
+
+def _example_now(given: Mapping[str, Any] | None) -> datetime:
+    now: datetime = (given or {}).get("now") or datetime(2026, 1, 5, 12, tzinfo=UTC)
+    return now
+
+
+_SERVICE = shape_of_class(Service)
+_PROBLEM = shape_of_class(ProblemFacts)
+_SERVICE_SHAPE: Shape = {
+    "known": FactKind.FLAG,
+    **{"id" if name == "service_id" else name: fact for name, fact in _SERVICE.items()},
 }
+
+FACT_GROUPS = (
+    *(
+        FactGroup(
+            "request",
+            _request_shape(operation),
+            "request",
+            _plain_request,
+            example=lambda given: given or {},
+            operations=frozenset({operation}),
+        )
+        for operation in Operation
+    ),
+    FactGroup("tenant", FactKind.TEXT, "tenant", str, example=lambda given: given or "TENANT1"),
+    FactGroup("service", _SERVICE_SHAPE, "service", _plain_service, _example_service),
+    FactGroup(
+        "open_problems",
+        FactKind.TEXTS,
+        "open_problems",
+        list,
+        example=lambda given: given or (),
+        operations=frozenset({Operation.PROBLEM}),
+    ),
+    FactGroup("incidents", FactKind.TEXTS, "incidents", list, example=lambda given: given or ()),
+    FactGroup(
+        "problem",
+        _PROBLEM,
+        "problem",
+        _plain_problem,
+        _example_problem,
+        operations=frozenset({Operation.AMENDMENT, Operation.CANCELLATION}),
+    ),
+    FactGroup("clock", {"now": FactKind.INSTANT}, "now", lambda now: {"now": now}, _example_now),
+)
+
+GROUPS: Mapping[Operation, Shape] = {
+    operation: {each.name: each.fact for each in FACT_GROUPS if operation in each.operations}
+    for operation in Operation
+}
+_BY_GROUP = {each.name: each for each in FACT_GROUPS}
+
+
+def values(facts: Facts, group: str) -> Any:
+    """Return one group as plain values of its shape, without absent fields, or UNKNOWN."""
+    known = _BY_GROUP[group]
+    found = getattr(facts, known.attribute)
+    return UNKNOWN if found is UNKNOWN else known.plain(found)

@@ -1,11 +1,17 @@
-"""The inventory in a CSV file, and a wrapper that queries any inventory under a time limit."""
+"""The inventory: a CSV file or a supplier's own adapter, and its time limit.
+
+An adapter of the supplier's own is published under the entry point group `supplier_api.inventory`:
+a class or function that is given the section `inventory` of the settings and returns a
+facts.Inventory.
+"""
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as Overdue
 from difflib import get_close_matches
 from functools import lru_cache, partial
+from importlib.metadata import entry_points
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -13,21 +19,21 @@ from typing import NamedTuple
 from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.contract.limits import SERVICE_ID_MAX, STRING_MAX
 from supplier_api.logging import SafeToLog, get_logger
+from supplier_api.rules.external_calls import DaemonThreads, OutageLimits
+from supplier_api.rules.fact_kinds import shape_of_class
 from supplier_api.rules.facts import UNKNOWN, Inventory, InventoryUnavailable, Service, Unknown
-from supplier_api.rules.findings import BookFinding
-from supplier_api.rules.thread_pool import DaemonThreads
+from supplier_api.rules.model import BookFinding
+from supplier_api.settings.model import InventorySettings
 
-COLUMNS = (
-    "service_id",
-    "specification",
-    "specification_name",
-    "state",
-    "address_id",
-    "address_type",
-    "incident",
-    "appointment_needed",
-)
-_FLAGS = {"true": True, "false": False, "": False}
+ENTRY_POINTS = "supplier_api.inventory"
+CSV = "csv"  # the adapter that reads a file
+Factory = Callable[[InventorySettings], Inventory]
+
+# The attributes of a service that can be written in a cell, and how the cells are read.
+_KINDS = {name: kind.value for name, kind in shape_of_class(Service).items() if kind.value.in_csv}
+_READERS = {name: kind.in_csv for name, kind in _KINDS.items() if kind.in_csv}
+COLUMNS = tuple(_READERS)
+_FIRST_COLUMNS = 8  # of the first release; a file may lack those that were added since
 INCIDENT_MAX = 64  # as the database has it
 _LENGTHS = {
     "service_id": SERVICE_ID_MAX,
@@ -125,6 +131,7 @@ class _CsvParser:
         self.findings: list[BookFinding] = []
         # The first line of the row: a quoted cell may hold line ends.
         self._line = 1
+        self._columns: tuple[str, ...] = COLUMNS
         self._rows = csv.reader(self._lines, strict=True)
         try:
             self._read()
@@ -132,7 +139,8 @@ class _CsvParser:
             self._report(0, f"no CSV: {error}")
 
     def _read(self) -> None:
-        if tuple(next(self._rows, ())) != COLUMNS:
+        self._columns = tuple(next(self._rows, ()))
+        if self._columns != COLUMNS[: max(len(self._columns), _FIRST_COLUMNS)]:
             self._report(0, f"the columns must be {','.join(COLUMNS)}")
             return
         self._line = self._rows.line_num + 1
@@ -142,12 +150,13 @@ class _CsvParser:
             self._line = self._rows.line_num + 1
 
     def _add_row(self, row: list[str]) -> None:
-        if len(row) != len(COLUMNS):
-            self._report(0, f"{len(COLUMNS)} columns are needed, not {len(row)}")
+        if len(row) != len(self._columns):
+            self._report(0, f"{len(self._columns)} columns are needed, not {len(row)}")
             return
-        wrong = [*_cell_faults(row)]
+        cells = dict(zip(self._columns, row, strict=True))
+        wrong = [*_cell_faults(cells)]
         if not wrong:
-            service = _service(row)
+            service = _service(cells)
             wrong = [*faults(service)]
             if service.service_id in self.services:
                 wrong.append(Fault("service_id", f"{service.service_id} stands here twice"))
@@ -168,32 +177,23 @@ class _CsvParser:
         self.findings.append(BookFinding(str(self._path), line, place, text, hint))
 
 
-def _cell_faults(row: list[str]) -> Iterator[Fault]:
+def _cell_faults(cells: Mapping[str, str]) -> Iterator[Fault]:
     """Yield the errors of the single cells of a row."""
-    for column, cell in zip(COLUMNS, row, strict=True):
+    for column, cell in cells.items():
         if cell != cell.strip() or not cell.isprintable():
             yield Fault(column, f"{column}: begins or ends with a blank, or holds a line end")
         elif column in ("service_id", "state") and not cell:
             yield Fault(column, f"{column}: is needed")
-    flag = row[COLUMNS.index("appointment_needed")]
-    if flag not in _FLAGS:
-        text = f"appointment_needed is true or false, not {flag[:SHOWN]}"
-        yield Fault("appointment_needed", text)
+        try:
+            if cell:
+                _READERS[column](cell)
+        except ValueError:
+            yield Fault(column, f"{column} is {_KINDS[column].words}, not {cell[:SHOWN]}")
 
 
-def _service(row: list[str]) -> Service:
-    """Return the service of a row, whose cells are in the order of COLUMNS."""
-    service_id, specification, name, state, address_id, address_type, incident, flag = row
-    return Service(
-        service_id=service_id,
-        specification=specification or None,
-        specification_name=name or None,
-        state=state,
-        address_id=address_id or None,
-        address_type=address_type or None,
-        incident=incident or None,
-        appointment_needed=_FLAGS[flag],
-    )
+def _service(cells: Mapping[str, str]) -> Service:
+    """Return the service of a row; an empty cell leaves the attribute at its default."""
+    return Service(**{name: _READERS[name](cell) for name, cell in cells.items() if cell})
 
 
 class TimedInventory:
@@ -242,3 +242,33 @@ def _checked(found: Service | None) -> Service | None:
     for fault in faults(found) if found else ():
         raise InventoryError(f"the adapter gave {fault.text}")
     return found
+
+
+def load_inventory(
+    settings: InventorySettings, clock: MachineClock | None = None
+) -> TimedInventory:
+    """Return the inventory that the settings name; raises InventoryError.
+
+    The CSV file answers from memory; any other adapter may be slow and has a time limit.
+    """
+    if settings.adapter == CSV:
+        return TimedInventory(
+            CsvInventory(settings.file, any_live=settings.any_live), immediate=True
+        )
+    published = entry_points(group=ENTRY_POINTS)
+    if settings.adapter not in published.names:
+        names = ", ".join(sorted({CSV, *published.names}))
+        raise InventoryError(
+            f"inventory.adapter: {settings.adapter} is not published; expected one of: {names}"
+        )
+    try:
+        factory: Factory = published[settings.adapter].load()
+        return TimedInventory(factory(settings), clock)
+    except Exception as error:
+        why = f"raised {type(error).__name__}: {error}"
+        raise InventoryError(f"inventory.adapter: {settings.adapter} {why}") from error
+
+
+def limits(settings: InventorySettings) -> OutageLimits:
+    """Return the limits after which the inventory counts as down."""
+    return OutageLimits(settings.down_after_failures, settings.down_after, settings.probe_every)

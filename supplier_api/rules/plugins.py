@@ -19,12 +19,11 @@ from typing import Any
 
 from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.logging import get_logger
-from supplier_api.rules.availability import Limits, SourceWatch
+from supplier_api.rules.engine import PythonVerdict, PythonVerdicts
+from supplier_api.rules.external_calls import DaemonThreads, OutageLimits, SourceWatch
 from supplier_api.rules.facts import Facts, Service, Unknown
-from supplier_api.rules.findings import BookError, BookFinding, meant
-from supplier_api.rules.model import Operation
-from supplier_api.rules.rule import Definition, PythonVerdict, PythonVerdicts, breaches
-from supplier_api.rules.thread_pool import DaemonThreads
+from supplier_api.rules.model import BookError, BookFinding, Operation, meant
+from supplier_api.rules.rule import Definition, breaches
 
 ENTRY_POINTS = "supplier_api.rules"
 OUTSIDE_GROUPS = frozenset({"request", "tenant", "service", "clock"})
@@ -142,7 +141,7 @@ class _Runner:
     def __init__(self, rule: PythonRule, clock: MachineClock) -> None:
         self.rule = rule
         self._threads = DaemonThreads(f"rule-{rule.id}", CALLS_AT_ONCE, clock)
-        self._watch = SourceWatch(f"rule {rule.id}", Limits(MOST_TIME_OUTS, 0, PAUSE), clock)
+        self._watch = SourceWatch(f"rule {rule.id}", OutageLimits(MOST_TIME_OUTS, 0, PAUSE), clock)
         # The facts for the next probe.
         self._last_asked: Facts | None = None
 

@@ -13,9 +13,8 @@ from typing import Generic, TypeVar
 
 from supplier_api.clock import MachineClock
 from supplier_api.logging import SafeToLog, get_logger
-from supplier_api.rules.adapters import CSV, load_inventory
 from supplier_api.rules.book import RuleBook
-from supplier_api.rules.inventory import InventoryError, TimedInventory
+from supplier_api.rules.inventory import CSV, InventoryError, TimedInventory, load_inventory
 from supplier_api.rules.model import Outcome
 from supplier_api.rules.plugins import Plugins
 from supplier_api.settings import Settings

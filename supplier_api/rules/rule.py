@@ -1,17 +1,48 @@
-"""The definition of a rule, its checks, and the rule prepared for one operation."""
+"""A rule as it is written: its definition, its checks, its message, and how it is read from YAML.
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+A template holds facts: `service {service.id} is {service.state}`. Messages go to the gateway and
+the tenant, so no personal field may be named.
+"""
+
+import re
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+from yaml.nodes import Node, ScalarNode
+
+from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ProblemCode
-from supplier_api.rules.cel import Bound, Expression
-from supplier_api.rules.fact_paths import Path, Reading, readings
+from supplier_api.contract.limits import MESSAGE_MAX
+from supplier_api.rules.fact_kinds import FactKind, Shape
+from supplier_api.rules.fact_paths import Path, at, is_personal, leaves, resolve, spelled
 from supplier_api.rules.facts import GROUPS
-from supplier_api.rules.model import LEGAL, Operation, Outcome, RuleNotEvaluated
-from supplier_api.rules.template import Template, TemplateError, parse
+from supplier_api.rules.model import LEGAL, Operation, Outcome, meant
+from supplier_api.rules.yaml_source import YamlSource
+
+ABSENT = "none"  # in a message, for a fact that is absent
+RULE_KEYS = (
+    "id",
+    "applies_to",
+    "when",
+    "then",
+    "code",
+    "message",
+    "mode",
+    "audit_in",
+    "active_from",
+    "active_until",
+    "description",
+    "examples",
+)
+REQUIRED_KEYS = ("id", "applies_to", "when", "then")
+
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ID_MAX = 60
+RESERVED = frozenset({"default", "fallback"})
 
 
 class Mode(StrEnum):
@@ -49,7 +80,7 @@ class Definition:
 
     def active(self, now: datetime) -> bool:
         """Return whether the rule's dates include `now`."""
-        return _within(self.active_from, now, self.active_until)
+        return within(self.active_from, now, self.active_until)
 
     def only_records(self, profile: str) -> bool:
         """Return whether the rule only records in this profile."""
@@ -89,154 +120,166 @@ def _message_breaches(definition: Definition) -> Iterator[RuleBreach]:
     found: dict[str, RuleBreach] = {}
     for operation in sorted(definition.applies_to):
         try:
-            parse(message, GROUPS[operation])
+            parse_template(message, GROUPS[operation])
         except TemplateError as error:
             found.setdefault(str(error), RuleBreach("message", str(error), error.hint))
     yield from found.values()
 
 
-@dataclass(frozen=True, slots=True)
-class PythonVerdict:
-    """The result of a rule written in Python; None when it could not be evaluated, and why."""
-
-    matched: bool | None
-    why: str = ""
-
-
-PythonVerdicts = Mapping[str, PythonVerdict]
-
-
-@dataclass(frozen=True, slots=True)
-class EvalContext:
-    """The facts of one decision for its rules: plain, bound for CEL, and the Python verdicts.
-
-    `values` holds the known groups; `shown` caches the values for the trace, since rules often read
-    the same.
-    """
-
-    values: Mapping[str, Any]
-    bound: Bound
-    python_verdicts: PythonVerdicts
-    shown: dict[str, Any] = field(default_factory=dict)
-
-    def show(self, readings: Collection[Reading]) -> dict[str, Any]:
-        """Return the value of each reading for the trace, by its name."""
-        shown = self.shown
-        for read in readings:
-            if read.name not in shown:
-                shown[read.name] = read.shown(self.values)
-        return {read.name: shown[read.name] for read in readings}
-
-
-class Condition(Protocol):
-    """When a rule matches."""
-
-    @property
-    def groups(self) -> frozenset[str]:
-        """Return the groups of facts that are needed."""
-
-    @property
-    def reads(self) -> tuple[Path, ...]:
-        """Return the paths that are read."""
-
-    def holds(self, context: EvalContext) -> bool:
-        """Return whether the rule matches; raises RuleNotEvaluated."""
-
-
-@dataclass(frozen=True, slots=True)
-class CelCondition:
-    """A condition of the rule book, as a CEL expression."""
-
-    expression: Expression
-
-    @property
-    def groups(self) -> frozenset[str]:
-        """Return the groups that the expression names."""
-        return self.expression.groups
-
-    @property
-    def reads(self) -> tuple[Path, ...]:
-        """Return the paths that the expression names."""
-        return self.expression.reads
-
-    def holds(self, context: EvalContext) -> bool:
-        """Evaluate the expression; raises RuleNotEvaluated."""
-        return self.expression.holds(context.bound)
-
-
-@dataclass(frozen=True, slots=True)
-class PythonCondition:
-    """A condition written in Python, evaluated before the transaction."""
-
-    rule: str
-    groups: frozenset[str]
-
-    @property
-    def reads(self) -> tuple[Path, ...]:
-        """Return whole groups: what the code reads in them is not known."""
-        return tuple((group,) for group in sorted(self.groups))
-
-    def holds(self, context: EvalContext) -> bool:
-        """Return the rule's verdict; raises RuleNotEvaluated when there is none."""
-        verdict = context.python_verdicts.get(self.rule, PythonVerdict(None, "was not asked"))
-        if verdict.matched is None:
-            raise RuleNotEvaluated(verdict.why)
-        return verdict.matched
-
-
-@dataclass(frozen=True, slots=True)
-class RuleRefusal:
-    """The code and the message of a reject rule."""
-
-    code: ProblemCode
-    message: Template
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule prepared for one operation and one profile.
-
-    `refusal` is set if, and only if, it rejects. `audited`: it only records. `reads` are the
-    condition's, `message_reads` the message's.
-    """
-
-    id: str
-    then: Outcome
-    refusal: RuleRefusal | None
-    audited: bool
-    active_from: datetime | None
-    active_until: datetime | None
-    condition: Condition
-    groups: frozenset[str]
-    reads: tuple[Reading, ...]
-    message_reads: tuple[Reading, ...]
-
-    def active(self, now: datetime) -> bool:
-        """Return whether the rule's dates include `now`."""
-        return _within(self.active_from, now, self.active_until)
-
-
-def _within(start: datetime | None, now: datetime, end: datetime | None) -> bool:
+def within(start: datetime | None, now: datetime, end: datetime | None) -> bool:
+    """Return whether `now` lies between the dates, the end excluded."""
     return (start is None or start <= now) and (end is None or now < end)
 
 
-def prepare(
-    definition: Definition, operation: Operation, profile: str, condition: Condition
-) -> Rule:
-    """Return the rule prepared for one of its operations; its message has been checked."""
-    refusal = None
-    if definition.code is not None and definition.message is not None:
-        refusal = RuleRefusal(definition.code, parse(definition.message, GROUPS[operation]))
-    named = refusal.message.reads if refusal else ()
-    return Rule(
-        id=definition.id,
-        then=definition.then,
-        refusal=refusal,
-        audited=definition.only_records(profile),
-        active_from=definition.active_from,
-        active_until=definition.active_until,
-        condition=condition,
-        groups=condition.groups | {path[0] for path in named},
-        reads=readings(condition.reads),
-        message_reads=readings(named),
+class TemplateError(Exception):
+    """A template cannot be used; `hint` may help, or is empty."""
+
+    def __init__(self, text: str, hint: str = "") -> None:
+        """Keep the error and the hint."""
+        self.hint = hint
+        super().__init__(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A checked message: literal texts, each followed by the value of a path."""
+
+    parts: tuple[tuple[str, Path | None], ...]
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """The paths that the message names."""
+        return tuple(path for _, path in self.parts if path)
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """Return the message, cut to the limit of the contract (1000 code points)."""
+        pieces = (text + (_written(at(values, path)) if path else "") for text, path in self.parts)
+        return "".join(pieces)[:MESSAGE_MAX]
+
+
+def parse_template(text: str, groups: Shape) -> Template:
+    """Return the checked template; `{{` and `}}` stand for braces. Raises TemplateError."""
+    try:
+        pieces = list(string.Formatter().parse(text))
+    except ValueError as error:
+        raise TemplateError(f"message: {error}", "a brace itself is written {{ or }}") from None
+    parts = []
+    for literal, name, form, conversion in pieces:
+        if form or conversion:
+            raise TemplateError(f"message: {{{name}}} allows no format and no conversion")
+        parts.append((literal, None if name is None else _checked(name, groups)))
+    if not any(literal.strip() or path for literal, path in parts):
+        raise TemplateError("message: empty")
+    if sum(len(literal) for literal, _ in parts) > MESSAGE_MAX:
+        raise TemplateError(f"message: longer than {MESSAGE_MAX} characters")
+    return Template(tuple(parts))
+
+
+def _checked(name: str, groups: Shape) -> Path:
+    names = name.split(".")
+    known = resolve(groups, names)
+    if known is None or len(known[0]) < len(names):
+        choices = [spelled(path) for path in leaves(groups) if not is_personal(path)]
+        raise TemplateError(f"message: unknown fact {{{name}}}", meant(name, choices))
+    path, fact = known
+    if is_personal(path):
+        raise TemplateError(
+            f"message: {{{name}}} is personal or free text, and messages go to third parties"
+        )
+    if not isinstance(fact, FactKind):
+        raise TemplateError(f"message: {{{name}}} is no single value")
+    return path
+
+
+def _written(value: Any) -> str:
+    if value is None or value == []:
+        return ABSENT
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(value)
+    return to_wire(value) if isinstance(value, datetime) else str(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParsedRule(Definition):
+    """A rule of the file, with the text of its condition and the YAML node of each value."""
+
+    when: str
+    node: Node
+    nodes: dict[str, Node]
+
+    def place(self, key: str) -> Node:
+        """Return the node of the value of `key`, or else that of the rule."""
+        return self.nodes.get(key, self.node)
+
+
+def id_fault(name: str) -> str:
+    """Return the error in the id of a rule, or an empty text."""
+    if name in RESERVED:
+        return f"id: {name} is a word of the trace"
+    if not _ID.fullmatch(name) or len(name) > _ID_MAX:
+        return f"id: {name!r} is not made of small letters, digits and single hyphens"
+    return ""
+
+
+def read_rule(source: YamlSource, node: Node) -> ParsedRule:
+    """Parse one rule; errors are reported to `source`.
+
+    A rule is returned in any case, so that the rest of it is checked as well.
+    """
+    before = len(source.findings)
+    nodes = source.entries(node, "rule", RULE_KEYS, REQUIRED_KEYS)
+    read = {key: _READERS[key](source, value) for key, value in nodes.items() if key in _READERS}
+    usable = {key: value for key, value in read.items() if value is not None}
+    rule = ParsedRule(**(_UNREADABLE | usable), node=node, nodes=nodes)
+    if len(source.findings) == before:
+        for breach in breaches(rule):
+            source.report(rule.place(breach.key), breach.text, breach.hint)
+    return rule
+
+
+# Placeholders for values that could not be read; they cause no further errors.
+_UNREADABLE: dict[str, Any] = {
+    "id": "",
+    "applies_to": frozenset(),
+    "when": "true",
+    "then": Outcome.DEFER,
+}
+
+
+def _id(source: YamlSource, node: Node) -> str | None:
+    name = source.text_of(node, "id")
+    if name is not None and (fault := id_fault(name)):
+        source.report(node, fault)
+    return name
+
+
+def _operations(source: YamlSource, node: Node) -> frozenset[Operation]:
+    found = source.each(
+        node, "applies_to", lambda each: source.word_of(each, "applies_to", Operation)
     )
+    if isinstance(node, ScalarNode) or not found:
+        source.report(node, "applies_to: name at least one operation", "[problem]")
+    return frozenset(found)
+
+
+def _profiles(source: YamlSource, node: Node) -> frozenset[Profile]:
+    return frozenset(
+        source.each(node, "audit_in", lambda each: source.word_of(each, "audit_in", Profile))
+    )
+
+
+_READERS: dict[str, Any] = {
+    "id": _id,
+    "applies_to": _operations,
+    "when": lambda source, node: source.text_of(node, "when"),
+    "then": lambda source, node: source.word_of(node, "then", Outcome),
+    "code": lambda source, node: source.word_of(node, "code", ProblemCode),
+    "message": lambda source, node: source.text_of(node, "message"),
+    "mode": lambda source, node: source.word_of(node, "mode", Mode),
+    "audit_in": _profiles,
+    "active_from": lambda source, node: source.instant_of(node, "active_from"),
+    "active_until": lambda source, node: source.instant_of(node, "active_until"),
+    "description": lambda source, node: source.text_of(node, "description"),
+}

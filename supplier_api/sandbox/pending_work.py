@@ -9,7 +9,7 @@ from sqlalchemy.sql import ColumnElement
 
 from supplier_api.db.tables import lane, switch, timer
 from supplier_api.db.unit_of_work import UnitOfWork
-from supplier_api.problems.switch_repository import MAINTENANCE
+from supplier_api.problems.maintenance import MAINTENANCE
 from supplier_api.problems.timer_repository import DECIDE
 
 _HELD = lane.c.due_at.is_not(None) & ~lane.c.parked
@@ -23,7 +23,7 @@ _NOT_PUT_OFF = or_(timer.c.kind != DECIDE, ~exists().where(switch.c.name == MAIN
 class Outstanding:
     """What is to be done, in numbers.
 
-    Timers and lanes that are due, and lanes in a worker's hand; then what is not for now: lanes
+    Timers and lanes that are due, and lanes that a worker holds; then what is not for now: lanes
     whose last attempt failed and that wait for the next, and lanes parked behind a dead letter.
     `next_timer` is business time, `next_retry` machine time. `withheld` are those of the lanes that
     are due whose message follows an answer, and leaves at `released_at` (machine time) at the

@@ -1,16 +1,30 @@
-"""What testers set for a tenant, as rows."""
+"""What testers set for all tenants or for one: the clock, a seed, where KCIs go.
 
-from collections.abc import Mapping
+It is read from the database wherever it is asked for, and so holds in every process from the moment
+at which it is set. A call of the gateway's is spared most of that: what it needs is read once, when
+it comes in (CallSettings). Only the sandbox profile pays for any of this.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from supplier_api.clock import MachineClock, Scale
+from supplier_api.db import Store, StoreUnavailable, UnitOfWork
 from supplier_api.db.tables import tenant_setting
-from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.delivery.answers import AnswerTerms
+from supplier_api.delivery.transports import GatewayAddress
+from supplier_api.ids import Chance, SeededChance
+from supplier_api.problems.timer_repository import ALL, BusinessClockRepository
 
 _t = tenant_setting.c
-ALL = ""
 
 
 class TenantSettingRepository:
@@ -48,3 +62,129 @@ class TenantSettingRepository:
         self._connection.execute(
             setting.on_conflict_do_update(index_elements=["tenant"], set_=values)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """What testers have set, as a call of this tenant and conversation finds it.
+
+    `scales` are those of all clocks; `scenarios` are the defaults of the conversation, then those
+    of the tenant.
+    """
+
+    tenant: str
+    conversation_id: str
+    scales: Mapping[str, Scale]
+    seed: int | None
+    scenarios: Sequence[str]
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Let them hold for all that is done in the `with` block, whatever is set meanwhile."""
+        token = _CALL.set(self)
+        try:
+            yield
+        finally:
+            _CALL.reset(token)
+
+
+_CALL: ContextVar[CallSettings | None] = ContextVar("call_settings", default=None)
+
+
+def of_this_call() -> CallSettings | None:
+    """Return what holds for the call that is being answered in this context, if any."""
+    return _CALL.get()
+
+
+def read_scales(uow: UnitOfWork) -> Mapping[str, Scale]:
+    """Return the scale of each clock by tenant; "" stands for all who have none of their own."""
+    clocks = BusinessClockRepository(uow).by_tenant()
+    return {tenant: clock.scale for tenant, clock in clocks.items()}
+
+
+class StoredBusinessClock:
+    """Business time that testers can move, for all or tenant by tenant."""
+
+    def __init__(self, store: Store, machine: MachineClock) -> None:
+        """Read the clocks in `store`."""
+        self._store = store
+        self._machine = machine
+
+    def now(self, tenant: str) -> datetime:
+        """Return the tenant's time; raises StoreUnavailable."""
+        if call := of_this_call():
+            scale = call.scales.get(tenant, call.scales[ALL])
+        else:
+            scale = self._store.read(lambda uow: BusinessClockRepository(uow).scale(tenant))
+        return scale.at(self._machine.now())
+
+    def scales(self) -> Mapping[str, Scale]:
+        """Return the scale of each clock; raises StoreUnavailable."""
+        if call := of_this_call():
+            return call.scales
+        return self._store.read(read_scales)
+
+
+class StoredChance:
+    """Repeatable ids and references for tenants that were given a seed; others get any."""
+
+    def __init__(self, store: Store, otherwise: Chance) -> None:
+        """Read the seeds in `store`; ask `otherwise` where there is none."""
+        self._store = store
+        self._otherwise = otherwise
+
+    def uuid(self, tenant: str, *what: object) -> UUID:
+        """Return a UUID; the same for the same seed and the same thing."""
+        return self._source(tenant, what).uuid(tenant, *what)
+
+    def message_id(self, tenant: str, *what: object) -> UUID:
+        """Return a message's UUID, with the same promise."""
+        return self._source(tenant, what).message_id(tenant, *what)
+
+    def reference(self, tenant: str, prefix: str, *what: object) -> str:
+        """Return a reference, with the same promise."""
+        return self._source(tenant, what).reference(tenant, prefix, *what)
+
+    def jitter(self, share: float) -> float:
+        """Return a share that nothing depends on but how long something takes."""
+        return self._otherwise.jitter(share)
+
+    def _source(self, tenant: str, what: tuple[object, ...]) -> Chance:
+        # What has no name, or no tenant, cannot be repeated: a token, say.
+        if not tenant or not what:
+            return self._otherwise
+        call = of_this_call()
+        try:
+            if call and call.tenant == tenant:
+                seed = call.seed
+            else:
+                seed = self._store.read(lambda uow: TenantSettingRepository(uow).seed(tenant))
+        except StoreUnavailable:
+            # Nothing can be stored now, but an error answer needs its uuid.
+            return self._otherwise
+        return self._otherwise if seed is None else SeededChance(seed)
+
+
+class Destinations:
+    """Where each tenant's KCIs go, read from the database at every call."""
+
+    def __init__(self, store: Store, answers: AnswerTerms) -> None:
+        """Look into `store`; `answers` are what all gateways' answers are read by."""
+        self._store = store
+        self._answers = answers
+
+    def of(self, tenant: str) -> GatewayAddress | None:
+        """Return the tenant's own gateway, None if it has none; raises StoreUnavailable."""
+        found = self._store.read(lambda uow: TenantSettingRepository(uow).destination(tenant))
+        return address_of(found, self._answers) if found else None
+
+
+def address_of(destination: Mapping[str, str], answers: AnswerTerms) -> GatewayAddress:
+    """Return what is kept of a destination as an address."""
+    return GatewayAddress(
+        kci_url=destination["kciUrl"],
+        token_url=destination["tokenUrl"],
+        client_id=destination["clientId"],
+        client_secret=destination["clientSecret"],
+        answers=answers,
+    )

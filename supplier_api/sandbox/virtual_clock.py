@@ -1,4 +1,4 @@
-"""Business time in a tester's hand: moved forward, stopped, let go again.
+"""Business time that testers move forward, stop and let run again.
 
 A clock is not put to its new time in one go. The worker takes it from one thing that is due to the
 next: the clock stands there until that is done and everything that it led to is settled, so that a
@@ -11,36 +11,23 @@ back-off count as due at the time of their next attempt.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import UnitOfWork
 from supplier_api.delivery.scheduler import TimerSource
 from supplier_api.outbox.pauses import Pause, PauseRepository
-from supplier_api.problems.clock_repository import ALL, BusinessClockRepository, TenantClock
 from supplier_api.problems.services import Services
+from supplier_api.problems.timer_repository import ALL, BusinessClockRepository, TenantClock
+from supplier_api.sandbox.clock_sync import GatewayClockSync
 from supplier_api.sandbox.pending_work import Group, Outstanding, PendingWorkQueries
 
 # Far enough from the last date there is to reckon with days beyond it.
 END = datetime(9000, 1, 1, tzinfo=UTC)
 # Times are written in milliseconds: what is due within the last one is due then.
 MILLISECOND = timedelta(milliseconds=1)
-# What a step led to is settled by other threads; no bell rings for that.
+# What a step led to is settled by other threads, and nothing wakes this one for that.
 LOOK_AGAIN = timedelta(milliseconds=10)
 Change = Callable[[TenantClock, datetime], TenantClock]
-
-
-class Follower(Protocol):
-    """Another house whose time goes with ours. What it makes of it is its own affair."""
-
-    def put(self, tenant: str, at: datetime, *, stands: bool) -> None:
-        """Put the tenant's clock, or with "" everybody else's, to a time: to stand or to run."""
-
-    def forget(self, tenant: str) -> None:
-        """Let the tenant's clock run as everybody else's; with "" let all follow real time."""
-
-    def start_afresh(self, tenant: str, seed: int | None) -> None:
-        """Forget our problems of the tenant, or with "" of all; ids follow from `seed` if any."""
 
 
 class StillMoving(Exception):
@@ -75,8 +62,8 @@ class _ClockStep:
 class VirtualClock:
     """Moves the clocks. The tenant None stands for all clocks, "" for that of most tenants."""
 
-    def __init__(self, services: Services, clock_sync: Follower) -> None:
-        """Work with `services`; `clock_sync` is told of each step before it is taken."""
+    def __init__(self, services: Services, clock_sync: GatewayClockSync) -> None:
+        """Work with `services`; `clock_sync` passes each step on before it is taken."""
         self._services = services
         self._clock_sync = clock_sync
 
@@ -221,7 +208,7 @@ def _group(clock: TenantClock, clocks: dict[str, TenantClock]) -> Group:
 
 
 class SteppedTimers:
-    """The desk's timers in a house whose clocks are moved: what is due first, then a step."""
+    """The timers where clocks are moved: first what is due, then a step of each moved clock."""
 
     def __init__(
         self, timers: TimerSource, virtual_clock: VirtualClock, machine: MachineClock

@@ -4,7 +4,7 @@ The configuration files come first, then the environment; see `supplier_api.sett
 """
 
 from supplier_api.settings.addresses import is_loopback
-from supplier_api.settings.errors import SettingsError, SettingsFinding
+from supplier_api.settings.layers import SettingsError, SettingsFinding
 from supplier_api.settings.load import Resolved, load_settings, resolve_settings
 from supplier_api.settings.model import (
     AccessSettings,

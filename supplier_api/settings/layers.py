@@ -1,20 +1,73 @@
-"""Reads one layer of settings, a file or the environment, into flat values with their source."""
+"""Reads one layer of settings, a file or the environment, into flat values with their source.
+
+A wrong setting becomes a finding: its name, where it stands, and what is allowed.
+"""
 
 import json
+import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path as FilePath
 
-from supplier_api.settings.errors import SettingsFinding, unknown
 from supplier_api.settings.schema import ANY, TREE, Leaf, Path, Tree, dotted, leaf_at, variable
-from supplier_api.settings.texts import is_service_link, trimmed
 
 PREFIX = "SUPPLIER_API_"
+NOT_SET = "not set"  # the source of what is set nowhere
 # The source of what follows from other settings.
 WORKED_OUT = "worked out from other settings"
+LINE_ENDS = "\r\n"
+BYTE_ORDER_MARK = "\ufeff"
+# Kubernetes sets NAME_PORT to this for each service of a namespace, whatever it is called.
+_SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S+")
 PLACE_VARIABLES = ("SUPPLIER_API_PROFILE", "SUPPLIER_API_CONFIG_DIR", "SUPPLIER_API_DATA_DIR")
+
+
+@dataclass(frozen=True)
+class SettingsFinding:
+    """One thing wrong with one setting."""
+
+    name: str
+    source: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return the finding as one line."""
+        return f"{self.name} ({self.source}): {self.message}"
+
+
+class SettingsError(Exception):
+    """The settings do not allow a start. `findings` holds everything that is wrong."""
+
+    def __init__(self, findings: Iterable[SettingsFinding]) -> None:
+        """Keep the findings; the text of the error is one line for each."""
+        self.findings = tuple(findings)
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+
+def unknown(word: str, allowed: Iterable[str], similar: Iterable[str] = ()) -> str:
+    """Say that a word is not known, what it may have been meant to be, and what there is.
+
+    What was meant is looked for among `similar`, or else among what is allowed.
+    """
+    choices = sorted(allowed)
+    close = get_close_matches(word, list(similar) or choices, n=1)
+    meant = f" Did you mean {close[0]}?" if close else ""
+    return f"unknown.{meant} Allowed: {', '.join(choices)}"
+
+
+def trimmed(text: str) -> str:
+    """Return a text without what editors and shells put around it unseen.
+
+    That is a byte order mark before it, and line ends behind it.
+    """
+    return text.removeprefix(BYTE_ORDER_MARK).rstrip(LINE_ENDS)
+
+
+def is_service_link(text: str) -> bool:
+    """Tell whether the value of a variable is the address that Kubernetes gives a service."""
+    return _SERVICE_LINK.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)

@@ -13,23 +13,29 @@ from pathlib import Path as FilePath
 
 from pydantic import ValidationError
 
-from supplier_api.settings.derived import worked_out
-from supplier_api.settings.errors import NOT_SET, SettingsError, SettingsFinding, unknown
-from supplier_api.settings.generated_secrets import own_secrets
+from supplier_api.settings.addresses import derived_values
 from supplier_api.settings.layers import (
+    NOT_SET,
     PREFIX,
     WORKED_OUT,
     Layer,
+    SettingsError,
+    SettingsFinding,
     Value,
     read_environment,
     read_toml,
+    trimmed,
+    unknown,
 )
-from supplier_api.settings.masking import without_password
 from supplier_api.settings.model import Settings
 from supplier_api.settings.production_checks import production_findings, unnamed_profile_findings
 from supplier_api.settings.schema import TREE, Leaf, Path, dotted, leaf_at, variable
-from supplier_api.settings.secret_files import secret_files, written_by_everybody
-from supplier_api.settings.texts import trimmed
+from supplier_api.settings.secrets import (
+    generated_secrets,
+    secret_files,
+    without_password,
+    world_writable_findings,
+)
 
 # A link to config/ in a checkout, a copy of it in a wheel.
 PACKAGED = (FilePath(__file__).parent.parent / "_config").resolve()
@@ -66,9 +72,9 @@ def resolve_settings(
     folders = _folders(environ, config_dir)
     data_dir = FilePath(environ.get("SUPPLIER_API_DATA_DIR") or "var").absolute()
     values = _read_layers(environ, profile, folders)
-    if findings := written_by_everybody(values):
+    if findings := world_writable_findings(values):
         raise SettingsError(findings)
-    for path, raw in worked_out(values, profile, data_dir).items():
+    for path, raw in derived_values(values, profile, data_dir).items():
         values.setdefault(path, Value(raw, WORKED_OUT))
     if not environ.get(PROFILE) and (unnamed := unnamed_profile_findings(values)):
         raise SettingsError(unnamed)
@@ -77,7 +83,7 @@ def resolve_settings(
     settings = _check(values, missing, places)
     if profile == "production" and (findings := production_findings(settings, values)):
         raise SettingsError(findings)
-    if profile == "sandbox" and (own := own_secrets(settings, values)):
+    if profile == "sandbox" and (own := generated_secrets(settings, values)):
         values = values | own
         settings = _check(values, [], places)
     origins = {path: value.source for path, value in values.items()}
@@ -180,7 +186,7 @@ def _findings(error: ValidationError, values: Mapping[Path, Value]) -> list[Sett
         while len(path) > 1 and path not in values and detail["type"] != "missing":
             path = path[:-1]
         findings.setdefault(path, []).append(_message(detail["type"], detail["msg"], path))
-    told = [
+    found = [
         SettingsFinding(
             dotted(path),
             values[path].source if path in values else NOT_SET,
@@ -189,7 +195,7 @@ def _findings(error: ValidationError, values: Mapping[Path, Value]) -> list[Sett
         for path, messages in findings.items()
     ]
     # What was worked out is wrong because what it was worked out from is.
-    return [finding for finding in told if finding.source != WORKED_OUT] or told
+    return [finding for finding in found if finding.source != WORKED_OUT] or found
 
 
 _HINTS: Mapping[Path, str] = {

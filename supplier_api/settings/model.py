@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from supplier_api.settings.texts import database_url, of_form, one_line, readable_url
+from supplier_api.files import sqlite_path
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PSYCOPG = "postgresql+psycopg://"
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,48 @@ class ConfigFile:
 @dataclass(frozen=True)
 class HoldsPassword:
     """Marks a URL that may hold a password: masked when shown, may be read from a file."""
+
+
+def one_line(text: str) -> str:
+    """Return the text; raises ValueError if it holds a line end or another control character."""
+    if _CONTROL.search(text):
+        raise ValueError("must be one line, without control characters")
+    return text
+
+
+def of_form(pattern: str, expected: str) -> AfterValidator:
+    """Return a check that a text begins with what fits `pattern`; `expected` says so in words."""
+
+    def check(text: str) -> str:
+        if re.match(pattern, text) is None:
+            raise ValueError(f"should be {expected}")
+        return text
+
+    return AfterValidator(check)
+
+
+def readable_url(url: str) -> str:
+    """Return the URL; raises ValueError if its host or port cannot be read."""
+    one_line(url)
+    try:
+        urlsplit(url).port  # noqa: B018 - reading it is the check
+    except ValueError as error:
+        # urllib's text may quote a password where it took one for a port.
+        reason = "Invalid IPv6 URL" if "IPv6" in str(error) else "the port is no number up to 65535"
+        raise ValueError(f"cannot be read as a URL: {reason}") from None
+    return url
+
+
+def database_url(url: str) -> str:
+    """Return the URL of a database with its driver; raises ValueError.
+
+    psycopg is the one driver that comes with us: it need not be named.
+    """
+    if not url.startswith("sqlite"):
+        return readable_url(url.replace("postgresql://", _PSYCOPG, 1))
+    if sqlite_path(one_line(url)) is None:
+        raise ValueError("must name a file, as in sqlite:////var/lib/supplier_api/supplier.db")
+    return url
 
 
 Count = Annotated[int, Field(ge=1)]

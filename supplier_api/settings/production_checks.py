@@ -7,22 +7,10 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from supplier_api.settings.addresses import is_loopback
-from supplier_api.settings.errors import NOT_SET, SettingsFinding
-from supplier_api.settings.layers import WORKED_OUT, Value
+from supplier_api.settings.layers import NOT_SET, WORKED_OUT, SettingsFinding, Value
 from supplier_api.settings.model import Settings
 from supplier_api.settings.schema import Path, dotted, leaf_at
-
-# Printed in config/sandbox.toml and the README: known to everybody.
-KNOWN_SECRETS = frozenset(
-    {
-        "admin-secret",
-        "back-office-secret",
-        "gateway-secret",
-        "supplier-secret",
-        "tenant-secret",
-        "tenant2-secret",
-    }
-)
+from supplier_api.settings.secrets import KNOWN_SECRETS
 
 SECRET_MIN = 16  # characters
 GATEWAY_URLS = ("kci_url", "token_url")

@@ -10,19 +10,22 @@ import pytest
 from sqlalchemy import JSON, String, Text, make_url, select, update
 
 from scripts import retention_page
-from supplier_api.app.retention import build_retention
 from supplier_api.contract.personal import PERSONAL_FIELDS, STORED
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery.message_admin import MessageAdmin, Operator
+from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.delivery.pause_admin import PauseAdmin, PauseScope
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.view import show
-from supplier_api.sandbox.scenarios.repository import ScenarioRepository
+from supplier_api.rules.model import Operation
+from supplier_api.sandbox.scenarios.catalogue import DEFAULT
+from supplier_api.sandbox.scenarios.model import Play, ScenarioKind
+from supplier_api.sandbox.scenarios.source import ScenarioRepository
 from supplier_api.settings import Settings
 from tests import postgresql
 from tests.integration.journey import MARKER, Journey
@@ -143,7 +146,8 @@ def around(journey: Journey, problem: Problem) -> None:
         TimerRepository(uow).add(Timer(row, problem.tenant, "event", now, data={"text": MARKER}))
         scenario = update(tables.service_problem).where(tables.service_problem.c.id == row)
         uow.connection.execute(scenario.values(scenario={"text": MARKER}))
-        ScenarioRepository(uow).keep(problem.tenant, "problem", problem.id, {"text": MARKER})
+        plays = {ScenarioKind.PROBLEM: Play(DEFAULT, {"text": MARKER})}
+        ScenarioRepository(uow).keep(problem.tenant, Operation.PROBLEM, problem.id, plays)
 
     store.write(leave)
 
@@ -161,7 +165,7 @@ def test_nothing_personal_is_left_in_any_row_or_file(
     assert held == {it.column for it in STORED} - {"decision.trace", "back_office_event.body"}
 
     supplier.machine.advance(91 * 86400)
-    counts = build_retention(settings, supplier.services).run()
+    counts = RetentionChore(supplier.services, RetentionPolicy.of(settings)).run()
 
     assert counts["thinned"] == 3
     assert counts["incidents_thinned"] == 1

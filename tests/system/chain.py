@@ -22,10 +22,8 @@ from supplier_api.app.destinations import load_back_office
 from supplier_api.app.web import create_app
 from supplier_api.cli.sandbox import sandbox_config
 from supplier_api.db import UnitOfWork, migrate
-from supplier_api.delivery.backoffice_transport import BackOfficeTransport
-from supplier_api.delivery.executor import Destination, Executor, Lease
-from supplier_api.delivery.retry_policy import RetryPolicy
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Destination, Lease, Meaning, Reply, RetryPolicy
+from supplier_api.delivery.transports import BackOfficeTransport
 from supplier_api.ids import SeededChance
 from supplier_api.outbox.model import Claim, Message
 from supplier_api.outbox.repository import LaneRepository
@@ -37,6 +35,7 @@ from supplier_api.problems.work import OrderAnswer, WorkOrder
 from supplier_api.sandbox.gateway import SandboxGateway
 from supplier_api.sandbox.gateway import create_app as create_gateway
 from supplier_api.settings import Settings, load_settings
+from tests.delivering import LaneDelivery
 from tests.supplier import manual_clocks
 
 LEASE = 3600.0
@@ -96,7 +95,7 @@ class ToGateway(Caller):
     def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - the port's
         """Hand it over."""
         self.call("POST", "/kcis", json.loads(message.body))
-        return Reply(Meaning.TAKEN, "204", 204)
+        return Reply(Meaning.ACCEPTED, "204", 204)
 
 
 class Chain:
@@ -193,14 +192,12 @@ class Chain:
                 Lease(claimed, self._machine.monotonic() + LEASE)
             )
 
-    def _executor(self, destination: Destination) -> Executor:
-        services, stopping = self._services, threading.Event()
-        return Executor(
-            destination, services.store, services.machine, services.chance, LEASE, stopping
-        )
+    def _executor(self, destination: Destination) -> LaneDelivery:
+        services = self._services
+        return LaneDelivery(destination, services.store, services.machine, services.chance, LEASE)
 
     def _taken(self, uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        self._progress.kci_taken(
+        self._progress.kci_delivered(
             uow, DeliveredKci(message.problem_id, message.kind, message.subject)
         )
 

@@ -18,7 +18,7 @@ from tests.system.waiting import PATIENCE, eventually
 
 COMMAND = (sys.executable, "-m", "supplier_api.cli")
 # The same, ended by the end of its standard input: it does not outlive a test run that is killed.
-PART = (sys.executable, "-m", "supplier_api.cli.child")
+PART = (sys.executable, "-m", "supplier_api.cli.supervisor")
 HOST = "127.0.0.1"
 # Below those that the system gives to outgoing connections: none of them may take a port while
 # its server is being started again.

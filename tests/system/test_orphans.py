@@ -3,7 +3,7 @@
 import os
 import signal
 
-from supplier_api.cli.ports import is_free
+from supplier_api.cli.local import is_free
 from tests.system.conftest import Install
 from tests.system.installation import HOST
 

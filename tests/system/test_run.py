@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from supplier_api.cli.ports import is_free
+from supplier_api.cli.local import is_free
 from tests.integration.delivery.sink import answer, serving
 from tests.system.callers import problem_on_own_service
 from tests.system.installation import new_session

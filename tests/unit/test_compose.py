@@ -15,7 +15,7 @@ import yaml
 from supplier_api.cli import main, worker
 from supplier_api.http.server import GRACE as SERVE_GRACE
 from supplier_api.settings import Settings, load_settings
-from supplier_api.settings.production_checks import KNOWN_SECRETS
+from supplier_api.settings.secrets import KNOWN_SECRETS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())

@@ -19,7 +19,15 @@ NAMED = re.compile(r"`([^`]+)`")
 # What a page of promises leaves out of its paths.
 SHORT = ("problems/", "db/", "delivery/")
 # The head of each recipe, in the order of the page.
-RECIPES = ["a field", "a rule fact", "an adapter", "a KCI reason", "an error cause", "a metric"]
+RECIPES = [
+    "a field",
+    "a rule fact",
+    "an adapter",
+    "a KCI reason",
+    "an error cause",
+    "a route to /admin",
+    "a metric",
+]
 
 
 def page(name: str) -> str:

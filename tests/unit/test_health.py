@@ -20,7 +20,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from supplier_api import health
-with health.shown(Path(sys.argv[1]), "worker"):
+with health.registered(Path(sys.argv[1]), "worker"):
     os.kill(os.getpid(), 9)
 """
 
@@ -53,7 +53,7 @@ def test_nothing_runs(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_ready(tmp_path: Path) -> None:
-    with server(HTTPStatus.OK) as url, health.shown(tmp_path, "serve", [url]):
+    with server(HTTPStatus.OK) as url, health.registered(tmp_path, "serve", [url]):
         assert health.complaints(tmp_path, CLOCK) == []
     assert len(health.complaints(tmp_path, CLOCK)) == 1
 
@@ -61,7 +61,7 @@ def test_a_server_that_is_ready(tmp_path: Path) -> None:
 def test_a_server_that_is_not(tmp_path: Path) -> None:
     with (
         server(HTTPStatus.SERVICE_UNAVAILABLE) as url,
-        health.shown(tmp_path, "serve", [url]),
+        health.registered(tmp_path, "serve", [url]),
     ):
         assert health.complaints(tmp_path, CLOCK) == [f"{url} is not ready"]
 
@@ -69,7 +69,7 @@ def test_a_server_that_is_not(tmp_path: Path) -> None:
 def test_a_server_that_does_not_answer(tmp_path: Path) -> None:
     with server(HTTPStatus.OK) as url:
         pass
-    with health.shown(tmp_path, "serve", [url]):
+    with health.registered(tmp_path, "serve", [url]):
         assert health.complaints(tmp_path, CLOCK) == [f"{url} is not ready"]
 
 
@@ -77,15 +77,15 @@ def test_one_address_of_several_is_enough_to_complain(tmp_path: Path) -> None:
     with (
         server(HTTPStatus.OK) as good,
         server(HTTPStatus.NOT_FOUND) as bad,
-        health.shown(tmp_path, "run", [good, bad]),
-        health.shown(tmp_path, "serve", [good]),
+        health.registered(tmp_path, "run", [good, bad]),
+        health.registered(tmp_path, "serve", [good]),
     ):
         assert health.complaints(tmp_path, CLOCK) == [f"{bad} is not ready"]
 
 
 def test_a_worker_is_well_as_long_as_it_says_so(tmp_path: Path) -> None:
     later = ManualMachineClock(CLOCK.now() + 2 * health.SILENCE)
-    with health.shown(tmp_path, "worker") as at_work:
+    with health.registered(tmp_path, "worker") as at_work:
         (file,) = (tmp_path / "running").glob("*/worker.*")
         assert health.complaints(tmp_path, CLOCK) == []
         assert health.complaints(tmp_path, later) == ["worker is silent"]
@@ -105,20 +105,20 @@ def test_what_was_killed_says_nothing(tmp_path: Path) -> None:
 def test_what_runs_on_another_machine_is_its_own_affair(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with health.shown(tmp_path, "worker"):
+    with health.registered(tmp_path, "worker"):
         monkeypatch.setattr("socket.gethostname", lambda: "another")
         assert "nothing that runs here" in health.complaints(tmp_path, CLOCK)[0]
 
 
 def test_where_nothing_can_be_written_it_runs_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "running").write_text("a file, where the folder would be")
-    with health.shown(tmp_path, "worker") as at_work:
+    with health.registered(tmp_path, "worker") as at_work:
         at_work()
 
 
 @pytest.mark.parametrize(("folder", "code"), [("with", 0), ("without", 1)])
 def test_the_check_itself(tmp_path: Path, folder: str, code: int) -> None:
-    with health.shown(tmp_path / "with", "worker"):
+    with health.registered(tmp_path / "with", "worker"):
         done = subprocess.run(
             [sys.executable, "-m", "supplier_api.health"],
             env={**os.environ, "SUPPLIER_API_DATA_DIR": str(tmp_path / folder)},

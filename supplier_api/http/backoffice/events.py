@@ -1,32 +1,30 @@
 """POST /back-office/v1/problems/{reference}/events: what happened to a problem."""
 
-from typing import Any
-
 from flask import Response, g, request
 from flask_smorest import Api, Blueprint
 from werkzeug.exceptions import NotFound
 
 from supplier_api.audit import Audit
-from supplier_api.auth import BearerAuth
-from supplier_api.contract import read_json
-from supplier_api.contract.schemas import ERROR
-from supplier_api.http.backoffice.incidents import add_incidents
+from supplier_api.auth import AccessTokens
+from supplier_api.contract import read_json, refusals
+from supplier_api.contract.errors import ErrorAnswer
+from supplier_api.http.backoffice.incidents import ERROR_TEXTS, add_incidents
 from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, read_event
-from supplier_api.http.bodies import JSON, json_response, read_body
+from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
+from supplier_api.http.request_parsing import read_body
+from supplier_api.http.responses import json_response
 from supplier_api.logging import bind
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.incidents import Incidents
 
 SCOPE = "back-office"
 PREFIX = "/back-office/v1"
-REFERENCE = {
-    "name": "reference",
-    "in": "path",
-    "required": True,
-    "description": "Our reference of the problem, the gateway's id, or the back office's ticket",
-    "schema": {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
-    "example": "SP_7K2M9QX4TD",
-}
+REFERENCE = in_path(
+    "reference",
+    "Our reference of the problem, the gateway's id, or the back office's ticket",
+    {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
+    "SP_7K2M9QX4TD",
+)
 DONE = {
     "type": "object",
     "required": ["reference", "status"],
@@ -51,10 +49,15 @@ CONFLICT = {
     },
 }
 
+EVENT_ERROR_TEXTS = {
+    ErrorAnswer.NOT_FOUND: "No such problem",
+    ErrorAnswer.INVALID: "Something is missing or wrong",
+}
+
 
 def register(
     api: Api,
-    gate: BearerAuth,
+    tokens: AccessTokens,
     progress: BackOfficeEvents,
     incidents: Incidents,
     max_body: int,
@@ -66,7 +69,21 @@ def register(
     )
 
     @blueprint.route("/problems/<reference>/events", methods=["POST"])
-    @blueprint.doc(**_description())
+    @blueprint.doc(
+        **operation(
+            refusals.EVENT,
+            {
+                200: response("Done", DONE),
+                **error_responses(refusals.EVENT, ERROR_TEXTS | EVENT_ERROR_TEXTS),
+                ErrorAnswer.CONFLICT.status: response(
+                    "Not possible where the problem stands", CONFLICT
+                ),
+            },
+            needs_scope(SCOPE),
+            parameters=[REFERENCE],
+            request=EVENT,
+        )
+    )
     def event(reference: str) -> Response:
         """Say what happened to a problem.
 
@@ -74,7 +91,7 @@ def register(
         nothing is done. An event that is not possible where the problem stands is answered 409 for
         good, with the state and what is possible there.
         """
-        g.event = {"client": gate.admit(request.headers.get("Authorization"), SCOPE)}
+        g.event = {"client": tokens.admit(request.headers.get("Authorization"), SCOPE)}
         if len(reference) > NAME_MAX or "\0" in reference:
             raise NotFound  # No problem is called that, and PostgreSQL cannot look for a NUL.
         happened = read_event(read_json(read_body(request, max_body)))
@@ -92,29 +109,5 @@ def register(
             audit.done("back-office.event", **g.event, address=address, status=status)
         return response
 
-    add_incidents(blueprint, gate, incidents, max_body)
+    add_incidents(blueprint, tokens, incidents, max_body)
     api.register_blueprint(blueprint)
-
-
-def _description() -> dict[str, Any]:
-    def answer(text: str, schema: object = None) -> dict[str, Any]:
-        content = {"content": {JSON: {"schema": schema}}} if schema is not None else {}
-        return {"description": text, **content}
-
-    return {
-        "operationId": "back-office-event",
-        "parameters": [REFERENCE],
-        "requestBody": {"required": True, "content": {JSON: {"schema": EVENT}}},
-        "responses": {
-            "200": answer("Done", DONE),
-            "400": answer("The request cannot be read", ERROR),
-            "401": answer("No token, or not a good one", ERROR),
-            "403": answer("The token is not good for this"),
-            "404": answer("No such problem", ERROR),
-            "409": answer("Not possible where the problem stands", CONFLICT),
-            "422": answer("Something is missing or wrong", ERROR),
-            "500": answer("Unexpected error - the uuid is in the log", ERROR),
-            "503": answer("Temporarily unavailable"),
-        },
-        "security": [{"oauth2": [SCOPE]}, {"bearer": []}],
-    }

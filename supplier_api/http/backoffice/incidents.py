@@ -1,17 +1,16 @@
 """/back-office/v1/incidents: network incidents are declared, ended and listed."""
 
-from typing import Any
-
 from flask import Response, request
 from flask_smorest import Blueprint
 
-from supplier_api.auth import BearerAuth
-from supplier_api.contract import Invalid, envelope, read_json
-from supplier_api.contract.codes import ErrorCode
-from supplier_api.contract.schemas import ERROR
+from supplier_api.auth import AccessTokens
+from supplier_api.contract import read_json, refusals
+from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.http.backoffice.schemas import INCIDENT, INCIDENT_ID, read_incident
-from supplier_api.http.bodies import JSON, json_response, read_body
-from supplier_api.problems.incidents import IncidentRefused, Incidents
+from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
+from supplier_api.http.request_parsing import read_body
+from supplier_api.http.responses import json_response
+from supplier_api.problems.incidents import Incidents
 
 SHOWN = {
     "type": "object",
@@ -46,27 +45,46 @@ LISTED = {
     "required": ["incidents"],
     "properties": {"incidents": {"type": "array", "items": SHOWN}},
 }
-ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "The incident's id",
-    "schema": {"type": "string", "minLength": 1, "maxLength": INCIDENT_ID.maximum},
-    "example": "INC0000042",
+ID = in_path(
+    "id",
+    "The incident's id",
+    {"type": "string", "minLength": 1, "maxLength": INCIDENT_ID.maximum},
+    "INC0000042",
+)
+# What the error answers of the back office's calls mean.
+ERROR_TEXTS = {
+    ErrorAnswer.MALFORMED: "The request cannot be read",
+    ErrorAnswer.NOT_AUTHORISED: "No token, or not a good one",
+    ErrorAnswer.FORBIDDEN: "The token is not good for this",
+    ErrorAnswer.NOT_FOUND: "No such incident",
+    ErrorAnswer.INVALID: "Something is missing or wrong, or the id is another incident's",
+    ErrorAnswer.FAULT: "Unexpected error - the uuid is in the log",
+    ErrorAnswer.UNAVAILABLE: "Temporarily unavailable",
 }
 
 
 def add_incidents(
-    blueprint: Blueprint, gate: BearerAuth, incidents: Incidents, max_body: int
+    blueprint: Blueprint, tokens: AccessTokens, incidents: Incidents, max_body: int
 ) -> None:
     """Add the routes of the network incidents to the back office's door."""
     scope = blueprint.name
 
     def admitted() -> str:
-        return gate.admit(request.headers.get("Authorization"), scope)
+        return tokens.admit(request.headers.get("Authorization"), scope)
 
     @blueprint.route("/incidents", methods=["POST"])
-    @blueprint.doc(**_declaring(scope))
+    @blueprint.doc(
+        **operation(
+            refusals.DECLARE_INCIDENT,
+            {
+                201: response("Declared", SHOWN),
+                200: response("Declared before, and lasts", SHOWN),
+                **error_responses(refusals.DECLARE_INCIDENT, ERROR_TEXTS),
+            },
+            needs_scope(scope),
+            request=INCIDENT,
+        )
+    )
     def declare() -> Response:
         """Declare a network incident, over services and the services of problems.
 
@@ -75,16 +93,22 @@ def add_incidents(
         """
         who = admitted()
         wanted = read_incident(read_json(read_body(request, max_body)))
-        try:
-            new = incidents.declare(
-                wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=who
-            )
-        except IncidentRefused as error:
-            raise Invalid(error.messages) from None
+        new = incidents.declare(
+            wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=who
+        )
         return json_response(incidents.shown(wanted.id), 201 if new else 200)
 
     @blueprint.route("/incidents/<id>", methods=["DELETE"], parameters=[ID])
-    @blueprint.doc(**_ending(scope))
+    @blueprint.doc(
+        **operation(
+            refusals.END_INCIDENT,
+            {
+                200: response("Ended", SHOWN),
+                **error_responses(refusals.END_INCIDENT, ERROR_TEXTS),
+            },
+            needs_scope(scope),
+        )
+    )
     def end(**path: str) -> Response:
         """End a network incident; its problems leave it soon, each with an update to its tenant.
 
@@ -92,14 +116,21 @@ def add_incidents(
         """
         who, code = admitted(), path["id"]
         if "\0" in code or incidents.shown(code) is None:
-            uuid = str(incidents.error_id())
-            body = envelope(ErrorCode.NOT_FOUND, ["id: no such incident"], uuid)
-            return json_response(body, 404)
+            raise refusals.UNKNOWN_INCIDENT.error()
         incidents.end(code, who=who)
         return json_response(incidents.shown(code))
 
     @blueprint.route("/incidents", methods=["GET"])
-    @blueprint.doc(**_listing(scope))
+    @blueprint.doc(
+        **operation(
+            refusals.LIST_INCIDENTS,
+            {
+                200: response("The incidents", LISTED),
+                **error_responses(refusals.LIST_INCIDENTS, ERROR_TEXTS),
+            },
+            needs_scope(scope),
+        )
+    )
     def listed() -> Response:
         """List the incidents that last, and those that have ended and are not yet left by all.
 
@@ -107,53 +138,3 @@ def add_incidents(
         """
         admitted()
         return json_response({"incidents": incidents.listed()})
-
-
-def _declaring(scope: str) -> dict[str, Any]:
-    described = _described("back-office-declare-incident", scope)
-    described["requestBody"] = {"required": True, "content": {JSON: {"schema": INCIDENT}}}
-    described["responses"] = {
-        "201": _answer("Declared", SHOWN),
-        "200": _answer("Declared before, and lasts", SHOWN),
-        "400": _answer("The request cannot be read", ERROR),
-        "422": _answer("Something is missing or wrong, or the id is another incident's", ERROR),
-        **described["responses"],
-    }
-    return described
-
-
-def _ending(scope: str) -> dict[str, Any]:
-    described = _described("back-office-end-incident", scope)
-    described["responses"] = {
-        "200": _answer("Ended", SHOWN),
-        "404": _answer("No such incident", ERROR),
-        **described["responses"],
-    }
-    return described
-
-
-def _listing(scope: str) -> dict[str, Any]:
-    described = _described("back-office-incidents", scope)
-    described["responses"] = {
-        "200": _answer("The incidents", LISTED),
-        **described["responses"],
-    }
-    return described
-
-
-def _described(operation: str, scope: str) -> dict[str, Any]:
-    return {
-        "operationId": operation,
-        "responses": {
-            "401": _answer("No token, or not a good one", ERROR),
-            "403": _answer("The token is not good for this"),
-            "500": _answer("Unexpected error - the uuid is in the log", ERROR),
-            "503": _answer("Temporarily unavailable"),
-        },
-        "security": [{"oauth2": [scope]}, {"bearer": []}],
-    }
-
-
-def _answer(text: str, schema: object = None) -> dict[str, Any]:
-    content = {"content": {JSON: {"schema": schema}}} if schema is not None else {}
-    return {"description": text, **content}

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from supplier_api.contract import Invalid, load
+from supplier_api.contract import load, refusals
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.contract.fields import Code, Flag, Items, Object, Reference, Text, long_text
 from supplier_api.contract.limits import SERVICE_ID_MAX, SUPPLIER_CODE_MAX
-from supplier_api.contract.schemas import RESOLUTION_DETAILS, make
+from supplier_api.contract.loading import make
+from supplier_api.contract.schemas import RESOLUTION_DETAILS
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.work import BackOfficeEvent
 
@@ -132,7 +133,7 @@ def read_incident(document: object) -> WantedIncident:
     fields = load(INCIDENT, document)
     services, problems = fields.get("services", ()), fields.get("problems", ())
     if not services and not problems:
-        raise Invalid(["services: expected at least one service, or a problem in problems"])
+        raise refusals.INCIDENT_OF_NOTHING.error()
     return WantedIncident(fields["id"], tuple(services), tuple(problems), fields.get("text"))
 
 

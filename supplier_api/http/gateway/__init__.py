@@ -1,10 +1,40 @@
 """HTTP as the gateway calls it: four calls, a token endpoint, and a description of them all.
 
-Each concern has its file: the order of the doors in `door`, what is read of a request in `reading`,
-errors in `errors`, what OpenAPI says in `description`.
+Each concern has its file: the way of a call in `handler`, the four of them in `calls`, errors in
+`errors`, the two OpenAPI documents in `openapi`.
 """
 
-from supplier_api.http.gateway.dependencies import Dependencies, Desk
-from supplier_api.http.gateway.register import register
+from flask import Flask
 
-__all__ = ["Dependencies", "Desk", "register"]
+from supplier_api.http.gateway import tokens
+from supplier_api.http.gateway.errors import SupplierApi, register_errors
+from supplier_api.http.gateway.handler import EXTENSION, Dependencies, log_answer, note_times
+from supplier_api.http.gateway.openapi import describe_calls
+
+__all__ = ["Dependencies", "register"]
+
+
+def register(app: Flask, parts: Dependencies) -> SupplierApi:
+    """Add the four calls, the token endpoint and the description to `app`.
+
+    It comes before other routes are added: error answers are shaped for the whole application, and
+    in all of it paths and methods are taken as they come (no OPTIONS of its own, no redirects).
+    Returns the description, to which other doors add themselves.
+    """
+    app.extensions[EXTENSION] = parts
+    # One byte more than is allowed, or a body in chunks would be cut to what is allowed.
+    app.config["MAX_CONTENT_LENGTH"] = parts.server.max_body + 1
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    app.before_request(note_times)
+    app.after_request(log_answer)
+    register_errors(app)
+    api = describe_calls(
+        app,
+        parts.server.prefix,
+        parts.extension,
+        docs=parts.server.docs,
+        clients=parts.try_clients,
+    )
+    app.register_blueprint(tokens.blueprint)
+    return api

@@ -4,8 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from supplier_api.http.gateway import kci_document, openapi
+from supplier_api.http.gateway.openapi import supplier_document, updates_document
 
-for name, document in (("supplier", openapi.document()), ("updates", kci_document.document())):
+for name, document in (("supplier", supplier_document()), ("updates", updates_document())):
     text = json.dumps(document, indent=2) + "\n"
     Path(sys.argv[1], f"{name}.json").write_text(text, encoding="utf-8")

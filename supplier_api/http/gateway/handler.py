@@ -1,28 +1,44 @@
-"""The way every call of the gateway takes: access, operation switched on, reading, desk.
+"""The way every call of the gateway takes: access, operation switched on, reading; then the answer.
 
 Unknown paths and wrong methods were turned away before. What stops a call on its way is raised and
 answered in `errors`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from typing import Any, TypedDict, cast
 
-from flask import Response, g, request
+from flask import Request, Response, current_app, g, request
 from marshmallow import Schema
 
-from supplier_api.http.bodies import empty, json_response
-from supplier_api.http.gateway.dependencies import Desk, dependencies
-from supplier_api.http.gateway.request_parsing import Headers, read, well_formed_headers
+from supplier_api.audit import Audit
+from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing
+from supplier_api.clock import MachineClock
+from supplier_api.contract import MessageError, load, read_json, refusals
+from supplier_api.http.api_docs import TryClient
+from supplier_api.http.request_parsing import (
+    CONVERSATION_ID,
+    REQUEST_ID,
+    TENANT,
+    Findings,
+    read_body,
+    read_headers,
+)
+from supplier_api.http.request_times import times_of
+from supplier_api.http.responses import empty, json_response
+from supplier_api.ids import Chance
 from supplier_api.logging import bind, get_logger
-from supplier_api.problems.services import Answer, Caller
+from supplier_api.problems.requests import GatewayRequests
+from supplier_api.problems.services import Caller, RequestAnswer
+from supplier_api.settings import ServerSettings
+
+EXTENSION = "supplier_api.http.gateway"
 
 log = get_logger(__name__)
 
-Ask = Callable[[Desk, Caller, dict[str, Any]], Answer]
 
-
-class Ids(TypedDict, total=False):
+class LoggedIds(TypedDict, total=False):
     """What a line in the log is found by."""
 
     request_id: str
@@ -31,35 +47,99 @@ class Ids(TypedDict, total=False):
     gateway_id: int | None
 
 
-class SwitchedOff(Exception):
-    """The supplier does not offer this operation: 501."""
+@dataclass(frozen=True, slots=True)
+class RequestExtension:
+    """What a sandbox reads of a request besides.
+
+    `parameters` are its headers, as OpenAPI describes them. `read` gets the request and its
+    document (empty if that could not be read), and raises MessageError with what is wrong.
+    """
+
+    parameters: Sequence[Mapping[str, Any]]
+    read: Callable[[Request, Mapping[str, Any]], None]
 
 
-class NotKnown(Exception):
-    """The request is about something that the supplier does not know: 422, not 404."""
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """All that the views need; bound in one place, when the application is made.
+
+    `use_cases` decide on the calls. `extension` is what a sandbox reads of a request besides.
+    `try_clients` are those that the page /docs calls as, for anybody to read.
+    """
+
+    use_cases: GatewayRequests
+    tokens: AccessTokens
+    credentials: ClientCredentials
+    ring: KeyRing
+    server: ServerSettings
+    machine: MachineClock
+    chance: Chance
+    audit: Audit
+    extension: RequestExtension | None = None
+    try_clients: Sequence[TryClient] = ()
 
 
-def serve(operation: str, schema: Schema, ask: Ask) -> Response:
-    """Answer the current request, which is one for `operation` with a body that `schema` checks.
+@dataclass(frozen=True, slots=True)
+class AdmittedCall:
+    """A call that may be decided on: by which use cases, who asks, and for what."""
 
-    `operation` is the name that both the scope of a token and the settings know it by.
+    use_cases: GatewayRequests
+    caller: Caller
+    document: dict[str, Any]
+
+
+def dependencies() -> Dependencies:
+    """Return the parts of the application that handles the current request."""
+    return cast("Dependencies", current_app.extensions[EXTENSION])
+
+
+def note_times() -> None:
+    """Keep when the current request came in, for its log line and for what it may take."""
+    g.times = times_of(request.environ, dependencies().machine.monotonic())
+
+
+def admit(operation: str, schema: Schema) -> AdmittedCall:
+    """Return the current request, which is one for `operation` with a body that `schema` checks.
+
+    `operation` is the name that both the scope of a token and the settings know it by. Raises
+    auth.AccessError, RequestRefused, Malformed with everything that cannot be read in headers and
+    body, else Invalid with every broken constraint in either.
     """
     g.operation = operation
     here = dependencies()
-    here.gate.admit(request.headers.get("Authorization"), operation)
+    here.tokens.admit(request.headers.get("Authorization"), operation)
     if operation not in here.server.operations:
-        raise SwitchedOff(operation)
-    asked = read(request, schema, here.server.max_body, extension=here.extension)
-    g.gateway_id = asked.document.get("id")
-    g.headers = headers = asked.headers
-    caller = Caller(headers.tenant, headers.request_id, headers.conversation_id, g.times.arrived)
-    with bind_request():
-        return respond(ask(here.desk, caller, asked.document))
+        raise refusals.SWITCHED_OFF.error()
+    found = Findings()
+    caller = found.reading(lambda: _caller(request))
+    body = found.reading(lambda: load(schema, read_json(read_body(request, here.server.max_body))))
+    if here.extension:
+        read_more = here.extension.read
+        found.reading(lambda: read_more(request, body or {}))
+    if caller is None or body is None or found.any():
+        raise found.worst()
+    g.caller, g.gateway_id = caller, body.get("id")
+    return AdmittedCall(here.use_cases, caller, body)
+
+
+def identified_caller() -> Caller | None:
+    """Return who makes the current request, or None if anything is wrong with its headers."""
+    try:
+        return g.get("caller") or _caller(request)
+    except MessageError:
+        return None
 
 
 def bind_request() -> AbstractContextManager[None]:
     """Put what is known of the current request's ids on the lines logged inside the block."""
     return bind(**_ids())
+
+
+def respond(answer: RequestAnswer) -> Response:
+    """Turn a use case's answer into a response; without a body it has no content type either."""
+    if answer.body is None:
+        return empty(answer.status)
+    return json_response(answer.body, answer.status)
 
 
 def log_answer(response: Response) -> Response:
@@ -81,21 +161,20 @@ def log_answer(response: Response) -> Response:
     return response
 
 
-def _ids() -> Ids:
+def _caller(incoming: Request) -> Caller:
+    """Return who calls. Raises Malformed if any header is missing or blank, else Invalid."""
+    values = read_headers(incoming, (REQUEST_ID, CONVERSATION_ID, TENANT))
+    return Caller(values[TENANT], values[REQUEST_ID], values[CONVERSATION_ID], g.times.arrived)
+
+
+def _ids() -> LoggedIds:
     """Return the ids of the current request by which its lines can be found, if they are good."""
-    headers: Headers | None = g.get("headers") or well_formed_headers(request)
-    if headers is None:
+    caller = identified_caller()
+    if caller is None:
         return {}
     return {
-        "request_id": headers.request_id,
-        "conversation_id": headers.conversation_id,
-        "tenant": headers.tenant,
+        "request_id": caller.request_id,
+        "conversation_id": caller.conversation_id,
+        "tenant": caller.tenant,
         "gateway_id": g.get("gateway_id"),
     }
-
-
-def respond(answer: Answer) -> Response:
-    """Turn the desk's answer into a response; without a body it has no content type either."""
-    if answer.body is None:
-        return empty(answer.status)
-    return json_response(answer.body, answer.status)

@@ -1,23 +1,26 @@
-"""The description of the calls, served at /openapi.json and shown by Swagger UI at /docs.
+"""The two documents: what is served at /openapi.json, and the updates (KCIs) that we send.
 
-`python -m supplier_api.http.gateway docs/api` writes it to where it is committed.
+`python -m supplier_api.http.gateway docs/api` writes them to where they are committed.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 
-from supplier_api.contract import CONTRACT
-from supplier_api.http.api_docs import TryClient, hide_docs, show_docs
-from supplier_api.http.gateway import amendments, cancellations, problems, resolutions
-from supplier_api.http.gateway.dependencies import RequestExtension
-from supplier_api.http.gateway.description import BEARER, OAUTH2
+from supplier_api.contract import CONTRACT, KCI
+from supplier_api.contract.kci import KCI_EXAMPLE
+from supplier_api.http.api_docs import TryClient
+from supplier_api.http.gateway.calls import CALLS
 from supplier_api.http.gateway.errors import SupplierApi
+from supplier_api.http.gateway.handler import RequestExtension
 from supplier_api.http.gateway.tokens import TOKEN_PATH
+from supplier_api.http.openapi import BEARER, BEARER_SCHEME, OAUTH2, OPENAPI, build_api
+from supplier_api.http.responses import JSON
 
 TITLE = "Supplier API"
-CALLS = (problems, amendments, cancellations, resolutions)
 
 DESCRIPTION = f"""\
 The supplier's side of the Fibre Cafe gateway: Supplier API {CONTRACT.supplier_api}. Updates (KCIs)
@@ -35,13 +38,13 @@ _SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
             "clientCredentials": {
                 "tokenUrl": TOKEN_PATH,
                 "scopes": {
-                    **{call.OPERATION: call.blueprint.description for call in CALLS},
+                    **{call.name: call.description for call in CALLS},
                     "back-office": "What the supplier's own systems say",
                 },
             }
         },
     },
-    BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    BEARER: BEARER_SCHEME,
 }
 
 
@@ -58,29 +61,54 @@ def describe_calls(
     It tells the headers of `extension` too. With `docs` it is served, and a page of it, on which
     calls are made as these clients.
     """
-    app.config.update(
-        API_TITLE=TITLE,
-        API_VERSION=CONTRACT.supplier_api,
-        OPENAPI_VERSION="3.0.3",
-        OPENAPI_URL_PREFIX="/",
+    api = build_api(
+        app,
+        SupplierApi,
+        TITLE,
+        CONTRACT.supplier_api,
+        DESCRIPTION,
+        docs=docs,
+        clients=clients,
     )
-    if docs:
-        show_docs(app, TITLE, clients)
-    else:
-        hide_docs(app)
-    api = SupplierApi(app, spec_kwargs={"info": {"description": DESCRIPTION}})
     for name, scheme in _SECURITY_SCHEMES.items():
         api.spec.components.security_scheme(name, scheme)
     for call in CALLS:
         api.register_blueprint(
-            call.blueprint,
+            call,
             url_prefix=prefix or None,
             parameters=list(extension.parameters) if extension else None,
         )
     return api
 
 
-def document() -> dict[str, Any]:
+def supplier_document() -> dict[str, Any]:
     """Return the OpenAPI document of a supplier without a prefix."""
     described: dict[str, Any] = describe_calls(Flask(__name__), "").spec.to_dict()
+    return described
+
+
+def updates_document() -> dict[str, Any]:
+    """Return the OpenAPI document of the gateway's door for updates, which we call."""
+    spec = APISpec(
+        "Supplier Updates API",
+        CONTRACT.supplier_updates,
+        OPENAPI,
+        plugins=[MarshmallowPlugin()],
+        info={"description": "What a supplier sends about its service problems, in order."},
+    )
+    spec.path(
+        "/kcis",
+        operations={
+            "post": {
+                "operationId": "kcis",
+                "summary": "Take an update (KCI) about a service problem.",
+                "requestBody": {
+                    "required": True,
+                    "content": {JSON: {"schema": KCI, "example": KCI_EXAMPLE}},
+                },
+                "responses": {"204": {"description": "The update is taken"}},
+            }
+        },
+    )
+    described: dict[str, Any] = spec.to_dict()
     return described

@@ -5,9 +5,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from supplier_api.audit import UNKNOWN
 from supplier_api.auth import GrantError
-from supplier_api.contract import Malformed
-from supplier_api.http.bodies import json_response
-from supplier_api.http.gateway.dependencies import dependencies
+from supplier_api.contract import Malformed, refusals
+from supplier_api.http.gateway.handler import dependencies
+from supplier_api.http.responses import json_response
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 FORM = "application/x-www-form-urlencoded"
@@ -64,7 +64,7 @@ def _refuse(error: GrantError) -> Response:
     )
     body = {"error": error.error, "error_description": error.description}
     response = _uncached(json_response(body, error.status))
-    if error.status == 401:
+    if error.status == refusals.NOT_AUTHORISED.answer.status:
         response.headers["WWW-Authenticate"] = 'Basic realm="supplier-api"'
     return response
 

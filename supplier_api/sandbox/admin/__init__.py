@@ -1,36 +1,39 @@
 """HTTP for testers: the switches that only the sandbox profile has.
 
-Each concern has its file with a function `routes(parts) -> Blueprint`; they are listed here.
+Each concern has its file with a function that declares its routes; they are listed here.
+
+On loopback anybody may use them who sits at this machine. Beyond it a bearer token of the scope
+`admin` is needed. Either way the name in `Host` has to be one that no stranger can point at this
+machine: a web page that a browser has loaded from elsewhere must not be able to call us under its
+own name (DNS rebinding). Nothing here allows calls across origins (no CORS), and whatever changes
+something takes JSON or is no POST, so that a browser asks first and is told no.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from copy import deepcopy
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
-from flask_smorest import Api, Blueprint
+from flask import Response, request
+from flask_smorest import Api
 
-from supplier_api.sandbox.admin import (
-    clock,
-    destinations,
-    faults,
-    idle,
-    journal,
-    problems,
-    reset,
-    scenarios,
-)
-from supplier_api.sandbox.admin.access import Door
+from supplier_api.audit import UNKNOWN
+from supplier_api.contract.codes import ErrorCode
+from supplier_api.http.openapi import OAUTH2
+from supplier_api.sandbox.admin import clock, destinations, faults, journal, scenarios, state
 from supplier_api.sandbox.admin.dependencies import AdminParts
-from supplier_api.sandbox.admin.description import describe_scope
-from supplier_api.sandbox.admin.query_params import check_parameters
+from supplier_api.sandbox.admin.resource import SCOPE, AdminResource
+from supplier_api.settings import is_loopback
 
-ROUTES: tuple[Callable[[AdminParts], Blueprint], ...] = (
-    scenarios.routes,
-    clock.routes,
-    reset.routes,
-    destinations.routes,
-    faults.routes,
-    idle.routes,
-    problems.routes,
-    journal.routes,
+RESOURCES: tuple[Callable[[AdminParts], AdminResource], ...] = (
+    scenarios.declare,
+    clock.declare_clock,
+    clock.declare_reset,
+    destinations.declare,
+    faults.declare,
+    state.declare_idle,
+    state.declare_problems,
+    journal.declare,
 )
 FLUSH = 2.0  # seconds for what was recorded to be stored
 
@@ -39,17 +42,78 @@ __all__ = ["AdminParts", "register"]
 
 
 def register(api: Api, parts: AdminParts) -> None:
-    """Add the testers' door to the application that `api` describes."""
-    door = Door(parts)
+    """Add /admin to the application that `api` describes."""
+    access = AdminAccess(parts)
 
     def write_journal() -> None:
         # What a tester does comes behind the calls that were made before.
         parts.recorder.flush(FLUSH)
 
-    describe_scope(api)
-    for routes in ROUTES:
-        blueprint = routes(parts)
-        blueprint.before_request(door.check)
-        blueprint.before_request(check_parameters)
+    _describe_scope(api)
+    for declare in RESOURCES:
+        blueprint = declare(parts).blueprint
+        blueprint.before_request(access.check)
         blueprint.before_request(write_journal)
         api.register_blueprint(blueprint)
+
+
+def _describe_scope(api: Api) -> None:
+    """Offer the scope `admin` in the description's own token form."""
+    schemes = api.spec.components.security_schemes
+    oauth2 = deepcopy(schemes[OAUTH2])
+    oauth2["flows"]["clientCredentials"]["scopes"][SCOPE] = "Switches for testers"
+    schemes[OAUTH2] = oauth2
+
+
+class AdminAccess:
+    """Stands before every route."""
+
+    def __init__(self, parts: AdminParts) -> None:
+        """Ask for a token as soon as the settings make the process listen beyond loopback."""
+        self._parts = parts
+        self._open = is_loopback(parts.settings.server.host)
+        self._hosts = parts.settings.sandbox.allowed_hosts
+
+    def check(self) -> Response | None:
+        """Return None if the current request may come in, or the answer to it.
+
+        Raises access.AccessError, which the application answers.
+        """
+        if not is_safe_host(request.host, self._hosts):
+            self._parts.audit.refused(
+                "access.refused",
+                client=UNKNOWN,
+                address=request.remote_addr,
+                status=403,
+                route=request.endpoint,
+                why="Host",
+            )
+            return self._parts.refuse(
+                403,
+                ErrorCode.NOT_AUTHORISED,
+                "Host: expected an address, a name without a dot, or one that"
+                " SUPPLIER_API__SANDBOX__ALLOWED_HOSTS lists",
+            )
+        if not self._open:
+            self._parts.tokens.admit(request.headers.get("Authorization"), SCOPE)
+        return None
+
+
+def is_safe_host(host: str, allowed: Collection[str]) -> bool:
+    """Tell whether a `Host` header (with or without a port) names us by a name we trust.
+
+    An address cannot be re-pointed, and a name without a dot is no public one.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    return bool(name) and ("." not in name or _is_address(name) or name in allowed)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,8 +1,11 @@
-"""Takes down every call that comes in, for the journal: as it came, and as its answer leaves."""
+"""Takes down every call for the journal: those that come in, and those of the worker to a gateway.
+
+One that comes in is taken down as it came, and as its answer leaves.
+"""
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,11 +17,22 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from supplier_api.clock import MachineClock
-from supplier_api.http.wsgi import NO_ANSWER
-from supplier_api.sandbox.fault_injection.model import TOKEN, Fault
-from supplier_api.sandbox.fault_injection.substitute_answers import STRUCK
-from supplier_api.sandbox.journal.incoming import Served, taken_down
+from supplier_api.http.wsgi import NO_ANSWER, Environ, StartResponse, WsgiApplication
+from supplier_api.http_client.calls import HttpResponse, Post
+from supplier_api.sandbox.fault_injection.copies import purpose
+from supplier_api.sandbox.fault_injection.model import STRUCK, TOKEN, InjectedFault
+from supplier_api.sandbox.journal.entries import (
+    HttpPart,
+    JournalDirection,
+    JournalEntry,
+    document_in,
+    http_part,
+    ids_in,
+    incoming_entry,
+    without_secrets,
+)
 from supplier_api.sandbox.journal.recorder import Recorder
+from supplier_api.sandbox.journal.violations import Violation, on_kci_answer, on_token_answer
 
 # The calls of testers and monitors are not what is tested.
 NOT_RECORDED = re.compile(r"/(admin|docs|health|metrics|openapi\.json)(/|$)")
@@ -28,9 +42,16 @@ NOTES = "supplier_api.notes"
 
 _IN_PATH = "/:@!$&'()*+,;="
 _IN_QUERY = _IN_PATH + "?%"
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+KCIS = "kcis"
+# Where a KCI names what it is about.
+ENTITIES = (
+    "serviceProblem",
+    "serviceProblemAmendment",
+    "serviceProblemCancellation",
+    "serviceProblemResolution",
+)
+OUTGOING_FLUSH = 1.0  # seconds
 
 
 @dataclass(slots=True)
@@ -58,14 +79,14 @@ def keep_requests(app: Flask) -> None:
 
 
 def record_calls(app: Flask, recorder: Recorder, machine: MachineClock) -> None:
-    """Record each call at any door of `app` but the testers' own; stands around all else."""
+    """Record each call to `app` but the testers' own; stands around all else."""
     app.wsgi_app = _Recording(app.wsgi_app, recorder, machine)  # type: ignore[method-assign]
 
 
 class _Recording:
     """The application, with its calls taken down before their answers leave."""
 
-    def __init__(self, app: Wsgi, recorder: Recorder, machine: MachineClock) -> None:
+    def __init__(self, app: WsgiApplication, recorder: Recorder, machine: MachineClock) -> None:
         self._app = app
         self._recorder = recorder
         self._machine = machine
@@ -85,24 +106,25 @@ class _Recording:
         parts = list(body)
         milliseconds = round((self._machine.monotonic() - began) * 1000, 1)
         status, headers = answer
-        served = _served(environ, at, milliseconds, status, headers, b"".join(parts))
-        self._recorder.record(partial(taken_down, served))
+        entry = _entry(environ, at, milliseconds, status, headers, b"".join(parts))
+        self._recorder.record(entry)
         return body if isinstance(body, list) else _Again(parts, body)
 
 
-def _served(
+def _entry(
     environ: Environ,
     at: datetime,
     milliseconds: float,
     status: str,
     headers: list[tuple[str, str]],
     body: bytes,
-) -> Served:
-    """Return a call that took so long and was answered so."""
+) -> Callable[[], JournalEntry]:
+    """Return what makes the entry of a call that took so long and was answered so."""
     notes: _Notes = environ[NOTES]
-    fault: Fault | None = environ.get(STRUCK)
+    fault: InjectedFault | None = environ.get(STRUCK)
     unanswered = NO_ANSWER in headers
-    return Served(
+    return partial(
+        incoming_entry,
         at=at,
         milliseconds=milliseconds,
         operation=notes.operation,
@@ -138,3 +160,71 @@ class _Again:
     def close(self) -> None:
         if self._close:
             self._close()
+
+
+class OutgoingCapture:
+    """Looks on while calls are sent.
+
+    It waits until a call is stored: when nothing is under way any more, the journal has it all.
+    """
+
+    def __init__(self, recorder: Recorder, machine: MachineClock) -> None:
+        """Record by `recorder`."""
+        self._recorder = recorder
+        self._machine = machine
+
+    def begins(self, post: Post) -> Callable[[HttpResponse | str], None]:
+        """Note when a call begins; return what records it when it is told how it ended."""
+        at, began = self._machine.now(), self._machine.monotonic()
+        # A token is everybody's, and never asked for on purpose.
+        why = purpose() if post.tenant is not None else None
+
+        def ends(outcome: HttpResponse | str) -> None:
+            milliseconds = round((self._machine.monotonic() - began) * 1000, 1)
+            self._recorder.record(partial(_outgoing_call, post, outcome, at, milliseconds, why))
+            self._recorder.flush(OUTGOING_FLUSH)
+
+        return ends
+
+
+def _outgoing_call(
+    post: Post,
+    outcome: HttpResponse | str,
+    at: datetime,
+    milliseconds: float,
+    why: Mapping[str, Any] | None,
+) -> JournalEntry:
+    answered = outcome if isinstance(outcome, HttpResponse) else None
+    return JournalEntry(
+        at=at,
+        direction=JournalDirection.OUT,
+        operation=KCIS if post.tenant is not None else TOKEN,
+        tenant=post.tenant or "",
+        method="POST",
+        url=without_secrets(post.url),
+        request=http_part(post.headers.items(), post.body),
+        answer=http_part(answered.headers.items(), answered.body) if answered else HttpPart(),
+        status=answered.status if answered else None,
+        milliseconds=milliseconds,
+        trouble=None if isinstance(outcome, HttpResponse) else outcome,
+        conversation_id=post.headers.get("X-Conversation-ID"),
+        request_id=post.headers.get("X-Request-ID"),
+        ids=tuple(_ids(post, answered)),
+        deliberate=why,
+        remarks=tuple(remark.plain() for remark in _remarks(post, answered)),
+    )
+
+
+def _ids(post: Post, answered: HttpResponse | None) -> list[str]:
+    kci = document_in(post.body)
+    about = [entity for name in ENTITIES if isinstance(entity := kci.get(name), Mapping)]
+    answer = document_in(answered.body) if answered else {}
+    request_id = post.headers.get("X-Request-ID")
+    return [*([request_id] if request_id else []), *ids_in(kci, *about, answer)]
+
+
+def _remarks(post: Post, answered: HttpResponse | None) -> list[Violation]:
+    if answered is None:
+        return []
+    judge = on_kci_answer if post.tenant is not None else on_token_answer
+    return judge(answered.status, answered.body)

@@ -1,31 +1,31 @@
-"""/admin/clock: business time, moved forward, stopped and let go again."""
+"""/admin/clock and /admin/reset: business time, moved and stopped; and a fresh start."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Response
-from flask_smorest import Blueprint
 
 from supplier_api.clock import from_wire, to_wire
 from supplier_api.contract import Invalid
 from supplier_api.contract.codes import ErrorCode
-from supplier_api.contract.fields import Flag, InstantField, Number
-from supplier_api.contract.schemas import ERROR, make
-from supplier_api.http.bodies import json_response
-from supplier_api.problems.clock_repository import ALL
+from supplier_api.contract.fields import Flag, Id, InstantField, Number
+from supplier_api.contract.loading import make
+from supplier_api.contract.schemas import ERROR
+from supplier_api.http.openapi import response
+from supplier_api.http.responses import json_response
+from supplier_api.problems.timer_repository import ALL
 from supplier_api.sandbox.admin.dependencies import AdminParts
-from supplier_api.sandbox.admin.description import TENANT_IN_QUERY, admin_blueprint, describe
-from supplier_api.sandbox.admin.query_params import (
-    WAIT,
-    Strict,
-    asked_tenant,
-    asked_wait,
-    read_document,
-    tenant_name,
-    wait_until,
+from supplier_api.sandbox.admin.parameters import TENANT_IN_QUERY, WAIT, flag, tenant_name
+from supplier_api.sandbox.admin.resource import (
+    AdminResource,
+    AnswerField,
+    AnswerShape,
+    StrictSchema,
 )
+from supplier_api.sandbox.reset import reset
 from supplier_api.sandbox.virtual_clock import (
+    END,
     Backwards,
     MovedClock,
     StillMoving,
@@ -46,83 +46,142 @@ MOVE = make(
         "freeze": Flag("true: stand still from now on", example=True),
         "run": Flag("true: run on from where it stands", example=True),
     },
-    Strict,
+    StrictSchema,
 )
-HAND: dict[str, Any] = {
-    "type": "object",
-    "required": ["state", "now", "frozen"],
-    "properties": {
-        "tenant": {"type": "string", "description": "Whose, if asked for one"},
-        "state": {
-            "type": "string",
-            "enum": ["ready", "advancing"],
-            "description": "advancing: not all that became due is done and settled",
-        },
-        "now": {"type": "string", "format": "date-time"},
-        "frozen": {"type": "boolean", "description": "It stands still"},
-        "to": {
-            "type": "string",
-            "format": "date-time",
-            "description": "While advancing: where to",
-        },
-        "tenants": {
-            "type": "object",
-            "description": "If asked for all: the clocks of those who have their own",
-            "additionalProperties": {"type": "object"},
-        },
+CLOCK = AnswerShape[MovedClock](
+    {
+        "tenant": AnswerField({"type": "string", "description": "Whose, if asked for one"}),
+        "state": AnswerField(
+            {
+                "type": "string",
+                "enum": ["ready", "advancing"],
+                "description": "advancing: not all that became due is done and settled",
+            },
+            lambda hand: "advancing" if hand.target else "ready",
+            required=True,
+        ),
+        "now": AnswerField(
+            {"type": "string", "format": "date-time"},
+            lambda hand: to_wire(hand.now),
+            required=True,
+        ),
+        "frozen": AnswerField(
+            {"type": "boolean", "description": "It stands still"},
+            lambda hand: hand.stands,
+            required=True,
+        ),
+        "to": AnswerField(
+            {
+                "type": "string",
+                "format": "date-time",
+                "description": "While advancing: where to",
+            },
+            lambda hand: to_wire(hand.target) if hand.target else None,
+        ),
+        "tenants": AnswerField(
+            {
+                "type": "object",
+                "description": "If asked for all: the clocks of those who have their own",
+                "additionalProperties": {"type": "object"},
+            }
+        ),
+    }
+)
+BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+RESET = make(
+    "Reset",
+    {
+        "tenant": tenant_name("Whose"),
+        "seed": Id("Ids and references follow from it; random without it", 42),
+        "freeze_at": InstantField(
+            "Where the clock stands from now on; without it, it runs as everybody's does",
+            "2026-01-05T12:00:00.000Z",
+        ),
     },
-}
+    StrictSchema,
+)
 
 
-def routes(parts: AdminParts) -> Blueprint:
+def declare_clock(parts: AdminParts) -> AdminResource:
     """Return the routes of the clocks."""
-    blueprint = admin_blueprint("clock", "Business time")
+    resource = AdminResource(parts, "clock", "Business time")
     virtual_clock = parts.virtual_clock
 
-    @blueprint.route("/clock", methods=["GET"])
-    @blueprint.doc(
-        **describe(
-            "clock",
-            {200: (HAND, "Where it is"), 422: (ERROR, "There can be no such tenant")},
-            parameters=[TENANT_IN_QUERY],
-        )
+    @resource.route(
+        "GET",
+        "/clock",
+        "clock",
+        {
+            200: response("Where it is", CLOCK.schema),
+            422: response("There can be no such tenant", ERROR),
+        },
+        parameters=[TENANT_IN_QUERY],
     )
-    def show() -> Response:
+    def show(tenant: str | None) -> Response:
         """Show a tenant's business time, or everybody's, and whether it is still being moved."""
-        return json_response(shown_clock(virtual_clock, asked_tenant()))
+        return json_response(_shown_clock(virtual_clock, tenant))
 
-    @blueprint.route("/clock", methods=["POST"])
-    @blueprint.doc(
-        **describe(
-            "move-clock",
-            {
-                200: (HAND, "There, and all that became due on the way is done and settled"),
-                202: (HAND, "Still advancing: GET says when it is ready"),
-                409: (ERROR, "An earlier move is still under way; freeze or run ends it"),
-            },
-            request=MOVE,
-            example={"tenant": "TENANT1", "advanceSeconds": 432_000},
-            parameters=[WAIT],
-        )
+    @resource.route(
+        "POST",
+        "/clock",
+        "move-clock",
+        {
+            200: response(
+                "There, and all that became due on the way is done and settled", CLOCK.schema
+            ),
+            202: response("Still advancing: GET says when it is ready", CLOCK.schema),
+            409: response("An earlier move is still under way; freeze or run ends it", ERROR),
+        },
+        parameters=[WAIT],
+        body=MOVE,
+        example={"tenant": "TENANT1", "advanceSeconds": 432_000},
     )
-    def move() -> Response:
+    def move(wait: float, body: dict[str, Any]) -> Response:
         """Move business time for one tenant, or for all.
 
         It goes forward only, from one thing that is due to the next: each is done at its own time,
         and its updates are settled, before the next one's turn.
         """
-        wait = asked_wait()
-        asked = read_document(parts, MOVE)
-        tenant = asked.get("tenant")
+        tenant = body.get("tenant")
         try:
-            _begin(virtual_clock, tenant, asked)
+            _begin(virtual_clock, tenant, body)
         except StillMoving:
             told = "the clock is still advancing: wait, or end that by freeze or run"
             return parts.refuse(409, ErrorCode.INVALID_REQUEST, told)
-        there = wait_until(lambda: not is_moving(virtual_clock, tenant), wait, parts)
-        return json_response(shown_clock(virtual_clock, tenant), 200 if there else 202)
+        there = parts.wait_until(lambda: not is_moving(virtual_clock, tenant), wait)
+        return json_response(_shown_clock(virtual_clock, tenant), 200 if there else 202)
 
-    return blueprint
+    return resource
+
+
+def declare_reset(parts: AdminParts) -> AdminResource:
+    """Return the route of the fresh start."""
+    resource = AdminResource(parts, "reset", "A fresh start")
+
+    @resource.route(
+        "POST",
+        "/reset",
+        "reset",
+        {200: response("Nothing is left; this is the clock now", CLOCK.schema)},
+        parameters=[flag("all", "true: of all tenants; the body then names none", "everybody")],
+        body=RESET,
+    )
+    def start_afresh(body: dict[str, Any], *, everybody: bool) -> Response:
+        """Delete all that is stored for a tenant, and let what comes be the same every time.
+
+        With a seed and a clock that stands, the same calls make the same problems, updates, ids and
+        dates. A destination that was set stays. Other tenants see nothing of it.
+        """
+        tenant = body.get("tenant")
+        if everybody is (tenant is not None):
+            raise Invalid(["tenant: expected one, or none and ?all=true"])
+        freeze_at = from_wire(body["freeze_at"]) if "freeze_at" in body else None
+        if freeze_at and not BEGIN <= freeze_at < END:
+            raise Invalid(["freeze_at: expected a year from 1970 to 8999"])
+        reset(parts.services, parts.clock_sync, tenant, seed=body.get("seed"), freeze_at=freeze_at)
+        return json_response(_shown_clock(parts.virtual_clock, tenant))
+
+    return resource
 
 
 def is_moving(virtual_clock: VirtualClock, tenant: str | None) -> bool:
@@ -133,22 +192,17 @@ def is_moving(virtual_clock: VirtualClock, tenant: str | None) -> bool:
     return hands.get(tenant, hands[ALL]).target is not None
 
 
-def shown_clock(virtual_clock: VirtualClock, tenant: str | None) -> dict[str, Any]:
+def _shown_clock(virtual_clock: VirtualClock, tenant: str | None) -> dict[str, Any]:
     """Return a tenant's clock as JSON; with None, everybody's with those that differ."""
     hands = virtual_clock.hands()
     if tenant is not None:
-        return {"tenant": tenant, **_shown(hands.get(tenant, hands[ALL]))}
-    everybodys = _shown(hands.pop(ALL))
-    own = {name: _shown(hand) for name, hand in hands.items()}
-    if any(shown["state"] == "advancing" for shown in own.values()):
-        everybodys["state"] = "advancing"
-    return {**everybodys, "tenants": own}
-
-
-def _shown(hand: MovedClock) -> dict[str, Any]:
-    to = {"to": to_wire(hand.target)} if hand.target else {}
-    state = "advancing" if hand.target else "ready"
-    return {"state": state, "now": to_wire(hand.now), "frozen": hand.stands, **to}
+        return CLOCK.show(hands.get(tenant, hands[ALL]), tenant=tenant)
+    everybodys = hands.pop(ALL)
+    own = {name: CLOCK.show(hand) for name, hand in hands.items()}
+    shown = CLOCK.show(everybodys, tenants=own)
+    if any(each["state"] == "advancing" for each in own.values()):
+        shown["state"] = "advancing"
+    return shown
 
 
 def _begin(virtual_clock: VirtualClock, tenant: str | None, asked: Mapping[str, Any]) -> None:

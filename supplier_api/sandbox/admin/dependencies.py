@@ -1,5 +1,6 @@
-"""What the testers' door works with; bound in one place, when the application is made."""
+"""What the routes of /admin work with; bound in one place, when the application is made."""
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
@@ -7,16 +8,18 @@ from threading import BoundedSemaphore
 from flask import Response
 
 from supplier_api.audit import Audit
-from supplier_api.auth import BearerAuth
+from supplier_api.auth import AccessTokens
 from supplier_api.contract import envelope
 from supplier_api.contract.codes import ErrorCode
-from supplier_api.http.bodies import json_response
+from supplier_api.http.responses import json_response
 from supplier_api.problems.services import Services
+from supplier_api.sandbox.clock_sync import GatewayClockSync
 from supplier_api.sandbox.journal.recorder import Recorder
-from supplier_api.sandbox.virtual_clock import Follower, VirtualClock
+from supplier_api.sandbox.virtual_clock import VirtualClock
 from supplier_api.settings import Settings
 
 WAITING_MAX = 8
+POLL = 0.02  # seconds between two looks at the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,10 @@ class AdminParts:
 
     services: Services
     settings: Settings
-    gate: BearerAuth
+    tokens: AccessTokens
     audit: Audit
     virtual_clock: VirtualClock
-    clock_sync: Follower
+    clock_sync: GatewayClockSync
     recorder: Recorder
     # Asks the token endpoint of a destination; raises http_client.grants.NoTokenError.
     try_token: Callable[[Mapping[str, str]], object]
@@ -45,3 +48,24 @@ class AdminParts:
         """Return an error answer in the published envelope."""
         uuid = str(self.services.chance.uuid(""))
         return json_response(envelope(code, messages, uuid), status)
+
+    def wait_until(self, is_so: Callable[[], bool], seconds: float) -> bool:
+        """Look again and again, for up to `seconds`; return whether it became so.
+
+        While as many wait as may, a further one is answered as if it did not want to wait.
+        """
+        if is_so():
+            return True
+        if not self.waiting.acquire(blocking=False):
+            return False
+        machine = self.services.machine
+        until, pause = machine.monotonic() + seconds, threading.Event()
+        try:
+            while not is_so():
+                left = until - machine.monotonic()
+                if left <= 0:
+                    return False
+                pause.wait(min(POLL, left))
+            return True
+        finally:
+            self.waiting.release()

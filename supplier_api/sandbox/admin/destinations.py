@@ -1,21 +1,23 @@
 """/admin/destinations: the gateway that a tenant's KCIs go to."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Response
-from flask_smorest import Blueprint
 
 from supplier_api.contract import Invalid
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.fields import Text
-from supplier_api.contract.schemas import ERROR, make
-from supplier_api.http.bodies import empty, json_response
-from supplier_api.http_client.grants import NoTokenError
+from supplier_api.contract.loading import make
+from supplier_api.contract.schemas import ERROR
+from supplier_api.http.openapi import response
+from supplier_api.http.responses import empty, json_response
+from supplier_api.http_client.tokens import NoTokenError
 from supplier_api.sandbox.admin.dependencies import AdminParts
-from supplier_api.sandbox.admin.description import TENANT_IN_PATH, admin_blueprint, describe, query
-from supplier_api.sandbox.admin.query_params import Strict, asked_flag, read_document, read_tenant
+from supplier_api.sandbox.admin.parameters import TENANT_IN_PATH, flag
+from supplier_api.sandbox.admin.resource import AdminResource, StrictSchema
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
-from supplier_api.settings.masking import MASK
+from supplier_api.settings.secrets import MASK
 
 URL_PATTERN = r"https?://[^\s/]+\S*"
 
@@ -32,7 +34,7 @@ DESTINATION = make(
         "clientId": Text("Our client there", "supplier", required=True),
         "clientSecret": Text("Its secret; shown as asterisks", "secret", required=True),
     },
-    Strict,
+    StrictSchema,
 )
 TRIED: dict[str, Any] = {
     "type": "object",
@@ -42,81 +44,70 @@ TRIED: dict[str, Any] = {
         "token": {"type": "string", "description": "granted, or why there was none"},
     },
 }
-FORCE = query(
-    "force",
-    "true: keep it even if it gives us no token now",
-    {"type": "boolean", "default": False},
-    example=True,
-)
-NO_SUCH_TENANT = (ERROR, "There can be no such tenant")
+FORCE = replace(flag("force", "true: keep it even if it gives us no token now"), example=True)
+NO_SUCH_TENANT = response("There can be no such tenant", ERROR)
+PATH = "/destinations/<rest:tenant>"
 
 
-def routes(parts: AdminParts) -> Blueprint:
+def declare(parts: AdminParts) -> AdminResource:
     """Return the routes of the destinations."""
-    blueprint = admin_blueprint("destinations", "Where a tenant's updates go")
+    resource = AdminResource(parts, "destinations", "Where a tenant's updates go")
     store = parts.services.store
 
-    @blueprint.route("/destinations/<rest:tenant>", methods=["GET"])
-    @blueprint.doc(
-        **describe(
-            "destination",
-            {
-                200: (DESTINATION, "The tenant's own gateway"),
-                404: (ERROR, "It has none: its updates go where everybody's go"),
-                422: NO_SUCH_TENANT,
-            },
-            parameters=[TENANT_IN_PATH],
-        )
+    @resource.route(
+        "GET",
+        PATH,
+        "destination",
+        {
+            200: response("The tenant's own gateway", DESTINATION),
+            404: response("It has none: its updates go where everybody's go", ERROR),
+            422: NO_SUCH_TENANT,
+        },
+        parameters=[TENANT_IN_PATH],
     )
     def show(tenant: str) -> Response:
         """Show where a tenant's updates go."""
-        name = read_tenant(tenant)
-        found = store.read(lambda uow: TenantSettingRepository(uow).destination(name))
+        found = store.read(lambda uow: TenantSettingRepository(uow).destination(tenant))
         if found is None:
             return parts.refuse(404, ErrorCode.NOT_FOUND, "tenant: has no gateway of its own")
         return json_response({**found, "clientSecret": MASK})
 
-    @blueprint.route("/destinations/<rest:tenant>", methods=["PUT"])
-    @blueprint.doc(
-        **describe(
-            "set-destination",
-            {
-                200: (TRIED, "It is kept: updates of this tenant go there from now on"),
-                422: (ERROR, "Something is wrong, or it gave us no token: nothing is kept"),
-            },
-            request=DESTINATION,
-            parameters=[TENANT_IN_PATH, FORCE],
-        )
+    @resource.route(
+        "PUT",
+        PATH,
+        "set-destination",
+        {
+            200: response("It is kept: updates of this tenant go there from now on", TRIED),
+            422: response("Something is wrong, or it gave us no token: nothing is kept", ERROR),
+        },
+        parameters=[TENANT_IN_PATH, FORCE],
+        body=DESTINATION,
     )
-    def put(tenant: str) -> Response:
+    def put(tenant: str, body: dict[str, Any], *, force: bool) -> Response:
         """Let a tenant's updates go to a gateway of its own.
 
         Its token endpoint is tried at once.
         """
-        name, force = read_tenant(tenant), asked_flag("force")
-        destination = read_document(parts, DESTINATION)
         try:
-            parts.try_token(destination)
+            parts.try_token(body)
             told = "granted"
         except NoTokenError as error:
             told = str(error)
             if not force:
                 raise Invalid([f"{told}; ?force=true keeps it all the same"]) from None
-        store.write(lambda uow: TenantSettingRepository(uow).set_destination(name, destination))
+        store.write(lambda uow: TenantSettingRepository(uow).set_destination(tenant, body))
         return json_response({"stored": True, "token": told})
 
-    @blueprint.route("/destinations/<rest:tenant>", methods=["DELETE"])
-    @blueprint.doc(
-        **describe(
-            "forget-destination",
-            {204: (None, "Its updates go where everybody's go"), 422: NO_SUCH_TENANT},
-            parameters=[TENANT_IN_PATH],
-        )
+    @resource.route(
+        "DELETE",
+        PATH,
+        "forget-destination",
+        {204: response("Its updates go where everybody's go"), 422: NO_SUCH_TENANT},
+        parameters=[TENANT_IN_PATH],
     )
     def forget(tenant: str) -> Response:
         """Let a tenant's updates go where everybody's go."""
-        name = read_tenant(tenant)
-        store.write(lambda uow: TenantSettingRepository(uow).set_destination(name, None))
+        store.write(lambda uow: TenantSettingRepository(uow).set_destination(tenant, None))
         return empty(204)
 
-    return blueprint
+    return resource

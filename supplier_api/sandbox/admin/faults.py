@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from flask import Response, request
-from flask_smorest import Blueprint
+from flask import Response
 from marshmallow import fields
 
 from supplier_api.clock import to_wire
@@ -13,38 +12,30 @@ from supplier_api.contract import Invalid
 from supplier_api.contract.errors import Structural
 from supplier_api.contract.fields import Code, Id, Items, Number, Text
 from supplier_api.contract.limits import HEADER_MAX
-from supplier_api.contract.schemas import ERROR, make
-from supplier_api.http.bodies import empty, json_response
+from supplier_api.contract.loading import make
+from supplier_api.contract.schemas import ERROR
+from supplier_api.http.openapi import response
+from supplier_api.http.responses import empty, json_response
 from supplier_api.sandbox.admin.dependencies import AdminParts
-from supplier_api.sandbox.admin.description import TENANT_SCHEMA, admin_blueprint, describe, query
-from supplier_api.sandbox.admin.query_params import (
-    Strict,
-    asked_flag,
-    asked_tenant,
-    asked_text,
-    read_document,
-    tenant_name,
+from supplier_api.sandbox.admin.parameters import choice, flag, named_tenant, tenant_name, word
+from supplier_api.sandbox.admin.resource import (
+    AdminResource,
+    AnswerField,
+    AnswerShape,
+    StrictSchema,
+    listing,
 )
-from supplier_api.sandbox.fault_injection.catalogue import (
-    KINDS,
-    WrongFault,
-    check_operations,
-    check_together,
-    find_kind,
-    read_parameters,
+from supplier_api.sandbox.catalogue import WrongChoice
+from supplier_api.sandbox.fault_injection.active_faults import (
+    FaultRepository,
+    NewFault,
+    StoredFault,
 )
+from supplier_api.sandbox.fault_injection.catalogue import KINDS, read_parameters
 from supplier_api.sandbox.fault_injection.listing import listed
 from supplier_api.sandbox.fault_injection.model import Direction
-from supplier_api.sandbox.fault_injection.repository import FaultRepository, NewFault, StoredFault
 
 WEEK = 7 * 86_400
-# Behind the question mark, and the columns that they select by.
-SELECTING = {
-    "tenant": "tenant",
-    "conversation": "conversation_id",
-    "direction": "direction",
-    "kind": "kind",
-}
 
 
 class _Parameters(fields.Dict):
@@ -98,120 +89,133 @@ FAULT = make(
         "share": Number("Which share of the calls it strikes", 1, minimum=0, maximum=1),
         "seed": Id("Which of them: the same seed strikes the calls of the same numbers", 42),
     },
-    Strict,
+    StrictSchema,
 )
+_TEXT = {"type": "string"}
 _COUNT = {"type": "integer", "minimum": 0}
-SHOWN: dict[str, Any] = {
-    "type": "object",
-    "required": ["id", "direction", "kind", "operations", "parameters", "active", "seen", "hit"],
-    "properties": {
-        "id": {"type": "integer"},
-        "tenant": {"type": "string"},
-        "conversation": {"type": "string"},
-        "direction": {"type": "string", "enum": list(Direction)},
-        "kind": {"type": "string"},
-        "operations": {"type": "array", "items": {"type": "string"}},
-        "parameters": {"type": "object"},
-        "calls": _COUNT,
-        "ends": {"type": "string", "format": "date-time", "description": "Machine time"},
-        "share": {"type": "number"},
-        "seed": {"type": "integer"},
-        "active": {"type": "boolean", "description": "false: it is over"},
-        "seen": {**_COUNT, "description": "Calls that came under it"},
-        "hit": {**_COUNT, "description": "Those of them that it struck"},
-    },
-}
-ALL_SHOWN = {
-    "type": "object",
-    "required": ["faults"],
-    "properties": {"faults": {"type": "array", "items": SHOWN}},
-}
-CATALOGUE = {
-    "type": "object",
-    "required": ["kinds"],
-    "properties": {"kinds": {"type": "array", "items": {"type": "object"}}},
-}
-_WORD = {"type": "string", "minLength": 1, "maxLength": HEADER_MAX}
-SELECTION = (
-    query("tenant", "Only this tenant's", TENANT_SCHEMA, example="TENANT1"),
-    query("conversation", "Only of this X-Conversation-ID", _WORD),
-    query("direction", "Only this one", {"type": "string", "enum": list(Direction)}),
-    query("kind", "Only this one", _WORD),
+SHOWN = AnswerShape[StoredFault](
+    {
+        "id": AnswerField({"type": "integer"}, lambda fault: fault.id, required=True),
+        "tenant": AnswerField(_TEXT, lambda fault: fault.tenant or None),
+        "conversation": AnswerField(_TEXT, lambda fault: fault.conversation_id or None),
+        "direction": AnswerField(
+            {"type": "string", "enum": list(Direction)},
+            lambda fault: fault.direction,
+            required=True,
+        ),
+        "kind": AnswerField(_TEXT, lambda fault: fault.kind, required=True),
+        "operations": AnswerField(
+            {"type": "array", "items": _TEXT}, lambda fault: list(fault.operations), required=True
+        ),
+        "parameters": AnswerField(
+            {"type": "object"}, lambda fault: dict(fault.parameters), required=True
+        ),
+        "calls": AnswerField(_COUNT, lambda fault: fault.calls),
+        "ends": AnswerField(
+            {"type": "string", "format": "date-time", "description": "Machine time"},
+            lambda fault: to_wire(fault.ends) if fault.ends else None,
+        ),
+        "share": AnswerField({"type": "number"}, lambda fault: fault.share),
+        "seed": AnswerField({"type": "integer"}, lambda fault: fault.seed),
+        "active": AnswerField(
+            {"type": "boolean", "description": "false: it is over"}, required=True
+        ),
+        "seen": AnswerField(
+            {**_COUNT, "description": "Calls that came under it"},
+            lambda fault: fault.seen,
+            required=True,
+        ),
+        "hit": AnswerField(
+            {**_COUNT, "description": "Those of them that it struck"},
+            lambda fault: fault.hit,
+            required=True,
+        ),
+    }
 )
-EVERYBODY = query("all", "true: everybody's", {"type": "boolean", "default": False})
+# Those that are not given select nothing; a view gets each by the name of its column.
+SELECTION = (
+    named_tenant("Only this tenant's"),
+    word("conversation", "Only of this X-Conversation-ID", argument="conversation_id"),
+    choice("direction", "Only this one", Direction),
+    word("kind", "Only this one"),
+)
 
 
-def routes(parts: AdminParts) -> Blueprint:
+def declare(parts: AdminParts) -> AdminResource:
     """Return the routes of the faults."""
-    blueprint = admin_blueprint("faults", "What goes wrong on purpose")
+    resource = AdminResource(parts, "faults", "What goes wrong on purpose")
     store, machine = parts.services.store, parts.services.machine
 
-    @blueprint.route("/faults/catalogue", methods=["GET"])
-    @blueprint.doc(**describe("fault-catalogue", {200: (CATALOGUE, "Every kind of fault")}))
+    def shown(fault: StoredFault) -> dict[str, Any]:
+        return SHOWN.show(fault, active=not fault.is_over(machine.now()))
+
+    @resource.route(
+        "GET",
+        "/faults/catalogue",
+        "fault-catalogue",
+        {200: response("Every kind of fault", listing("kinds", {"type": "object"}))},
+    )
     def show_catalogue() -> Response:
         """List every kind of fault: what happens, its parameters, the clause that it breaks."""
         return json_response({"kinds": listed()})
 
-    @blueprint.route("/faults", methods=["GET"])
-    @blueprint.doc(
-        **describe(
-            "faults",
-            {200: (ALL_SHOWN, "They"), 422: (ERROR, "There can be none such")},
-            parameters=SELECTION,
-        )
+    @resource.route(
+        "GET",
+        "/faults",
+        "faults",
+        {
+            200: response("They", listing("faults", SHOWN.schema)),
+            422: response("There can be none such", ERROR),
+        },
+        parameters=SELECTION,
     )
-    def show_all() -> Response:
+    def show_all(**asked: str | None) -> Response:
         """Show the faults that are set, those that are over as well."""
-        found = store.read(lambda uow: FaultRepository(uow).find(**_selected()))
-        return json_response({"faults": [_shown(each, parts) for each in found]})
+        found = store.read(lambda uow: FaultRepository(uow).find(**_selected(asked)))
+        return json_response({"faults": [shown(each) for each in found]})
 
-    @blueprint.route("/faults", methods=["PUT"])
-    @blueprint.doc(
-        **describe("set-fault", {200: (SHOWN, "It is set, and counts from 0")}, request=FAULT)
+    @resource.route(
+        "PUT",
+        "/faults",
+        "set-fault",
+        {200: response("It is set, and counts from 0", SHOWN.schema)},
+        body=FAULT,
     )
-    def put() -> Response:
+    def put(body: dict[str, Any]) -> Response:
         """Let something go wrong, for so many calls or so long.
 
         It takes the place of an earlier one of the same kind and direction for the same tenant and
         conversation. Of several that could strike a call the oldest does.
         """
-        asked = read_document(parts, FAULT)
-        seconds = asked.get("forSeconds")
+        seconds = body.get("forSeconds")
         ends = None if seconds is None else machine.now() + timedelta(seconds=seconds)
-        new = _read(asked, ends)
-        stored = store.write(lambda uow: FaultRepository(uow).put(new))
-        return json_response(_shown(stored, parts))
+        new = _read(body, ends)
+        return json_response(shown(store.write(lambda uow: FaultRepository(uow).put(new))))
 
-    @blueprint.route("/faults", methods=["DELETE"])
-    @blueprint.doc(
-        **describe(
-            "forget-faults",
-            {204: (None, "They are gone"), 422: (ERROR, "It does not say whose")},
-            parameters=[*SELECTION, EVERYBODY],
-        )
+    @resource.route(
+        "DELETE",
+        "/faults",
+        "forget-faults",
+        {204: response("They are gone"), 422: response("It does not say whose", ERROR)},
+        parameters=[*SELECTION, flag("all", "true: everybody's", "everybody")],
     )
-    def forget() -> Response:
+    def forget(*, everybody: bool, **asked: str | None) -> Response:
         """Let faults be over: a tenant's, a conversation's, or with ?all=true everybody's.
 
         A call that hangs because of one is let go.
         """
-        selected = _selected()
-        whose = "tenant" in selected or "conversation_id" in selected
-        if asked_flag("all") is whose:
+        selected = _selected(asked)
+        if everybody is ("tenant" in selected or "conversation_id" in selected):
             raise Invalid(["tenant: expected one, or a conversation, or else all=true"])
         store.write(lambda uow: FaultRepository(uow).delete(**selected))
         return empty(204)
 
-    return blueprint
+    return resource
 
 
-def _selected() -> dict[str, str]:
-    """Return what the current request selects by, as columns with their values; raises Invalid."""
-    asked_tenant()
-    if request.args.get("direction", Direction.IN) not in set(Direction):
-        raise Invalid([f"direction: expected one of {', '.join(Direction)}"])
-    words = {column: asked_text(name) for name, column in SELECTING.items()}
-    return {column: word for column, word in words.items() if word is not None}
+def _selected(asked: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what a request selects by, as columns with their values."""
+    return {column: value for column, value in asked.items() if value is not None}
 
 
 def _read(asked: Mapping[str, Any], ends: Any) -> NewFault:
@@ -223,11 +227,10 @@ def _read(asked: Mapping[str, Any], ends: Any) -> NewFault:
         wrong.append("calls: expected a number of calls, or else forSeconds")
     operations, values = asked.get("operations", []), {}
     try:
-        kind = find_kind(asked["direction"], asked["kind"])
-        check_operations(kind, operations)
-        values = read_parameters(kind, asked.get("parameters", {}))
-        check_together(kind, values, operations)
-    except WrongFault as error:
+        values = read_parameters(
+            asked["direction"], asked["kind"], operations, asked.get("parameters", {})
+        )
+    except WrongChoice as error:
         wrong += error.messages
     if wrong:
         raise Invalid(wrong)
@@ -243,23 +246,3 @@ def _read(asked: Mapping[str, Any], ends: Any) -> NewFault:
         share=asked.get("share", 1.0),
         seed=asked.get("seed", 1),
     )
-
-
-def _shown(fault: StoredFault, parts: AdminParts) -> dict[str, Any]:
-    shown = {
-        "id": fault.id,
-        "tenant": fault.tenant,
-        "conversation": fault.conversation_id,
-        "direction": fault.direction,
-        "kind": fault.kind,
-        "operations": list(fault.operations),
-        "parameters": dict(fault.parameters),
-        "calls": fault.calls,
-        "ends": to_wire(fault.ends) if fault.ends else None,
-        "share": fault.share,
-        "seed": fault.seed,
-        "active": not fault.is_over(parts.services.machine.now()),
-        "seen": fault.seen,
-        "hit": fault.hit,
-    }
-    return {name: value for name, value in shown.items() if value not in (None, "")}

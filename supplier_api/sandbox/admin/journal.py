@@ -5,37 +5,29 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
-from flask import Response, request
-from flask_smorest import Blueprint
+from flask import Response
 
 from supplier_api.contract import Invalid
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.limits import ID_MAX
 from supplier_api.contract.schemas import ERROR
 from supplier_api.db import Store, UnitOfWork
-from supplier_api.http.bodies import JSON, empty, json_response
+from supplier_api.http.openapi import Description, response
+from supplier_api.http.responses import JSON, empty, json_response
 from supplier_api.sandbox.admin.dependencies import AdminParts
-from supplier_api.sandbox.admin.description import (
+from supplier_api.sandbox.admin.parameters import (
     TENANT_IN_QUERY,
-    admin_blueprint,
-    describe,
-    path,
-    query,
-)
-from supplier_api.sandbox.admin.journal_filters import (
-    CURSOR,
-    FILTERS,
-    asked_calls,
-    asked_number,
+    RequestParameter,
+    choice,
+    flag,
+    moment,
+    number,
+    waiting,
     whole_number,
+    word,
 )
-from supplier_api.sandbox.admin.query_params import (
-    WAIT,
-    asked_flag,
-    asked_tenant,
-    asked_wait,
-    wait_until,
-)
+from supplier_api.sandbox.admin.resource import AdminResource
+from supplier_api.sandbox.journal.entries import JournalDirection
 from supplier_api.sandbox.journal.explain import explain
 from supplier_api.sandbox.journal.export import har, ndjson
 from supplier_api.sandbox.journal.repository import JournalFilter, JournalRepository
@@ -46,133 +38,152 @@ PAGE_MAX = 500
 NEAR = 3  # close misses told for each filter
 NDJSON = "application/x-ndjson"
 SCHEMA = "application/schema+json"
-COUNT = query(
+AFTER = number("after", "Only behind this cursor", 0, ID_MAX, default=0)
+# Which calls are wanted; but for `after`, a view gets each by the name that JournalFilter has.
+FILTERS = (
+    TENANT_IN_QUERY,
+    word("operation", "As in service-problems; back-office, kcis, token, unknown"),
+    choice("direction", "in: called by others", JournalDirection),
+    word("id", "Any id: the gateway's, our reference, X-Request-ID, an error's uuid"),
+    word("conversation", "X-Conversation-ID"),
+    word("outcome", "A status, or an outcome of the rule book such as reject"),
+    moment("since", "From this business time on"),
+    moment("until", "Before this business time"),
+    AFTER,
+)
+COUNT = number(
     "count",
     f"How many calls to return at most ({PAGE_SIZE}); with `wait`, how many to wait for (1)",
-    {"type": "integer", "minimum": 1, "maximum": PAGE_MAX},
+    1,
+    PAGE_MAX,
 )
-# Here, nothing is waited for without it.
-WAITING = WAIT | {"schema": {"type": "string", "pattern": WAIT["schema"]["pattern"]}}
-FORM = query(
-    "format", "In which form", {"type": "string", "enum": ["ndjson", "har"], "default": "ndjson"}
+FORM = choice("format", "In which form", ("ndjson", "har"), default="ndjson", argument="form")
+EVERYBODY = flag("all", "true: everybody's; then no tenant is named", "everybody")
+CURSOR = RequestParameter(
+    "cursor",
+    "The number of the call",
+    AFTER.schema,
+    lambda digits: whole_number(digits, 1, ID_MAX),
+    in_path=True,
 )
-EVERYBODY = query(
-    "all", "true: everybody's; then no tenant is named", {"type": "boolean", "default": False}
-)
-WRONG = (ERROR, "A filter says nothing that can be looked for")
+WRONG = response("A filter says nothing that can be looked for", ERROR)
 
 
-def routes(parts: AdminParts) -> Blueprint:
+def declare(parts: AdminParts) -> AdminResource:
     """Return the routes of the journal."""
-    blueprint = admin_blueprint("journal", "The record of calls in and out")
-    _add_reading(blueprint, parts)
-    _add_export(blueprint, parts.services.store)
-    _add_why(blueprint, parts)
-    return blueprint
+    resource = AdminResource(parts, "journal", "The record of calls in and out")
+    _declare_reading(resource, parts)
+    _declare_export(resource, parts.services.store)
+    _declare_why(resource, parts)
+    return resource
 
 
-def _add_reading(blueprint: Blueprint, parts: AdminParts) -> None:
+def _declare_reading(resource: AdminResource, parts: AdminParts) -> None:
     store = parts.services.store
 
-    @blueprint.route("/journal", methods=["GET"])
-    @blueprint.doc(
-        **describe(
-            "journal",
-            {
-                200: (PAGE, "The calls, the oldest first"),
-                408: (PAGE, "There are not so many after that time; `nearest` are close misses"),
-                422: WRONG,
-            },
-            parameters=[*FILTERS, COUNT, WAITING],
-        )
+    @resource.route(
+        "GET",
+        "/journal",
+        "journal",
+        {
+            200: response("The calls, the oldest first", PAGE),
+            408: response(
+                "There are not so many after that time; `nearest` are close misses", PAGE
+            ),
+            422: WRONG,
+        },
+        # Here, nothing is waited for without it.
+        parameters=[*FILTERS, COUNT, waiting(default=None)],
     )
-    def read() -> Response:
+    def read(count: int | None, wait: float | None, after: int, **filters: Any) -> Response:
         """Show calls, or with `wait` answer as soon as there are so many of them.
 
         Without `wait` it is a page, and the next one is behind its `cursor`.
         """
-        wanted, after = asked_calls()
-        if "wait" not in request.args:
-            count = asked_number("count", PAGE_SIZE, least=1, most=PAGE_MAX)
-            return json_response(store.read(lambda uow: _page(uow, wanted, after, count)))
-        count, seconds = asked_number("count", 1, least=1, most=PAGE_MAX), asked_wait()
+        wanted = _wanted(filters)
+        most = count or (PAGE_SIZE if wait is None else 1)
 
         def are_there() -> bool:
-            return store.read(lambda uow: JournalRepository(uow).count(wanted, after)) >= count
+            return store.read(lambda uow: JournalRepository(uow).count(wanted, after)) >= most
 
-        there = wait_until(are_there, seconds, parts)
-        page = store.read(lambda uow: _page(uow, wanted, after, count))
+        there = wait is None or parts.wait_until(are_there, wait)
+        page = store.read(lambda uow: _page(uow, wanted, after, most))
         if there:
             return json_response(page)
         found = {entry["cursor"] for entry in page["entries"]}
         nearest = store.read(lambda uow: _nearest(uow, wanted, after, found))
         return json_response({**page, "nearest": nearest}, 408)
 
-    @blueprint.route("/journal", methods=["DELETE"])
-    @blueprint.doc(
-        **describe(
-            "forget-journal",
-            {204: (None, "Forgotten"), 422: (ERROR, "It does not say whose")},
-            parameters=[TENANT_IN_QUERY, EVERYBODY],
-        )
+    @resource.route(
+        "DELETE",
+        "/journal",
+        "forget-journal",
+        {204: response("Forgotten"), 422: response("It does not say whose", ERROR)},
+        parameters=[TENANT_IN_QUERY, EVERYBODY],
     )
-    def forget() -> Response:
+    def forget(tenant: str | None, *, everybody: bool) -> Response:
         """Forget a tenant's calls, or with ?all=true everybody's."""
-        tenant = asked_tenant()
-        if asked_flag("all") is (tenant is not None):
+        if everybody is (tenant is not None):
             raise Invalid(["tenant: expected one, or none and ?all=true"])
         store.write(lambda uow: JournalRepository(uow).delete(tenant))
         return empty(204)
 
 
-def _add_export(blueprint: Blueprint, store: Store) -> None:
-    exported = describe(
+def _declare_export(resource: AdminResource, store: Store) -> None:
+    exported = {NDJSON: {"type": "string"}, JSON: {"type": "object", "required": ["log"]}}
+
+    @resource.route(
+        "GET",
+        "/journal/export",
         "export-journal",
-        {200: (None, "One JSON object a line, or an HTTP Archive"), 422: WRONG},
+        {200: _of_types("One JSON object a line, or an HTTP Archive", exported), 422: WRONG},
         parameters=[*FILTERS, FORM],
     )
-    kinds = {NDJSON: {"type": "string"}, JSON: {"type": "object", "required": ["log"]}}
-
-    @blueprint.route("/journal/export", methods=["GET"])
-    @blueprint.doc(**_answering(exported, kinds))
-    def export() -> Response:
+    def export(form: str, after: int, **filters: Any) -> Response:
         """Return calls as NDJSON, or as HAR 1.2 for any tool that reads it."""
-        wanted, after = asked_calls()
-        calls = _all(store, wanted, after)
-        match request.args.get("format", "ndjson"):
-            case "ndjson":
-                return Response(ndjson(calls), content_type=NDJSON)
-            case "har":
-                return Response(har(calls), content_type=JSON)
-        raise Invalid(["format: expected one of ndjson, har"])
+        calls = _all(store, _wanted(filters), after)
+        if form == "har":
+            return Response(har(calls), content_type=JSON)
+        return Response(ndjson(calls), content_type=NDJSON)
 
-    described = describe("journal-schema", {200: (None, "The JSON Schema, draft 2020-12")})
-
-    @blueprint.route("/journal/schema", methods=["GET"])
-    @blueprint.doc(**_answering(described, {SCHEMA: {"type": "object"}}))
+    @resource.route(
+        "GET",
+        "/journal/schema",
+        "journal-schema",
+        {200: _of_types("The JSON Schema, draft 2020-12", {SCHEMA: {"type": "object"}})},
+    )
     def schema() -> Response:
         """Return the JSON Schema of a call in the journal, and so of a line of NDJSON."""
         return Response(orjson.dumps(ENTRY), content_type=SCHEMA)
 
 
-def _add_why(blueprint: Blueprint, parts: AdminParts) -> None:
+def _declare_why(resource: AdminResource, parts: AdminParts) -> None:
     store = parts.services.store
 
-    @blueprint.route("/journal/<cursor>/why", methods=["GET"])
-    @blueprint.doc(
-        **describe(
-            "why",
-            {200: (WHY, "What led to the answer"), 404: (ERROR, "There is no such call")},
-            parameters=[path("cursor", "The number of the call", CURSOR)],
-        )
+    @resource.route(
+        "GET",
+        "/journal/<cursor>/why",
+        "why",
+        {
+            200: response("What led to the answer", WHY),
+            404: response("There is no such call", ERROR),
+        },
+        parameters=[CURSOR],
     )
-    def why(cursor: str) -> Response:
+    def why(cursor: int | None) -> Response:
         """Say why a request was refused: by which field, rule and section of which document."""
-        number = whole_number(cursor, 1, ID_MAX)
-        found = number and store.read(lambda uow: JournalRepository(uow).get(number))
+        found = cursor and store.read(lambda uow: JournalRepository(uow).get(cursor))
         if not found:
             return parts.refuse(404, ErrorCode.NOT_FOUND, "cursor: no such call")
         return json_response(explain(found))
+
+
+def _wanted(filters: Mapping[str, Any]) -> JournalFilter:
+    """Return the filters that a request names; raises Invalid."""
+    wanted = JournalFilter(**filters)
+    if wanted.since and wanted.until and wanted.since >= wanted.until:
+        raise Invalid(["until: expected a time after since"])
+    return wanted
 
 
 def _page(uow: UnitOfWork, wanted: JournalFilter, after: int, limit: int) -> dict[str, Any]:
@@ -211,8 +222,9 @@ def _nearest(
     return {name: entries for name, entries in missed.items() if entries}
 
 
-def _answering(described: dict[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the description of an operation with these content types of its good answer."""
-    content = {name: {"schema": schema} for name, schema in kinds.items()}
-    described["responses"]["200"]["content"] = content
-    return described
+def _of_types(text: str, schemas: Mapping[str, Any]) -> Description:
+    """Return the description of an answer that comes in these content types."""
+    return {
+        "description": text,
+        "content": {name: {"schema": schema} for name, schema in schemas.items()},
+    }

@@ -1,17 +1,132 @@
-"""Which fault, if any, strikes a call: asked for every call, in the sandbox profile only."""
+"""The faults that are set, as rows, and which of them, if any, strikes a call."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, or_, select, update
+from sqlalchemy.sql import ColumnElement
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, StoreUnavailable
+from supplier_api.db.tables import fault
+from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.fault_injection.catalogue import BY_NAME
-from supplier_api.sandbox.fault_injection.model import Fault, Place, is_struck
-from supplier_api.sandbox.fault_injection.repository import FaultRepository, StoredFault
+from supplier_api.sandbox.fault_injection.model import InjectedFault, Place, is_struck
 
 LOOK_SECONDS = 1.0  # that a look may take: every call waits for it
 log = get_logger(__name__)
+_t = fault.c
+
+
+@dataclass(frozen=True, slots=True)
+class NewFault:
+    """A fault as it is set.
+
+    An empty tenant or conversation stands for any, no operations for all. It ends after `calls`
+    calls or at `ends` (machine time). Of the calls it strikes the `share` that follows from `seed`.
+    """
+
+    tenant: str
+    conversation_id: str
+    direction: str
+    kind: str
+    operations: Sequence[str]
+    parameters: Mapping[str, Any]
+    calls: int | None
+    ends: datetime | None
+    share: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFault(NewFault):
+    """One that is set, with the number of calls that it has `seen` and of those that it `hit`."""
+
+    id: int
+    seen: int
+    hit: int
+
+    def is_over(self, now: datetime) -> bool:
+        """Tell whether it has come to its end, at this machine time."""
+        used_up = self.calls is not None and self.seen >= self.calls
+        return used_up or (self.ends is not None and self.ends <= now)
+
+    @property
+    def fault(self) -> InjectedFault:
+        """What it does, with its parameters."""
+        return InjectedFault(self.id, BY_NAME[self.direction, self.kind], self.parameters)
+
+
+class FaultRepository:
+    """The faults within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work in the transaction of `uow`."""
+        self._connection = uow.connection
+
+    def put(self, new: NewFault) -> StoredFault:
+        """Set a fault in the place of the same kind for the same tenant and conversation."""
+        same = (
+            _t.tenant == new.tenant,
+            _t.conversation_id == new.conversation_id,
+            _t.direction == new.direction,
+            _t.kind == new.kind,
+        )
+        self._connection.execute(delete(fault).where(*same))
+        values = {**asdict(new), "seen": 0, "hit": 0}
+        row = self._connection.execute(insert(fault).values(values).returning(fault)).one()
+        return _stored(row)
+
+    def find(self, **named: str) -> list[StoredFault]:
+        """Return the faults with these values in their columns, the oldest first."""
+        query = select(fault).where(*_conditions(named)).order_by(_t.id)
+        return [_stored(row) for row in self._connection.execute(query)]
+
+    def delete(self, **named: str) -> None:
+        """Delete the faults with these values in their columns; without any, all of them."""
+        self._connection.execute(delete(fault).where(*_conditions(named)))
+
+    def exists(self, fault_id: int) -> bool:
+        """Tell whether the fault is still set, be it over or not."""
+        return self._connection.scalar(select(_t.id).where(_t.id == fault_id)) is not None
+
+    def of(self, tenant: str | None, conversation_id: str | None) -> list[StoredFault]:
+        """Return the faults for a call of this tenant and conversation, the oldest first.
+
+        None is for a call that does not say: it may be any tenant's, or of any conversation.
+        """
+        conditions = []
+        if tenant is not None:
+            conditions.append(_t.tenant.in_((tenant, "")))
+        if conversation_id is not None:
+            conditions.append(_t.conversation_id.in_((conversation_id, "")))
+        query = select(fault).where(*conditions).order_by(_t.id)
+        return [_stored(row) for row in self._connection.execute(query)]
+
+    def strikes(self, of: StoredFault) -> bool:
+        """Count a call under a fault and return whether it is among those that it strikes.
+
+        It is not if the fault has had all its calls, or was taken away.
+        """
+        mine = _t.id == of.id
+        left = or_(_t.calls.is_(None), _t.seen < _t.calls)
+        counted = update(fault).where(mine, left).values(seen=_t.seen + 1).returning(_t.seen)
+        number = self._connection.execute(counted).scalar()
+        if number is None or not is_struck(of.seed, number, of.share):
+            return False
+        self._connection.execute(update(fault).where(mine).values(hit=_t.hit + 1))
+        return True
+
+
+def _conditions(named: Mapping[str, str]) -> list[ColumnElement[bool]]:
+    return [_t[name] == value for name, value in named.items()]
+
+
+def _stored(row: Row[Any]) -> StoredFault:
+    return StoredFault(**row._asdict())
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +140,7 @@ class InterceptedCall:
 
 
 # Tells whether a fault can be made of a call; one that cannot is not counted.
-Fits = Callable[[Fault], bool]
-# A fault as it is kept, and as it is done.
-Candidate = tuple[StoredFault, Fault]
-
-
-def _any(_fault: Fault) -> bool:
-    return True
+Fits = Callable[[InjectedFault], bool]
 
 
 class ActiveFaults:
@@ -42,56 +151,52 @@ class ActiveFaults:
         self._store = store
         self._machine = machine
 
-    def next(self, call: InterceptedCall, fits: Fits = _any) -> Fault | None:
-        """Return the fault that strikes a call, as `strike` does of all that could."""
-        return self.strike(self.candidates(call), fits)
+    def candidates(
+        self, call: InterceptedCall, also: Callable[[UnitOfWork], None] = lambda _uow: None
+    ) -> list[StoredFault]:
+        """Return the faults that could strike a call, the oldest first.
 
-    def candidates(self, call: InterceptedCall) -> list[Candidate]:
-        """Return the faults that could strike a call, the oldest first."""
+        `also` reads what else is needed, in the same transaction.
+        """
+
+        def look(uow: UnitOfWork) -> list[StoredFault]:
+            also(uow)
+            return FaultRepository(uow).of(call.tenant, call.conversation_id)
+
         try:
-            found = self._store.read(
-                lambda uow: FaultRepository(uow).of(call.tenant, call.conversation_id),
-                deadline=self._machine.monotonic() + LOOK_SECONDS,
-            )
+            found = self._store.read(look, deadline=self._machine.monotonic() + LOOK_SECONDS)
         except StoreUnavailable as error:
             log.warning("faults.no-database", error=str(error))
             return []
         if not found:
             return []
         now = self._machine.now()
-        known = [
-            (each, Fault(each.id, BY_NAME[each.direction, each.kind], each.parameters))
-            for each in found
-        ]
         return [
-            (each, fault)
-            for each, fault in known
-            if fault.kind.place is call.place
+            each
+            for each in found
+            if (kind := each.fault.kind).place is call.place
             and not each.is_over(now)
-            and fault.kind.strikes(call.operation, tuple(each.operations))
+            and kind.strikes(call.operation, tuple(each.operations))
         ]
 
-    def strike(self, candidates: Sequence[Candidate], fits: Fits) -> Fault | None:
+    def strike(self, candidates: Sequence[StoredFault], fits: Fits) -> InjectedFault | None:
         """Return which of these strikes, the oldest if several would; None for none.
 
         `fits` may let one pass without being counted. A call that one fault strikes is not counted
         under the others.
         """
         try:
-            for each, fault in candidates:
-                if fits(fault) and self._strikes(each):
+            for each in candidates:
+                if fits(each.fault) and self._strikes(each):
                     log.info("fault.strikes", fault=each.id, kind=each.kind, tenant=each.tenant)
-                    return fault
+                    return each.fault
         except StoreUnavailable as error:
             log.warning("faults.no-database", error=str(error))
         return None
 
-    def stays(self, fault: Fault) -> bool:
+    def stays(self, fault: InjectedFault) -> bool:
         """Tell whether a fault is still set, be it used up or not; raises StoreUnavailable."""
         return self._store.read(lambda uow: FaultRepository(uow).exists(fault.id))
 
     def _strikes(self, each: StoredFault) -> bool:
-        def decide(number: int) -> bool:
-            return is_struck(each.seed, number, each.share)
-
-        return bool(self._store.write(lambda uow: FaultRepository(uow).strikes(each, decide)))
+        return self._store.write(lambda uow: FaultRepository(uow).strikes(each))

@@ -1,15 +1,35 @@
-"""How the supplier's answers to the gateway are spoilt: bodies in, spoilt bodies out."""
+"""How the supplier's answers to the gateway are spoilt: an answer in, a spoilt answer out."""
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any
 
 from supplier_api.contract.codes import Status
-from supplier_api.sandbox.fault_injection.model import Fault
+from supplier_api.sandbox.fault_injection.model import InjectedFault
+from supplier_api.sandbox.fault_injection.mutations import Document, changed, without
 
-Document = dict[str, Any]
+Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class WsgiAnswer:
+    """An answer on its way out; of one that is `cut` nothing leaves: the connection is closed."""
+
+    status: str
+    headers: Headers
+    body: bytes
+    cut: bool = False
+
+    @property
+    def code(self) -> int:
+        """The status as a number."""
+        return int(self.status[:3])
+
+    def having(self, name: str, value: str) -> "WsgiAnswer":
+        """Return it with that header, in the place of any other of the name."""
+        others = [header for header in self.headers if header[0].lower() != name.lower()]
+        return replace(self, headers=[*others, (name, value)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +53,20 @@ FIELDS: Mapping[str, Fields] = {
 ERROR = Fields("code", "code", has_id=False)
 # The one answer with a status that can be one too many.
 NEW_PROBLEM = "service-problems"
-TAKEN = range(200, 300)
-
-
-def cut(body: bytes) -> bytes:
-    """Return the first half of a body."""
-    return body[: len(body) // 2]
-
-
-def garbled(body: bytes) -> bytes:
-    """Return a body that is no JSON, of the same length."""
-    return body.replace(b":", b"=")
+SUCCESS = range(200, 300)
+# What is wrong with an answer that is off the contract.
+WAYS: Mapping[str, Callable[[Document, Fields], object]] = {
+    "missing": lambda document, fields: without(document, fields.required),
+    "null": lambda document, fields: document | {fields.word: None},
+    "wrong-type": lambda document, fields: document | {fields.word: 1},
+    "lower-case": lambda document, fields: changed(
+        document, fields.word, lambda word: str(word).lower()
+    ),
+    "unknown-word": lambda document, fields: document | {fields.word: "?"},
+    "final-status": lambda document, _: document | {"status": str(Status.COMPLETED)},
+    "other-id": lambda document, _: document | {"id": document.get("id", 0) + 1},
+    "no-object": lambda document, _: [document],
+}
 
 
 def off_contract(operation: str, status: int, body: bytes, how: str) -> bytes | None:
@@ -51,7 +74,7 @@ def off_contract(operation: str, status: int, body: bytes, how: str) -> bytes | 
 
     `operation`, `status` and `body` are those of the answer that would be given.
     """
-    fields = FIELDS[operation] if status in TAKEN else ERROR
+    fields = FIELDS[operation] if status in SUCCESS else ERROR
     document = _object(body)
     if document is None or fields.word not in document or operation not in _possible(how, status):
         return None
@@ -61,22 +84,7 @@ def off_contract(operation: str, status: int, body: bytes, how: str) -> bytes | 
 
 def operations_for(how: str) -> tuple[str, ...]:
     """Return the operations of which an answer can be spoilt that way."""
-    return _possible(how, TAKEN.start)
-
-
-def can_spoil(fault: Fault, operation: str, status: int, body: bytes) -> bool:
-    """Tell whether an answer is one that a fault of KINDS can make what it says of it."""
-    match fault.kind.name:
-        case "off-contract":
-            return off_contract(operation, status, body, fault.get("how")) is not None
-        case "before-201":
-            return status == HTTPStatus.CREATED
-        case _:
-            return bool(body)
-
-
-# Those that need an answer with something to spoil: they strike none without.
-KINDS = frozenset({"truncated", "malformed", "off-contract", "before-201"})
+    return _possible(how, SUCCESS.start)
 
 
 def _object(body: bytes) -> Document | None:
@@ -89,27 +97,49 @@ def _object(body: bytes) -> Document | None:
 
 def _possible(how: str, status: int) -> tuple[str, ...]:
     if how == "final-status":
-        return (NEW_PROBLEM,) if status in TAKEN else ()
+        return (NEW_PROBLEM,) if status in SUCCESS else ()
     if how == "other-id":
-        return tuple(name for name in FIELDS if FIELDS[name].has_id) if status in TAKEN else ()
+        return tuple(name for name in FIELDS if FIELDS[name].has_id) if status in SUCCESS else ()
     return tuple(FIELDS)
 
 
-def _with(change: Callable[[Any], Any]) -> Callable[[Document, Fields], Document]:
-    return lambda document, fields: document | {fields.word: change(document[fields.word])}
+def cut(body: bytes) -> bytes:
+    """Return the first half of a body."""
+    return body[: len(body) // 2]
 
 
-def _without(document: Document, fields: Fields) -> Document:
-    return {name: value for name, value in document.items() if name != fields.required}
+def garbled(body: bytes) -> bytes:
+    """Return a body that is no JSON, of the same length."""
+    return body.replace(b":", b"=")
 
 
-WAYS: Mapping[str, Callable[[Document, Fields], object]] = {
-    "missing": _without,
-    "null": _with(lambda _: None),
-    "wrong-type": _with(lambda _: 1),
-    "lower-case": _with(lambda word: str(word).lower()),
-    "unknown-word": _with(lambda _: "?"),
-    "final-status": lambda document, _: document | {"status": str(Status.COMPLETED)},
-    "other-id": lambda document, _: document | {"id": document.get("id", 0) + 1},
-    "no-object": lambda document, _: [document],
+def _truncated(_fault: InjectedFault, _operation: str, answer: WsgiAnswer) -> WsgiAnswer | None:
+    whole = answer.having("Content-Length", str(len(answer.body)))
+    # Closed behind it, or the gateway would wait for the rest.
+    closed = whole.having("Connection", "close")
+    return replace(closed, body=cut(answer.body)) if answer.body else None
+
+
+def _malformed(_fault: InjectedFault, _operation: str, answer: WsgiAnswer) -> WsgiAnswer | None:
+    return replace(answer, body=garbled(answer.body)) if answer.body else None
+
+
+def _off_contract(fault: InjectedFault, operation: str, answer: WsgiAnswer) -> WsgiAnswer | None:
+    body = off_contract(operation, answer.code, answer.body, fault.get("how"))
+    if body is None:
+        return None
+    return replace(answer, body=body).having("Content-Length", str(len(body)))
+
+
+def _created(_fault: InjectedFault, _operation: str, answer: WsgiAnswer) -> WsgiAnswer | None:
+    return answer if answer.code == HTTPStatus.CREATED else None
+
+
+# By kind, what those faults make of an answer that need one with something to spoil. None where
+# there is not: they do not strike it.
+SPOILING: Mapping[str, Callable[[InjectedFault, str, WsgiAnswer], WsgiAnswer | None]] = {
+    "truncated": _truncated,
+    "malformed": _malformed,
+    "off-contract": _off_contract,
+    "before-201": _created,
 }

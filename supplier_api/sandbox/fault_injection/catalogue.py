@@ -1,33 +1,38 @@
-"""The list of faults."""
+"""The list of faults, and how what a tester asks for is read."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from supplier_api.sandbox.catalogue import Parameter, Value, WrongChoice, find, one_of
 from supplier_api.sandbox.fault_injection.answers import WAYS, operations_for
 from supplier_api.sandbox.fault_injection.model import (
     CALLS,
-    REASONS,
     TOKEN,
     ContractBreach,
     Direction,
     FaultKind,
-    FaultParameter,
     Findings,
     Place,
-    Value,
+    Values,
+    When,
     no_findings,
+    seconds,
+    text,
+    when,
+    whole,
+    word,
 )
 from supplier_api.sandbox.fault_injection.mutations import KCIS, MUTATIONS
-from supplier_api.sandbox.fault_injection.parameters import When, one_of, seconds, text, when, whole
 
 HANG_MAX = 300.0
 # Holding a lane's others back, or letting them pass, has to fit into the time of one sending.
 OVERTAKE_MAX = 20.0
 DELAY_MAX = 86_400.0
 EVERYWHERE = (*CALLS, TOKEN)
-
-
 OURS = "Supplier API 1.15"
+IN_TIME = f"{OURS}, every call: an answer in time, else the tenant is told SUPPLIER_TIMED_OUT"
+SAME_ID = "id: the same on every attempt"
+IN_ORDER = "sequenceNumber: the order of a problem's KCIs"
 # How long a text may be that a tester wants answered.
 BODY_MAX = 10_000
 NO_BODY = (204, 205, 304)
@@ -37,58 +42,65 @@ def _answer(
     name: str,
     description: str,
     clause: str,
-    *parameters: FaultParameter,
+    *parameters: Parameter,
     operations: tuple[str, ...] = EVERYWHERE,
     findings: Findings = no_findings,
 ) -> FaultKind:
     return FaultKind(
         name,
-        Direction.IN,
         description,
-        operations,
         parameters,
-        ContractBreach(clause),
-        Place.WEB,
-        findings,
+        direction=Direction.IN,
+        operations=operations,
+        breach=ContractBreach(clause),
+        place=Place.WEB,
+        findings=findings,
     )
 
 
-def _how_findings(values: Mapping[str, Value], operations: Sequence[str]) -> list[str]:
+def _delivery(
+    name: str, description: str, *parameters: Parameter, breach: ContractBreach | None = None
+) -> FaultKind:
+    return FaultKind(name, description, parameters, breach=breach)
+
+
+def _taken(clause: str, *others: int) -> ContractBreach:
+    return ContractBreach(f"{KCIS}, {clause}", (204, *others))
+
+
+def _how_findings(values: Values, operations: Sequence[str]) -> list[str]:
     """Say of which operations the answer cannot be spoilt in the way that is chosen."""
     how = str(values["how"])
-    possible = operations_for(how)
+    return _not_among(operations, operations_for(how), f"with how={how} ")
+
+
+def _not_among(operations: Sequence[str], known: Sequence[str], why: str = "") -> list[str]:
     return [
-        f"operations[{place}]: with how={how} expected one of {', '.join(possible)}"
+        f"operations[{place}]: {why}expected {one_of(known)}"
         for place, operation in enumerate(operations)
-        if operation not in possible
+        if operation not in known
     ]
 
 
-def _status_findings(values: Mapping[str, Value], _operations: Sequence[str]) -> list[str]:
+def _status_findings(values: Values, _operations: Sequence[str]) -> list[str]:
     """Say that an answer of such a status has no body."""
     if values["code"] in NO_BODY and values["body"]:
         return [f"parameters.body: expected none with code {values['code']} (RFC 9110)"]
     return []
 
 
-def _delivery(
-    name: str, description: str, *parameters: FaultParameter, breach: ContractBreach | None = None
-) -> FaultKind:
-    return FaultKind(name, Direction.OUT, description, REASONS, parameters, breach)
-
-
 ANSWERS = (
     _answer(
         "latency",
         "The answer comes late.",
-        f"{OURS}, every call: an answer in time, else the tenant is told SUPPLIER_TIMED_OUT",
+        IN_TIME,
         seconds(2.0, 60.0, "How late."),
         when(When.AFTER),
     ),
     _answer(
         "hang",
         "No answer comes; in the end the connection is closed.",
-        f"{OURS}, every call: an answer in time, else the tenant is told SUPPLIER_TIMED_OUT",
+        IN_TIME,
         seconds(30.0, HANG_MAX, "When it is closed."),
         when(When.AFTER),
     ),
@@ -163,7 +175,7 @@ ANSWERS = (
         "off-contract",
         "The body is JSON and breaks the contract. It strikes answers of which that can be made.",
         f"{OURS}, the fields of the answer: each as it is published",
-        one_of("how", tuple(WAYS), "What is wrong with it; the table below."),
+        word("how", tuple(WAYS), "What is wrong with it; the table below."),
         operations=CALLS,
         findings=_how_findings,
     ),
@@ -189,108 +201,69 @@ DELIVERY = (
         "duplicate",
         "Sent again at once, the same to the byte.",
         whole("copies", 1, 1, 100, "How often."),
-        breach=ContractBreach(f"{KCIS}, id: the same on every attempt", (204,)),
+        breach=_taken(SAME_ID),
     ),
     _delivery(
         "reorder",
         "The next one of its problem overtakes it.",
         seconds(5.0, OVERTAKE_MAX, "How long the next one is waited for, if there is none yet."),
-        breach=ContractBreach(f"{KCIS}, sequenceNumber: the order of a problem's KCIs", (204,)),
+        breach=_taken(IN_ORDER),
     ),
     _delivery(
         "drop-then-resend",
         "Lost at first: all that come after it overtake it, until it is sent again.",
         seconds(2.0, OVERTAKE_MAX, "When it is sent again."),
-        breach=ContractBreach(f"{KCIS}, sequenceNumber: the order of a problem's KCIs", (204,)),
+        breach=_taken(IN_ORDER),
     ),
     _delivery(
         "stale-sequence",
         "Behind it, the one before it is sent once more.",
-        breach=ContractBreach(f"{KCIS}, id: the same on every attempt", (204,)),
+        breach=_taken(SAME_ID),
     ),
     _delivery(
         "answer-lost",
         "The gateway takes it and its answer is lost: it is tried again later, the same.",
-        breach=ContractBreach(f"{KCIS}, id: the same on every attempt", (204,)),
+        breach=_taken(SAME_ID),
     ),
     _delivery(
         "gap",
         "Never sent; those behind it are.",
-        breach=ContractBreach(f"{KCIS}, sequenceNumber: without gaps", (204,)),
+        breach=_taken("sequenceNumber: without gaps"),
     ),
     FaultKind(
         "before-201",
-        Direction.OUT,
         "The answer 201 to a new problem is held back until the problem's first KCI was sent; any"
         " other answer is not struck.",
-        ("service-problems",),
         (seconds(8.0, 60.0, "How long it is held back at most."),),
-        ContractBreach(
-            "Supplier API 1.15, POST /service-problems: answered before its KCIs", (204,)
-        ),
-        Place.WEB,
+        operations=("service-problems",),
+        breach=ContractBreach(f"{OURS}, POST /service-problems: answered before its KCIs", (204,)),
+        place=Place.WEB,
     ),
     _delivery(
         "burst",
         "Behind it, many repeats at once.",
         whole("count", 1_000, 1, 10_000, "How many."),
-        breach=ContractBreach(f"{KCIS}, id: the same on every attempt", (204, 429)),
+        breach=_taken(SAME_ID, 429),
     ),
 )
-KINDS = (*ANSWERS, *DELIVERY, *(mutation.kind for mutation in MUTATIONS))
+KINDS: tuple[FaultKind, ...] = (*ANSWERS, *DELIVERY, *MUTATIONS)
 BY_NAME: Mapping[tuple[str, str], FaultKind] = {(kind.direction, kind.name): kind for kind in KINDS}
 
 
-class WrongFault(Exception):
-    """There is no such fault. `messages` say what there is."""
+def read_parameters(
+    direction: str, name: str, operations: Sequence[str], given: Mapping[str, Any]
+) -> dict[str, Value]:
+    """Return all parameters of the kind of that name, the given ones checked.
 
-    def __init__(self, messages: list[str]) -> None:
-        """Keep at least one message, each with the field that it is about."""
-        self.messages = messages
-        super().__init__("; ".join(messages))
-
-
-def find_kind(direction: str, name: str) -> FaultKind:
-    """Return the kind of that name; raises WrongFault."""
-    kind = BY_NAME.get((direction, name))
-    if kind is None:
-        known = ", ".join(each.name for each in KINDS if each.direction == direction)
-        raise WrongFault([f"kind: unknown; expected one of {known}"])
-    return kind
-
-
-def check_operations(kind: FaultKind, operations: list[str]) -> None:
-    """Raise WrongFault unless the kind can strike each of these."""
-    expected = f"expected one of {', '.join(kind.operations)}"
-    wrong = [
-        f"operations[{place}]: {expected}"
-        for place, operation in enumerate(operations)
-        if operation not in kind.operations
-    ]
-    if wrong:
-        raise WrongFault(wrong)
-
-
-def check_together(kind: FaultKind, values: Mapping[str, Value], operations: Sequence[str]) -> None:
-    """Raise WrongFault unless parameters and operations that were chosen go together."""
+    Raises WrongChoice if there is no such kind, if it cannot strike these operations, or if
+    something is wrong with what is given.
+    """
+    kinds = {kind.name: kind for kind in KINDS if kind.direction == direction}
+    kind = find(kinds, name, "kind: unknown")
+    if wrong := _not_among(operations, kind.operations):
+        raise WrongChoice(wrong)
+    chosen = kind.read(given.items(), "parameters.", lambda name: f"parameters.{name}: unknown")
+    values = {each.name: kind.value(chosen, each.name) for each in kind.parameters}
     if wrong := kind.findings(values, operations):
-        raise WrongFault(wrong)
-
-
-def read_parameters(kind: FaultKind, given: Mapping[str, Any]) -> dict[str, Value]:
-    """Return all parameters of a kind, the given ones checked; raises WrongFault."""
-    known = {parameter.name: parameter for parameter in kind.parameters}
-    values = {name: parameter.default for name, parameter in known.items()}
-    wrong: list[str] = []
-    for name, value in given.items():
-        if name not in known:
-            expected = f"one of {', '.join(known)}" if known else "none"
-            wrong.append(f"parameters.{name}: unknown; expected {expected}")
-            continue
-        try:
-            values[name] = known[name].read(value)
-        except ValueError:
-            wrong.append(f"parameters.{name}: expected {known[name].type}")
-    if wrong:
-        raise WrongFault(wrong)
+        raise WrongChoice(wrong)
     return values

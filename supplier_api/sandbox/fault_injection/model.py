@@ -1,15 +1,16 @@
-"""What a fault is, and one that was chosen."""
+"""What a kind of fault is, one that was chosen, and what can be set about it."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from supplier_api.contract.codes import ErrorCode, ReasonCode
+from supplier_api.sandbox.catalogue import Entry, Parameter, Value, one_of
 
-# A JSON value that a parameter can have.
-Value = str | float | int
 CALLS = (
     "service-problems",
     "service-problem-amendments",
@@ -17,14 +18,15 @@ CALLS = (
     "service-problem-resolutions",
 )
 TOKEN = "token"  # noqa: S105 - the name of an operation
+# Where a request carries the fault that struck it.
+STRUCK = "supplier_api.fault"
 REASONS = tuple(str(reason) for reason in ReasonCode)
-
-
+Values = Mapping[str, Value]
 # Returns messages about parameters, and operations that were named, that do not go together.
-Findings = Callable[[Mapping[str, Value], Sequence[str]], list[str]]
+Findings = Callable[[Values, Sequence[str]], list[str]]
 
 
-def no_findings(_values: Mapping[str, Value], _operations: Sequence[str]) -> list[str]:
+def no_findings(_values: Values, _operations: Sequence[str]) -> list[str]:
     """Find nothing: whatever is chosen goes together."""
     return []
 
@@ -43,18 +45,11 @@ class Place(StrEnum):
     WORKER = "worker"
 
 
-@dataclass(frozen=True, slots=True)
-class FaultParameter:
-    """Something about a fault that a tester may set.
+class When(StrEnum):
+    """Whether a fault strikes before the request is done, or after."""
 
-    `type` says in words what `read` takes, a JSON value; it raises ValueError for anything else.
-    """
-
-    name: str
-    type: str
-    default: Value
-    description: str
-    read: Callable[[object], Value]
+    BEFORE = "before"
+    AFTER = "after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +74,17 @@ class ContractBreach:
         return {"clause": self.clause} | ({"expected": self.expected} if self.statuses else {})
 
 
-@dataclass(frozen=True, slots=True)
-class FaultKind:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultKind(Entry):
     """A kind of fault. `operations` are those that it can strike; the last are by name only.
 
-    `findings` tells what cannot be about parameters and operations that were chosen together. By
+    `findings` says what cannot be about parameters and operations that were chosen together. By
     name only: a request for a token says nothing of whose it is, so such a fault strikes none
     unless a tester has asked for it.
     """
 
-    name: str
-    direction: Direction
-    description: str
-    operations: tuple[str, ...]
-    parameters: tuple[FaultParameter, ...] = ()
+    direction: Direction = Direction.OUT
+    operations: tuple[str, ...] = REASONS
     breach: ContractBreach | None = None
     place: Place = Place.WORKER
     findings: Findings = no_findings
@@ -105,26 +97,27 @@ class FaultKind:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InjectedFault:
     """A kind with the parameters that were given; `id` is the number under which it was set."""
 
     id: int
     kind: FaultKind
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
 
     def get(self, name: str) -> Any:
         """Return a parameter's value, or its default."""
-        if name in self.values:
-            return self.values[name]
-        return next(each.default for each in self.kind.parameters if each.name == name)
+        return self.kind.value(self.values, name)
+
+    def all_values(self) -> dict[str, Value]:
+        """Return every parameter's value."""
+        return {each.name: self.get(each.name) for each in self.kind.parameters}
 
     def plain(self) -> dict[str, Any]:
-        """Return what is told of it beside a call that it struck, in JSON values."""
-        breach = self.kind.breach
-        told: dict[str, Any] = {"kind": self.kind.name, "description": self.kind.description}
-        values = {each.name: self.get(each.name) for each in self.kind.parameters}
-        told |= {"parameters": values} if values else {}
-        return told | (breach.plain() if breach else {})
+        """Return what is recorded of it with a call that it struck, in JSON values."""
+        recorded: dict[str, Any] = {"kind": self.kind.name, "description": self.kind.description}
+        if values := self.all_values():
+            recorded["parameters"] = values
+        return recorded | (self.kind.breach.plain() if self.kind.breach else {})
 
 
 def is_struck(seed: int, number: int, share: float) -> bool:
@@ -134,3 +127,60 @@ def is_struck(seed: int, number: int, share: float) -> bool:
     """
     digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
     return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def seconds(default: float, most: float, description: str) -> Parameter:
+    """Return the parameter for a time of machine time."""
+
+    def read(given: Any) -> Value:
+        number = isinstance(given, int | float | Decimal) and not isinstance(given, bool)
+        if not number or not 0 <= given <= most:
+            raise ValueError
+        return float(given)
+
+    return Parameter("seconds", f"a number, 0 to {most:g}", default, description, read)
+
+
+def whole(name: str, default: int, least: int, most: int, description: str) -> Parameter:
+    """Return a parameter for a whole number."""
+
+    def read(given: object) -> Value:
+        if isinstance(given, bool) or not isinstance(given, int) or not least <= given <= most:
+            raise ValueError
+        return given
+
+    return Parameter(name, f"a whole number, {least} to {most}", default, description, read)
+
+
+def word(name: str, words: tuple[str, ...], description: str) -> Parameter:
+    """Return a parameter for one of these words; the first is the default."""
+
+    def read(given: object) -> Value:
+        if given not in words:
+            raise ValueError
+        return str(given)
+
+    return Parameter(name, one_of(words), words[0], description, read)
+
+
+def text(name: str, default: str, form: str, most: int, description: str) -> Parameter:
+    """Return a parameter for a text of this form (a regular expression), or none at all."""
+    pattern = re.compile(form, re.DOTALL)
+
+    def read(given: object) -> Value:
+        if not isinstance(given, str) or len(given) > most or not pattern.fullmatch(given):
+            raise ValueError
+        return given
+
+    return Parameter(name, f"a text of at most {most} characters", default, description, read)
+
+
+def when(default: When) -> Parameter:
+    """Return the parameter for whether the request is done before the fault strikes."""
+    words = (default, *(each for each in When if each is not default))
+    return word(
+        "when",
+        tuple(map(str, words)),
+        "before: nothing was done. after: the request was done and is kept; only its answer is"
+        " struck.",
+    )

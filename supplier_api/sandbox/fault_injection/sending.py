@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, UnitOfWork
-from supplier_api.delivery.gateway_transport import Copy, GatewayTransport
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.outbox.model import Message, MessageState
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.sandbox.fault_injection.model import Fault
+from supplier_api.sandbox.fault_injection.copies import Copy, CopyingTransport, on_purpose
+from supplier_api.sandbox.fault_injection.model import InjectedFault
 
 POLL = 0.05  # seconds between two looks at the database
 BURST_THREADS = 8
@@ -37,9 +37,9 @@ _FIELDS = (
 class FaultySending:
     """A message that a fault has struck, and what it can be sent with."""
 
-    fault: Fault
+    fault: InjectedFault
     message: Message
-    transport: GatewayTransport
+    transport: CopyingTransport
     store: Store
     clock: MachineClock
     seconds: float
@@ -62,8 +62,8 @@ class FaultySending:
 
     def real(self, *, marked: bool = False) -> Reply:
         """Send the message as it is stored; `marked` where it is the one that goes wrong."""
-        why = self.fault.plain() if marked else None
-        return self.transport.send(self.message, self.left, why)
+        with on_purpose(self.fault.plain() if marked else None):
+            return self.transport.send(self.message, self.left)
 
     def copy(self, copy: Copy) -> Reply:
         """Send something besides it."""
@@ -74,7 +74,7 @@ class FaultySending:
         body = (of or self.message).body.encode()
         return self.copy(Copy(body, self.fault.plain(), number))
 
-    def told(self, reply: Reply, what: str) -> Reply:
+    def note(self, reply: Reply, what: str) -> Reply:
         """Return the reply with what was done on purpose, for those who read the history."""
         return replace(reply, detail=f"{reply.detail}; on purpose {what}")
 
@@ -98,26 +98,26 @@ class FaultySending:
 def _delay(sending: FaultySending) -> Reply:
     seconds = sending.fault.get("seconds")
     told = f"delayed by {seconds:g} s on purpose (fault {sending.fault.id})"
-    return Reply(Meaning.TROUBLE, told, again_in=seconds)
+    return Reply(Meaning.NOT_SENT, told, retry_after=seconds)
 
 
 def _duplicate(sending: FaultySending) -> Reply:
     reply = sending.real()
-    if reply.meaning is not Meaning.TAKEN:
+    if reply.meaning is not Meaning.ACCEPTED:
         return reply
     copies = [sending.repeat(number) for number in range(1, sending.fault.get("copies") + 1)]
-    return sending.told(reply, f"sent again, answered {_counted(copies)}")
+    return sending.note(reply, f"sent again, answered {_counted(copies)}")
 
 
 def _answer_lost(sending: FaultySending) -> Reply:
     reply = sending.real(marked=True)
-    if reply.meaning is not Meaning.TAKEN:
+    if reply.meaning is not Meaning.ACCEPTED:
         return reply
-    return Reply(Meaning.TROUBLE, f"{reply.detail}; the answer lost on purpose", unknown=True)
+    return Reply(Meaning.FAILED, f"{reply.detail}; the answer lost on purpose", unknown=True)
 
 
 def _gap(_sending: FaultySending) -> Reply:
-    return Reply(Meaning.WITHHELD, "never sent, on purpose")
+    return Reply(Meaning.NOT_SENT, "never sent, on purpose")
 
 
 def _stale(sending: FaultySending) -> Reply:
@@ -127,10 +127,10 @@ def _stale(sending: FaultySending) -> Reply:
         for message, state in sending.neighbours()
         if message.number < sending.message.number and state is MessageState.DELIVERED
     ]
-    if reply.meaning is not Meaning.TAKEN or not earlier:
+    if reply.meaning is not Meaning.ACCEPTED or not earlier:
         return reply
     again = sending.repeat(1, earlier[-1])
-    return sending.told(reply, f"number {earlier[-1].number} sent again, answered {again.detail}")
+    return sending.note(reply, f"number {earlier[-1].number} sent again, answered {again.detail}")
 
 
 def _reorder(sending: FaultySending) -> Reply:
@@ -155,14 +155,15 @@ def _overtaken(sending: FaultySending, most: int | None) -> Reply:
             break
         threading.Event().wait(min(POLL, left))
     overtaken = ", ".join(map(str, passed)) or "none"
-    return sending.told(sending.real(marked=True), f"behind number {overtaken}")
+    return sending.note(sending.real(marked=True), f"behind number {overtaken}")
 
 
 def _overtake(sending: FaultySending, later: Message, passed: list[int]) -> None:
-    reply = sending.transport.send(later, sending.left / 2, sending.fault.plain())
-    if reply.meaning is Meaning.TAKEN:
+    with on_purpose(sending.fault.plain()):
+        reply = sending.transport.send(later, sending.left / 2)
+    if reply.meaning is Meaning.ACCEPTED:
         passed.append(later.number)
-        sending.ahead[later.uuid] = sending.told(reply, "ahead of its turn")
+        sending.ahead[later.uuid] = sending.note(reply, "ahead of its turn")
 
 
 def _waiting_behind(sending: FaultySending) -> Iterable[Message]:
@@ -179,7 +180,7 @@ def _waiting_behind(sending: FaultySending) -> Iterable[Message]:
 
 def _burst(sending: FaultySending) -> Reply:
     reply = sending.real()
-    if reply.meaning is not Meaning.TAKEN:
+    if reply.meaning is not Meaning.ACCEPTED:
         return reply
 
     def again(number: int) -> Reply | None:
@@ -188,7 +189,7 @@ def _burst(sending: FaultySending) -> Reply:
     with ThreadPoolExecutor(BURST_THREADS) as pool:
         replies = pool.map(again, range(1, sending.fault.get("count") + 1))
         sent = [each for each in replies if each is not None]
-    return sending.told(reply, f"{len(sent)} repeats, answered {_counted(sent)}")
+    return sending.note(reply, f"{len(sent)} repeats, answered {_counted(sent)}")
 
 
 def _counted(replies: Iterable[Reply]) -> str:
@@ -199,7 +200,8 @@ def _counted(replies: Iterable[Reply]) -> str:
     return ", ".join(f"{detail} x {count}" for detail, count in counts.items())
 
 
-TRICKS: Mapping[str, Callable[[FaultySending], Reply]] = {
+# What each kind of fault of delivery does instead of sending the message as it is.
+SENDING: Mapping[str, Callable[[FaultySending], Reply]] = {
     "delay": _delay,
     "duplicate": _duplicate,
     "answer-lost": _answer_lost,

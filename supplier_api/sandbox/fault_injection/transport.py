@@ -12,16 +12,15 @@ from typing import Any
 from supplier_api.clock import MachineClock
 from supplier_api.contract.codes import ReasonCode
 from supplier_api.db import Store
-from supplier_api.delivery.gateway_transport import Copy, GatewayTransport
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.logging import get_logger
 from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.sandbox.fault_injection import sending as tricks
 from supplier_api.sandbox.fault_injection.active_faults import ActiveFaults, InterceptedCall
-from supplier_api.sandbox.fault_injection.model import Fault, Place, Value
-from supplier_api.sandbox.fault_injection.mutations import BY_KIND, Mutation
-from supplier_api.sandbox.fault_injection.sending import FaultySending
+from supplier_api.sandbox.fault_injection.copies import Copy, CopyingTransport
+from supplier_api.sandbox.fault_injection.model import InjectedFault, Place
+from supplier_api.sandbox.fault_injection.mutations import Mutation
+from supplier_api.sandbox.fault_injection.sending import SENDING, FaultySending
 
 _DELAYED = re.compile(r"fault ([0-9]+)")
 log = get_logger(__name__)
@@ -38,7 +37,7 @@ def tenant_header(message: Message) -> dict[str, str]:
 class FaultyTransport:
     """The gateway's transport, with faults."""
 
-    def __init__(self, transport: GatewayTransport, store: Store, clock: MachineClock) -> None:
+    def __init__(self, transport: CopyingTransport, store: Store, clock: MachineClock) -> None:
         """Send by `transport`; the faults are in `store`."""
         self._transport = transport
         self._store = store
@@ -57,35 +56,34 @@ class FaultyTransport:
         sending = FaultySending(
             fault, message, self._transport, self._store, self._clock, seconds, self._ahead
         )
-        mutation = BY_KIND.get(fault.kind.name)
-        if mutation is None:
-            reply = tricks.TRICKS[fault.kind.name](sending)
+        if isinstance(fault.kind, Mutation):
+            reply = _mutate(sending, fault.kind)
         else:
-            reply = _mutate(sending, mutation)
+            reply = SENDING[fault.kind.name](sending)
         # What goes wrong on purpose is no trouble of the gateway's.
         return replace(reply, counts=False)
 
-    def _strike(self, message: Message) -> Fault | None:
+    def _strike(self, message: Message) -> InjectedFault | None:
         delayed = {
             int(found[1]) for entry in message.log if (found := _DELAYED.search(entry["detail"]))
         }
 
-        def fits(fault: Fault) -> bool:
+        def fits(fault: InjectedFault) -> bool:
             return fault.id not in delayed and self._fits(fault, message)
 
         call = InterceptedCall(Place.WORKER, message.kind, message.tenant, message.conversation_id)
-        return self._faults.next(call, fits)
+        return self._faults.strike(self._faults.candidates(call), fits)
 
-    def _fits(self, fault: Fault, message: Message) -> bool:
+    def _fits(self, fault: InjectedFault, message: Message) -> bool:
         """Tell whether that can be done with this message."""
         if fault.kind.name == "stale-sequence":
             return message.number > 1
-        mutation = BY_KIND.get(fault.kind.name)
-        if mutation is None:
+        kind = fault.kind
+        if not isinstance(kind, Mutation):
             return True
-        if mutation.after_201 and not self._was_answered_201(message):
+        if kind.after_201 and not self._was_answered_201(message):
             return False
-        return mutation.fits(json.loads(message.body), _values(fault))
+        return kind.fits(json.loads(message.body), fault.all_values())
 
     def _was_answered_201(self, message: Message) -> bool:
         """Tell whether the problem was answered 201: else its ACKNOWLEDGED is a KCI of its own."""
@@ -93,26 +91,22 @@ class FaultyTransport:
         return all(row["kind"] != ReasonCode.ACKNOWLEDGED for row in rows)
 
 
-def _values(fault: Fault) -> dict[str, Value]:
-    return {each.name: fault.get(each.name) for each in fault.kind.parameters}
-
-
 def _mutate(sending: FaultySending, mutation: Mutation) -> Reply:
     """Send the real message, and on the right side of it the copy that breaks the contract."""
     if not mutation.after:
         bad = _send_bad(sending, mutation)
-        return sending.told(sending.real(), f"before it {bad}")
+        return sending.note(sending.real(), f"before it {bad}")
     real = sending.real()
-    if real.meaning is not Meaning.TAKEN:
+    if real.meaning is not Meaning.ACCEPTED:
         return real
-    return sending.told(real, f"behind it {_send_bad(sending, mutation)}")
+    return sending.note(real, f"behind it {_send_bad(sending, mutation)}")
 
 
 def _send_bad(sending: FaultySending, mutation: Mutation) -> str:
     """Send the copy; return in words what was answered and what should have been."""
     document: dict[str, Any] = json.loads(sending.message.body)
     fault = sending.fault
-    body = json.dumps(mutation.change(document, _values(fault)), ensure_ascii=False).encode()
+    body = json.dumps(mutation.change(document, fault.all_values()), ensure_ascii=False).encode()
     reply = sending.copy(Copy(body, fault.plain(), token=mutation.token))
     breach = fault.kind.breach
     assert breach is not None

@@ -9,71 +9,62 @@ application never sees its connection.
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any, NoReturn
 
-from flask import Flask
+from flask import Flask, Response, request
 from werkzeug.test import run_wsgi_app
 
+from supplier_api.auth import GrantError, NotAuthorised
+from supplier_api.auth.tokens import REALM
+from supplier_api.contract.codes import ErrorCode
 from supplier_api.db import StoreUnavailable, UnitOfWork
+from supplier_api.http.responses import empty
 from supplier_api.http.wsgi import NO_ANSWER
 from supplier_api.logging import get_logger
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.sandbox.admin.dependencies import AdminParts
-from supplier_api.sandbox.fault_injection import answers
 from supplier_api.sandbox.fault_injection.active_faults import (
     ActiveFaults,
-    Candidate,
     InterceptedCall,
+    StoredFault,
 )
+from supplier_api.sandbox.fault_injection.answers import SPOILING, WsgiAnswer
 from supplier_api.sandbox.fault_injection.catalogue import NO_BODY
-from supplier_api.sandbox.fault_injection.model import CALLS, REASONS, TOKEN, Fault, Place
-from supplier_api.sandbox.fault_injection.substitute_answers import (
+from supplier_api.sandbox.fault_injection.model import (
+    CALLS,
+    REASONS,
     STRUCK,
-    TOKEN_PATH,
-    answer_instead,
-    comes_after,
-    stand_in,
+    TOKEN,
+    InjectedFault,
+    Place,
+    When,
+)
+from supplier_api.sandbox.scenarios.source import ScenarioRepository
+from supplier_api.sandbox.tenant_settings import (
+    CallSettings,
+    TenantSettingRepository,
+    read_scales,
 )
 
+TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 POLL = 0.05  # seconds between two looks at the database
-log = get_logger(__name__)
-
+# Of these nothing leaves but the end of the connection.
+UNANSWERED = frozenset({"hang", "reset"})
+ABOUT_BODY = frozenset({"content-type", "content-length"})
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
-Headers = list[tuple[str, str]]
-ABOUT_BODY = frozenset({"content-type", "content-length"})
-
-
-@dataclass(frozen=True, slots=True)
-class Spoilt:
-    """An answer on its way out; of one that is `cut` nothing leaves: the connection is closed."""
-
-    status: str
-    headers: Headers
-    body: bytes
-    cut: bool = False
-
-    @property
-    def code(self) -> int:
-        """The status as a number."""
-        return int(self.status[:3])
-
-    def having(self, name: str, value: str) -> "Spoilt":
-        """Return it with that header, in the place of any other of the name."""
-        others = [header for header in self.headers if header[0].lower() != name.lower()]
-        return replace(self, headers=[*others, (name, value)])
-
-
 # Returns what the application answers.
-Ask = Callable[[Environ], Spoilt]
+Ask = Callable[[Environ], WsgiAnswer]
+log = get_logger(__name__)
 
 
 def inject_answer_faults(app: Flask, parts: AdminParts) -> None:
     """Stand around `app`; what has to see the answers stands in it from before."""
-    app.before_request(lambda: answer_instead(parts))
+    app.before_request(lambda: _answer_instead(parts))
     app.wsgi_app = FaultyAnswers(app.wsgi_app, parts)  # type: ignore[method-assign]
 
 
@@ -85,16 +76,6 @@ class FaultyAnswers:
         self._app = app
         self._parts = parts
         self._faults = ActiveFaults(parts.services.store, parts.services.machine)
-        self._ways: Mapping[str, Callable[[Fault, Environ, Ask], Spoilt]] = {
-            "latency": self._late,
-            "hang": self._hung,
-            "reset": self._unanswered,
-            "truncated": self._truncated,
-            "malformed": self._malformed,
-            "off-contract": self._off_contract,
-            "before-201": self._held_back,
-            "status": self._other_status,
-        }
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, perhaps not as it should be.
@@ -103,42 +84,54 @@ class FaultyAnswers:
         they are counted once it is there, and only if it is one.
         """
         call = self._call(environ)
-        candidates = self._faults.candidates(call) if call else []
-        if call is None or not candidates:
+        if call is None:
             return self._app(environ, start_response)
-        fault = self._faults.strike(candidates, lambda each: each.kind.name not in answers.KINDS)
+        settings, candidates = self._look(call)
+        if not candidates:
+            with settings.hold() if settings else nullcontext():
+                return self._app(environ, start_response)
+        fault = self._faults.strike(candidates, lambda each: each.kind.name not in SPOILING)
         if fault is None:
-            return self._spoil_answer(call.operation, candidates, environ, start_response)
-        environ[STRUCK] = fault
-        spoil = self._ways.get(fault.kind.name, self._replaced)
-        return self._send(spoil(fault, environ, self._ask), start_response)
+            answer = self._struck_by_answer(candidates, call.operation, environ)
+        else:
+            environ[STRUCK] = fault
+            answer = self._struck(fault, environ)
+        start_response(answer.status, [NO_ANSWER] if answer.cut else answer.headers)
+        return [] if answer.cut else [answer.body]
 
-    def _spoil_answer(
-        self,
-        operation: str,
-        candidates: Sequence[Candidate],
-        environ: Environ,
-        start_response: StartResponse,
-    ) -> Iterable[bytes]:
-        given: list[Spoilt] = []
+    def _struck(self, fault: InjectedFault, environ: Environ) -> WsgiAnswer:
+        """Let the request be done, or not, and return what leaves in the end."""
+        name, after = fault.kind.name, _comes_after(fault)
+        if name == "latency" and not after:
+            self._wait(fault)
+        answer = self._ask(environ)
+        if name in UNANSWERED:
+            answer = replace(answer, body=b"", cut=True)
+        elif after and (other := _substitute(fault, self._parts)):
+            answer = _replaced(fault, answer, other)
+        if name == "hang" or (name == "latency" and after):
+            self._wait(fault)
+        return answer
 
-        def answer(environ: Environ) -> Spoilt:
-            if not given:
-                given.append(self._ask(environ))
-            return given[0]
+    def _struck_by_answer(
+        self, candidates: Sequence[StoredFault], operation: str, environ: Environ
+    ) -> WsgiAnswer:
+        """Return the answer with what one of these makes of it, if one can."""
+        answer = self._ask(environ)
 
-        def fits(fault: Fault) -> bool:
-            if fault.kind.name not in answers.KINDS:
-                return False
-            whole = answer(environ)
-            return answers.can_spoil(fault, operation, whole.code, whole.body)
+        def spoilt(fault: InjectedFault) -> WsgiAnswer | None:
+            spoil = SPOILING.get(fault.kind.name)
+            return spoil(fault, operation, answer) if spoil else None
 
-        fault = self._faults.strike(candidates, fits)
+        fault = self._faults.strike(candidates, lambda each: spoilt(each) is not None)
         if fault is None:
-            # Asked at most once: what was looked at is sent.
-            return self._send(answer(environ), start_response)
+            return answer
         environ[STRUCK] = fault
-        return self._send(self._ways[fault.kind.name](fault, environ, answer), start_response)
+        if fault.kind.name == "before-201":
+            tenant = environ.get("HTTP_TENANT", "").strip()
+            gateway_id: int = json.loads(answer.body)["id"]
+            self._wait(fault, lambda: self._has_sent(tenant, gateway_id))
+        return spoilt(fault) or answer
 
     def _call(self, environ: Environ) -> InterceptedCall | None:
         operation = self._operation(environ["REQUEST_METHOD"], environ["PATH_INFO"])
@@ -150,6 +143,20 @@ class FaultyAnswers:
             tenant, conversation = tenant or "", conversation or ""
         return InterceptedCall(Place.WEB, operation, tenant, conversation)
 
+    def _look(self, call: InterceptedCall) -> tuple[CallSettings | None, list[StoredFault]]:
+        """Return what testers have set for a call, if it says whose it is, with its faults."""
+        tenant, conversation_id = call.tenant, call.conversation_id or ""
+        settings: list[CallSettings] = []
+
+        def read(uow: UnitOfWork) -> None:
+            if tenant:
+                scales, seed = read_scales(uow), TenantSettingRepository(uow).seed(tenant)
+                names = ScenarioRepository(uow).defaults(tenant, conversation_id)
+                settings[:] = [CallSettings(tenant, conversation_id, scales, seed, names)]
+
+        candidates = self._faults.candidates(call, read)
+        return next(iter(settings), None), candidates
+
     def _operation(self, method: str, path: str) -> str | None:
         if method == "POST" and path == TOKEN_PATH:
             return TOKEN
@@ -157,70 +164,11 @@ class FaultyAnswers:
         name = path.removeprefix(prefix).partition("/")[0] if path.startswith(prefix) else ""
         return name if name in CALLS else None
 
-    def _ask(self, environ: Environ) -> Spoilt:
+    def _ask(self, environ: Environ) -> WsgiAnswer:
         parts, status, headers = run_wsgi_app(self._app, environ, buffered=True)
-        return Spoilt(status, list(headers), b"".join(parts))
+        return WsgiAnswer(status, list(headers), b"".join(parts))
 
-    def _unanswered(self, _fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
-        return replace(ask(environ), body=b"", cut=True)
-
-    def _truncated(self, _fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
-        answer = ask(environ)
-        whole = answer.having("Content-Length", str(len(answer.body)))
-        # Closed behind it, or the gateway would wait for the rest.
-        return replace(whole, body=answers.cut(answer.body)).having("Connection", "close")
-
-    def _malformed(self, _fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
-        answer = ask(environ)
-        return replace(answer, body=answers.garbled(answer.body))
-
-    def _off_contract(self, fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
-        answer = ask(environ)
-        operation = self._operation(environ["REQUEST_METHOD"], environ["PATH_INFO"]) or ""
-        body = answers.off_contract(operation, answer.code, answer.body, fault.get("how"))
-        assert body is not None  # or the fault would not have struck it
-        return replace(answer, body=body).having("Content-Length", str(len(body)))
-
-    def _other_status(self, fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
-        """Answer something else, or with another status what would have been answered."""
-        if fault.get("body") or not comes_after(fault):
-            return self._replaced(fault, environ, ask)
-        answer = ask(environ)
-        status = stand_in(fault, self._parts).status
-        if fault.get("code") in NO_BODY:
-            left = [each for each in answer.headers if each[0].lower() not in ABOUT_BODY]
-            return Spoilt(status, left, b"")
-        return replace(answer, status=status)
-
-    def _replaced(self, fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
-        """Let the request be done, or not, and answer something else."""
-        answer = ask(environ)
-        if not comes_after(fault):
-            return answer  # it is the stand-in's
-        other = stand_in(fault, self._parts)
-        return Spoilt(other.status, list(other.headers), other.get_data())
-
-    def _late(self, fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
-        if not comes_after(fault):
-            self._wait(fault, lambda: False)
-        answer = ask(environ)
-        if comes_after(fault):
-            self._wait(fault, lambda: False)
-        return answer
-
-    def _hung(self, fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
-        answer = self._unanswered(fault, environ, ask)
-        self._wait(fault, lambda: False)
-        return answer
-
-    def _held_back(self, fault: Fault, environ: Environ, ask: Ask) -> Spoilt:
-        answer = ask(environ)
-        tenant = environ.get("HTTP_TENANT", "").strip()
-        gateway_id: int = json.loads(answer.body)["id"]
-        self._wait(fault, lambda: self._has_told(tenant, gateway_id))
-        return answer
-
-    def _has_told(self, tenant: str, gateway_id: int) -> bool:
+    def _has_sent(self, tenant: str, gateway_id: int) -> bool:
         """Tell whether the first KCI of a problem has been sent."""
 
         def work(uow: UnitOfWork) -> bool:
@@ -232,7 +180,7 @@ class FaultyAnswers:
 
         return self._parts.services.store.read(work)
 
-    def _wait(self, fault: Fault, is_over: Callable[[], bool]) -> None:
+    def _wait(self, fault: InjectedFault, is_over: Callable[[], bool] = lambda: False) -> None:
         """Wait for the fault's time, or until it is over or taken away; for few at a time."""
         if not self._parts.waiting.acquire(blocking=False):
             log.warning("fault.too-many-wait", kind=fault.kind.name)
@@ -249,6 +197,80 @@ class FaultyAnswers:
         finally:
             self._parts.waiting.release()
 
-    def _send(self, answer: Spoilt, start_response: StartResponse) -> Iterable[bytes]:
-        start_response(answer.status, [NO_ANSWER] if answer.cut else answer.headers)
-        return [] if answer.cut else [answer.body]
+
+def _comes_after(fault: InjectedFault) -> bool:
+    """Tell whether the request is done before the fault strikes."""
+    has_choice = any(parameter.name == "when" for parameter in fault.kind.parameters)
+    return has_choice and bool(fault.get("when") == When.AFTER)
+
+
+def _answer_instead(parts: AdminParts) -> Response | None:
+    """Answer the current request where it must not be done."""
+    fault: InjectedFault | None = request.environ.get(STRUCK)
+    return None if fault is None or _comes_after(fault) else _substitute(fault, parts)
+
+
+def _replaced(fault: InjectedFault, answer: WsgiAnswer, other: Response) -> WsgiAnswer:
+    """Return what is answered after the request was done: `other`, or its status alone."""
+    if fault.kind.name != "status" or fault.get("body"):
+        return WsgiAnswer(other.status, list(other.headers), other.get_data())
+    if fault.get("code") in NO_BODY:
+        left = [each for each in answer.headers if each[0].lower() not in ABOUT_BODY]
+        return WsgiAnswer(other.status, left, b"")
+    return replace(answer, status=other.status)
+
+
+def _substitute(fault: InjectedFault, parts: AdminParts) -> Response | None:
+    """Return what is answered in the place of the application's answer; None to let that be.
+
+    It may raise NotAuthorised and GrantError, which are answered as they are elsewhere.
+    """
+    make = SUBSTITUTES.get(fault.kind.name)
+    return make(fault, parts) if make else None
+
+
+def _any_status(fault: InjectedFault, _parts: AdminParts) -> Response:
+    response = empty(fault.get("code"))
+    if fault.get("body"):
+        response.set_data(fault.get("body"))
+        response.headers["Content-Type"] = fault.get("type")
+    return response
+
+
+def _unavailable(fault: InjectedFault, _parts: AdminParts) -> Response:
+    response = empty(503)
+    response.headers["Retry-After"] = str(fault.get("retryAfter"))
+    return response
+
+
+def _token_expired(_fault: InjectedFault, _parts: AdminParts) -> NoReturn:
+    raise _not_authorised("the token has expired")
+
+
+def _token_refused(_fault: InjectedFault, _parts: AdminParts) -> NoReturn:
+    if request.path == TOKEN_PATH:
+        raise GrantError("invalid_client", "refused on purpose", status=401)
+    raise _not_authorised("the token is not valid")
+
+
+def _not_authorised(why: str) -> NotAuthorised:
+    challenge = f'{REALM}, error="invalid_token", error_description="{why}"'
+    return NotAuthorised(f"Authorization: {why}", challenge)
+
+
+SUBSTITUTES: Mapping[str, Callable[[InjectedFault, AdminParts], Response]] = {
+    "403": lambda _fault, _parts: empty(403),
+    "500": lambda _fault, parts: parts.refuse(
+        500, ErrorCode.SUPPLIER_FAULT, "an error of the supplier, made on purpose"
+    ),
+    "501": lambda _fault, parts: parts.refuse(
+        501, ErrorCode.NOT_IMPLEMENTED, "an operation that is switched off, on purpose"
+    ),
+    "503": _unavailable,
+    "status": _any_status,
+    # They stand for no answer at all; the connection is closed in their place.
+    "hang": lambda _fault, _parts: empty(503),
+    "reset": lambda _fault, _parts: empty(503),
+    "expired-token": _token_expired,
+    "refused-token": _token_refused,
+}

@@ -6,19 +6,21 @@ An application of its own with a SQLite file of its own. Of the supplier it know
     app.extensions["sandbox"].start()
 """
 
-from supplier_api.sandbox.gateway.assembly import SandboxGateway
+from supplier_api.sandbox.gateway.assembly import SandboxGateway, serve
 from supplier_api.sandbox.gateway.config import (
     AdminAccount,
     SandboxConfig,
     SupplierAccount,
     TenantAccount,
 )
+from supplier_api.sandbox.gateway.database import DatabaseUnusable
 from supplier_api.sandbox.gateway.sender import Sender
 from supplier_api.sandbox.gateway.web import create_app
 from supplier_api.sandbox.gateway.webhook_sender import WebhookSender
 
 __all__ = [
     "AdminAccount",
+    "DatabaseUnusable",
     "SandboxConfig",
     "SandboxGateway",
     "Sender",
@@ -26,4 +28,5 @@ __all__ = [
     "TenantAccount",
     "WebhookSender",
     "create_app",
+    "serve",
 ]

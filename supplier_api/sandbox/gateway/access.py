@@ -7,23 +7,17 @@ another id or secret, opens nothing once the gateway has started with the new se
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 import jwt
-from sqlalchemy import Connection, insert, select
 
-from supplier_api.clock import MachineClock
+from supplier_api.http_client.tokens import TokenGrant
 from supplier_api.ids import Chance
-from supplier_api.sandbox.gateway.config import (
-    AdminAccount,
-    SandboxConfig,
-    SupplierAccount,
-    TenantAccount,
-)
-from supplier_api.sandbox.gateway.database import GatewayDatabase
-from supplier_api.sandbox.gateway.tables import meta
+from supplier_api.sandbox.gateway.config import AdminAccount, SupplierAccount, TenantAccount
+from supplier_api.sandbox.gateway.database import keep_value, value
+from supplier_api.sandbox.gateway.repository import GatewayServices, Records
 
 ISSUER = "sandbox-gateway"
 ALGORITHM = "HS256"
@@ -55,42 +49,32 @@ class WrongSide(Exception):
 Party = TenantAccount | SupplierAccount | AdminAccount
 
 
-@dataclass(frozen=True, slots=True)
-class PartyToken:
-    """A token and its lifetime in seconds."""
-
-    token: str
-    expires_in: int
-
-
 class PartyAuth:
-    """Issues tokens and tells whose they are. Their key is stored, so they outlive a restart."""
+    """Issues tokens and finds whose they are. Their key is stored, so they outlive a restart."""
 
-    def __init__(
-        self,
-        config: SandboxConfig,
-        database: GatewayDatabase,
-        machine: MachineClock,
-        chance: Chance,
-    ) -> None:
-        """Know the parties of `config`."""
-        self._parties: dict[Side, dict[str, Party]] = {
-            Side.TENANT: {tenant.name: tenant for tenant in config.tenants},
-            Side.SUPPLIER: {supplier.name: supplier for supplier in config.suppliers},
-            Side.ADMIN: {admin.name: admin for admin in config.admins},
+    def __init__(self, services: GatewayServices, chance: Chance) -> None:
+        """Know the parties of the configuration."""
+        config = services.config
+        sides: Mapping[Side, Sequence[Party]] = {
+            Side.TENANT: config.tenants,
+            Side.SUPPLIER: config.suppliers,
+            Side.ADMIN: config.admins,
+        }
+        self._parties = {
+            side: {party.name: party for party in parties} for side, parties in sides.items()
         }
         self._lifetime = config.token_lifetime
-        self._machine = machine
+        self._machine = services.machine
         self._chance = chance
-        self._key = database.write(_token_key)
+        self._key = services.write(_token_key)
 
-    def grant(self, side: Side, client_id: str, client_secret: str) -> PartyToken | None:
+    def grant(self, side: Side, client_id: str, client_secret: str) -> TokenGrant | None:
         """Return a token for the client, or None when there is no such client or secret."""
         for party in self._parties[side].values():
             known = hmac.compare_digest(party.client_id.encode(), client_id.encode())
             proven = hmac.compare_digest(party.client_secret.encode(), client_secret.encode())
             if known and proven:
-                return PartyToken(self._issue(side, party), self._lifetime)
+                return TokenGrant(self._issue(side, party), self._lifetime)
         return None
 
     def party(self, side: Side, token: str) -> Party:
@@ -156,11 +140,11 @@ def _is_time(value: object) -> bool:
     return number and abs(value) < LATEST  # type: ignore[arg-type]
 
 
-def _token_key(connection: Connection) -> str:
+def _token_key(records: Records) -> str:
     """Return the key that signs tokens, made at the first start."""
-    key: str | None = connection.scalar(select(meta.c.value).where(meta.c.name == KEY_NAME))
+    key = value(records.connection, KEY_NAME)
     if key is None:
         # Not from the injected source of ids: that one may be made repeatable.
         key = secrets.token_hex(KEY_BYTES)
-        connection.execute(insert(meta).values(name=KEY_NAME, value=key))
+        keep_value(records.connection, KEY_NAME, key)
     return key

@@ -8,37 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
+from supplier_api.contract.field_table import FROM_TENANT
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway.codes import InformationType
-from supplier_api.sandbox.gateway.config import SandboxConfig, SupplierAccount
-from supplier_api.sandbox.gateway.documents import Document, picked
-from supplier_api.sandbox.gateway.records import problems
-from supplier_api.sandbox.gateway.records.problems import Problem
-from supplier_api.sandbox.gateway.update_log import UpdateLog
+from supplier_api.sandbox.gateway.config import SupplierAccount
+from supplier_api.sandbox.gateway.model import Document, Problem, picked
+from supplier_api.sandbox.gateway.repository import GatewayServices, Records
 from supplier_api.sandbox.gateway.updates import of_gateway
 
 log = get_logger(__name__)
 
 MARK = "Raised past the gateway, at the supplier's own door."
-# What a KCI tells of its problem and a tenant is shown.
-SHOWN = (
-    "problemType",
-    "problemText",
-    "serviceId",
-    "serviceSpecification",
-    "address",
-    "serviceTestId",
-    "characteristics",
-    "primaryContact",
-    "secondaryContact",
-    "appointmentReservationId",
-    "parentServiceProblemId",
-    "hazards",
-    "onSiteRestrictions",
-    "notes",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,50 +39,42 @@ class Origin:
         return not self.supplier.ours or self.tenant in (None, problem.tenant)
 
 
-class Adopting:
-    """Takes problems in, inside the caller's transaction."""
+def adopt(
+    services: GatewayServices, records: Records, origin: Origin, kci: Mapping[str, Any]
+) -> Problem | None:
+    """Return the problem that begins with this KCI; None where there is none to be adopted.
 
-    def __init__(self, config: SandboxConfig, update_log: UpdateLog) -> None:
-        """Adopt nothing unless `config` says so. Without a tenant's name it is the first one's."""
-        self._on = config.adopt
-        self._first = next((tenant.name for tenant in config.tenants), None)
-        self._update_log = update_log
+    Without a tenant's name it is the first one's.
+    """
+    first = next((tenant.name for tenant in services.config.tenants), None)
+    tenant, entity = origin.tenant or first, kci["serviceProblem"]
+    on = services.config.adopt and origin.supplier.ours
+    if tenant is None or not on or _is_known(records, origin.supplier, entity):
+        return None
+    now = records.now(tenant)
+    problem = Problem(
+        id=entity["id"],
+        tenant=tenant,
+        supplier=origin.supplier.name,
+        conversation_id=origin.conversation_id,
+        document=_document(origin.supplier, entity),
+        created=now,
+        updated=now,
+        status=entity["status"],
+        reference=entity.get("supplierReference"),
+        next_number=kci["sequenceNumber"],
+    )
+    records.add_problem(problem)
+    records.add_update(problem, of_gateway(InformationType.CREATED, MARK))
+    log.info("problem adopted", gateway_id=problem.id, tenant=tenant)
+    return problem
 
-    def adopt(
-        self, connection: Connection, origin: Origin, kci: Mapping[str, Any]
-    ) -> Problem | None:
-        """Return the problem that begins with this KCI; None where there is none to be adopted."""
-        tenant = origin.tenant or self._first
-        entity = kci["serviceProblem"]
-        if tenant is None or not self._may_adopt(connection, origin.supplier, entity):
-            return None
-        problem = problems.add(
-            connection,
-            entity["id"],
-            tenant,
-            origin.supplier.name,
-            origin.conversation_id,
-            _document(origin.supplier, entity),
-            self._update_log.now(tenant),
-            status=entity["status"],
-            reference=entity.get("supplierReference"),
-            next_number=kci["sequenceNumber"],
-        )
-        self._update_log.tell(connection, problem, of_gateway(InformationType.CREATED, MARK))
-        log.info("problem adopted", gateway_id=problem.id, tenant=tenant)
-        return problem
 
-    def _may_adopt(
-        self, connection: Connection, supplier: SupplierAccount, entity: Mapping[str, Any]
-    ) -> bool:
-        if not (self._on and supplier.ours):
-            return False
-        if problems.find(connection, entity["id"]) is not None:
-            return False
-        reference = entity.get("supplierReference")
-        return reference is None or not problems.knows_reference(
-            connection, supplier.name, reference
-        )
+def _is_known(records: Records, supplier: SupplierAccount, entity: Mapping[str, Any]) -> bool:
+    if records.find_problem(entity["id"]) is not None:
+        return True
+    reference = entity.get("supplierReference")
+    return reference is not None and records.knows_reference(supplier.name, reference)
 
 
 def _document(supplier: SupplierAccount, entity: Mapping[str, Any]) -> Document:
@@ -111,4 +83,4 @@ def _document(supplier: SupplierAccount, entity: Mapping[str, Any]) -> Document:
     A tenant's problem has a service test; where the supplier was told of none its own id stands in.
     """
     made = {"supplier": supplier.name, "serviceTestId": entity["id"]}
-    return made | picked(entity, *SHOWN)
+    return made | picked(entity, *FROM_TENANT)

@@ -9,9 +9,9 @@ from supplier_api.contract import MessageError, load, read_json
 from supplier_api.contract import schemas as messages
 from supplier_api.contract.codes import Status
 from supplier_api.contract.limits import MESSAGE_MAX
-from supplier_api.http_client.bodies import Body, kind_of
+from supplier_api.http_client.calls import Body, kind_of
 from supplier_api.sandbox.gateway.codes import CallKind, GatewayErrorCode
-from supplier_api.sandbox.gateway.documents import Document
+from supplier_api.sandbox.gateway.model import Document
 from supplier_api.sandbox.gateway.supplier_client import HttpAnswer
 
 # The published text puts this before every message that is passed on.

@@ -1,5 +1,9 @@
-"""The words that only the gateway uses, in the order in which *tenant-get 1.17* prints them."""
+"""The codes that only the gateway uses, and the refusal that carries one.
 
+They are in the order in which *tenant-get 1.17* prints them.
+"""
+
+from collections.abc import Sequence
 from enum import StrEnum
 
 from supplier_api.contract.codes import ResolutionCode
@@ -15,7 +19,10 @@ class CallKind(StrEnum):
 
 
 class ProblemStatus(StrEnum):
-    """Where a tenant's service problem stands: the gateway's words and the supplier's."""
+    """The status of a tenant's service problem: the gateway's and the supplier's.
+
+    The gateway's come first: what a problem is before, or instead of, what its supplier says of it.
+    """
 
     RECEIVED_BY_GATEWAY = "RECEIVED_BY_GATEWAY"
     SENT_TO_SUPPLIER = "SENT_TO_SUPPLIER"
@@ -31,14 +38,6 @@ class ProblemStatus(StrEnum):
     CANCELLED = "CANCELLED"
     RESOLVED = "RESOLVED"
     COMPLETED = "COMPLETED"
-
-
-class GatewayStatus(StrEnum):
-    """What a problem is before, or instead of, what its supplier says of it."""
-
-    RECEIVED_BY_GATEWAY = "RECEIVED_BY_GATEWAY"
-    SENT_TO_SUPPLIER = "SENT_TO_SUPPLIER"
-    FAILED_TO_SEND = "FAILED_TO_SEND"
 
 
 class ChangeState(StrEnum):
@@ -81,7 +80,7 @@ class UpdateType(StrEnum):
 
 
 class InformationType(StrEnum):
-    """What an update tells the tenant that has nothing to do."""
+    """The kind of an update that asks nothing of the tenant."""
 
     CREATED = "CREATED"
     ACKNOWLEDGED = "ACKNOWLEDGED"
@@ -134,3 +133,24 @@ RESOLUTION_CATEGORY = {
     ResolutionCode.SERVICE_RESTRICTION: "NETWORK",
     ResolutionCode.SUPPLIER_CPE_ISSUE: "FAULTY_EQUIPMENT",
 }
+
+
+class GatewayRefusal(Exception):
+    """An error answer in the published envelope."""
+
+    def __init__(self, status: int, code: GatewayErrorCode, messages: Sequence[str]) -> None:
+        """Make one of an HTTP status, a published code and at least one message."""
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.messages = list(messages)
+
+
+def invalid(*messages: str) -> GatewayRefusal:
+    """Return the 422 for a well-formed request that cannot be taken."""
+    return GatewayRefusal(422, GatewayErrorCode.INVALID_REQUEST, messages)
+
+
+def not_found(status: int, message: str) -> GatewayRefusal:
+    """Return the answer for something that is not known, or not the caller's."""
+    return GatewayRefusal(status, GatewayErrorCode.NOT_FOUND, [message])

@@ -1,4 +1,4 @@
-"""What the sandbox gateway is told at its start: where it keeps its data and whom it knows."""
+"""The configuration of the sandbox gateway: where it keeps its data and whom it knows."""
 
 from dataclasses import dataclass
 

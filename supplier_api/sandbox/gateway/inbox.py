@@ -1,41 +1,36 @@
-"""The suppliers' door for KCIs: keeps each one once, and lets them take effect in order."""
+"""Takes the suppliers' KCIs: keeps each one once, and lets them take effect in order."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection
-
-from supplier_api.clock import MachineClock
 from supplier_api.contract.codes import FINAL
+from supplier_api.contract.field_table import AMENDABLE, FROM_TENANT
 from supplier_api.contract.transition_checks import ends_problem, impossible_move, is_of_another
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway import updates
-from supplier_api.sandbox.gateway.adopting import Adopting, Origin
-from supplier_api.sandbox.gateway.codes import GatewayStatus
-from supplier_api.sandbox.gateway.database import GatewayDatabase
-from supplier_api.sandbox.gateway.documents import picked
-from supplier_api.sandbox.gateway.errors import invalid, not_found
-from supplier_api.sandbox.gateway.records import calls, changes, kcis, problems
-from supplier_api.sandbox.gateway.records.kcis import StoredKci
-from supplier_api.sandbox.gateway.records.problems import Problem
-from supplier_api.sandbox.gateway.sequencing import ArrivalStep, steps
-from supplier_api.sandbox.gateway.update_log import UpdateLog
+from supplier_api.sandbox.gateway.adopting import Origin, adopt
+from supplier_api.sandbox.gateway.codes import ProblemStatus, invalid, not_found
+from supplier_api.sandbox.gateway.model import Problem, StoredKci, picked
+from supplier_api.sandbox.gateway.repository import GatewayServices, Records
 
 log = get_logger(__name__)
 
 # A KCI carries the whole problem as of its change. These of its fields become the tenant's view.
-FOLLOWED = (
-    "problemText",
-    "serviceSpecification",
-    "characteristics",
-    "primaryContact",
-    "secondaryContact",
-    "appointmentReservationId",
-    "hazards",
-    "onSiteRestrictions",
-    "notes",
-)
+FOLLOWED = ("serviceSpecification", *(name for name in FROM_TENANT if name in AMENDABLE))
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalStep:
+    """A KCI whose turn it is.
+
+    `late`: later numbers had their effect before it. `missing`: the numbers given up for it.
+    """
+
+    number: int
+    late: bool = False
+    missing: range = range(0)
 
 
 class Inbox:
@@ -45,120 +40,65 @@ class Inbox:
     recorded as a gap), nor while the supplier has yet to answer a call about the same problem.
     """
 
-    def __init__(
-        self,
-        database: GatewayDatabase,
-        machine: MachineClock,
-        update_log: UpdateLog,
-        adopting: Adopting,
-        patience: timedelta,
-    ) -> None:
-        """Wait `patience` of machine time for a missing number."""
-        self._database = database
-        self._machine = machine
-        self._update_log = update_log
-        self._adopting = adopting
-        self._patience = patience
+    def __init__(self, services: GatewayServices) -> None:
+        """Wait for a missing number as long as the configuration says."""
+        self._services = services
+        self._patience = timedelta(seconds=services.config.gap_patience)
 
     def take(self, origin: Origin, document: Mapping[str, Any]) -> None:
         """Keep a KCI that meets the contract, and let it have its effect if it is its turn.
 
-        The same id again changes nothing. Raises Refusal for an unknown problem that is not
+        The same id again changes nothing. Raises GatewayRefusal for an unknown problem that is not
         adopted, a number that another KCI has, a move that cannot be, and anything after the last
         KCI of a problem.
         """
-        self._database.write(lambda connection: self._take(connection, origin, document))
+        self._services.write(lambda records: self._take(records, origin, document))
 
     def pass_gaps(self) -> None:
         """Go on behind the numbers that have been waited for long enough."""
 
-        def pass_all(connection: Connection) -> None:
-            for problem_id in kcis.problems_with_kept(connection):
-                self.catch_up(connection, problems.get(connection, problem_id))
+        def pass_all(records: Records) -> None:
+            for problem_id in records.problems_with_kept_kcis():
+                self.catch_up(records, records.problem(problem_id))
 
-        if self._database.read(kcis.problems_with_kept):
-            self._database.write(pass_all)
+        if self._services.read(Records.problems_with_kept_kcis):
+            self._services.write(pass_all)
 
-    def catch_up(self, connection: Connection, problem: Problem) -> None:
+    def catch_up(self, records: Records, problem: Problem) -> None:
         """Let every kept KCI whose turn it is have its effect."""
-        if calls.awaits_answer(connection, problem.id):
+        if records.awaits_answer(problem.id):
             return
-        kept = kcis.kept(connection, problem.id)
-        due = steps(problem.next_number, kept, self._machine.now(), self._patience)
+        kept = records.kept_kcis(problem.id)
+        due = steps(problem.next_number, kept, self._services.machine.now(), self._patience)
         for step in due:
             if step.missing:
-                self._mark_gap(connection, problem, step.missing)
-            self._apply(connection, problem, step)
+                self._mark_gap(records, problem, step.missing)
+            _apply(records, problem, step)
         if due:
-            problems.save(connection, problem)
+            records.save_problem(problem)
 
-    def _take(self, connection: Connection, origin: Origin, document: Mapping[str, Any]) -> None:
+    def _take(self, records: Records, origin: Origin, document: Mapping[str, Any]) -> None:
         kci_id = document["id"].lower()  # a UUID is the same in capitals
-        known = kcis.exists(connection, origin.supplier.name, kci_id)
-        problem = None if known else self._adopting.adopt(connection, origin, document)
+        supplier = origin.supplier.name
+        known = records.has_kci(supplier, kci_id)
+        problem = None if known else adopt(self._services, records, origin, document)
         if problem is None:
-            problem = _problem_of(connection, origin, document)
+            problem = _problem_of(records, origin, document)
             if known:
                 return
-            self._check(connection, problem, document)
+            _check(records, problem, document)
         number = document["sequenceNumber"]
-        received_on = self._update_log.now(problem.tenant)
-        kci = StoredKci(kci_id, problem.id, number, dict(document), received_on)
-        kcis.keep(connection, origin.supplier.name, kci, self._machine.now())
+        received_on, arrived = records.now(problem.tenant), self._services.machine.now()
+        records.keep_kci(
+            StoredKci(kci_id, supplier, problem.id, number, dict(document), received_on, arrived)
+        )
         if ends_problem(document) and number >= problem.next_number:
             problem.final_number = number
-            problems.save(connection, problem)
-        self.catch_up(connection, problem)
+            records.save_problem(problem)
+        self.catch_up(records, problem)
 
-    def _check(self, connection: Connection, problem: Problem, document: Mapping[str, Any]) -> None:
-        """Raise Refusal if a KCI cannot have its number, or says what cannot be in its turn."""
-        number = document["sequenceNumber"]
-        if kcis.number_is_used(connection, problem.id, number):
-            raise invalid(f"sequenceNumber: {number} belongs to a KCI of another id")
-        if problem.final_number is not None and number > problem.final_number:
-            raise invalid(
-                f"sequenceNumber: {number} is behind the end of the problem; "
-                f"the last that can be taken is {problem.final_number}"
-            )
-        in_turn = number == problem.next_number
-        if not in_turn or calls.awaits_answer(connection, problem.id):
-            return
-        if problem.status == GatewayStatus.FAILED_TO_SEND:
-            return
-        if why := impossible_move(problem.status, problem.reference, document):
-            raise invalid(why)
-
-    def _apply(self, connection: Connection, problem: Problem, step: ArrivalStep) -> None:
-        kci = kcis.take(connection, problem.id, step.number)
-        self._tell_tenant(connection, problem, kci, late=step.late)
-        self._update_log.touch(problem)
-        if step.late:
-            return
-        problem.next_number = step.number + 1
-        _follow(problem, kci.body["serviceProblem"])
-
-    def _tell_tenant(
-        self, connection: Connection, problem: Problem, kci: StoredKci, *, late: bool
-    ) -> None:
-        resolution_id: int | None = None
-        if "serviceProblemResolution" in kci.body:
-            resolution = kci.body["serviceProblemResolution"]
-            # What comes late brings no news of a resolution that is known.
-            resolution_id = self._update_log.save_resolution(
-                connection, problem, resolution, only_new=late
-            )
-        for kind, change in updates.closed_changes(kci.body).items():
-            changes.close(connection, problem.id, kind, change["id"], change["status"])
-        self._update_log.tell(
-            connection,
-            problem,
-            updates.of_kci(kci.body),
-            resolution_id=resolution_id,
-            received_on=kci.received_on,
-        )
-
-    def _mark_gap(self, connection: Connection, problem: Problem, missing: range) -> None:
-        kcis.mark_gap(connection, problem.id, missing, self._machine.now())
+    def _mark_gap(self, records: Records, problem: Problem, missing: range) -> None:
+        records.mark_gap(problem.id, missing, self._services.machine.now())
         log.warning(
             "KCI numbers missing",
             gateway_id=problem.id,
@@ -168,12 +108,35 @@ class Inbox:
         )
 
 
-def _problem_of(connection: Connection, origin: Origin, document: Mapping[str, Any]) -> Problem:
-    """Return the problem that a KCI is about; raises Refusal where it is not its supplier's.
+def steps(
+    expected: int, kept: Mapping[int, datetime], now: datetime, patience: timedelta
+) -> tuple[ArrivalStep, ...]:
+    """Return the KCIs whose turn it is, in order, when `expected` is the next number.
+
+    `kept` are the numbers of those without effect, and when they arrived. A missing number is
+    given up once a KCI that comes after it has been kept for `patience`.
+    """
+    waiting = sorted(kept)
+    due: list[ArrivalStep] = []
+    for position, number in enumerate(waiting):
+        if number < expected:
+            due.append(ArrivalStep(number, late=True))
+            continue
+        if number > expected:
+            waited_since = min(kept[later] for later in waiting[position:])
+            if now - waited_since < patience:
+                break
+        due.append(ArrivalStep(number, missing=range(expected, number)))
+        expected = number + 1
+    return tuple(due)
+
+
+def _problem_of(records: Records, origin: Origin, document: Mapping[str, Any]) -> Problem:
+    """Return the problem that a KCI is about, or refuse the KCI where it is not its supplier's.
 
     Whose it is comes before anything else about it: a number says nothing of another's problem.
     """
-    problem = problems.find(connection, document["serviceProblem"]["id"])
+    problem = records.find_problem(document["serviceProblem"]["id"])
     if problem is None or not origin.may_mean(problem):
         raise not_found(422, "serviceProblem.id: no service problem of that id was sent to you")
     if is_of_another(problem.reference, document):
@@ -181,9 +144,51 @@ def _problem_of(connection: Connection, origin: Origin, document: Mapping[str, A
     return problem
 
 
+def _check(records: Records, problem: Problem, document: Mapping[str, Any]) -> None:
+    """Refuse a KCI that cannot have its number, or says what cannot be in its turn."""
+    number = document["sequenceNumber"]
+    if records.has_kci_number(problem.id, number):
+        raise invalid(f"sequenceNumber: {number} belongs to a KCI of another id")
+    if problem.final_number is not None and number > problem.final_number:
+        raise invalid(
+            f"sequenceNumber: {number} is behind the end of the problem; "
+            f"the last that can be taken is {problem.final_number}"
+        )
+    in_turn = number == problem.next_number and not records.awaits_answer(problem.id)
+    if not in_turn or problem.status == ProblemStatus.FAILED_TO_SEND:
+        return
+    if why := impossible_move(problem.status, problem.reference, document):
+        raise invalid(why)
+
+
+def _apply(records: Records, problem: Problem, step: ArrivalStep) -> None:
+    kci = records.take_kci(problem.id, step.number)
+    _add_update(records, problem, kci, late=step.late)
+    records.touch(problem)
+    if not step.late:
+        problem.next_number = step.number + 1
+        _follow(problem, kci.body["serviceProblem"])
+
+
+def _add_update(records: Records, problem: Problem, kci: StoredKci, *, late: bool) -> None:
+    resolution_id: int | None = None
+    if "serviceProblemResolution" in kci.body:
+        resolution = kci.body["serviceProblemResolution"]
+        # What comes late brings no news of a resolution that is known.
+        resolution_id = records.save_resolution(problem, resolution, only_new=late)
+    for kind, change in updates.closed_changes(kci.body).items():
+        records.move_change(problem.id, kind, change["id"], change["status"])
+    records.add_update(
+        problem,
+        updates.of_kci(kci.body),
+        resolution_id=resolution_id,
+        received_on=kci.received_on,
+    )
+
+
 def _follow(problem: Problem, entity: Mapping[str, Any]) -> None:
     """Make the supplier's words the problem's. What has failed or ended here stays so."""
-    if problem.status in FINAL or problem.status == GatewayStatus.FAILED_TO_SEND:
+    if problem.status in FINAL or problem.status == ProblemStatus.FAILED_TO_SEND:
         return
     problem.status = entity["status"]
     problem.reference = entity.get("supplierReference", problem.reference)

@@ -1,79 +1,99 @@
-"""The tenants' door: takes what they ask for, and shows what became of it."""
+"""What tenants and testers ask of the gateway, and what tenants are shown of it."""
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection
-
-from supplier_api.sandbox.gateway import outgoing, tables
-from supplier_api.sandbox.gateway.codes import CallKind, GatewayStatus
-from supplier_api.sandbox.gateway.config import SandboxConfig, TenantAccount
-from supplier_api.sandbox.gateway.database import GatewayDatabase
-from supplier_api.sandbox.gateway.documents import Document
-from supplier_api.sandbox.gateway.errors import GatewayRefusal, invalid, not_found
-from supplier_api.sandbox.gateway.identifiers import Identifiers
-from supplier_api.sandbox.gateway.records import calls, changes, problems, updates
-from supplier_api.sandbox.gateway.records.problems import Problem
-from supplier_api.sandbox.gateway.update_log import UpdateLog
-from supplier_api.sandbox.gateway.views import answered_view, change_view, problem_view
+from supplier_api.sandbox.gateway import database as tables
+from supplier_api.sandbox.gateway import outgoing
+from supplier_api.sandbox.gateway.clock_and_ids import ALL
+from supplier_api.sandbox.gateway.codes import (
+    ActionType,
+    CallKind,
+    GatewayRefusal,
+    InformationType,
+    ProblemStatus,
+    UpdateType,
+    invalid,
+    not_found,
+)
+from supplier_api.sandbox.gateway.config import TenantAccount
+from supplier_api.sandbox.gateway.model import Change, Document, Problem
+from supplier_api.sandbox.gateway.repository import GatewayServices, Records
+from supplier_api.sandbox.gateway.updates import (
+    answered_view,
+    change_view,
+    of_gateway,
+    problem_view,
+)
 
 CONVERSATION_ID = "X-Conversation-ID"
 # Nothing can be asked about a problem that its supplier may not have.
-NOT_SENT = frozenset({GatewayStatus.RECEIVED_BY_GATEWAY, GatewayStatus.FAILED_TO_SEND})
+NOT_SENT = frozenset({ProblemStatus.RECEIVED_BY_GATEWAY, ProblemStatus.FAILED_TO_SEND})
+# The updates that testers can make.
+MADE: Mapping[tuple[str, str], InformationType | ActionType] = {
+    (UpdateType.INFORMATIONAL, InformationType.RESCHEDULED): InformationType.RESCHEDULED,
+    (UpdateType.INFORMATIONAL, InformationType.RESUBMIT): InformationType.RESUBMIT,
+    (UpdateType.ACTION_REQUIRED, ActionType.CONTACT_CUSTOMER): ActionType.CONTACT_CUSTOMER,
+    (UpdateType.ACTION_REQUIRED, ActionType.CONTACT_REAPPOINT): ActionType.CONTACT_REAPPOINT,
+}
 
 
 class TenantRequests:
     """Takes requests and shows problems.
 
     What has been answered is on disk and will be sent. Documents have passed their schema; headers
-    go to the supplier as they are. All raise Refusal; ids of other tenants count as unknown.
+    go to the supplier as they are. All raise GatewayRefusal; ids of other tenants count as unknown.
     """
 
-    def __init__(
-        self,
-        config: SandboxConfig,
-        database: GatewayDatabase,
-        update_log: UpdateLog,
-        ids: Identifiers,
-        wake_sender: Callable[[], None],
-    ) -> None:
+    def __init__(self, services: GatewayServices, wake_sender: Callable[[], None]) -> None:
         """Call `wake_sender` after a commit that left something to send."""
-        self._config = config
-        self._database = database
-        self._update_log = update_log
-        self._ids = ids
+        self._services = services
         self._wake_sender = wake_sender
 
     def raise_problem(
         self, tenant: TenantAccount, headers: Mapping[str, str], document: Document
     ) -> Document:
         """Store a tenant's problem for its supplier and return the tenant's view of it."""
-        return self._write(lambda connection: self._raise(connection, tenant, headers, document))
+        config = self._services.config
+        if config.supplier(document["supplier"]) is None:
+            known = ", ".join(sorted(supplier.name for supplier in config.suppliers))
+            raise invalid(f"supplier: expected one of {known}")
+
+        def store(records: Records) -> Document:
+            now = records.now(tenant.name)
+            problem = Problem(
+                id=records.number(tables.problem, tenant.name),
+                tenant=tenant.name,
+                supplier=document["supplier"],
+                conversation_id=headers[CONVERSATION_ID],
+                document=outgoing.with_service(document),
+                created=now,
+                updated=now,
+            )
+            records.add_problem(problem)
+            body = outgoing.problem_body(problem, _parent_reference(records, problem))
+            records.add_call(problem.id, CallKind.PROBLEM, outgoing.PROBLEMS, headers, body)
+            return problem_view(problem, [], {})
+
+        return self._write(store)
 
     def change(
         self, tenant: TenantAccount, kind: CallKind, headers: Mapping[str, str], document: Document
     ) -> Document:
         """Store an amendment or a cancellation and return the tenant's view of it."""
 
-        def ask(connection: Connection) -> Document:
-            problem_id = document["serviceProblemId"]
-            problem = _problem(connection, tenant, problem_id)
+        def store(records: Records) -> Document:
+            problem = _problem(records, tenant, document["serviceProblemId"])
             if problem is None:
                 raise not_found(422, "serviceProblemId: you have no service problem of that id")
             _check_sent(problem, "serviceProblemId")
-            change_id = self._ids.number(connection, tables.change, tenant.name)
-            change = changes.add(connection, change_id, problem.id, kind, document)
-            calls.add(
-                connection,
-                problem.id,
-                kind,
-                outgoing.CHANGES[kind],
-                headers,
-                outgoing.change_body(change),
-                subject_id=change.id,
-            )
+            change_id = records.number(tables.change, tenant.name)
+            change = Change(change_id, problem.id, kind, document)
+            records.add_change(change)
+            path, body = outgoing.CHANGES[kind], outgoing.change_body(change)
+            records.add_call(problem.id, kind, path, headers, body, subject_id=change.id)
             return change_view(change)
 
-        return self._write(ask)
+        return self._write(store)
 
     def answer_resolution(
         self,
@@ -82,66 +102,83 @@ class TenantRequests:
         headers: Mapping[str, str],
         document: Document,
     ) -> Document:
-        """Store the tenant's word on a resolution and return the resolution with it."""
+        """Store the tenant's answer to a resolution and return the resolution with it."""
 
-        def answer(connection: Connection) -> Document:
-            resolution = updates.find_resolution(connection, resolution_id)
-            problem = _problem(connection, tenant, resolution.problem_id) if resolution else None
+        def store(records: Records) -> Document:
+            resolution = records.find_resolution(resolution_id)
+            problem = _problem(records, tenant, resolution.problem_id) if resolution else None
             if resolution is None or problem is None:
                 raise unknown_resolution()
             _check_sent(problem, "id")
-            calls.add(
-                connection,
-                problem.id,
-                CallKind.RESOLUTION,
-                outgoing.RESOLUTIONS + resolution.reference,
-                headers,
-                document,
-                subject_id=resolution.id,
+            path = outgoing.RESOLUTIONS + resolution.reference
+            records.add_call(
+                problem.id, CallKind.RESOLUTION, path, headers, document, subject_id=resolution.id
             )
             return answered_view(resolution, document)
 
-        return self._write(answer)
+        return self._write(store)
 
     def show(self, tenant: TenantAccount, problem_id: int) -> Document:
         """Return the tenant's view of a problem; an unknown id is a 404."""
 
-        def find(connection: Connection) -> Document:
-            problem = _problem(connection, tenant, problem_id)
+        def find(records: Records) -> Document:
+            problem = _problem(records, tenant, problem_id)
             if problem is None:
                 raise not_found(404, "id: you have no service problem of that id")
-            unsettled = calls.unsettled_answers(connection, problem_id)
-            return problem_view(problem, updates.updates_of(connection, problem_id), unsettled)
+            unsettled = records.unsettled_answers(problem_id)
+            return problem_view(problem, records.updates(problem_id), unsettled)
 
-        return self._database.read(find)
+        return self._services.read(find)
 
-    def _write(self, work: Callable[[Connection], Document]) -> Document:
-        view = self._database.write(work)
+    def _write(self, work: Callable[[Records], Document]) -> Document:
+        view = self._services.write(work)
         self._wake_sender()
         return view
 
-    def _raise(
-        self,
-        connection: Connection,
-        tenant: TenantAccount,
-        headers: Mapping[str, str],
-        document: Document,
-    ) -> Document:
-        if self._config.supplier(document["supplier"]) is None:
-            known = ", ".join(sorted(supplier.name for supplier in self._config.suppliers))
-            raise invalid(f"supplier: expected one of {known}")
-        problem = problems.add(
-            connection,
-            self._ids.number(connection, tables.problem, tenant.name),
-            tenant.name,
-            document["supplier"],
-            headers[CONVERSATION_ID],
-            outgoing.with_service(document),
-            self._update_log.now(tenant.name),
-        )
-        body = outgoing.problem_body(problem, _parent_reference(connection, problem))
-        calls.add(connection, problem.id, CallKind.PROBLEM, outgoing.PROBLEMS, headers, body)
-        return problem_view(problem, [], {})
+
+class TesterRequests:
+    """What testers can do to a problem, whosever it is."""
+
+    def __init__(self, services: GatewayServices) -> None:
+        """Work with `services`."""
+        self._services = services
+
+    def start_afresh(self, tenant: str | None, seed: int | None) -> None:
+        """Forget a tenant's problems at our own supplier, with None everybody's there.
+
+        From `seed` its ids follow from now on; without one they are any. Problems at other
+        suppliers stay: theirs go on.
+        """
+        ids = self._services.ids
+        ours = [supplier.name for supplier in self._services.config.suppliers if supplier.ours]
+
+        def forget(records: Records) -> None:
+            records.delete_problems(tenant, ours)
+            ids.keep_seed(records.connection, tenant or ALL, seed)
+
+        self._services.write(forget)
+        ids.reload()
+
+    def make_update(self, document: Document) -> Document:
+        """Add an update to which no supplier's KCI leads; return its id. Raises GatewayRefusal.
+
+        `document` has passed the schema ADMIN_UPDATE. The problem's status stays.
+        """
+        made = MADE.get((document["updateType"], document["type"]))
+        if made is None:
+            possible = ", ".join(" ".join(pair) for pair in MADE)
+            raise invalid(f"type: expected one of {possible}")
+        update = of_gateway(made, document.get("text"))
+
+        def add(records: Records) -> Document:
+            problem = records.find_problem(document["problem"])
+            if problem is None:
+                raise not_found(422, "problem: there is no service problem of that id")
+            records.touch(problem)
+            records.save_problem(problem)
+            return {"id": records.add_update(problem, update)}
+
+        return self._services.write(add)
 
 
 def unknown_resolution() -> GatewayRefusal:
@@ -149,9 +186,9 @@ def unknown_resolution() -> GatewayRefusal:
     return not_found(422, "id: you have no service problem resolution of that id")
 
 
-def _problem(connection: Connection, tenant: TenantAccount, problem_id: int) -> Problem | None:
+def _problem(records: Records, tenant: TenantAccount, problem_id: int) -> Problem | None:
     """Return the tenant's problem of that id, or None for any other."""
-    problem = problems.find(connection, problem_id)
+    problem = records.find_problem(problem_id)
     return problem if problem is not None and problem.tenant == tenant.name else None
 
 
@@ -163,10 +200,10 @@ def _check_sent(problem: Problem, path: str) -> None:
         )
 
 
-def _parent_reference(connection: Connection, problem: Problem) -> str | None:
-    """Return the supplier's reference of the parent, where it is known and may be told."""
+def _parent_reference(records: Records, problem: Problem) -> str | None:
+    """Return the supplier's reference of the parent, where it is known and may be shown."""
     parent_id = problem.document.get("parentServiceProblemId")
-    parent = problems.find(connection, parent_id) if parent_id else None
+    parent = records.find_problem(parent_id) if parent_id else None
     if parent is None or (parent.tenant, parent.supplier) != (problem.tenant, problem.supplier):
         return None
     return parent.reference

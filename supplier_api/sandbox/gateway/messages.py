@@ -1,5 +1,6 @@
-"""What tenants and testers send, field by field.
+"""What tenants and testers send.
 
+Its fields are those of the supplier's messages (contract.field_table), some in a form of their own.
 A problem is as *tenant-create* has it; `serviceId` and `serviceSpecification` are taken besides, as
 *tenant-get 1.17* shows them. Amendments and cancellations are its objects without what the gateway
 makes itself.
@@ -7,11 +8,18 @@ makes itself.
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from marshmallow import ValidationError, validates_schema
+from marshmallow import ValidationError
 
-from supplier_api.contract.codes import CancellationReason, ProblemType
+from supplier_api.contract.codes import ProblemType
+from supplier_api.contract.field_table import (
+    AMENDABLE,
+    AMENDED_BY_TENANT,
+    CANCELLATION_DETAILS,
+    FROM_TENANT,
+    PROBLEM,
+    SERVICE_SPECIFICATION,
+)
 from supplier_api.contract.fields import (
     Code,
     Flag,
@@ -23,17 +31,8 @@ from supplier_api.contract.fields import (
     long_text,
 )
 from supplier_api.contract.limits import SERVICE_ID_MAX
-from supplier_api.contract.loading import MessageSchema
-from supplier_api.contract.schemas import (
-    SERVICE_SPECIFICATION,
-    SITE,
-    Fields,
-    characteristics,
-    contact,
-    make,
-    notes,
-    problem_text,
-)
+from supplier_api.contract.loading import Fields, make
+from supplier_api.contract.schemas import AmendmentMessage
 from supplier_api.sandbox.gateway.codes import UpdateType
 
 EXTERNAL_IDENTIFIER_MAX = 64
@@ -78,111 +77,96 @@ _ADDRESS = make(
     },
 )
 
+# What stands in a tenant's problem in place of a field of the supplier's: the tenant's own form of
+# it, and beside it what only the gateway knows.
+_OWN_FORMS: Mapping[str, Fields] = {
+    "problemType": {
+        "externalIdentifier": Text(
+            "The communications provider (CP) identifier for the problem. Used for reference "
+            "purposes only",
+            "DS-2345432345345",
+            maximum=EXTERNAL_IDENTIFIER_MAX,
+        ),
+        "problemType": Word(
+            PROBLEM_TYPE,
+            "The type of problem being raised. This will be advised or inferred as part of the "
+            "service test result",
+            "PERFORMANCE",
+            in_spite=frozenset(ProblemType),
+        ),
+    },
+    "serviceId": {
+        "serviceId": Text(
+            "Identifier of an existing live service, if not that of the service test",
+            "SI2345432345345",
+            maximum=SERVICE_ID_MAX,
+        )
+    },
+    "serviceSpecification": {
+        "serviceSpecification": Object(
+            SERVICE_SPECIFICATION, "Details of a service the supplier provides at the address"
+        )
+    },
+    "address": {
+        "address": Object(_ADDRESS, "Address identifier for location"),
+        "supplier": Word(
+            SUPPLIER,
+            "System identifier for a supplier on the gateway that is associated with this service",
+            "DUMMY_SUPPLIER",
+        ),
+    },
+    "serviceTestId": {
+        "serviceTestId": Id(
+            "Identifier of a current service test that has been performed against the service "
+            "prior to raising the service problem",
+            123,
+            required=True,
+        )
+    },
+    "parentServiceProblemId": {
+        "parentServiceProblemId": Id(
+            "Unique reference for an issue that is believed to be related, for example a "
+            "multiline network outage",
+            2443435345,
+            minimum=None,  # No document prints one.
+        )
+    },
+}
 TENANT_PROBLEM_FIELDS: Fields = {
-    "externalIdentifier": Text(
-        "The communications provider (CP) identifier for the problem. Used for reference "
-        "purposes only",
-        "DS-2345432345345",
-        maximum=EXTERNAL_IDENTIFIER_MAX,
-    ),
-    "problemType": Word(
-        PROBLEM_TYPE,
-        "The type of problem being raised. This will be advised or inferred as part of the "
-        "service test result",
-        "PERFORMANCE",
-        in_spite=frozenset(ProblemType),
-    ),
-    "problemText": problem_text(required=True),
-    "serviceId": Text(
-        "Identifier of an existing live service, if not that of the service test",
-        "SI2345432345345",
-        maximum=SERVICE_ID_MAX,
-    ),
-    "serviceSpecification": Object(
-        SERVICE_SPECIFICATION, "Details of a service the supplier provides at the address"
-    ),
-    "address": Object(_ADDRESS, "Address identifier for location"),
-    "supplier": Word(
-        SUPPLIER,
-        "System identifier for a supplier on the gateway that is associated with this service",
-        "DUMMY_SUPPLIER",
-    ),
-    "serviceTestId": Id(
-        "Identifier of a current service test that has been performed against the service "
-        "prior to raising the service problem",
-        123,
-        required=True,
-    ),
-    "characteristics": characteristics(required=True),
-    "primaryContact": contact(required=True),
-    "secondaryContact": contact(),
-    "appointmentReservationId": Id(
-        "Unique identifier for the reserved appointment (if applicable)", 345
-    ),
-    "parentServiceProblemId": Id(
-        "Unique reference for an issue that is believed to be related, for example a "
-        "multiline network outage",
-        2443435345,
-        minimum=None,  # No document prints one.
-    ),
-    **SITE,
-    "notes": notes(required=True),
+    name: field
+    for shared in FROM_TENANT
+    for name, field in _OWN_FORMS.get(shared, {shared: PROBLEM[shared]}).items()
 }
 TENANT_PROBLEM = make("TenantServiceProblemRequest", TENANT_PROBLEM_FIELDS)
 
-AMENDABLE: Fields = {
-    "problemText": problem_text(),
-    "escalationRequest": Flag(
-        "Request to escalate the problem based on agreed SLA's.", example=True
-    ),
-    "characteristics": characteristics(),
-    "primaryContact": contact(),
-    "secondaryContact": contact(),
-    "appointmentReservationId": Id("Unique identifier for the new reserved appointment", 345),
-    **SITE,
-    "notes": notes(),
+TENANT_AMENDABLE: Fields = {name: AMENDABLE[name] for name in AMENDED_BY_TENANT} | {
+    "appointmentReservationId": Id("Unique identifier for the new reserved appointment", 345)
 }
 
 
-class TenantAmendmentSchema(MessageSchema):
-    """A message that names at least one field to amend."""
+class TenantAmendmentMessage(AmendmentMessage):
+    """A message that names at least one field that a tenant may amend."""
 
-    @validates_schema(pass_original=True, skip_on_field_errors=False)
-    def check_names_something(
-        self, _data: Mapping[str, Any], original: Mapping[str, Any], **_more: object
-    ) -> None:
-        """Raise ValidationError if nothing that can be amended was sent."""
-        if AMENDABLE.keys().isdisjoint(original):
-            raise ValidationError(f"expected at least one of {', '.join(AMENDABLE)} to amend")
+    amendable = TENANT_AMENDABLE
 
 
 TENANT_AMENDMENT_FIELDS: Fields = {
     "serviceProblemId": Id(
         "Unique reference identifying the service problem to be amended", 123, required=True
     ),
-    **AMENDABLE,
+    **TENANT_AMENDABLE,
 }
 TENANT_AMENDMENT = make(
-    "TenantServiceProblemAmendmentRequest", TENANT_AMENDMENT_FIELDS, TenantAmendmentSchema
+    "TenantServiceProblemAmendmentRequest", TENANT_AMENDMENT_FIELDS, TenantAmendmentMessage
 )
 
 TENANT_CANCELLATION_FIELDS: Fields = {
     "serviceProblemId": Id(
         "Unique reference identifying the service problem to be cancelled", 123, required=True
     ),
-    "reasonCode": Code(
-        CancellationReason,
-        "Codes representing reason for cancellation of the service problem",
-        "CUSTOMER_NETWORK_ISSUE",
-        required=True,
-    ),
-    "text": long_text(
-        "Textual reason for cancellation - provides more context as applicable",
-        "Issue appears to have rectified itself.",
-    ),
+    **CANCELLATION_DETAILS,
 }
 TENANT_CANCELLATION = make("TenantServiceProblemCancellationRequest", TENANT_CANCELLATION_FIELDS)
-
 
 ADMIN_CLOCK = make(
     "AdminClock",

@@ -9,10 +9,10 @@ from typing import Any
 from flask import Flask
 from flask_smorest import Api
 
-from supplier_api.http.api_docs import TryClient, hide_docs, show_docs
+from supplier_api.http.api_docs import TryClient
+from supplier_api.http.openapi import BEARER, BEARER_SCHEME, DescribedApi, build_api
 from supplier_api.sandbox.gateway.access import Party, Side
 from supplier_api.sandbox.gateway.config import SandboxConfig
-from supplier_api.sandbox.gateway.description import BEARER
 from supplier_api.sandbox.gateway.response_schemas import ERROR
 from supplier_api.sandbox.gateway.routes import described
 
@@ -36,17 +36,13 @@ _TOKENS = {
 }
 
 
-class GatewayApi(Api):
+class GatewayApi(DescribedApi):
     """flask-smorest with the gateway's error answers, which the application registers itself."""
 
-    DEFAULT_ERROR_RESPONSE_NAME = None
     ERROR_SCHEMA = ERROR
 
     def _register_error_handlers(self) -> None:
         """Leave the errors to the application."""
-
-    def _register_pagination_header(self) -> None:
-        """Describe no pages: nothing here comes in pages."""
 
 
 def describe_calls(app: Flask, config: SandboxConfig | None = None) -> Api:
@@ -54,23 +50,20 @@ def describe_calls(app: Flask, config: SandboxConfig | None = None) -> Api:
 
     As `config` has it, the description is served, with a page of it.
     """
-    app.config.update(
-        API_TITLE=TITLE,
-        API_VERSION=TENANT_API,
-        OPENAPI_VERSION="3.0.3",
-        OPENAPI_URL_PREFIX="/",
+    api = build_api(
+        app,
+        GatewayApi,
+        TITLE,
+        TENANT_API,
+        DESCRIPTION,
+        docs=bool(config and config.docs),
+        clients=_try_clients(config) if config else (),
     )
-    if config and config.docs:
-        show_docs(app, TITLE, _try_clients(config))
-    else:
-        hide_docs(app)
-    api = GatewayApi(app, spec_kwargs={"info": {"description": DESCRIPTION}})
     for side, text in _TOKENS.items():
         flow = {"tokenUrl": _token_url(side), "scopes": {}}
         scheme = {"type": "oauth2", "description": text, "flows": {"clientCredentials": flow}}
         api.spec.components.security_scheme(side.value, scheme)
-    bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-    api.spec.components.security_scheme(BEARER, bearer)
+    api.spec.components.security_scheme(BEARER, BEARER_SCHEME)
     for blueprint in described:
         api.register_blueprint(blueprint)
     return api

@@ -3,12 +3,9 @@
 The gateway makes the references of tests and appointments from the ids it is given.
 """
 
-from supplier_api.sandbox.gateway.codes import CallKind
-from supplier_api.sandbox.gateway.documents import Document
-from supplier_api.sandbox.gateway.errors import invalid
-from supplier_api.sandbox.gateway.records.calls import SupplierCall
-from supplier_api.sandbox.gateway.records.changes import Change
-from supplier_api.sandbox.gateway.records.problems import Problem
+from supplier_api.contract.field_table import FROM_TENANT
+from supplier_api.sandbox.gateway.codes import CallKind, invalid
+from supplier_api.sandbox.gateway.model import Change, Document, Problem, SupplierCall, picked
 
 # Each service test stands for the service of its number; all of them are of this kind.
 SERVICE_DIGITS = 13
@@ -24,28 +21,12 @@ RESOLUTIONS = "/service-problem-resolutions/"
 # A cancellation must name the supplier's reference; this stands for one that is not known yet.
 UNKNOWN = "UNKNOWN"
 
-# What *supplier-create* knows under the same name as *tenant-create*.
-PASSED_ON = (
-    "problemType",
-    "problemText",
-    "serviceId",
-    "serviceTestId",
-    "characteristics",
-    "primaryContact",
-    "secondaryContact",
-    "appointmentReservationId",
-    "parentServiceProblemId",
-    "hazards",
-    "onSiteRestrictions",
-    "notes",
-)
-
 
 def with_service(document: Document) -> Document:
     """Return the tenant's document with the service that its service test stands for.
 
     A service that the tenant names itself (as *tenant-get 1.17* shows one) is taken as it is.
-    Raises Refusal when the test's number has more digits than a service's.
+    Raises GatewayRefusal when the test's number has more digits than a service's.
     """
     service: Document = {"serviceSpecification": SPECIFICATION} | document
     if "serviceId" not in service:
@@ -62,11 +43,12 @@ def with_service(document: Document) -> Document:
 def problem_body(problem: Problem, parent_reference: str | None) -> Document:
     """Return the body of *supplier-create* for a problem."""
     document = problem.document
-    request = {"id": problem.id} | {key: document[key] for key in PASSED_ON if key in document}
-    request["serviceSpecification"] = {"id": document["serviceSpecification"]["id"]}
-    request["serviceTestReference"] = f"TEST_{document['serviceTestId']}"
+    request: Document = {"id": problem.id} | picked(document, *FROM_TENANT)
+    # Of these two suppliers are told less than tenants tell.
+    request["serviceSpecification"] = picked(document["serviceSpecification"], "id")
     if "address" in document:
-        request["address"] = {key: document["address"][key] for key in ("id", "type")}
+        request["address"] = picked(document["address"], "id", "type")
+    request["serviceTestReference"] = f"TEST_{document['serviceTestId']}"
     request |= _appointment_reference(document)
     if parent_reference is not None:
         request["parentServiceProblemReference"] = parent_reference

@@ -1,26 +1,32 @@
 """How a request comes in: who calls, with which headers, and with which document."""
 
-import re
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from flask import Request, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import current_app, request
+from marshmallow import Schema
 
-from supplier_api.contract import Invalid, Malformed, read_json
-from supplier_api.contract.limits import HEADER_MAX
+from supplier_api.contract import Invalid, load, load_kci, read_json
+from supplier_api.http.request_parsing import (
+    CONVERSATION_ID,
+    REQUEST_ID,
+    TENANT,
+    Findings,
+    check_query,
+    check_visible,
+    read_body,
+    read_headers,
+)
 from supplier_api.sandbox.gateway.access import BadToken, Party, PartyAuth, Side
 from supplier_api.sandbox.gateway.adopting import Origin
-from supplier_api.sandbox.gateway.codes import GatewayErrorCode
+from supplier_api.sandbox.gateway.codes import GatewayErrorCode, GatewayRefusal
 from supplier_api.sandbox.gateway.config import SupplierAccount
-from supplier_api.sandbox.gateway.documents import Document
-from supplier_api.sandbox.gateway.errors import GatewayRefusal
+from supplier_api.sandbox.gateway.model import Document
 
-TENANT = "Tenant"
-REQUIRED_HEADERS = ("X-Request-ID", "X-Conversation-ID")
+REQUIRED_HEADERS = (REQUEST_ID, CONVERSATION_ID)
 # How testers choose an outcome at the supplier.
 SCENARIO_HEADERS = ("X-Scenario", "X-Problem-Code", "X-Kci-Delay")
-VISIBLE_ASCII = re.compile(rf"[!-~]{{1,{HEADER_MAX}}}")
+TOO_LONG = "body: longer than {limit} bytes"
 
 
 def caller(access: PartyAuth, side: Side) -> Party:
@@ -48,31 +54,33 @@ def check_admin(access: PartyAuth) -> None:
     here = (request.remote_addr or "", str(environ.get("SERVER_NAME", "")), called_by)
     if not all(_is_loopback(name) for name in here):
         caller(access, Side.ADMIN)
-    if request.args:
-        raise Invalid([f"{name[:HEADER_MAX]}: unknown; expected none" for name in request.args])
+    check_query(request, known=())
 
 
 def check_headers() -> None:
     """Raise Malformed or Invalid when the headers of the current request are not as required."""
-    _refuse(*_header_findings(request))
+    found = Findings()
+    _check_headers(found)
+    if found.any():
+        raise found.worst()
 
 
-def document(load: Callable[[object], Document], *, with_headers: bool = True) -> Document:
-    """Return the current request's body as `load` reads it, its headers checked as well.
+def document(schema: Schema, *, with_headers: bool = True) -> Document:
+    """Return the current request's body as `schema` loads it, its headers checked as well.
 
     Raises Malformed with all that is missing or of a wrong type, or else Invalid with all the rest.
     """
-    malformed, invalid = _header_findings(request) if with_headers else ([], [])
-    try:
-        read = load(read_json(_body(request)))
-    except Malformed as error:
-        malformed += error.messages
-    except Invalid as error:
-        invalid += error.messages
-    else:
-        _refuse(malformed, invalid)
-        return read
-    raise Malformed(malformed) if malformed else Invalid(invalid)
+    found = Findings()
+    if with_headers:
+        _check_headers(found)
+    return _body(found, lambda data: load(schema, data))
+
+
+def kci() -> Document:
+    """Return the update (KCI) that the current request brings, like `document`."""
+    found = Findings()
+    _check_headers(found)
+    return _body(found, load_kci)
 
 
 def origin(supplier: SupplierAccount) -> Origin:
@@ -82,14 +90,14 @@ def origin(supplier: SupplierAccount) -> Origin:
     Raises Invalid.
     """
     tenant = request.headers.get(TENANT, "").strip()
-    if tenant and not VISIBLE_ASCII.fullmatch(tenant):
-        raise Invalid([f"{TENANT}: expected 1 to {HEADER_MAX} visible ASCII characters"])
-    return Origin(supplier, request.headers["X-Conversation-ID"].strip(), tenant or None)
+    if tenant:
+        check_visible({TENANT: tenant})
+    return Origin(supplier, request.headers[CONVERSATION_ID].strip(), tenant or None)
 
 
 def headers_for_supplier() -> dict[str, str]:
     """Return the headers of the current request that its supplier gets as they are."""
-    names = ("X-Conversation-ID", *SCENARIO_HEADERS)
+    names = (CONVERSATION_ID, *SCENARIO_HEADERS)
     return {name: request.headers[name] for name in names if name in request.headers}
 
 
@@ -100,34 +108,20 @@ def _is_loopback(name: str) -> bool:
         return name == "localhost"
 
 
-def _header_findings(incoming: Request) -> tuple[list[str], list[str]]:
-    # Blanks alone are taken off: what else a text may call white is no visible ASCII character.
-    values = {name: incoming.headers.get(name, "").strip(" \t") for name in REQUIRED_HEADERS}
-    missing = [f"{name}: missing" for name, value in values.items() if not value]
-    wrong = [
-        f"{name}: expected 1 to {HEADER_MAX} visible ASCII characters"
-        for name, value in values.items()
-        if value and not VISIBLE_ASCII.fullmatch(value)
-    ]
-    wrong += [
-        f"{name}: expected ASCII characters"
-        for name in SCENARIO_HEADERS
-        if not incoming.headers.get(name, "").isascii()
-    ]
-    return missing, wrong
+def _body(found: Findings, read: Callable[[object], Document]) -> Document:
+    limit = current_app.config["MAX_CONTENT_LENGTH"]
+    body = found.reading(lambda: read(read_json(read_body(request, limit, TOO_LONG))))
+    if body is None or found.any():
+        raise found.worst()
+    return body
 
 
-def _body(incoming: Request) -> bytes:
-    if incoming.mimetype != "application/json":
-        raise Malformed(["Content-Type: expected application/json"])
-    try:
-        return incoming.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise Malformed([f"body: longer than {incoming.max_content_length} bytes"]) from None
+def _check_headers(found: Findings) -> None:
+    found.reading(lambda: read_headers(request, REQUIRED_HEADERS))
+    found.reading(_check_scenario_headers)
 
 
-def _refuse(malformed: list[str], invalid: list[str]) -> None:
-    if malformed:
-        raise Malformed(malformed)
-    if invalid:
-        raise Invalid(invalid)
+def _check_scenario_headers() -> None:
+    wrong = [name for name in SCENARIO_HEADERS if not request.headers.get(name, "").isascii()]
+    if wrong:
+        raise Invalid([f"{name}: expected ASCII characters" for name in wrong])

@@ -6,6 +6,7 @@ status.
 """
 
 from supplier_api.contract.codes import ProblemCode, ResolutionCode, ResolutionStatus
+from supplier_api.contract.field_table import SERVICE_SPECIFICATION
 from supplier_api.contract.fields import (
     Code,
     Id,
@@ -17,7 +18,8 @@ from supplier_api.contract.fields import (
     long_text,
 )
 from supplier_api.contract.limits import MESSAGE_MAX, SUPPLIER_CODE_MAX
-from supplier_api.contract.schemas import SERVICE_SPECIFICATION, TENANT_NOTES, Fields, make
+from supplier_api.contract.loading import Fields, make
+from supplier_api.contract.schemas import TENANT_NOTES
 from supplier_api.sandbox.gateway.codes import (
     ActionType,
     ChangeState,

@@ -6,21 +6,21 @@ from flask import Blueprint, Response, current_app, jsonify
 from flask_smorest import Blueprint as Described
 
 from supplier_api.clock import from_wire
-from supplier_api.contract import KCI, load, load_kci
+from supplier_api.contract import KCI
 from supplier_api.contract.kci import KCI_EXAMPLE
 from supplier_api.contract.limits import ID_MAX
 from supplier_api.contract.schemas import RESOLUTION_ANSWER_REQUEST
+from supplier_api.http.openapi import response
 from supplier_api.sandbox.gateway import messages, request_parsing, response_schemas
 from supplier_api.sandbox.gateway.access import Side
 from supplier_api.sandbox.gateway.assembly import SandboxGateway
-from supplier_api.sandbox.gateway.clock import ALL
-from supplier_api.sandbox.gateway.codes import CallKind
+from supplier_api.sandbox.gateway.clock_and_ids import ALL
+from supplier_api.sandbox.gateway.codes import CallKind, invalid, not_found
 from supplier_api.sandbox.gateway.config import SupplierAccount, TenantAccount
+from supplier_api.sandbox.gateway.database import meta
 from supplier_api.sandbox.gateway.description import describe, path_id
-from supplier_api.sandbox.gateway.documents import Document
-from supplier_api.sandbox.gateway.errors import invalid, not_found
 from supplier_api.sandbox.gateway.intake import unknown_resolution
-from supplier_api.sandbox.gateway.tables import meta
+from supplier_api.sandbox.gateway.model import Document
 
 tenants = Described("tenants", __name__, description="What tenants ask for and see")
 suppliers = Described("suppliers", __name__, description="What suppliers tell")
@@ -28,7 +28,7 @@ testers = Described("testers", __name__, description="What no supplier can make 
 described = (tenants, suppliers, testers)
 routes = Blueprint("sandbox", __name__)
 
-Answer = tuple[Response, int]
+JsonAnswer = tuple[Response, int]
 
 
 def gateway() -> SandboxGateway:
@@ -42,22 +42,22 @@ def gateway() -> SandboxGateway:
         "service-problems",
         Side.TENANT,
         {
-            201: (
-                response_schemas.SERVICE_PROBLEM,
+            201: response(
                 "Problem request was received by the gateway and will be acknowledged later",
+                response_schemas.SERVICE_PROBLEM,
             )
         },
         request=messages.TENANT_PROBLEM,
         scenario=True,
     )
 )
-def raise_problem() -> Answer:
+def raise_problem() -> JsonAnswer:
     """Create a problem/incident for an active service owned by the communications provider (CP).
 
     The problem is sent to its supplier for processing; further updates follow.
     """
     tenant = _tenant()
-    document = request_parsing.document(lambda data: load(messages.TENANT_PROBLEM, data))
+    document = request_parsing.document(messages.TENANT_PROBLEM)
     view = gateway().intake.raise_problem(tenant, request_parsing.headers_for_supplier(), document)
     return jsonify(view), 201
 
@@ -71,11 +71,11 @@ def raise_problem() -> Answer:
     **describe(
         "service-problem",
         Side.TENANT,
-        {200: (response_schemas.SERVICE_PROBLEM, "The service problem and its updates")},
+        {200: response("The service problem and its updates", response_schemas.SERVICE_PROBLEM)},
         errors=(400, 401, 403, 404, 422, 500, 503),
     )
 )
-def show_problem(**path: str) -> Answer:
+def show_problem(**path: str) -> JsonAnswer:
     """Retrieve current service problem details including updates (KCIs)."""
     tenant = _tenant()
     request_parsing.check_headers()
@@ -90,15 +90,15 @@ def show_problem(**path: str) -> Answer:
     **describe(
         "service-problem-amendments",
         Side.TENANT,
-        {201: (response_schemas.AMENDMENT, "The amendment was received by the gateway")},
+        {201: response("The amendment was received by the gateway", response_schemas.AMENDMENT)},
         request=messages.TENANT_AMENDMENT,
         scenario=True,
     )
 )
-def amend() -> Answer:
+def amend() -> JsonAnswer:
     """Request to amend an inflight service problem: only the fields supplied are changed."""
     tenant = _tenant()
-    document = request_parsing.document(lambda data: load(messages.TENANT_AMENDMENT, data))
+    document = request_parsing.document(messages.TENANT_AMENDMENT)
     return _change(tenant, CallKind.AMENDMENT, document)
 
 
@@ -107,15 +107,19 @@ def amend() -> Answer:
     **describe(
         "service-problem-cancellations",
         Side.TENANT,
-        {201: (response_schemas.CANCELLATION, "The cancellation was received by the gateway")},
+        {
+            201: response(
+                "The cancellation was received by the gateway", response_schemas.CANCELLATION
+            )
+        },
         request=messages.TENANT_CANCELLATION,
         scenario=True,
     )
 )
-def cancel() -> Answer:
+def cancel() -> JsonAnswer:
     """Request to cancel an inflight service problem."""
     tenant = _tenant()
-    document = request_parsing.document(lambda data: load(messages.TENANT_CANCELLATION, data))
+    document = request_parsing.document(messages.TENANT_CANCELLATION)
     return _change(tenant, CallKind.CANCELLATION, document)
 
 
@@ -128,15 +132,19 @@ def cancel() -> Answer:
     **describe(
         "service-problem-resolutions",
         Side.TENANT,
-        {200: (response_schemas.RESOLUTION, "The tenant's word was received by the gateway")},
+        {
+            200: response(
+                "The tenant's word was received by the gateway", response_schemas.RESOLUTION
+            )
+        },
         request=RESOLUTION_ANSWER_REQUEST,
         scenario=True,
     )
 )
-def answer_resolution(**path: str) -> Answer:
+def answer_resolution(**path: str) -> JsonAnswer:
     """Accept or reject the resolution of a service problem."""
     tenant = _tenant()
-    document = request_parsing.document(lambda data: load(RESOLUTION_ANSWER_REQUEST, data))
+    document = request_parsing.document(RESOLUTION_ANSWER_REQUEST)
     resolution_id = _id(path["id"])
     if resolution_id is None:
         raise unknown_resolution()
@@ -150,7 +158,7 @@ def answer_resolution(**path: str) -> Answer:
     **describe(
         "kcis",
         Side.SUPPLIER,
-        {204: (None, "The update was taken")},
+        {204: response("The update was taken")},
         request=KCI,
         example=KCI_EXAMPLE,
     )
@@ -161,7 +169,7 @@ def take_kci() -> tuple[str, int]:
     The same id again changes nothing. Updates take effect in the order of their numbers.
     """
     supplier = cast("SupplierAccount", request_parsing.caller(gateway().access, Side.SUPPLIER))
-    document = request_parsing.document(load_kci)
+    document = request_parsing.kci()
     gateway().inbox.take(request_parsing.origin(supplier), document)
     return "", 204
 
@@ -171,16 +179,14 @@ def take_kci() -> tuple[str, int]:
     **describe(
         "admin-updates",
         Side.ADMIN,
-        {201: (response_schemas.MADE, "The update was added to the problem")},
+        {201: response("The update was added to the problem", response_schemas.MADE)},
         request=messages.ADMIN_UPDATE,
     )
 )
-def make_update() -> Answer:
+def make_update() -> JsonAnswer:
     """Make an update to which no supplier's KCI leads: RESCHEDULED, RESUBMIT, CONTACT_..."""
     request_parsing.check_admin(gateway().access)
-    document = request_parsing.document(
-        lambda data: load(messages.ADMIN_UPDATE, data), with_headers=False
-    )
+    document = request_parsing.document(messages.ADMIN_UPDATE, with_headers=False)
     return jsonify(gateway().admin.make_update(document)), 201
 
 
@@ -189,7 +195,7 @@ def make_update() -> Answer:
     **describe(
         "admin-clock",
         Side.ADMIN,
-        {204: (None, "The clock is there")},
+        {204: response("The clock is there")},
         request=messages.ADMIN_CLOCK,
         example={"tenant": "TENANT1", "to": "2026-01-10T12:00:00.000Z", "freeze": True},
     )
@@ -197,9 +203,7 @@ def make_update() -> Answer:
 def put_clock() -> tuple[str, int]:
     """Put business time to another time, or let it go again: what the supplier under test does."""
     request_parsing.check_admin(gateway().access)
-    document = request_parsing.document(
-        lambda data: load(messages.ADMIN_CLOCK, data), with_headers=False
-    )
+    document = request_parsing.document(messages.ADMIN_CLOCK, with_headers=False)
     clock, tenant = gateway().clock, document.get("tenant", ALL)
     to, forget = document.get("to"), document.get("forget", False)
     if (to is not None) is forget:
@@ -216,7 +220,7 @@ def put_clock() -> tuple[str, int]:
     **describe(
         "admin-reset",
         Side.ADMIN,
-        {204: (None, "Nothing of it is left")},
+        {204: response("Nothing of it is left")},
         request=messages.ADMIN_RESET,
         example={"tenant": "TENANT1", "seed": 42},
     )
@@ -227,9 +231,7 @@ def start_afresh() -> tuple[str, int]:
     With a seed the ids that the gateway gives are the same every time. The clock is another call.
     """
     request_parsing.check_admin(gateway().access)
-    document = request_parsing.document(
-        lambda data: load(messages.ADMIN_RESET, data), with_headers=False
-    )
+    document = request_parsing.document(messages.ADMIN_RESET, with_headers=False)
     tenant = document.get("tenant")
     if (tenant is not None) is document.get("all", False):
         raise invalid("tenant: expected one, or none and all as true")
@@ -238,15 +240,15 @@ def start_afresh() -> tuple[str, int]:
 
 
 @routes.get("/health/live")
-def live() -> Answer:
+def live() -> JsonAnswer:
     """Say that the process answers."""
     return jsonify(status="live"), 200
 
 
 @routes.get("/health/ready")
-def ready() -> Answer:
+def ready() -> JsonAnswer:
     """Say that the database answers, too; where it does not, the error handlers say 503."""
-    gateway().database.read(lambda connection: connection.execute(meta.select()).first())
+    gateway().services.read(lambda records: records.connection.execute(meta.select()).first())
     return jsonify(status="ready"), 200
 
 
@@ -254,7 +256,7 @@ def _tenant() -> TenantAccount:
     return cast("TenantAccount", request_parsing.caller(gateway().access, Side.TENANT))
 
 
-def _change(tenant: TenantAccount, kind: CallKind, document: Document) -> Answer:
+def _change(tenant: TenantAccount, kind: CallKind, document: Document) -> JsonAnswer:
     view = gateway().intake.change(tenant, kind, request_parsing.headers_for_supplier(), document)
     return jsonify(view), 201
 

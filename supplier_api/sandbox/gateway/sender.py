@@ -9,97 +9,58 @@ GATEWAY_FAULT.
 import queue
 import threading
 from collections.abc import Mapping
+from functools import partial
 
-from sqlalchemy import Connection
-
-from supplier_api.clock import MachineClock
 from supplier_api.logging import bind, get_logger
 from supplier_api.sandbox.gateway import answers, outgoing
 from supplier_api.sandbox.gateway.answers import SupplierFailed, Verdict
-from supplier_api.sandbox.gateway.codes import CallKind, GatewayErrorCode, GatewayStatus
-from supplier_api.sandbox.gateway.database import GatewayDatabase
-from supplier_api.sandbox.gateway.documents import Document, picked
+from supplier_api.sandbox.gateway.codes import CallKind, GatewayErrorCode, ProblemStatus
 from supplier_api.sandbox.gateway.inbox import Inbox
-from supplier_api.sandbox.gateway.outcome import SupplierOutcome
-from supplier_api.sandbox.gateway.records import calls, problems
-from supplier_api.sandbox.gateway.records.calls import SupplierCall
-from supplier_api.sandbox.gateway.records.problems import Problem
-from supplier_api.sandbox.gateway.supplier_client import (
-    AccessDenied,
-    SupplierClient,
-    SupplierSilent,
-    SupplierUnreachable,
-)
+from supplier_api.sandbox.gateway.model import Document, Problem, SupplierCall, picked
+from supplier_api.sandbox.gateway.outcome import apply_verdict
+from supplier_api.sandbox.gateway.repository import GatewayServices, Records
+from supplier_api.sandbox.gateway.supplier_client import NoSupplierAnswer, SupplierClient, timed_out
 
 log = get_logger(__name__)
 
-THREADS = 16
-# Seconds between looks at what nobody announces: late answers, numbers that were waited for.
-LOOK_EVERY = 1.0
-
-STOPPED = SupplierFailed(
-    GatewayErrorCode.GATEWAY_FAULT,
-    ["The gateway was stopped while it waited for the supplier's answer"],
-)
-BROKEN = SupplierFailed(GatewayErrorCode.GATEWAY_FAULT, ["The gateway could not call the supplier"])
+STOPPED = "The gateway was stopped while it waited for the supplier's answer"
+BROKEN = "The gateway could not call the supplier"
 
 
 class Sender:
-    """Calls suppliers in the background, and passes the gaps between KCIs whose wait is over.
+    """Calls suppliers, and passes the gaps between KCIs whose wait is over.
 
-    `run_due` does the same work once, in the caller's thread.
+    In the background threads run `send_when_woken`, and `look_after` again and again; `run_due`
+    does the same work once.
     """
 
     def __init__(
         self,
-        database: GatewayDatabase,
-        machine: MachineClock,
+        services: GatewayServices,
         inbox: Inbox,
-        outcome: SupplierOutcome,
-        transports: Mapping[str, SupplierClient],
-        timeout: float,
+        clients: Mapping[str, SupplierClient],
+        stopping: threading.Event,
     ) -> None:
-        """Give a call up when its answer is not there after `timeout` seconds."""
-        self._database = database
-        self._machine = machine
+        """Call by `clients`; nothing new is sent once `stopping` is set.
+
+        A call is given up when its answer is not there after the time-out of the configuration.
+        """
+        self._services = services
         self._inbox = inbox
-        self._outcome = outcome
-        self._transports = transports
-        self._timeout = timeout
-        self._stopping = threading.Event()
+        self._clients = clients
+        self._timeout = services.config.supplier_timeout
+        self._stopping = stopping
         self._calls_to_make: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._give_up_at: dict[int, float] = {}
-        self._threads: list[threading.Thread] = []
 
     def wake(self) -> None:
-        """Tell one thread that there is something to send."""
+        """Tell one thread that there is something to send, or that it has to stop."""
         self._calls_to_make.put(None)
-
-    def start(self) -> None:
-        """Settle what an earlier process left, then work in the background until `stop`."""
-        self.recover()
-        targets = [self._send_when_woken] * THREADS + [self._look_regularly]
-        # Daemons: a supplier that answers drop by drop must not keep the process from ending.
-        self._threads = [threading.Thread(target=target, daemon=True) for target in targets]
-        for thread in self._threads:
-            thread.start()
-        self.wake()
-
-    def stop(self, patience: float = 3.0) -> None:
-        """Send nothing new and wait `patience` seconds for the answers that are still out."""
-        self._stopping.set()
-        for _ in self._threads:
-            self.wake()
-        until = self._machine.monotonic() + patience
-        for thread in self._threads:
-            thread.join(max(0.0, until - self._machine.monotonic()))
-        for transport in self._transports.values():
-            transport.close()
 
     def recover(self) -> None:
         """Settle the calls that an earlier process left under way."""
-        for call_id in self._database.read(calls.in_flight):
-            self._settle(call_id, STOPPED)
+        for call_id in self._services.read(Records.calls_in_flight):
+            self._settle(call_id, SupplierFailed(GatewayErrorCode.GATEWAY_FAULT, [STOPPED]))
 
     def run_due(self) -> None:
         """Send everything that waits, one call after the other, then `look_after`."""
@@ -108,16 +69,15 @@ class Sender:
 
     def look_after(self) -> None:
         """Give up the calls that take too long, and pass the gaps whose wait is over."""
-        now = self._machine.monotonic()
+        now = self._services.machine.monotonic()
         for call_id, end in list(self._give_up_at.items()):
             if end <= now:
-                self._settle(call_id, self._timed_out())
+                self._settle(call_id, _failed(timed_out(self._timeout)))
                 self.wake()  # the thread that still waits cannot send the problem's next call
         self._inbox.pass_gaps()
 
-    # ---- the threads
-
-    def _send_when_woken(self) -> None:
+    def send_when_woken(self) -> None:
+        """Send what waits whenever `wake` is called, until the process stops."""
         while True:
             self._calls_to_make.get()
             if self._stopping.is_set():
@@ -127,21 +87,17 @@ class Sender:
             except Exception:
                 log.exception("sandbox sender failed")
 
-    def _look_regularly(self) -> None:
-        while not self._stopping.wait(LOOK_EVERY):
-            try:
-                self.look_after()
-            except Exception:
-                log.exception("sandbox sender failed")
-
-    # ---- one call
+    def close(self) -> None:
+        """Close the connections to the suppliers."""
+        for client in self._clients.values():
+            client.close()
 
     def _send_all(self) -> None:
-        while not self._stopping.is_set() and (claimed := self._database.write(_claim)):
+        while not self._stopping.is_set() and (claimed := self._services.write(_claim)):
             self._send(*claimed)
 
     def _send(self, call: SupplierCall, problem: Problem) -> None:
-        self._give_up_at[call.id] = self._machine.monotonic() + self._timeout
+        self._give_up_at[call.id] = self._services.machine.monotonic() + self._timeout
         with bind(
             gateway_id=problem.id,
             tenant=problem.tenant,
@@ -149,63 +105,59 @@ class Sender:
         ):
             try:
                 verdict = self._ask(call, problem)
+            except NoSupplierAnswer as error:
+                verdict = _failed(error)
             except Exception:
                 log.exception("call to supplier failed")
-                verdict = BROKEN
+                verdict = SupplierFailed(GatewayErrorCode.GATEWAY_FAULT, [BROKEN])
             self._settle(call.id, verdict)
 
     def _ask(self, call: SupplierCall, problem: Problem) -> Verdict:
-        if call.kind is not CallKind.PROBLEM and problem.status == GatewayStatus.FAILED_TO_SEND:
-            told = f"Service problem {problem.id} could not be sent, so nothing about it was"
-            return SupplierFailed(GatewayErrorCode.INVALID_REQUEST, [told])
-        transport = self._transports[problem.supplier]
-        method = outgoing.METHODS.get(call.kind, "POST")
-        body = outgoing.completed(call, problem)
-        try:
-            place = self._database.read(lambda connection: calls.place(connection, call))
-            name = ("call", problem.id, place)
-            answer = transport.send(problem.tenant, method, call.path, call.headers, body, name)
-        except SupplierSilent:
-            return self._timed_out()
-        except SupplierUnreachable as error:
-            told = f"The supplier API could not be reached: {error}"
-            return SupplierFailed(GatewayErrorCode.SUPPLIER_FAULT, [told])
-        except AccessDenied as error:
-            told = f"The supplier API gave the gateway no access: {error}"
-            return SupplierFailed(GatewayErrorCode.NOT_AUTHORISED, [told])
+        if call.kind is not CallKind.PROBLEM and problem.status == ProblemStatus.FAILED_TO_SEND:
+            text = f"Service problem {problem.id} could not be sent, so nothing about it was"
+            raise NoSupplierAnswer(GatewayErrorCode.INVALID_REQUEST, text)
+        place = self._services.read(lambda records: records.place_of(call))
+        answer = self._clients[problem.supplier].send(
+            outgoing.METHODS.get(call.kind, "POST"),
+            call.path,
+            {**call.headers, "Tenant": problem.tenant},
+            outgoing.completed(call, problem),
+            # The same in every run where ids are repeatable.
+            partial(self._services.ids.uuid, problem.tenant, "call", problem.id, place),
+        )
         log.info("supplier answered", status=answer.status)
         return answers.judge(call.kind, answer, _expected(call))
 
     def _settle(self, call_id: int, verdict: Verdict) -> None:
         """Apply a verdict, once: the first one counts. Then the KCIs that waited for it."""
 
-        def settle(connection: Connection) -> None:
-            call = calls.settle(connection, call_id)
+        def settle(records: Records) -> None:
+            call = records.settle_call(call_id)
             if call is None:
                 return
-            problem = problems.get(connection, call.problem_id)
-            self._outcome.apply(connection, call, problem, verdict)
-            problems.save(connection, problem)
-            self._inbox.catch_up(connection, problem)
+            problem = records.problem(call.problem_id)
+            apply_verdict(records, call, problem, verdict)
+            records.save_problem(problem)
+            self._inbox.catch_up(records, problem)
 
-        self._database.write(settle)
+        self._services.write(settle)
         self._give_up_at.pop(call_id, None)
 
-    def _timed_out(self) -> SupplierFailed:
-        told = f"The supplier API did not answer within {self._timeout:g} seconds"
-        return SupplierFailed(GatewayErrorCode.SUPPLIER_TIMED_OUT, [told])
 
-
-def _claim(connection: Connection) -> tuple[SupplierCall, Problem] | None:
+def _claim(records: Records) -> tuple[SupplierCall, Problem] | None:
     """Mark the oldest call whose turn it is as under way; return it and its problem, or None."""
-    call = calls.claim(connection)
+    call = records.claim_call()
     if call is None:
         return None
-    problem = problems.get(connection, call.problem_id)
+    problem = records.problem(call.problem_id)
     if call.kind is CallKind.PROBLEM:
-        problem.status = GatewayStatus.SENT_TO_SUPPLIER
-        problems.save(connection, problem)
+        problem.status = ProblemStatus.SENT_TO_SUPPLIER
+        records.save_problem(problem)
     return call, problem
+
+
+def _failed(error: NoSupplierAnswer) -> SupplierFailed:
+    return SupplierFailed(error.code, [str(error)])
 
 
 def _expected(call: SupplierCall) -> Document:

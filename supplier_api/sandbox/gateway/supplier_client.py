@@ -1,7 +1,6 @@
 """Carries calls to the suppliers: OAuth2 token, headers, time limits. Never follows a redirect."""
 
 import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,27 +10,32 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from supplier_api.clock import MachineClock
-from supplier_api.http_client.connections import new_session
-from supplier_api.http_client.failures import why
-from supplier_api.http_client.grants import NoTokenError, TokenTerms, read_grant, token_request
-from supplier_api.ids import Chance
+from supplier_api.http_client.errors import why
+from supplier_api.http_client.tokens import (
+    NoTokenError,
+    SharedToken,
+    TokenGrant,
+    TokenTerms,
+    read_grant,
+    token_request,
+)
+from supplier_api.sandbox.gateway.codes import GatewayErrorCode
 from supplier_api.sandbox.gateway.config import SupplierAccount
 
 CONNECT_TIMEOUT = 5.0  # seconds
 ANSWER_MAX = 1_048_576  # bytes; an honest answer is a few thousand
-REFRESH_BEFORE = 60.0  # seconds: a token that ends sooner is not used for a new call
+# How many time limits of a call a thread waits for another one that fetches the token. The call is
+# given up by then, and what comes of it is not looked at.
+TOKEN_WAITS = 6
 
 
-class SupplierSilent(Exception):
-    """The supplier did not answer in time."""
+class NoSupplierAnswer(Exception):
+    """There is no answer to judge: why, and the text for the tenant."""
 
-
-class SupplierUnreachable(Exception):
-    """No connection, or one that broke before the answer was complete."""
-
-
-class AccessDenied(Exception):
-    """The supplier gave us no token."""
+    def __init__(self, code: GatewayErrorCode, text: str) -> None:
+        """Keep the published code; `text` is the message."""
+        super().__init__(text)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,59 +46,51 @@ class HttpAnswer:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    value: str
-    since: float  # on the monotonic scale, as the next
-    ends: float
-
-
 class SupplierClient:
-    """Calls one supplier; safe for use by many threads.
-
-    Raises SupplierSilent, SupplierUnreachable or AccessDenied when there is no answer to judge.
-    """
+    """Calls one supplier; safe for use by many threads."""
 
     def __init__(
         self,
         supplier: SupplierAccount,
         machine: MachineClock,
-        chance: Chance,
         timeout: float,
-        session_factory: Callable[[], requests.Session] = new_session,
+        session: requests.Session,
     ) -> None:
         """Wait at most `timeout` seconds between two bytes of an answer."""
         self._supplier = supplier
         self._machine = machine
-        self._chance = chance
-        self._timeout = (min(CONNECT_TIMEOUT, timeout), timeout)
-        self._session = session_factory()
-        self._token: _Token | None = None
-        self._token_lock = threading.Lock()
+        self._timeout = timeout
+        self._session = session
+        self._token = SharedToken(self._fetch_token, machine)
 
     def send(
         self,
-        tenant: str,
         method: str,
         path: str,
         headers: Mapping[str, str],
         body: Any,
-        name: tuple[object, ...],
+        request_id: Callable[..., object],
     ) -> HttpAnswer:
         """Send `body` as JSON to `path` of the supplier and return its answer.
 
-        A 401 is tried once more with a new token, and so is a 403 to a token of an earlier call.
-        The X-Request-ID follows from `name`, where ids are repeatable.
+        `request_id` returns the X-Request-ID; it is given "again" for a second try. A 401 is tried
+        once more with a new token, and so is a 403 to a token of an earlier call.
+
+        Raises NoSupplierAnswer.
         """
-        began = self._machine.monotonic()
-        token = self._token_for_call(refused=None)
-        named = {**headers, "Tenant": tenant}
-        request_id = {"X-Request-ID": str(self._chance.uuid(tenant, *name))}
-        answer = self._call(method, path, named | request_id, body, token.value)
-        if answer.status == 401 or (answer.status == 403 and token.since < began):
-            token = self._token_for_call(refused=token)
-            request_id = {"X-Request-ID": str(self._chance.uuid(tenant, *name, "again"))}
-            answer = self._call(method, path, named | request_id, body, token.value)
+        began, wait = self._machine.monotonic(), TOKEN_WAITS * self._timeout
+        try:
+            token = self._token.current(wait)
+            answer = self._call(method, path, headers, body, token, request_id())
+            older = answer.status == 403 and self._token.is_older(token, began)
+            if answer.status == 401 or older:
+                token = self._token.instead_of(token, wait)
+                answer = self._call(method, path, headers, body, token, request_id("again"))
+        except NoTokenError as error:
+            if isinstance(error.__cause__, NoSupplierAnswer):
+                raise error.__cause__ from None
+            text = f"The supplier API gave the gateway no access: its {error}"
+            raise NoSupplierAnswer(GatewayErrorCode.NOT_AUTHORISED, text) from None
         return answer
 
     def close(self) -> None:
@@ -102,56 +98,63 @@ class SupplierClient:
         self._session.close()
 
     def _call(
-        self, method: str, path: str, headers: Mapping[str, str], body: Any, token: str
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Any,
+        token: str,
+        request_id: object,
     ) -> HttpAnswer:
-        return self._exchange(
-            method,
-            self._supplier.url + path,
-            data=json.dumps(body, ensure_ascii=False).encode(),
-            headers={
-                **headers,
-                "Authorization": f"Bearer {token}",
-                "Content-Type": "application/json",
-            },
-        )
+        all_headers = {
+            **headers,
+            "X-Request-ID": str(request_id),
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+        }
+        data = json.dumps(body, ensure_ascii=False).encode()
+        return self._exchange(method, self._supplier.url + path, data, all_headers)
 
-    def _token_for_call(self, refused: _Token | None) -> _Token:
-        """Return the current token, or a new one when it ends soon or was refused."""
-        with self._token_lock:
-            token = self._token
-            fresh = token is not None and token.ends > self._machine.monotonic()
-            if token is None or not fresh or token is refused:
-                token = self._token = self._fetch_token()
-            return token
-
-    def _fetch_token(self) -> _Token:
-        supplier, asked = self._supplier, self._machine.monotonic()
+    def _fetch_token(self, _: float) -> TokenGrant:
+        supplier = self._supplier
         headers, form = token_request(
             supplier.gateway_client_id, supplier.gateway_client_secret, TokenTerms("basic")
         )
-        answer = self._exchange(
-            "POST",
-            self._supplier.token_url,
-            data=form,
-            headers=headers,
-        )
-        if answer.status >= 500:
-            raise SupplierUnreachable(f"its token endpoint answered {answer.status}")
         try:
-            grant = read_grant(answer.status, answer.body)
-        except NoTokenError as error:
-            raise AccessDenied(f"its {error}") from None
-        ends = asked + grant.expires_in - min(REFRESH_BEFORE, grant.expires_in / 2)
-        return _Token(grant.token, self._machine.monotonic(), ends)
+            answer = self._exchange("POST", supplier.token_url, form, headers)
+            if answer.status >= 500:
+                raise _unreachable(f"its token endpoint answered {answer.status}")
+        except NoSupplierAnswer as error:
+            raise NoTokenError(str(error)) from error
+        return read_grant(answer.status, answer.body)
 
-    def _exchange(self, method: str, url: str, **request: Any) -> HttpAnswer:
+    def _exchange(
+        self, method: str, url: str, data: bytes, headers: Mapping[str, str]
+    ) -> HttpAnswer:
         try:
             with self._session.request(
-                method, url, timeout=self._timeout, allow_redirects=False, stream=True, **request
+                method,
+                url,
+                data=data,
+                headers=headers,
+                timeout=(min(CONNECT_TIMEOUT, self._timeout), self._timeout),
+                allow_redirects=False,
+                stream=True,
             ) as response:
                 body = response.raw.read(ANSWER_MAX, decode_content=True)
                 return HttpAnswer(response.status_code, body)
         except (requests.Timeout, ReadTimeoutError):
-            raise SupplierSilent from None
+            raise timed_out(self._timeout) from None
         except (RequestException, HTTPError) as error:
-            raise SupplierUnreachable(f"the connection failed ({why(error)})") from None
+            raise _unreachable(f"the connection failed ({why(error)})") from None
+
+
+def timed_out(seconds: float) -> NoSupplierAnswer:
+    """Return the error for a supplier that did not answer in time."""
+    text = f"The supplier API did not answer within {seconds:g} seconds"
+    return NoSupplierAnswer(GatewayErrorCode.SUPPLIER_TIMED_OUT, text)
+
+
+def _unreachable(reason: str) -> NoSupplierAnswer:
+    text = f"The supplier API could not be reached: {reason}"
+    return NoSupplierAnswer(GatewayErrorCode.SUPPLIER_FAULT, text)

@@ -8,13 +8,13 @@ from flask import Blueprint, jsonify, request
 from supplier_api.audit import UNKNOWN
 from supplier_api.contract import Malformed
 from supplier_api.sandbox.gateway.access import Side
-from supplier_api.sandbox.gateway.routes import Answer, gateway
+from supplier_api.sandbox.gateway.routes import JsonAnswer, gateway
 
 tokens = Blueprint("tokens", __name__)
 
 
 @tokens.post("/auth/<any(tenant, supplier, admin):side>/access-token")
-def give_token(side: str) -> Answer:
+def give_token(side: str) -> JsonAnswer:
     """Answer a client_credentials request (RFC 6749, section 4.4)."""
     grant_type = request.form.get("grant_type")
     if grant_type is None:
@@ -31,7 +31,7 @@ def give_token(side: str) -> Answer:
         answer.headers["WWW-Authenticate"] = 'Basic realm="sandbox-gateway"'
         return answer, status
     gateway().audit.done("token.granted", client=client_id, address=request.remote_addr, scope=side)
-    told: Mapping[str, str | int] = {
+    told: Mapping[str, str | float] = {
         "access_token": grant.token,
         "token_type": "Bearer",
         "expires_in": grant.expires_in,
@@ -40,13 +40,13 @@ def give_token(side: str) -> Answer:
 
 
 @tokens.errorhandler(Malformed)
-def _malformed(error: Malformed) -> Answer:
+def _malformed(error: Malformed) -> JsonAnswer:
     """Answer what stands twice as RFC 6749 wants it (section 5.2)."""
     told = "; ".join(error.messages)
     return _refusal((request.view_args or {})["side"], "invalid_request", 400, told)
 
 
-def _refusal(side: str, error: str, status: int, described: str | None = None) -> Answer:
+def _refusal(side: str, error: str, status: int, described: str | None = None) -> JsonAnswer:
     gateway().audit.refused(
         "token.refused",
         client=UNKNOWN,
@@ -71,7 +71,7 @@ def _clients() -> list[tuple[str, str]]:
     return [(request.form.get("client_id", ""), request.form.get("client_secret", ""))]
 
 
-def _answer(body: Mapping[str, str | int], status: int) -> Answer:
+def _answer(body: Mapping[str, str | float], status: int) -> JsonAnswer:
     answer = jsonify(body)
     answer.headers["Cache-Control"] = "no-store"
     return answer, status

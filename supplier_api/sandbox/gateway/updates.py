@@ -1,20 +1,32 @@
-"""What the tenant is told: one update for each KCI, and those that the gateway makes itself.
+"""What a tenant is shown: a problem with one update for each KCI, and those of the gateway itself.
 
-The shapes are those of `updates` in *tenant-get 1.17*. What is absent is left out.
+The shapes are those of *tenant-get 1.17*. What is absent is left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from supplier_api.contract.codes import ChangeStatus, ReasonCode
+from supplier_api.contract.codes import ChangeStatus, ReasonCode, ResolutionCode
 from supplier_api.sandbox.gateway.codes import (
+    RESOLUTION_CATEGORY,
     ActionType,
     CallKind,
-    GatewayErrorCode,
+    DeliveryStatus,
     InformationType,
     UpdateType,
 )
-from supplier_api.sandbox.gateway.documents import Document, picked
+from supplier_api.sandbox.gateway.messages import (
+    TENANT_AMENDMENT_FIELDS,
+    TENANT_CANCELLATION_FIELDS,
+)
+from supplier_api.sandbox.gateway.model import (
+    Change,
+    Document,
+    Problem,
+    StoredResolution,
+    StoredUpdate,
+    picked,
+)
 
 ACTIONS = {
     ReasonCode.INFORMATION_REQUIRED: ActionType.INFORMATION_REQUIRED,
@@ -27,28 +39,15 @@ ACTIONS = {
 RENAMED = {ReasonCode.REJECTED: InformationType.TERMINATED}
 
 CLOSED = frozenset({ChangeStatus.COMPLETED, ChangeStatus.REJECTED})
-# Under which name an amendment or cancellation stands in KCIs and updates.
+# The name of an amendment or cancellation in KCIs and updates.
 CHANGE_NAMES = {
     CallKind.AMENDMENT: "serviceProblemAmendment",
     CallKind.CANCELLATION: "serviceProblemCancellation",
 }
 # What the tenant is shown of it.
 CHANGE_FIELDS = {
-    CallKind.AMENDMENT: (
-        "id",
-        "status",
-        "serviceProblemId",
-        "problemText",
-        "escalationRequest",
-        "characteristics",
-        "hazards",
-        "onSiteRestrictions",
-        "notes",
-        "primaryContact",
-        "secondaryContact",
-        "appointmentReservationId",
-    ),
-    CallKind.CANCELLATION: ("id", "status", "serviceProblemId", "reasonCode", "text"),
+    CallKind.AMENDMENT: ("id", "status", *TENANT_AMENDMENT_FIELDS),
+    CallKind.CANCELLATION: ("id", "status", *TENANT_CANCELLATION_FIELDS),
 }
 
 
@@ -59,34 +58,28 @@ def of_kci(kci: Mapping[str, Any]) -> Document:
     action = ACTIONS.get(reason)
     update["updateType"] = UpdateType.ACTION_REQUIRED if action else UpdateType.INFORMATIONAL
     update |= picked(kci, "supplierNotes")
-    said: Document = {"type": action or RENAMED.get(reason, reason)}
-    said |= {"code": kci["problemCode"]} if "problemCode" in kci else {}
-    said |= picked(kci, "text", "supplierCodes")
+    part: Document = {"type": action or RENAMED.get(reason, reason)}
+    part |= {"code": kci["problemCode"]} if "problemCode" in kci else {}
+    part |= picked(kci, "text", "supplierCodes")
     # Of the two one may be there: the deprecated single code, or the list that replaces it.
     if "supplierCode" in kci:
-        said.setdefault("supplierCodes", [kci["supplierCode"]])
-    if codes := said.get("supplierCodes"):
-        said["supplierCode"] = kci.get("supplierCode", codes[0])
-    update["action" if action else "information"] = said
+        part.setdefault("supplierCodes", [kci["supplierCode"]])
+    if codes := part.get("supplierCodes"):
+        part["supplierCode"] = kci.get("supplierCode", codes[0])
+    update["action" if action else "information"] = part
     closed = closed_changes(kci)
     return update | {CHANGE_NAMES[kind]: change for kind, change in closed.items()}
 
 
-def of_gateway(told: InformationType | ActionType, text: str | None = None) -> Document:
+def of_gateway(kind: InformationType | ActionType, text: str | None = None) -> Document:
     """Return an update that the gateway makes itself.
 
     Such updates have no number and no date of issue: those belong to the supplier's KCIs.
     """
-    said = {"type": told} | ({"text": text} if text else {})
-    if isinstance(told, ActionType):
-        return {"updateType": UpdateType.ACTION_REQUIRED, "action": said}
-    return {"updateType": UpdateType.INFORMATIONAL, "information": said}
-
-
-def of_error(uuid: str, code: GatewayErrorCode, messages: Sequence[str]) -> Document:
-    """Return the update that says why a call to the supplier came to nothing."""
-    error = {"uuid": uuid, "code": code, "messages": list(messages)}
-    return {"updateType": UpdateType.ERROR, "error": error}
+    part = {"type": kind} | ({"text": text} if text else {})
+    if isinstance(kind, ActionType):
+        return {"updateType": UpdateType.ACTION_REQUIRED, "action": part}
+    return {"updateType": UpdateType.INFORMATIONAL, "information": part}
 
 
 def closed_changes(kci: Mapping[str, Any]) -> dict[CallKind, Document]:
@@ -95,4 +88,73 @@ def closed_changes(kci: Mapping[str, Any]) -> dict[CallKind, Document]:
         kind: picked(kci[name], *CHANGE_FIELDS[kind])
         for kind, name in CHANGE_NAMES.items()
         if name in kci and kci[name]["status"] in CLOSED
+    }
+
+
+def problem_view(
+    problem: Problem, updates: list[StoredUpdate], unsettled: Mapping[int, Document]
+) -> Document:
+    """Return a problem with its updates.
+
+    `unsettled` are the answers to resolutions that the supplier has not settled yet.
+    """
+    head = problem_head(problem)
+    head["updates"] = [update_view(problem, update, unsettled) for update in updates]
+    return head | problem.document
+
+
+def problem_head(problem: Problem) -> Document:
+    """Return what the gateway itself knows of a problem."""
+    head: Document = {
+        "id": problem.id,
+        "status": problem.status,
+        "created": problem.created,
+        "updated": problem.updated,
+    }
+    if problem.reference is not None:
+        head["supplierIdentifier"] = problem.reference
+    return head
+
+
+def update_view(
+    problem: Problem, stored: StoredUpdate, unsettled: Mapping[int, Document]
+) -> Document:
+    """Return an update, with today's words of the resolution that it is about."""
+    shown = {"id": stored.document["id"], "supplier": problem.supplier} | stored.document
+    shown["deliveryStatus"] = DeliveryStatus.PENDING
+    if stored.delivered_on is not None:
+        shown["deliveryStatus"] = DeliveryStatus.DELIVERED
+        shown["deliveredOn"] = stored.delivered_on
+    if stored.resolution_id is not None and stored.resolution is not None:
+        asked = unsettled.get(stored.resolution_id, {})
+        shown["serviceProblemResolution"] = _resolution_view(
+            stored.resolution_id, problem.id, stored.resolution, asked
+        )
+    return shown
+
+
+def change_view(change: Change) -> Document:
+    """Return an amendment or cancellation, under the gateway's own id."""
+    return {"id": change.id, "status": change.status} | change.document
+
+
+def answered_view(resolution: StoredResolution, asked: Document) -> Document:
+    """Return a resolution as it is with the tenant's answer `asked`."""
+    return _resolution_view(resolution.id, resolution.problem_id, resolution.document, asked)
+
+
+def _resolution_view(
+    gateway_id: int, problem_id: int, resolution: Mapping[str, Any], asked: Document
+) -> Document:
+    details = resolution["resolutionDetails"]
+    code = ResolutionCode(details["resolutionCode"])
+    shown = {"resolutionCode": code, "resolutionCategory": RESOLUTION_CATEGORY[code]}
+    shown |= picked(details, "resolutionText", "supplierCodes", "faultCode")
+    return {
+        "id": gateway_id,
+        "serviceProblemId": problem_id,
+        **picked(resolution, "status", "resolvedDate", "closedDate"),
+        "resolutionDetails": shown,
+        **picked(resolution, "slaViolation", "tenantNotes"),
+        **asked,
     }

@@ -5,22 +5,21 @@ from uuid import UUID
 
 import requests
 from flask import Flask, Response, jsonify, request
-from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from supplier_api.audit import UNKNOWN
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.contract import Invalid, Malformed
 from supplier_api.contract.limits import MESSAGE_MAX
-from supplier_api.http.checks import check_requests
+from supplier_api.db import StoreUnavailable
+from supplier_api.http.request_parsing import check_requests
 from supplier_api.http_client.connections import new_session
 from supplier_api.ids import Chance
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway.access import WrongSide
 from supplier_api.sandbox.gateway.assembly import build_gateway
-from supplier_api.sandbox.gateway.codes import GatewayErrorCode
+from supplier_api.sandbox.gateway.codes import GatewayErrorCode, GatewayRefusal
 from supplier_api.sandbox.gateway.config import SandboxConfig
-from supplier_api.sandbox.gateway.errors import GatewayRefusal
 from supplier_api.sandbox.gateway.openapi import describe_calls
 from supplier_api.sandbox.gateway.routes import gateway, routes
 from supplier_api.sandbox.gateway.token_routes import tokens
@@ -69,7 +68,7 @@ def _register_errors(app: Flask) -> None:
     app.register_error_handler(Malformed, _on_malformed)
     app.register_error_handler(Invalid, _on_invalid)
     app.register_error_handler(WrongSide, _on_wrong_side)
-    app.register_error_handler(OperationalError, _on_database_trouble)
+    app.register_error_handler(StoreUnavailable, _on_database_trouble)
     app.register_error_handler(HTTPException, _on_framework_error)
     app.register_error_handler(Exception, _on_fault)
 
@@ -127,7 +126,7 @@ def _on_framework_error(error: HTTPException) -> Response:
     return answer
 
 
-def _on_database_trouble(error: OperationalError) -> Response:
+def _on_database_trouble(error: StoreUnavailable) -> Response:
     """Say that the database cannot work now (it is locked, or the disk is full)."""
     log.error("database unavailable", exc_info=error)
     return Response(status=503, headers={"Retry-After": RETRY_AFTER})

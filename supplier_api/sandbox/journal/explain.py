@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from supplier_api.contract import refusals
 from supplier_api.contract.limits import MESSAGE_MAX
 from supplier_api.sandbox.journal.violations import (
     CONTENT_TYPE,
@@ -17,18 +18,12 @@ from supplier_api.sandbox.journal.violations import (
 
 Cause = dict[str, str]
 OURS = "/openapi.json"
-ACCESS = "RFC 6750"
 LIFECYCLE = "lifecycle"
-# What is answered whatever the body says: kind, field, document or None for the call's own,
-# section, message.
-MEANINGS: Mapping[int, tuple[str, str, str | None, str, str]] = {
-    401: ("access", "Authorization", ACCESS, "section 3", "a token of our own issuer that holds"),
-    403: ("access", "Authorization", ACCESS, "section 3.1", "a token with the scope of this call"),
-    404: ("path", "path", OURS, "paths", "a published path"),
-    405: ("path", "method", OURS, "paths", "the published method of this path"),
-    501: ("settings", "-", None, "Response 501", "an operation in the setting server.operations"),
-    503: ("time", "-", None, "Response 503", "another try after Retry-After"),
-    500: ("fault", "-", None, "Response 500", "our log has the trace, under the answer's uuid"),
+# What is answered whatever the body says, by status.
+_BY_STATUS = {
+    cause.answer.status: (cause.source, cause.explained)
+    for cause in refusals.ALL.values()
+    if cause.explained
 }
 
 
@@ -53,9 +48,10 @@ def _causes(entry: Mapping[str, Any]) -> Iterator[Cause]:
         yield _on_purpose(entry)
     elif entry["status"] is None:
         yield _cause("fault", "-", entry["trouble"] or "an answer", _document(entry), "Responses")
-    elif entry["direction"] == "in" and entry["status"] in MEANINGS:
-        kind, field, document, section, message = MEANINGS[entry["status"]]
-        yield _cause(kind, field, message, document or _document(entry), section)
+    elif entry["direction"] == "in" and entry["status"] in _BY_STATUS:
+        source, means = _BY_STATUS[entry["status"]]
+        document, _, section = source.rpartition(", ")
+        yield _cause(means.kind, means.field, means.expected, document or _document(entry), section)
     else:
         for message in _messages(entry):
             yield _refusal(entry, message)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from supplier_api.clock import BusinessClock
 from supplier_api.db import Store, StoreUnavailable
 from supplier_api.logging import get_logger
-from supplier_api.sandbox.journal.repository import JournalEntry, JournalRepository
+from supplier_api.sandbox.journal.entries import JournalEntry
+from supplier_api.sandbox.journal.repository import JournalRepository
 
 BATCH = 50
 WAITING = 1_000  # calls that may wait to be written; beyond that they are lost, and it is said

@@ -1,9 +1,8 @@
 """The journal of calls, as rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -13,75 +12,12 @@ from supplier_api.clock import Scale, to_wire
 from supplier_api.db.tables import decision, journal, service_problem
 from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.sandbox.journal.entries import JournalEntry
 
 _t = journal.c
 _LOCK = 0x10C0DE
 _REAL_TIME = Scale()
 NAME_MAX = 255
-
-
-class JournalDirection(StrEnum):
-    """Who called whom."""
-
-    IN = "in"
-    OUT = "out"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpPart:
-    """A request or an answer, secrets masked: its headers, and the beginning of its body.
-
-    `size` is that of the whole body, in bytes.
-    """
-
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: str = ""
-    size: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """Under which key the rule book's decision about a request is recorded.
-
-    `fingerprints` are those of the request, in every version that may be stored.
-    """
-
-    operation: str
-    key: str
-    fingerprints: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """A call and its answer.
-
-    `at` is machine time when it began. `status` is None when no answer came, and `trouble` then
-    says why. `ids` are those that the call names. `deliberate` is what was done to it on purpose,
-    `remarks` what the other side sent off the contract.
-
-    Of what the call is about: `problem_id` is the gateway's id of a problem of the tenant, `about`
-    any name that a problem may have, where the call itself says no more.
-    """
-
-    at: datetime
-    direction: JournalDirection
-    operation: str
-    tenant: str
-    method: str
-    url: str
-    request: HttpPart
-    answer: HttpPart
-    status: int | None
-    milliseconds: float
-    trouble: str | None = None
-    conversation_id: str | None = None
-    request_id: str | None = None
-    ids: tuple[str, ...] = ()
-    deliberate: Mapping[str, Any] | None = None
-    remarks: tuple[Mapping[str, str], ...] = ()
-    problem_id: int | None = None
-    about: str | None = None
-    decided: Decided | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from marshmallow import Schema
 from supplier_api import contract as wire
 from supplier_api.contract import CONTRACT, Malformed, MessageError
 from supplier_api.contract.fields import Code, Id, Items, Object, Text, Uuid
+from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import (
     AMENDMENT_REQUEST,
     CANCELLATION_REQUEST,
     RESOLUTION_ANSWER_REQUEST,
     SERVICE_PROBLEM_REQUEST,
-    make,
 )
 
 JSON = "application/json"

@@ -4,12 +4,7 @@ python -m supplier_api.sandbox.scenarios [docs/conformance-target.md]
 """
 
 import sys
-from pathlib import Path
 
-from supplier_api.sandbox.scenarios.listing import inserted, markdown
+from supplier_api.sandbox.scenarios.listing import PAGE
 
-if len(sys.argv) > 1:
-    page = Path(sys.argv[1])
-    page.write_text(inserted(page.read_text(encoding="utf-8")), encoding="utf-8")
-else:
-    print(markdown())  # noqa: T201 - printing it is what this does
+PAGE.run(sys.argv[1:])

@@ -5,217 +5,192 @@ publishes none for service problems, and ours follow its pattern.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Awaits
-from supplier_api.sandbox.scenarios import plans
+from supplier_api.sandbox.catalogue import Parameter
 from supplier_api.sandbox.scenarios.model import (
+    CODE,
+    DELAY,
+    RESOLUTION,
+    UPDATES,
+    Move,
+    Plan,
     Play,
     Scenario,
     ScenarioAnswer,
     ScenarioKind,
-    ScenarioParameter,
-)
-from supplier_api.sandbox.scenarios.parameters import (
-    CODE,
-    DELAY,
-    RESOLUTION,
-    also,
     note,
+    reason,
     steps,
-    text,
 )
 
 # Names of the gateway that are about something else: known, and without effect here.
 OF_ORDERS = "ORDER_"
 INCIDENT = "SCENARIO_INCIDENT"
+ACKNOWLEDGE, COMMIT = ScenarioAnswer.ACKNOWLEDGE, ScenarioAnswer.COMMIT
+DEFER, REJECT = ScenarioAnswer.DEFER, ScenarioAnswer.REJECT
 
 
-def _why(words: str) -> tuple[ScenarioParameter, ...]:
-    return (CODE, text(words))
+def _scenario(
+    kind: ScenarioKind,
+    name: str,
+    description: str,
+    answer: ScenarioAnswer,
+    plan: Plan,
+    *parameters: Parameter,
+    **more: Any,
+) -> Scenario:
+    return Scenario(name, description, parameters, kind=kind, answer=answer, plan=plan, **more)
 
 
-def _change(kind: ScenarioKind, done: str) -> tuple[Scenario, ...]:
+_problem = partial(_scenario, ScenarioKind.PROBLEM)
+
+
+def _changes(kind: ScenarioKind, done: str) -> tuple[Scenario, ...]:
     """Return the scenarios of an amendment or a cancellation; an accepted one is `done`."""
-    name, refused = kind.name, _why(f"The supplier cannot agree to this {kind}.")
+    change, name = partial(_scenario, kind), kind.name
+    refused = reason(f"The supplier cannot agree to this {kind}.")
+    accept, refuse = (Event.ACCEPT_CHANGE,), (Event.REJECT_CHANGE,)
+    accepted = f"The {kind} is {done} at once. The default."
+    rejected = f"The {kind} is refused at once."
+    later = f"The {kind} is left open, and {done} later."
+    rejected_later = f"The {kind} is left open, and refused later."
     return (
-        Scenario(
-            f"{name}_ACCEPTED",
-            kind,
-            f"The {kind} is {done} at once. The default.",
-            ScenarioAnswer.COMMIT,
-            plans.nothing,
-        ),
-        Scenario(
-            f"{name}_REJECTED",
-            kind,
-            f"The {kind} is refused at once.",
-            ScenarioAnswer.REJECT,
-            plans.nothing,
-            refused,
-        ),
-        Scenario(
-            f"{name}_PENDING",
-            kind,
-            f"The {kind} is left open, and {done} later.",
-            ScenarioAnswer.DEFER,
-            plans.accept_change,
-            (DELAY,),
-        ),
-        Scenario(
-            f"{name}_PENDING_REJECTED",
-            kind,
-            f"The {kind} is left open, and refused later.",
-            ScenarioAnswer.DEFER,
-            plans.reject_change,
-            (DELAY, *refused),
-        ),
+        change(f"{name}_ACCEPTED", accepted, COMMIT, ()),
+        change(f"{name}_REJECTED", rejected, REJECT, (), *refused),
+        change(f"{name}_PENDING", later, DEFER, accept, DELAY),
+        change(f"{name}_PENDING_REJECTED", rejected_later, DEFER, refuse, DELAY, *refused),
     )
 
 
-DEFAULT = Scenario(
+DEFAULT = _problem(
     "SERVICE_PROBLEM_SUCCESSFUL",
-    ScenarioKind.PROBLEM,
     "The problem is acknowledged, worked on and resolved. The default.",
-    ScenarioAnswer.ACKNOWLEDGE,
-    plans.succeed,
-    (
-        DELAY,
-        also(),
-        steps(1, "How often the updates of `also` are told."),
-        CODE,
-        note(
-            "The line was tested remotely; an engineer is on the way.",
-            "The words that go with `also`: the note of an UPDATE.",
-        ),
-        *RESOLUTION,
+    ACKNOWLEDGE,
+    (Move.BEGIN, Move.UPDATES, Event.RESOLVE),
+    DELAY,
+    UPDATES,
+    steps(1, "How often the updates of `also` are told."),
+    CODE,
+    note(
+        "The line was tested remotely; an engineer is on the way.",
+        "The words that go with `also`: the note of an UPDATE.",
     ),
+    *RESOLUTION,
 )
 SCENARIOS: tuple[Scenario, ...] = (
     DEFAULT,
-    Scenario(
+    _problem(
         "SERVICE_PROBLEM_ACKNOWLEDGED",
-        ScenarioKind.PROBLEM,
         "The problem is acknowledged, and nothing more happens.",
-        ScenarioAnswer.ACKNOWLEDGE,
-        plans.nothing,
+        ACKNOWLEDGE,
+        (),
     ),
-    Scenario(
+    _problem(
         "SERVICE_PROBLEM_IN_PROGRESS",
-        ScenarioKind.PROBLEM,
         "Work begins at once, and nothing more happens.",
-        ScenarioAnswer.COMMIT,
-        plans.nothing,
+        COMMIT,
+        (),
     ),
-    Scenario(
+    _problem(
         "SERVICE_PROBLEM_DEFERRED",
-        ScenarioKind.PROBLEM,
         "The problem is left open, acknowledged later, worked on and resolved.",
-        ScenarioAnswer.DEFER,
-        plans.resolve,
-        (DELAY, *RESOLUTION),
+        DEFER,
+        (Move.BEGIN, Event.RESOLVE),
+        DELAY,
+        *RESOLUTION,
     ),
-    Scenario(
+    _problem(
         "SERVICE_PROBLEM_REJECTED",
-        ScenarioKind.PROBLEM,
         "The problem is refused at once.",
-        ScenarioAnswer.REJECT,
-        plans.nothing,
-        _why("The supplier cannot take this service problem."),
+        REJECT,
+        (),
+        *reason("The supplier cannot take this service problem."),
     ),
-    Scenario(
+    _problem(
         "SERVICE_PROBLEM_DEFERRED_REJECTED",
-        ScenarioKind.PROBLEM,
         "The problem is left open, and refused later.",
-        ScenarioAnswer.DEFER,
-        plans.reject,
-        (DELAY, *_why("On a closer look this is not a problem of the supplier's network.")),
+        DEFER,
+        (Event.REJECT,),
+        DELAY,
+        *reason("On a closer look this is not a problem of the supplier's network."),
     ),
-    Scenario(
+    _problem(
         "SERVICE_PROBLEM_DELAYED",
-        ScenarioKind.PROBLEM,
         "Work begins, is held up, goes on, and the problem is resolved.",
-        ScenarioAnswer.ACKNOWLEDGE,
-        plans.delay,
-        (
-            DELAY,
-            steps(1, "How often the work is held up."),
-            *_why("A part is not in stock; the work goes on when it has come."),
-            *RESOLUTION,
-        ),
+        ACKNOWLEDGE,
+        (Move.BEGIN, (Event.HOLD, Event.RESUME), Event.RESOLVE),
+        DELAY,
+        steps(1, "How often the work is held up."),
+        *reason("A part is not in stock; the work goes on when it has come."),
+        *RESOLUTION,
     ),
-    Scenario(
+    _problem(
         "SERVICE_PROBLEM_PENDING",
-        ScenarioKind.PROBLEM,
         "The tenant is asked for information; when it amends, work begins and the problem is "
         "resolved.",
-        ScenarioAnswer.ACKNOWLEDGE,
-        plans.ask,
-        (
-            DELAY,
-            steps(1, "How often the question is put."),
-            *_why("Please say which lights of the router are on."),
-            *RESOLUTION,
-        ),
+        ACKNOWLEDGE,
+        (Move.OPEN, (Event.ASK_INFORMATION,)),
+        DELAY,
+        steps(1, "How often the question is put."),
+        *reason("Please say which lights of the router are on."),
+        *RESOLUTION,
         question=Awaits.INFORMATION,
-        onward=plans.ask_then,
+        onward=(Event.START, Event.RESOLVE),
     ),
-    Scenario(
+    _problem(
         "SERVICE_PROBLEM_REAPPOINT",
-        ScenarioKind.PROBLEM,
         "Work begins and a new appointment is needed; when the tenant amends with an "
         "`appointmentReservationId` the problem is resolved.",
-        ScenarioAnswer.ACKNOWLEDGE,
-        plans.reappoint,
-        (
-            DELAY,
-            steps(1, "How often the appointment is asked for."),
-            *_why("Nobody was at home; please book another appointment."),
-            *RESOLUTION,
-        ),
+        ACKNOWLEDGE,
+        (Move.BEGIN, (Event.ASK_APPOINTMENT,)),
+        DELAY,
+        steps(1, "How often the appointment is asked for."),
+        *reason("Nobody was at home; please book another appointment."),
+        *RESOLUTION,
         question=Awaits.APPOINTMENT,
-        onward=plans.reappoint_then,
+        onward=(Event.RESOLVE,),
     ),
-    Scenario(
+    _problem(
         "SERVICE_PROBLEM_NETWORK_INCIDENT",
-        ScenarioKind.PROBLEM,
         "The problem is part of a network incident; when that ends work begins and the problem is "
         "resolved.",
-        ScenarioAnswer.ACKNOWLEDGE,
-        plans.resolve,
-        (DELAY, *RESOLUTION),
+        ACKNOWLEDGE,
+        (Move.BEGIN, Event.RESOLVE),
+        DELAY,
+        *RESOLUTION,
         incident=INCIDENT,
     ),
-    Scenario(
+    _problem(
         "SERVICE_PROBLEM_CANCELLED",
-        ScenarioKind.PROBLEM,
         "Work begins, and the supplier cancels.",
-        ScenarioAnswer.ACKNOWLEDGE,
-        plans.cancel,
-        (DELAY, *_why("The service is being ceased; there is nothing left to repair.")),
+        ACKNOWLEDGE,
+        (Move.BEGIN, Event.CANCEL),
+        DELAY,
+        *reason("The service is being ceased; there is nothing left to repair."),
     ),
-    Scenario(
+    _problem(
         "SERVICE_PROBLEM_UNRESOLVED",
-        ScenarioKind.PROBLEM,
         "Work begins and is reported on, but the problem is never resolved.",
-        ScenarioAnswer.ACKNOWLEDGE,
-        plans.never_resolve,
-        (
-            DELAY,
-            steps(3, "How many reports come."),
-            note("The cause has not been found yet.", "The note of each report."),
-        ),
+        ACKNOWLEDGE,
+        (Move.BEGIN, (Event.UPDATE,)),
+        DELAY,
+        steps(3, "How many reports come."),
+        note("The cause has not been found yet.", "The note of each report."),
     ),
-    Scenario(
+    _problem(
         "SERVICE_PROBLEM_COMPLETED",
-        ScenarioKind.PROBLEM,
         "The problem is resolved, and closed without waiting for the tenant.",
-        ScenarioAnswer.ACKNOWLEDGE,
-        plans.complete,
-        (DELAY, *RESOLUTION),
+        ACKNOWLEDGE,
+        (Move.BEGIN, Event.RESOLVE, Event.COMPLETE),
+        DELAY,
+        *RESOLUTION,
     ),
-    *_change(ScenarioKind.AMENDMENT, "applied"),
-    *_change(ScenarioKind.CANCELLATION, "done"),
+    *_changes(ScenarioKind.AMENDMENT, "applied"),
+    *_changes(ScenarioKind.CANCELLATION, "done"),
 )
 BY_NAME: Mapping[str, Scenario] = {scenario.name: scenario for scenario in SCENARIOS}
 

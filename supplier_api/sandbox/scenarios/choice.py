@@ -1,14 +1,26 @@
 """What a tester asks for: by header, by the service's name, or by a default that was set."""
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
+from flask import Request
+
+from supplier_api.contract import Invalid
 from supplier_api.contract.codes import ProblemCode
+from supplier_api.http.gateway.handler import RequestExtension
+from supplier_api.sandbox.catalogue import Value, WrongChoice, find, one_of
 from supplier_api.sandbox.scenarios.catalogue import BY_NAME, DEFAULT, OF_ORDERS
-from supplier_api.sandbox.scenarios.model import Play, Scenario, ScenarioKind, Value
-from supplier_api.sandbox.scenarios.parameters import DELAY_TYPE, read_delay, read_problem_code
+from supplier_api.sandbox.scenarios.model import (
+    DELAY_MAX,
+    DELAY_TYPE,
+    Play,
+    ScenarioKind,
+    read_delay,
+    read_problem_code,
+)
 
 SCENARIO = "X-Scenario"
 PROBLEM_CODE = "X-Problem-Code"
@@ -18,37 +30,27 @@ HEADERS = (SCENARIO, PROBLEM_CODE, KCI_DELAY)
 HEADER_DELAY = 30.0
 # A service of this name chooses, followed by a scenario's name and perhaps a hyphen and more.
 SERVICE = "SCENARIO_"
-_CODES = f"one of {', '.join(ProblemCode)}"
-
-
-class WrongChoice(Exception):
-    """There is no such choice. `messages` say what there is."""
-
-    def __init__(self, messages: list[str]) -> None:
-        """Keep at least one message, each with where the choice stood."""
-        self.messages = messages
-        super().__init__("; ".join(messages))
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What one request chose: by header, by its service, and for whatever is chosen elsewhere."""
 
-    header: Play | None
-    service: Play | None
-    problem_code: Value | None
-    delay: Value | None
+    header: Play | None = None
+    service: Play | None = None
+    problem_code: Value | None = None
+    delay: Value | None = None
 
     def play(self, kind: ScenarioKind, *otherwise: Play | None) -> Play | None:
         """Return what is to be played for `kind`: the header's, the service's, or `otherwise`."""
         for play in (self.header, self.service, *otherwise):
             if play is not None and play.scenario.kind is kind:
-                return self._told(play)
+                return self._completed(play)
         if kind is ScenarioKind.PROBLEM and self.delay is not None:
             return Play(DEFAULT, {"delay": self.delay}, named=False)
         return None
 
-    def _told(self, play: Play) -> Play:
+    def _completed(self, play: Play) -> Play:
         """Return it with what the other headers say, where its own parameters leave that open."""
         headers = {"problemCode": self.problem_code, "delay": self.delay}
         said = {name: value for name, value in headers.items() if value is not None}
@@ -59,37 +61,38 @@ class Choice:
         return replace(play, values={k: v for k, v in values.items() if k in known})
 
 
-NOTHING = Choice(header=None, service=None, problem_code=None, delay=None)
+NOTHING = Choice()
+# What the request chooses that is being answered in this context.
+CHOSEN: ContextVar[Choice] = ContextVar("chosen", default=NOTHING)
 
 
 def read_choice(headers: Mapping[str, str], service_id: str = "") -> Choice:
     """Return what a request with these headers, on this service, chose; raises WrongChoice."""
     wrong: list[str] = []
 
-    def read(name: str, reader: Callable[[str], Any], expected: str) -> Any:
-        # Blanks alone are taken off: what else a text may call white is not ASCII.
-        text = headers.get(name, "").strip(" \t")
-        if not text.isascii():
-            wrong.append(f"{name}: expected ASCII characters")
-            return None
+    def read(name: str, given: str, reader: Callable[[str], Any], expected: str) -> Any:
         try:
-            return reader(text) if text else None
+            return reader(given) if given else None
         except ValueError:
             wrong.append(f"{name}: expected {expected}")
         except WrongChoice as error:
             wrong.extend(f"{name}: {message}" for message in error.messages)
         return None
 
+    def header(name: str, reader: Callable[[str], Any], expected: str) -> Any:
+        # Blanks alone are taken off: what else a text may call white is not ASCII.
+        given = headers.get(name, "").strip(" \t")
+        if given.isascii():
+            return read(name, given, reader, expected)
+        wrong.append(f"{name}: expected ASCII characters")
+        return None
+
     choice = Choice(
-        header=read(SCENARIO, read_scenario, "UTF-8"),
-        service=None,
-        problem_code=read(PROBLEM_CODE, read_problem_code, _CODES),
-        delay=read(KCI_DELAY, read_delay, DELAY_TYPE),
+        header=header(SCENARIO, read_scenario, "UTF-8"),
+        problem_code=header(PROBLEM_CODE, read_problem_code, one_of(ProblemCode)),
+        delay=header(KCI_DELAY, read_delay, DELAY_TYPE),
+        service=read("serviceId", service_id, _read_service, "text"),
     )
-    try:
-        choice = replace(choice, service=_of_service(service_id))
-    except WrongChoice as error:
-        wrong.extend(f"serviceId: {message}" for message in error.messages)
     if wrong:
         raise WrongChoice(wrong)
     return choice
@@ -103,10 +106,14 @@ def read_scenario(text: str) -> Play | None:
     name, _, query = text.partition("?")
     if name.startswith(OF_ORDERS):
         return None
-    scenario = BY_NAME.get(name)
-    if scenario is None:
-        raise WrongChoice([f"unknown scenario; expected one of {', '.join(BY_NAME)}"])
-    return Play(scenario, _parameters(scenario, query))
+    scenario = find(BY_NAME, name, "unknown scenario")
+    try:
+        given = parse_qsl(
+            query, keep_blank_values=True, strict_parsing=bool(query), errors="strict"
+        )
+    except ValueError:
+        raise WrongChoice([f"{name}: expected param=value&param=value"]) from None
+    return Play(scenario, scenario.read(given, f"{name}: ", lambda _: f"{name}: unknown parameter"))
 
 
 def is_scenario_service(service_id: str) -> bool:
@@ -114,36 +121,50 @@ def is_scenario_service(service_id: str) -> bool:
     return service_id.startswith(SERVICE)
 
 
-def _of_service(service_id: str) -> Play | None:
+def _read_service(service_id: str) -> Play | None:
     if not is_scenario_service(service_id):
         return None
     return read_scenario(service_id.removeprefix(SERVICE).partition("-")[0])
 
 
-def _parameters(scenario: Scenario, query: str) -> dict[str, Value]:
-    known = {parameter.name: parameter for parameter in scenario.parameters}
+def read_request(request: Request, document: Mapping[str, Any]) -> None:
+    """Read what the headers and the service choose, for the rest of this request.
+
+    Raises Invalid if there is no such choice.
+    """
+    headers = {name: request.headers.get(name, "") for name in HEADERS}
     try:
-        given = parse_qsl(
-            query, keep_blank_values=True, strict_parsing=bool(query), errors="strict"
-        )
-    except ValueError:
-        raise WrongChoice([f"{scenario.name}: expected param=value&param=value"]) from None
-    values: dict[str, Value] = {}
-    wrong: list[str] = []
-    for name, text in given:
-        if name not in known:
-            wrong.append(f"{scenario.name}: unknown parameter; expected {_listed(known)}")
-        elif name in values:
-            wrong.append(f"{scenario.name}: {name}: given twice")
-        else:
-            try:
-                values[name] = known[name].read(text)
-            except ValueError:
-                wrong.append(f"{scenario.name}: {name}: expected {known[name].type}")
-    if wrong:
-        raise WrongChoice(list(dict.fromkeys(wrong)))
-    return values
+        CHOSEN.set(read_choice(headers, document.get("serviceId", "")))
+    except WrongChoice as error:
+        raise Invalid(error.messages) from None
 
 
-def _listed(known: Mapping[str, object]) -> str:
-    return f"one of {', '.join(known)}" if known else "none"
+def _described(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    where = {"name": name, "in": "header", "required": False}
+    return {**where, "description": description, "schema": schema}
+
+
+# The headers, as an extension of the gateway's door. GET /admin/scenarios tells what there is.
+EXTENSION = RequestExtension(
+    parameters=(
+        _described(
+            SCENARIO,
+            # No example: what tries the call out would play it.
+            "The outcome to play: NAME, or NAME?param=value&param=value, as in"
+            " SERVICE_PROBLEM_DELAYED?steps=2. Without it the rule book decides",
+            {"type": "string"},
+        ),
+        _described(
+            PROBLEM_CODE,
+            "The problemCode that goes with it; UNKNOWN_FAULT if there is none",
+            {"type": "string", "enum": list(ProblemCode)},
+        ),
+        _described(
+            KCI_DELAY,
+            f"Seconds between the updates; {HEADER_DELAY:.0f} with {SCENARIO}, else the back"
+            " office's own pace",
+            {"type": "number", "minimum": 0, "maximum": DELAY_MAX},
+        ),
+    ),
+    read=read_request,
+)

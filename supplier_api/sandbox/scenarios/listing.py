@@ -1,39 +1,108 @@
-"""The list of scenarios, as JSON values and as Markdown."""
+"""The list of scenarios, as JSON values and as Markdown, with what each leads to.
+
+That is worked out from the scenario's steps and the lifecycle, so that it is so.
+"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from supplier_api.contract.codes import Status
+from supplier_api.problems import lifecycle
+from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.model import Base, State
+from supplier_api.rules.model import Operation
+from supplier_api.sandbox.catalogue import MadeSections, Parameter, Value, table
 from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
-from supplier_api.sandbox.scenarios.model import Scenario, ScenarioKind, ScenarioParameter, Value
-from supplier_api.sandbox.scenarios.results import results
+from supplier_api.sandbox.scenarios.model import Play, Scenario, ScenarioAnswer, ScenarioKind, Step
+from supplier_api.sandbox.scenarios.plans import steps_of
 
-BEGIN = "<!-- scenarios: made by `python -m supplier_api.sandbox.scenarios FILE` -->"
-END = "<!-- end of scenarios -->"
 TITLES = {
     ScenarioKind.PROBLEM: "Service problems",
     ScenarioKind.AMENDMENT: "Amendments",
     ScenarioKind.CANCELLATION: "Cancellations",
 }
+BASES = {
+    ScenarioAnswer.ACKNOWLEDGE: Base.ACKNOWLEDGED,
+    ScenarioAnswer.COMMIT: Base.IN_PROGRESS,
+    ScenarioAnswer.DEFER: Base.UNDECIDED,
+}
+STATUSES = {
+    ScenarioAnswer.REJECT: 422,
+    ScenarioAnswer.DEFER: 202,
+    ScenarioAnswer.ACKNOWLEDGE: 201,
+    ScenarioAnswer.COMMIT: 201,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a scenario leads to with its default parameters.
+
+    `http` is the answer's status and `status` where the problem then stands, None where it has no
+    status yet or keeps the one it has. `updates` are the KCIs as REASON/STATUS; `onward` are those
+    that follow the answer to the scenario's question. Of changes it is said for a problem that is
+    ACKNOWLEDGED.
+    """
+
+    http: int
+    status: Status | None = None
+    updates: tuple[str, ...] = ()
+    onward: tuple[str, ...] = ()
+
+
+def results(scenario: Scenario) -> Results:
+    """Return what `scenario` leads to."""
+    http = STATUSES[scenario.answer]
+    if scenario.answer is ScenarioAnswer.REJECT:
+        return Results(http)
+    play = Play(scenario)
+    if scenario.kind is not ScenarioKind.PROBLEM:
+        return _of_change(http, play)
+    updates: list[str] = []
+    state = State(BASES[scenario.answer])
+    status = state.status
+    if scenario.incident:
+        state = _happen(state, Event.JOIN_INCIDENT, updates, scenario.incident)
+    state = _play(state, steps_of(play, scenario.plan, state.beneath), updates)
+    onward: list[str] = []
+    if scenario.onward and scenario.question:
+        settles = frozenset({scenario.question})
+        (settled,) = lifecycle.plan(state, Event.AMEND, settles=settles)
+        onward.append(f"{settled.kci}/{settled.state.status}")
+        _play(settled.state, steps_of(play, scenario.onward, state.beneath), onward)
+    return Results(http, status, tuple(updates), tuple(onward))
+
+
+def _of_change(http: int, play: Play) -> Results:
+    kind = Operation(play.scenario.kind.value)
+    if play.scenario.answer is ScenarioAnswer.COMMIT:
+        return Results(http, Status.CANCELLED if kind is Operation.CANCELLATION else None)
+    asked = State(Base.ACKNOWLEDGED, asked=kind)
+    updates: list[str] = []
+    _play(asked, steps_of(play, play.scenario.plan, asked.beneath), updates)
+    return Results(http, asked.status, tuple(updates))
+
+
+def _play(state: State, steps: tuple[Step, ...], updates: list[str]) -> State:
+    for event, details in steps:
+        # A note without a text is an update.
+        is_update = event is Event.NOTE and "text" not in details
+        state = _happen(state, Event.UPDATE if is_update else event, updates)
+    return state
+
+
+def _happen(state: State, event: Event, updates: list[str], incident: str | None = None) -> State:
+    for step in lifecycle.plan(state, event, incident=incident):
+        if step.kci:
+            updates.append(f"{step.kci}/{step.state.status}")
+        state = step.state
+    return state
 
 
 def listed() -> list[dict[str, Any]]:
     """Return every scenario in plain JSON values."""
     return [_listed(scenario) for scenario in SCENARIOS]
-
-
-def markdown() -> str:
-    """Return every scenario in Markdown, a table for each kind and one of the parameters."""
-    lines = [line for kind in ScenarioKind for line in _table(kind)]
-    return "\n".join([*lines, *_parameters()])
-
-
-def inserted(page: str) -> str:
-    """Return a Markdown page with the list between its two markers; ValueError without them."""
-    before, begin, rest = page.partition(f"{BEGIN}\n")
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"expected the markers {BEGIN} and {END}")
-    return f"{before}{begin}\n{markdown()}\n{end}{after}"
 
 
 def _listed(scenario: Scenario) -> dict[str, Any]:
@@ -44,7 +113,7 @@ def _listed(scenario: Scenario) -> dict[str, Any]:
         "description": scenario.description,
         "answer": found.http,
         "updates": list(found.updates),
-        "parameters": [_parameter(each) for each in scenario.parameters],
+        "parameters": [each.listed() for each in scenario.parameters],
     }
     if found.status:
         entry["status"] = found.status
@@ -54,65 +123,42 @@ def _listed(scenario: Scenario) -> dict[str, Any]:
     return entry
 
 
-def _parameter(parameter: ScenarioParameter) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "name": parameter.name,
-        "type": parameter.type,
-        "description": parameter.description,
-    }
-    if parameter.default is not None:
-        entry["default"] = parameter.default
-    return entry
+def markdown() -> str:
+    """Return every scenario in Markdown, a table for each kind and one of the parameters."""
+    head = ("Scenario", "What happens", "Answer", "Updates that follow", "Parameters")
+    lines: list[str] = []
+    for kind in ScenarioKind:
+        rows = [_row(scenario) for scenario in SCENARIOS if scenario.kind is kind]
+        lines += [f"### {TITLES[kind]}", "", *table(head, rows), ""]
+    parameters = table(("Parameter", "Type", "Default", "What it sets"), _parameter_rows())
+    return "\n".join([*lines, "### Parameters", "", *parameters])
 
 
-def _table(kind: ScenarioKind) -> Iterator[str]:
-    yield from (f"### {TITLES[kind]}", "")
-    yield "| Scenario | What happens | Answer | Updates that follow | Parameters |"
-    yield "|---|---|---|---|---|"
-    for scenario in SCENARIOS:
-        if scenario.kind is kind:
-            found = results(scenario)
-            answer = f"{found.http} {found.status}" if found.status else str(found.http)
-            updates = [f"`{each}`" for each in found.updates] or ["none"]
-            if found.onward:
-                updates.append("*the tenant amends*")
-                updates += [f"`{each}`" for each in found.onward]
-            names = ", ".join(f"`{each.name}`" for each in scenario.parameters) or "none"
-            cells = (f"`{scenario.name}`", scenario.description, answer)
-            yield f"| {' | '.join((*cells, '<br>'.join(updates), names))} |"
-    yield ""
+def _row(scenario: Scenario) -> tuple[str, ...]:
+    found = results(scenario)
+    answer = f"{found.http} {found.status}" if found.status else str(found.http)
+    updates = [f"`{each}`" for each in found.updates] or ["none"]
+    if found.onward:
+        updates += ["*the tenant amends*", *(f"`{each}`" for each in found.onward)]
+    names = ", ".join(f"`{each.name}`" for each in scenario.parameters) or "none"
+    return (f"`{scenario.name}`", scenario.description, answer, "<br>".join(updates), names)
 
 
-def _parameters() -> Iterator[str]:
-    yield from ("### Parameters", "")
-    yield "| Parameter | Type | Default | What it sets |"
-    yield "|---|---|---|---|"
-    for parameter in _all_parameters():
-        defaults = _defaults(parameter)
+def _parameter_rows() -> Iterator[tuple[str, ...]]:
+    """Yield a row of each parameter once for each thing that it sets."""
+    alike: dict[tuple[str, str], list[Parameter]] = {}
+    for each in (each for scenario in SCENARIOS for each in scenario.parameters):
+        alike.setdefault((each.name, each.description), []).append(each)
+    for (name, description), parameters in sorted(alike.items(), key=lambda item: item[0][0]):
+        defaults = {_shown(each.default) for each in parameters}
         shown = defaults.pop() if len(defaults) == 1 else "the scenario's own"
-        yield f"| `{parameter.name}` | {parameter.type} | {shown} | {parameter.description} |"
-    yield ""
-
-
-def _all_parameters() -> list[ScenarioParameter]:
-    """Return each parameter once for each thing that it sets."""
-    found: dict[tuple[str, str], ScenarioParameter] = {}
-    for scenario in SCENARIOS:
-        for parameter in scenario.parameters:
-            found.setdefault((parameter.name, parameter.description), parameter)
-    return sorted(found.values(), key=lambda each: each.name)
-
-
-def _defaults(like: ScenarioParameter) -> set[str]:
-    return {
-        _shown(each.default)
-        for scenario in SCENARIOS
-        for each in scenario.parameters
-        if (each.name, each.description) == (like.name, like.description)
-    }
+        yield (f"`{name}`", parameters[0].type, shown, description)
 
 
 def _shown(default: Value | None) -> str:
     if default is None:
         return "see there"
     return f"`{','.join(default)}`" if isinstance(default, list) else f"`{default}`"
+
+
+PAGE = MadeSections("supplier_api.sandbox.scenarios", {"scenarios": markdown})

@@ -1,17 +1,30 @@
-"""What a scenario is, and one that was chosen."""
+"""What a scenario is, one that was chosen, and what can be set about it."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
+from supplier_api.contract.codes import ProblemCode, ReasonCode, ResolutionCode
+from supplier_api.contract.limits import STRING_MAX, TEXT_MAX
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Awaits
+from supplier_api.sandbox.catalogue import Entry, Parameter, Value
 
-# A JSON value that a parameter can have.
-Value = str | float | list[str]
 # What the back office says, and the fields of its event.
 Step = tuple[Event, Mapping[str, Any]]
+DELAY_MAX = 7 * 86400
+STEPS_MAX = 100
+# The updates that SERVICE_PROBLEM_SUCCESSFUL can make on its way, as events.
+ALSO: Mapping[ReasonCode, Event] = {
+    ReasonCode.UPDATE: Event.UPDATE,
+    ReasonCode.ADDITIONAL: Event.NOTE,
+    ReasonCode.WARNING: Event.WARN,
+    ReasonCode.REAPPOINTED: Event.REAPPOINTED,
+}
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
+_STEPS = re.compile(r"[0-9]{1,3}")
 
 
 class ScenarioKind(StrEnum):
@@ -31,38 +44,33 @@ class ScenarioAnswer(StrEnum):
     COMMIT = "commit"
 
 
-@dataclass(frozen=True, slots=True)
-class ScenarioParameter:
-    """Something about a scenario that a tester may set.
+class Move(Enum):
+    """A part of a plan whose events depend on where the problem stands, or on what is asked for."""
 
-    `type` says in words what `read` takes; it raises ValueError for anything else. A default of
-    None is explained in the description.
-    """
-
-    name: str
-    type: str
-    default: Value | None
-    description: str
-    read: Callable[[str], Value]
+    OPEN = "what has to happen before any other work can"
+    BEGIN = "that, and the start of work where it has not begun"
+    UPDATES = "the updates of `also`, as often as `steps` says"
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+# A tuple happens as often as the parameter `steps` says.
+Part = Event | Move | tuple[Event, ...]
+Plan = tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario(Entry):
     """An outcome that a tester can choose by its name.
 
-    `steps` is what the back office does after the answer, told where the problem then stands. One
-    that puts a question to the tenant names it, and goes `onward` when it is answered. With
-    `incident` the problem is part of a network incident from the start.
+    `plan` is what the back office does after the answer. One that puts a question to the tenant
+    names it, and goes `onward` when it is answered. With `incident` the problem is part of a
+    network incident from the start.
     """
 
-    name: str
     kind: ScenarioKind
-    description: str
     answer: ScenarioAnswer
-    steps: Callable[["Play", str], tuple[Step, ...]]
-    parameters: tuple[ScenarioParameter, ...] = ()
+    plan: Plan = ()
     question: Awaits | None = None
-    onward: Callable[["Play"], tuple[Step, ...]] | None = None
+    onward: Plan = ()
     incident: str | None = None
 
 
@@ -80,9 +88,7 @@ class Play:
 
     def get(self, name: str) -> Any:
         """Return a parameter's value, or its default."""
-        if name in self.values:
-            return self.values[name]
-        return next(each.default for each in self.scenario.parameters if each.name == name)
+        return self.scenario.value(self.values, name)
 
     @property
     def delay(self) -> float | None:
@@ -93,3 +99,94 @@ class Play:
     def plain(self) -> dict[str, Any]:
         """Return what is stored of it, in JSON values; catalogue.recall reads it back."""
         return {"name": self.scenario.name, "values": dict(self.values)}
+
+
+def read_delay(given: str) -> float:
+    """Read seconds; raises ValueError."""
+    if not _SECONDS.fullmatch(given) or float(given) > DELAY_MAX:
+        raise ValueError
+    return float(given)
+
+
+def read_problem_code(given: str) -> str:
+    """Read a published problem code; raises ValueError."""
+    return str(ProblemCode(given))
+
+
+def text(name: str, default: str, description: str, *, most: int) -> Parameter:
+    """Return a parameter for free text, of at most as many characters as it may have there."""
+
+    def read(given: str) -> Value:
+        if not 1 <= len(given) <= most:
+            raise ValueError
+        return given
+
+    return Parameter(name, f"1 to {most} characters", default, description, read)
+
+
+def note(default: str, description: str) -> Parameter:
+    """Return the parameter for free text that becomes a note."""
+    return text("text", default, description, most=STRING_MAX)
+
+
+def reason(default: str) -> tuple[Parameter, ...]:
+    """Return the parameters for why something happens: a code, and by default these words."""
+    return (CODE, text("text", default, "The words that go with it.", most=TEXT_MAX))
+
+
+def steps(default: int, description: str) -> Parameter:
+    """Return the parameter for how often something happens."""
+
+    def read(given: str) -> Value:
+        if not _STEPS.fullmatch(given) or not 1 <= int(given) <= STEPS_MAX:
+            raise ValueError
+        return int(given)
+
+    return Parameter("steps", f"a number, 1 to {STEPS_MAX}", default, description, read)
+
+
+def _read_also(given: str) -> Value:
+    codes = [ReasonCode(each) for each in given.split(",") if each]
+    if not set(codes) <= set(ALSO):
+        raise ValueError
+    return [str(code) for code in codes]
+
+
+DELAY_TYPE = f"seconds, 0 to {DELAY_MAX}"
+DELAY = Parameter(
+    "delay",
+    DELAY_TYPE,
+    None,
+    "Time to the first update and between any two. Default: X-Kci-Delay, else 30 if the scenario "
+    "was chosen by X-Scenario, else the back office's own pace.",
+    read_delay,
+)
+CODE = Parameter(
+    "problemCode",
+    "a problemCode",
+    ProblemCode.UNKNOWN_FAULT,
+    "The code that goes with it. Default: X-Problem-Code, else UNKNOWN_FAULT.",
+    read_problem_code,
+)
+UPDATES = Parameter(
+    "also",
+    f"any of {', '.join(ALSO)}, with commas between; may be empty",
+    [str(ReasonCode.UPDATE)],
+    "The updates between COMMITTED and RESOLVED, in this order.",
+    _read_also,
+)
+RESOLUTION = (
+    Parameter(
+        "resolutionCode",
+        "a resolutionCode",
+        ResolutionCode.NETWORK_CABLING,
+        "How the problem was resolved.",
+        lambda given: str(ResolutionCode(given)),
+    ),
+    text(
+        "resolutionText",
+        "A corroded joint in the street cabinet was replaced; the line is stable.",
+        "The words of the resolution.",
+        most=STRING_MAX,
+    ),
+)

@@ -1,28 +1,134 @@
 """What testers choose, as a source of outcomes: in the transaction that decides a request.
 
-The door reads what a request chooses before anything else is asked (`read_request`); here it is
-completed by what was set for the conversation and the tenant, and kept under the request's key for
-whatever comes later: a decision that was put off, a change, the simulated back office.
+The door reads what a request chooses before anything else is asked (`choice.read_request`); here it
+is completed by what was set for the conversation and the tenant, and kept under the request's key
+for whatever comes later: a decision that was put off, a change, the simulated back office.
 """
 
-from collections.abc import Mapping
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from supplier_api.db import UnitOfWork
-from supplier_api.problems.model import ChangeKind, ServiceProblem
-from supplier_api.problems.services import Caller
-from supplier_api.problems.work import OrderKind, WorkOrder
-from supplier_api.rules.model import Operation
-from supplier_api.sandbox.scenarios.catalogue import recall
-from supplier_api.sandbox.scenarios.choice import NOTHING, Choice, read_scenario
-from supplier_api.sandbox.scenarios.model import Play, ScenarioKind
-from supplier_api.sandbox.scenarios.override import ScenarioOverride
-from supplier_api.sandbox.scenarios.repository import ScenarioRepository
+from sqlalchemy import delete, insert, select
+from sqlalchemy.sql import ColumnElement
 
-# What the request chooses that is being answered in this context.
-CHOSEN: ContextVar[Choice] = ContextVar("chosen", default=NOTHING)
+from supplier_api.contract.codes import ProblemCode
+from supplier_api.db import UnitOfWork
+from supplier_api.db.tables import scenario_choice, scenario_default
+from supplier_api.problems.model import ServiceProblem
+from supplier_api.problems.services import Caller
+from supplier_api.problems.work import WorkOrder
+from supplier_api.rules.model import Decision, Operation, Outcome, Reason, RuleTrace, Verdict
+from supplier_api.sandbox.scenarios.catalogue import recall
+from supplier_api.sandbox.scenarios.choice import CHOSEN, is_scenario_service, read_scenario
+from supplier_api.sandbox.scenarios.model import Play, ScenarioAnswer, ScenarioKind
+from supplier_api.sandbox.tenant_settings import of_this_call
+
 _CHANGES = (ScenarioKind.AMENDMENT, ScenarioKind.CANCELLATION)
+_t = scenario_default.c
+
+
+class ScenarioRepository:
+    """The scenarios within one transaction: those set as defaults, and those chosen by requests.
+
+    A default is a name with its parameters, as it was set. An empty conversation stands for all of
+    the tenant's.
+    """
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work in the transaction of `uow`."""
+        self._connection = uow.connection
+
+    def defaults(self, tenant: str, conversation_id: str) -> list[str]:
+        """Return what was set for the conversation, and behind it what was for its tenant."""
+        query = (
+            select(_t.scenarios)
+            .where(_t.tenant == tenant, _t.conversation_id.in_((conversation_id, "")))
+            .order_by(_t.conversation_id.desc())
+        )
+        return [name for names in self._connection.execute(query).scalars() for name in names]
+
+    def get(self, tenant: str, conversation_id: str) -> list[str]:
+        """Return what was set for exactly this; nothing if nothing was."""
+        query = select(_t.scenarios).where(_which(tenant, conversation_id))
+        return self._connection.execute(query).scalar() or []
+
+    def put(self, tenant: str, conversation_id: str, names: Sequence[str]) -> None:
+        """Set it, whatever was set before."""
+        self.delete(tenant, conversation_id)
+        values = {"tenant": tenant, "conversation_id": conversation_id, "scenarios": list(names)}
+        self._connection.execute(insert(scenario_default), values)
+
+    def delete(self, tenant: str, conversation_id: str) -> None:
+        """Forget what was set for exactly this."""
+        self._connection.execute(delete(scenario_default).where(_which(tenant, conversation_id)))
+
+    def keep(
+        self,
+        tenant: str,
+        operation: Operation,
+        gateway_id: int,
+        plays: Mapping[ScenarioKind, Play | None],
+    ) -> None:
+        """Keep what was chosen with a request, by kind; nothing is kept of nothing."""
+        plain = {str(kind): play.plain() for kind, play in plays.items() if play}
+        if plain:
+            key = {"tenant": tenant, "operation": operation, "gateway_id": gateway_id}
+            self._connection.execute(insert(scenario_choice), {**key, "plays": plain})
+
+    def kept(self, tenant: str, operation: str, gateway_id: int) -> Mapping[str, Any]:
+        """Return what was chosen with a request, Play.plain by kind; nothing if nothing was."""
+        of = scenario_choice.c
+        query = select(of.plays).where(
+            of.tenant == tenant, of.operation == operation, of.gateway_id == gateway_id
+        )
+        found: Mapping[str, Any] | None = self._connection.execute(query).scalar()
+        return found or {}
+
+
+def _which(tenant: str, conversation_id: str) -> ColumnElement[bool]:
+    return (_t.tenant == tenant) & (_t.conversation_id == conversation_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioOverride:
+    """The outcome of a scenario, laid over what the rule book decides on one request.
+
+    The request is about `service_id`; `play` is None when no scenario was chosen.
+    """
+
+    play: Play | None
+    service_id: str
+
+    def open_problems(self, known: list[str]) -> list[str]:
+        """Return the problems open on the service; one that stands for a scenario has none."""
+        return [] if is_scenario_service(self.service_id) else known
+
+    def incidents(self, known: list[str]) -> list[str]:
+        """Return the incidents that the problem is part of, the scenario's own included."""
+        made_up = self.play.scenario.incident if self.play else None
+        return [*known, made_up] if made_up else known
+
+    def decided(self, decision: Decision) -> Decision:
+        """Return the decision with the scenario's outcome; what the book refuses stays refused."""
+        if self.play is None or not self.play.named:
+            return decision
+        name = f"scenario {self.play.scenario.name}"
+        trace = (*decision.trace, RuleTrace(name, Verdict.MATCHED, dict(self.play.values)))
+        if self.play.scenario.answer is ScenarioAnswer.REJECT:
+            code = ProblemCode(self.play.get("problemCode"))
+            reason = Reason(name, code, f"{self.play.get('text')} ({code})")
+            return replace(
+                decision,
+                outcome=Outcome.REJECT,
+                rule=decision.rule if decision.reasons else name,
+                reasons=(*decision.reasons, reason),
+                trace=trace,
+            )
+        if decision.reasons:
+            return decision
+        outcome = Outcome(self.play.scenario.answer.value)
+        return replace(decision, outcome=outcome, rule=name, trace=trace)
 
 
 class ScenarioSource:
@@ -36,7 +142,7 @@ class ScenarioSource:
         play = choice.play(ScenarioKind.PROBLEM, *_defaults(uow, caller))
         # A default for changes is looked up when they come: it may be another by then.
         plays = {ScenarioKind.PROBLEM: play, **{kind: choice.play(kind) for kind in _CHANGES}}
-        _keep(uow, caller.tenant, Operation.PROBLEM, document["id"], plays)
+        ScenarioRepository(uow).keep(caller.tenant, Operation.PROBLEM, document["id"], plays)
         return ScenarioOverride(play, document["serviceId"])
 
     def of_change(
@@ -44,7 +150,7 @@ class ScenarioSource:
         uow: UnitOfWork,
         caller: Caller,
         problem: ServiceProblem,
-        kind: ChangeKind,
+        kind: Operation,
         gateway_id: int,
     ) -> ScenarioOverride:
         """Return what is chosen for a change of a locked problem.
@@ -52,12 +158,13 @@ class ScenarioSource:
         While a question of the supplier is open the problem's own scenario goes with it, so that
         the back office can go on when the change answers that.
         """
-        kept = ScenarioRepository(uow).kept(problem.tenant, Operation.PROBLEM, problem.gateway_id)
+        scenarios = ScenarioRepository(uow)
+        kept = scenarios.kept(problem.tenant, Operation.PROBLEM, problem.gateway_id)
         about = ScenarioKind(kind.value)
         play = CHOSEN.get().play(about, recall(kept.get(about)), *_defaults(uow, caller))
         asked = recall(kept.get(ScenarioKind.PROBLEM)) if problem.state.awaits else None
         plays = {about: play, ScenarioKind.PROBLEM: asked}
-        _keep(uow, problem.tenant, Operation(kind.value), gateway_id, plays)
+        scenarios.keep(problem.tenant, kind, gateway_id, plays)
         return ScenarioOverride(play, problem.service_id)
 
     def of_earlier(
@@ -71,24 +178,17 @@ class ScenarioSource:
 def chosen_with(uow: UnitOfWork, order: WorkOrder) -> Mapping[str, Any]:
     """Return what was chosen with the request that a work order comes from, Play.plain by kind."""
     operation, request = Operation.PROBLEM, order.problem
-    if order.kind in (OrderKind.AMENDMENT, OrderKind.CANCELLATION) and order.subject:
-        operation, request = Operation(order.kind.value), order.subject
+    if isinstance(order.kind, Operation) and order.subject:
+        operation, request = order.kind, order.subject
     return ScenarioRepository(uow).kept(order.tenant, operation, request["id"])
 
 
 def _defaults(uow: UnitOfWork, caller: Caller) -> list[Play | None]:
     """Return what was set for the conversation, then what was set for the tenant."""
-    names = ScenarioRepository(uow).defaults(caller.tenant, caller.conversation_id)
+    whose = caller.tenant, caller.conversation_id
+    call = of_this_call()
+    if call and (call.tenant, call.conversation_id) == whose:
+        names = call.scenarios
+    else:
+        names = ScenarioRepository(uow).defaults(*whose)
     return [read_scenario(name) for name in names]
-
-
-def _keep(
-    uow: UnitOfWork,
-    tenant: str,
-    operation: Operation,
-    gateway_id: int,
-    plays: Mapping[ScenarioKind, Play | None],
-) -> None:
-    plain = {str(kind): play.plain() for kind, play in plays.items() if play}
-    if plain:
-        ScenarioRepository(uow).keep(tenant, operation, gateway_id, plain)

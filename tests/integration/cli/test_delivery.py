@@ -13,7 +13,7 @@ from sqlalchemy import select
 from supplier_api.cli import main
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery import pause_admin
-from supplier_api.outbox.pauses import Cause, PauseRepository
+from supplier_api.outbox.pauses import Cause, PauseRepository, Scope
 from tests.outbox import Outbox
 from tests.supplier import Supplier
 
@@ -171,8 +171,8 @@ def test_a_wait_that_was_asked_for_is_listed_and_ends(supplier: Supplier, comman
     def ask(hours: int) -> None:
         until = now + timedelta(hours=hours)
         supplier.services.store.write(
-            lambda uow: PauseRepository(uow).ask(
-                "gateway", reason="429", who="w", now=now, until=until
+            lambda uow: PauseRepository(uow).begin_or_prolong(
+                Cause.ASKED, Scope("gateway"), reason="429", who="w", now=now, until=until
             )
         )
 

@@ -14,7 +14,7 @@ from supplier_api.cli import main
 from supplier_api.clock import to_wire
 from supplier_api.db import tables
 from supplier_api.operations import doctor as desk
-from supplier_api.operations.process_repository import Process, ProcessKind, ProcessRepository
+from supplier_api.operations.processes import Process, ProcessKind, ProcessRepository
 from tests.samples import amendment_request, problem_request
 from tests.supplier import DEFERRED, Problem, Supplier, on_sqlite
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from supplier_api.cli import main
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.problems.model import ServiceProblem
 from tests.supplier import Problem, Supplier, on_sqlite
 
@@ -183,7 +183,7 @@ def test_a_5xx_is_not_told_as_silence_and_all_times_are_written_alike(
 ) -> None:
     problem = supplier.opened()
     supplier.event(problem.reference, "start")
-    supplier.answers[1] = Reply(Meaning.TROUBLE, "503", 503, unknown=True)
+    supplier.answers[1] = Reply(Meaning.FAILED, "503", 503, unknown=True)
     supplier.deliver()
     shown = command.ok("kci", "show", named(problem, 1))
     assert "the receiver may have it: an attempt ended without an answer, or with a 5xx" in shown

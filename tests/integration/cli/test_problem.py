@@ -13,13 +13,14 @@ from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.ids import SystemChance
 from supplier_api.outbox.pauses import Cause, PauseRepository, Scope
 from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.maintenance import MAINTENANCE, Switch, SwitchRepository
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.switch_repository import MAINTENANCE, Switch, SwitchRepository
-from supplier_api.problems.work import OrderKind, WorkOrder
+from supplier_api.problems.work import WorkOrder
+from supplier_api.rules.model import Operation
 from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
 from supplier_api.settings.model import BackOfficeSettings
 from tests.samples import cancellation_request, problem_request
@@ -316,7 +317,7 @@ class TestOfTheSystemsOwnChance:
         for problem in raised:
             problem_id = supplier.stored(problem.id).id
             rows = supplier.services.store.read(partial(messages, problem_id))
-            order = next(row for row in rows if row["kind"] == OrderKind.PROBLEM)
+            order = next(row for row in rows if row["kind"] == Operation.PROBLEM)
             ticket = desk.submit(WorkOrder.from_body(order["uuid"], order["body"])).back_office_id
             supplier.event(problem.reference, "note", backOfficeId=ticket)
             tickets[ticket] = problem.reference

@@ -8,10 +8,11 @@ from sqlalchemy import text
 from supplier_api.app.worker import build_worker
 from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store
-from supplier_api.operations.installation_id import ForeignDatabase, stamp_of
-from supplier_api.operations.installation_repository import (
+from supplier_api.operations.installation import (
+    ForeignDatabase,
     InstallationRepository,
     InstallationStamp,
+    stamp_of,
 )
 from supplier_api.settings import load_settings
 from tests.commands import Ran, run_command

@@ -29,10 +29,10 @@ sys.stdin.read()
 """
 PART = """
 import signal, time
-from supplier_api.cli import child
-child.GRACE = 0
+from supplier_api.cli import supervisor
+supervisor.GRACE = 0
 signal.signal(signal.SIGTERM, signal.{on_term})
-child.die_with_parent()
+supervisor.die_with_parent()
 with open({alive!r}, "w") as held:
     print("up", file=held, flush=True)
     time.sleep(600)

@@ -7,7 +7,7 @@ import pytest
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, tables
-from supplier_api.db.database_clock import DatabaseClock
+from supplier_api.db.postgresql import DatabaseClock
 from supplier_api.outbox.repository import LaneRepository
 from tests.outbox import DESTINATION, Outbox
 

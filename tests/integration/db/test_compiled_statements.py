@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from supplier_api.auth.signing_key_repository import SigningKeyRepository
+from supplier_api.auth.signing_keys import SigningKeyRepository
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.db import Store, StoreBusy, UnitOfWork, tables
 from supplier_api.db.compiled_statements import CompiledStatement, named
-from supplier_api.problems.service_repository import ServiceRepository
+from supplier_api.problems.repository import ProblemRepository
 
 ADD = CompiledStatement(
     insert(tables.signing_key).values(named("kid", "private_pem", "created")).inline()
@@ -88,19 +88,21 @@ def test_a_wait_for_a_lock_ends_with_the_deadline_of_its_own_transaction(databas
     tables.metadata.create_all(store.engine)
     # A transaction before it on the same connection had more time.
     store.write(
-        lambda uow: ServiceRepository(uow).lock("T", "S"), deadline=machine.monotonic() + 60
+        lambda uow: ProblemRepository(uow).lock_service("T", "S"), deadline=machine.monotonic() + 60
     )
 
     def while_locked(uow: UnitOfWork) -> None:
-        ServiceRepository(uow).lock("T", "S")
+        ProblemRepository(uow).lock_service("T", "S")
         KIDS.run(uow.connection, {})
         began = machine.monotonic()
         with pytest.raises(StoreBusy):
-            store.write(lambda late: ServiceRepository(late).lock("T", "S"), deadline=began + 0.2)
+            store.write(
+                lambda late: ProblemRepository(late).lock_service("T", "S"), deadline=began + 0.2
+            )
         # Far from the minute; how near to the deadline is the machine's affair.
         assert machine.monotonic() - began < 30
 
     other.write(while_locked)
-    store.write(lambda uow: ServiceRepository(uow).lock("T", "S"))
+    store.write(lambda uow: ProblemRepository(uow).lock_service("T", "S"))
     store.close()
     other.close()

@@ -10,10 +10,17 @@ from sqlalchemy import Connection, Row, Table, Text, cast, func, select, text, t
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork, tables
-from supplier_api.outbox.ack import AttemptRecord, LaneStep
-from supplier_api.outbox.model import Attempt, Claim, Fenced, Message, MessageState
+from supplier_api.outbox.model import (
+    Attempt,
+    AttemptRecord,
+    Claim,
+    Fenced,
+    LaneStep,
+    Message,
+    MessageState,
+)
 from supplier_api.outbox.repository import LaneRepository
-from tests.outbox import DESTINATION, Outbox
+from tests.outbox import DESTINATION, Outbox, proceed
 
 LEASE = timedelta(seconds=45)
 NOW = ManualMachineClock().now()
@@ -70,17 +77,18 @@ class LaneWorker:
         now = self.clock.now()
 
         def work(uow: UnitOfWork) -> Message | None:
-            LaneRepository(uow).hold(claim)
+            if LaneRepository(uow).lock_claimed([claim]).lost:
+                raise Fenced
             attempt = Attempt(now, "tested", 204, 12, "204", unknown=state is LATER)
-            LaneRepository(uow).record(message, attempt, state, "sha256:0")
-            if park:
-                LaneRepository(uow).park(claim)
-            return LaneRepository(uow).proceed(
+            LaneRepository(uow).record([AttemptRecord(message, attempt, state, "sha256:0")])
+            return proceed(
+                uow,
                 claim,
                 now,
+                now + LEASE if go_on else None,
                 failures=1 if retry_in else 0,
                 retry_at=now + timedelta(seconds=retry_in) if retry_in else None,
-                lease_until=now + LEASE if go_on else None,
+                parks=park,
             )
 
         return self.store.write(work)
@@ -171,12 +179,20 @@ def test_a_locked_lane_is_passed_over(store: Store, outbox: Outbox, one: LaneWor
 
 
 Deed = Callable[[UnitOfWork, Claim], object]
+
+
+def move_on(uow: UnitOfWork, claim: Claim, *, parks: bool = False) -> None:
+    """Move a lane on as if it had been locked under the claim."""
+    row = LaneRepository(uow).lock(claim.problem_id, DESTINATION)
+    LaneRepository(uow).proceed([LaneStep(claim, parks=parks)], {row.id: row}, NOW)
+
+
 DEEDS: dict[str, Deed] = {
-    "settle": lambda uow, claim: LaneRepository(uow).proceed(claim, NOW),
+    "settle": move_on,
     "renew": lambda uow, claim: LaneRepository(uow).renew(claim, NOW),
     "release": lambda uow, claim: LaneRepository(uow).release(claim, NOW),
-    "hold": lambda uow, claim: LaneRepository(uow).hold(claim),
-    "park": lambda uow, claim: LaneRepository(uow).park(claim),
+    "hold": lambda uow, claim: proceed(uow, claim, NOW),
+    "park": lambda uow, claim: move_on(uow, claim, parks=True),
 }
 
 
@@ -200,6 +216,31 @@ def test_a_worker_that_lost_its_lane_writes_nothing(
 
     assert outbox.lane(problem) == lane
     assert outbox.messages(problem) == messages
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_a_lane_that_was_lost_is_not_among_the_locked(
+    store: Store,
+    outbox: Outbox,
+    one: LaneWorker,
+    two: LaneWorker,
+    clock: ManualMachineClock,
+    *,
+    waiting: bool,
+) -> None:
+    outbox.problem(1)
+    (lost,) = one.claim()
+    clock.advance(46)
+    two.claim()
+    outbox.problem(1)
+    (mine,) = one.claim()
+
+    locked = store.write(
+        lambda uow: LaneRepository(uow).lock_claimed([lost, mine], waiting=waiting)
+    )
+
+    assert locked.lost == {lost.lane_id}
+    assert locked.rows.keys() == {mine.lane_id}
 
 
 def test_an_attempt_is_written_down_once(outbox: Outbox, one: LaneWorker) -> None:
@@ -558,14 +599,12 @@ def test_no_more_of_a_long_queue_is_read_than_leaves(
     def deliver(uow: UnitOfWork) -> tuple[int, int]:
         before = rows_read(uow)
         claims = worker.claim_in(uow, limit=few)
-        held = LaneRepository(uow).hold_free(claims)
+        locked = LaneRepository(uow).lock_claimed(claims)
         attempt = Attempt(clock.now(), "tested", 204, 12, "204")
-        LaneRepository(uow).record_all(
+        LaneRepository(uow).record(
             [AttemptRecord(claim.message, attempt, TAKEN) for claim in claims]
         )
-        LaneRepository(uow).proceed_all(
-            [LaneStep(claim) for claim in claims], held.rows, clock.now()
-        )
+        LaneRepository(uow).proceed([LaneStep(claim) for claim in claims], locked.rows, clock.now())
         return len(claims), rows_read(uow) - before
 
     taken, read = store.write(deliver)

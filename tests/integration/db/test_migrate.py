@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-from supplier_api.db import SchemaTooOld, StoreBusy, StoreUnavailable, locks, migrate, tables
+from supplier_api.db import SchemaTooOld, StoreBusy, StoreUnavailable, migrate, tables
 from supplier_api.db.types import InstantColumn
 from tests import postgresql
 
@@ -199,8 +199,8 @@ def test_two_upgrades_of_postgresql_at_once_follow_each_other(postgresql_url: st
 def test_an_upgrade_of_postgresql_does_not_queue_behind_a_table_in_use(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "TRIES", 1)
-    monkeypatch.setattr(locks, "LOCK_TIMEOUT_MS", 50)
+    monkeypatch.setattr(migrate, "TRIES", 1)
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT_MS", 50)
     with connected(postgresql_url) as engine:
         with engine.begin() as connection:
             connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
@@ -301,8 +301,8 @@ def test_an_upgrade_tries_again_until_a_lock_is_given_back(
         refused.set()
         assert given_back.wait(PATIENCE)
 
-    monkeypatch.setattr(locks, "LOCK_TIMEOUT_MS", 50)
-    monkeypatch.setattr("supplier_api.db.locks.time.sleep", pause)
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT_MS", 50)
+    monkeypatch.setattr("supplier_api.db.migrate.time.sleep", pause)
     with connected(postgresql_url) as engine, ThreadPoolExecutor(1) as pool:
         with engine.begin() as other:
             other.execute(text("LOCK TABLE decision IN ROW EXCLUSIVE MODE"))

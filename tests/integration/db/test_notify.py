@@ -100,9 +100,9 @@ def test_the_last_notice_before_a_stop_is_sent(
     notifier = Notifier(outbox.store.url)
     with watching(outbox, clock) as wake_event:
         notifier.start()
-        notifier.tell()
+        notifier.notify()
         assert wake_event.wait(LONG)
-        notifier.tell()
+        notifier.notify()
         notifier.stop()
         assert wake_event.wait(5)
 
@@ -114,10 +114,10 @@ def test_a_notice_that_finds_its_connection_lost_goes_over_a_new_one(
     notifier = Notifier(outbox.store.url)
     with watching(outbox, clock) as wake_event:
         notifier.start()
-        notifier.tell()
+        notifier.notify()
         assert wake_event.wait(LONG)
         cut(outbox, "NOTIFY%")
-        notifier.tell()
+        notifier.notify()
         assert wake_event.wait(LONG)
     notifier.stop()
 

@@ -11,25 +11,34 @@ from sqlalchemy import Connection, event, func, select, text
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork, tables
+from supplier_api.operations import status_messages
 from supplier_api.operations.consistency_queries import ConsistencyQueries
-from supplier_api.operations.process_repository import ProcessRepository
-from supplier_api.operations.status_queries import StatusQueries
+from supplier_api.operations.processes import ProcessRepository
+from supplier_api.operations.status_line import Snapshot, StatusLine
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.settings import load_settings
 from tests.outbox import Outbox
 
 NOW = ManualMachineClock().now()
 LONG_AGO = NOW - timedelta(days=1)
 # Few rows at any time, and no index needed.
 SMALL = {"pause", "process", "stamp", "switch"}
+
+
+def lines(make: Callable[[Snapshot], Iterator[StatusLine]], uow: UnitOfWork) -> object:
+    """Make a line of the status, or those for each destination."""
+    return list(make(Snapshot(uow, load_settings({}), NOW, NOW, [])))
+
+
 SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
-    "last decided": lambda uow: StatusQueries(uow).last_decided(),
-    "last taken": lambda uow: StatusQueries(uow).last_taken("gateway"),
-    "undelivered": lambda uow: StatusQueries(uow).undelivered(),
-    "parked": lambda uow: StatusQueries(uow).parked(),
-    "dead letters": lambda uow: StatusQueries(uow).dead_letters(),
-    "undecided": lambda uow: StatusQueries(uow).undecided(),
-    "late answers": lambda uow: StatusQueries(uow).late_answers(LONG_AGO),
-    "pauses": lambda uow: StatusQueries(uow).pauses(NOW),
+    "last decided": partial(lines, status_messages.last_request),
+    "last taken": partial(lines, status_messages.last_kci_taken),
+    "undelivered": partial(lines, status_messages.undelivered),
+    "parked": partial(lines, status_messages.parked),
+    "dead letters": partial(lines, status_messages.dead_letters),
+    "undecided": partial(lines, status_messages.undecided),
+    "late answers": partial(lines, status_messages.late_answers),
+    "pauses": partial(lines, status_messages.pauses),
     "doubtful": lambda uow: ConsistencyQueries(uow).doubtful(20),
     "late changes": lambda uow: ConsistencyQueries(uow).late_changes("gateway", 20),
     "undecided for long": lambda uow: ConsistencyQueries(uow).undecided(LONG_AGO, 20),

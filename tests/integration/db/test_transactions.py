@@ -11,8 +11,9 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork, pipeline, tables
 from supplier_api.db.types import InstantColumn
-from supplier_api.problems.model import Awaits, Base, ChangeKind, ServiceProblem, State, Waiting
+from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.rules.model import Operation
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 instants = Table("instants", MetaData(), Column("id", Integer), Column("at", InstantColumn))
@@ -35,7 +36,7 @@ def problem(gateway_id: int = 1) -> ServiceProblem:
         service_id="SI0000000000100",
         conversation_id="conversation-1",
         state=State(
-            Base.ACKNOWLEDGED, Waiting.PENDING, Awaits.INFORMATION, ChangeKind.AMENDMENT, "INC1"
+            Base.ACKNOWLEDGED, Waiting.PENDING, Awaits.INFORMATION, Operation.AMENDMENT, "INC1"
         ),
         document={"id": gateway_id, "problemText": "Die Leitung fällt aus ☎"},
         created=NOON,

@@ -13,9 +13,7 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store
 from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.dispatcher import Dispatcher
-from supplier_api.delivery.executor import Destination
-from supplier_api.delivery.retry_policy import RetryPolicy
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Destination, Meaning, Reply, RetryPolicy
 from supplier_api.ids import SeededChance
 from supplier_api.outbox.model import Message
 from tests.outbox import DESTINATION, Outbox
@@ -30,11 +28,11 @@ POLICY = RetryPolicy(
 ALREADY = re.compile("(?i)already received")
 PATIENCE = 20.0  # seconds of real time, for what happens at once unless something is wrong
 
-TAKEN = Reply(Meaning.TAKEN, "204", 204)
+TAKEN = Reply(Meaning.ACCEPTED, "204", 204)
 REFUSED = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422)
-BUSY = Reply(Meaning.TROUBLE, "503", 503, unknown=True)
-LOST = Reply(Meaning.TROUBLE, "connection closed without an answer", unknown=True)
-CONFLICT = Reply(Meaning.TROUBLE, "409", 409, repeat=True)
+BUSY = Reply(Meaning.FAILED, "503", 503, unknown=True)
+LOST = Reply(Meaning.FAILED, "connection closed without an answer", unknown=True)
+CONFLICT = Reply(Meaning.FAILED, "409", 409, repeat=True)
 NOT_FOUND = Reply(Meaning.NOT_FOUND, "404 NOT_FOUND", 404)
 
 

@@ -10,11 +10,10 @@ from structlog.testing import capture_logs
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork, tables
 from supplier_api.db.notify import WakeEvent
-from supplier_api.delivery.clock_guard import ClockGuard
-from supplier_api.delivery.scheduler import Scheduler
+from supplier_api.delivery.scheduler import ClockGuard, Scheduler
 from supplier_api.outbox.model import Fenced
 from supplier_api.outbox.repository import LaneRepository
-from tests.outbox import DESTINATION, Outbox
+from tests.outbox import DESTINATION, Outbox, proceed
 
 HOUR = timedelta(hours=1)
 on_sqlite = pytest.mark.parametrize("upgraded_url", ["sqlite_file"], indirect=True)
@@ -151,7 +150,7 @@ def test_after_a_jump_forward_leases_end_early_and_the_loser_writes_nothing(
     assert [(line["event"], line["seconds"]) for line in logs] == [("clock.jumped-forward", 3600.0)]
     assert claim(store, clock, "worker-2") == [problem]
     with pytest.raises(Fenced):
-        store.write(lambda uow: LaneRepository(uow).proceed(mine, clock.now()))
+        store.write(lambda uow: proceed(uow, mine, clock.now()))
     # It is logged once, and a step back from there is one too.
     let_run(clock, 1, -HOUR)
     with capture_logs() as logs:

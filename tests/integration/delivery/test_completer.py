@@ -1,6 +1,5 @@
 """Attempts completed in one transaction: what is shared, and what affects only one of them."""
 
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,8 +12,7 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork, tables
 from supplier_api.delivery.completer import Completer
 from supplier_api.delivery.flow_control import FlowControl
-from supplier_api.delivery.model import Destination, Lease, Sent
-from supplier_api.delivery.transport import Reply
+from supplier_api.delivery.model import Destination, Lease, Reply, Sent
 from supplier_api.ids import SeededChance
 from supplier_api.outbox.model import Claim, Message
 from supplier_api.outbox.repository import LaneRepository
@@ -65,8 +63,8 @@ def completer(
         DESTINATION, transport, POLICY, on_delivered=hooks.delivered, concerns=hooks.concerns
     )
     chance = SeededChance(1)
-    flow_control = FlowControl(DESTINATION, to.rules, POLICY, store, clock, chance, "me")
-    return Completer(to, store, clock, chance, LEASE, threading.Event(), flow_control)
+    flow_control = FlowControl(to, store, clock, chance, "me")
+    return Completer(to, store, clock, chance, LEASE, flow_control)
 
 
 SentMaker = Callable[..., list[Sent]]

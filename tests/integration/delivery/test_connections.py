@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from supplier_api.clock import SystemMachineClock
-from supplier_api.http_client.connections import Adapter, Connection, Limits, new_session
+from supplier_api.http_client.connections import (
+    Adapter,
+    ConnectionLimits,
+    KeptConnection,
+    new_session,
+)
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.ids import SystemChance
+from supplier_api.sandbox.gateway.codes import GatewayErrorCode
 from supplier_api.sandbox.gateway.config import SupplierAccount
-from supplier_api.sandbox.gateway.supplier_client import (
-    SupplierClient,
-    SupplierSilent,
-    SupplierUnreachable,
-)
+from supplier_api.sandbox.gateway.supplier_client import NoSupplierAnswer, SupplierClient
 from tests.integration.delivery.sink import (
     Reaction,
     Request,
@@ -31,6 +32,8 @@ from tests.integration.delivery.sink import (
 )
 
 NO_ANSWER = 0
+DENIED = -1
+UNANSWERED = (GatewayErrorCode.SUPPLIER_TIMED_OUT, GatewayErrorCode.SUPPLIER_FAULT)
 PATIENCE = 20.0
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 
@@ -60,7 +63,7 @@ Caller = Callable[[], int]
 
 
 def worker_calls(sink: Sink, clock: Clock) -> Iterator[Caller]:
-    sessions = Sessions(limits=Limits(idle=15, age=300), clock=clock)
+    sessions = Sessions(limits=ConnectionLimits(idle=15, age=300), clock=clock)
     watchdog = Watchdog(SystemMachineClock())
     watchdog.start()
 
@@ -85,17 +88,17 @@ def sandbox_calls(sink: Sink, clock: Clock) -> Iterator[Caller]:
     token_url = f"{sink.url}/access-token"
     supplier = SupplierAccount("S", "s", "s", sink.url, token_url, "gateway", "gateway-secret")
     session = new_session()
-    session.mount("http://", Adapter(Limits(idle=15, age=300), clock))
-    transport = SupplierClient(supplier, clock, SystemChance(), 1.0, lambda: session)
+    session.mount("http://", Adapter(ConnectionLimits(idle=15, age=300), clock))
+    client = SupplierClient(supplier, clock, 1.0, session)
 
     def call() -> int:
         try:
-            return transport.send("TENANT1", "POST", "/service-problems", {}, {}, ("call",)).status
-        except (SupplierSilent, SupplierUnreachable):
-            return NO_ANSWER
+            return client.send("POST", "/service-problems", {}, {}, lambda *_: "request-1").status
+        except NoSupplierAnswer as error:
+            return NO_ANSWER if error.code in UNANSWERED else DENIED
 
     yield call
-    transport.close()
+    client.close()
 
 
 @pytest.fixture(params=[worker_calls, sandbox_calls])
@@ -187,7 +190,7 @@ def test_a_thread_may_ask_for_a_new_connection(sink: Sink) -> None:
 
 
 def test_a_peer_that_is_gone_is_noticed(sink: Sink) -> None:
-    connection = Connection("127.0.0.1", sink.port)
+    connection = KeptConnection("127.0.0.1", sink.port)
     connection.connect()
     try:
         assert connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

@@ -13,7 +13,7 @@ import pytest
 from supplier_api.app.destinations import load_back_office
 from supplier_api.app.sessions import build_sessions
 from supplier_api.clock import SystemMachineClock
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.connectivity import ConnectivityCheck
@@ -314,7 +314,7 @@ def test_any_certificate_of_the_chain_may_be_the_one_that_is_trusted(
         walk = to(sink, CA_FILE=chain.files[trusted])
         assert walk.last.made, walk.last
         [sent] = kcis_sent(sink, chain.files[trusted])
-    assert sent.meaning is Meaning.TAKEN
+    assert sent.meaning is Meaning.ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_why_a_certificate_is_not_trusted_in_words_and_by_both_who_call(
     assert walk.last.name.startswith("TLS with"), walk.steps
     assert cause in (walk.last.cause or ""), walk.last
     # What the doctor says is so is so when a KCI is sent.
-    assert sent.meaning is Meaning.TROUBLE
+    assert sent.meaning is Meaning.FAILED
     assert "certificate not trusted, " in sent.detail
     assert "OpenSSL" not in sent.detail
 

@@ -9,8 +9,7 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.dispatcher import Dispatcher
-from supplier_api.delivery.executor import Destination
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Destination, Meaning, Reply
 from supplier_api.ids import SeededChance
 from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
@@ -328,7 +327,7 @@ def test_the_hooks_run_inside_the_transaction_that_completes(
 
         return hook
 
-    taken = Reply(Meaning.TAKEN, "taken", answer="ticket 7")
+    taken = Reply(Meaning.ACCEPTED, "taken", answer="ticket 7")
     problem = outbox.problem(1)
     transport.reply_with(problem, taken)
     to = Destination(DESTINATION, transport, POLICY, on_delivered=hook("delivered"))  # type: ignore[arg-type]
@@ -340,12 +339,12 @@ def test_the_hooks_run_inside_the_transaction_that_completes(
     assert called == [("delivered", 1, "ticket 7")]
 
 
-def test_dead_letters_and_unknown_problems_call_their_hooks(
+def test_a_problem_unknown_there_calls_its_hook_and_a_dead_letter_calls_none(
     outbox: Outbox, transport: FakeTransport, make_round: RoundMaker, clock: ManualMachineClock
 ) -> None:
     called: list[str] = []
     round_ = make_round(
-        on_dead_letter=lambda _uow, _message, _reply: called.append("dead letter"),
+        on_delivered=lambda _uow, _message, _reply: called.append("delivered"),
         on_not_found=lambda _uow, _message, _reply: called.append("not found"),
     )
     problem = outbox.problem(1)
@@ -355,7 +354,8 @@ def test_dead_letters_and_unknown_problems_call_their_hooks(
     assert called == ["not found"]
     clock.advance(5)
     round_.turn()
-    assert called == ["not found", "dead letter"]
+    assert called == ["not found"]
+    assert outbox.states(problem) == ["refused"]
 
 
 def test_an_answer_that_a_hook_cannot_apply_is_retried_later(
@@ -418,7 +418,7 @@ def test_the_next_look_is_when_something_is_due(
 ) -> None:
     assert round_.turn() == 5.0
     problem = outbox.problem(1)
-    transport.reply_with(problem, Reply(Meaning.TROUBLE, "503", 503, retry_after=600))
+    transport.reply_with(problem, Reply(Meaning.FAILED, "503", 503, retry_after=600))
     round_.turn()
     assert round_.turn() == 600.0
 

@@ -17,9 +17,9 @@ from structlog.testing import capture_logs
 from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.db import Store, StoreUnavailable
 from supplier_api.delivery import completer
-from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.answers import AnswerTerms
+from supplier_api.delivery.model import Meaning, Reply
+from supplier_api.delivery.transports import GatewayAddress, GatewayTransport
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.ids import SystemChance
@@ -111,7 +111,7 @@ def transport_on(way: Way, watchdog: Watchdog) -> GatewayTransport:
         token_url=f"{way.tokens}/auth/supplier/access-token",
         client_id="supplier",
         client_secret="secret",
-        answers=Terms(ALREADY),
+        answers=AnswerTerms(ALREADY),
     )
     return GatewayTransport(address, way.sessions, watchdog, SystemMachineClock(), SystemChance())
 
@@ -328,7 +328,7 @@ def test_a_full_disk_is_waited_for(
     monkeypatch.setattr(completer, "STORE_PAUSE", 0.0)
     disk, sent = FullDisk(store, failures=3), []
     # More than there is room for on the pages that are there.
-    wordy = Reply(Meaning.TAKEN, "204" * 20_000, 204)
+    wordy = Reply(Meaning.ACCEPTED, "204" * 20_000, 204)
 
     class Receiver:
         def send(self, message: Message, _seconds: float) -> Reply:

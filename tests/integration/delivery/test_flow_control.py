@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.delivery.circuit_breaker import BreakerRules
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.outbox.pauses import Cause, Pause, PauseRepository, Scope
 from tests.integration.delivery.conftest import (
     BUSY,
@@ -28,7 +28,7 @@ from tests.outbox import DESTINATION, Outbox
 
 # Small numbers; a window that no wait between attempts outlasts.
 RULES = BreakerRules(window=1e9, calls=6, lanes=5, probe_after=30, probe_after_max=100, spread=60)
-LATER = Reply(Meaning.TROUBLE, "429", 429, retry_after=900)
+LATER = Reply(Meaning.FAILED, "429", 429, retry_after=900)
 FAILING = 6
 ALL = 1000  # replies
 
@@ -192,7 +192,7 @@ def test_a_try_that_fails_is_no_attempt(
 def test_a_conflict_after_a_try_of_unknown_outcome_means_delivered(
     outbox: Outbox, transport: FakeTransport, round_: Round, clock: ManualMachineClock
 ) -> None:
-    break_down(outbox, transport, round_, Reply(Meaning.TROUBLE, "500", 500))
+    break_down(outbox, transport, round_, Reply(Meaning.FAILED, "500", 500))
     clock.advance(30)
     transport.sent.clear()
     recover(transport)
@@ -220,7 +220,7 @@ def test_a_success_closes_it_and_the_others_follow_within_a_minute(
     other = make_round(threads=16)
     for _ in range(20):
         problem = outbox.problem(1)
-        transport.reply_with(problem, Reply(Meaning.TROUBLE, "500", 500, retry_after=3600))
+        transport.reply_with(problem, Reply(Meaning.FAILED, "500", 500, retry_after=3600))
         outbox.problem(1)
         other.turn()
     break_down(outbox, transport, round_)
@@ -268,6 +268,35 @@ def test_a_worker_that_dies_over_a_try_lets_another_try(
     other.turn()
     assert len(transport.sent) >= 1
     assert active_pauses(store, clock) == []
+
+
+def test_a_try_that_was_not_sent_leaves_its_problem_due_when_it_was(
+    outbox: Outbox, transport: FakeTransport, round_: Round, clock: ManualMachineClock
+) -> None:
+    problems = [outbox.problem(1) for _ in range(RULES.lanes - 1)]
+    for problem in problems:
+        transport.reply_with(problem, *[BUSY] * ALL)
+    for wait in (5, 30, 1):
+        round_.turn()
+        clock.advance(wait)
+    transport.reply_with(outbox.problem(1), *[BUSY] * ALL)
+    round_.turn()
+    clock.advance(30)
+    before, sent = [outbox.lane(problem) for problem in problems], len(transport.sent)
+    # Told to stop in the middle of a turn: the probe is claimed, and no thread takes it any more.
+    round_.dispatcher.give_back(PATIENCE)
+    round_.turn()
+    after = [outbox.lane(problem) for problem in problems]
+
+    assert len(transport.sent) == sent
+    assert [lane.claim_no for lane in after] == [before[0].claim_no + 1] + [
+        lane.claim_no for lane in before[1:]
+    ]
+    assert all(lane.due_at > clock.now() for lane in before)
+    assert [(lane.due_at, lane.attempts) for lane in after] == [
+        (lane.due_at, lane.attempts) for lane in before
+    ]
+    assert all(lane.lease_owner is None for lane in after)
 
 
 def test_only_one_worker_opens_it(store: Store, clock: ManualMachineClock) -> None:
@@ -401,7 +430,7 @@ def test_one_problem_refused_again_and_again_opens_nothing(
 
 
 @pytest.mark.parametrize(
-    "reply", [LATER, Reply(Meaning.TROUBLE, "503", 503, unknown=True, retry_after=900)]
+    "reply", [LATER, Reply(Meaning.FAILED, "503", 503, unknown=True, retry_after=900)]
 )
 def test_five_problems_put_off_pause_the_destination_for_that_time(
     outbox: Outbox,
@@ -446,7 +475,7 @@ def test_no_longer_than_is_reasonable(
     outbox: Outbox, transport: FakeTransport, round_: Round, store: Store, clock: ManualMachineClock
 ) -> None:
     for _ in range(5):
-        transport.reply_with(outbox.problem(1), Reply(Meaning.TROUBLE, "429", 429, retry_after=1e6))
+        transport.reply_with(outbox.problem(1), Reply(Meaning.FAILED, "429", 429, retry_after=1e6))
     round_.turn()
     (asked,) = active_pauses(store, clock)
     assert asked.until == clock.now() + timedelta(hours=1)

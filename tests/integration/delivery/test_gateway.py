@@ -12,11 +12,11 @@ from urllib.parse import parse_qs
 import pytest
 
 from supplier_api.clock import MachineClock, ManualMachineClock, SystemMachineClock
-from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
-from supplier_api.delivery.transport import Meaning
-from supplier_api.http_client.grants import BY_FORM, TokenTerms
+from supplier_api.delivery.answers import AnswerTerms
+from supplier_api.delivery.model import Meaning
+from supplier_api.delivery.transports import GatewayAddress, GatewayTransport
 from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.tokens import BY_FORM, TokenTerms
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.ids import SystemChance
 from supplier_api.outbox.model import Message
@@ -91,7 +91,7 @@ def transport_to(
         token_url=token_url or f"{url}/auth/supplier/access-token",
         client_id="supplier",
         client_secret="secret & more",
-        answers=Terms(ALREADY),
+        answers=AnswerTerms(ALREADY),
         token_terms=terms,
     )
     clock = clock or SystemMachineClock()
@@ -106,7 +106,7 @@ def transport(sink: Sink, watchdog: Watchdog) -> GatewayTransport:
 def test_a_kci_is_sent_as_it_is_stored(transport: GatewayTransport, sink: Sink) -> None:
     reply = transport.send(MESSAGE, PATIENCE)
 
-    assert (reply.meaning, reply.status) == (Meaning.TAKEN, 204)
+    assert (reply.meaning, reply.status) == (Meaning.ACCEPTED, 204)
     (request,) = sink.kcis
     assert request.body == BODY.encode()
     assert request.headers["content-type"] == "application/json"
@@ -160,7 +160,7 @@ def test_a_401_is_answered_with_a_new_token_at_once(
 ) -> None:
     sink.kci_reactions.append(answer(401))
 
-    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.ACCEPTED
     assert [request.headers["authorization"] for request in sink.kcis] == [
         "Bearer token-1",
         "Bearer token-2",
@@ -173,7 +173,7 @@ def test_a_second_401_is_a_failure_without_a_third_try(
     sink.kci_reactions.extend([answer(401), answer(401)])
     reply = transport.send(MESSAGE, PATIENCE)
 
-    assert (reply.meaning, reply.status, reply.unknown) == (Meaning.TROUBLE, 401, False)
+    assert (reply.meaning, reply.status, reply.unknown) == (Meaning.FAILED, 401, False)
     assert len(sink.kcis) == 2
 
 
@@ -182,7 +182,7 @@ def test_a_redirect_is_never_followed(transport: GatewayTransport, sink: Sink, s
     sink.kci_reactions.append(answer(status, Location=f"{sink.url}/elsewhere"))
     reply = transport.send(MESSAGE, PATIENCE)
 
-    assert (reply.meaning, reply.status) == (Meaning.TROUBLE, status)
+    assert (reply.meaning, reply.status) == (Meaning.FAILED, status)
     assert sink.others == []
     assert len(sink.kcis) == 1
 
@@ -204,7 +204,7 @@ def test_the_deadline_ends_a_call_that_is_not_answered(
     sink.kci_reactions.append(hang)
     reply = transport.send(MESSAGE, SOON)
 
-    assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, True)
+    assert (reply.meaning, reply.unknown) == (Meaning.FAILED, True)
     assert reply.detail == "no answer in time"
 
 
@@ -217,14 +217,14 @@ def test_the_deadline_holds_for_the_whole_call_and_not_for_each_read(
 
     assert reply.detail.endswith("no answer in time")
     assert sink.cut_off.wait(PATIENCE)
-    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.ACCEPTED
 
 
 def test_a_lost_answer_is_of_unknown_outcome(transport: GatewayTransport, sink: Sink) -> None:
     sink.kci_reactions.append(break_off)
     reply = transport.send(MESSAGE, PATIENCE)
 
-    assert (reply.meaning, reply.status, reply.unknown) == (Meaning.TROUBLE, None, True)
+    assert (reply.meaning, reply.status, reply.unknown) == (Meaning.FAILED, None, True)
     assert reply.detail == "connection closed without an answer"
 
 
@@ -234,7 +234,7 @@ def test_a_success_whose_body_breaks_off_is_of_unknown_outcome(
     sink.kci_reactions.append(cut_body)
     reply = transport.send(MESSAGE, PATIENCE)
 
-    assert (reply.meaning, reply.status, reply.unknown) == (Meaning.TROUBLE, 200, True)
+    assert (reply.meaning, reply.status, reply.unknown) == (Meaning.FAILED, 200, True)
 
 
 def test_a_page_of_what_stands_before_the_gateway_is_not_delivery(
@@ -244,7 +244,7 @@ def test_a_page_of_what_stands_before_the_gateway_is_not_delivery(
     sink.kci_reactions.append(answer(200, page, Content_Type="text/html"))
     reply = transport.send(MESSAGE, PATIENCE)
 
-    assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, True)
+    assert (reply.meaning, reply.unknown) == (Meaning.FAILED, True)
     assert reply.reason == '200 with a page of HTML: not accepted "Request Rejected"'
     assert "Rejected" not in reply.detail  # which is logged
 
@@ -257,7 +257,7 @@ def test_nobody_listening_is_a_failure(sink: Sink, watchdog: Watchdog) -> None:
         transport = transport_to(f"http://127.0.0.1:{port}", watchdog, token_url=token_url)
         reply = transport.send(MESSAGE, PATIENCE)
 
-    assert reply.meaning is Meaning.TROUBLE
+    assert reply.meaning is Meaning.FAILED
     assert reply.detail == "connection refused"
 
 
@@ -296,7 +296,7 @@ def test_without_a_token_nothing_is_sent(
     sink.token_reactions.append(reaction)
     reply = transport.send(MESSAGE, PATIENCE)
 
-    assert (reply.meaning, reply.unknown, reply.detail) == (Meaning.TROUBLE, False, detail)
+    assert (reply.meaning, reply.unknown, reply.detail) == (Meaning.FAILED, False, detail)
     assert sink.kcis == []
 
 
@@ -354,7 +354,7 @@ def test_what_the_standard_leaves_open_is_taken(
 ) -> None:
     sink.token_reactions.append(answer(status, text.encode()))
     for _ in range(2):
-        assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+        assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.ACCEPTED
 
     assert {request.headers["authorization"] for request in sink.kcis} == {"Bearer taken"}
     assert len(sink.tokens) == 1
@@ -374,11 +374,11 @@ def test_a_403_to_an_old_token_is_answered_with_a_new_one_once(
 ) -> None:
     transport.send(MESSAGE, PATIENCE)
     sink.kci_reactions.append(answer(403))
-    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.ACCEPTED
     sink.kci_reactions.extend([answer(403), answer(403)])
     reply = transport.send(MESSAGE, PATIENCE)
 
-    assert (reply.meaning, reply.status) == (Meaning.TROUBLE, 403)
+    assert (reply.meaning, reply.status) == (Meaning.FAILED, 403)
     assert (len(sink.kcis), len(sink.tokens)) == (5, 3)
 
 
@@ -436,7 +436,7 @@ def test_nothing_of_the_environment_is_used(
     monkeypatch.delenv("NO_PROXY", raising=False)
     transport = transport_to(sink.url, watchdog)
 
-    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+    assert transport.send(MESSAGE, PATIENCE).meaning is Meaning.ACCEPTED
 
 
 def test_a_netrc_does_not_replace_the_bearer_token(
@@ -459,7 +459,7 @@ def test_a_proxy_is_used_but_for_loopback_and_the_hosts_that_need_none(
     assert sink.kcis[0].path == "http://gateway.example/kcis"
 
     direct = transport_to("http://gateway.internal", watchdog, sessions=sessions)
-    assert direct.send(MESSAGE, PATIENCE).meaning is Meaning.TROUBLE
+    assert direct.send(MESSAGE, PATIENCE).meaning is Meaning.FAILED
     assert len(sink.kcis) == 1
 
 
@@ -480,12 +480,12 @@ def test_tls_is_checked_against_the_given_authorities_and_watched_too(
     certificate = self_signed(tmp_path)
     with serving(tls=certificate) as sink:
         trusting = transport_to(sink.url, watchdog, sessions=Sessions(ca_file=certificate))
-        assert trusting.send(MESSAGE, PATIENCE).meaning is Meaning.TAKEN
+        assert trusting.send(MESSAGE, PATIENCE).meaning is Meaning.ACCEPTED
         sink.kci_reactions.append(hang)
         assert trusting.send(MESSAGE, SOON).detail == "no answer in time"
         reply = transport_to(sink.url, watchdog).send(MESSAGE, PATIENCE)
 
-    assert (reply.meaning, reply.unknown) == (Meaning.TROUBLE, False)
+    assert (reply.meaning, reply.unknown) == (Meaning.FAILED, False)
     assert reply.detail == "token endpoint: certificate not trusted, not from a known authority"
 
 

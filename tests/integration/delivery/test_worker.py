@@ -9,12 +9,12 @@ from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.db import Store
 from supplier_api.db.notify import Wakeup
 from supplier_api.delivery import dispatcher as dispatch
-from supplier_api.delivery import loop
-from supplier_api.delivery.answers import Terms
+from supplier_api.delivery import threads
+from supplier_api.delivery.answers import AnswerTerms
 from supplier_api.delivery.dispatcher import Dispatcher
-from supplier_api.delivery.executor import Destination
-from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
+from supplier_api.delivery.model import Destination
 from supplier_api.delivery.scheduler import Scheduler
+from supplier_api.delivery.transports import GatewayAddress, GatewayTransport
 from supplier_api.delivery.worker import Worker
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
@@ -50,7 +50,7 @@ def transport_to(sink: Sink, watchdog: Watchdog) -> GatewayTransport:
         token_url=f"{sink.url}/auth/supplier/access-token",
         client_id="supplier",
         client_secret="supplier-secret",
-        answers=Terms(ALREADY),
+        answers=AnswerTerms(ALREADY),
     )
     return GatewayTransport(address, Sessions(), watchdog, CLOCK, SystemChance())
 
@@ -67,7 +67,7 @@ WorkerMaker = Callable[[], Worker]
 @pytest.fixture
 def make_worker(store: Store, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerMaker]:
     """Return a maker of workers that are only woken by commits."""
-    monkeypatch.setattr(loop, "LOOK_EVERY", NEVER)
+    monkeypatch.setattr(threads, "LOOK_EVERY", NEVER)
     monkeypatch.setattr(dispatch, "LOOK_EVERY", NEVER)
     workers: list[Worker] = []
 

@@ -3,7 +3,7 @@
 import pytest
 
 from supplier_api.app.web import create_app
-from supplier_api.sandbox.scenarios.repository import ScenarioRepository
+from supplier_api.sandbox.scenarios.source import ScenarioRepository
 from supplier_api.settings import load_settings
 from tests.pages import check_page, clients_of, execute
 from tests.supplier import Supplier, on_sqlite

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services
-from supplier_api.app.upkeep import Upkeep
 from supplier_api.app.web import build_heartbeat, create_app
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
@@ -142,7 +142,7 @@ def test_an_inventory_that_is_down_is_shown_until_it_answers(
     # It is tried though nobody asks for anything.
     held.error = None
     held.go.set()
-    upkeep: Upkeep = app.extensions["upkeep"]
+    upkeep: RuleUpkeep = app.extensions["upkeep"]
     upkeep.turn()
     assert "decisions are put off" in said("status")
     machine.advance(5)
@@ -179,5 +179,5 @@ def test_an_inventory_that_nobody_published_stops_the_start(
 ) -> None:
     services = build_services(settings, clocks[2])
     with pytest.raises(InventoryError, match=r"inventory.adapter: theirs .* expected one of: csv"):
-        Upkeep(settings, services)
+        RuleUpkeep(settings, services)
     services.store.close()

@@ -13,8 +13,7 @@ from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.delivery.kci_rewrite import tells_reference
 from supplier_api.delivery.message_admin import MessageAdmin, Operator, Result, TimeWindow
-from supplier_api.delivery.model import Destination
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Destination, Meaning, Reply
 from supplier_api.outbox.model import Message, MessageState
 from supplier_api.problems.backoffice_events import DeliveredKci
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
@@ -23,8 +22,8 @@ from tests.integration.problems.rig import Rig
 
 REFUSAL = {"status": 422, "code": "INVALID_REQUEST", "uuid": "1", "messages": ["text: too long"]}
 REFUSED = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422, refusal=REFUSAL)
-BUSY = Reply(Meaning.TROUBLE, "503", 503)
-LOST = Reply(Meaning.TROUBLE, "connection closed without an answer", unknown=True)
+BUSY = Reply(Meaning.FAILED, "503", 503)
+LOST = Reply(Meaning.FAILED, "connection closed without an answer", unknown=True)
 BY = Operator("ann", "the text was too long")
 
 
@@ -128,7 +127,7 @@ class Bench:
     ) -> list[tuple[str, str, bool]]:
         """Replay the messages of the window; return number, report and success of each."""
         return [
-            (result.name.partition("#")[2], result.told, result.done)
+            (result.name.partition("#")[2], result.text, result.done)
             for problem_id in self.repair.waiting(GATEWAY, window)
             for result in self.repair.replay_window(
                 GATEWAY, problem_id, window, BY, rehearse=rehearse
@@ -185,7 +184,7 @@ class Bench:
         ]
 
     def _taken(self, uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-        self.rig.progress.kci_taken(uow, taken(message))
+        self.rig.progress.kci_delivered(uow, taken(message))
 
     def _concerned(self, uow: UnitOfWork, messages: Sequence[Message]) -> set[int]:
         return self.rig.progress.concerned(uow, [taken(message) for message in messages])

@@ -14,25 +14,23 @@ from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.db import Store, UnitOfWork, tables
 from supplier_api.ids import Chance, SeededChance
-from supplier_api.outbox.model import Attempt, Claim, MessageState
+from supplier_api.outbox.model import Attempt, AttemptRecord, Claim, MessageState
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
-from supplier_api.problems.change_repository import ChangeRequestRepository
 from supplier_api.problems.deferred_decisions import DeferredDecisions
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import ServiceProblem
-from supplier_api.problems.outcome_source import RULE_BOOK_ONLY, OutcomeSource
+from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.requests import GatewayRequests
-from supplier_api.problems.resolution_repository import ResolutionRepository
-from supplier_api.problems.rule_evaluation import RuleEvaluator
+from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, OutcomeSource, RuleEvaluator
 from supplier_api.problems.services import (
     GATEWAY,
-    Answer,
     Caller,
     EventAnswer,
     LifecyclePolicy,
+    RequestAnswer,
     Services,
 )
 from supplier_api.problems.timers import DueTimerHandlers
@@ -40,6 +38,7 @@ from supplier_api.problems.work import BackOfficeEvent
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.inventory import TimedInventory
 from supplier_api.rules.reloading import Loaded
+from tests.outbox import proceed
 
 TENANT = "TENANT1"
 CONTRACT = "1.15"
@@ -102,22 +101,22 @@ class Rig:
         entered = self.machine.monotonic() - age
         return Caller(tenant, f"request-{next(self._ids)}", "conversation-1", entered)
 
-    def create(self, notes: str = "none", tenant: str = TENANT, **changes: Any) -> Answer:
+    def create(self, notes: str = "none", tenant: str = TENANT, **changes: Any) -> RequestAnswer:
         """Raise a problem; `notes` may be defer, commit or reject."""
         request = problem(changes.pop("id", 1), notes=notes, **changes)
         return self.intake.raise_problem(self.caller(tenant), request)
 
-    def amend(self, gateway_id: int = 101, tenant: str = TENANT, **fields: Any) -> Answer:
+    def amend(self, gateway_id: int = 101, tenant: str = TENANT, **fields: Any) -> RequestAnswer:
         """Ask for an amendment; `notes` may be defer or reject."""
         body = {"id": gateway_id, **self._about(), **(fields or {"notes": "The gate is open."})}
         return self.intake.amend(self.caller(tenant), body)
 
-    def cancel(self, gateway_id: int = 201, tenant: str = TENANT, **fields: Any) -> Answer:
+    def cancel(self, gateway_id: int = 201, tenant: str = TENANT, **fields: Any) -> RequestAnswer:
         """Ask for a cancellation; `text` may be defer or reject."""
         body = {"id": gateway_id, **self._about(), "reasonCode": "ISSUE_RESOLVED", **fields}
         return self.intake.cancel(self.caller(tenant), body)
 
-    def settle(self, status: str, reference: str | None = None, **fields: Any) -> Answer:
+    def settle(self, status: str, reference: str | None = None, **fields: Any) -> RequestAnswer:
         """Answer the newest resolution, or the one named."""
         reference = reference or self.resolution_reference()
         return self.intake.settle(self.caller(), reference, {"status": status, **fields})
@@ -150,14 +149,12 @@ class Rig:
 
         def work(uow: UnitOfWork) -> None:
             ProblemRepository(uow).lock(claim.problem_id)
-            LaneRepository(uow).hold(claim)
-            LaneRepository(uow).record(message, attempt, state)
+            LaneRepository(uow).lock_claimed([claim])
+            LaneRepository(uow).record([AttemptRecord(message, attempt, state)])
             if state is MessageState.DELIVERED:
                 taken = DeliveredKci(claim.problem_id, message.kind, message.subject)
-                self.progress.kci_taken(uow, taken)
-            else:
-                LaneRepository(uow).park(claim)
-            LaneRepository(uow).proceed(claim, now)
+                self.progress.kci_delivered(uow, taken)
+            proceed(uow, claim, now, parks=state is not MessageState.DELIVERED)
 
         self.store.write(work)
 

@@ -25,7 +25,6 @@ from supplier_api.contract.codes import Status
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.outbox.model import MessageState
 from supplier_api.problems.backoffice_events import legal_for_back_office
-from supplier_api.problems.change_repository import ChangeRequestRepository
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
 from supplier_api.problems.model import (
     TERMINAL,
@@ -35,9 +34,9 @@ from supplier_api.problems.model import (
     ServiceProblem,
     State,
 )
+from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.resolution_repository import ResolutionRepository
-from supplier_api.problems.services import GATEWAY, Answer
+from supplier_api.problems.services import GATEWAY, RequestAnswer
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from tests.integration.problems.conftest import BOOK, supplied_inventory
 from tests.integration.problems.rig import REPAIRED, Rig
@@ -149,7 +148,7 @@ class ProblemMachine(RuleBasedStateMachine):
 
     # -- the back office, the network and time
 
-    @rule(gateway_id=IDS, event=st.sampled_from(BACK_OFFICE_EVENTS), whole=st.booleans())
+    @rule(gateway_id=IDS, event=st.sampled_from(sorted(BACK_OFFICE_EVENTS)), whole=st.booleans())
     def say_anything(self, gateway_id: int, event: str, whole: bool) -> None:
         if problem := self._find(gateway_id):
             self._say(problem, event, whole=whole)
@@ -218,7 +217,7 @@ class ProblemMachine(RuleBasedStateMachine):
 
     # -- look-ups
 
-    def _twice(self, ask: Callable[[], Answer], schema: Any) -> Answer:
+    def _twice(self, ask: Callable[[], RequestAnswer], schema: Any) -> RequestAnswer:
         first, second = ask(), ask()
         assert first.status == second.status
         if first.status == 422:

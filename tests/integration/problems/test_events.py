@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from supplier_api.contract.codes import ProblemCode
-from supplier_api.problems.change_repository import ChangeRequestRepository
-from supplier_api.problems.event_repository import BackOfficeEventRepository
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
+from supplier_api.problems.parts_repository import (
+    BackOfficeEventRepository,
+    ChangeRequestRepository,
+)
 from supplier_api.problems.services import BACK_OFFICE
 from supplier_api.problems.timer_repository import TimerRepository
 from supplier_api.problems.work import BackOfficeEvent, LaterEvent, OrderAnswer, WorkOrder

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from supplier_api.db import tables
-from supplier_api.problems.services import Answer
+from supplier_api.problems.services import RequestAnswer
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.facts import InventoryUnavailable, Service
 from supplier_api.rules.inventory import TimedInventory
@@ -65,7 +65,7 @@ def test_an_inventory_that_does_not_answer_in_time_leaves_the_problem_undecided(
     # Half of the budget of three seconds is used up, but for a moment.
     answer = rig.intake.raise_problem(rig.caller(age=1.45), problem())
 
-    assert answer == Answer(202, None)
+    assert answer == RequestAnswer(202, None)
     assert rule_that_decided(rig) == "fallback"
     assert rig.problem().state.base == "UNDECIDED"
 
@@ -76,7 +76,7 @@ def test_an_inventory_that_fails_leaves_the_problem_undecided(
 ) -> None:
     rig = make_rig(sqlite_file, inventory=TimedInventory(inventory))
 
-    assert rig.create() == Answer(202, None)
+    assert rig.create() == RequestAnswer(202, None)
     assert rule_that_decided(rig) == "fallback"
 
 

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+from supplier_api.contract import Invalid
 from supplier_api.db import tables
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems import incidents, inventory_incidents
-from supplier_api.problems.incidents import IncidentRefused
-from supplier_api.problems.inventory_incidents import InventoryIncidents
+from supplier_api.problems import incidents
+from supplier_api.problems.incidents import InventoryIncidents
 from supplier_api.problems.services import GATEWAY
 from supplier_api.rules.facts import InventoryUnavailable, Service
 from supplier_api.rules.inventory import TimedInventory
@@ -147,10 +147,10 @@ def test_an_undecided_problem_joins_without_a_kci_and_leaves_without_one(rig: Ri
 def test_an_incident_is_declared_once_and_ended_once(rig: Rig) -> None:
     assert rig.incidents.declare("INC1", ["SI0000000000100"])
     assert not rig.incidents.declare("INC1", ["SI0000000000100"])
-    with pytest.raises(IncidentRefused, match=r"id: INC1 was declared on .*; expected a new id"):
+    with pytest.raises(Invalid, match=r"id: INC1 was declared on .*; expected a new id"):
         rig.incidents.declare("INC1", ["SI0000000000200"])
     assert rig.incidents.end("INC1")
-    with pytest.raises(IncidentRefused, match=r"id: INC1 was declared on .*; expected a new id"):
+    with pytest.raises(Invalid, match=r"id: INC1 was declared on .*; expected a new id"):
         rig.incidents.declare("INC1", ["SI0000000000100"])
     assert not rig.incidents.end("INC1")
     assert not rig.incidents.end("INC2")
@@ -286,7 +286,7 @@ def test_an_incident_that_is_named_again_begins_again(asking: Rig, named: Named)
 def test_many_services_are_asked_for_a_few_at_a_time(
     monkeypatch: pytest.MonkeyPatch, asking: Rig, named: Named
 ) -> None:
-    monkeypatch.setattr(inventory_incidents, "BATCH", 2)
+    monkeypatch.setattr(incidents, "SERVICES", 2)
     for gateway_id in range(1, 6):
         service_id = f"SI{gateway_id + 1000:013d}"
         named.incidents[service_id] = "INC0000005"

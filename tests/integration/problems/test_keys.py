@@ -9,18 +9,18 @@ from sqlalchemy import func, select, update
 from supplier_api import contract as wire
 from supplier_api.db import tables
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.services import Answer
+from supplier_api.problems.services import RequestAnswer
 from tests.integration.problems.rig import Rig, problem
 
 
-def messages(answer: Answer) -> list[str]:
+def messages(answer: RequestAnswer) -> list[str]:
     """Return the messages of a refusal."""
     assert answer.status == 422
     assert answer.body is not None
     return list(answer.body["messages"])
 
 
-def code(answer: Answer) -> Any:
+def code(answer: RequestAnswer) -> Any:
     """Return the kind of a refusal."""
     assert answer.status == 422
     assert answer.body is not None
@@ -156,7 +156,7 @@ def test_a_problem_of_another_tenant_is_unknown(rig: Rig) -> None:
     assert kept(rig) == 1
 
 
-UNKNOWN: list[Callable[[Rig], Answer]] = [
+UNKNOWN: list[Callable[[Rig], RequestAnswer]] = [
     lambda rig: rig.amend(serviceProblemId=999, notes="The gate is open."),
     lambda rig: rig.cancel(serviceProblemId=999),
     lambda rig: rig.settle("ACCEPTED", "SP_NOSUCHTHING"),
@@ -165,7 +165,9 @@ UNKNOWN: list[Callable[[Rig], Answer]] = [
 
 
 @pytest.mark.parametrize("ask", UNKNOWN)
-def test_what_is_unknown_is_not_found_and_not_kept(rig: Rig, ask: Callable[[Rig], Answer]) -> None:
+def test_what_is_unknown_is_not_found_and_not_kept(
+    rig: Rig, ask: Callable[[Rig], RequestAnswer]
+) -> None:
     rig.create()
 
     assert code(ask(rig)) == "NOT_FOUND"

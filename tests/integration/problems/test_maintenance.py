@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from supplier_api.db import tables
-from supplier_api.problems.services import BACK_OFFICE, Answer
+from supplier_api.problems.services import BACK_OFFICE, RequestAnswer
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.timer_repository import TimerRepository as StoredTimers
 from supplier_api.rules.facts import InventoryUnavailable, Service
@@ -14,7 +14,7 @@ from supplier_api.rules.inventory import TimedInventory
 from tests.integration.problems.conftest import MakeRig
 from tests.integration.problems.rig import TENANT, Rig
 
-TAKEN = Answer(202, None)
+TAKEN = RequestAnswer(202, None)
 WHO = ("jo", "a new rule book")
 
 

@@ -8,18 +8,18 @@ import pytest
 from sqlalchemy import update
 
 from supplier_api.db import UnitOfWork, tables
-from supplier_api.operations.installation_repository import (
-    InstallationRepository,
-    InstallationStamp,
-)
-from supplier_api.operations.process_registry import (
+from supplier_api.operations.heartbeat import (
     REMEMBERED,
     Activity,
     CrashDetector,
     ProcessInfo,
     ProcessRegistry,
 )
-from supplier_api.operations.process_repository import Process, ProcessKind, ProcessRepository
+from supplier_api.operations.installation import (
+    InstallationRepository,
+    InstallationStamp,
+)
+from supplier_api.operations.processes import Process, ProcessKind, ProcessRepository
 from supplier_api.problems.services import Services
 from tests.integration.problems.conftest import MakeRig
 from tests.integration.problems.rig import Rig
@@ -199,7 +199,7 @@ def test_a_dead_worker_leaves_no_doubt(rig: Rig) -> None:
 
 
 def test_more_than_fit_into_one_transaction(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("supplier_api.operations.process_registry.BATCH", 2)
+    monkeypatch.setattr("supplier_api.operations.heartbeat.BATCH", 2)
     presence(rig).begin()
     for number in range(1, 6):
         rig.create(id=number)

@@ -6,9 +6,9 @@ from sqlalchemy import select
 
 from supplier_api.db import tables
 from supplier_api.outbox.model import MessageState
-from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.services import GATEWAY
 from tests.integration.problems.rig import Rig
+from tests.outbox import proceed
 
 SETTLING = timedelta(milliseconds=250)
 
@@ -83,7 +83,7 @@ def test_another_kci_does_not_make_a_failing_lane_due_earlier(rig: Rig) -> None:
     assert claim
     later = rig.machine.now() + timedelta(minutes=2)
     now = rig.machine.now()
-    rig.store.write(lambda uow: LaneRepository(uow).proceed(claim, now, failures=1, retry_at=later))
+    rig.store.write(lambda uow: proceed(uow, claim, now, failures=1, retry_at=later))
 
     rig.say("hold", problem_code="OTHER")
 

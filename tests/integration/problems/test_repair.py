@@ -10,7 +10,7 @@ from supplier_api import contract
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery.message_admin import NotPossible, TimeWindow
 from supplier_api.delivery.message_queries import NoSuchMessage
-from supplier_api.outbox.message_repository import MessageRepository
+from supplier_api.outbox.messages import MessageRepository
 from supplier_api.outbox.model import NO_BODY, Fenced, MessageState
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 from tests.integration.problems.delivery_bench import BUSY, BY, LOST, REFUSAL, REFUSED, Bench, bench
@@ -69,7 +69,7 @@ def test_a_replayed_kci_is_sent_as_it_is_and_the_others_follow(desk: Bench) -> N
     desk.under_way()
     desk.refused(2)
     body = desk.body(2)
-    assert desk.replay(2).told == "queued again, due now"
+    assert desk.replay(2).text == "queued again, due now"
     assert desk.deliver() == [2, 3]
     assert desk.body(2) == body
     assert desk.states() == ["delivered"] * 3
@@ -120,7 +120,7 @@ def test_a_kci_in_back_off_is_sent_at_once(desk: Bench) -> None:
     desk.gateway.reply_with(2, BUSY, BUSY)
     desk.deliver()
     assert desk.deliver() == []
-    assert desk.replay(2).told == "queued, due now"
+    assert desk.replay(2).text == "queued, due now"
     assert desk.deliver() == [2]
     assert desk.row(2)["attempts"] == 2
 
@@ -207,7 +207,7 @@ def test_an_edited_kci_arrives_under_its_id_and_keeps_what_it_was(desk: Bench) -
     desk.under_way()
     desk.refused(2)
     original = desk.row(2)["body"]
-    assert desk.edit(2, text="Nobody was there.").told == "queued again (edited), due now"
+    assert desk.edit(2, text="Nobody was there.").text == "queued again (edited), due now"
     assert desk.deliver() == [2, 3]
     assert desk.body(2) == {
         **contract.load_kci(contract.read_json(original.encode())),
@@ -335,7 +335,7 @@ def test_a_kci_that_later_ones_have_passed_comes_as_more_information(passing: Be
     passing.refused(2)
     assert passing.states() == ["delivered", "refused", "delivered"]
     original = passing.row(2)["body"]
-    assert passing.replay(2).told == "queued again (late), due now"
+    assert passing.replay(2).text == "queued again (late), due now"
     assert passing.deliver() == [2]
     body = passing.body(2)
     assert (body["reasonCode"], body["problemCode"]) == ("ADDITIONAL", "ACCESS_ISSUE")
@@ -388,7 +388,7 @@ def test_a_skipped_kci_is_told_as_withdrawn_under_its_number(desk: Bench) -> Non
     desk.under_way()
     desk.refused(2)
     original = desk.body(2)
-    assert desk.skip(2).told == "queued again (withdrawn), due now"
+    assert desk.skip(2).text == "queued again (withdrawn), due now"
     assert desk.deliver() == [2, 3]
     body = desk.body(2)
     assert (body["id"], body["reasonCode"]) == (original["id"], "ADDITIONAL")
@@ -574,7 +574,7 @@ def test_an_old_dead_letter_that_was_passed_does_not_hold_the_lane(
         desk.refused(4)
         desk.rig.say("note", text="Still under way.")
         # The later one blocks the lane as long as it is dead; the old one is sent when it is due.
-        assert desk.replay(2).told.endswith("waits behind " + desk.name(4) + ", which is refused")
+        assert desk.replay(2).text.endswith("waits behind " + desk.name(4) + ", which is refused")
         assert desk.deliver() == []
         desk.replay(4)
         assert desk.deliver() == [2, 4, 5]

@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, event, func, insert, select, update
+from sqlalchemy import Select, Table, event, func, insert, select, update
 
 from supplier_api.db import Store, UnitOfWork, tables
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.operations.retention import Keep, RetentionChore
-from supplier_api.operations.retention_repository import RetentionRepository
+from supplier_api.operations.retention import RetentionChore, RetentionPolicy
+from supplier_api.operations.retention_repository import (
+    WHOLE_DECISION,
+    WHOLE_PROBLEM,
+    RetentionRepository,
+)
 from supplier_api.problems.services import BACK_OFFICE
 from supplier_api.problems.view import show
 from tests.integration.problems.rig import Rig
 
-KEEP = Keep(
+KEEP = RetentionPolicy(
     bodies=timedelta(days=90),
     problems=timedelta(days=400),
     actions=timedelta(days=400),
@@ -310,11 +314,11 @@ def test_what_operators_did_pauses_processes_and_the_journal_go_by_age(rig: Rig)
 
 
 def test_each_search_goes_by_an_index(on_sqlite: Rig) -> None:
-    searches: dict[str, Callable[[RetentionRepository], int]] = {
-        "ix_service_problem_whole": lambda old: old.count_to_thin(timedelta(1)),
-        "ix_service_problem_over": lambda old: old.count_to_prune(timedelta(1)),
-        "ix_decision_refused_whole": lambda old: old.count_refused_to_thin(timedelta(1)),
-        "ix_decision_refused": lambda old: old.count_refused_to_prune(timedelta(1)),
+    searches: dict[str, Callable[[RetentionRepository], Select[Any]]] = {
+        "ix_service_problem_whole": lambda old: old.problems(timedelta(1), WHOLE_PROBLEM),
+        "ix_service_problem_over": lambda old: old.problems(timedelta(1)),
+        "ix_decision_refused_whole": lambda old: old.refused(timedelta(1), WHOLE_DECISION),
+        "ix_decision_refused": lambda old: old.refused(timedelta(1)),
     }
     ran: list[tuple[str, Any]] = []
     event.listen(
@@ -324,8 +328,11 @@ def test_each_search_goes_by_an_index(on_sqlite: Rig) -> None:
     )
     for index, search in searches.items():
 
-        def plan(uow: UnitOfWork, search: Callable[[RetentionRepository], int] = search) -> str:
-            search(RetentionRepository(uow.connection, on_sqlite.machine.now(), {}))
+        def plan(
+            uow: UnitOfWork, search: Callable[[RetentionRepository], Select[Any]] = search
+        ) -> str:
+            old = RetentionRepository(uow.connection, on_sqlite.machine.now(), {})
+            old.count(search(old))
             statement, values = ran[-1]
             lines = uow.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
             return "\n".join(line[3] for line in lines)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from supplier_api.problems.decision_repository import DecisionRepository
-from supplier_api.problems.services import BACK_OFFICE, Answer, Caller
-from supplier_api.problems.work import OrderKind, WorkOrder
-from supplier_api.sandbox.scenarios.choice import read_choice
-from supplier_api.sandbox.scenarios.repository import ScenarioRepository
-from supplier_api.sandbox.scenarios.source import CHOSEN, ScenarioSource, chosen_with
+from supplier_api.problems.services import BACK_OFFICE, Caller, RequestAnswer
+from supplier_api.problems.work import WorkOrder
+from supplier_api.rules.model import Operation
+from supplier_api.sandbox.scenarios.choice import CHOSEN, read_choice
+from supplier_api.sandbox.scenarios.source import ScenarioRepository, ScenarioSource, chosen_with
 from tests.integration.problems.conftest import BOOK, supplied_inventory
 from tests.integration.problems.rig import TENANT, Rig, problem
 
@@ -28,7 +28,7 @@ class Played(Rig):
         CHOSEN.set(read_choice(self.headers))
         return super().caller(tenant, age)
 
-    def create_on(self, service_id: str, **changes: Any) -> Answer:
+    def create_on(self, service_id: str, **changes: Any) -> RequestAnswer:
         """Raise a problem on a service that may choose by its name."""
         caller = super().caller()
         CHOSEN.set(read_choice(self.headers, service_id))
@@ -53,7 +53,7 @@ def choose(rig: Played, name: str, **more: str) -> None:
     rig.headers = {"X-Scenario": name, **more}
 
 
-def messages(answer: Answer) -> list[str]:
+def messages(answer: RequestAnswer) -> list[str]:
     """Return the messages of a 422."""
     assert answer.status == 422
     assert answer.body
@@ -148,7 +148,7 @@ def test_what_a_create_chooses_for_changes_is_kept_for_them(played: Played) -> N
     assert played.amend().status == 202
 
     order = orders(played)[-1]
-    assert (order.kind, order.decide) == (OrderKind.AMENDMENT, True)
+    assert (order.kind, order.decide) == (Operation.AMENDMENT, True)
     values = {"delay": 30.0, "problemCode": "COST_ISSUE"}
     assert played.chosen(order) == {
         "amendment": {"name": "AMENDMENT_PENDING_REJECTED", "values": values}
@@ -224,6 +224,9 @@ def test_a_conversations_default_beats_its_tenants(played: Played) -> None:
     def put(conversation: str, *names: str) -> None:
         played.store.write(lambda uow: ScenarioRepository(uow).put("TENANT1", conversation, names))
 
+    def forget(conversation: str) -> None:
+        played.store.write(lambda uow: ScenarioRepository(uow).delete("TENANT1", conversation))
+
     put("", "SERVICE_PROBLEM_REJECTED", "CANCELLATION_REJECTED")
     put("conversation-1", "SERVICE_PROBLEM_IN_PROGRESS")
     put("conversation-2", "SERVICE_PROBLEM_DEFERRED")
@@ -235,7 +238,8 @@ def test_a_conversations_default_beats_its_tenants(played: Played) -> None:
     choose(played, "SERVICE_PROBLEM_DEFERRED")
     assert played.create(id=3).status == 202
     played.headers = {}
-    played.store.write(lambda uow: ScenarioRepository(uow).forget("TENANT1"))
+    for conversation in ("", "conversation-1"):
+        forget(conversation)
     assert played.create(id=4).status == 201
     assert played.problem(4).state.beneath == "ACKNOWLEDGED"
 

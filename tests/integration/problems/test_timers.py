@@ -221,6 +221,29 @@ def test_a_row_that_cannot_be_had_does_not_hold_up_the_others(
     assert [len(rig.kci_lines(each)) for each in (1, 2)] == [2, 2]
 
 
+def test_a_later_timer_waits_for_an_earlier_one_that_could_not_run(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved(rig)
+    rig.business.advance(30 * 86400)
+    busy, lock = [StoreUnavailable("somebody holds the row")], ProblemRepository.lock
+
+    def busy_once(problems: ProblemRepository, problem_id: int) -> ServiceProblem:
+        if busy:
+            raise busy.pop()
+        return lock(problems, problem_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProblemRepository, "lock", busy_once)
+        with pytest.raises(StoreUnavailable):
+            rig.timers.run_due()
+    assert rig.kci_lines() == [RESOLVED]
+    assert timers(rig) == ["closure-notice", "closure"]
+
+    rig.run_timers()
+    assert rig.kci_lines() == [RESOLVED, NOTICE, f"3 {CLOSED}"]
+
+
 def test_a_turn_ends_behind_the_timer_at_which_a_stop_is_seen(rig: Rig) -> None:
     for gateway_id in (1, 2, 3):
         rig.create(id=gateway_id)

@@ -8,7 +8,7 @@ import pytest
 
 from supplier_api.problems.errors import Unavailable
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.services import Answer
+from supplier_api.problems.services import RequestAnswer
 from tests.integration.problems.conftest import MakeRig
 from tests.integration.problems.interruption import PATIENCE, Gate, Interrupted
 from tests.integration.problems.rig import POLICY, Rig
@@ -152,7 +152,7 @@ def test_an_amendment_and_an_event_at_once_follow_each_other(
     processes.other.create()
     reference = processes.other.problem().reference
     processes.stop_first()
-    answer: Future[Answer] = pool.submit(processes.one.amend, notes="defer")
+    answer: Future[RequestAnswer] = pool.submit(processes.one.amend, notes="defer")
     processes.gate.wait_reached()
     started = pool.submit(processes.other.say, "start", reference)
     processes.gate.open()

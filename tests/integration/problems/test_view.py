@@ -7,7 +7,7 @@ import pytest
 
 from supplier_api.contract.codes import ResolutionCode
 from supplier_api.problems import view
-from supplier_api.problems.change_repository import ChangeRequestRepository
+from supplier_api.problems.parts_repository import ChangeRequestRepository
 from tests.integration.problems.rig import Rig
 
 MARKER = "Marguerite"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from supplier_api.outbox.model import MessageState
-from supplier_api.problems.change_repository import ChangeRequestRepository
+from supplier_api.problems.parts_repository import ChangeRequestRepository
 from tests.integration.problems.rig import REPAIRED, Rig, problem
 
 ASK = {"problem_code": "INFORMATION_REQUIRED", "text": "Which lights are on?"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from supplier_api.rules.findings import BookError
+from supplier_api.rules.model import BookError
 from supplier_api.rules.plugins import Plugins
 
 MODULE = """

@@ -33,6 +33,8 @@ def decide_problem(book: RuleBook, *, any_live: bool = True, **changes: Any) -> 
         tenant="TENANT1",
         now=SystemMachineClock().now(),
         service=inventory.find("TENANT1", request["serviceId"]),
+        open_problems=(),
+        incidents=(),
     )
     return book.decide(Operation.PROBLEM, given, {})
 
@@ -120,7 +122,8 @@ def test_a_missing_appointment_is_refused(book: RuleBook) -> None:
     without = problem_request(**request)
     del without["appointmentReservationId"], without["appointmentReservationReference"]
     service = CsvInventory(CONFIG / "services.csv", any_live=True).find("T", "SI0000000000006")
-    given = Facts(without, "T", SystemMachineClock().now(), service=service)
+    now = SystemMachineClock().now()
+    given = Facts(without, "T", now, service=service, open_problems=(), incidents=())
     decision = book.decide(Operation.PROBLEM, given, {})
     assert [each.rule for each in decision.reasons] == ["appointment-missing"]
 
@@ -147,6 +150,7 @@ def test_every_reason_is_told(book: RuleBook) -> None:
         SystemMachineClock().now(),
         service=None,
         open_problems=["SP_7K2M9QX4"],
+        incidents=(),
     )
     decision = book.decide(Operation.PROBLEM, given, {})
     assert [each.message for each in decision.reasons] == [

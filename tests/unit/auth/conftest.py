@@ -33,7 +33,7 @@ def keys() -> StoredKeys:
 
 @pytest.fixture
 def ring(keys: StoredKeys, clock: ManualMachineClock) -> KeyRing:
-    return KeyRing(keys, clock)
+    return KeyRing(keys.all, clock)
 
 
 @pytest.fixture

@@ -171,8 +171,8 @@ def test_a_key_of_another_process_is_found_when_it_is_named(
     tokens: AccessTokens, keys: StoredKeys, clock: ManualMachineClock, access: AccessSettings
 ) -> None:
     tokens.verify(tokens.issue("gateway", frozenset()))
-    keys.stored.append(new_key())
-    other = AccessTokens(access, KeyRing(keys, clock), clock, SeededChance(1))
+    keys.stored.append(new_key(clock.now()))
+    other = AccessTokens(access, KeyRing(keys.all, clock), clock, SeededChance(1))
     text = other.issue("gateway", frozenset())
     clock.advance(RELOAD_PAUSE)
     assert tokens.verify(text).client == "gateway"
@@ -181,7 +181,7 @@ def test_a_key_of_another_process_is_found_when_it_is_named(
 def test_unknown_keys_do_not_make_us_look_each_time(
     tokens: AccessTokens, keys: StoredKeys, claims: dict[str, Any], clock: ManualMachineClock
 ) -> None:
-    foreign = new_key()
+    foreign = new_key(clock.now())
     texts = [
         jwt.encode(claims, foreign.private_pem, algorithm="RS256", headers={"kid": f"k{number}"})
         for number in range(5)
@@ -206,7 +206,7 @@ def test_some_verified_tokens_are_remembered(
     access: AccessSettings, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("supplier_api.auth.tokens.REMEMBERED", 2)
-    ring = CountingRing(StoredKeys(), clock)
+    ring = CountingRing(StoredKeys().all, clock)
     tokens = AccessTokens(access, ring, clock, SeededChance(1))
     first, second, third = (tokens.issue("gateway", frozenset()) for _ in range(3))
     for text in (first, first, second, first):

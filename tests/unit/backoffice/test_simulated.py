@@ -7,7 +7,8 @@ import pytest
 
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base, Waiting
-from supplier_api.problems.work import OrderAnswer, OrderKind, WorkOrder
+from supplier_api.problems.work import RESOLUTION_ANSWER, OrderAnswer, OrderKind, WorkOrder
+from supplier_api.rules.model import Operation
 from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
 from supplier_api.settings.model import BackOfficeSettings
 
@@ -52,7 +53,7 @@ def planned(answer: OrderAnswer) -> list[tuple[float, Event]]:
 def test_a_problem_is_worked_to_its_resolution_from_where_it_stands(
     standing: str, events: list[Event]
 ) -> None:
-    steps = planned(desk().submit(order(OrderKind.PROBLEM, standing)))
+    steps = planned(desk().submit(order(Operation.PROBLEM, standing)))
 
     assert [event for _, event in steps] == events
     times = [after for after, _ in steps]
@@ -61,32 +62,32 @@ def test_a_problem_is_worked_to_its_resolution_from_where_it_stands(
 
 
 def test_a_resolution_says_what_was_done() -> None:
-    *_, last = desk().submit(order(OrderKind.PROBLEM)).later
+    *_, last = desk().submit(order(Operation.PROBLEM)).later
 
     assert last.event.resolution
     assert last.event.resolution["resolutionCode"] == "NETWORK_CABLING"
 
 
 def test_the_pace_stretches_every_step() -> None:
-    once = planned(desk(1.0).submit(order(OrderKind.PROBLEM)))
-    twice = planned(desk(2.0).submit(order(OrderKind.PROBLEM)))
+    once = planned(desk(1.0).submit(order(Operation.PROBLEM)))
+    twice = planned(desk(2.0).submit(order(Operation.PROBLEM)))
 
     assert twice == [(2 * after, event) for after, event in once]
 
 
 def test_a_manual_desk_opens_a_ticket_and_waits() -> None:
-    answer = desk("manual").submit(order(OrderKind.PROBLEM))
+    answer = desk("manual").submit(order(Operation.PROBLEM))
 
     assert answer == OrderAnswer(back_office_id="TICKET-C24ED58A7AA6")
 
 
 def test_the_same_order_gets_the_same_answer() -> None:
-    again = order(OrderKind.PROBLEM)
+    again = order(Operation.PROBLEM)
 
     assert desk().submit(again) == desk().submit(again)
 
 
-@pytest.mark.parametrize("kind", [OrderKind.AMENDMENT, OrderKind.CANCELLATION])
+@pytest.mark.parametrize("kind", [Operation.AMENDMENT, Operation.CANCELLATION])
 def test_a_change_that_waits_for_a_decision_is_accepted(kind: OrderKind) -> None:
     subject = {"supplierReference": "SP_CHANGE0001", "status": "PENDING"}
     (only,) = desk().submit(order(kind, decide=True, subject=subject)).later
@@ -95,7 +96,7 @@ def test_a_change_that_waits_for_a_decision_is_accepted(kind: OrderKind) -> None
     assert only.event.change_reference == "SP_CHANGE0001"
 
 
-@pytest.mark.parametrize("kind", [OrderKind.AMENDMENT, OrderKind.CANCELLATION])
+@pytest.mark.parametrize("kind", [Operation.AMENDMENT, Operation.CANCELLATION])
 def test_a_change_that_is_done_needs_nothing(kind: OrderKind) -> None:
     subject = {"supplierReference": "SP_CHANGE0001", "status": "COMPLETED"}
 
@@ -108,6 +109,6 @@ def test_a_change_that_is_done_needs_nothing(kind: OrderKind) -> None:
 )
 def test_a_rejected_resolution_is_worked_on_again(status: str, events: list[Event]) -> None:
     subject = {"supplierReference": "SP_RESOLVED01", "status": status}
-    again = desk().submit(order(OrderKind.RESOLUTION_ANSWER, subject=subject))
+    again = desk().submit(order(RESOLUTION_ANSWER, subject=subject))
 
     assert [event for _, event in planned(again)] == events

@@ -33,7 +33,7 @@ def test_the_list_names_every_command() -> None:
 
     for name, command in COMMANDS.items():
         assert f"  {name} " in told
-        assert command.told in told
+        assert command.summary in told
 
 
 def test_every_command_of_the_list_can_be_loaded() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from supplier_api.cli.local import where_data_stays
+from supplier_api.cli.local import data_location
 from supplier_api.settings import Settings, load_settings
 
 
@@ -25,9 +25,9 @@ def settings(**names: str) -> Settings:
 
 
 def test_what_removes_the_data_is_named_where_it_does(here: Path) -> None:
-    assert where_data_stays(settings()) == "var/ (`make clean-data` removes it)"
+    assert data_location(settings()) == "var/ (`make clean-data` removes it)"
     (here / "Makefile").unlink()
-    assert where_data_stays(settings()) == "var/"
+    assert data_location(settings()) == "var/"
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_what_removes_the_data_is_named_where_it_does(here: Path) -> None:
 )
 @pytest.mark.usefixtures("here")
 def test_it_is_not_named_where_it_would_leave_some(names: dict[str, str], where: str) -> None:
-    assert where_data_stays(settings(**names)) == where
+    assert data_location(settings(**names)) == where

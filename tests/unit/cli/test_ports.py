@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from supplier_api.cli import CommandRefused, ports
+from supplier_api.cli import local
+from supplier_api.cli.errors import CommandRefused
 
 
 @pytest.fixture
@@ -19,9 +20,9 @@ def listener() -> Iterator[socket.socket]:
 def test_a_port_that_somebody_listens_on(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
 
-    assert not ports.is_free("127.0.0.1", port)
+    assert not local.is_free("127.0.0.1", port)
     listener.close()
-    assert ports.is_free("127.0.0.1", port)
+    assert local.is_free("127.0.0.1", port)
 
 
 def test_a_port_whose_last_connection_lingers_is_free(listener: socket.socket) -> None:
@@ -30,33 +31,33 @@ def test_a_port_whose_last_connection_lingers_is_free(listener: socket.socket) -
         listener.accept()[0].close()
     listener.close()
 
-    assert ports.is_free("127.0.0.1", port)
+    assert local.is_free("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "nowhere.invalid", "a b", "."])
 def test_an_address_of_somebody_else_and_a_name_of_nobody(host: str) -> None:
     with pytest.raises(CommandRefused, match=re.escape(host)):
-        ports.is_free(host, 18080)
+        local.is_free(host, 18080)
 
 
 def test_a_name_stands_for_its_address(listener: socket.socket) -> None:
-    assert not ports.is_free("localhost", listener.getsockname()[1])
-    assert ports.address("localhost") == "127.0.0.1"
-    assert ports.address("::1") == "::1"
+    assert not local.is_free("localhost", listener.getsockname()[1])
+    assert local.ip_address_of("localhost") == "127.0.0.1"
+    assert local.ip_address_of("::1") == "::1"
 
 
 def test_a_free_port() -> None:
-    port = ports.free_port("127.0.0.1")
+    port = local.free_port("127.0.0.1")
 
-    assert ports.is_free("127.0.0.1", port)
+    assert local.is_free("127.0.0.1", port)
 
 
 def test_who_listens(listener: socket.socket) -> None:
-    holder = ports.holder(listener.getsockname()[1])
+    holder = local.holder_of(listener.getsockname()[1])
 
     assert holder is not None
     assert holder.pid == os.getpid()
 
 
 def test_nobody_listens() -> None:
-    assert ports.holder(ports.free_port("127.0.0.1")) is None
+    assert local.holder_of(local.free_port("127.0.0.1")) is None

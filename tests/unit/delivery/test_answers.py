@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from supplier_api.delivery.answers import Terms, read_answer, reply_for
-from supplier_api.delivery.posting import Answered
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.answers import AnswerTerms, read_answer, reply_for
+from supplier_api.delivery.model import Meaning, Reply
+from supplier_api.http_client.calls import HttpResponse
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ALREADY = re.compile("(?i)already received")
@@ -27,16 +27,18 @@ def reply(
     headers = {"Content-Type": more.pop("kind", "")}
     if retry_after is not None:
         headers["Retry-After"] = retry_after
-    terms = Terms(ALREADY, frozenset(accept)) if accept else Terms(ALREADY)
-    return reply_for(read_answer(Answered(status, headers, body, **more), NOW), terms)
+    terms = AnswerTerms(ALREADY, frozenset(accept)) if accept else AnswerTerms(ALREADY)
+    return reply_for(read_answer(HttpResponse(status, headers, body, **more), NOW), terms)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_any_2xx_without_a_body_or_with_json_is_success(status: int) -> None:
     for body in (b"", b" \r\n", b"{}", b'{"status": "taken", "code": "DONE"}', b"[]", b"null"):
-        assert reply(status, body).meaning is Meaning.TAKEN
+        assert reply(status, body).meaning is Meaning.ACCEPTED
         # What many servers say of a body that they do not send.
-        assert reply(status, kind="text/html" if not body.strip() else "").meaning is Meaning.TAKEN
+        assert (
+            reply(status, kind="text/html" if not body.strip() else "").meaning is Meaning.ACCEPTED
+        )
 
 
 PAGE = b"<html><head><title>\n Request &amp; Support\x00ID</title></head></html>"
@@ -70,22 +72,22 @@ def test_a_2xx_with_anything_else_is_a_failure_and_may_have_arrived(
 ) -> None:
     seen = reply(200, body, **more)
 
-    assert (seen.meaning, seen.unknown, seen.reason) == (Meaning.TROUBLE, True, reason)
-    assert reply(200, body, None, "any", **more).meaning is Meaning.TAKEN
+    assert (seen.meaning, seen.unknown, seen.reason) == (Meaning.FAILED, True, reason)
+    assert reply(200, body, None, "any", **more).meaning is Meaning.ACCEPTED
 
 
 def test_what_counts_as_success_can_be_chosen() -> None:
-    assert reply(200, b"OK", None, "text").meaning is Meaning.TAKEN
-    assert reply(204, b"", None, "204").meaning is Meaning.TAKEN
-    assert reply(200, b"", None, "204").meaning is Meaning.TROUBLE
-    assert reply(200, b"{}", None, "204", "empty").meaning is Meaning.TROUBLE
-    assert reply(200, PAGE, None, "204", "empty", "json", "text").meaning is Meaning.TROUBLE
+    assert reply(200, b"OK", None, "text").meaning is Meaning.ACCEPTED
+    assert reply(204, b"", None, "204").meaning is Meaning.ACCEPTED
+    assert reply(200, b"", None, "204").meaning is Meaning.FAILED
+    assert reply(200, b"{}", None, "204", "empty").meaning is Meaning.FAILED
+    assert reply(200, PAGE, None, "204", "empty", "json", "text").meaning is Meaning.FAILED
 
 
 def test_a_long_body_of_which_only_the_beginning_is_known() -> None:
     long = b'["' + b"x" * 70_000
-    assert reply(200, long[:65_536], kind="application/json").meaning is Meaning.TAKEN
-    assert reply(200, long[:65_536]).meaning is Meaning.TROUBLE
+    assert reply(200, long[:65_536], kind="application/json").meaning is Meaning.ACCEPTED
+    assert reply(200, long[:65_536]).meaning is Meaning.FAILED
 
 
 @pytest.mark.parametrize(
@@ -119,8 +121,8 @@ def test_refused_for_good_with_or_without_an_envelope(status: int) -> None:
     [301, 302, 307, 308, 401, 403, 404, 405, 407, 408, 409, 425, 429, 500, 501, 502, 503, 504],
 )
 def test_everything_else_is_a_failure_of_the_destination(status: int) -> None:
-    assert reply(status).meaning is Meaning.TROUBLE
-    assert reply(status, b"<html>not the published envelope</html>").meaning is Meaning.TROUBLE
+    assert reply(status).meaning is Meaning.FAILED
+    assert reply(status, b"<html>not the published envelope</html>").meaning is Meaning.FAILED
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])

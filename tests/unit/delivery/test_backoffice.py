@@ -4,14 +4,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from supplier_api.backoffice.port import OrderRefused
-from supplier_api.delivery.backoffice_transport import BackOfficeTransport
-from supplier_api.delivery.transport import Meaning, Reply
+from supplier_api.delivery.model import Meaning, Reply
+from supplier_api.delivery.transports import BackOfficeTransport
 from supplier_api.outbox.model import Message
-from supplier_api.problems.work import OrderAnswer, OrderKind, WorkOrder
+from supplier_api.problems.work import OrderAnswer, WorkOrder
+from supplier_api.rules.model import Operation
 
 ORDER = WorkOrder(
     id="7b0ea0ef-0000-4000-8000-000000000001",
-    kind=OrderKind.PROBLEM,
+    kind=Operation.PROBLEM,
     tenant="TENANT1",
     reference="SP_0000000001",
     issued="2026-01-05T12:00:00.000Z",
@@ -61,7 +62,7 @@ def test_the_adapter_gets_the_order_and_the_reply_carries_its_answer() -> None:
     reply = BackOfficeTransport(adapter).send(MESSAGE, 30)
 
     assert adapter.orders == [ORDER]
-    assert reply == Reply(Meaning.TAKEN, "taken", answer=adapter.ending)
+    assert reply == Reply(Meaning.ACCEPTED, "taken", answer=adapter.ending)
 
 
 def test_a_refusal_is_for_good() -> None:
@@ -79,5 +80,5 @@ def test_anything_else_is_tried_again_and_may_have_arrived(error: Exception, tol
     with capture_logs() as logs:
         reply = BackOfficeTransport(Adapter(error)).send(MESSAGE, 30)
 
-    assert reply == Reply(Meaning.TROUBLE, f"the adapter failed: {told}", unknown=True)
+    assert reply == Reply(Meaning.FAILED, f"the adapter failed: {told}", unknown=True)
     assert [line["event"] for line in logs] == ["work-order.failed"]

@@ -4,7 +4,7 @@ import threading
 from typing import cast
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.delivery.batcher import Batcher
+from supplier_api.delivery.dispatcher import Batcher
 from supplier_api.delivery.model import Sent
 
 

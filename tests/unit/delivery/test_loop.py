@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import StoreUnavailable
 from supplier_api.db.notify import WakeEvent
-from supplier_api.delivery import loop
-from supplier_api.delivery.loop import Loop
+from supplier_api.delivery import threads
+from supplier_api.delivery.threads import Loop
 
 PATIENCE = 20.0
 
@@ -39,7 +39,7 @@ def failing_once(error: Exception, again: threading.Event) -> Callable[[], float
 def test_a_turn_that_fails_is_followed_by_another(
     error: Exception, event: str, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "AFTER_FAILURE", 0.001)
+    monkeypatch.setattr(threads, "AFTER_FAILURE", 0.001)
     again = threading.Event()
     looping = Loop("test", failing_once(error, again), WakeEvent(), clock)
     with capture_logs() as logs:
@@ -53,7 +53,7 @@ def test_a_turn_that_fails_is_followed_by_another(
 def test_a_set_event_starts_the_next_turn_at_once(
     clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "LOOK_EVERY", 3600.0)
+    monkeypatch.setattr(threads, "LOOK_EVERY", 3600.0)
     turns, wake_event = threading.Semaphore(0), WakeEvent()
 
     def turn() -> float:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from supplier_api.delivery.pauses import time_within
+from supplier_api.outbox.pauses import time_within
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

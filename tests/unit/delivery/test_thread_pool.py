@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.delivery.thread_pool import ThreadPool
+from supplier_api.delivery.threads import ThreadPool
 
 PATIENCE = 45.0
 

@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.http_client.grants import NoTokenError, TokenGrant
-from supplier_api.http_client.tokens import SharedToken
+from supplier_api.http_client.tokens import NoTokenError, SharedToken, TokenGrant
 
 PATIENCE = 5.0
 

@@ -15,7 +15,7 @@ from supplier_api.contract.codes import (
     ResolutionStatus,
 )
 from supplier_api.problems.kci import (
-    Carried,
+    KciContent,
     KciStamp,
     cancelled_code,
     change_answer,
@@ -26,13 +26,13 @@ from supplier_api.problems.kci import (
 )
 from supplier_api.problems.model import (
     Base,
-    ChangeKind,
     ChangeRequest,
     Resolution,
     ServiceProblem,
     State,
     Waiting,
 )
+from supplier_api.rules.model import Operation
 
 NOON = datetime(2026, 1, 5, 12, 0, 0, 1000, tzinfo=UTC)
 STAMP = KciStamp(UUID("3456cf7d-4471-42e4-a5be-c24ed58a7aa6"), 3, NOON)
@@ -56,7 +56,7 @@ def problem(state: State, **changes: Any) -> ServiceProblem:
     return ServiceProblem(**{**values, **changes})
 
 
-def change(kind: ChangeKind, **body: Any) -> ChangeRequest:
+def change(kind: Operation, **body: Any) -> ChangeRequest:
     """Return a change of that problem which the gateway asked for under its id 8."""
     return ChangeRequest(
         problem_id=1,
@@ -101,7 +101,7 @@ def test_the_least_that_a_kci_says() -> None:
 
 
 def test_a_kci_carries_code_text_supplier_codes_and_a_dated_note() -> None:
-    carried = Carried(
+    carried = KciContent(
         ProblemCode.NETWORK_ISSUE, "Waiting for a part.", ("R9", "313"), {"note": "n", "type": "t"}
     )
     body = kci(STAMP, ReasonCode.DELAY, problem(State(Base.IN_PROGRESS, Waiting.HELD)), carried)
@@ -118,12 +118,12 @@ def test_a_kci_carries_code_text_supplier_codes_and_a_dated_note() -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "other"),
     [
-        (ChangeKind.AMENDMENT, "serviceProblemAmendment", {"notes": "The gate is open."}),
-        (ChangeKind.CANCELLATION, "serviceProblemCancellation", {"reasonCode": "OTHER"}),
+        (Operation.AMENDMENT, "serviceProblemAmendment", {"notes": "The gate is open."}),
+        (Operation.CANCELLATION, "serviceProblemCancellation", {"reasonCode": "OTHER"}),
     ],
 )
 def test_a_change_stands_beside_the_problem_with_our_reference_and_what_was_asked(
-    kind: ChangeKind, name: str, other: dict[str, str]
+    kind: Operation, name: str, other: dict[str, str]
 ) -> None:
     asked = change(kind, **other)
     body = kci(STAMP, ReasonCode.UPDATE, problem(State(Base.IN_PROGRESS)), change=asked)
@@ -139,7 +139,7 @@ def test_a_change_stands_beside_the_problem_with_our_reference_and_what_was_aske
 
 
 def test_the_answer_to_a_change_is_the_request_with_our_reference() -> None:
-    assert change_answer(change(ChangeKind.AMENDMENT, notes="The gate is open.")) == {
+    assert change_answer(change(Operation.AMENDMENT, notes="The gate is open.")) == {
         "id": 8,
         "supplierReference": "SP_CHANGE0001",
         "serviceProblemId": 7,
@@ -212,9 +212,9 @@ def test_our_reference_is_told_from_acknowledged_on(
     ],
 )
 def test_the_code_of_a_cancellation_follows_the_tenants_reason(reason: str, code: str) -> None:
-    assert cancelled_code(change(ChangeKind.CANCELLATION, reasonCode=reason)) == code
+    assert cancelled_code(change(Operation.CANCELLATION, reasonCode=reason)) == code
 
 
 def test_every_reason_to_cancel_has_a_code() -> None:
     for reason in CancellationReason:
-        assert cancelled_code(change(ChangeKind.CANCELLATION, reasonCode=reason)) in ProblemCode
+        assert cancelled_code(change(Operation.CANCELLATION, reasonCode=reason)) in ProblemCode

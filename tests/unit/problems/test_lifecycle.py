@@ -12,7 +12,8 @@ from supplier_api.problems.lifecycle import (
     plan,
     settled_by,
 )
-from supplier_api.problems.model import Awaits, Base, ChangeKind, State, Waiting
+from supplier_api.problems.model import Awaits, Base, State, Waiting
+from supplier_api.rules.model import Operation
 
 INCIDENT = "INC1"
 STATES = {
@@ -25,8 +26,8 @@ STATES = {
     "held": State(Base.IN_PROGRESS, Waiting.HELD),
     "incident": State(Base.ACKNOWLEDGED, Waiting.NETWORK_INCIDENT, incident=INCIDENT),
     "held, in an incident": State(Base.IN_PROGRESS, Waiting.HELD, incident=INCIDENT),
-    "amendment": State(Base.ACKNOWLEDGED, asked=ChangeKind.AMENDMENT),
-    "cancellation over held": State(Base.IN_PROGRESS, Waiting.HELD, asked=ChangeKind.CANCELLATION),
+    "amendment": State(Base.ACKNOWLEDGED, asked=Operation.AMENDMENT),
+    "cancellation over held": State(Base.IN_PROGRESS, Waiting.HELD, asked=Operation.CANCELLATION),
     "resolved": State(Base.RESOLVED),
     "rejected": State(Base.REJECTED),
     "cancelled": State(Base.CANCELLED),
@@ -267,7 +268,7 @@ def test_work_goes_on_beneath_an_undecided_change() -> None:
     state = after(state, Event.START)
     state = after(state, Event.HOLD)
 
-    assert state == State(Base.IN_PROGRESS, Waiting.HELD, asked=ChangeKind.AMENDMENT)
+    assert state == State(Base.IN_PROGRESS, Waiting.HELD, asked=Operation.AMENDMENT)
     assert after(state, Event.ACCEPT_CHANGE) == STATES["held"]
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from supplier_api.problems.model import Awaits, Base, ChangeKind, State, Waiting
+from supplier_api.problems.model import Awaits, Base, State, Waiting
+from supplier_api.rules.model import Operation
 
 
 @pytest.mark.parametrize(
@@ -12,12 +13,12 @@ from supplier_api.problems.model import Awaits, Base, ChangeKind, State, Waiting
         (State(Base.ACKNOWLEDGED), "ACKNOWLEDGED", "ACKNOWLEDGED"),
         (State(Base.IN_PROGRESS, Waiting.HELD), "HELD", "HELD"),
         (
-            State(Base.ACKNOWLEDGED, Waiting.PENDING, Awaits.INFORMATION, ChangeKind.AMENDMENT),
+            State(Base.ACKNOWLEDGED, Waiting.PENDING, Awaits.INFORMATION, Operation.AMENDMENT),
             "PENDING_AMENDMENT",
             "PENDING_AMENDMENT over PENDING",
         ),
         (
-            State(Base.IN_PROGRESS, asked=ChangeKind.CANCELLATION),
+            State(Base.IN_PROGRESS, asked=Operation.CANCELLATION),
             "PENDING_CANCELLATION",
             "PENDING_CANCELLATION over IN_PROGRESS",
         ),

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from supplier_api.problems.work import OrderKind, WorkOrder
+from supplier_api.problems.work import WorkOrder
+from supplier_api.rules.model import Operation
 
 ORDER = WorkOrder(
     id="3456cf7d-4471-42e4-a5be-c24ed58a7aa6",
-    kind=OrderKind.PROBLEM,
+    kind=Operation.PROBLEM,
     tenant="TENANT1",
     reference="SP_0123456789",
     issued="2026-01-05T12:00:00.000Z",
@@ -24,7 +25,7 @@ ORDER = WorkOrder(
         ORDER,
         replace(
             ORDER,
-            kind=OrderKind.AMENDMENT,
+            kind=Operation.AMENDMENT,
             decide=True,
             subject={"supplierReference": "SP_CHANGE0001"},
         ),

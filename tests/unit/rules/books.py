@@ -36,6 +36,7 @@ def rule(name: str, when: str, then: str, **more: str) -> str:
 
 
 def facts(request: dict[str, Any] | None = None, **more: Any) -> Facts:
-    """Return facts about a live service, changed as given."""
-    given: dict[str, Any] = {"tenant": "TENANT1", "now": NOW, "service": LIVE} | more
+    """Return facts about a live service with nothing else open, changed as given."""
+    given: dict[str, Any] = {"tenant": "TENANT1", "now": NOW, "service": LIVE}
+    given |= {"open_problems": (), "incidents": ()} | more
     return Facts(request={"id": 1} | (request or {}), **given)

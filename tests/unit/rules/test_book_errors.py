@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from supplier_api.rules.book import RuleBook
-from supplier_api.rules.findings import BookError
-from supplier_api.rules.model import Outcome
+from supplier_api.rules.model import BookError, Outcome
 from tests.unit.rules.books import load
 
 GOOD = """\

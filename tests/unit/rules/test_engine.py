@@ -1,6 +1,7 @@
 """How the rules make a decision."""
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.contract.personal import PLACEHOLDER
+from supplier_api.rules.fact_kinds import Shape
 from supplier_api.rules.fact_paths import is_personal, leaves
-from supplier_api.rules.facts import GROUPS, PROBLEM_REQUEST, UNKNOWN, Facts, ProblemFacts, Shape
+from supplier_api.rules.facts import GROUPS, UNKNOWN, Facts, ProblemFacts
 from supplier_api.rules.model import Decision, Operation, Outcome, Verdict
 from tests.unit.rules.books import HEAD, NOW, facts, load, rule
 
@@ -187,10 +189,12 @@ def marked(shape: Shape) -> dict[str, object]:
 
 
 def test_no_personal_value_reaches_a_decision() -> None:
-    request = marked(PROBLEM_REQUEST)
+    shape = GROUPS[Operation.PROBLEM]["request"]
+    assert isinstance(shape, Mapping)
+    request = marked(shape)
     request.pop("characteristicsByName")
     given = facts(request)
-    conditions = [f"has({'.'.join(path)})" for path in leaves({"request": PROBLEM_REQUEST})]
+    conditions = [f"has({'.'.join(path)})" for path in leaves({"request": shape})]
     conditions += [
         "has(request.primaryContact)",
         "request == request",

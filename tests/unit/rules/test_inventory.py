@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from supplier_api.clock import ManualMachineClock
+from supplier_api.rules.external_calls import PATIENCE
 from supplier_api.rules.facts import UNKNOWN, InventoryUnavailable, Service
 from supplier_api.rules.inventory import (
     CALLS_AT_ONCE,
@@ -14,9 +15,8 @@ from supplier_api.rules.inventory import (
     InventoryError,
     TimedInventory,
 )
-from supplier_api.rules.thread_pool import PATIENCE
 
-HEAD = ",".join(COLUMNS)
+HEAD = ",".join(COLUMNS[:8])  # of the first release
 ROW = "SI1,ftthl2r,FTTH,suspended,200004033694,UPRN,INC1,true"
 
 
@@ -71,6 +71,16 @@ def test_a_row_is_a_service(tmp_path: Path) -> None:
 def test_a_mistake_in_the_file_stops_the_start(tmp_path: Path, text: str, what: str) -> None:
     with pytest.raises(InventoryError, match=what):
         csv_inventory(tmp_path, text)
+
+
+def test_a_file_may_have_every_column_and_none_in_another_place(tmp_path: Path) -> None:
+    head = ",".join(COLUMNS)
+    more = "," * (len(COLUMNS) - 8)
+    inventory = csv_inventory(tmp_path, f"{head}\n{ROW}{more}\n")
+    assert inventory.find("TENANT1", "SI1") is not None
+    for columns in (COLUMNS[:7], (*COLUMNS, "more"), COLUMNS[::-1]):
+        with pytest.raises(InventoryError, match=":1: the columns must be"):
+            csv_inventory(tmp_path, ",".join(columns) + "\n")
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:

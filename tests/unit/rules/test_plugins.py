@@ -12,8 +12,7 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.facts import UNKNOWN
-from supplier_api.rules.findings import BookError
-from supplier_api.rules.model import Decision, Operation, Outcome, Verdict
+from supplier_api.rules.model import BookError, Decision, Operation, Outcome, Verdict
 from supplier_api.rules.plugins import (
     CALLS_AT_ONCE,
     MOST_TIME_OUTS,

@@ -3,7 +3,7 @@
 import pytest
 
 from supplier_api.settings import load_settings
-from supplier_api.settings.derived import goes_to_our_sandbox
+from supplier_api.settings.addresses import goes_to_our_sandbox
 
 ELSEWHERE = "http://gateway.example:8090"
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from supplier_api.problems.event_repository import BackOfficeEventRepository
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
+from supplier_api.problems.parts_repository import BackOfficeEventRepository
 from tests.samples import cancellation_request, problem_request
 from tests.supplier import DEFERRED, REPAIRED, Problem, Supplier, on_sqlite, refusal
 

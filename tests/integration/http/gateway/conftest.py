@@ -13,15 +13,14 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from supplier_api.audit import Audit
-from supplier_api.auth import AccessTokens, BearerAuth, ClientCredentials, KeyRing
+from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing
 from supplier_api.clock import ManualMachineClock
 from supplier_api.http.gateway import Dependencies, register
 from supplier_api.ids import SeededChance
 from supplier_api.logging import configure_logging
-from supplier_api.problems.services import Answer, Caller
-from supplier_api.sandbox.scenarios.choice import NOTHING, Choice
-from supplier_api.sandbox.scenarios.headers import EXTENSION
-from supplier_api.sandbox.scenarios.source import CHOSEN
+from supplier_api.problems.requests import GatewayRequests
+from supplier_api.problems.services import Caller, RequestAnswer
+from supplier_api.sandbox.scenarios.choice import CHOSEN, EXTENSION, NOTHING, Choice
 from supplier_api.settings import AccessSettings, ClientSettings, ServerSettings
 from tests.keys import StoredKeys
 
@@ -37,26 +36,26 @@ HEADERS = {"X-Request-ID": "request-1", "X-Conversation-ID": "conversation-1", "
 
 
 @dataclass
-class FakeDesk:
+class FakeUseCases(GatewayRequests):
     """Gives the answer that a test has laid ready, and keeps what it was asked."""
 
-    answer: Answer | Exception = field(default_factory=lambda: Answer(202, None))
+    answer: RequestAnswer | Exception = field(default_factory=lambda: RequestAnswer(202, None))
     asked: list[tuple[str, Caller, Mapping[str, Any]]] = field(default_factory=list)
     chosen: list[Choice] = field(default_factory=list)
 
-    def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+    def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
         return self._take("raise", caller, document)
 
-    def amend(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+    def amend(self, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
         return self._take("amend", caller, document)
 
-    def cancel(self, caller: Caller, document: Mapping[str, Any]) -> Answer:
+    def cancel(self, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
         return self._take("cancel", caller, document)
 
-    def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> Answer:
+    def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> RequestAnswer:
         return self._take(f"settle {reference}", caller, document)
 
-    def _take(self, what: str, caller: Caller, document: Mapping[str, Any]) -> Answer:
+    def _take(self, what: str, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
         self.asked.append((what, caller, document))
         self.chosen.append(CHOSEN.get())
         if isinstance(self.answer, Exception):
@@ -65,9 +64,9 @@ class FakeDesk:
 
 
 @pytest.fixture
-def desk() -> FakeDesk:
+def use_cases() -> FakeUseCases:
     CHOSEN.set(NOTHING)
-    return FakeDesk()
+    return FakeUseCases()
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def clock() -> ManualMachineClock:
 
 
 @pytest.fixture
-def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
+def make_app(use_cases: FakeUseCases, clock: ManualMachineClock) -> Callable[..., Flask]:
     def make(
         prefix: str = "",
         operations: tuple[str, ...] = SCOPES,
@@ -109,11 +108,11 @@ def make_app(desk: FakeDesk, clock: ManualMachineClock) -> Callable[..., Flask]:
             }
         )
         chance = SeededChance(1)
-        ring = KeyRing(StoredKeys(), clock)
+        ring = KeyRing(StoredKeys().all, clock)
         tokens = AccessTokens(access, ring, clock, chance)
         parts = Dependencies(
-            desk=desk,
-            gate=BearerAuth(tokens),
+            use_cases=use_cases,
+            tokens=tokens,
             credentials=ClientCredentials(access, tokens),
             ring=ring,
             server=server,

@@ -1,4 +1,4 @@
-"""The four calls: what reaches the desk, and how its answers leave."""
+"""The four calls: what reaches the use case, and how its answers leave."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from werkzeug.test import TestResponse
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import StoreBusy
 from supplier_api.problems.errors import Unavailable
-from supplier_api.problems.services import Answer, Caller
+from supplier_api.problems.services import Caller, RequestAnswer
 from tests.samples import amendment_request, cancellation_request, problem_request, resolution
 
-from .conftest import HEADERS, SCOPES, FakeDesk, token
+from .conftest import HEADERS, SCOPES, FakeUseCases, token
 
 
 @dataclass(frozen=True)
 class Call:
-    """One of the four calls with a good request and the good answers that the desk may give."""
+    """One of the four calls with a good request and the good answers that the use case may give."""
 
     method: str
     path: str
     asked: str
     request: dict[str, Any]
-    answers: tuple[Answer, ...]
+    answers: tuple[RequestAnswer, ...]
 
     def send(self, client: FlaskClient, headers: dict[str, str]) -> TestResponse:
         return client.open(self.path, method=self.method, json=self.request, headers=headers)
@@ -38,28 +38,31 @@ CALLS = [
         "/service-problems",
         "raise",
         problem_request(),
-        (Answer(201, {"status": "ACKNOWLEDGED", **problem_request()}), Answer(202, None)),
+        (
+            RequestAnswer(201, {"status": "ACKNOWLEDGED", **problem_request()}),
+            RequestAnswer(202, None),
+        ),
     ),
     Call(
         "POST",
         "/service-problem-amendments",
         "amend",
         amendment_request(),
-        (Answer(201, amendment_request()), Answer(202, amendment_request())),
+        (RequestAnswer(201, amendment_request()), RequestAnswer(202, amendment_request())),
     ),
     Call(
         "POST",
         "/service-problem-cancellations",
         "cancel",
         cancellation_request(),
-        (Answer(201, cancellation_request()), Answer(202, cancellation_request())),
+        (RequestAnswer(201, cancellation_request()), RequestAnswer(202, cancellation_request())),
     ),
     Call(
         "PATCH",
         "/service-problem-resolutions/SP_RESOLUTION1",
         "settle SP_RESOLUTION1",
         {"status": "ACCEPTED", "tenantNotes": "Thank you"},
-        (Answer(200, resolution()),),
+        (RequestAnswer(200, resolution()),),
     ),
 ]
 every_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.asked)
@@ -75,24 +78,24 @@ def envelope(answer: TestResponse) -> tuple[int, str, list[str]]:
 
 
 @every_call
-def test_the_desk_gets_the_document_and_who_asks(
+def test_the_use_case_gets_the_document_and_who_asks(
     call: Call,
     client: FlaskClient,
     headers: dict[str, str],
-    desk: FakeDesk,
+    use_cases: FakeUseCases,
     clock: ManualMachineClock,
 ) -> None:
     call.send(client, headers)
     caller = Caller("TENANT1", "request-1", "conversation-1", clock.monotonic())
-    assert desk.asked == [(call.asked, caller, call.request)]
+    assert use_cases.asked == [(call.asked, caller, call.request)]
 
 
 @every_call
-def test_the_desks_answers_leave_as_they_are(
-    call: Call, client: FlaskClient, headers: dict[str, str], desk: FakeDesk
+def test_the_use_cases_answers_leave_as_they_are(
+    call: Call, client: FlaskClient, headers: dict[str, str], use_cases: FakeUseCases
 ) -> None:
     for answer in call.answers:
-        desk.answer = answer
+        use_cases.answer = answer
         given = call.send(client, headers)
         assert given.status_code == answer.status
         if answer.body is None:
@@ -104,15 +107,15 @@ def test_the_desks_answers_leave_as_they_are(
 
 
 @every_call
-def test_a_refusal_of_the_desk_is_passed_on(
-    call: Call, client: FlaskClient, headers: dict[str, str], desk: FakeDesk
+def test_a_refusal_of_a_use_case_is_passed_on(
+    call: Call, client: FlaskClient, headers: dict[str, str], use_cases: FakeUseCases
 ) -> None:
     body = {
         "uuid": "87432dfb-2e47-4532-a1b7-4b113d48867d",
         "code": "INVALID_REQUEST",
         "messages": ["serviceId: the service has ceased", "a problem is already open"],
     }
-    desk.answer = Answer(422, body)
+    use_cases.answer = RequestAnswer(422, body)
     answer = call.send(client, headers)
     assert answer.status_code == 422
     assert answer.json == body
@@ -128,9 +131,9 @@ def test_what_cannot_be_done_now_may_be_tried_later(
     retry_after: str,
     client: FlaskClient,
     headers: dict[str, str],
-    desk: FakeDesk,
+    use_cases: FakeUseCases,
 ) -> None:
-    desk.answer = error
+    use_cases.answer = error
     answer = call.send(client, headers)
     assert answer.status_code == 503
     assert answer.data == b""
@@ -138,11 +141,13 @@ def test_what_cannot_be_done_now_may_be_tried_later(
 
 
 @every_call
-def test_without_a_token_nothing_is_done(call: Call, client: FlaskClient, desk: FakeDesk) -> None:
+def test_without_a_token_nothing_is_done(
+    call: Call, client: FlaskClient, use_cases: FakeUseCases
+) -> None:
     answer = call.send(client, {})
     assert envelope(answer) == (401, "NOT_AUTHORISED", ["Authorization: expected a bearer token"])
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="supplier-api"'
-    assert desk.asked == []
+    assert use_cases.asked == []
 
 
 @every_call
@@ -157,7 +162,7 @@ def test_an_expired_token_is_refused(
 
 @every_call
 def test_a_token_for_another_call_is_not_enough(
-    call: Call, client: FlaskClient, desk: FakeDesk
+    call: Call, client: FlaskClient, use_cases: FakeUseCases
 ) -> None:
     needed = call.path.split("/")[1]
     others = " ".join(scope for scope in SCOPES if scope != needed)
@@ -166,7 +171,7 @@ def test_a_token_for_another_call_is_not_enough(
         assert answer.status_code == 403
         assert answer.data == b""
         assert f'scope="{needed}"' in answer.headers["WWW-Authenticate"]
-    assert desk.asked == []
+    assert use_cases.asked == []
 
 
 @every_call
@@ -240,11 +245,11 @@ def test_an_unknown_path_is_refused_before_anything_else(path: str, client: Flas
     "reference", ["x", "lower_case", "A" * 26, "%00AAAAA", "%F0%9F%98%80", "A B"]
 )
 def test_an_id_of_unknown_form_names_nothing(
-    reference: str, client: FlaskClient, headers: dict[str, str], desk: FakeDesk
+    reference: str, client: FlaskClient, headers: dict[str, str], use_cases: FakeUseCases
 ) -> None:
     path = f"/service-problem-resolutions/{reference}"
     answer = client.patch(path, json={"status": "ACCEPTED"}, headers=headers)
     assert envelope(answer) == (422, "NOT_FOUND", ["id: no such service problem resolution"])
     answer = client.patch(path, json={"status": 1}, headers=headers)
     assert envelope(answer) == (400, "MALFORMED_REQUEST", ["status: expected a string"])
-    assert desk.asked == []
+    assert use_cases.asked == []

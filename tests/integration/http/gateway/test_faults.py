@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from supplier_api.problems.errors import Unavailable
 from tests.samples import problem_request
 
-from .conftest import FakeDesk
+from .conftest import FakeUseCases
 from .test_calls import envelope
 
 MARKER = "Marmaduke-Featherstonehaugh"
@@ -18,9 +18,9 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 
 def test_an_unforeseen_error_is_traced_by_its_uuid(
-    client: FlaskClient, headers: dict[str, str], desk: FakeDesk, logged: Lines
+    client: FlaskClient, headers: dict[str, str], use_cases: FakeUseCases, logged: Lines
 ) -> None:
-    desk.answer = ValueError(f"invalid literal: {MARKER}")
+    use_cases.answer = ValueError(f"invalid literal: {MARKER}")
     answer = client.post("/service-problems", json=problem_request(notes=MARKER), headers=headers)
     status, code, messages = envelope(answer)
     assert (status, code) == (500, "SUPPLIER_FAULT")
@@ -57,7 +57,7 @@ def test_each_call_is_logged_however_it_is_answered(
 def test_an_error_while_access_is_judged_is_a_fault_too(
     client: FlaskClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch, logged: Lines
 ) -> None:
-    monkeypatch.setattr("supplier_api.auth.verification.BearerAuth.admit", lambda *_: 1 / 0)
+    monkeypatch.setattr("supplier_api.auth.tokens.AccessTokens.admit", lambda *_: 1 / 0)
     answer = client.post("/service-problems", json=problem_request(), headers=headers)
     assert envelope(answer)[:2] == (500, "SUPPLIER_FAULT")
     [line] = [line for line in logged() if line["level"] == "error"]
@@ -71,10 +71,10 @@ def test_nothing_of_a_request_gets_into_the_log_but_its_ids(
     error: Exception | None,
     client: FlaskClient,
     headers: dict[str, str],
-    desk: FakeDesk,
+    use_cases: FakeUseCases,
     logged: Lines,
 ) -> None:
-    desk.answer = error or desk.answer
+    use_cases.answer = error or use_cases.answer
     contact = {"name": MARKER, "email": MARKER, "phoneNumber": MARKER}
     body = problem_request(
         notes=MARKER, hazards=MARKER, problemText=MARKER, primaryContact=contact, **wrong

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from supplier_api.sandbox.scenarios.choice import NOTHING, read_choice
-from tests.integration.http.gateway.conftest import HEADERS, FakeDesk, token
+from tests.integration.http.gateway.conftest import HEADERS, FakeUseCases, token
 from tests.samples import amendment_request, cancellation_request, problem_request
 
 CHOSEN = {
@@ -23,29 +23,29 @@ MakeApp = Callable[..., Flask]
 
 
 @pytest.mark.parametrize("path", CALLS)
-def test_what_they_choose_is_handed_to_the_desk(
-    make_app: MakeApp, desk: FakeDesk, path: str
+def test_what_they_choose_is_handed_to_the_use_case(
+    make_app: MakeApp, use_cases: FakeUseCases, path: str
 ) -> None:
     client = make_app(scenarios=True).test_client()
     headers = {**HEADERS, "Authorization": f"Bearer {token(client)}"}
     client.post(path, json=CALLS[path], headers={**headers, **CHOSEN})
     client.post(path, json=CALLS[path], headers=headers)
 
-    choices = desk.chosen
+    choices = use_cases.chosen
     assert choices == [read_choice(CHOSEN), read_choice({})]
 
 
-def test_a_service_can_choose_by_its_name(make_app: MakeApp, desk: FakeDesk) -> None:
+def test_a_service_can_choose_by_its_name(make_app: MakeApp, use_cases: FakeUseCases) -> None:
     client = make_app(scenarios=True).test_client()
     headers = {**HEADERS, "Authorization": f"Bearer {token(client)}"}
     service = "SCENARIO_SERVICE_PROBLEM_DELAYED-1"
     client.post("/service-problems", json=problem_request(serviceId=service), headers=headers)
 
-    assert desk.chosen == [read_choice({}, service)]
+    assert use_cases.chosen == [read_choice({}, service)]
 
 
 def test_what_is_wrong_with_them_is_told_with_all_that_is_wrong(
-    make_app: MakeApp, desk: FakeDesk
+    make_app: MakeApp, use_cases: FakeUseCases
 ) -> None:
     client = make_app(scenarios=True).test_client()
     headers = {**HEADERS, "Authorization": f"Bearer {token(client)}", "X-Kci-Delay": "soon"}
@@ -60,15 +60,17 @@ def test_what_is_wrong_with_them_is_told_with_all_that_is_wrong(
     ]
     assert malformed.status_code == 400
     assert not [each for each in malformed.get_json()["messages"] if "X-Kci" in each]
-    assert not desk.asked
+    assert not use_cases.asked
 
 
-def test_where_there_are_no_scenarios_they_are_not_read(make_app: MakeApp, desk: FakeDesk) -> None:
+def test_where_there_are_no_scenarios_they_are_not_read(
+    make_app: MakeApp, use_cases: FakeUseCases
+) -> None:
     client = make_app().test_client()
     headers = {**HEADERS, "Authorization": f"Bearer {token(client)}"}
     client.post("/service-problems", json=problem_request(), headers={**headers, **CHOSEN})
 
-    assert desk.chosen == [NOTHING]
+    assert use_cases.chosen == [NOTHING]
 
 
 def test_they_are_described_where_they_are_read(make_app: MakeApp) -> None:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.contract import load_kci
-from supplier_api.http.gateway import kci_document
+from supplier_api.http.gateway.openapi import updates_document
 from supplier_api.ids import SeededChance
 from supplier_api.sandbox.gateway import AdminAccount, SandboxConfig, TenantAccount, create_app
 from supplier_api.sandbox.gateway import SupplierAccount as SupplierOfSandbox
@@ -183,6 +183,6 @@ def test_those_of_the_sandbox_gateway(sandbox: FlaskClient) -> None:
 
 
 def test_that_of_the_updates() -> None:
-    described = kci_document.document()["paths"]["/kcis"]["post"]
+    described = updates_document()["paths"]["/kcis"]["post"]
     example = described["requestBody"]["content"]["application/json"]["example"]
     assert load_kci(example) == example

@@ -3,7 +3,6 @@
 import itertools
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -19,11 +18,9 @@ from supplier_api.app.services import ClockPair as AppClocks
 from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
-from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.executor import Destination, Executor
-from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
-from supplier_api.delivery.retry_policy import RetryPolicy
-from supplier_api.delivery.transport import Reply
+from supplier_api.delivery.answers import AnswerTerms
+from supplier_api.delivery.model import Destination, Reply, RetryPolicy
+from supplier_api.delivery.transports import GatewayAddress
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.ids import SeededChance
@@ -31,12 +28,14 @@ from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
 from supplier_api.problems.services import GATEWAY
+from supplier_api.sandbox.fault_injection.copies import CopyingTransport
 from supplier_api.sandbox.fault_injection.transport import FaultyTransport
 from supplier_api.sandbox.gateway import SandboxConfig
 from supplier_api.sandbox.gateway import create_app as create_gateway
 from supplier_api.sandbox.gateway.config import SupplierAccount as SupplierOfSandbox
 from supplier_api.sandbox.gateway.config import TenantAccount
 from supplier_api.settings import Settings
+from tests.delivering import LaneDelivery
 from tests.integration.delivery.sink import Sink, serving
 from tests.integration.sandbox.gateway.test_with_supplier import Chain, listening
 from tests.integration.standing import app, clocks, sqlite_file
@@ -66,9 +65,9 @@ class Faulty(Supplier):
             token_url=f"{gateway}/auth/supplier/access-token",
             client_id="supplier",
             client_secret="supplier-secret",
-            answers=Terms(re.compile("never")),
+            answers=AnswerTerms(re.compile("never")),
         )
-        transport = GatewayTransport(
+        transport = CopyingTransport(
             address, Sessions(), Watchdog(services.machine), services.machine, services.chance
         )
         self.serial = itertools.count(1)
@@ -102,17 +101,17 @@ class Faulty(Supplier):
         """Return what has become of the KCIs about a problem."""
         return [row["state"] for row in self.messages(problem)]
 
-    def _executor(self) -> Executor:
+    def _executor(self) -> LaneDelivery:
         services, progress = self.services, BackOfficeEvents(self.services)
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-            progress.kci_taken(uow, DeliveredKci(message.problem_id, message.kind, message.subject))
+            progress.kci_delivered(
+                uow, DeliveredKci(message.problem_id, message.kind, message.subject)
+            )
 
         policy = RetryPolicy((timedelta(seconds=WAIT),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, self._transport, policy, on_delivered=taken)
-        return Executor(
-            gateway, services.store, services.machine, services.chance, LEASE, threading.Event()
-        )
+        return LaneDelivery(gateway, services.store, services.machine, services.chance, LEASE)
 
 
 def numbers(sink: Sink) -> list[int]:

@@ -16,13 +16,13 @@ from tests.supplier import TENANT, Problem, on_sqlite
 pytestmark = on_sqlite
 
 every_mutation = pytest.mark.parametrize(
-    "mutation", MUTATIONS, ids=[mutation.kind.name for mutation in MUTATIONS]
+    "mutation", MUTATIONS, ids=[mutation.name for mutation in MUTATIONS]
 )
 
 
 def event_for(mutation: Mutation) -> tuple[str, dict[str, str]]:
     """Return an event that makes a KCI of which the copy can be made."""
-    if mutation.kind.name == "after-terminal":
+    if mutation.name == "after-terminal":
         return "cancel", {"problemCode": "OTHER"}
     return "start", {}
 
@@ -34,7 +34,7 @@ def test_the_real_one_is_sent_as_it_is_beside_the_copy(
     problem = faulty.opened()
     event, fields = event_for(mutation)
     assert faulty.event(problem.reference, event, **fields).status_code == 200
-    faulty.set(mutation.kind.name)
+    faulty.set(mutation.name)
     sink.kci_reactions.append(refusal(422, "INVALID_REQUEST"))
     if mutation.after:
         sink.kci_reactions.appendleft(answer(204))
@@ -48,11 +48,11 @@ def test_the_real_one_is_sent_as_it_is_beside_the_copy(
     assert (copy.body, copy.headers.get("authorization")) != (real.body, authorization)
     assert copy.headers["x-request-id"] != real.headers["x-request-id"]
     assert stored["state"] == "delivered"
-    assert f"{mutation.kind.name}: answered 422" in stored["log"][0]["detail"]
+    assert f"{mutation.name}: answered 422" in stored["log"][0]["detail"]
     assert len(sink.tokens) == 1
 
 
-@pytest.mark.parametrize("kind", [mutation.kind.name for mutation in MUTATIONS if mutation.after])
+@pytest.mark.parametrize("kind", [mutation.name for mutation in MUTATIONS if mutation.after])
 def test_no_copy_follows_what_the_gateway_did_not_take(
     faulty: Faulty, sink: Sink, kind: str
 ) -> None:
@@ -70,10 +70,10 @@ def test_the_sandbox_gateway_answers_as_the_contract_expects(
     chain: Chain, logged: Lines, mutation: Mutation
 ) -> None:
     chain.ask("/service-problems", TENANT_PROBLEM)
-    supplier, breach = chain.supplier, mutation.kind.breach
+    supplier, breach = chain.supplier, mutation.breach
     assert isinstance(supplier, Faulty)
     assert breach is not None
-    supplier.set(mutation.kind.name)
+    supplier.set(mutation.name)
     logged()
     event, fields = event_for(mutation)
     chain.event(event, **fields)

@@ -10,7 +10,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from supplier_api.contract.field_table import FROM_TENANT, PROBLEM
 from supplier_api.sandbox.gateway import SandboxConfig, Sender
+from tests.field_examples import examples_of
 from tests.integration.sandbox.gateway.conftest import (
     TENANT_PROBLEM,
     KciMaker,
@@ -63,6 +65,17 @@ def test_a_problem_of_our_own_supplier_begins_at_its_first_update(
     assert told(problem) == [("CREATED", None), ("COMMITTED", 3), ("UPDATE", 4)]
     assert problem["updates"][0]["information"]["text"].startswith("Raised past the gateway")
     assert (problem["status"], problem["supplierIdentifier"]) == ("IN_PROGRESS", f"SP_NO_{PAST}")
+
+
+def test_it_is_shown_with_every_field_that_a_tenant_could_have_sent(
+    supplier: Party, tenant: Party, kci: KciMaker
+) -> None:
+    whole = examples_of(PROBLEM) | {"id": PAST}
+    assert supplier.post("/kcis", about(kci(1), **whole)).status_code == 204
+    shown = tenant.problem(PAST)
+    assert {name: shown[name] for name in FROM_TENANT} == {
+        name: whole[name] for name in FROM_TENANT
+    }
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,9 @@ def config(config: SandboxConfig, own_url: SupplierStub) -> SandboxConfig:
 
 
 @pytest.fixture
-def postman(app: Flask) -> WebhookSender:
+def webhook_sender(app: Flask) -> WebhookSender:
     gateway: SandboxGateway = app.extensions["sandbox"]
-    return gateway.postman
+    return gateway.webhook_sender
 
 
 def statuses(problem: Document) -> list[str]:
@@ -58,7 +58,7 @@ def statuses(problem: Document) -> list[str]:
 def test_an_update_is_delivered_with_its_problem(
     tenant: Party,
     supplier: Party,
-    postman: WebhookSender,
+    webhook_sender: WebhookSender,
     own_url: SupplierStub,
     kci: KciMaker,
     clock: ManualMachineClock,
@@ -67,7 +67,7 @@ def test_an_update_is_delivered_with_its_problem(
     clock.advance(2)
     before = tenant.problem()
     assert statuses(before) == ["PENDING", "PENDING"]
-    postman.run_due()
+    webhook_sender.run_due()
 
     shown = tenant.problem()
     assert statuses(shown) == ["DELIVERED", "DELIVERED"]
@@ -84,12 +84,12 @@ def test_an_update_is_delivered_with_its_problem(
 
 @pytest.mark.usefixtures("raised")
 def test_what_is_delivered_is_not_delivered_again(
-    postman: WebhookSender, own_url: SupplierStub, make_app: MakeApp
+    webhook_sender: WebhookSender, own_url: SupplierStub, make_app: MakeApp
 ) -> None:
-    postman.run_due()
-    postman.run_due()
+    webhook_sender.run_due()
+    webhook_sender.run_due()
     restarted: SandboxGateway = make_app().extensions["sandbox"]
-    restarted.postman.run_due()
+    restarted.webhook_sender.run_due()
     assert len(own_url.seen) == 1
 
 
@@ -97,7 +97,7 @@ def test_what_is_delivered_is_not_delivered_again(
 def test_a_tenant_that_fails_is_tried_again_later_and_in_order(
     tenant: Party,
     supplier: Party,
-    postman: WebhookSender,
+    webhook_sender: WebhookSender,
     own_url: SupplierStub,
     kci: KciMaker,
     clock: ManualMachineClock,
@@ -107,8 +107,8 @@ def test_a_tenant_that_fails_is_tried_again_later_and_in_order(
     for wait in (0.0, 1.0, 5.0):
         clock.advance(wait)
         with capture_logs() as lines:
-            postman.run_due()
-            postman.run_due()  # it is not time yet
+            webhook_sender.run_due()
+            webhook_sender.run_due()  # it is not time yet
         (line,) = lines
         assert line["code"] == "TENANT_FAULT"
         assert line["failure"] == "503"
@@ -116,45 +116,45 @@ def test_a_tenant_that_fails_is_tried_again_later_and_in_order(
     assert len({seen.document["id"] for seen in own_url.seen}) == 1
 
     clock.advance(29.9)
-    postman.run_due()
+    webhook_sender.run_due()
     assert len(own_url.seen) == 3
     clock.advance(0.1)
-    postman.run_due()
+    webhook_sender.run_due()
     assert statuses(tenant.problem()) == ["DELIVERED", "DELIVERED"]
     assert [seen.document.get("sequenceNumber") for seen in own_url.seen[3:]] == [None, 1]
 
 
 @pytest.mark.usefixtures("raised")
 def test_problems_do_not_wait_for_each_other(
-    tenant: Party, sender: Sender, postman: WebhookSender, own_url: SupplierStub
+    tenant: Party, sender: Sender, webhook_sender: WebhookSender, own_url: SupplierStub
 ) -> None:
     own_url.answers.append(lambda _: answer(400))
-    postman.run_due()
+    webhook_sender.run_due()
     tenant.post("/service-problems", TENANT_PROBLEM)
     sender.run_due()
-    postman.run_due()
+    webhook_sender.run_due()
     assert statuses(tenant.problem(1)) == ["PENDING"]
     assert statuses(tenant.problem(2)) == ["DELIVERED"]
 
 
 @pytest.mark.usefixtures("raised")
 def test_a_redirect_is_no_delivery(
-    tenant: Party, postman: WebhookSender, own_url: SupplierStub
+    tenant: Party, webhook_sender: WebhookSender, own_url: SupplierStub
 ) -> None:
     redirect = answer(302)
     redirect.headers["Location"] = f"{own_url.url}/elsewhere"
     own_url.answers.append(lambda _: redirect)
-    postman.run_due()
+    webhook_sender.run_due()
     assert statuses(tenant.problem()) == ["PENDING"]
     assert len(own_url.seen) == 1
 
 
 def test_a_tenant_without_a_url_is_not_called(
-    tenant: Party, sender: Sender, postman: WebhookSender, own_url: SupplierStub
+    tenant: Party, sender: Sender, webhook_sender: WebhookSender, own_url: SupplierStub
 ) -> None:
     other = Party(tenant.http, token_for(tenant.http, "tenant", "tenant2"))
     other.post("/service-problems", TENANT_PROBLEM)
     sender.run_due()
-    postman.run_due()
+    webhook_sender.run_due()
     assert own_url.seen == []
     assert statuses(other.problem()) == ["PENDING"]

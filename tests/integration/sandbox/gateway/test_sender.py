@@ -348,7 +348,7 @@ def test_a_call_that_a_stop_cut_off_fails_its_problem(
 
 
 def test_the_started_sender_sends_by_itself(
-    app: Flask, tenant: Party, sender: Sender, supplier_stub: SupplierStub
+    app: Flask, tenant: Party, supplier_stub: SupplierStub
 ) -> None:
     answered = threading.Event()
 
@@ -357,7 +357,7 @@ def test_the_started_sender_sends_by_itself(
         return echo()(request)
 
     supplier_stub.answers.append(note)
-    sender.start()
+    app.extensions["sandbox"].start()
     tenant.post("/service-problems", TENANT_PROBLEM)
     assert answered.wait(10)
     app.extensions["sandbox"].close()  # waits for the call that is out

@@ -12,15 +12,14 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from supplier_api.clock import ManualMachineClock
+from supplier_api.db import StoreUnavailable
 from supplier_api.files import sqlite_url
 from supplier_api.ids import SeededChance
-from supplier_api.sandbox.gateway import SandboxConfig, create_app
-from supplier_api.sandbox.gateway.database import DatabaseUnusable, GatewayDatabase
-from supplier_api.sandbox.gateway.server import serve
+from supplier_api.sandbox.gateway import DatabaseUnusable, SandboxConfig, create_app, serve
+from supplier_api.sandbox.gateway.database import open_database
 from tests.integration.sandbox.gateway.conftest import TENANT_PROBLEM, MakeApp, Party
 
 
@@ -68,9 +67,9 @@ def test_a_database_that_cannot_work_is_a_503(
     app: Flask, tenant: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise OperationalError("BEGIN", {}, sqlite3.OperationalError("disk is full"))
+        raise StoreUnavailable("disk is full")
 
-    monkeypatch.setattr(type(app.extensions["sandbox"].database), "write", fail)
+    monkeypatch.setattr(type(app.extensions["sandbox"].services.database), "write", fail)
     answer = tenant.post("/service-problems", TENANT_PROBLEM)
 
     assert answer.status_code == 503
@@ -112,8 +111,7 @@ import sys
 from supplier_api.ids import SystemChance
 from supplier_api.clock import SystemMachineClock
 from supplier_api.logging import configure_logging
-from supplier_api.sandbox.gateway import SandboxConfig, create_app
-from supplier_api.sandbox.gateway.server import serve
+from supplier_api.sandbox.gateway import SandboxConfig, create_app, serve
 configure_logging()
 config = SandboxConfig(sys.argv[1], tenants=(), suppliers=())
 serve(create_app(config, SystemMachineClock(), SystemChance()), "127.0.0.1", 0)
@@ -141,7 +139,7 @@ def test_a_limit_of_the_body_can_be_set(config: SandboxConfig, tenant: Party) ->
 
 def test_the_folder_of_its_data_is_made(tmp_path: Path) -> None:
     file = tmp_path / "not yet" / "there?" / "sandbox.db"
-    GatewayDatabase(sqlite_url(file)).close()
+    open_database(sqlite_url(file), ManualMachineClock()).close()
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
 
@@ -150,4 +148,4 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     file = tmp_path / "sandbox.db"
     file.write_bytes(b"nothing of a database " * 100)
     with pytest.raises(DatabaseUnusable, match="not a database"):
-        GatewayDatabase(sqlite_url(file))
+        open_database(sqlite_url(file), ManualMachineClock())

@@ -1,7 +1,6 @@
 """The whole chain: tenant, gateway, the real supplier over loopback, its KCIs back again."""
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,17 +10,16 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from flask import Flask
-from sqlalchemy import Connection
 
 from supplier_api.app.services import ClockPair
 from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
+from supplier_api.contract import field_table
+from supplier_api.contract.field_table import AMENDED_BY_TENANT, FROM_TENANT, PROBLEM
 from supplier_api.db import UnitOfWork
-from supplier_api.delivery.answers import Terms
-from supplier_api.delivery.executor import Destination, Executor
-from supplier_api.delivery.gateway_transport import GatewayAddress, GatewayTransport
-from supplier_api.delivery.retry_policy import RetryPolicy
-from supplier_api.delivery.transport import Reply
+from supplier_api.delivery.answers import AnswerTerms
+from supplier_api.delivery.model import Destination, Reply, RetryPolicy
+from supplier_api.delivery.transports import GatewayAddress, GatewayTransport
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.ids import SeededChance
@@ -30,15 +28,21 @@ from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredK
 from supplier_api.problems.services import GATEWAY
 from supplier_api.sandbox.gateway import SandboxConfig, SandboxGateway, TenantAccount
 from supplier_api.sandbox.gateway import create_app as create_gateway
-from supplier_api.sandbox.gateway.records import updates as updates_told
+from supplier_api.sandbox.gateway.messages import TENANT_PROBLEM_FIELDS
+from supplier_api.sandbox.gateway.repository import Records
 from supplier_api.settings import Settings
 from tests import documents
+from tests.delivering import LaneDelivery
+from tests.field_examples import examples_of
 from tests.integration.sandbox.gateway.conftest import TENANT_PROBLEM, Party, token_for
 from tests.integration.sandbox.gateway.tenant_schema import check
 from tests.serving import served, url_of
 from tests.supplier import DEFERRED, LEASE, REPAIRED, Supplier, on_sqlite
 
 Document = dict[str, Any]
+# Suppliers are told less of these than tenants tell.
+NARROWED = {"serviceSpecification", "address"}
+REQUIRED_OF_TENANTS = [name for name, field in TENANT_PROBLEM_FIELDS.items() if field.required]
 # What the published list shows of an amendment.
 AMENDABLE = (
     "problemText",
@@ -108,11 +112,11 @@ class Chain:
     def deliver_updates(self) -> None:
         """Let the tenant's own URL have taken every update."""
 
-        def work(connection: Connection) -> None:
-            for update in updates_told.updates_of(connection, 1):
-                updates_told.mark_delivered(connection, update.id, "2026-01-05T12:00:00.000Z")
+        def work(records: Records) -> None:
+            for update in records.updates(1):
+                records.mark_delivered(update.id, "2026-01-05T12:00:00.000Z")
 
-        self._gateway.database.write(work)
+        self._gateway.services.write(work)
 
     def told(self) -> list[str]:
         """Return what each update says, the supplier's with their numbers."""
@@ -130,14 +134,14 @@ class OverHttp(Supplier):
 
     gateway = ""
 
-    def _executor(self) -> Executor:
+    def _executor(self) -> LaneDelivery:
         services, progress = self.services, BackOfficeEvents(self.services)
         address = GatewayAddress(
             kci_url=f"{self.gateway}/kcis",
             token_url=f"{self.gateway}/auth/supplier/access-token",
             client_id="supplier",
             client_secret="supplier-secret",
-            answers=Terms(re.compile("never")),
+            answers=AnswerTerms(re.compile("never")),
         )
         watchdog = Watchdog(services.machine)
         transport = GatewayTransport(
@@ -145,13 +149,13 @@ class OverHttp(Supplier):
         )
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
-            progress.kci_taken(uow, DeliveredKci(message.problem_id, message.kind, message.subject))
+            progress.kci_delivered(
+                uow, DeliveredKci(message.problem_id, message.kind, message.subject)
+            )
 
         policy = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, transport, policy, on_delivered=taken)
-        return Executor(
-            gateway, services.store, services.machine, services.chance, LEASE, threading.Event()
-        )
+        return LaneDelivery(gateway, services.store, services.machine, services.chance, LEASE)
 
 
 @pytest.fixture
@@ -301,6 +305,39 @@ def test_every_field_of_the_published_list_is_seen_with_a_value(chain: Chain) ->
         each["action"] for each in shown["updates"] if each.get("action", {}).get("supplierCodes")
     )
     assert rejected["supplierCode"] == "313"
+
+
+def test_every_field_of_the_table_goes_to_the_supplier_and_back(chain: Chain) -> None:
+    sent = examples_of(PROBLEM, FROM_TENANT) | TENANT_PROBLEM | {"serviceId": "SI0000000000123"}
+    chain.ask("/service-problems", sent)
+    stored = chain.supplier.stored(1).document
+    assert stored.keys() == PROBLEM.keys() - {"parentServiceProblemReference"}  # none is known
+    assert {name: stored[name] for name in FROM_TENANT if name not in NARROWED} == {
+        name: sent[name] for name in FROM_TENANT if name not in NARROWED
+    }
+    assert chain.problem.keys() >= set(FROM_TENANT)
+
+
+def test_every_field_that_may_be_amended_is_amended_on_both_sides(chain: Chain) -> None:
+    chain.tenant("deferred")
+    plain = {name: TENANT_PROBLEM[name] for name in REQUIRED_OF_TENANTS}
+    chain.ask("/service-problems", plain)
+    chain.event("accept", commit=True)
+    supplied = examples_of(field_table.AMENDABLE, AMENDED_BY_TENANT)
+    chain.ask(*amendment(**supplied))
+    chain.event("accept-change", changeReference="1")
+    stored, shown = chain.supplier.stored(1, DEFERRED).document, chain.problem
+    told = next(
+        each["serviceProblemAmendment"]
+        for each in shown["updates"]
+        if "serviceProblemAmendment" in each
+    )
+    assert {name: told[name] for name in AMENDED_BY_TENANT} == supplied
+    kept = supplied.keys() & PROBLEM.keys() - {"characteristics"}  # which were merged
+    assert {name: stored[name] for name in kept} == {name: supplied[name] for name in kept}
+    assert {name: shown[name] for name in kept} == {name: supplied[name] for name in kept}
+    assert supplied["characteristics"][0] in shown["characteristics"]
+    assert stored["characteristics"] == shown["characteristics"]
 
 
 def test_a_supplier_that_decides_at_once(chain: Chain) -> None:

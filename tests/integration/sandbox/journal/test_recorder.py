@@ -13,14 +13,9 @@ import pytest
 
 from supplier_api.clock import MachineClock, ManualBusinessClock, ManualMachineClock, to_wire
 from supplier_api.db import Store
+from supplier_api.sandbox.journal.entries import HttpPart, JournalDirection, JournalEntry
 from supplier_api.sandbox.journal.recorder import WAITING, Bounds, Recorder
-from supplier_api.sandbox.journal.repository import (
-    HttpPart,
-    JournalDirection,
-    JournalEntry,
-    JournalFilter,
-    JournalRepository,
-)
+from supplier_api.sandbox.journal.repository import JournalFilter, JournalRepository
 from tests.logs import Lines
 
 PATIENCE = 20.0

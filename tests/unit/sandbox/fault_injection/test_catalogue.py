@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from supplier_api.sandbox.fault_injection.catalogue import BY_NAME, DELIVERY, KINDS
-from supplier_api.sandbox.fault_injection.listing import SECTIONS, begin, inserted, listed, markdown
-from supplier_api.sandbox.fault_injection.model import Direction, Fault, Place, is_struck
-from supplier_api.sandbox.fault_injection.sending import TRICKS
+from supplier_api.sandbox.fault_injection.listing import PAGE, listed
+from supplier_api.sandbox.fault_injection.model import Direction, InjectedFault, Place, is_struck
+from supplier_api.sandbox.fault_injection.sending import SENDING
 
-PAGE = Path(__file__).parents[4] / "docs" / "conformance-target.md"
+DOCUMENT = Path(__file__).parents[4] / "docs" / "conformance-target.md"
 
 
 def test_names_are_unique_in_their_direction() -> None:
@@ -20,13 +20,13 @@ def test_what_breaks_the_contract_says_which_clause_and_what_it_expects() -> Non
     for kind in KINDS:
         if kind.direction is Direction.OUT and kind.name != "delay":
             assert kind.breach is not None, kind.name
-            told = Fault(1, kind).plain()
+            told = InjectedFault(1, kind).plain()
             assert told["clause"].startswith(("Supplier Updates API", "Supplier API"))
             assert told["expected"]
 
 
-def test_every_trick_of_delivery_is_listed() -> None:
-    assert set(TRICKS) == {kind.name for kind in DELIVERY if kind.place is Place.WORKER}
+def test_every_fault_of_sending_is_listed() -> None:
+    assert set(SENDING) == {kind.name for kind in DELIVERY if kind.place is Place.WORKER}
 
 
 def test_defaults_can_be_given() -> None:
@@ -50,16 +50,16 @@ def test_the_calls_follow_from_the_seed() -> None:
 
 
 def test_the_page_is_current() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    assert page == inserted(page), (
+    page = DOCUMENT.read_text(encoding="utf-8")
+    assert page == PAGE.inserted(page), (
         "run: python -m supplier_api.sandbox.fault_injection docs/conformance-target.md"
     )
-    for section in SECTIONS:
-        assert markdown(section) in page
+    for made in PAGE.sections.values():
+        assert made() in page
     for kind in listed():
         assert f"`{kind['kind']}`" in page
 
 
 def test_a_page_without_the_markers_is_not_written() -> None:
     with pytest.raises(ValueError, match="expected the markers"):
-        inserted(f"{begin('faults')}\n")
+        PAGE.inserted(f"{PAGE.begin('faults')}\n")

@@ -45,7 +45,7 @@ ONLY_KNOWN_THERE = {
 
 def changed(mutation: Mutation, **values: object) -> dict[str, Any]:
     """Return the document of the copy that is made of the example."""
-    given = {each.name: each.default for each in mutation.kind.parameters} | values
+    given = {each.name: each.default for each in mutation.parameters} | values
     return mutation.change(json.loads(json.dumps(KCI)), given)  # type: ignore[arg-type]
 
 
@@ -57,14 +57,14 @@ def test_the_example_is_within_the_contract() -> None:
     assert read(KCI) == KCI
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.kind.name)
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_a_copy_is_refused_as_it_should_be(mutation: Mutation) -> None:
     copy = changed(mutation)
-    if mutation.kind.name in ONLY_KNOWN_THERE:
+    if mutation.name in ONLY_KNOWN_THERE:
         assert read(copy)
         return
-    assert mutation.kind.breach is not None
-    error = Malformed if mutation.kind.breach.statuses == (400,) else Invalid
+    assert mutation.breach is not None
+    error = Malformed if mutation.breach.statuses == (400,) else Invalid
     with pytest.raises(error) as refused:
         read(copy)
     assert len(refused.value.messages) == 1
@@ -73,7 +73,7 @@ def test_a_copy_is_refused_as_it_should_be(mutation: Mutation) -> None:
 @pytest.mark.parametrize("kind", ["missing-field", "null"])
 def test_any_required_field_may_be_chosen(kind: str) -> None:
     mutation = BY_KIND[kind]
-    (parameter,) = mutation.kind.parameters
+    (parameter,) = mutation.parameters
     for field in ("id", "sequenceNumber", "issuedOn", "reasonCode", "serviceProblem"):
         assert parameter.read(field) == field
         with pytest.raises(Malformed) as refused:
@@ -82,7 +82,7 @@ def test_any_required_field_may_be_chosen(kind: str) -> None:
 
 
 def test_what_is_optional_may_be_missing_but_is_never_null() -> None:
-    (missing,), (null,) = (BY_KIND[kind].kind.parameters for kind in ("missing-field", "null"))
+    (missing,), (null,) = (BY_KIND[kind].parameters for kind in ("missing-field", "null"))
     for field in ("text", "problemCode"):
         with pytest.raises(ValueError, match=r"^$"):
             missing.read(field)
@@ -133,7 +133,7 @@ def test_what_they_can_be_made_of() -> None:
 
 @pytest.mark.parametrize("size", [1_000, 999])
 def test_a_text_within_its_limit_is_not_over_long(size: int) -> None:
-    (parameter,) = BY_KIND["over-long-body"].kind.parameters
+    (parameter,) = BY_KIND["over-long-body"].parameters
     with pytest.raises(ValueError, match=r"^$"):
         parameter.read(size)
     with pytest.raises(Invalid):

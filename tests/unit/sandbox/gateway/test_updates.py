@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from supplier_api.contract.codes import ReasonCode
+from supplier_api.contract.codes import ReasonCode, ResolutionCode
 from supplier_api.sandbox.gateway import updates
+from supplier_api.sandbox.gateway.model import StoredResolution
 
 
 def kci(reason: str, **more: Any) -> dict[str, Any]:
@@ -106,3 +107,28 @@ def test_a_cancellation_that_is_undecided_is_not_shown() -> None:
     update = updates.of_kci(kci("UPDATE", serviceProblemCancellation=cancellation))
 
     assert "serviceProblemCancellation" not in update
+
+
+@pytest.mark.parametrize("code", ResolutionCode)
+def test_every_resolution_code_has_a_category(code: ResolutionCode) -> None:
+    said = {
+        "supplierReference": "SP_RES01",
+        "status": "ACCEPTED",
+        "resolvedDate": "2026-01-05T12:00:00.000Z",
+        "closedDate": "2026-01-06T12:00:00.000Z",
+        "resolutionDetails": {"resolutionCode": code, "faultCode": ["DAMAGED_ONT"]},
+        "slaViolation": ["EXCEEDED_SLA_TIME_TO_REPAIR"],
+    }
+    view = updates.answered_view(StoredResolution(5, 1, "SP_RES01", said), {})
+
+    category = view["resolutionDetails"].pop("resolutionCategory")
+    assert category
+    assert view == {
+        "id": 5,
+        "serviceProblemId": 1,
+        "status": "ACCEPTED",
+        "resolvedDate": "2026-01-05T12:00:00.000Z",
+        "closedDate": "2026-01-06T12:00:00.000Z",
+        "resolutionDetails": {"resolutionCode": code, "faultCode": ["DAMAGED_ONT"]},
+        "slaViolation": ["EXCEEDED_SLA_TIME_TO_REPAIR"],
+    }

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from supplier_api.sandbox.catalogue import WrongChoice
 from supplier_api.sandbox.scenarios.catalogue import BY_NAME, SCENARIOS, recall
-from supplier_api.sandbox.scenarios.choice import Choice, WrongChoice, read_choice, read_scenario
+from supplier_api.sandbox.scenarios.choice import Choice, read_choice, read_scenario
 from supplier_api.sandbox.scenarios.model import Play, Scenario, ScenarioKind
 
 

@@ -6,11 +6,10 @@ import pytest
 
 from supplier_api.contract.codes import ReasonCode, Status
 from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
-from supplier_api.sandbox.scenarios.listing import inserted, listed, markdown
-from supplier_api.sandbox.scenarios.parameters import ALSO
-from supplier_api.sandbox.scenarios.results import results
+from supplier_api.sandbox.scenarios.listing import PAGE, listed, markdown, results
+from supplier_api.sandbox.scenarios.model import ALSO
 
-PAGE = Path(__file__).parents[4] / "docs" / "conformance-target.md"
+DOCUMENT = Path(__file__).parents[4] / "docs" / "conformance-target.md"
 PUBLISHED = {
     *(
         f"{kind}_{end}"
@@ -42,16 +41,16 @@ def test_every_reason_but_created_is_told() -> None:
 
 
 def test_the_document_holds_the_list_as_it_is() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+    page = DOCUMENT.read_text(encoding="utf-8")
 
-    assert page == inserted(page), (
+    assert page == PAGE.inserted(page), (
         "run python -m supplier_api.sandbox.scenarios docs/conformance-target.md"
     )
 
 
 def test_a_page_without_the_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="markers"):
-        inserted("# A page\n")
+        PAGE.inserted("# A page\n")
 
 
 def test_each_scenario_says_what_it_does_in_one_line() -> None:

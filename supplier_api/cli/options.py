@@ -1,0 +1,105 @@
+"""What people give to several commands: numbers, times, who they are and why they do it."""
+
+import getpass
+import os
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+
+from supplier_api.clock import from_wire
+
+AGES = {"m": "minutes", "h": "hours", "d": "days"}
+OPERATOR = "SUPPLIER_API_OPERATOR"
+LONGEST = 100  # of an operator's name, as the column has it
+F = TypeVar("F", bound=Callable[..., Any])
+
+with_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+
+
+def with_reason(command: F) -> F:
+    """Give a command the option --reason, which must say why it is given."""
+    option = click.option("--reason", required=True, help="Why; recorded with who did it.")
+    return option(command)
+
+
+def operator() -> str:
+    """Return who gives the command: SUPPLIER_API_OPERATOR, or else the login name."""
+    named = os.environ.get(OPERATOR, "").strip()
+    if named:
+        return named[:LONGEST]
+    try:
+        return getpass.getuser()[:LONGEST]
+    except (KeyError, OSError):  # a container's user by number
+        return f"uid {os.getuid()}"
+
+
+class WholeNumber(click.ParamType[int]):
+    """A whole number that is not below `least`."""
+
+    name = "number"
+
+    def __init__(self, least: int) -> None:
+        """Take what is at least `least`."""
+        self._least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number; what is none, or too small, is wrong use."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = self._least - 1
+        if number < self._least:
+            self.fail(f"expected a whole number from {self._least}, not {value}", param, ctx)
+        return number
+
+
+class Seconds(click.ParamType[float]):
+    """Seconds, as in 20 or 0.5; not below zero."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds; what is no such number is wrong use."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = -1.0
+        if not seconds >= 0:  # nor what is no number at all (nan)
+            self.fail(f"expected seconds, as in 20 or 0.5, not {value}", param, ctx)
+        return seconds
+
+
+def age(text: str, option: str) -> timedelta:
+    """Return the span that `text` says, as in 12h; BadParameter names the option."""
+    found = _age(text)
+    if found is None:
+        expected = "expected a number of up to five digits with m, h or d, as in 12h"
+        raise click.BadParameter(expected, param_hint=option)
+    return found
+
+
+def instant(text: str | None, now: datetime, option: str) -> datetime | None:
+    """Return the instant that `text` says: a date-time with an offset, or an age before `now`.
+
+    BadParameter names the option. None stays None.
+    """
+    if text is None:
+        return None
+    ago = _age(text)
+    if ago is not None:
+        return now - ago
+    try:
+        return from_wire(text)
+    except (ValueError, OverflowError):
+        expected = "expected an age, as in 12h, or a date-time, as in 2026-01-05T12:00:00Z"
+        raise click.BadParameter(expected, param_hint=option) from None
+
+
+def _age(text: str) -> timedelta | None:
+    matched = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
+    return timedelta(**{AGES[matched[2]]: int(matched[1])}) if matched else None

@@ -1,0 +1,344 @@
+"""Messages as operators work with them: found, listed, queued again, taken out.
+
+To change one, the problem is locked and then the lane, and no worker may be sending: `lock` raises
+while a lease is live, and fences off any earlier claim on the lane. All instants are machine time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, exists, select, text, union_all, update
+from sqlalchemy.sql import ColumnElement
+
+from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.outbox import statements
+from supplier_api.outbox.model import (
+    DEAD_LETTERS,
+    Attempt,
+    LaneRow,
+    MessageState,
+    Revision,
+    latest,
+)
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.outbox.statements import QUEUED, lane, message, problem
+
+# Written as in the partial indexes: SQLite compares the two as text.
+_DEAD = text("message.state IN ('refused', 'expired')")
+_PARKED = text("lane.parked")
+
+
+class BeingSent(Exception):
+    """A worker has claimed the lane; `seconds` is for how long at most."""
+
+    def __init__(self, seconds: float) -> None:
+        """Keep how long the lease lasts."""
+        self.seconds = seconds
+        super().__init__(f"being sent, try again in {seconds:.0f} s")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message with all that is stored of it, and the state of its lane.
+
+    `reference` and `gateway_id` are the problem's. `parked`: its lane waits for an operator.
+    """
+
+    id: int
+    lane_id: int
+    problem_id: int
+    tenant: str
+    destination: str
+    reference: str
+    gateway_id: int
+    number: int
+    uuid: str
+    kind: str
+    subject: str | None
+    conversation_id: str
+    state: str
+    parked: bool
+    due_at: datetime | None
+    body: str = field(repr=False)
+    original: str | None = field(repr=False)
+    mended: str | None
+    refusal: dict[str, Any] | None = field(repr=False)
+    log: list[dict[str, Any]] = field(repr=False)
+    attempts: int
+    first_attempt: datetime | None
+    unknown: bool
+    digest: str | None
+    back_office_id: str | None
+    created: datetime
+    settled: datetime | None
+
+    @property
+    def name(self) -> str:
+        """Its name for operators: the problem's reference and the number."""
+        return f"{self.reference}#{self.number}"
+
+    @property
+    def dead(self) -> bool:
+        """Whether it is a dead letter."""
+        return self.state in DEAD_LETTERS
+
+    @property
+    def untried(self) -> bool:
+        """Whether it is queued, and the receiver cannot have seen it in any form."""
+        return self.state == MessageState.QUEUED and not self.attempts and not self.log
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFilter:
+    """Which messages to a destination to list.
+
+    `state` is a message state, or `dead`; None: dead letters and what is parked behind them.
+    `problems` are row ids. `since` and `until` are about when a message was created.
+    """
+
+    destination: str
+    state: str | None = None
+    tenant: str | None = None
+    problems: Sequence[int] | None = None
+    kind: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A message's new body, and why it differs from the former one."""
+
+    body: str = field(repr=False)
+    kind: str
+    mended: Revision
+
+
+class MessageRepository:
+    """The messages within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work in the transaction of `uow`."""
+        self._lanes = LaneRepository(uow)
+        self._connection = uow.connection
+        self._wake = uow.wake
+
+    # Queries.
+
+    def find(self, uuid: str) -> StoredMessage | None:
+        """Return the message with that UUID, to any destination."""
+        return self._one(message.c.uuid == uuid)
+
+    def numbered(self, reference: str, destination: str, number: int) -> StoredMessage | None:
+        """Return a problem's message to a destination by its number."""
+        return self._one(
+            problem.c.reference == reference,
+            lane.c.destination == destination,
+            message.c.number == number,
+        )
+
+    def get(self, message_id: int) -> StoredMessage:
+        """Read a message again, now that its lane is locked."""
+        found = self._one(message.c.id == message_id)
+        assert found is not None
+        return found
+
+    def listed(self, wanted: MessageFilter) -> list[StoredMessage]:
+        """Return the messages that match, in the order in which they were created."""
+        query = self._all().where(lane.c.destination == wanted.destination)
+        for column, value in ((lane.c.tenant, wanted.tenant), (message.c.kind, wanted.kind)):
+            if value is not None:
+                query = query.where(column == value)
+        if wanted.problems is not None:
+            query = query.where(lane.c.problem_id.in_(wanted.problems))
+        query = _made(_in_state(query, wanted.state), wanted.since, wanted.until)
+        rows = self._connection.execute(query.order_by(message.c.id).limit(wanted.limit))
+        return [StoredMessage(*row) for row in rows]
+
+    def problems_waiting(
+        self, destination: str, since: datetime | None, until: datetime | None
+    ) -> list[int]:
+        """Return the row ids of problems with undelivered messages created in that time."""
+        waiting = union_all(
+            select(message.c.id).where(_DEAD), select(message.c.id).where(QUEUED)
+        ).subquery()
+        query = (
+            select(lane.c.problem_id)
+            .join(message)
+            .join(waiting, waiting.c.id == message.c.id)
+            .where(lane.c.destination == destination)
+        )
+        query = _made(query, since, until).distinct().order_by(lane.c.problem_id)
+        return list(self._connection.execute(query).scalars())
+
+    # Changes.
+
+    def lock(self, problem_id: int, destination: str, now: datetime) -> LaneRow:
+        """Lock a lane on which no worker is sending; its problem is locked already.
+
+        Raises BeingSent while a lease is live. A lease that has run out is ended: its message may
+        have been sent, and becomes "unknown".
+        """
+        row = self._lanes.lock(problem_id, destination)
+        if row.lease_until is not None and row.lease_until > now:
+            raise BeingSent(max(1.0, (row.lease_until - now).total_seconds()))
+        if row.lease_owner is not None:
+            for head in statements.heads(self._connection, [row.id]).values():
+                statements.take_over(self._connection, head, row.lease_owner, now)
+        self._connection.execute(
+            update(lane)
+            .where(lane.c.id == row.id)
+            .values(claim_no=lane.c.claim_no + 1, lease_owner=None, lease_until=None)
+        )
+        return row
+
+    def undelivered(self, problem_id: int, destination: str) -> list[StoredMessage]:
+        """Return a lane's queued messages and dead letters, by number."""
+        left = message.c.state.in_([MessageState.QUEUED, *DEAD_LETTERS])
+        return self._of_lane(problem_id, destination, left)
+
+    def course(self, problem_id: int, destination: str) -> list[StoredMessage]:
+        """Return what a receiver has been sent about a problem or will be, by number."""
+        return self._of_lane(problem_id, destination, message.c.state != MessageState.SKIPPED)
+
+    def overtaken(self, stored: StoredMessage) -> bool:
+        """Return whether the receiver has, or may have, a later message of the same lane."""
+        later = select(message.c.id).where(
+            message.c.lane_id == stored.lane_id,
+            message.c.number > stored.number,
+            (message.c.state == MessageState.DELIVERED) | message.c.unknown.is_(True),
+        )
+        return self._connection.execute(select(exists(later))).scalar_one()
+
+    def queue_again(
+        self, stored: StoredMessage, at: datetime, what: str, rewritten: Rewritten | None = None
+    ) -> None:
+        """Queue a message again, with its attempts and its age counted from the start.
+
+        `what` is the outcome noted in its log, of which nothing is removed. `unknown` stays set.
+        """
+        values: dict[str, Any] = {
+            "state": MessageState.QUEUED,
+            "attempts": 0,
+            "first_attempt": None,
+            "settled": None,
+            "log": [*stored.log, _entry(at, what)],
+        }
+        if rewritten:
+            values |= _rewritten(stored, rewritten)
+        self._update(stored, values)
+
+    def rewrite(self, stored: StoredMessage, rewritten: Rewritten) -> None:
+        """Replace the body of a message that was never sent."""
+        self._update(stored, _rewritten(stored, rewritten))
+
+    def take_out(self, stored: StoredMessage, at: datetime, what: str) -> None:
+        """Mark a message as skipped: it is never sent."""
+        log = [*stored.log, _entry(at, what)]
+        self._update(stored, {"state": MessageState.SKIPPED, "settled": at, "log": log})
+
+    def go_on(self, locked: LaneRow, now: datetime) -> StoredMessage | None:
+        """Make the lane due for what is left on it; return the dead letter it stays parked behind.
+
+        It stays parked as long as there is a dead letter that no delivered message has passed; None
+        if there is none.
+        """
+        behind = self._held_by(locked.id) if locked.parked else None
+        head = statements.heads(self._connection, [locked.id]).get(locked.id)
+        due_at = None
+        if head and behind is None:
+            due_at = latest(now, head.not_before, locked.not_before)
+            self._wake()
+        self._connection.execute(
+            update(lane)
+            .where(lane.c.id == locked.id)
+            .values(parked=behind is not None, due_at=due_at)
+        )
+        return behind
+
+    def first_untried(self, lane_id: int) -> StoredMessage | None:
+        """Return the first queued message of a lane that was never sent."""
+        query = self._all().where(
+            message.c.lane_id == lane_id, message.c.state == MessageState.QUEUED
+        )
+        rows = self._connection.execute(query.order_by(message.c.number))
+        return next((found for row in rows if (found := StoredMessage(*row)).untried), None)
+
+    def skipped(self, lane_id: int) -> bool:
+        """Return whether a message of the lane was skipped."""
+        query = select(message.c.id).where(
+            message.c.lane_id == lane_id, message.c.state == MessageState.SKIPPED
+        )
+        return self._connection.execute(select(exists(query))).scalar_one()
+
+    def _held_by(self, lane_id: int) -> StoredMessage | None:
+        later = message.alias()
+        passed = exists().where(
+            later.c.lane_id == message.c.lane_id,
+            later.c.number > message.c.number,
+            later.c.state == MessageState.DELIVERED,
+        )
+        return self._one(message.c.lane_id == lane_id, message.c.state.in_(DEAD_LETTERS), ~passed)
+
+    def _of_lane(
+        self, problem_id: int, destination: str, which: ColumnElement[bool]
+    ) -> list[StoredMessage]:
+        of_lane = (lane.c.problem_id == problem_id) & (lane.c.destination == destination)
+        query = self._all().where(of_lane, which).order_by(message.c.number)
+        return [StoredMessage(*row) for row in self._connection.execute(query)]
+
+    def _update(self, stored: StoredMessage, values: dict[str, Any]) -> None:
+        self._connection.execute(update(message).where(message.c.id == stored.id).values(**values))
+
+    def _one(self, *conditions: ColumnElement[bool]) -> StoredMessage | None:
+        query = self._all().where(*conditions).order_by(message.c.number).limit(1)
+        row = self._connection.execute(query).first()
+        return StoredMessage(*row) if row else None
+
+    def _all(self) -> Select[Any]:
+        sources = {
+            "problem_id": lane.c.problem_id,
+            "tenant": lane.c.tenant,
+            "destination": lane.c.destination,
+            "reference": problem.c.reference,
+            "gateway_id": problem.c.gateway_id,
+            "parked": lane.c.parked,
+            "due_at": lane.c.due_at,
+        }
+        columns = [
+            sources[name] if name in sources else message.c[name]
+            for name in StoredMessage.__slots__
+        ]
+        joined = message.join(lane).join(problem, problem.c.id == lane.c.problem_id)
+        return select(*columns).select_from(joined)
+
+
+def _in_state(query: Select[Any], state: str | None) -> Select[Any]:
+    if state is None:
+        dead = select(message.c.id).where(_DEAD)
+        behind = select(message.c.id).join(lane).where(_PARKED, QUEUED)
+        found = union_all(dead, behind).subquery()
+        return query.join(found, found.c.id == message.c.id)
+    if state == "dead":
+        return query.where(_DEAD)
+    return query.where(message.c.state == state)
+
+
+def _made(query: Select[Any], since: datetime | None, until: datetime | None) -> Select[Any]:
+    if since:
+        query = query.where(message.c.created >= since)
+    if until:
+        query = query.where(message.c.created < until)
+    return query
+
+
+def _rewritten(stored: StoredMessage, new: Rewritten) -> dict[str, Any]:
+    original = stored.body if stored.original is None else stored.original
+    return {"body": new.body, "kind": new.kind, "mended": new.mended, "original": original}
+
+
+def _entry(at: datetime, what: str) -> dict[str, Any]:
+    return Attempt(at, what, None, 0, "by an operator").entry()

@@ -1,0 +1,270 @@
+"""The SQL of lanes: how they are created, locked, claimed and moved on, many at once.
+
+The statements of the hot path are compiled once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from functools import cache, lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    TextClause,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+
+from supplier_api.db import tables
+from supplier_api.db.compiled_statements import CompiledStatement, among, named
+from supplier_api.outbox.model import (
+    BODY_VERSION,
+    Attempt,
+    AttemptRecord,
+    LaneRow,
+    LaneStep,
+    Message,
+    MessageState,
+    NewMessage,
+)
+from supplier_api.outbox.pauses import HeldUp
+
+lane = tables.lane
+message = tables.message
+problem = tables.service_problem
+
+Condition = ColumnElement[bool] | TextClause
+# Written as in the partial indexes: SQLite compares the two as text.
+NOT_PARKED = text("NOT lane.parked")
+QUEUED = text("message.state = 'queued'")
+# Read for one lane at a time: a NOT EXISTS might be joined with all queued messages.
+OF_KNOWN_VERSION = (
+    select(func.coalesce(func.max(message.c.body_version), BODY_VERSION))
+    .where(message.c.lane_id == lane.c.id, QUEUED)
+    .scalar_subquery()
+) <= BODY_VERSION
+
+
+def _value(column: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    return bindparam(name, type_=column.type)
+
+
+_TO_DESTINATION = lane.c.destination == _value(lane.c.destination, "destination")
+
+# Create.
+
+# The columns of a new message, and those that are the same for each.
+_NEW = tuple(each.name for each in fields(NewMessage))
+_SAME: dict[str, Any] = {
+    "state": MessageState.QUEUED,
+    "attempts": 0,
+    "unknown": False,
+    "log": [],
+}
+# The columns that a problem's lanes share, and those of each lane.
+_SHARED = ("problem_id", "tenant")
+_OWN = ("destination", "due_at", "not_before")
+
+
+@cache
+def add_lanes(count: int) -> CompiledStatement:
+    """Return the statement that creates `count` lanes of one problem.
+
+    The parameters of a lane end in its index.
+    """
+    return CompiledStatement(
+        insert(lane)
+        .values(
+            [
+                # SQLAlchemy gives types only to the values of the first of several rows.
+                {name: _value(lane.c[name], name) for name in _SHARED}
+                | {name: _value(lane.c[name], f"{name}_{number}") for name in _OWN}
+                | {"attempts": 0, "claim_no": 0, "parked": False}
+                for number in range(count)
+            ]
+        )
+        .inline()
+    )
+
+
+# The message finds its lane by problem and destination, so it needs no other statement's result.
+ADD_MESSAGE = CompiledStatement(
+    insert(message).from_select(
+        ["lane_id", *_NEW, *_SAME, "created"],
+        select(
+            lane.c.id,
+            *(_value(message.c[name], name) for name in (*_NEW, *_SAME, "created")),
+        ).where(lane.c.problem_id == _value(lane.c.problem_id, "problem_id"), _TO_DESTINATION),
+    )
+)
+
+
+def add_values(new: NewMessage, of: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of ADD_MESSAGE; `of` names the lane and the time."""
+    return {**of, **_SAME, **{name: getattr(new, name) for name in _NEW}}
+
+
+# Lock.
+
+
+def lock_lanes(
+    *which: Condition, waiting: bool = True, order: Sequence[ColumnElement[Any]] = (lane.c.id,)
+) -> Select[Any]:
+    """Select the columns of a LaneRow from lanes that match, and lock these.
+
+    By default in the order of ids, as all locks of lanes that are waited for. Without `waiting`
+    those that other transactions have locked are left out.
+    """
+    columns = (lane.c[each.name] for each in fields(LaneRow))
+    query = select(*columns).where(*which).order_by(*order)
+    return query.with_for_update(skip_locked=not waiting)
+
+
+_OURS = among(lane.c.id, "lanes")
+LOCK_OF_PROBLEM = CompiledStatement(
+    lock_lanes(lane.c.problem_id == _value(lane.c.problem_id, "problem_id"), _TO_DESTINATION)
+)
+LOCK = CompiledStatement(lock_lanes(_OURS))
+LOCK_FREE = CompiledStatement(lock_lanes(_OURS, waiting=False))
+CLAIM_NUMBERS = CompiledStatement(select(lane.c.id, lane.c.claim_no).where(_OURS))
+
+# Claim.
+
+
+@lru_cache(maxsize=64)
+def next_due(held: HeldUp) -> CompiledStatement:
+    """Return the statement for when the next lane to a destination may be claimed."""
+    return CompiledStatement(
+        select(func.min(lane.c.due_at)).where(
+            _TO_DESTINATION, lane.c.due_at.is_not(None), NOT_PARKED, *held.apart()
+        )
+    )
+
+
+@lru_cache(maxsize=64)
+def due_lanes(held: HeldUp, *, failed: bool = False) -> CompiledStatement:
+    """Return the statement for due lanes, either those whose last attempt failed or the others.
+
+    It locks those that no other transaction has locked, the longest due first.
+    """
+    attempts = lane.c.attempts > 0 if failed else lane.c.attempts == 0
+    due = lane.c.due_at <= _value(lane.c.due_at, "now")
+    query = lock_lanes(
+        _TO_DESTINATION,
+        due,
+        attempts,
+        NOT_PARKED,
+        OF_KNOWN_VERSION,
+        *held.apart(),
+        waiting=False,
+        order=(lane.c.due_at,),
+    )
+    return CompiledStatement(query.limit(bindparam("limit", type_=Integer)))
+
+
+TAKE = CompiledStatement(
+    update(lane)
+    .where(_OURS)
+    .values(claim_no=lane.c.claim_no + 1, **named("lease_owner", "lease_until", "due_at"))
+)
+
+# Move on.
+
+RECORD = CompiledStatement(
+    update(message)
+    .where(
+        message.c.id == bindparam("message"),
+        # Spelled unlike the index of queued messages, so that the row is found by its id.
+        func.coalesce(message.c.state, "") == MessageState.QUEUED,
+        message.c.attempts == bindparam("before"),
+    )
+    .values(
+        # The last refusal is kept, however the message ends.
+        refusal=func.coalesce(bindparam("said", type_=message.c.refusal.type), message.c.refusal),
+        **named("state", "attempts", "first_attempt", "unknown", "log", "digest", "settled"),
+    )
+)
+PROCEED = CompiledStatement(
+    update(lane)
+    .where(lane.c.id == bindparam("lane"), lane.c.claim_no == bindparam("mine"))
+    .values(named("lease_owner", "lease_until", "due_at", "attempts", "parked"))
+)
+
+
+def record_values(record: AttemptRecord) -> dict[str, Any]:
+    """Return the parameters of RECORD."""
+    of, attempt = record.message, record.attempt
+    return {
+        "message": of.id,
+        "before": of.attempts,
+        "state": record.state,
+        "attempts": of.attempts + int(record.counts),
+        "first_attempt": of.first_attempt or (attempt.at if record.counts else None),
+        "unknown": of.unknown or attempt.unknown,
+        "log": [*of.log, attempt.entry()],
+        "digest": record.digest,
+        "said": record.refusal,
+        "settled": None if record.state is MessageState.QUEUED else attempt.at,
+    }
+
+
+def proceed_values(
+    step: LaneStep,
+    row: LaneRow,
+    owner: str | None,
+    lease_until: datetime | None,
+    due_at: datetime | None,
+) -> dict[str, Any]:
+    """Return the parameters of PROCEED."""
+    return {
+        "lane": step.claim.lane_id,
+        "mine": step.claim.claim_no,
+        "lease_owner": owner,
+        "lease_until": lease_until,
+        "due_at": due_at,
+        "attempts": step.failures,
+        "parked": row.parked or step.parks,
+    }
+
+
+def _heads() -> Select[Any]:
+    earlier = message.alias("earlier")
+    first = (
+        select(func.min(earlier.c.number))
+        .where(earlier.c.lane_id == message.c.lane_id, text("earlier.state = 'queued'"))
+        .scalar_subquery()
+    )
+    of_lane, of_problem = ("problem_id", "tenant", "destination"), ("gateway_id", "reference")
+    columns = [
+        (lane if name in of_lane else problem if name in of_problem else message).c[name]
+        for name in (each.name for each in fields(Message))
+    ]
+    return (
+        select(*columns)
+        .select_from(message.join(lane).join(problem))
+        .where(among(message.c.lane_id, "lanes"), message.c.number == first, QUEUED)
+    )
+
+
+HEADS = CompiledStatement(_heads())
+
+
+def heads(connection: Connection, lane_ids: Iterable[int]) -> dict[int, Message]:
+    """Return the first queued message of each lane that has one."""
+    found = [Message(*row) for row in HEADS.run(connection, {"lanes": list(lane_ids)})]
+    return {head.lane_id: head for head in found}
+
+
+def take_over(connection: Connection, head: Message, owner: str, now: datetime) -> None:
+    """Note that `owner` never gave the lane back: `head` may have been sent, and is unknown."""
+    entry = Attempt(now, "unknown", None, 0, f"taken over from {owner}", unknown=True).entry()
+    taken = update(message).where(message.c.id == head.id)
+    connection.execute(taken.values(unknown=True, log=[*head.log, entry]))

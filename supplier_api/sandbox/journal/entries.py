@@ -1,0 +1,221 @@
+"""What the journal keeps of a call: no secrets, and of a long body its beginning."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from supplier_api import contract
+from supplier_api.contract import Malformed, MessageError
+from supplier_api.contract.limits import HEADER_MAX, ID_MAX, ID_MIN
+from supplier_api.sandbox.journal.violations import DOCUMENTS, on_request
+
+Pairs = Sequence[tuple[str, str]]
+# What the rule book calls the requests that it decides on.
+DECIDED = {
+    "service-problems": "problem",
+    "service-problem-amendments": "amendment",
+    "service-problem-cancellations": "cancellation",
+}
+# Where a request names the problem that it is about.
+PROBLEM_ID = {
+    "service-problems": "id",
+    "service-problem-amendments": "serviceProblemId",
+    "service-problem-cancellations": "serviceProblemId",
+}
+IDS = (
+    "id",
+    "serviceProblemId",
+    "supplierReference",
+    "supplierServiceProblemReference",
+    "reference",
+    "uuid",
+)
+BODY_KEPT = 65_536  # bytes
+MASK = "***"
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+# A call is dated in business time; the real one would tell apart two runs that are the same.
+_LEFT_OUT = frozenset({"date"})
+_SCHEME = re.compile(r"(Basic|Bearer|Digest|DPoP) .*", re.IGNORECASE | re.DOTALL)
+_NAMES = "access_token|refresh_token|id_token|client_secret|client_assertion|password"
+_IN_JSON = re.compile(rf'("(?:{_NAMES})"\s*:\s*")(?:[^"\\]|\\.)*')
+_IN_FORM = re.compile(rf"((?:^|[?&])(?:{_NAMES})=)[^&\s]*")
+
+
+class JournalDirection(StrEnum):
+    """Who called whom."""
+
+    IN = "in"
+    OUT = "out"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPart:
+    """A request or an answer, secrets masked: its headers, and the beginning of its body.
+
+    `size` is that of the whole body, in bytes.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Under which key the rule book's decision about a request is recorded.
+
+    `fingerprints` are those of the request, in every version that may be stored.
+    """
+
+    operation: str
+    key: str
+    fingerprints: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """A call and its answer.
+
+    `at` is machine time when it began. `status` is None when no answer came, and `trouble` then
+    says why. `ids` are those that the call names. `deliberate` is what was done to it on purpose,
+    `remarks` what the other side sent off the contract.
+
+    Of what the call is about: `problem_id` is the gateway's id of a problem of the tenant, `about`
+    any name that a problem may have, where the call itself says no more.
+    """
+
+    at: datetime
+    direction: JournalDirection
+    operation: str
+    tenant: str
+    method: str
+    url: str
+    request: HttpPart
+    answer: HttpPart
+    status: int | None
+    milliseconds: float
+    trouble: str | None = None
+    conversation_id: str | None = None
+    request_id: str | None = None
+    ids: tuple[str, ...] = ()
+    deliberate: Mapping[str, Any] | None = None
+    remarks: tuple[Mapping[str, str], ...] = ()
+    problem_id: int | None = None
+    about: str | None = None
+    decided: Decided | None = None
+
+
+def incoming_entry(
+    *,
+    at: datetime,
+    milliseconds: float,
+    operation: str,
+    method: str,
+    url: str,
+    headers: Pairs,
+    body: bytes,
+    status: int | None,
+    answer_headers: Pairs,
+    answer_body: bytes,
+    name: str | None = None,
+    deliberate: Mapping[str, Any] | None = None,
+) -> JournalEntry:
+    """Return what is kept of a call as it came in, and of what left in answer.
+
+    `at` is machine time when it began. `name` is that of its path, where it has one: what the call
+    is about. `status` is None where on purpose no answer left; `deliberate` says what was done.
+    """
+    by_name = {each.lower(): value for each, value in headers}
+    request, answer = document_in(body), document_in(answer_body)
+    request_id = _short(by_name.get("x-request-id"))
+    names = (name, request_id, *ids_in(request, answer))
+    return JournalEntry(
+        at=at,
+        direction=JournalDirection.IN,
+        operation=operation,
+        tenant=_short(by_name.get("tenant")) or "",
+        method=method,
+        url=without_secrets(url),
+        request=http_part(headers, body),
+        answer=http_part(answer_headers, answer_body),
+        status=status,
+        milliseconds=milliseconds,
+        conversation_id=_short(by_name.get("x-conversation-id")),
+        request_id=request_id,
+        ids=tuple(each for each in names if each),
+        deliberate=deliberate,
+        remarks=tuple(remark.plain() for remark in on_request(operation, by_name, body)),
+        problem_id=_problem_id(operation, request),
+        about=name,
+        decided=_decided(operation, request),
+    )
+
+
+def http_part(headers: Iterable[tuple[str, str]], body: bytes) -> HttpPart:
+    """Return what is kept of a request or an answer."""
+    return HttpPart(headers_of(headers), text_of(body), len(body))
+
+
+def document_in(body: bytes) -> Mapping[str, Any]:
+    """Return the object that a body is, or an empty one."""
+    try:
+        found = contract.read_json(body)
+    except Malformed:
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def ids_in(*documents: Mapping[str, Any]) -> list[str]:
+    """Return the ids and references that documents name."""
+    values = [document.get(name) for document in documents for name in IDS]
+    return [str(value) for value in values if isinstance(value, str | int) and value]
+
+
+def _problem_id(operation: str, request: Mapping[str, Any]) -> int | None:
+    value = request.get(PROBLEM_ID.get(operation, ""))
+    return value if isinstance(value, int) and ID_MIN <= value <= ID_MAX else None
+
+
+def _decided(operation: str, request: Mapping[str, Any]) -> Decided | None:
+    if operation not in DECIDED:
+        return None
+    try:
+        document = contract.load(DOCUMENTS[operation].schema, request)
+    except MessageError:
+        return None
+    fingerprints = tuple(contract.fingerprint(document, version) for version in contract.VERSIONS)
+    return Decided(DECIDED[operation], str(document["id"]), fingerprints)
+
+
+def _short(value: str | None) -> str | None:
+    return value.strip()[:HEADER_MAX] if value and value.strip() else None
+
+
+def headers_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by name; of one that holds a secret only the scheme is left."""
+    kept: dict[str, str] = {}
+    for name, value in pairs:
+        if name.lower() not in _LEFT_OUT:
+            shown = _masked(value) if name.lower() in _SECRET_HEADERS else value
+            kept[name] = f"{kept[name]}, {shown}" if name in kept else shown
+    return kept
+
+
+def text_of(body: bytes) -> str:
+    """Return the beginning of a body as text, whatever its bytes are, without its secrets."""
+    return without_secrets(body[:BODY_KEPT].decode("utf-8", errors="backslashreplace"))
+
+
+def without_secrets(text: str) -> str:
+    """Return a body or a URL with its tokens, secrets and passwords masked."""
+    for secret in (_IN_JSON, _IN_FORM):
+        text = secret.sub(rf"\1{MASK}", text)
+    return text
+
+
+def _masked(value: str) -> str:
+    scheme = _SCHEME.fullmatch(value)
+    return f"{scheme[1]} {MASK}" if scheme else MASK
