@@ -12,7 +12,7 @@ CONTACT = {"name": "John Smith", "email": "john@smith.com", "phoneNumber": "0123
 
 
 def problem_request(**changes: Any) -> dict[str, Any]:
-    """Return a problem with the mandatory fields of *supplier-create*, and some more or replaced."""
+    """Return a problem with the mandatory fields of *supplier-create*, and others that are given."""
     return {
         "id": 23467,
         "problemType": "STABILITY",
@@ -33,7 +33,7 @@ def published_problem(**changes: Any) -> dict[str, Any]:
         "address": {"id": "200004033694", "type": "UPRN"},
         "serviceTestId": 23467,
         "serviceTestReference": "TEST_233827673",
-        "secondaryContact": {**CONTACT, "phoneNumber": "01234 567891"},
+        "secondaryContact": CONTACT,
         "appointmentReservationId": 345,
         "appointmentReservationReference": "A234X",
         "parentServiceProblemId": 12345,
@@ -98,7 +98,7 @@ def resolution(**changes: Any) -> dict[str, Any]:
 
 def kci(reason: str, status: str, **changes: Any) -> dict[str, Any]:
     """Return a KCI about the example problem with some fields added or replaced."""
-    problem = {"status": status, "supplierReference": "A123X", **problem_request()}
+    problem = {"status": status, "supplierReference": "A123X", **published_problem()}
     return {
         "id": "3456cf7d-4471-42e4-a5be-c24ed58a7aa6",
         "sequenceNumber": 1,

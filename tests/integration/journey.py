@@ -16,7 +16,7 @@ from supplier_api.problems.transition import Transition
 from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
 from supplier_api.settings import Settings
 from tests.integration.delivery.sink import Handler, Sink, answer, break_off, refusal
-from tests.samples import amendment_request, cancellation_request, problem_request
+from tests.samples import amendment_request, cancellation_request, published_problem
 from tests.supplier import COMMITTED, DEFERRED, Problem, Supplier
 
 MARKER = "Zebrafinch"
@@ -54,7 +54,7 @@ class Journey:
         """Return a problem with the marker everywhere, on a service of its own."""
         self._count += 1
         own = {"id": self._count, "serviceId": f"SI{self._count:013}"}
-        return problem_request(**{**PERSONAL, **own, **changes})
+        return published_problem(**{**PERSONAL, **own, **changes})
 
     def opened(self, tenant: str = "TENANT1") -> Problem:
         body = self.request()

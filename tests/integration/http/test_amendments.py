@@ -85,9 +85,7 @@ def test_a_contact_without_an_email_keeps_the_old_one(supplier: Supplier) -> Non
 
 
 def test_a_contact_can_be_added_and_must_be_whole(supplier: Supplier) -> None:
-    body = problem_request()
-    del body["secondaryContact"]
-    problem = Problem(23467, supplier.create(body).get_json()["supplierReference"])
+    problem = Problem(23467, supplier.create(problem_request()).get_json()["supplierReference"])
     partial = {"id": 1, "serviceProblemId": 23467, "secondaryContact": {"name": "Jane Smith"}}
     assert refusal(supplier.amend(partial)) == (
         400,

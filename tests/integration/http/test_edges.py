@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.samples import problem_request
+from tests.samples import published_problem
 from tests.supplier import Supplier, on_sqlite, refusal
 
 pytestmark = on_sqlite
@@ -26,12 +26,12 @@ def send(supplier: Supplier, body: bytes, content_type: str | None = JSON) -> Te
 
 def with_literal(name: str, literal: str) -> bytes:
     """Return the example request with a field as it would be written by hand."""
-    return json.dumps(problem_request(**{name: "@"})).replace('"@"', literal).encode()
+    return json.dumps(published_problem(**{name: "@"})).replace('"@"', literal).encode()
 
 
 @pytest.mark.parametrize("literal", ["23467", "23467.0", "2.3467e4", "23467.000"])
 def test_a_whole_number_is_an_id_however_it_is_written(supplier: Supplier, literal: str) -> None:
-    body = json.dumps(problem_request(**dict.fromkeys(ID_FIELDS, "@")))
+    body = json.dumps(published_problem(**dict.fromkeys(ID_FIELDS, "@")))
     answer = send(supplier, body.replace('"@"', literal).encode())
     assert answer.status_code == 201
     for name in ID_FIELDS:
@@ -66,13 +66,13 @@ def test_what_is_no_number_is_malformed_and_what_is_no_id_is_invalid(
 
 @pytest.mark.parametrize("parent", [0, -1, -(2**63)])
 def test_the_parents_id_has_no_lower_bound(supplier: Supplier, parent: int) -> None:
-    answer = supplier.create(problem_request(parentServiceProblemId=parent))
+    answer = supplier.create(published_problem(parentServiceProblemId=parent))
     assert (answer.status_code, answer.get_json()["parentServiceProblemId"]) == (201, parent)
 
 
-@pytest.mark.parametrize("field", sorted(problem_request()))
+@pytest.mark.parametrize("field", sorted(published_problem()))
 def test_null_is_no_value_of_any_field(supplier: Supplier, field: str) -> None:
-    answer = supplier.create(problem_request(**{field: None}))
+    answer = supplier.create(published_problem(**{field: None}))
     status, code, messages = refusal(answer)
     assert (status, code) == (400, "MALFORMED_REQUEST")
     [message] = messages
@@ -80,7 +80,7 @@ def test_null_is_no_value_of_any_field(supplier: Supplier, field: str) -> None:
     assert message.endswith(", not null")
 
 
-EXAMPLE = json.dumps(problem_request()).encode()
+EXAMPLE = json.dumps(published_problem()).encode()
 UNREADABLE = {
     "empty": b"",
     "blank": b" \r\n",
@@ -126,8 +126,8 @@ def test_another_content_type_is_malformed(supplier: Supplier) -> None:
 
 def of_length(length: int) -> bytes:
     """Return the example request with as many bytes, by way of a field that is not published."""
-    empty = json.dumps(problem_request(unknown="")).encode()
-    return json.dumps(problem_request(unknown="x" * (length - len(empty)))).encode()
+    empty = json.dumps(published_problem(unknown="")).encode()
+    return json.dumps(published_problem(unknown="x" * (length - len(empty)))).encode()
 
 
 def test_a_body_has_a_limit(supplier: Supplier) -> None:
@@ -165,13 +165,13 @@ def test_each_header_is_there_short_and_visible(supplier: Supplier, name: str) -
     good = supplier.headers()
     without = {key: value for key, value in good.items() if key != name}
     for headers in (without, {**good, name: ""}, {**good, name: " \t"}):
-        answer = supplier.client.post(PATH, json=problem_request(), headers=headers)
+        answer = supplier.client.post(PATH, json=published_problem(), headers=headers)
         assert refusal(answer) == (400, "MALFORMED_REQUEST", [f"{name}: missing"])
     for value in ("x" * 256, "caf\u00e9", "two words", "bell\x07"):
         headers = {**good, name: value}
-        answer = supplier.client.post(PATH, json=problem_request(), headers=headers)
+        answer = supplier.client.post(PATH, json=published_problem(), headers=headers)
         expected = [f"{name}: expected 1 to 255 visible ASCII characters"]
         assert refusal(answer) == (422, "INVALID_REQUEST", expected)
     assert supplier.problems() == 0
     headers = {**good, name: "x" * 255}
-    assert supplier.client.post(PATH, json=problem_request(), headers=headers).status_code == 201
+    assert supplier.client.post(PATH, json=published_problem(), headers=headers).status_code == 201

@@ -8,7 +8,7 @@ import pytest
 
 from supplier_api.contract.limits import REFERENCE_PATTERN
 from tests import documents, samples
-from tests.samples import amendment_request, cancellation_request, problem_request
+from tests.samples import amendment_request, cancellation_request, published_problem
 from tests.supplier import COMMITTED, DEFERRED, REPAIRED, Supplier
 
 # Unknown fields, one at each level where an object stands.
@@ -28,7 +28,7 @@ def test_the_samples_are_the_documents_examples() -> None:
         "secondaryContact": contact,
         "characteristics": documents.example("supplier-amend")["characteristics"],
     }
-    assert problem_request() == documents.example("supplier-create") | beside
+    assert published_problem() == documents.example("supplier-create") | beside
     assert amendment_request() == documents.example("supplier-amend") | beside
     example = documents.example("supplier-cancel")
     assert cancellation_request(id=123, serviceProblemId=123) == example
@@ -44,22 +44,22 @@ def named(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def test_a_problem_is_acknowledged(supplier: Supplier) -> None:
-    answer = supplier.create(problem_request())
+    answer = supplier.create(published_problem())
     assert answer.status_code == 201
     assert answer.content_type == "application/json"
     body = answer.get_json()
-    assert without_reference(body) == {"status": "ACKNOWLEDGED", **named(problem_request())}
+    assert without_reference(body) == {"status": "ACKNOWLEDGED", **named(published_problem())}
 
 
 def test_a_problem_is_begun_at_once(supplier: Supplier) -> None:
-    answer = supplier.create(problem_request(), tenant=COMMITTED)
+    answer = supplier.create(published_problem(), tenant=COMMITTED)
     assert answer.status_code == 201
-    expected = {"status": "IN_PROGRESS", **named(problem_request())}
+    expected = {"status": "IN_PROGRESS", **named(published_problem())}
     assert without_reference(answer.get_json()) == expected
 
 
 def test_a_problem_is_left_open(supplier: Supplier) -> None:
-    answer = supplier.create(problem_request(), tenant=DEFERRED)
+    answer = supplier.create(published_problem(), tenant=DEFERRED)
     assert answer.status_code == 202
     assert answer.data == b""
     assert "Content-Type" not in answer.headers
@@ -114,7 +114,7 @@ def test_what_is_absent_stays_absent(supplier: Supplier) -> None:
         for field in documents.read("supplier-create")
         if field.part == "request" and field.required and "." not in field.name
     }
-    short = {name: value for name, value in problem_request().items() if name in required}
+    short = {name: value for name, value in published_problem().items() if name in required}
     short["primaryContact"] = {"name": "John Smith", "phoneNumber": "01234 567890"}
     body = supplier.create(short).get_json()
     assert without_reference(body) == {"status": "ACKNOWLEDGED", **named(short)}
@@ -137,8 +137,8 @@ def test_what_is_not_published_is_ignored_and_never_echoed(supplier: Supplier) -
         }
         return {**UNKNOWN, **nested}
 
-    created = supplier.create(with_unknown(problem_request())).get_json()
-    assert without_reference(created) == {"status": "ACKNOWLEDGED", **named(problem_request())}
+    created = supplier.create(with_unknown(published_problem())).get_json()
+    assert without_reference(created) == {"status": "ACKNOWLEDGED", **named(published_problem())}
 
     problem = supplier.opened(id=2, serviceId="SI0000000000099")
     amendment = problem.named(amendment_request())
@@ -163,7 +163,7 @@ def test_what_is_not_published_is_ignored_and_never_echoed(supplier: Supplier) -
 def test_ids_are_echoed_exactly(supplier: Supplier) -> None:
     largest, beyond_doubles = 2**63 - 1, 2**53 + 1
     answer = supplier.create(
-        problem_request(id=largest, serviceTestId=beyond_doubles, parentServiceProblemId=1)
+        published_problem(id=largest, serviceTestId=beyond_doubles, parentServiceProblemId=1)
     )
     assert answer.status_code == 201
     body = answer.get_json()
@@ -179,6 +179,6 @@ def test_text_is_echoed_as_it_was_sent(supplier: Supplier) -> None:
         "hazards": "e\u0301 is not \u00e9",
         "problemText": "\U0001f6dc" * 80,
     }
-    answer = supplier.create(problem_request(**texts))
+    answer = supplier.create(published_problem(**texts))
     assert answer.status_code == 201
     assert {name: answer.get_json()[name] for name in texts} == texts

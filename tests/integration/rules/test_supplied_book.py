@@ -118,9 +118,9 @@ def test_the_services_of_the_sandbox_are_refused_for_what_they_are(
 
 def test_a_missing_appointment_is_refused(book: RuleBook) -> None:
     request: dict[str, Any] = {"serviceId": "SI0000000000006", "characteristics": NEVER_WORKED}
-    assert decide_problem(book, **request).outcome is Outcome.ACKNOWLEDGE
+    reserved = decide_problem(book, **request, appointmentReservationId=345)
+    assert reserved.outcome is Outcome.ACKNOWLEDGE
     without = problem_request(**request)
-    del without["appointmentReservationId"], without["appointmentReservationReference"]
     service = CsvInventory(CONFIG / "services.csv", any_live=True).find("T", "SI0000000000006")
     now = SystemMachineClock().now()
     given = Facts(without, "T", now, service=service, open_problems=(), incidents=())

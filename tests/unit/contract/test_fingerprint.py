@@ -3,18 +3,18 @@ from decimal import Decimal
 import pytest
 
 from supplier_api.contract import VERSIONS, fingerprint, is_fingerprint_of, load, schemas
-from tests.samples import problem_request
+from tests.samples import published_problem
 
 A, C = {"name": "A", "value": "B"}, {"name": "C", "value": "D"}
 ZULU = ("Z", ".000Z")
 
 
 def of(**changes: object) -> str:
-    return fingerprint(load(schemas.SERVICE_PROBLEM_REQUEST, problem_request(**changes)))
+    return fingerprint(load(schemas.SERVICE_PROBLEM_REQUEST, published_problem(**changes)))
 
 
 def test_it_does_not_depend_on_how_the_request_was_written() -> None:
-    backwards = dict(reversed(problem_request().items()))
+    backwards = dict(reversed(published_problem().items()))
     assert fingerprint(backwards) == of()
     assert of(id=Decimal("23467.0")) == of()
     assert of(unpublished="field") == of()

@@ -4,7 +4,7 @@ import pytest
 
 from supplier_api.contract import Invalid, Malformed, load_kci
 from supplier_api.contract.codes import ReasonCode, Status
-from tests.samples import kci, problem_request, resolution
+from tests.samples import kci, published_problem, resolution
 
 CODE = {"problemCode": "NETWORK_ISSUE"}
 TEXT = {"text": "Resolving network issue"}
@@ -154,7 +154,7 @@ def test_the_envelope_is_complete(name: str) -> None:
         ("supplierCodes", [""], "supplierCodes[0]: expected 1 to 50 characters"),
         (
             "serviceProblem",
-            {"status": "open", **problem_request()},
+            {"status": "open", **published_problem()},
             "serviceProblem.status: expected one of",
         ),
         ("reasonCode", "update", "reasonCode: expected one of CREATED, ACKNOWLEDGED"),

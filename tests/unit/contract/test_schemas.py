@@ -24,12 +24,12 @@ from tests.samples import (
     amendment_request,
     cancellation_request,
     patient,
-    problem_request,
+    published_problem,
     resolution,
 )
 
 REQUESTS = [
-    (schemas.SERVICE_PROBLEM_REQUEST, problem_request()),
+    (schemas.SERVICE_PROBLEM_REQUEST, published_problem()),
     (schemas.AMENDMENT_REQUEST, amendment_request()),
     (schemas.CANCELLATION_REQUEST, cancellation_request()),
     (schemas.RESOLUTION_ANSWER_REQUEST, {"status": "ACCEPTED", "tenantNotes": "Thank you"}),
@@ -37,7 +37,7 @@ REQUESTS = [
 ANSWERS = [
     (
         schemas.SERVICE_PROBLEM,
-        {"status": "HELD", "supplierReference": "A123X", **problem_request()},
+        {"status": "HELD", "supplierReference": "A123X", **published_problem()},
     ),
     (schemas.AMENDMENT, amendment_request()),
     (schemas.CANCELLATION, {**cancellation_request(), "supplierReference": "SI_RE233827673"}),
@@ -122,7 +122,7 @@ def test_a_body_is_an_object(document: object) -> None:
 
 
 def test_every_structural_error_is_named_with_its_path() -> None:
-    document = problem_request(
+    document = published_problem(
         id="23467",
         problemType=7,
         serviceSpecification={},
@@ -145,7 +145,7 @@ def test_every_structural_error_is_named_with_its_path() -> None:
 
 
 def test_every_broken_constraint_is_named_with_its_path() -> None:
-    document = problem_request(
+    document = published_problem(
         id=0,
         problemType="OUTRAGE",
         problemText="too short",
@@ -168,7 +168,7 @@ def test_every_broken_constraint_is_named_with_its_path() -> None:
 
 
 def test_structural_errors_hide_broken_constraints() -> None:
-    document = problem_request(id=0, hazards="", notes=4)
+    document = published_problem(id=0, hazards="", notes=4)
     assert malformed(schemas.SERVICE_PROBLEM_REQUEST, document) == ["notes: expected a string"]
 
 
@@ -177,14 +177,14 @@ def test_structural_errors_hide_broken_constraints() -> None:
     "text", ["0", "-1", "1.5", "1e400", "1e999999999", "1e-5", str(ID_MAX + 1)]
 )
 def test_a_number_that_is_no_id_breaks_a_constraint(name: str, text: str) -> None:
-    body = json.dumps(problem_request(**{name: "@"})).replace('"@"', text)
+    body = json.dumps(published_problem(**{name: "@"})).replace('"@"', text)
     found = invalid(schemas.SERVICE_PROBLEM_REQUEST, read_json(body.encode()))
     assert found == [f"{name}: {WHOLE_NUMBER}"]
 
 
 @pytest.mark.parametrize("value", [True, False, "23467", [23467], {"id": 23467}])
 def test_what_is_no_number_is_a_wrong_type(value: object) -> None:
-    found = malformed(schemas.SERVICE_PROBLEM_REQUEST, problem_request(id=value))
+    found = malformed(schemas.SERVICE_PROBLEM_REQUEST, published_problem(id=value))
     assert found == ["id: expected a number"]
 
 
@@ -210,7 +210,7 @@ def test_only_true_and_false_are_flags(value: object) -> None:
 
 @pytest.mark.parametrize(("count", "taken"), [(0, False), (1, True), (100, True), (101, False)])
 def test_characteristics_are_1_to_100(count: int, taken: bool) -> None:
-    document = problem_request(characteristics=[{"name": "A", "value": "B"}] * count)
+    document = published_problem(characteristics=[{"name": "A", "value": "B"}] * count)
     if taken:
         assert load(schemas.SERVICE_PROBLEM_REQUEST, document) == document
     else:
@@ -219,7 +219,7 @@ def test_characteristics_are_1_to_100(count: int, taken: bool) -> None:
 
 
 def test_too_many_characteristics_are_told_beside_what_is_wrong_in_them() -> None:
-    document = problem_request(characteristics=[{"name": "", "value": "B"}] * 101)
+    document = published_problem(characteristics=[{"name": "", "value": "B"}] * 101)
     found = invalid(schemas.SERVICE_PROBLEM_REQUEST, document)
     assert len(found) == 101
     assert "characteristics: expected at most 100 items" in found
@@ -240,10 +240,10 @@ def test_too_many_characteristics_are_told_beside_what_is_wrong_in_them() -> Non
 )
 def test_lengths_count_code_points(name: str, shortest: int, longest: int) -> None:
     for length in (shortest, longest):
-        document = problem_request(**{name: "\U0001f600" * length})
+        document = published_problem(**{name: "\U0001f600" * length})
         assert load(schemas.SERVICE_PROBLEM_REQUEST, document) == document
     for length in (shortest - 1, longest + 1):
-        document = problem_request(**{name: "\U0001f600" * length})
+        document = published_problem(**{name: "\U0001f600" * length})
         assert invalid(schemas.SERVICE_PROBLEM_REQUEST, document) == [
             f"{name}: expected {shortest} to {longest} characters"
         ]
@@ -251,7 +251,7 @@ def test_lengths_count_code_points(name: str, shortest: int, longest: int) -> No
 
 @pytest.mark.parametrize("text", ["    too few    ", " " * 10, "Lledr\u00f4d 10"])
 def test_nothing_is_trimmed_or_normalised(text: str) -> None:
-    document = problem_request(problemText=text)
+    document = published_problem(problemText=text)
     assert load(schemas.SERVICE_PROBLEM_REQUEST, document)["problemText"] == text
 
 
@@ -266,7 +266,7 @@ def test_references_match_as_a_whole(name: str, reference: str) -> None:
 
 @pytest.mark.parametrize("kind", ProblemType)
 def test_every_problem_type_is_taken(kind: ProblemType) -> None:
-    document = problem_request(problemType=kind.value)
+    document = published_problem(problemType=kind.value)
     assert load(schemas.SERVICE_PROBLEM_REQUEST, document)["problemType"] == kind
 
 
@@ -305,7 +305,7 @@ def test_an_empty_amendment_is_told_beside_other_broken_constraints() -> None:
 
 
 def test_a_create_is_never_answered_with_pending() -> None:
-    document = {"status": "PENDING", **problem_request()}
+    document = {"status": "PENDING", **published_problem()}
     [message] = invalid(schemas.SERVICE_PROBLEM, document)
     assert message.startswith("status: expected one of REJECTED, ACKNOWLEDGED")
 
@@ -337,7 +337,7 @@ def test_dates_are_kept_as_written(date: str) -> None:
 @patient
 @given(
     st.dictionaries(
-        st.sampled_from(list(problem_request())),
+        st.sampled_from(list(published_problem())),
         st.none()
         | st.booleans()
         | st.integers()
@@ -349,19 +349,19 @@ def test_dates_are_kept_as_written(date: str) -> None:
     )
 )
 def test_no_document_is_taken_that_is_not_within_the_contract(changes: dict[str, Any]) -> None:
-    document = problem_request(**changes)
+    document = published_problem(**changes)
     found: list[str] = []
     try:
         taken = load(schemas.SERVICE_PROBLEM_REQUEST, document)
     except MessageError as error:
-        taken, found = problem_request(), error.messages or ["no message"]
+        taken, found = published_problem(), error.messages or ["no message"]
     assert load(schemas.SERVICE_PROBLEM_REQUEST, taken) == taken
     assert all(": " in message and len(message) <= 1000 for message in found)
 
 
 def test_no_message_repeats_a_value() -> None:
     marker = "Marmaduke-Featherstonehaugh"
-    document = problem_request(
+    document = published_problem(
         id=marker,
         problemType=marker,
         problemText=marker * 9,
@@ -400,8 +400,8 @@ def test_a_schema_with_a_check_of_its_own_does_not_take_the_quick_way() -> None:
 def test_the_quick_way_refuses_whatever_marshmallow_refuses(
     wrong: Any, data: st.DataObject
 ) -> None:
-    name = data.draw(st.sampled_from(sorted(problem_request())))
-    document = problem_request(**{name: wrong})
+    name = data.draw(st.sampled_from(sorted(published_problem())))
+    document = published_problem(**{name: wrong})
     try:
         expected = schemas.SERVICE_PROBLEM_REQUEST.load(document)
     except ValidationError:

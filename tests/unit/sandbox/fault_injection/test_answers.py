@@ -18,9 +18,9 @@ from supplier_api.sandbox.gateway.answers import (
 )
 from supplier_api.sandbox.gateway.codes import CallKind
 from supplier_api.sandbox.gateway.supplier_client import HttpAnswer
-from tests.samples import amendment_request, cancellation_request, problem_request
+from tests.samples import amendment_request, cancellation_request, published_problem
 
-ANSWER = problem_request(status="ACKNOWLEDGED", supplierReference="SP_7K2M9QX4TD")
+ANSWER = published_problem(status="ACKNOWLEDGED", supplierReference="SP_7K2M9QX4TD")
 BODY = json.dumps(ANSWER).encode()
 OURS = {"supplierReference": "SP_7K2M9QX4TD"}
 ERROR = {

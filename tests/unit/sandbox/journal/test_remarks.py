@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from supplier_api.sandbox.journal.violations import on_kci_answer, on_request, on_token_answer
-from tests.samples import amendment_request, cancellation_request, problem_request
+from tests.samples import (
+    amendment_request,
+    cancellation_request,
+    problem_request,
+    published_problem,
+)
 
 HEADERS = {
     "x-request-id": "r",
@@ -113,7 +118,7 @@ def test_no_value_is_quoted() -> None:
     told = remarks(
         {
             name: {secret: secret} if isinstance(value, str) else secret
-            for name, value in problem_request().items()
+            for name, value in published_problem().items()
         }
     )
     assert len(told) > 10
