@@ -12,7 +12,7 @@ CONTACT = {"name": "John Smith", "email": "john@smith.com", "phoneNumber": "0123
 
 
 def problem_request(**changes: Any) -> dict[str, Any]:
-    """Return a problem with the mandatory fields of *supplier-create*, and others that are given."""
+    """Return a problem with the mandatory fields of *supplier-create*, and others as given."""
     return {
         "id": 23467,
         "problemType": "STABILITY",
