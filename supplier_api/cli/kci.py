@@ -101,9 +101,7 @@ def edit(
 @with_reason
 def skip(name: str, reason: str) -> None:
     """Withdraw a KCI: the tenant is told so under its number, WITH THE REASON."""
-    by = messages.given_by(reason)
-    with changing(load_settings()) as services, messages.refusals():
-        messages.print_result(MessageAdmin(services).skip(GATEWAY, name, by))
+    messages.skip_message(GATEWAY, name, reason)
 
 
 def _whole(file: Path) -> Any:

@@ -162,6 +162,13 @@ def _replay_window(
         raise CommandRefused("not all could be replayed; the lines above say why")
 
 
+def skip_message(destination: str, name: str, reason: str) -> None:
+    """Withdraw a message; print what was done."""
+    by = given_by(reason)
+    with changing(load_settings()) as services, refusals():
+        print_result(MessageAdmin(services).skip(destination, name, by))
+
+
 def given_by(reason: str) -> Operator:
     """Return who gives the command and why; a blank reason is wrong use."""
     if not reason.strip():

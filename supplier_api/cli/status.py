@@ -1,11 +1,10 @@
 """`supplier-api status`: how it stands, for people on duty and for their monitor."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import click
 
-from supplier_api.app.services import open_services
+from supplier_api.app.services import reading
 from supplier_api.cli import example
 from supplier_api.cli.errors import of_the_store
 from supplier_api.cli.options import with_json
@@ -30,7 +29,8 @@ def status(as_json: bool) -> None:
     lines = found(load_settings())
     worst = max((line.level for line in lines), key=list(StatusLevel).index)
     if as_json:
-        print_json(_document(worst, lines))
+        at = to_wire(SystemMachineClock().now())
+        print_json({"level": worst, "at": at, "lines": [asdict(line) for line in lines]})
     else:
         for line in lines:
             _print(line)
@@ -41,44 +41,20 @@ def status(as_json: bool) -> None:
 def found(settings: Settings) -> list[StatusLine]:
     """Return the lines; what keeps the database from being asked is a line too."""
     try:
-        services = open_services(settings)
+        with reading(settings) as services:
+            return gather(services, settings)
     except SchemaTooOld as error:
         return [StatusLine("schema", StatusLevel.BAD, str(error), "supplier-api db upgrade")]
     except StoreUnavailable as error:
         return [_unusable(error, settings)]
-    try:
-        return gather(services, settings)
-    except StoreUnavailable as error:
-        return [_unusable(error, settings)]
-    finally:
-        services.store.close()
 
 
 def _unusable(error: StoreUnavailable, settings: Settings) -> StatusLine:
     """Return the line of a database that cannot be used; of a file it says which."""
-    line, file = (
-        replace(unusable(error), text=of_the_store(error)),
-        sqlite_path(settings.database.url),
-    )
+    line = replace(unusable(error), text=of_the_store(error))
+    file = sqlite_path(settings.database.url)
     named = file is None or str(file) in line.text
     return line if named else replace(line, text=f"{line.text}: {file}")
-
-
-def _document(worst: StatusLevel, lines: Sequence[StatusLine]) -> dict[str, object]:
-    return {
-        "level": worst,
-        "at": to_wire(SystemMachineClock().now()),
-        "lines": [
-            {
-                "name": line.name,
-                "level": line.level,
-                "text": line.text,
-                "look": line.look,
-                "values": line.values,
-            }
-            for line in lines
-        ],
-    }
 
 
 def _print(line: StatusLine) -> None:

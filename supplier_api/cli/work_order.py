@@ -4,13 +4,10 @@ from typing import Any
 
 import click
 
-from supplier_api.app.services import changing
 from supplier_api.cli import example, messages
 from supplier_api.cli.options import with_json, with_reason
-from supplier_api.delivery.message_admin import MessageAdmin
 from supplier_api.problems.services import BACK_OFFICE
 from supplier_api.problems.work import ORDER_KINDS
-from supplier_api.settings import load_settings
 
 KINDS = [str(kind) for kind in ORDER_KINDS]
 
@@ -59,6 +56,4 @@ def replay(name: str | None, reason: str | None, **given: Any) -> None:
 @with_reason
 def skip(name: str, reason: str) -> None:
     """Never send an order; its problem is marked: back office not told."""
-    by = messages.given_by(reason)
-    with changing(load_settings()) as services, messages.refusals():
-        messages.print_result(MessageAdmin(services).skip(BACK_OFFICE, name, by))
+    messages.skip_message(BACK_OFFICE, name, reason)
