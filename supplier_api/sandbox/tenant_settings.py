@@ -18,13 +18,23 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.clock import MachineClock, Scale
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork
-from supplier_api.db.tables import tenant_setting
+from supplier_api.db.compiled_statements import CompiledStatement, among
+from supplier_api.db.tables import business_clock, tenant_setting
 from supplier_api.delivery.answers import AnswerTerms
 from supplier_api.delivery.transports import GatewayAddress
 from supplier_api.ids import Chance, SeededChance
-from supplier_api.problems.timer_repository import ALL, BusinessClockRepository
+from supplier_api.problems.timer_repository import ALL, MICROSECOND
 
 _t = tenant_setting.c
+_clock = business_clock.c
+# Asked at every call.
+_SEED = CompiledStatement(
+    select(_t.seed)
+    .where(among(_t.tenant, "tenants"), _t.seed.is_not(None))
+    .order_by(_t.tenant.desc())
+    .limit(1)
+)
+_SCALES = CompiledStatement(select(_clock.tenant, _clock.ahead, _clock.stands_at))
 
 
 class TenantSettingRepository:
@@ -36,8 +46,8 @@ class TenantSettingRepository:
 
     def seed(self, tenant: str) -> int | None:
         """Return the seed that holds for a tenant: its own, or else everybody's."""
-        query = select(_t.seed).where(_t.tenant.in_({tenant, ALL}), _t.seed.is_not(None))
-        return self._connection.execute(query.order_by(_t.tenant.desc()).limit(1)).scalar()
+        rows = _SEED.run(self._connection, {"tenants": [tenant, ALL]})
+        return rows[0][0] if rows else None
 
     def set_seed(self, tenant: str, seed: int | None) -> None:
         """Set the tenant's seed, or with the tenant "" everybody's who has none; None for none."""
@@ -98,8 +108,9 @@ def of_this_call() -> CallSettings | None:
 
 def read_scales(uow: UnitOfWork) -> Mapping[str, Scale]:
     """Return the scale of each clock by tenant; "" stands for all who have none of their own."""
-    clocks = BusinessClockRepository(uow).by_tenant()
-    return {tenant: clock.scale for tenant, clock in clocks.items()}
+    rows = _SCALES.run(uow.connection, {})
+    moved = {tenant: Scale(ahead * MICROSECOND, stands_at) for tenant, ahead, stands_at in rows}
+    return {ALL: Scale(), **moved}
 
 
 class StoredBusinessClock:
@@ -112,17 +123,13 @@ class StoredBusinessClock:
 
     def now(self, tenant: str) -> datetime:
         """Return the tenant's time; raises StoreUnavailable."""
-        if call := of_this_call():
-            scale = call.scales.get(tenant, call.scales[ALL])
-        else:
-            scale = self._store.read(lambda uow: BusinessClockRepository(uow).scale(tenant))
-        return scale.at(self._machine.now())
+        scales = self.scales()
+        return scales.get(tenant, scales[ALL]).at(self._machine.now())
 
     def scales(self) -> Mapping[str, Scale]:
         """Return the scale of each clock; raises StoreUnavailable."""
-        if call := of_this_call():
-            return call.scales
-        return self._store.read(read_scales)
+        call = of_this_call()
+        return call.scales if call else self._store.read(read_scales)
 
 
 class StoredChance:

@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, or_, select, update
+from sqlalchemy import Row, delete, insert, or_, select, type_coerce, update
 from sqlalchemy.sql import ColumnElement
+from sqlalchemy.types import NullType
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, StoreUnavailable
+from supplier_api.db.compiled_statements import CompiledStatement, among
 from supplier_api.db.tables import fault
 from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.logging import get_logger
@@ -19,6 +21,12 @@ from supplier_api.sandbox.fault_injection.model import InjectedFault, Place, is_
 LOOK_SECONDS = 1.0  # that a look may take: every call waits for it
 log = get_logger(__name__)
 _t = fault.c
+# Asked at every call. A float comes from the driver as it should be, and is not converted.
+_FAULTS_OF = CompiledStatement(
+    select(*(type_coerce(each, NullType()) if each is _t.share else each for each in fault.c))
+    .where(among(_t.tenant, "tenants"), among(_t.conversation_id, "conversations"))
+    .order_by(_t.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,10 @@ class FaultRepository:
 
         None is for a call that does not say: it may be any tenant's, or of any conversation.
         """
+        if tenant is not None and conversation_id is not None:
+            whose = {"tenants": [tenant, ""], "conversations": [conversation_id, ""]}
+            rows = _FAULTS_OF.run(self._connection, whose)
+            return [StoredFault(**dict(zip(fault.c.keys(), row, strict=True))) for row in rows]
         conditions = []
         if tenant is not None:
             conditions.append(_t.tenant.in_((tenant, "")))

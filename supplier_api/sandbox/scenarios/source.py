@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.db import UnitOfWork
+from supplier_api.db.compiled_statements import CompiledStatement, among
 from supplier_api.db.tables import scenario_choice, scenario_default
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.services import Caller
@@ -26,6 +27,12 @@ from supplier_api.sandbox.tenant_settings import of_this_call
 
 _CHANGES = (ScenarioKind.AMENDMENT, ScenarioKind.CANCELLATION)
 _t = scenario_default.c
+# Asked at every call.
+_DEFAULTS = CompiledStatement(
+    select(_t.scenarios)
+    .where(_t.tenant == bindparam("tenant"), among(_t.conversation_id, "conversations"))
+    .order_by(_t.conversation_id.desc())
+)
 
 
 class ScenarioRepository:
@@ -41,12 +48,9 @@ class ScenarioRepository:
 
     def defaults(self, tenant: str, conversation_id: str) -> list[str]:
         """Return what was set for the conversation, and behind it what was for its tenant."""
-        query = (
-            select(_t.scenarios)
-            .where(_t.tenant == tenant, _t.conversation_id.in_((conversation_id, "")))
-            .order_by(_t.conversation_id.desc())
-        )
-        return [name for names in self._connection.execute(query).scalars() for name in names]
+        whose = {"tenant": tenant, "conversations": [conversation_id, ""]}
+        rows = _DEFAULTS.run(self._connection, whose)
+        return [name for (names,) in rows for name in names]
 
     def get(self, tenant: str, conversation_id: str) -> list[str]:
         """Return what was set for exactly this; nothing if nothing was."""
