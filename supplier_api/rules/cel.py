@@ -45,7 +45,6 @@ class Expression:
     `constant` is its value if it names no group, else None.
     """
 
-    text: str
     groups: frozenset[str]
     reads: tuple[Path, ...]
     constant: bool | None
@@ -91,7 +90,7 @@ class Language:
             raise ExpressionError(*faults)
         groups = frozenset(group for group in self._groups if self._names(text, group))
         constant = None if groups else _constant(program)
-        return Expression(text, groups, self._reads(text), constant, program)
+        return Expression(groups, self._reads(text), constant, program)
 
     def bind(self, values: Mapping[str, Any]) -> Activation:
         """Bind the groups of one decision that are known, for any number of expressions."""

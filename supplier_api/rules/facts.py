@@ -307,7 +307,7 @@ class Reading:
             return PLACEHOLDER
         if self.path == ("request",):
             return masked({name: value for name, value in found.items() if name != BY_NAME})
-        return _plain(found)
+        return _json(found)
 
 
 def readings(paths: Iterable[Path]) -> tuple[Reading, ...]:
@@ -315,11 +315,11 @@ def readings(paths: Iterable[Path]) -> tuple[Reading, ...]:
     return tuple(Reading(".".join(path), path, is_personal(path)) for path in dict.fromkeys(paths))
 
 
-def _plain(value: Any) -> Any:
+def _json(value: Any) -> Any:
     if isinstance(value, datetime):
         return to_wire(value)
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: _json(each) for name, each in value.items()}
     return value
 
 
