@@ -1,9 +1,9 @@
 """The libraries alone: what a create cannot cost less than, whatever code of ours lies between.
 
-A Flask route that reads the body as JSON, has CEL judge all conditions of the rule book at once on
-it, gives SQLite the statements that a create gives it (recorded from one, with ready values; only
-ids are changed), under commits that are shared as ours are, writes a line to the log and answers
-with JSON. No token is looked at, nothing is checked, decided, traced or made.
+A Flask route that reads the body as JSON, has CEL judge each condition of the rule book on it,
+gives SQLite the statements that a create gives it (recorded from one, with ready values; only ids
+are changed), under commits that are shared as ours are, writes a line to the log and answers with
+JSON. No token is looked at, nothing is checked, decided, traced or made.
 """
 
 import json
@@ -24,9 +24,8 @@ from supplier_api.app.web import create_app
 from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.pipeline import PIPE, DirectConnection
-from supplier_api.rules.book import RuleBook
-from supplier_api.rules.engine import EvalContext
 from supplier_api.rules.facts import Facts, Service
+from supplier_api.rules.loading import load_book
 from supplier_api.rules.model import Operation
 from supplier_api.settings import Settings, load_settings
 
@@ -172,13 +171,19 @@ def application() -> Flask:
     return app
 
 
-def _judging(settings: Settings) -> Callable[[Mapping[str, Any]], EvalContext]:
+def _judging(settings: Settings) -> Callable[[Mapping[str, Any]], None]:
     """Return what has CEL judge the conditions about a new problem on a request."""
-    section = RuleBook.load(settings.rules.file, settings.profile).sections[Operation.PROBLEM]
+    section = load_book(settings.rules.file, settings.profile).sections[Operation.PROBLEM]
     service = Service(SERVICE_ID, "ftthl2r", "FTTH")
     now = SystemMachineClock().now()
     facts = Facts({}, "TENANT0", now, service, open_problems=(), incidents=())
-    return lambda document: section.context(replace(facts, request=document), {})
+
+    def judge(document: Mapping[str, Any]) -> None:
+        known = section.known(replace(facts, request=document), {})
+        for rule in section.rules:
+            rule.matches(known)
+
+    return judge
 
 
 def _is_uuid(value: object) -> bool:

@@ -7,7 +7,7 @@ from supplier_api.operations.heartbeat import Activity
 from supplier_api.operations.processes import INVENTORY_DOWN, NOT_LOADED, RULES_OFF
 from supplier_api.problems.rule_evaluation import RuleEvaluator
 from supplier_api.problems.services import Services
-from supplier_api.rules.inventory import limits
+from supplier_api.rules.plugins import OutageLimits
 from supplier_api.rules.reloading import Reloading
 from supplier_api.settings import Settings
 
@@ -20,9 +20,9 @@ class RuleUpkeep:
     def __init__(self, settings: Settings, services: Services) -> None:
         """Load the rule book and the inventory; raises BookError or InventoryError."""
         self._reloading = Reloading(settings, services.machine)
-        self.rule_evaluator = RuleEvaluator(
-            services, lambda: self._reloading.current, limits(settings.inventory)
-        )
+        of = settings.inventory
+        limits = OutageLimits(of.down_after_failures, of.down_after, of.probe_every)
+        self.rule_evaluator = RuleEvaluator(services, lambda: self._reloading.current, limits)
         self._at_once = False
         self._loop = Loop("upkeep", self.turn, WakeEvent(), services.machine)
 

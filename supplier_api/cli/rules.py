@@ -17,6 +17,7 @@ from supplier_api.problems.model import TERMINAL, Base, Waiting
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.facts import REQUESTS, UNKNOWN, Facts, ProblemFacts, Service, Unknown
 from supplier_api.rules.inventory import InventoryError, TimedInventory, load_inventory
+from supplier_api.rules.loading import load_book
 from supplier_api.rules.model import BookError, Decision, Operation, Outcome
 from supplier_api.rules.plugins import Plugins
 from supplier_api.settings import Settings, load_settings
@@ -143,7 +144,7 @@ def explain(
         incidents=incidents,
         problem=_problem(Status(status)),
     )
-    decision = book.decide(asked, facts, book.evaluate_python_rules(asked, facts))
+    decision = book.decide(asked, facts, book.plugins.evaluate(asked, facts))
     if as_json:
         click.echo(json.dumps(decision.document(), indent=2, ensure_ascii=False))
     else:
@@ -154,7 +155,7 @@ def explain(
 def _load(file: Path, settings: Settings) -> RuleBook:
     try:
         plugins = Plugins.discover(settings.rules.python_time_limit)
-        return RuleBook.load(file, settings.profile, plugins, Outcome(settings.rules.fallback))
+        return load_book(file, settings.profile, plugins, Outcome(settings.rules.fallback))
     except BookError as error:
         headline = f"{file}: {counted(len(error.findings), 'error')}"
         raise CommandRefused(headline, error.findings) from None

@@ -14,10 +14,9 @@ from supplier_api.problems.maintenance import Maintenance
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.services import Caller, Services
 from supplier_api.rules.book import RuleBook
-from supplier_api.rules.engine import PythonVerdicts
-from supplier_api.rules.external_calls import OutageLimits, SourceWatch
 from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
 from supplier_api.rules.model import Decision, Operation, Outcome
+from supplier_api.rules.plugins import OutageLimits, PythonVerdicts, SourceWatch
 from supplier_api.rules.reloading import Loaded
 
 # Stored as the deciding rule of a decision that was postponed.
@@ -113,7 +112,7 @@ class RuleEvaluator:
         missing = needs_service and service is UNKNOWN
         if missing and self.watch.down:
             return ExternalFacts(loaded.book, facts, {}, postponed=INVENTORY_DOWN, missing=True)
-        verdicts = loaded.book.evaluate_python_rules(operation, facts, self._seconds_left(caller))
+        verdicts = loaded.book.plugins.evaluate(operation, facts, self._seconds_left(caller))
         return ExternalFacts(loaded.book, facts, verdicts, missing=missing)
 
     def probe(self) -> None:

@@ -1,51 +1,119 @@
-"""The rule book: loaded, checked and evaluated.
+"""A loaded rule book, and how it makes a decision from facts."""
 
-A book that loads can only make decisions that the contract allows. All its errors are reported at
-once, with file, line and column.
-"""
-
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from itertools import combinations
-from pathlib import Path
+from datetime import datetime
+from typing import Any
 
-from yaml.nodes import Node
-
-from supplier_api.rules.cel import Expression, ExpressionError, Language
-from supplier_api.rules.engine import (
-    BookSection,
-    CelCondition,
-    PythonCondition,
-    PythonVerdicts,
-    decide,
-    evaluate,
-    prepare,
-)
-from supplier_api.rules.examples import Coverage, Example, ExampleResult, cover, read_examples
-from supplier_api.rules.facts import GROUPS, Facts
+from supplier_api.contract.codes import ProblemCode
+from supplier_api.logging import get_logger
+from supplier_api.rules.cel import Activation, Expression, Language
+from supplier_api.rules.examples import Coverage, Example, ExampleResult, cover
+from supplier_api.rules.facts import UNKNOWN, Facts, Reading, Template, values
 from supplier_api.rules.model import (
-    LEGAL,
-    BookError,
     BookFinding,
     Decision,
+    Definition,
     Operation,
     Outcome,
+    Reason,
     RuleNotEvaluated,
+    RuleTrace,
     Verdict,
 )
-from supplier_api.rules.plugins import Plugins
-from supplier_api.rules.rule import ParsedRule, id_fault, read_rule
-from supplier_api.rules.yaml_source import YamlSource
+from supplier_api.rules.plugins import Plugins, PythonVerdict, PythonVerdicts
 
-FORMAT = 1
-BOOK_KEYS = ("version", "default", "rules")
+_log = get_logger(__name__)
 
-# Outcomes that need no rule: a rejection needs a reason, a change cannot be acknowledged.
-_WITHOUT_REASON = {operation: legal - {Outcome.REJECT} for operation, legal in LEGAL.items()}
-_FALLBACKS = frozenset.intersection(*_WITHOUT_REASON.values())
-Expressions = Mapping[tuple[str, Operation], Expression]
+
+@dataclass(frozen=True, slots=True)
+class KnownFacts:
+    """The facts of one decision, as its rules read them.
+
+    `values` holds the known groups, `activation` the same for CEL, `verdicts` what the rules
+    written in Python said.
+    """
+
+    values: Mapping[str, Any]
+    activation: Activation
+    verdicts: PythonVerdicts
+
+    def show(self, readings: Iterable[Reading]) -> dict[str, Any]:
+        """Return the value of each reading for the trace, by its name."""
+        return {each.name: each.shown(self.values) for each in readings}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule prepared for one operation and one profile.
+
+    `expression` is its condition in CEL; without one it is written in Python. `audited`: it only
+    records. `refusal`, the code and the message, is set if, and only if, it rejects. `groups` are
+    those that condition and message name; `reads` are the condition's, `message_reads` the
+    message's.
+    """
+
+    definition: Definition
+    expression: Expression | None
+    audited: bool
+    refusal: tuple[ProblemCode, Template] | None
+    groups: frozenset[str]
+    reads: tuple[Reading, ...]
+    message_reads: tuple[Reading, ...]
+
+    def matches(self, known: KnownFacts) -> bool:
+        """Return whether the condition holds; raises RuleNotEvaluated.
+
+        A rule that names an unknown group is not evaluated at all, even if part of its condition
+        could be: its author meant the whole.
+        """
+        if missing := self.groups - known.values.keys():
+            raise RuleNotEvaluated(f"not known in time: {', '.join(sorted(missing))}")
+        if self.expression:
+            return self.expression.holds(known.activation)
+        verdict = known.verdicts.get(self.definition.id, PythonVerdict(None, "was not asked"))
+        if verdict.matched is None:
+            raise RuleNotEvaluated(verdict.why)
+        return verdict.matched
+
+    def trace(self, known: KnownFacts, now: datetime, *, settled: bool) -> RuleTrace:
+        """Evaluate the rule. `settled`, when an earlier one decides, skips all but rejections."""
+        name = self.definition.id
+        if not self.definition.active(now):
+            return RuleTrace(name, Verdict.INACTIVE, {})
+        if settled and self.refusal is None and not self.audited:
+            return RuleTrace(name, Verdict.SKIPPED, {})
+        seen = known.show(self.reads)
+        try:
+            matched = self.matches(known)
+        except RuleNotEvaluated as error:
+            _log.warning("a rule could not be judged", rule=name, why=str(error))
+            return RuleTrace(name, Verdict.FAILED, seen, str(error))
+        if not matched:
+            return RuleTrace(name, Verdict.NOT_MATCHED, seen)
+        seen |= known.show(self.message_reads)
+        return RuleTrace(name, Verdict.AUDITED if self.audited else Verdict.MATCHED, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class BookSection:
+    """The part of a rule book that decides one operation.
+
+    `default` is the outcome when no rule decides, `fallback` when a rule that might have decided
+    could not be evaluated. `groups` are the groups of facts that its rules name.
+    """
+
+    language: Language
+    rules: tuple[Rule, ...]
+    default: Outcome
+    fallback: Outcome
+    groups: frozenset[str]
+
+    def known(self, facts: Facts, verdicts: PythonVerdicts) -> KnownFacts:
+        """Return the facts that the rules name, read and bound once for all rules."""
+        read: dict[str, Any] = {group: values(facts, group) for group in self.groups}
+        known = {group: value for group, value in read.items() if value is not UNKNOWN}
+        return KnownFacts(known, self.language.bind(known), verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,59 +129,51 @@ class RuleBook:
     sections: Mapping[Operation, BookSection]
     plugins: Plugins
 
-    @classmethod
-    def load(
-        cls,
-        path: Path,
-        profile: str,
-        plugins: Plugins | None = None,
-        fallback: Outcome = Outcome.DEFER,
-    ) -> "RuleBook":
-        """Read and check the book at `path` for a profile of the settings.
-
-        `fallback` is the outcome when a rule that might have decided could not be evaluated; defer
-        or commit, since those need no reason and are legal for every operation. Raises BookError.
-        """
-        if fallback not in _FALLBACKS:
-            raise ValueError(f"the fallback must be one of {', '.join(sorted(_FALLBACKS))}")
-        plugins = plugins or Plugins()
-        source = YamlSource(str(path), _read(path))
-        draft = _draft(source, plugins)
-        if source.findings:
-            raise BookError(source.findings)
-        sections = {
-            operation: _section(operation, draft, profile, plugins, fallback)
-            for operation in Operation
-        }
-        return cls(
-            version=hashlib.sha256((source.text + plugins.digest).encode()).hexdigest()[:12],
-            warnings=tuple(sorted(_warnings(source, draft.rules, draft.expressions, profile))),
-            examples=draft.examples,
-            sections=sections,
-            plugins=plugins,
-        )
-
     @property
     def size(self) -> int | None:
         """The number of rules, with those written in Python."""
-        return len({rule.id for section in self.sections.values() for rule in section.rules})
+        sections = self.sections.values()
+        return len({rule.definition.id for section in sections for rule in section.rules})
 
     def groups(self, operation: Operation) -> frozenset[str]:
         """Return the groups of facts that a decision of `operation` needs."""
         return self.sections[operation].groups
 
-    def evaluate_python_rules(
-        self, operation: Operation, facts: Facts, seconds: float | None = None
-    ) -> PythonVerdicts:
-        """Evaluate the rules written in Python: before the transaction, for at most `seconds`.
+    def decide(self, operation: Operation, facts: Facts, verdicts: PythonVerdicts) -> Decision:
+        """Return the decision. Never blocks, so that it can run inside a transaction.
 
-        They see request, tenant, service and now only.
+        `verdicts` are those of the rules written in Python, which ran before the transaction.
+
+        The reasons of all matching reject rules are collected. Without one, the first matching rule
+        decides. A rule that cannot be evaluated might have rejected, or decided earlier, so the
+        fallback decides; but a rejection stands, since no other rule could undo it.
         """
-        return self.plugins.evaluate(operation, facts, seconds)
-
-    def decide(self, operation: Operation, facts: Facts, outside: PythonVerdicts) -> Decision:
-        """Return the decision. Never blocks, so that it can run inside a transaction."""
-        return decide(self.sections[operation], facts, outside, self.version)
+        section = self.sections[operation]
+        known = section.known(facts, verdicts)
+        trace: list[RuleTrace] = []
+        reasons: list[Reason] = []
+        decided: Definition | None = None
+        unevaluated = False
+        for rule in section.rules:
+            traced = rule.trace(known, facts.now, settled=decided is not None)
+            trace.append(traced)
+            unevaluated = unevaluated or (traced.verdict is Verdict.FAILED and not rule.audited)
+            if traced.verdict is not Verdict.MATCHED:
+                continue
+            if rule.refusal is None:
+                decided = rule.definition
+            else:
+                code, message = rule.refusal
+                reasons.append(Reason(traced.rule, code, message.render(known.values)))
+        if reasons:
+            outcome, deciding = Outcome.REJECT, reasons[0].rule
+        elif unevaluated:
+            outcome, deciding = section.fallback, "fallback"
+        elif decided:
+            outcome, deciding = decided.then, decided.id
+        else:
+            outcome, deciding = section.default, "default"
+        return Decision(outcome, deciding, tuple(reasons), tuple(trace), self.version)
 
     def try_examples(self) -> list[ExampleResult]:
         """Evaluate every example of the rules."""
@@ -123,171 +183,18 @@ class RuleBook:
         """Return for each rule of the file how its examples cover it."""
         results = list(tried)
         written = {
-            rule.id: rule.condition.expression.constant is not None
+            rule.definition.id: rule.expression.constant is not None
             for section in self.sections.values()
             for rule in section.rules
-            if isinstance(rule.condition, CelCondition)
+            if rule.expression
         }
         return [cover(rule, results, constant=constant) for rule, constant in written.items()]
 
     def _verdict(self, example: Example) -> Verdict:
         section = self.sections[example.operation]
-        rule = next(rule for rule in section.rules if rule.id == example.rule)
+        rule = next(rule for rule in section.rules if rule.definition.id == example.rule)
         try:
-            matched = evaluate(rule, section.context(example.facts, {}))
+            matched = rule.matches(section.known(example.facts, {}))
         except RuleNotEvaluated:
             return Verdict.FAILED
         return Verdict.MATCHED if matched else Verdict.NOT_MATCHED
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """The content of the file; usable only if there are no findings."""
-
-    defaults: Mapping[Operation, Outcome]
-    rules: tuple[ParsedRule, ...]
-    expressions: Expressions
-    examples: tuple[Example, ...]
-
-
-@cache
-def _language(operation: Operation) -> Language:
-    return Language(GROUPS[operation])
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        raise BookError([BookFinding(str(path), 1, 1, f"cannot be read: {error}")]) from None
-
-
-def _draft(source: YamlSource, plugins: Plugins) -> _Draft:
-    root = source.entries(source.compose(), "rule book", BOOK_KEYS, BOOK_KEYS)
-    if "version" in root and source.whole_of(root["version"], "version") not in (None, FORMAT):
-        source.report(root["version"], "version: unknown format", f"this release reads {FORMAT}")
-    defaults = _defaults(source, root["default"]) if "default" in root else {}
-    nodes = source.items(root["rules"], "rules") if "rules" in root else []
-    rules = tuple(read_rule(source, node) for node in nodes)
-    _check_ids(source, rules, plugins)
-    expressions = {
-        (rule.id, operation): expression
-        for rule in rules
-        for operation, expression in _compile(source, rule).items()
-    }
-    examples = tuple(example for rule in rules for example in read_examples(source, rule))
-    return _Draft(defaults, rules, expressions, examples)
-
-
-def _defaults(source: YamlSource, node: Node) -> dict[Operation, Outcome]:
-    found: dict[Operation, Outcome] = {}
-    for name, value in source.entries(node, "default", tuple(Operation), Operation).items():
-        operation = Operation(name)
-        outcome = source.word_of(value, name, Outcome)
-        if outcome is None:
-            continue
-        found[operation] = outcome
-        if outcome not in _WITHOUT_REASON[operation]:
-            allowed = ", ".join(sorted(_WITHOUT_REASON[operation]))
-            source.report(value, f"{name}: cannot be {outcome} by default", f"allowed: {allowed}")
-    return found
-
-
-def _check_ids(source: YamlSource, rules: Iterable[ParsedRule], plugins: Plugins) -> None:
-    """Report duplicate ids, in the file or among the rules written in Python."""
-    seen: dict[str, str] = {}
-    for rule in rules:
-        node = rule.place("id")
-        if rule.id and rule.id in seen:
-            source.report(node, f"duplicate id {rule.id}", f"first {seen[rule.id]}")
-        else:
-            seen[rule.id] = f"in line {node.start_mark.line + 1}"
-    for python in plugins.rules:
-        fault = id_fault(python.id)
-        if not fault and python.id in seen:
-            fault = f"duplicate id {python.id}, first {seen[python.id]}"
-        seen[python.id] = "as a rule written in Python"
-        if fault:
-            source.findings.append(plugins.finding(python, fault))
-
-
-def _compile(source: YamlSource, rule: ParsedRule) -> dict[Operation, Expression]:
-    """Compile a rule's condition for each operation; report an error that all share once."""
-    compiled: dict[Operation, Expression] = {}
-    wrong: dict[tuple[int, str], tuple[str, list[Operation]]] = {}
-    for operation in sorted(rule.applies_to):
-        try:
-            compiled[operation] = _language(operation).compile(rule.when)
-        except ExpressionError as error:
-            for fault in error.faults:
-                _, where = wrong.setdefault((fault.offset, fault.text), (fault.hint, []))
-                where.append(operation)
-    for (offset, text), (hint, where) in wrong.items():
-        only = "" if len(where) == len(rule.applies_to) else f" in {', '.join(where)}"
-        source.report(rule.place("when"), f"when: {text}{only}", hint, offset)
-    return compiled
-
-
-def _section(
-    operation: Operation, draft: _Draft, profile: str, plugins: Plugins, fallback: Outcome
-) -> BookSection:
-    """Build the section of one operation: rules of the file in order, then those in Python."""
-    language = _language(operation)
-    written = [rule for rule in draft.rules if operation in rule.applies_to]
-    expressions = [draft.expressions[rule.id, operation] for rule in written]
-    rules = [
-        prepare(rule, operation, profile, CelCondition(expression))
-        for rule, expression in zip(written, expressions, strict=True)
-    ]
-    rules += [
-        prepare(rule, operation, profile, PythonCondition(rule.id, rule.needs))
-        for rule in plugins.rules
-        if operation in rule.applies_to
-    ]
-    return BookSection(
-        operation=operation,
-        language=language,
-        rules=tuple(rules),
-        default=draft.defaults[operation],
-        fallback=fallback,
-        groups=frozenset[str]().union(*(rule.groups for rule in rules)),
-        together=language.together(expressions),
-    )
-
-
-def _warnings(
-    source: YamlSource, rules: Sequence[ParsedRule], expressions: Expressions, profile: str
-) -> Iterator[BookFinding]:
-    """Yield the warnings about rules that are legal but probably not meant."""
-    yield from _empty_windows(source, rules)
-    for earlier, later in combinations(rules, 2):
-        shared = sorted(earlier.applies_to & later.applies_to)
-        if not shared:
-            continue
-        if any(_always_decides(earlier, expressions[earlier.id, each], profile) for each in shared):
-            yield _after_unconditional(source, earlier, later)
-        if _same_text(earlier.when, later.when) and earlier.then is not later.then:
-            text = f"{later.id}: the same condition as {earlier.id}, with another outcome"
-            yield source.finding(later.place("when"), text)
-
-
-def _empty_windows(source: YamlSource, rules: Sequence[ParsedRule]) -> Iterator[BookFinding]:
-    for rule in rules:
-        if rule.active_from and rule.active_until and rule.active_until <= rule.active_from:
-            text = f"{rule.id}: is never active, since it ends before it begins"
-            yield source.finding(rule.place("active_until"), text)
-
-
-def _always_decides(rule: ParsedRule, expression: Expression, profile: str) -> bool:
-    dated = rule.active_from or rule.active_until
-    return expression.constant is True and not dated and not rule.only_records(profile)
-
-
-def _after_unconditional(source: YamlSource, earlier: ParsedRule, later: ParsedRule) -> BookFinding:
-    what = "never decides" if later.then is not Outcome.REJECT else "should stand first"
-    text = f"{later.id}: {what}, since {earlier.id} before it matches everything"
-    return source.finding(later.node, text)
-
-
-def _same_text(one: str, other: str) -> bool:
-    return one.split() == other.split()

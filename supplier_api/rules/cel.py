@@ -6,19 +6,18 @@ which take some 7 ms, patterns match in linear time, and there is no recursion.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from cel_expr_python import cel
 
-from supplier_api.rules.fact_kinds import FactKind, Shape
-from supplier_api.rules.fact_messages import PACKAGE, FactMessages
-from supplier_api.rules.fact_paths import Path, resolve
+from supplier_api.rules.fact_kinds import PACKAGE, FactKind, FactMessages, Shape
+from supplier_api.rules.facts import Path, resolve
 from supplier_api.rules.model import RuleNotEvaluated, meant
 
 MAX_EXPRESSION = 2_000
-MAX_TOGETHER = 62  # bits of a whole number that is never negative
+Activation: TypeAlias = cel.Activation  # the facts of one decision, bound for expressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,59 +39,24 @@ class ExpressionError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """The facts of one decision, bound for any number of expressions of its operation.
-
-    `held` has the results of the expressions that were evaluated together, by their text.
-    """
-
-    activation: cel.Activation
-    held: Mapping[str, bool]
-
-
-@dataclass(frozen=True, slots=True)
 class Expression:
     """A checked expression: the groups it names, the paths it reads.
 
     `constant` is its value if it names no group, else None.
     """
 
-    text: str
     groups: frozenset[str]
     reads: tuple[Path, ...]
     constant: bool | None
     program: cel.Expression
 
-    def holds(self, bound: Bound) -> bool:
+    def holds(self, activation: Activation) -> bool:
         """Evaluate; raises RuleNotEvaluated when an error decides it or the budget is spent.
 
         An error on one side of `||` or `&&` counts only if the other side leaves the result open:
         that is CEL's rule, so errors in constants are searched for at load already.
         """
-        held = bound.held.get(self.text)
-        return _evaluate(self.program, bound.activation) if held is None else held
-
-
-@dataclass(frozen=True, slots=True)
-class CombinedExpression:
-    """Several expressions that are evaluated at once, which costs little more than one of them.
-
-    The result is a number with one bit for each. `groups` are all groups that they name.
-    """
-
-    texts: tuple[str, ...]
-    groups: frozenset[str]
-    program: cel.Expression
-
-    def evaluate(self, activation: cel.Activation) -> dict[str, bool]:
-        """Return the results by the expressions' text; empty if one cannot be evaluated."""
-        try:
-            bits = self.program.eval(activation).value()
-        except RuntimeError:
-            return {}
-        if not isinstance(bits, int):
-            return {}
-        return {text: bool(bits >> number & 1) for number, text in enumerate(self.texts)}
+        return _evaluate(self.program, activation)
 
 
 class Language:
@@ -126,30 +90,17 @@ class Language:
             raise ExpressionError(*faults)
         groups = frozenset(group for group in self._groups if self._names(text, group))
         constant = None if groups else _constant(program)
-        return Expression(text, groups, self._reads(text), constant, program)
+        return Expression(groups, self._reads(text), constant, program)
 
-    def together(self, expressions: Iterable[Expression]) -> CombinedExpression | None:
-        """Combine as many of the expressions as fit; None if they cannot be combined."""
-        some = list({each.text: each for each in expressions}.values())[:MAX_TOGETHER]
-        # An expression may end in a comment.
-        bits = [f"(({each.text}\n) ? {1 << number} : 0)" for number, each in enumerate(some)]
-        try:
-            program = self._everything.compile(_sum(bits))
-        except RuntimeError:
-            # One is nested as deeply as the library allows: each is evaluated by itself.
-            return None
-        groups = frozenset[str]().union(*(each.groups for each in some))
-        return CombinedExpression(tuple(each.text for each in some), groups, program)
-
-    def bind(self, values: Mapping[str, Any], together: CombinedExpression | None = None) -> Bound:
-        """Bind facts; `values` holds the groups that the expressions name.
-
-        `together` is evaluated at once if all groups that it names are there.
-        """
-        carried = {group: self._messages.carry(group, value) for group, value in values.items()}
-        activation = self._everything.Activation(carried)
-        at_once = together if together and together.groups <= values.keys() else None
-        return Bound(activation, at_once.evaluate(activation) if at_once else {})
+    def bind(self, values: Mapping[str, Any]) -> Activation:
+        """Bind the groups of one decision that are known, for any number of expressions."""
+        types = self._messages.classes
+        return self._everything.Activation(
+            {
+                group: types[group](**value) if group in types else value
+                for group, value in values.items()
+            }
+        )
 
     def _type(self, group: str) -> cel.Type:
         if group in self._messages.types:
@@ -248,14 +199,6 @@ _TOKENS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-
-
-def _sum(terms: list[str]) -> str:
-    """Return the sum of the expressions as a balanced tree, to keep the nesting low."""
-    if len(terms) < 2:
-        return "".join(terms) or "0"
-    half = len(terms) // 2
-    return f"({_sum(terms[:half])} + {_sum(terms[half:])})"
 
 
 def _evaluate(program: cel.Expression, activation: cel.Activation | None = None) -> bool:

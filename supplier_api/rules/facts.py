@@ -1,15 +1,18 @@
-"""The facts that rules are evaluated on, in groups, and the port to the inventory.
+"""The facts that rules are evaluated on: groups, paths and values; and the port to the inventory.
 
-A group is what a rule names first: `request.serviceId` reads the group `request`. Each operation
-has its own groups, and `request` has its own fields in each. FACT_GROUPS lists them all.
+A group is what a rule names first: `request.serviceId` is a path into the group `request`. Each
+operation has its own groups, and `request` has its own fields in each. FACT_GROUPS lists them all.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
+from supplier_api.clock import to_wire
+from supplier_api.contract.limits import MESSAGE_MAX
+from supplier_api.contract.personal import PERSONAL_FIELDS, PLACEHOLDER, masked
 from supplier_api.contract.schemas import (
     AMENDMENT_REQUEST,
     CANCELLATION_REQUEST,
@@ -26,6 +29,8 @@ from supplier_api.rules.model import Operation
 
 # A fact beside the list of the wire: request.characteristicsByName["SERVICE_HAS_WORKED"].
 BY_NAME = "characteristicsByName"
+
+ABSENT = "none"  # in a message, for a fact that is absent
 
 REQUESTS = {
     Operation.PROBLEM: SERVICE_PROBLEM_REQUEST,
@@ -235,3 +240,111 @@ def values(facts: Facts, group: str) -> Any:
     known = _BY_GROUP[group]
     found = getattr(facts, known.attribute)
     return UNKNOWN if found is UNKNOWN else known.plain(found)
+
+
+Path: TypeAlias = tuple[str, ...]
+_PERSONAL = PERSONAL_FIELDS | {BY_NAME}
+
+
+def leaves(groups: Shape, prefix: Path = ()) -> Iterator[Path]:
+    """Yield the path of every single fact, for hints and for tests."""
+    for name, fact in groups.items():
+        path = (*prefix, name)
+        if isinstance(fact, Mapping):
+            yield from leaves(fact, path)
+        else:
+            yield path
+
+
+def resolve(groups: Shape, names: Iterable[str]) -> tuple[Path, Fact] | None:
+    """Follow `names` from the groups as far as they are facts; the rest is a method.
+
+    Returns the path and the fact at its end, or None when the first name is no group. A name after
+    a TEXT_BY_NAME belongs to the path, as its key.
+    """
+    fact: Fact = groups
+    path: Path = ()
+    for name in names:
+        if isinstance(fact, Mapping) and name in fact:
+            fact = fact[name]
+        elif fact is FactKind.TEXT_BY_NAME:
+            fact = FactKind.TEXT
+        else:
+            break
+        path += (name,)
+    return (path, fact) if path else None
+
+
+def at(values: Mapping[str, Any], path: Path) -> Any:
+    """Return the value at `path`, or None when it or a part of the path is absent."""
+    found: Any = values
+    for name in path:
+        found = found.get(name)
+        if found is None:
+            return None
+    return found
+
+
+def is_personal(path: Path) -> bool:
+    """Return whether the path leads to personal data or free text of the request."""
+    return len(path) > 1 and path[0] == "request" and path[1] in _PERSONAL
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A path that a rule reads, and the name under which a trace shows its value."""
+
+    name: str
+    path: Path
+    personal: bool
+
+    def shown(self, values: Mapping[str, Any]) -> Any:
+        """Return the JSON value for the trace: personal data is masked, None if absent."""
+        found = at(values, self.path)
+        if found is None:
+            return None
+        if self.personal:
+            return PLACEHOLDER
+        if self.path == ("request",):
+            return masked({name: value for name, value in found.items() if name != BY_NAME})
+        return _json(found)
+
+
+def readings(paths: Iterable[Path]) -> tuple[Reading, ...]:
+    """Return a reading of each distinct path, in order."""
+    return tuple(Reading(".".join(path), path, is_personal(path)) for path in dict.fromkeys(paths))
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return to_wire(value)
+    if isinstance(value, dict):
+        return {name: _json(each) for name, each in value.items()}
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A checked message: literal texts, each followed by the value of a path."""
+
+    parts: tuple[tuple[str, Path | None], ...]
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """The paths that the message names."""
+        return tuple(path for _, path in self.parts if path)
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """Return the message, cut to the limit of the contract (1000 code points)."""
+        pieces = (text + (_written(at(values, path)) if path else "") for text, path in self.parts)
+        return "".join(pieces)[:MESSAGE_MAX]
+
+
+def _written(value: Any) -> str:
+    if value is None or value == []:
+        return ABSENT
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(value)
+    return to_wire(value) if isinstance(value, datetime) else str(value)

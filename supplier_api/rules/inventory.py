@@ -19,10 +19,10 @@ from typing import NamedTuple
 from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.contract.limits import SERVICE_ID_MAX, STRING_MAX
 from supplier_api.logging import SafeToLog, get_logger
-from supplier_api.rules.external_calls import DaemonThreads, OutageLimits
 from supplier_api.rules.fact_kinds import shape_of_class
 from supplier_api.rules.facts import UNKNOWN, Inventory, InventoryUnavailable, Service, Unknown
 from supplier_api.rules.model import BookFinding
+from supplier_api.rules.plugins import DaemonThreads
 from supplier_api.settings.model import InventorySettings
 
 ENTRY_POINTS = "supplier_api.inventory"
@@ -267,8 +267,3 @@ def load_inventory(
     except Exception as error:
         why = f"raised {type(error).__name__}: {error}"
         raise InventoryError(f"inventory.adapter: {settings.adapter} {why}") from error
-
-
-def limits(settings: InventorySettings) -> OutageLimits:
-    """Return the limits after which the inventory counts as down."""
-    return OutageLimits(settings.down_after_failures, settings.down_after, settings.probe_every)

@@ -1,7 +1,8 @@
-"""The model of a decision (operation, outcome, reasons, trace), and findings about a rule book."""
+"""The model of a rule and of a decision (outcome, reasons, trace), and findings about a book."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
@@ -33,6 +34,49 @@ LEGAL: Mapping[Operation, frozenset[Outcome]] = {
     Operation.AMENDMENT: frozenset({Outcome.REJECT, Outcome.DEFER, Outcome.COMMIT}),
     Operation.CANCELLATION: frozenset({Outcome.REJECT, Outcome.DEFER, Outcome.COMMIT}),
 }
+
+
+class Mode(StrEnum):
+    """Whether a rule decides, or only records that it would have."""
+
+    ENFORCE = "enforce"
+    AUDIT = "audit"
+
+
+class Profile(StrEnum):
+    """The profiles of the settings; in each a rule may be set only to record."""
+
+    SANDBOX = "sandbox"
+    PRODUCTION = "production"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """A rule without its condition: the keys of the rule book.
+
+    `code` and `message` belong to reject alone. `active_from` and `active_until` are business time,
+    the end excluded.
+    """
+
+    id: str
+    applies_to: frozenset[Operation]
+    then: Outcome
+    code: ProblemCode | None = None
+    message: str | None = None
+    mode: Mode = Mode.ENFORCE
+    audit_in: frozenset[Profile] = frozenset()
+    active_from: datetime | None = None
+    active_until: datetime | None = None
+    description: str = ""
+
+    def active(self, now: datetime) -> bool:
+        """Return whether the rule's dates include `now`."""
+        begun = self.active_from is None or self.active_from <= now
+        return begun and (self.active_until is None or now < self.active_until)
+
+    def only_records(self, profile: str) -> bool:
+        """Return whether the rule only records in this profile."""
+        return self.mode is Mode.AUDIT or profile in self.audit_in
 
 
 class Verdict(StrEnum):

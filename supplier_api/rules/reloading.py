@@ -15,6 +15,7 @@ from supplier_api.clock import MachineClock
 from supplier_api.logging import SafeToLog, get_logger
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.inventory import CSV, InventoryError, TimedInventory, load_inventory
+from supplier_api.rules.loading import load_book
 from supplier_api.rules.model import Outcome
 from supplier_api.rules.plugins import Plugins
 from supplier_api.settings import Settings
@@ -53,9 +54,7 @@ class Reloading:
         self._book = _File(
             "rules",
             rules.file,
-            lambda: RuleBook.load(
-                rules.file, settings.profile, self.plugins, Outcome(rules.fallback)
-            ),
+            lambda: load_book(rules.file, settings.profile, self.plugins, Outcome(rules.fallback)),
             clock,
         )
         self._inventory = _File(

@@ -1,4 +1,4 @@
-"""A rule as it is written: its definition, its checks, its message, and how it is read from YAML.
+"""A rule as it is written: its checks, its message, and how it is read from YAML.
 
 A template holds facts: `service {service.id} is {service.state}`. Messages go to the gateway and
 the tenant, so no personal field may be named.
@@ -6,24 +6,19 @@ the tenant, so no personal field may be named.
 
 import re
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from yaml.nodes import Node, ScalarNode
 
-from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.contract.limits import MESSAGE_MAX
 from supplier_api.rules.fact_kinds import FactKind, Shape
-from supplier_api.rules.fact_paths import Path, at, is_personal, leaves, resolve, spelled
-from supplier_api.rules.facts import GROUPS
-from supplier_api.rules.model import LEGAL, Operation, Outcome, meant
+from supplier_api.rules.facts import GROUPS, Path, Template, is_personal, leaves, resolve
+from supplier_api.rules.model import LEGAL, Definition, Mode, Operation, Outcome, Profile, meant
 from supplier_api.rules.yaml_source import YamlSource
 
-ABSENT = "none"  # in a message, for a fact that is absent
 RULE_KEYS = (
     "id",
     "applies_to",
@@ -43,48 +38,6 @@ REQUIRED_KEYS = ("id", "applies_to", "when", "then")
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ID_MAX = 60
 RESERVED = frozenset({"default", "fallback"})
-
-
-class Mode(StrEnum):
-    """Whether a rule decides, or only records that it would have."""
-
-    ENFORCE = "enforce"
-    AUDIT = "audit"
-
-
-class Profile(StrEnum):
-    """The profiles of the settings; in each a rule may be set only to record."""
-
-    SANDBOX = "sandbox"
-    PRODUCTION = "production"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Definition:
-    """A rule without its condition: the keys of the rule book.
-
-    `code` and `message` belong to reject alone. `active_from` and `active_until` are business time,
-    the end excluded.
-    """
-
-    id: str
-    applies_to: frozenset[Operation]
-    then: Outcome
-    code: ProblemCode | None = None
-    message: str | None = None
-    mode: Mode = Mode.ENFORCE
-    audit_in: frozenset[Profile] = frozenset()
-    active_from: datetime | None = None
-    active_until: datetime | None = None
-    description: str = ""
-
-    def active(self, now: datetime) -> bool:
-        """Return whether the rule's dates include `now`."""
-        return within(self.active_from, now, self.active_until)
-
-    def only_records(self, profile: str) -> bool:
-        """Return whether the rule only records in this profile."""
-        return self.mode is Mode.AUDIT or profile in self.audit_in
 
 
 class RuleBreach(NamedTuple):
@@ -126,11 +79,6 @@ def _message_breaches(definition: Definition) -> Iterator[RuleBreach]:
     yield from found.values()
 
 
-def within(start: datetime | None, now: datetime, end: datetime | None) -> bool:
-    """Return whether `now` lies between the dates, the end excluded."""
-    return (start is None or start <= now) and (end is None or now < end)
-
-
 class TemplateError(Exception):
     """A template cannot be used; `hint` may help, or is empty."""
 
@@ -138,23 +86,6 @@ class TemplateError(Exception):
         """Keep the error and the hint."""
         self.hint = hint
         super().__init__(text)
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A checked message: literal texts, each followed by the value of a path."""
-
-    parts: tuple[tuple[str, Path | None], ...]
-
-    @property
-    def reads(self) -> tuple[Path, ...]:
-        """The paths that the message names."""
-        return tuple(path for _, path in self.parts if path)
-
-    def render(self, values: Mapping[str, Any]) -> str:
-        """Return the message, cut to the limit of the contract (1000 code points)."""
-        pieces = (text + (_written(at(values, path)) if path else "") for text, path in self.parts)
-        return "".join(pieces)[:MESSAGE_MAX]
 
 
 def parse_template(text: str, groups: Shape) -> Template:
@@ -179,7 +110,7 @@ def _checked(name: str, groups: Shape) -> Path:
     names = name.split(".")
     known = resolve(groups, names)
     if known is None or len(known[0]) < len(names):
-        choices = [spelled(path) for path in leaves(groups) if not is_personal(path)]
+        choices = [".".join(path) for path in leaves(groups) if not is_personal(path)]
         raise TemplateError(f"message: unknown fact {{{name}}}", meant(name, choices))
     path, fact = known
     if is_personal(path):
@@ -189,16 +120,6 @@ def _checked(name: str, groups: Shape) -> Path:
     if not isinstance(fact, FactKind):
         raise TemplateError(f"message: {{{name}}} is no single value")
     return path
-
-
-def _written(value: Any) -> str:
-    if value is None or value == []:
-        return ABSENT
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return ", ".join(value)
-    return to_wire(value) if isinstance(value, datetime) else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,8 +35,8 @@ from supplier_api.problems.services import (
 )
 from supplier_api.problems.timers import DueTimerHandlers
 from supplier_api.problems.work import BackOfficeEvent
-from supplier_api.rules.book import RuleBook
 from supplier_api.rules.inventory import TimedInventory
+from supplier_api.rules.loading import load_book
 from supplier_api.rules.reloading import Loaded
 from tests.outbox import proceed
 
@@ -85,7 +85,7 @@ class Rig:
             process,
         )
         # The loaded rule book and inventory; replace it to reload.
-        self.loaded = Loaded(RuleBook.load(book, "sandbox"), inventory)
+        self.loaded = Loaded(load_book(book, "sandbox"), inventory)
         self.rule_evaluator = RuleEvaluator(self.services, lambda: self.loaded)
         self.intake = GatewayRequests(self.services, self.rule_evaluator, outcomes)
         self.progress = BackOfficeEvents(self.services)

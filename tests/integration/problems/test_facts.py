@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from supplier_api.db import tables
 from supplier_api.problems.services import RequestAnswer
-from supplier_api.rules.book import RuleBook
 from supplier_api.rules.facts import InventoryUnavailable, Service
 from supplier_api.rules.inventory import TimedInventory
+from supplier_api.rules.loading import load_book
 from tests.integration.problems.conftest import BOOK, MakeRig
 from tests.integration.problems.interruption import PATIENCE
 from tests.integration.problems.rig import Rig, problem
@@ -92,7 +92,7 @@ def test_a_decision_is_made_with_one_version_from_beginning_to_end(
     rig = make_rig(sqlite_file, inventory=TimedInventory(slow))
     other = tmp_path / "rules.yaml"
     other.write_text(BOOK.read_text("utf-8").replace("acknowledge", "commit"), "utf-8")
-    before, after = rig.loaded, replace(rig.loaded, book=RuleBook.load(other, "sandbox"))
+    before, after = rig.loaded, replace(rig.loaded, book=load_book(other, "sandbox"))
 
     def replaced(tenant: str, service_id: str) -> Service:  # noqa: ARG001 - the port's
         rig.loaded = after

@@ -9,6 +9,7 @@ from supplier_api.clock import SystemMachineClock
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.facts import Facts, ProblemFacts
 from supplier_api.rules.inventory import CsvInventory
+from supplier_api.rules.loading import load_book
 from supplier_api.rules.model import Decision, Operation, Outcome
 from tests.samples import amendment_request, cancellation_request, problem_request
 
@@ -22,7 +23,7 @@ def profile(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def book(profile: str) -> RuleBook:
-    return RuleBook.load(CONFIG / "rules.yaml", profile)
+    return load_book(CONFIG / "rules.yaml", profile)
 
 
 def decide_problem(book: RuleBook, *, any_live: bool = True, **changes: Any) -> Decision:
@@ -71,13 +72,13 @@ def test_it_reads_only_what_its_rules_name(book: RuleBook) -> None:
 
 
 def test_the_documented_example_is_accepted_in_the_sandbox() -> None:
-    decision = decide_problem(RuleBook.load(CONFIG / "rules.yaml", "sandbox"))
+    decision = decide_problem(load_book(CONFIG / "rules.yaml", "sandbox"))
     assert (decision.outcome, decision.rule) == (Outcome.ACKNOWLEDGE, "default")
     assert audited(decision) == ["has-worked-missing"]
 
 
 def test_in_production_the_characteristics_are_mandatory() -> None:
-    book = RuleBook.load(CONFIG / "rules.yaml", "production")
+    book = load_book(CONFIG / "rules.yaml", "production")
     assert [each.rule for each in decide_problem(book).reasons] == ["has-worked-missing"]
     worked = [{"name": "SERVICE_HAS_WORKED", "value": "true"}]
     decision = decide_problem(book, characteristics=worked)

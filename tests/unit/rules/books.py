@@ -7,6 +7,7 @@ from typing import Any
 
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.facts import Facts, Service
+from supplier_api.rules.loading import load_book
 from supplier_api.rules.plugins import Plugins
 
 HEAD = """\
@@ -23,7 +24,7 @@ def load(text: str, *, profile: str = "production", plugins: Plugins | None = No
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "rules.yaml")
         path.write_text(text, encoding="utf-8")
-        return RuleBook.load(path, profile, plugins)
+        return load_book(path, profile, plugins)
 
 
 def rule(name: str, when: str, then: str, **more: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from supplier_api.rules.book import RuleBook
+from supplier_api.rules.loading import load_book
 from supplier_api.rules.model import BookError, Outcome
 from tests.unit.rules.books import load
 
@@ -243,12 +243,12 @@ def test_everything_is_told_at_once_in_the_order_of_the_file() -> None:
 
 def test_a_file_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
     with pytest.raises(BookError, match="cannot be read"):
-        RuleBook.load(tmp_path / "none.yaml", "sandbox")
+        load_book(tmp_path / "none.yaml", "sandbox")
 
 
 def test_a_fallback_that_is_no_answer_to_everything_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="fallback"):
-        RuleBook.load(tmp_path / "none.yaml", "sandbox", fallback=Outcome.ACKNOWLEDGE)
+        load_book(tmp_path / "none.yaml", "sandbox", fallback=Outcome.ACKNOWLEDGE)
 
 
 @pytest.mark.parametrize(

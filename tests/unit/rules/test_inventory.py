@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.rules.external_calls import PATIENCE
 from supplier_api.rules.facts import UNKNOWN, InventoryUnavailable, Service
 from supplier_api.rules.inventory import (
     CALLS_AT_ONCE,
@@ -15,6 +14,7 @@ from supplier_api.rules.inventory import (
     InventoryError,
     TimedInventory,
 )
+from supplier_api.rules.plugins import PATIENCE
 
 HEAD = ",".join(COLUMNS[:8])  # of the first release
 ROW = "SI1,ftthl2r,FTTH,suspended,200004033694,UPRN,INC1,true"

@@ -41,7 +41,7 @@ def book(
 
 def decide(loaded: RuleBook, **more: Any) -> Decision:
     given = facts(**more)
-    verdicts = loaded.evaluate_python_rules(Operation.PROBLEM, given)
+    verdicts = loaded.plugins.evaluate(Operation.PROBLEM, given)
     return loaded.decide(Operation.PROBLEM, given, verdicts)
 
 
@@ -86,7 +86,7 @@ def test_it_sees_request_tenant_service_and_clock_and_cannot_change_them() -> No
 
     address = {"id": "1", "type": "UPRN"}
     given = facts({"address": address})
-    book(python_rule(when, "request", "service")).evaluate_python_rules(Operation.PROBLEM, given)
+    book(python_rule(when, "request", "service")).plugins.evaluate(Operation.PROBLEM, given)
     assert (seen[0].tenant, seen[0].service, seen[0].now) == ("TENANT1", LIVE, NOW)
     assert address == {"id": "1", "type": "UPRN"}
 
@@ -214,13 +214,13 @@ def test_a_caller_in_a_hurry_waits_less_and_blames_nobody(
 ) -> None:
     loaded = book(python_rule(hanging), seconds=600)
     for _ in range(MOST_TIME_OUTS + 1):
-        verdicts = loaded.evaluate_python_rules(Operation.PROBLEM, facts(), seconds=LIMIT)
+        verdicts = loaded.plugins.evaluate(Operation.PROBLEM, facts(), seconds=LIMIT)
         assert verdicts["python"].why == "took too long"
 
 
 def test_one_that_is_not_active_is_not_asked() -> None:
     ended = replace(python_rule(lambda _: True), active_until=NOW)
-    assert book(ended).evaluate_python_rules(Operation.PROBLEM, facts()) == {}
+    assert book(ended).plugins.evaluate(Operation.PROBLEM, facts()) == {}
     assert decide(book(ended)).trace[0].verdict is Verdict.INACTIVE
 
 
@@ -229,7 +229,7 @@ def test_a_rule_whose_threads_all_hang_is_not_asked_again(
 ) -> None:
     loaded = book(python_rule(hanging), seconds=600)
     reasons = [
-        loaded.evaluate_python_rules(Operation.PROBLEM, facts(), seconds=LIMIT)["python"].why
+        loaded.plugins.evaluate(Operation.PROBLEM, facts(), seconds=LIMIT)["python"].why
         for _ in range(CALLS_AT_ONCE + 1)
     ]
     assert reasons == ["took too long"] * CALLS_AT_ONCE + ["all its threads are busy"]

@@ -11,8 +11,14 @@ from hypothesis import strategies as st
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.contract.personal import PLACEHOLDER
 from supplier_api.rules.fact_kinds import Shape
-from supplier_api.rules.fact_paths import is_personal, leaves
-from supplier_api.rules.facts import GROUPS, UNKNOWN, Facts, ProblemFacts
+from supplier_api.rules.facts import (
+    GROUPS,
+    UNKNOWN,
+    Facts,
+    ProblemFacts,
+    is_personal,
+    leaves,
+)
 from supplier_api.rules.model import Decision, Operation, Outcome, Verdict
 from tests.unit.rules.books import HEAD, NOW, facts, load, rule
 
