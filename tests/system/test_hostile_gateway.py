@@ -121,7 +121,8 @@ def _assert_policy(kcis: list[list[dict[str, Any]]]) -> None:
     repeats = [503] * (len(first) - 3)
     # A token is replaced within the attempt.
     assert [attempt["status"] for attempt in first] == [503, None, *repeats, 204]
-    assert [attempt["status"] for attempt in second] == [401, 204]
+    # Both within one, if another problem's thread had fetched the token of the first repeat.
+    assert [attempt["status"] for attempt in second] in ([401, 204], [204])
     assert [attempt["status"] for attempt in third] == [204]
     for attempts in kcis:
         outcomes = [attempt["outcome"] for attempt in attempts]
