@@ -18,9 +18,9 @@ from supplier_api.http.request_parsing import (
     read_headers,
 )
 from supplier_api.sandbox.gateway.access import BadToken, Party, PartyAuth, Side
-from supplier_api.sandbox.gateway.adopting import Origin
 from supplier_api.sandbox.gateway.codes import GatewayErrorCode, GatewayRefusal
 from supplier_api.sandbox.gateway.config import SupplierAccount
+from supplier_api.sandbox.gateway.inbox import Origin
 from supplier_api.sandbox.gateway.model import Document
 
 REQUIRED_HEADERS = (REQUEST_ID, CONVERSATION_ID)
@@ -37,8 +37,8 @@ def caller(access: PartyAuth, side: Side) -> Party:
             raise BadToken
         return access.party(side, token.strip())
     except BadToken:
-        told = "Authorization: expected a bearer token of this gateway that has not ended"
-        raise GatewayRefusal(401, GatewayErrorCode.NOT_AUTHORISED, [told]) from None
+        message = "Authorization: expected a bearer token of this gateway that has not ended"
+        raise GatewayRefusal(401, GatewayErrorCode.NOT_AUTHORISED, [message]) from None
 
 
 def check_admin(access: PartyAuth) -> None:
