@@ -27,7 +27,7 @@ END = datetime(9000, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 # What a step led to is settled by other threads, and nothing wakes this one for that.
 LOOK_AGAIN = timedelta(milliseconds=10)
-Change = Callable[[TenantClock, datetime], TenantClock]
+ChangeClock = Callable[[TenantClock, datetime], TenantClock]
 
 
 class StillMoving(Exception):
@@ -158,7 +158,7 @@ class VirtualClock:
 
         self._change(tenant, change)
 
-    def _change(self, tenant: str | None, change: Change) -> None:
+    def _change(self, tenant: str | None, change: ChangeClock) -> None:
         def work(uow: UnitOfWork) -> list[TenantClock]:
             machine = self._services.machine.now()
             clocks = BusinessClockRepository(uow).lock()

@@ -21,8 +21,7 @@ from supplier_api.audit import UNKNOWN
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.http.openapi import OAUTH2
 from supplier_api.sandbox.admin import clock, destinations, faults, journal, scenarios, state
-from supplier_api.sandbox.admin.dependencies import AdminParts
-from supplier_api.sandbox.admin.resource import SCOPE, AdminResource
+from supplier_api.sandbox.admin.resource import SCOPE, AdminParts, AdminResource
 from supplier_api.settings import is_loopback
 
 RESOURCES: tuple[Callable[[AdminParts], AdminResource], ...] = (

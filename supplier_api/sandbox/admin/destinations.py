@@ -13,9 +13,8 @@ from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.responses import empty, json_response
 from supplier_api.http_client.tokens import NoTokenError
-from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import TENANT_IN_PATH, flag
-from supplier_api.sandbox.admin.resource import AdminResource, StrictSchema
+from supplier_api.sandbox.admin.resource import AdminParts, AdminResource, StrictSchema
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
 from supplier_api.settings.secrets import MASK
 

@@ -14,7 +14,6 @@ from supplier_api.contract.schemas import ERROR
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.http.openapi import Description, response
 from supplier_api.http.responses import JSON, empty, json_response
-from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import (
     TENANT_IN_QUERY,
     RequestParameter,
@@ -26,7 +25,7 @@ from supplier_api.sandbox.admin.parameters import (
     whole_number,
     word,
 )
-from supplier_api.sandbox.admin.resource import AdminResource
+from supplier_api.sandbox.admin.resource import AdminParts, AdminResource
 from supplier_api.sandbox.journal.entries import JournalDirection
 from supplier_api.sandbox.journal.explain import explain
 from supplier_api.sandbox.journal.export import har, ndjson

@@ -15,9 +15,8 @@ from supplier_api.http.responses import json_response
 from supplier_api.outbox.pauses import Cause, Pause
 from supplier_api.problems import view
 from supplier_api.sandbox.admin.clock import is_moving
-from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import TENANT_IN_QUERY, WAIT, RequestParameter
-from supplier_api.sandbox.admin.resource import AdminResource, AnswerField, AnswerShape
+from supplier_api.sandbox.admin.resource import AdminParts, AdminResource, AnswerField, AnswerShape
 from supplier_api.sandbox.pending_work import Outstanding
 
 CAUSES = {Cause.OPERATOR: "paused", Cause.BREAKER: "breaker", Cause.ASKED: "asked"}

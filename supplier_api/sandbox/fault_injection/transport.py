@@ -17,10 +17,14 @@ from supplier_api.logging import get_logger
 from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.sandbox.fault_injection.active_faults import ActiveFaults, InterceptedCall
-from supplier_api.sandbox.fault_injection.copies import Copy, CopyingTransport
 from supplier_api.sandbox.fault_injection.model import InjectedFault, Place
 from supplier_api.sandbox.fault_injection.mutations import Mutation
-from supplier_api.sandbox.fault_injection.sending import SENDING, FaultySending
+from supplier_api.sandbox.fault_injection.sending import (
+    SENDING,
+    Copy,
+    CopyingTransport,
+    FaultySending,
+)
 
 _DELAYED = re.compile(r"fault ([0-9]+)")
 log = get_logger(__name__)

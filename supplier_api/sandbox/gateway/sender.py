@@ -31,7 +31,7 @@ from supplier_api.sandbox.gateway.supplier_calls import (
     SupplierDeferred,
     SupplierFailed,
     SupplierRefused,
-    Verdict,
+    SupplierVerdict,
 )
 from supplier_api.sandbox.gateway.supplier_client import NoSupplierAnswer, SupplierClient, timed_out
 from supplier_api.sandbox.gateway.updates import CHANGE_NAMES, change_view, of_gateway
@@ -45,7 +45,7 @@ ASKED = {
     CallKind.AMENDMENT: Status.PENDING_AMENDMENT,
     CallKind.CANCELLATION: Status.PENDING_CANCELLATION,
 }
-CHANGE_STATES: dict[type[Verdict], ChangeState] = {
+CHANGE_STATES: dict[type[SupplierVerdict], ChangeState] = {
     SupplierAccepted: ChangeState.COMPLETED,
     SupplierDeferred: ChangeState.PENDING,
     SupplierRefused: ChangeState.REJECTED,
@@ -138,7 +138,7 @@ class Sender:
                 verdict = SupplierFailed(GatewayErrorCode.GATEWAY_FAULT, [BROKEN])
             self._settle(call.id, verdict)
 
-    def _ask(self, call: SupplierCall, problem: Problem) -> Verdict:
+    def _ask(self, call: SupplierCall, problem: Problem) -> SupplierVerdict:
         if call.kind is not CallKind.PROBLEM and problem.status == ProblemStatus.FAILED_TO_SEND:
             text = f"Service problem {problem.id} could not be sent, so nothing about it was"
             raise NoSupplierAnswer(GatewayErrorCode.INVALID_REQUEST, text)
@@ -154,7 +154,7 @@ class Sender:
         log.info("supplier answered", status=answer.status)
         return supplier_calls.judge(call.kind, answer, _expected(call))
 
-    def _settle(self, call_id: int, verdict: Verdict) -> None:
+    def _settle(self, call_id: int, verdict: SupplierVerdict) -> None:
         """Apply a verdict, once: the first one counts. Then the KCIs that waited for it."""
 
         def settle(records: Records) -> None:
@@ -194,7 +194,9 @@ def _expected(call: SupplierCall) -> Document:
     return picked(call.body, "id", "serviceProblemId")
 
 
-def apply_verdict(records: Records, call: SupplierCall, problem: Problem, verdict: Verdict) -> None:
+def apply_verdict(
+    records: Records, call: SupplierCall, problem: Problem, verdict: SupplierVerdict
+) -> None:
     """Move the problem to where the verdict on a call takes it. The caller saves it."""
     records.touch(problem)
     about: Document = {}
@@ -217,7 +219,7 @@ def apply_verdict(records: Records, call: SupplierCall, problem: Problem, verdic
         records.add_update(problem, update, resolution_id=resolution_id)
 
 
-def _raised(records: Records, problem: Problem, verdict: Verdict) -> None:
+def _raised(records: Records, problem: Problem, verdict: SupplierVerdict) -> None:
     match verdict:
         case SupplierAccepted(document):
             problem.status = document["status"]
@@ -234,7 +236,9 @@ def _raised(records: Records, problem: Problem, verdict: Verdict) -> None:
             problem.status = ProblemStatus.FAILED_TO_SEND
 
 
-def _changed(records: Records, call: SupplierCall, problem: Problem, verdict: Verdict) -> Document:
+def _changed(
+    records: Records, call: SupplierCall, problem: Problem, verdict: SupplierVerdict
+) -> Document:
     """Move an amendment or a cancellation; return it as the tenant is shown it."""
     assert call.subject_id is not None
     state = CHANGE_STATES[type(verdict)]

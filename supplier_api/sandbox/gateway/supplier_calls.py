@@ -138,10 +138,10 @@ class SupplierFailed:
     messages: list[str]
 
 
-Verdict = SupplierAccepted | SupplierDeferred | SupplierRefused | SupplierFailed
+SupplierVerdict = SupplierAccepted | SupplierDeferred | SupplierRefused | SupplierFailed
 
 
-def judge(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) -> Verdict:
+def judge(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) -> SupplierVerdict:
     """Return what the supplier's answer to a call of this kind means.
 
     `expected` are fields that a body must repeat, with their values.
@@ -156,7 +156,7 @@ def judge(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) ->
     return _failed(answer)
 
 
-def _taken(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) -> Verdict:
+def _taken(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) -> SupplierVerdict:
     schema = TAKEN[kind][answer.status]
     document: Document = {}
     body = kind_of("", answer.body, complete=True)

@@ -33,21 +33,21 @@ NAME_MAX = 100  # of a field that is not published; it might hold anything
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class PublishedDocument:
     """A published document and the schema of the request that it describes."""
 
     name: str
     schema: Schema
 
 
-DOCUMENTS: Mapping[str, Document] = {
-    "service-problems": Document("supplier-create v1.15", SERVICE_PROBLEM_REQUEST),
-    "service-problem-amendments": Document("supplier-amend v1.15", AMENDMENT_REQUEST),
-    "service-problem-cancellations": Document(
+DOCUMENTS: Mapping[str, PublishedDocument] = {
+    "service-problems": PublishedDocument("supplier-create v1.15", SERVICE_PROBLEM_REQUEST),
+    "service-problem-amendments": PublishedDocument("supplier-amend v1.15", AMENDMENT_REQUEST),
+    "service-problem-cancellations": PublishedDocument(
         f"Supplier API {CONTRACT.supplier_api}, POST /service-problem-cancellations",
         CANCELLATION_REQUEST,
     ),
-    "service-problem-resolutions": Document(
+    "service-problem-resolutions": PublishedDocument(
         f"Supplier API {CONTRACT.supplier_api}, PATCH /service-problem-resolutions",
         RESOLUTION_ANSWER_REQUEST,
     ),

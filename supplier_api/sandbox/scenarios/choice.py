@@ -11,7 +11,7 @@ from flask import Request
 from supplier_api.contract import Invalid
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.http.gateway.handler import RequestExtension
-from supplier_api.sandbox.catalogue import Value, WrongChoice, find, one_of
+from supplier_api.sandbox.catalogue import ParameterValue, WrongChoice, find, one_of
 from supplier_api.sandbox.scenarios.catalogue import BY_NAME, DEFAULT, OF_ORDERS
 from supplier_api.sandbox.scenarios.model import (
     DELAY_MAX,
@@ -38,8 +38,8 @@ class Choice:
 
     header: Play | None = None
     service: Play | None = None
-    problem_code: Value | None = None
-    delay: Value | None = None
+    problem_code: ParameterValue | None = None
+    delay: ParameterValue | None = None
 
     def play(self, kind: ScenarioKind, *otherwise: Play | None) -> Play | None:
         """Return what is to be played for `kind`: the header's, the service's, or `otherwise`."""

@@ -5,7 +5,7 @@ One that comes in is taken down as it came, and as its answer leaves.
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,10 +17,10 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from supplier_api.clock import MachineClock
-from supplier_api.http.wsgi import NO_ANSWER, Environ, StartResponse, WsgiApplication
+from supplier_api.http.wsgi import Environ, RawAnswer, StartResponse, WsgiApplication, run
 from supplier_api.http_client.calls import HttpResponse, Post
-from supplier_api.sandbox.fault_injection.copies import purpose
 from supplier_api.sandbox.fault_injection.model import STRUCK, TOKEN, InjectedFault
+from supplier_api.sandbox.fault_injection.sending import purpose
 from supplier_api.sandbox.journal.entries import (
     HttpPart,
     JournalDirection,
@@ -96,33 +96,19 @@ class _Recording:
             return self._app(environ, start_response)
         at, began = self._machine.now(), self._machine.monotonic()
         environ[NOTES] = _Notes()
-        answer: list[Any] = []
-
-        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            answer[:] = status, list(headers)
-            return start_response(status, headers, *more)
-
-        body = self._app(environ, start)
-        parts = list(body)
+        answer = run(self._app, environ)
         milliseconds = round((self._machine.monotonic() - began) * 1000, 1)
-        status, headers = answer
-        entry = _entry(environ, at, milliseconds, status, headers, b"".join(parts))
-        self._recorder.record(entry)
-        return body if isinstance(body, list) else _Again(parts, body)
+        self._recorder.record(_entry(environ, at, milliseconds, answer))
+        start_response(answer.status, answer.headers)
+        return [answer.body]
 
 
 def _entry(
-    environ: Environ,
-    at: datetime,
-    milliseconds: float,
-    status: str,
-    headers: list[tuple[str, str]],
-    body: bytes,
+    environ: Environ, at: datetime, milliseconds: float, answer: RawAnswer
 ) -> Callable[[], JournalEntry]:
     """Return what makes the entry of a call that took so long and was answered so."""
     notes: _Notes = environ[NOTES]
     fault: InjectedFault | None = environ.get(STRUCK)
-    unanswered = NO_ANSWER in headers
     return partial(
         incoming_entry,
         at=at,
@@ -132,9 +118,9 @@ def _entry(
         url=_url(environ),
         headers=list(EnvironHeaders(environ).items()),
         body=notes.body,
-        status=None if unanswered else int(status[:3]),
-        answer_headers=[] if unanswered else headers,
-        answer_body=body,
+        status=None if answer.cut else int(answer.status[:3]),
+        answer_headers=[] if answer.cut else answer.headers,
+        answer_body=answer.body,
         name=notes.name,
         deliberate=fault.plain() if fault else None,
     )
@@ -145,21 +131,6 @@ def _url(environ: Environ) -> str:
     path = quote(environ["PATH_INFO"], _IN_PATH, encoding="latin-1")
     search = quote(environ.get("QUERY_STRING", ""), _IN_QUERY, encoding="latin-1")
     return f"{path}?{search}" if search else path
-
-
-class _Again:
-    """A body that was read, to be read again."""
-
-    def __init__(self, parts: Iterable[bytes], body: Iterable[bytes]) -> None:
-        self._parts = parts
-        self._close = getattr(body, "close", None)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._parts)
-
-    def close(self) -> None:
-        if self._close:
-            self._close()
 
 
 class OutgoingCapture:
