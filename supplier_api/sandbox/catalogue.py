@@ -17,7 +17,7 @@ class WrongChoice(Exception):
     """There is no such choice. `messages` say what there is."""
 
     def __init__(self, messages: list[str]) -> None:
-        """Keep at least one message, each with where the choice stood."""
+        """Keep at least one message, each with where the choice was."""
         self.messages = messages
         super().__init__("; ".join(messages))
 

@@ -6,7 +6,7 @@ On loopback anybody may use them who sits at this machine. Beyond it a bearer to
 `admin` is needed. Either way the name in `Host` has to be one that no stranger can point at this
 machine: a web page that a browser has loaded from elsewhere must not be able to call us under its
 own name (DNS rebinding). Nothing here allows calls across origins (no CORS), and whatever changes
-something takes JSON or is no POST, so that a browser asks first and is told no.
+something takes JSON or is no POST, so that a browser asks first and is refused.
 """
 
 from collections.abc import Callable, Collection
@@ -65,7 +65,7 @@ def _describe_scope(api: Api) -> None:
 
 
 class AdminAccess:
-    """Stands before every route."""
+    """Checks every request before its route."""
 
     def __init__(self, parts: AdminParts) -> None:
         """Ask for a token as soon as the settings make the process listen beyond loopback."""

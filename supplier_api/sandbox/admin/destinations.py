@@ -89,13 +89,13 @@ def declare(parts: AdminParts) -> AdminResource:
         """
         try:
             parts.try_token(body)
-            told = "granted"
+            result = "granted"
         except NoTokenError as error:
-            told = str(error)
+            result = str(error)
             if not force:
-                raise Invalid([f"{told}; ?force=true keeps it all the same"]) from None
+                raise Invalid([f"{result}; ?force=true keeps it all the same"]) from None
         store.write(lambda uow: TenantSettingRepository(uow).set_destination(tenant, body))
-        return json_response({"stored": True, "token": told})
+        return json_response({"stored": True, "token": result})
 
     @resource.route(
         "DELETE",

@@ -170,7 +170,7 @@ def declare_idle(parts: AdminParts) -> AdminResource:
 
         idle = parts.wait_until(is_idle, wait)
         left = virtual_clock.outstanding(tenant)
-        causes = [*map(_paused, virtual_clock.standstills(tenant)), *_causes(left)]
+        causes = [*map(_paused, virtual_clock.pauses(tenant)), *_causes(left)]
         shown = OUTSTANDING.show(
             left,
             idle=idle,

@@ -4,7 +4,7 @@ A copy keeps the real one's id and number wherever these are not the point, so t
 takes it by mistake knows the real one for a repeat, and the numbers go on without a gap.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
@@ -278,4 +278,3 @@ MUTATIONS = (
         whole("bytes", LONG_BODY, TEXT_MAX + 1, 10_000_000, "How long the text is that is put in."),
     ),
 )
-BY_KIND: Mapping[str, Mutation] = {mutation.name: mutation for mutation in MUTATIONS}

@@ -151,8 +151,8 @@ class FaultySending:
 
 def _delay(sending: FaultySending) -> Reply:
     seconds = sending.fault.get("seconds")
-    told = f"delayed by {seconds:g} s on purpose (fault {sending.fault.id})"
-    return Reply(Meaning.NOT_SENT, told, retry_after=seconds)
+    detail = f"delayed by {seconds:g} s on purpose (fault {sending.fault.id})"
+    return Reply(Meaning.NOT_SENT, detail, retry_after=seconds)
 
 
 def _duplicate(sending: FaultySending) -> Reply:

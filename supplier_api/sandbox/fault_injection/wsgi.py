@@ -1,6 +1,6 @@
 """Spoils the supplier's answers to the gateway where a tester has set it so.
 
-It stands around the whole application, where an answer can also be kept from leaving. What it can
+It wraps the whole application, where an answer can also be kept from leaving. What it can
 do to a connection is what the server lets it: close it without an answer, or in the middle of one.
 It cannot make the system send a reset (RST) in the place of an orderly end, since a WSGI
 application never sees its connection.
@@ -64,7 +64,7 @@ log = get_logger(__name__)
 
 
 def inject_answer_faults(app: Flask, parts: AdminParts) -> None:
-    """Stand around `app`; what has to see the answers stands in it from before."""
+    """Wrap `app`; what has to see the real answers has wrapped it before."""
     app.before_request(lambda: _answer_instead(parts))
     app.wsgi_app = FaultyAnswers(app.wsgi_app, parts)  # type: ignore[method-assign]
 
@@ -73,7 +73,7 @@ class FaultyAnswers:
     """The application with its answers spoilt."""
 
     def __init__(self, app: WsgiApplication, parts: AdminParts) -> None:
-        """Stand around `app`."""
+        """Wrap `app`."""
         self._app = app
         self._parts = parts
         self._faults = ActiveFaults(parts.services.store, parts.services.machine)

@@ -36,8 +36,8 @@ class Origin:
     conversation_id: str
     tenant: str | None = None
 
-    def may_mean(self, problem: Problem) -> bool:
-        """Tell whether a problem is one that this supplier can speak of.
+    def may_be_about(self, problem: Problem) -> bool:
+        """Tell whether a KCI from here can be about a problem.
 
         Only our own supplier names tenants; the published call has no such header.
         """
@@ -162,7 +162,7 @@ def _problem_of(records: Records, origin: Origin, document: Mapping[str, Any]) -
     Whose it is comes before anything else about it: a number says nothing of another's problem.
     """
     problem = records.find_problem(document["serviceProblem"]["id"])
-    if problem is None or not origin.may_mean(problem):
+    if problem is None or not origin.may_be_about(problem):
         raise not_found(422, "serviceProblem.id: no service problem of that id was sent to you")
     if is_of_another(problem.reference, document):
         raise not_found(422, "serviceProblem: its supplierReference belongs to another")
@@ -212,7 +212,7 @@ def _add_update(records: Records, problem: Problem, kci: StoredKci, *, late: boo
 
 
 def _follow(problem: Problem, entity: Mapping[str, Any]) -> None:
-    """Make the supplier's words the problem's. What has failed or ended here stays so."""
+    """Take over what the supplier says of the problem. What has failed or ended here stays so."""
     if problem.status in FINAL or problem.status == ProblemStatus.FAILED_TO_SEND:
         return
     problem.status = entity["status"]
@@ -261,7 +261,7 @@ def _is_known(records: Records, supplier: SupplierAccount, entity: Mapping[str, 
 def _adopted_document(supplier: SupplierAccount, entity: Mapping[str, Any]) -> Document:
     """Return what the tenant is shown of a problem.
 
-    A tenant's problem has a service test; where the supplier was told of none its own id stands in.
+    A tenant's problem has a service test; where the supplier got none, the problem's id is shown.
     """
     made = {"supplier": supplier.name, "serviceTestId": entity["id"]}
     return made | picked(entity, *FROM_TENANT)

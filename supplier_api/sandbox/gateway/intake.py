@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from supplier_api.http.request_parsing import CONVERSATION_ID
 from supplier_api.sandbox.gateway import database as tables
 from supplier_api.sandbox.gateway import supplier_calls
 from supplier_api.sandbox.gateway.clock_and_ids import ALL
@@ -25,7 +26,6 @@ from supplier_api.sandbox.gateway.updates import (
     problem_view,
 )
 
-CONVERSATION_ID = "X-Conversation-ID"
 # Nothing can be asked about a problem that its supplier may not have.
 NOT_SENT = frozenset({ProblemStatus.RECEIVED_BY_GATEWAY, ProblemStatus.FAILED_TO_SEND})
 # The updates that testers can make.

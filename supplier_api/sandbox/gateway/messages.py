@@ -77,8 +77,8 @@ _ADDRESS = make(
     },
 )
 
-# What stands in a tenant's problem in place of a field of the supplier's: the tenant's own form of
-# it, and beside it what only the gateway knows.
+# What a tenant's problem has in place of a field of the supplier's: the tenant's own form of it,
+# and beside it what only the gateway knows.
 _OWN_FORMS: Mapping[str, Fields] = {
     "problemType": {
         "externalIdentifier": Text(

@@ -14,6 +14,7 @@ from supplier_api.contract.kci import KCI_EXAMPLE
 from supplier_api.contract.limits import ID_MAX
 from supplier_api.contract.schemas import RESOLUTION_ANSWER_REQUEST
 from supplier_api.http.openapi import response
+from supplier_api.http.request_parsing import whole_number
 from supplier_api.sandbox.gateway import messages, openapi, request_parsing
 from supplier_api.sandbox.gateway.access import Side
 from supplier_api.sandbox.gateway.assembly import SandboxGateway
@@ -83,7 +84,7 @@ def show_problem(**path: str) -> JsonAnswer:
     """Retrieve current service problem details including updates (KCIs)."""
     tenant = _tenant()
     request_parsing.check_headers()
-    problem_id = _id(path["id"])
+    problem_id = whole_number(path["id"], 0, ID_MAX)
     if problem_id is None:
         raise not_found(404, "id: you have no service problem of that id")
     return jsonify(gateway().intake.show(tenant, problem_id)), 200
@@ -141,7 +142,7 @@ def answer_resolution(**path: str) -> JsonAnswer:
     """Accept or reject the resolution of a service problem."""
     tenant = _tenant()
     document = request_parsing.document(RESOLUTION_ANSWER_REQUEST)
-    resolution_id = _id(path["id"])
+    resolution_id = whole_number(path["id"], 0, ID_MAX)
     if resolution_id is None:
         raise unknown_resolution()
     headers = request_parsing.headers_for_supplier()
@@ -255,13 +256,6 @@ def _tenant() -> TenantAccount:
 def _change(tenant: TenantAccount, kind: CallKind, document: Document) -> JsonAnswer:
     view = gateway().intake.change(tenant, kind, request_parsing.headers_for_supplier(), document)
     return jsonify(view), 201
-
-
-def _id(text: str) -> int | None:
-    """Return the id that a path names, None if it cannot be one."""
-    if text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX)) and int(text) <= ID_MAX:
-        return int(text)
-    return None
 
 
 @tokens.post("/auth/<any(tenant, supplier, admin):side>/access-token")

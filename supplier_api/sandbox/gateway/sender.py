@@ -13,6 +13,7 @@ from functools import partial
 
 from supplier_api.contract.codes import FINAL, Status
 from supplier_api.contract.field_table import with_amendment
+from supplier_api.http.request_parsing import CONVERSATION_ID, TENANT
 from supplier_api.logging import bind, get_logger
 from supplier_api.sandbox.gateway import supplier_calls
 from supplier_api.sandbox.gateway.codes import (
@@ -127,7 +128,7 @@ class Sender:
         with bind(
             gateway_id=problem.id,
             tenant=problem.tenant,
-            conversation_id=call.headers["X-Conversation-ID"],
+            conversation_id=call.headers[CONVERSATION_ID],
         ):
             try:
                 verdict = self._ask(call, problem)
@@ -146,7 +147,7 @@ class Sender:
         answer = self._clients[problem.supplier].send(
             supplier_calls.METHODS.get(call.kind, "POST"),
             call.path,
-            {**call.headers, "Tenant": problem.tenant},
+            {**call.headers, TENANT: problem.tenant},
             supplier_calls.completed(call, problem),
             # The same in every run where ids are repeatable.
             partial(self._services.ids.uuid, problem.tenant, "call", problem.id, place),

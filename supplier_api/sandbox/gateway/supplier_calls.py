@@ -36,8 +36,8 @@ UNKNOWN = "UNKNOWN"
 # The published text puts this before every message that is passed on.
 PREFIX = "The supplier API returned the following message: "
 
-# The answers that take a request, and the body of each; None for one without a body.
-TAKEN: Mapping[CallKind, Mapping[int, Schema | None]] = {
+# The answers by which a supplier accepts a request, and the body of each; None for no body.
+ACCEPTED: Mapping[CallKind, Mapping[int, Schema | None]] = {
     CallKind.PROBLEM: {201: messages.SERVICE_PROBLEM, 202: None},
     CallKind.AMENDMENT: {201: messages.AMENDMENT, 202: messages.AMENDMENT},
     CallKind.CANCELLATION: {201: messages.CANCELLATION, 202: messages.CANCELLATION},
@@ -51,14 +51,14 @@ FAILURES = {
     403: GatewayErrorCode.NOT_AUTHORISED,
     501: GatewayErrorCode.NOT_IMPLEMENTED,
 }
-# Published for the 201, but nothing that a problem can be at its birth.
-NOT_AT_BIRTH = frozenset({Status.REJECTED, Status.CANCELLED, Status.RESOLVED, Status.COMPLETED})
+# Published for the 201, but no new problem can have it.
+NOT_AT_FIRST = frozenset({Status.REJECTED, Status.CANCELLED, Status.RESOLVED, Status.COMPLETED})
 
 
 def with_service(document: Document) -> Document:
     """Return the tenant's document with the service that its service test stands for.
 
-    A service that the tenant names itself (as *tenant-get 1.17* shows one) is taken as it is.
+    A service that the tenant names itself (as *tenant-get 1.17* shows one) is passed on as it is.
     Raises GatewayRefusal when the test's number has more digits than a service's.
     """
     service: Document = {"serviceSpecification": SPECIFICATION} | document
@@ -77,7 +77,7 @@ def problem_body(problem: Problem, parent_reference: str | None) -> Document:
     """Return the body of *supplier-create* for a problem."""
     document = problem.document
     request: Document = {"id": problem.id} | picked(document, *FROM_TENANT)
-    # Of these two suppliers are told less than tenants tell.
+    # Suppliers get less of these two than tenants send.
     request["serviceSpecification"] = picked(document["serviceSpecification"], "id")
     if "address" in document:
         request["address"] = picked(document["address"], "id", "type")
@@ -120,7 +120,7 @@ class SupplierAccepted:
 
 @dataclass(frozen=True, slots=True)
 class SupplierDeferred:
-    """202: KCIs will tell."""
+    """202: the outcome comes in KCIs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,8 @@ def judge(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) ->
     `expected` are fields that a body must repeat, with their values.
     """
     try:
-        if answer.status in TAKEN[kind]:
-            return _taken(kind, answer, expected)
+        if answer.status in ACCEPTED[kind]:
+            return _accepted(kind, answer, expected)
         if answer.status == 422:
             return SupplierRefused(_passed_on(answer.body))
     except MessageError as error:
@@ -156,12 +156,14 @@ def judge(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) ->
     return _failed(answer)
 
 
-def _taken(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) -> SupplierVerdict:
-    schema = TAKEN[kind][answer.status]
+def _accepted(
+    kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]
+) -> SupplierVerdict:
+    schema = ACCEPTED[kind][answer.status]
     document: Document = {}
     body = kind_of("", answer.body, complete=True)
     if schema is None and body in (Body.PAGE, Body.ERROR):
-        # What stands between us and the supplier answers so; nobody has taken anything.
+        # A proxy between us and the supplier answers so: the supplier has accepted nothing.
         return _off_contract(answer.status, [f"expected no body, not {body}"])
     if schema is not None:
         document = load(schema, read_json(answer.body))
@@ -170,7 +172,7 @@ def _taken(kind: CallKind, answer: HttpAnswer, expected: Mapping[str, object]) -
             for name, value in expected.items()
             if document.get(name) != value
         ]
-        if kind is CallKind.PROBLEM and document["status"] in NOT_AT_BIRTH:
+        if kind is CallKind.PROBLEM and document["status"] in NOT_AT_FIRST:
             wrong.append(f"status: a new problem cannot be {document['status']}")
         if wrong:
             return _off_contract(answer.status, wrong)
@@ -193,7 +195,6 @@ def _passed_on(body: bytes) -> list[str]:
 
 
 def _off_contract(status: int, why: list[str]) -> SupplierFailed:
-    told = [f"The supplier API's answer {status} breaks the contract: {reason}" for reason in why]
-    return SupplierFailed(
-        GatewayErrorCode.SUPPLIER_FAULT, [message[:MESSAGE_MAX] for message in told]
-    )
+    text = f"The supplier API's answer {status} breaks the contract: "
+    reasons = [(text + reason)[:MESSAGE_MAX] for reason in why]
+    return SupplierFailed(GatewayErrorCode.SUPPLIER_FAULT, reasons)

@@ -20,7 +20,7 @@ from supplier_api.contract.limits import MESSAGE_MAX
 from supplier_api.db import StoreUnavailable
 from supplier_api.http.api_docs import TryClient
 from supplier_api.http.openapi import BEARER, BEARER_SCHEME, DescribedApi, build_api
-from supplier_api.http.request_parsing import check_requests
+from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, check_requests
 from supplier_api.http_client.connections import new_session
 from supplier_api.ids import Chance
 from supplier_api.logging import get_logger
@@ -221,8 +221,8 @@ def _on_fault(error: Exception) -> Response:
     log.error(
         "unforeseen error",
         error_uuid=str(uuid),
-        request_id=request.headers.get("X-Request-ID"),
-        conversation_id=request.headers.get("X-Conversation-ID"),
+        request_id=request.headers.get(REQUEST_ID),
+        conversation_id=request.headers.get(CONVERSATION_ID),
         exc_info=error,
     )
     messages = ["The gateway has encountered an unexpected error"]

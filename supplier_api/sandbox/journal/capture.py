@@ -1,6 +1,6 @@
-"""Takes down every call for the journal: those that come in, and those of the worker to a gateway.
+"""Records every call in the journal: those that come in, and those of the worker to a gateway.
 
-One that comes in is taken down as it came, and as its answer leaves.
+One that comes in is recorded as it came, and as its answer leaves.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from supplier_api.clock import MachineClock
+from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID
 from supplier_api.http.wsgi import Environ, RawAnswer, StartResponse, WsgiApplication, run
 from supplier_api.http_client.calls import HttpResponse, Post
 from supplier_api.sandbox.fault_injection.model import STRUCK, TOKEN, InjectedFault
@@ -79,12 +80,12 @@ def keep_requests(app: Flask) -> None:
 
 
 def record_calls(app: Flask, recorder: Recorder, machine: MachineClock) -> None:
-    """Record each call to `app` but the testers' own; stands around all else."""
+    """Record each call to `app` but the testers' own; wraps all else."""
     app.wsgi_app = _Recording(app.wsgi_app, recorder, machine)  # type: ignore[method-assign]
 
 
 class _Recording:
-    """The application, with its calls taken down before their answers leave."""
+    """The application, with its calls recorded before their answers leave."""
 
     def __init__(self, app: WsgiApplication, recorder: Recorder, machine: MachineClock) -> None:
         self._app = app
@@ -134,7 +135,7 @@ def _url(environ: Environ) -> str:
 
 
 class OutgoingCapture:
-    """Looks on while calls are sent.
+    """Records the calls that are sent.
 
     It waits until a call is stored: when nothing is under way any more, the journal has it all.
     """
@@ -145,7 +146,7 @@ class OutgoingCapture:
         self._machine = machine
 
     def begins(self, post: Post) -> Callable[[HttpResponse | str], None]:
-        """Note when a call begins; return what records it when it is told how it ended."""
+        """Note when a call begins; return what records it, to be called with its outcome."""
         at, began = self._machine.now(), self._machine.monotonic()
         # A token is everybody's, and never asked for on purpose.
         why = purpose() if post.tenant is not None else None
@@ -178,8 +179,8 @@ def _outgoing_call(
         status=answered.status if answered else None,
         milliseconds=milliseconds,
         trouble=None if isinstance(outcome, HttpResponse) else outcome,
-        conversation_id=post.headers.get("X-Conversation-ID"),
-        request_id=post.headers.get("X-Request-ID"),
+        conversation_id=post.headers.get(CONVERSATION_ID),
+        request_id=post.headers.get(REQUEST_ID),
         ids=tuple(_ids(post, answered)),
         deliberate=why,
         remarks=tuple(remark.plain() for remark in _remarks(post, answered)),
@@ -190,7 +191,7 @@ def _ids(post: Post, answered: HttpResponse | None) -> list[str]:
     kci = document_in(post.body)
     about = [entity for name in ENTITIES if isinstance(entity := kci.get(name), Mapping)]
     answer = document_in(answered.body) if answered else {}
-    request_id = post.headers.get("X-Request-ID")
+    request_id = post.headers.get(REQUEST_ID)
     return [*([request_id] if request_id else []), *ids_in(kci, *about, answer)]
 
 

@@ -22,10 +22,11 @@ from supplier_api.contract.schemas import (
     RESOLUTION_ANSWER_REQUEST,
     SERVICE_PROBLEM_REQUEST,
 )
+from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, TENANT
 
 JSON = "application/json"
 CONTENT_TYPE = "Content-Type"
-HEADERS = ("X-Request-ID", "X-Conversation-ID", "Tenant")
+HEADERS = (REQUEST_ID, CONVERSATION_ID, TENANT)
 HEADER_PARAMETERS = "Header parameters"
 REQUEST_FIELDS = "Request fields"
 REQUIRED = "a value: it is required"
@@ -161,7 +162,7 @@ def _on_answer(schema: Schema, document: str, section: str, body: bytes) -> list
 
 
 def _on_body(schema: Schema, headers: Mapping[str, str], body: bytes) -> Iterator[tuple[str, str]]:
-    """Yield fields with what was expected of them; the later word on a field is the better one."""
+    """Yield fields with what was expected of them; of two for one field the later is better."""
     if headers.get(CONTENT_TYPE.lower(), "").partition(";")[0].strip().lower() != JSON:
         yield CONTENT_TYPE, JSON
     try:

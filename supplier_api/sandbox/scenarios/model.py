@@ -212,7 +212,7 @@ RESOLUTION = (
 
 
 def steps_of(play: Play, plan: Plan, standing: str) -> tuple[Step, ...]:
-    """Return the steps of a plan, for a problem that stands there, in a word of the lifecycle."""
+    """Return the steps of a plan for a problem in the state `standing`, a word of the lifecycle."""
     return tuple(_step(play, event) for part in plan for event in _events(play, part, standing))
 
 
