@@ -22,9 +22,9 @@ from supplier_api.sandbox.gateway.clock_and_ids import ALL
 from supplier_api.sandbox.gateway.codes import CallKind, invalid, not_found
 from supplier_api.sandbox.gateway.config import SupplierAccount, TenantAccount
 from supplier_api.sandbox.gateway.database import meta
-from supplier_api.sandbox.gateway.intake import unknown_resolution
 from supplier_api.sandbox.gateway.model import Document
 from supplier_api.sandbox.gateway.openapi import describe, path_id
+from supplier_api.sandbox.gateway.tenant_requests import unknown_resolution
 
 tenants = Described("tenants", __name__, description="What tenants ask for and see")
 suppliers = Described("suppliers", __name__, description="What suppliers tell")
@@ -63,7 +63,9 @@ def raise_problem() -> JsonAnswer:
     """
     tenant = _tenant()
     document = request_parsing.document(messages.TENANT_PROBLEM)
-    view = gateway().intake.raise_problem(tenant, request_parsing.headers_for_supplier(), document)
+    view = gateway().tenant_requests.raise_problem(
+        tenant, request_parsing.headers_for_supplier(), document
+    )
     return jsonify(view), 201
 
 
@@ -87,7 +89,7 @@ def show_problem(**path: str) -> JsonAnswer:
     problem_id = whole_number(path["id"], 0, ID_MAX)
     if problem_id is None:
         raise not_found(404, "id: you have no service problem of that id")
-    return jsonify(gateway().intake.show(tenant, problem_id)), 200
+    return jsonify(gateway().tenant_requests.show(tenant, problem_id)), 200
 
 
 @tenants.route("/service-problem-amendments", methods=["POST"])
@@ -146,7 +148,7 @@ def answer_resolution(**path: str) -> JsonAnswer:
     if resolution_id is None:
         raise unknown_resolution()
     headers = request_parsing.headers_for_supplier()
-    view = gateway().intake.answer_resolution(tenant, resolution_id, headers, document)
+    view = gateway().tenant_requests.answer_resolution(tenant, resolution_id, headers, document)
     return jsonify(view), 200
 
 
@@ -184,7 +186,7 @@ def make_update() -> JsonAnswer:
     """Make an update to which no supplier's KCI leads: RESCHEDULED, RESUBMIT, CONTACT_..."""
     request_parsing.check_admin(gateway().access)
     document = request_parsing.document(messages.ADMIN_UPDATE, with_headers=False)
-    return jsonify(gateway().admin.make_update(document)), 201
+    return jsonify(gateway().tester_requests.make_update(document)), 201
 
 
 @testers.route("/admin/clock", methods=["POST"])
@@ -232,7 +234,7 @@ def start_afresh() -> tuple[str, int]:
     tenant = document.get("tenant")
     if (tenant is not None) is document.get("all", False):
         raise invalid("tenant: expected one, or none and all as true")
-    gateway().admin.start_afresh(tenant, document.get("seed"))
+    gateway().tester_requests.start_afresh(tenant, document.get("seed"))
     return "", 204
 
 
@@ -254,7 +256,9 @@ def _tenant() -> TenantAccount:
 
 
 def _change(tenant: TenantAccount, kind: CallKind, document: Document) -> JsonAnswer:
-    view = gateway().intake.change(tenant, kind, request_parsing.headers_for_supplier(), document)
+    view = gateway().tenant_requests.change(
+        tenant, kind, request_parsing.headers_for_supplier(), document
+    )
     return jsonify(view), 201
 
 

@@ -554,7 +554,7 @@ def test_a_journal_can_be_forgotten_alone(target: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    "also", [{"SANDBOX__JOURNAL_CALLS": "3"}, {"SANDBOX__JOURNAL_BYTES": "8000"}], ids=str
+    "also", [{"SANDBOX__JOURNAL_CALLS": "3"}, {"SANDBOX__JOURNAL_BYTES": "6000"}], ids=str
 )
 def test_only_so_much_is_kept_of_each_tenant(target: Target) -> None:
     for problem in range(1, 7):
