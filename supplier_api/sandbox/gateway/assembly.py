@@ -22,10 +22,10 @@ from supplier_api.sandbox.gateway.clock_and_ids import Identifiers, MovableClock
 from supplier_api.sandbox.gateway.config import SandboxConfig
 from supplier_api.sandbox.gateway.database import open_database
 from supplier_api.sandbox.gateway.inbox import Inbox
-from supplier_api.sandbox.gateway.intake import TenantRequests, TesterRequests
 from supplier_api.sandbox.gateway.repository import GatewayServices
 from supplier_api.sandbox.gateway.sender import Sender
 from supplier_api.sandbox.gateway.supplier_client import SupplierClient
+from supplier_api.sandbox.gateway.tenant_requests import TenantRequests, TesterRequests
 from supplier_api.sandbox.gateway.webhook_sender import WebhookSender
 
 log = get_logger(__name__)
@@ -84,9 +84,9 @@ class SandboxGateway:
     chance: Chance
     access: PartyAuth
     audit: Audit
-    intake: TenantRequests
+    tenant_requests: TenantRequests
     inbox: Inbox
-    admin: TesterRequests
+    tester_requests: TesterRequests
     clock: MovableClock
     sender: Sender
     webhook_sender: WebhookSender
@@ -143,9 +143,9 @@ def build_gateway(
         chance=chance,
         access=PartyAuth(services, chance),
         audit=Audit(machine),
-        intake=TenantRequests(services, sender.wake),
+        tenant_requests=TenantRequests(services, sender.wake),
         inbox=inbox,
-        admin=TesterRequests(services),
+        tester_requests=TesterRequests(services),
         clock=clock,
         sender=sender,
         webhook_sender=WebhookSender(services, session_factory, background.stopping),

@@ -51,7 +51,7 @@ def test_an_unforeseen_error_is_a_fault_of_the_gateway_with_its_uuid_in_the_log(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(type(app.extensions["sandbox"].intake), "raise_problem", fail)
+    monkeypatch.setattr(type(app.extensions["sandbox"].tenant_requests), "raise_problem", fail)
     with capture_logs() as lines:
         answer = tenant.post("/service-problems", TENANT_PROBLEM)
 
