@@ -1,4 +1,6 @@
-"""Statements of the hot path: compiled once, then passed to the driver as they are.
+"""A transaction, and the statements of the hot path in it.
+
+These are compiled once, then passed to the driver as they are.
 
 SQLAlchemy takes ten times as long to build a statement and its result as SQLite takes to run it.
 Values are still converted by the types of their columns, both ways.
@@ -30,6 +32,24 @@ from supplier_api.db.pipeline import PIPE
 from supplier_api.db.types import InstantColumn, Many, as_text
 
 Convert = Callable[[Any], Any] | None
+
+
+class UnitOfWork:
+    """A transaction on `connection`; `dialect` is sqlite or postgresql.
+
+    Repositories are made over it where they are used. Order of locks, everywhere: decision key,
+    incidents, service, problems by id, lanes by id.
+    """
+
+    def __init__(self, connection: Connection, dialect: str) -> None:
+        """Work on `connection`, which is in a transaction."""
+        self.connection = connection
+        self.dialect = dialect
+        self.wakes_workers = False
+
+    def wake(self) -> None:
+        """Have the workers woken once this transaction is committed."""
+        self.wakes_workers = True
 
 
 class CompiledStatement:

@@ -17,7 +17,7 @@ from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.contract.refusals import answers_of
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.api_docs import TryClient, show_docs
-from supplier_api.http.responses import JSON
+from supplier_api.http.request_parsing import JSON
 
 OPENAPI = "3.0.3"
 OAUTH2 = "oauth2"

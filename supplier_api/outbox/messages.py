@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Select, exists, select, text, union_all, update
 from sqlalchemy.sql import ColumnElement
 
-from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.clock import latest
+from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.outbox import statements
 from supplier_api.outbox.model import (
     DEAD_LETTERS,
@@ -20,7 +21,6 @@ from supplier_api.outbox.model import (
     LaneRow,
     MessageState,
     Revision,
-    latest,
 )
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.outbox.statements import QUEUED, lane, message, problem

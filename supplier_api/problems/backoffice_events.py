@@ -9,7 +9,6 @@ from supplier_api.contract import RequestRefused, refusals
 from supplier_api.contract.codes import ChangeStatus, ReasonCode, ResolutionStatus
 from supplier_api.db import UnitOfWork
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems.errors import Incomplete
 from supplier_api.problems.kci import KciContent, cancelled_code
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event, IllegalMove, legal_events
 from supplier_api.problems.model import ChangeRequest, Resolution, ServiceProblem, State
@@ -20,7 +19,7 @@ from supplier_api.problems.parts_repository import (
     ResolutionRepository,
 )
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.services import EventAnswer, Services
+from supplier_api.problems.services import EventAnswer, Incomplete, Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
 from supplier_api.problems.work import (

@@ -1,11 +1,15 @@
-"""What every use case works with: the services, the caller, and the answers it returns."""
+"""What every use case works with: the services, the caller, the answers it returns, its errors.
 
-from collections.abc import Mapping
+Whatever raises one of these errors has stored nothing.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from supplier_api.clock import BusinessClock, MachineClock
+from supplier_api.contract import refusals
 from supplier_api.db import Store
 from supplier_api.ids import Chance
 
@@ -74,3 +78,23 @@ class Services:
     def reference(self, tenant: str, *what: object) -> str:
         """Return a new reference for the problem, change or resolution that `what` identifies."""
         return self.chance.reference(tenant, self.policy.reference_prefix, *what)
+
+
+class Unavailable(Exception):
+    """Nothing was stored; the caller may try again after `retry_after` seconds (503)."""
+
+    def __init__(self, why: str, retry_after: int = 2) -> None:
+        """Keep the reason for the log and the time for the caller."""
+        self.retry_after = retry_after
+        super().__init__(why)
+
+
+class Incomplete(Exception):
+    """An event lacks a field that its KCI must carry."""
+
+    def __init__(self, event: str, missing: Sequence[str]) -> None:
+        """Name the event and the fields."""
+        lacking = [{"path": field, "event": event} for field in missing]
+        self.refused = refusals.EVENT_INCOMPLETE.errors(lacking)
+        self.messages = self.refused.messages
+        super().__init__("; ".join(self.messages))

@@ -22,11 +22,12 @@ from supplier_api.http.request_parsing import (
     REQUEST_ID,
     TENANT,
     Findings,
+    empty,
+    json_response,
     read_body,
     read_headers,
 )
 from supplier_api.http.request_times import times_of
-from supplier_api.http.responses import empty, json_response
 from supplier_api.ids import Chance
 from supplier_api.logging import bind, get_logger
 from supplier_api.problems.requests import GatewayRequests

@@ -11,7 +11,7 @@ from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens
 from supplier_api.contract import envelope
 from supplier_api.contract.codes import ErrorCode
-from supplier_api.http.responses import json_response
+from supplier_api.http.request_parsing import json_response
 from supplier_api.problems.services import Services
 from supplier_api.sandbox.clock_sync import GatewayClockSync
 from supplier_api.sandbox.journal.recorder import Recorder

@@ -20,7 +20,7 @@ from supplier_api.auth import GrantError, NotAuthorised
 from supplier_api.auth.tokens import REALM
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.db import StoreUnavailable, UnitOfWork
-from supplier_api.http.responses import empty
+from supplier_api.http.request_parsing import empty
 from supplier_api.http.wsgi import NO_ANSWER
 from supplier_api.logging import get_logger
 from supplier_api.outbox.repository import LaneRepository
