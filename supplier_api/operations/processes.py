@@ -24,7 +24,7 @@ INVENTORY_DOWN = "inventory-down"
 RULES_OFF = "rules-off"
 NOT_LOADED = "not-loaded"
 REQUEST = "request"  # the gateway called; sent messages are noted under their destination
-REQUEST_TIMES = "requestTimes"  # the summary of http.request_times
+REQUEST_TIMES = "requestTimes"  # the summary of http.server
 
 
 class ProcessKind(StrEnum):

@@ -118,15 +118,6 @@ class LaneRepository:
             update(lane).where(_t.id == of.id).values(not_before=not_before, due_at=due_at)
         )
 
-    def ticket(self, order_id: str, back_office_id: str | None, url: str | None) -> None:
-        """Keep the back office's own ticket for a work order; the same one keeps its URL."""
-        same = case((message.c.back_office_id == back_office_id, message.c.back_office_url))
-        self._connection.execute(
-            update(message)
-            .where(message.c.uuid == order_id)
-            .values(back_office_id=back_office_id, back_office_url=url or same)
-        )
-
     def messages_of(self, problem_id: int) -> list[dict[str, Any]]:
         """Return a problem's messages to all destinations, oldest first: columns by name."""
         query = select(message).join(lane).where(_t.problem_id == problem_id)

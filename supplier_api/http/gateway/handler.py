@@ -27,7 +27,7 @@ from supplier_api.http.request_parsing import (
     read_body,
     read_headers,
 )
-from supplier_api.http.request_times import times_of
+from supplier_api.http.wsgi import TIMES, RequestTimes
 from supplier_api.ids import Chance
 from supplier_api.logging import bind, get_logger
 from supplier_api.problems.requests import GatewayRequests
@@ -35,6 +35,8 @@ from supplier_api.problems.services import Caller, RequestAnswer
 from supplier_api.settings import ServerSettings
 
 EXTENSION = "supplier_api.http.gateway"
+# The key of the application's extensions for when the gateway's last call was answered.
+LAST_CALL = "supplier_api.last_call"
 
 log = get_logger(__name__)
 
@@ -96,7 +98,11 @@ def dependencies() -> Dependencies:
 
 def note_times() -> None:
     """Keep when the current request came in, for its log line and for what it may take."""
-    g.times = times_of(request.environ, dependencies().machine.monotonic())
+    times: RequestTimes | None = request.environ.get(TIMES)
+    if times is None:  # under another server than ours
+        now = dependencies().machine.monotonic()
+        times = RequestTimes(headers=now, arrived=now, queued=0.0)
+    g.times = times
 
 
 def admit(operation: str, schema: Schema) -> AdmittedCall:
@@ -144,9 +150,10 @@ def respond(answer: RequestAnswer) -> Response:
 
 
 def log_answer(response: Response) -> Response:
-    """Log a line about each request for an operation, however it is answered."""
+    """Log a line about each request for an operation, however it is answered, and note when."""
     if "operation" in g:
         here = dependencies()
+        current_app.extensions[LAST_CALL] = here.machine.now()
         now, times = here.machine.monotonic(), g.times
         seconds = now - times.arrived
         log.info(
