@@ -23,7 +23,6 @@ from supplier_api.outbox.pauses import Pause, PauseRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.requests import GatewayRequests
 from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.settings import Settings
@@ -64,7 +63,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
     api = gateway_api.register(
         app,
         gateway_api.Dependencies(
-            use_cases=GatewayRequests(services, rule_evaluator, outcomes),
+            use_cases=gateway_api.GatewayRequests(services, rule_evaluator, outcomes),
             tokens=tokens,
             credentials=ClientCredentials(settings.access, tokens),
             ring=ring,

@@ -12,12 +12,13 @@ from supplier_api.http.gateway.handler import (
     EXTENSION,
     LAST_CALL,
     Dependencies,
+    GatewayRequests,
     log_answer,
     note_times,
 )
 from supplier_api.http.gateway.openapi import describe_calls
 
-__all__ = ["LAST_CALL", "Dependencies", "register"]
+__all__ = ["LAST_CALL", "Dependencies", "GatewayRequests", "register"]
 
 
 def register(app: Flask, parts: Dependencies) -> SupplierApi:
