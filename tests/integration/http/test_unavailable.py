@@ -71,7 +71,7 @@ def test_an_unforeseen_error_is_found_in_the_log_by_its_uuid(
     path, body = call.prepare(supplier, "TENANT1")
     body |= {"notes": MARKER} if "notes" in body else {"text": MARKER, "tenantNotes": MARKER}
 
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise ValueError(f"cannot do {body}")
 
     with monkeypatch.context() as patch:
