@@ -19,9 +19,15 @@ from supplier_api.problems.parts_repository import (
     ResolutionRepository,
 )
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.services import EventAnswer, Incomplete, Services
+from supplier_api.problems.services import EventAnswer, Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
-from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
+from supplier_api.problems.transition import (
+    CLOSURE,
+    CLOSURE_NOTICE,
+    Incomplete,
+    Transition,
+    closure_times,
+)
 from supplier_api.problems.work import (
     BackOfficeEvent,
     LaterEvent,

@@ -37,7 +37,7 @@ def change_problem(
     """Decide on a change of a problem, and apply it, leave it open or refuse it.
 
     422 with NOT_FOUND when the request names no problem of this tenant, or two. The external facts
-    are looked up first; everything else is one transaction. Raises errors.Unavailable.
+    are looked up first; everything else is one transaction. Raises services.Unavailable.
     """
     service_id = _service_of(services, caller.tenant, document["serviceProblemId"])
     external = rules.external_facts(kind, caller, document, service_id)

@@ -1,15 +1,11 @@
-"""What every use case works with: the services, the caller, the answers it returns, its errors.
+"""What every use case works with: the services, the caller, and the answers it returns."""
 
-Whatever raises one of these errors has stored nothing.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from supplier_api.clock import BusinessClock, MachineClock
-from supplier_api.contract import refusals
 from supplier_api.db import Store
 from supplier_api.ids import Chance
 
@@ -87,14 +83,3 @@ class Unavailable(Exception):
         """Keep the reason for the log and the time for the caller."""
         self.retry_after = retry_after
         super().__init__(why)
-
-
-class Incomplete(Exception):
-    """An event lacks a field that its KCI must carry."""
-
-    def __init__(self, event: str, missing: Sequence[str]) -> None:
-        """Name the event and the fields."""
-        lacking = [{"path": field, "event": event} for field in missing]
-        self.refused = refusals.EVENT_INCOMPLETE.errors(lacking)
-        self.messages = self.refused.messages
-        super().__init__("; ".join(self.messages))

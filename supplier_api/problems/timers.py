@@ -13,9 +13,15 @@ from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base
 from supplier_api.problems.parts_repository import ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.services import Incomplete, Services
+from supplier_api.problems.services import Services
 from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
-from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
+from supplier_api.problems.transition import (
+    CLOSURE,
+    CLOSURE_NOTICE,
+    Incomplete,
+    Transition,
+    closure_times,
+)
 
 # A timer whose handler fails is tried again after this time, so that it does not block the others.
 AFTER_FAILURE = timedelta(minutes=1)

@@ -4,7 +4,7 @@ A Transition applies lifecycle events and collects the KCIs and work orders that
 `finish` stores the problem with them. Nothing is visible to others before the commit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ from supplier_api.problems.lifecycle import About, Event, LifecycleStep, Must, p
 from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem, Waiting
 from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Incomplete, Services
+from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
 from supplier_api.problems.work import OrderKind, WorkOrder
 from supplier_api.rules.model import Operation
@@ -42,6 +42,17 @@ CLOSURE = "closure"
 CLOSURE_NOTICE = "closure-notice"
 ONE_MS = timedelta(milliseconds=1)
 CLOSING = frozenset({Event.COMPLETE, Event.CLOSE, Event.ACCEPT_RESOLUTION})
+
+
+class Incomplete(Exception):
+    """An event lacks a field that its KCI must carry."""
+
+    def __init__(self, event: str, missing: Sequence[str]) -> None:
+        """Name the event and the fields."""
+        lacking = [{"path": field, "event": event} for field in missing]
+        self.refused = refusals.EVENT_INCOMPLETE.errors(lacking)
+        self.messages = self.refused.messages
+        super().__init__("; ".join(self.messages))
 
 
 class Transition:

@@ -70,7 +70,7 @@ class GatewayRequests:
     """The four operations of the gateway.
 
     Each takes the caller and the validated request document and returns the answer to send. All
-    raise errors.Unavailable when nothing was stored within the answer budget.
+    raise services.Unavailable when nothing was stored within the answer budget.
     """
 
     def __init__(
