@@ -118,6 +118,11 @@ class ManualBusinessClock:
         self.moved[tenant] = ahead + timedelta(seconds=seconds)
 
 
+def latest(now: datetime, *others: datetime | None) -> datetime:
+    """Return the latest of the instants that there are."""
+    return max([now, *(other for other in others if other is not None)])
+
+
 def to_wire(instant: datetime) -> str:
     """Write an aware instant as RFC 3339 in UTC, as in `2026-01-05T12:00:00.000Z`."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,8 +7,9 @@ is the same whichever process asks first; the system's source ignores them.
 import hashlib
 import os
 import random
+import time
 from typing import Protocol
-from uuid import UUID
+from uuid import UUID, uuid4
 
 # No I, L, O, U: a reference is read out over the telephone (Crockford's base 32).
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -40,20 +41,20 @@ class SystemChance:
 
     def uuid(self, tenant: str, *what: object) -> UUID:  # noqa: ARG002 - one source for everything
         """Return a random UUID (RFC 9562, version 4), independent of all others."""
-        return UUID(bytes=_own.take(), version=4)
+        return uuid4()
 
     def message_id(self, tenant: str, *what: object) -> UUID:  # noqa: ARG002
-        """Return a random UUID (RFC 9562, version 4); consecutive ones have a common prefix.
+        """Return a UUID in the form of version 4 (RFC 9562); those of one second begin alike.
 
-        They share their first 48 bits for a while, which keeps new entries of a large index
-        together, as version 7 would; some receivers know no version above 5. So it must not be used
-        as a secret, nor shortened to its beginning.
+        Their first 48 bits are the time, which keeps new entries of a large index together, as
+        version 7 would; some receivers know no version above 5. So it must not be used as a secret,
+        nor shortened to its beginning.
         """
-        return UUID(bytes=_with_prefix.take(), version=4)
+        return UUID(bytes=int(time.time()).to_bytes(6, "big") + os.urandom(10), version=4)
 
     def reference(self, tenant: str, prefix: str, *what: object) -> str:  # noqa: ARG002
         """Return `prefix` and 50 random bits."""
-        return prefix + _written(int.from_bytes(_own.take(), "big"))
+        return prefix + _written(int.from_bytes(os.urandom(7), "big"))
 
     def jitter(self, share: float) -> float:
         """Return a random share."""
@@ -95,36 +96,6 @@ class SeededChance:
     def _source(self, tenant: str) -> random.Random:
         # A string seed is hashed by value: the same in every process.
         return self._sources.setdefault(tenant, random.Random(f"{self._seed}/{tenant}"))  # noqa: S311
-
-
-LENGTH = 16  # bytes of a UUID
-SHARED = 6  # of them, those that are the same within a block
-BLOCK = 256
-
-
-class _RandomBytes:
-    """Returns 16 new random bytes at a time, the first `shared` of them common to a block.
-
-    They are fetched from the system in blocks, since every system call lets other threads run.
-    """
-
-    def __init__(self, shared: int) -> None:
-        self._shared = shared
-        self._ready: list[bytes] = []
-        os.register_at_fork(after_in_child=self._ready.clear)
-
-    def take(self) -> bytes:
-        try:
-            return self._ready.pop()
-        except IndexError:
-            own = LENGTH - self._shared
-            shared, fresh = os.urandom(self._shared), os.urandom(own * BLOCK)
-            self._ready.extend(shared + fresh[at : at + own] for at in range(0, len(fresh), own))
-            return self.take()
-
-
-_own = _RandomBytes(0)
-_with_prefix = _RandomBytes(SHARED)
 
 
 def _written(bits: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from apispec import APISpec
 from flask import Blueprint as FlaskBlueprint
-from flask import Flask
+from flask import Flask, Response
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 from werkzeug.exceptions import HTTPException
@@ -25,6 +25,7 @@ class Api:
     ) -> None: ...
     def init_app(self, app: Flask, *, spec_kwargs: dict[str, Any] | None = ...) -> None: ...
     def register_blueprint(self, blp: Blueprint, **options: Any) -> None: ...
+    def _openapi_json(self) -> Response: ...
     def handle_http_exception(self, error: HTTPException) -> ResponseReturnValue: ...
 
 class Blueprint(FlaskBlueprint):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flask import Flask, Response, g, jsonify
+from flask import Flask, Response, jsonify
 
 from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
@@ -15,8 +15,7 @@ from supplier_api.http import backoffice
 from supplier_api.http import gateway as gateway_api
 from supplier_api.http.api_docs import TryClient
 from supplier_api.http.request_parsing import check_requests
-from supplier_api.http.request_times import TimeSummary
-from supplier_api.http.server import HttpServer, ServerLimits
+from supplier_api.http.server import HttpServer, ServerLimits, TimeSummary
 from supplier_api.operations import heartbeat
 from supplier_api.operations.heartbeat import Activity, Heartbeat, ProcessInfo
 from supplier_api.operations.processes import REQUEST, REQUEST_TIMES, ProcessKind
@@ -24,7 +23,6 @@ from supplier_api.outbox.pauses import Pause, PauseRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.requests import GatewayRequests
 from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.settings import Settings
@@ -65,7 +63,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
     api = gateway_api.register(
         app,
         gateway_api.Dependencies(
-            use_cases=GatewayRequests(services, rule_evaluator, outcomes),
+            use_cases=gateway_api.GatewayRequests(services, rule_evaluator, outcomes),
             tokens=tokens,
             credentials=ClientCredentials(settings.access, tokens),
             ring=ring,
@@ -105,13 +103,7 @@ def _activity_of(app: Flask, services: Services) -> Activity:
     activity = Activity(services.machine)
     times = app.extensions[TIMES] = TimeSummary()
     activity.tell(REQUEST_TIMES, times.plain)
-
-    @app.after_request
-    def note_request(response: Response) -> Response:
-        if "operation" in g:
-            activity.note(REQUEST)
-        return response
-
+    activity.watch(REQUEST, lambda: app.extensions.get(gateway_api.LAST_CALL))
     return activity
 
 

@@ -24,8 +24,8 @@ from sqlalchemy import func, insert, select
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store
+from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.tables import signing_key
-from supplier_api.db.unit_of_work import UnitOfWork
 
 KEY_BITS = 2048
 PUBLIC_EXPONENT = 65537

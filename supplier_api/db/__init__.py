@@ -1,5 +1,6 @@
 """Storage: tables, repositories, transactions, migrations."""
 
+from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.engine import Store
 from supplier_api.db.errors import (
     CommitUnknown,
@@ -10,7 +11,6 @@ from supplier_api.db.errors import (
     StoreBusy,
     StoreUnavailable,
 )
-from supplier_api.db.unit_of_work import UnitOfWork
 
 __all__ = [
     "CommitUnknown",

@@ -1,4 +1,6 @@
-"""Statements of the hot path: compiled once, then passed to the driver as they are.
+"""A transaction, and the statements of the hot path in it.
+
+These are compiled once, then passed to the driver as they are.
 
 SQLAlchemy takes ten times as long to build a statement and its result as SQLite takes to run it.
 Values are still converted by the types of their columns, both ways.
@@ -32,6 +34,24 @@ from supplier_api.db.types import InstantColumn, Many, as_text
 Convert = Callable[[Any], Any] | None
 
 
+class UnitOfWork:
+    """A transaction on `connection`; `dialect` is sqlite or postgresql.
+
+    Repositories are made over it where they are used. Order of locks, everywhere: decision key,
+    incidents, service, problems by id, lanes by id.
+    """
+
+    def __init__(self, connection: Connection, dialect: str) -> None:
+        """Work on `connection`, which is in a transaction."""
+        self.connection = connection
+        self.dialect = dialect
+        self.wakes_workers = False
+
+    def wake(self) -> None:
+        """Have the workers woken once this transaction is committed."""
+        self.wakes_workers = True
+
+
 class CompiledStatement:
     """A statement over the supplier's tables, with `bindparam`s for the values that differ."""
 
@@ -45,11 +65,12 @@ class CompiledStatement:
 
         Raises SQLAlchemy's DBAPIError, as `connection.execute` does.
         """
-        ready = self._for(connection.dialect)
+        dialect = connection.dialect
+        ready = self._ready.get(dialect.name) or self._compiled(dialect)
         try:
             cursor = connection.info[PIPE].execute(ready.text, ready.arguments(values))
-            return ready.read(cursor.fetchall()) if ready.returns else []
-        except connection.dialect.loaded_dbapi.Error as error:
+            return ready.read(cursor.fetchall()) if ready.columns else []
+        except dialect.loaded_dbapi.Error as error:
             raise wrapped(error, connection) from error
 
     def send(self, connection: Connection, values: Mapping[str, Any]) -> None:
@@ -58,10 +79,11 @@ class CompiledStatement:
         PostgreSQL gets it together with the next statement that is run, which raises its errors: at
         the latest the COMMIT does. On SQLite it raises SQLAlchemy's DBAPIError itself.
         """
-        ready = self._for(connection.dialect)
+        dialect = connection.dialect
+        ready = self._ready.get(dialect.name) or self._compiled(dialect)
         try:
             connection.info[PIPE].queue(ready.text, ready.arguments(values))
-        except connection.dialect.loaded_dbapi.Error as error:
+        except dialect.loaded_dbapi.Error as error:
             raise wrapped(error, connection) from error
 
     def many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -69,22 +91,22 @@ class CompiledStatement:
 
         Raises SQLAlchemy's DBAPIError, as `connection.execute` does.
         """
-        ready = self._for(connection.dialect)
+        dialect = connection.dialect
+        ready = self._ready.get(dialect.name) or self._compiled(dialect)
         try:
             given = [ready.arguments(row) for row in rows]
             return int(connection.info[PIPE].execute_many(ready.text, given).rowcount)
-        except connection.dialect.loaded_dbapi.Error as error:
+        except dialect.loaded_dbapi.Error as error:
             raise wrapped(error, connection) from error
 
     def as_text(self, connection: Connection, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
         """Return what the driver would be given: the statement's text and its values."""
-        ready = self._for(connection.dialect)
+        dialect = connection.dialect
+        ready = self._ready.get(dialect.name) or self._compiled(dialect)
         return ready.text, ready.arguments(values)
 
-    def _for(self, dialect: Dialect) -> "_Ready":
-        ready = self._ready.get(dialect.name)
-        if ready is None:
-            ready = self._ready[dialect.name] = _ready(self._statement, dialect)
+    def _compiled(self, dialect: Dialect) -> "_Ready":
+        ready = self._ready[dialect.name] = _ready(self._statement, dialect)
         return ready
 
 
@@ -134,11 +156,6 @@ class _Ready:
     constants: Mapping[str, Any]
     # How the returned columns are converted; empty if it returns no rows.
     columns: tuple[Convert, ...]
-
-    @property
-    def returns(self) -> bool:
-        """Whether it returns rows."""
-        return bool(self.columns)
 
     def arguments(self, given: Mapping[str, Any]) -> list[Any]:
         """Return the values, each converted by the type of its column."""

@@ -22,6 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import postgresql, sqlite
+from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.errors import (
     DISK_FULL,
     LOCKED,
@@ -35,10 +36,9 @@ from supplier_api.db.errors import (
     store_error,
     worth_another_run,
 )
-from supplier_api.db.group_commit import GroupedWriter
 from supplier_api.db.notify import Notifier
 from supplier_api.db.postgresql import CONNECT_SECONDS, LEFT, READ_WAIT_MS, WAIT_MS
-from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.db.sqlite import GroupedWriter
 from supplier_api.logging import get_logger
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ one, because a later one only adds what older code can ignore until a release af
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +39,11 @@ BUILD_TIMEOUT_MS = 30_000
 TRIES = 5
 PAUSE = 1.0  # seconds between two tries
 _LOCK_TIMEOUT = "55P03"
+_INVALID = """
+    SELECT 1 FROM pg_index JOIN pg_class ON pg_class.oid = pg_index.indexrelid
+    JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+    WHERE relname = :name AND nspname = current_schema() AND NOT indisvalid
+"""
 
 
 def head() -> str:
@@ -201,3 +206,33 @@ def _run(connection: Connection, revision: str = "head") -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+def build_index(name: str, table: str, columns: Sequence[str], where: str | None = None) -> None:
+    """Build an index, unless it exists; for a migration that does nothing else.
+
+    On PostgreSQL it is built outside any transaction (CONCURRENTLY). An interrupted build leaves an
+    invalid index behind: that is dropped before the next try. Raises StoreBusy.
+    """
+    from alembic import op  # noqa: PLC0415 - slow to import
+
+    if op.get_bind().dialect.name == "sqlite":
+        op.create_index(name, table, list(columns), sqlite_where=text(where) if where else None)
+        return
+
+    def build() -> None:
+        if op.get_bind().execute(text(_INVALID), {"name": name}).first():
+            op.execute(text(f'DROP INDEX CONCURRENTLY "{name}"'))
+        op.create_index(
+            name,
+            table,
+            list(columns),
+            postgresql_where=text(where) if where else None,
+            postgresql_concurrently=True,
+            if_not_exists=True,
+        )
+
+    with op.get_context().autocommit_block():
+        op.execute(text(f"SET lock_timeout={BUILD_TIMEOUT_MS}"))
+        patiently(build)
+        op.execute(text(f"SET lock_timeout={LOCK_TIMEOUT_MS}"))

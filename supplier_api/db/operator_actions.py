@@ -1,21 +1,26 @@
-"""The actions of operators, with who and why, as rows."""
+"""What operators did and what they switched on, with who and why, as rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
-from supplier_api.db.tables import operator_action
-from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.db.compiled_statements import UnitOfWork
+from supplier_api.db.tables import operator_action, switch
 
 _t = operator_action.c
+_switch = switch.c
 
 # Names of actions on the database as a whole.
 BACKED_UP = "backup"  # no `detail`; `at` is when the copy was begun
 RESTORED = "restore"  # `detail`: {"known": what was answered until then is known}
 RECONCILED = "reconcile"  # the gateway was asked for what is unknown
+
+# The switch under which nothing is decided (problems.maintenance).
+MAINTENANCE = "maintenance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +72,46 @@ class OperatorActionRepository:
 
 
 _COLUMNS = [_t[name] for name in Action.__slots__]
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A switch that is on: who turned it on, why, and when (machine time)."""
+
+    name: str
+    who: str
+    reason: str
+    since: datetime
+
+
+class SwitchRepository:
+    """Reads and writes switches within one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Use the connection of `uow`."""
+        self._connection = uow.connection
+        self._wake = uow.wake
+
+    def get(self, name: str) -> Switch | None:
+        """Return a switch if it is on."""
+        query = select(_switch.name, _switch.who, _switch.reason, _switch.since).where(
+            _switch.name == name
+        )
+        row = self._connection.execute(query).first()
+        return Switch(*row) if row else None
+
+    def on(self, turned: Switch) -> bool:
+        """Turn a switch on; returns False and changes nothing if it was on already."""
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        values = {name: getattr(turned, name) for name in Switch.__slots__}
+        done = self._connection.execute(
+            dialect.insert(switch).on_conflict_do_nothing().returning(_switch.name), values
+        )
+        return done.first() is not None
+
+    def off(self, name: str) -> bool:
+        """Turn a switch off; returns False if it was not on."""
+        turned = self._connection.execute(delete(switch).where(_switch.name == name)).rowcount == 1
+        if turned:
+            self._wake()
+        return turned

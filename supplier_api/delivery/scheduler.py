@@ -13,8 +13,8 @@ from supplier_api.db import Store, StoreUnavailable, UnitOfWork
 from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.threads import LOOK_EVERY, Loop
 from supplier_api.logging import get_logger
-from supplier_api.outbox.clock_steps import ClockSteps
 from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems.timer_repository import ClockSteps
 
 BATCH = 100
 # Timers may be due that cannot run now: others of their problem come first.

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, request, send_from_directory
+from flask import Blueprint, Flask, Response, send_from_directory
 
 FILES = Path(__file__).parent / "swagger_ui"
 SPEC = "/openapi.json"
@@ -86,11 +86,11 @@ def show_docs(app: Flask, title: str, clients: Sequence[TryClient] = ()) -> None
         """Return a file of Swagger UI."""
         return send_from_directory(FILES, name)
 
-    @docs.after_app_request
-    def guard(response: Response) -> Response:
-        """Let a browser run nothing but what we serve, and take it for nothing else."""
-        if request.blueprint == docs.name or request.path == SPEC:
-            response.headers.update({**HEADERS, "Content-Security-Policy": CSP})
-        return response
-
+    docs.after_request(guard)
     app.register_blueprint(docs)
+
+
+def guard(response: Response) -> Response:
+    """Let a browser run nothing but what we serve, and take it for nothing else."""
+    response.headers.update({**HEADERS, "Content-Security-Policy": CSP})
+    return response

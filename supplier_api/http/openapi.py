@@ -8,7 +8,7 @@ answers 422 for whatever is wrong; the other would stand around the view once fo
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from flask import Flask
+from flask import Flask, Response
 from flask_smorest import Api
 from marshmallow import Schema
 
@@ -16,8 +16,8 @@ from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.contract.refusals import answers_of
 from supplier_api.contract.schemas import ERROR
-from supplier_api.http.api_docs import TryClient, show_docs
-from supplier_api.http.responses import JSON
+from supplier_api.http.api_docs import TryClient, guard, show_docs
+from supplier_api.http.request_parsing import JSON
 
 OPENAPI = "3.0.3"
 OAUTH2 = "oauth2"
@@ -45,6 +45,10 @@ class DescribedApi(Api):
 
     def _register_pagination_header(self) -> None:
         """Describe no pages: nothing here comes in pages."""
+
+    def _openapi_json(self) -> Response:
+        """Return the description, as the page /docs is guarded."""
+        return guard(super()._openapi_json())
 
 
 ApiType = TypeVar("ApiType", bound=DescribedApi)

@@ -1,4 +1,6 @@
-"""What every HTTP application reads of a request: path, headers, parameters of the query, body.
+"""What every HTTP application reads of a request, and the forms of its answers.
+
+Read are path, headers, parameters of the query, body.
 
 Paths are compared as they are written: `//back-office/...` and `/%62ack-office/...` are unknown,
 because a proxy in front that allows only some paths may have taken them for others. A header that
@@ -7,17 +9,18 @@ identifies the caller, or the tenant, must not be repeated: two parties could ea
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from flask import Flask, Request, request
+import orjson
+from flask import Flask, Request, Response, request
 from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLarge
 from werkzeug.routing import Rule
 
 from supplier_api.contract import Invalid, Malformed, MessageError, refusals
 from supplier_api.contract.limits import HEADER_MAX, ID_MAX
-from supplier_api.http.responses import JSON
 from supplier_api.http.wsgi import RAW_PATH, REPEATED
 
+JSON = "application/json"
 REQUEST_ID = "X-Request-ID"
 CONVERSATION_ID = "X-Conversation-ID"
 TENANT = "Tenant"
@@ -148,3 +151,15 @@ class Findings:
     def worst(self) -> MessageError:
         """Return all that cannot be read, or if all can, every broken constraint."""
         return Malformed(self._malformed) if self._malformed else Invalid(self._invalid)
+
+
+def json_response(body: Any, status: int = 200) -> Response:
+    """Return a response with `body` as JSON."""
+    return Response(orjson.dumps(body), status, content_type=JSON)
+
+
+def empty(status: int) -> Response:
+    """Return a response without a body, and so without a content type."""
+    response = Response(status=status)
+    del response.headers["Content-Type"]
+    return response

@@ -10,20 +10,22 @@ import resource
 import signal
 import socket
 import threading
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import Any
 
 from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.http.connection import HttpConnection
-from supplier_api.http.request_times import TIMES, RequestTimes, TimeSummary
 from supplier_api.http.wsgi import (
     FAILED,
     REFUSALS,
+    TIMES,
     AnswerWriter,
     RawAnswer,
     ReceivedRequest,
+    RequestTimes,
     WsgiApplication,
     environ_of,
     run,
@@ -38,6 +40,7 @@ RESERVED_THREADS = 2  # for what has to be answered while all other threads are 
 RESERVED_ROOM = 128
 GRACE = 3.0  # seconds that requests under way have to end
 SWEEP = 0.5  # seconds between two checks for overdue connections
+KEPT = 1000  # requests in the summary of times
 LOG_EVERY = 1.0  # seconds between two log lines about refused requests
 AFTER_ERROR = 1.0  # seconds to wait after a connection could not be accepted
 POLL = 0.02
@@ -60,6 +63,39 @@ class ServerLimits:
     patience: float
     max_body: int
     reserved: Mapping[str, tuple[str, ...]]
+
+
+class TimeSummary:
+    """How long the last requests took, and how many were refused unread. Thread-safe."""
+
+    def __init__(self) -> None:
+        """Begin with no request."""
+        self._lock = threading.Lock()
+        self._taken: deque[tuple[float, float]] = deque(maxlen=KEPT)
+        self._refused: Counter[str] = Counter()
+
+    def note(self, answered: float, queued: float) -> None:
+        """Add seconds from complete headers to the answer, and seconds in our own queue."""
+        self._taken.append((answered, queued))
+
+    def refused(self, why: str) -> None:
+        """Count a request that the server refused itself."""
+        with self._lock:
+            self._refused[why] += 1
+
+    def plain(self) -> dict[str, Any]:
+        """Return the summary as plain JSON values, times in milliseconds; empty without any."""
+        taken = list(self._taken)
+        with self._lock:
+            refused = dict(self._refused)
+        if not taken and not refused:
+            return {}
+        return {
+            "requests": len(taken),
+            "answered": _spread([answered for answered, _ in taken]),
+            "queued": _spread([queued for _, queued in taken]),
+            "refused": refused,
+        }
 
 
 class RequestQueue:
@@ -207,7 +243,7 @@ class HttpServer:
     def _answer(self, request: ReceivedRequest, connection: HttpConnection) -> RawAnswer:
         """Return the answer to a request, in a thread of the queue."""
         begun_at = self.clock.monotonic()
-        times = RequestTimes(request.headers_at, request.arrived_at, begun_at)
+        times = RequestTimes(request.headers_at, request.arrived_at, begun_at - request.arrived_at)
         if connection.gone:
             return FAILED  # nobody waits for it
         if times.queued > self._patience:
@@ -303,3 +339,10 @@ def _listening(host: str, port: int) -> socket.socket:
     )
     made.settimeout(0)  # it is the event loop that waits
     return made
+
+
+def _spread(seconds: Sequence[float]) -> dict[str, float]:
+    """Return the 99th percentile and the maximum, in milliseconds."""
+    ordered = sorted(seconds) or [0.0]
+    percentile = ordered[(len(ordered) * 99 - 1) // 100]
+    return {"p99": round(percentile * 1000, 1), "most": round(ordered[-1] * 1000, 1)}

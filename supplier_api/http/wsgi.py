@@ -24,6 +24,8 @@ CLOSE = ("Connection", "close")
 # path as it was written.
 REPEATED = "supplier_api.repeated_headers"
 RAW_PATH = "RAW_URI"
+# The one for its RequestTimes.
+TIMES = "supplier_api.times"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 WITHOUT_LENGTH = frozenset({"204", "304"})
@@ -48,6 +50,18 @@ ONCE = {
 _OF_THE_BODY = frozenset({b"transfer-encoding", b"content-length"})
 _KEYS = {name: f"HTTP_{text.upper().replace('-', '_')}" for name, text in ONCE.items()}
 _KEYS[b"content-type"] = "CONTENT_TYPE"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTimes:
+    """When the headers were complete, when the last byte arrived, and the wait for a thread.
+
+    All in seconds, the first two of the machine clock's monotonic scale.
+    """
+
+    headers: float
+    arrived: float
+    queued: float
 
 
 @dataclass(slots=True)

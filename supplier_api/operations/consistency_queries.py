@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, func, or_, select, text
 
+from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.tables import change_request, decision, lane, message, service_problem
-from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.operations.status_messages import DEAD, ENDS, PARKED, QUEUED, UNDECIDED
 from supplier_api.problems.model import TERMINAL
 

@@ -13,8 +13,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.clock import from_wire
+from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.tables import decision, lane, message, process, service_problem
-from supplier_api.db.unit_of_work import UnitOfWork
 
 _t = process.c
 MISSED = 3  # heartbeats that a process may miss before it counts as dead
@@ -24,7 +24,7 @@ INVENTORY_DOWN = "inventory-down"
 RULES_OFF = "rules-off"
 NOT_LOADED = "not-loaded"
 REQUEST = "request"  # the gateway called; sent messages are noted under their destination
-REQUEST_TIMES = "requestTimes"  # the summary of http.request_times
+REQUEST_TIMES = "requestTimes"  # the summary of http.server
 
 
 class ProcessKind(StrEnum):

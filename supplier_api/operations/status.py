@@ -10,6 +10,7 @@ from typing import Any
 
 from supplier_api.clock import from_wire
 from supplier_api.db import StoreUnavailable, UnitOfWork, migrate
+from supplier_api.db.operator_actions import SwitchRepository
 from supplier_api.operations.installation import MEND, InstallationRepository, stamp_of
 from supplier_api.operations.processes import (
     REQUEST_TIMES,
@@ -28,7 +29,6 @@ from supplier_api.operations.status_line import (
     plain,
 )
 from supplier_api.operations.status_messages import MESSAGE_LINES, PAUSE_LINES
-from supplier_api.problems.maintenance import SwitchRepository
 from supplier_api.problems.services import Services
 from supplier_api.settings import Settings
 

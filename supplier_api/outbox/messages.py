@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, select, text, union_all, update
+from sqlalchemy import Select, case, exists, select, text, union_all, update
 from sqlalchemy.sql import ColumnElement
 
-from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.clock import latest
+from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.outbox import statements
 from supplier_api.outbox.model import (
     DEAD_LETTERS,
@@ -20,7 +21,6 @@ from supplier_api.outbox.model import (
     LaneRow,
     MessageState,
     Revision,
-    latest,
 )
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.outbox.statements import QUEUED, lane, message, problem
@@ -127,6 +127,15 @@ class MessageRepository:
         self._wake = uow.wake
 
     # Queries.
+
+    def ticket(self, order_id: str, back_office_id: str | None, url: str | None) -> None:
+        """Keep the back office's own ticket for a work order; the same one keeps its URL."""
+        same = case((message.c.back_office_id == back_office_id, message.c.back_office_url))
+        self._connection.execute(
+            update(message)
+            .where(message.c.uuid == order_id)
+            .values(back_office_id=back_office_id, back_office_url=url or same)
+        )
 
     def find(self, uuid: str) -> StoredMessage | None:
         """Return the message with that UUID, to any destination."""

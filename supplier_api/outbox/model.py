@@ -203,11 +203,6 @@ class LaneStep:
     parks: bool = False
 
 
-def latest(now: datetime, *others: datetime | None) -> datetime:
-    """Return the latest of the instants that there are."""
-    return max([now, *(other for other in others if other is not None)])
-
-
 def shown_log(log: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a message's log as people read it: its instants are written as all others are."""
     return [{**entry, "at": to_wire(datetime.fromisoformat(entry["at"]))} for entry in log]

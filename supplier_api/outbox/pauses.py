@@ -15,9 +15,8 @@ from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, upda
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
-from supplier_api.db.compiled_statements import CompiledStatement, among
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, among
 from supplier_api.db.tables import lane, pause, service_problem
-from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.outbox.model import Message
 
 _t = pause.c

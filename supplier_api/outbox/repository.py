@@ -17,9 +17,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, case, func, literal, or_, select, update
 
-from supplier_api.db.compiled_statements import CompiledStatement
+from supplier_api.clock import latest
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork
 from supplier_api.db.pipeline import PIPE
-from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.outbox import statements
 from supplier_api.outbox.model import (
     BODY_VERSION,
@@ -34,7 +34,6 @@ from supplier_api.outbox.model import (
     MessageState,
     NewLane,
     NewMessage,
-    latest,
 )
 from supplier_api.outbox.pauses import NOTHING_HELD, HeldUp, Scope
 from supplier_api.outbox.statements import (
@@ -60,17 +59,19 @@ class LaneRepository:
 
     def open(self, problem_id: int, tenant: str, lanes: Sequence[NewLane], now: datetime) -> None:
         """Create the lanes of a new problem with their messages, due where there are any."""
-        rows: dict[str, Any] = {"problem_id": problem_id, "tenant": tenant}
-        for number, new in enumerate(lanes):
-            first = new.messages[0] if new.messages else None
-            rows[f"destination_{number}"] = new.destination
-            rows[f"due_at_{number}"] = first and latest(now, first.not_before, new.not_before)
-            rows[f"not_before_{number}"] = new.not_before
-        statements.add_lanes(len(lanes)).send(self._connection, rows)
         for new in lanes:
-            of = {"problem_id": problem_id, "destination": new.destination, "created": now}
+            row = {
+                "problem_id": problem_id,
+                "tenant": tenant,
+                "destination": new.destination,
+                "due_at": None,
+                "not_before": new.not_before,
+            }
+            if new.messages:
+                row["due_at"] = latest(now, new.messages[0].not_before, new.not_before)
+            statements.ADD_LANE.send(self._connection, row)
             for queued in new.messages:
-                statements.ADD_MESSAGE.send(self._connection, statements.add_values(queued, of))
+                self._queue(problem_id, new.destination, queued, now)
         if any(new.messages for new in lanes):
             self._wake()
 
@@ -97,8 +98,7 @@ class LaneRepository:
 
     def add(self, to: LaneRow, new: NewMessage, now: datetime) -> None:
         """Queue `new` at the end of the locked lane; the lane becomes due if it was idle."""
-        of = {"problem_id": to.problem_id, "destination": to.destination, "created": now}
-        statements.ADD_MESSAGE.send(self._connection, statements.add_values(new, of))
+        self._queue(to.problem_id, to.destination, new, now)
         woken = self._connection.execute(
             update(lane)
             .where(_t.id == to.id, _t.due_at.is_(None), NOT_PARKED)
@@ -116,15 +116,6 @@ class LaneRepository:
         due_at = case((_t.due_at < moment, moment), else_=_t.due_at)
         self._connection.execute(
             update(lane).where(_t.id == of.id).values(not_before=not_before, due_at=due_at)
-        )
-
-    def ticket(self, order_id: str, back_office_id: str | None, url: str | None) -> None:
-        """Keep the back office's own ticket for a work order; the same one keeps its URL."""
-        same = case((message.c.back_office_id == back_office_id, message.c.back_office_url))
-        self._connection.execute(
-            update(message)
-            .where(message.c.uuid == order_id)
-            .values(back_office_id=back_office_id, back_office_url=url or same)
         )
 
     def messages_of(self, problem_id: int) -> list[dict[str, Any]]:
@@ -375,6 +366,10 @@ class LaneRepository:
         return len(moved)
 
     # Internal steps.
+
+    def _queue(self, problem_id: int, destination: str, new: NewMessage, now: datetime) -> None:
+        to = {"problem_id": problem_id, "destination": destination, "created": now}
+        statements.ADD_MESSAGE.send(self._connection, to | asdict(new))
 
     def _by_index(self) -> None:
         """Have the queue read by its indexes from here on."""

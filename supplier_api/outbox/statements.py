@@ -3,10 +3,10 @@
 The statements of the hot path are compiled once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -61,55 +61,24 @@ _TO_DESTINATION = lane.c.destination == _value(lane.c.destination, "destination"
 
 # Create.
 
-# The columns of a new message, and those that are the same for each.
-_NEW = tuple(each.name for each in fields(NewMessage))
-_SAME: dict[str, Any] = {
-    "state": MessageState.QUEUED,
-    "attempts": 0,
-    "unknown": False,
-    "log": [],
-}
-# The columns that a problem's lanes share, and those of each lane.
-_SHARED = ("problem_id", "tenant")
-_OWN = ("destination", "due_at", "not_before")
-
-
-@cache
-def add_lanes(count: int) -> CompiledStatement:
-    """Return the statement that creates `count` lanes of one problem.
-
-    The parameters of a lane end in its index.
-    """
-    return CompiledStatement(
-        insert(lane)
-        .values(
-            [
-                # SQLAlchemy gives types only to the values of the first of several rows.
-                {name: _value(lane.c[name], name) for name in _SHARED}
-                | {name: _value(lane.c[name], f"{name}_{number}") for name in _OWN}
-                | {"attempts": 0, "claim_no": 0, "parked": False}
-                for number in range(count)
-            ]
-        )
-        .inline()
-    )
-
-
-# The message finds its lane by problem and destination, so it needs no other statement's result.
-ADD_MESSAGE = CompiledStatement(
-    insert(message).from_select(
-        ["lane_id", *_NEW, *_SAME, "created"],
-        select(
-            lane.c.id,
-            *(_value(message.c[name], name) for name in (*_NEW, *_SAME, "created")),
-        ).where(lane.c.problem_id == _value(lane.c.problem_id, "problem_id"), _TO_DESTINATION),
-    )
+ADD_LANE = CompiledStatement(
+    insert(lane)
+    .values(named("problem_id", "tenant", "destination", "due_at", "not_before"))
+    .values(attempts=0, claim_no=0, parked=False)
+    .inline()
 )
-
-
-def add_values(new: NewMessage, of: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of ADD_MESSAGE; `of` names the lane and the time."""
-    return {**of, **_SAME, **{name: getattr(new, name) for name in _NEW}}
+# The message finds its lane by problem and destination: PostgreSQL gets both together.
+_LANE_ID = (
+    select(lane.c.id)
+    .where(lane.c.problem_id == _value(lane.c.problem_id, "problem_id"), _TO_DESTINATION)
+    .scalar_subquery()
+)
+ADD_MESSAGE = CompiledStatement(
+    insert(message)
+    .values(named("created", *(each.name for each in fields(NewMessage))))
+    .values(lane_id=_LANE_ID, state=MessageState.QUEUED, attempts=0, unknown=False, log=[])
+    .inline()
+)
 
 
 # Lock.

@@ -8,8 +8,7 @@ from supplier_api import contract
 from supplier_api.contract import RequestRefused, refusals
 from supplier_api.contract.codes import ChangeStatus, ReasonCode, ResolutionStatus
 from supplier_api.db import UnitOfWork
-from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems.errors import Incomplete
+from supplier_api.outbox.messages import MessageRepository
 from supplier_api.problems.kci import KciContent, cancelled_code
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event, IllegalMove, legal_events
 from supplier_api.problems.model import ChangeRequest, Resolution, ServiceProblem, State
@@ -22,7 +21,13 @@ from supplier_api.problems.parts_repository import (
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import EventAnswer, Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
-from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
+from supplier_api.problems.transition import (
+    CLOSURE,
+    CLOSURE_NOTICE,
+    Incomplete,
+    Transition,
+    closure_times,
+)
 from supplier_api.problems.work import (
     BackOfficeEvent,
     LaterEvent,
@@ -167,7 +172,7 @@ class BackOfficeEvents:
     def _store_ticket(
         self, uow: UnitOfWork, problem_id: int, order: WorkOrder, answer: OrderAnswer
     ) -> None:
-        LaneRepository(uow).ticket(order.id, answer.back_office_id, answer.back_office_url)
+        MessageRepository(uow).ticket(order.id, answer.back_office_id, answer.back_office_url)
         problem = ProblemRepository(uow).lock(problem_id)
         change = None
         if order.subject and order.kind in (Operation.AMENDMENT, Operation.CANCELLATION):

@@ -7,8 +7,6 @@ from typing import Any
 from supplier_api.contract import refusals
 from supplier_api.contract.codes import ChangeStatus, ProblemCode
 from supplier_api.db import StoreUnavailable, UnitOfWork
-from supplier_api.problems.amending import TooManyCharacteristics, amended
-from supplier_api.problems.errors import Unavailable
 from supplier_api.problems.idempotency import IdempotentRequest, rejection
 from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import KciContent, cancelled_code, change_answer
@@ -17,8 +15,8 @@ from supplier_api.problems.model import Base, ChangeRequest, ServiceProblem
 from supplier_api.problems.parts_repository import ChangeRequestRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.rule_evaluation import OutcomeSource, RuleEvaluator
-from supplier_api.problems.services import Caller, RequestAnswer, Services
-from supplier_api.problems.transition import Transition
+from supplier_api.problems.services import Caller, RequestAnswer, Services, Unavailable
+from supplier_api.problems.transition import TooManyCharacteristics, Transition, amended
 from supplier_api.rules.model import Decision, Operation, Outcome, Reason
 
 # The event of a change that is applied at once, applied behind queued KCIs, or left open.
@@ -39,7 +37,7 @@ def change_problem(
     """Decide on a change of a problem, and apply it, leave it open or refuse it.
 
     422 with NOT_FOUND when the request names no problem of this tenant, or two. The external facts
-    are looked up first; everything else is one transaction. Raises errors.Unavailable.
+    are looked up first; everything else is one transaction. Raises services.Unavailable.
     """
     service_id = _service_of(services, caller.tenant, document["serviceProblemId"])
     external = rules.external_facts(kind, caller, document, service_id)

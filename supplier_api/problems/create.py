@@ -40,7 +40,7 @@ def create_problem(
     """Decide on a new service problem: 201, 202 or 422 (*supplier-create*).
 
     The external facts are looked up first; everything else is one transaction. Raises
-    errors.Unavailable.
+    services.Unavailable.
     """
     gateway_id, service_id = document["id"], document["serviceId"]
     external = rules.external_facts(Operation.PROBLEM, caller, document, service_id)

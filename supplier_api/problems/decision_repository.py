@@ -8,9 +8,8 @@ from typing import Any
 from sqlalchemy import JSON, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from supplier_api.db.compiled_statements import CompiledStatement, named
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, named
 from supplier_api.db.tables import decision, service_problem
-from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.problems.repository import LOCKS, lock_name
 
 _t = decision.c

@@ -13,15 +13,14 @@ from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ChangeStatus
 from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.db import UnitOfWork
+from supplier_api.db.operator_actions import MAINTENANCE, SwitchRepository
 from supplier_api.logging import get_logger
-from supplier_api.problems.amending import TooManyCharacteristics, amended
 from supplier_api.problems.change import content_of_applied, rejected_by_lifecycle
 from supplier_api.problems.create import decide_on_problem
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import KciContent
 from supplier_api.problems.lifecycle import Event
-from supplier_api.problems.maintenance import MAINTENANCE, SwitchRepository
 from supplier_api.problems.model import Base, ChangeRequest, ServiceProblem
 from supplier_api.problems.parts_repository import ChangeRequestRepository
 from supplier_api.problems.repository import ProblemRepository
@@ -35,7 +34,7 @@ from supplier_api.problems.rule_evaluation import (
 )
 from supplier_api.problems.services import Caller, Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
-from supplier_api.problems.transition import Transition
+from supplier_api.problems.transition import TooManyCharacteristics, Transition, amended
 from supplier_api.rules.model import Decision, Operation, Outcome, Verdict
 
 # The inventory may fail for one service only: after this many tries the book decides without it.

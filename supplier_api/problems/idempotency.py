@@ -14,10 +14,9 @@ from supplier_api.problems.decision_repository import (
     RecordedDecision,
     RequestKey,
 )
-from supplier_api.problems.errors import Unavailable
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.services import Caller, RequestAnswer, Services
+from supplier_api.problems.services import Caller, RequestAnswer, Services, Unavailable
 from supplier_api.rules.model import Decision, Operation
 
 # The operation under which the answer to a resolution is recorded; its key is the reference.

@@ -20,8 +20,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
+from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.tables import incident, incident_service, service_problem
-from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.problems.repository import INCIDENTS_LOCK, NOT_OPEN
 
 _p = service_problem.c

@@ -8,63 +8,21 @@ skips such timers until decisions can be made again.
 
 import threading
 from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.db import StoreUnavailable, UnitOfWork
-from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.db.tables import switch
+from supplier_api.db.operator_actions import (
+    MAINTENANCE,
+    Action,
+    OperatorActionRepository,
+    Switch,
+    SwitchRepository,
+)
 from supplier_api.problems.services import Services
 from supplier_api.problems.timer_repository import DECIDE, TimerRepository
 
-_t = switch.c
-MAINTENANCE = "maintenance"
 # The longest time until a process notices that maintenance began or ended.
 LOOK_EVERY = 1.0  # seconds
 LOOK_SECONDS = 0.5  # limit of that query: a request waits for it
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """A switch that is on: who turned it on, why, and when (machine time)."""
-
-    name: str
-    who: str
-    reason: str
-    since: datetime
-
-
-class SwitchRepository:
-    """Reads and writes switches within one transaction."""
-
-    def __init__(self, uow: UnitOfWork) -> None:
-        """Use the connection of `uow`."""
-        self._connection = uow.connection
-        self._wake = uow.wake
-
-    def get(self, name: str) -> Switch | None:
-        """Return a switch if it is on."""
-        query = select(_t.name, _t.who, _t.reason, _t.since).where(_t.name == name)
-        row = self._connection.execute(query).first()
-        return Switch(*row) if row else None
-
-    def on(self, turned: Switch) -> bool:
-        """Turn a switch on; returns False and changes nothing if it was on already."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        values = {name: getattr(turned, name) for name in Switch.__slots__}
-        done = self._connection.execute(
-            dialect.insert(switch).on_conflict_do_nothing().returning(_t.name), values
-        )
-        return done.first() is not None
-
-    def off(self, name: str) -> bool:
-        """Turn a switch off; returns False if it was not on."""
-        turned = self._connection.execute(delete(switch).where(_t.name == name)).rowcount == 1
-        if turned:
-            self._wake()
-        return turned
 
 
 @dataclass(frozen=True, slots=True)

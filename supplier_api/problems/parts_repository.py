@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from supplier_api.contract.codes import ChangeStatus, ResolutionStatus
+from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.tables import back_office_event, change_request, resolution
-from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.problems.model import ChangeRequest, Resolution
 from supplier_api.problems.repository import is_gateway_id
 from supplier_api.rules.model import Operation

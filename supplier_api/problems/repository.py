@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.contract.limits import ID_MAX
-from supplier_api.db.compiled_statements import CompiledStatement, among, named
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, among, named
 from supplier_api.db.errors import Gone
 from supplier_api.db.tables import (
     change_request,
@@ -36,7 +36,6 @@ from supplier_api.db.tables import (
     resolution,
     service_problem,
 )
-from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.problems.model import TERMINAL, Awaits, Base, ServiceProblem, State, Waiting
 from supplier_api.rules.model import Operation
 

@@ -32,7 +32,7 @@ def answer_resolution(
 
     422 with NOT_FOUND for a resolution that is not this tenant's, with INVALID_REQUEST for one that
     is no longer the problem's current one, or was closed by silence and is now rejected. Raises
-    errors.Unavailable.
+    services.Unavailable.
     """
     if not re.fullmatch(REFERENCE_PATTERN, reference):
         return refusal(services, caller, refusals.UNKNOWN_RESOLUTION.error())

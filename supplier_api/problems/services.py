@@ -74,3 +74,12 @@ class Services:
     def reference(self, tenant: str, *what: object) -> str:
         """Return a new reference for the problem, change or resolution that `what` identifies."""
         return self.chance.reference(tenant, self.policy.reference_prefix, *what)
+
+
+class Unavailable(Exception):
+    """Nothing was stored; the caller may try again after `retry_after` seconds (503)."""
+
+    def __init__(self, why: str, retry_after: int = 2) -> None:
+        """Keep the reason for the log and the time for the caller."""
+        self.retry_after = retry_after
+        super().__init__(why)

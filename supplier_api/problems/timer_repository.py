@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    Table,
     TextClause,
     and_,
     delete,
@@ -20,9 +21,19 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.clock import Scale
+from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.pipeline import PIPE
-from supplier_api.db.tables import business_clock, timer
-from supplier_api.db.unit_of_work import UnitOfWork
+from supplier_api.db.tables import (
+    business_clock,
+    fault,
+    lane,
+    message,
+    operator_action,
+    pause,
+    process,
+    timer,
+)
+from supplier_api.outbox.model import MessageState
 
 _t = timer.c
 _clocks = business_clock.c
@@ -34,6 +45,16 @@ NO_DECISION = text("timer.kind <> 'decide'")
 ALL = ""
 _CLOCK_LOCK = 0xC10C4
 MICROSECOND = timedelta(microseconds=1)
+
+FELL = "clock-fell"
+# The times that are compared with the present: waits, leases, ages. Dates of events stay.
+_STORED: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
+    (lane, "id", ("due_at", "not_before", "lease_until")),
+    (message, "id", ("not_before", "first_attempt")),
+    (pause, "id", ("since", "until", "probe_at", "probe_until")),
+    (process, "name", ("started", "seen")),
+    (fault, "id", ("ends",)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,3 +261,49 @@ def by_scale(
     own = [name for name in scales if name]
     others = tenant.not_in(own) if own else true()
     return [(others, scales.get("", Scale()))] + [(tenant == name, scales[name]) for name in own]
+
+
+class ClockSteps:
+    """The steps by which stored machine times were moved back, within one transaction.
+
+    That is done when the host's clock was set back (engines without a clock).
+    """
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        """Work in the transaction of `uow`."""
+        self._connection = uow.connection
+
+    def last(self) -> int:
+        """Return the id of the latest operator action of any kind; 0 if there is none."""
+        newest = select(operator_action.c.id).order_by(operator_action.c.id.desc()).limit(1)
+        return self._connection.execute(newest).scalar() or 0
+
+    def since(self, last: int) -> timedelta:
+        """Return by how much all workers have moved times back after the action `last`."""
+        of = operator_action.c
+        query = select(of.detail).where(of.id > last, of.action == FELL)
+        steps = self._connection.execute(query).scalars()
+        return timedelta(seconds=sum(step["seconds"] for step in steps))
+
+    def bring_back(self, by: timedelta, who: str, at: datetime) -> None:
+        """Move the times that are compared with the present back by a step, and record that."""
+        for table, key, columns in _STORED:
+            self._shift(table, key, columns, by)
+        self._connection.execute(
+            insert(operator_action).values(
+                at=at,
+                who=who,
+                action=FELL,
+                reason="the host's clock was put back",
+                detail={"seconds": by.total_seconds()},
+            )
+        )
+
+    def _shift(self, table: Table, key: str, columns: tuple[str, ...], by: timedelta) -> None:
+        dated = or_(*(table.c[name].is_not(None) for name in columns))
+        query = select(table.c[key], *(table.c[name] for name in columns)).where(dated)
+        if table is message:
+            query = query.where(message.c.state == MessageState.QUEUED)
+        for row in self._connection.execute(query).mappings().all():
+            moved = {name: row[name] - by for name in columns if row[name] is not None}
+            self._connection.execute(update(table).where(table.c[key] == row[key]).values(**moved))

@@ -7,7 +7,6 @@ from supplier_api.db import Gone, StoreUnavailable, UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.problems.backoffice_events import LATER, BackOfficeEvents, event_from
 from supplier_api.problems.deferred_decisions import DeferredDecisions
-from supplier_api.problems.errors import Incomplete
 from supplier_api.problems.incidents import JOIN, LEAVE, LIFT, Incidents
 from supplier_api.problems.kci import KciContent
 from supplier_api.problems.lifecycle import Event
@@ -16,7 +15,13 @@ from supplier_api.problems.parts_repository import ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Services
 from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
-from supplier_api.problems.transition import CLOSURE, CLOSURE_NOTICE, Transition, closure_times
+from supplier_api.problems.transition import (
+    CLOSURE,
+    CLOSURE_NOTICE,
+    Incomplete,
+    Transition,
+    closure_times,
+)
 
 # A timer whose handler fails is tried again after this time, so that it does not block the others.
 AFTER_FAILURE = timedelta(minutes=1)

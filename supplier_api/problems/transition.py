@@ -4,6 +4,7 @@ A Transition applies lifecycle events and collects the KCIs and work orders that
 `finish` stores the problem with them. Nothing is visible to others before the commit.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,12 +13,13 @@ from uuid import UUID
 import orjson
 
 from supplier_api.clock import to_wire
+from supplier_api.contract import refusals
 from supplier_api.contract.codes import ChangeStatus, ProblemCode, ReasonCode, ResolutionStatus
+from supplier_api.contract.field_table import with_amendment
+from supplier_api.contract.limits import CHARACTERISTICS_MAX
 from supplier_api.db import UnitOfWork
 from supplier_api.outbox.model import LaneRow, NewLane, NewMessage
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems.amending import amended
-from supplier_api.problems.errors import Incomplete
 from supplier_api.problems.kci import (
     NO_CONTENT,
     KciContent,
@@ -40,6 +42,17 @@ CLOSURE = "closure"
 CLOSURE_NOTICE = "closure-notice"
 ONE_MS = timedelta(milliseconds=1)
 CLOSING = frozenset({Event.COMPLETE, Event.CLOSE, Event.ACCEPT_RESOLUTION})
+
+
+class Incomplete(Exception):
+    """An event lacks a field that its KCI must carry."""
+
+    def __init__(self, event: str, missing: Sequence[str]) -> None:
+        """Name the event and the fields."""
+        lacking = [{"path": field, "event": event} for field in missing]
+        self.refused = refusals.EVENT_INCOMPLETE.errors(lacking)
+        self.messages = self.refused.messages
+        super().__init__("; ".join(self.messages))
 
 
 class Transition:
@@ -344,3 +357,22 @@ def _change_overtaken(problem: ServiceProblem, event: Event) -> KciContent:
     return KciContent(
         ProblemCode.OTHER, f"The {asked} was not decided before the problem was {end}."
     )
+
+
+class TooManyCharacteristics(Exception):
+    """The problem would have more characteristics than the contract allows."""
+
+    def __init__(self) -> None:
+        """Name the limit."""
+        super().__init__(refusals.TOO_MANY_CHARACTERISTICS.message(maximum=CHARACTERISTICS_MAX))
+
+
+def amended(document: Mapping[str, Any], amendment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the problem's document with the amendment's fields (*supplier-amend*).
+
+    Raises TooManyCharacteristics.
+    """
+    changed = with_amendment(document, amendment)
+    if len(changed.get("characteristics", ())) > CHARACTERISTICS_MAX:
+        raise TooManyCharacteristics
+    return changed

@@ -12,13 +12,13 @@ import orjson
 from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ReasonCode
 from supplier_api.db import UnitOfWork
+from supplier_api.db.operator_actions import MAINTENANCE, SwitchRepository
 from supplier_api.outbox.model import MessageState, shown_log
 from supplier_api.outbox.pauses import Cause, PauseRepository
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import legal_for_back_office
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.lifecycle import Event
-from supplier_api.problems.maintenance import MAINTENANCE, SwitchRepository
 from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
 from supplier_api.problems.parts_repository import BackOfficeEventRepository, RecordedEvent
 from supplier_api.problems.repository import ProblemRepository

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import ScalarSelect, Table, exists, func, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
+from supplier_api.db.compiled_statements import UnitOfWork
+from supplier_api.db.operator_actions import MAINTENANCE
 from supplier_api.db.tables import lane, switch, timer
-from supplier_api.db.unit_of_work import UnitOfWork
-from supplier_api.problems.maintenance import MAINTENANCE
 from supplier_api.problems.timer_repository import DECIDE
 
 _HELD = lane.c.due_at.is_not(None) & ~lane.c.parked

@@ -11,8 +11,7 @@ from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.http.backoffice.incidents import ERROR_TEXTS, add_incidents
 from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, read_event
 from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
-from supplier_api.http.request_parsing import read_body
-from supplier_api.http.responses import json_response
+from supplier_api.http.request_parsing import json_response, read_body
 from supplier_api.logging import bind
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.incidents import Incidents

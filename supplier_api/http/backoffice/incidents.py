@@ -8,8 +8,7 @@ from supplier_api.contract import read_json, refusals
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.http.backoffice.schemas import INCIDENT, INCIDENT_ID, read_incident
 from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
-from supplier_api.http.request_parsing import read_body
-from supplier_api.http.responses import json_response
+from supplier_api.http.request_parsing import json_response, read_body
 from supplier_api.problems.incidents import Incidents
 
 SHOWN = {

@@ -8,10 +8,17 @@ from flask import Flask
 
 from supplier_api.http.gateway import tokens
 from supplier_api.http.gateway.errors import SupplierApi, register_errors
-from supplier_api.http.gateway.handler import EXTENSION, Dependencies, log_answer, note_times
+from supplier_api.http.gateway.handler import (
+    EXTENSION,
+    LAST_CALL,
+    Dependencies,
+    GatewayRequests,
+    log_answer,
+    note_times,
+)
 from supplier_api.http.gateway.openapi import describe_calls
 
-__all__ = ["Dependencies", "register"]
+__all__ = ["LAST_CALL", "Dependencies", "GatewayRequests", "register"]
 
 
 def register(app: Flask, parts: Dependencies) -> SupplierApi:

@@ -22,9 +22,9 @@ from supplier_api.contract.schemas import ERROR
 from supplier_api.db import StoreUnavailable
 from supplier_api.http.gateway.handler import bind_request, dependencies, identified_caller
 from supplier_api.http.openapi import DescribedApi
-from supplier_api.http.responses import empty, json_response
+from supplier_api.http.request_parsing import empty, json_response
 from supplier_api.logging import get_logger
-from supplier_api.problems.errors import Unavailable
+from supplier_api.problems.services import Unavailable
 
 # Seconds after which a caller may try again when the store does not say.
 RETRY_AFTER = 2

@@ -22,18 +22,25 @@ from supplier_api.http.request_parsing import (
     REQUEST_ID,
     TENANT,
     Findings,
+    empty,
+    json_response,
     read_body,
     read_headers,
 )
-from supplier_api.http.request_times import times_of
-from supplier_api.http.responses import empty, json_response
+from supplier_api.http.wsgi import TIMES, RequestTimes
 from supplier_api.ids import Chance
 from supplier_api.logging import bind, get_logger
-from supplier_api.problems.requests import GatewayRequests
-from supplier_api.problems.services import Caller, RequestAnswer
+from supplier_api.problems.change import change_problem
+from supplier_api.problems.create import create_problem
+from supplier_api.problems.resolution import answer_resolution
+from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, OutcomeSource, RuleEvaluator
+from supplier_api.problems.services import Caller, RequestAnswer, Services
+from supplier_api.rules.model import Operation
 from supplier_api.settings import ServerSettings
 
 EXTENSION = "supplier_api.http.gateway"
+# The key of the application's extensions for when the gateway's last call was answered.
+LAST_CALL = "supplier_api.last_call"
 
 log = get_logger(__name__)
 
@@ -57,6 +64,52 @@ class RequestExtension:
 
     parameters: Sequence[Mapping[str, Any]]
     read: Callable[[Request, Mapping[str, Any]], None]
+
+
+class GatewayRequests:
+    """The four operations of the gateway.
+
+    Each takes the caller and the validated request document and returns the answer to send. All
+    raise services.Unavailable when nothing was stored within the answer budget.
+    """
+
+    def __init__(
+        self, services: Services, rules: RuleEvaluator, outcomes: OutcomeSource = RULE_BOOK_ONLY
+    ) -> None:
+        """Decide by `rules`, and by what `outcomes` lays over them."""
+        self._services = services
+        self._rules = rules
+        self._outcomes = outcomes
+
+    def raise_problem(self, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
+        """Decide on a new service problem: 201, 202 or 422 (*supplier-create*)."""
+        with self._in_time(caller):
+            return create_problem(self._services, self._rules, self._outcomes, caller, document)
+
+    def amend(self, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
+        """Decide on an amendment of a problem: 201, 202 or 422 (*supplier-amend*)."""
+        return self._change(caller, Operation.AMENDMENT, document)
+
+    def cancel(self, caller: Caller, document: Mapping[str, Any]) -> RequestAnswer:
+        """Decide on the cancellation of a problem: 201, 202 or 422."""
+        return self._change(caller, Operation.CANCELLATION, document)
+
+    def settle(self, caller: Caller, reference: str, document: Mapping[str, Any]) -> RequestAnswer:
+        """Record the tenant's answer to a resolution: 200 or 422."""
+        with self._in_time(caller):
+            return answer_resolution(self._services, caller, reference, document)
+
+    def _change(
+        self, caller: Caller, kind: Operation, document: Mapping[str, Any]
+    ) -> RequestAnswer:
+        with self._in_time(caller):
+            return change_problem(
+                self._services, self._rules, self._outcomes, caller, kind, document
+            )
+
+    def _in_time(self, caller: Caller) -> AbstractContextManager[None]:
+        """Bound every wait for the database by the answer budget of this request."""
+        return self._services.store.until(caller.entered + self._services.policy.answer_budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +148,11 @@ def dependencies() -> Dependencies:
 
 def note_times() -> None:
     """Keep when the current request came in, for its log line and for what it may take."""
-    g.times = times_of(request.environ, dependencies().machine.monotonic())
+    times: RequestTimes | None = request.environ.get(TIMES)
+    if times is None:  # under another server than ours
+        now = dependencies().machine.monotonic()
+        times = RequestTimes(headers=now, arrived=now, queued=0.0)
+    g.times = times
 
 
 def admit(operation: str, schema: Schema) -> AdmittedCall:
@@ -143,9 +200,10 @@ def respond(answer: RequestAnswer) -> Response:
 
 
 def log_answer(response: Response) -> Response:
-    """Log a line about each request for an operation, however it is answered."""
+    """Log a line about each request for an operation, however it is answered, and note when."""
     if "operation" in g:
         here = dependencies()
+        current_app.extensions[LAST_CALL] = here.machine.now()
         now, times = here.machine.monotonic(), g.times
         seconds = now - times.arrived
         log.info(

@@ -18,7 +18,7 @@ from supplier_api.http.gateway.errors import SupplierApi
 from supplier_api.http.gateway.handler import RequestExtension
 from supplier_api.http.gateway.tokens import TOKEN_PATH
 from supplier_api.http.openapi import BEARER, BEARER_SCHEME, OAUTH2, OPENAPI, build_api
-from supplier_api.http.responses import JSON
+from supplier_api.http.request_parsing import JSON
 
 TITLE = "Supplier API"
 

@@ -7,7 +7,7 @@ from supplier_api.audit import UNKNOWN
 from supplier_api.auth import GrantError
 from supplier_api.contract import Malformed, refusals
 from supplier_api.http.gateway.handler import dependencies
-from supplier_api.http.responses import json_response
+from supplier_api.http.request_parsing import json_response
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 FORM = "application/x-www-form-urlencoded"

@@ -13,7 +13,7 @@ from supplier_api.contract.fields import Flag, Id, InstantField, Number
 from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
-from supplier_api.http.responses import json_response
+from supplier_api.http.request_parsing import json_response
 from supplier_api.problems.timer_repository import ALL
 from supplier_api.sandbox.admin.parameters import TENANT_IN_QUERY, WAIT, flag, tenant_name
 from supplier_api.sandbox.admin.resource import (

@@ -11,7 +11,7 @@ from supplier_api.contract.fields import Text
 from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
-from supplier_api.http.responses import empty, json_response
+from supplier_api.http.request_parsing import empty, json_response
 from supplier_api.http_client.tokens import NoTokenError
 from supplier_api.sandbox.admin.parameters import TENANT_IN_PATH, flag
 from supplier_api.sandbox.admin.resource import AdminParts, AdminResource, StrictSchema

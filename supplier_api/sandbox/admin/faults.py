@@ -15,7 +15,7 @@ from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
-from supplier_api.http.responses import empty, json_response
+from supplier_api.http.request_parsing import empty, json_response
 from supplier_api.sandbox.admin.parameters import choice, flag, named_tenant, tenant_name, word
 from supplier_api.sandbox.admin.resource import (
     AdminParts,

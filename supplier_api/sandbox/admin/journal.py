@@ -13,8 +13,7 @@ from supplier_api.contract.limits import ID_MAX
 from supplier_api.contract.schemas import ERROR
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.http.openapi import Description, response
-from supplier_api.http.request_parsing import whole_number
-from supplier_api.http.responses import JSON, empty, json_response
+from supplier_api.http.request_parsing import JSON, empty, json_response, whole_number
 from supplier_api.sandbox.admin.parameters import (
     TENANT_IN_QUERY,
     RequestParameter,

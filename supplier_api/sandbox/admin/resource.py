@@ -24,8 +24,7 @@ from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.loading import MessageSchema
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import BEARER, OAUTH2, Description, operation, response
-from supplier_api.http.request_parsing import check_query, read_body
-from supplier_api.http.responses import json_response
+from supplier_api.http.request_parsing import check_query, json_response, read_body
 from supplier_api.problems.services import Services
 from supplier_api.sandbox.admin.parameters import RequestParameter
 from supplier_api.sandbox.clock_sync import GatewayClockSync

@@ -11,7 +11,7 @@ from supplier_api.clock import to_wire
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
-from supplier_api.http.responses import json_response
+from supplier_api.http.request_parsing import json_response
 from supplier_api.outbox.pauses import Cause, Pause
 from supplier_api.problems import view
 from supplier_api.sandbox.admin.clock import is_moving

@@ -11,9 +11,8 @@ from sqlalchemy.types import NullType
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, StoreUnavailable
-from supplier_api.db.compiled_statements import CompiledStatement, among
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, among
 from supplier_api.db.tables import fault
-from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.fault_injection.catalogue import BY_NAME
 from supplier_api.sandbox.fault_injection.model import InjectedFault, Place, is_struck

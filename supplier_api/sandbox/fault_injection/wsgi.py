@@ -20,7 +20,7 @@ from supplier_api.auth.tokens import REALM
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.http.gateway.tokens import TOKEN_PATH
-from supplier_api.http.responses import empty
+from supplier_api.http.request_parsing import empty
 from supplier_api.http.wsgi import (
     NO_ANSWER,
     Environ,

@@ -9,8 +9,8 @@ import orjson
 from sqlalchemy import Select, delete, func, insert, or_, select
 
 from supplier_api.clock import Scale, to_wire
+from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.tables import decision, journal, service_problem
-from supplier_api.db.unit_of_work import UnitOfWork
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.sandbox.journal.entries import JournalEntry
 

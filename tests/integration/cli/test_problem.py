@@ -13,11 +13,11 @@ from supplier_api.app.services import ClockPair
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
+from supplier_api.db.operator_actions import MAINTENANCE, Switch, SwitchRepository
 from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.ids import SystemChance
 from supplier_api.outbox.pauses import Cause, PauseRepository, Scope
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems.maintenance import MAINTENANCE, Switch, SwitchRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.work import WorkOrder
 from supplier_api.rules.model import Operation

@@ -18,10 +18,10 @@ from sqlalchemy import insert, text, update
 from supplier_api.cli import main
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork, migrate, tables
-from supplier_api.http.request_times import TimeSummary
+from supplier_api.db.operator_actions import Switch, SwitchRepository
+from supplier_api.http.server import TimeSummary
 from supplier_api.operations import status
 from supplier_api.operations.processes import Process, ProcessKind, ProcessRepository
-from supplier_api.problems.maintenance import Switch, SwitchRepository
 from tests.integration.db.test_database_faults import read_only
 from tests.samples import problem_request
 from tests.supplier import DEFERRED, Supplier, on_sqlite

@@ -13,6 +13,7 @@ from supplier_api import contract as wire
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.db import Store, UnitOfWork, tables
+from supplier_api.http.gateway import GatewayRequests
 from supplier_api.ids import Chance, SeededChance
 from supplier_api.outbox.model import Attempt, AttemptRecord, Claim, MessageState
 from supplier_api.outbox.repository import LaneRepository
@@ -23,7 +24,6 @@ from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.requests import GatewayRequests
 from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, OutcomeSource, RuleEvaluator
 from supplier_api.problems.services import (
     GATEWAY,

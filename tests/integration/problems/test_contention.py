@@ -17,8 +17,8 @@ from sqlalchemy import Connection, make_url, select
 
 from supplier_api.db import StoreBroken, StoreBusy, StoreUnavailable, engine, tables
 from supplier_api.problems.decision_repository import DecisionRepository
-from supplier_api.problems.errors import Unavailable
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import Unavailable
 from tests.integration.problems.conftest import MakeRig
 from tests.integration.problems.interruption import PATIENCE, Interrupted
 from tests.integration.problems.rig import POLICY, Rig

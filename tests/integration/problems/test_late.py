@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Connection, event, select
 
 from supplier_api.db import tables
-from supplier_api.problems.errors import Unavailable
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import Unavailable
 from tests.integration.problems.conftest import MakeRig
 from tests.integration.problems.interruption import Interrupted
 from tests.integration.problems.rig import Rig, problem

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from supplier_api.problems.errors import Unavailable
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.problems.services import RequestAnswer
+from supplier_api.problems.services import RequestAnswer, Unavailable
 from tests.integration.problems.conftest import MakeRig
 from tests.integration.problems.interruption import PATIENCE, Gate, Interrupted
 from tests.integration.problems.rig import POLICY, Rig

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from supplier_api.contract.limits import CHARACTERISTICS_MAX
-from supplier_api.problems.amending import TooManyCharacteristics, amended
+from supplier_api.problems.transition import TooManyCharacteristics, amended
 
 JOHN = {"name": "John Smith", "email": "john@smith.com", "phoneNumber": "01234 567890"}
 DOCUMENT: dict[str, Any] = {

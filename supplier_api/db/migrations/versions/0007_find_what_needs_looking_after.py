@@ -4,7 +4,7 @@ Of indexes alone, on tables that are in use: each is built beside the writers, a
 before a revision broke off is left as it is.
 """
 
-from supplier_api.db.index_building import build_index
+from supplier_api.db.migrate import build_index
 
 revision = "0007"
 down_revision = "0006"

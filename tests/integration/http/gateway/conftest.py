@@ -15,10 +15,9 @@ from pydantic import SecretStr
 from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing
 from supplier_api.clock import ManualMachineClock
-from supplier_api.http.gateway import Dependencies, register
+from supplier_api.http.gateway import Dependencies, GatewayRequests, register
 from supplier_api.ids import SeededChance
 from supplier_api.logging import configure_logging
-from supplier_api.problems.requests import GatewayRequests
 from supplier_api.problems.services import Caller, RequestAnswer
 from supplier_api.sandbox.scenarios.choice import CHOSEN, EXTENSION, NOTHING, Choice
 from supplier_api.settings import AccessSettings, ClientSettings, ServerSettings

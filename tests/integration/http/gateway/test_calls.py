@@ -11,8 +11,7 @@ from werkzeug.test import TestResponse
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import StoreBusy
-from supplier_api.problems.errors import Unavailable
-from supplier_api.problems.services import Caller, RequestAnswer
+from supplier_api.problems.services import Caller, RequestAnswer, Unavailable
 from tests.samples import amendment_request, cancellation_request, problem_request, resolution
 
 from .conftest import HEADERS, SCOPES, FakeUseCases, token

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from supplier_api.problems.errors import Unavailable
+from supplier_api.problems.services import Unavailable
 from tests.samples import problem_request
 
 from .conftest import FakeUseCases
