@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from supplier_api.contract.codes import InformationType
 from supplier_api.contract.field_table import FROM_TENANT
 from supplier_api.logging import get_logger
-from supplier_api.sandbox.gateway.codes import InformationType
 from supplier_api.sandbox.gateway.config import SupplierAccount
 from supplier_api.sandbox.gateway.model import Document, Problem, picked
 from supplier_api.sandbox.gateway.repository import GatewayServices, Records

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from supplier_api.contract.codes import ActionType, InformationType
 from supplier_api.sandbox.gateway import database as tables
 from supplier_api.sandbox.gateway import outgoing
 from supplier_api.sandbox.gateway.clock_and_ids import ALL
 from supplier_api.sandbox.gateway.codes import (
-    ActionType,
     CallKind,
     GatewayRefusal,
-    InformationType,
     ProblemStatus,
     UpdateType,
     invalid,

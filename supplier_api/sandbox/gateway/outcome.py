@@ -1,6 +1,6 @@
 """What the supplier's verdict makes of a problem, and the update about it."""
 
-from supplier_api.contract.codes import FINAL, Status
+from supplier_api.contract.codes import FINAL, InformationType, Status
 from supplier_api.contract.field_table import with_amendment
 from supplier_api.sandbox.gateway.answers import (
     SupplierAccepted,
@@ -13,7 +13,6 @@ from supplier_api.sandbox.gateway.codes import (
     CallKind,
     ChangeState,
     GatewayErrorCode,
-    InformationType,
     ProblemStatus,
     UpdateType,
 )

@@ -5,7 +5,13 @@ shows code, supplierCodes and supplierCode, an amendment escalationRequest, a ca
 status.
 """
 
-from supplier_api.contract.codes import ProblemCode, ResolutionCode, ResolutionStatus
+from supplier_api.contract.codes import (
+    ActionType,
+    InformationType,
+    ProblemCode,
+    ResolutionCode,
+    ResolutionStatus,
+)
 from supplier_api.contract.field_table import SERVICE_SPECIFICATION
 from supplier_api.contract.fields import (
     Code,
@@ -21,11 +27,9 @@ from supplier_api.contract.limits import MESSAGE_MAX, SUPPLIER_CODE_MAX
 from supplier_api.contract.loading import Fields, make
 from supplier_api.contract.schemas import TENANT_NOTES
 from supplier_api.sandbox.gateway.codes import (
-    ActionType,
     ChangeState,
     DeliveryStatus,
     GatewayErrorCode,
-    InformationType,
     ProblemStatus,
     UpdateType,
 )

@@ -8,23 +8,29 @@ from typing import Any
 
 from supplier_api.contract.codes import ProblemCode, ReasonCode, ResolutionCode
 from supplier_api.contract.limits import STRING_MAX, TEXT_MAX
-from supplier_api.problems.lifecycle import Event
-from supplier_api.problems.model import Awaits
+from supplier_api.problems.lifecycle import BACK_OFFICE_MOVES, Event, legal_events, plan
+from supplier_api.problems.model import Awaits, Base, State
 from supplier_api.sandbox.catalogue import Entry, Parameter, Value
 
 # What the back office says, and the fields of its event.
 Step = tuple[Event, Mapping[str, Any]]
 DELAY_MAX = 7 * 86400
 STEPS_MAX = 100
-# The updates that SERVICE_PROBLEM_SUCCESSFUL can make on its way, as events.
-ALSO: Mapping[ReasonCode, Event] = {
-    ReasonCode.UPDATE: Event.UPDATE,
-    ReasonCode.ADDITIONAL: Event.NOTE,
-    ReasonCode.WARNING: Event.WARN,
-    ReasonCode.REAPPOINTED: Event.REAPPOINTED,
-}
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _STEPS = re.compile(r"[0-9]{1,3}")
+
+
+def _also() -> dict[ReasonCode, Event]:
+    """Return the back office's events that leave a problem in work as it is, by their reason."""
+    working = State(Base.IN_PROGRESS)
+    events = [move.event for move in BACK_OFFICE_MOVES if move.event in legal_events(working)]
+    steps = [step for event in events for step in plan(working, event) if step.state == working]
+    found = {step.kci: step.event for step in steps}
+    return {reason: found[reason] for reason in ReasonCode if reason in found}
+
+
+# The updates that SERVICE_PROBLEM_SUCCESSFUL can make on its way, as events.
+ALSO: Mapping[ReasonCode, Event] = _also()
 
 
 class ScenarioKind(StrEnum):

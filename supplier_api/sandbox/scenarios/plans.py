@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from supplier_api.contract.codes import ProblemCode
-from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.lifecycle import Event, always_carried
 from supplier_api.problems.model import Base, Waiting
 from supplier_api.sandbox.scenarios.model import ALSO, Move, Part, Plan, Play, Step
 
@@ -15,18 +15,6 @@ OPENING: dict[str, tuple[Event, ...]] = {
     Base.IN_PROGRESS: (),
     Waiting.NETWORK_INCIDENT: (Event.RESUME,),
 }
-# What says why it happens.
-EXPLAINED = frozenset(
-    {
-        Event.REJECT,
-        Event.HOLD,
-        Event.ASK_INFORMATION,
-        Event.ASK_APPOINTMENT,
-        Event.WARN,
-        Event.CANCEL,
-        Event.REJECT_CHANGE,
-    }
-)
 
 
 def steps_of(play: Play, plan: Plan, standing: str) -> tuple[Step, ...]:
@@ -53,9 +41,10 @@ def _events(play: Play, part: Part, standing: str) -> Iterator[Event]:
 def _step(play: Play, event: Event) -> Step:
     """Return an event with what it says."""
     details: dict[str, Any] = {}
-    if event in EXPLAINED:
+    carries = always_carried(event)
+    if "problemCode" in carries:
         details = {"problem_code": ProblemCode(play.get("problemCode")), "text": play.get("text")}
-    elif event is Event.NOTE:
+    elif "text" in carries:
         details = {"text": play.get("text")}
     elif event is Event.UPDATE:
         # Without a text of its own a note is sent as an UPDATE.
