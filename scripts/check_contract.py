@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from supplier_api.http.gateway.openapi import supplier_document, updates_document
-from supplier_api.sandbox.gateway import openapi as gateway
+from supplier_api.sandbox.gateway.web import openapi_document as sandbox_document
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = {
     "supplier": supplier_document,
     "updates": updates_document,
-    "sandbox-gateway": gateway.document,
+    "sandbox-gateway": sandbox_document,
 }
 
 

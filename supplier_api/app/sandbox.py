@@ -22,11 +22,11 @@ from supplier_api.problems.rule_evaluation import OutcomeSource
 from supplier_api.problems.services import Services
 from supplier_api.problems.work import WorkOrder
 from supplier_api.sandbox import admin
-from supplier_api.sandbox.admin.capture import OutgoingCapture, keep_requests, record_calls
 from supplier_api.sandbox.clock_sync import ClockEndpoint, GatewayClockSync, try_token
-from supplier_api.sandbox.fault_injection.copies import CopyingTransport
+from supplier_api.sandbox.fault_injection.sending import CopyingTransport
 from supplier_api.sandbox.fault_injection.transport import FaultyTransport, tenant_header
 from supplier_api.sandbox.fault_injection.wsgi import inject_answer_faults
+from supplier_api.sandbox.journal.capture import OutgoingCapture, keep_requests, record_calls
 from supplier_api.sandbox.journal.recorder import Bounds, Recorder
 from supplier_api.sandbox.scenarios.choice import EXTENSION as REQUEST_EXTENSION
 from supplier_api.sandbox.scenarios.source import ScenarioSource, chosen_with

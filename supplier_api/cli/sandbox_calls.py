@@ -40,7 +40,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Caller:
+class SandboxCaller:
     """Who makes a call, whether it is only printed, and the scenario that it chooses."""
 
     account: Account
@@ -246,10 +246,10 @@ def _caller(
     *,
     curl: bool = False,
     scenario: str | None = None,
-) -> Caller:
+) -> SandboxCaller:
     """Return which gateway is meant; the settings are asked for what is not given."""
     if url and client and secret:
-        return Caller(Account(url.rstrip("/"), client, secret), curl, scenario)
+        return SandboxCaller(Account(url.rstrip("/"), client, secret), curl, scenario)
     settings = sandbox_settings()
     known = {
         party.client_id: party.client_secret.get_secret_value()
@@ -261,7 +261,7 @@ def _caller(
         raise click.UsageError("name a tenant's client by --client and --secret")
     if not url:
         url = settings.sandbox.url if settings.sandbox.port else local.running(settings, "sandbox")
-    return Caller(Account(url.rstrip("/"), client, secret), curl, scenario)
+    return SandboxCaller(Account(url.rstrip("/"), client, secret), curl, scenario)
 
 
 def _read(file: Path) -> Document:
@@ -286,13 +286,13 @@ def _characteristic(text: str) -> Document:
     return {"name": name, "value": value}
 
 
-def _change(caller: Caller, kind: str, body: Document) -> None:
+def _change(caller: SandboxCaller, kind: str, body: Document) -> None:
     asked = caller.make(caller.call("POST", f"/service-problem-{kind}s", body))
     if asked is not None:
         click.echo(f"{kind} {asked['id']} is {asked['status']}")
 
 
-def _answer(caller: Caller, problem_id: int, status: str, notes: str | None) -> None:
+def _answer(caller: SandboxCaller, problem_id: int, status: str, notes: str | None) -> None:
     problem = _look(caller, problem_id)
     resolution_id = pending_resolution(problem)
     if resolution_id is None:
@@ -308,12 +308,12 @@ def _answer(caller: Caller, problem_id: int, status: str, notes: str | None) -> 
         click.echo(f"resolution {answered['id']} is {answered['status']}")
 
 
-def _look(caller: Caller, problem_id: int) -> Document:
+def _look(caller: SandboxCaller, problem_id: int) -> Document:
     call = caller.call("GET", f"/service-problems/{problem_id}")
     return GatewayClient(caller.account).ask(call)
 
 
-def _watch(caller: Caller, problem_id: int) -> None:
+def _watch(caller: SandboxCaller, problem_id: int) -> None:
     client = GatewayClient(caller.account)
     call = caller.call("GET", f"/service-problems/{problem_id}")
     seen: Document = {}

@@ -14,7 +14,7 @@ from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLa
 from werkzeug.routing import Rule
 
 from supplier_api.contract import Invalid, Malformed, MessageError, refusals
-from supplier_api.contract.limits import HEADER_MAX
+from supplier_api.contract.limits import HEADER_MAX, ID_MAX
 from supplier_api.http.responses import JSON
 from supplier_api.http.wsgi import RAW_PATH, REPEATED
 
@@ -96,6 +96,12 @@ def check_query(incoming: Request, known: Collection[str]) -> None:
             wrong.append(f"{name}: expected once")
     if wrong:
         raise Invalid(wrong)
+
+
+def whole_number(digits: str, least: int, most: int) -> int | None:
+    """Return the number that a text is, None if it is none from `least` to `most`."""
+    readable = digits.isascii() and digits.isdigit() and len(digits) <= len(str(ID_MAX))
+    return int(digits) if readable and least <= int(digits) <= most else None
 
 
 def read_body(incoming: Request, limit: int, too_long: str = refusals.BODY_TOO_LONG.text) -> bytes:

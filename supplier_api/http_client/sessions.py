@@ -136,10 +136,11 @@ def _host(url: str) -> str:
 
 def _goes_direct(host: str, no_proxy: tuple[str, ...]) -> bool:
     names = [name.lower().lstrip(".") for name in no_proxy]
-    return _is_loopback(host) or any(host == name or host.endswith(f".{name}") for name in names)
+    return is_loopback(host) or any(host == name or host.endswith(f".{name}") for name in names)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine under a name that only it can have."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

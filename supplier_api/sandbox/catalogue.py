@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 # A JSON value that a parameter can have.
-Value = str | float | int | list[str]
+ParameterValue = str | float | int | list[str]
 
 
 class WrongChoice(Exception):
     """There is no such choice. `messages` say what there is."""
 
     def __init__(self, messages: list[str]) -> None:
-        """Keep at least one message, each with where the choice stood."""
+        """Keep at least one message, each with where the choice was."""
         self.messages = messages
         super().__init__("; ".join(messages))
 
@@ -32,9 +32,9 @@ class Parameter:
 
     name: str
     type: str
-    default: Value | None
+    default: ParameterValue | None
     description: str
-    read: Callable[[Any], Value]
+    read: Callable[[Any], ParameterValue]
 
     def listed(self) -> dict[str, Any]:
         """Return it in JSON values."""
@@ -43,14 +43,14 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogueEntry:
     """What can be chosen by its name, with what it does in words."""
 
     name: str
     description: str
     parameters: tuple[Parameter, ...] = ()
 
-    def value(self, values: Mapping[str, Value], name: str) -> Any:
+    def value(self, values: Mapping[str, ParameterValue], name: str) -> Any:
         """Return a parameter's value where these were chosen, or its default."""
         if name in values:
             return values[name]
@@ -58,14 +58,14 @@ class Entry:
 
     def read(
         self, given: Iterable[tuple[str, Any]], place: str, unknown: Callable[[str], str]
-    ) -> dict[str, Value]:
+    ) -> dict[str, ParameterValue]:
         """Return the values of the parameters that are given; raises WrongChoice.
 
         A message about a parameter begins with `place` and its name, one about a name that no
         parameter has with `unknown` of it.
         """
         known = {parameter.name: parameter for parameter in self.parameters}
-        values: dict[str, Value] = {}
+        values: dict[str, ParameterValue] = {}
         wrong: list[str] = []
         for name, value in given:
             if name not in known:
@@ -82,7 +82,7 @@ class Entry:
         return values
 
 
-E = TypeVar("E", bound=Entry)
+E = TypeVar("E", bound=CatalogueEntry)
 
 
 def find(entries: Mapping[str, E], name: str, unknown: str) -> E:

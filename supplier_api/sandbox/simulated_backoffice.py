@@ -20,8 +20,7 @@ from supplier_api.problems.work import (
 )
 from supplier_api.rules.model import Operation
 from supplier_api.sandbox.scenarios.catalogue import BY_NAME, DEFAULT, recall
-from supplier_api.sandbox.scenarios.model import Play, ScenarioKind, Step
-from supplier_api.sandbox.scenarios.plans import OPENING, steps_of
+from supplier_api.sandbox.scenarios.model import OPENING, Play, ScenarioKind, Step, steps_of
 from supplier_api.settings.model import BackOfficeSettings
 
 # Seconds to the first step and between any two, at a pace of 1: nine or so to a resolution.

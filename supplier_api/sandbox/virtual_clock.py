@@ -27,7 +27,7 @@ END = datetime(9000, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 # What a step led to is settled by other threads, and nothing wakes this one for that.
 LOOK_AGAIN = timedelta(milliseconds=10)
-Change = Callable[[TenantClock, datetime], TenantClock]
+ChangeClock = Callable[[TenantClock, datetime], TenantClock]
 
 
 class StillMoving(Exception):
@@ -69,11 +69,11 @@ class VirtualClock:
 
     def advance(self, tenant: str | None, by: timedelta) -> None:
         """Begin to move clocks forward by a time. Raises StillMoving and TooFar."""
-        self._set_off(tenant, lambda now: now + by)
+        self._begin_move(tenant, lambda now: now + by)
 
     def go_to(self, tenant: str | None, instant: datetime) -> None:
         """Begin to move clocks to an instant. Raises StillMoving, Backwards and TooFar."""
-        self._set_off(tenant, lambda _: instant)
+        self._begin_move(tenant, lambda _: instant)
 
     def freeze(self, tenant: str | None) -> None:
         """Stop clocks where they are, on their way or not."""
@@ -84,7 +84,7 @@ class VirtualClock:
         machine = self._services.machine.now()
         self._change(tenant, lambda clock, now: TenantClock(clock.tenant, ahead=now - machine))
 
-    def hands(self) -> dict[str, MovedClock]:
+    def clocks(self) -> dict[str, MovedClock]:
         """Return where each clock is, by tenant."""
         machine = self._services.machine.now()
         clocks = self._services.store.read(lambda uow: BusinessClockRepository(uow).by_tenant())
@@ -111,7 +111,7 @@ class VirtualClock:
 
         return self._services.store.read(look)
 
-    def standstills(self, tenant: str | None) -> list[Pause]:
+    def pauses(self, tenant: str | None) -> list[Pause]:
         """Return what holds messages of a tenant up; with None, anybody's."""
         machine = self._services.machine.now()
         active = self._services.store.read(lambda uow: PauseRepository(uow).active(machine))
@@ -122,7 +122,7 @@ class VirtualClock:
 
         Returns how many were taken on. Raises StoreUnavailable.
         """
-        return sum(self._step(tenant) for tenant, hand in self.hands().items() if hand.target)
+        return sum(self._step(tenant) for tenant, clock in self.clocks().items() if clock.target)
 
     def _step(self, tenant: str) -> int:
         def take(uow: UnitOfWork) -> int:
@@ -141,10 +141,10 @@ class VirtualClock:
         if step is None:
             return 0
         # Before it is taken, not after: what it leads to arrives there at once.
-        self._tell_of(step.clock)
+        self._sync_gateway(step.clock)
         return self._services.store.write(take)
 
-    def _set_off(self, tenant: str | None, target_for: Callable[[datetime], datetime]) -> None:
+    def _begin_move(self, tenant: str | None, target_for: Callable[[datetime], datetime]) -> None:
         def change(clock: TenantClock, now: datetime) -> TenantClock:
             if clock.target:
                 raise StillMoving
@@ -158,7 +158,7 @@ class VirtualClock:
 
         self._change(tenant, change)
 
-    def _change(self, tenant: str | None, change: Change) -> None:
+    def _change(self, tenant: str | None, change: ChangeClock) -> None:
         def work(uow: UnitOfWork) -> list[TenantClock]:
             machine = self._services.machine.now()
             clocks = BusinessClockRepository(uow).lock()
@@ -170,9 +170,9 @@ class VirtualClock:
             return changed
 
         for clock in self._services.store.write(work):
-            self._tell_of(clock)
+            self._sync_gateway(clock)
 
-    def _tell_of(self, clock: TenantClock) -> None:
+    def _sync_gateway(self, clock: TenantClock) -> None:
         at = clock.scale.at(self._services.machine.now())
         self._clock_sync.put(clock.tenant, at, stands=clock.stands_at is not None)
 
@@ -224,6 +224,6 @@ class SteppedTimers:
 
     def next_due(self) -> datetime | None:
         """Return the machine time at which to look again; soon while a clock is moved."""
-        if any(hand.target for hand in self._virtual_clock.hands().values()):
+        if any(clock.target for clock in self._virtual_clock.clocks().values()):
             return self._machine.now() + LOOK_AGAIN
         return self._timers.next_due()

@@ -6,7 +6,7 @@ On loopback anybody may use them who sits at this machine. Beyond it a bearer to
 `admin` is needed. Either way the name in `Host` has to be one that no stranger can point at this
 machine: a web page that a browser has loaded from elsewhere must not be able to call us under its
 own name (DNS rebinding). Nothing here allows calls across origins (no CORS), and whatever changes
-something takes JSON or is no POST, so that a browser asks first and is told no.
+something takes JSON or is no POST, so that a browser asks first and is refused.
 """
 
 from collections.abc import Callable, Collection
@@ -21,8 +21,7 @@ from supplier_api.audit import UNKNOWN
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.http.openapi import OAUTH2
 from supplier_api.sandbox.admin import clock, destinations, faults, journal, scenarios, state
-from supplier_api.sandbox.admin.dependencies import AdminParts
-from supplier_api.sandbox.admin.resource import SCOPE, AdminResource
+from supplier_api.sandbox.admin.resource import SCOPE, AdminParts, AdminResource
 from supplier_api.settings import is_loopback
 
 RESOURCES: tuple[Callable[[AdminParts], AdminResource], ...] = (
@@ -66,7 +65,7 @@ def _describe_scope(api: Api) -> None:
 
 
 class AdminAccess:
-    """Stands before every route."""
+    """Checks every request before its route."""
 
     def __init__(self, parts: AdminParts) -> None:
         """Ask for a token as soon as the settings make the process listen beyond loopback."""

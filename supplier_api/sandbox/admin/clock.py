@@ -15,9 +15,9 @@ from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.responses import json_response
 from supplier_api.problems.timer_repository import ALL
-from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import TENANT_IN_QUERY, WAIT, flag, tenant_name
 from supplier_api.sandbox.admin.resource import (
+    AdminParts,
     AdminResource,
     AnswerField,
     AnswerShape,
@@ -57,17 +57,17 @@ CLOCK = AnswerShape[MovedClock](
                 "enum": ["ready", "advancing"],
                 "description": "advancing: not all that became due is done and settled",
             },
-            lambda hand: "advancing" if hand.target else "ready",
+            lambda clock: "advancing" if clock.target else "ready",
             required=True,
         ),
         "now": AnswerField(
             {"type": "string", "format": "date-time"},
-            lambda hand: to_wire(hand.now),
+            lambda clock: to_wire(clock.now),
             required=True,
         ),
         "frozen": AnswerField(
             {"type": "boolean", "description": "It stands still"},
-            lambda hand: hand.stands,
+            lambda clock: clock.stands,
             required=True,
         ),
         "to": AnswerField(
@@ -76,7 +76,7 @@ CLOCK = AnswerShape[MovedClock](
                 "format": "date-time",
                 "description": "While advancing: where to",
             },
-            lambda hand: to_wire(hand.target) if hand.target else None,
+            lambda clock: to_wire(clock.target) if clock.target else None,
         ),
         "tenants": AnswerField(
             {
@@ -146,8 +146,8 @@ def declare_clock(parts: AdminParts) -> AdminResource:
         try:
             _begin(virtual_clock, tenant, body)
         except StillMoving:
-            told = "the clock is still advancing: wait, or end that by freeze or run"
-            return parts.refuse(409, ErrorCode.INVALID_REQUEST, told)
+            message = "the clock is still advancing: wait, or end that by freeze or run"
+            return parts.refuse(409, ErrorCode.INVALID_REQUEST, message)
         there = parts.wait_until(lambda: not is_moving(virtual_clock, tenant), wait)
         return json_response(_shown_clock(virtual_clock, tenant), 200 if there else 202)
 
@@ -186,19 +186,19 @@ def declare_reset(parts: AdminParts) -> AdminResource:
 
 def is_moving(virtual_clock: VirtualClock, tenant: str | None) -> bool:
     """Tell whether a tenant's clock is on its way; with None, whether any is."""
-    hands = virtual_clock.hands()
+    clocks = virtual_clock.clocks()
     if tenant is None:
-        return any(hand.target for hand in hands.values())
-    return hands.get(tenant, hands[ALL]).target is not None
+        return any(clock.target for clock in clocks.values())
+    return clocks.get(tenant, clocks[ALL]).target is not None
 
 
 def _shown_clock(virtual_clock: VirtualClock, tenant: str | None) -> dict[str, Any]:
     """Return a tenant's clock as JSON; with None, everybody's with those that differ."""
-    hands = virtual_clock.hands()
+    clocks = virtual_clock.clocks()
     if tenant is not None:
-        return CLOCK.show(hands.get(tenant, hands[ALL]), tenant=tenant)
-    everybodys = hands.pop(ALL)
-    own = {name: CLOCK.show(hand) for name, hand in hands.items()}
+        return CLOCK.show(clocks.get(tenant, clocks[ALL]), tenant=tenant)
+    everybodys = clocks.pop(ALL)
+    own = {name: CLOCK.show(clock) for name, clock in clocks.items()}
     shown = CLOCK.show(everybodys, tenants=own)
     if any(each["state"] == "advancing" for each in own.values()):
         shown["state"] = "advancing"
@@ -221,7 +221,7 @@ def _begin(virtual_clock: VirtualClock, tenant: str | None, asked: Mapping[str, 
             case _:
                 virtual_clock.run(tenant)
     except Backwards:
-        told = "to: expected no time before the clock's own; POST /admin/reset puts a clock back"
-        raise Invalid([told]) from None
+        message = "to: expected no time before the clock's own; POST /admin/reset puts a clock back"
+        raise Invalid([message]) from None
     except (TooFar, OverflowError):
         raise Invalid([f"{moves[0]}: expected to end before the year 9000"]) from None

@@ -13,9 +13,8 @@ from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.responses import empty, json_response
 from supplier_api.http_client.tokens import NoTokenError
-from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import TENANT_IN_PATH, flag
-from supplier_api.sandbox.admin.resource import AdminResource, StrictSchema
+from supplier_api.sandbox.admin.resource import AdminParts, AdminResource, StrictSchema
 from supplier_api.sandbox.tenant_settings import TenantSettingRepository
 from supplier_api.settings.secrets import MASK
 
@@ -90,13 +89,13 @@ def declare(parts: AdminParts) -> AdminResource:
         """
         try:
             parts.try_token(body)
-            told = "granted"
+            result = "granted"
         except NoTokenError as error:
-            told = str(error)
+            result = str(error)
             if not force:
-                raise Invalid([f"{told}; ?force=true keeps it all the same"]) from None
+                raise Invalid([f"{result}; ?force=true keeps it all the same"]) from None
         store.write(lambda uow: TenantSettingRepository(uow).set_destination(tenant, body))
-        return json_response({"stored": True, "token": told})
+        return json_response({"stored": True, "token": result})
 
     @resource.route(
         "DELETE",

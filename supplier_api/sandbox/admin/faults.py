@@ -16,9 +16,9 @@ from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.responses import empty, json_response
-from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import choice, flag, named_tenant, tenant_name, word
 from supplier_api.sandbox.admin.resource import (
+    AdminParts,
     AdminResource,
     AnswerField,
     AnswerShape,
@@ -31,8 +31,7 @@ from supplier_api.sandbox.fault_injection.active_faults import (
     NewFault,
     StoredFault,
 )
-from supplier_api.sandbox.fault_injection.catalogue import KINDS, read_parameters
-from supplier_api.sandbox.fault_injection.listing import listed
+from supplier_api.sandbox.fault_injection.catalogue import KINDS, listed, read_parameters
 from supplier_api.sandbox.fault_injection.model import Direction
 
 WEEK = 7 * 86_400

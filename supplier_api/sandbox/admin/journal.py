@@ -13,8 +13,8 @@ from supplier_api.contract.limits import ID_MAX
 from supplier_api.contract.schemas import ERROR
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.http.openapi import Description, response
+from supplier_api.http.request_parsing import whole_number
 from supplier_api.http.responses import JSON, empty, json_response
-from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import (
     TENANT_IN_QUERY,
     RequestParameter,
@@ -23,10 +23,9 @@ from supplier_api.sandbox.admin.parameters import (
     moment,
     number,
     waiting,
-    whole_number,
     word,
 )
-from supplier_api.sandbox.admin.resource import AdminResource
+from supplier_api.sandbox.admin.resource import AdminParts, AdminResource
 from supplier_api.sandbox.journal.entries import JournalDirection
 from supplier_api.sandbox.journal.explain import explain
 from supplier_api.sandbox.journal.export import har, ndjson
@@ -35,7 +34,7 @@ from supplier_api.sandbox.journal.schema import ENTRY, PAGE, WHY
 
 PAGE_SIZE = 100
 PAGE_MAX = 500
-NEAR = 3  # close misses told for each filter
+NEAR = 3  # close misses shown for each filter
 NDJSON = "application/x-ndjson"
 SCHEMA = "application/schema+json"
 AFTER = number("after", "Only behind this cursor", 0, ID_MAX, default=0)

@@ -11,8 +11,9 @@ from marshmallow import ValidationError
 from supplier_api.clock import from_wire
 from supplier_api.contract import Invalid
 from supplier_api.contract.fields import InstantField, Text
-from supplier_api.contract.limits import HEADER_MAX, ID_MAX
+from supplier_api.contract.limits import HEADER_MAX
 from supplier_api.http.openapi import Description
+from supplier_api.http.request_parsing import whole_number
 
 # What the published calls take in the header `Tenant`.
 TENANT_PATTERN = f"[!-~]{{1,{HEADER_MAX}}}"
@@ -124,12 +125,6 @@ def number(
 
     schema = {"type": "integer", "minimum": least, "maximum": most}
     return RequestParameter(name, description, schema, read, default)
-
-
-def whole_number(digits: str, least: int, most: int) -> int | None:
-    """Return the number that a text is, None if it is none from `least` to `most`."""
-    readable = digits.isascii() and digits.isdigit() and len(digits) <= len(str(ID_MAX))
-    return int(digits) if readable and least <= int(digits) <= most else None
 
 
 def moment(name: str, description: str) -> RequestParameter:

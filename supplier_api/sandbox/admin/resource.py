@@ -5,9 +5,11 @@ or a field of another name is an error: one that is misspelt would be the very l
 everything would be selected.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
+from threading import BoundedSemaphore
 from typing import Any, Generic, TypeVar
 
 from flask import Response, request
@@ -15,14 +17,24 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema
 from werkzeug.routing import BaseConverter
 
-from supplier_api.contract import load, read_json
+from supplier_api.audit import Audit
+from supplier_api.auth import AccessTokens
+from supplier_api.contract import envelope, load, read_json
+from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.loading import MessageSchema
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import BEARER, OAUTH2, Description, operation, response
 from supplier_api.http.request_parsing import check_query, read_body
-from supplier_api.sandbox.admin.dependencies import AdminParts
+from supplier_api.http.responses import json_response
+from supplier_api.problems.services import Services
 from supplier_api.sandbox.admin.parameters import RequestParameter
+from supplier_api.sandbox.clock_sync import GatewayClockSync
+from supplier_api.sandbox.journal.recorder import Recorder
+from supplier_api.sandbox.virtual_clock import VirtualClock
+from supplier_api.settings import Settings
 
+WAITING_MAX = 8
+POLL = 0.02  # seconds between two looks at the database
 PREFIX = "/admin"
 SCOPE = "admin"
 # On loopback no token is asked for.
@@ -40,7 +52,56 @@ BODY_ERRORS = {
 }
 
 T = TypeVar("T")
-View = Callable[..., Response]
+AdminView = Callable[..., Response]
+
+
+@dataclass(frozen=True, slots=True)
+class AdminParts:
+    """All that the routes need."""
+
+    services: Services
+    settings: Settings
+    tokens: AccessTokens
+    audit: Audit
+    virtual_clock: VirtualClock
+    clock_sync: GatewayClockSync
+    recorder: Recorder
+    # Asks the token endpoint of a destination; raises http_client.grants.NoTokenError.
+    try_token: Callable[[Mapping[str, str]], object]
+    # Held by each request that is kept waiting on purpose, so that some threads are left for all
+    # others: at most half of them.
+    waiting: BoundedSemaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let as many requests wait as the settings have threads for."""
+        most = min(WAITING_MAX, max(1, self.settings.server.threads // 2))
+        object.__setattr__(self, "waiting", BoundedSemaphore(most))
+
+    def refuse(self, status: int, code: ErrorCode, *messages: str) -> Response:
+        """Return an error answer in the published envelope."""
+        uuid = str(self.services.chance.uuid(""))
+        return json_response(envelope(code, messages, uuid), status)
+
+    def wait_until(self, is_so: Callable[[], bool], seconds: float) -> bool:
+        """Look again and again, for up to `seconds`; return whether it became so.
+
+        While as many wait as may, a further one is answered as if it did not want to wait.
+        """
+        if is_so():
+            return True
+        if not self.waiting.acquire(blocking=False):
+            return False
+        machine = self.services.machine
+        until, pause = machine.monotonic() + seconds, threading.Event()
+        try:
+            while not is_so():
+                left = until - machine.monotonic()
+                if left <= 0:
+                    return False
+                pause.wait(min(POLL, left))
+            return True
+        finally:
+            self.waiting.release()
 
 
 class RestConverter(BaseConverter):
@@ -85,7 +146,7 @@ class AdminResource:
         parameters: Sequence[RequestParameter] = (),
         body: Schema | None = None,
         example: Mapping[str, Any] | None = None,
-    ) -> Callable[[View], View]:
+    ) -> Callable[[AdminView], AdminView]:
         """Declare a view, which is called with the values of `parameters`, and with `body`.
 
         `name` is its id in OpenAPI. `answers` are by status, without the errors that every route
@@ -102,7 +163,7 @@ class AdminResource:
             example=example,
         )
 
-        def declare(view: View) -> View:
+        def declare(view: AdminView) -> AdminView:
             @self.blueprint.route(path, methods=[method])
             @self.blueprint.doc(**described)
             @wraps(view)

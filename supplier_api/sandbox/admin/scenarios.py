@@ -11,9 +11,8 @@ from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import Description, response
 from supplier_api.http.responses import empty, json_response
-from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import TENANT_IN_PATH, word
-from supplier_api.sandbox.admin.resource import AdminResource, StrictSchema, listing
+from supplier_api.sandbox.admin.resource import AdminParts, AdminResource, StrictSchema, listing
 from supplier_api.sandbox.catalogue import WrongChoice
 from supplier_api.sandbox.scenarios.choice import read_scenario
 from supplier_api.sandbox.scenarios.listing import listed

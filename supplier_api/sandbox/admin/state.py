@@ -15,9 +15,8 @@ from supplier_api.http.responses import json_response
 from supplier_api.outbox.pauses import Cause, Pause
 from supplier_api.problems import view
 from supplier_api.sandbox.admin.clock import is_moving
-from supplier_api.sandbox.admin.dependencies import AdminParts
 from supplier_api.sandbox.admin.parameters import TENANT_IN_QUERY, WAIT, RequestParameter
-from supplier_api.sandbox.admin.resource import AdminResource, AnswerField, AnswerShape
+from supplier_api.sandbox.admin.resource import AdminParts, AdminResource, AnswerField, AnswerShape
 from supplier_api.sandbox.pending_work import Outstanding
 
 CAUSES = {Cause.OPERATOR: "paused", Cause.BREAKER: "breaker", Cause.ASKED: "asked"}
@@ -171,7 +170,7 @@ def declare_idle(parts: AdminParts) -> AdminResource:
 
         idle = parts.wait_until(is_idle, wait)
         left = virtual_clock.outstanding(tenant)
-        causes = [*map(_paused, virtual_clock.standstills(tenant)), *_causes(left)]
+        causes = [*map(_paused, virtual_clock.pauses(tenant)), *_causes(left)]
         shown = OUTSTANDING.show(
             left,
             idle=idle,

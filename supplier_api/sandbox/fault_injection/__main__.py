@@ -5,6 +5,6 @@ python -m supplier_api.sandbox.fault_injection [docs/conformance-target.md]
 
 import sys
 
-from supplier_api.sandbox.fault_injection.listing import PAGE
+from supplier_api.sandbox.fault_injection.catalogue import PAGE
 
 PAGE.run(sys.argv[1:])

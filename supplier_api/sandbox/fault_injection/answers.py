@@ -6,34 +6,13 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from supplier_api.contract.codes import Status
+from supplier_api.http.wsgi import RawAnswer
 from supplier_api.sandbox.fault_injection.model import InjectedFault
 from supplier_api.sandbox.fault_injection.mutations import Document, changed, without
 
-Headers = list[tuple[str, str]]
-
 
 @dataclass(frozen=True, slots=True)
-class WsgiAnswer:
-    """An answer on its way out; of one that is `cut` nothing leaves: the connection is closed."""
-
-    status: str
-    headers: Headers
-    body: bytes
-    cut: bool = False
-
-    @property
-    def code(self) -> int:
-        """The status as a number."""
-        return int(self.status[:3])
-
-    def having(self, name: str, value: str) -> "WsgiAnswer":
-        """Return it with that header, in the place of any other of the name."""
-        others = [header for header in self.headers if header[0].lower() != name.lower()]
-        return replace(self, headers=[*others, (name, value)])
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
+class SpoiltFields:
     """Which of an answer's fields are spoilt: a `word` of a published form, one that is required.
 
     `has_id`: it repeats the request's id, and the gateway compares that.
@@ -44,18 +23,18 @@ class Fields:
     has_id: bool = True
 
 
-FIELDS: Mapping[str, Fields] = {
-    "service-problems": Fields("status", "status"),
-    "service-problem-amendments": Fields("supplierReference", "serviceProblemId"),
-    "service-problem-cancellations": Fields("reasonCode", "reasonCode"),
-    "service-problem-resolutions": Fields("status", "status", has_id=False),
+FIELDS: Mapping[str, SpoiltFields] = {
+    "service-problems": SpoiltFields("status", "status"),
+    "service-problem-amendments": SpoiltFields("supplierReference", "serviceProblemId"),
+    "service-problem-cancellations": SpoiltFields("reasonCode", "reasonCode"),
+    "service-problem-resolutions": SpoiltFields("status", "status", has_id=False),
 }
-ERROR = Fields("code", "code", has_id=False)
+ERROR = SpoiltFields("code", "code", has_id=False)
 # The one answer with a status that can be one too many.
 NEW_PROBLEM = "service-problems"
 SUCCESS = range(200, 300)
 # What is wrong with an answer that is off the contract.
-WAYS: Mapping[str, Callable[[Document, Fields], object]] = {
+WAYS: Mapping[str, Callable[[Document, SpoiltFields], object]] = {
     "missing": lambda document, fields: without(document, fields.required),
     "null": lambda document, fields: document | {fields.word: None},
     "wrong-type": lambda document, fields: document | {fields.word: 1},
@@ -113,31 +92,41 @@ def garbled(body: bytes) -> bytes:
     return body.replace(b":", b"=")
 
 
-def _truncated(_fault: InjectedFault, _operation: str, answer: WsgiAnswer) -> WsgiAnswer | None:
-    whole = answer.having("Content-Length", str(len(answer.body)))
+def _code(answer: RawAnswer) -> int:
+    return int(answer.status[:3])
+
+
+def _with_header(answer: RawAnswer, name: str, value: str) -> RawAnswer:
+    """Return the answer with that header, in the place of any other of the name."""
+    others = [header for header in answer.headers if header[0].lower() != name.lower()]
+    return replace(answer, headers=[*others, (name, value)])
+
+
+def _truncated(_fault: InjectedFault, _operation: str, answer: RawAnswer) -> RawAnswer | None:
+    whole = _with_header(answer, "Content-Length", str(len(answer.body)))
     # Closed behind it, or the gateway would wait for the rest.
-    closed = whole.having("Connection", "close")
+    closed = _with_header(whole, "Connection", "close")
     return replace(closed, body=cut(answer.body)) if answer.body else None
 
 
-def _malformed(_fault: InjectedFault, _operation: str, answer: WsgiAnswer) -> WsgiAnswer | None:
+def _malformed(_fault: InjectedFault, _operation: str, answer: RawAnswer) -> RawAnswer | None:
     return replace(answer, body=garbled(answer.body)) if answer.body else None
 
 
-def _off_contract(fault: InjectedFault, operation: str, answer: WsgiAnswer) -> WsgiAnswer | None:
-    body = off_contract(operation, answer.code, answer.body, fault.get("how"))
+def _off_contract(fault: InjectedFault, operation: str, answer: RawAnswer) -> RawAnswer | None:
+    body = off_contract(operation, _code(answer), answer.body, fault.get("how"))
     if body is None:
         return None
-    return replace(answer, body=body).having("Content-Length", str(len(body)))
+    return _with_header(replace(answer, body=body), "Content-Length", str(len(body)))
 
 
-def _created(_fault: InjectedFault, _operation: str, answer: WsgiAnswer) -> WsgiAnswer | None:
-    return answer if answer.code == HTTPStatus.CREATED else None
+def _created(_fault: InjectedFault, _operation: str, answer: RawAnswer) -> RawAnswer | None:
+    return answer if _code(answer) == HTTPStatus.CREATED else None
 
 
 # By kind, what those faults make of an answer that need one with something to spoil. None where
 # there is not: they do not strike it.
-SPOILING: Mapping[str, Callable[[InjectedFault, str, WsgiAnswer], WsgiAnswer | None]] = {
+SPOILING: Mapping[str, Callable[[InjectedFault, str, RawAnswer], RawAnswer | None]] = {
     "truncated": _truncated,
     "malformed": _malformed,
     "off-contract": _off_contract,

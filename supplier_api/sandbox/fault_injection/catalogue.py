@@ -1,21 +1,30 @@
-"""The list of faults, and how what a tester asks for is read."""
+"""The list of faults, also as JSON and Markdown, and how a tester's choice is read."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from supplier_api.sandbox.catalogue import Parameter, Value, WrongChoice, find, one_of
+from supplier_api.sandbox.catalogue import (
+    MadeSections,
+    Parameter,
+    ParameterValue,
+    WrongChoice,
+    find,
+    one_of,
+    table,
+)
 from supplier_api.sandbox.fault_injection.answers import WAYS, operations_for
 from supplier_api.sandbox.fault_injection.model import (
     CALLS,
+    REASONS,
     TOKEN,
     ContractBreach,
     Direction,
     FaultKind,
-    Findings,
+    FindConflicts,
     Place,
     Values,
     When,
-    no_findings,
+    no_conflicts,
     seconds,
     text,
     when,
@@ -36,6 +45,12 @@ IN_ORDER = "sequenceNumber: the order of a problem's KCIs"
 # How long a text may be that a tester wants answered.
 BODY_MAX = 10_000
 NO_BODY = (204, 205, 304)
+# What a list of operations is called in the documents.
+OPERATIONS = {
+    (*CALLS, TOKEN): "the four calls, or `token` by name",
+    CALLS: "the four calls",
+    REASONS: "KCIs, by reason code",
+}
 
 
 def _answer(
@@ -44,7 +59,7 @@ def _answer(
     clause: str,
     *parameters: Parameter,
     operations: tuple[str, ...] = EVERYWHERE,
-    findings: Findings = no_findings,
+    conflicts: FindConflicts = no_conflicts,
 ) -> FaultKind:
     return FaultKind(
         name,
@@ -54,7 +69,7 @@ def _answer(
         operations=operations,
         breach=ContractBreach(clause),
         place=Place.WEB,
-        findings=findings,
+        conflicts=conflicts,
     )
 
 
@@ -68,7 +83,7 @@ def _taken(clause: str, *others: int) -> ContractBreach:
     return ContractBreach(f"{KCIS}, {clause}", (204, *others))
 
 
-def _how_findings(values: Values, operations: Sequence[str]) -> list[str]:
+def _how_conflicts(values: Values, operations: Sequence[str]) -> list[str]:
     """Say of which operations the answer cannot be spoilt in the way that is chosen."""
     how = str(values["how"])
     return _not_among(operations, operations_for(how), f"with how={how} ")
@@ -82,7 +97,7 @@ def _not_among(operations: Sequence[str], known: Sequence[str], why: str = "") -
     ]
 
 
-def _status_findings(values: Values, _operations: Sequence[str]) -> list[str]:
+def _status_conflicts(values: Values, _operations: Sequence[str]) -> list[str]:
     """Say that an answer of such a status has no body."""
     if values["code"] in NO_BODY and values["body"]:
         return [f"parameters.body: expected none with code {values['code']} (RFC 9110)"]
@@ -152,7 +167,7 @@ ANSWERS = (
             " given; else none.",
         ),
         when(When.BEFORE),
-        findings=_status_findings,
+        conflicts=_status_conflicts,
     ),
     _answer(
         "reset",
@@ -177,7 +192,7 @@ ANSWERS = (
         f"{OURS}, the fields of the answer: each as it is published",
         word("how", tuple(WAYS), "What is wrong with it; the table below."),
         operations=CALLS,
-        findings=_how_findings,
+        conflicts=_how_conflicts,
     ),
     _answer(
         "expired-token",
@@ -252,7 +267,7 @@ BY_NAME: Mapping[tuple[str, str], FaultKind] = {(kind.direction, kind.name): kin
 
 def read_parameters(
     direction: str, name: str, operations: Sequence[str], given: Mapping[str, Any]
-) -> dict[str, Value]:
+) -> dict[str, ParameterValue]:
     """Return all parameters of the kind of that name, the given ones checked.
 
     Raises WrongChoice if there is no such kind, if it cannot strike these operations, or if
@@ -264,6 +279,67 @@ def read_parameters(
         raise WrongChoice(wrong)
     chosen = kind.read(given.items(), "parameters.", lambda name: f"parameters.{name}: unknown")
     values = {each.name: kind.value(chosen, each.name) for each in kind.parameters}
-    if wrong := kind.findings(values, operations):
+    if wrong := kind.conflicts(values, operations):
         raise WrongChoice(wrong)
     return values
+
+
+def listed() -> list[dict[str, Any]]:
+    """Return every kind of fault in plain JSON values."""
+    return [_listed(kind) for kind in KINDS]
+
+
+def _listed(kind: FaultKind) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "kind": kind.name,
+        "direction": kind.direction,
+        "description": kind.description,
+        "operations": list(kind.operations),
+        "parameters": [each.listed() for each in kind.parameters],
+    }
+    return entry | (kind.breach.plain() if kind.breach else {})
+
+
+def _faults() -> str:
+    """Return the faults of answers and of delivery in Markdown."""
+    answers = _table("Our answers to the gateway (`in`)", ANSWERS)
+    updates = _table("Our updates to the gateway (`out`)", DELIVERY)
+    return "\n".join([*answers, "", *updates])
+
+
+def _table(title: str, kinds: Sequence[FaultKind]) -> list[str]:
+    rows = [
+        (
+            f"`{kind.name}`",
+            kind.description,
+            OPERATIONS.get(kind.operations, ", ".join(kind.operations)),
+            _parameters(kind),
+        )
+        for kind in kinds
+    ]
+    head = ("Kind", "What happens", "Strikes", "Parameters")
+    return [f"### {title}", "", *table(head, rows)]
+
+
+def _off_contract() -> str:
+    """Return the KCIs off the contract in Markdown."""
+    rows = [
+        (f"`{kind.name}`", kind.description, breach.clause, breach.expected, _parameters(kind))
+        for kind in MUTATIONS
+        if (breach := kind.breach)
+    ]
+    head = ("Kind", "What is sent", "Clause that it breaks", "Expected answer", "Parameters")
+    return "\n".join(table(head, rows))
+
+
+def _parameters(kind: FaultKind) -> str:
+    each = [
+        f"`{p.name}` ({p.type}; default {p.default or 'none'}): {p.description}"
+        for p in kind.parameters
+    ]
+    return "<br>".join(each) or "none"
+
+
+PAGE = MadeSections(
+    "supplier_api.sandbox.fault_injection", {"faults": _faults, "off-contract": _off_contract}
+)

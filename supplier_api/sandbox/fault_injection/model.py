@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from supplier_api.contract.codes import ErrorCode, ReasonCode
-from supplier_api.sandbox.catalogue import Entry, Parameter, Value, one_of
+from supplier_api.sandbox.catalogue import CatalogueEntry, Parameter, ParameterValue, one_of
 
 CALLS = (
     "service-problems",
@@ -21,12 +21,12 @@ TOKEN = "token"  # noqa: S105 - the name of an operation
 # Where a request carries the fault that struck it.
 STRUCK = "supplier_api.fault"
 REASONS = tuple(str(reason) for reason in ReasonCode)
-Values = Mapping[str, Value]
+Values = Mapping[str, ParameterValue]
 # Returns messages about parameters, and operations that were named, that do not go together.
-Findings = Callable[[Values, Sequence[str]], list[str]]
+FindConflicts = Callable[[Values, Sequence[str]], list[str]]
 
 
-def no_findings(_values: Values, _operations: Sequence[str]) -> list[str]:
+def no_conflicts(_values: Values, _operations: Sequence[str]) -> list[str]:
     """Find nothing: whatever is chosen goes together."""
     return []
 
@@ -75,10 +75,10 @@ class ContractBreach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaultKind(Entry):
+class FaultKind(CatalogueEntry):
     """A kind of fault. `operations` are those that it can strike; the last are by name only.
 
-    `findings` says what cannot be about parameters and operations that were chosen together. By
+    `conflicts` says what cannot be about parameters and operations that were chosen together. By
     name only: a request for a token says nothing of whose it is, so such a fault strikes none
     unless a tester has asked for it.
     """
@@ -87,7 +87,7 @@ class FaultKind(Entry):
     operations: tuple[str, ...] = REASONS
     breach: ContractBreach | None = None
     place: Place = Place.WORKER
-    findings: Findings = no_findings
+    conflicts: FindConflicts = no_conflicts
 
     def strikes(self, operation: str, chosen: tuple[str, ...]) -> bool:
         """Tell whether it strikes an operation, where these were chosen; none stands for all."""
@@ -108,7 +108,7 @@ class InjectedFault:
         """Return a parameter's value, or its default."""
         return self.kind.value(self.values, name)
 
-    def all_values(self) -> dict[str, Value]:
+    def all_values(self) -> dict[str, ParameterValue]:
         """Return every parameter's value."""
         return {each.name: self.get(each.name) for each in self.kind.parameters}
 
@@ -132,7 +132,7 @@ def is_struck(seed: int, number: int, share: float) -> bool:
 def seconds(default: float, most: float, description: str) -> Parameter:
     """Return the parameter for a time of machine time."""
 
-    def read(given: Any) -> Value:
+    def read(given: Any) -> ParameterValue:
         number = isinstance(given, int | float | Decimal) and not isinstance(given, bool)
         if not number or not 0 <= given <= most:
             raise ValueError
@@ -144,7 +144,7 @@ def seconds(default: float, most: float, description: str) -> Parameter:
 def whole(name: str, default: int, least: int, most: int, description: str) -> Parameter:
     """Return a parameter for a whole number."""
 
-    def read(given: object) -> Value:
+    def read(given: object) -> ParameterValue:
         if isinstance(given, bool) or not isinstance(given, int) or not least <= given <= most:
             raise ValueError
         return given
@@ -155,7 +155,7 @@ def whole(name: str, default: int, least: int, most: int, description: str) -> P
 def word(name: str, words: tuple[str, ...], description: str) -> Parameter:
     """Return a parameter for one of these words; the first is the default."""
 
-    def read(given: object) -> Value:
+    def read(given: object) -> ParameterValue:
         if given not in words:
             raise ValueError
         return str(given)
@@ -167,7 +167,7 @@ def text(name: str, default: str, form: str, most: int, description: str) -> Par
     """Return a parameter for a text of this form (a regular expression), or none at all."""
     pattern = re.compile(form, re.DOTALL)
 
-    def read(given: object) -> Value:
+    def read(given: object) -> ParameterValue:
         if not isinstance(given, str) or len(given) > most or not pattern.fullmatch(given):
             raise ValueError
         return given

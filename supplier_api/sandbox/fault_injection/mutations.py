@@ -4,7 +4,7 @@ A copy keeps the real one's id and number wherever these are not the point, so t
 takes it by mistake knows the real one for a repeat, and the numbers go on without a gap.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
@@ -30,7 +30,7 @@ LONG_BODY = 300_000  # bytes
 # Signs what no gateway has signed.
 NO_KEY = "a key that is nobody's: tokens signed with it open nothing"
 PAST, FUTURE = 946_684_800, 4_102_444_800  # seconds since 1970: the years 2000 and 2100
-Change = Callable[[Document, Values], Document]
+ChangeDocument = Callable[[Document, Values], Document]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Mutation(FaultKind):
     `after_201` only where the problem itself was answered 201.
     """
 
-    change: Change
+    change: ChangeDocument
     token: Callable[[str], str | None] = str
     fits: Callable[[Document, Values], bool] = lambda _document, _values: True
     after: bool = False
@@ -147,7 +147,7 @@ def _mutation(
     name: str,
     description: str,
     breach: ContractBreach,
-    change: Change = _same,
+    change: ChangeDocument = _same,
     *parameters: Parameter,
     **more: Any,
 ) -> Mutation:
@@ -278,4 +278,3 @@ MUTATIONS = (
         whole("bytes", LONG_BODY, TEXT_MAX + 1, 10_000_000, "How long the text is that is put in."),
     ),
 )
-BY_KIND: Mapping[str, Mutation] = {mutation.name: mutation for mutation in MUTATIONS}

@@ -1,17 +1,27 @@
-"""The faults of delivery itself: late, twice, in the wrong order, never, far too many."""
+"""The faults of delivery itself: late, twice, in the wrong order, never, far too many.
+
+With the transport that can also send copies of KCIs, and the note of which calls go wrong.
+"""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from supplier_api.clock import MachineClock
 from supplier_api.db import Store, UnitOfWork
+from supplier_api.delivery.answers import GatewayAnswer
 from supplier_api.delivery.model import Meaning, Reply
+from supplier_api.delivery.transports import GatewayTransport, TokenAccount
+from supplier_api.http_client.watchdog import TimedCall
 from supplier_api.outbox.model import Message, MessageState
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.sandbox.fault_injection.copies import Copy, CopyingTransport, on_purpose
 from supplier_api.sandbox.fault_injection.model import InjectedFault
+
+_why: ContextVar[Mapping[str, Any] | None] = ContextVar("supplier_api_on_purpose", default=None)
 
 POLL = 0.05  # seconds between two looks at the database
 BURST_THREADS = 8
@@ -31,6 +41,50 @@ _FIELDS = (
     "unknown",
     "log",
 )
+
+
+@contextmanager
+def on_purpose(why: Mapping[str, Any] | None) -> Iterator[None]:
+    """Have testers shown `why` for the calls that this thread makes in the block."""
+    token = _why.set(why)
+    try:
+        yield
+    finally:
+        _why.reset(token)
+
+
+def purpose() -> Mapping[str, Any] | None:
+    """Return what testers are shown of this thread's current call; None if nothing is wrong."""
+    return _why.get()
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Something that is sent besides a KCI.
+
+    `body` is sent with what `token` makes of our token (None for no token). `why` is what testers
+    are shown of it; `number` distinguishes it from others that are sent with the same KCI.
+    """
+
+    body: bytes
+    why: Mapping[str, Any]
+    number: int = 1
+    token: Callable[[str], str | None] = str
+
+
+class CopyingTransport(GatewayTransport):
+    """The gateway's transport, which can also send copies."""
+
+    def send_copy(self, message: Message, copy: Copy, seconds: float) -> Reply:
+        """POST `copy` in the name of the KCI, once: a 401 is final."""
+
+        def exchange(account: TokenAccount, call: TimedCall) -> GatewayAnswer:
+            token = copy.token(account.tokens.current(call.left()))
+            name = ("copy", message.uuid, len(message.log), copy.number)
+            return self._post(account, message, copy.body, token, name, call)
+
+        with on_purpose(copy.why):
+            return self._within(message.tenant, seconds, exchange)
 
 
 @dataclass
@@ -97,8 +151,8 @@ class FaultySending:
 
 def _delay(sending: FaultySending) -> Reply:
     seconds = sending.fault.get("seconds")
-    told = f"delayed by {seconds:g} s on purpose (fault {sending.fault.id})"
-    return Reply(Meaning.NOT_SENT, told, retry_after=seconds)
+    detail = f"delayed by {seconds:g} s on purpose (fault {sending.fault.id})"
+    return Reply(Meaning.NOT_SENT, detail, retry_after=seconds)
 
 
 def _duplicate(sending: FaultySending) -> Reply:

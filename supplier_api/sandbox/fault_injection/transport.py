@@ -13,14 +13,19 @@ from supplier_api.clock import MachineClock
 from supplier_api.contract.codes import ReasonCode
 from supplier_api.db import Store
 from supplier_api.delivery.model import Meaning, Reply
+from supplier_api.http.request_parsing import TENANT
 from supplier_api.logging import get_logger
 from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.sandbox.fault_injection.active_faults import ActiveFaults, InterceptedCall
-from supplier_api.sandbox.fault_injection.copies import Copy, CopyingTransport
 from supplier_api.sandbox.fault_injection.model import InjectedFault, Place
 from supplier_api.sandbox.fault_injection.mutations import Mutation
-from supplier_api.sandbox.fault_injection.sending import SENDING, FaultySending
+from supplier_api.sandbox.fault_injection.sending import (
+    SENDING,
+    Copy,
+    CopyingTransport,
+    FaultySending,
+)
 
 _DELAYED = re.compile(r"fault ([0-9]+)")
 log = get_logger(__name__)
@@ -31,7 +36,7 @@ def tenant_header(message: Message) -> dict[str, str]:
 
     The published call names no tenant; a gateway that has sent the problem knows.
     """
-    return {"Tenant": message.tenant}
+    return {TENANT: message.tenant}
 
 
 class FaultyTransport:
@@ -60,7 +65,7 @@ class FaultyTransport:
             reply = _mutate(sending, fault.kind)
         else:
             reply = SENDING[fault.kind.name](sending)
-        # What goes wrong on purpose is no trouble of the gateway's.
+        # What goes wrong on purpose is no failure of the gateway.
         return replace(reply, counts=False)
 
     def _strike(self, message: Message) -> InjectedFault | None:

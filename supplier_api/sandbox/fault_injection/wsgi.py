@@ -1,6 +1,6 @@
 """Spoils the supplier's answers to the gateway where a tester has set it so.
 
-It stands around the whole application, where an answer can also be kept from leaving. What it can
+It wraps the whole application, where an answer can also be kept from leaving. What it can
 do to a connection is what the server lets it: close it without an answer, or in the middle of one.
 It cannot make the system send a reset (RST) in the place of an orderly end, since a WSGI
 application never sees its connection.
@@ -11,27 +11,34 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from flask import Flask, Response, request
-from werkzeug.test import run_wsgi_app
 
 from supplier_api.auth import GrantError, NotAuthorised
 from supplier_api.auth.tokens import REALM
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.db import StoreUnavailable, UnitOfWork
+from supplier_api.http.gateway.tokens import TOKEN_PATH
 from supplier_api.http.responses import empty
-from supplier_api.http.wsgi import NO_ANSWER
+from supplier_api.http.wsgi import (
+    NO_ANSWER,
+    Environ,
+    RawAnswer,
+    StartResponse,
+    WsgiApplication,
+    run,
+)
 from supplier_api.logging import get_logger
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
-from supplier_api.sandbox.admin.dependencies import AdminParts
+from supplier_api.sandbox.admin.resource import AdminParts
 from supplier_api.sandbox.fault_injection.active_faults import (
     ActiveFaults,
     InterceptedCall,
     StoredFault,
 )
-from supplier_api.sandbox.fault_injection.answers import SPOILING, WsgiAnswer
+from supplier_api.sandbox.fault_injection.answers import SPOILING
 from supplier_api.sandbox.fault_injection.catalogue import NO_BODY
 from supplier_api.sandbox.fault_injection.model import (
     CALLS,
@@ -49,21 +56,15 @@ from supplier_api.sandbox.tenant_settings import (
     read_scales,
 )
 
-TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 POLL = 0.05  # seconds between two looks at the database
 # Of these nothing leaves but the end of the connection.
 UNANSWERED = frozenset({"hang", "reset"})
 ABOUT_BODY = frozenset({"content-type", "content-length"})
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
-# Returns what the application answers.
-Ask = Callable[[Environ], WsgiAnswer]
 log = get_logger(__name__)
 
 
 def inject_answer_faults(app: Flask, parts: AdminParts) -> None:
-    """Stand around `app`; what has to see the answers stands in it from before."""
+    """Wrap `app`; what has to see the real answers has wrapped it before."""
     app.before_request(lambda: _answer_instead(parts))
     app.wsgi_app = FaultyAnswers(app.wsgi_app, parts)  # type: ignore[method-assign]
 
@@ -71,8 +72,8 @@ def inject_answer_faults(app: Flask, parts: AdminParts) -> None:
 class FaultyAnswers:
     """The application with its answers spoilt."""
 
-    def __init__(self, app: Wsgi, parts: AdminParts) -> None:
-        """Stand around `app`."""
+    def __init__(self, app: WsgiApplication, parts: AdminParts) -> None:
+        """Wrap `app`."""
         self._app = app
         self._parts = parts
         self._faults = ActiveFaults(parts.services.store, parts.services.machine)
@@ -99,12 +100,12 @@ class FaultyAnswers:
         start_response(answer.status, [NO_ANSWER] if answer.cut else answer.headers)
         return [] if answer.cut else [answer.body]
 
-    def _struck(self, fault: InjectedFault, environ: Environ) -> WsgiAnswer:
+    def _struck(self, fault: InjectedFault, environ: Environ) -> RawAnswer:
         """Let the request be done, or not, and return what leaves in the end."""
         name, after = fault.kind.name, _comes_after(fault)
         if name == "latency" and not after:
             self._wait(fault)
-        answer = self._ask(environ)
+        answer = run(self._app, environ)
         if name in UNANSWERED:
             answer = replace(answer, body=b"", cut=True)
         elif after and (other := _substitute(fault, self._parts)):
@@ -115,11 +116,11 @@ class FaultyAnswers:
 
     def _struck_by_answer(
         self, candidates: Sequence[StoredFault], operation: str, environ: Environ
-    ) -> WsgiAnswer:
+    ) -> RawAnswer:
         """Return the answer with what one of these makes of it, if one can."""
-        answer = self._ask(environ)
+        answer = run(self._app, environ)
 
-        def spoilt(fault: InjectedFault) -> WsgiAnswer | None:
+        def spoilt(fault: InjectedFault) -> RawAnswer | None:
             spoil = SPOILING.get(fault.kind.name)
             return spoil(fault, operation, answer) if spoil else None
 
@@ -164,10 +165,6 @@ class FaultyAnswers:
         name = path.removeprefix(prefix).partition("/")[0] if path.startswith(prefix) else ""
         return name if name in CALLS else None
 
-    def _ask(self, environ: Environ) -> WsgiAnswer:
-        parts, status, headers = run_wsgi_app(self._app, environ, buffered=True)
-        return WsgiAnswer(status, list(headers), b"".join(parts))
-
     def _has_sent(self, tenant: str, gateway_id: int) -> bool:
         """Tell whether the first KCI of a problem has been sent."""
 
@@ -210,13 +207,13 @@ def _answer_instead(parts: AdminParts) -> Response | None:
     return None if fault is None or _comes_after(fault) else _substitute(fault, parts)
 
 
-def _replaced(fault: InjectedFault, answer: WsgiAnswer, other: Response) -> WsgiAnswer:
+def _replaced(fault: InjectedFault, answer: RawAnswer, other: Response) -> RawAnswer:
     """Return what is answered after the request was done: `other`, or its status alone."""
     if fault.kind.name != "status" or fault.get("body"):
-        return WsgiAnswer(other.status, list(other.headers), other.get_data())
+        return RawAnswer(other.status, list(other.headers), other.get_data())
     if fault.get("code") in NO_BODY:
         left = [each for each in answer.headers if each[0].lower() not in ABOUT_BODY]
-        return WsgiAnswer(other.status, left, b"")
+        return RawAnswer(other.status, left, b"")
     return replace(answer, status=other.status)
 
 

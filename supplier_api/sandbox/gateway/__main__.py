@@ -2,6 +2,6 @@
 
 import json
 
-from supplier_api.sandbox.gateway.openapi import document
+from supplier_api.sandbox.gateway.web import openapi_document
 
-print(json.dumps(document(), indent=2))  # noqa: T201 - printing it is what this does
+print(json.dumps(openapi_document(), indent=2))  # noqa: T201 - printing it is what this does

@@ -1,24 +1,49 @@
-"""Takes the suppliers' KCIs: keeps each one once, and lets them take effect in order."""
+"""Takes the suppliers' KCIs: keeps each one once, and lets them take effect in order.
+
+Some are about problems that were raised past the gateway: at our own supplier's door, by whoever
+tried it. They would be refused, and a supplier whose KCIs are refused stops sending. So the gateway
+takes such a problem in, as of the first KCI that comes of it, and says so to its tenant.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from supplier_api.contract.codes import FINAL
+from supplier_api.contract.codes import FINAL, InformationType
 from supplier_api.contract.field_table import AMENDABLE, FROM_TENANT
 from supplier_api.contract.transition_checks import ends_problem, impossible_move, is_of_another
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway import updates
-from supplier_api.sandbox.gateway.adopting import Origin, adopt
 from supplier_api.sandbox.gateway.codes import ProblemStatus, invalid, not_found
-from supplier_api.sandbox.gateway.model import Problem, StoredKci, picked
+from supplier_api.sandbox.gateway.config import SupplierAccount
+from supplier_api.sandbox.gateway.model import Document, Problem, StoredKci, picked
 from supplier_api.sandbox.gateway.repository import GatewayServices, Records
+from supplier_api.sandbox.gateway.updates import of_gateway
 
 log = get_logger(__name__)
 
+MARK = "Raised past the gateway, at the supplier's own door."
 # A KCI carries the whole problem as of its change. These of its fields become the tenant's view.
 FOLLOWED = ("serviceSpecification", *(name for name in FROM_TENANT if name in AMENDABLE))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a KCI comes from: its supplier, and the tenant that its header names, if it does."""
+
+    supplier: SupplierAccount
+    conversation_id: str
+    tenant: str | None = None
+
+    def may_be_about(self, problem: Problem) -> bool:
+        """Tell whether a KCI from here can be about a problem.
+
+        Only our own supplier names tenants; the published call has no such header.
+        """
+        if problem.supplier != self.supplier.name:
+            return False
+        return not self.supplier.ours or self.tenant in (None, problem.tenant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +162,7 @@ def _problem_of(records: Records, origin: Origin, document: Mapping[str, Any]) -
     Whose it is comes before anything else about it: a number says nothing of another's problem.
     """
     problem = records.find_problem(document["serviceProblem"]["id"])
-    if problem is None or not origin.may_mean(problem):
+    if problem is None or not origin.may_be_about(problem):
         raise not_found(422, "serviceProblem.id: no service problem of that id was sent to you")
     if is_of_another(problem.reference, document):
         raise not_found(422, "serviceProblem: its supplierReference belongs to another")
@@ -187,9 +212,56 @@ def _add_update(records: Records, problem: Problem, kci: StoredKci, *, late: boo
 
 
 def _follow(problem: Problem, entity: Mapping[str, Any]) -> None:
-    """Make the supplier's words the problem's. What has failed or ended here stays so."""
+    """Take over what the supplier says of the problem. What has failed or ended here stays so."""
     if problem.status in FINAL or problem.status == ProblemStatus.FAILED_TO_SEND:
         return
     problem.status = entity["status"]
     problem.reference = entity.get("supplierReference", problem.reference)
     problem.document = problem.document | picked(entity, *FOLLOWED)
+
+
+def adopt(
+    services: GatewayServices, records: Records, origin: Origin, kci: Mapping[str, Any]
+) -> Problem | None:
+    """Return the problem that begins with this KCI; None where there is none to be adopted.
+
+    Without a tenant's name it is the first one's.
+    """
+    first = next((tenant.name for tenant in services.config.tenants), None)
+    tenant, entity = origin.tenant or first, kci["serviceProblem"]
+    on = services.config.adopt and origin.supplier.ours
+    if tenant is None or not on or _is_known(records, origin.supplier, entity):
+        return None
+    now = records.now(tenant)
+    problem = Problem(
+        id=entity["id"],
+        tenant=tenant,
+        supplier=origin.supplier.name,
+        conversation_id=origin.conversation_id,
+        document=_adopted_document(origin.supplier, entity),
+        created=now,
+        updated=now,
+        status=entity["status"],
+        reference=entity.get("supplierReference"),
+        next_number=kci["sequenceNumber"],
+    )
+    records.add_problem(problem)
+    records.add_update(problem, of_gateway(InformationType.CREATED, MARK))
+    log.info("problem adopted", gateway_id=problem.id, tenant=tenant)
+    return problem
+
+
+def _is_known(records: Records, supplier: SupplierAccount, entity: Mapping[str, Any]) -> bool:
+    if records.find_problem(entity["id"]) is not None:
+        return True
+    reference = entity.get("supplierReference")
+    return reference is not None and records.knows_reference(supplier.name, reference)
+
+
+def _adopted_document(supplier: SupplierAccount, entity: Mapping[str, Any]) -> Document:
+    """Return what the tenant is shown of a problem.
+
+    A tenant's problem has a service test; where the supplier got none, the problem's id is shown.
+    """
+    made = {"supplier": supplier.name, "serviceTestId": entity["id"]}
+    return made | picked(entity, *FROM_TENANT)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from supplier_api.contract.codes import ActionType, InformationType
+from supplier_api.http.request_parsing import CONVERSATION_ID
 from supplier_api.sandbox.gateway import database as tables
-from supplier_api.sandbox.gateway import outgoing
+from supplier_api.sandbox.gateway import supplier_calls
 from supplier_api.sandbox.gateway.clock_and_ids import ALL
 from supplier_api.sandbox.gateway.codes import (
     CallKind,
@@ -24,7 +25,6 @@ from supplier_api.sandbox.gateway.updates import (
     problem_view,
 )
 
-CONVERSATION_ID = "X-Conversation-ID"
 # Nothing can be asked about a problem that its supplier may not have.
 NOT_SENT = frozenset({ProblemStatus.RECEIVED_BY_GATEWAY, ProblemStatus.FAILED_TO_SEND})
 # The updates that testers can make.
@@ -64,13 +64,13 @@ class TenantRequests:
                 tenant=tenant.name,
                 supplier=document["supplier"],
                 conversation_id=headers[CONVERSATION_ID],
-                document=outgoing.with_service(document),
+                document=supplier_calls.with_service(document),
                 created=now,
                 updated=now,
             )
             records.add_problem(problem)
-            body = outgoing.problem_body(problem, _parent_reference(records, problem))
-            records.add_call(problem.id, CallKind.PROBLEM, outgoing.PROBLEMS, headers, body)
+            body = supplier_calls.problem_body(problem, _parent_reference(records, problem))
+            records.add_call(problem.id, CallKind.PROBLEM, supplier_calls.PROBLEMS, headers, body)
             return problem_view(problem, [], {})
 
         return self._write(store)
@@ -88,7 +88,7 @@ class TenantRequests:
             change_id = records.number(tables.change, tenant.name)
             change = Change(change_id, problem.id, kind, document)
             records.add_change(change)
-            path, body = outgoing.CHANGES[kind], outgoing.change_body(change)
+            path, body = supplier_calls.CHANGES[kind], supplier_calls.change_body(change)
             records.add_call(problem.id, kind, path, headers, body, subject_id=change.id)
             return change_view(change)
 
@@ -109,7 +109,7 @@ class TenantRequests:
             if resolution is None or problem is None:
                 raise unknown_resolution()
             _check_sent(problem, "id")
-            path = outgoing.RESOLUTIONS + resolution.reference
+            path = supplier_calls.RESOLUTIONS + resolution.reference
             records.add_call(
                 problem.id, CallKind.RESOLUTION, path, headers, document, subject_id=resolution.id
             )

@@ -40,8 +40,8 @@ PROBLEM_TYPE = re.compile(r"\w{5,50}", re.ASCII)
 SUPPLIER = re.compile(r"\w{1,20}", re.ASCII)
 
 
-class Word(Text):
-    """A string of a printed form, or one of the words that are published in spite of it."""
+class PatternText(Text):
+    """A string of a printed form, or one of its published exceptions."""
 
     def __init__(
         self,
@@ -49,15 +49,15 @@ class Word(Text):
         description: str,
         example: str,
         *,
-        in_spite: frozenset[str] = frozenset(),
+        exceptions: frozenset[str] = frozenset(),
     ) -> None:
         """Describe a required word of this form."""
         super().__init__(description, example, required=True)
         self._form = form
-        self._in_spite = in_spite
+        self._exceptions = exceptions
 
     def _constrain(self, value: str) -> None:
-        if value not in self._in_spite and not self._form.fullmatch(value):
+        if value not in self._exceptions and not self._form.fullmatch(value):
             raise ValidationError(f"expected to match {self._form.pattern}")
 
 
@@ -77,8 +77,8 @@ _ADDRESS = make(
     },
 )
 
-# What stands in a tenant's problem in place of a field of the supplier's: the tenant's own form of
-# it, and beside it what only the gateway knows.
+# What a tenant's problem has in place of a field of the supplier's: the tenant's own form of it,
+# and beside it what only the gateway knows.
 _OWN_FORMS: Mapping[str, Fields] = {
     "problemType": {
         "externalIdentifier": Text(
@@ -87,12 +87,12 @@ _OWN_FORMS: Mapping[str, Fields] = {
             "DS-2345432345345",
             maximum=EXTERNAL_IDENTIFIER_MAX,
         ),
-        "problemType": Word(
+        "problemType": PatternText(
             PROBLEM_TYPE,
             "The type of problem being raised. This will be advised or inferred as part of the "
             "service test result",
             "PERFORMANCE",
-            in_spite=frozenset(ProblemType),
+            exceptions=frozenset(ProblemType),
         ),
     },
     "serviceId": {
@@ -109,7 +109,7 @@ _OWN_FORMS: Mapping[str, Fields] = {
     },
     "address": {
         "address": Object(_ADDRESS, "Address identifier for location"),
-        "supplier": Word(
+        "supplier": PatternText(
             SUPPLIER,
             "System identifier for a supplier on the gateway that is associated with this service",
             "DUMMY_SUPPLIER",

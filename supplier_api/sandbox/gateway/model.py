@@ -91,7 +91,7 @@ class StoredKci:
 
 @dataclass(frozen=True, slots=True)
 class StoredUpdate:
-    """An update for the tenant, with the id and today's words of its resolution, if it has one."""
+    """An update for the tenant, with the id and the latest text of its resolution, if any."""
 
     id: int
     document: Document

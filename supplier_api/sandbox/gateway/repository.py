@@ -222,7 +222,7 @@ class Records:
         return {number: from_wire(arrived) for number, arrived in rows}
 
     def take_kci(self, problem_id: int, number: int) -> StoredKci:
-        """Mark a kept KCI as taken and return it."""
+        """Mark a kept KCI as in effect and return it."""
         taken = self.connection.execute(
             update(tables.kci)
             .where(_kci.problem_id == problem_id, _kci.number == number)
@@ -336,7 +336,7 @@ class Records:
 
 
 def _updates() -> Select[Any]:
-    """Return the query for updates, with today's words of the resolution that they are about."""
+    """Return the query for updates, with the latest text of the resolution that they are about."""
     return (
         select(
             _update.id,

@@ -1,7 +1,6 @@
 """How a request comes in: who calls, with which headers, and with which document."""
 
 from collections.abc import Callable
-from ipaddress import ip_address
 
 from flask import current_app, request
 from marshmallow import Schema
@@ -17,10 +16,11 @@ from supplier_api.http.request_parsing import (
     read_body,
     read_headers,
 )
+from supplier_api.http_client.sessions import is_loopback
 from supplier_api.sandbox.gateway.access import BadToken, Party, PartyAuth, Side
-from supplier_api.sandbox.gateway.adopting import Origin
 from supplier_api.sandbox.gateway.codes import GatewayErrorCode, GatewayRefusal
 from supplier_api.sandbox.gateway.config import SupplierAccount
+from supplier_api.sandbox.gateway.inbox import Origin
 from supplier_api.sandbox.gateway.model import Document
 
 REQUIRED_HEADERS = (REQUEST_ID, CONVERSATION_ID)
@@ -37,8 +37,8 @@ def caller(access: PartyAuth, side: Side) -> Party:
             raise BadToken
         return access.party(side, token.strip())
     except BadToken:
-        told = "Authorization: expected a bearer token of this gateway that has not ended"
-        raise GatewayRefusal(401, GatewayErrorCode.NOT_AUTHORISED, [told]) from None
+        message = "Authorization: expected a bearer token of this gateway that has not ended"
+        raise GatewayRefusal(401, GatewayErrorCode.NOT_AUTHORISED, [message]) from None
 
 
 def check_admin(access: PartyAuth) -> None:
@@ -52,7 +52,7 @@ def check_admin(access: PartyAuth) -> None:
     environ = request.environ
     called_by = request.host.rsplit(":", 1)[0]
     here = (request.remote_addr or "", str(environ.get("SERVER_NAME", "")), called_by)
-    if not all(_is_loopback(name) for name in here):
+    if not all(is_loopback(name.strip("[]")) for name in here):
         caller(access, Side.ADMIN)
     check_query(request, known=())
 
@@ -99,13 +99,6 @@ def headers_for_supplier() -> dict[str, str]:
     """Return the headers of the current request that its supplier gets as they are."""
     names = (CONVERSATION_ID, *SCENARIO_HEADERS)
     return {name: request.headers[name] for name in names if name in request.headers}
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return name == "localhost"
 
 
 def _body(found: Findings, read: Callable[[object], Document]) -> Document:

@@ -1,32 +1,37 @@
-"""The gateway's paths: for tenants, suppliers, testers, and whoever watches the process."""
+"""The gateway's paths: for tenants, suppliers, testers, monitors, and the token endpoints."""
 
+from collections.abc import Mapping
 from typing import cast
+from urllib.parse import unquote_plus
 
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, current_app, jsonify, request
 from flask_smorest import Blueprint as Described
 
+from supplier_api.audit import UNKNOWN
 from supplier_api.clock import from_wire
-from supplier_api.contract import KCI
+from supplier_api.contract import KCI, Malformed
 from supplier_api.contract.kci import KCI_EXAMPLE
 from supplier_api.contract.limits import ID_MAX
 from supplier_api.contract.schemas import RESOLUTION_ANSWER_REQUEST
 from supplier_api.http.openapi import response
-from supplier_api.sandbox.gateway import messages, request_parsing, response_schemas
+from supplier_api.http.request_parsing import whole_number
+from supplier_api.sandbox.gateway import messages, openapi, request_parsing
 from supplier_api.sandbox.gateway.access import Side
 from supplier_api.sandbox.gateway.assembly import SandboxGateway
 from supplier_api.sandbox.gateway.clock_and_ids import ALL
 from supplier_api.sandbox.gateway.codes import CallKind, invalid, not_found
 from supplier_api.sandbox.gateway.config import SupplierAccount, TenantAccount
 from supplier_api.sandbox.gateway.database import meta
-from supplier_api.sandbox.gateway.description import describe, path_id
 from supplier_api.sandbox.gateway.intake import unknown_resolution
 from supplier_api.sandbox.gateway.model import Document
+from supplier_api.sandbox.gateway.openapi import describe, path_id
 
 tenants = Described("tenants", __name__, description="What tenants ask for and see")
 suppliers = Described("suppliers", __name__, description="What suppliers tell")
 testers = Described("testers", __name__, description="What no supplier can make happen")
 described = (tenants, suppliers, testers)
 routes = Blueprint("sandbox", __name__)
+tokens = Blueprint("tokens", __name__)
 
 JsonAnswer = tuple[Response, int]
 
@@ -44,7 +49,7 @@ def gateway() -> SandboxGateway:
         {
             201: response(
                 "Problem request was received by the gateway and will be acknowledged later",
-                response_schemas.SERVICE_PROBLEM,
+                openapi.SERVICE_PROBLEM,
             )
         },
         request=messages.TENANT_PROBLEM,
@@ -71,7 +76,7 @@ def raise_problem() -> JsonAnswer:
     **describe(
         "service-problem",
         Side.TENANT,
-        {200: response("The service problem and its updates", response_schemas.SERVICE_PROBLEM)},
+        {200: response("The service problem and its updates", openapi.SERVICE_PROBLEM)},
         errors=(400, 401, 403, 404, 422, 500, 503),
     )
 )
@@ -79,7 +84,7 @@ def show_problem(**path: str) -> JsonAnswer:
     """Retrieve current service problem details including updates (KCIs)."""
     tenant = _tenant()
     request_parsing.check_headers()
-    problem_id = _id(path["id"])
+    problem_id = whole_number(path["id"], 0, ID_MAX)
     if problem_id is None:
         raise not_found(404, "id: you have no service problem of that id")
     return jsonify(gateway().intake.show(tenant, problem_id)), 200
@@ -90,7 +95,7 @@ def show_problem(**path: str) -> JsonAnswer:
     **describe(
         "service-problem-amendments",
         Side.TENANT,
-        {201: response("The amendment was received by the gateway", response_schemas.AMENDMENT)},
+        {201: response("The amendment was received by the gateway", openapi.AMENDMENT)},
         request=messages.TENANT_AMENDMENT,
         scenario=True,
     )
@@ -107,11 +112,7 @@ def amend() -> JsonAnswer:
     **describe(
         "service-problem-cancellations",
         Side.TENANT,
-        {
-            201: response(
-                "The cancellation was received by the gateway", response_schemas.CANCELLATION
-            )
-        },
+        {201: response("The cancellation was received by the gateway", openapi.CANCELLATION)},
         request=messages.TENANT_CANCELLATION,
         scenario=True,
     )
@@ -132,11 +133,7 @@ def cancel() -> JsonAnswer:
     **describe(
         "service-problem-resolutions",
         Side.TENANT,
-        {
-            200: response(
-                "The tenant's word was received by the gateway", response_schemas.RESOLUTION
-            )
-        },
+        {200: response("The tenant's word was received by the gateway", openapi.RESOLUTION)},
         request=RESOLUTION_ANSWER_REQUEST,
         scenario=True,
     )
@@ -145,7 +142,7 @@ def answer_resolution(**path: str) -> JsonAnswer:
     """Accept or reject the resolution of a service problem."""
     tenant = _tenant()
     document = request_parsing.document(RESOLUTION_ANSWER_REQUEST)
-    resolution_id = _id(path["id"])
+    resolution_id = whole_number(path["id"], 0, ID_MAX)
     if resolution_id is None:
         raise unknown_resolution()
     headers = request_parsing.headers_for_supplier()
@@ -179,7 +176,7 @@ def take_kci() -> tuple[str, int]:
     **describe(
         "admin-updates",
         Side.ADMIN,
-        {201: response("The update was added to the problem", response_schemas.MADE)},
+        {201: response("The update was added to the problem", openapi.ADMIN_UPDATE_MADE)},
         request=messages.ADMIN_UPDATE,
     )
 )
@@ -261,8 +258,67 @@ def _change(tenant: TenantAccount, kind: CallKind, document: Document) -> JsonAn
     return jsonify(view), 201
 
 
-def _id(text: str) -> int | None:
-    """Return the id that a path names, None if it cannot be one."""
-    if text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX)) and int(text) <= ID_MAX:
-        return int(text)
-    return None
+@tokens.post("/auth/<any(tenant, supplier, admin):side>/access-token")
+def give_token(side: str) -> JsonAnswer:
+    """Answer a client_credentials request (RFC 6749, section 4.4)."""
+    grant_type = request.form.get("grant_type")
+    if grant_type is None:
+        return _token_refusal(side, "invalid_request", 400)
+    if grant_type != "client_credentials":
+        return _token_refusal(side, "unsupported_grant_type", 400)
+    tries = [
+        (client_id, gateway().access.grant(Side(side), client_id, secret))
+        for client_id, secret in _clients()
+    ]
+    client_id, grant = next((each for each in tries if each[1] is not None), tries[-1])
+    if grant is None:
+        answer, status = _token_refusal(side, "invalid_client", 401)
+        answer.headers["WWW-Authenticate"] = 'Basic realm="sandbox-gateway"'
+        return answer, status
+    gateway().audit.done("token.granted", client=client_id, address=request.remote_addr, scope=side)
+    body: Mapping[str, str | float] = {
+        "access_token": grant.token,
+        "token_type": "Bearer",
+        "expires_in": grant.expires_in,
+    }
+    return _token_answer(body, 200)
+
+
+@tokens.errorhandler(Malformed)
+def _malformed(error: Malformed) -> JsonAnswer:
+    """Answer a parameter that comes twice as RFC 6749 wants it (section 5.2)."""
+    description = "; ".join(error.messages)
+    return _token_refusal((request.view_args or {})["side"], "invalid_request", 400, description)
+
+
+def _token_refusal(
+    side: str, error: str, status: int, description: str | None = None
+) -> JsonAnswer:
+    gateway().audit.refused(
+        "token.refused",
+        client=UNKNOWN,
+        address=request.remote_addr,
+        scope=side,
+        status=status,
+        why=error,
+    )
+    body = {"error": error} | ({"error_description": description} if description else {})
+    return _token_answer(body, status)
+
+
+def _clients() -> list[tuple[str, str]]:
+    """Return the client's id and secret, from HTTP Basic or else from the form.
+
+    In Basic they are encoded (RFC 6749, section 2.3.1); as most tools leave that out, both ways.
+    """
+    basic = request.authorization
+    if basic is not None and basic.type == "basic":
+        client_id, secret = basic.username or "", basic.password or ""
+        return [(unquote_plus(client_id), unquote_plus(secret)), (client_id, secret)]
+    return [(request.form.get("client_id", ""), request.form.get("client_secret", ""))]
+
+
+def _token_answer(body: Mapping[str, str | float], status: int) -> JsonAnswer:
+    answer = jsonify(body)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer, status

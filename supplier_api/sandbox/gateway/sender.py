@@ -11,20 +11,46 @@ import threading
 from collections.abc import Mapping
 from functools import partial
 
+from supplier_api.contract.codes import FINAL, InformationType, Status
+from supplier_api.contract.field_table import with_amendment
+from supplier_api.http.request_parsing import CONVERSATION_ID, TENANT
 from supplier_api.logging import bind, get_logger
-from supplier_api.sandbox.gateway import answers, outgoing
-from supplier_api.sandbox.gateway.answers import SupplierFailed, Verdict
-from supplier_api.sandbox.gateway.codes import CallKind, GatewayErrorCode, ProblemStatus
+from supplier_api.sandbox.gateway import supplier_calls
+from supplier_api.sandbox.gateway.codes import (
+    CallKind,
+    ChangeState,
+    GatewayErrorCode,
+    ProblemStatus,
+    UpdateType,
+)
 from supplier_api.sandbox.gateway.inbox import Inbox
-from supplier_api.sandbox.gateway.model import Document, Problem, SupplierCall, picked
-from supplier_api.sandbox.gateway.outcome import apply_verdict
+from supplier_api.sandbox.gateway.model import Change, Document, Problem, SupplierCall, picked
 from supplier_api.sandbox.gateway.repository import GatewayServices, Records
+from supplier_api.sandbox.gateway.supplier_calls import (
+    SupplierAccepted,
+    SupplierDeferred,
+    SupplierFailed,
+    SupplierRefused,
+    SupplierVerdict,
+)
 from supplier_api.sandbox.gateway.supplier_client import NoSupplierAnswer, SupplierClient, timed_out
+from supplier_api.sandbox.gateway.updates import CHANGE_NAMES, change_view, of_gateway
 
 log = get_logger(__name__)
 
 STOPPED = "The gateway was stopped while it waited for the supplier's answer"
 BROKEN = "The gateway could not call the supplier"
+# What the supplier's 202 makes of the problem.
+ASKED = {
+    CallKind.AMENDMENT: Status.PENDING_AMENDMENT,
+    CallKind.CANCELLATION: Status.PENDING_CANCELLATION,
+}
+CHANGE_STATES: dict[type[SupplierVerdict], ChangeState] = {
+    SupplierAccepted: ChangeState.COMPLETED,
+    SupplierDeferred: ChangeState.PENDING,
+    SupplierRefused: ChangeState.REJECTED,
+    SupplierFailed: ChangeState.FAILED_TO_SEND,
+}
 
 
 class Sender:
@@ -101,7 +127,7 @@ class Sender:
         with bind(
             gateway_id=problem.id,
             tenant=problem.tenant,
-            conversation_id=call.headers["X-Conversation-ID"],
+            conversation_id=call.headers[CONVERSATION_ID],
         ):
             try:
                 verdict = self._ask(call, problem)
@@ -112,23 +138,23 @@ class Sender:
                 verdict = SupplierFailed(GatewayErrorCode.GATEWAY_FAULT, [BROKEN])
             self._settle(call.id, verdict)
 
-    def _ask(self, call: SupplierCall, problem: Problem) -> Verdict:
+    def _ask(self, call: SupplierCall, problem: Problem) -> SupplierVerdict:
         if call.kind is not CallKind.PROBLEM and problem.status == ProblemStatus.FAILED_TO_SEND:
             text = f"Service problem {problem.id} could not be sent, so nothing about it was"
             raise NoSupplierAnswer(GatewayErrorCode.INVALID_REQUEST, text)
         place = self._services.read(lambda records: records.place_of(call))
         answer = self._clients[problem.supplier].send(
-            outgoing.METHODS.get(call.kind, "POST"),
+            supplier_calls.METHODS.get(call.kind, "POST"),
             call.path,
-            {**call.headers, "Tenant": problem.tenant},
-            outgoing.completed(call, problem),
+            {**call.headers, TENANT: problem.tenant},
+            supplier_calls.completed(call, problem),
             # The same in every run where ids are repeatable.
             partial(self._services.ids.uuid, problem.tenant, "call", problem.id, place),
         )
         log.info("supplier answered", status=answer.status)
-        return answers.judge(call.kind, answer, _expected(call))
+        return supplier_calls.judge(call.kind, answer, _expected(call))
 
-    def _settle(self, call_id: int, verdict: Verdict) -> None:
+    def _settle(self, call_id: int, verdict: SupplierVerdict) -> None:
         """Apply a verdict, once: the first one counts. Then the KCIs that waited for it."""
 
         def settle(records: Records) -> None:
@@ -163,6 +189,77 @@ def _failed(error: NoSupplierAnswer) -> SupplierFailed:
 def _expected(call: SupplierCall) -> Document:
     """Return what the supplier's answer must repeat."""
     if call.kind is CallKind.RESOLUTION:
-        reference = call.path.removeprefix(outgoing.RESOLUTIONS)
+        reference = call.path.removeprefix(supplier_calls.RESOLUTIONS)
         return {"supplierReference": reference, "status": call.body["status"]}
     return picked(call.body, "id", "serviceProblemId")
+
+
+def apply_verdict(
+    records: Records, call: SupplierCall, problem: Problem, verdict: SupplierVerdict
+) -> None:
+    """Move the problem to where the verdict on a call takes it. The caller saves it."""
+    records.touch(problem)
+    about: Document = {}
+    resolution_id: int | None = None
+    if call.kind is CallKind.PROBLEM:
+        _raised(records, problem, verdict)
+    elif call.kind is CallKind.RESOLUTION:
+        resolution_id = call.subject_id
+        if isinstance(verdict, SupplierAccepted):
+            records.save_resolution(problem, verdict.document)
+    else:
+        about = _changed(records, call, problem, verdict)
+    if isinstance(verdict, SupplierRefused | SupplierFailed):
+        error = {
+            "uuid": records.uuid(problem, "error"),
+            "code": getattr(verdict, "code", GatewayErrorCode.INVALID_REQUEST),
+            "messages": verdict.messages,
+        }
+        update = {"updateType": UpdateType.ERROR, "error": error} | about
+        records.add_update(problem, update, resolution_id=resolution_id)
+
+
+def _raised(records: Records, problem: Problem, verdict: SupplierVerdict) -> None:
+    match verdict:
+        case SupplierAccepted(document):
+            problem.status = document["status"]
+            problem.reference = document.get("supplierReference")
+            specification = document["serviceSpecification"]
+            problem.document = problem.document | {"serviceSpecification": specification}
+            records.add_update(problem, of_gateway(InformationType.ACKNOWLEDGED))
+            if document["status"] == Status.IN_PROGRESS:
+                records.add_update(problem, of_gateway(InformationType.COMMITTED))
+        case SupplierRefused():
+            problem.status = Status.REJECTED
+            problem.final_number = 0
+        case SupplierFailed():
+            problem.status = ProblemStatus.FAILED_TO_SEND
+
+
+def _changed(
+    records: Records, call: SupplierCall, problem: Problem, verdict: SupplierVerdict
+) -> Document:
+    """Move an amendment or a cancellation; return it as the tenant is shown it."""
+    assert call.subject_id is not None
+    state = CHANGE_STATES[type(verdict)]
+    change = records.move_change(problem.id, call.kind, call.subject_id, state)
+    assert change is not None
+    shown = {CHANGE_NAMES[change.kind]: change_view(change)}
+    match verdict:
+        case SupplierAccepted():
+            done = _complete(records, problem, change)
+            records.add_update(problem, of_gateway(done) | shown)
+        case SupplierDeferred() if problem.status not in FINAL:
+            problem.status = ASKED[change.kind]
+    return shown
+
+
+def _complete(records: Records, problem: Problem, change: Change) -> InformationType:
+    if change.kind is CallKind.AMENDMENT:
+        problem.document = with_amendment(problem.document, change.document)
+        return InformationType.AMENDED
+    problem.status = Status.CANCELLED
+    # Nothing comes after the end but what is here and waits for an earlier number.
+    highest = records.highest_kci_number(problem.id)
+    problem.final_number = max(problem.next_number - 1, highest)
+    return InformationType.CANCELLED

@@ -1,4 +1,4 @@
-"""Carries calls to the suppliers: OAuth2 token, headers, time limits. Never follows a redirect."""
+"""Makes calls to suppliers: OAuth2 token, headers, time limits. Never follows a redirect."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from supplier_api.clock import MachineClock
+from supplier_api.http.request_parsing import REQUEST_ID
 from supplier_api.http_client.errors import why
 from supplier_api.http_client.tokens import (
     NoTokenError,
@@ -108,7 +109,7 @@ class SupplierClient:
     ) -> HttpAnswer:
         all_headers = {
             **headers,
-            "X-Request-ID": str(request_id),
+            REQUEST_ID: str(request_id),
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
         }

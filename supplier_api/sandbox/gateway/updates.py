@@ -114,7 +114,7 @@ def problem_head(problem: Problem) -> Document:
 def update_view(
     problem: Problem, stored: StoredUpdate, unsettled: Mapping[int, Document]
 ) -> Document:
-    """Return an update, with today's words of the resolution that it is about."""
+    """Return an update, with the latest text of the resolution that it is about."""
     shown = {"id": stored.document["id"], "supplier": problem.supplier} | stored.document
     shown["deliveryStatus"] = DeliveryStatus.PENDING
     if stored.delivered_on is not None:

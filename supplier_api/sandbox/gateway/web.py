@@ -1,10 +1,16 @@
-"""The gateway as a Flask application, and how it words its errors."""
+"""The gateway as a Flask application: its errors, and its description.
+
+The description is served at /openapi.json and shown by Swagger UI at /docs.
+`python -m supplier_api.sandbox.gateway` prints it; docs/api/sandbox-gateway.json is that.
+"""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 import requests
 from flask import Flask, Response, jsonify, request
+from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
 from supplier_api.audit import UNKNOWN
@@ -12,19 +18,39 @@ from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.contract import Invalid, Malformed
 from supplier_api.contract.limits import MESSAGE_MAX
 from supplier_api.db import StoreUnavailable
-from supplier_api.http.request_parsing import check_requests
+from supplier_api.http.api_docs import TryClient
+from supplier_api.http.openapi import BEARER, BEARER_SCHEME, DescribedApi, build_api
+from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, check_requests
 from supplier_api.http_client.connections import new_session
 from supplier_api.ids import Chance
 from supplier_api.logging import get_logger
-from supplier_api.sandbox.gateway.access import WrongSide
+from supplier_api.sandbox.gateway.access import Party, Side, WrongSide
 from supplier_api.sandbox.gateway.assembly import build_gateway
 from supplier_api.sandbox.gateway.codes import GatewayErrorCode, GatewayRefusal
 from supplier_api.sandbox.gateway.config import SandboxConfig
-from supplier_api.sandbox.gateway.openapi import describe_calls
-from supplier_api.sandbox.gateway.routes import gateway, routes
-from supplier_api.sandbox.gateway.token_routes import tokens
+from supplier_api.sandbox.gateway.openapi import ERROR
+from supplier_api.sandbox.gateway.routes import described, gateway, routes, tokens
 
 log = get_logger(__name__)
+
+TITLE = "Sandbox gateway"
+TENANT_API = "1.17"
+
+DESCRIPTION = """\
+A gateway to try suppliers against: the tenants' calls, and the suppliers' door for updates (KCIs).
+
+Where something is missing or has a wrong JSON type (null is one, for every field) the answer is
+400, where a value breaks a constraint it is 422. Both list every error. Fields that are not
+described are ignored. An unknown path is answered 404, a wrong method 405.
+
+A problem, an amendment, a cancellation and an answer to a resolution are answered before the
+supplier is called. What came of it is seen in the problem's updates."""
+
+_TOKENS = {
+    Side.TENANT: "A token for tenants",
+    Side.SUPPLIER: "A token for suppliers",
+    Side.ADMIN: "A token of scope admin; not needed from this machine to a loopback address",
+}
 
 RETRY_AFTER = "5"  # seconds
 
@@ -35,6 +61,15 @@ FRAMEWORK_CODES = {
 }
 
 
+class GatewayApi(DescribedApi):
+    """flask-smorest with the gateway's error answers, which the application registers itself."""
+
+    ERROR_SCHEMA = ERROR
+
+    def _register_error_handlers(self) -> None:
+        """Leave the errors to the application."""
+
+
 def create_app(
     config: SandboxConfig,
     machine_clock: MachineClock,
@@ -43,7 +78,7 @@ def create_app(
     business_clock: BusinessClock | None = None,
     session_factory: Callable[[], requests.Session] = new_session,
 ) -> Flask:
-    """Return the gateway's application; its parts are `app.extensions["sandbox"]`, a Gateway.
+    """Return the gateway's application; `app.extensions["sandbox"]` is its SandboxGateway.
 
     Business time is what testers make it unless a clock for it is given. Nothing is sent to a
     supplier or tenant until the gateway is started.
@@ -63,12 +98,61 @@ def create_app(
     return app
 
 
+def describe_calls(app: Flask, config: SandboxConfig | None = None) -> Api:
+    """Add the calls that are described to `app`, with their description.
+
+    As `config` has it, the description is served, with a page of it.
+    """
+    api = build_api(
+        app,
+        GatewayApi,
+        TITLE,
+        TENANT_API,
+        DESCRIPTION,
+        docs=bool(config and config.docs),
+        clients=_try_clients(config) if config else (),
+    )
+    for side, text in _TOKENS.items():
+        flow = {"tokenUrl": _token_url(side), "scopes": {}}
+        scheme = {"type": "oauth2", "description": text, "flows": {"clientCredentials": flow}}
+        api.spec.components.security_scheme(side.value, scheme)
+    api.spec.components.security_scheme(BEARER, BEARER_SCHEME)
+    for blueprint in described:
+        api.register_blueprint(blueprint)
+    return api
+
+
+def _try_clients(config: SandboxConfig) -> list[TryClient]:
+    """Return the first party of each side, if its secret is one that may be shown."""
+    sides: tuple[tuple[str, Side, Sequence[Party]], ...] = (
+        ("/kcis", Side.SUPPLIER, config.suppliers),
+        ("/admin/", Side.ADMIN, config.admins),
+        ("/", Side.TENANT, config.tenants),
+    )
+    return [
+        TryClient(path, party.client_id, party.client_secret, _token_url(side))
+        for path, side, parties in sides
+        for party in parties[:1]
+        if party.client_secret in config.known_secrets
+    ]
+
+
+def _token_url(side: Side) -> str:
+    return f"/auth/{side}/access-token"
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    described_as: dict[str, Any] = describe_calls(Flask(__name__)).spec.to_dict()
+    return described_as
+
+
 def _register_errors(app: Flask) -> None:
     app.register_error_handler(GatewayRefusal, _on_refusal)
     app.register_error_handler(Malformed, _on_malformed)
     app.register_error_handler(Invalid, _on_invalid)
     app.register_error_handler(WrongSide, _on_wrong_side)
-    app.register_error_handler(StoreUnavailable, _on_database_trouble)
+    app.register_error_handler(StoreUnavailable, _on_database_unavailable)
     app.register_error_handler(HTTPException, _on_framework_error)
     app.register_error_handler(Exception, _on_fault)
 
@@ -126,7 +210,7 @@ def _on_framework_error(error: HTTPException) -> Response:
     return answer
 
 
-def _on_database_trouble(error: StoreUnavailable) -> Response:
+def _on_database_unavailable(error: StoreUnavailable) -> Response:
     """Say that the database cannot work now (it is locked, or the disk is full)."""
     log.error("database unavailable", exc_info=error)
     return Response(status=503, headers={"Retry-After": RETRY_AFTER})
@@ -137,9 +221,9 @@ def _on_fault(error: Exception) -> Response:
     log.error(
         "unforeseen error",
         error_uuid=str(uuid),
-        request_id=request.headers.get("X-Request-ID"),
-        conversation_id=request.headers.get("X-Conversation-ID"),
+        request_id=request.headers.get(REQUEST_ID),
+        conversation_id=request.headers.get(CONVERSATION_ID),
         exc_info=error,
     )
-    told = ["The gateway has encountered an unexpected error"]
-    return _error(500, GatewayErrorCode.GATEWAY_FAULT, told, uuid)
+    messages = ["The gateway has encountered an unexpected error"]
+    return _error(500, GatewayErrorCode.GATEWAY_FAULT, messages, uuid)

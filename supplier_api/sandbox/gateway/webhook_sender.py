@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import requests
 
+from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID
 from supplier_api.logging import bind, get_logger
 from supplier_api.sandbox.gateway.codes import GatewayErrorCode
 from supplier_api.sandbox.gateway.config import TenantAccount
@@ -98,8 +99,8 @@ class WebhookSender:
         attempt = ("delivery", notification.body["id"], failures.count if failures else 0)
         headers = {
             "Content-Type": "application/json",
-            "X-Request-ID": str(self._services.ids.uuid(tenant.name, *attempt)),
-            "X-Conversation-ID": notification.problem.conversation_id,
+            REQUEST_ID: str(self._services.ids.uuid(tenant.name, *attempt)),
+            CONVERSATION_ID: notification.problem.conversation_id,
         }
         try:
             with self._sessions[tenant].post(

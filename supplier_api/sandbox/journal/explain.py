@@ -16,7 +16,7 @@ from supplier_api.sandbox.journal.violations import (
     parted,
 )
 
-Cause = dict[str, str]
+RefusalCause = dict[str, str]
 OURS = "/openapi.json"
 LIFECYCLE = "lifecycle"
 # What is answered whatever the body says, by status.
@@ -43,7 +43,7 @@ def explain(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _causes(entry: Mapping[str, Any]) -> Iterator[Cause]:
+def _causes(entry: Mapping[str, Any]) -> Iterator[RefusalCause]:
     if entry["deliberate"]:
         yield _on_purpose(entry)
     elif entry["status"] is None:
@@ -57,7 +57,7 @@ def _causes(entry: Mapping[str, Any]) -> Iterator[Cause]:
             yield _refusal(entry, message)
 
 
-def _refusal(entry: Mapping[str, Any], message: str) -> Cause:
+def _refusal(entry: Mapping[str, Any], message: str) -> RefusalCause:
     """Return which of our rules a message of a 400, 409 or 422 comes from."""
     document, (field, text) = _document(entry), parted(message)
     if reason := _reason(entry, message):
@@ -100,7 +100,7 @@ def _document(entry: Mapping[str, Any]) -> str:
     return document.name if document else OURS
 
 
-def _on_purpose(entry: Mapping[str, Any]) -> Cause:
+def _on_purpose(entry: Mapping[str, Any]) -> RefusalCause:
     done = entry["deliberate"]
     clause = done.get("clause", f"{OURS}: PUT /admin/faults")
     section = clause.removeprefix(f"{UPDATES}, ")
@@ -115,7 +115,7 @@ def _on_purpose(entry: Mapping[str, Any]) -> Cause:
     return _cause("deliberate", "-", message, document, section)
 
 
-def _cause(kind: str, field: str, message: str, document: str, section: str) -> Cause:
+def _cause(kind: str, field: str, message: str, document: str, section: str) -> RefusalCause:
     return {
         "kind": kind,
         "field": field,

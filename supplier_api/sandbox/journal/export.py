@@ -10,16 +10,16 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-Entry = Mapping[str, Any]
+CallJson = Mapping[str, Any]
 
 
-def ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
+def ndjson(entries: Iterable[CallJson]) -> Iterator[bytes]:
     """Return one JSON object a line."""
     for entry in entries:
         yield orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def har(entries: Iterable[Entry]) -> Iterator[bytes]:
+def har(entries: Iterable[CallJson]) -> Iterator[bytes]:
     """Return the calls as an HTTP Archive."""
     creator = {"name": "supplier_api", "version": version("supplier_api")}
     yield b'{"log":{"version":"1.2","creator":' + orjson.dumps(creator) + b',"entries":['
@@ -28,7 +28,7 @@ def har(entries: Iterable[Entry]) -> Iterator[bytes]:
     yield b"]}}"
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def _entry(entry: CallJson) -> dict[str, Any]:
     took = entry["milliseconds"]
     return {
         "startedDateTime": entry["at"],
@@ -41,7 +41,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _comments(entry: Entry) -> Iterator[str]:
+def _comments(entry: CallJson) -> Iterator[str]:
     if entry["deliberate"]:
         yield f"on purpose: {entry['deliberate']['description']}"
     if entry["trouble"]:
@@ -50,7 +50,7 @@ def _comments(entry: Entry) -> Iterator[str]:
         yield f"{remark['field']}: {remark['expected']} ({remark['document']})"
 
 
-def _request(entry: Entry) -> dict[str, Any]:
+def _request(entry: CallJson) -> dict[str, Any]:
     half, url = entry["request"], entry["url"]
     if entry["direction"] == "in":
         url = f"http://{_header(half, 'host') or 'supplier'}{url}"
@@ -64,7 +64,7 @@ def _request(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _response(entry: Entry) -> dict[str, Any]:
+def _response(entry: CallJson) -> dict[str, Any]:
     half = entry["answer"]
     return {
         "status": entry["status"] or 0,
@@ -79,7 +79,7 @@ def _response(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _common(half: Entry) -> dict[str, Any]:
+def _common(half: CallJson) -> dict[str, Any]:
     return {
         "httpVersion": "HTTP/1.1",
         "cookies": [],
@@ -93,5 +93,5 @@ def _pairs(items: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in items]
 
 
-def _header(half: Entry, name: str) -> str:
+def _header(half: CallJson, name: str) -> str:
     return next((value for each, value in half["headers"].items() if each.lower() == name), "")

@@ -1,4 +1,4 @@
-"""Takes calls down at once, and writes them into the store by a thread of its own."""
+"""Accepts calls at once, and writes them into the store by a thread of its own."""
 
 import queue
 import threading
@@ -49,7 +49,7 @@ class Recorder:
         store.before_close(self._stop)
 
     def record(self, make: Callable[[], JournalEntry]) -> None:
-        """Take down the call that `make` returns, asked by the writing thread; returns at once."""
+        """Record the call that `make` returns, called by the writing thread; returns at once."""
         self._start()
         try:
             self._waiting.put_nowait(make)

@@ -22,10 +22,11 @@ from supplier_api.contract.schemas import (
     RESOLUTION_ANSWER_REQUEST,
     SERVICE_PROBLEM_REQUEST,
 )
+from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, TENANT
 
 JSON = "application/json"
 CONTENT_TYPE = "Content-Type"
-HEADERS = ("X-Request-ID", "X-Conversation-ID", "Tenant")
+HEADERS = (REQUEST_ID, CONVERSATION_ID, TENANT)
 HEADER_PARAMETERS = "Header parameters"
 REQUEST_FIELDS = "Request fields"
 REQUIRED = "a value: it is required"
@@ -33,21 +34,21 @@ NAME_MAX = 100  # of a field that is not published; it might hold anything
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class PublishedDocument:
     """A published document and the schema of the request that it describes."""
 
     name: str
     schema: Schema
 
 
-DOCUMENTS: Mapping[str, Document] = {
-    "service-problems": Document("supplier-create v1.15", SERVICE_PROBLEM_REQUEST),
-    "service-problem-amendments": Document("supplier-amend v1.15", AMENDMENT_REQUEST),
-    "service-problem-cancellations": Document(
+DOCUMENTS: Mapping[str, PublishedDocument] = {
+    "service-problems": PublishedDocument("supplier-create v1.15", SERVICE_PROBLEM_REQUEST),
+    "service-problem-amendments": PublishedDocument("supplier-amend v1.15", AMENDMENT_REQUEST),
+    "service-problem-cancellations": PublishedDocument(
         f"Supplier API {CONTRACT.supplier_api}, POST /service-problem-cancellations",
         CANCELLATION_REQUEST,
     ),
-    "service-problem-resolutions": Document(
+    "service-problem-resolutions": PublishedDocument(
         f"Supplier API {CONTRACT.supplier_api}, PATCH /service-problem-resolutions",
         RESOLUTION_ANSWER_REQUEST,
     ),
@@ -161,7 +162,7 @@ def _on_answer(schema: Schema, document: str, section: str, body: bytes) -> list
 
 
 def _on_body(schema: Schema, headers: Mapping[str, str], body: bytes) -> Iterator[tuple[str, str]]:
-    """Yield fields with what was expected of them; the later word on a field is the better one."""
+    """Yield fields with what was expected of them; of two for one field the later is better."""
     if headers.get(CONTENT_TYPE.lower(), "").partition(";")[0].strip().lower() != JSON:
         yield CONTENT_TYPE, JSON
     try:

@@ -11,7 +11,8 @@ from flask import Request
 from supplier_api.contract import Invalid
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.http.gateway.handler import RequestExtension
-from supplier_api.sandbox.catalogue import Value, WrongChoice, find, one_of
+from supplier_api.http.openapi import header
+from supplier_api.sandbox.catalogue import ParameterValue, WrongChoice, find, one_of
 from supplier_api.sandbox.scenarios.catalogue import BY_NAME, DEFAULT, OF_ORDERS
 from supplier_api.sandbox.scenarios.model import (
     DELAY_MAX,
@@ -38,8 +39,8 @@ class Choice:
 
     header: Play | None = None
     service: Play | None = None
-    problem_code: Value | None = None
-    delay: Value | None = None
+    problem_code: ParameterValue | None = None
+    delay: ParameterValue | None = None
 
     def play(self, kind: ScenarioKind, *otherwise: Play | None) -> Play | None:
         """Return what is to be played for `kind`: the header's, the service's, or `otherwise`."""
@@ -79,7 +80,7 @@ def read_choice(headers: Mapping[str, str], service_id: str = "") -> Choice:
             wrong.extend(f"{name}: {message}" for message in error.messages)
         return None
 
-    def header(name: str, reader: Callable[[str], Any], expected: str) -> Any:
+    def read_header(name: str, reader: Callable[[str], Any], expected: str) -> Any:
         # Blanks alone are taken off: what else a text may call white is not ASCII.
         given = headers.get(name, "").strip(" \t")
         if given.isascii():
@@ -88,9 +89,9 @@ def read_choice(headers: Mapping[str, str], service_id: str = "") -> Choice:
         return None
 
     choice = Choice(
-        header=header(SCENARIO, read_scenario, "UTF-8"),
-        problem_code=header(PROBLEM_CODE, read_problem_code, one_of(ProblemCode)),
-        delay=header(KCI_DELAY, read_delay, DELAY_TYPE),
+        header=read_header(SCENARIO, read_scenario, "UTF-8"),
+        problem_code=read_header(PROBLEM_CODE, read_problem_code, one_of(ProblemCode)),
+        delay=read_header(KCI_DELAY, read_delay, DELAY_TYPE),
         service=read("serviceId", service_id, _read_service, "text"),
     )
     if wrong:
@@ -139,32 +140,29 @@ def read_request(request: Request, document: Mapping[str, Any]) -> None:
         raise Invalid(error.messages) from None
 
 
-def _described(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    where = {"name": name, "in": "header", "required": False}
-    return {**where, "description": description, "schema": schema}
-
-
 # The headers, as an extension of the gateway's door. GET /admin/scenarios tells what there is.
 EXTENSION = RequestExtension(
     parameters=(
-        _described(
+        # No example: what tries the call out would play it.
+        header(
             SCENARIO,
-            # No example: what tries the call out would play it.
             "The outcome to play: NAME, or NAME?param=value&param=value, as in"
             " SERVICE_PROBLEM_DELAYED?steps=2. Without it the rule book decides",
-            {"type": "string"},
         ),
-        _described(
-            PROBLEM_CODE,
-            "The problemCode that goes with it; UNKNOWN_FAULT if there is none",
-            {"type": "string", "enum": list(ProblemCode)},
-        ),
-        _described(
-            KCI_DELAY,
-            f"Seconds between the updates; {HEADER_DELAY:.0f} with {SCENARIO}, else the back"
-            " office's own pace",
-            {"type": "number", "minimum": 0, "maximum": DELAY_MAX},
-        ),
+        {
+            **header(
+                PROBLEM_CODE, "The problemCode that goes with it; UNKNOWN_FAULT if there is none"
+            ),
+            "schema": {"type": "string", "enum": list(ProblemCode)},
+        },
+        {
+            **header(
+                KCI_DELAY,
+                f"Seconds between the updates; {HEADER_DELAY:.0f} with {SCENARIO}, else the back"
+                " office's own pace",
+            ),
+            "schema": {"type": "number", "minimum": 0, "maximum": DELAY_MAX},
+        },
     ),
     read=read_request,
 )

@@ -12,10 +12,16 @@ from supplier_api.problems import lifecycle
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base, State
 from supplier_api.rules.model import Operation
-from supplier_api.sandbox.catalogue import MadeSections, Parameter, Value, table
+from supplier_api.sandbox.catalogue import MadeSections, Parameter, ParameterValue, table
 from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
-from supplier_api.sandbox.scenarios.model import Play, Scenario, ScenarioAnswer, ScenarioKind, Step
-from supplier_api.sandbox.scenarios.plans import steps_of
+from supplier_api.sandbox.scenarios.model import (
+    Play,
+    Scenario,
+    ScenarioAnswer,
+    ScenarioKind,
+    Step,
+    steps_of,
+)
 
 TITLES = {
     ScenarioKind.PROBLEM: "Service problems",
@@ -155,7 +161,7 @@ def _parameter_rows() -> Iterator[tuple[str, ...]]:
         yield (f"`{name}`", parameters[0].type, shown, description)
 
 
-def _shown(default: Value | None) -> str:
+def _shown(default: ParameterValue | None) -> str:
     if default is None:
         return "see there"
     return f"`{','.join(default)}`" if isinstance(default, list) else f"`{default}`"

@@ -1,21 +1,34 @@
 """What a scenario is, one that was chosen, and what can be set about it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
 from supplier_api.contract.codes import ProblemCode, ReasonCode, ResolutionCode
 from supplier_api.contract.limits import STRING_MAX, TEXT_MAX
-from supplier_api.problems.lifecycle import BACK_OFFICE_MOVES, Event, legal_events, plan
-from supplier_api.problems.model import Awaits, Base, State
-from supplier_api.sandbox.catalogue import Entry, Parameter, Value
+from supplier_api.problems.lifecycle import (
+    BACK_OFFICE_MOVES,
+    Event,
+    always_carried,
+    legal_events,
+    plan,
+)
+from supplier_api.problems.model import Awaits, Base, State, Waiting
+from supplier_api.sandbox.catalogue import CatalogueEntry, Parameter, ParameterValue
 
 # What the back office says, and the fields of its event.
 Step = tuple[Event, Mapping[str, Any]]
 DELAY_MAX = 7 * 86400
 STEPS_MAX = 100
+# What has to happen before any other work can, by where the problem stands.
+OPENING: dict[str, tuple[Event, ...]] = {
+    Base.UNDECIDED: (Event.ACCEPT,),
+    Base.ACKNOWLEDGED: (),
+    Base.IN_PROGRESS: (),
+    Waiting.NETWORK_INCIDENT: (Event.RESUME,),
+}
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _STEPS = re.compile(r"[0-9]{1,3}")
 
@@ -50,7 +63,7 @@ class ScenarioAnswer(StrEnum):
     COMMIT = "commit"
 
 
-class Move(Enum):
+class PlanPhase(Enum):
     """A part of a plan whose events depend on where the problem stands, or on what is asked for."""
 
     OPEN = "what has to happen before any other work can"
@@ -59,12 +72,12 @@ class Move(Enum):
 
 
 # A tuple happens as often as the parameter `steps` says.
-Part = Event | Move | tuple[Event, ...]
-Plan = tuple[Part, ...]
+PlanPart = Event | PlanPhase | tuple[Event, ...]
+Plan = tuple[PlanPart, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario(Entry):
+class Scenario(CatalogueEntry):
     """An outcome that a tester can choose by its name.
 
     `plan` is what the back office does after the answer. One that puts a question to the tenant
@@ -89,7 +102,7 @@ class Play:
     """
 
     scenario: Scenario
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Mapping[str, ParameterValue] = field(default_factory=dict)
     named: bool = True
 
     def get(self, name: str) -> Any:
@@ -122,7 +135,7 @@ def read_problem_code(given: str) -> str:
 def text(name: str, default: str, description: str, *, most: int) -> Parameter:
     """Return a parameter for free text, of at most as many characters as it may have there."""
 
-    def read(given: str) -> Value:
+    def read(given: str) -> ParameterValue:
         if not 1 <= len(given) <= most:
             raise ValueError
         return given
@@ -143,7 +156,7 @@ def reason(default: str) -> tuple[Parameter, ...]:
 def steps(default: int, description: str) -> Parameter:
     """Return the parameter for how often something happens."""
 
-    def read(given: str) -> Value:
+    def read(given: str) -> ParameterValue:
         if not _STEPS.fullmatch(given) or not 1 <= int(given) <= STEPS_MAX:
             raise ValueError
         return int(given)
@@ -151,7 +164,7 @@ def steps(default: int, description: str) -> Parameter:
     return Parameter("steps", f"a number, 1 to {STEPS_MAX}", default, description, read)
 
 
-def _read_also(given: str) -> Value:
+def _read_also(given: str) -> ParameterValue:
     codes = [ReasonCode(each) for each in given.split(",") if each]
     if not set(codes) <= set(ALSO):
         raise ValueError
@@ -196,3 +209,46 @@ RESOLUTION = (
         most=STRING_MAX,
     ),
 )
+
+
+def steps_of(play: Play, plan: Plan, standing: str) -> tuple[Step, ...]:
+    """Return the steps of a plan for a problem in the state `standing`, a word of the lifecycle."""
+    return tuple(_step(play, event) for part in plan for event in _events(play, part, standing))
+
+
+def _events(play: Play, part: PlanPart, standing: str) -> Iterator[Event]:
+    match part:
+        case Event():
+            yield part
+        case PlanPhase.OPEN:
+            yield from OPENING[standing]
+        case PlanPhase.BEGIN:
+            yield from OPENING[standing]
+            if standing != Base.IN_PROGRESS:
+                yield Event.START
+        case PlanPhase.UPDATES:
+            yield from [ALSO[reason] for reason in play.get("also")] * play.get("steps")
+        case _:
+            yield from part * play.get("steps")
+
+
+def _step(play: Play, event: Event) -> Step:
+    """Return an event with what it says."""
+    details: dict[str, Any] = {}
+    carries = always_carried(event)
+    if "problemCode" in carries:
+        details = {"problem_code": ProblemCode(play.get("problemCode")), "text": play.get("text")}
+    elif "text" in carries:
+        details = {"text": play.get("text")}
+    elif event is Event.UPDATE:
+        # Without a text of its own a note is sent as an UPDATE.
+        return (Event.NOTE, {"note": {"note": play.get("text")}})
+    elif event is Event.RESOLVE:
+        resolution = {
+            "resolutionCode": play.get("resolutionCode"),
+            "resolutionText": play.get("resolutionText"),
+            "supplierCodes": ["R9"],
+            "faultCode": ["CORRODED_JOINT"],
+        }
+        details = {"resolution": resolution}
+    return (event, details)

@@ -110,8 +110,8 @@ class ScenarioOverride:
 
     def incidents(self, known: list[str]) -> list[str]:
         """Return the incidents that the problem is part of, the scenario's own included."""
-        made_up = self.play.scenario.incident if self.play else None
-        return [*known, made_up] if made_up else known
+        invented = self.play.scenario.incident if self.play else None
+        return [*known, invented] if invented else known
 
     def decided(self, decision: Decision) -> Decision:
         """Return the decision with the scenario's outcome; what the book refuses stays refused."""

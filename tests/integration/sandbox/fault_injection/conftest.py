@@ -28,7 +28,7 @@ from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
 from supplier_api.problems.services import GATEWAY
-from supplier_api.sandbox.fault_injection.copies import CopyingTransport
+from supplier_api.sandbox.fault_injection.sending import CopyingTransport
 from supplier_api.sandbox.fault_injection.transport import FaultyTransport
 from supplier_api.sandbox.gateway import SandboxConfig
 from supplier_api.sandbox.gateway import create_app as create_gateway

@@ -7,13 +7,13 @@ from flask.testing import FlaskClient
 
 from supplier_api.sandbox.gateway import SandboxConfig
 from supplier_api.sandbox.gateway.access import Party
-from supplier_api.sandbox.gateway.openapi import document
+from supplier_api.sandbox.gateway.web import openapi_document
 from tests.integration.sandbox.gateway.conftest import MakeApp
 from tests.pages import check_page, clients_of, execute
 
 
 def test_the_description_is_served(http: FlaskClient) -> None:
-    assert http.get("/openapi.json").get_json() == document()
+    assert http.get("/openapi.json").get_json() == openapi_document()
 
 
 def test_the_page_needs_nothing_from_elsewhere(http: FlaskClient) -> None:

@@ -9,14 +9,14 @@ from supplier_api.contract import Malformed, load, read_json
 from supplier_api.contract.schemas import SERVICE_PROBLEM
 from supplier_api.sandbox.fault_injection import answers
 from supplier_api.sandbox.fault_injection.answers import WAYS, off_contract, operations_for
-from supplier_api.sandbox.gateway.answers import (
+from supplier_api.sandbox.gateway.codes import CallKind
+from supplier_api.sandbox.gateway.supplier_calls import (
     SupplierAccepted,
     SupplierDeferred,
     SupplierFailed,
     SupplierRefused,
     judge,
 )
-from supplier_api.sandbox.gateway.codes import CallKind
 from supplier_api.sandbox.gateway.supplier_client import HttpAnswer
 from tests.samples import amendment_request, cancellation_request, published_problem
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from supplier_api.sandbox.fault_injection.catalogue import BY_NAME, DELIVERY, KINDS
-from supplier_api.sandbox.fault_injection.listing import PAGE, listed
+from supplier_api.sandbox.fault_injection.catalogue import BY_NAME, DELIVERY, KINDS, PAGE, listed
 from supplier_api.sandbox.fault_injection.model import Direction, InjectedFault, Place, is_struck
 from supplier_api.sandbox.fault_injection.sending import SENDING
 

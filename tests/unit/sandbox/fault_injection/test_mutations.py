@@ -7,8 +7,9 @@ import jwt
 import pytest
 
 from supplier_api.contract import Invalid, Malformed, load_kci, read_json
-from supplier_api.sandbox.fault_injection.mutations import BY_KIND, MUTATIONS, Mutation
+from supplier_api.sandbox.fault_injection.mutations import MUTATIONS, Mutation
 
+BY_KIND = {mutation.name: mutation for mutation in MUTATIONS}
 ID = "3456cf7d-4471-42e4-a5be-c24ed58a7aa6"
 KCI: dict[str, Any] = {
     "id": ID,

@@ -9,7 +9,7 @@ import pytest
 
 from supplier_api.contract.codes import Status
 from supplier_api.sandbox.gateway.codes import ProblemStatus
-from supplier_api.sandbox.gateway.openapi import document
+from supplier_api.sandbox.gateway.web import openapi_document
 from tests import documents
 
 COMMITTED = Path(__file__).parents[4] / "docs" / "api" / "sandbox-gateway.json"
@@ -28,7 +28,7 @@ CALLS = {
 
 @pytest.fixture(scope="module")
 def api() -> dict[str, Any]:
-    return document()
+    return openapi_document()
 
 
 def resolved(api: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""Takes down every call for the journal: those that come in, and those of the worker to a gateway.
+"""Records every call in the journal: those that come in, and those of the worker to a gateway.
 
-One that comes in is taken down as it came, and as its answer leaves.
+One that comes in is recorded as it came, and as its answer leaves.
 """
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,10 +17,11 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from supplier_api.clock import MachineClock
-from supplier_api.http.wsgi import NO_ANSWER, Environ, StartResponse, WsgiApplication
+from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID
+from supplier_api.http.wsgi import Environ, RawAnswer, StartResponse, WsgiApplication, run
 from supplier_api.http_client.calls import HttpResponse, Post
-from supplier_api.sandbox.fault_injection.copies import purpose
 from supplier_api.sandbox.fault_injection.model import STRUCK, TOKEN, InjectedFault
+from supplier_api.sandbox.fault_injection.sending import purpose
 from supplier_api.sandbox.journal.entries import (
     HttpPart,
     JournalDirection,
@@ -79,12 +80,12 @@ def keep_requests(app: Flask) -> None:
 
 
 def record_calls(app: Flask, recorder: Recorder, machine: MachineClock) -> None:
-    """Record each call to `app` but the testers' own; stands around all else."""
+    """Record each call to `app` but the testers' own; wraps all else."""
     app.wsgi_app = _Recording(app.wsgi_app, recorder, machine)  # type: ignore[method-assign]
 
 
 class _Recording:
-    """The application, with its calls taken down before their answers leave."""
+    """The application, with its calls recorded before their answers leave."""
 
     def __init__(self, app: WsgiApplication, recorder: Recorder, machine: MachineClock) -> None:
         self._app = app
@@ -96,33 +97,19 @@ class _Recording:
             return self._app(environ, start_response)
         at, began = self._machine.now(), self._machine.monotonic()
         environ[NOTES] = _Notes()
-        answer: list[Any] = []
-
-        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            answer[:] = status, list(headers)
-            return start_response(status, headers, *more)
-
-        body = self._app(environ, start)
-        parts = list(body)
+        answer = run(self._app, environ)
         milliseconds = round((self._machine.monotonic() - began) * 1000, 1)
-        status, headers = answer
-        entry = _entry(environ, at, milliseconds, status, headers, b"".join(parts))
-        self._recorder.record(entry)
-        return body if isinstance(body, list) else _Again(parts, body)
+        self._recorder.record(_entry(environ, at, milliseconds, answer))
+        start_response(answer.status, answer.headers)
+        return [answer.body]
 
 
 def _entry(
-    environ: Environ,
-    at: datetime,
-    milliseconds: float,
-    status: str,
-    headers: list[tuple[str, str]],
-    body: bytes,
+    environ: Environ, at: datetime, milliseconds: float, answer: RawAnswer
 ) -> Callable[[], JournalEntry]:
     """Return what makes the entry of a call that took so long and was answered so."""
     notes: _Notes = environ[NOTES]
     fault: InjectedFault | None = environ.get(STRUCK)
-    unanswered = NO_ANSWER in headers
     return partial(
         incoming_entry,
         at=at,
@@ -132,9 +119,9 @@ def _entry(
         url=_url(environ),
         headers=list(EnvironHeaders(environ).items()),
         body=notes.body,
-        status=None if unanswered else int(status[:3]),
-        answer_headers=[] if unanswered else headers,
-        answer_body=body,
+        status=None if answer.cut else int(answer.status[:3]),
+        answer_headers=[] if answer.cut else answer.headers,
+        answer_body=answer.body,
         name=notes.name,
         deliberate=fault.plain() if fault else None,
     )
@@ -147,23 +134,8 @@ def _url(environ: Environ) -> str:
     return f"{path}?{search}" if search else path
 
 
-class _Again:
-    """A body that was read, to be read again."""
-
-    def __init__(self, parts: Iterable[bytes], body: Iterable[bytes]) -> None:
-        self._parts = parts
-        self._close = getattr(body, "close", None)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._parts)
-
-    def close(self) -> None:
-        if self._close:
-            self._close()
-
-
 class OutgoingCapture:
-    """Looks on while calls are sent.
+    """Records the calls that are sent.
 
     It waits until a call is stored: when nothing is under way any more, the journal has it all.
     """
@@ -174,7 +146,7 @@ class OutgoingCapture:
         self._machine = machine
 
     def begins(self, post: Post) -> Callable[[HttpResponse | str], None]:
-        """Note when a call begins; return what records it when it is told how it ended."""
+        """Note when a call begins; return what records it, to be called with its outcome."""
         at, began = self._machine.now(), self._machine.monotonic()
         # A token is everybody's, and never asked for on purpose.
         why = purpose() if post.tenant is not None else None
@@ -207,8 +179,8 @@ def _outgoing_call(
         status=answered.status if answered else None,
         milliseconds=milliseconds,
         trouble=None if isinstance(outcome, HttpResponse) else outcome,
-        conversation_id=post.headers.get("X-Conversation-ID"),
-        request_id=post.headers.get("X-Request-ID"),
+        conversation_id=post.headers.get(CONVERSATION_ID),
+        request_id=post.headers.get(REQUEST_ID),
         ids=tuple(_ids(post, answered)),
         deliberate=why,
         remarks=tuple(remark.plain() for remark in _remarks(post, answered)),
@@ -219,7 +191,7 @@ def _ids(post: Post, answered: HttpResponse | None) -> list[str]:
     kci = document_in(post.body)
     about = [entity for name in ENTITIES if isinstance(entity := kci.get(name), Mapping)]
     answer = document_in(answered.body) if answered else {}
-    request_id = post.headers.get("X-Request-ID")
+    request_id = post.headers.get(REQUEST_ID)
     return [*([request_id] if request_id else []), *ids_in(kci, *about, answer)]
 
 
