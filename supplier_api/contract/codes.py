@@ -1,5 +1,7 @@
-"""Every published code, once, in the order of the gateway's documents."""
+"""Every published code, once, in the order of the gateway's documents; what KCI reasons mean."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -80,6 +82,95 @@ class ReasonCode(StrEnum):
     COMPLETED = "COMPLETED"
     REJECTED = "REJECTED"
     RESOLVED = "RESOLVED"
+
+
+class InformationType(StrEnum):
+    """The kind of an update that asks nothing of the tenant (*tenant-get 1.17*)."""
+
+    CREATED = "CREATED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    COMMITTED = "COMMITTED"
+    DELAY = "DELAY"
+    RESUMED = "RESUMED"
+    REAPPOINTED = "REAPPOINTED"
+    RESCHEDULED = "RESCHEDULED"
+    ADDITIONAL = "ADDITIONAL"
+    RESUBMIT = "RESUBMIT"
+    WARNING = "WARNING"
+    UPDATE = "UPDATE"
+    AMENDED = "AMENDED"
+    CANCELLED = "CANCELLED"
+    TERMINATED = "TERMINATED"
+    COMPLETED = "COMPLETED"
+
+
+class ActionType(StrEnum):
+    """What an update asks the tenant to do (*tenant-get 1.17*)."""
+
+    INFORMATION_REQUIRED = "INFORMATION_REQUIRED"
+    REAPPOINT = "REAPPOINT"
+    RESUBMIT = "RESUBMIT"
+    CONFIRM = "CONFIRM"
+    CONTACT_CUSTOMER = "CONTACT_CUSTOMER"
+    CONTACT_REAPPOINT = "CONTACT_REAPPOINT"
+
+
+@dataclass(frozen=True, slots=True)
+class KciReason:
+    """What a KCI of a certain reason becomes for the tenant, and what it must carry.
+
+    `shown` is the update that a gateway makes of it. `carries` are fields of the KCI. `status` is
+    the problem's, `final` if an undecided change cannot hide it. `outcome` is the status of the
+    amendment or cancellation that is carried. With `reference` the problem must have ours.
+    """
+
+    shown: InformationType | ActionType
+    carries: tuple[str, ...] = ()
+    status: Status | None = None
+    final: bool = False
+    outcome: ChangeStatus | None = None
+    reference: bool = False
+
+
+_TEXT, _CODE = "text", "problemCode"
+_AMENDMENT, _CANCELLATION = "serviceProblemAmendment", "serviceProblemCancellation"
+_RESOLUTION = "serviceProblemResolution"
+REASONS: Mapping[ReasonCode, KciReason] = {
+    ReasonCode.CREATED: KciReason(InformationType.CREATED),
+    ReasonCode.ACKNOWLEDGED: KciReason(
+        InformationType.ACKNOWLEDGED, status=Status.ACKNOWLEDGED, reference=True
+    ),
+    ReasonCode.COMMITTED: KciReason(InformationType.COMMITTED, status=Status.IN_PROGRESS),
+    ReasonCode.UPDATE: KciReason(InformationType.UPDATE),
+    ReasonCode.ADDITIONAL: KciReason(InformationType.ADDITIONAL, (_TEXT,)),
+    ReasonCode.WARNING: KciReason(InformationType.WARNING, (_CODE,)),
+    ReasonCode.DELAY: KciReason(InformationType.DELAY, (_CODE,)),
+    ReasonCode.RESUMED: KciReason(InformationType.RESUMED),
+    ReasonCode.INFORMATION_REQUIRED: KciReason(ActionType.INFORMATION_REQUIRED, (_TEXT, _CODE)),
+    ReasonCode.REAPPOINT: KciReason(ActionType.REAPPOINT, (_CODE,)),
+    ReasonCode.REAPPOINTED: KciReason(InformationType.REAPPOINTED),
+    ReasonCode.AMENDED: KciReason(
+        InformationType.AMENDED, (_AMENDMENT,), outcome=ChangeStatus.COMPLETED
+    ),
+    ReasonCode.AMENDMENT_REJECTED: KciReason(
+        ActionType.RESUBMIT, (_AMENDMENT, _TEXT, _CODE), outcome=ChangeStatus.REJECTED
+    ),
+    ReasonCode.CANCELLED: KciReason(
+        InformationType.CANCELLED,
+        (_CODE,),
+        Status.CANCELLED,
+        final=True,
+        outcome=ChangeStatus.COMPLETED,
+    ),
+    ReasonCode.CANCELLATION_REJECTED: KciReason(
+        ActionType.RESUBMIT, (_CANCELLATION, _TEXT, _CODE), outcome=ChangeStatus.REJECTED
+    ),
+    ReasonCode.COMPLETED: KciReason(InformationType.COMPLETED, (), Status.COMPLETED, final=True),
+    ReasonCode.REJECTED: KciReason(
+        InformationType.TERMINATED, (_TEXT, _CODE), Status.REJECTED, final=True
+    ),
+    ReasonCode.RESOLVED: KciReason(ActionType.CONFIRM, (_RESOLUTION,), Status.RESOLVED, final=True),
+}
 
 
 class ProblemCode(StrEnum):

@@ -1,11 +1,12 @@
-"""The KCI, an update about a service problem (Supplier Updates API), and its mandatory fields."""
+"""The KCI, an update about a service problem (Supplier Updates API), and how it is checked."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from supplier_api.contract.codes import (
+    REASONS,
     ChangeStatus,
+    KciReason,
     ProblemCode,
     ReasonCode,
     Status,
@@ -148,48 +149,6 @@ KCI_EXAMPLE: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """What a KCI with a certain reason must carry.
-
-    `carries` are fields of the KCI. `status` is the problem's, `final` if an undecided change
-    cannot hide it. `outcome` is the status of the amendment or cancellation that is carried.
-    """
-
-    carries: tuple[str, ...] = ()
-    status: Status | None = None
-    final: bool = False
-    outcome: ChangeStatus | None = None
-    reference: bool = False
-
-
-REQUIREMENTS: Mapping[ReasonCode, Requirement] = {
-    ReasonCode.CREATED: Requirement(),
-    ReasonCode.ACKNOWLEDGED: Requirement(status=Status.ACKNOWLEDGED, reference=True),
-    ReasonCode.COMMITTED: Requirement(status=Status.IN_PROGRESS),
-    ReasonCode.UPDATE: Requirement(),
-    ReasonCode.ADDITIONAL: Requirement(("text",)),
-    ReasonCode.WARNING: Requirement(("problemCode",)),
-    ReasonCode.DELAY: Requirement(("problemCode",)),
-    ReasonCode.RESUMED: Requirement(),
-    ReasonCode.INFORMATION_REQUIRED: Requirement(("text", "problemCode")),
-    ReasonCode.REAPPOINT: Requirement(("problemCode",)),
-    ReasonCode.REAPPOINTED: Requirement(),
-    ReasonCode.AMENDED: Requirement(("serviceProblemAmendment",), outcome=ChangeStatus.COMPLETED),
-    ReasonCode.AMENDMENT_REJECTED: Requirement(
-        ("serviceProblemAmendment", "text", "problemCode"), outcome=ChangeStatus.REJECTED
-    ),
-    ReasonCode.CANCELLED: Requirement(
-        ("problemCode",), Status.CANCELLED, final=True, outcome=ChangeStatus.COMPLETED
-    ),
-    ReasonCode.CANCELLATION_REJECTED: Requirement(
-        ("serviceProblemCancellation", "text", "problemCode"), outcome=ChangeStatus.REJECTED
-    ),
-    ReasonCode.COMPLETED: Requirement(status=Status.COMPLETED, final=True),
-    ReasonCode.REJECTED: Requirement(("text", "problemCode"), Status.REJECTED, final=True),
-    ReasonCode.RESOLVED: Requirement(("serviceProblemResolution",), Status.RESOLVED, final=True),
-}
-
 _CHANGE_ASKED = (Status.PENDING_AMENDMENT, Status.PENDING_CANCELLATION)
 _CHANGES = ("serviceProblemAmendment", "serviceProblemCancellation")
 
@@ -214,7 +173,7 @@ def check_kci(document: Mapping[str, Any]) -> list[str]:
 def _findings(document: Mapping[str, Any]) -> Iterator[str]:
     reason = ReasonCode(document["reasonCode"])
     problem = document["serviceProblem"]
-    needs = REQUIREMENTS[reason]
+    needs = REASONS[reason]
     for name in needs.carries:
         if name not in document:
             yield f"{name}: missing, a KCI {reason} must carry it"
@@ -228,7 +187,7 @@ def _findings(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _findings_on_change(
-    name: str, document: Mapping[str, Any], needs: Requirement, reason: ReasonCode
+    name: str, document: Mapping[str, Any], needs: KciReason, reason: ReasonCode
 ) -> Iterator[str]:
     change = document.get(name)
     if change is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 
 from supplier_api.contract import refusals
-from supplier_api.contract.codes import ReasonCode
+from supplier_api.contract.codes import REASONS, ReasonCode
 from supplier_api.problems.model import Awaits, Base, State, Waiting
 from supplier_api.rules.model import Operation
 
@@ -51,13 +51,6 @@ class Event(StrEnum):
     CLOSE = "close by silence"
 
 
-class Must(StrEnum):
-    """A field that a KCI must carry besides the problem."""
-
-    TEXT = "text"
-    PROBLEM_CODE = "problemCode"
-
-
 class About(Enum):
     """The object that a KCI carries beside the problem."""
 
@@ -68,8 +61,8 @@ class About(Enum):
 # Returns the state after an event, from the state before it and what an amendment supplies of that
 # which the problem waits for.
 Target = Callable[[State, frozenset[Awaits]], State]
-# Returns the KCI of an event, and what it must carry, from the states before and after it.
-KciOfChange = Callable[[State, State], tuple[ReasonCode | None, frozenset[Must]]]
+# Returns the KCI of an event from the states before and after it.
+KciOfChange = Callable[[State, State], ReasonCode | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +73,6 @@ class Move:
     sources: frozenset[Base | Waiting]
     target: Base | Waiting | Target
     kci: ReasonCode | KciOfChange | None
-    must: frozenset[Must] = frozenset()
     about: About | None = None
     awaits: Awaits | None = None
     base: Base | None = None  # only from this base, in any wait
@@ -94,7 +86,6 @@ class LifecycleStep:
     event: Event
     state: State
     kci: ReasonCode | None
-    must: frozenset[Must] = frozenset()
     about: About | None = None
 
 
@@ -113,9 +104,6 @@ UNDECIDED = frozenset({Base.UNDECIDED})
 WAITS = frozenset(Waiting)
 OPEN = frozenset({Base.ACKNOWLEDGED, Base.IN_PROGRESS}) | WAITS
 RESOLVED = frozenset({Base.RESOLVED})
-TEXT = frozenset({Must.TEXT})
-CODE = frozenset({Must.PROBLEM_CODE})
-BOTH = TEXT | CODE
 R = ReasonCode
 
 
@@ -154,84 +142,68 @@ def _ask_cancellation(state: State, _settles: frozenset[Awaits]) -> State:
     return replace(state, asked=Operation.CANCELLATION)
 
 
-def _leaving(before: State, after: State) -> tuple[ReasonCode | None, frozenset[Must]]:
+def _leaving(before: State, after: State) -> ReasonCode | None:
     """Return RESUMED, or DELAY where the incident still lasts; no KCI if nothing was left."""
     if before.waiting is None or before.waiting is after.waiting is Waiting.NETWORK_INCIDENT:
-        return None, frozenset()
+        return None
     if after.waiting is None:
-        return ReasonCode.RESUMED, frozenset()
-    if after.waiting is Waiting.NETWORK_INCIDENT:
-        return ReasonCode.DELAY, CODE
-    return None, frozenset()
+        return ReasonCode.RESUMED
+    return ReasonCode.DELAY if after.waiting is Waiting.NETWORK_INCIDENT else None
 
 
 # fmt: off
-TABLE: tuple[Move, ...] = (
-    # event                  from                  to                       KCI                     must carry
-    # -- the back office decides
+# The events of the back office. It may name each of these but UPDATE.
+BACK_OFFICE_MOVES: tuple[Move, ...] = (
+    # event                     from               to                       KCI
+    # -- it decides
     Move(Event.ACCEPT,          UNDECIDED,         Base.ACKNOWLEDGED,       R.ACKNOWLEDGED),
-    Move(Event.REJECT,          UNDECIDED,         Base.REJECTED,           R.REJECTED,             BOTH),
-    # -- the back office works; an undecided change stays as it is
+    Move(Event.REJECT,          UNDECIDED,         Base.REJECTED,           R.REJECTED),
+    # -- it works; an undecided change stays as it is
     Move(Event.START,           OPEN,              Base.IN_PROGRESS,        R.COMMITTED,            base=Base.ACKNOWLEDGED, asked=None),
-    Move(Event.HOLD,            OPEN,              Waiting.HELD,            R.DELAY,                CODE, asked=None),
-    Move(Event.RESUME,          WAITS,             _back,                   _leaving,                    asked=None),
-    Move(Event.ASK_INFORMATION, OPEN,              Waiting.PENDING,         R.INFORMATION_REQUIRED, BOTH, awaits=Awaits.INFORMATION),
-    Move(Event.ASK_APPOINTMENT, OPEN,              Waiting.PENDING,         R.REAPPOINT,            CODE, awaits=Awaits.APPOINTMENT),
+    Move(Event.HOLD,            OPEN,              Waiting.HELD,            R.DELAY,                asked=None),
+    Move(Event.RESUME,          WAITS,             _back,                   _leaving,               asked=None),
+    Move(Event.ASK_INFORMATION, OPEN,              Waiting.PENDING,         R.INFORMATION_REQUIRED, awaits=Awaits.INFORMATION),
+    Move(Event.ASK_APPOINTMENT, OPEN,              Waiting.PENDING,         R.REAPPOINT,            awaits=Awaits.APPOINTMENT),
     Move(Event.REAPPOINTED,     OPEN,              _reappointed,            R.REAPPOINTED,          asked=None),
-    Move(Event.NOTE,            OPEN | RESOLVED,   _same,                   R.ADDITIONAL,           TEXT, asked=None),
+    Move(Event.NOTE,            OPEN | RESOLVED,   _same,                   R.ADDITIONAL,           asked=None),
     Move(Event.UPDATE,          OPEN | RESOLVED,   _same,                   R.UPDATE,               asked=None),
-    Move(Event.WARN,            OPEN | RESOLVED,   _same,                   R.WARNING,              CODE, asked=None),
+    Move(Event.WARN,            OPEN | RESOLVED,   _same,                   R.WARNING,              asked=None),
     Move(Event.RESOLVE,         OPEN,              Base.RESOLVED,           R.RESOLVED,             about=About.RESOLUTION),
     Move(Event.COMPLETE,        RESOLVED,          Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
-    Move(Event.CANCEL,          OPEN | UNDECIDED,  Base.CANCELLED,          R.CANCELLED,            CODE),
+    Move(Event.CANCEL,          OPEN | UNDECIDED,  Base.CANCELLED,          R.CANCELLED),
+)
+TABLE: tuple[Move, ...] = (
+    *BACK_OFFICE_MOVES,
     # -- the tenant asks for a change
     Move(Event.AMEND,           OPEN | UNDECIDED,  _settled,                _leaving),
     Move(Event.AMEND_BEHIND,    OPEN | UNDECIDED,  _settled,                R.AMENDED,              about=About.CHANGE),
     Move(Event.ASK_AMENDMENT,   OPEN,              _ask_amendment,          None),
     Move(Event.WITHDRAW,        OPEN | UNDECIDED,  Base.CANCELLED,          None),
-    Move(Event.WITHDRAW_BEHIND, OPEN | UNDECIDED,  Base.CANCELLED,          R.CANCELLED,            CODE, about=About.CHANGE),
+    Move(Event.WITHDRAW_BEHIND, OPEN | UNDECIDED,  Base.CANCELLED,          R.CANCELLED,            about=About.CHANGE),
     Move(Event.ASK_CANCELLATION, OPEN,             _ask_cancellation,       None),
     # -- the tenant answers a resolution
     Move(Event.ACCEPT_RESOLUTION, RESOLVED,        Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
     Move(Event.REJECT_RESOLUTION, RESOLVED,        Base.IN_PROGRESS,        R.RESUMED,              about=About.RESOLUTION),
     # -- the network and time
-    Move(Event.JOIN_INCIDENT,   OPEN - {Waiting.NETWORK_INCIDENT}, Waiting.NETWORK_INCIDENT, R.DELAY, CODE, asked=None),
-    Move(Event.LEAVE_INCIDENT,  OPEN,              _out_of_incident,        _leaving,                    asked=None),
-    Move(Event.GIVE_NOTICE,     RESOLVED,          _same,                   R.ADDITIONAL,           TEXT, about=About.RESOLUTION),
+    Move(Event.JOIN_INCIDENT,   OPEN - {Waiting.NETWORK_INCIDENT}, Waiting.NETWORK_INCIDENT, R.DELAY, asked=None),
+    Move(Event.LEAVE_INCIDENT,  OPEN,              _out_of_incident,        _leaving,               asked=None),
+    Move(Event.GIVE_NOTICE,     RESOLVED,          _same,                   R.ADDITIONAL,           about=About.RESOLUTION),
     Move(Event.CLOSE,           RESOLVED,          Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
 )
 # An undecided change: what is decided of it, by the change's kind. `beneath` is always open here.
 DECIDED: dict[tuple[Event, Operation], Move] = {
     (move.event, kind): move for kind, move in (
         (Operation.AMENDMENT,    Move(Event.ACCEPT_CHANGE, OPEN, _settled,       R.AMENDED,               about=About.CHANGE)),
-        (Operation.AMENDMENT,    Move(Event.REJECT_CHANGE, OPEN, _same,          R.AMENDMENT_REJECTED,    BOTH, about=About.CHANGE)),
-        (Operation.CANCELLATION, Move(Event.ACCEPT_CHANGE, OPEN, Base.CANCELLED, R.CANCELLED,             CODE, about=About.CHANGE)),
-        (Operation.CANCELLATION, Move(Event.REJECT_CHANGE, OPEN, _same,          R.CANCELLATION_REJECTED, BOTH, about=About.CHANGE)),
+        (Operation.AMENDMENT,    Move(Event.REJECT_CHANGE, OPEN, _same,          R.AMENDMENT_REJECTED,    about=About.CHANGE)),
+        (Operation.CANCELLATION, Move(Event.ACCEPT_CHANGE, OPEN, Base.CANCELLED, R.CANCELLED,             about=About.CHANGE)),
+        (Operation.CANCELLATION, Move(Event.REJECT_CHANGE, OPEN, _same,          R.CANCELLATION_REJECTED, about=About.CHANGE)),
     )
 }
 # fmt: on
 MOVES = {move.event: move for move in TABLE}
-# The events that the back office may name.
-BACK_OFFICE_EVENTS = frozenset(
-    {
-        Event.ACCEPT,
-        Event.REJECT,
-        Event.START,
-        Event.HOLD,
-        Event.RESUME,
-        Event.ASK_INFORMATION,
-        Event.ASK_APPOINTMENT,
-        Event.REAPPOINTED,
-        Event.NOTE,
-        Event.WARN,
-        Event.RESOLVE,
-        Event.COMPLETE,
-        Event.CANCEL,
-        Event.ACCEPT_CHANGE,
-        Event.REJECT_CHANGE,
-    }
-)
 DECIDES_CHANGE = frozenset({Event.ACCEPT_CHANGE, Event.REJECT_CHANGE})
+# The events that the back office may name.
+BACK_OFFICE_EVENTS = DECIDES_CHANGE | {move.event for move in BACK_OFFICE_MOVES} - {Event.UPDATE}
 # These events end the work, so they first close a change that is still undecided.
 CLOSES_CHANGE = frozenset({Event.RESOLVE, Event.CANCEL})
 
@@ -265,6 +237,13 @@ def legal_events(state: State) -> list[Event]:
         legal += [event for event in CLOSES_CHANGE if state.beneath in MOVES[event].sources]
         legal += DECIDES_CHANGE
     return [event for event in Event if event in legal]
+
+
+def always_carried(event: Event) -> frozenset[str]:
+    """Return the fields that every KCI of `event` must carry, whatever the state."""
+    rows = [move.kci for move in (*TABLE, *DECIDED.values()) if move.event is event]
+    carried = [REASONS[kci].carries if isinstance(kci, ReasonCode) else () for kci in rows]
+    return frozenset.intersection(*map(frozenset, carried))
 
 
 def settled_by(amendment: Sequence[str]) -> frozenset[Awaits]:
@@ -310,9 +289,8 @@ def _step(
     move: Move, state: State, incident: str | None, settles: frozenset[Awaits]
 ) -> LifecycleStep:
     after = _target(move, state, incident, settles)
-    if callable(move.kci):
-        return LifecycleStep(move.event, after, *move.kci(state, after))
-    return LifecycleStep(move.event, after, move.kci, move.must, move.about)
+    kci = move.kci(state, after) if callable(move.kci) else move.kci
+    return LifecycleStep(move.event, after, kci, move.about)
 
 
 def _target(move: Move, state: State, incident: str | None, settles: frozenset[Awaits]) -> State:

@@ -14,7 +14,13 @@ import orjson
 
 from supplier_api.clock import to_wire
 from supplier_api.contract import refusals
-from supplier_api.contract.codes import ChangeStatus, ProblemCode, ReasonCode, ResolutionStatus
+from supplier_api.contract.codes import (
+    REASONS,
+    ChangeStatus,
+    ProblemCode,
+    ReasonCode,
+    ResolutionStatus,
+)
 from supplier_api.contract.field_table import with_amendment
 from supplier_api.contract.limits import CHARACTERISTICS_MAX
 from supplier_api.db import UnitOfWork
@@ -29,7 +35,7 @@ from supplier_api.problems.kci import (
     kci,
     resolution_entity,
 )
-from supplier_api.problems.lifecycle import About, Event, LifecycleStep, Must, plan, settled_by
+from supplier_api.problems.lifecycle import About, Event, LifecycleStep, plan, settled_by
 from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem, Waiting
 from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
@@ -334,8 +340,9 @@ def closure_times(services: Services, since: datetime) -> list[tuple[str, dateti
 
 
 def _check_complete(step: LifecycleStep, content: KciContent) -> None:
-    has = {Must.TEXT: content.text, Must.PROBLEM_CODE: content.problem_code}
-    missing = [must.value for must in Must if must in step.must and not has[must]]
+    carries = REASONS[step.kci].carries if step.kci else ()
+    has = {"text": content.text, "problemCode": content.problem_code}
+    missing = [name for name, value in has.items() if name in carries and not value]
     if missing:
         raise Incomplete(step.event, missing)
 

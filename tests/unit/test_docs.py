@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from supplier_api.db.tables import metadata
+from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -83,6 +84,12 @@ def test_every_table_is_told() -> None:
     section = page("architecture.md").partition("## What is stored\n")[2].partition("\n## ")[0]
     listed = re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| `[^|]+", section, re.MULTILINE)))
     assert sorted(listed) == sorted(metadata.tables)
+
+
+def test_every_event_of_the_back_office_is_told() -> None:
+    table = page("adapting.md").partition("| event | from |")[2].partition("\n\n")[0]
+    names = [name for line in table.splitlines() for name in NAMED.findall(line.split(" | ")[0])]
+    assert set(names) - {"commit"} == BACK_OFFICE_EVENTS
 
 
 @pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))

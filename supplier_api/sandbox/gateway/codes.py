@@ -79,37 +79,6 @@ class UpdateType(StrEnum):
     ERROR = "ERROR"
 
 
-class InformationType(StrEnum):
-    """The kind of an update that asks nothing of the tenant."""
-
-    CREATED = "CREATED"
-    ACKNOWLEDGED = "ACKNOWLEDGED"
-    COMMITTED = "COMMITTED"
-    DELAY = "DELAY"
-    RESUMED = "RESUMED"
-    REAPPOINTED = "REAPPOINTED"
-    RESCHEDULED = "RESCHEDULED"
-    ADDITIONAL = "ADDITIONAL"
-    RESUBMIT = "RESUBMIT"
-    WARNING = "WARNING"
-    UPDATE = "UPDATE"
-    AMENDED = "AMENDED"
-    CANCELLED = "CANCELLED"
-    TERMINATED = "TERMINATED"
-    COMPLETED = "COMPLETED"
-
-
-class ActionType(StrEnum):
-    """What the tenant has to do."""
-
-    INFORMATION_REQUIRED = "INFORMATION_REQUIRED"
-    REAPPOINT = "REAPPOINT"
-    RESUBMIT = "RESUBMIT"
-    CONFIRM = "CONFIRM"
-    CONTACT_CUSTOMER = "CONTACT_CUSTOMER"
-    CONTACT_REAPPOINT = "CONTACT_REAPPOINT"
-
-
 # The published text names the field `resolutionCategory` and one example of it. This table is ours.
 RESOLUTION_CATEGORY = {
     ResolutionCode.ACCESS_ISSUE: "ACCESS",

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from supplier_api.contract.codes import FINAL
+from supplier_api.contract.codes import FINAL, InformationType
 from supplier_api.contract.field_table import AMENDABLE, FROM_TENANT
 from supplier_api.contract.transition_checks import ends_problem, impossible_move, is_of_another
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway import updates
-from supplier_api.sandbox.gateway.codes import InformationType, ProblemStatus, invalid, not_found
+from supplier_api.sandbox.gateway.codes import ProblemStatus, invalid, not_found
 from supplier_api.sandbox.gateway.config import SupplierAccount
 from supplier_api.sandbox.gateway.model import Document, Problem, StoredKci, picked
 from supplier_api.sandbox.gateway.repository import GatewayServices, Records

@@ -10,7 +10,13 @@ from typing import Any
 
 from marshmallow import Schema
 
-from supplier_api.contract.codes import ProblemCode, ResolutionCode, ResolutionStatus
+from supplier_api.contract.codes import (
+    ActionType,
+    InformationType,
+    ProblemCode,
+    ResolutionCode,
+    ResolutionStatus,
+)
 from supplier_api.contract.field_table import SERVICE_SPECIFICATION
 from supplier_api.contract.fields import (
     Code,
@@ -37,11 +43,9 @@ from supplier_api.http.openapi import (
 from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, TENANT
 from supplier_api.sandbox.gateway.access import Side
 from supplier_api.sandbox.gateway.codes import (
-    ActionType,
     ChangeState,
     DeliveryStatus,
     GatewayErrorCode,
-    InformationType,
     ProblemStatus,
     UpdateType,
 )

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from functools import partial
 
-from supplier_api.contract.codes import FINAL, Status
+from supplier_api.contract.codes import FINAL, InformationType, Status
 from supplier_api.contract.field_table import with_amendment
 from supplier_api.http.request_parsing import CONVERSATION_ID, TENANT
 from supplier_api.logging import bind, get_logger
@@ -20,7 +20,6 @@ from supplier_api.sandbox.gateway.codes import (
     CallKind,
     ChangeState,
     GatewayErrorCode,
-    InformationType,
     ProblemStatus,
     UpdateType,
 )

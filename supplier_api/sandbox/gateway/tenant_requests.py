@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
+from supplier_api.contract.codes import ActionType, InformationType
 from supplier_api.http.request_parsing import CONVERSATION_ID
 from supplier_api.sandbox.gateway import database as tables
 from supplier_api.sandbox.gateway import supplier_calls
 from supplier_api.sandbox.gateway.clock_and_ids import ALL
 from supplier_api.sandbox.gateway.codes import (
-    ActionType,
     CallKind,
     GatewayRefusal,
-    InformationType,
     ProblemStatus,
     UpdateType,
     invalid,

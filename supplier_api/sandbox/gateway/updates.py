@@ -6,13 +6,18 @@ The shapes are those of *tenant-get 1.17*. What is absent is left out.
 from collections.abc import Mapping
 from typing import Any
 
-from supplier_api.contract.codes import ChangeStatus, ReasonCode, ResolutionCode
+from supplier_api.contract.codes import (
+    REASONS,
+    ActionType,
+    ChangeStatus,
+    InformationType,
+    ReasonCode,
+    ResolutionCode,
+)
 from supplier_api.sandbox.gateway.codes import (
     RESOLUTION_CATEGORY,
-    ActionType,
     CallKind,
     DeliveryStatus,
-    InformationType,
     UpdateType,
 )
 from supplier_api.sandbox.gateway.messages import (
@@ -27,16 +32,6 @@ from supplier_api.sandbox.gateway.model import (
     StoredUpdate,
     picked,
 )
-
-ACTIONS = {
-    ReasonCode.INFORMATION_REQUIRED: ActionType.INFORMATION_REQUIRED,
-    ReasonCode.REAPPOINT: ActionType.REAPPOINT,
-    ReasonCode.AMENDMENT_REJECTED: ActionType.RESUBMIT,
-    ReasonCode.CANCELLATION_REJECTED: ActionType.RESUBMIT,
-    ReasonCode.RESOLVED: ActionType.CONFIRM,
-}
-# Every other reason code is an information of the same name.
-RENAMED = {ReasonCode.REJECTED: InformationType.TERMINATED}
 
 CLOSED = frozenset({ChangeStatus.COMPLETED, ChangeStatus.REJECTED})
 # The name of an amendment or cancellation in KCIs and updates.
@@ -54,11 +49,11 @@ CHANGE_FIELDS = {
 def of_kci(kci: Mapping[str, Any]) -> Document:
     """Return the update that a KCI becomes, without its resolution, which has a life of its own."""
     update: Document = {"sequenceNumber": kci["sequenceNumber"], "issuedOn": kci["issuedOn"]}
-    reason = ReasonCode(kci["reasonCode"])
-    action = ACTIONS.get(reason)
+    shown = REASONS[ReasonCode(kci["reasonCode"])].shown
+    action = isinstance(shown, ActionType)
     update["updateType"] = UpdateType.ACTION_REQUIRED if action else UpdateType.INFORMATIONAL
     update |= picked(kci, "supplierNotes")
-    part: Document = {"type": action or RENAMED.get(reason, reason)}
+    part: Document = {"type": shown}
     part |= {"code": kci["problemCode"]} if "problemCode" in kci else {}
     part |= picked(kci, "text", "supplierCodes")
     # Of the two one may be there: the deprecated single code, or the list that replaces it.

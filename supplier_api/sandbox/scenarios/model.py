@@ -8,21 +8,20 @@ from typing import Any
 
 from supplier_api.contract.codes import ProblemCode, ReasonCode, ResolutionCode
 from supplier_api.contract.limits import STRING_MAX, TEXT_MAX
-from supplier_api.problems.lifecycle import Event
-from supplier_api.problems.model import Awaits, Base, Waiting
+from supplier_api.problems.lifecycle import (
+    BACK_OFFICE_MOVES,
+    Event,
+    always_carried,
+    legal_events,
+    plan,
+)
+from supplier_api.problems.model import Awaits, Base, State, Waiting
 from supplier_api.sandbox.catalogue import CatalogueEntry, Parameter, ParameterValue
 
 # What the back office says, and the fields of its event.
 Step = tuple[Event, Mapping[str, Any]]
 DELAY_MAX = 7 * 86400
 STEPS_MAX = 100
-# The updates that SERVICE_PROBLEM_SUCCESSFUL can make on its way, as events.
-ALSO: Mapping[ReasonCode, Event] = {
-    ReasonCode.UPDATE: Event.UPDATE,
-    ReasonCode.ADDITIONAL: Event.NOTE,
-    ReasonCode.WARNING: Event.WARN,
-    ReasonCode.REAPPOINTED: Event.REAPPOINTED,
-}
 # What has to happen before any other work can, by where the problem stands.
 OPENING: dict[str, tuple[Event, ...]] = {
     Base.UNDECIDED: (Event.ACCEPT,),
@@ -30,20 +29,21 @@ OPENING: dict[str, tuple[Event, ...]] = {
     Base.IN_PROGRESS: (),
     Waiting.NETWORK_INCIDENT: (Event.RESUME,),
 }
-# What says why it happens.
-EXPLAINED = frozenset(
-    {
-        Event.REJECT,
-        Event.HOLD,
-        Event.ASK_INFORMATION,
-        Event.ASK_APPOINTMENT,
-        Event.WARN,
-        Event.CANCEL,
-        Event.REJECT_CHANGE,
-    }
-)
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _STEPS = re.compile(r"[0-9]{1,3}")
+
+
+def _also() -> dict[ReasonCode, Event]:
+    """Return the back office's events that leave a problem in work as it is, by their reason."""
+    working = State(Base.IN_PROGRESS)
+    events = [move.event for move in BACK_OFFICE_MOVES if move.event in legal_events(working)]
+    steps = [step for event in events for step in plan(working, event) if step.state == working]
+    found = {step.kci: step.event for step in steps}
+    return {reason: found[reason] for reason in ReasonCode if reason in found}
+
+
+# The updates that SERVICE_PROBLEM_SUCCESSFUL can make on its way, as events.
+ALSO: Mapping[ReasonCode, Event] = _also()
 
 
 class ScenarioKind(StrEnum):
@@ -235,9 +235,10 @@ def _events(play: Play, part: PlanPart, standing: str) -> Iterator[Event]:
 def _step(play: Play, event: Event) -> Step:
     """Return an event with what it says."""
     details: dict[str, Any] = {}
-    if event in EXPLAINED:
+    carries = always_carried(event)
+    if "problemCode" in carries:
         details = {"problem_code": ProblemCode(play.get("problemCode")), "text": play.get("text")}
-    elif event is Event.NOTE:
+    elif "text" in carries:
         details = {"text": play.get("text")}
     elif event is Event.UPDATE:
         # Without a text of its own a note is sent as an UPDATE.

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from supplier_api.contract import Invalid, Malformed, load_kci
-from supplier_api.contract.codes import ReasonCode, Status
+from supplier_api.contract.codes import REASONS, ReasonCode, Status
+from supplier_api.contract.kci import KCI
 from tests.samples import kci, published_problem, resolution
 
 CODE = {"problemCode": "NETWORK_ISSUE"}
@@ -51,6 +52,12 @@ def refusals(document: object) -> list[str]:
 
 def test_the_table_of_these_tests_knows_every_reason() -> None:
     assert {reason for reason, _, _ in COMPLETE} == set(ReasonCode)
+
+
+def test_each_reason_is_described_and_carries_fields_of_a_kci() -> None:
+    assert list(REASONS) == list(ReasonCode)
+    for reason, means in REASONS.items():
+        assert set(means.carries) <= set(KCI.fields), reason
 
 
 @pytest.mark.parametrize(("reason", "status", "carried"), COMPLETE)

@@ -2,12 +2,14 @@
 
 import pytest
 
-from supplier_api.contract.codes import ReasonCode
+from supplier_api.contract.codes import REASONS, ReasonCode
 from supplier_api.problems.lifecycle import (
+    DECIDED,
+    TABLE,
+    About,
     Event,
     IllegalMove,
     LifecycleStep,
-    Must,
     legal_events,
     plan,
     settled_by,
@@ -118,16 +120,19 @@ LEGAL = {
 }
 # What a KCI of the reason must carry besides the problem.
 MUST = {
-    ReasonCode.ADDITIONAL: {Must.TEXT},
-    ReasonCode.WARNING: {Must.PROBLEM_CODE},
-    ReasonCode.DELAY: {Must.PROBLEM_CODE},
-    ReasonCode.INFORMATION_REQUIRED: {Must.TEXT, Must.PROBLEM_CODE},
-    ReasonCode.REAPPOINT: {Must.PROBLEM_CODE},
-    ReasonCode.AMENDMENT_REJECTED: {Must.TEXT, Must.PROBLEM_CODE},
-    ReasonCode.CANCELLATION_REJECTED: {Must.TEXT, Must.PROBLEM_CODE},
-    ReasonCode.CANCELLED: {Must.PROBLEM_CODE},
-    ReasonCode.REJECTED: {Must.TEXT, Must.PROBLEM_CODE},
+    ReasonCode.ADDITIONAL: {"text"},
+    ReasonCode.WARNING: {"problemCode"},
+    ReasonCode.DELAY: {"problemCode"},
+    ReasonCode.INFORMATION_REQUIRED: {"text", "problemCode"},
+    ReasonCode.REAPPOINT: {"problemCode"},
+    ReasonCode.AMENDMENT_REJECTED: {"text", "problemCode"},
+    ReasonCode.CANCELLATION_REJECTED: {"text", "problemCode"},
+    ReasonCode.CANCELLED: {"problemCode"},
+    ReasonCode.REJECTED: {"text", "problemCode"},
 }
+
+
+EVERY_MOVE = (*TABLE, *DECIDED.values())
 
 
 def described(steps: tuple[LifecycleStep, ...]) -> str:
@@ -164,7 +169,24 @@ def test_each_kci_says_what_it_must_carry(name: str) -> None:
     for event in legal_events(STATES[name]):
         for step in plan(STATES[name], event, incident=INCIDENT):
             wanted = MUST.get(step.kci, set()) if step.kci else set()
-            assert step.must == wanted, f"{event} -> {step.kci}"
+            carries = set(REASONS[step.kci].carries) if step.kci else set()
+            assert carries & {"text", "problemCode"} == wanted, f"{event} -> {step.kci}"
+
+
+def test_each_reason_but_created_follows_from_an_event() -> None:
+    follow = {move.kci for move in EVERY_MOVE if isinstance(move.kci, ReasonCode)}
+
+    assert follow == set(ReasonCode) - {ReasonCode.CREATED}
+    assert {move.event for move in EVERY_MOVE} == set(Event)
+
+
+def test_what_a_reason_carries_is_given_by_each_event_that_it_follows_from() -> None:
+    for move in EVERY_MOVE:
+        carries = set(REASONS[move.kci].carries if isinstance(move.kci, ReasonCode) else ())
+        if "serviceProblemResolution" in carries:
+            assert move.about is About.RESOLUTION, move
+        if carries & {"serviceProblemAmendment", "serviceProblemCancellation"}:
+            assert move.about is About.CHANGE, move
 
 
 def test_a_refusal_names_the_change_and_what_lies_beneath() -> None:
@@ -216,7 +238,6 @@ def test_a_wait_that_ends_in_an_incident_leads_back_to_the_incident() -> None:
 
     assert step.state == STATES["incident"]
     assert step.kci is ReasonCode.DELAY
-    assert step.must == {Must.PROBLEM_CODE}
 
 
 def test_an_incident_that_ends_leaves_another_wait_alone() -> None:

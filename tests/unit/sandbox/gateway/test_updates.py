@@ -8,6 +8,14 @@ from supplier_api.contract.codes import ReasonCode, ResolutionCode
 from supplier_api.sandbox.gateway import updates
 from supplier_api.sandbox.gateway.model import StoredResolution
 
+ACTIONS = {
+    "INFORMATION_REQUIRED": "INFORMATION_REQUIRED",
+    "REAPPOINT": "REAPPOINT",
+    "AMENDMENT_REJECTED": "RESUBMIT",
+    "CANCELLATION_REJECTED": "RESUBMIT",
+    "RESOLVED": "CONFIRM",
+}
+
 
 def kci(reason: str, **more: Any) -> dict[str, Any]:
     return {
@@ -18,16 +26,7 @@ def kci(reason: str, **more: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(
-    ("reason", "action"),
-    [
-        ("INFORMATION_REQUIRED", "INFORMATION_REQUIRED"),
-        ("REAPPOINT", "REAPPOINT"),
-        ("AMENDMENT_REJECTED", "RESUBMIT"),
-        ("CANCELLATION_REJECTED", "RESUBMIT"),
-        ("RESOLVED", "CONFIRM"),
-    ],
-)
+@pytest.mark.parametrize(("reason", "action"), ACTIONS.items())
 def test_what_the_tenant_has_to_act_on(reason: str, action: str) -> None:
     update = updates.of_kci(kci(reason, problemCode="OTHER", text="why", supplierCodes=["313"]))
 
@@ -45,7 +44,7 @@ def test_what_the_tenant_has_to_act_on(reason: str, action: str) -> None:
     }
 
 
-@pytest.mark.parametrize("reason", sorted(set(ReasonCode) - set(updates.ACTIONS)))
+@pytest.mark.parametrize("reason", sorted(set(ReasonCode) - set(ACTIONS)))
 def test_all_else_informs_under_its_own_name(reason: ReasonCode) -> None:
     update = updates.of_kci(kci(reason))
 
