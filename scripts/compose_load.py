@@ -31,7 +31,7 @@ import requests
 
 from supplier_api.cli.gateway_client import Account
 from supplier_api.cli.sample import SampleTenant
-from supplier_api.ids import SystemChance
+from supplier_api.ids import SystemIdSource
 
 ROOT = Path(__file__).resolve().parent.parent
 GATEWAY = f"http://127.0.0.1:{os.environ.get('SANDBOX_PORT', '8090')}"
@@ -59,7 +59,7 @@ def _run(problems: int, rate: float, killed: Sequence[str], patience: float) -> 
     """Do all of it, and return a line for each promise that was broken."""
     secret = _docker("compose", "exec", "-T", "web", "cat", "/run/secrets/tenant_secret")
     account = Account(GATEWAY, "tenant", secret)
-    tenants = [SampleTenant(account, SystemChance()) for _ in range(CALLERS)]
+    tenants = [SampleTenant(account, SystemIdSource()) for _ in range(CALLERS)]
     began = time.monotonic()
     raised = _raise_all(tenants, problems, rate, killed)
     click.echo(f"raised {len(raised)} problems in {time.monotonic() - began:.0f} s")

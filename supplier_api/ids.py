@@ -16,7 +16,7 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 REFERENCE_LENGTH = 10
 
 
-class Chance(Protocol):
+class IdSource(Protocol):
     """The source of all values that must be unpredictable, or repeatable in tests.
 
     `what` identifies the object, by values that do not change between two runs. Without it the
@@ -36,7 +36,7 @@ class Chance(Protocol):
         """Return a number from 0 to `share`."""
 
 
-class SystemChance:
+class SystemIdSource:
     """Unpredictable values from the operating system, a new one at every call."""
 
     def uuid(self, tenant: str, *what: object) -> UUID:  # noqa: ARG002 - one source for everything
@@ -61,7 +61,7 @@ class SystemChance:
         return random.uniform(0, share)  # noqa: S311 - spreads retries, guards nothing
 
 
-class SeededChance:
+class SeededIdSource:
     """The same values for the same seed; each tenant has its own."""
 
     def __init__(self, seed: int) -> None:

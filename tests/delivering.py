@@ -8,7 +8,7 @@ from supplier_api.delivery.completer import Completer
 from supplier_api.delivery.executor import Executor
 from supplier_api.delivery.flow_control import FlowControl
 from supplier_api.delivery.model import Destination, Lease
-from supplier_api.ids import Chance
+from supplier_api.ids import IdSource
 
 
 class LaneDelivery:
@@ -19,12 +19,12 @@ class LaneDelivery:
         destination: Destination,
         store: Store,
         clock: MachineClock,
-        chance: Chance,
+        id_source: IdSource,
         lease: float,
     ) -> None:
-        flow_control = FlowControl(destination, store, clock, chance, "")
+        flow_control = FlowControl(destination, store, clock, id_source, "")
         self._executor = Executor(destination, store, clock, lease)
-        self._completer = Completer(destination, store, clock, chance, lease, flow_control)
+        self._completer = Completer(destination, store, clock, id_source, lease, flow_control)
 
     def deliver_lane(self, lease: Lease) -> None:
         """Send the messages of the lane that are due, one after the other, and release the lane."""

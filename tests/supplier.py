@@ -17,7 +17,7 @@ from supplier_api.app.services import ClockPair
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
 from supplier_api.delivery.model import Destination, Lease, Meaning, Reply, RetryPolicy
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Claim, Message
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
@@ -227,7 +227,7 @@ class Supplier:
         policy = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, Told(self.answers), policy, on_delivered=taken)
         services = self.services
-        return LaneDelivery(gateway, services.store, services.machine, services.chance, LEASE)
+        return LaneDelivery(gateway, services.store, services.machine, services.id_source, LEASE)
 
 
 @dataclass
@@ -254,4 +254,4 @@ def manual_clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]
     """Return clocks that stand still, and what an application is made with."""
     machine = ManualMachineClock()
     business = ManualBusinessClock(machine)
-    return machine, business, ClockPair(machine, business, SeededChance(1))
+    return machine, business, ClockPair(machine, business, SeededIdSource(1))

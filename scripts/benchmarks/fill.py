@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Table, create_engine, func, insert, select
 from scripts.benchmarks.house import BODY, SERVICES
 from supplier_api.clock import SystemMachineClock
 from supplier_api.db import tables
-from supplier_api.ids import SystemChance
+from supplier_api.ids import SystemIdSource
 from supplier_api.problems.services import DESTINATIONS, GATEWAY
 
 AT_ONCE = 2_000  # problems in one transaction
@@ -56,11 +56,11 @@ class _Rows:
         self._now = now
         self._next_lane = next_lane
         self._next_message = next_message
-        self._chance = SystemChance()
+        self._id_source = SystemIdSource()
 
     def of(self, numbers: range) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
         """Yield each table with its rows, in the order in which they refer to each other."""
-        references = {n: self._chance.reference("", "SP_") for n in numbers}
+        references = {n: self._id_source.reference("", "SP_") for n in numbers}
         yield tables.service_problem, [self._problem(n, references[n]) for n in numbers]
         yield tables.decision, [self._decision(n, references[n]) for n in numbers]
         lanes = [self._lane(n, destination) for n in numbers for destination in DESTINATIONS]

@@ -55,7 +55,9 @@ def to_gateway(
 
         transport = sandbox.gateway_transport(settings, services, address, sessions, watchdog)
     else:
-        transport = GatewayTransport(address, sessions, watchdog, services.machine, services.chance)
+        transport = GatewayTransport(
+            address, sessions, watchdog, services.machine, services.id_source
+        )
 
     repair = MessageAdmin(services)
 

@@ -30,10 +30,10 @@ class RuleUpkeep:
         """Tell with every sign of life what cannot be asked, and which new file is not used."""
         plugins, reloading = self._reloading.plugins, self._reloading
         activity.watch(INVENTORY_DOWN, lambda: self.rule_evaluator.watch.down_since)
-        activity.tell(
+        activity.report(
             RULES_OFF, lambda: {rule: to_wire(since) for rule, since in plugins.off().items()}
         )
-        activity.tell(
+        activity.report(
             NOT_LOADED,
             lambda: {
                 name: {"since": to_wire(each.since), "why": each.why}

@@ -79,7 +79,7 @@ def gateway_transport(
         sessions,
         watchdog,
         services.machine,
-        services.chance,
+        services.id_source,
         Destinations(services.store, address.answers).of,
         OutgoingCapture(_recorder(settings, services), services.machine),
         tenant_header,

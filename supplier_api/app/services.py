@@ -12,7 +12,7 @@ from supplier_api.contract import CONTRACT
 from supplier_api.db import Store, migrate
 from supplier_api.db.engine import PATIENCE
 from supplier_api.db.postgresql import DatabaseClock, require_session
-from supplier_api.ids import Chance, SystemChance
+from supplier_api.ids import IdSource, SystemIdSource
 from supplier_api.operations.installation import claim, stamp_of
 from supplier_api.problems.services import LifecyclePolicy, Services
 from supplier_api.settings import Settings
@@ -22,11 +22,11 @@ LONGEST_NAME = 100  # of a process, as the column has it
 
 @dataclass(frozen=True, slots=True)
 class ClockPair:
-    """Where time and chance come from; tests and sandboxes hold them in their hands."""
+    """Where time and ids come from; tests and the sandbox pass their own."""
 
     machine: MachineClock
     business: BusinessClock
-    chance: Chance
+    id_source: IdSource
 
 
 def build_services(
@@ -112,7 +112,7 @@ def open_services(
         store=store,
         machine=machine,
         business=given.business,
-        chance=given.chance,
+        id_source=given.id_source,
         policy=LifecyclePolicy(
             reference_prefix=lifecycle.reference_prefix,
             closure=timedelta(days=lifecycle.closure_days),
@@ -126,11 +126,11 @@ def open_services(
 
 
 def _clocks(settings: Settings, store: Store, machine: MachineClock) -> ClockPair:
-    """Return time and chance: where testers set them, as they have."""
+    """Return the clocks and ids, which testers may have set."""
     if settings.in_sandbox:
-        from supplier_api.sandbox.tenant_settings import StoredBusinessClock, StoredChance
+        from supplier_api.sandbox.tenant_settings import StoredBusinessClock, StoredIdSource
 
         return ClockPair(
-            machine, StoredBusinessClock(store, machine), StoredChance(store, SystemChance())
+            machine, StoredBusinessClock(store, machine), StoredIdSource(store, SystemIdSource())
         )
-    return ClockPair(machine, SystemBusinessClock(machine), SystemChance())
+    return ClockPair(machine, SystemBusinessClock(machine), SystemIdSource())

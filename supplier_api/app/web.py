@@ -49,7 +49,7 @@ def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
 def _wire(settings: Settings, services: Services) -> Flask:
     app = Flask("supplier_api", static_folder=None)
     ring = KeyRing(lambda: stored_keys(services.store, services.machine), services.machine)
-    tokens = AccessTokens(settings.access, ring, services.machine, services.chance)
+    tokens = AccessTokens(settings.access, ring, services.machine, services.id_source)
     audit = Audit(services.machine)
     upkeep = RuleUpkeep(settings, services)
     rule_evaluator = upkeep.rule_evaluator
@@ -69,7 +69,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
             ring=ring,
             server=settings.server,
             machine=services.machine,
-            chance=services.chance,
+            id_source=services.id_source,
             audit=audit,
             extension=extension,
             try_clients=try_clients,
@@ -102,7 +102,7 @@ def _activity_of(app: Flask, services: Services) -> Activity:
     """Return the activity of a web server, which every call of the gateway shows."""
     activity = Activity(services.machine)
     times = app.extensions[TIMES] = TimeSummary()
-    activity.tell(REQUEST_TIMES, times.plain)
+    activity.report(REQUEST_TIMES, times.plain)
     activity.watch(REQUEST, lambda: app.extensions.get(gateway_api.LAST_CALL))
     return activity
 

@@ -40,7 +40,7 @@ def _wire(settings: Settings, services: Services) -> Worker:
             destination,
             services.store,
             services.machine,
-            services.chance,
+            services.id_source,
             wakeup.wake_event(),
             services.process,
             settings.delivery.lease,

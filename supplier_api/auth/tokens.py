@@ -16,7 +16,7 @@ import jwt
 
 from supplier_api.auth.signing_keys import KeyRing
 from supplier_api.clock import MachineClock
-from supplier_api.ids import Chance
+from supplier_api.ids import IdSource
 from supplier_api.settings import AccessSettings
 
 # Seconds by which the clock of the process that issued a token may be ahead.
@@ -79,13 +79,13 @@ class AccessTokens:
     """Issues tokens, verifies them, and admits requests by them at every HTTP interface."""
 
     def __init__(
-        self, access: AccessSettings, ring: KeyRing, clock: MachineClock, chance: Chance
+        self, access: AccessSettings, ring: KeyRing, clock: MachineClock, id_source: IdSource
     ) -> None:
         """Sign and verify with the keys of `ring`."""
         self._access = access
         self._ring = ring
         self._clock = clock
-        self._chance = chance
+        self._id_source = id_source
         self._verified: dict[str, Token] = {}
 
     def issue(self, client: str, scopes: frozenset[str]) -> str:
@@ -100,7 +100,7 @@ class AccessTokens:
                 "scope": " ".join(sorted(scopes)),
                 "iat": now,
                 "exp": now + int(self._access.token_lifetime),
-                "jti": str(self._chance.uuid("")),
+                "jti": str(self._id_source.uuid("")),
             },
             {SEAL: self._seal_text(client)},
         )

@@ -39,7 +39,7 @@ from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.files import sqlite_path
 from supplier_api.http_client.connections import new_session
 from supplier_api.http_client.errors import why
-from supplier_api.ids import SystemChance
+from supplier_api.ids import SystemIdSource
 from supplier_api.outbox.pauses import PauseRepository
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
@@ -171,7 +171,7 @@ class _Run:
 
     def _follow_sample(self, seconds: int) -> Journey:
         _print("sample", "one customer's line drops every evening; follow it:")
-        journey = Journey(SampleTenant(self._tenant, SystemChance()), self._view)
+        journey = Journey(SampleTenant(self._tenant, SystemIdSource()), self._view)
         click.echo(str(journey.begin(CLOCK.now())))
         until = CLOCK.monotonic() + seconds
         while not (journey.ended or self._stopping.is_set()):

@@ -12,7 +12,7 @@ from urllib.request import getproxies
 from supplier_api.cli.gateway_client import Account, GatewayCall, GatewayClient, token_line
 from supplier_api.cli.local import Endpoints, command_name, short_path
 from supplier_api.clock import from_wire
-from supplier_api.ids import Chance
+from supplier_api.ids import IdSource
 
 TENANT = "TENANT1"
 SUPPLIER = "DUMMY_SUPPLIER"
@@ -50,15 +50,15 @@ class SampleLine:
 class SampleTenant:
     """A tenant at the sandbox gateway, with a token of its own."""
 
-    def __init__(self, account: Account, chance: Chance) -> None:
+    def __init__(self, account: Account, id_source: IdSource) -> None:
         """Call the gateway of `account`; every call raises requests.RequestException."""
         self._client = GatewayClient(account)
-        self._chance = chance
-        self._conversation = str(chance.uuid(TENANT))
+        self._id_source = id_source
+        self._conversation = str(id_source.uuid(TENANT))
 
     def raise_problem(self) -> tuple[int, dict[str, Any]]:
         """Raise the sample on a service that has no problem yet; return status and problem."""
-        return self._call("POST", "/service-problems", sample(any_service_test(self._chance)))
+        return self._call("POST", "/service-problems", sample(any_service_test(self._id_source)))
 
     def problem(self, gateway_id: int) -> dict[str, Any]:
         """Return the problem as the gateway shows it to its tenant."""
@@ -68,7 +68,7 @@ class SampleTenant:
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> tuple[int, dict[str, Any]]:
         headers = {
-            "X-Request-ID": str(self._chance.uuid(TENANT)),
+            "X-Request-ID": str(self._id_source.uuid(TENANT)),
             "X-Conversation-ID": self._conversation,
         }
         answer = self._client.send(GatewayCall(method, path, body, headers))
@@ -76,9 +76,9 @@ class SampleTenant:
         return answer.status_code, answer.json()
 
 
-def any_service_test(chance: Chance) -> int:
+def any_service_test(id_source: IdSource) -> int:
     """Return a service test on which there is most likely no problem yet."""
-    return 1 + chance.uuid(TENANT).int % (10**13 - 1)
+    return 1 + id_source.uuid(TENANT).int % (10**13 - 1)
 
 
 def sample(service_test: int) -> dict[str, Any]:

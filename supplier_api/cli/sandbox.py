@@ -9,7 +9,7 @@ from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.sandbox_calls import COMMANDS, sandbox_settings
 from supplier_api.clock import SystemMachineClock
-from supplier_api.ids import SystemChance
+from supplier_api.ids import SystemIdSource
 from supplier_api.logging import configure_logging
 from supplier_api.sandbox.gateway import (
     AdminAccount,
@@ -40,7 +40,7 @@ def sandbox(context: click.Context) -> None:
     configure_logging(settings.log.level, settings.log.format)
     local.check_port(settings, "sandbox")
     try:
-        app = create_app(sandbox_config(settings), SystemMachineClock(), SystemChance())
+        app = create_app(sandbox_config(settings), SystemMachineClock(), SystemIdSource())
         with health.registered(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):
             serve(app, local.ip_address_of(settings.sandbox.host), settings.sandbox.port)
     except DatabaseUnusable as error:

@@ -29,12 +29,12 @@ from supplier_api.cli.sample import any_service_test, sample
 from supplier_api.contract.codes import CancellationReason
 from supplier_api.http_client.connections import new_session
 from supplier_api.http_client.errors import why
-from supplier_api.ids import SystemChance
+from supplier_api.ids import SystemIdSource
 from supplier_api.settings import Settings, load_settings
 
 SPECIFICATION = {"id": "ftthl2r"}
 LOOK_EVERY = 0.3  # seconds
-CHANCE = SystemChance()
+ID_SOURCE = SystemIdSource()
 
 R = TypeVar("R")
 
@@ -50,8 +50,8 @@ class SandboxCaller:
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> GatewayCall:
         """Return a call with headers of its own."""
         headers = {
-            "X-Request-ID": str(CHANCE.uuid("")),
-            "X-Conversation-ID": str(CHANCE.uuid("")),
+            "X-Request-ID": str(ID_SOURCE.uuid("")),
+            "X-Conversation-ID": str(ID_SOURCE.uuid("")),
         }
         if self.scenario:
             headers["X-Scenario"] = self.scenario
@@ -275,7 +275,7 @@ def _read(file: Path) -> Document:
 
 
 def _sample() -> Document:
-    body = sample(any_service_test(CHANCE))
+    body = sample(any_service_test(ID_SOURCE))
     return body | {"notes": "A sample that `supplier-api sandbox raise` raised."}
 
 

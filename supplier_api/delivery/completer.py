@@ -30,7 +30,7 @@ from supplier_api.delivery.retry_policy import (
     RetryAt,
     decide,
 )
-from supplier_api.ids import Chance
+from supplier_api.ids import IdSource
 from supplier_api.logging import bind, get_logger, written_together
 from supplier_api.outbox.model import (
     Attempt,
@@ -82,7 +82,7 @@ class Completer:
         destination: Destination,
         store: Store,
         clock: MachineClock,
-        chance: Chance,
+        id_source: IdSource,
         lease: float,
         flow_control: FlowControl,
     ) -> None:
@@ -90,7 +90,7 @@ class Completer:
         self._to = destination
         self._store = store
         self._clock = clock
-        self._chance = chance
+        self._id_source = id_source
         self._lease = lease
         self._flow_control = flow_control
         self._last_delivered: float | None = None
@@ -178,7 +178,7 @@ class Completer:
             paused=self._paused_time(uow, message, now),
             withdrawn=message.mended == Revision.WITHDRAWN,
         )
-        jitter = self._chance.jitter(self._to.policy.jitter)
+        jitter = self._id_source.jitter(self._to.policy.jitter)
         decision = decide(sent.reply, history, self._to.policy, now, jitter)
         return self._flow_control.adjust(uow, sent.lease.claim, sent.reply, decision, now)
 

@@ -13,7 +13,7 @@ from supplier_api.delivery.executor import Executor
 from supplier_api.delivery.flow_control import FlowControl
 from supplier_api.delivery.model import Destination, Lease, Sent, ids_of, lease_from_now
 from supplier_api.delivery.threads import LOOK_EVERY, Loop, ThreadPool
-from supplier_api.ids import Chance
+from supplier_api.ids import IdSource
 from supplier_api.logging import bind, get_logger
 from supplier_api.outbox.model import Claim, Fenced
 from supplier_api.outbox.pauses import PauseRepository
@@ -106,7 +106,7 @@ class Dispatcher:
         destination: Destination,
         store: Store,
         clock: MachineClock,
-        chance: Chance,
+        id_source: IdSource,
         wake_event: WakeEvent,
         owner: str,
         lease: float,
@@ -118,9 +118,9 @@ class Dispatcher:
         self._owner = owner
         self._lease = lease
         self._stopping = threading.Event()
-        self._flow_control = FlowControl(destination, store, clock, chance, owner)
+        self._flow_control = FlowControl(destination, store, clock, id_source, owner)
         self._executor = Executor(destination, store, clock, lease)
-        self._completer = Completer(destination, store, clock, chance, lease, self._flow_control)
+        self._completer = Completer(destination, store, clock, id_source, lease, self._flow_control)
         self._batcher = Batcher(clock)
         self._wake_event = wake_event
         # Whether more lanes were due than we could claim.

@@ -19,7 +19,7 @@ from supplier_api.delivery.retry_policy import (
     Ending,
     NotCounted,
 )
-from supplier_api.ids import Chance
+from supplier_api.ids import IdSource
 from supplier_api.logging import get_logger
 from supplier_api.outbox.model import Claim, Message
 from supplier_api.outbox.pauses import ActivePauses, Cause, HeldUp, Pause, PauseRepository, Scope
@@ -44,7 +44,7 @@ class FlowControl:
         destination: Destination,
         store: Store,
         clock: MachineClock,
-        chance: Chance,
+        id_source: IdSource,
         owner: str,
     ) -> None:
         """Begin with no pauses and no outcomes; `owner` is the worker's name."""
@@ -53,7 +53,7 @@ class FlowControl:
         self._policy = destination.policy
         self._store = store
         self._clock = clock
-        self._chance = chance
+        self._id_source = id_source
         self._owner = owner
         self._lock = threading.Lock()
         self._window = CallWindow(destination.rules)
@@ -322,7 +322,7 @@ class FlowControl:
         beyond = now + timedelta(seconds=spread)
 
         def moment() -> datetime:
-            return now + timedelta(seconds=self._chance.jitter(spread))
+            return now + timedelta(seconds=self._id_source.jitter(spread))
 
         def batch(uow: UnitOfWork) -> int:
             return LaneRepository(uow).bring_forward(Scope(self._name), beyond, moment, BATCH)

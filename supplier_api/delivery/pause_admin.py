@@ -107,7 +107,7 @@ class PauseAdmin:
 
     def _put_off(self, scope: Scope, now: datetime) -> int:
         """Spread a large backlog over the time after, while it is still paused."""
-        store, chance = self._services.store, self._services.chance
+        store, id_source = self._services.store, self._services.id_source
         if (
             store.read(lambda uow: LaneRepository(uow).count_due(scope, now, AT_ONCE + 1))
             <= AT_ONCE
@@ -115,7 +115,7 @@ class PauseAdmin:
             return 0
 
         def moment() -> datetime:
-            return now + self.spread * chance.jitter(1.0)
+            return now + self.spread * id_source.jitter(1.0)
 
         def batch(uow: UnitOfWork) -> int:
             return LaneRepository(uow).spread_due(scope, now, moment, BATCH)

@@ -20,7 +20,7 @@ from supplier_api.http_client.tokens import (
     fetch_grant,
 )
 from supplier_api.http_client.watchdog import TimedCall, Watchdog
-from supplier_api.ids import Chance
+from supplier_api.ids import IdSource
 from supplier_api.logging import get_logger
 from supplier_api.outbox.model import Message
 from supplier_api.problems.work import WorkOrder
@@ -64,7 +64,7 @@ class GatewayTransport:
         sessions: Sessions,
         watchdog: Watchdog,
         clock: MachineClock,
-        chance: Chance,
+        id_source: IdSource,
         own_address: OwnAddress | None = None,
         observer: Observer | None = None,
         label: Label | None = None,
@@ -77,7 +77,7 @@ class GatewayTransport:
         self._sessions = sessions
         self._watchdog = watchdog
         self._clock = clock
-        self._chance = chance
+        self._id_source = id_source
         self._own_address = own_address
         self._observer = observer
         self._label = label
@@ -153,7 +153,7 @@ class GatewayTransport:
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
-            "X-Request-ID": str(self._chance.uuid(message.tenant, *name)),
+            "X-Request-ID": str(self._id_source.uuid(message.tenant, *name)),
             "X-Conversation-ID": message.conversation_id,
         }
         if token is not None:

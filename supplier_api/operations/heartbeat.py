@@ -51,7 +51,7 @@ class Activity:
         """Report with every heartbeat since when `what` lasts, while `since` returns a time."""
         self._lasting[what] = since
 
-    def tell(self, what: str, values: Callable[[], Mapping[str, Any]]) -> None:
+    def report(self, what: str, values: Callable[[], Mapping[str, Any]]) -> None:
         """Report with every heartbeat what `values` returns (plain JSON), unless it is empty."""
         self._reports[what] = values
 

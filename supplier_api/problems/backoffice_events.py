@@ -207,7 +207,7 @@ class BackOfficeEvents:
         return EventAnswer(answer.status, {**answer.body, **more})
 
     def _refused(self, error: RequestRefused) -> EventAnswer:
-        uuid = str(self._services.chance.uuid(""))
+        uuid = str(self._services.id_source.uuid(""))
         return EventAnswer(error.answer.status, error.answer.body(error.messages, uuid))
 
 

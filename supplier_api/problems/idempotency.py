@@ -163,7 +163,7 @@ class IdempotentRequest:
 
 def refusal(services: Services, caller: Caller, refused: RequestRefused) -> RequestAnswer:
     """Return an error answer that is not stored."""
-    uuid = services.chance.uuid(caller.tenant, "error", caller.request_id)
+    uuid = services.id_source.uuid(caller.tenant, "error", caller.request_id)
     answer = refused.answer
     return RequestAnswer(answer.status, answer.body(refused.messages, str(uuid)))
 
@@ -176,7 +176,7 @@ def rejection(
     document: Mapping[str, Any],
 ) -> RequestAnswer:
     """Return the 422 with all the reasons of a decision."""
-    uuid = services.chance.uuid(tenant, "rejection", operation, document["id"])
+    uuid = services.id_source.uuid(tenant, "rejection", operation, document["id"])
     reasons = [reason.message for reason in decision.reasons]
     answer = refusals.RULE.answer
     return RequestAnswer(answer.status, answer.body(reasons, str(uuid)))

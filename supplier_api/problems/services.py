@@ -7,7 +7,7 @@ from typing import Any
 
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.db import Store
-from supplier_api.ids import Chance
+from supplier_api.ids import IdSource
 
 GATEWAY = "gateway"
 BACK_OFFICE = "back-office"
@@ -66,14 +66,14 @@ class Services:
     store: Store
     machine: MachineClock
     business: BusinessClock
-    chance: Chance
+    id_source: IdSource
     policy: LifecyclePolicy
     contract: str
     process: str = ""
 
     def reference(self, tenant: str, *what: object) -> str:
         """Return a new reference for the problem, change or resolution that `what` identifies."""
-        return self.chance.reference(tenant, self.policy.reference_prefix, *what)
+        return self.id_source.reference(tenant, self.policy.reference_prefix, *what)
 
 
 class Unavailable(Exception):

@@ -252,7 +252,7 @@ class Transition:
 
     def _message_id(self, kind: str, number: int) -> UUID:
         problem = self.problem
-        return self.services.chance.message_id(problem.tenant, kind, problem.gateway_id, number)
+        return self.services.id_source.message_id(problem.tenant, kind, problem.gateway_id, number)
 
     def _issued(self) -> datetime:
         # `issuedOn` rises within a problem, even when two changes fall into one millisecond.

@@ -357,7 +357,7 @@ class DaemonThreads:
             generations = len(self._given_up) // self._most
             if generations and now < self._next_given_up:
                 return
-            _log.error("thread.given-up", crew=self._name, seconds=PATIENCE)
+            _log.error("thread.given-up", pool=self._name, seconds=PATIENCE)
             del self._busy_since[number]
             self._active.discard(number)
             self._given_up.add(number)

@@ -22,7 +22,7 @@ from supplier_api.db.compiled_statements import CompiledStatement, among
 from supplier_api.db.tables import business_clock, tenant_setting
 from supplier_api.delivery.answers import AnswerTerms
 from supplier_api.delivery.transports import GatewayAddress
-from supplier_api.ids import Chance, SeededChance
+from supplier_api.ids import IdSource, SeededIdSource
 from supplier_api.problems.timer_repository import ALL, MICROSECOND
 
 _t = tenant_setting.c
@@ -132,10 +132,10 @@ class StoredBusinessClock:
         return call.scales if call else self._store.read(read_scales)
 
 
-class StoredChance:
+class StoredIdSource:
     """Repeatable ids and references for tenants that were given a seed; others get any."""
 
-    def __init__(self, store: Store, otherwise: Chance) -> None:
+    def __init__(self, store: Store, otherwise: IdSource) -> None:
         """Read the seeds in `store`; ask `otherwise` where there is none."""
         self._store = store
         self._otherwise = otherwise
@@ -156,7 +156,7 @@ class StoredChance:
         """Return a share that nothing depends on but how long something takes."""
         return self._otherwise.jitter(share)
 
-    def _source(self, tenant: str, what: tuple[object, ...]) -> Chance:
+    def _source(self, tenant: str, what: tuple[object, ...]) -> IdSource:
         # What has no name, or no tenant, cannot be repeated: a token, say.
         if not tenant or not what:
             return self._otherwise
@@ -169,7 +169,7 @@ class StoredChance:
         except StoreUnavailable:
             # Nothing can be stored now, but an error answer needs its uuid.
             return self._otherwise
-        return self._otherwise if seed is None else SeededChance(seed)
+        return self._otherwise if seed is None else SeededIdSource(seed)
 
 
 class Destinations:

@@ -15,7 +15,7 @@ from pathlib import Path as FilePath
 from urllib.parse import urlsplit
 
 from supplier_api.files import make_folder, open_to
-from supplier_api.ids import SystemChance
+from supplier_api.ids import SystemIdSource
 from supplier_api.settings.addresses import is_loopback
 from supplier_api.settings.layers import SettingsError, SettingsFinding, Value, trimmed
 from supplier_api.settings.model import Settings
@@ -140,7 +140,7 @@ def _kept(file: FilePath, wanted: Iterable[str]) -> tuple[Mapping[str, str], set
             file.chmod(0o600)  # whatever it was
         fcntl.flock(handle, fcntl.LOCK_EX)
         kept = _read(handle.read() or "{}", file)
-        made = {old: SystemChance().uuid("").hex for old in wanted if old not in kept}
+        made = {old: SystemIdSource().uuid("").hex for old in wanted if old not in kept}
         if made:
             handle.seek(0)
             json.dump(kept | made, handle)

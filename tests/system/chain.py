@@ -24,7 +24,7 @@ from supplier_api.cli.sandbox import sandbox_config
 from supplier_api.db import UnitOfWork, migrate
 from supplier_api.delivery.model import Destination, Lease, Meaning, Reply, RetryPolicy
 from supplier_api.delivery.transports import BackOfficeTransport
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Claim, Message
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
@@ -109,7 +109,7 @@ class Chain:
         gateway = create_gateway(
             sandbox_config(settings),
             self._machine,
-            SeededChance(2),
+            SeededIdSource(2),
             business_clock=self._business,
         )
         self._gateway: SandboxGateway = gateway.extensions["sandbox"]
@@ -194,7 +194,9 @@ class Chain:
 
     def _executor(self, destination: Destination) -> LaneDelivery:
         services = self._services
-        return LaneDelivery(destination, services.store, services.machine, services.chance, LEASE)
+        return LaneDelivery(
+            destination, services.store, services.machine, services.id_source, LEASE
+        )
 
     def _taken(self, uow: UnitOfWork, message: Message, _reply: Reply) -> None:
         self._progress.kci_delivered(

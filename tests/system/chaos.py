@@ -97,7 +97,7 @@ class Chaos:
         self.record = Record()
         self.balancer = Balancer(self.record, seed)
         self.road = HostileRoad(self.record, seed, self.balancer.is_answered)
-        self._chance = random.Random(seed)
+        self._id_source = random.Random(seed)
         self.webs = ["serve", *(f"serve-{n}" for n in range(2, size.webs + 1))]
         self.workers = [f"worker-{n}" for n in range(1, size.workers + 1)]
         # Conversations whose lane is to be forgotten; None ends it.
@@ -124,7 +124,7 @@ class Chaos:
         """
         self._installation = installation
         self.began = time.monotonic()
-        conversations = plan(self.size.problems, self._chance)
+        conversations = plan(self.size.problems, self._id_source)
         self.tenants = Tenants(
             installation, conversations, self.size.at_a_time, self.record, self.balancer, self.road
         )
@@ -155,7 +155,7 @@ class Chaos:
             self._kill_any,
             self._kill_any,
         ] * self.size.rounds
-        self._chance.shuffle(things)
+        self._id_source.shuffle(things)
         if server:
             things.insert(len(things) // 3, self._stop_worker)
             things.insert(len(things) // 2, lambda: self._heals(FROZEN, server.frozen()))
@@ -175,7 +175,7 @@ class Chaos:
 
     def _kill_any(self) -> None:
         self._wait_for_some()
-        self._replace(self._chance.choice([*self.webs, *self.workers]))
+        self._replace(self._id_source.choice([*self.webs, *self.workers]))
         self.record.note(ANYTIME)
 
     def _stop_worker(self) -> None:
@@ -246,7 +246,7 @@ class Chaos:
         If for a while none is, on a slow machine, more are raised.
         """
         sprung = self.record.counts[trap]
-        traps.arm(trap, passes=self._chance.randrange(min(PASSES, self._fresh)))
+        traps.arm(trap, passes=self._id_source.randrange(min(PASSES, self._fresh)))
         self.tenants.allow(self._fresh)
         for _ in range(FURTHER):
             if self.record.wait_for(lambda: self.record.counts[trap] > sprung, ONE_MORE):
@@ -257,7 +257,7 @@ class Chaos:
     def _wait_for_some(self) -> None:
         """Raise fresh problems and wait for some KCIs; fail when none arrive any more."""
         self.tenants.allow(self._fresh)
-        count = self.record.taken() + self._chance.randint(1, min(10, self._fresh))
+        count = self.record.taken() + self._id_source.randint(1, min(10, self._fresh))
         while (taken := self.record.taken()) < count:
             assert self.record.wait_for(
                 lambda taken=taken: self.record.taken() > taken,  # type: ignore[misc]

@@ -60,7 +60,7 @@ KINDS = {
 }
 
 
-def plan(problems: int, chance: random.Random) -> list[str]:
+def plan(problems: int, id_source: random.Random) -> list[str]:
     """Return the conversations of a run: each kind has its share, and some at least."""
     kinds = [
         kind
@@ -69,7 +69,7 @@ def plan(problems: int, chance: random.Random) -> list[str]:
         for _ in range(max(LEAST, round(problems * kind.share)))
     ]
     kinds += [PLAIN] * (problems - len(kinds))
-    chance.shuffle(kinds)
+    id_source.shuffle(kinds)
     return [conversation(kind, number) for number, kind in enumerate(kinds, start=1)]
 
 

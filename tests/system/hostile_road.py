@@ -116,11 +116,11 @@ class HostileRoad:
         with self._lock:
             self._attempts[kci.id] += 1
             attempt = self._attempts[kci.id]
-        chance = lot(self._seed, call.conversation, kci.number, attempt)
-        planted = self._planted(call.conversation, kci, chance)
+        id_source = lot(self._seed, call.conversation, kci.number, attempt)
+        planted = self._planted(call.conversation, kci, id_source)
         if planted:
             return planted
-        troubled = chance.random() < TROUBLED or any(map(self._record.lacks, FAULTS))
+        troubled = id_source.random() < TROUBLED or any(map(self._record.lacks, FAULTS))
         fault = self._next_fault() if troubled and attempt <= ATTEMPTS else None
         if fault in BEFORE:
             return self._answer(fault, kci, BEFORE[fault])
@@ -140,11 +140,11 @@ class HostileRoad:
             return next(filter(self._record.lacks, FAULTS), None) or next(self._faults)
 
     def _planted(
-        self, conversation: str, kci: Arrival, chance: random.Random
+        self, conversation: str, kci: Arrival, id_source: random.Random
     ) -> Reply | Broken | None:
         """Return what the gateway would answer at such a moment; None if it would take the KCI."""
         if self._record.has(kci.id):
-            known = chance.choice((Reply(409), _already_received(), None))
+            known = id_source.choice((Reply(409), _already_received(), None))
             if self._record.lacks(ALREADY):
                 known = known or Reply(409)
             return self._answer(ALREADY, kci, known, 409) if known else None

@@ -128,5 +128,5 @@ def _respond(answer: ErrorAnswer, messages: Sequence[str], uuid: str) -> Respons
 def _uuid() -> str:
     caller = identified_caller()
     if caller is None:
-        return str(dependencies().chance.uuid(""))
-    return str(dependencies().chance.uuid(caller.tenant, "error", caller.request_id))
+        return str(dependencies().id_source.uuid(""))
+    return str(dependencies().id_source.uuid(caller.tenant, "error", caller.request_id))

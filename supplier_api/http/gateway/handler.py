@@ -28,7 +28,7 @@ from supplier_api.http.request_parsing import (
     read_headers,
 )
 from supplier_api.http.wsgi import TIMES, RequestTimes
-from supplier_api.ids import Chance
+from supplier_api.ids import IdSource
 from supplier_api.logging import bind, get_logger
 from supplier_api.problems.change import change_problem
 from supplier_api.problems.create import create_problem
@@ -126,7 +126,7 @@ class Dependencies:
     ring: KeyRing
     server: ServerSettings
     machine: MachineClock
-    chance: Chance
+    id_source: IdSource
     audit: Audit
     extension: RequestExtension | None = None
     try_clients: Sequence[TryClient] = ()

@@ -78,7 +78,7 @@ class AdminParts:
 
     def refuse(self, status: int, code: ErrorCode, *messages: str) -> Response:
         """Return an error answer in the published envelope."""
-        uuid = str(self.services.chance.uuid(""))
+        uuid = str(self.services.id_source.uuid(""))
         return json_response(envelope(code, messages, uuid), status)
 
     def wait_until(self, is_so: Callable[[], bool], seconds: float) -> bool:

@@ -2,7 +2,7 @@
 
 An application of its own with a SQLite file of its own. Of the supplier it knows only the wire.
 
-    app = create_app(config, machine_clock, chance)
+    app = create_app(config, machine_clock, id_source)
     app.extensions["sandbox"].start()
 """
 

@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 
 from supplier_api.http_client.tokens import TokenGrant
-from supplier_api.ids import Chance
+from supplier_api.ids import IdSource
 from supplier_api.sandbox.gateway.config import AdminAccount, SupplierAccount, TenantAccount
 from supplier_api.sandbox.gateway.database import keep_value, value
 from supplier_api.sandbox.gateway.repository import GatewayServices, Records
@@ -52,7 +52,7 @@ Party = TenantAccount | SupplierAccount | AdminAccount
 class PartyAuth:
     """Issues tokens and finds whose they are. Their key is stored, so they outlive a restart."""
 
-    def __init__(self, services: GatewayServices, chance: Chance) -> None:
+    def __init__(self, services: GatewayServices, id_source: IdSource) -> None:
         """Know the parties of the configuration."""
         config = services.config
         sides: Mapping[Side, Sequence[Party]] = {
@@ -65,7 +65,7 @@ class PartyAuth:
         }
         self._lifetime = config.token_lifetime
         self._machine = services.machine
-        self._chance = chance
+        self._id_source = id_source
         self._key = services.write(_token_key)
 
     def grant(self, side: Side, client_id: str, client_secret: str) -> TokenGrant | None:
@@ -129,7 +129,7 @@ class PartyAuth:
             "sub": party.name,
             "iat": issued,
             "exp": issued + self._lifetime,
-            "jti": str(self._chance.uuid("")),
+            "jti": str(self._id_source.uuid("")),
             SEAL: self._seal(party),
         }
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)

@@ -15,7 +15,7 @@ from supplier_api.audit import Audit
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.http.server import HttpServer, ServerLimits
 from supplier_api.http.server import serve as serve_http
-from supplier_api.ids import Chance
+from supplier_api.ids import IdSource
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway.access import PartyAuth
 from supplier_api.sandbox.gateway.clock_and_ids import Identifiers, MovableClock
@@ -81,7 +81,7 @@ class SandboxGateway:
     """The parts that the routes and the command need."""
 
     services: GatewayServices
-    chance: Chance
+    id_source: IdSource
     access: PartyAuth
     audit: Audit
     tenant_requests: TenantRequests
@@ -121,7 +121,7 @@ def build_gateway(
     config: SandboxConfig,
     machine: MachineClock,
     business: BusinessClock | None,
-    chance: Chance,
+    id_source: IdSource,
     session_factory: Callable[[], requests.Session],
 ) -> SandboxGateway:
     """Open the database and make every part. Nothing is sent until the gateway is started.
@@ -130,7 +130,7 @@ def build_gateway(
     """
     database = open_database(config.database_url, machine)
     clock, background = MovableClock(database, machine), BackgroundThreads(machine)
-    ids = Identifiers(database, chance)
+    ids = Identifiers(database, id_source)
     services = GatewayServices(config, database, machine, business or clock, ids)
     inbox = Inbox(services)
     clients = {
@@ -140,8 +140,8 @@ def build_gateway(
     sender = Sender(services, inbox, clients, background.stopping)
     return SandboxGateway(
         services=services,
-        chance=chance,
-        access=PartyAuth(services, chance),
+        id_source=id_source,
+        access=PartyAuth(services, id_source),
         audit=Audit(machine),
         tenant_requests=TenantRequests(services, sender.wake),
         inbox=inbox,

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from supplier_api.clock import MachineClock, Scale, from_wire
 from supplier_api.db import Store, UnitOfWork
-from supplier_api.ids import Chance, SeededChance
+from supplier_api.ids import IdSource, SeededIdSource
 from supplier_api.sandbox.gateway.database import (
     change,
     delete_values,
@@ -90,7 +90,7 @@ class Identifiers:
     They are any, or for a tenant with a seed the same every time.
     """
 
-    def __init__(self, database: Store, otherwise: Chance) -> None:
+    def __init__(self, database: Store, otherwise: IdSource) -> None:
         """Take up the seeds that are kept in the file; ask `otherwise` where there is none."""
         self._database = database
         self._otherwise = otherwise
@@ -105,7 +105,7 @@ class Identifiers:
     def uuid(self, tenant: str, *what: object) -> UUID:
         """Return a UUID; the same for the same seed and the same thing."""
         seed = self._seed(tenant)
-        source = self._otherwise if seed is None else SeededChance(seed)
+        source = self._otherwise if seed is None else SeededIdSource(seed)
         return source.uuid(tenant, *what)
 
     def number(self, connection: Connection, table: Table, tenant: str) -> int:
@@ -155,7 +155,7 @@ def _before_first(seed: int | None, tenant: str) -> int:
     """Return the number before the first of a tenant's."""
     if seed is None:
         return 0
-    place = SeededChance(seed).uuid(tenant, "numbers").int % SERIES
+    place = SeededIdSource(seed).uuid(tenant, "numbers").int % SERIES
     return FIRST_SERIES + place * SERIES_LENGTH
 
 

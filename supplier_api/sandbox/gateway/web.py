@@ -22,7 +22,7 @@ from supplier_api.http.api_docs import TryClient
 from supplier_api.http.openapi import BEARER, BEARER_SCHEME, DescribedApi, build_api
 from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, check_requests
 from supplier_api.http_client.connections import new_session
-from supplier_api.ids import Chance
+from supplier_api.ids import IdSource
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.gateway.access import Party, Side, WrongSide
 from supplier_api.sandbox.gateway.assembly import build_gateway
@@ -73,7 +73,7 @@ class GatewayApi(DescribedApi):
 def create_app(
     config: SandboxConfig,
     machine_clock: MachineClock,
-    chance: Chance,
+    id_source: IdSource,
     *,
     business_clock: BusinessClock | None = None,
     session_factory: Callable[[], requests.Session] = new_session,
@@ -84,7 +84,7 @@ def create_app(
     supplier or tenant until the gateway is started.
     """
     app = Flask("supplier_api.sandbox.gateway", static_folder=None)
-    parts = build_gateway(config, machine_clock, business_clock, chance, session_factory)
+    parts = build_gateway(config, machine_clock, business_clock, id_source, session_factory)
     app.extensions["sandbox"] = parts
     app.config["MAX_CONTENT_LENGTH"] = config.max_body
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -166,7 +166,7 @@ def _error(status: int, code: GatewayErrorCode, messages: Sequence[str], uuid: U
 
 
 def _new_uuid() -> UUID:
-    return gateway().chance.uuid("")
+    return gateway().id_source.uuid("")
 
 
 def _on_refusal(refusal: GatewayRefusal) -> Response:

@@ -18,7 +18,7 @@ from flask import Flask
 from supplier_api.app.services import ClockPair
 from supplier_api.app.web import create_app
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock, from_wire
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.settings import Settings
 from tests.commands import Ran, run_command
@@ -47,7 +47,7 @@ def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Stand at the host's time, which is what the commands go by."""
     machine = ManualMachineClock(datetime.now(UTC))
     business = ManualBusinessClock(machine)
-    return machine, business, ClockPair(machine, business, SeededChance(1))
+    return machine, business, ClockPair(machine, business, SeededIdSource(1))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import MAINTENANCE, Switch, SwitchRepository
 from supplier_api.delivery.model import Meaning, Reply
-from supplier_api.ids import SystemChance
+from supplier_api.ids import SystemIdSource
 from supplier_api.outbox.pauses import Cause, PauseRepository, Scope
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
@@ -294,14 +294,14 @@ def messages(problem_id: int, uow: UnitOfWork) -> list[dict[str, Any]]:
     return LaneRepository(uow).messages_of(problem_id)
 
 
-class TestOfTheSystemsOwnChance:
+class TestOfTheSystemsOwnIds:
     """Problems as they are in production: nothing is repeatable."""
 
     @pytest.fixture
     def clocks(self) -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
         machine = ManualMachineClock(datetime.now(UTC) - timedelta(hours=2))
         business = ManualBusinessClock(machine)
-        return machine, business, ClockPair(machine, business, SystemChance())
+        return machine, business, ClockPair(machine, business, SystemIdSource())
 
     @pytest.fixture
     def app(self, own_app: Flask) -> Flask:

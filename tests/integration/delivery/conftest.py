@@ -14,7 +14,7 @@ from supplier_api.db import Store
 from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.model import Destination, Meaning, Reply, RetryPolicy
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Message
 from tests.outbox import DESTINATION, Outbox
 
@@ -100,7 +100,7 @@ class Round:
     def __init__(self, store: Store, clock: ManualMachineClock, to: Destination) -> None:
         self.wake_event = WakeEvent()
         self.dispatcher = Dispatcher(
-            to, store, clock, SeededChance(1), self.wake_event, owner="worker", lease=45
+            to, store, clock, SeededIdSource(1), self.wake_event, owner="worker", lease=45
         )
 
     def turn(self) -> float:

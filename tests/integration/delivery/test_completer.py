@@ -13,7 +13,7 @@ from supplier_api.db import Store, StoreUnavailable, UnitOfWork, tables
 from supplier_api.delivery.completer import Completer
 from supplier_api.delivery.flow_control import FlowControl
 from supplier_api.delivery.model import Destination, Lease, Reply, Sent
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Claim, Message
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
@@ -62,9 +62,9 @@ def completer(
     to = Destination(
         DESTINATION, transport, POLICY, on_delivered=hooks.delivered, concerns=hooks.concerns
     )
-    chance = SeededChance(1)
-    flow_control = FlowControl(to, store, clock, chance, "me")
-    return Completer(to, store, clock, chance, LEASE, flow_control)
+    id_source = SeededIdSource(1)
+    flow_control = FlowControl(to, store, clock, id_source, "me")
+    return Completer(to, store, clock, id_source, LEASE, flow_control)
 
 
 SentMaker = Callable[..., list[Sent]]

@@ -10,7 +10,7 @@ from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.model import Destination, Meaning, Reply
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
 from tests.integration.delivery.conftest import (
@@ -331,7 +331,7 @@ def test_the_hooks_run_inside_the_transaction_that_completes(
     problem = outbox.problem(1)
     transport.reply_with(problem, taken)
     to = Destination(DESTINATION, transport, POLICY, on_delivered=hook("delivered"))  # type: ignore[arg-type]
-    dispatcher = Dispatcher(to, store, clock, SeededChance(1), WakeEvent(), "worker", 45)
+    dispatcher = Dispatcher(to, store, clock, SeededIdSource(1), WakeEvent(), "worker", 45)
     dispatcher.turn()
     assert dispatcher.finish(PATIENCE)
     dispatcher.give_back(PATIENCE)

@@ -22,7 +22,7 @@ from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.delivery.transports import GatewayAddress, GatewayTransport
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.ids import SystemChance
+from supplier_api.ids import SystemIdSource
 from supplier_api.outbox.model import Message
 from tests.certificates import self_signed
 from tests.integration.delivery.conftest import (
@@ -113,7 +113,7 @@ def transport_on(way: Way, watchdog: Watchdog) -> GatewayTransport:
         client_secret="secret",
         answers=AnswerTerms(ALREADY),
     )
-    return GatewayTransport(address, way.sessions, watchdog, SystemMachineClock(), SystemChance())
+    return GatewayTransport(address, way.sessions, watchdog, SystemMachineClock(), SystemIdSource())
 
 
 EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"

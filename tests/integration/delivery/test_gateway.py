@@ -18,7 +18,7 @@ from supplier_api.delivery.transports import GatewayAddress, GatewayTransport
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.tokens import BY_FORM, TokenTerms
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.ids import SystemChance
+from supplier_api.ids import SystemIdSource
 from supplier_api.outbox.model import Message
 from tests.certificates import self_signed
 from tests.integration.delivery.conftest import ALREADY, PATIENCE
@@ -95,7 +95,7 @@ def transport_to(
         token_terms=terms,
     )
     clock = clock or SystemMachineClock()
-    return GatewayTransport(address, sessions or Sessions(), watchdog, clock, SystemChance())
+    return GatewayTransport(address, sessions or Sessions(), watchdog, clock, SystemIdSource())
 
 
 @pytest.fixture

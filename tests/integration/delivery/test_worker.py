@@ -18,7 +18,7 @@ from supplier_api.delivery.transports import GatewayAddress, GatewayTransport
 from supplier_api.delivery.worker import Worker
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.ids import SystemChance
+from supplier_api.ids import SystemIdSource
 from tests.integration.delivery.conftest import ALREADY, PATIENCE, POLICY, RoundMaker
 from tests.integration.delivery.sink import Sink, answer, hang, serving
 from tests.outbox import DESTINATION, Outbox
@@ -52,7 +52,7 @@ def transport_to(sink: Sink, watchdog: Watchdog) -> GatewayTransport:
         client_secret="supplier-secret",
         answers=AnswerTerms(ALREADY),
     )
-    return GatewayTransport(address, Sessions(), watchdog, CLOCK, SystemChance())
+    return GatewayTransport(address, Sessions(), watchdog, CLOCK, SystemIdSource())
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def make_worker(store: Store, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> It
             Destination(DESTINATION, transport_to(sink, watchdog), POLICY, threads=4),
             store,
             CLOCK,
-            SystemChance(),
+            SystemIdSource(),
             wakeup.wake_event(),
             owner=f"worker-{len(workers)}",
             lease=45,

@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Callable
 
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 
 PATIENCE = 30.0  # seconds after which a test that waits fails
 
 
-class Interrupted(SeededChance):
+class Interrupted(SeededIdSource):
     """A source of ids that runs other code first when it is asked for a reference.
 
     References are made within transactions, after what they depend on was read.

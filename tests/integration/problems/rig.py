@@ -14,7 +14,7 @@ from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.db import Store, UnitOfWork, tables
 from supplier_api.http.gateway import GatewayRequests
-from supplier_api.ids import Chance, SeededChance
+from supplier_api.ids import IdSource, SeededIdSource
 from supplier_api.outbox.model import Attempt, AttemptRecord, Claim, MessageState
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
@@ -68,7 +68,7 @@ class Rig:
         book: Path,
         inventory: TimedInventory,
         policy: LifecyclePolicy = POLICY,
-        chance: Chance | None = None,
+        id_source: IdSource | None = None,
         process: str = "",
         outcomes: OutcomeSource = RULE_BOOK_ONLY,
     ) -> None:
@@ -79,7 +79,7 @@ class Rig:
             self.store,
             self.machine,
             self.business,
-            chance or SeededChance(1),
+            id_source or SeededIdSource(1),
             policy,
             CONTRACT,
             process,

@@ -72,8 +72,8 @@ def test_an_event_is_told_that_the_store_is_busy(
 def test_writers_of_one_process_wait_for_each_other_no_longer_than_the_budget(
     sqlite_file: str, make_rig: MakeRig
 ) -> None:
-    chance = Interrupted()
-    rig = make_rig(sqlite_file, policy=HURRIED, chance=chance)
+    id_source = Interrupted()
+    rig = make_rig(sqlite_file, policy=HURRIED, id_source=id_source)
     outcome: list[object] = []
 
     def create_meanwhile() -> None:
@@ -87,7 +87,7 @@ def test_writers_of_one_process_wait_for_each_other_no_longer_than_the_budget(
         thread.start()
         thread.join(PATIENCE)
 
-    chance.interrupt(let_another_try)
+    id_source.interrupt(let_another_try)
 
     assert rig.create().status == 201
     assert isinstance(outcome[0], Unavailable)
@@ -137,10 +137,10 @@ def test_a_deadlock_ends_with_the_request_done_once(
     soon = make_url(emptied_postgresql).update_query_dict(
         {"options": "-c deadlock_timeout=100ms"}, append=True
     )
-    chance = Interrupted()
-    rig = make_rig(soon.render_as_string(hide_password=False), chance=chance)
+    id_source = Interrupted()
+    rig = make_rig(soon.render_as_string(hide_password=False), id_source=id_source)
     rig.create()
-    calls = chance.calls
+    calls = id_source.calls
 
     with outsider(emptied_postgresql) as other, ThreadPoolExecutor(1) as pool:
         other.execute("SET deadlock_timeout = '1h'")
@@ -152,11 +152,11 @@ def test_a_deadlock_ends_with_the_request_done_once(
                 other.execute, "SELECT 1 FROM service_problem FOR UPDATE"
             ).add_done_callback(lambda _: other.rollback())
 
-        chance.interrupt(close_the_circle)
+        id_source.interrupt(close_the_circle)
         answer = rig.amend(notes="defer")
 
     assert answer.status == 202
-    assert chance.calls == calls + 2
+    assert id_source.calls == calls + 2
     assert rig.amend(notes="defer") == answer
 
 
@@ -175,9 +175,9 @@ def cut(url: str) -> None:
 def test_a_connection_that_is_lost_in_the_middle_ends_with_the_request_done_once(
     emptied_postgresql: str, make_rig: MakeRig
 ) -> None:
-    chance = Interrupted()
-    rig = make_rig(emptied_postgresql, chance=chance)
-    chance.interrupt(lambda: cut(emptied_postgresql))
+    id_source = Interrupted()
+    rig = make_rig(emptied_postgresql, id_source=id_source)
+    id_source.interrupt(lambda: cut(emptied_postgresql))
 
     answer = rig.create()
 
@@ -189,9 +189,9 @@ def test_a_connection_that_is_lost_in_the_middle_ends_with_the_request_done_once
 def test_a_connection_that_is_lost_again_and_again_leaves_nothing(
     emptied_postgresql: str, make_rig: MakeRig
 ) -> None:
-    chance = Interrupted()
-    rig = make_rig(emptied_postgresql, chance=chance)
-    chance.interrupt(*[lambda: cut(emptied_postgresql)] * 3)
+    id_source = Interrupted()
+    rig = make_rig(emptied_postgresql, id_source=id_source)
+    id_source.interrupt(*[lambda: cut(emptied_postgresql)] * 3)
 
     with pytest.raises(Unavailable):
         rig.create()

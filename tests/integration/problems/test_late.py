@@ -68,9 +68,9 @@ def test_a_request_that_waited_too_long_leaves_nothing(rig: Rig) -> None:
 def test_work_that_takes_too_long_is_rolled_back_before_its_commit(
     upgraded_url: str, make_rig: MakeRig
 ) -> None:
-    chance = Interrupted()
-    rig = make_rig(upgraded_url, chance=chance)
-    chance.interrupt(lambda: rig.machine.advance(3.1))
+    id_source = Interrupted()
+    rig = make_rig(upgraded_url, id_source=id_source)
+    id_source.interrupt(lambda: rig.machine.advance(3.1))
 
     with pytest.raises(Unavailable):
         rig.create()

@@ -19,13 +19,13 @@ class TwoProcesses:
     def __init__(self, make_rig: MakeRig, url: str, budget: float = PATIENCE) -> None:
         policy = replace(POLICY, answer_budget=budget)
         self.gate = Gate()
-        self._chance = Interrupted()
-        self.one = make_rig(url, policy=policy, chance=self._chance)
+        self._id_source = Interrupted()
+        self.one = make_rig(url, policy=policy, id_source=self._id_source)
         self.other = make_rig(url, policy=policy)
 
     def stop_first(self) -> None:
         """Let the first process stop at the gate in its next request."""
-        self._chance.interrupt(self.gate.pass_through)
+        self._id_source.interrupt(self.gate.pass_through)
 
 
 @pytest.fixture

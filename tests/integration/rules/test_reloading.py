@@ -16,7 +16,7 @@ from supplier_api.app.services import ClockPair
 from supplier_api.app.web import build_heartbeat
 from supplier_api.cli import main
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.rules.inventory import COLUMNS
 from supplier_api.settings import Settings
 from tests.logs import Lines
@@ -34,7 +34,7 @@ def clocks() -> tuple[ManualMachineClock, ManualBusinessClock, ClockPair]:
     """Return a clock at the host's time, which the commands use."""
     machine = ManualMachineClock(datetime.now(UTC))
     business = ManualBusinessClock(machine)
-    return machine, business, ClockPair(machine, business, SeededChance(1))
+    return machine, business, ClockPair(machine, business, SeededIdSource(1))
 
 
 @pytest.fixture

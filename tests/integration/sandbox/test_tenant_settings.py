@@ -9,7 +9,7 @@ import pytest
 from supplier_api.app.web import create_app
 from supplier_api.clock import Scale
 from supplier_api.db import Store
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.sandbox.tenant_settings import CallSettings
 from supplier_api.settings import Settings
 from tests.samples import problem_request
@@ -26,10 +26,10 @@ def test_what_a_call_holds_beats_what_is_stored(settings: Settings) -> None:
     with held.hold():
         assert services.business.now(TENANT) == THEN
         assert services.business.scales() == held.scales
-        assert services.chance.uuid(TENANT, "x") == SeededChance(42).uuid(TENANT, "x")
-        assert services.chance.uuid("TENANT2", "x") != SeededChance(42).uuid("TENANT2", "x")
+        assert services.id_source.uuid(TENANT, "x") == SeededIdSource(42).uuid(TENANT, "x")
+        assert services.id_source.uuid("TENANT2", "x") != SeededIdSource(42).uuid("TENANT2", "x")
     assert services.business.now(TENANT) < THEN
-    assert services.chance.uuid(TENANT, "x") != SeededChance(42).uuid(TENANT, "x")
+    assert services.id_source.uuid(TENANT, "x") != SeededIdSource(42).uuid(TENANT, "x")
     services.store.close()
 
 

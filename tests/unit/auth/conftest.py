@@ -3,7 +3,7 @@ from pydantic import SecretStr
 
 from supplier_api.auth import AccessTokens, KeyRing
 from supplier_api.clock import ManualMachineClock
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.settings import AccessSettings, ClientSettings
 from tests.keys import StoredKeys
 
@@ -38,4 +38,4 @@ def ring(keys: StoredKeys, clock: ManualMachineClock) -> KeyRing:
 
 @pytest.fixture
 def tokens(access: AccessSettings, ring: KeyRing, clock: ManualMachineClock) -> AccessTokens:
-    return AccessTokens(access, ring, clock, SeededChance(1))
+    return AccessTokens(access, ring, clock, SeededIdSource(1))

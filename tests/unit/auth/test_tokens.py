@@ -12,7 +12,7 @@ from supplier_api.auth import AccessTokens, InvalidToken, KeyRing, Token, new_ke
 from supplier_api.auth.signing_keys import RELOAD_PAUSE
 from supplier_api.auth.tokens import LEEWAY, SEAL
 from supplier_api.clock import ManualMachineClock
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.settings import AccessSettings, ClientSettings
 from tests.keys import StoredKeys, signing_key
 from tests.samples import patient
@@ -132,7 +132,7 @@ def test_a_token_ends_with_what_its_client_was(
 
     def later(clients: Mapping[str, ClientSettings]) -> AccessTokens:
         then = access.model_copy(update={"clients": clients})
-        return AccessTokens(then, ring, clock, SeededChance(2))
+        return AccessTokens(then, ring, clock, SeededIdSource(2))
 
     secret = SecretStr("gateway-secret")
     assert refusal(later({}), text) == gone
@@ -172,7 +172,7 @@ def test_a_key_of_another_process_is_found_when_it_is_named(
 ) -> None:
     tokens.verify(tokens.issue("gateway", frozenset()))
     keys.stored.append(new_key(clock.now()))
-    other = AccessTokens(access, KeyRing(keys.all, clock), clock, SeededChance(1))
+    other = AccessTokens(access, KeyRing(keys.all, clock), clock, SeededIdSource(1))
     text = other.issue("gateway", frozenset())
     clock.advance(RELOAD_PAUSE)
     assert tokens.verify(text).client == "gateway"
@@ -207,7 +207,7 @@ def test_some_verified_tokens_are_remembered(
 ) -> None:
     monkeypatch.setattr("supplier_api.auth.tokens.REMEMBERED", 2)
     ring = CountingRing(StoredKeys().all, clock)
-    tokens = AccessTokens(access, ring, clock, SeededChance(1))
+    tokens = AccessTokens(access, ring, clock, SeededIdSource(1))
     first, second, third = (tokens.issue("gateway", frozenset()) for _ in range(3))
     for text in (first, first, second, first):
         tokens.verify(text)

@@ -16,7 +16,7 @@ from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing
 from supplier_api.clock import ManualMachineClock
 from supplier_api.http.gateway import Dependencies, GatewayRequests, register
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.logging import configure_logging
 from supplier_api.problems.services import Caller, RequestAnswer
 from supplier_api.sandbox.scenarios.choice import CHOSEN, EXTENSION, NOTHING, Choice
@@ -106,9 +106,9 @@ def make_app(use_cases: FakeUseCases, clock: ManualMachineClock) -> Callable[...
                 "queue": 1,
             }
         )
-        chance = SeededChance(1)
+        id_source = SeededIdSource(1)
         ring = KeyRing(StoredKeys().all, clock)
-        tokens = AccessTokens(access, ring, clock, chance)
+        tokens = AccessTokens(access, ring, clock, id_source)
         parts = Dependencies(
             use_cases=use_cases,
             tokens=tokens,
@@ -116,7 +116,7 @@ def make_app(use_cases: FakeUseCases, clock: ManualMachineClock) -> Callable[...
             ring=ring,
             server=server,
             machine=clock,
-            chance=chance,
+            id_source=id_source,
             audit=Audit(clock),
             extension=EXTENSION if scenarios else None,
         )

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from supplier_api.clock import ManualMachineClock
 from supplier_api.contract import load_kci
 from supplier_api.http.gateway.openapi import updates_document
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.sandbox.gateway import AdminAccount, SandboxConfig, TenantAccount, create_app
 from supplier_api.sandbox.gateway import SupplierAccount as SupplierOfSandbox
 from tests.integration.sandbox.admin.target import Target
@@ -139,7 +139,7 @@ def sandbox(tmp_path: Path) -> Iterator[FlaskClient]:
         admins=(AdminAccount("admin", "admin", "admin-secret"),),
         adopt=True,
     )
-    app = create_app(config, ManualMachineClock(), SeededChance(1))
+    app = create_app(config, ManualMachineClock(), SeededIdSource(1))
     with closing(app.extensions["sandbox"]):
         yield app.test_client()
 

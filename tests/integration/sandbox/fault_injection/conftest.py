@@ -23,7 +23,7 @@ from supplier_api.delivery.model import Destination, Reply, RetryPolicy
 from supplier_api.delivery.transports import GatewayAddress
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
@@ -68,7 +68,7 @@ class Faulty(Supplier):
             answers=AnswerTerms(re.compile("never")),
         )
         transport = CopyingTransport(
-            address, Sessions(), Watchdog(services.machine), services.machine, services.chance
+            address, Sessions(), Watchdog(services.machine), services.machine, services.id_source
         )
         self.serial = itertools.count(1)
         self._transport = FaultyTransport(transport, services.store, services.machine)
@@ -111,7 +111,7 @@ class Faulty(Supplier):
 
         policy = RetryPolicy((timedelta(seconds=WAIT),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, self._transport, policy, on_delivered=taken)
-        return LaneDelivery(gateway, services.store, services.machine, services.chance, LEASE)
+        return LaneDelivery(gateway, services.store, services.machine, services.id_source, LEASE)
 
 
 def numbers(sink: Sink) -> list[int]:
@@ -166,7 +166,7 @@ def chain(
             ),
             suppliers=(ours,),
         )
-        gateway = create_gateway(config, machine, SeededChance(2), business_clock=business)
+        gateway = create_gateway(config, machine, SeededIdSource(2), business_clock=business)
         stack.callback(gateway.extensions["sandbox"].close)
         supplier = Faulty(app, app.test_client(), clocks, listening(gateway, stack))
         yield Chain(gateway, supplier)

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from supplier_api.clock import ManualMachineClock, to_wire
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.sandbox.gateway import (
     AdminAccount,
     SandboxConfig,
@@ -145,7 +145,7 @@ def make_app(config: SandboxConfig, clock: ManualMachineClock) -> Iterator[MakeA
     gateways: list[SandboxGateway] = []
 
     def make(settings: SandboxConfig = config) -> Flask:
-        app = create_app(settings, clock, SeededChance(len(gateways)))
+        app = create_app(settings, clock, SeededIdSource(len(gateways)))
         gateways.append(app.extensions["sandbox"])
         return app
 

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import StoreUnavailable
 from supplier_api.files import sqlite_url
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.sandbox.gateway import DatabaseUnusable, SandboxConfig, create_app, serve
 from supplier_api.sandbox.gateway.database import open_database
 from tests.integration.sandbox.gateway.conftest import TENANT_PROBLEM, MakeApp, Party
@@ -108,13 +108,13 @@ def test_a_port_that_is_taken_is_said(app: Flask) -> None:
 
 SERVE = """
 import sys
-from supplier_api.ids import SystemChance
+from supplier_api.ids import SystemIdSource
 from supplier_api.clock import SystemMachineClock
 from supplier_api.logging import configure_logging
 from supplier_api.sandbox.gateway import SandboxConfig, create_app, serve
 configure_logging()
 config = SandboxConfig(sys.argv[1], tenants=(), suppliers=())
-serve(create_app(config, SystemMachineClock(), SystemChance()), "127.0.0.1", 0)
+serve(create_app(config, SystemMachineClock(), SystemIdSource()), "127.0.0.1", 0)
 """
 
 
@@ -130,7 +130,7 @@ def test_the_server_starts_and_ends_in_order(tmp_path: Path, stop: signal.Signal
 
 
 def test_a_limit_of_the_body_can_be_set(config: SandboxConfig, tenant: Party) -> None:
-    small = create_app(replace(config, max_body=10), ManualMachineClock(), SeededChance(1))
+    small = create_app(replace(config, max_body=10), ManualMachineClock(), SeededIdSource(1))
     answer = Party(small.test_client(), tenant.token).post("/service-problems", TENANT_PROBLEM)
     small.extensions["sandbox"].close()
     assert answer.status_code == 400

@@ -22,7 +22,7 @@ from supplier_api.delivery.model import Destination, Reply, RetryPolicy
 from supplier_api.delivery.transports import GatewayAddress, GatewayTransport
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.ids import SeededChance
+from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Message
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
 from supplier_api.problems.services import GATEWAY
@@ -145,7 +145,7 @@ class OverHttp(Supplier):
         )
         watchdog = Watchdog(services.machine)
         transport = GatewayTransport(
-            address, Sessions(), watchdog, services.machine, services.chance
+            address, Sessions(), watchdog, services.machine, services.id_source
         )
 
         def taken(uow: UnitOfWork, message: Message, _reply: Reply) -> None:
@@ -155,7 +155,7 @@ class OverHttp(Supplier):
 
         policy = RetryPolicy((timedelta(seconds=5),), 0, timedelta(hours=1), timedelta(hours=72))
         gateway = Destination(GATEWAY, transport, policy, on_delivered=taken)
-        return LaneDelivery(gateway, services.store, services.machine, services.chance, LEASE)
+        return LaneDelivery(gateway, services.store, services.machine, services.id_source, LEASE)
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def chain(
         gateway = create_gateway(
             replace(config, tenants=tenants, suppliers=(ours,)),
             machine,
-            SeededChance(2),
+            SeededIdSource(2),
             business_clock=business,
         )
         stack.callback(gateway.extensions["sandbox"].close)
