@@ -9,7 +9,7 @@ from supplier_api.app.services import reading
 from supplier_api.app.sessions import build_sessions
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused, refusing
-from supplier_api.cli.options import Seconds, with_json
+from supplier_api.cli.options import SecondsParam, with_json
 from supplier_api.cli.output import print_either, print_json
 from supplier_api.clock import SystemMachineClock
 from supplier_api.operations.backup import QUESTIONS, Restoration, unreconciled, what_is_unknown
@@ -23,7 +23,7 @@ from supplier_api.settings.secrets import read_by_others
 @click.option("--connect", is_flag=True, help="Try the way to the gateway instead. Sends no KCI.")
 @click.option(
     "--seconds",
-    type=Seconds(),
+    type=SecondsParam(),
     default=20,
     show_default=True,
     help="About so long for the check that looks at every problem.",

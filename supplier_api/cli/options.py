@@ -56,7 +56,7 @@ class WholeNumber(click.ParamType[int]):
         return number
 
 
-class Seconds(click.ParamType[float]):
+class SecondsParam(click.ParamType[float]):
     """Seconds, as in 20 or 0.5; not below zero."""
 
     name = "seconds"

@@ -23,11 +23,11 @@ from supplier_api.delivery.model import (
     lease_from_now,
 )
 from supplier_api.delivery.retry_policy import (
-    Decision,
     Ending,
     History,
     NotCounted,
     RetryAt,
+    RetryDecision,
     decide,
 )
 from supplier_api.ids import IdSource
@@ -69,7 +69,7 @@ class CompletionResult:
 class _Written:
     """What a transaction has written: the decisions, the lost lanes, the next message of each."""
 
-    decided: list[tuple[Sent, Decision]]
+    decided: list[tuple[Sent, RetryDecision]]
     lost: frozenset[int]
     following: dict[int, Message]
 
@@ -166,7 +166,7 @@ class Completer:
         }
         return others.union(self._to.concerns(uow, accepted) if accepted else ())
 
-    def _decide(self, uow: UnitOfWork, sent: Sent, lane: LaneRow, now: datetime) -> Decision:
+    def _decide(self, uow: UnitOfWork, sent: Sent, lane: LaneRow, now: datetime) -> RetryDecision:
         message = sent.message
         history = History(
             attempts=message.attempts,
@@ -191,7 +191,7 @@ class Completer:
         return PauseRepository(uow).paused_time(scope, first, now)
 
     def _call_hooks(
-        self, uow: UnitOfWork, decided: Sequence[tuple[Sent, Decision]], locked: set[int]
+        self, uow: UnitOfWork, decided: Sequence[tuple[Sent, RetryDecision]], locked: set[int]
     ) -> bool:
         """Call the hooks of those whose problem is locked; return whether there were any."""
         with_problem = [each for each in decided if each[0].message.problem_id in locked]
@@ -206,7 +206,7 @@ class Completer:
                     self._to.on_left_out(uow, message, reply)
         return bool(with_problem)
 
-    def _step(self, sent: Sent, decision: Decision, rows: Mapping[int, LaneRow]) -> LaneStep:
+    def _step(self, sent: Sent, decision: RetryDecision, rows: Mapping[int, LaneRow]) -> LaneStep:
         claim, failures = sent.lease.claim, rows[sent.message.lane_id].attempts
         if isinstance(decision, NotCounted):
             return LaneStep(claim, failures, decision.at, goes_on=False)
@@ -214,7 +214,7 @@ class Completer:
             return LaneStep(claim, failures + 1, decision.at)
         return LaneStep(claim, parks=decision.dead and not self._to.pass_dead_letters)
 
-    def _record_outcome(self, sent: Sent, decision: Decision) -> None:
+    def _record_outcome(self, sent: Sent, decision: RetryDecision) -> None:
         """Log a completed attempt and pass it to flow control; called once for each."""
         if decision is Ending.DELIVERED:
             self._last_delivered = self._clock.monotonic()
@@ -282,7 +282,7 @@ def _next(claim: Claim, message: Message) -> Claim:
     return replace(claim, message=message, attempts=0, was_due=None)
 
 
-def _record(sent: Sent, decision: Decision, now: datetime) -> AttemptRecord:
+def _record(sent: Sent, decision: RetryDecision, now: datetime) -> AttemptRecord:
     reply, (state, outcome) = sent.reply, _outcome(decision)
     digest = _digest(sent.message) if state is MessageState.DELIVERED else None
     refusal = None
@@ -298,7 +298,7 @@ def _record(sent: Sent, decision: Decision, now: datetime) -> AttemptRecord:
     )
 
 
-def _outcome(decision: Decision) -> tuple[MessageState, str]:
+def _outcome(decision: RetryDecision) -> tuple[MessageState, str]:
     """Return the message's new state, and the attempt's outcome as its log names it."""
     if isinstance(decision, Ending):
         return decision.value

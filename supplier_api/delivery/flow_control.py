@@ -15,9 +15,9 @@ from supplier_api.db import Store, StoreUnavailable, UnitOfWork
 from supplier_api.delivery.circuit_breaker import CallOutcome, CallWindow
 from supplier_api.delivery.model import Destination, Meaning, Reply
 from supplier_api.delivery.retry_policy import (
-    Decision,
     Ending,
     NotCounted,
+    RetryDecision,
 )
 from supplier_api.ids import IdSource
 from supplier_api.logging import get_logger
@@ -159,9 +159,9 @@ class FlowControl:
         uow: UnitOfWork,
         claim: Claim,
         reply: Reply,
-        decision: Decision,
+        decision: RetryDecision,
         now: datetime,
-    ) -> Decision:
+    ) -> RetryDecision:
         """Return the decision on the claim's message, in the light of all other outcomes.
 
         Called inside the transaction that completes the attempt, which also stores a pause that
@@ -177,7 +177,7 @@ class FlowControl:
             return NotCounted(now, HELD)
         return self._after_failure(uow, claim.message, reply, decision, now) or decision
 
-    def record_outcome(self, claim: Claim, reply: Reply, decision: Decision) -> None:
+    def record_outcome(self, claim: Claim, reply: Reply, decision: RetryDecision) -> None:
         """Learn from the outcome of a message, once that is stored."""
         if self.is_probe(claim):
             self._finish_probe(claim, reply, decision)
@@ -207,7 +207,12 @@ class FlowControl:
     # Internal steps.
 
     def _after_failure(
-        self, uow: UnitOfWork, message: Message, reply: Reply, decision: Decision, now: datetime
+        self,
+        uow: UnitOfWork,
+        message: Message,
+        reply: Reply,
+        decision: RetryDecision,
+        now: datetime,
     ) -> NotCounted | None:
         if not reply.counts:
             return None
@@ -287,7 +292,7 @@ class FlowControl:
             return self._policy.wait_after(1)
         return min(timedelta(seconds=reply.retry_after), self._policy.retry_after_max)
 
-    def _finish_probe(self, claim: Claim, reply: Reply, decision: Decision) -> None:
+    def _finish_probe(self, claim: Claim, reply: Reply, decision: RetryDecision) -> None:
         """Close the breaker if the probe was delivered; else schedule another.
 
         Without a database, the right to send the probe ends with the lane's lease instead.
@@ -366,6 +371,6 @@ def _asks_to_wait(reply: Reply) -> bool:
     return reply.status == 429 or (reply.status == 503 and reply.retry_after is not None)
 
 
-def _is_answer(reply: Reply, decision: Decision) -> bool:
+def _is_answer(reply: Reply, decision: RetryDecision) -> bool:
     """Return whether the destination works, whatever it answered to the message."""
     return decision is Ending.DELIVERED or reply.meaning is not Meaning.FAILED

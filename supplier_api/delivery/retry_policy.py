@@ -68,12 +68,12 @@ class NotCounted:
     outcome: str
 
 
-Decision = Ending | RetryAt | NotCounted
+RetryDecision = Ending | RetryAt | NotCounted
 
 
 def decide(
     reply: Reply, history: History, policy: RetryPolicy, now: datetime, jitter: float
-) -> Decision:
+) -> RetryDecision:
     """Return what becomes of a message after an attempt that ended at `now` with `reply`.
 
     `jitter` is the share to add to the wait, from 0 to the policy's. No message becomes too old

@@ -27,7 +27,7 @@ from supplier_api.settings.model import InventorySettings
 
 ENTRY_POINTS = "supplier_api.inventory"
 CSV = "csv"  # the adapter that reads a file
-Factory = Callable[[InventorySettings], Inventory]
+InventoryFactory = Callable[[InventorySettings], Inventory]
 
 # The attributes of a service that can be written in a cell, and how the cells are read.
 _KINDS = {name: kind.value for name, kind in shape_of_class(Service).items() if kind.value.in_csv}
@@ -262,7 +262,7 @@ def load_inventory(
             f"inventory.adapter: {settings.adapter} is not published; expected one of: {names}"
         )
     try:
-        factory: Factory = published[settings.adapter].load()
+        factory: InventoryFactory = published[settings.adapter].load()
         return TimedInventory(factory(settings), clock)
     except Exception as error:
         why = f"raised {type(error).__name__}: {error}"

@@ -94,7 +94,7 @@ def _one_line_secret(secret: SecretStr) -> SecretStr:
 
 
 Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_one_line_secret)]
-Text = Annotated[str, Field(min_length=1), AfterValidator(one_line)]
+OneLine = Annotated[str, Field(min_length=1), AfterValidator(one_line)]
 Url = Annotated[
     str,
     of_form(r"https?://[^\s/]+", "a URL, as in https://gateway.example/kcis"),
@@ -171,7 +171,7 @@ class GatewaySettings(SectionSettings):
 
     kci_url: Url
     token_url: Url
-    client_id: Text
+    client_id: OneLine
     client_secret: Secret
     connect_timeout: Seconds
     deadline: Seconds
@@ -185,9 +185,9 @@ class GatewaySettings(SectionSettings):
         tuple[Literal["204", "empty", "json", "text", "any"], ...], Field(min_length=1)
     ]
     token_auth: Literal["form", "basic"]
-    scope: Text | None = None
-    audience: Text | None = None
-    resource: Text | None = None
+    scope: OneLine | None = None
+    audience: OneLine | None = None
+    resource: OneLine | None = None
     token_fields: tuple[Annotated[str, of_form("[^=]+=", "NAME=VALUE")], ...] = ()
     plain_http_hosts: tuple[str, ...]
 
@@ -202,8 +202,8 @@ class ClientSettings(SectionSettings):
 class AccessSettings(SectionSettings):
     """The built-in token issuer."""
 
-    issuer: Text
-    audience: Text
+    issuer: OneLine
+    audience: OneLine
     token_lifetime: Annotated[float, Field(ge=1, le=DAY)]
     clients: Mapping[str, ClientSettings]
 
@@ -219,7 +219,7 @@ class RulesSettings(SectionSettings):
 class InventorySettings(SectionSettings):
     """The services that the supplier provides, and when their source counts as down."""
 
-    adapter: Text
+    adapter: OneLine
     file: Annotated[Path, ConfigFile()]
     any_live: bool
     down_after_failures: Count
@@ -241,7 +241,7 @@ class LifecycleSettings(SectionSettings):
 class BackOfficeSettings(SectionSettings):
     """The supplier's own systems. `pace` multiplies the simulated steps; "manual" stops them."""
 
-    adapter: Text
+    adapter: OneLine
     pace: Literal["manual"] | Annotated[float, Field(gt=0)]
 
 
@@ -304,7 +304,7 @@ class StatusSettings(SectionSettings):
 class PartySettings(SectionSettings):
     """Somebody that the sandbox gateway knows."""
 
-    client_id: Text
+    client_id: OneLine
     client_secret: Secret
 
 
@@ -319,7 +319,7 @@ class SupplierPartySettings(PartySettings):
 
     url: Url | None = None
     token_url: Url | None = None
-    gateway_client_id: Text | None = None
+    gateway_client_id: OneLine | None = None
     gateway_client_secret: Secret | None = None
 
     @model_validator(mode="after")
@@ -363,7 +363,7 @@ class Settings(SectionSettings):
     profile: Literal["sandbox", "production"]
     config_dirs: tuple[Path, ...]
     data_dir: Path
-    environment: Text
+    environment: OneLine
     server: ServerSettings
     database: DatabaseSettings
     gateway: GatewaySettings

@@ -6,10 +6,10 @@ import pytest
 
 from supplier_api.delivery.model import Meaning, Reply, RetryPolicy
 from supplier_api.delivery.retry_policy import (
-    Decision,
     Ending,
     History,
     RetryAt,
+    RetryDecision,
     decide,
 )
 
@@ -104,7 +104,7 @@ def test_already_received_is_believed_only_after_an_unknown_attempt() -> None:
     [(0, after(5)), (14.9, after(5)), (15, Ending.REFUSED), (600, Ending.REFUSED)],
 )
 def test_not_found_is_believed_a_quarter_of_an_hour_after_the_last_request(
-    minutes: float, decision: Decision
+    minutes: float, decision: RetryDecision
 ) -> None:
     history = History(last_request=NOW - timedelta(minutes=minutes))
 
@@ -118,7 +118,9 @@ def test_not_found_without_any_request_is_a_refusal() -> None:
 @pytest.mark.parametrize(
     ("hours", "decision"), [(71.9, after(7200)), (72, Ending.EXPIRED), (100, Ending.EXPIRED)]
 )
-def test_a_message_expires_by_the_age_of_its_own_attempts(hours: float, decision: Decision) -> None:
+def test_a_message_expires_by_the_age_of_its_own_attempts(
+    hours: float, decision: RetryDecision
+) -> None:
     history = History(attempts=40, first_attempt=NOW - timedelta(hours=hours))
 
     assert decide(TROUBLE, history, POLICY, NOW, jitter=0) == decision
