@@ -60,9 +60,16 @@ def test_files_are_used_as_they_change_and_no_hang_up_ends_a_process(
     ceased(services, 2, state="Ceased")
     wait_for(NOT_LOADED, 1)
     assert (create(1), create(2)) == (422, 201)
-    status = installation.run("status")
-    assert status.returncode == 1
-    assert "services.csv:2:19: state: Ceased is not known" in status.stdout
+
+    def is_in_the_status() -> bool:
+        status = installation.run("status")
+        return (
+            status.returncode == 1
+            and "services.csv:2:19: state: Ceased is not known" in status.stdout
+        )
+
+    # With the next heartbeat.
+    eventually(is_in_the_status, "status to tell the line of the file")
 
     ceased(services, 3)
     wait_for(LOADED, 2)
