@@ -12,6 +12,7 @@ from supplier_api.sandbox.journal.entries import JournalEntry
 from supplier_api.sandbox.journal.repository import JournalRepository
 
 BATCH = 50
+GATHERING = 0.1  # seconds in which calls are gathered for one transaction, unless someone waits
 WAITING = 1_000  # calls that may wait to be written; beyond that they are lost, and it is said
 log = get_logger(__name__)
 
@@ -42,6 +43,8 @@ class Recorder:
         self._bounds = bounds
         self._waiting: queue.Queue[Callable[[], JournalEntry] | threading.Event | None]
         self._waiting = queue.Queue(WAITING)
+        # Set when what waits has to be written at once.
+        self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
         self._changing = threading.Lock()
         self._stopped = False
@@ -55,6 +58,8 @@ class Recorder:
             self._waiting.put_nowait(make)
         except queue.Full:
             log.warning("journal.full")
+        if self._waiting.qsize() >= BATCH:
+            self._hurry.set()
 
     def flush(self, seconds: float) -> bool:
         """Wait until all that was recorded before is stored; return whether it is in time."""
@@ -65,6 +70,7 @@ class Recorder:
             self._waiting.put(written, timeout=seconds)
         except queue.Full:
             return False
+        self._hurry.set()
         return written.wait(seconds)
 
     def _start(self) -> None:
@@ -81,14 +87,19 @@ class Recorder:
             thread, self._thread = self._thread, None
         if thread is not None:
             self._waiting.put(None)
+            self._hurry.set()
             thread.join()
 
     def _run(self) -> None:
         running = True
         while running:
             items = [self._waiting.get()]
+            self._hurry.wait(GATHERING)
+            self._hurry.clear()
             while len(items) < BATCH and not self._waiting.empty():
                 items.append(self._waiting.get())
+            if not self._waiting.empty():
+                self._hurry.set()
             running = None not in items
             made = [_made(item) for item in items if callable(item)]
             if calls := [call for call in made if call is not None]:
