@@ -12,7 +12,9 @@ from supplier_api.sandbox.journal.entries import JournalEntry
 from supplier_api.sandbox.journal.repository import JournalRepository
 
 BATCH = 50
-GATHERING = 0.1  # seconds in which calls are gathered for one transaction, unless someone waits
+# Seconds after a transaction in which calls are gathered for the next one. A call after a pause is
+# written at once: so it stands before what it leads to, which other processes write.
+REST = 0.02
 WAITING = 1_000  # calls that may wait to be written; beyond that they are lost, and it is said
 log = get_logger(__name__)
 
@@ -43,7 +45,7 @@ class Recorder:
         self._bounds = bounds
         self._waiting: queue.Queue[Callable[[], JournalEntry] | threading.Event | None]
         self._waiting = queue.Queue(WAITING)
-        # Set when what waits has to be written at once.
+        # Ends the rest: somebody waits, or a batch is full.
         self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
         self._changing = threading.Lock()
@@ -94,12 +96,8 @@ class Recorder:
         running = True
         while running:
             items = [self._waiting.get()]
-            self._hurry.wait(GATHERING)
-            self._hurry.clear()
             while len(items) < BATCH and not self._waiting.empty():
                 items.append(self._waiting.get())
-            if not self._waiting.empty():
-                self._hurry.set()
             running = None not in items
             made = [_made(item) for item in items if callable(item)]
             if calls := [call for call in made if call is not None]:
@@ -107,6 +105,9 @@ class Recorder:
             for item in items:
                 if isinstance(item, threading.Event):
                     item.set()
+            if running and len(items) < BATCH:
+                self._hurry.wait(REST)
+            self._hurry.clear()
 
     def _write(self, calls: list[JournalEntry]) -> None:
         try:
