@@ -13,13 +13,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import null, select, update
+from sqlalchemy import exists, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.clock import MachineClock, Scale
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork
 from supplier_api.db.compiled_statements import CompiledStatement, among
-from supplier_api.db.tables import business_clock, tenant_setting
+from supplier_api.db.tables import business_clock, fault, scenario_default, tenant_setting
 from supplier_api.delivery.answers import AnswerTerms
 from supplier_api.delivery.transports import GatewayAddress
 from supplier_api.ids import IdSource, SeededIdSource
@@ -27,7 +27,15 @@ from supplier_api.problems.timer_repository import ALL, MICROSECOND
 
 _t = tenant_setting.c
 _clock = business_clock.c
-# Asked at every call.
+# Asked at every call; the others only where it says that there is something to be found.
+_WHAT_IS_SET = CompiledStatement(
+    select(
+        exists().select_from(business_clock),
+        exists().where(_t.seed.is_not(None)),
+        exists().select_from(scenario_default),
+        exists().select_from(fault),
+    )
+)
 _SEED = CompiledStatement(
     select(_t.seed)
     .where(among(_t.tenant, "tenants"), _t.seed.is_not(None))
@@ -72,6 +80,21 @@ class TenantSettingRepository:
         self._connection.execute(
             setting.on_conflict_do_update(index_elements=["tenant"], set_=values)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIsSet:
+    """What testers have set for anybody at all."""
+
+    clocks: bool
+    seeds: bool
+    scenarios: bool
+    faults: bool
+
+
+def what_is_set(uow: UnitOfWork) -> WhatIsSet:
+    """Return what there is to be read further, so that a call need not look for all of it."""
+    return WhatIsSet(*_WHAT_IS_SET.run(uow.connection, {})[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from supplier_api.db.tables import fault
 from supplier_api.logging import get_logger
 from supplier_api.sandbox.fault_injection.catalogue import BY_NAME
 from supplier_api.sandbox.fault_injection.model import InjectedFault, Place, is_struck
+from supplier_api.sandbox.tenant_settings import WhatIsSet, what_is_set
 
 LOOK_SECONDS = 1.0  # that a look may take: every call waits for it
 log = get_logger(__name__)
@@ -150,6 +151,8 @@ class InterceptedCall:
     conversation_id: str | None
 
 
+# Reads what else is needed for a call, in the same transaction.
+AlsoRead = Callable[[UnitOfWork, WhatIsSet], None]
 # Tells whether a fault can be made of a call; one that cannot is not counted.
 Fits = Callable[[InjectedFault], bool]
 
@@ -163,15 +166,15 @@ class ActiveFaults:
         self._machine = machine
 
     def candidates(
-        self, call: InterceptedCall, also: Callable[[UnitOfWork], None] = lambda _uow: None
+        self, call: InterceptedCall, also: AlsoRead = lambda _uow, _is_set: None
     ) -> list[StoredFault]:
-        """Return the faults that could strike a call, the oldest first.
-
-        `also` reads what else is needed, in the same transaction.
-        """
+        """Return the faults that could strike a call, the oldest first; `also` is run with it."""
 
         def look(uow: UnitOfWork) -> list[StoredFault]:
-            also(uow)
+            is_set = what_is_set(uow)
+            also(uow, is_set)
+            if not is_set.faults:
+                return []
             return FaultRepository(uow).of(call.tenant, call.conversation_id)
 
         try:

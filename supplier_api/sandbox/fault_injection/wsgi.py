@@ -17,6 +17,7 @@ from flask import Flask, Response, request
 
 from supplier_api.auth import GrantError, NotAuthorised
 from supplier_api.auth.tokens import REALM
+from supplier_api.clock import Scale
 from supplier_api.contract.codes import ErrorCode
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.http.gateway.tokens import TOKEN_PATH
@@ -32,6 +33,7 @@ from supplier_api.http.wsgi import (
 from supplier_api.logging import get_logger
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.timer_repository import ALL
 from supplier_api.sandbox.admin.resource import AdminParts
 from supplier_api.sandbox.fault_injection.active_faults import (
     ActiveFaults,
@@ -53,6 +55,7 @@ from supplier_api.sandbox.scenarios.source import ScenarioRepository
 from supplier_api.sandbox.tenant_settings import (
     CallSettings,
     TenantSettingRepository,
+    WhatIsSet,
     read_scales,
 )
 
@@ -149,11 +152,14 @@ class FaultyAnswers:
         tenant, conversation_id = call.tenant, call.conversation_id or ""
         settings: list[CallSettings] = []
 
-        def read(uow: UnitOfWork) -> None:
-            if tenant:
-                scales, seed = read_scales(uow), TenantSettingRepository(uow).seed(tenant)
-                names = ScenarioRepository(uow).defaults(tenant, conversation_id)
-                settings[:] = [CallSettings(tenant, conversation_id, scales, seed, names)]
+        def read(uow: UnitOfWork, is_set: WhatIsSet) -> None:
+            if not tenant:
+                return
+            scales = read_scales(uow) if is_set.clocks else {ALL: Scale()}
+            seed = TenantSettingRepository(uow).seed(tenant) if is_set.seeds else None
+            scenarios = ScenarioRepository(uow)
+            names = scenarios.defaults(tenant, conversation_id) if is_set.scenarios else []
+            settings[:] = [CallSettings(tenant, conversation_id, scales, seed, names)]
 
         candidates = self._faults.candidates(call, read)
         return next(iter(settings), None), candidates

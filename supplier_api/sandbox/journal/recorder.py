@@ -12,6 +12,9 @@ from supplier_api.sandbox.journal.entries import JournalEntry
 from supplier_api.sandbox.journal.repository import JournalRepository
 
 BATCH = 50
+# Seconds after a transaction in which calls are gathered for the next one. A call after a pause is
+# written at once: so it stands before what it leads to, which other processes write.
+REST = 0.02
 WAITING = 1_000  # calls that may wait to be written; beyond that they are lost, and it is said
 log = get_logger(__name__)
 
@@ -42,6 +45,8 @@ class Recorder:
         self._bounds = bounds
         self._waiting: queue.Queue[Callable[[], JournalEntry] | threading.Event | None]
         self._waiting = queue.Queue(WAITING)
+        # Ends the rest: somebody waits, or a batch is full.
+        self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
         self._changing = threading.Lock()
         self._stopped = False
@@ -55,6 +60,8 @@ class Recorder:
             self._waiting.put_nowait(make)
         except queue.Full:
             log.warning("journal.full")
+        if self._waiting.qsize() >= BATCH:
+            self._hurry.set()
 
     def flush(self, seconds: float) -> bool:
         """Wait until all that was recorded before is stored; return whether it is in time."""
@@ -65,6 +72,7 @@ class Recorder:
             self._waiting.put(written, timeout=seconds)
         except queue.Full:
             return False
+        self._hurry.set()
         return written.wait(seconds)
 
     def _start(self) -> None:
@@ -81,6 +89,7 @@ class Recorder:
             thread, self._thread = self._thread, None
         if thread is not None:
             self._waiting.put(None)
+            self._hurry.set()
             thread.join()
 
     def _run(self) -> None:
@@ -96,6 +105,9 @@ class Recorder:
             for item in items:
                 if isinstance(item, threading.Event):
                     item.set()
+            if running and len(items) < BATCH:
+                self._hurry.wait(REST)
+            self._hurry.clear()
 
     def _write(self, calls: list[JournalEntry]) -> None:
         try:

@@ -1,15 +1,15 @@
 """The journal of calls, as rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, delete, func, insert, or_, select
+from sqlalchemy import Select, bindparam, delete, func, insert, or_, select
 
 from supplier_api.clock import Scale, to_wire
-from supplier_api.db.compiled_statements import UnitOfWork
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, among, named
 from supplier_api.db.tables import decision, journal, service_problem
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.sandbox.journal.entries import JournalEntry
@@ -18,6 +18,27 @@ _t = journal.c
 _LOCK = 0x10C0DE
 _REAL_TIME = Scale()
 NAME_MAX = 255
+_of = service_problem.c
+_d = decision.c
+# Run for every call that is written.
+_INSERT = CompiledStatement(
+    insert(journal).values(named(*(each.name for each in journal.c if each is not _t.id)))
+)
+_PROBLEM = CompiledStatement(
+    select(_of.tenant, _of.gateway_id, _of.reference).where(
+        _of.tenant == bindparam("tenant"), _of.gateway_id == bindparam("gateway_id")
+    )
+)
+_DECISION = CompiledStatement(
+    select(_d.outcome, _d.rule, _d.reasons, _d.trace, _d.book_version).where(
+        _d.tenant == bindparam("tenant"),
+        _d.operation == bindparam("operation"),
+        _d.key == bindparam("key"),
+        among(_d.fingerprint, "fingerprints"),
+        _d.status == bindparam("status"),
+        _d.outcome.is_not(None),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +76,10 @@ class JournalRepository:
         if self._connection.dialect.name == "postgresql":
             # Numbers are given out before the commit: one writer at a time keeps them in order.
             self._connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        rows = [self._row(call, scales) for call in calls]
+        _INSERT.many(self._connection, rows)
         added: dict[str, list[int]] = {}
-        for call in calls:
-            row = self._row(call, scales)
-            self._connection.execute(insert(journal), row)
+        for row in rows:
             added.setdefault(row["tenant"], []).append(row["size"])
         return added
 
@@ -125,8 +146,8 @@ class JournalRepository:
             "tenant": tenant,
             "method": call.method,
             "url": call.url,
-            "request": asdict(call.request),
-            "answer": asdict(call.answer),
+            "request": call.request.plain(),
+            "answer": call.answer.plain(),
             "status": call.status,
             "trouble": call.trouble,
             "milliseconds": call.milliseconds,
@@ -153,44 +174,47 @@ class JournalRepository:
 
     def _problem(self, call: JournalEntry) -> tuple[str, tuple[str, ...]]:
         """Return whose the call is, and further ids of the problem that it is about."""
-        of, tenant = service_problem.c, _storable(call.tenant)
-        query = select(of.tenant, of.gateway_id, of.reference)
+        tenant = _storable(call.tenant)
+        problems: Sequence[Any]
         if call.problem_id is not None:
-            query = query.where(of.tenant == tenant, of.gateway_id == call.problem_id)
+            key = {"tenant": tenant, "gateway_id": call.problem_id}
+            problems = _PROBLEM.run(self._connection, key)
         elif call.about is not None:
             found = ProblemRepository(self._uow).find_any(_storable(call.about))
-            query = query.where(of.id.in_(found))
+            query = select(_of.tenant, _of.gateway_id, _of.reference).where(_of.id.in_(found))
             if tenant:
-                query = query.where(of.tenant == tenant)
+                query = query.where(_of.tenant == tenant)
+            problems = self._connection.execute(query.limit(2)).all()
         else:
             return tenant, ()
-        problems = self._connection.execute(query.limit(2)).all()
         if len(problems) != 1:
             return tenant, ()
-        return problems[0].tenant, (str(problems[0].gateway_id), problems[0].reference)
+        ((owner, gateway_id, reference),) = problems
+        return owner, (str(gateway_id), reference)
 
     def _decision(self, call: JournalEntry) -> dict[str, Any] | None:
         """Return what the rule book decided, if the answer follows from that."""
         if call.decided is None:
             return None
-        of = decision.c
-        query = select(decision).where(
-            of.tenant == call.tenant,
-            of.operation == call.decided.operation,
-            of.key == call.decided.key,
-            of.fingerprint.in_(call.decided.fingerprints),
-            of.status == call.status,
-            of.outcome.is_not(None),
+        rows = _DECISION.run(
+            self._connection,
+            {
+                "tenant": call.tenant,
+                "operation": call.decided.operation,
+                "key": call.decided.key,
+                "fingerprints": call.decided.fingerprints,
+                "status": call.status,
+            },
         )
-        row = self._connection.execute(query).first()
-        if row is None:
+        if not rows:
             return None
+        outcome, rule, reasons, trace, book_version = rows[0]
         return {
-            "outcome": row.outcome,
-            "rule": row.rule,
-            "reasons": row.reasons,
-            "trace": row.trace,
-            "bookVersion": row.book_version,
+            "outcome": outcome,
+            "rule": rule,
+            "reasons": reasons,
+            "trace": trace,
+            "bookVersion": book_version,
         }
 
 

@@ -4,7 +4,7 @@ A remark names the document, its section and the field, and says what was expect
 a value: the message stands beside it in the journal.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from typing import Any
 from marshmallow import Schema
 
 from supplier_api import contract as wire
-from supplier_api.contract import CONTRACT, Malformed, MessageError
+from supplier_api.contract import CONTRACT, MessageError
 from supplier_api.contract.fields import Code, Id, Items, Object, Text, Uuid
 from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import (
@@ -104,25 +104,52 @@ class Violation:
         return asdict(self)
 
 
-def on_request(operation: str, headers: Mapping[str, str], body: bytes) -> list[Violation]:
-    """Return what is off the contract in a request of the gateway.
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """A request of the gateway, as far as it can be read.
+
+    `data` is the object that its body is, or an empty one; `document` its published fields, None if
+    they are off the contract or nothing is published of the operation.
+    """
+
+    data: Mapping[str, Any]
+    document: Mapping[str, Any] | None
+    violations: Sequence[Violation]
+
+
+def read_request(operation: str, headers: Mapping[str, str], body: bytes) -> ReadRequest:
+    """Read a request of the gateway, and find what is off the contract in it.
 
     `operation` is the first part of the published path; of any other nothing is said. The names
     of the headers are in lower case.
     """
-    document = DOCUMENTS.get(operation)
-    if document is None:
-        return []
-    in_headers = [
-        Violation(document.name, HEADER_PARAMETERS, name, REQUIRED)
+    published = DOCUMENTS.get(operation)
+    data: object = None
+    document: Mapping[str, Any] | None = None
+    messages: Sequence[str] = ()
+    try:
+        data = wire.read_json(body)
+        document = wire.load(published.schema, data) if published else None
+    except MessageError as error:
+        messages = error.messages
+    found = data if isinstance(data, Mapping) else {}
+    if published is None:
+        return ReadRequest(found, None, ())
+    # Of two for one field the later is better.
+    in_body: dict[str, str] = {}
+    if headers.get(CONTENT_TYPE.lower(), "").partition(";")[0].strip().lower() != JSON:
+        in_body[CONTENT_TYPE] = JSON
+    in_body.update(map(parted, messages))
+    in_body.update(_unpublished(published.schema, found, ""))
+    violations = [
+        Violation(published.name, HEADER_PARAMETERS, name, REQUIRED)
         for name in HEADERS
         if not headers.get(name.lower(), "").strip()
-    ]
-    in_body = dict(_on_body(document.schema, headers, body))
-    return in_headers + [
-        Violation(document.name, REQUEST_FIELDS, field, expected)
+    ] + [
+        Violation(published.name, REQUEST_FIELDS, field, expected)
         for field, expected in in_body.items()
     ]
+    return ReadRequest(found, document, violations)
 
 
 def on_kci_answer(status: int, body: bytes) -> list[Violation]:
@@ -159,23 +186,6 @@ def _on_answer(schema: Schema, document: str, section: str, body: bytes) -> list
     except MessageError as error:
         return [Violation(document, section, *parted(message)) for message in error.messages]
     return []
-
-
-def _on_body(schema: Schema, headers: Mapping[str, str], body: bytes) -> Iterator[tuple[str, str]]:
-    """Yield fields with what was expected of them; of two for one field the later is better."""
-    if headers.get(CONTENT_TYPE.lower(), "").partition(";")[0].strip().lower() != JSON:
-        yield CONTENT_TYPE, JSON
-    try:
-        data = wire.read_json(body)
-    except Malformed as error:
-        yield from map(parted, error.messages)
-        return
-    try:
-        wire.load(schema, data)
-    except MessageError as error:
-        yield from map(parted, error.messages)
-    if isinstance(data, Mapping):
-        yield from _unpublished(schema, data, "")
 
 
 def _unpublished(schema: Schema, data: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:

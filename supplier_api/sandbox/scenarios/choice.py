@@ -29,6 +29,7 @@ KCI_DELAY = "X-Kci-Delay"
 HEADERS = (SCENARIO, PROBLEM_CODE, KCI_DELAY)
 # Seconds, as in the gateway's own test system, where X-Scenario chose and nothing else is said.
 HEADER_DELAY = 30.0
+ONE_OF_CODES = one_of(ProblemCode)
 # A service of this name chooses, followed by a scenario's name and perhaps a hyphen and more.
 SERVICE = "SCENARIO_"
 
@@ -90,7 +91,7 @@ def read_choice(headers: Mapping[str, str], service_id: str = "") -> Choice:
 
     choice = Choice(
         header=read_header(SCENARIO, read_scenario, "UTF-8"),
-        problem_code=read_header(PROBLEM_CODE, read_problem_code, one_of(ProblemCode)),
+        problem_code=read_header(PROBLEM_CODE, read_problem_code, ONE_OF_CODES),
         delay=read_header(KCI_DELAY, read_delay, DELAY_TYPE),
         service=read("serviceId", service_id, _read_service, "text"),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from supplier_api.sandbox.journal.violations import on_kci_answer, on_request, on_token_answer
+from supplier_api.sandbox.journal.violations import on_kci_answer, on_token_answer, read_request
 from tests.samples import (
     amendment_request,
     cancellation_request,
@@ -33,7 +33,8 @@ def remarks(
     """Return section, field and expectation of every remark on a request."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return [
-        (each.section, each.field, each.expected) for each in on_request(operation, headers, raw)
+        (each.section, each.field, each.expected)
+        for each in read_request(operation, headers, raw).violations
     ]
 
 
@@ -88,7 +89,7 @@ def test_each_field_is_named_with_what_was_expected(
 
 
 def test_the_document_is_named() -> None:
-    found = on_request("service-problem-amendments", HEADERS, b"{}")
+    found = read_request("service-problem-amendments", HEADERS, b"{}").violations
     assert {each.document for each in found} == {"supplier-amend v1.15"}
 
 
