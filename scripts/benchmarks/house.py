@@ -23,6 +23,17 @@ from scripts.benchmarks.common import (
 
 SERVICES = 20_000
 ADAPTER = "bench"  # the name of the back office
+BACK_OFFICE = """
+from supplier_api.backoffice.port import OrderAnswer
+
+
+class BackOffice:
+    def __init__(self, settings):
+        pass
+
+    def submit(self, order):
+        return OrderAnswer(back_office_id=f"TICKET-{order.id[-12:].upper()}")
+"""
 # Ids of the requests: all of the same length, so that the requests are.
 FIRST_ID = 1_000_000_000
 SECRETS = {
@@ -158,9 +169,9 @@ def _packages(folder: Path) -> Path:
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-office\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[supplier_api.backoffice]\n"
-        f"{ADAPTER} = supplier_api.sandbox.simulated_backoffice:SimulatedBackOffice\n"
+        f"[supplier_api.backoffice]\n{ADAPTER} = bench_office:BackOffice\n"
     )
+    (folder / "bench_office.py").write_text(BACK_OFFICE)
     return folder
 
 
