@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 
 from supplier_api.db import tables
 from supplier_api.problems.services import DESTINATIONS, GATEWAY
@@ -53,6 +53,10 @@ def fill(rig: Rig) -> None:
         lanes = [lane(number, each) for number in numbers for each in DESTINATIONS]
         with rig.store.engine.begin() as connection:
             connection.execute(insert(tables.service_problem), [row(each) for each in numbers])
+            if connection.dialect.name == "postgresql":
+                # Else it may look up each lane's problem by reading all of them, as it had planned
+                # while there were few.
+                connection.execute(text("ANALYZE service_problem"))
             connection.execute(insert(tables.lane), lanes)
 
 
