@@ -386,7 +386,7 @@ def test_what_is_no_request_is_a_bare_400(connect: Connect, lines: list[str]) ->
 
 
 def test_who_only_sends_no_more_is_answered_and_half_a_body_is_nothing(
-    supplier: Supplier, connect: Connect
+    supplier: Supplier, connect: Connect, gate: threading.Event
 ) -> None:
     body = problem()
     assert (
@@ -395,8 +395,13 @@ def test_who_only_sends_no_more_is_answered_and_half_a_body_is_nothing(
     )
     assert supplier.problems() == 0
     caller = connect().send(*head(supplier), length(body), body=body).stop_sending()
-    status, headers, _ = caller.answer()
-    assert (status, headers["connection"]) == (201, "close")
+    assert caller.answer()[0] == 201
+    # That it will send no more is known here before it is answered.
+    held = connect().send("GET /held HTTP/1.1", "Host: x").stop_sending()
+    passed_by(connect)
+    gate.set()
+    status, headers, _ = held.answer()
+    assert (status, headers["connection"]) == (404, "close")
 
 
 def test_a_body_far_too_long_is_told_so(supplier: Supplier, connect: Connect) -> None:
