@@ -1,4 +1,4 @@
-"""How calls to the gateway leave the house, and how its answers are read."""
+"""The sessions for calls to the gateway, and how its answers are read."""
 
 from supplier_api.delivery.answers import AnswerTerms
 from supplier_api.http_client.connections import ConnectionLimits
@@ -13,7 +13,7 @@ def answer_terms(settings: Settings) -> AnswerTerms:
 
 
 def build_sessions(settings: Settings) -> Sessions:
-    """Return sessions for calls to the gateway, on the road that the settings describe."""
+    """Return sessions for calls to the gateway, by the proxy and the authorities that are set."""
     gateway = settings.gateway
     return Sessions(
         connect_timeout=gateway.connect_timeout,

@@ -6,9 +6,10 @@ constraints are those that the gateway's portal publishes, else those of limits.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, validates_schema
+from marshmallow import Schema, ValidationError, validates_schema
 
 from supplier_api.contract import refusals
 from supplier_api.contract.codes import ErrorCode, ResolutionCode, ResolutionStatus, Status
@@ -211,20 +212,26 @@ RESOLUTION = make(
     },
 )
 
-ERROR = make(
-    "Error",
-    {
-        "uuid": Uuid(
-            "Unique identifier of this error - for tracing purposes",
-            "87432dfb-2e47-4532-a1b7-4b113d48867d",
-            required=True,
-        ),
-        "code": Code(ErrorCode, "Fibre Cafe error codes", "INVALID_REQUEST", required=True),
-        "messages": Items(
-            Text("What is wrong", maximum=MESSAGE_MAX),
-            "Message describing the error",
-            ["e.g. Invalid value for field x - accepted values are y"],
-            required=True,
-        ),
-    },
-)
+
+def error_schema(name: str, codes: type[StrEnum], description: str, example: str) -> Schema:
+    """Return the schema of an error answer, called `name` in OpenAPI, with these `codes`."""
+    return make(
+        name,
+        {
+            "uuid": Uuid(
+                "Unique identifier of this error - for tracing purposes",
+                "87432dfb-2e47-4532-a1b7-4b113d48867d",
+                required=True,
+            ),
+            "code": Code(codes, description, example, required=True),
+            "messages": Items(
+                Text("What is wrong", maximum=MESSAGE_MAX),
+                "Message describing the error",
+                ["e.g. Invalid value for field x - accepted values are y"],
+                required=True,
+            ),
+        },
+    )
+
+
+ERROR = error_schema("Error", ErrorCode, "Fibre Cafe error codes", "INVALID_REQUEST")

@@ -123,7 +123,8 @@ class FactGroup:
 
     `attribute` is where Facts holds it. `plain` turns that into plain values of the shape, without
     absent fields. `example` returns the attribute for what an example gives: {} where the example
-    is silent, None for a null.
+    is silent, None for a null. What is read `in_transaction`, in which the decision is made, is
+    known too late for rules in Python.
     """
 
     name: str
@@ -132,6 +133,7 @@ class FactGroup:
     plain: Callable[[Any], Any]
     example: Callable[[Any], Any]
     operations: frozenset[Operation] = frozenset(Operation)
+    in_transaction: bool = False
 
 
 def _request_shape(operation: Operation) -> Shape:
@@ -215,8 +217,16 @@ FACT_GROUPS = (
         list,
         example=lambda given: given or (),
         operations=frozenset({Operation.PROBLEM}),
+        in_transaction=True,
     ),
-    FactGroup("incidents", FactKind.TEXTS, "incidents", list, example=lambda given: given or ()),
+    FactGroup(
+        "incidents",
+        FactKind.TEXTS,
+        "incidents",
+        list,
+        example=lambda given: given or (),
+        in_transaction=True,
+    ),
     FactGroup(
         "problem",
         _PROBLEM,
@@ -224,6 +234,7 @@ FACT_GROUPS = (
         _plain_problem,
         _example_problem,
         operations=frozenset({Operation.AMENDMENT, Operation.CANCELLATION}),
+        in_transaction=True,
     ),
     FactGroup("clock", {"now": FactKind.INSTANT}, "now", lambda now: {"now": now}, _example_now),
 )
@@ -232,6 +243,7 @@ GROUPS: Mapping[Operation, Shape] = {
     operation: {each.name: each.fact for each in FACT_GROUPS if operation in each.operations}
     for operation in Operation
 }
+EXTERNAL_GROUPS = frozenset(each.name for each in FACT_GROUPS if not each.in_transaction)
 _BY_GROUP = {each.name: each for each in FACT_GROUPS}
 
 

@@ -22,13 +22,12 @@ from typing import Any, TypeVar
 
 from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.logging import get_logger
-from supplier_api.rules.facts import Facts, Service, Unknown
+from supplier_api.rules.facts import EXTERNAL_GROUPS, Facts, Service, Unknown
 from supplier_api.rules.model import BookError, BookFinding, Definition, Operation, meant
 from supplier_api.rules.rule import breaches
 
 T = TypeVar("T")
 ENTRY_POINTS = "supplier_api.rules"
-OUTSIDE_GROUPS = frozenset({"request", "tenant", "service", "clock"})
 MOST_TIME_OUTS = 3  # in a row, after which a rule is switched off
 PAUSE = 60.0  # seconds between two probes of a rule that is switched off
 CALLS_AT_ONCE = 8
@@ -233,8 +232,8 @@ def _load(point: EntryPoint) -> PythonRule:
 def _faults(rule: PythonRule) -> Iterable[BookFinding]:
     if not rule.applies_to:
         yield _finding(rule.id, "applies_to: empty")
-    for group in sorted(rule.needs - OUTSIDE_GROUPS):
-        yield _finding(rule.id, f"needs: {group} cannot be seen", meant(group, OUTSIDE_GROUPS))
+    for group in sorted(rule.needs - EXTERNAL_GROUPS):
+        yield _finding(rule.id, f"needs: {group} cannot be seen", meant(group, EXTERNAL_GROUPS))
     for breach in breaches(rule):
         yield _finding(rule.id, breach.text, breach.hint)
 

@@ -103,7 +103,7 @@ def _switches(settings: Settings) -> Iterator[tuple[Path, str]]:
     if settings.backoffice.adapter == "simulated":
         yield (
             ("backoffice", "adapter"),
-            "is a fault desk that is played: name your own back office's (docs/adapting.md)",
+            "is the simulated back office: name your own adapter (docs/adapting.md)",
         )
 
 

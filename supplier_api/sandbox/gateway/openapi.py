@@ -28,9 +28,9 @@ from supplier_api.contract.fields import (
     Uuid,
     long_text,
 )
-from supplier_api.contract.limits import ID_MAX, MESSAGE_MAX, SUPPLIER_CODE_MAX
+from supplier_api.contract.limits import ID_MAX, SUPPLIER_CODE_MAX
 from supplier_api.contract.loading import Fields, make
-from supplier_api.contract.schemas import TENANT_NOTES
+from supplier_api.contract.schemas import TENANT_NOTES, error_schema
 from supplier_api.http.openapi import (
     BEARER,
     CHALLENGE,
@@ -142,23 +142,7 @@ RESOLUTION = make(
     },
 )
 
-ERROR = make(
-    "GatewayError",
-    {
-        "uuid": Uuid(
-            "Unique identifier of this error - for tracing purposes",
-            "87432dfb-2e47-4532-a1b7-4b113d48867d",
-            required=True,
-        ),
-        "code": Code(GatewayErrorCode, "The gateway's error codes", "GATEWAY_FAULT", required=True),
-        "messages": Items(
-            Text("What is wrong", maximum=MESSAGE_MAX),
-            "Message describing the error",
-            ["e.g. Invalid value for field x - accepted values are y"],
-            required=True,
-        ),
-    },
-)
+ERROR = error_schema("GatewayError", GatewayErrorCode, "The gateway's error codes", "GATEWAY_FAULT")
 
 _SAID: Fields = {
     "code": Code(ProblemCode, "Code representing problem", "NETWORK_ISSUE"),

@@ -9,13 +9,14 @@ from datetime import timedelta
 
 import pytest
 
-from supplier_api.clock import ManualMachineClock
+from supplier_api.clock import ManualMachineClock, SystemMachineClock
 from supplier_api.db import Store
 from supplier_api.db.notify import WakeEvent
 from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.model import Destination, Meaning, Reply, RetryPolicy
 from supplier_api.ids import SeededIdSource
 from supplier_api.outbox.model import Message
+from tests.integration.delivery.sink import Sink, serving
 from tests.outbox import DESTINATION, Outbox
 
 # Waits without jitter, so that a manual clock can be put exactly to them.
@@ -68,6 +69,22 @@ class FakeTransport:
     def numbers(self, problem_id: int) -> list[int]:
         """Return the numbers sent for a problem, in order."""
         return [number for problem, number in self.sent if problem == problem_id]
+
+
+class Clock(SystemMachineClock):
+    """A clock that the test can advance."""
+
+    passed = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.passed
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """Yield a gateway that keeps what comes."""
+    with serving() as sink:
+        yield sink
 
 
 @pytest.fixture

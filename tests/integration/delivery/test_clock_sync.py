@@ -1,32 +1,16 @@
 """A simulated gateway whose clock is kept in step with ours."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import orjson
 import pytest
 
-from supplier_api.clock import SystemMachineClock
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.sandbox.clock_sync import ClockEndpoint, GatewayClockSync
-from tests.integration.delivery.sink import Reaction, Sink, answer, break_off, serving
+from tests.integration.delivery.conftest import Clock
+from tests.integration.delivery.sink import Reaction, Sink, answer, break_off
 
 AT = datetime(2028, 2, 29, 23, 59, 30, 250_000, tzinfo=UTC)
-
-
-class Clock(SystemMachineClock):
-    """A clock that the test can advance."""
-
-    passed = 0.0
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.passed
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with serving() as sink:
-        yield sink
 
 
 @pytest.fixture

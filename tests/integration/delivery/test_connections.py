@@ -20,6 +20,7 @@ from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.sandbox.gateway.codes import GatewayErrorCode
 from supplier_api.sandbox.gateway.config import SupplierAccount
 from supplier_api.sandbox.gateway.supplier_client import NoSupplierAnswer, SupplierClient
+from tests.integration.delivery.conftest import Clock
 from tests.integration.delivery.sink import (
     Reaction,
     Request,
@@ -28,7 +29,6 @@ from tests.integration.delivery.sink import (
     break_off,
     hang,
     raw,
-    serving,
 )
 
 NO_ANSWER = 0
@@ -36,21 +36,6 @@ DENIED = -1
 UNANSWERED = (GatewayErrorCode.SUPPLIER_TIMED_OUT, GatewayErrorCode.SUPPLIER_FAULT)
 PATIENCE = 20.0
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
-
-
-class Clock(SystemMachineClock):
-    """A clock that the test can advance."""
-
-    passed = 0.0
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.passed
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with serving() as sink:
-        yield sink
 
 
 @pytest.fixture

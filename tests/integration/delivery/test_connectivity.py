@@ -2,7 +2,6 @@
 
 import re
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -65,12 +64,6 @@ def to(sink: Sink, **settings: object) -> Walk:
 
 def addresses(url: str) -> dict[str, object]:
     return {"KCI_URL": f"{url}/kcis", "TOKEN_URL": f"{url}/auth/supplier/access-token"}
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with serving() as sink:
-        yield sink
 
 
 def free_port() -> int:

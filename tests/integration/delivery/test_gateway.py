@@ -64,12 +64,6 @@ HANDLES = Path("/proc/self/fd")
 
 
 @pytest.fixture
-def sink() -> Iterator[Sink]:
-    with serving() as sink:
-        yield sink
-
-
-@pytest.fixture
 def watchdog() -> Iterator[Watchdog]:
     watchdog = Watchdog(SystemMachineClock())
     watchdog.start()

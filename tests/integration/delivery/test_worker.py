@@ -20,7 +20,7 @@ from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.ids import SystemIdSource
 from tests.integration.delivery.conftest import ALREADY, PATIENCE, POLICY, RoundMaker
-from tests.integration.delivery.sink import Sink, answer, hang, serving
+from tests.integration.delivery.sink import Sink, answer, hang
 from tests.outbox import DESTINATION, Outbox
 
 CLOCK = SystemMachineClock()
@@ -36,12 +36,6 @@ class NoTimers:
 
     def next_due(self) -> datetime | None:
         return None
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with serving() as sink:
-        yield sink
 
 
 def transport_to(sink: Sink, watchdog: Watchdog) -> GatewayTransport:
