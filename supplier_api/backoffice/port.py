@@ -1,18 +1,64 @@
 """The port to the supplier's back office, and how an adapter is found.
 
-An adapter is a class with one method. It may have a second, `ping()`, which calls its system
-without any effect there, returns a few words for operators and raises any error on the way:
-`supplier-api doctor --connect` calls it. It is published under the entry point group
+An adapter is a class with one method, `submit`. Each method of `Pings`, `Parses`, `Polls`, `Reads`
+and `Comments` that it has besides switches a feature on. It may declare `kinds`, the work orders
+that it wants; without, it gets DEFAULT_KINDS. It is published under the entry point group
 `supplier_api.backoffice`, and `backoffice.adapter` in the settings names it.
+
+Everything that an adapter's author needs can be imported from here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from importlib.metadata import entry_points
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from supplier_api.problems.work import OrderAnswer, WorkOrder
+from supplier_api.problems.snapshot import (
+    ChangeDecision,
+    Snapshot,
+    TicketState,
+    Wanted,
+    version_from,
+)
+from supplier_api.problems.work import (
+    DEFAULT_KINDS,
+    ORDER_KINDS,
+    BackOfficeEvent,
+    Cause,
+    LaterEvent,
+    Notice,
+    OrderAnswer,
+    OrderKind,
+    WorkOrder,
+)
 from supplier_api.settings.model import BackOfficeSettings
+
+__all__ = [
+    "DEFAULT_KINDS",
+    "ORDER_KINDS",
+    "BackOffice",
+    "BackOfficeEvent",
+    "Cause",
+    "ChangeDecision",
+    "Comments",
+    "LaterEvent",
+    "Notice",
+    "OrderAnswer",
+    "OrderKind",
+    "OrderRefused",
+    "Parses",
+    "Pings",
+    "Polls",
+    "Reads",
+    "Snapshot",
+    "TicketState",
+    "UnknownAdapter",
+    "Wanted",
+    "WorkOrder",
+    "load_adapter",
+    "version_from",
+]
 
 GROUP = "supplier_api.backoffice"
 
@@ -27,6 +73,53 @@ class BackOffice(Protocol):
         Raises OrderRefused when the order is refused for good; any other exception leads to a
         retry.
         """
+
+
+@runtime_checkable
+class Pings(Protocol):
+    """An adapter that can show that its system is there."""
+
+    def ping(self) -> str:
+        """Call the system without any effect there; return a few words for operators.
+
+        Raises any error on the way. `supplier-api doctor --connect` calls it.
+        """
+
+
+@runtime_checkable
+class Parses(Protocol):
+    """An adapter whose system sends webhooks."""
+
+    def parse(self, headers: Mapping[str, str], body: bytes) -> list[Snapshot]:
+        """Return what a webhook says about tickets; an empty list if it concerns none of ours.
+
+        Header names are in lower case. Called by the worker, and again after a failure. Raises
+        ValueError for a body that will never be understood.
+        """
+
+
+@runtime_checkable
+class Polls(Protocol):
+    """An adapter whose system can be asked what has changed."""
+
+    def changed(self, since: datetime) -> Iterable[Snapshot]:
+        """Return the tickets that changed at `since` (UTC) or later; more than those do no harm."""
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """An adapter that can look at a single ticket."""
+
+    def read(self, ticket: str) -> Snapshot | None:
+        """Return what a ticket is now; None if there is no such ticket."""
+
+
+@runtime_checkable
+class Comments(Protocol):
+    """An adapter that can write into a ticket for the people who work on it."""
+
+    def comment(self, ticket: str, text: str) -> None:
+        """Add a comment to a ticket. The same comment may come twice."""
 
 
 class OrderRefused(Exception):

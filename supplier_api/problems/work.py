@@ -1,9 +1,10 @@
-"""What is exchanged with the supplier's back office: work orders out, events in."""
+"""What is exchanged with the supplier's back office: work orders out, events and snapshots in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Any, Final, Literal
+from enum import StrEnum
+from typing import Any, Final
 
 import orjson
 
@@ -11,21 +12,52 @@ from supplier_api.contract.codes import ProblemCode
 from supplier_api.problems.lifecycle import Event
 from supplier_api.rules.model import Operation
 
-# What a work order is about: a request of the gateway, or the tenant's answer to a resolution.
-RESOLUTION_ANSWER: Final = "resolution-answer"
-OrderKind = Operation | Literal["resolution-answer"]
-ORDER_KINDS: tuple[OrderKind, ...] = (*Operation, RESOLUTION_ANSWER)
+
+class Notice(StrEnum):
+    """What a work order reports beside the gateway's requests."""
+
+    # The tenant's answer to a resolution.
+    RESOLUTION_ANSWER = "resolution-answer"
+    # An undecided change was closed, as its problem was resolved or cancelled.
+    CHANGE_CLOSED = "change-closed"
+    # The problem was completed, as the tenant did not answer in time.
+    CLOSED = "closed"
+    # Somebody else than the back office applied one of its events.
+    EVENT = "event"
+    INCIDENT_JOINED = "incident-joined"
+    INCIDENT_LEFT = "incident-left"
+
+
+# What a work order is about: a request of the gateway, or something that the office must know.
+OrderKind = Operation | Notice
+RESOLUTION_ANSWER: Final = Notice.RESOLUTION_ANSWER
+ORDER_KINDS: tuple[OrderKind, ...] = (*Operation, *Notice)
+# What an adapter gets that declares no kinds: each needs work of it.
+DEFAULT_KINDS: frozenset[OrderKind] = frozenset((*Operation, RESOLUTION_ANSWER))
+
+
+class Cause(StrEnum):
+    """Who or what made a work order necessary."""
+
+    TENANT = "tenant"
+    BACK_OFFICE = "back-office"
+    OPERATOR = "operator"
+    SILENCE = "silence"
+    INCIDENT = "incident"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """A message to the back office: new work, a change, or an answer to a resolution.
+    """A message to the back office: new work, a change, or something that it must know.
 
     `id` is the same on every attempt: an order that comes again must have no second effect.
     `decide`: the back office must decide, by an event. `standing` is the problem's state without an
     undecided change, a word of the lifecycle; `issued` is business time as on the wire (RFC
     3339). `problem` holds the wire's fields of the problem; `subject` is the amendment,
-    cancellation or resolution as a KCI carries it, None for a problem.
+    cancellation or resolution as a KCI carries it, the event or the incident; None for a problem.
+    `deferred` says why the rule book left the decision open: {"rule", "reasons"}, reasons in words.
+    `ticket` is the back office's ticket of the problem, or of the change that `subject` is; it is
+    looked up when the order is sent, and None while the back office has not named one.
     """
 
     id: str
@@ -37,9 +69,12 @@ class WorkOrder:
     decide: bool
     problem: Mapping[str, Any]
     subject: Mapping[str, Any] | None = None
+    deferred: Mapping[str, Any] | None = None
+    cause: Cause = Cause.TENANT
+    ticket: str | None = None
 
     def to_body(self) -> str:
-        """Return the order as it is stored, but for its id."""
+        """Return the order as it is stored, but for its id and its ticket."""
         body = {
             "kind": self.kind,
             "tenant": self.tenant,
@@ -50,17 +85,25 @@ class WorkOrder:
             "problem": self.problem,
             "subject": self.subject,
         }
+        # Workers of the version before read orders without these.
+        if self.deferred is not None:
+            body["deferred"] = self.deferred
+        if self.cause is not Cause.TENANT:
+            body["cause"] = self.cause
         return orjson.dumps(body).decode()
 
     @classmethod
     def from_body(cls, order_id: str, body: str) -> "WorkOrder":
-        """Read an order back from its stored form."""
-        document = orjson.loads(body)
-        # Orders of the version before say what a tester chose.
-        document.pop("scenario", None)
+        """Read an order back from its stored form; fields of other versions are left out."""
+        known = {field.name for field in fields(cls)} - {"id", "ticket"}
+        document = {name: value for name, value in orjson.loads(body).items() if name in known}
         kind = document["kind"]
-        document["kind"] = kind if kind == RESOLUTION_ANSWER else Operation(kind)
+        document["kind"] = Operation(kind) if kind in _OPERATIONS else Notice(kind)
+        document["cause"] = Cause(document.get("cause", Cause.TENANT))
         return cls(id=order_id, **document)
+
+
+_OPERATIONS = frozenset(Operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +141,12 @@ class OrderAnswer:
     """What an adapter answers to an order: the back office's ticket, and what it decided.
 
     `events` are applied in the transaction that records the order as delivered, in their order;
-    `later` are kept as timers of the problem.
+    `later` are kept as timers of the problem. `version` is the ticket's version after the order
+    (snapshot.version_from): snapshots that are not newer only echo our order, and are ignored.
     """
 
     back_office_id: str | None = None
     back_office_url: str | None = None
     events: tuple[BackOfficeEvent, ...] = ()
     later: tuple[LaterEvent, ...] = ()
+    version: int | None = None

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+import orjson
 import pytest
 
-from supplier_api.problems.work import WorkOrder
+from supplier_api.problems.work import Cause, Notice, WorkOrder
 from supplier_api.rules.model import Operation
 
 ORDER = WorkOrder(
@@ -33,3 +34,22 @@ ORDER = WorkOrder(
 )
 def test_an_order_is_the_same_when_it_is_read_back(order: WorkOrder) -> None:
     assert WorkOrder.from_body(order.id, order.to_body()) == order
+
+
+def test_an_order_says_who_caused_it_and_why_it_was_deferred() -> None:
+    order = replace(
+        ORDER,
+        kind=Notice.EVENT,
+        deferred={"rule": "check-by-hand", "reasons": ["the address is unknown"]},
+        cause=Cause.OPERATOR,
+    )
+
+    assert WorkOrder.from_body(order.id, order.to_body()) == order
+
+
+def test_an_order_of_another_version_is_read() -> None:
+    stored = orjson.loads(ORDER.to_body())
+
+    # The version before knows no causes, and refuses fields that it does not know.
+    assert not {"cause", "deferred", "ticket"} & set(stored)
+    assert WorkOrder.from_body(ORDER.id, orjson.dumps({**stored, "scenario": {}}).decode()) == ORDER
