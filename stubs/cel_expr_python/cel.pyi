@@ -1,11 +1,12 @@
 # What we use of cel-expr-python 0.1.3, which ships annotations without the marker for them.
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from google.protobuf.descriptor_pool import DescriptorPool
 
 class Type:
     BOOL: ClassVar[Type]
+    DYN: ClassVar[Type]
     ERROR: ClassVar[Type]
     STRING: ClassVar[Type]
     def __init__(self, signature: str) -> None: ...
@@ -15,6 +16,7 @@ class Type:
     def Map(key_type: Type, value_type: Type) -> Type: ...
 
 class Value:
+    def type(self) -> Type: ...
     def value(self) -> object: ...
 
 class Activation: ...
@@ -31,4 +33,5 @@ def NewEnv(
     descriptor_pool: DescriptorPool | None = ...,
     *,
     variables: Mapping[str, Type] | None = ...,
+    extensions: Sequence[object] | None = ...,
 ) -> Env: ...
