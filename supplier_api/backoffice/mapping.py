@@ -106,7 +106,9 @@ class TicketMapping:
         try:
             document = read_json(body)
         except RequestRefused as error:
-            raise MappingFailed(BODY, "; ".join(error.messages)) from None
+            # They name the body themselves.
+            why = "; ".join(message.removeprefix(f"{BODY}: ") for message in error.messages)
+            raise MappingFailed(BODY, why) from None
         found = self.snapshot(document)
         return [] if found is None else [found]
 

@@ -151,7 +151,7 @@ class _MappingFile:
         ):
             if key in nodes and state is not None and state not in states:
                 allowed = " and ".join(sorted(states, reverse=True))
-                self._source.report(nodes[key], f"{what}: only {allowed} has {key}")
+                self._source.report(nodes[key], f"{what}: {key} is for {allowed} only")
         return Meaning(
             state=state,
             awaits=self._word(nodes, "awaits", what, Awaits) or Awaits.INFORMATION,

@@ -46,7 +46,7 @@ def read_flag(key: str, expression: JsonExpression, bound: Activation) -> bool:
 def read_version(key: str, expression: JsonExpression, bound: Activation) -> int:
     """Return a version: a whole number or a time."""
     value = _value(key, expression, bound)
-    why = "gives neither a number nor a time that can be a version"
+    why = "gives no number and no time"
     if isinstance(value, bool) or not isinstance(value, str | int | float | datetime):
         raise MappingFailed(key, why)
     try:

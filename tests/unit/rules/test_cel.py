@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from supplier_api.rules.cel import MAX_EXPRESSION, ExpressionError, Language
+from supplier_api.rules.cel import (
+    MAX_EXPRESSION,
+    ExpressionError,
+    ExpressionFailed,
+    JsonLanguage,
+    Language,
+    names_in,
+)
 from supplier_api.rules.facts import GROUPS, UNKNOWN, Facts, values
 from supplier_api.rules.model import Operation, RuleNotEvaluated
 from tests.unit.rules.books import facts
@@ -205,3 +212,88 @@ def test_there_may_be_any_number_of_them() -> None:
 def test_nor_does_it_matter_how_deep_they_are() -> None:
     deep = "(" * 31 + "true" + ")" * 31
     assert evaluated([deep, f"{deep} && tenant == ''"], facts()) == [True, False]
+
+
+JSON = JsonLanguage("body")
+TICKET = {"issue": {"key": "FD-1", "labels": ["a", "b"], "a key": {"x": 1}}, "when": 12}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("body.issue.key", "FD-1"),
+        ('body.issue.key.split("-")[1]', "1"),
+        ('body.issue.labels.filter(label, label != "a")[0]', "b"),
+        ("string(body.when)", "12"),
+        ('body.issue["a key"].x', 1),
+        ('has(body.issue.note) ? body.issue.note : ""', ""),
+        ('body.issue.key.startsWith("FD-")', True),
+    ],
+)
+def test_an_expression_over_json_has_a_value(text: str, value: object) -> None:
+    assert JSON.compile(text).value(JSON.bind(TICKET)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "why", "at"),
+    [
+        ("body.issue.note", "there is no note", "note"),
+        ("body.isue.key", "there is no isue", "isue"),
+        ("body.issue[body.issue.key]", "Key not found in map", None),
+        ("body.issue.key.x", "Applying SELECT to non-message type", None),
+        ("int(body.issue.key)", "cannot convert string to int", None),
+        ("body.issue.labels[7]", "Index error", None),
+        ('body.issue.key.matches(body.issue.key + "(")', "invalid regular expression", None),
+    ],
+)
+def test_an_expression_over_json_fails_without_a_word_of_the_document(
+    text: str, why: str, at: str | None
+) -> None:
+    with pytest.raises(ExpressionFailed) as raised:
+        JSON.compile(text).value(JSON.bind(TICKET))
+    assert str(raised.value) == why
+    assert raised.value.offset == (text.index(at) if at else None)
+
+
+def test_an_expression_over_json_cannot_run_away() -> None:
+    text = "body.all(a, body.all(b, body.all(c, a + b + c >= 0)))"
+    with pytest.raises(ExpressionFailed, match="Iteration budget exceeded"):
+        JSON.compile(text).value(JSON.bind(list(range(100))))
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("body.a.b", ["a", "a.b"]),
+        ("body . a\n.b", ["a", "a.b"]),
+        ('body["a b"].c', ["a b", "a b.c"]),
+        ("body.a[0].b", ["a", "a.[]", "a.[].b"]),
+        ('body.a.startsWith("body.x")', ["a"]),
+        ("has(body.a.b) ? body.a.c : body.d", ["a", "a.b", "a", "a.c", "d"]),
+        ("body.a.exists(x, x.y == 1) // body.z", ["a"]),
+        ("bodyguard.a == antibody.b", []),
+    ],
+)
+def test_the_names_that_an_expression_reads_are_known(text: str, read: list[str]) -> None:
+    names = list(names_in(text, "body"))
+    assert [".".join("[]" if key is None else key for key in name.path) for name in names] == read
+    assert all(
+        name.path[-1] is None or text.startswith(name.path[-1], name.offset) for name in names
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "what"),
+    [
+        ("bdy.issue", "bdy", "unknown name bdy"),
+        ("body.issue +", "", "Syntax error"),
+        ("shorten(body.issue)", "shorten", "unknown function shorten()"),
+        ('body.key.matches("(")', '"("', "invalid regular expression"),
+    ],
+)
+def test_a_mistake_in_an_expression_over_json_is_found(text: str, at: str, what: str) -> None:
+    with pytest.raises(ExpressionError) as raised:
+        JSON.compile(text)
+    (fault,) = raised.value.faults
+    assert what in fault.text
+    assert fault.offset == (text.index(at) if at else len(text))
