@@ -4,7 +4,7 @@ It is read from `mapping.yaml` (mapping_file.py). An adapter gives it a webhook'
 record that it has read, and gets a snapshot.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -130,6 +130,15 @@ class TicketMapping:
             return self._with_meaning(found, reader)
         except MappingFailed as error:
             return replace(found, trouble=str(error))
+
+    def code_maps(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Yield the maps of codes that states and changes use, each once, by name."""
+        seen: dict[str, Mapping[str, object]] = {}
+        for meaning in (*self.states.values(), *self.changes.values()):
+            for code in (meaning.problem_code, meaning.resolution_code):
+                if isinstance(code, CodeOfField):
+                    seen[code.map] = code.codes
+        yield from seen.items()
 
     def _with_meaning(self, found: Snapshot, reader: "DocumentReader") -> Snapshot:
         state, change = self.states.get(found.status), self.changes.get(found.status)

@@ -54,6 +54,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("rules", "check"): (),
     ("rules", "explain"): ("request.json",),
     ("rules", "test"): (),
+    ("backoffice", "check"): (),
     ("maintenance", "off"): WHY,
     ("maintenance", "on"): WHY,
     ("maintenance", "show"): (),
@@ -68,7 +69,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("config", "show"): (),
 }
 # These have nothing to do with the database.
-WITHOUT = {"config", "rules", "token"}
+WITHOUT = {"backoffice", "config", "rules", "token"}
 STAYING = {("run",), ("sandbox",)}
 each_command = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 

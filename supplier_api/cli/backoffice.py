@@ -1,0 +1,84 @@
+"""`supplier-api backoffice`: check a mapping to the supplier's own ticket system. No database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from supplier_api.backoffice.mapping import TicketMapping
+from supplier_api.backoffice.mapping_check import MappingReport, check_mapping
+from supplier_api.backoffice.mapping_file import load_mapping
+from supplier_api.backoffice.mapping_ways import STATES, Way
+from supplier_api.cli import example
+from supplier_api.cli.errors import CommandRefused
+from supplier_api.cli.output import columns, counted
+from supplier_api.rules.model import BookError
+from supplier_api.settings import load_settings
+
+FILE = "mapping.yaml"
+
+
+@click.group(epilog=example("supplier-api backoffice check mapping.yaml"))
+def backoffice() -> None:
+    """Look at how the supplier's own ticket system is understood."""
+
+
+@backoffice.command(
+    epilog=example("supplier-api backoffice check config/examples/jira/mapping.yaml")
+)
+@click.argument(
+    "mapping_file",
+    metavar="[MAPPING]",
+    required=False,
+    type=click.Path(path_type=Path, dir_okay=False),
+)
+def check(mapping_file: Path | None) -> None:
+    """Hold each status of MAPPING against each state of a problem, and name what leads nowhere.
+
+    Without MAPPING, mapping.yaml in the configuration folder is checked. A row of the table says
+    which events happen when a ticket with this status is seen: "=" is none, as the problem is there
+    already, and "apart" none, as no way is legal. Errors exit with 1, warnings with 0.
+    """
+    file = mapping_file or _configured()
+    try:
+        mapping = load_mapping(file)
+    except BookError as error:
+        headline = f"{file}: {counted(len(error.findings), 'error')}"
+        raise CommandRefused(headline, error.findings) from None
+    report = check_mapping(mapping)
+    for line in _lines(mapping, report):
+        click.echo(line)
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}")
+    if report.errors:
+        raise CommandRefused(f"{file}: {counted(len(report.errors), 'error')}", report.errors)
+    said = counted(len(report.warnings), "warning")
+    click.echo(f"{file}: good, {counted(len(mapping.samples), 'sample')}, {said}")
+
+
+def _configured() -> Path:
+    folders = load_settings().config_dirs
+    for folder in folders:
+        if (folder / FILE).is_file():
+            return folder / FILE
+    raise click.UsageError(f"there is no {FILE} in {', '.join(map(str, folders))}: name a MAPPING")
+
+
+def _lines(mapping: TicketMapping, report: MappingReport) -> Iterator[str]:
+    """Yield the table of states, and what decides a change."""
+    head = ("status", "means", *map(str, STATES))
+    rows = [
+        (status, str(mapping.states[status].state), *map(_cell, ways))
+        for status, ways in report.ways.items()
+    ]
+    yield "What happens when a ticket with a status is seen, by the state of its problem:"
+    yield from columns([head, *rows])
+    for status, meaning in mapping.changes.items():
+        word = "accepts" if meaning.accept else "rejects"
+        yield f"of an amendment or a cancellation, {status} {word} it"
+
+
+def _cell(way: Way | None) -> str:
+    if way is None:
+        return "apart"
+    return ", ".join(way) or "="
