@@ -21,6 +21,7 @@ from supplier_api.operations.heartbeat import Activity
 from supplier_api.outbox.model import Message
 from supplier_api.problems.backoffice_events import BackOfficeEvents, DeliveredKci
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
+from supplier_api.problems.ticket_repository import tickets_of_order
 from supplier_api.problems.work import OrderAnswer, WorkOrder
 from supplier_api.settings import Settings
 
@@ -103,6 +104,11 @@ def to_back_office(
     Raises backoffice.port.UnknownAdapter.
     """
     repair = MessageAdmin(services)
+    store = services.store
+
+    def tickets(message: Message) -> tuple[str | None, str | None]:
+        about = message.problem_id, message.subject
+        return store.read(lambda uow: tickets_of_order(uow, *about))
 
     def answered(uow: UnitOfWork, message: Message, reply: Reply) -> None:
         activity.note(BACK_OFFICE)
@@ -113,7 +119,7 @@ def to_back_office(
 
     return Destination(
         name=BACK_OFFICE,
-        transport=BackOfficeTransport(load_back_office(settings, services.store)),
+        transport=BackOfficeTransport(load_back_office(settings, store), tickets),
         policy=_retry_policy(settings),
         threads=BACK_OFFICE_THREADS,
         deadline=settings.gateway.deadline,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from supplier_api.backoffice.port import wanted_kinds
 from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock, SystemMachineClock
 from supplier_api.contract import CONTRACT
 from supplier_api.db import Store, migrate
@@ -121,6 +122,7 @@ def open_services(
             settling=timedelta(milliseconds=settings.delivery.not_before_ms),
         ),
         contract=CONTRACT.supplier_api,
+        order_kinds=wanted_kinds(settings.backoffice),
         process=f"{socket.gethostname()}/{os.getpid()}"[-LONGEST_NAME:],
     )
 

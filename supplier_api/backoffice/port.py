@@ -32,6 +32,7 @@ from supplier_api.problems.work import (
     OrderKind,
     WorkOrder,
 )
+from supplier_api.rules.model import Operation
 from supplier_api.settings.model import BackOfficeSettings
 
 __all__ = [
@@ -130,7 +131,7 @@ class OrderRefused(Exception):
 
 
 class UnknownAdapter(Exception):
-    """No adapter is published under the name in the settings."""
+    """No adapter is published under the name in the settings, or what it declares is wrong."""
 
 
 Factory = Callable[[BackOfficeSettings], BackOffice]
@@ -152,4 +153,30 @@ def load_adapter(
             f"backoffice.adapter: {settings.adapter} is not published; expected one of: {names}"
         )
     factory: Factory = published[settings.adapter].load()
+    _declared_kinds(settings.adapter, factory)
     return factory(settings)
+
+
+def wanted_kinds(settings: BackOfficeSettings) -> frozenset[OrderKind]:
+    """Return the kinds of work orders that the adapter in the settings wants; it is not made.
+
+    An adapter that is not published, as those of the sandbox, gets DEFAULT_KINDS. Raises
+    UnknownAdapter for one that names a kind that there is not, or does not want `problem`.
+    """
+    published = entry_points(group=GROUP)
+    if settings.adapter not in published.names:
+        return DEFAULT_KINDS
+    return _declared_kinds(settings.adapter, published[settings.adapter].load())
+
+
+def _declared_kinds(name: str, factory: Factory) -> frozenset[OrderKind]:
+    declared = frozenset(getattr(factory, "kinds", DEFAULT_KINDS))
+    if unknown := declared - frozenset(ORDER_KINDS):
+        kinds = ", ".join(ORDER_KINDS)
+        raise UnknownAdapter(
+            f"backoffice.adapter: {name} wants orders of the kind {min(unknown)};"
+            f" expected some of: {kinds}"
+        )
+    if Operation.PROBLEM not in declared:
+        raise UnknownAdapter(f"backoffice.adapter: {name} must want orders of the kind problem")
+    return frozenset(kind for kind in ORDER_KINDS if kind in declared)

@@ -22,6 +22,7 @@ from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.model import Base
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.work import Cause
 from supplier_api.settings import Settings, load_settings
 
 # As words: click would offer the names of an enumeration's members.
@@ -129,7 +130,7 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
     except MessageError as error:
         raise click.UsageError("; ".join(_by_option(name, error.messages))) from None
     with changing(load_settings()) as services:
-        answer = BackOfficeEvents(services).event(reference, happened)
+        answer = BackOfficeEvents(services).event(reference, happened, Cause.OPERATOR)
     if answer.status != 200:
         hint = [f"possible now: {', '.join(answer.body.get('legalEvents', []))}"]
         told = _by_option(name, answer.body["messages"])

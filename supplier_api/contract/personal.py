@@ -83,6 +83,7 @@ STORED = (
     Stored("message.refusal", "what the receiver said of a dead letter"),
     Stored("back_office_event.body", "what an event was answered", leaves={}),
     Stored("timer.data", "what the back office will say later", Goes.ROW),
+    Stored("ticket_apart.snapshot", "what a ticket said that did not fit", Goes.ROW),
     Stored("operator_action.reason", "why somebody did something about it", leaves=REMOVED),
     Stored("pause.reason", "why its delivery was paused", leaves=REMOVED),
     Stored("incident.text", "what is told of an incident", after=After.ENDED),

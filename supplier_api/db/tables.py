@@ -29,6 +29,7 @@ from supplier_api.db.sandbox_tables import (
     scenario_default,
     tenant_setting,
 )
+from supplier_api.db.ticket_tables import inbox, poll_cursor, ticket, ticket_apart
 from supplier_api.db.types import InstantColumn, RowId, metadata
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "change_request",
     "decision",
     "fault",
+    "inbox",
     "incident",
     "incident_service",
     "journal",
@@ -45,6 +47,7 @@ __all__ = [
     "metadata",
     "operator_action",
     "pause",
+    "poll_cursor",
     "process",
     "resolution",
     "scenario_choice",
@@ -54,6 +57,8 @@ __all__ = [
     "stamp",
     "switch",
     "tenant_setting",
+    "ticket",
+    "ticket_apart",
     "timer",
 ]
 

@@ -24,6 +24,7 @@ from supplier_api.ids import IdSource
 from supplier_api.logging import get_logger
 from supplier_api.outbox.model import Message
 from supplier_api.problems.work import WorkOrder
+from supplier_api.rules.model import Operation
 from supplier_api.settings.model import GatewaySettings
 
 log = get_logger(__name__)
@@ -183,6 +184,10 @@ def token_terms(gateway: GatewaySettings) -> TokenTerms:
     return TokenTerms(gateway.token_auth, tuple(fields))
 
 
+# Returns the back office's tickets of the problem, and of the change, that an order is about.
+TicketsOf = Callable[[Message], tuple[str | None, str | None]]
+
+
 class BackOfficeTransport:
     """Passes work orders to an adapter.
 
@@ -191,14 +196,21 @@ class BackOfficeTransport:
     it holds longer than the lease is replaced.
     """
 
-    def __init__(self, adapter: BackOffice) -> None:
-        """Prepare to pass orders to `adapter`."""
+    def __init__(
+        self, adapter: BackOffice, tickets_of: TicketsOf = lambda _message: (None, None)
+    ) -> None:
+        """Prepare to pass orders to `adapter`, each with the tickets that it is about."""
         self._adapter = adapter
+        self._tickets_of = tickets_of
 
     def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - see the class
         """Pass the order on once; the reply carries the adapter's answer for the hooks."""
         order = WorkOrder.from_body(message.uuid, message.body)
         try:
+            # The first order about a problem is what makes its ticket.
+            if order.kind is not Operation.PROBLEM:
+                ticket, change_ticket = self._tickets_of(message)
+                order = replace(order, ticket=ticket, change_ticket=change_ticket)
             answer = self._adapter.submit(order)
         except OrderRefused as refusal:
             said = {"messages": [str(refusal)[:MESSAGE_MAX]]}

@@ -44,6 +44,8 @@ from supplier_api.db.tables import (
     resolution,
     scenario_choice,
     service_problem,
+    ticket,
+    ticket_apart,
     timer,
 )
 from supplier_api.outbox.model import DEAD_LETTERS, MessageState
@@ -81,6 +83,8 @@ _DROPPED = [metadata.tables[each.table] for each in _OF_PROBLEMS if each.goes is
 _OF_A_PROBLEM = (
     lane,
     timer,
+    ticket,
+    ticket_apart,
     change_request,
     resolution,
     back_office_event,

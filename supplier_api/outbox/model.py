@@ -10,9 +10,10 @@ from supplier_api.clock import to_wire
 
 # The body of a message whose content retention removed.
 NO_BODY = "{}"
-# The body version that this release makes and can send. A lane with a later one is left to the
-# later release, beside which this one runs during an upgrade.
-BODY_VERSION = 1
+# The latest body version that this release makes and can send. A lane with a later one is left to
+# the later release, beside which this one runs during an upgrade.
+BODY_VERSION = 2
+FIRST_BODY = 1
 
 
 class MessageState(StrEnum):
@@ -53,7 +54,7 @@ class NewMessage:
     body: str
     contract: str
     not_before: datetime | None = None
-    body_version: int = BODY_VERSION
+    body_version: int = FIRST_BODY
 
 
 @dataclass(frozen=True, slots=True)

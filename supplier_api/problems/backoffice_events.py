@@ -12,6 +12,7 @@ from supplier_api.outbox.messages import MessageRepository
 from supplier_api.problems.kci import KciContent, cancelled_code
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event, IllegalMove, legal_events
 from supplier_api.problems.model import ChangeRequest, Resolution, ServiceProblem, State
+from supplier_api.problems.notices import event_as_subject
 from supplier_api.problems.parts_repository import (
     BackOfficeEventRepository,
     ChangeRequestRepository,
@@ -30,7 +31,9 @@ from supplier_api.problems.transition import (
 )
 from supplier_api.problems.work import (
     BackOfficeEvent,
+    Cause,
     LaterEvent,
+    Notice,
     OrderAnswer,
     WorkOrder,
 )
@@ -64,11 +67,14 @@ class BackOfficeEvents:
         """Work with `services`."""
         self._services = services
 
-    def event(self, name: str, event: BackOfficeEvent) -> EventAnswer:
+    def event(
+        self, name: str, event: BackOfficeEvent, cause: Cause = Cause.BACK_OFFICE
+    ) -> EventAnswer:
         """Apply an event to the problem that `name` identifies, in its own transaction.
 
-        `name` is our reference, the gateway's id or the back office's ticket. Returns 200 with
-        reference and status; 404; 409 with the state and the legal events, stored like the 200 and
+        `name` is our reference, the gateway's id or the back office's ticket; `cause` is who says
+        so: the back office is told of an operator's event. Returns 200 with reference and status;
+        404; 409 with the state and the legal events, stored like the 200 and
         returned again for the same event id; 422 for an incomplete event or a name that matches
         several problems. Raises db.StoreUnavailable.
         """
@@ -79,14 +85,20 @@ class BackOfficeEvents:
                 return self._refused(refusals.UNKNOWN_REFERENCE.error())
             if len(ids) > 1:
                 return self._refused(_ambiguous(uow, ids))
-            return self.apply(uow, ids[0], event)
+            return self.apply(uow, ids[0], event, cause)
 
         try:
             return self._services.store.write(work)
         except Incomplete as error:
             return self._refused(error.refused)
 
-    def apply(self, uow: UnitOfWork, problem_id: int, event: BackOfficeEvent) -> EventAnswer:
+    def apply(
+        self,
+        uow: UnitOfWork,
+        problem_id: int,
+        event: BackOfficeEvent,
+        cause: Cause = Cause.BACK_OFFICE,
+    ) -> EventAnswer:
         """Apply an event within a transaction; an illegal one is recorded and changes nothing.
 
         Raises Incomplete, before anything is written.
@@ -100,9 +112,11 @@ class BackOfficeEvents:
                 # Retention has removed the stored answer: the problem ended long ago.
                 return EventAnswer(recorded.status_code, _reference_and_status(problem))
             return EventAnswer(recorded.status_code, recorded.body)
-        transition = Transition(self._services, uow, problem)
+        transition = Transition(self._services, uow, problem, cause=cause)
         try:
             _apply_event(transition, event)
+            if cause is Cause.OPERATOR and transition.told():
+                transition.order(Notice.EVENT, subject=event_as_subject(event))
             transition.finish()
             answer = EventAnswer(200, _reference_and_status(problem))
         except IllegalMove as error:

@@ -12,6 +12,7 @@ from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import KciContent, cancelled_code, change_answer
 from supplier_api.problems.lifecycle import Event, IllegalMove, plan
 from supplier_api.problems.model import Base, ChangeRequest, ServiceProblem
+from supplier_api.problems.notices import why_deferred
 from supplier_api.problems.parts_repository import ChangeRequestRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.rule_evaluation import OutcomeSource, RuleEvaluator
@@ -161,7 +162,8 @@ def _apply_or_keep(
     later = deferred and postponed
     # Of a problem that is itself postponed the back office has not heard; it will, as amended.
     if not later and transition.problem.next_order > 1:
-        transition.order(kind, decide=deferred, change=change)
+        why = why_deferred(decision) if deferred else None
+        transition.order(kind, decide=deferred, change=change, deferred=why)
     transition.finish(gateway_asked=True)
     if later:
         transition.postpone_decision(kind, change.gateway_id, change.reference)

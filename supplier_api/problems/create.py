@@ -10,6 +10,7 @@ from supplier_api.problems.incidents import lift
 from supplier_api.problems.kci import problem_entity
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base, ServiceProblem, State
+from supplier_api.problems.notices import why_deferred
 from supplier_api.problems.repository import KnownOfService, ProblemRepository
 from supplier_api.problems.rule_evaluation import (
     ExternalFacts,
@@ -73,7 +74,7 @@ def create_problem(
         if incidents:
             _join_incident(transition, incidents[0])
         if not external.postponed:
-            transition.order(Operation.PROBLEM, decide=deferred)
+            transition.order(Operation.PROBLEM, decide=deferred, deferred=why_deferred(decision))
         transition.finish(gateway_asked=True)
         if external.postponed:
             transition.postpone_decision(Operation.PROBLEM, gateway_id, problem.reference)

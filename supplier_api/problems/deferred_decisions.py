@@ -22,6 +22,7 @@ from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import KciContent
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base, ChangeRequest, ServiceProblem
+from supplier_api.problems.notices import why_deferred
 from supplier_api.problems.parts_repository import ChangeRequestRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.rule_evaluation import (
@@ -172,7 +173,7 @@ class DeferredDecisions:
             problem.state = replace(problem.state, incident=incidents[0])
         if decision.outcome is not Outcome.REJECT:
             deferred = decision.outcome is Outcome.DEFER
-            transition.order(Operation.PROBLEM, decide=deferred)
+            transition.order(Operation.PROBLEM, decide=deferred, deferred=why_deferred(decision))
         transition.finish()
 
     def _order_if_missing(self, transition: Transition) -> None:
@@ -207,7 +208,8 @@ class DeferredDecisions:
             deferred = decision.outcome is Outcome.DEFER
             if not deferred:
                 transition.apply(Event.ACCEPT_CHANGE, content_of_applied(change), change=change)
-            transition.order(change.kind, decide=deferred, change=change)
+            why = why_deferred(decision)
+            transition.order(change.kind, decide=deferred, change=change, deferred=why)
         transition.finish()
         return decision
 

@@ -1,14 +1,15 @@
 """Builds the body of a KCI: the Supplier Updates envelope around the problem's current values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from supplier_api.clock import to_wire
 from supplier_api.contract.codes import CancellationReason, ProblemCode, ReasonCode, Status
-from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem
+from supplier_api.problems.lifecycle import Event, LifecycleStep
+from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem, Waiting
 from supplier_api.rules.model import Operation
 
 # The problemCode of a CANCELLED that the tenant asked for.
@@ -163,3 +164,22 @@ def _carries_reference(problem: ServiceProblem, status: Status) -> bool:
 def _add(body: dict[str, Any], name: str, value: object) -> None:
     if value:
         body[name] = value
+
+
+def content_of_step(
+    problem: ServiceProblem, event: Event, step: LifecycleStep, content: KciContent
+) -> KciContent:
+    """Return the content of one step's KCI: `content`, unless this code supplies its own."""
+    if step.event is Event.REJECT_CHANGE and event is not Event.REJECT_CHANGE:
+        return _change_overtaken(problem, event)
+    if step.kci is ReasonCode.DELAY and step.state.waiting is Waiting.NETWORK_INCIDENT:
+        return replace(content, problem_code=ProblemCode.NETWORK_ISSUE)
+    return content
+
+
+def _change_overtaken(problem: ServiceProblem, event: Event) -> KciContent:
+    asked = problem.state.asked
+    end = "resolved" if event is Event.RESOLVE else "cancelled by the supplier"
+    return KciContent(
+        ProblemCode.OTHER, f"The {asked} was not decided before the problem was {end}."
+    )

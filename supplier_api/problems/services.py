@@ -8,6 +8,7 @@ from typing import Any
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.db import Store
 from supplier_api.ids import IdSource
+from supplier_api.problems.work import DEFAULT_KINDS, OrderKind
 
 GATEWAY = "gateway"
 BACK_OFFICE = "back-office"
@@ -61,7 +62,11 @@ class LifecyclePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What every use case works with; `process` is the name of this process."""
+    """What every use case works with.
+
+    `process` is the name of this process; `order_kinds` are the work orders that the adapter to the
+    back office wants: no others are queued.
+    """
 
     store: Store
     machine: MachineClock
@@ -70,6 +75,7 @@ class Services:
     policy: LifecyclePolicy
     contract: str
     process: str = ""
+    order_kinds: frozenset[OrderKind] = DEFAULT_KINDS
 
     def reference(self, tenant: str, *what: object) -> str:
         """Return a new reference for the problem, change or resolution that `what` identifies."""

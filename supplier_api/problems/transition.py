@@ -5,7 +5,6 @@ A Transition applies lifecycle events and collects the KCIs and work orders that
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,8 +16,6 @@ from supplier_api.contract import refusals
 from supplier_api.contract.codes import (
     REASONS,
     ChangeStatus,
-    ProblemCode,
-    ReasonCode,
     ResolutionStatus,
 )
 from supplier_api.contract.field_table import with_amendment
@@ -32,16 +29,18 @@ from supplier_api.problems.kci import (
     KciStamp,
     add_gap_notes,
     change_entity,
+    content_of_step,
     kci,
     resolution_entity,
 )
 from supplier_api.problems.lifecycle import About, Event, LifecycleStep, plan, settled_by
-from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem, Waiting
+from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem
+from supplier_api.problems.notices import CAUSES, notice_of
 from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
-from supplier_api.problems.work import OrderKind, WorkOrder
+from supplier_api.problems.work import Cause, Notice, OrderKind, WorkOrder
 from supplier_api.rules.model import Operation
 
 CLOSURE = "closure"
@@ -71,12 +70,17 @@ class Transition:
         problem: ServiceProblem,
         *,
         row_id: int | None = None,
+        cause: Cause = Cause.TENANT,
     ) -> None:
-        """Begin; an existing problem must be locked. `row_id` is reserved for a new one."""
+        """Begin; an existing problem must be locked. `row_id` is reserved for a new one.
+
+        `cause` is who makes the change: the back office is told of what others do.
+        """
         self.services = services
         self.uow = uow
         self.problem = problem
         self._row_id = row_id
+        self._cause = cause
         self.now = services.business.now(problem.tenant)
         # The body of each KCI, with the reference of the change or resolution that it is about.
         self._kcis: list[tuple[dict[str, Any], str | None]] = []
@@ -100,24 +104,42 @@ class Transition:
         """
         settles = settled_by(list(change.body)) if change else frozenset()
         steps = plan(self.problem.state, event, incident=incident, settles=settles)
-        contents = [(step, _kci_content(self.problem, event, step, content)) for step in steps]
+        contents = [(step, content_of_step(self.problem, event, step, content)) for step in steps]
         # All are checked before the first is applied: an event is applied whole or not at all.
         for step, own in contents:
             _check_complete(step, own)
+        notice = notice_of(event, steps)
+        if notice not in self.services.order_kinds or not self.told():
+            notice = None
+        closed = None
+        if notice is Notice.CHANGE_CLOSED:
+            closed = ChangeRequestRepository(self.uow).pending(self.problem.id)
+        about = {"incident": incident or self.problem.state.incident}
         for step, own in contents:
-            self._apply_step(step, own, change, resolution)
+            self._apply_step(step, own, change or closed, resolution)
+        if notice:
+            about_resolution = None if closed else resolution
+            self.order(notice, change=closed, resolution=about_resolution, subject=about)
 
     def order(
         self,
         kind: OrderKind,
         *,
-        decide: bool,
+        decide: bool = False,
         change: ChangeRequest | None = None,
         resolution: Resolution | None = None,
+        subject: Mapping[str, Any] | None = None,
+        deferred: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell the back office."""
-        subject = change_entity(change) if change else None
-        if resolution:
+        """Tell the back office, if its adapter wants such orders.
+
+        `subject` is what the order is about where that is no change and no resolution.
+        """
+        if kind not in self.services.order_kinds:
+            return
+        if change:
+            subject = change_entity(change)
+        elif resolution:
             subject = resolution_entity(resolution)
         self._orders.append(
             WorkOrder(
@@ -130,8 +152,14 @@ class Transition:
                 decide=decide,
                 problem=self.problem.document,
                 subject=subject,
+                deferred=deferred,
+                cause=CAUSES.get(kind, self._cause),
             )
         )
+
+    def told(self) -> bool:
+        """Return whether the back office has been told of the problem."""
+        return self.problem.next_order > 1 or bool(self._orders)
 
     def undelivered(self) -> int:
         """Return how many KCIs the gateway has not accepted yet; locks the lane from here on."""
@@ -318,9 +346,10 @@ class Transition:
                 number=number,
                 uuid=order.id,
                 kind=order.kind,
-                subject=order.subject["supplierReference"] if order.subject else None,
+                subject=order.subject.get("supplierReference") if order.subject else None,
                 conversation_id=self.problem.conversation_id,
                 body=order.to_body(),
+                body_version=order.body_version,
                 contract=self.services.contract,
             )
             for number, order in enumerate(self._orders, first)
@@ -345,25 +374,6 @@ def _check_complete(step: LifecycleStep, content: KciContent) -> None:
     missing = [name for name, value in has.items() if name in carries and not value]
     if missing:
         raise Incomplete(step.event, missing)
-
-
-def _kci_content(
-    problem: ServiceProblem, event: Event, step: LifecycleStep, content: KciContent
-) -> KciContent:
-    """Return the content of one step's KCI: `content`, unless this code supplies its own."""
-    if step.event is Event.REJECT_CHANGE and event is not Event.REJECT_CHANGE:
-        return _change_overtaken(problem, event)
-    if step.kci is ReasonCode.DELAY and step.state.waiting is Waiting.NETWORK_INCIDENT:
-        return replace(content, problem_code=ProblemCode.NETWORK_ISSUE)
-    return content
-
-
-def _change_overtaken(problem: ServiceProblem, event: Event) -> KciContent:
-    asked = problem.state.asked
-    end = "resolved" if event is Event.RESOLVE else "cancelled by the supplier"
-    return KciContent(
-        ProblemCode.OTHER, f"The {asked} was not decided before the problem was {end}."
-    )
 
 
 class TooManyCharacteristics(Exception):

@@ -56,8 +56,8 @@ class WorkOrder:
     3339). `problem` holds the wire's fields of the problem; `subject` is the amendment,
     cancellation or resolution as a KCI carries it, the event or the incident; None for a problem.
     `deferred` says why the rule book left the decision open: {"rule", "reasons"}, reasons in words.
-    `ticket` is the back office's ticket of the problem, or of the change that `subject` is; it is
-    looked up when the order is sent, and None while the back office has not named one.
+    `ticket` is the back office's ticket of the problem, `change_ticket` that of the change that
+    `subject` is; they are looked up when the order is sent, and None while there are none.
     """
 
     id: str
@@ -72,9 +72,19 @@ class WorkOrder:
     deferred: Mapping[str, Any] | None = None
     cause: Cause = Cause.TENANT
     ticket: str | None = None
+    change_ticket: str | None = None
+
+    @property
+    def body_version(self) -> int:
+        """The first version of stored bodies that can hold this order.
+
+        A worker of the release before leaves orders of version 2 to this one.
+        """
+        before = self.kind in DEFAULT_KINDS and self.cause is Cause.TENANT
+        return 1 if before and self.deferred is None else 2
 
     def to_body(self) -> str:
-        """Return the order as it is stored, but for its id and its ticket."""
+        """Return the order as it is stored, but for its id and its tickets."""
         body = {
             "kind": self.kind,
             "tenant": self.tenant,
@@ -85,17 +95,22 @@ class WorkOrder:
             "problem": self.problem,
             "subject": self.subject,
         }
-        # Workers of the version before read orders without these.
+        # Workers of the release before read orders without these.
         if self.deferred is not None:
             body["deferred"] = self.deferred
         if self.cause is not Cause.TENANT:
             body["cause"] = self.cause
         return orjson.dumps(body).decode()
 
+    def document(self) -> dict[str, Any]:
+        """Return the order as JSON values, each under its name here; what is None is left out."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in named.items() if value is not None}
+
     @classmethod
     def from_body(cls, order_id: str, body: str) -> "WorkOrder":
         """Read an order back from its stored form; fields of other versions are left out."""
-        known = {field.name for field in fields(cls)} - {"id", "ticket"}
+        known = {field.name for field in fields(cls)} - {"id", "ticket", "change_ticket"}
         document = {name: value for name, value in orjson.loads(body).items() if name in known}
         kind = document["kind"]
         document["kind"] = Operation(kind) if kind in _OPERATIONS else Notice(kind)

@@ -173,7 +173,8 @@ class RuleBook:
             outcome, deciding = decided.then, decided.id
         else:
             outcome, deciding = section.default, "default"
-        return Decision(outcome, deciding, tuple(reasons), tuple(trace), self.version)
+        described = decided.description if decided and deciding == decided.id else ""
+        return Decision(outcome, deciding, tuple(reasons), tuple(trace), self.version, described)
 
     def try_examples(self) -> list[ExampleResult]:
         """Evaluate every example of the rules."""

@@ -130,6 +130,8 @@ class Decision:
     reasons: tuple[Reason, ...]
     trace: tuple[RuleTrace, ...]
     book_version: str
+    # What the deciding rule says of itself.
+    description: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return the decision as plain JSON values, as it is stored and shown."""

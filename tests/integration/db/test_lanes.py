@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Table, Text, cast, func, select, text, t
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork, tables
 from supplier_api.outbox.model import (
+    BODY_VERSION,
     Attempt,
     AttemptRecord,
     Claim,
@@ -510,7 +511,7 @@ def make_later(store: Store, problem: int, number: int) -> None:
     lanes = select(tables.lane.c.id).where(tables.lane.c.problem_id == problem)
     message = tables.message
     later = update(message).where(message.c.lane_id.in_(lanes), message.c.number == number)
-    store.write(lambda uow: uow.connection.execute(later.values(body_version=2)))
+    store.write(lambda uow: uow.connection.execute(later.values(body_version=BODY_VERSION + 1)))
 
 
 def test_a_lane_of_a_later_version_is_left_to_that(

@@ -1,0 +1,59 @@
+"""What the back office is told beside the requests of the gateway, and why a decision is its own.
+
+A notice is about what the office did not do itself. Of a problem that it has not heard of, it is
+told nothing: the order that raises it says where the problem stands.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from supplier_api.problems.lifecycle import CLOSES_CHANGE, DECIDES_CHANGE, Event, LifecycleStep
+from supplier_api.problems.work import BackOfficeEvent, Cause, Notice, OrderKind
+from supplier_api.rules.model import Decision, Outcome, Verdict
+
+_OF_EVENT = {
+    Event.CLOSE: Notice.CLOSED,
+    Event.JOIN_INCIDENT: Notice.INCIDENT_JOINED,
+    Event.LEAVE_INCIDENT: Notice.INCIDENT_LEFT,
+}
+# Whoever applied the event, these have a cause of their own.
+CAUSES: dict[OrderKind, Cause] = {
+    Notice.CLOSED: Cause.SILENCE,
+    Notice.INCIDENT_JOINED: Cause.INCIDENT,
+    Notice.INCIDENT_LEFT: Cause.INCIDENT,
+}
+
+
+def notice_of(event: Event, steps: Sequence[LifecycleStep]) -> Notice | None:
+    """Return what the office must know of an event that is about to be applied, if anything."""
+    if event in CLOSES_CHANGE and steps[0].event in DECIDES_CHANGE:
+        return Notice.CHANGE_CLOSED
+    return _OF_EVENT.get(event)
+
+
+def event_as_subject(event: BackOfficeEvent) -> dict[str, Any]:
+    """Return an operator's event as a work order carries it, in the words of the door."""
+    fields = {
+        "event": event.event,
+        "problemCode": event.problem_code,
+        "text": event.text,
+        "supplierCodes": list(event.supplier_codes),
+        "note": event.note,
+        "commit": event.commit,
+        "changeReference": event.change_reference,
+        "resolution": event.resolution,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def why_deferred(decision: Decision) -> dict[str, Any] | None:
+    """Return the rule that left the decision to the back office, with reasons in words, or None."""
+    if decision.outcome is not Outcome.DEFER:
+        return None
+    failed = [
+        f"{trace.rule} could not be evaluated: {trace.why}"
+        for trace in decision.trace
+        if trace.verdict is Verdict.FAILED
+    ]
+    described = [decision.description] if decision.description else []
+    return {"rule": decision.rule, "reasons": failed or described}

@@ -1,0 +1,217 @@
+"""The tickets of the back office: whose they are, which version was applied, which are apart."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, exists, func, select, update
+
+from supplier_api.db import UnitOfWork
+from supplier_api.db.tables import (
+    change_request,
+    lane,
+    message,
+    service_problem,
+    ticket,
+    ticket_apart,
+)
+from supplier_api.outbox.model import MessageState
+from supplier_api.problems.services import BACK_OFFICE
+from supplier_api.problems.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class TicketOwner:
+    """What a ticket is about: a problem, or the amendment or cancellation with a reference."""
+
+    problem_id: int
+    change_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket that is known, with the newest version that was applied, or that we made."""
+
+    ticket: str
+    owner: TicketOwner
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApartTicket:
+    """A ticket whose newest snapshot does not fit. `since` and `updated` are machine time."""
+
+    ticket: str
+    problem_id: int | None
+    cause: str
+    reason: str
+    snapshot: Snapshot
+    since: datetime
+    updated: datetime
+    told: datetime | None
+
+
+class TicketRepository:
+    """Reads and writes the tickets of one adapter's system."""
+
+    def __init__(self, uow: UnitOfWork, adapter: str) -> None:
+        """Work in the unit of work."""
+        self._connection = uow.connection
+        self._adapter = adapter
+        self._of = ticket.c.adapter == adapter
+        self._apart = ticket_apart.c.adapter == adapter
+
+    # -- whose they are
+
+    def find(self, name: str) -> Ticket | None:
+        """Return a ticket that spoke before."""
+        of = ticket.c
+        columns = (of.problem_id, of.change_reference, of.version)
+        query = select(*columns).where(self._of, of.ticket == name)
+        row = self._connection.execute(query).one_or_none()
+        return row and Ticket(name, TicketOwner(row[0], row[1]), row[2])
+
+    def owners(self, name: str) -> list[TicketOwner]:
+        """Return the problems that have this ticket; if there are none, the changes that have it.
+
+        That is what the back office answered to our orders, or said with an event.
+        """
+        problems = select(service_problem.c.id).where(service_problem.c.back_office_id == name)
+        changes = change_request.c
+        found = select(changes.problem_id, changes.reference).where(changes.back_office_id == name)
+        owners = [TicketOwner(each) for each in self._connection.execute(problems).scalars()]
+        return owners or [TicketOwner(*row) for row in self._connection.execute(found)]
+
+    def owner_by_reference(self, reference: str) -> TicketOwner | None:
+        """Return the problem or the change with our reference."""
+        of = service_problem.c
+        found = self._connection.execute(select(of.id).where(of.reference == reference)).scalar()
+        if found is not None:
+            return TicketOwner(found)
+        changes = change_request.c
+        query = select(changes.problem_id, changes.reference)
+        row = self._connection.execute(query.where(changes.reference == reference)).one_or_none()
+        return row and TicketOwner(*row)
+
+    def save(self, name: str, owner: TicketOwner, version: int | None, heard: datetime) -> None:
+        """Store a ticket, its owner and the version that was applied; an older one changes nothing.
+
+        The owner's problem must be locked.
+        """
+        known = self.find(name)
+        values: dict[str, Any] = {
+            "problem_id": owner.problem_id,
+            "change_reference": owner.change_reference,
+            "heard": heard,
+        }
+        if known is None:
+            row = {"adapter": self._adapter, "ticket": name, "version": version, **values}
+            self._connection.execute(ticket.insert().values(row))
+            return
+        if version is not None and (known.version is None or version > known.version):
+            values["version"] = version
+        where = (self._of, ticket.c.ticket == name)
+        self._connection.execute(update(ticket).where(*where).values(values))
+
+    # -- orders on the way
+
+    def order_under_way(self, problem_id: int) -> bool:
+        """Return whether an order about the problem is undelivered: its echo may be coming."""
+        query = select(
+            exists().where(
+                lane.c.problem_id == problem_id,
+                lane.c.destination == BACK_OFFICE,
+                message.c.lane_id == lane.c.id,
+                message.c.state == MessageState.QUEUED,
+            )
+        )
+        return bool(self._connection.execute(query).scalar())
+
+    # -- those that are apart
+
+    def set_apart(
+        self, snapshot: Snapshot, problem_id: int | None, cause: str, reason: str, now: datetime
+    ) -> None:
+        """Store that a ticket's newest snapshot does not fit; a new cause is told anew."""
+        before = self.apart(snapshot.ticket)
+        values: dict[str, Any] = {
+            "problem_id": problem_id,
+            "cause": cause,
+            "reason": reason,
+            "version": snapshot.version,
+            "snapshot": orjson.loads(snapshot.to_body()),
+            "updated": now,
+        }
+        if before is None:
+            row = {"adapter": self._adapter, "ticket": snapshot.ticket, "since": now, **values}
+            self._connection.execute(ticket_apart.insert().values(row))
+            return
+        if (before.cause, before.reason) != (cause, reason):
+            values["told"] = None
+        where = (self._apart, ticket_apart.c.ticket == snapshot.ticket)
+        self._connection.execute(update(ticket_apart).where(*where).values(values))
+
+    def apart(self, name: str) -> ApartTicket | None:
+        """Return a ticket that is apart."""
+        return next(iter(self._apart_where(ticket_apart.c.ticket == name, limit=1)), None)
+
+    def all_apart(self, limit: int) -> list[ApartTicket]:
+        """Return the tickets that are apart, the longest first."""
+        return self._apart_where(limit=limit)
+
+    def untold(self, limit: int) -> list[ApartTicket]:
+        """Return those whose people have not been told by a comment."""
+        return self._apart_where(ticket_apart.c.told.is_(None), limit=limit)
+
+    def told(self, found: ApartTicket, now: datetime) -> None:
+        """Record that a ticket was commented, unless it has changed meanwhile."""
+        of = ticket_apart.c
+        same = (of.ticket == found.ticket, of.updated == found.updated)
+        self._connection.execute(update(ticket_apart).where(self._apart, *same).values(told=now))
+
+    def together(self, name: str) -> bool:
+        """Remove a ticket from those apart; return whether it was one."""
+        where = (self._apart, ticket_apart.c.ticket == name)
+        return self._connection.execute(delete(ticket_apart).where(*where)).rowcount > 0
+
+    def _apart_where(self, *conditions: Any, limit: int) -> list[ApartTicket]:
+        of = ticket_apart.c
+        columns = (of.ticket, of.problem_id, of.cause, of.reason)
+        times = (of.since, of.updated, of.told)
+        query = select(*columns, of.snapshot, *times).where(self._apart, *conditions)
+        rows = self._connection.execute(query.order_by(of.since, of.id).limit(limit))
+        return [_apart_ticket(*row) for row in rows]
+
+
+def count_apart(uow: UnitOfWork) -> int:
+    """Return how many tickets are apart, of all adapters."""
+    query = select(func.count()).select_from(ticket_apart)
+    return uow.connection.execute(query).scalar_one()
+
+
+def tickets_of_order(
+    uow: UnitOfWork, problem_id: int, subject: str | None
+) -> tuple[str | None, str | None]:
+    """Return the ticket of a problem, and that of its change with the reference `subject`."""
+    problem = select(service_problem.c.back_office_id).where(service_problem.c.id == problem_id)
+    own = uow.connection.execute(problem).scalar()
+    if subject is None:
+        return own, None
+    of = change_request.c
+    change = select(of.back_office_id).where(of.problem_id == problem_id, of.reference == subject)
+    return own, uow.connection.execute(change).scalar()
+
+
+def _apart_ticket(
+    name: str,
+    problem_id: int | None,
+    cause: str,
+    reason: str,
+    snapshot: dict[str, Any],
+    since: datetime,
+    updated: datetime,
+    told: datetime | None,
+) -> ApartTicket:
+    stored = Snapshot.from_body(orjson.dumps(snapshot).decode())
+    return ApartTicket(name, problem_id, cause, reason, stored, since, updated, told)
