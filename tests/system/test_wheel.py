@@ -22,7 +22,11 @@ def test_every_file_of_the_package_travels(tmp_path: Path) -> None:
     for name in PARTS:
         shutil.copy(ROOT / name, source / name)
     here = {str(file.relative_to(source)) for file in (source / "supplier_api").rglob("*.*")}
-    config = {f"supplier_api/_config/{file.name}" for file in (source / "config").iterdir()}
+    config = {
+        f"supplier_api/_config/{file.relative_to(source / 'config')}"
+        for file in (source / "config").rglob("*")
+        if file.is_file()
+    }
 
     words = ["wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
     subprocess.run(
