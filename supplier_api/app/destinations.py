@@ -97,11 +97,16 @@ def _taken(message: Message) -> DeliveredKci:
 
 
 def to_back_office(
-    settings: Settings, services: Services, progress: BackOfficeEvents, activity: Activity
+    settings: Settings,
+    services: Services,
+    progress: BackOfficeEvents,
+    activity: Activity,
+    adapter: BackOffice | None = None,
 ) -> Destination:
     """Return the back office: what happens to a problem when an order is taken.
 
-    Raises backoffice.port.UnknownAdapter.
+    `adapter` is that of the settings, made here if it is not given. Raises
+    backoffice.port.UnknownAdapter.
     """
     repair = MessageAdmin(services)
     store = services.store
@@ -119,7 +124,7 @@ def to_back_office(
 
     return Destination(
         name=BACK_OFFICE,
-        transport=BackOfficeTransport(load_back_office(settings, store), tickets),
+        transport=BackOfficeTransport(adapter or load_back_office(settings, store), tickets),
         policy=_retry_policy(settings),
         threads=BACK_OFFICE_THREADS,
         deadline=settings.gateway.deadline,

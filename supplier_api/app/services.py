@@ -122,6 +122,7 @@ def open_services(
             settling=timedelta(milliseconds=settings.delivery.not_before_ms),
         ),
         contract=CONTRACT.supplier_api,
+        adapter=settings.backoffice.adapter,
         order_kinds=wanted_kinds(settings.backoffice),
         process=f"{socket.gethostname()}/{os.getpid()}"[-LONGEST_NAME:],
     )

@@ -1,8 +1,10 @@
 """The worker: dispatchers, timers, chores, and what wakes them."""
 
-from supplier_api.app.destinations import to_back_office, to_gateway
+from supplier_api.app.destinations import load_back_office, to_back_office, to_gateway
 from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
+from supplier_api.backoffice.comments import ApartComments
+from supplier_api.backoffice.port import BackOffice, Comments
 from supplier_api.db.notify import Wakeup
 from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.scheduler import Chore, ClockGuard, Scheduler, TimerSource
@@ -35,6 +37,7 @@ def _wire(settings: Settings, services: Services) -> Worker:
     watchdog = Watchdog(services.machine)
     activity = Activity(services.machine)
     progress = BackOfficeEvents(services)
+    adapter = load_back_office(settings, services.store)
     dispatchers = [
         Dispatcher(
             destination,
@@ -47,7 +50,7 @@ def _wire(settings: Settings, services: Services) -> Worker:
         )
         for destination in (
             to_gateway(settings, services, progress, watchdog, activity),
-            to_back_office(settings, services, progress, activity),
+            to_back_office(settings, services, progress, activity, adapter),
         )
     ]
     upkeep = RuleUpkeep(settings, services)
@@ -67,7 +70,7 @@ def _wire(settings: Settings, services: Services) -> Worker:
         services.machine,
         wakeup.wake_event(),
         settings.delivery.sweep,
-        _chores(settings, services, upkeep.rule_evaluator, services.process),
+        _chores(settings, services, upkeep.rule_evaluator, adapter),
     )
     me = ProcessInfo(ProcessKind.WORKER, activity, lambda: upkeep.rule_evaluator.book_version)
     return Worker(
@@ -83,13 +86,15 @@ def _wire(settings: Settings, services: Services) -> Worker:
 
 
 def _chores(
-    settings: Settings, services: Services, rule_evaluator: RuleEvaluator, owner: str
+    settings: Settings, services: Services, rule_evaluator: RuleEvaluator, adapter: BackOffice
 ) -> list[Chore]:
     chores: list[Chore] = [
         RetentionChore(services, RetentionPolicy.of(settings)),
         InventoryIncidents(services, rule_evaluator),
     ]
+    if isinstance(adapter, Comments):
+        chores.append(ApartComments(services, adapter))
     if services.store.dialect == "sqlite":
         # First: what follows in the same turn goes by the times that it may have to mend.
-        chores.insert(0, ClockGuard(services.store, services.machine, owner))
+        chores.insert(0, ClockGuard(services.store, services.machine, services.process))
     return chores

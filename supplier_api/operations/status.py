@@ -30,11 +30,13 @@ from supplier_api.operations.status_line import (
 )
 from supplier_api.operations.status_messages import MESSAGE_LINES, PAUSE_LINES
 from supplier_api.problems.services import Services
+from supplier_api.problems.ticket_repository import TicketRepository, count_apart
 from supplier_api.settings import Settings
 
 WRITE_SECONDS = 2.0  # for the trial write
 CHECK = "supplier-api rules check"
 DOCTOR = "supplier-api doctor"
+STATUS = "supplier-api status --json"
 
 
 def gather(services: Services, settings: Settings) -> list[StatusLine]:
@@ -153,7 +155,7 @@ def request_times(here: Snapshot) -> Iterator[StatusLine]:
         text += f"; {refused} refused unread" if refused else ""
         if queued > here.settings.server.answer_budget * 1000 / 2:
             level = StatusLevel.WARN
-    yield line("request times", level, text, "supplier-api status --json", webServers=reported)
+    yield line("request times", level, text, STATUS, webServers=reported)
 
 
 # -- what decisions depend on
@@ -218,6 +220,20 @@ def _not_loaded(here: Snapshot, what: str) -> tuple[list[str], list[dict[str, An
     return [text], kept
 
 
+def tickets_apart(here: Snapshot) -> Iterator[StatusLine]:
+    """Warn of tickets of the back office that say what cannot be followed."""
+    number = count_apart(here.uow)
+    name = here.settings.backoffice.adapter
+    apart = TicketRepository(here.uow, name).all_apart(SHOWN) if number else []
+    level, text = StatusLevel.OK, "none"
+    if number:
+        level = StatusLevel.WARN
+        each = "; ".join(f"{one.ticket}: {one.reason}" for one in apart)
+        text = f"{number}, the first: {each}" if each else str(number)
+    oldest = [plain(ticket=one.ticket, cause=one.cause, since=one.since) for one in apart]
+    yield line("tickets apart", level, text, STATUS, number=number, oldest=oldest)
+
+
 LINES = (
     schema,
     environment,
@@ -226,6 +242,7 @@ LINES = (
     *MESSAGE_LINES,
     request_times,
     *PAUSE_LINES,
+    tickets_apart,
     maintenance,
     rules,
     inventory,

@@ -21,6 +21,7 @@ from supplier_api.problems.parts_repository import (
 )
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import EventAnswer, Services
+from supplier_api.problems.ticket_repository import TicketRepository
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import (
     CLOSURE,
@@ -140,6 +141,8 @@ class BackOfficeEvents:
         """Apply the back office's answer to a work order, in the transaction that completes it."""
         if answer.back_office_id:
             self._store_ticket(uow, problem_id, order, answer)
+        if answer.version is not None:
+            self._store_version(uow, problem_id, answer.version, answer.back_office_id)
         for event in answer.events:
             self.apply(uow, problem_id, event)
         for later in answer.later:
@@ -201,6 +204,20 @@ class BackOfficeEvents:
             problem.back_office_url = _url(problem, answer.back_office_id, answer.back_office_url)
             problem.back_office_id = answer.back_office_id
             ProblemRepository(uow).save(problem)
+
+    def _store_version(
+        self, uow: UnitOfWork, problem_id: int, version: int, name: str | None
+    ) -> None:
+        """Keep the version that our order made: snapshots that only echo it are known by that."""
+        problem = ProblemRepository(uow).lock(problem_id)
+        name = name or problem.back_office_id
+        if name is None:
+            return
+        tickets = TicketRepository(uow, self._services.adapter)
+        known = tickets.find(name)
+        owners = [known.owner] if known else tickets.owners(name)
+        if len(owners) == 1:
+            tickets.save(name, owners[0], version, heard=None)
 
     def _set_event_timer(self, uow: UnitOfWork, problem_id: int, later: LaterEvent) -> None:
         problem = ProblemRepository(uow).lock(problem_id)

@@ -64,8 +64,8 @@ class LifecyclePolicy:
 class Services:
     """What every use case works with.
 
-    `process` is the name of this process; `order_kinds` are the work orders that the adapter to the
-    back office wants: no others are queued.
+    `process` is the name of this process, `adapter` that of the adapter to the back office.
+    `order_kinds` are the work orders that it wants: no others are queued.
     """
 
     store: Store
@@ -75,6 +75,7 @@ class Services:
     policy: LifecyclePolicy
     contract: str
     process: str = ""
+    adapter: str = ""
     order_kinds: frozenset[OrderKind] = DEFAULT_KINDS
 
     def reference(self, tenant: str, *what: object) -> str:

@@ -94,22 +94,24 @@ class TicketRepository:
         row = self._connection.execute(query.where(changes.reference == reference)).one_or_none()
         return row and TicketOwner(*row)
 
-    def save(self, name: str, owner: TicketOwner, version: int | None, heard: datetime) -> None:
-        """Store a ticket, its owner and the version that was applied; an older one changes nothing.
+    def save(self, name: str, owner: TicketOwner, version: int, heard: datetime | None) -> None:
+        """Store a ticket, its owner and a version; one that is older than the stored is left out.
 
-        The owner's problem must be locked.
+        `heard` is when the ticket said so, None where our own order made the version. The owner's
+        problem must be locked.
         """
         known = self.find(name)
         values: dict[str, Any] = {
             "problem_id": owner.problem_id,
             "change_reference": owner.change_reference,
-            "heard": heard,
         }
+        if heard is not None:
+            values["heard"] = heard
         if known is None:
             row = {"adapter": self._adapter, "ticket": name, "version": version, **values}
             self._connection.execute(ticket.insert().values(row))
             return
-        if version is not None and (known.version is None or version > known.version):
+        if known.version is None or version > known.version:
             values["version"] = version
         where = (self._of, ticket.c.ticket == name)
         self._connection.execute(update(ticket).where(*where).values(values))
@@ -122,6 +124,8 @@ class TicketRepository:
             exists().where(
                 lane.c.problem_id == problem_id,
                 lane.c.destination == BACK_OFFICE,
+                # A parked lane waits for an operator, who may take long.
+                ~lane.c.parked,
                 message.c.lane_id == lane.c.id,
                 message.c.state == MessageState.QUEUED,
             )

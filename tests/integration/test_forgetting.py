@@ -201,6 +201,8 @@ PLAIN = {
     "decision.reasons",  # the rule book's words, which may name no personal field
     "fault.operations",
     "fault.parameters",  # of testers, for the future
+    "inbox.error",  # words of ours
+    "inbox.headers",  # ids and signatures
     "message.log",  # codes and words of ours: test_privacy
     "operator_action.detail",
     "process.detail",
@@ -210,6 +212,7 @@ PLAIN = {
     "signing_key.private_pem",
     "switch.reason",  # while it is on
     "tenant_setting.destination",
+    "ticket_apart.reason",  # words of ours; it goes with its row
     "journal.ids",
 }
 

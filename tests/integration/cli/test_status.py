@@ -52,6 +52,7 @@ NAMES = [
     "request times",
     "breaker",
     "pauses",
+    "tickets apart",
     "maintenance",
     "rules",
     "inventory",

@@ -1,0 +1,314 @@
+"""The use case of snapshots: a ticket's state becomes the events that bring its problem there.
+
+All events of a snapshot are applied in one transaction, or none: then the ticket is apart, in one
+row, until a later snapshot of it fits.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from hashlib import sha256
+
+from supplier_api.contract import MessageError, load
+from supplier_api.contract.codes import ChangeStatus
+from supplier_api.contract.fields import Items, Object, Text, long_text
+from supplier_api.contract.limits import SUPPLIER_CODE_MAX
+from supplier_api.contract.loading import make
+from supplier_api.contract.schemas import RESOLUTION_DETAILS
+from supplier_api.db import Gone, UnitOfWork
+from supplier_api.logging import get_logger
+from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.model import ServiceProblem
+from supplier_api.problems.parts_repository import ChangeRequestRepository
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import Services
+from supplier_api.problems.snapshot import ChangeDecision, Snapshot, Wanted
+from supplier_api.problems.ticket_repository import TicketOwner, TicketRepository
+from supplier_api.problems.ticket_ways import Apart, NotFollowed, WayStep, way_to
+from supplier_api.problems.transition import Incomplete, TooManyCharacteristics
+from supplier_api.problems.work import BackOfficeEvent
+
+EVENT_ID_MAX = 100
+TICKET_MAX = 100
+URL_MAX = 1000
+log = get_logger(__name__)
+
+# What a snapshot brings for KCIs must fit the contract.
+_CONTENT = make(
+    "SnapshotContent",
+    {
+        "text": long_text("What the tenant is told", "The cabinet cannot be reached before noon."),
+        "supplierCodes": Items(
+            Text("A code of the supplier", maximum=SUPPLIER_CODE_MAX), "Reason codes", ["313"]
+        ),
+        "note": Object(
+            make(
+                "SnapshotNote",
+                {
+                    "note": Text("The note", "Joint replaced.", required=True),
+                    "type": Text("What kind of note it is", "Engineer Note"),
+                },
+            ),
+            "A note for the tenant",
+        ),
+        "resolution": Object(
+            make(
+                "SnapshotResolution",
+                {
+                    **RESOLUTION_DETAILS.fields,
+                    "slaViolation": Items(Text("A violated SLA"), "Violated SLAs", ["REPAIR"]),
+                },
+            ),
+            "What was found and done",
+        ),
+    },
+)
+
+
+class SnapshotResult(StrEnum):
+    """What became of a snapshot."""
+
+    # Events were applied.
+    APPLIED = "applied"
+    # The problem is in that state already, or the snapshot says nothing of it.
+    NOTHING = "nothing"
+    # It is not newer than what was applied, or than our own order made.
+    OLD = "old"
+    # An order about the problem is under way: try again when it is delivered, with a new look at
+    # the ticket where the adapter can.
+    WAITS = "waits"
+    # It cannot be followed: the ticket is apart.
+    APART = "apart"
+    # The ticket is of no problem, and names none. Where an answer to an order was lost, it is of
+    # one as soon as the order is answered.
+    UNKNOWN = "unknown"
+
+
+class Snapshots:
+    """Applies snapshots of tickets to problems and changes."""
+
+    def __init__(self, services: Services, events: BackOfficeEvents) -> None:
+        """Work with `services`, for the adapter that they name."""
+        self._services = services
+        self._events = events
+
+    def take(self, snapshot: Snapshot) -> SnapshotResult:
+        """Apply a snapshot in a transaction of its own. Raises db.StoreUnavailable."""
+        return self._services.store.write(lambda uow: self.apply(uow, snapshot))
+
+    def apply(self, uow: UnitOfWork, snapshot: Snapshot) -> SnapshotResult:
+        """Apply a snapshot within a transaction; locks its problem. Takes it as often as it comes.
+
+        A snapshot that waits leaves nothing behind.
+        """
+        tickets = TicketRepository(uow, self._services.adapter)
+        try:
+            owner = self._owner(tickets, snapshot)
+            if owner is None:
+                return SnapshotResult.UNKNOWN
+            problem = ProblemRepository(uow).lock(owner.problem_id)
+        except NotFollowed as error:
+            return self._set_apart(tickets, snapshot, None, error)
+        except Gone:
+            return SnapshotResult.UNKNOWN
+        if self._is_old(tickets, snapshot):
+            return SnapshotResult.OLD
+        if tickets.order_under_way(problem.id):
+            return SnapshotResult.WAITS
+        return self._follow(uow, tickets, snapshot, owner, problem)
+
+    # -- whose it is
+
+    def _owner(self, tickets: TicketRepository, snapshot: Snapshot) -> TicketOwner | None:
+        """Return whose the ticket is, None for nobody's; raises NotFollowed."""
+        if len(snapshot.ticket) > TICKET_MAX or "\0" in snapshot.ticket:
+            return None
+        if known := tickets.find(snapshot.ticket):
+            return known.owner
+        owners = tickets.owners(snapshot.ticket)
+        if len(owners) > 1:
+            raise NotFollowed(Apart.SEVERAL, f"the ticket is that of {len(owners)} problems")
+        if owners:
+            return owners[0]
+        if not snapshot.reference:
+            return None
+        owner = tickets.owner_by_reference(snapshot.reference)
+        if owner is None:
+            why = "the ticket names a problem or change that there is not"
+            raise NotFollowed(Apart.UNKNOWN_REFERENCE, why)
+        return owner
+
+    def _is_old(self, tickets: TicketRepository, snapshot: Snapshot) -> bool:
+        """Return whether something as new is known; what did not fit may be tried again."""
+        known, apart = tickets.find(snapshot.ticket), tickets.apart(snapshot.ticket)
+        versions = [known.version if known else None, apart.snapshot.version if apart else None]
+        newest = max((each for each in versions if each is not None), default=-1)
+        return snapshot.version < newest or (snapshot.version == newest and apart is None)
+
+    # -- what follows from it
+
+    def _follow(
+        self,
+        uow: UnitOfWork,
+        tickets: TicketRepository,
+        snapshot: Snapshot,
+        owner: TicketOwner,
+        problem: ServiceProblem,
+    ) -> SnapshotResult:
+        now = self._services.machine.now()
+        try:
+            self._link(uow, snapshot, owner, problem)
+            events = _events(uow, snapshot, owner, problem)
+            with uow.connection.begin_nested():
+                self._apply_all(uow, problem, events)
+        except NotFollowed as error:
+            tickets.save(snapshot.ticket, owner, snapshot.version, now)
+            return self._set_apart(tickets, snapshot, problem, error)
+        tickets.save(snapshot.ticket, owner, snapshot.version, now)
+        if tickets.together(snapshot.ticket):
+            log.info("ticket.together", ticket=snapshot.ticket, reference=problem.reference)
+        return SnapshotResult.APPLIED if events else SnapshotResult.NOTHING
+
+    def _link(
+        self, uow: UnitOfWork, snapshot: Snapshot, owner: TicketOwner, problem: ServiceProblem
+    ) -> None:
+        """Store the ticket with its problem or change where that has none; raises NotFollowed."""
+        url = snapshot.url if len(snapshot.url or "") <= URL_MAX else None
+        changes = ChangeRequestRepository(uow)
+        change = None
+        if owner.change_reference:
+            change = changes.find(problem.id, owner.change_reference)
+        of = change or problem
+        if of.back_office_id not in (None, snapshot.ticket):
+            why = f"{of.reference} has the ticket {of.back_office_id} already"
+            raise NotFollowed(Apart.OTHER_TICKET, why)
+        if of.back_office_id and (of.back_office_url or not url):
+            return
+        of.back_office_id, of.back_office_url = snapshot.ticket, url
+        if change:
+            changes.save(change)
+        else:
+            ProblemRepository(uow).save(problem)
+
+    def _apply_all(
+        self, uow: UnitOfWork, problem: ServiceProblem, events: Sequence[BackOfficeEvent]
+    ) -> None:
+        """Apply the events; raises NotFollowed, and then none may stay."""
+        for event in events:
+            try:
+                answer = self._events.apply(uow, problem.id, event)
+            except Incomplete as error:
+                raise NotFollowed(Apart.INCOMPLETE, "; ".join(error.messages)) from error
+            except TooManyCharacteristics as error:
+                raise NotFollowed(Apart.INVALID, str(error)) from error
+            if answer.status != 200:
+                raise NotFollowed(Apart.NO_WAY, "; ".join(answer.body["messages"]))
+
+    def _set_apart(
+        self,
+        tickets: TicketRepository,
+        snapshot: Snapshot,
+        problem: ServiceProblem | None,
+        error: NotFollowed,
+    ) -> SnapshotResult:
+        now, reason = self._services.machine.now(), str(error)
+        problem_id = problem.id if problem else None
+        tickets.set_apart(snapshot, problem_id, error.cause, reason, now)
+        reference = problem.reference if problem else None
+        log.warning("ticket.apart", ticket=snapshot.ticket, cause=error.cause, reference=reference)
+        return SnapshotResult.APART
+
+
+def _events(
+    uow: UnitOfWork, snapshot: Snapshot, owner: TicketOwner, problem: ServiceProblem
+) -> list[BackOfficeEvent]:
+    """Return the events that a snapshot stands for; raises NotFollowed."""
+    if snapshot.trouble:
+        raise NotFollowed(Apart.UNMAPPED, snapshot.trouble)
+    if owner.change_reference is None and snapshot.wanted:
+        return _on_problem(snapshot, snapshot.wanted, problem)
+    if snapshot.decision is None:
+        return []
+    changes = ChangeRequestRepository(uow)
+    if owner.change_reference is None:
+        # One ticket for the problem and for what is asked about it.
+        change = changes.pending(problem.id)
+        own = change is not None and change.back_office_id in (None, snapshot.ticket)
+        return _on_change(snapshot, snapshot.decision, change.reference) if change and own else []
+    change = changes.find(problem.id, owner.change_reference)
+    if change is None:
+        return []
+    if change.status is ChangeStatus.PENDING:
+        return _on_change(snapshot, snapshot.decision, change.reference)
+    if (change.status is ChangeStatus.COMPLETED) is not snapshot.decision.accept:
+        why = f"the {change.kind} is {change.status} already"
+        raise NotFollowed(Apart.DECIDED, why)
+    return []
+
+
+def _on_problem(
+    snapshot: Snapshot, wanted: Wanted, problem: ServiceProblem
+) -> list[BackOfficeEvent]:
+    way = way_to(problem.state, wanted)
+    if way:
+        _check(wanted)
+    last = len(way) - 1
+    return [
+        _event(snapshot, number, step, wanted, last=number == last)
+        for number, step in enumerate(way)
+    ]
+
+
+def _event(
+    snapshot: Snapshot, number: int, step: WayStep, wanted: Wanted, *, last: bool
+) -> BackOfficeEvent:
+    """Return one event on the way; the last one carries what the ticket says."""
+    return BackOfficeEvent(
+        id=_event_id(snapshot, number),
+        event=step.event,
+        problem_code=wanted.problem_code if last else None,
+        text=wanted.text if last else None,
+        supplier_codes=wanted.supplier_codes if last else (),
+        note=wanted.note if last else None,
+        commit=step.commit,
+        resolution=wanted.resolution if step.event is Event.RESOLVE else None,
+    )
+
+
+def _on_change(
+    snapshot: Snapshot, decision: ChangeDecision, reference: str
+) -> list[BackOfficeEvent]:
+    _check(decision)
+    return [
+        BackOfficeEvent(
+            id=_event_id(snapshot, 0),
+            event=Event.ACCEPT_CHANGE if decision.accept else Event.REJECT_CHANGE,
+            problem_code=decision.problem_code,
+            text=decision.text,
+            supplier_codes=decision.supplier_codes,
+            note=decision.note,
+            change_reference=reference,
+        )
+    ]
+
+
+def _check(said: Wanted | ChangeDecision) -> None:
+    """Raise NotFollowed where what the KCIs would carry breaks the contract."""
+    content = {
+        "text": said.text,
+        "supplierCodes": list(said.supplier_codes) or None,
+        "note": said.note,
+        "resolution": said.resolution if isinstance(said, Wanted) else None,
+    }
+    try:
+        load(_CONTENT, {name: value for name, value in content.items() if value is not None})
+    except MessageError as error:
+        raise NotFollowed(Apart.INVALID, "; ".join(error.messages)) from error
+
+
+def _event_id(snapshot: Snapshot, number: int) -> str:
+    """Return the id of an event: TICKET:VERSION:NUMBER, or of a long ticket its digest's."""
+    name = f"{snapshot.ticket}:{snapshot.version}:{number}"
+    if len(name) <= EVENT_ID_MAX:
+        return name
+    return f"{sha256(snapshot.ticket.encode()).hexdigest()}:{snapshot.version}:{number}"
