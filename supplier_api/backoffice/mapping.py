@@ -166,11 +166,11 @@ class DocumentReader:
 
     def ticket(self) -> str:
         """Return the ticket's number."""
-        return self._named("ticket", STRING_MAX)
+        return self._named("ticket")
 
     def status(self) -> str:
         """Return the ticket system's own status."""
-        return self._named("status", STRING_MAX)
+        return self._named("status")
 
     def version(self) -> int:
         """Return the ticket's version."""
@@ -204,7 +204,7 @@ class DocumentReader:
         code = self._code(meaning.resolution_code)
         if code is None:
             return None
-        text = self._field(meaning.resolution_text)
+        text = self._field(meaning.resolution_text, STRING_MAX)
         return {"resolutionCode": str(code)} | ({"resolutionText": text} if text else {})
 
     def _code(self, code: Code | CodeOfField[Code] | None) -> Code | None:
@@ -212,18 +212,17 @@ class DocumentReader:
             return code.find(self._field(code.field) or "")
         return code
 
-    def _field(self, name: str | None) -> str | None:
+    def _field(self, name: str | None, longest: int = TEXT_MAX) -> str | None:
         """Return a field's text, cut to what the contract allows; None when it is empty."""
         if name is None:
             return None
         text = read_text(f"fields.{name}", self._mapping.fields[name], self._bound)
-        return (text if len(text) <= TEXT_MAX else f"{text[: TEXT_MAX - 1]}…") or None
+        return (text if len(text) <= longest else f"{text[: longest - 1]}…") or None
 
-    def _named(self, key: str, longest: int) -> str:
+    def _named(self, key: str) -> str:
         text = read_text(key, self._expression(key), self._bound)
-        if not text or len(text) > longest:
-            why = f"is longer than {longest} characters" if text else "is empty"
-            raise MappingFailed(key, why)
+        if not text:
+            raise MappingFailed(key, "is empty")
         return text
 
     def _expression(self, key: str) -> JsonExpression:

@@ -13,11 +13,14 @@ from supplier_api.backoffice.mapping_ways import (
     leads_to,
     moves_of,
     state_name,
-    way_to,
+    way_of,
 )
 from supplier_api.problems.lifecycle import Event, always_carried
 from supplier_api.problems.model import Base, State
 from supplier_api.problems.snapshot import ChangeDecision, Snapshot, TicketState, Wanted
+from supplier_api.problems.ticket_ways import WayStep
+
+REFUSAL: Way = (WayStep(Event.REJECT_CHANGE),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class MappingReport:
 def check_mapping(mapping: TicketMapping) -> MappingReport:
     """Return the ways of every status, and what is wrong or doubtful in the mapping."""
     ways = {
-        status: [way_to(state, meaning) for state in STATES]
+        status: [way_of(state, meaning) for state in STATES]
         for status, meaning in mapping.states.items()
     }
     errors = [
@@ -52,16 +55,16 @@ def check_mapping(mapping: TicketMapping) -> MappingReport:
 
 def _missing_codes(mapping: TicketMapping) -> Iterator[str]:
     for status, meaning in mapping.states.items():
-        moved = [state for state in STATES if way_to(state, meaning)]
+        moved = [state for state in STATES if way_of(state, meaning)]
         found: dict[str, list[State]] = {}
         for state in moved:
-            if missing := lacking(meaning, way_to(state, meaning) or ()):
+            if missing := lacking(meaning, way_of(state, meaning) or ()):
                 found.setdefault(" and ".join(missing), []).append(state)
         for keys, states in found.items():
             where = "" if states == moved else f" from {', '.join(map(state_name, states))}"
             yield f"states.{status}: {meaning.state} needs {keys}{where}"
     for status, meaning in mapping.changes.items():
-        if not meaning.accept and (missing := lacking(meaning, [Event.REJECT_CHANGE])):
+        if not meaning.accept and (missing := lacking(meaning, REFUSAL)):
             yield f"changes.{status}: a refusal needs {' and '.join(missing)}"
 
 
@@ -107,12 +110,12 @@ def _without(mapping: TicketMapping, found: Snapshot) -> list[str]:
     told: Wanted | ChangeDecision
     if found.wanted:
         # Every state can be reached from the first one.
-        told, way = found.wanted, way_to(STATES[0], mapping.states[found.status])
+        told, way = found.wanted, way_of(STATES[0], mapping.states[found.status])
     elif found.decision and not found.decision.accept:
-        told, way = found.decision, (Event.REJECT_CHANGE,)
+        told, way = found.decision, REFUSAL
     else:
         return []
-    needed = always_carried(way[-1]) if way else frozenset()
+    needed = always_carried(way[-1].event) if way else frozenset()
     has = {"problemCode": told.problem_code, "text": told.text}
     return [key for key, value in has.items() if key in needed and not value]
 

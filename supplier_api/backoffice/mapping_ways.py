@@ -1,17 +1,17 @@
-"""Where the statuses of a mapping lead a problem, by the lifecycle's table alone.
+"""Where the statuses of a mapping lead problems.
 
 What the tenant or time does to a problem is left out.
 """
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 
 from supplier_api.backoffice.mapping import Meaning
-from supplier_api.problems.lifecycle import Event, IllegalMove, always_carried, plan
+from supplier_api.problems.lifecycle import Event, always_carried, plan
 from supplier_api.problems.model import Awaits, Base, State, Waiting
-from supplier_api.problems.snapshot import TicketState
+from supplier_api.problems.snapshot import Wanted
+from supplier_api.problems.ticket_ways import NotFollowed, WayStep, way_to
 
-Way = tuple[Event, ...]
+Way = tuple[WayStep, ...]
 
 # A state of each kind; work that waits is in progress beneath.
 STATES: tuple[State, ...] = (
@@ -26,71 +26,25 @@ STATES: tuple[State, ...] = (
 )
 # The states in which a problem can begin.
 FIRST = STATES[:3]
-STEPS = (
-    Event.ACCEPT,
-    Event.REJECT,
-    Event.START,
-    Event.HOLD,
-    Event.RESUME,
-    Event.ASK_INFORMATION,
-    Event.ASK_APPOINTMENT,
-    Event.RESOLVE,
-    Event.COMPLETE,
-    Event.CANCEL,
-)
 
 
-def way_to(state: State, meaning: Meaning) -> Way | None:
-    """Return the fewest events that lead from a state to what a status means; None: there are none.
-
-    Of two ways of the same length the one whose events come first in STEPS.
-    """
-    seen: set[State] = set()
-    ways: list[tuple[State, Way]] = [(state, ())]
-    for reached, way in ways:  # which grows meanwhile
-        if _means(meaning, reached):
-            return way
-        if reached not in seen:
-            seen.add(reached)
-            ways += [(after, (*way, event)) for event, after in _follow(reached)]
-    return None
-
-
-def _means(meaning: Meaning, state: State) -> bool:
-    """Return whether a ticket with this meaning is in step with a problem in this state.
-
-    An incident is the network's: a ticket need not tell it.
-    """
-    waiting = None if state.waiting is Waiting.NETWORK_INCIDENT else state.waiting
-    if meaning.state is TicketState.PENDING:
-        return waiting is Waiting.PENDING and state.awaits is meaning.awaits
-    if meaning.state is TicketState.HELD:
-        return waiting is Waiting.HELD
-    return waiting is None and state.base.value == meaning.state
-
-
-@cache
-def _follow(state: State) -> tuple[tuple[Event, State], ...]:
-    """Return the events that are legal in a state, each with the state after it."""
-    after = ((event, _after(state, event)) for event in STEPS)
-    return tuple((event, follows) for event, follows in after if follows is not None)
-
-
-def _after(state: State, event: Event) -> State | None:
+def way_of(state: State, meaning: Meaning) -> Way | None:
+    """Return the events from a state to what a status means; None: the ticket is put apart."""
+    assert meaning.state is not None  # it is of a problem
     try:
-        return plan(state, event)[-1].state
-    except IllegalMove:
+        return way_to(state, Wanted(meaning.state, awaits=meaning.awaits))
+    except NotFollowed:
         return None
 
 
-def lacking(meaning: Meaning, events: Iterable[Event]) -> list[str]:
-    """Return the keys that a meaning lacks for the KCIs of these events."""
+def lacking(meaning: Meaning, way: Way) -> list[str]:
+    """Return the keys that a meaning lacks for the KCIs on a way to it."""
     has = {
         "problemCode": meaning.problem_code,
         "text": meaning.text,
         "resolutionCode": meaning.resolution_code,
     }
-    needed = {key for event in events for key in _needed(event)}
+    needed = {key for step in way for key in _needed(step.event)}
     return [key for key, value in has.items() if key in needed and value is None]
 
 
@@ -118,14 +72,16 @@ def _end(state: State, meaning: Meaning) -> State | None:
     """Return where a status leads a problem, or None."""
     if not leads_to(meaning, state):
         return None
-    for event in way_to(state, meaning) or ():
-        state = plan(state, event)[-1].state
+    for step in way_of(state, meaning) or ():
+        state = plan(state, step.event)[-1].state
+        if step.commit:
+            state = plan(state, Event.START)[-1].state
     return state
 
 
 def leads_to(meaning: Meaning, state: State) -> bool:
     """Return whether a status leads from a state to what it means, with all that KCIs need."""
-    way = way_to(state, meaning)
+    way = way_of(state, meaning)
     return way is not None and not lacking(meaning, way)
 
 

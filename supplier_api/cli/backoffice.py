@@ -81,4 +81,4 @@ def _lines(mapping: TicketMapping, report: MappingReport) -> Iterator[str]:
 def _cell(way: Way | None) -> str:
     if way is None:
         return "apart"
-    return ", ".join(way) or "="
+    return ", ".join(f"{each.event} (commit)" if each.commit else each.event for each in way) or "="
