@@ -1,5 +1,6 @@
 """The worked examples: each takes a ticket from raised to its end, and has no mistakes."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,8 +8,14 @@ import pytest
 
 from supplier_api.backoffice.mapping import TicketMapping
 from supplier_api.backoffice.mapping_check import check_mapping
-from supplier_api.backoffice.mapping_file import load_mapping
-from supplier_api.problems.snapshot import Snapshot
+from supplier_api.backoffice.mapping_file import (
+    CHANGE_KEYS,
+    OPTIONAL_KEYS,
+    REQUIRED_KEYS,
+    STATE_KEYS,
+    load_mapping,
+)
+from supplier_api.problems.snapshot import Snapshot, TicketState
 
 EXAMPLES = Path(__file__).parents[3] / "config" / "examples"
 SYSTEMS = ("jira", "servicenow", "zendesk")
@@ -65,3 +72,9 @@ def test_a_change_is_accepted_and_rejected(mapping: TicketMapping) -> None:
 def test_what_concerns_others_is_left_out(mapping: TicketMapping) -> None:
     others = [each for name, each in mapping.samples.items() if name.startswith("samples/of-anot")]
     assert [mapping.snapshot(each) for each in others] == [None]
+
+
+def test_the_page_tells_every_key_and_state() -> None:
+    page = (EXAMPLES.parents[1] / "docs" / "mapping.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`(\w+)`", page))
+    assert {*REQUIRED_KEYS, *OPTIONAL_KEYS, *STATE_KEYS, *CHANGE_KEYS, *TicketState} <= told
