@@ -74,10 +74,15 @@ def plain(document: object) -> object:
     """Return a document as expressions see it: without members that are null.
 
     `has()` is true of a member that is null; without them it means what authors expect. A whole
-    number beyond 64 bits becomes text, since CEL has no type for it.
+    number beyond 64 bits becomes text, since CEL has no type for it; NUL and lone surrogates, which
+    can be neither evaluated nor stored, are left out.
     """
+    if isinstance(document, str):
+        return _storable(document)
     if isinstance(document, dict):
-        return {key: plain(value) for key, value in document.items() if value is not None}
+        return {
+            _storable(key): plain(value) for key, value in document.items() if value is not None
+        }
     if isinstance(document, list):
         return [plain(value) for value in document]
     if isinstance(document, Decimal):
@@ -85,6 +90,10 @@ def plain(document: object) -> object:
     if isinstance(document, int) and not -ID_MAX <= document <= ID_MAX:
         return str(document)
     return document
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "ignore").decode().replace("\0", "")
 
 
 def _value(key: str, expression: JsonExpression, bound: Activation) -> object:

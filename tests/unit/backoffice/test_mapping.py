@@ -1,11 +1,14 @@
 """What a mapping makes of a ticket."""
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from supplier_api.backoffice.mapping import TicketMapping
 from supplier_api.backoffice.mapping_values import MappingFailed
@@ -195,3 +198,35 @@ def test_a_mapping_need_not_say_what_to_write_back(tmp_path: Path) -> None:
     outbound = load(tmp_path, GOOD.partition("outbound:")[0]).outbound
     assert outbound.status(TicketState.IN_PROGRESS) is None
     assert outbound.priority(ProblemType.OUTAGE) is None
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5
+)
+
+
+@given(
+    name=st.sampled_from(["id", "ours", "status", "changed", "note", "cause"]),
+    value=JSON,
+    status=st.sampled_from(["Open", "Waiting", "Asked", "Done", "No", "Strange"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_ticket_holds_is_mapped_or_told(
+    mapping: TicketMapping, name: str, value: object, status: str
+) -> None:
+    if name in {"id", "changed"}:
+        with suppress(MappingFailed):
+            mapping.snapshot(ticket(**{"status": status, name: value}))
+        return
+    found = snapshot(mapping, **{"status": status, name: value})
+    assert (found.trouble is None) is not (found.wanted is None and found.decision is None)
+    assert Snapshot.from_body(found.to_body()) == found
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
+def test_characters_that_cannot_be_stored_are_left_out(mapping: TicketMapping, text: str) -> None:
+    found = snapshot(mapping, id=text, note=text, other=text, status="Asked")
+    assert found.ticket == "ab"
+    assert found.wanted is not None
+    assert found.wanted.text == "ab"
