@@ -260,7 +260,7 @@ class JsonLanguage(_Compiler):
     def compile(self, text: str) -> JsonExpression:
         """Return the compiled expression; raises ExpressionError with all its errors."""
         program = self._program(text)
-        return JsonExpression(tuple(names_in(text, self._name)), program)
+        return JsonExpression(tuple(_names_in(text, self._name)), program)
 
     def bind(self, document: object) -> Activation:
         """Bind a document of JSON's types, whole numbers within 64 bits."""
@@ -327,7 +327,7 @@ def _key(text: str, tokens: list[re.Match[str]], number: int) -> Path:
     return ()
 
 
-def names_in(text: str, root: str) -> Iterator[JsonName]:
+def _names_in(text: str, root: str) -> Iterator[JsonName]:
     """Yield the names that an expression reads from the document `root`, first those outside."""
     for token in _TOKENS.finditer(text):
         if not token["path"] or re.split(r"\s*\.", token["path"])[0] != root:

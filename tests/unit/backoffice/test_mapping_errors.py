@@ -176,6 +176,30 @@ def test_a_sample_is_json(tmp_path: Path, sample: str, expected: str) -> None:
     assert expected in finding
 
 
+def test_short_forms_are_good(tmp_path: Path) -> None:
+    """Every kind of key in as few words as it needs, as somebody might begin with."""
+    text = """\
+version: 1
+samples: [samples/done.json]
+ticket: body.ticket.id
+status: body.ticket.status
+snapshot_version: string(body.ticket.changed)
+fields: {text: body.ticket.note, code: body.ticket.cause.name}
+states:
+  Open: ACKNOWLEDGED
+  Asked: {state: PENDING, problemCode: INFORMATION_REQUIRED, text: text}
+  Done: {state: RESOLVED, resolutionCode: {from: code, map: causes}}
+changes: {Approved: accept, Declined: {to: reject, problemCode: OTHER, text: text}}
+causes: {}            # foreign value: a resolution code
+outbound: {states: {ACKNOWLEDGED: Open}, priority: {default: P3, OUTAGE: P1}}
+"""
+    mapping = load(tmp_path, text)
+    assert list(mapping.states) == ["Open", "Asked", "Done"]
+    found = mapping.snapshot(ticket())
+    assert found is not None
+    assert found.trouble == "causes: the field code has a value that is not in the map"
+
+
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(BookError, match=r"mapping\.yaml:1:1: cannot be read"):
         load_mapping(tmp_path / "mapping.yaml")

@@ -10,7 +10,6 @@ from supplier_api.rules.cel import (
     ExpressionFailed,
     JsonLanguage,
     Language,
-    names_in,
 )
 from supplier_api.rules.facts import GROUPS, UNKNOWN, Facts, values
 from supplier_api.rules.model import Operation, RuleNotEvaluated
@@ -271,11 +270,11 @@ def test_an_expression_over_json_cannot_run_away() -> None:
         ('body.a.startsWith("body.x")', ["a"]),
         ("has(body.a.b) ? body.a.c : body.d", ["a", "a.b", "a", "a.c", "d"]),
         ("body.a.exists(x, x.y == 1) // body.z", ["a"]),
-        ("bodyguard.a == antibody.b", []),
+        ("'body.a' == 'antibody.b'", []),
     ],
 )
 def test_the_names_that_an_expression_reads_are_known(text: str, read: list[str]) -> None:
-    names = list(names_in(text, "body"))
+    names = JSON.compile(text).reads
     assert [".".join("[]" if key is None else key for key in name.path) for name in names] == read
     assert all(
         name.path[-1] is None or text.startswith(name.path[-1], name.offset) for name in names
