@@ -106,7 +106,8 @@ class JsonExpression:
         for name in self.reads if missing else ():
             if missing and name.path[-1] == missing[1]:
                 raise ExpressionFailed(f"there is no {missing[1]}", name.offset)
-        raise ExpressionFailed(_without_values(result.value()))
+        why = _without_values(result.value())
+        raise ExpressionFailed(_IN_OTHER_WORDS.get(why, why))
 
 
 class _Compiler:
@@ -272,6 +273,13 @@ _UNDEFINED_FIELD = re.compile(r"undefined field '(.*)' not found in struct '(.*)
 _UNDECLARED = re.compile(r"undeclared reference to '(.*?)'")
 _NO_OVERLOAD = re.compile(r"found no matching overload for '(.*?)' applied to '(.*)'")
 
+# What the library says of JSON that is not as an expression takes it to be.
+_IN_OTHER_WORDS = {
+    "Applying SELECT to non-message type": "a name is read from what is no object",
+    "Key not found in map": "a key is looked up that is not there",
+    "No matching overloads found": "an operator or a function does not take such a value",
+}
+_QUOTED = re.compile(r'"[^"]*"')
 _MISSING_KEY = re.compile(r'Key not found in map : "(.*)"')
 
 # What may follow a name: `.key`, `["key"]` and `[0]`; a name before a bracket is a function's.
@@ -354,4 +362,4 @@ def _error_text(error: object) -> str:
 
 
 def _without_values(error: object) -> str:
-    return _error_text(error).partition(":")[0].strip()
+    return _QUOTED.sub('"..."', _error_text(error).partition(":")[0].strip())

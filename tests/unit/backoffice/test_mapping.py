@@ -106,7 +106,7 @@ def test_a_value_that_no_map_has_gets_the_default_or_is_told(mapping: TicketMapp
         ({"status": True}, "status: gives no text"),
         ({"ours": [SECRET]}, "reference: gives no text"),
         ({"note": {"by": SECRET}}, "fields.note: gives no text"),
-        ({"cause": SECRET}, "fields.cause: Applying SELECT to non-message type"),
+        ({"cause": SECRET}, "fields.cause: a name is read from what is no object"),
         ({"cause": {"title": SECRET}}, "fields.cause: there is no name"),
     ],
 )

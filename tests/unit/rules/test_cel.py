@@ -238,10 +238,12 @@ def test_an_expression_over_json_has_a_value(text: str, value: object) -> None:
     [
         ("body.issue.note", "there is no note", "note"),
         ("body.isue.key", "there is no isue", "isue"),
-        ("body.issue[body.issue.key]", "Key not found in map", None),
-        ("body.issue.key.x", "Applying SELECT to non-message type", None),
+        ("body.issue[body.issue.key]", "a key is looked up that is not there", None),
+        ("body.issue.key.x", "a name is read from what is no object", None),
         ("int(body.issue.key)", "cannot convert string to int", None),
         ("body.issue.labels[7]", "Index error", None),
+        ("body.issue.key + 1", "an operator or a function does not take such a value", None),
+        ('("%" + body.issue.key).format([1])', 'unrecognized formatting clause "..."', None),
         ('body.issue.key.matches(body.issue.key + "(")', "invalid regular expression", None),
     ],
 )
