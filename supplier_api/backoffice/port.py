@@ -2,7 +2,9 @@
 
 An adapter is a class with one method, `submit`. Each method of `Pings`, `Parses`, `Polls`, `Reads`
 and `Comments` that it has besides switches a feature on. It may declare `kinds`, the work orders
-that it wants; without, it gets DEFAULT_KINDS. It is published under the entry point group
+that it wants; without, it gets DEFAULT_KINDS. It may declare `options`, a subclass of
+AdapterOptions: what `[backoffice.options]` may say; checked, it is the `options` of the settings
+that the adapter is made with. It is published under the entry point group
 `supplier_api.backoffice`, and `backoffice.adapter` in the settings names it.
 
 Everything that an adapter's author needs can be imported from here.
@@ -33,11 +35,12 @@ from supplier_api.problems.work import (
     WorkOrder,
 )
 from supplier_api.rules.model import Operation
-from supplier_api.settings.model import BackOfficeSettings
+from supplier_api.settings.model import AdapterOptions, BackOfficeSettings
 
 __all__ = [
     "DEFAULT_KINDS",
     "ORDER_KINDS",
+    "AdapterOptions",
     "BackOffice",
     "BackOfficeEvent",
     "Cause",
@@ -59,6 +62,7 @@ __all__ = [
     "WorkOrder",
     "load_adapter",
     "version_from",
+    "wanted_kinds",
 ]
 
 GROUP = "supplier_api.backoffice"

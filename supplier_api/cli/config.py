@@ -11,7 +11,7 @@ from supplier_api.cli import example
 from supplier_api.cli.output import print_json
 from supplier_api.settings import Resolved, resolve_settings
 from supplier_api.settings.layers import NOT_SET
-from supplier_api.settings.schema import TREE, Leaf, Path, Tree, dotted
+from supplier_api.settings.schema import Leaf, Path, Tree, dotted
 from supplier_api.settings.secrets import MASK, without_password
 
 
@@ -43,7 +43,7 @@ def show(as_json: bool) -> None:
 
 
 def _rows(resolved: Resolved) -> Iterator[tuple[str, str, str]]:
-    for path, value in _walk(TREE, resolved.settings, ()):
+    for path, value in _walk(resolved.tree, resolved.settings, ()):
         yield dotted(path), _shown(value), resolved.origins.get(path, NOT_SET)
 
 

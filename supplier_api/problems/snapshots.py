@@ -5,6 +5,7 @@ row, until a later snapshot of it fits.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from hashlib import sha256
 
@@ -213,6 +214,9 @@ class Snapshots:
     ) -> SnapshotResult:
         now, reason = self._services.machine.now(), str(error)
         problem_id = problem.id if problem else None
+        if problem is None:
+            # What it says would be kept for as long as nobody looks: it goes with no problem.
+            snapshot = replace(snapshot, wanted=None, decision=None)
         tickets.set_apart(snapshot, problem_id, error.cause, reason, now)
         reference = problem.reference if problem else None
         log.warning("ticket.apart", ticket=snapshot.ticket, cause=error.cause, reference=reference)

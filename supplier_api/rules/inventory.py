@@ -2,7 +2,8 @@
 
 An adapter of the supplier's own is published under the entry point group `supplier_api.inventory`:
 a class or function that is given the section `inventory` of the settings and returns a
-facts.Inventory.
+facts.Inventory. Its attribute `options`, if it has one, is a subclass of settings.AdapterOptions:
+what `[inventory.options]` may say.
 """
 
 import csv

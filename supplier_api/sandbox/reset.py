@@ -27,8 +27,19 @@ _BY_TENANT = (
     tables.business_clock,
     tables.journal,
 )
-_BY_PROBLEM = (tables.resolution, tables.back_office_event)
-_OF_NOBODY = (tables.incident_service, tables.incident)
+_BY_PROBLEM = (
+    tables.resolution,
+    tables.back_office_event,
+    tables.ticket,
+    tables.ticket_apart,
+)
+_OF_NOBODY = (
+    tables.incident_service,
+    tables.incident,
+    tables.ticket_apart,
+    tables.inbox,
+    tables.poll_cursor,
+)
 
 
 def reset(

@@ -8,6 +8,7 @@ from supplier_api.settings.layers import SettingsError, SettingsFinding
 from supplier_api.settings.load import Resolved, load_settings, resolve_settings
 from supplier_api.settings.model import (
     AccessSettings,
+    AdapterOptions,
     BackOfficeSettings,
     ClientSettings,
     DatabaseSettings,
@@ -25,6 +26,7 @@ from supplier_api.settings.model import (
 
 __all__ = [
     "AccessSettings",
+    "AdapterOptions",
     "BackOfficeSettings",
     "ClientSettings",
     "DatabaseSettings",

@@ -14,6 +14,7 @@ from pathlib import Path as FilePath
 from supplier_api.settings.schema import ANY, TREE, Leaf, Path, Tree, dotted, leaf_at, variable
 
 PREFIX = "SUPPLIER_API_"
+NO_OPTIONS = "unknown: the adapter declares no options, or is not installed here"
 NOT_SET = "not set"  # the source of what is set nowhere
 # The source of what follows from other settings.
 WORKED_OUT = "worked out from other settings"
@@ -91,7 +92,7 @@ class Layer:
     findings: list[SettingsFinding] = field(default_factory=list)
 
 
-def read_toml(file: FilePath) -> Layer:
+def read_toml(file: FilePath, tree: Tree = TREE) -> Layer:
     """Read a configuration file. A file that is not there is an empty layer."""
     layer = Layer()
     try:
@@ -101,7 +102,7 @@ def read_toml(file: FilePath) -> Layer:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         layer.findings.append(SettingsFinding(file.name, str(file), f"cannot be read: {error}"))
         return layer
-    _read_table(table, TREE, (), str(file), layer)
+    _read_table(table, tree, (), str(file), layer)
     return layer
 
 
@@ -118,7 +119,8 @@ def _read_table(
         elif secret:
             _read_secret((*path, secret), str(raw), Value(raw, source), layer)
         elif node is None:
-            layer.findings.append(SettingsFinding(dotted(here), source, unknown(name, tree)))
+            message = unknown(name, tree) if tree else NO_OPTIONS
+            layer.findings.append(SettingsFinding(dotted(here), source, message))
         elif isinstance(raw, dict):
             _read_table(raw, node, here, source, layer)
         else:
@@ -154,28 +156,32 @@ def _read_secret(path: Path, file: str, named: Value, layer: Layer) -> None:
     layer.values[path] = Value(raw, source, named.from_environment, FilePath(file).absolute())
 
 
-def read_environment(environ: Mapping[str, str], known: Collection[Path]) -> Layer:
+def read_environment(
+    environ: Mapping[str, str], known: Collection[Path], tree: Tree = TREE
+) -> Layer:
     """Read the variables SUPPLIER_API__SECTION__KEY.
 
     `known` are the paths of the layers below: clients and parties are named in files, and the
     environment may only change the ones that are there.
     """
     layer = Layer()
-    paths = {variable(path): path for path in _concrete(TREE, (), known)}
+    paths = {variable(path): path for path in _concrete(tree, (), known)}
     # Values before the names of files, so that a setting given both ways is seen.
     for name in sorted(environ, key=lambda name: (name.endswith("_FILE"), name)):
         if name.startswith(PREFIX) and name not in PLACE_VARIABLES:
-            _read_variable(name, environ[name], paths, layer)
+            _read_variable(name, environ[name], paths, tree, layer)
     return layer
 
 
-def _read_variable(name: str, text: str, paths: Mapping[str, Path], layer: Layer) -> None:
+def _read_variable(
+    name: str, text: str, paths: Mapping[str, Path], tree: Tree, layer: Layer
+) -> None:
     value = Value(text, f"environment {name}", from_environment=True)
     path = paths.get(name)
     secret = paths.get(name.removesuffix("_FILE"))
     if path is not None:
-        _read_text(path, value, text, layer)
-    elif secret is not None and leaf_at(secret).may_stand_in_a_file:
+        _read_text(path, leaf_at(path, tree), value, text, layer)
+    elif secret is not None and leaf_at(secret, tree).may_stand_in_a_file:
         _read_secret(secret, text, value, layer)
     elif "__" in name and not is_service_link(text):
         message = unknown(name, _siblings(name, paths), similar=[*PLACE_VARIABLES, *paths])
@@ -198,8 +204,7 @@ def _meant(name: str, paths: Mapping[str, Path]) -> str | None:
     return written_so.get(name) or next(iter(close), None)
 
 
-def _read_text(path: Path, value: Value, text: str, layer: Layer) -> None:
-    leaf = leaf_at(path)
+def _read_text(path: Path, leaf: Leaf, value: Value, text: str, layer: Layer) -> None:
     if leaf.is_optional and not text:
         layer.values[path] = Value(None, value.source, from_environment=True)
     elif leaf.is_list:

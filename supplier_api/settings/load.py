@@ -28,8 +28,18 @@ from supplier_api.settings.layers import (
     unknown,
 )
 from supplier_api.settings.model import Settings
+from supplier_api.settings.options import declared_options, model_with, with_options
 from supplier_api.settings.production_checks import production_findings, unnamed_profile_findings
-from supplier_api.settings.schema import TREE, Leaf, Path, dotted, leaf_at, variable
+from supplier_api.settings.schema import (
+    OPTIONS,
+    TREE,
+    Leaf,
+    Path,
+    Tree,
+    dotted,
+    leaf_at,
+    variable,
+)
 from supplier_api.settings.secrets import (
     generated_secrets,
     secret_files,
@@ -45,11 +55,15 @@ PROFILES = ("sandbox", "production")
 
 @dataclass(frozen=True)
 class Resolved:
-    """The settings, for each of them where it came from, and the files that secrets stood in."""
+    """The settings, for each of them where it came from, and the files that secrets stood in.
+
+    `tree` are all settings that there are, those of the adapters included.
+    """
 
     settings: Settings
     origins: Mapping[Path, str]
     secret_files: Mapping[FilePath, str] = field(default_factory=dict)
+    tree: Tree = field(default_factory=lambda: TREE)
 
 
 def load_settings(
@@ -71,23 +85,26 @@ def resolve_settings(
     profile = _profile(environ)
     folders = _folders(environ, config_dir)
     data_dir = FilePath(environ.get("SUPPLIER_API_DATA_DIR") or "var").absolute()
-    values = _read_layers(environ, profile, folders)
-    if findings := world_writable_findings(values):
+    declared = declared_options(environ, _files(profile, folders))
+    tree = with_options(declared)
+    values = _read_layers(environ, profile, folders, tree)
+    if findings := world_writable_findings(values, tree):
         raise SettingsError(findings)
     for path, raw in derived_values(values, profile, data_dir).items():
         values.setdefault(path, Value(raw, WORKED_OUT))
     if not environ.get(PROFILE) and (unnamed := unnamed_profile_findings(values)):
         raise SettingsError(unnamed)
-    values, missing = _find_files(values, folders)
+    values, missing = _find_files(values, folders, tree)
     places = {"profile": profile, "config_dirs": folders, "data_dir": data_dir}
-    settings = _check(values, missing, places)
+    model = model_with(declared)
+    settings = _check(values, missing, places, model, tree)
     if profile == "production" and (findings := production_findings(settings, values)):
         raise SettingsError(findings)
     if profile == "sandbox" and (own := generated_secrets(settings, values)):
         values = values | own
-        settings = _check(values, [], places)
+        settings = _check(values, [], places, model, tree)
     origins = {path: value.source for path, value in values.items()}
-    return Resolved(settings, origins, secret_files(values))
+    return Resolved(settings, origins, secret_files(values, tree), tree)
 
 
 def _ours(environ: Mapping[str, str]) -> dict[str, str]:
@@ -114,23 +131,26 @@ def _folders(environ: Mapping[str, str], config_dir: FilePath | None) -> tuple[F
     return (folder, PACKAGED)
 
 
-def _read_layers(
-    environ: Mapping[str, str], profile: str, folders: tuple[FilePath, ...]
-) -> dict[Path, Value]:
-    files = [
-        read_toml(folder / f"{name}.toml")
-        for name in ("default", profile)
-        for folder in reversed(folders)
+def _files(profile: str, folders: tuple[FilePath, ...]) -> list[FilePath]:
+    """Return the configuration files, the weakest first."""
+    return [
+        folder / f"{name}.toml" for name in ("default", profile) for folder in reversed(folders)
     ]
+
+
+def _read_layers(
+    environ: Mapping[str, str], profile: str, folders: tuple[FilePath, ...], tree: Tree
+) -> dict[Path, Value]:
+    files = [read_toml(file, tree) for file in _files(profile, folders)]
     known = {path for layer in files for path in layer.values}
-    layers: list[Layer] = [*files, read_environment(environ, known)]
+    layers: list[Layer] = [*files, read_environment(environ, known, tree)]
     if findings := [finding for layer in layers for finding in layer.findings]:
         raise SettingsError(findings)
     return {path: value for layer in layers for path, value in layer.values.items()}
 
 
 def _find_files(
-    values: Mapping[Path, Value], folders: tuple[FilePath, ...]
+    values: Mapping[Path, Value], folders: tuple[FilePath, ...], tree: Tree
 ) -> tuple[dict[Path, Value], list[SettingsFinding]]:
     """Replace the name of each file by the place where it was found; report those that are not.
 
@@ -139,7 +159,7 @@ def _find_files(
     """
     found, missing = dict(values), list[SettingsFinding]()
     for path, value in values.items():
-        if not (leaf_at(path).is_file and value.raw):
+        if not (leaf_at(path, tree).is_file and value.raw):
             continue
         roots = (FilePath.cwd(), *folders) if value.from_environment else folders
         candidates = [root / str(value.raw) for root in roots]
@@ -154,20 +174,31 @@ def _find_files(
 
 
 def _check(
-    values: Mapping[Path, Value], missing: list[SettingsFinding], places: Mapping[str, object]
+    values: Mapping[Path, Value],
+    missing: list[SettingsFinding],
+    places: Mapping[str, object],
+    model: type[Settings],
+    tree: Tree,
 ) -> Settings:
-    tables: dict[str, object] = {
-        name: {} for name, node in TREE.items() if not isinstance(node, Leaf)
-    }
+    tables = _empty(tree)
     for path, value in values.items():
         _put(tables, path, value.raw)
     try:
-        settings = Settings.model_validate({**tables, **places})
+        settings = model.model_validate({**tables, **places})
     except ValidationError as error:
-        raise SettingsError([*_findings(error, values), *missing]) from None
+        raise SettingsError([*_findings(error, values, tree), *missing]) from None
     if missing:
         raise SettingsError(missing)
     return settings
+
+
+def _empty(tree: Tree) -> dict[str, object]:
+    """Return the sections, and the options of adapters that declare some, without a value."""
+    tables: dict[str, object] = {}
+    for name, node in tree.items():
+        if not isinstance(node, Leaf):
+            tables[name] = {OPTIONS: {}} if node.get(OPTIONS) else {}
+    return tables
 
 
 def _put(tables: dict[str, object], path: Path, raw: object) -> None:
@@ -178,29 +209,26 @@ def _put(tables: dict[str, object], path: Path, raw: object) -> None:
     tables[path[-1]] = raw
 
 
-def _findings(error: ValidationError, values: Mapping[Path, Value]) -> list[SettingsFinding]:
+def _findings(
+    error: ValidationError, values: Mapping[Path, Value], tree: Tree
+) -> list[SettingsFinding]:
     """Turn pydantic's errors into ours; one for each setting, as a union reports every branch."""
     findings: dict[Path, list[str]] = {}
     for detail in error.errors(include_url=False):
         path = tuple(str(part) for part in detail["loc"])
         while len(path) > 1 and path not in values and detail["type"] != "missing":
             path = path[:-1]
-        findings.setdefault(path, []).append(_message(detail["type"], detail["msg"], path))
+        findings.setdefault(path, []).append(_message(detail["type"], detail["msg"], path, tree))
     found = [
         SettingsFinding(
             dotted(path),
             values[path].source if path in values else NOT_SET,
-            " or ".join(dict.fromkeys(messages)) + _shown(path, values),
+            " or ".join(dict.fromkeys(messages)) + _shown(path, values, tree),
         )
         for path, messages in findings.items()
     ]
     # What was worked out is wrong because what it was worked out from is.
     return [finding for finding in found if finding.source != WORKED_OUT] or found
-
-
-_HINTS: Mapping[Path, str] = {
-    ("backoffice", "adapter"): " to the adapter of your own back office (docs/adapting.md)",
-}
 
 
 # By pydantic's names of what can be wrong, where its own text is no plain English.
@@ -215,19 +243,19 @@ _WORDS: Mapping[str, str] = {
 }
 
 
-def _message(kind: str, text: str, path: Path) -> str:
+def _message(kind: str, text: str, path: Path, tree: Tree) -> str:
     if kind == "missing":
         name = variable(path)
-        from_file = f" or {name}_FILE" if leaf_at(path).may_stand_in_a_file else ""
-        return f"set it{_HINTS.get(path, '')} in a configuration file or by {name}{from_file}"
+        from_file = f" or {name}_FILE" if leaf_at(path, tree).may_stand_in_a_file else ""
+        return f"set it in a configuration file or by {name}{from_file}"
     if kind in _WORDS:
         return _WORDS[kind]
     return text.removeprefix("Input ").removeprefix("Value error, ").split(", unable to")[0]
 
 
-def _shown(path: Path, values: Mapping[Path, Value]) -> str:
+def _shown(path: Path, values: Mapping[Path, Value], tree: Tree) -> str:
     """Return the value as found, unless it is or may hold a secret."""
-    if path not in values or leaf_at(path).may_stand_in_a_file:
+    if path not in values or leaf_at(path, tree).may_stand_in_a_file:
         return ""
     raw = values[path].raw
     return f", not {_as_written(raw)}"

@@ -132,6 +132,15 @@ class SectionSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class AdapterOptions(SectionSettings):
+    """The options of an adapter: a subclass names them, with their types.
+
+    A SecretStr is masked wherever it is shown, and may be read from a file (`NAME_file`,
+    `..._FILE`); a Path that is Annotated with ConfigFile() is looked for in the configuration
+    folders.
+    """
+
+
 class ServerSettings(SectionSettings):
     """The supplier's web server."""
 
@@ -225,6 +234,7 @@ class InventorySettings(SectionSettings):
     down_after_failures: Count
     down_after: Seconds
     probe_every: Seconds
+    options: AdapterOptions | None = None
 
 
 class LifecycleSettings(SectionSettings):
@@ -239,10 +249,14 @@ class LifecycleSettings(SectionSettings):
 
 
 class BackOfficeSettings(SectionSettings):
-    """The supplier's own systems. `pace` multiplies the simulated steps; "manual" stops them."""
+    """The supplier's own systems. `pace` multiplies the simulated steps; "manual" stops them.
+
+    `options` are those that the adapter declares, None if it declares none.
+    """
 
     adapter: OneLine
     pace: Literal["manual"] | Annotated[float, Field(gt=0)]
+    options: AdapterOptions | None = None
 
 
 class BreakerSettings(SectionSettings):

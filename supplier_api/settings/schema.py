@@ -7,12 +7,15 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from supplier_api.settings.model import ConfigFile, HoldsPassword, Settings
+from supplier_api.settings.model import AdapterOptions, ConfigFile, HoldsPassword, Settings
 
 # The name that stands for any name, where a section is a table of clients or parties.
 ANY = "*"
 # Not settings of a file: they say where the files are.
 PLACES = frozenset({"profile", "config_dirs", "data_dir"})
+
+# The key of the sections in which an adapter has options of its own.
+OPTIONS = "options"
 
 Path = tuple[str, ...]
 
@@ -49,25 +52,29 @@ def _leaf(annotation: Any, metadata: list[Any]) -> Leaf:
 
 
 def _node(annotation: Any, metadata: list[Any]) -> Tree | Leaf:
+    if annotation == AdapterOptions | None:
+        # What is in there depends on the adapter: settings/options.py.
+        return {}
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _tree(annotation)
+        return tree_of(annotation)
     if get_origin(annotation) is Mapping:
         return {ANY: _node(get_args(annotation)[1], [])}
     return _leaf(annotation, metadata)
 
 
-def _tree(model: type[BaseModel]) -> Tree:
+def tree_of(model: type[BaseModel]) -> Tree:
+    """Return the settings of a section."""
     return {
         name: _node(field.annotation, field.metadata) for name, field in model.model_fields.items()
     }
 
 
-TREE: Tree = {name: node for name, node in _tree(Settings).items() if name not in PLACES}
+TREE: Tree = {name: node for name, node in tree_of(Settings).items() if name not in PLACES}
 
 
-def leaf_at(path: Path) -> Leaf:
+def leaf_at(path: Path, tree: Tree = TREE) -> Leaf:
     """Return the setting at a path that is known to exist. Raises KeyError for any other."""
-    node: Tree | Leaf = TREE
+    node: Tree | Leaf = tree
     for name in path:
         if isinstance(node, Leaf):
             raise KeyError(path)
@@ -75,6 +82,11 @@ def leaf_at(path: Path) -> Leaf:
     if not isinstance(node, Leaf):
         raise KeyError(path)
     return node
+
+
+def is_option(path: Path) -> bool:
+    """Tell whether a setting is an adapter's own."""
+    return path[1:2] == (OPTIONS,)
 
 
 def dotted(path: Path) -> str:

@@ -19,7 +19,7 @@ from supplier_api.ids import SystemIdSource
 from supplier_api.settings.addresses import is_loopback
 from supplier_api.settings.layers import SettingsError, SettingsFinding, Value, trimmed
 from supplier_api.settings.model import Settings
-from supplier_api.settings.schema import Path, dotted, leaf_at
+from supplier_api.settings.schema import TREE, Leaf, Path, Tree, dotted, is_option, leaf_at
 
 # Printed in config/sandbox.toml and the README: known to everybody.
 KNOWN_SECRETS = frozenset(
@@ -54,20 +54,22 @@ def without_password(text: str) -> str:
 # -- files that secrets are read from
 
 
-def secret_files(values: Mapping[Path, Value]) -> dict[FilePath, str]:
+def secret_files(values: Mapping[Path, Value], tree: Tree = TREE) -> dict[FilePath, str]:
     """Return each file that a secret was read from, with the setting (the first of several)."""
     found: dict[FilePath, str] = {}
     for path, value in values.items():
-        if value.file is not None and _is_secret(path, str(value.raw)):
+        if value.file is not None and _is_secret(leaf_at(path, tree), str(value.raw)):
             found.setdefault(value.file, dotted(path))
     return found
 
 
-def world_writable_findings(values: Mapping[Path, Value]) -> list[SettingsFinding]:
+def world_writable_findings(
+    values: Mapping[Path, Value], tree: Tree = TREE
+) -> list[SettingsFinding]:
     """Return one finding for each file from which anybody could make us take another secret."""
     return [
         SettingsFinding(setting, str(file), f"everybody may write the file: chmod o-w {file}")
-        for file, setting in secret_files(values).items()
+        for file, setting in secret_files(values, tree).items()
         if _open_to(file)[1]
     ]
 
@@ -92,9 +94,8 @@ def _open_to(file: FilePath) -> tuple[bool, bool]:
         return False, False
 
 
-def _is_secret(path: Path, raw: str) -> bool:
+def _is_secret(leaf: Leaf, raw: str) -> bool:
     """Tell whether a value is a secret that not everybody knows."""
-    leaf = leaf_at(path)
     if leaf.is_secret:
         return raw not in KNOWN_SECRETS
     return leaf.holds_password and "@" in urlsplit(raw).netloc
@@ -116,6 +117,7 @@ def generated_secrets(
     known = {
         path: str(value.raw)
         for path, value in values.items()
+        if not is_option(path)
         if leaf_at(path).is_secret and value.raw in KNOWN_SECRETS
     }
     if not known:

@@ -20,6 +20,8 @@ from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
+from supplier_api.problems.snapshot import Snapshot, TicketState, Wanted
+from supplier_api.problems.ticket_repository import TicketRepository
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.view import show
 from supplier_api.rules.model import Operation
@@ -147,6 +149,8 @@ def around(journey: Journey, problem: Problem) -> None:
         scenario = update(tables.service_problem).where(tables.service_problem.c.id == row)
         uow.connection.execute(scenario.values(scenario={"text": MARKER}))
         plays = {ScenarioKind.PROBLEM: Play(DEFAULT, {"text": MARKER})}
+        said = Snapshot("T-1", 1, "Some", Wanted(TicketState.HELD, text=MARKER))
+        TicketRepository(uow, "").set_apart(said, row, "over", "It is over.", now)
         ScenarioRepository(uow).keep(problem.tenant, Operation.PROBLEM, problem.id, plays)
 
     store.write(leave)

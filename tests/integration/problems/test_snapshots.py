@@ -99,11 +99,14 @@ def test_a_ticket_takes_its_problem_from_raised_to_completed(rig: Rig) -> None:
     desk = desk_of(rig, "defer")
 
     assert desk.says("IN_PROGRESS") is APPLIED
-    held = {"problem_code": ProblemCode.NETWORK_ISSUE, "text": "A pole is down."}
+    held: dict[str, Any] = {"problem_code": ProblemCode.NETWORK_ISSUE, "text": "A pole is down."}
     assert desk.says("HELD", **held) is APPLIED
     assert desk.says("HELD", **held) is NOTHING
     assert desk.says("IN_PROGRESS") is APPLIED
-    asked = {"problem_code": ProblemCode.INFORMATION_REQUIRED, "text": "Which room?"}
+    asked: dict[str, Any] = {
+        "problem_code": ProblemCode.INFORMATION_REQUIRED,
+        "text": "Which room?",
+    }
     assert desk.says("PENDING", **asked) is APPLIED
     assert desk.says("RESOLVED", resolution=REPAIRED) is APPLIED
     assert desk.says("RESOLVED", resolution=REPAIRED) is NOTHING
@@ -183,7 +186,7 @@ def test_what_did_not_fit_is_tried_again_in_the_same_version(rig: Rig) -> None:
     desk = desk_of(rig)
     rig.amend(notes="defer")
     desk.take_orders(None)
-    asked = {"problem_code": ProblemCode.OTHER, "text": "Which room?", "version": 9}
+    asked: dict[str, Any] = {"problem_code": ProblemCode.OTHER, "text": "Which room?", "version": 9}
     assert desk.says("PENDING", **asked) is APART
 
     rig.say("reject-change", change_reference=rig.change_reference(), **WHY)

@@ -2,9 +2,34 @@
 
 import pytest
 
-from supplier_api.backoffice.port import UnknownAdapter, load_adapter
-from supplier_api.problems.work import OrderAnswer, WorkOrder
+from supplier_api.backoffice.manual import ManualBackOffice
+from supplier_api.backoffice.port import (
+    DEFAULT_KINDS,
+    Comments,
+    Notice,
+    OrderAnswer,
+    Parses,
+    Pings,
+    Polls,
+    Reads,
+    UnknownAdapter,
+    WorkOrder,
+    load_adapter,
+    wanted_kinds,
+)
+from supplier_api.rules.model import Operation
 from supplier_api.settings.model import BackOfficeSettings
+
+ORDER = WorkOrder(
+    id="3456cf7d-4471-42e4-a5be-c24ed58a7aa6",
+    kind=Operation.PROBLEM,
+    tenant="TENANT1",
+    reference="SP_0123456789",
+    issued="2026-01-05T12:00:00.000Z",
+    standing="ACKNOWLEDGED",
+    decide=False,
+    problem={"id": 7},
+)
 
 
 class Tickets:
@@ -30,5 +55,40 @@ def test_an_adapter_that_is_not_published_is_refused_with_those_that_are() -> No
         load_adapter(BackOfficeSettings(adapter="mine", pace=1.0), {"tickets": Tickets})
 
     assert str(refused.value) == (
-        "backoffice.adapter: mine is not published; expected one of: tickets"
+        "backoffice.adapter: mine is not published; expected one of: manual, tickets"
     )
+
+
+def test_where_people_decide_an_order_is_done_when_it_is_taken() -> None:
+    adapter = load_adapter(BackOfficeSettings(adapter="manual", pace="manual"))
+
+    assert adapter.submit(ORDER) == OrderAnswer()
+    assert isinstance(adapter, Pings)
+    assert not isinstance(adapter, Reads | Polls | Parses | Comments)
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_an_adapter_wants_the_kinds_that_it_names(
+    monkeypatch: pytest.MonkeyPatch, *, published: bool
+) -> None:
+    settings = BackOfficeSettings(adapter="manual" if published else "mine", pace="manual")
+    assert wanted_kinds(settings) == DEFAULT_KINDS
+    monkeypatch.setattr(ManualBackOffice, "kinds", ["problem", "closed"], raising=False)
+
+    wanted = {Operation.PROBLEM, Notice.CLOSED} if published else DEFAULT_KINDS
+    assert wanted_kinds(settings) == wanted
+
+
+@pytest.mark.parametrize(
+    ("kinds", "why"),
+    [(["problem", "gossip"], "wants orders of the kind gossip"), (["closed"], "must want")],
+)
+def test_an_adapter_that_wants_what_there_is_not_is_refused(
+    monkeypatch: pytest.MonkeyPatch, kinds: list[str], why: str
+) -> None:
+    monkeypatch.setattr(ManualBackOffice, "kinds", kinds, raising=False)
+    settings = BackOfficeSettings(adapter="manual", pace="manual")
+
+    for made in (load_adapter, wanted_kinds):
+        with pytest.raises(UnknownAdapter, match=why):
+            made(settings)

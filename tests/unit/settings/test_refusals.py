@@ -193,11 +193,8 @@ def test_production_has_no_defaults_for_what_only_its_owner_knows(folder: Path) 
         "gateway.client_secret",
         "access.clients.gateway.secret",
         "access.clients.back-office.secret",
-        "backoffice.adapter",
     }
     assert {finding.source for finding in told} == {"not set"}
-    adapter = next(finding for finding in told if finding.name == "backoffice.adapter")
-    assert adapter.message.startswith("set it to the adapter of your own back office")
     secret = next(finding for finding in told if finding.name == "gateway.client_secret")
     assert secret.message.endswith(
         "by SUPPLIER_API__GATEWAY__CLIENT_SECRET or SUPPLIER_API__GATEWAY__CLIENT_SECRET_FILE"
