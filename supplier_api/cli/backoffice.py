@@ -35,9 +35,10 @@ def backoffice() -> None:
 def check(mapping_file: Path | None) -> None:
     """Hold each status of MAPPING against each state of a problem, and name what leads nowhere.
 
-    Without MAPPING, mapping.yaml in the configuration folder is checked. A row of the table says
-    which events happen when a ticket with this status is seen: "=" is none, as the problem is there
-    already, and "apart" none, as no way is legal. Errors exit with 1, warnings with 0.
+    Without MAPPING, the one that the adapter's option `mapping` names is checked, or mapping.yaml
+    in the configuration folder. A row of the table says which events happen when a ticket with this
+    status is seen: "=" is none, as the problem is there already, and "apart" none, as no way is
+    legal. Errors exit with 1, warnings with 0.
     """
     file = mapping_file or _configured()
     try:
@@ -57,11 +58,15 @@ def check(mapping_file: Path | None) -> None:
 
 
 def _configured() -> Path:
-    folders = load_settings().config_dirs
-    for folder in folders:
+    """Return the mapping that the adapter is given, or else the one in the configuration folder."""
+    settings = load_settings()
+    if named := getattr(settings.backoffice.options, "mapping", None):
+        return Path(named)
+    for folder in settings.config_dirs:
         if (folder / FILE).is_file():
             return folder / FILE
-    raise click.UsageError(f"there is no {FILE} in {', '.join(map(str, folders))}: name a MAPPING")
+    folders = ", ".join(map(str, settings.config_dirs))
+    raise click.UsageError(f"there is no {FILE} in {folders}: name a MAPPING")
 
 
 def _lines(mapping: TicketMapping, report: MappingReport) -> Iterator[str]:

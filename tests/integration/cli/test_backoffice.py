@@ -2,9 +2,11 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from supplier_api.settings import load_settings
 from tests.commands import Ran, run_command
 
 EXAMPLES = Path(__file__).parents[3] / "config" / "examples"
@@ -70,6 +72,18 @@ def test_without_a_name_the_mapping_of_the_configuration_is_checked(jira: Path) 
     ran = check(SUPPLIER_API_CONFIG_DIR=str(jira.parent))
     assert ran.exit_code == 0
     assert f"{jira}: good" in ran.stdout
+
+
+def test_without_a_name_the_mapping_of_the_adapter_is_checked(
+    jira: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings({})
+    options = SimpleNamespace(mapping=jira)
+    given = settings.model_copy(
+        update={"backoffice": settings.backoffice.model_copy(update={"options": options})}
+    )
+    monkeypatch.setattr("supplier_api.cli.backoffice.load_settings", lambda: given)
+    assert f"{jira}: good" in check().stdout
 
 
 def test_without_any_mapping_the_use_is_wrong() -> None:
