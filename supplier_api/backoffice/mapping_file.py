@@ -33,6 +33,7 @@ OPTIONAL_KEYS = ("when", "reference", "url", "fields", "changes", "causes", "obs
 STATE_KEYS = ("state", "awaits", "problemCode", "text", "resolutionCode", "resolutionText")
 CHANGE_KEYS = ("to", "problemCode", "text")
 RESOLVING = frozenset({TicketState.RESOLVED, TicketState.COMPLETED})
+FINAL = frozenset({TicketState.COMPLETED, TicketState.CANCELLED, TicketState.REJECTED})
 
 Code = TypeVar("Code", ProblemCode, ResolutionCode)
 Maps = Mapping[type[StrEnum], tuple[str, Mapping[str, Any]]]
@@ -74,14 +75,9 @@ class _MappingFile:
 
     def read(self) -> TicketMapping:
         """Return the mapping; usable only if the source has no findings."""
-        source, nodes = self._source, self._nodes
-        if "version" in nodes and source.whole_of(nodes["version"], "version") not in (
-            None,
-            FORMAT,
-        ):
-            source.report(
-                nodes["version"], "version: unknown format", f"this release reads {FORMAT}"
-            )
+        nodes = self._nodes
+        if "version" in nodes:
+            self._check_version(nodes["version"])
         if "samples" in nodes:
             self._samples.read(nodes["samples"])
         self._fields = self._entries("fields")
@@ -105,6 +101,11 @@ class _MappingFile:
             outbound=self._outbound(states),
             samples=self._samples.documents,
         )
+
+    def _check_version(self, node: Node) -> None:
+        if self._source.whole_of(node, "version") not in (None, FORMAT):
+            hint = f"this release reads {FORMAT}"
+            self._source.report(node, "version: unknown format", hint)
 
     def _entries(self, key: str, allowed: Collection[str] | None = None) -> dict[str, Node]:
         """Return the values under a key of the file; none if the key is not there."""
@@ -244,10 +245,11 @@ class _MappingFile:
     ) -> None:
         """Report a status that is not known, or would come back as another state.
 
-        What means RESOLVED may be written for COMPLETED, too: it does not open the problem again.
+        A problem that is over may have any ticket that is over.
         """
         meaning = states.get(status)
+        over = state in FINAL and meaning is not None and meaning.state in FINAL | RESOLVING
         if meaning is None:
             self._source.report(node, f"{what}: states has no {status}", meant(status, states))
-        elif meaning.state not in (None, state) and {state, meaning.state} != RESOLVING:
+        elif meaning.state not in (None, state) and not over:
             self._source.report(node, f"{what}: {status} means {meaning.state} in states")

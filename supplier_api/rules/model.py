@@ -177,7 +177,7 @@ class BookFinding:
 
 
 class BookError(SafeToLog):
-    """The rule book cannot be used. `findings` holds everything that is wrong, in file order."""
+    """A rule book or a mapping cannot be used. `findings` are all that is wrong, in file order."""
 
     def __init__(self, findings: Iterable[BookFinding]) -> None:
         """Keep the findings; the text of the error is one line for each."""

@@ -132,6 +132,11 @@ def test_the_mapping_that_the_mistakes_are_put_into_is_good(tmp_path: Path) -> N
             "IN_PROGRESS: Open",
             "25:25: outbound.states.IN_PROGRESS: Open means ACKNOWLEDGED in states",
         ),
+        (
+            "COMPLETED: Done",
+            "RESOLVED: Gone",
+            "25:44: outbound.states.RESOLVED: Gone means CANCELLED in states",
+        ),
         ("OUTAGE: 1", "OUTTAGE: 1", "26:26: unknown key OUTTAGE (did you mean OUTAGE?)"),
         ("OUTAGE: 1", "OUTAGE: [1]", "26:34: outbound.priority.OUTAGE: a text is needed here"),
     ],
