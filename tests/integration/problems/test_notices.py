@@ -57,8 +57,11 @@ def whole_course(rig: Rig) -> list[WorkOrder]:
     rig.take()
     rig.pass_days(6)
     rig.create(id=2)
-    about = {"supplierServiceProblemReference": rig.problem(2).reference, "serviceProblemId": 2}
-    rig.cancel(**about, text="It works again.")
+    rig.cancel(
+        serviceProblemId=2,
+        supplierServiceProblemReference=rig.problem(2).reference,
+        text="It works again.",
+    )
     return [*orders(rig), *orders(rig, 2)[1:]]
 
 
