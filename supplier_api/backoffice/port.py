@@ -16,6 +16,7 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
+from supplier_api.logging import get_logger
 from supplier_api.problems.snapshot import (
     ChangeDecision,
     Snapshot,
@@ -66,6 +67,7 @@ __all__ = [
 ]
 
 GROUP = "supplier_api.backoffice"
+log = get_logger(__name__)
 
 
 class BackOffice(Protocol):
@@ -164,13 +166,19 @@ def load_adapter(
 def wanted_kinds(settings: BackOfficeSettings) -> frozenset[OrderKind]:
     """Return the kinds of work orders that the adapter in the settings wants; it is not made.
 
-    An adapter that is not published, as those of the sandbox, gets DEFAULT_KINDS. Raises
-    UnknownAdapter for one that names a kind that there is not, or does not want `problem`.
+    An adapter that is not published, as those of the sandbox, gets DEFAULT_KINDS; so does one that
+    cannot be loaded, which stops the worker. Raises UnknownAdapter for one that names a kind that
+    there is not, or does not want `problem`.
     """
     published = entry_points(group=GROUP)
     if settings.adapter not in published.names:
         return DEFAULT_KINDS
-    return _declared_kinds(settings.adapter, published[settings.adapter].load())
+    try:
+        factory: Factory = published[settings.adapter].load()
+    except Exception:
+        log.warning("adapter.not-loaded", adapter=settings.adapter, exc_info=True)
+        return DEFAULT_KINDS
+    return _declared_kinds(settings.adapter, factory)
 
 
 def _declared_kinds(name: str, factory: Factory) -> frozenset[OrderKind]:

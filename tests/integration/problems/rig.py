@@ -34,7 +34,7 @@ from supplier_api.problems.services import (
     Services,
 )
 from supplier_api.problems.timers import DueTimerHandlers
-from supplier_api.problems.work import BackOfficeEvent
+from supplier_api.problems.work import DEFAULT_KINDS, BackOfficeEvent, OrderKind
 from supplier_api.rules.inventory import TimedInventory
 from supplier_api.rules.loading import load_book
 from supplier_api.rules.reloading import Loaded
@@ -71,6 +71,7 @@ class Rig:
         id_source: IdSource | None = None,
         process: str = "",
         outcomes: OutcomeSource = RULE_BOOK_ONLY,
+        order_kinds: frozenset[OrderKind] = DEFAULT_KINDS,
     ) -> None:
         self.machine = ManualMachineClock()
         self.business = ManualBusinessClock(self.machine)
@@ -83,6 +84,7 @@ class Rig:
             policy,
             CONTRACT,
             process,
+            order_kinds=order_kinds,
         )
         # The loaded rule book and inventory; replace it to reload.
         self.loaded = Loaded(load_book(book, "sandbox"), inventory)

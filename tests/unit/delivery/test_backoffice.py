@@ -1,5 +1,7 @@
 """Work orders passed to an adapter."""
 
+from dataclasses import replace
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -63,6 +65,21 @@ def test_the_adapter_gets_the_order_and_the_reply_carries_its_answer() -> None:
 
     assert adapter.orders == [ORDER]
     assert reply == Reply(Meaning.ACCEPTED, "taken", answer=adapter.ending)
+
+
+@pytest.mark.parametrize(
+    ("kind", "tickets"),
+    [(Operation.PROBLEM, (None, None)), (Operation.AMENDMENT, ("T-1", "C-1"))],
+)
+def test_an_order_names_the_tickets_that_there_are(
+    kind: Operation, tickets: tuple[str | None, str | None]
+) -> None:
+    adapter = Adapter(OrderAnswer())
+    order = replace(ORDER, kind=kind)
+    message = replace(MESSAGE, kind=kind, body=order.to_body())
+    BackOfficeTransport(adapter, lambda _message: ("T-1", "C-1")).send(message, 30)
+
+    assert (adapter.orders[0].ticket, adapter.orders[0].change_ticket) == tickets
 
 
 def test_a_refusal_is_for_good() -> None:
