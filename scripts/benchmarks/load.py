@@ -1,22 +1,76 @@
 """A load generator: one thread, raw sockets, HTTP/1.1 connections that stay open.
 
-Reads an Aim (common.py) as JSON from standard input, calls for so many seconds, and writes a Load
-as JSON. It knows just enough HTTP for a server that states the length of each body.
+`load` starts it as a process of its own, which reads an Aim as JSON from standard input, calls for
+so many seconds, and writes a Load as JSON. It knows just enough HTTP for a server that states the
+length of each body.
 """
 
 import json
 import selectors
 import socket
+import subprocess
 import sys
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from scripts.benchmarks.common import HOST, Aim, Load, pin
+from scripts.benchmarks.processes import HOST, LOAD_CORES, ROOT, pin
 
+CONNECTIONS = 16
 PERCENTS = (50, 95, 99, 100)
 LATEST = 30.0  # seconds after which an answer that is missing ends the measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Whom the load generator calls, and how.
+
+    `request` is a whole HTTP request with %(id)d, %(service)d and %(tenant)d to fill in, which
+    keep its length. Ids count from `first`. With `texts` there is %(text)s, too, another one in
+    each request, and there are only so many requests. Without a `rate` each of the `connections`
+    calls again as soon as it is answered; with one, so many requests a second are due, and their
+    time counts from when they were due.
+    """
+
+    port: int
+    request: str
+    seconds: float
+    first: int = 0
+    services: int = 1
+    connections: int = CONNECTIONS
+    rate: float | None = None
+    texts: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came of a load: answers a second, their number by status, milliseconds by percent."""
+
+    rate: float
+    count: int
+    statuses: Mapping[str, int]
+    milliseconds: Mapping[str, float]
+
+    def only(self, status: int) -> "Load":
+        """Return itself; raises RuntimeError if anything but `status` was answered."""
+        if set(self.statuses) - {str(status)}:
+            raise RuntimeError(f"answers other than {status}: {dict(self.statuses)}")
+        return self
+
+
+def load(aim: Aim, cores: frozenset[int] = LOAD_CORES) -> Load:
+    """Put load on a server from a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.benchmarks.load", *map(str, cores)],
+        input=json.dumps(asdict(aim)),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return Load(**json.loads(done.stdout))
 
 
 @dataclass(eq=False)
@@ -49,7 +103,7 @@ class Generator:
         ends = began + self._aim.seconds
         while True:
             now = time.perf_counter()
-            if now < ends:
+            if now < ends and not self._exhausted():
                 self._send_due(began, now)
             elif not self._busy:
                 break
@@ -77,21 +131,25 @@ class Generator:
         return max(0.0, min(1.0, self._due(began) - now))
 
     def _send_due(self, began: float, now: float) -> None:
-        while self._idle and (due := self._due(began)) <= now:
+        while self._idle and not self._exhausted() and (due := self._due(began)) <= now:
             connection = self._idle.popleft()
             connection.due = due or time.perf_counter()
             connection.socket.sendall(self._request())
             self._busy += 1
 
+    def _exhausted(self) -> bool:
+        return bool(self._aim.texts) and self._next - self._aim.first >= len(self._aim.texts)
+
     def _request(self) -> bytes:
-        number = self._next
+        number, services = self._next, self._aim.services
         self._next += 1
-        services = self._aim.services
-        values: dict[bytes, int] = {
+        values: dict[bytes, int | bytes] = {
             b"id": number,
             b"service": number % services,
             b"tenant": number // services,
         }
+        if self._aim.texts:
+            values[b"text"] = self._aim.texts[number - self._aim.first].encode()
         return self._template % values
 
     def _receive(self, connection: Connection) -> None:
