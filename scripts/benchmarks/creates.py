@@ -1,18 +1,23 @@
 """POST /service-problems, complete: production and sandbox profile, SQLite and PostgreSQL."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
-from scripts.benchmarks.figures import Figure, Options, at_most, ratios
+from scripts.benchmarks.figures import Figure, Options, at_least, at_most, ratios
 from scripts.benchmarks.installation import (
+    BODY,
     FIRST_ID,
     SERVICES,
     Installation,
     make_installation,
+    request,
 )
 from scripts.benchmarks.load import Aim
+from scripts.benchmarks.processes import HOST, free_port, running, wait_for
 from scripts.benchmarks.servers import WARM_UP, Subject, take_turns
 from tests import postgresql
 
@@ -26,6 +31,23 @@ def creating(name: str, installation: Installation) -> Iterator[Subject]:
     with installation.serving() as process:
         aim = Aim(installation.port, installation.request(), WARM_UP, FIRST_ID, SERVICES)
         subject = Subject(name, process.pid, aim)
+        subject.warm_up()
+        yield subject
+
+
+@contextmanager
+def yardstick(name: str, folder: Path) -> Iterator[Subject]:
+    """Serve a yardstick on an installation of its own; yield what raises problems there."""
+    environ = make_installation(folder).environ
+    port = free_port()
+    url = f"http://{HOST}:{port}/token"
+    words = [sys.executable, "-m", f"scripts.benchmarks.{name}", folder, str(port)]
+    with running(words, environ) as process:
+        wait_for(url)
+        with urlopen(url, timeout=10) as answer:
+            token = answer.read().decode()
+        raising = request("POST", "/service-problems", BODY, token)
+        subject = Subject(name, process.pid, Aim(port, raising, WARM_UP, FIRST_ID, SERVICES))
         subject.warm_up()
         yield subject
 
@@ -45,10 +67,19 @@ def measure(options: Options) -> list[Figure]:
         subjects = [
             stack.enter_context(creating(name, each)) for name, each in installations.items()
         ]
+        subjects += [
+            stack.enter_context(yardstick(name, folder / name)) for name in ("plain", "floor")
+        ]
         take_turns(subjects, options)
-    ours, sandbox, on_postgresql = (each.figure(f"create, {each.name}") for each in subjects)
+    ours, sandbox, on_postgresql, plain, floor = (
+        each.figure(f"create, {each.name}") for each in subjects
+    )
     return [
         ours,
+        plain,
+        floor,
+        ratios("create, plain / ours", plain, ours, at_least(4.5)),
+        ratios("create, ours / floor", ours, floor, at_most(2.0)),
         sandbox,
         on_postgresql,
         ratios("create, sandbox profile with journal / production", sandbox, ours, at_most(1.6)),

@@ -58,7 +58,7 @@ def running(
             yield process
         except BaseException:
             log.seek(0)
-            sys.stderr.write(log.read().decode(errors="replace")[-4000:])
+            sys.stderr.write(log.read().decode(errors="replace")[-2000:])
             raise
         finally:
             process.terminate()
