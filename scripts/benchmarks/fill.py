@@ -1,10 +1,10 @@
-"""Fills a house's database with problems that were raised, told and settled: many rows, fast.
+"""Fills an installation's database with problems that were raised, told and settled: many rows, fast.
 
     python -m scripts.benchmarks.fill URL PROBLEMS
 
 The database must be upgraded. Of each problem there is what a usual one leaves: its row, its
 decision, two lanes, a delivered work order and two delivered KCIs. They lie on the services that
-house.py makes, of tenants that no measurement uses.
+installation.py makes, of tenants that no measurement uses.
 """
 
 import json
@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Table, create_engine, func, insert, select
 
-from scripts.benchmarks.house import BODY, SERVICES
+from scripts.benchmarks.installation import BODY, SERVICES
 from supplier_api.clock import SystemMachineClock
 from supplier_api.db import tables
 from supplier_api.ids import SystemIdSource
