@@ -1,4 +1,4 @@
-"""Fills an installation's database with problems that were raised, told and settled: many rows, fast.
+"""Fills an installation's database with problems that are over: many rows, fast.
 
     python -m scripts.benchmarks.fill URL PROBLEMS
 
