@@ -80,7 +80,8 @@ class Calls:
         self._on(self.answer, first, self._references(RESOLUTIONS, first)).take_turn(PATIENCE)
 
     def _call(self, name: str, route: str, body: object, token: str, status: int = 201) -> Subject:
-        aim = Aim(self._port, request(*route.split(" "), body, token), PATIENCE, services=SERVICES)
+        method, path = route.split(" ")
+        aim = Aim(self._port, request(method, path, body, token), PATIENCE, services=SERVICES)
         return Subject(name, self._creates.pid, aim, status)
 
     @staticmethod
