@@ -9,13 +9,15 @@ measured stay on the page as they are. Needs Linux: CPU time comes from /proc.
 import argparse
 from collections.abc import Callable, Mapping
 
-from scripts.benchmarks import calls, creates, page
+from scripts.benchmarks import calls, creates, full_table, page, soak
 from scripts.benchmarks.figures import Figure, Options, say
 
 # In the order of the page.
 MEASUREMENTS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "creates": creates.measure,
     "calls": calls.measure,
+    "full_table": full_table.measure,
+    "soak": soak.measure,
 }
 
 
