@@ -9,15 +9,29 @@ measured stay on the page as they are. Needs Linux: CPU time comes from /proc.
 import argparse
 from collections.abc import Callable, Mapping
 
-from scripts.benchmarks import commands, creates, gateway, kcis, page
+from scripts.benchmarks import (
+    calls,
+    commands,
+    creates,
+    full_table,
+    gateway,
+    idle,
+    kcis,
+    page,
+    soak,
+)
 from scripts.benchmarks.figures import Figure, Options, say
 
 # In the order of the page.
 MEASUREMENTS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "creates": creates.measure,
+    "calls": calls.measure,
     "kcis": kcis.measure,
     "gateway": gateway.measure,
     "commands": commands.measure,
+    "idle": idle.measure,
+    "full_table": full_table.measure,
+    "soak": soak.measure,
 }
 
 

@@ -41,7 +41,7 @@ def yardstick(name: str, folder: Path) -> Iterator[Subject]:
     environ = make_installation(folder).environ
     port = free_port()
     url = f"http://{HOST}:{port}/token"
-    words = [sys.executable, "-m", f"scripts.benchmarks.{name}", folder, str(port)]
+    words = [sys.executable, "-m", f"scripts.benchmarks.{name}", str(folder), str(port)]
     with running(words, environ) as process:
         wait_for(url)
         with urlopen(url, timeout=10) as answer:

@@ -226,7 +226,7 @@ def _count_on(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         for table in (service_problem, lane, message):
             sequence = func.pg_get_serial_sequence(table.name, "id")
-            connection.execute(select(func.setval(sequence, _next_id(connection, table), False)))
+            connection.execute(select(func.setval(sequence, _next_id(connection, table))))
 
 
 if __name__ == "__main__":

@@ -103,15 +103,20 @@ class Installation:
     def token(self, client: str = "gateway") -> str:
         """Return a token of the client "gateway" or "back-office"; it must serve."""
         secret = SECRETS[f"ACCESS__CLIENTS__{client.upper().replace('-', '_')}__SECRET"]
-        form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
-        asked = Request(f"{self.url}/oauth2/token", urlencode(form).encode(), method="POST")  # noqa: S310
-        with urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own server
-            token: str = json.load(answer)["access_token"]
-            return token
+        return token_of(f"{self.url}/oauth2/token", client, secret)
 
     def request(self) -> str:
         """Return a request for a problem, with a token, as Aim takes it; it must serve."""
         return request("POST", "/service-problems", BODY, self.token())
+
+
+def token_of(url: str, client: str, secret: str) -> str:
+    """Return a token that the endpoint at `url` gives a client."""
+    form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
+    asked = Request(url, urlencode(form).encode(), method="POST")  # noqa: S310
+    with urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own server
+        token: str = json.load(answer)["access_token"]
+        return token
 
 
 def make_installation(
@@ -153,26 +158,26 @@ def make_installation(
     return installation
 
 
-def request(method: str, path: str, body: object, token: str = "") -> str:
-    """Return a whole request with `body` as JSON, as Aim takes it.
+def request(method: str, path: str, body: object, token: str) -> str:
+    """Return a whole request with `body` as JSON, or without one for None, as Aim takes it.
 
     "@id@" and "@service@" in the body become the number and the service of a request, "@text@" in
     body or path its text, all of the same length each time.
     """
-    text = json.dumps(body).replace("%", "%%")
-    text = text.replace('"@id@"', "%(id)d").replace("@service@", "SI%(service)013d")
-    text, path = (each.replace("@text@", "%(text)s") for each in (text, path))
+    text = "" if body is None else json.dumps(body).replace("%", "%%")
+    text = text.replace('"@id@"', "%(id)d").replace("@id@", "%(id)d")
+    text = text.replace("@service@", "SI%(service)013d").replace("@text@", "%(text)s")
     length = len((text % {"id": FIRST_ID, "service": 0, "text": "SP_0123456789"}).encode())
     lines = [
-        f"{method} {path} HTTP/1.1",
+        f"{method} {path.replace('@text@', '%(text)s')} HTTP/1.1",
         f"Host: {HOST}",
-        "Content-Type: application/json",
-        f"Content-Length: {length}",
         "X-Request-ID: 1b1fab0a-7cb9-4bd4-8a0b-%(id)d",
         "X-Conversation-ID: 57a1a5b0-6ed1-4be5-8bd8-%(id)d",
         "Tenant: TENANT%(tenant)d",
-        *([f"Authorization: Bearer {token}"] if token else []),
+        f"Authorization: Bearer {token}",
     ]
+    if body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {length}"]
     return "\r\n".join([*lines, "", text])
 
 

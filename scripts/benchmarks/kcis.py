@@ -128,7 +128,7 @@ def _pushed(receiver: Receiver, count: int) -> float:
         [sys.executable, "-m", "scripts.benchmarks.pushing", *words],
         cwd=ROOT,
         text=True,
-        preexec_fn=pin(SERVER_CORES),  # noqa: PLW1509 - only this thread starts processes
+        preexec_fn=pin(SERVER_CORES),
     )
     return float(done)
 

@@ -212,7 +212,7 @@ def application() -> Flask:
     @app.after_request
     def logged(response: Response) -> Response:
         line = {"event": "answered", "at": datetime.now(UTC).isoformat(), "path": request.path}
-        line |= {name: request.headers.get(at) for at, name in HEADERS.items()}
+        line |= {name: request.headers.get(at, "") for at, name in HEADERS.items()}
         log.info(json.dumps({**line, "status": response.status_code}))
         return response
 

@@ -1,4 +1,5 @@
 """The messages of the yardstick "plain", as marshmallow schemas that say what the contract says."""
+# ruff: noqa: N815 - the names are those of the wire
 
 from marshmallow import Schema, fields, validate
 
@@ -21,7 +22,7 @@ class Contact(Schema):
 
     name = text(required=True)
     email = text()
-    phoneNumber = text(required=True)  # noqa: N815 - the wire's name
+    phoneNumber = text(required=True)
 
 
 class Address(Schema):
@@ -45,31 +46,29 @@ class Characteristic(Schema):
     value = text(LONG, required=True)
 
 
-Problem = Schema.from_dict(
-    {
-        "id": whole(required=True),
-        "problemType": text(required=True),
-        "problemText": text(LONG, required=True),
-        "serviceId": text(required=True),
-        "serviceSpecification": fields.Nested(Specification, required=True),
-        "address": fields.Nested(Address),
-        "serviceTestId": whole(),
-        "serviceTestReference": text(),
-        "characteristics": fields.List(fields.Nested(Characteristic), required=True),
-        "primaryContact": fields.Nested(Contact, required=True),
-        "secondaryContact": fields.Nested(Contact),
-        "appointmentReservationId": whole(),
-        "appointmentReservationReference": text(),
-        "hazards": text(LONG),
-        "onSiteRestrictions": text(LONG),
-        "notes": text(LONG),
-    },
-    name="Problem",
-)
+class Problem(Schema):
+    """A new problem."""
+
+    id = whole(required=True)
+    problemType = text(required=True)
+    problemText = text(LONG, required=True)
+    serviceId = text(required=True)
+    serviceSpecification = fields.Nested(Specification, required=True)
+    address = fields.Nested(Address)
+    serviceTestId = whole()
+    serviceTestReference = text()
+    characteristics = fields.List(fields.Nested(Characteristic), required=True)
+    primaryContact = fields.Nested(Contact, required=True)
+    secondaryContact = fields.Nested(Contact)
+    appointmentReservationId = whole()
+    appointmentReservationReference = text()
+    hazards = text(LONG)
+    onSiteRestrictions = text(LONG)
+    notes = text(LONG)
 
 
-class Answer(Problem):  # type: ignore[valid-type, misc] - made above
+class Answer(Problem):
     """A problem with its state."""
 
     status = text(required=True)
-    supplierReference = text(required=True)  # noqa: N815 - the wire's name
+    supplierReference = text(required=True)

@@ -1,6 +1,6 @@
 """Web servers under load: what a request costs in CPU, for several of them in turns."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from scripts.benchmarks.figures import Figure, Options, Target, say
@@ -43,16 +43,15 @@ class Subject:
         return result.count, result.rate
 
 
-def take_turns(
-    subjects: Sequence[Subject],
-    options: Options,
-    prepare: Mapping[str, Callable[[], None]] | None = None,
-) -> None:
-    """Measure all in each round, one after the other; `prepare` what a subject's turn needs."""
+def take_turns(subjects: Sequence[Subject], options: Options) -> None:
+    """Measure all in each round, one after the other."""
     for number in range(1, options.rounds + 1):
         for subject in subjects:
-            if prepare and subject.name in prepare:
-                prepare[subject.name]()
             subject.take_turn(options.seconds)
-        costs = ", ".join(f"{each.name} {each.costs[-1]:.0f}" for each in subjects)
-        say(f"round {number} of {options.rounds}, us of CPU a request: {costs}")
+        say_round(number, options, subjects)
+
+
+def say_round(number: int, options: Options, subjects: Sequence[Subject]) -> None:
+    """Show what the round of this number found."""
+    costs = ", ".join(f"{each.name} {each.costs[-1]:.0f}" for each in subjects)
+    say(f"round {number} of {options.rounds}, us of CPU a request: {costs}")

@@ -6,6 +6,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 class Type:
     BOOL: ClassVar[Type]
+    DYN: ClassVar[Type]
     ERROR: ClassVar[Type]
     STRING: ClassVar[Type]
     def __init__(self, signature: str) -> None: ...
