@@ -1,6 +1,7 @@
 """Problems with KCIs to be sent, written straight into an installation's database."""
 
 import itertools
+import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from supplier_api.problems.model import Base, ServiceProblem, State
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import GATEWAY
 
+PATIENCE = 120.0  # seconds
 _serial = itertools.count(1)
 
 
@@ -63,7 +65,11 @@ class Outbox:
         self._store.write(work)
         return name
 
-    def undelivered(self) -> int:
-        """Return how many KCIs are not settled as delivered."""
+    def wait_until_settled(self) -> None:
+        """Wait until all messages are delivered; raises TimeoutError."""
+        until = time.monotonic() + PATIENCE
         query = select(func.count()).where(message.c.state != "delivered")
-        return self._store.read(lambda uow: uow.connection.execute(query).scalar_one())
+        while left := self._store.read(lambda uow: uow.connection.execute(query).scalar_one()):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{left} messages were not delivered")
+            time.sleep(0.1)
