@@ -9,7 +9,18 @@ measured stay on the page as they are. Needs Linux: CPU time comes from /proc.
 import argparse
 from collections.abc import Callable, Mapping
 
-from scripts.benchmarks import calls, create_profile, creates, full_table, page, soak
+from scripts.benchmarks import (
+    calls,
+    commands,
+    create_profile,
+    creates,
+    full_table,
+    gateway,
+    idle,
+    kcis,
+    page,
+    soak,
+)
 from scripts.benchmarks.figures import Figure, Options, say
 
 # In the order of the page.
@@ -17,6 +28,10 @@ MEASUREMENTS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "creates": creates.measure,
     "create_profile": create_profile.measure,
     "calls": calls.measure,
+    "kcis": kcis.measure,
+    "gateway": gateway.measure,
+    "commands": commands.measure,
+    "idle": idle.measure,
     "full_table": full_table.measure,
     "soak": soak.measure,
 }

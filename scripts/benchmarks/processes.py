@@ -136,13 +136,13 @@ def cpu_seconds(pid: int) -> Spent:
 
 
 def memory_of(pid: int) -> int:
-    """Return the resident bytes of a process and its children, on Linux."""
-    total = 0
+    """Return the resident bytes of a process or, if that is larger, of one of its children."""
+    sizes = [0]
     for folder in _family(pid):
         with suppress(OSError):
             status = (folder / "status").read_text(encoding="ascii", errors="replace")
-            total += int(status.partition("VmRSS:")[2].split()[0]) * 1024
-    return total
+            sizes.append(int(status.partition("VmRSS:")[2].split()[0]) * 1024)
+    return max(sizes)
 
 
 def _family(pid: int) -> Iterator[Path]:
