@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from scripts.benchmarks import (
     calls,
     commands,
+    create_profile,
     creates,
     full_table,
     gateway,
@@ -25,6 +26,7 @@ from scripts.benchmarks.figures import Figure, Options, say
 # In the order of the page.
 MEASUREMENTS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "creates": creates.measure,
+    "create_profile": create_profile.measure,
     "calls": calls.measure,
     "kcis": kcis.measure,
     "gateway": gateway.measure,

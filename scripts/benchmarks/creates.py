@@ -18,11 +18,19 @@ from scripts.benchmarks.installation import (
 )
 from scripts.benchmarks.load import Aim
 from scripts.benchmarks.processes import HOST, free_port, running, wait_for
-from scripts.benchmarks.servers import WARM_UP, Subject, take_turns
+from scripts.benchmarks.servers import WARM_UP, Subject, analyze, take_turns
 from tests import postgresql
 
 # As Debian ships it: every commit reaches the disk.
 DURABLE = ("fsync=on", "synchronous_commit=on", "max_connections=200")
+PLAIN = (
+    "what one would write with the same libraries, tables and promises, on granian"
+    " (`scripts/benchmarks/plain.py`)"
+)
+FLOOR = (
+    "the libraries alone, with ready values: no token, no schema, no trace, nothing made"
+    " (`scripts/benchmarks/floor.py`)"
+)
 
 
 @contextmanager
@@ -52,36 +60,51 @@ def yardstick(name: str, folder: Path) -> Iterator[Subject]:
         yield subject
 
 
+@contextmanager
+def on_postgresql(folder: Path) -> Iterator[Subject]:
+    """Serve an installation on a PostgreSQL server of its own, whose CPU is measured, too."""
+    with (
+        postgresql.server(DURABLE) as server,
+        postgresql.database(server, "creates") as url,
+        creating("PostgreSQL", make_installation(folder, url)) as subject,
+    ):
+        subject.database = analyze(url)
+        yield subject
+
+
 def measure(options: Options) -> list[Figure]:
-    """Measure creates in turns."""
+    """Measure creates of ours and of both yardsticks in turns."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = stack.enter_context(
-            postgresql.database(stack.enter_context(postgresql.server(DURABLE)), "creates")
-        )
-        installations = {
-            "SQLite": make_installation(folder / "production"),
-            "sandbox": make_installation(folder / "sandbox", profile="sandbox"),
-            "PostgreSQL": make_installation(folder / "postgresql", url),
-        }
+        production = make_installation(folder / "production")
+        sandbox = make_installation(folder / "sandbox", profile="sandbox")
         subjects = [
-            stack.enter_context(creating(name, each)) for name, each in installations.items()
-        ]
-        subjects += [
-            stack.enter_context(yardstick(name, folder / name)) for name in ("plain", "floor")
+            stack.enter_context(each)
+            for each in (
+                creating("ours", production),
+                yardstick("plain", folder / "plain"),
+                yardstick("floor", folder / "floor"),
+                creating("sandbox", sandbox),
+                on_postgresql(folder / "postgresql"),
+            )
         ]
         take_turns(subjects, options)
-    ours, sandbox, on_postgresql, plain, floor = (
-        each.figure(f"create, {each.name}") for each in subjects
-    )
+    ours, plain, floor, in_sandbox, on_server = subjects
+    create = ours.figure("create: SQLite, production profile")
+    written = plain.figure('create: "plain"', note=PLAIN)
+    least = floor.figure('create: "floor"', note=FLOOR)
+    journalled = in_sandbox.figure("create: sandbox profile, with journal")
+    served = on_server.figure("create: PostgreSQL, the web process")
+    costs = on_server.database_costs
     return [
-        ours,
-        plain,
-        floor,
-        ratios("create, plain / ours", plain, ours, at_least(4.5)),
-        ratios("create, ours / floor", ours, floor, at_most(2.0)),
-        sandbox,
-        on_postgresql,
-        ratios("create, sandbox profile with journal / production", sandbox, ours, at_most(1.6)),
-        ratios("create, PostgreSQL / SQLite", on_postgresql, ours, at_most(1.8)),
+        create,
+        written,
+        ratios("plain / create", written, create, at_least(4.5)),
+        least,
+        ratios("create / floor", create, least, at_most(2.0)),
+        journalled,
+        ratios("sandbox / production profile", journalled, create, at_most(1.6)),
+        served,
+        Figure("create: PostgreSQL, the database server", "us", costs),
+        ratios("PostgreSQL, the web process / SQLite", served, create, at_most(1.8)),
     ]

@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from scripts.benchmarks.figures import Figure, Options, at_most, say
@@ -47,7 +47,7 @@ def _memory() -> dict[str, float]:
         worker = stack.enter_context(running(supplier_api("worker"), installation.environ))
         aim = Aim(installation.port, installation.request(), 0.001, FIRST_ID, connections=1)
         load(aim).only(201)
-        outbox = Outbox(installation.database)
+        outbox = stack.enter_context(closing(Outbox(installation.database)))
         outbox.queue(1)
         outbox.wait_until_settled()
         time.sleep(REST)

@@ -5,7 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from scripts.benchmarks.installation import make_installation
 from scripts.benchmarks.kci_receiver import Receiver, receiving
 from scripts.benchmarks.outbox import Outbox
 from scripts.benchmarks.processes import ROOT, SERVER_CORES, pin, running, spent_by, supplier_api
-from scripts.benchmarks.servers import MICROSECONDS
+from scripts.benchmarks.servers import MICROSECONDS, analyze
 from supplier_api.settings import load_settings
 from tests import postgresql
 
@@ -51,13 +51,18 @@ class Worker(Deliveries):
 
     pid: int = 0
     outbox: Outbox = field(kw_only=True)
+    database: int | None = None  # the process of a database server whose CPU is measured beside
+    database_cpu: float = 0.0
+    database_costs: list[float] = field(default_factory=list)
     hold: float = 0.0  # seconds that a KCI stays behind the answer it follows
 
     def deliver(self, count: int, each: int = 1) -> float:
         """Let it deliver what is queued on so many lanes, and return its seconds of CPU."""
         with spent_by(self.pid) as spent:
             self.outbox.queue(count, each)
-            self.outbox.wait_until_settled()
+            with spent_by(self.database or self.pid) as beside:
+                self.outbox.wait_until_settled()
+        self.database_cpu = beside.cpu
         return spent.cpu
 
 
@@ -85,11 +90,14 @@ def _working(
     settings = {**receiver.settings(), "DELIVERY__THREADS": str(THREADS)}
     installation = make_installation(folder, database, settings=settings)
     loaded = load_settings(installation.environ)
-    outbox = Outbox(installation.database)
     hold = loaded.delivery.not_before_ms / 1000
-    with running(supplier_api("worker"), installation.environ) as process:
+    with (
+        closing(Outbox(installation.database)) as outbox,
+        running(supplier_api("worker"), installation.environ) as process,
+    ):
         worker = Worker(f"worker on {name}", pid=process.pid, outbox=outbox, hold=hold)
         worker.deliver(20 * THREADS)
+        worker.database = analyze(database) if database else None
         yield worker
 
 
@@ -101,6 +109,7 @@ def _costs(options: Options, workers: Sequence[Worker], receiver: Receiver) -> l
         alone.keep(_pushed(receiver, count), receiver)
         for worker in workers:
             worker.keep(worker.deliver(count) / count * MICROSECONDS, receiver)
+            worker.database_costs.append(worker.database_cpu / count * MICROSECONDS)
         costs = ", ".join(f"{each.name} {each.costs[-1]:.0f}" for each in (alone, *workers))
         say(f"round {number} of {options.rounds}, us of CPU a KCI: {costs}")
     least = alone.figure(f"{THREADS} threads that POST the same body to the same receiver.")
@@ -108,6 +117,7 @@ def _costs(options: Options, workers: Sequence[Worker], receiver: Receiver) -> l
     return [
         least,
         *figures,
+        Figure("a KCI, the PostgreSQL server", "us", workers[-1].database_costs),
         *(ratios(f"{each.what} / urllib3 alone", each, least, at_most(1.7)) for each in figures),
     ]
 

@@ -5,7 +5,7 @@ import time
 from datetime import timedelta
 from uuid import uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from scripts.benchmarks.fill import KCI, add_problems
 from supplier_api.clock import SystemMachineClock
@@ -66,10 +66,15 @@ class Outbox:
         return name
 
     def wait_until_settled(self) -> None:
-        """Wait until all messages are delivered; raises TimeoutError."""
+        """Wait until nothing is to be sent any more; raises TimeoutError."""
         until = time.monotonic() + PATIENCE
-        query = select(func.count()).where(message.c.state != "delivered")
+        # Written as the index on queued messages is, whatever else is stored.
+        query = select(func.count()).select_from(message).where(text("state = 'queued'"))
         while left := self._store.read(lambda uow: uow.connection.execute(query).scalar_one()):
             if time.monotonic() > until:
                 raise TimeoutError(f"{left} messages were not delivered")
             time.sleep(0.1)
+
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self._store.close()

@@ -107,30 +107,32 @@ def machine() -> str:
 
 @dataclass(slots=True)
 class Spent:
-    """Seconds of CPU that a process and its children used, and seconds that passed meanwhile."""
+    """Seconds of CPU that a process and its children used, and those of them in the kernel."""
 
     cpu: float = 0.0
-    seconds: float = 0.0
+    kernel: float = 0.0
 
 
 @contextmanager
 def spent_by(pid: int) -> Iterator[Spent]:
     """Measure what a process and its children use while the block runs."""
     spent = Spent()
-    before, began = cpu_seconds(pid), time.monotonic()
+    before = cpu_seconds(pid)
     yield spent
-    spent.cpu, spent.seconds = cpu_seconds(pid) - before, time.monotonic() - began
+    after = cpu_seconds(pid)
+    spent.cpu, spent.kernel = after.cpu - before.cpu, after.kernel - before.kernel
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the seconds of CPU, user and system, of a process, its children and ended ones."""
-    ticks = 0
+def cpu_seconds(pid: int) -> Spent:
+    """Return what a process, its children and those that have ended have used until now."""
+    user = kernel = 0
     for folder in _family(pid):
         with suppress(OSError):
             fields = (folder / "stat").read_text(encoding="ascii", errors="replace")
             # Behind the name in brackets; its own user and system time, then its ended children's.
-            ticks += sum(map(int, fields.rpartition(")")[2].split()[11:15]))
-    return ticks / TICKS
+            times = [int(ticks) for ticks in fields.rpartition(")")[2].split()[11:15]]
+            user, kernel = user + times[0] + times[2], kernel + times[1] + times[3]
+    return Spent((user + kernel) / TICKS, kernel / TICKS)
 
 
 def memory_of(pid: int) -> int:

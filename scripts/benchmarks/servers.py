@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psycopg
 
 from scripts.benchmarks.figures import Figure, Options, Target, say
 from scripts.benchmarks.load import Aim, load
@@ -13,14 +16,19 @@ WARM_UP = 2.0  # seconds
 
 @dataclass
 class Subject:
-    """Something that answers requests, in the process `pid`; `aim` counts on from call to call."""
+    """Something that answers requests, in the process `pid`; `aim` counts on from call to call.
+
+    `database` is the process of a database server whose CPU is measured beside.
+    """
 
     name: str
     pid: int
     aim: Aim
     status: int = 201
+    database: int | None = None
     costs: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
+    database_costs: list[float] = field(default_factory=list)
 
     def warm_up(self, seconds: float = WARM_UP) -> None:
         """Put load on it without keeping what is found."""
@@ -28,9 +36,10 @@ class Subject:
 
     def take_turn(self, seconds: float) -> None:
         """Put load on it, and keep CPU microseconds a request and requests a second."""
-        with spent_by(self.pid) as spent:
+        with spent_by(self.pid) as spent, spent_by(self.database or self.pid) as beside:
             count, rate = self._load(seconds)
         self.costs.append(spent.cpu / count * MICROSECONDS)
+        self.database_costs.append(beside.cpu / count * MICROSECONDS)
         self.rates.append(rate)
 
     def figure(self, what: str, target: Target | None = None, note: str = "") -> Figure:
@@ -55,3 +64,14 @@ def say_round(number: int, options: Options, subjects: Sequence[Subject]) -> Non
     """Show what the round of this number found."""
     costs = ", ".join(f"{each.name} {each.costs[-1]:.0f}" for each in subjects)
     say(f"round {number} of {options.rounds}, us of CPU a request: {costs}")
+
+
+def analyze(url: str) -> int:
+    """Have PostgreSQL look at its tables, as it does within a minute; return its server's process.
+
+    Plans that were made for empty tables end there.
+    """
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("ANALYZE")
+        status = Path(f"/proc/{connection.info.backend_pid}/status").read_text(encoding="ascii")
+    return int(status.partition("PPid:")[2].split()[0])

@@ -1,6 +1,7 @@
 """What the benchmarks store is what the supplier itself can read."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 from scripts.benchmarks.fill import fill
@@ -21,10 +22,10 @@ def test_stored_problems_are_over_and_can_be_shown(tmp_path: Path) -> None:
 
 def test_queued_kcis_are_due(tmp_path: Path, database_url: str) -> None:
     installation = make_installation(tmp_path / "queued", database_url)
-    outbox = Outbox(installation.database)
-    outbox.queue(2, each=2)
-    outbox.raise_problem(0.0)
-    outbox.queue(1)
+    with closing(Outbox(installation.database)) as outbox:
+        outbox.queue(2, each=2)
+        outbox.raise_problem(0.0)
+        outbox.queue(1)
 
     kcis = json.loads(installation.call("kci", "list", "--state", "queued", "--json"))
 

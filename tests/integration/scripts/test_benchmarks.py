@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.benchmarks.common import ROOT
-from scripts.benchmarks.house import make_house
+from scripts.benchmarks.installation import make_installation
+from scripts.benchmarks.processes import ROOT
 
 LOAD = """
 from supplier_api.app.destinations import load_back_office
@@ -16,10 +16,10 @@ load_back_office(load_settings())
 
 
 def test_the_worker_of_the_benchmarks_has_a_back_office(tmp_path: Path) -> None:
-    house = make_house(tmp_path / "house")
+    installation = make_installation(tmp_path / "installation")
     ran = subprocess.run(
         [sys.executable, "-c", LOAD],
-        env=house.environ,
+        env=installation.environ,
         cwd=ROOT,
         capture_output=True,
         text=True,
