@@ -23,7 +23,7 @@ def measure(options: Options) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         installation = make_installation(Path(folder) / "filled")
         say(f"storing {PROBLEMS:,} problems")
-        fill(installation.environ["SUPPLIER_API__DATABASE__URL"], PROBLEMS)
+        fill(installation.database, PROBLEMS)
         worker = running(supplier_api("worker"), installation.environ, LOAD_CORES)
         with installation.serving(LOAD_CORES), worker:
             found = _take_turns(options, installation)

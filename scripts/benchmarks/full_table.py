@@ -86,7 +86,7 @@ def measure(options: Options) -> list[Figure]:
 @contextmanager
 def _side(folder: Path, name: str, rows: int) -> Iterator[Side]:
     installation = make_installation(folder / name)
-    url = installation.environ["SUPPLIER_API__DATABASE__URL"]
+    url = installation.database
     if rows:
         say(f"storing {rows:,} problems")
         fill(url, rows)

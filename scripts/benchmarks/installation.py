@@ -88,6 +88,11 @@ class Installation:
         """Return the address of the web server."""
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def database(self) -> str:
+        """Return the URL of its database."""
+        return self.environ["SUPPLIER_API__DATABASE__URL"]
+
     def call(self, *words: str) -> str:
         """Run a command of the supplier to its end, and return what it says."""
         words = tuple(supplier_api(*words))

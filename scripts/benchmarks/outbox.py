@@ -1,6 +1,7 @@
 """Problems with KCIs to be sent, written straight into an installation's database."""
 
 import itertools
+import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from supplier_api.problems.model import Base, ServiceProblem, State
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import GATEWAY
 
+PATIENCE = 120.0  # seconds
 _serial = itertools.count(1)
 
 
@@ -63,7 +65,16 @@ class Outbox:
         self._store.write(work)
         return name
 
-    def undelivered(self) -> int:
-        """Return how many KCIs are still to be sent: an index has them, whatever else is stored."""
+    def wait_until_settled(self) -> None:
+        """Wait until nothing is to be sent any more; raises TimeoutError."""
+        until = time.monotonic() + PATIENCE
+        # Written as the index on queued messages is, whatever else is stored.
         query = select(func.count()).select_from(message).where(text("state = 'queued'"))
-        return self._store.read(lambda uow: uow.connection.execute(query).scalar_one())
+        while left := self._store.read(lambda uow: uow.connection.execute(query).scalar_one()):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{left} messages were not delivered")
+            time.sleep(0.1)
+
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self._store.close()
