@@ -17,10 +17,9 @@ import sqlite3
 import sys
 import threading
 import uuid
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -43,6 +42,7 @@ NEW_LANE = {"attempts": 0, "claim_no": 0, "parked": False}
 NEW_MESSAGE = {"number": 1, "kind": "problem", "body_version": 1, "contract": "1.8"}
 NEW_MESSAGE |= {"state": "queued", "attempts": 0, "unknown": False, "log": []}
 log = logging.getLogger("plain")
+Json: TypeAlias = dict[str, Any]
 
 
 class Creates:
@@ -58,7 +58,7 @@ class Creates:
         # SQLite has one writer: threads that wait for a lock come sooner than its busy handler.
         self._writing = threading.Lock()
 
-    def create(self, document: dict[str, Any], heard: dict[str, str]) -> dict[str, Any]:
+    def create(self, document: Json, heard: Json) -> Json:
         """Decide on a problem in one transaction and return the answer; aborts what is refused."""
         service = self._services.get(document["serviceId"])
         canonical = json.dumps(document, sort_keys=True).encode()
@@ -87,14 +87,14 @@ class Creates:
             connection.execute(update(decision).where(decision.c.id == claimed).values(decided))
         return answer
 
-    def _repeated(self, connection: Connection, claim: Mapping[str, Any]) -> dict[str, Any]:
+    def _repeated(self, connection: Connection, claim: Json) -> Json:
         """Return the answer that a repeat gets; aborts another request under the same key."""
         decision = self._tables["decision"].c
         same = [decision[name] == claim[name] for name in ("tenant", "operation", "key")]
         row = connection.execute(select(decision.fingerprint, decision.body).where(*same)).one()
         if row.fingerprint != claim["fingerprint"]:
             abort(422)
-        answer: dict[str, Any] = row.body
+        answer: Json = row.body
         return answer
 
     def _known(self, connection: Connection, tenant: str, service_id: str) -> dict[str, list[str]]:
@@ -112,7 +112,7 @@ class Creates:
             "incidents": [*incidents.scalars()],
         }
 
-    def _judge(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+    def _judge(self, facts: Json) -> Json:
         """Return the decision of the rules: reasons, trace, the rule that decides, its outcome."""
         bound = self._rules.bind(facts)
         reasons, trace, decided = [], [], ("default", "acknowledge")
@@ -130,42 +130,35 @@ class Creates:
         return {**found, "book_version": "1", "process": "plain"}
 
     def _store(
-        self,
-        connection: Connection,
-        document: dict[str, Any],
-        heard: dict[str, str],
-        reference: str,
-        now: datetime,
+        self, connection: Connection, document: Json, heard: Json, reference: str, now: datetime
     ) -> int:
         """Store the problem, a lane to each destination, and the work order; return its row id."""
-        problem, lane = self._tables["service_problem"], self._tables["lane"]
-        at, tenant, conversation = now.isoformat(), heard["tenant"], heard["conversation_id"]
-        row = {**NEW_PROBLEM, "tenant": tenant, "gateway_id": document["id"], "document": document}
-        row |= {"service_id": document["serviceId"], "reference": reference}
-        row |= {"conversation_id": conversation, "created": at, "updated": at}
-        inserting = insert(problem).values(row).returning(problem.c.id)
-        problem_id: int = connection.execute(inserting).scalar_one()
-        common = {**NEW_LANE, "problem_id": problem_id, "tenant": tenant}
-        kcis = {**common, "destination": "gateway", "not_before": (now + HOLD).isoformat()}
-        connection.execute(insert(lane).values(kcis))
-        orders = {**common, "destination": "back-office", "due_at": at}
-        inserting = insert(lane).values(orders).returning(lane.c.id)
-        lane_id = connection.execute(inserting).scalar_one()
-        order = {"kind": "problem", "tenant": tenant, "reference": reference, "issued": at}
-        message = {**NEW_MESSAGE, "lane_id": lane_id, "uuid": str(uuid.uuid4()), "created": at}
-        message |= {"conversation_id": conversation}
-        message |= {"body": json.dumps({**order, "problem": document})}
-        connection.execute(insert(self._tables["message"]).values(message))
+
+        def add(table: str, new: Json, **values: Any) -> int:
+            adding = insert(self._tables[table]).values({**new, **values})
+            row: int = connection.execute(adding.returning(self._tables[table].c.id)).scalar_one()
+            return row
+
+        at, tenant = now.isoformat(), {"tenant": heard["tenant"]}
+        conversation = {"conversation_id": heard["conversation_id"]}
+        row = {"gateway_id": document["id"], "service_id": document["serviceId"], **tenant}
+        row |= {"reference": reference, "document": document, "created": at, "updated": at}
+        problem_id = add("service_problem", NEW_PROBLEM, **row, **conversation)
+        common = {**NEW_LANE, **tenant, "problem_id": problem_id}
+        add("lane", common, destination="gateway", not_before=(now + HOLD).isoformat())
+        lane_id = add("lane", common, destination="back-office", due_at=at)
+        order = {"kind": "problem", "reference": reference, "issued": at, **tenant}
+        body = json.dumps({**order, "problem": document})
+        message = {"lane_id": lane_id, "uuid": str(uuid.uuid4()), "body": body, "created": at}
+        add("message", NEW_MESSAGE, **message, **conversation)
         return problem_id
 
 
-def value_at(facts: Mapping[str, Any], path: str) -> Any:
+def value_at(facts: Json, path: str) -> Any:
     """Return the fact at a path as in `service.state`, None if it is absent."""
     found: Any = facts
     for name in path.split("."):
-        found = found.get(name)
-        if found is None:
-            return None
+        found = found and found.get(name)
     return found
 
 
@@ -199,7 +192,7 @@ def application() -> Flask:
     @blueprint.route("/service-problems", methods=["POST"])
     @blueprint.arguments(Problem)
     @blueprint.response(201, Answer)
-    def post(document: dict[str, Any]) -> dict[str, Any]:
+    def post(document: Json) -> Json:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         try:
             found = jwt.decode(token, key, ["RS256"], audience="plain", issuer="plain")
