@@ -74,7 +74,7 @@ def send(
         ) as response:
             body = _body(response, limit)
             answered = HttpResponse(
-                response.status_code, response.headers, body or b"", complete=body is not None
+                response.status, response.headers, body or b"", complete=body is not None
             )
     except NETWORK_ERRORS as error:
         if ends:
@@ -96,13 +96,12 @@ def error_cause(error: BaseException, call: TimedCall) -> str:
     return words
 
 
-def _body(response: requests.Response, limit: int) -> bytes | None:
+def _body(response: urllib3.BaseHTTPResponse, limit: int) -> bytes | None:
     """Read the beginning of the body; None if it breaks off after the status line and headers."""
     try:
-        body: bytes = response.raw.read(limit, decode_content=True)
+        return response.read(limit, decode_content=True)
     except NETWORK_ERRORS:
         return None
-    return body
 
 
 class Body(StrEnum):
