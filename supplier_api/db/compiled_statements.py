@@ -73,6 +73,11 @@ class CompiledStatement:
         except dialect.loaded_dbapi.Error as error:
             raise wrapped(error, connection) from error
 
+    def first(self, connection: Connection, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """Run it like `run`, and return its first row; None if there is none."""
+        rows = self.run(connection, values)
+        return rows[0] if rows else None
+
     def send(self, connection: Connection, values: Mapping[str, Any]) -> None:
         """Run it without reading a result.
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, literal, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from supplier_api.clock import latest
 from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork
@@ -23,7 +23,6 @@ from supplier_api.db.pipeline import PIPE
 from supplier_api.outbox import statements
 from supplier_api.outbox.model import (
     BODY_VERSION,
-    DEAD_LETTERS,
     AttemptRecord,
     Claim,
     Fenced,
@@ -83,40 +82,29 @@ class LaneRepository:
             raise LookupError(f"problem {problem_id} has no lane to {destination}")
         return LaneRow(*rows[0])
 
-    def undelivered(self, lane_id: int) -> int:
-        """Count what the receiver has not accepted: queued, or parked behind a dead letter.
+    def add(
+        self,
+        to: LaneRow,
+        new: Sequence[NewMessage],
+        now: datetime,
+        not_before: datetime | None,
+    ) -> None:
+        """Queue messages at the end of the locked lane, which becomes due if it was idle.
 
-        A dead letter that was skipped, or that other messages were allowed to pass, does not count.
+        Nothing is sent on it before `not_before`, whenever it was queued. That is the lane's own,
+        or later if a gateway request is about to be answered: no message may overtake that answer.
         """
-        stuck = message.c.state.in_(DEAD_LETTERS) & _t.parked
-        query = (
-            select(func.count())
-            .select_from(message.join(lane))
-            .where(_t.id == lane_id, (message.c.state == MessageState.QUEUED) | stuck)
-        )
-        return self._connection.execute(query).scalar_one()
-
-    def add(self, to: LaneRow, new: NewMessage, now: datetime) -> None:
-        """Queue `new` at the end of the locked lane; the lane becomes due if it was idle."""
-        self._queue(to.problem_id, to.destination, new, now)
-        woken = self._connection.execute(
-            update(lane)
-            .where(_t.id == to.id, _t.due_at.is_(None), NOT_PARKED)
-            .values(due_at=latest(now, new.not_before, to.not_before))
-        )
-        if woken.rowcount == 1:
+        for queued in new:
+            self._queue(to.problem_id, to.destination, queued, now)
+        due_at = to.due_at
+        if new and to.idle:
+            due_at = latest(now, new[0].not_before, not_before)
             self._wake()
-
-    def hold_until(self, of: LaneRow, not_before: datetime) -> None:
-        """Let nothing be sent on the locked lane before `not_before`, whenever it was queued.
-
-        Used when a gateway request is about to be answered: no message may overtake that answer.
-        """
-        moment = literal(not_before, _t.due_at.type)
-        due_at = case((_t.due_at < moment, moment), else_=_t.due_at)
-        self._connection.execute(
-            update(lane).where(_t.id == of.id).values(not_before=not_before, due_at=due_at)
-        )
+        elif due_at is not None:
+            due_at = latest(due_at, not_before)
+        if (due_at, not_before) != (to.due_at, to.not_before):
+            row = {"lane": to.id, "due_at": due_at, "not_before": not_before}
+            statements.SET_DUE.send(self._connection, row)
 
     def messages_of(self, problem_id: int) -> list[dict[str, Any]]:
         """Return a problem's messages to all destinations, oldest first: columns by name."""

@@ -161,6 +161,9 @@ RECORD = CompiledStatement(
         **named("state", "attempts", "first_attempt", "unknown", "log", "digest", "settled"),
     )
 )
+SET_DUE = CompiledStatement(
+    update(lane).where(lane.c.id == bindparam("lane")).values(named("due_at", "not_before"))
+)
 PROCEED = CompiledStatement(
     update(lane)
     .where(lane.c.id == bindparam("lane"), lane.c.claim_no == bindparam("mine"))

@@ -43,7 +43,7 @@ def create_problem(
     services.Unavailable.
     """
     gateway_id, service_id = document["id"], document["serviceId"]
-    external = rules.external_facts(Operation.PROBLEM, caller, document, service_id)
+    external = rules.external_facts(Operation.PROBLEM, caller, document, lambda: service_id)
     request = IdempotentRequest(services, caller, Operation.PROBLEM, str(gateway_id), document)
 
     def transaction(uow: UnitOfWork) -> RequestAnswer:

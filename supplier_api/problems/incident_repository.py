@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     ScalarSelect,
     Select,
+    bindparam,
     delete,
     func,
     insert,
@@ -20,13 +21,19 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
-from supplier_api.db.compiled_statements import UnitOfWork
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork
 from supplier_api.db.tables import incident, incident_service, service_problem
 from supplier_api.problems.repository import INCIDENTS_LOCK, NOT_OPEN
 
 _p = service_problem.c
 _i = incident.c
 _covered = incident_service.c
+_ON_SERVICE = CompiledStatement(
+    select(_i.code)
+    .join(incident_service, _covered.incident_id == _i.id)
+    .where(_covered.service_id == bindparam("service_id"), _i.ended.is_(None))
+    .order_by(_i.id)
+)
 
 
 class IncidentSource(StrEnum):
@@ -122,13 +129,8 @@ class IncidentRepository:
 
     def on_service(self, service_id: str) -> list[str]:
         """Return the codes of the incidents that last on a service, the oldest first."""
-        query = (
-            select(_i.code)
-            .join(incident_service, _covered.incident_id == _i.id)
-            .where(_covered.service_id == service_id, _i.ended.is_(None))
-            .order_by(_i.id)
-        )
-        return list(self._connection.execute(query).scalars())
+        rows = _ON_SERVICE.run(self._connection, {"service_id": service_id})
+        return [code for (code,) in rows]
 
     def services(self, code: str) -> set[str]:
         """Return the services that an incident covers."""

@@ -139,7 +139,6 @@ class ChangeRequest:
     decided: datetime | None = None
     back_office_id: str | None = None
     back_office_url: str | None = None
-    id: int = 0
 
 
 @dataclass(slots=True)
@@ -159,4 +158,3 @@ class Resolution:
     tenant_notes: str | None = None
     closed_date: datetime | None = None
     taken: datetime | None = None
-    id: int = 0

@@ -78,9 +78,12 @@ class RuleEvaluator:
         operation: Operation,
         caller: Caller,
         request: Mapping[str, Any],
-        service_id: str | None,
+        service_id: Callable[[], str | None],
     ) -> ExternalFacts:
-        """Return the external facts of a request; none are looked up during maintenance."""
+        """Return the external facts of a request; none are looked up during maintenance.
+
+        `service_id` returns the service that it is about; it is called only if that is asked for.
+        """
         if self.maintenance.lasts():
             book = self._loaded().book
             return ExternalFacts(book, self._facts(caller, request), {}, postponed=IN_MAINTENANCE)
@@ -91,25 +94,23 @@ class RuleEvaluator:
         operation: Operation,
         caller: Caller,
         request: Mapping[str, Any],
-        service_id: str | None,
+        service_id: Callable[[], str | None],
     ) -> ExternalFacts:
-        """Ask the inventory, then run the rules written in Python."""
+        """Ask the inventory, then run the rules written in Python; as external_facts."""
         service: Service | Unknown | None = UNKNOWN
         loaded = self._loaded()
-        needed_groups = loaded.book.groups(operation)
         # Creating a problem needs the service in any case: specification name and incident.
-        needs_service = bool(service_id) and (
-            operation is Operation.PROBLEM or "service" in needed_groups
-        )
-        if service_id and needs_service:
+        needed = operation is Operation.PROBLEM or "service" in loaded.book.groups(operation)
+        asked = service_id() if needed else None
+        if asked:
             seconds = self._seconds_left(caller)
             # Given less than half of its usual time, no answer is not a sign of failure.
             fair = seconds >= self._services.policy.answer_budget / 4
             service = self.service(
-                caller.tenant, service_id, seconds, loaded=loaded, counts_as_failure=fair
+                caller.tenant, asked, seconds, loaded=loaded, counts_as_failure=fair
             )
         facts = self._facts(caller, request, service)
-        missing = needs_service and service is UNKNOWN
+        missing = bool(asked) and service is UNKNOWN
         if missing and self.watch.down:
             return ExternalFacts(loaded.book, facts, {}, postponed=INVENTORY_DOWN, missing=True)
         verdicts = loaded.book.plugins.evaluate(operation, facts, self._seconds_left(caller))
