@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock, SystemMachineClock
+from supplier_api.db.compiled_statements import run_raw
 from supplier_api.db.errors import (
     NO_ANSWER,
     StoreBroken,
@@ -27,7 +28,6 @@ from supplier_api.db.errors import (
     is_stale,
     store_error,
 )
-from supplier_api.db.pipeline import PIPE, PipelinedConnection
 
 T = TypeVar("T")
 
@@ -56,6 +56,9 @@ CONNECT: Mapping[str, Any] = {
 LEFT = "left"
 WAIT_MS = "wait_ms"
 READ_WAIT_MS = 1000
+# The longest time between two statements of a transaction. A process that hangs, or whose machine
+# is gone, would keep its locks until TCP notices.
+IDLE_SECONDS = 20.0
 # How the database's clock is read.
 MEASURE_EVERY = 60.0  # seconds
 MEASURE_AGAIN = 5.0  # seconds after the clock could not be read
@@ -106,10 +109,7 @@ def make_engine(url: str, *, pooled: bool, **options: Any) -> Engine:
     event.listen(engine, "do_connect", _Attempts().make)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
-    event.listen(engine, "before_cursor_execute", _flush_before)
     event.listen(engine, "handle_error", _give_up_stale)
-    # The driver's commit would not send the queued statements.
-    engine.dialect.do_commit = _commit  # type: ignore[method-assign, assignment]
     return engine
 
 
@@ -134,36 +134,31 @@ class _Attempts:
             raise
 
 
-def _prepare(session: Session, record: Any) -> None:
-    # The driver begins no transaction by itself: PipelinedConnection does.
+def _prepare(session: Session, _record: Any) -> None:
+    # The driver begins no transaction by itself: `_begin` does, together with its settings.
     session.autocommit = True
-    record.info[PIPE] = PipelinedConnection(session)
 
 
 def _begin(connection: Connection) -> None:
     info = connection.info
     session: Any = connection.connection.dbapi_connection
     session.left = info.pop(LEFT, _as_to_connect)
-    info[PIPE].begin(info.pop(WAIT_MS, READ_WAIT_MS))
+    wait_ms, idle_ms = info.pop(WAIT_MS, READ_WAIT_MS), int(IDLE_SECONDS * 1000)
+    run_raw(
+        connection,
+        f"BEGIN; SET LOCAL lock_timeout = {wait_ms};"
+        f" SET LOCAL idle_in_transaction_session_timeout = {idle_ms}",
+    )
 
 
 def _as_to_connect() -> float:
     return CONNECT_SECONDS
 
 
-def _flush_before(connection: Connection, *_what: object) -> None:
-    """Send queued statements before a statement that SQLAlchemy runs itself."""
-    connection.info[PIPE].flush()
-
-
 def _give_up_stale(context: ExceptionContext) -> None:
     """Have the session replaced, and all that are as old."""
     if is_stale(context.original_exception):
         context.is_disconnect = True
-
-
-def _commit(connection: Any) -> None:
-    connection.info[PIPE].commit()
 
 
 class DatabaseClock:

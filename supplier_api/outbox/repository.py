@@ -19,7 +19,6 @@ from sqlalchemy import bindparam, func, or_, select, update
 
 from supplier_api.clock import latest
 from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork
-from supplier_api.db.pipeline import PIPE
 from supplier_api.outbox import statements
 from supplier_api.outbox.model import (
     BODY_VERSION,
@@ -53,6 +52,8 @@ class LaneRepository:
         """Work in the transaction of `uow`."""
         self._connection = uow.connection
         self._wake = uow.wake
+        # Has the queue read by its indexes from there on.
+        self._by_index = uow.by_index
 
     # For use cases.
 
@@ -68,9 +69,8 @@ class LaneRepository:
             }
             if new.messages:
                 row["due_at"] = latest(now, new.messages[0].not_before, new.not_before)
-            statements.ADD_LANE.send(self._connection, row)
-            for queued in new.messages:
-                self._queue(problem_id, new.destination, queued, now)
+            ((lane_id,),) = statements.ADD_LANE.run(self._connection, row)
+            self._queue(lane_id, new.messages, now)
         if any(new.messages for new in lanes):
             self._wake()
 
@@ -94,8 +94,7 @@ class LaneRepository:
         Nothing is sent on it before `not_before`, whenever it was queued. That is the lane's own,
         or later if a gateway request is about to be answered: no message may overtake that answer.
         """
-        for queued in new:
-            self._queue(to.problem_id, to.destination, queued, now)
+        self._queue(to.id, new, now)
         due_at = to.due_at
         if new and to.idle:
             due_at = latest(now, new[0].not_before, not_before)
@@ -104,7 +103,7 @@ class LaneRepository:
             due_at = latest(due_at, not_before)
         if (due_at, not_before) != (to.due_at, to.not_before):
             row = {"lane": to.id, "due_at": due_at, "not_before": not_before}
-            statements.SET_DUE.send(self._connection, row)
+            statements.SET_DUE.run(self._connection, row)
 
     def messages_of(self, problem_id: int) -> list[dict[str, Any]]:
         """Return a problem's messages to all destinations, oldest first: columns by name."""
@@ -199,7 +198,7 @@ class LaneRepository:
             return []
         ids = [row.id for row in rows]
         taken = {"lanes": ids, "lease_owner": owner, "lease_until": lease_until}
-        statements.TAKE.send(self._connection, {**taken, "due_at": lease_until})
+        statements.TAKE.run(self._connection, {**taken, "due_at": lease_until})
         heads = statements.heads(self._connection, ids)
         for row in rows:
             head = heads.get(row.id)
@@ -355,13 +354,10 @@ class LaneRepository:
 
     # Internal steps.
 
-    def _queue(self, problem_id: int, destination: str, new: NewMessage, now: datetime) -> None:
-        to = {"problem_id": problem_id, "destination": destination, "created": now}
-        statements.ADD_MESSAGE.send(self._connection, to | asdict(new))
-
-    def _by_index(self) -> None:
-        """Have the queue read by its indexes from here on."""
-        self._connection.info[PIPE].by_index()
+    def _queue(self, lane_id: int, new: Sequence[NewMessage], now: datetime) -> None:
+        to = {"lane_id": lane_id, "created": now}
+        for queued in new:
+            statements.ADD_MESSAGE.run(self._connection, to | asdict(queued))
 
     def _lock(self, which: CompiledStatement, values: dict[str, Any]) -> list[LaneRow]:
         self._by_index()

@@ -69,7 +69,7 @@ def create_problem(
         answer = (
             RequestAnswer(202, None) if deferred else RequestAnswer(201, problem_entity(problem))
         )
-        transition = Transition(services, uow, problem, row_id=claimed.problem_id)
+        transition = Transition(services, uow, problem)
         if incidents:
             _join_incident(transition, incidents[0])
         if not external.postponed:

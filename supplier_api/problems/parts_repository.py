@@ -47,11 +47,11 @@ class ChangeRequestRepository:
 
     def add(self, change: ChangeRequest) -> None:
         """Store a new change request."""
-        _ADD_CHANGE.send(self._connection, _values(_CHANGE, change))
+        _ADD_CHANGE.run(self._connection, _values(_CHANGE, change))
 
     def save(self, change: ChangeRequest) -> None:
         """Store its status, date of decision and ticket."""
-        _SAVE_CHANGE.send(self._connection, {"of": change.reference, **_values(_CHANGE, change)})
+        _SAVE_CHANGE.run(self._connection, {"of": change.reference, **_values(_CHANGE, change)})
 
     def pending(self, problem_id: int) -> ChangeRequest | None:
         """Return the problem's undecided change; there is one at most."""
@@ -86,13 +86,11 @@ class ResolutionRepository:
 
     def add(self, made: Resolution) -> None:
         """Store a new resolution."""
-        _ADD_RESOLUTION.send(self._connection, _values(_RESOLUTION, made))
+        _ADD_RESOLUTION.run(self._connection, _values(_RESOLUTION, made))
 
     def save(self, made: Resolution) -> None:
         """Store the tenant's answer, the dates, and when the gateway accepted the KCI."""
-        _SAVE_RESOLUTION.send(
-            self._connection, {"of": made.reference, **_values(_RESOLUTION, made)}
-        )
+        _SAVE_RESOLUTION.run(self._connection, {"of": made.reference, **_values(_RESOLUTION, made)})
 
     def current(self, problem_id: int) -> Resolution | None:
         """Return the problem's newest resolution: the only one that can be answered."""
@@ -149,7 +147,7 @@ class BackOfficeEventRepository:
 
     def add(self, event: RecordedEvent) -> None:
         """Record an event with its answer."""
-        _ADD_EVENT.send(self._connection, _values(_EVENT, event))
+        _ADD_EVENT.run(self._connection, _values(_EVENT, event))
 
     def of(self, problem_id: int) -> list[RecordedEvent]:
         """Return the problem's events, oldest first."""

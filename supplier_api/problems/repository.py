@@ -58,7 +58,6 @@ _CHANGING = tuple(name for name in _NAMES if name not in {"id", *_FIXED})
 _ADD = CompiledStatement(
     insert(service_problem).values(named(*_FIXED, *_CHANGING)).returning(_t.id)
 )
-_ADD_NUMBERED = CompiledStatement(insert(service_problem).values(named(*_NAMES)).inline())
 _SAVE = CompiledStatement(
     update(service_problem).where(_t.id == bindparam("row_id")).values(named(*_CHANGING))
 )
@@ -146,8 +145,8 @@ class ProblemRepository:
         self._connection = uow.connection
         self._locking = uow.dialect == "postgresql"
 
-    def add(self, problem: ServiceProblem, row_id: int | None = None) -> None:
-        """Store a new problem and give it its row id: `row_id`, or else one of the database's."""
+    def add(self, problem: ServiceProblem) -> None:
+        """Store a new problem and give it its row id."""
         values = {
             "tenant": problem.tenant,
             "gateway_id": problem.gateway_id,
@@ -157,16 +156,12 @@ class ProblemRepository:
             "created": problem.created,
             **_changing(problem),
         }
-        if row_id is None:
-            row_id = _ADD.run(self._connection, values)[0][0]
-        else:
-            _ADD_NUMBERED.send(self._connection, {"id": row_id, **values})
-        problem.id = row_id
+        ((problem.id,),) = _ADD.run(self._connection, values)
 
     def save(self, problem: ServiceProblem) -> None:
         """Store the changed problem; adds one to its version."""
         problem.version += 1
-        _SAVE.send(self._connection, {"row_id": problem.id, **_changing(problem)})
+        _SAVE.run(self._connection, {"row_id": problem.id, **_changing(problem)})
 
     def mark_doubtful(self, problem_id: int) -> None:
         """Mark a problem that the gateway may not know: the answer to it may have been lost."""
@@ -264,7 +259,7 @@ class ProblemRepository:
         Both locks last until the transaction ends. On SQLite the transaction itself is that lock.
         """
         if self._locking:
-            _LOCK_SERVICE.send(self._connection, {"locked": lock_name(tenant, service_id)})
+            _LOCK_SERVICE.run(self._connection, {"locked": lock_name(tenant, service_id)})
 
     def known_of_service(
         self, tenant: str, service_id: str, before: int | None = None

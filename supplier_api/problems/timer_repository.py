@@ -23,7 +23,6 @@ from sqlalchemy.sql import ColumnElement
 
 from supplier_api.clock import Scale
 from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, among, named
-from supplier_api.db.pipeline import PIPE
 from supplier_api.db.tables import (
     business_clock,
     fault,
@@ -85,11 +84,12 @@ class TimerRepository:
         """Use the connection of `uow`."""
         self._connection = uow.connection
         self._wake = uow.wake
+        self._by_index = uow.by_index
 
     def add(self, new: Timer) -> None:
         """Set a timer."""
         values = {name: getattr(new, name) for name in _NEW}
-        _ADD.send(self._connection, {**values, "data": new.data or None})
+        _ADD.run(self._connection, {**values, "data": new.data or None})
         self._wake()
 
     def lock(self, timer_id: int) -> Timer | None:
@@ -127,7 +127,7 @@ class TimerRepository:
     def delete_for(self, problem_id: int, *kinds: str) -> None:
         """Delete the problem's timers of these kinds, or all."""
         of = {"problem_id": problem_id, "kinds": kinds}
-        (_DELETE_KINDS if kinds else _DELETE_ALL).send(self._connection, of)
+        (_DELETE_KINDS if kinds else _DELETE_ALL).run(self._connection, of)
 
     def of(self, problem_id: int) -> list[Timer]:
         """Return the problem's timers, the earliest first."""
@@ -142,7 +142,7 @@ class TimerRepository:
         """
         if limit <= 0:
             return []
-        self._connection.info[PIPE].by_index()
+        self._by_index()
         is_due = [
             and_(whose, _t.due_at <= scale.at(now)) for whose, scale in by_scale(_t.tenant, scales)
         ]
@@ -155,7 +155,7 @@ class TimerRepository:
 
         It holds as long as no clock is moved.
         """
-        self._connection.info[PIPE].by_index()
+        self._by_index()
         earliest = []
         for whose, scale in by_scale(_t.tenant, scales):
             query = select(func.min(_t.due_at)).where(whose, *_of_kinds(kinds))

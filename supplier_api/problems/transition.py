@@ -64,19 +64,11 @@ class Incomplete(Exception):
 class Transition:
     """A locked or new problem, and the changes that this transaction makes to it."""
 
-    def __init__(
-        self,
-        services: Services,
-        uow: UnitOfWork,
-        problem: ServiceProblem,
-        *,
-        row_id: int | None = None,
-    ) -> None:
-        """Begin; an existing problem must be locked. `row_id` is reserved for a new one."""
+    def __init__(self, services: Services, uow: UnitOfWork, problem: ServiceProblem) -> None:
+        """Begin; an existing problem must be locked."""
         self.services = services
         self.uow = uow
         self.problem = problem
-        self._row_id = row_id
         self.now = services.business.now(problem.tenant)
         # The body of each KCI, with the reference of the change or resolution that it is about.
         self._kcis: list[tuple[dict[str, Any], str | None]] = []
@@ -148,7 +140,7 @@ class Transition:
         orders_from = self.problem.next_order
         self.problem.next_order += len(self._orders)
         if not self.problem.id:
-            ProblemRepository(self.uow).add(self.problem, self._row_id)
+            ProblemRepository(self.uow).add(self.problem)
             self._open_lanes(orders_from, gateway_asked=gateway_asked)
             return
         ProblemRepository(self.uow).save(self.problem)
