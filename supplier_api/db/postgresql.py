@@ -8,7 +8,7 @@ The database's clock is the machine time of all machines on it.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.db.compiled_statements import run_raw
+from supplier_api.db.connection_info import CONNECT, CONNECT_SECONDS, LEFT, READ_WAIT_MS, WAIT_MS
 from supplier_api.db.errors import (
     NO_ANSWER,
     StoreBroken,
@@ -31,31 +32,10 @@ from supplier_api.db.errors import (
 
 T = TypeVar("T")
 
-CONNECT_SECONDS = 2  # for a new connection, or one of the pool; psycopg's minimum
 AFTER_SILENCE = 1.0  # seconds after an unanswered attempt without another one
 CLOCK = SystemMachineClock()  # network waits are real time, in tests too
 # Between two checks of the driver whether the socket was closed meanwhile.
 STEP = 0.1  # seconds
-# A connection that the network has dropped is noticed within some ten seconds.
-KEEPALIVE = {
-    "keepalives": "1",
-    "keepalives_idle": "5",
-    "keepalives_interval": "2",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "10000",
-}
-# The parameters of every session.
-CONNECT: Mapping[str, Any] = {
-    "connect_timeout": CONNECT_SECONDS,
-    # Without it, the encoding of a database that is not UTF8 could not even be queried.
-    "client_encoding": "utf8",
-    **KEEPALIVE,
-}
-# The keys of a connection's `info` for its next transaction: a function that returns how many
-# seconds it may still wait for an answer, and the milliseconds it waits for a lock.
-LEFT = "left"
-WAIT_MS = "wait_ms"
-READ_WAIT_MS = 1000
 # The longest time between two statements of a transaction. A process that hangs, or whose machine
 # is gone, would keep its locks until TCP notices.
 IDLE_SECONDS = 20.0

@@ -27,8 +27,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
 from supplier_api.db.compiled_statements import UnitOfWork, run_raw
+from supplier_api.db.connection_info import READ_WAIT_MS, WAIT_MS
 from supplier_api.db.errors import TOO_LATE, StoreBusy, StoreUnavailable, store_error
-from supplier_api.db.postgresql import READ_WAIT_MS, WAIT_MS
 from supplier_api.files import keep_private, sqlite_path
 
 T = TypeVar("T")

@@ -18,11 +18,11 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork
 from supplier_api.db.tables import incident, incident_service, service_problem
+from supplier_api.db.upsert import insert_for
 from supplier_api.problems.repository import INCIDENTS_LOCK, NOT_OPEN
 
 _p = service_problem.c
@@ -94,12 +94,14 @@ class IncidentRepository:
 
     def note(self, code: str, service_id: str, at: datetime) -> None:
         """Store an incident of the inventory if it is new; several creates may do so at once."""
-        dialect = postgresql if self._locking else sqlite
+        dialect = self._connection.dialect.name
         values = {"code": code, "declared": at, "source": IncidentSource.INVENTORY}
-        self._connection.execute(dialect.insert(incident).on_conflict_do_nothing(), values)
+        self._connection.execute(insert_for(dialect, incident).on_conflict_do_nothing(), values)
         row_id = self._connection.execute(select(_i.id).where(_i.code == code)).scalar_one()
         covered = {"incident_id": row_id, "service_id": service_id}
-        self._connection.execute(dialect.insert(incident_service).on_conflict_do_nothing(), covered)
+        self._connection.execute(
+            insert_for(dialect, incident_service).on_conflict_do_nothing(), covered
+        )
 
     def uncover(self, code: str, service_id: str) -> None:
         """Remove a service from an incident of the inventory, which no longer names it there."""
