@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from supplier_api.clock import MachineClock
+from supplier_api.value_object import value_object
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -52,7 +53,7 @@ _KEYS = {name: f"HTTP_{text.upper().replace('-', '_')}" for name, text in ONCE.i
 _KEYS[b"content-type"] = "CONTENT_TYPE"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RequestTimes:
     """When the headers were complete, when the last byte arrived, and the wait for a thread.
 
@@ -93,7 +94,7 @@ class Addresses:
     server: tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RawAnswer:
     """An answer: the text of its status line, headers and the whole body.
 

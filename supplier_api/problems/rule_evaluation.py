@@ -6,7 +6,7 @@ own, which lays the outcomes that testers choose over it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from supplier_api.db import UnitOfWork
@@ -18,6 +18,7 @@ from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unkn
 from supplier_api.rules.model import Decision, Operation, Outcome
 from supplier_api.rules.plugins import OutageLimits, PythonVerdicts, SourceWatch
 from supplier_api.rules.reloading import Loaded
+from supplier_api.value_object import value_object
 
 # Stored as the deciding rule of a decision that was postponed.
 IN_MAINTENANCE = "maintenance"
@@ -25,7 +26,7 @@ INVENTORY_DOWN = "inventory-down"
 LIMITS = OutageLimits(failures=5, seconds=10.0, probe_every=5.0)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class ExternalFacts:
     """The facts found before the transaction, and the rule book that will decide on them in it.
 

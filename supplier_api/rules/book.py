@@ -22,11 +22,12 @@ from supplier_api.rules.model import (
     Verdict,
 )
 from supplier_api.rules.plugins import Plugins, PythonVerdict, PythonVerdicts
+from supplier_api.value_object import value_object
 
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class KnownFacts:
     """The facts of one decision, as its rules read them.
 

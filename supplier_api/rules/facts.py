@@ -26,6 +26,7 @@ from supplier_api.rules.fact_kinds import (
     shape_of_message,
 )
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 # A fact beside the list of the wire: request.characteristicsByName["SERVICE_HAS_WORKED"].
 BY_NAME = "characteristicsByName"
@@ -84,7 +85,7 @@ class ProblemFacts:
     terminal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Facts:
     """The facts of one decision. What is not given is UNKNOWN.
 

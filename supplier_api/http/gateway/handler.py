@@ -37,6 +37,7 @@ from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, OutcomeSource,
 from supplier_api.problems.services import Caller, RequestAnswer, Services
 from supplier_api.rules.model import Operation
 from supplier_api.settings import ServerSettings
+from supplier_api.value_object import value_object
 
 EXTENSION = "supplier_api.http.gateway"
 # The key of the application's extensions for when the gateway's last call was answered.
@@ -132,7 +133,7 @@ class Dependencies:
     try_clients: Sequence[TryClient] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class AdmittedCall:
     """A call that may be decided on: by which use cases, who asks, and for what."""
 
