@@ -6,7 +6,6 @@ own, which lays the outcomes that testers choose over it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Protocol
 
 from supplier_api.db import UnitOfWork
@@ -134,8 +133,12 @@ class RuleEvaluator:
         """Return the decision, inside the transaction that read the rest; DEFER if postponed."""
         if external.postponed:
             return Decision(Outcome.DEFER, external.postponed, (), (), external.book.version)
-        facts = replace(
-            external.facts,
+        found = external.facts
+        facts = Facts(
+            found.request,
+            found.tenant,
+            found.now,
+            found.service,
             open_problems=UNKNOWN if open_problems is None else open_problems,
             incidents=UNKNOWN if incidents is None else incidents,
             problem=_problem_facts(problem) if problem else UNKNOWN,
