@@ -27,6 +27,8 @@ REPEATED = "supplier_api.repeated_headers"
 RAW_PATH = "RAW_URI"
 # The one for its RequestTimes.
 TIMES = "supplier_api.times"
+# The one for its body, unless that is too long: as a stream it would be read through two others.
+BODY = "supplier_api.body"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 WITHOUT_LENGTH = frozenset({"204", "304"})
@@ -150,6 +152,8 @@ def environ_of(request: ReceivedRequest, addresses: Addresses) -> Environ:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
+    if len(request.body) == request.length:
+        environ[BODY] = request.body
     _add_headers(environ, request)
     return environ
 
