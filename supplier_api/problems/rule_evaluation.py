@@ -6,7 +6,6 @@ own, which lays the outcomes that testers choose over it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from supplier_api.db import UnitOfWork
@@ -18,6 +17,7 @@ from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unkn
 from supplier_api.rules.model import Decision, Operation, Outcome
 from supplier_api.rules.plugins import OutageLimits, PythonVerdicts, SourceWatch
 from supplier_api.rules.reloading import Loaded
+from supplier_api.value_object import value_object
 
 # Stored as the deciding rule of a decision that was postponed.
 IN_MAINTENANCE = "maintenance"
@@ -25,7 +25,7 @@ INVENTORY_DOWN = "inventory-down"
 LIMITS = OutageLimits(failures=5, seconds=10.0, probe_every=5.0)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class ExternalFacts:
     """The facts found before the transaction, and the rule book that will decide on them in it.
 
@@ -134,8 +134,12 @@ class RuleEvaluator:
         """Return the decision, inside the transaction that read the rest; DEFER if postponed."""
         if external.postponed:
             return Decision(Outcome.DEFER, external.postponed, (), (), external.book.version)
-        facts = replace(
-            external.facts,
+        found = external.facts
+        facts = Facts(
+            found.request,
+            found.tenant,
+            found.now,
+            found.service,
             open_problems=UNKNOWN if open_problems is None else open_problems,
             incidents=UNKNOWN if incidents is None else incidents,
             problem=_problem_facts(problem) if problem else UNKNOWN,
