@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, named
 from supplier_api.db.tables import decision
 from supplier_api.problems.repository import LOCKS, lock_name
+from supplier_api.value_object import value_object
 
 _t = decision.c
 _KEY_COLUMNS = (
@@ -57,7 +58,7 @@ _ANSWER = CompiledStatement(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RequestKey:
     """A request as it is recorded.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from supplier_api.contract.codes import ChangeStatus, ResolutionStatus, Status
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 
 class Base(StrEnum):
@@ -44,7 +45,7 @@ class Awaits(StrEnum):
     APPOINTMENT = "appointment"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class State:
     """The state of a problem.
 

@@ -1,7 +1,7 @@
 """The repositories of what belongs to one problem: changes, resolutions, back-office events."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from supplier_api.db.tables import back_office_event, change_request, resolution
 from supplier_api.problems.model import ChangeRequest, Resolution
 from supplier_api.problems.repository import is_gateway_id
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 _c = change_request.c
 _r = resolution.c
@@ -108,7 +109,7 @@ class ResolutionRepository:
         return [_resolution(row) for row in self._connection.execute(query)]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RecordedEvent:
     """An event that was answered; `body` is the answer, never the text of the event."""
 

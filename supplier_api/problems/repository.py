@@ -1,7 +1,6 @@
 """The repository of service problems."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -37,6 +36,7 @@ from supplier_api.db.tables import (
 )
 from supplier_api.problems.model import TERMINAL, Awaits, Base, ServiceProblem, State, Waiting
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 _t = service_problem.c
 _change = change_request.c
@@ -120,7 +120,7 @@ def lock_name(tenant: str, service_id: str) -> str:
     return f"{tenant}/{service_id}"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class KnownOfService:
     """The open problems and incidents on a service.
 
