@@ -10,7 +10,6 @@ from sqlalchemy import Connection, event
 from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.compiled_statements import CompiledStatement
-from supplier_api.db.pipeline import PIPE
 from supplier_api.outbox.pauses import NOTHING_HELD
 from supplier_api.outbox.statements import HEADS, due_lanes, next_due
 from supplier_api.problems.decision_repository import DecisionRepository
@@ -50,7 +49,7 @@ def _plans(uow: UnitOfWork) -> list[str]:
     for name, (question, values) in PREPARED.items():
         if question is not KNOWN_OF_SERVICE:
             # As the workers ask.
-            uow.connection.info[PIPE].by_index()
+            uow.by_index()
         lines += _told(uow.connection, name, *question.as_text(uow.connection, values))
     for name, ask in QUESTIONS.items():
         with _caught(uow.connection) as caught:

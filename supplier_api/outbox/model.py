@@ -81,6 +81,11 @@ class LaneRow:
     lease_owner: str | None
     lease_until: datetime | None
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is queued, nor parked behind a dead letter."""
+        return self.due_at is None and not self.parked
+
 
 @value_object
 class Message:

@@ -65,18 +65,12 @@ ADD_LANE = CompiledStatement(
     insert(lane)
     .values(named("problem_id", "tenant", "destination", "due_at", "not_before"))
     .values(attempts=0, claim_no=0, parked=False)
-    .inline()
-)
-# The message finds its lane by problem and destination: PostgreSQL gets both together.
-_LANE_ID = (
-    select(lane.c.id)
-    .where(lane.c.problem_id == _value(lane.c.problem_id, "problem_id"), _TO_DESTINATION)
-    .scalar_subquery()
+    .returning(lane.c.id)
 )
 ADD_MESSAGE = CompiledStatement(
     insert(message)
-    .values(named("created", *(each.name for each in fields(NewMessage))))
-    .values(lane_id=_LANE_ID, state=MessageState.QUEUED, attempts=0, unknown=False, log=[])
+    .values(named("lane_id", "created", *(each.name for each in fields(NewMessage))))
+    .values(state=MessageState.QUEUED, attempts=0, unknown=False, log=[])
     .inline()
 )
 
@@ -160,6 +154,9 @@ RECORD = CompiledStatement(
         refusal=func.coalesce(bindparam("said", type_=message.c.refusal.type), message.c.refusal),
         **named("state", "attempts", "first_attempt", "unknown", "log", "digest", "settled"),
     )
+)
+SET_DUE = CompiledStatement(
+    update(lane).where(lane.c.id == bindparam("lane")).values(named("due_at", "not_before"))
 )
 PROCEED = CompiledStatement(
     update(lane)
