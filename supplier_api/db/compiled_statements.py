@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BindParameter,
     Boolean,
     ColumnElement,
@@ -19,12 +20,15 @@ from sqlalchemy import (
     Executable,
     any_,
     bindparam,
+    cast,
     func,
+    literal_column,
     select,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType, TypeEngine
 
 from supplier_api.db.errors import is_stale
@@ -151,6 +155,57 @@ def among(
     """
     many = bindparam(name, values, type_=Many(column.type), required=values is None)
     return _Among(column, many)
+
+
+class Rows(FunctionElement[Any]):
+    """Many rows of values, passed as one list value of the statement, to be read from.
+
+    To run a statement for each row costs PostgreSQL's driver a fifth of all that a worker spends on
+    a KCI.
+    """
+
+    inherit_cache = False
+
+    def __init__(self, name: str) -> None:
+        """Read from the value `name`: mappings whose values JSON has."""
+        super().__init__(bindparam(name, type_=JSON()))
+        self._row = self.table_valued("value", name=name).c.value
+
+    def field(self, name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
+        """Return what the row has under `name`."""
+        return _Field(self._row, name, kind)
+
+
+class _Field(FunctionElement[Any]):
+    inherit_cache = False
+
+    def __init__(self, row: ColumnElement[Any], name: str, kind: TypeEngine[Any]) -> None:
+        super().__init__(row)
+        self.field = name
+        self.type = kind
+
+
+@compiles(Rows, "postgresql")
+def _rows_of_array(rows: Rows, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_array_elements{compiler.process(rows.clause_expr, **options)}"
+
+
+@compiles(Rows, "sqlite")
+def _rows_of_each(rows: Rows, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each{compiler.process(rows.clause_expr, **options)}"
+
+
+@compiles(_Field, "postgresql")
+def _field_as_text(found: _Field, compiler: SQLCompiler, **options: Any) -> str:
+    (row,) = found.clauses
+    text = row.op("->>")(literal_column(f"'{found.field}'"))
+    return compiler.process(cast(text, found.type), **options)
+
+
+@compiles(_Field, "sqlite")
+def _field_extracted(found: _Field, compiler: SQLCompiler, **options: Any) -> str:
+    (row,) = found.clauses
+    return f"json_extract({compiler.process(row, **options)}, '$.{found.field}')"
 
 
 def named(*columns: str) -> dict[str, BindParameter[Any]]:

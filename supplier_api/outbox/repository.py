@@ -256,9 +256,8 @@ class LaneRepository:
         """
         if not records:
             return
-        if statements.RECORD.many(self._connection, map(statements.record_values, records)) != len(
-            records
-        ):
+        rows = [statements.record_values(record) for record in records]
+        if len(statements.RECORD.run(self._connection, {"records": rows})) != len(rows):
             raise Fenced
 
     def proceed(
@@ -293,7 +292,7 @@ class LaneRepository:
                 writes.append(statements.proceed_values(step, row, None, None, due_at))
                 if due_at is not None and due_at <= now:
                     self._wake()
-        if statements.PROCEED.many(self._connection, writes) != len(writes):
+        if len(statements.PROCEED.run(self._connection, {"steps": writes})) != len(writes):
             raise Fenced
         return following
 
