@@ -31,7 +31,7 @@ from supplier_api.sandbox.journal.recorder import Bounds, Recorder
 from supplier_api.sandbox.scenarios.choice import EXTENSION as REQUEST_EXTENSION
 from supplier_api.sandbox.scenarios.source import ScenarioSource, chosen_with
 from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
-from supplier_api.sandbox.tenant_settings import Destinations, address_of
+from supplier_api.sandbox.tenant_destinations import Destinations, address_of
 from supplier_api.sandbox.virtual_clock import SteppedTimers, VirtualClock
 from supplier_api.settings import Settings
 from supplier_api.settings.addresses import goes_to_our_sandbox

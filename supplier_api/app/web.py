@@ -11,9 +11,9 @@ from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing, stored_k
 from supplier_api.contract import CONTRACT
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.delivery.pause_admin import stands_still
-from supplier_api.http import backoffice
 from supplier_api.http import gateway as gateway_api
 from supplier_api.http.api_docs import TryClient
+from supplier_api.http.backoffice.events import register as register_backoffice
 from supplier_api.http.request_parsing import check_requests
 from supplier_api.http.server import HttpServer, ServerLimits, TimeSummary
 from supplier_api.operations import heartbeat
@@ -75,7 +75,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
             try_clients=try_clients,
         ),
     )
-    backoffice.register(
+    register_backoffice(
         api,
         tokens,
         BackOfficeEvents(services),

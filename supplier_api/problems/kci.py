@@ -1,7 +1,6 @@
 """Builds the body of a KCI: the Supplier Updates envelope around the problem's current values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +9,7 @@ from supplier_api.clock import to_wire
 from supplier_api.contract.codes import CancellationReason, ProblemCode, ReasonCode, Status
 from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 # The problemCode of a CANCELLED that the tenant asked for.
 CANCELLED_CODES = {
@@ -24,7 +24,7 @@ WITHOUT_REFERENCE = frozenset({Base.UNDECIDED, Base.REJECTED})
 GAP_NOTE = "Withdrawn update"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class KciContent:
     """The content of a KCI besides the problem: code, text, the supplier's own codes and notes.
 
@@ -40,7 +40,7 @@ class KciContent:
 NO_CONTENT = KciContent()
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class KciStamp:
     """The identity of a KCI: its id, its sequence number within the problem, its issue time."""
 

@@ -1,7 +1,7 @@
 """The repositories of timers, work that is due at a business time, and of moved clocks."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import (
     Table,
     TextClause,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -21,8 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.clock import Scale
-from supplier_api.db.compiled_statements import UnitOfWork
-from supplier_api.db.pipeline import PIPE
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, among, named
 from supplier_api.db.tables import (
     business_clock,
     fault,
@@ -70,6 +70,13 @@ class Timer:
     id: int = 0
 
 
+_NEW = tuple(each.name for each in fields(Timer) if each.name != "id")
+_ADD = CompiledStatement(insert(timer).values(named(*_NEW)).inline())
+_DELETE = delete(timer).where(_t.problem_id == bindparam("problem_id"))
+_DELETE_ALL = CompiledStatement(_DELETE)
+_DELETE_KINDS = CompiledStatement(_DELETE.where(among(_t.kind, "kinds")))
+
+
 class TimerRepository:
     """Reads and writes timers within one transaction."""
 
@@ -77,11 +84,12 @@ class TimerRepository:
         """Use the connection of `uow`."""
         self._connection = uow.connection
         self._wake = uow.wake
+        self._by_index = uow.by_index
 
     def add(self, new: Timer) -> None:
         """Set a timer."""
-        values = {name: getattr(new, name) for name in Timer.__slots__ if name != "id"}
-        self._connection.execute(insert(timer), {**values, "data": new.data or None})
+        values = {name: getattr(new, name) for name in _NEW}
+        _ADD.run(self._connection, {**values, "data": new.data or None})
         self._wake()
 
     def lock(self, timer_id: int) -> Timer | None:
@@ -118,10 +126,8 @@ class TimerRepository:
 
     def delete_for(self, problem_id: int, *kinds: str) -> None:
         """Delete the problem's timers of these kinds, or all."""
-        condition = _t.problem_id == problem_id
-        if kinds:
-            condition = and_(condition, _t.kind.in_(kinds))
-        self._connection.execute(delete(timer).where(condition))
+        of = {"problem_id": problem_id, "kinds": kinds}
+        (_DELETE_KINDS if kinds else _DELETE_ALL).run(self._connection, of)
 
     def of(self, problem_id: int) -> list[Timer]:
         """Return the problem's timers, the earliest first."""
@@ -136,7 +142,7 @@ class TimerRepository:
         """
         if limit <= 0:
             return []
-        self._connection.info[PIPE].by_index()
+        self._by_index()
         is_due = [
             and_(whose, _t.due_at <= scale.at(now)) for whose, scale in by_scale(_t.tenant, scales)
         ]
@@ -149,7 +155,7 @@ class TimerRepository:
 
         It holds as long as no clock is moved.
         """
-        self._connection.info[PIPE].by_index()
+        self._by_index()
         earliest = []
         for whose, scale in by_scale(_t.tenant, scales):
             query = select(func.min(_t.due_at)).where(whose, *_of_kinds(kinds))

@@ -10,6 +10,7 @@ import orjson
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.problems.lifecycle import Event
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 # What a work order is about: a request of the gateway, or the tenant's answer to a resolution.
 RESOLUTION_ANSWER: Final = "resolution-answer"
@@ -17,7 +18,7 @@ OrderKind = Operation | Literal["resolution-answer"]
 ORDER_KINDS: tuple[OrderKind, ...] = (*Operation, RESOLUTION_ANSWER)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class WorkOrder:
     """A message to the back office: new work, a change, or an answer to a resolution.
 
@@ -63,7 +64,7 @@ class WorkOrder:
         return cls(id=order_id, **document)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class BackOfficeEvent:
     """An event from the back office about a problem.
 
