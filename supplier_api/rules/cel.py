@@ -7,7 +7,7 @@ which take some 7 ms, patterns match in linear time, and there is no recursion.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from cel_expr_python import cel
@@ -50,13 +50,19 @@ class Expression:
     constant: bool | None
     program: cel.Expression
 
-    def holds(self, activation: Activation) -> bool:
+    def holds(self, activation: Activation | None) -> bool:
         """Evaluate; raises RuleNotEvaluated when an error decides it or the budget is spent.
 
         An error on one side of `||` or `&&` counts only if the other side leaves the result open:
         that is CEL's rule, so errors in constants are searched for at load already.
         """
-        return _evaluate(self.program, activation)
+        try:
+            result = self.program.eval(activation).value()
+        except RuntimeError as error:
+            raise RuleNotEvaluated(_without_values(error)) from None
+        if isinstance(result, bool):
+            return result
+        raise RuleNotEvaluated(_without_values(result))
 
 
 class Language:
@@ -89,8 +95,8 @@ class Language:
         if faults := tuple(self._beyond_the_compiler(text)):
             raise ExpressionError(*faults)
         groups = frozenset(group for group in self._groups if self._names(text, group))
-        constant = None if groups else _constant(program)
-        return Expression(groups, self._reads(text), constant, program)
+        expression = Expression(groups, self._reads(text), None, program)
+        return expression if groups else replace(expression, constant=_constant(expression))
 
     def bind(self, values: Mapping[str, Any]) -> Activation:
         """Bind the groups of one decision that are known, for any number of expressions."""
@@ -201,19 +207,9 @@ _TOKENS = re.compile(
 )
 
 
-def _evaluate(program: cel.Expression, activation: cel.Activation | None = None) -> bool:
+def _constant(expression: Expression) -> bool:
     try:
-        result = program.eval(activation).value()
-    except RuntimeError as error:
-        raise RuleNotEvaluated(_without_values(error)) from None
-    if isinstance(result, bool):
-        return result
-    raise RuleNotEvaluated(_without_values(result))
-
-
-def _constant(program: cel.Expression) -> bool:
-    try:
-        return _evaluate(program)
+        return expression.holds(None)
     except RuleNotEvaluated as error:
         raise ExpressionError(CelFault(0, f"can never be evaluated: {error}")) from None
 
