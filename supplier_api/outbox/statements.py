@@ -101,6 +101,15 @@ LOCK = CompiledStatement(lock_lanes(_OURS))
 LOCK_FREE = CompiledStatement(lock_lanes(_OURS, waiting=False))
 CLAIM_NUMBERS = CompiledStatement(select(lane.c.id, lane.c.claim_no).where(_OURS))
 
+# Show.
+
+OF_PROBLEM = CompiledStatement(
+    select(message)
+    .join(lane)
+    .where(lane.c.problem_id == bindparam("problem_id"))
+    .order_by(message.c.id)
+)
+
 # Claim.
 
 

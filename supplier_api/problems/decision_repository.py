@@ -56,6 +56,9 @@ _ANSWER = CompiledStatement(
     .where(_t.id == bindparam("row_id"))
     .values({**named(*_ANSWER_COLUMNS, *_DECISION_COLUMNS), **_DOCUMENTS})
 )
+_OF_PROBLEM = CompiledStatement(
+    select(decision).where(_t.problem_id == bindparam("problem_id")).order_by(_t.id)
+)
 
 
 @value_object
@@ -208,5 +211,5 @@ class DecisionRepository:
 
     def of(self, problem_id: int) -> list[dict[str, Any]]:
         """Return the records about a problem, oldest first: columns by name."""
-        query = select(decision).where(_t.problem_id == problem_id).order_by(_t.id)
-        return [row._asdict() for row in self._connection.execute(query)]
+        rows = _OF_PROBLEM.run(self._connection, {"problem_id": problem_id})
+        return [dict(zip(_t.keys(), row, strict=True)) for row in rows]

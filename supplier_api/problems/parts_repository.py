@@ -125,6 +125,9 @@ class RecordedEvent:
 _EVENT = tuple(each.name for each in fields(RecordedEvent))
 _EVENTS = select(*(_e[name] for name in _EVENT))
 _ADD_EVENT = CompiledStatement(insert(back_office_event).values(named(*_EVENT)).inline())
+_EVENTS_OF_PROBLEM = CompiledStatement(
+    _EVENTS.where(_e.problem_id == bindparam("problem_id")).order_by(_e.id)
+)
 _RECORDED_EVENT = CompiledStatement(
     _EVENTS.where(
         _e.problem_id == bindparam("problem_id"),
@@ -152,8 +155,8 @@ class BackOfficeEventRepository:
 
     def of(self, problem_id: int) -> list[RecordedEvent]:
         """Return the problem's events, oldest first."""
-        query = _EVENTS.where(_e.problem_id == problem_id).order_by(_e.id)
-        return [RecordedEvent(*row) for row in self._connection.execute(query)]
+        rows = _EVENTS_OF_PROBLEM.run(self._connection, {"problem_id": problem_id})
+        return [RecordedEvent(*row) for row in rows]
 
 
 def _values(names: Sequence[str], of: object) -> dict[str, Any]:

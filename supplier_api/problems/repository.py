@@ -68,7 +68,9 @@ _IS_TENANTS = (
 _SERVICE_OF = CompiledStatement(select(_t.service_id).where(*_IS_TENANTS))
 _WITH_REFERENCE = CompiledStatement(select(_t.id).where(_t.reference == bindparam("reference")))
 # FOR UPDATE is left out on SQLite, where the transaction is the lock.
-_LOCK = CompiledStatement(select(*_COLUMNS).where(_t.id == bindparam("id")).with_for_update())
+_BY_ID = select(*_COLUMNS).where(_t.id == bindparam("id"))
+_GET = CompiledStatement(_BY_ID)
+_LOCK = CompiledStatement(_BY_ID.with_for_update())
 _LOCK_TENANTS = CompiledStatement(select(*_COLUMNS).where(*_IS_TENANTS).with_for_update())
 _LOCK_RESOLVED = CompiledStatement(
     select(*_COLUMNS)
@@ -209,8 +211,7 @@ class ProblemRepository:
 
     def get(self, problem_id: int) -> ServiceProblem:
         """Return a problem without locking it; raises Gone."""
-        query = select(*_COLUMNS).where(_t.id == problem_id)
-        row = self._connection.execute(query).first()
+        row = _GET.first(self._connection, {"id": problem_id})
         if row is None:
             raise Gone(f"problem {problem_id} is no longer stored")
         return _problem(row)

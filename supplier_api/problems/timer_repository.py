@@ -73,6 +73,9 @@ class Timer:
 _NEW = tuple(each.name for each in fields(Timer) if each.name != "id")
 _ADD = CompiledStatement(insert(timer).values(named(*_NEW)).inline())
 _DELETE = delete(timer).where(_t.problem_id == bindparam("problem_id"))
+_OF_PROBLEM = CompiledStatement(
+    select(timer).where(_t.problem_id == bindparam("problem_id")).order_by(_t.due_at, _t.id)
+)
 _DELETE_ALL = CompiledStatement(_DELETE)
 _DELETE_KINDS = CompiledStatement(_DELETE.where(among(_t.kind, "kinds")))
 
@@ -98,7 +101,7 @@ class TimerRepository:
         if self._connection.dialect.name == "postgresql":
             query = query.with_for_update()
         row = self._connection.execute(query).first()
-        return _timer(row) if row else None
+        return _timer(row._asdict()) if row else None
 
     def has_earlier(self, than: Timer) -> bool:
         """Return whether another timer of the same problem comes before this one.
@@ -131,7 +134,8 @@ class TimerRepository:
 
     def of(self, problem_id: int) -> list[Timer]:
         """Return the problem's timers, the earliest first."""
-        return self._timers(_t.problem_id == problem_id)
+        rows = _OF_PROBLEM.run(self._connection, {"problem_id": problem_id})
+        return [_timer(dict(zip(_t.keys(), row, strict=True))) for row in rows]
 
     def due(
         self, now: datetime, scales: Mapping[str, Scale], limit: int, kinds: Collection[str]
@@ -148,7 +152,7 @@ class TimerRepository:
         ]
         query = select(timer).where(or_(*is_due), *_of_kinds(kinds))
         query = query.order_by(_t.due_at, _t.id).limit(limit)
-        return [_timer(row) for row in self._connection.execute(query)]
+        return [_timer(row._asdict()) for row in self._connection.execute(query)]
 
     def next_due(self, scales: Mapping[str, Scale], kinds: Collection[str]) -> datetime | None:
         """Return the machine time at which the earliest timer of these kinds becomes due.
@@ -173,10 +177,6 @@ class TimerRepository:
         """Return how many timers of a kind there are."""
         query = select(func.count()).select_from(timer).where(_t.kind == kind)
         return self._connection.execute(query).scalar_one()
-
-    def _timers(self, *conditions: ColumnElement[bool]) -> list[Timer]:
-        query = select(timer).where(*conditions).order_by(_t.due_at, _t.id)
-        return [_timer(row) for row in self._connection.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +256,8 @@ def _of_kinds(kinds: Collection[str]) -> list[ColumnElement[bool] | TextClause]:
     return [of_kinds] if DECIDE in kinds else [of_kinds, NO_DECISION]
 
 
-def _timer(row: Any) -> Timer:
-    return Timer(**{**row._asdict(), "data": row.data or {}})
+def _timer(row: Mapping[str, Any]) -> Timer:
+    return Timer(**{**row, "data": row["data"] or {}})
 
 
 def by_scale(
