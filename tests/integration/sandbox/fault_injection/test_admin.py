@@ -248,5 +248,5 @@ def test_production_has_none_of_it(
         build_worker(production)
     assert called == []
     build_worker(settings)
-    assert called == ["FaultyTransport"]
+    assert called == ["sandbox.FaultyTransport"]
     app.extensions["services"].store.close()
