@@ -56,10 +56,10 @@ def _wire(settings: Settings, services: Services) -> Flask:
     outcomes, extension = RULE_BOOK_ONLY, None
     try_clients: Sequence[TryClient] = ()
     if settings.in_sandbox:
-        from supplier_api.app import sandbox
+        from supplier_api.app import sandbox, sandbox_web
 
-        outcomes, extension = sandbox.OUTCOMES, sandbox.REQUEST_EXTENSION
-        try_clients = sandbox.try_clients(settings)
+        outcomes, extension = sandbox.OUTCOMES, sandbox_web.REQUEST_EXTENSION
+        try_clients = sandbox_web.try_clients(settings)
     api = gateway_api.register(
         app,
         gateway_api.Dependencies(
@@ -84,7 +84,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
         audit,
     )
     if settings.in_sandbox:
-        sandbox.add_to_web(app, api, settings, services, tokens, audit)
+        sandbox_web.add_to_web(app, api, settings, services, tokens, audit)
     check_requests(app)
     _add_health(app, services, rule_evaluator)
     app.extensions["services"] = services

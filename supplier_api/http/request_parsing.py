@@ -22,9 +22,6 @@ from supplier_api.contract.limits import HEADER_MAX, ID_MAX
 from supplier_api.http.wsgi import BODY, RAW_PATH, REPEATED
 
 JSON = "application/json"
-REQUEST_ID = "X-Request-ID"
-CONVERSATION_ID = "X-Conversation-ID"
-TENANT = "Tenant"
 
 _VISIBLE = re.compile(rf"[!-~]{{1,{HEADER_MAX}}}")
 # What else a text may call white is no visible ASCII character.

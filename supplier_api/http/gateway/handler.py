@@ -17,11 +17,9 @@ from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing
 from supplier_api.clock import MachineClock
 from supplier_api.contract import MessageError, load, read_json, refusals
+from supplier_api.contract.headers import CONVERSATION_ID, REQUEST_ID, TENANT
 from supplier_api.http.api_docs import TryClient
 from supplier_api.http.request_parsing import (
-    CONVERSATION_ID,
-    REQUEST_ID,
-    TENANT,
     Findings,
     empty,
     json_response,

@@ -11,9 +11,9 @@ from typing import Any
 
 from supplier_api.clock import MachineClock
 from supplier_api.contract.codes import ReasonCode
+from supplier_api.contract.headers import TENANT
 from supplier_api.db import Store
 from supplier_api.delivery.model import Meaning, Reply, ids_of
-from supplier_api.http.request_parsing import TENANT
 from supplier_api.logging import get_logger
 from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository

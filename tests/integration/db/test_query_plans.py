@@ -33,6 +33,11 @@ def lines(make: Callable[[Snapshot], Iterator[StatusLine]], uow: UnitOfWork) -> 
     return list(make(Snapshot(uow, load_settings({}), NOW, NOW, [])))
 
 
+def messages(state: str | None, uow: UnitOfWork) -> object:
+    """List the messages to the gateway in that state."""
+    return MessageRepository(uow).listed(MessageFilter("gateway", state))
+
+
 SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "last decided": partial(lines, status_messages.last_request),
     "last taken": partial(lines, status_messages.last_kci_taken),
@@ -62,9 +67,7 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
 
 
 SEARCHES |= {
-    f"messages, {state or 'dead and parked'}": lambda uow, state=state: MessageRepository(
-        uow
-    ).listed(MessageFilter("gateway", state))
+    f"messages, {state or 'dead and parked'}": partial(messages, state)
     for state in (None, "dead", "queued", "refused", "expired")
 }
 
