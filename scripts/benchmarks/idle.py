@@ -15,18 +15,19 @@ from scripts.benchmarks.load import Aim, load
 from scripts.benchmarks.outbox import Outbox
 from scripts.benchmarks.processes import ROOT, clean_environment, memory_of, running, supplier_api
 
-REST = 2.0  # seconds until memory is looked at
+TIMES = 2  # memory hardly differs from one start to the next
+REST = 1.0  # seconds until memory is looked at
 MEBIBYTE = 2**20
 
 
 def measure(options: Options) -> list[Figure]:
     """Start everything some times."""
     found: dict[str, list[float]] = {"web process": [], "worker": []}
-    for number in range(1, options.rounds + 1):
+    for number in range(1, TIMES + 1):
         for name, size in _memory().items():
             found[name].append(size)
         shown = ", ".join(f"{name} {sizes[-1]:.0f}" for name, sizes in found.items())
-        say(f"round {number} of {options.rounds}, MiB: {shown}")
+        say(f"round {number} of {TIMES}, MiB: {shown}")
     note = "RSS of the process that serves, after one create or one KCI; production profile."
     return [
         *(
