@@ -256,7 +256,8 @@ class LaneRepository:
         if not records:
             return
         rows = [statements.record_values(record) for record in records]
-        if len(statements.RECORD.run(self._connection, {"records": rows})) != len(rows):
+        given = {"records": rows, "ids": [row["message"] for row in rows]}
+        if len(statements.RECORD.run(self._connection, given)) != len(rows):
             raise Fenced
 
     def proceed(
@@ -291,7 +292,8 @@ class LaneRepository:
                 writes.append(statements.proceed_values(step, row, None, None, due_at))
                 if due_at is not None and due_at <= now:
                     self._wake()
-        if len(statements.PROCEED.run(self._connection, {"steps": writes})) != len(writes):
+        given = {"steps": writes, "ids": [row["lane"] for row in writes]}
+        if len(statements.PROCEED.run(self._connection, given)) != len(writes):
             raise Fenced
         return following
 

@@ -168,6 +168,8 @@ RECORD = CompiledStatement(
     update(message)
     .where(
         message.c.id == _RECORDS.field("message", message.c.id.type),
+        # PostgreSQL cannot know how few rows there are: so it does not read the whole table.
+        among(message.c.id, "ids"),
         # Spelled unlike the index of queued messages, so that the row is found by its id.
         func.coalesce(message.c.state, "") == MessageState.QUEUED,
         message.c.attempts == _RECORDS.field("before", message.c.attempts.type),
@@ -183,6 +185,7 @@ PROCEED = CompiledStatement(
     update(lane)
     .where(
         lane.c.id == _STEPS.field("lane", lane.c.id.type),
+        among(lane.c.id, "ids"),
         lane.c.claim_no == _STEPS.field("mine", lane.c.claim_no.type),
     )
     .values(_new(_STEPS, lane, "lease_owner", "lease_until", "due_at", "attempts", "parked"))
@@ -198,12 +201,12 @@ def record_values(record: AttemptRecord) -> dict[str, Any]:
         "before": of.attempts,
         "state": record.state,
         "attempts": of.attempts + int(record.counts),
-        "first_attempt": of.first_attempt or (attempt.at if record.counts else None),
+        "first_attempt": as_text(of.first_attempt or (attempt.at if record.counts else None)),
         "unknown": of.unknown or attempt.unknown,
         "log": [*of.log, attempt.entry()],
         "digest": record.digest,
         "said": record.refusal,
-        "settled": None if record.state is MessageState.QUEUED else attempt.at,
+        "settled": None if record.state is MessageState.QUEUED else as_text(attempt.at),
     }
 
 
