@@ -28,7 +28,10 @@ def measure(options: Options) -> list[Figure]:
             found[name].append(size)
         shown = ", ".join(f"{name} {sizes[-1]:.0f}" for name, sizes in found.items())
         say(f"round {number} of {TIMES}, MiB: {shown}")
-    note = "RSS of the process that serves, after one create or one KCI; production profile."
+    note = (
+        "RSS of the process that serves, after one create or one KCI; production profile. The web"
+        " process: 87 MiB are the modules as they are imported, 9 the 20,000 services."
+    )
     return [
         *(
             Figure(f"memory of a {name}, idle", "MiB", sizes, at_most(100), note)

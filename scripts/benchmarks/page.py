@@ -35,7 +35,8 @@ def write(name: str, found: Sequence[Figure], order: Iterable[str], docs: Path =
         "figures": [figure.as_json() for figure in found],
     }
     kept = {each: kept[each] for each in order if each in kept}
-    store.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    parts = ",\n".join(f"{json.dumps(each)}: {json.dumps(part)}" for each, part in kept.items())
+    store.write_text(f"{{{parts}}}\n", "utf-8")
     (docs / "performance.md").write_text("\n".join(_lines(kept)) + "\n", "utf-8")
 
 
