@@ -43,7 +43,7 @@ check:  ## ruff, mypy --strict, import-linter, the wire contract
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_contract.py
 
-# ONLY="creates start" measures only these; SOAK=600 ROWS=1000000 take their time.
+# ONLY="creates calls" measures only these; ROWS=1000000 adds full_table, SOAK=600 soak: they take their time.
 bench:  ## measure how fast we are, into docs/performance.md
 	@$(SETUP) --quiet
 	@$(BIN)/python -m scripts.bench $(ONLY) $(if $(SOAK),--soak $(SOAK)) $(if $(ROWS),--rows $(ROWS))

@@ -1,44 +1,52 @@
-"""Measures how fast the supplier is, and writes it to docs/performance.md: `make bench`.
+"""Measures how fast the supplier is, and writes docs/performance.md: `make bench`.
 
     python -m scripts.bench [NAME ...] [--seconds N] [--rounds N] [--rows N] [--soak SECONDS]
 
-Everything that is compared is measured in the same run and in turns. Without a NAME everything is
-measured; the sections of the page that were not measured stay as they are.
+Without a NAME everything is measured but what needs --rows or --soak; figures that were not
+measured stay on the page as they are. Needs Linux: CPU time comes from /proc.
 """
 
 import argparse
-import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
-from scripts.benchmarks import chain, creates, databases, kcis, soak, start, table_size
-from scripts.benchmarks.common import ROOT, Options, Section, machine
+from scripts.benchmarks import (
+    calls,
+    commands,
+    create_profile,
+    creates,
+    full_table,
+    gateway,
+    idle,
+    kcis,
+    page,
+    soak,
+)
+from scripts.benchmarks.figures import Figure, Options, say
 
-PAGE = ROOT / "docs" / "performance.md"
 # In the order of the page.
-MEASUREMENTS: Mapping[str, Callable[[Options], Section]] = {
+MEASUREMENTS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "creates": creates.measure,
-    "table_size": table_size.measure,
-    "soak": soak.measure,
+    "create_profile": create_profile.measure,
+    "calls": calls.measure,
     "kcis": kcis.measure,
-    "databases": databases.measure,
-    "start": start.measure,
-    "chain": chain.measure,
+    "gateway": gateway.measure,
+    "commands": commands.measure,
+    "idle": idle.measure,
+    "full_table": full_table.measure,
+    "soak": soak.measure,
 }
-HEAD = """# Performance
-
-Written by `make bench`, which measures everything in turns in one run. Absolute figures belong to
-the machine; the ratios should hold on others. No test asserts a time.
-"""
 
 
 def main() -> None:
-    """Measure what is asked for, print it, write the page."""
+    """Measure what is asked for, show it, write the page."""
     names, options = _arguments()
     for name in names:
-        section = MEASUREMENTS[name](options)
-        print("\n".join([f"## {section.heading}", "", *section.lines, ""]), flush=True)
-        _write(section)
+        say(f"== {name}")
+        found = MEASUREMENTS[name](options)
+        for figure in found:
+            say(figure.line())
+        if found:
+            page.write(name, found, MEASUREMENTS)
 
 
 def _arguments() -> tuple[list[str], Options]:
@@ -54,20 +62,6 @@ def _arguments() -> tuple[list[str], Options]:
         parser.error(f"no measurement {', '.join(sorted(unknown))}")
     options = Options(given.seconds, given.rounds, given.rows, given.soak)
     return given.names or list(MEASUREMENTS), options
-
-
-def _write(section: Section) -> None:
-    """Put the section into the page, in its place if it was there."""
-    parts = _parts(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
-    when = datetime.now(UTC).strftime("%Y-%m-%d")
-    parts[section.heading] = "\n".join([*section.lines, "", f"*{machine()}; {when}.*"])
-    text = "\n".join([HEAD, *(f"## {name}\n\n{body}\n" for name, body in parts.items())])
-    PAGE.write_text(text, encoding="utf-8")
-
-
-def _parts(page: str) -> dict[str, str]:
-    pieces = re.split(r"^## (.*)\n", page, flags=re.MULTILINE)[1:]
-    return {name: body.strip() for name, body in zip(pieces[::2], pieces[1::2], strict=True)}
 
 
 if __name__ == "__main__":

@@ -11,16 +11,19 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from types import TracebackType
-from typing import Literal
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import MappingProxyType, TracebackType
+from typing import Any, Literal
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 FRAMES = 40
 PLAIN = (str, int, float, type(None))
+_IDS: ContextVar[Mapping[str, Any]] = ContextVar("ids", default=MappingProxyType({}))
 _WRITING = threading.Lock()
 # The buffered lines of a thread inside `written_together`.
 _kept = threading.local()
@@ -56,8 +59,16 @@ def bind(
         "message_id": message_id,
         "worker": worker,
     }
-    known = {name: value for name, value in ids.items() if value is not None}
-    return structlog.contextvars.bound_contextvars(**known)
+    return _bound({name: value for name, value in ids.items() if value is not None})
+
+
+@contextmanager
+def _bound(ids: Mapping[str, Any]) -> Iterator[None]:
+    token = _IDS.set({**_IDS.get(), **ids})
+    try:
+        yield
+    finally:
+        _IDS.reset(token)
 
 
 @contextmanager
@@ -83,24 +94,16 @@ def configure_logging(level: str = "info", form: Literal["json", "console"] = "j
     `level` is debug, info, warning or error; `form` is JSON, or lines for a person to read.
     Uncaught exceptions are logged in the same form instead of being printed.
     """
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        _describe_exception,
-        _keep_plain_values,
-    ]
     # Our own lines bypass the logging of the standard library.
     structlog.configure(
-        processors=[*shared, _render(form)],
+        processors=[_complete, _render(form)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_Lines,
     )
     handler = _StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[_name_foreign_event, *shared],
+            foreign_pre_chain=[_name_foreign_event, _complete],
             use_get_message=False,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render(form)],
         )
@@ -167,12 +170,33 @@ def _name_foreign_event(_: WrappedLogger, __: str, event: EventDict) -> EventDic
     return event
 
 
-def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _complete(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Return all that is in a line: one pass, since most requests write one.
+
+    `method` is the level, by its name.
+    """
+    if "exc_info" in event:
+        _describe_exception(event)
+    record = event.get("_record")
+    line = {
+        **_IDS.get(),
+        **event,
+        "level": method,
+        "logger": record.name if record else logger.name,
+        "at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+    }
+    for name, value in line.items():
+        if not isinstance(value, PLAIN) and not name.startswith("_"):
+            line[name] = f"[{type(value).__name__}]"
+    return line
+
+
+def _describe_exception(event: EventDict) -> None:
     """Replace exc_info by the types of the error and its causes, and its stack."""
-    info = event.pop("exc_info", None)
+    info = event.pop("exc_info")
     error = info[1] if isinstance(info, tuple) else sys.exc_info()[1] if info is True else info
     if not isinstance(error, BaseException):
-        return event
+        return
     event["error"] = _type_name(error)
     if isinstance(error, SafeToLog):
         event["error_text"] = str(error)
@@ -181,7 +205,6 @@ def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDic
     frames = traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__))
     places = [f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in frames[-FRAMES:]]
     event["trace"] = "\n".join(places)
-    return event
 
 
 def _type_name(error: BaseException) -> str:
@@ -195,15 +218,6 @@ def _causes(error: BaseException) -> list[BaseException]:
         causes.append(cause)
         cause = cause.__cause__ or cause.__context__
     return causes
-
-
-def _keep_plain_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    return {
-        name: value
-        if isinstance(value, PLAIN) or name.startswith("_")
-        else f"[{type(value).__name__}]"
-        for name, value in event.items()
-    }
 
 
 def _log_uncaught(

@@ -107,8 +107,8 @@ class Outbox:
         body: str = BODY,
     ) -> None:
         lane = LaneRepository(uow).lock(problem_id, destination)
-        for number in numbers:
-            new = NewMessage(
+        new = [
+            NewMessage(
                 number=number,
                 uuid=f"{problem_id:08}-0000-4000-8000-{number:012}",
                 kind="UPDATE",
@@ -119,27 +119,22 @@ class Outbox:
                 contract="1.8",
                 not_before=not_before,
             )
-            LaneRepository(uow).add(lane, new, self._clock.now())
+            for number in numbers
+        ]
+        LaneRepository(uow).add(lane, new, self._clock.now(), lane.not_before)
 
     def hold_until(self, problem_id: int, not_before: datetime) -> None:
         """Do what the desk does when it is about to answer a request of the gateway."""
 
         def work(uow: UnitOfWork) -> None:
-            LaneRepository(uow).hold_until(
-                LaneRepository(uow).lock(problem_id, DESTINATION), not_before
-            )
+            lane = LaneRepository(uow).lock(problem_id, DESTINATION)
+            LaneRepository(uow).add(lane, [], self._clock.now(), not_before)
 
         self.store.write(work)
 
-    def undelivered(self, problem_id: int) -> int:
-        """Count what the receiver has not taken."""
-
-        def work(uow: UnitOfWork) -> int:
-            return LaneRepository(uow).undelivered(
-                LaneRepository(uow).lock(problem_id, DESTINATION).id
-            )
-
-        return self.store.write(work)
+    def idle(self, problem_id: int) -> bool:
+        """Return whether the receiver has taken everything."""
+        return self.store.write(lambda uow: LaneRepository(uow).lock(problem_id, DESTINATION).idle)
 
     def lane(self, problem_id: int) -> Row[Any]:
         """Return the problem's lane as it is stored."""

@@ -1,175 +1,113 @@
-"""POST /service-problems, complete, beside a bare Flask route on the same server."""
+"""POST /service-problems, complete: production and sandbox profile, SQLite and PostgreSQL."""
 
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from itertools import cycle
 from pathlib import Path
+from urllib.request import urlopen
 
-import psycopg
-
-from scripts.benchmarks.common import (
-    CORES,
-    HOST,
-    Aim,
-    Load,
-    Options,
-    Section,
-    bind,
-    free_port,
-    load,
-    median,
-    running,
-    spread,
-    table,
-    wait_for,
+from scripts.benchmarks.figures import Figure, Options, at_least, at_most, ratios
+from scripts.benchmarks.installation import (
+    BODY,
+    FIRST_ID,
+    SERVICES,
+    Installation,
+    make_installation,
+    request,
 )
-from scripts.benchmarks.house import BODY, FIRST_ID, SERVICES, House, make_house, post
+from scripts.benchmarks.load import Aim
+from scripts.benchmarks.processes import HOST, free_port, running, wait_for
+from scripts.benchmarks.servers import WARM_UP, Subject, analyze, take_turns
 from tests import postgresql
 
-WARM_UP = 2.0
 # As Debian ships it: every commit reaches the disk.
 DURABLE = ("fsync=on", "synchronous_commit=on", "max_connections=200")
-
-
-class Creates:
-    """Requests for problems at one house, each with an id of its own."""
-
-    def __init__(self, house: House, first: int = FIRST_ID) -> None:
-        """Begin with the id `first`; the house must serve."""
-        self._request = house.request()
-        self._port = house.port
-        self._next = first
-
-    def load(self, seconds: float, rate: float | None = None, **more: frozenset[int]) -> Load:
-        """Raise problems, and let no other answer than 201 pass."""
-        aim = Aim(self._port, self._request, seconds, self._next, SERVICES, rate=rate)
-        result = load(aim, **more).only(201)
-        self._next += result.count
-        return result
+PLAIN = (
+    "what one would write with the same libraries, tables and promises, on granian"
+    " (`scripts/benchmarks/plain.py`)"
+)
+ADDED = (
+    "token, schema, trace, the problem and its documents cost about as much as what is below them."
+)
+FLOOR = (
+    "the libraries alone, with ready values: no token, no schema, no trace, nothing made"
+    " (`scripts/benchmarks/floor.py`)"
+)
 
 
 @contextmanager
-def bare() -> Iterator[Aim]:
-    """Serve the bare route; yield what to put load on."""
-    with _serving("bare") as port:
-        request = post("/bare", {"id": "@id@", "text": "x" * 1150})
-        yield Aim(port, request, WARM_UP, FIRST_ID)
+def creating(name: str, installation: Installation) -> Iterator[Subject]:
+    """Serve an installation; yield what raises problems there, warmed up."""
+    with installation.serving() as process:
+        aim = Aim(installation.port, installation.request(), WARM_UP, FIRST_ID, SERVICES)
+        subject = Subject(name, process.pid, aim)
+        subject.warm_up()
+        yield subject
 
 
 @contextmanager
-def floor(house: House) -> Iterator[Aim]:
-    """Serve the route that does what the libraries do in a create, on the house's database."""
-    with _serving("floor", house.environ) as port:
-        yield Aim(port, post("/service-problems", BODY), WARM_UP, FIRST_ID, SERVICES)
-
-
-@contextmanager
-def _serving(name: str, environ: Mapping[str, str] | None = None) -> Iterator[int]:
+def yardstick(name: str, folder: Path) -> Iterator[Subject]:
+    """Serve a yardstick on an installation of its own; yield what raises problems there."""
+    environ = make_installation(folder).environ
     port = free_port()
-    with running([sys.executable, "-m", f"scripts.benchmarks.{name}", str(port)], environ):
-        wait_for(f"http://{HOST}:{port}/ready")
-        yield port
+    url = f"http://{HOST}:{port}/token"
+    words = [sys.executable, "-m", f"scripts.benchmarks.{name}", str(folder), str(port)]
+    with running(words, environ) as process:
+        wait_for(url)
+        with urlopen(url, timeout=10) as answer:
+            token = answer.read().decode()
+        raising = request("POST", "/service-problems", BODY, token)
+        subject = Subject(name, process.pid, Aim(port, raising, WARM_UP, FIRST_ID, SERVICES))
+        subject.warm_up()
+        yield subject
 
 
-def measure(options: Options) -> Section:
-    """Measure the bare route, SQLite, and PostgreSQL under two web processes, in turns.
+@contextmanager
+def on_postgresql(folder: Path) -> Iterator[Subject]:
+    """Serve an installation on a PostgreSQL server of its own, whose CPU is measured, too."""
+    with (
+        postgresql.server(DURABLE) as server,
+        postgresql.database(server, "creates") as url,
+        creating("PostgreSQL", make_installation(folder, url)) as subject,
+    ):
+        subject.database = analyze(url)
+        yield subject
 
-    The two are measured bound to a core each, as the single ones are, and free to wander.
-    """
+
+def measure(options: Options) -> list[Figure]:
+    """Measure creates of ours and of both yardsticks in turns."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        yardstick = stack.enter_context(bare())
-        least = stack.enter_context(floor(make_house(folder / "floor")))
-        house = make_house(folder / "sqlite")
-        stack.enter_context(house.serving())
-        creates = Creates(house)
-        pair = stack.enter_context(two_on_postgresql(folder))
-        load(yardstick)
-        load(least)
-        creates.load(WARM_UP)
-        bares, floors, sqlites, pairs, free, calm = [], [], [], [], [], []
-        for _ in range(options.rounds):
-            bares.append(load(_for(yardstick, options.seconds)).rate)
-            floors.append(load(_for(least, options.seconds)).only(201).rate)
-            sqlites.append(creates.load(options.seconds).rate)
-            pairs.append(pair.load(options.seconds).rate)
-            free.append(pair.load(options.seconds, bound=False).rate)
-            calm.append(creates.load(options.seconds, sqlites[-1] / 2).milliseconds)
-    ratio, floor_ratio = _ratios(sqlites, bares), _ratios(floors, bares)
-    beside, freely = _ratios(pairs, sqlites), _ratios(free, sqlites)
-    rows = [
-        ["bare Flask route, on the same server", spread(bares, 0), "1"],
-        ["the libraries of a create alone, SQLite", spread(floors, 0), floor_ratio],
-        ["POST /service-problems, SQLite, one process", spread(sqlites, 0), ratio],
-        ["PostgreSQL, two processes, bound", spread(pairs, 0), f"{beside} of SQLite"],
-        ["PostgreSQL, two processes, free", spread(free, 0), f"{freely} of SQLite"],
-    ]
-    half = [f"p{share} {median([each[share] for each in calm]):.1f} ms" for share in calm[0]]
-    return Section(
-        "Problems raised",
-        [
-            "Complete: token verified, schema, a book of ten rules, idempotency; problem,",
-            "decision and message stored, `synchronous=FULL`. 16 connections, 1.2 KB body. Median",
-            f"of {options.rounds} rounds of {options.seconds:.0f} s, everything in turns; least",
-            "and most in brackets. A web process is bound to one core unless it is called free;",
-            "PostgreSQL and the load of two are on all cores.",
-            "",
-            *table(["", "requests a second", "ratio"], rows),
-            "",
-            "The libraries alone are what a create cannot cost less than, whatever lies between:",
-            "Flask, JSON, CEL on the ten conditions, the same statements to SQLite with ready",
-            "values, commits shared as ours are, a line in the log. No token is looked at, nothing",
-            "is checked, decided or traced there (`scripts/benchmarks/floor.py`).",
-            "",
-            f"At half load (SQLite): {', '.join(half)}, from the moment a request was due.",
-        ],
-    )
-
-
-class Pair:
-    """Two web processes on one database, under load at the same time."""
-
-    def __init__(self, houses: list[House], pids: list[int]) -> None:
-        """Know the two; they must serve, as the processes `pids`."""
-        self._sides = [
-            Creates(house, FIRST_ID * (number + 1)) for number, house in enumerate(houses)
-        ]
-        self._pids = pids
-
-    def load(self, seconds: float, *, bound: bool = True) -> Load:
-        """Put load on both at once, each bound to a core or not; the result counts both."""
-        for pid, core in zip(self._pids, cycle(CORES)):
-            bind(pid, frozenset({core} if bound else CORES))
-        with ThreadPoolExecutor(2) as pool:
-            one, other = pool.map(
-                lambda side: side.load(seconds, cores=frozenset(CORES)), self._sides
+        production = make_installation(folder / "production")
+        sandbox = make_installation(folder / "sandbox", profile="sandbox")
+        subjects = [
+            stack.enter_context(each)
+            for each in (
+                creating("ours", production),
+                yardstick("plain", folder / "plain"),
+                yardstick("floor", folder / "floor"),
+                creating("sandbox", sandbox),
+                on_postgresql(folder / "postgresql"),
             )
-        return Load(one.rate + other.rate, one.count + other.count, one.statuses, one.milliseconds)
-
-
-@contextmanager
-def two_on_postgresql(folder: Path) -> Iterator[Pair]:
-    """Serve with two processes on one PostgreSQL, warmed up."""
-    with ExitStack() as stack:
-        server = stack.enter_context(postgresql.server(DURABLE))
-        url = stack.enter_context(postgresql.database(server, "bench"))
-        houses = [make_house(folder / f"postgresql-{side}", url) for side in (1, 2)]
-        pids = [stack.enter_context(house.serving()).pid for house in houses]
-        pair = Pair(houses, pids)
-        pair.load(WARM_UP)
-        # As autovacuum does within a minute: plans that were made for an empty table end there.
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute("ANALYZE")
-        yield pair
-
-
-def _ratios(rates: Sequence[float], others: Sequence[float]) -> str:
-    return spread([one / other for one, other in zip(rates, others, strict=True)])
-
-
-def _for(aim: Aim, seconds: float) -> Aim:
-    return replace(aim, seconds=seconds)
+        ]
+        take_turns(subjects, options)
+    ours, plain, floor, in_sandbox, on_server = subjects
+    create = ours.figure("create: SQLite, production profile")
+    written = plain.figure('create: "plain"', note=PLAIN)
+    least = floor.figure('create: "floor"', note=FLOOR)
+    journalled = in_sandbox.figure("create: sandbox profile, with journal")
+    served = on_server.figure("create: PostgreSQL, the web process")
+    costs = on_server.database_costs
+    return [
+        create,
+        written,
+        ratios("plain / create", written, create, at_least(4.5)),
+        least,
+        ratios("create / floor", create, least, at_most(2.0), ADDED),
+        journalled,
+        ratios("sandbox / production profile", journalled, create, at_most(1.6)),
+        served,
+        Figure("create: PostgreSQL, the database server", "us", costs),
+        ratios("PostgreSQL, the web process / SQLite", served, create, at_most(1.8)),
+    ]

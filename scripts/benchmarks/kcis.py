@@ -1,217 +1,196 @@
-"""KCIs: what one worker process delivers, beside a bare loop that pushes to the same receiver."""
+"""KCIs: what one costs a worker, beside urllib3 alone, and how soon it arrives after its commit."""
 
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.request import urlopen
 
-from scripts.benchmarks.common import (
-    HOST,
-    LOAD_CORES,
-    Options,
-    Section,
-    free_port,
-    median,
-    running,
-    spread,
-    supplier_api,
-    table,
-    wait_for,
-)
 from scripts.benchmarks.creates import DURABLE
-from scripts.benchmarks.house import House, make_house
+from scripts.benchmarks.figures import Figure, Options, at_least, at_most, ratios, say
+from scripts.benchmarks.installation import make_installation
+from scripts.benchmarks.kci_receiver import Receiver, receiving
 from scripts.benchmarks.outbox import Outbox
+from scripts.benchmarks.processes import ROOT, SERVER_CORES, pin, running, spent_by, supplier_api
+from scripts.benchmarks.servers import MICROSECONDS, analyze
+from supplier_api.settings import load_settings
 from tests import postgresql
 
+STORED = (
+    "claiming a KCI and recording its attempt cost more than sending it; hand-offs come on top."
+)
 THREADS = 16
-PER_SECOND = 700  # lanes that are filled for each second of a round
-PATIENCE = 120.0
-RATIO = 0.8  # of the bare loop, that one worker is to deliver
-SLOW_RATIO = 0.9  # of what the threads can do at most, with a slow receiver
-SLOW = 0.243  # seconds that a slow receiver takes
-SLOW_LANES = 200
-HELD = 0.25  # seconds that a KCI stays behind the answer it follows
-RAISED_PER_SECOND = 50
+PER_SECOND = 1_000  # KCIs that are queued for each second of a round
+PROBLEMS_PER_SECOND = 50
+SLOW = 0.243  # seconds that the slow receiver takes
+SLOW_LANES, SLOW_EACH = 6 * THREADS, 3
 
 
-@dataclass(frozen=True, slots=True)
-class Sink:
-    """The receiver."""
-
-    port: int
-
-    @property
-    def url(self) -> str:
-        """Where KCIs go."""
-        return f"http://{HOST}:{self.port}/kcis"
-
-    def arrivals(self) -> list[tuple[str, float]]:
-        """Return conversation and moment of what has arrived since the last question."""
-        with urlopen(f"http://{HOST}:{self.port}/arrivals", timeout=30) as answer:
-            lines = answer.read().decode().splitlines()
-        return [(name, float(moment)) for name, moment in (line.rsplit(" ", 1) for line in lines)]
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A house whose worker is to be measured."""
+@dataclass
+class Deliveries:
+    """A worker that runs, or urllib3 in its place, and what its KCIs cost."""
 
     name: str
-    house: House
-    outbox: Outbox
+    costs: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
 
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Run its worker while the block runs."""
-        with running(supplier_api("worker"), self.house.environ):
-            yield
+    def keep(self, cost: float, receiver: Receiver) -> None:
+        """Keep microseconds of CPU a KCI, and how many a second arrived at the receiver."""
+        moments = [moment for _, moment in receiver.arrivals()]
+        self.costs.append(cost)
+        self.rates.append((len(moments) - 1) / (max(moments) - min(moments)))
+
+    def figure(self, note: str = "") -> Figure:
+        """Return what was found."""
+        return Figure(f"a KCI, {self.name}", "us", self.costs, note=note, rates=self.rates)
 
 
-def measure(options: Options) -> Section:
-    """Measure the bare loop and the worker on both engines in turns, then the slow receiver."""
+@dataclass
+class Worker(Deliveries):
+    """A worker process, with the outbox it empties."""
+
+    pid: int = 0
+    outbox: Outbox = field(kw_only=True)
+    database: int | None = None  # the process of a database server whose CPU is measured beside
+    database_cpu: float = 0.0
+    database_costs: list[float] = field(default_factory=list)
+    hold: float = 0.0  # seconds that a KCI stays behind the answer it follows
+
+    def deliver(self, count: int, each: int = 1) -> float:
+        """Let it deliver what is queued on so many lanes, and return its seconds of CPU."""
+        with spent_by(self.pid) as spent:
+            self.outbox.queue(count, each)
+            with spent_by(self.database or self.pid) as beside:
+                self.outbox.wait_until_settled()
+        self.database_cpu = beside.cpu
+        return spent.cpu
+
+
+def measure(options: Options) -> list[Figure]:
+    """Measure urllib3 and a worker on each database in turns, then how soon KCIs arrive."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        fast, slow = (stack.enter_context(_receiving(delay)) for delay in (0.0, SLOW))
+        receiver = stack.enter_context(receiving())
         server = stack.enter_context(postgresql.server(DURABLE))
-        urls = {
-            "SQLite": f"sqlite:///{folder}/supplier.db",
-            "PostgreSQL": stack.enter_context(postgresql.database(server, "bench")),
-        }
-        posts = [_post(folder, name, url, fast) for name, url in urls.items()]
-        lines = _rates(options, posts, fast)
-        lines += _latencies(options, posts, fast)
-        posts = [_post(folder, f"{each.name} slow", urls[each.name], slow) for each in posts]
-        lines += _slow(posts, slow)
-    return Section("KCIs", lines)
-
-
-def _rates(options: Options, posts: list[Post], sink: Sink) -> list[str]:
-    count = int(options.seconds * PER_SECOND) // THREADS * THREADS
-    bare: list[float] = []
-    rates: dict[str, list[float]] = {post.name: [] for post in posts}
-    for _ in range(options.rounds):
-        bare.append(_pushed(sink, count))
-        for post in posts:
-            rates[post.name].append(_delivered(post, sink, count))
-    head = [
-        f"to a receiver that answers at once, {THREADS} threads",
-        "a second",
-        "of the bare loop",
-    ]
-    rows = [["bare loop of requests.Session", spread(bare, 0), ""]]
-    for name, found in rates.items():
-        ratios = [rate / best for rate, best in zip(found, bare, strict=True)]
-        ratio = f"{spread(ratios)}: {_judged(median(ratios), RATIO)}"
-        rows.append([f"one worker, {name}, a lane for each KCI", spread(found, 0), ratio])
-    return [*table(head, rows), ""]
-
-
-def _latencies(options: Options, posts: list[Post], sink: Sink) -> list[str]:
-    head = [
-        f"at {RAISED_PER_SECOND} problems a second, ms (median, 99 %)",
-        "from commit to arrival",
-        "from when it may leave",
-    ]
-    rows = []
-    for post in posts:
-        waits = _latency(post, sink, int(2 * options.seconds * RAISED_PER_SECOND))
-        held = [wait - HELD for wait in waits]
-        rows.append([f"one worker, {post.name}", _percent(waits), _percent(held)])
-    return [*table(head, rows), ""]
-
-
-def _slow(posts: list[Post], sink: Sink) -> list[str]:
-    best = THREADS / SLOW
-    rows = []
-    for post in posts:
-        rate = _delivered(post, sink, SLOW_LANES, each=3)
-        share = f"{rate / best:.2f}: {_judged(rate / best, SLOW_RATIO)}"
-        rows.append([f"one worker, {post.name}", f"{rate:.1f}", share])
-    head = [
-        f"receiver that takes {SLOW * 1000:.0f} ms, {SLOW_LANES} lanes",
-        "a second",
-        f"of {THREADS} / {SLOW} s = {best:.1f}",
-    ]
-    return table(head, rows)
+        url = stack.enter_context(postgresql.database(server, "kcis"))
+        workers = [
+            stack.enter_context(_working("SQLite", folder / "sqlite", receiver)),
+            stack.enter_context(_working("PostgreSQL", folder / "postgresql", receiver, url)),
+        ]
+        found = _costs(options, workers, receiver)
+        found += _waits(options, workers, receiver)
+    return [*found, _slow()]
 
 
 @contextmanager
-def _receiving(delay: float) -> Iterator[Sink]:
-    port = free_port()
-    words = [sys.executable, "-m", "scripts.benchmarks.sink", str(port), str(delay)]
-    with running(words, cores=LOAD_CORES):
-        wait_for(f"http://{HOST}:{port}/arrivals")
-        yield Sink(port)
+def _working(
+    name: str, folder: Path, receiver: Receiver, database: str | None = None
+) -> Iterator[Worker]:
+    """Run a worker that has delivered something."""
+    settings = {**receiver.settings(), "DELIVERY__THREADS": str(THREADS)}
+    installation = make_installation(folder, database, settings=settings)
+    loaded = load_settings(installation.environ)
+    hold = loaded.delivery.not_before_ms / 1000
+    with (
+        closing(Outbox(installation.database)) as outbox,
+        running(supplier_api("worker"), installation.environ) as process,
+    ):
+        worker = Worker(f"worker on {name}", pid=process.pid, outbox=outbox, hold=hold)
+        worker.deliver(20 * THREADS)
+        worker.database = analyze(database) if database else None
+        yield worker
 
 
-def _post(folder: Path, name: str, url: str, sink: Sink) -> Post:
-    house = make_house(folder / name.replace(" ", "-"), url)
-    prefix = "SUPPLIER_API__"
-    house.environ[f"{prefix}GATEWAY__KCI_URL"] = sink.url
-    house.environ[f"{prefix}GATEWAY__TOKEN_URL"] = f"http://{HOST}:{sink.port}/token"
-    house.environ[f"{prefix}DELIVERY__THREADS"] = str(THREADS)
-    return Post(name, house, Outbox(url))
+def _costs(options: Options, workers: Sequence[Worker], receiver: Receiver) -> list[Figure]:
+    count = int(options.seconds * PER_SECOND) // THREADS * THREADS
+    alone = Deliveries("urllib3 alone")
+    for number in range(1, options.rounds + 1):
+        receiver.arrivals()
+        alone.keep(_pushed(receiver, count), receiver)
+        for worker in workers:
+            worker.keep(worker.deliver(count) / count * MICROSECONDS, receiver)
+            worker.database_costs.append(worker.database_cpu / count * MICROSECONDS)
+        costs = ", ".join(f"{each.name} {each.costs[-1]:.0f}" for each in (alone, *workers))
+        say(f"round {number} of {options.rounds}, us of CPU a KCI: {costs}")
+    least = alone.figure(f"{THREADS} threads that POST the same body to the same receiver.")
+    figures = [worker.figure() for worker in workers]
+    return [
+        least,
+        *figures,
+        Figure("a KCI, the PostgreSQL server", "us", workers[-1].database_costs),
+        *(
+            ratios(f"{each.what} / urllib3 alone", each, least, at_most(1.7), STORED)
+            for each in figures
+        ),
+    ]
 
 
-def _pushed(sink: Sink, count: int) -> float:
-    """Return how many POSTs of the bare loop arrive in a second."""
-    sink.arrivals()
-    words = [sys.executable, "-m", "scripts.benchmarks.pushing", sink.url, str(count), str(THREADS)]
-    with running(words) as process:
-        if process.wait(PATIENCE):
-            raise RuntimeError("the bare loop failed")
-    return _rate(sink.arrivals())
+def _pushed(receiver: Receiver, count: int) -> float:
+    """Return the microseconds of CPU of a POST by urllib3."""
+    words = map(str, (receiver.port, count, THREADS))
+    done = subprocess.check_output(
+        [sys.executable, "-m", "scripts.benchmarks.pushing", *words],
+        cwd=ROOT,
+        text=True,
+        preexec_fn=pin(SERVER_CORES),
+    )
+    return float(done)
 
 
-def _delivered(post: Post, sink: Sink, count: int, each: int = 1) -> float:
-    """Return how many KCIs of a worker arrive in a second; all of them must be settled."""
-    post.outbox.fill(count, each)
-    sink.arrivals()
-    with post.working():
-        _wait_until_settled(post)
-    return _rate(sink.arrivals())
+def _waits(options: Options, workers: Sequence[Worker], receiver: Receiver) -> list[Figure]:
+    """Return for each worker the 99th percentile of the milliseconds from commit to arrival."""
+    count = int(2 * options.seconds * PROBLEMS_PER_SECOND)
+    found: dict[str, list[float]] = {worker.name: [] for worker in workers}
+    for number in range(1, options.rounds + 1):
+        for worker in workers:
+            waits = sorted(_wait(worker, receiver, count))
+            found[worker.name].append(waits[int(0.99 * (count - 1))] * 1000)
+        shown = ", ".join(f"{name} {values[-1]:.0f}" for name, values in found.items())
+        say(f"round {number} of {options.rounds}, p99 of ms from commit to arrival: {shown}")
+    return [
+        Figure(
+            f"from commit to arrival, p99 at {PROBLEMS_PER_SECOND} problems a second, {name}",
+            "ms",
+            values,
+            at_most(300),
+            f"{workers[0].hold * 1000:.0f} ms of it the KCI waits behind the answer it follows.",
+        )
+        for name, values in found.items()
+    ]
 
 
-def _latency(post: Post, sink: Sink, count: int) -> list[float]:
+def _wait(worker: Worker, receiver: Receiver, count: int) -> list[float]:
     """Return the seconds from each commit to the arrival of its KCI."""
-    sink.arrivals()
     committed = {}
-    with post.working():
-        post.outbox.raise_problem(0.0)
-        _wait_until_settled(post)
-        due = time.monotonic()
-        for _ in range(count):
-            due += 1 / RAISED_PER_SECOND
-            time.sleep(max(0.0, due - time.monotonic()))
-            name = post.outbox.raise_problem(HELD)
-            committed[name] = time.monotonic()
-        _wait_until_settled(post)
-    arrived = dict(sink.arrivals())
+    due = time.monotonic()
+    for _ in range(count):
+        due += 1 / PROBLEMS_PER_SECOND
+        time.sleep(max(0.0, due - time.monotonic()))
+        name = worker.outbox.raise_problem(worker.hold)
+        committed[name] = time.monotonic()
+    worker.outbox.wait_until_settled()
+    arrived = dict(receiver.arrivals())
     return [arrived[name] - moment for name, moment in committed.items()]
 
 
-def _wait_until_settled(post: Post) -> None:
-    began = time.monotonic()
-    while post.outbox.undelivered():
-        if time.monotonic() - began > PATIENCE:
-            raise TimeoutError(f"{post.outbox.undelivered()} KCIs were not delivered")
-        time.sleep(0.2)
-
-
-def _judged(ratio: float, aim: float) -> str:
-    return f"the {aim:.1f} that is asked for is {'held' if ratio >= aim else 'MISSED'}"
-
-
-def _rate(arrivals: list[tuple[str, float]]) -> float:
-    moments = [moment for _, moment in arrivals]
-    return (len(moments) - 1) / (max(moments) - min(moments))
-
-
-def _percent(seconds: list[float]) -> str:
-    ordered = sorted(seconds)
-    middle, late = ordered[len(ordered) // 2], ordered[int(0.99 * (len(ordered) - 1))]
-    return f"{middle * 1000:.0f}, {late * 1000:.0f}"
+def _slow() -> Figure:
+    """Return how much of what its threads can do a worker does when the receiver is slow."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        receiver = stack.enter_context(receiving(SLOW))
+        worker = stack.enter_context(_working("SQLite", folder / "slow", receiver))
+        receiver.arrivals()
+        worker.deliver(SLOW_LANES, SLOW_EACH)
+        moments = [moment for _, moment in receiver.arrivals()]
+    # The last ones are answered so long after they arrived.
+    rate = len(moments) / (max(moments) - min(moments) + SLOW)
+    return Figure(
+        f"KCIs to a receiver that takes {SLOW * 1000:.0f} ms / what {THREADS} threads can send",
+        "",
+        [rate / (THREADS / SLOW)],
+        at_least(0.9),
+        rates=[rate],
+    )

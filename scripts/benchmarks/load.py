@@ -1,22 +1,72 @@
 """A load generator: one thread, raw sockets, HTTP/1.1 connections that stay open.
 
-Reads an Aim (common.py) as JSON from standard input, calls for so many seconds, and writes a Load
-as JSON. It knows just enough HTTP for a server that states the length of each body.
+`load` starts it as a process of its own, which reads an Aim as JSON from standard input, calls for
+so many seconds, and writes a Load as JSON. It knows just enough HTTP for a server that states the
+length of each body.
 """
 
 import json
 import selectors
 import socket
+import subprocess
 import sys
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from scripts.benchmarks.common import HOST, Aim, Load, pin
+from scripts.benchmarks.processes import HOST, LOAD_CORES, ROOT, pin
 
-PERCENTS = (50, 95, 99, 100)
+CONNECTIONS = 16
 LATEST = 30.0  # seconds after which an answer that is missing ends the measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Whom the load generator calls, and how.
+
+    `request` is a whole HTTP request with %(id)d, %(service)d and %(tenant)d to fill in, which
+    keep its length. Ids count from `first`. With `texts` there is %(text)s, too, another one in
+    each request, and there are only so many requests. Each of the `connections` calls again as
+    soon as it is answered.
+    """
+
+    port: int
+    request: str
+    seconds: float
+    first: int = 0
+    services: int = 1
+    connections: int = CONNECTIONS
+    texts: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came of a load: answers a second, their number, and their number by status."""
+
+    rate: float
+    count: int
+    statuses: Mapping[str, int]
+
+    def only(self, status: int) -> "Load":
+        """Return itself; raises RuntimeError if anything but `status` was answered."""
+        if set(self.statuses) - {str(status)}:
+            raise RuntimeError(f"answers other than {status}: {dict(self.statuses)}")
+        return self
+
+
+def load(aim: Aim, cores: frozenset[int] = LOAD_CORES) -> Load:
+    """Put load on a server from a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.benchmarks.load", *map(str, cores)],
+        input=json.dumps(asdict(aim)),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return Load(**json.loads(done.stdout))
 
 
 @dataclass(eq=False)
@@ -24,12 +74,11 @@ class Connection:
     """One connection, and the request that waits for its answer on it."""
 
     socket: socket.socket
-    due: float = 0.0
     received: bytearray = field(default_factory=bytearray)
 
 
 class Generator:
-    """Keeps all connections of an Aim busy, or as busy as its rate asks for."""
+    """Keeps all connections of an Aim busy."""
 
     def __init__(self, aim: Aim) -> None:
         """Connect."""
@@ -37,7 +86,6 @@ class Generator:
         self._template = aim.request.encode()
         self._next = aim.first
         self._statuses: Counter[str] = Counter()
-        self._seconds: list[float] = []
         self._selector = selectors.DefaultSelector()
         # Each in its turn: a server closes those that rest for long.
         self._idle = deque(self._connect() for _ in range(aim.connections))
@@ -49,15 +97,16 @@ class Generator:
         ends = began + self._aim.seconds
         while True:
             now = time.perf_counter()
-            if now < ends:
-                self._send_due(began, now)
+            if now < ends and not self._exhausted():
+                self._send()
             elif not self._busy:
                 break
             elif now > ends + LATEST:
                 raise TimeoutError(f"{self._busy} requests were never answered")
-            for key, _ in self._selector.select(self._patience(began, now)):
+            for key, _ in self._selector.select(1.0):
                 self._receive(key.data)
-        return self._result(time.perf_counter() - began)
+        count = self._statuses.total()
+        return Load(count / (time.perf_counter() - began), count, dict(self._statuses))
 
     def _connect(self) -> Connection:
         connection = Connection(socket.create_connection((HOST, self._aim.port)))
@@ -65,33 +114,24 @@ class Generator:
         self._selector.register(connection.socket, selectors.EVENT_READ, connection)
         return connection
 
-    def _due(self, began: float) -> float:
-        """Return when the next request is to leave."""
-        if self._aim.rate is None:
-            return 0.0
-        return began + (self._next - self._aim.first) / self._aim.rate
-
-    def _patience(self, began: float, now: float) -> float:
-        if self._aim.rate is None or not self._idle:
-            return 1.0
-        return max(0.0, min(1.0, self._due(began) - now))
-
-    def _send_due(self, began: float, now: float) -> None:
-        while self._idle and (due := self._due(began)) <= now:
-            connection = self._idle.popleft()
-            connection.due = due or time.perf_counter()
-            connection.socket.sendall(self._request())
+    def _send(self) -> None:
+        while self._idle and not self._exhausted():
+            self._idle.popleft().socket.sendall(self._request())
             self._busy += 1
 
+    def _exhausted(self) -> bool:
+        return bool(self._aim.texts) and self._next - self._aim.first >= len(self._aim.texts)
+
     def _request(self) -> bytes:
-        number = self._next
+        number, services = self._next, self._aim.services
         self._next += 1
-        services = self._aim.services
-        values: dict[bytes, int] = {
+        values: dict[bytes, int | bytes] = {
             b"id": number,
             b"service": number % services,
             b"tenant": number // services,
         }
+        if self._aim.texts:
+            values[b"text"] = self._aim.texts[number - self._aim.first].encode()
         return self._template % values
 
     def _receive(self, connection: Connection) -> None:
@@ -103,16 +143,9 @@ class Generator:
         if not found or len(body) < _length(head):
             return
         self._statuses[head[9:12].decode()] += 1
-        self._seconds.append(time.perf_counter() - connection.due)
         connection.received.clear()
         self._busy -= 1
         self._idle.append(connection)
-
-    def _result(self, seconds: float) -> Load:
-        ordered = sorted(self._seconds)
-        last = len(ordered) - 1
-        shares = {str(p): round(ordered[last * p // 100] * 1000, 2) for p in PERCENTS}
-        return Load(len(ordered) / seconds, len(ordered), dict(self._statuses), shares)
 
 
 def _length(head: bytearray) -> int:

@@ -1,22 +1,23 @@
-"""Problems with KCIs to be sent, written straight into a house's database."""
+"""Problems with KCIs to be sent, written straight into an installation's database."""
 
 import itertools
+import time
 from datetime import timedelta
 from uuid import uuid4
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select, text
 
+from scripts.benchmarks.fill import KCI, add_problems
 from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store, UnitOfWork
-from supplier_api.db.tables import lane, message, service_problem
+from supplier_api.db.tables import message
 from supplier_api.outbox.model import NewLane, NewMessage
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.model import Base, ServiceProblem, State
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import GATEWAY
 
-DESTINATION = "gateway"
-# As large as a KCI usually is.
-BODY = '{"id": "57a1a5b0-6ed1-4be5-8bd8-000000000000", "entity": {"text": "%s"}}' % ("x" * 900)
+PATIENCE = 120.0  # seconds
 _serial = itertools.count(1)
 
 
@@ -25,45 +26,16 @@ class Outbox:
 
     def __init__(self, url: str) -> None:
         """Write to the database at `url`, which is upgraded."""
-        self.clock = SystemMachineClock()
-        self.store = Store(url, self.clock)
+        self._clock = SystemMachineClock()
+        self._store = Store(url, self._clock)
 
-    def fill(self, lanes: int, each: int = 1) -> None:
+    def queue(self, lanes: int, each: int = 1) -> None:
         """Queue `each` KCIs on so many new lanes, in one transaction, all due now."""
-        now = self.clock.now()
-        serials = [next(_serial) for _ in range(lanes)]
-
-        def work(uow: UnitOfWork) -> None:
-            write = uow.connection.execute
-            problems = [
-                {
-                    **_PROBLEM,
-                    "gateway_id": serial,
-                    "reference": f"SP_{serial:010}",
-                    "created": now,
-                    "updated": now,
-                }
-                for serial in serials
-            ]
-            stored = write(insert(service_problem).returning(service_problem.c.id), problems)
-            made = write(
-                insert(lane).returning(lane.c.id),
-                [{**_LANE, "problem_id": problem, "due_at": now} for problem in stored.scalars()],
-            )
-            write(
-                insert(message),
-                [
-                    {**_MESSAGE, "lane_id": lane_id, "number": number, "uuid": str(uuid4())}
-                    | {"created": now, "conversation_id": f"{lane_id}"}
-                    for lane_id in made.scalars()
-                    for number in range(1, each + 1)
-                ],
-            )
-
-        self.store.write(work)
+        due = self._clock.now()
+        self._store.write(lambda uow: add_problems(uow.connection, lanes, {GATEWAY: each}, due))
 
     def raise_problem(self, hold: float) -> str:
-        """Store a problem as the desk does, its first KCI held for `hold` seconds.
+        """Store a problem as the supplier does, its first KCI held for `hold` seconds.
 
         Returns the conversation id, by which the KCI is known where it arrives.
         """
@@ -71,11 +43,11 @@ class Outbox:
         name = f"raised-{serial}"
 
         def work(uow: UnitOfWork) -> None:
-            now = self.clock.now()
+            now = self._clock.now()
             problem = ServiceProblem(
                 tenant="TENANT1",
                 gateway_id=serial,
-                reference=f"SP_{serial:010}",
+                reference=f"SP_RAISED{serial:010}",
                 service_id="SI0000000000001",
                 conversation_id=name,
                 state=State(Base.ACKNOWLEDGED),
@@ -86,45 +58,23 @@ class Outbox:
             )
             ProblemRepository(uow).add(problem)
             not_before = now + timedelta(seconds=hold)
-            new = NewMessage(1, str(uuid4()), "UPDATE", None, name, BODY, "1.8", not_before)
-            lane = NewLane(DESTINATION, not_before, [new])
+            new = NewMessage(1, str(uuid4()), "UPDATE", None, name, KCI, "1.8", not_before)
+            lane = NewLane(GATEWAY, not_before, [new])
             LaneRepository(uow).open(problem.id, problem.tenant, [lane], now)
 
-        self.store.write(work)
+        self._store.write(work)
         return name
 
-    def undelivered(self) -> int:
-        """Return how many KCIs are not settled as delivered."""
-        query = select(func.count()).where(message.c.state != "delivered")
-        return self.store.read(lambda uow: uow.connection.execute(query).scalar_one())
+    def wait_until_settled(self) -> None:
+        """Wait until nothing is to be sent any more; raises TimeoutError."""
+        until = time.monotonic() + PATIENCE
+        # Written as the index on queued messages is, whatever else is stored.
+        query = select(func.count()).select_from(message).where(text("state = 'queued'"))
+        while left := self._store.read(lambda uow: uow.connection.execute(query).scalar_one()):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{left} messages were not delivered")
+            time.sleep(0.1)
 
-
-_PROBLEM = {
-    "tenant": "TENANT1",
-    "service_id": "SI0000000000001",
-    "conversation_id": "filled",
-    "base": "ACKNOWLEDGED",
-    "document": {},
-    "next_kci": 2,
-    "next_order": 1,
-    "reference_known": True,
-    "doubtful": False,
-    "version": 1,
-}
-_LANE = {
-    "tenant": "TENANT1",
-    "destination": DESTINATION,
-    "attempts": 0,
-    "claim_no": 0,
-    "parked": False,
-}
-_MESSAGE = {
-    "kind": "UPDATE",
-    "body": BODY,
-    "body_version": 1,
-    "contract": "1.8",
-    "state": "queued",
-    "attempts": 0,
-    "unknown": False,
-    "log": [],
-}
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self._store.close()

@@ -1,38 +1,40 @@
-"""Whether memory stays where it is under lasting load."""
+"""Whether memory stays where it is under lasting load; only when asked for."""
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
-from scripts.benchmarks.common import Options, Section, memory_of
-from scripts.benchmarks.creates import WARM_UP, Creates
-from scripts.benchmarks.house import make_house
+from scripts.benchmarks.creates import creating
+from scripts.benchmarks.figures import Figure, Options, say
+from scripts.benchmarks.installation import make_installation
+from scripts.benchmarks.processes import memory_of
 
 STEPS = 10
-SHORT = 30.0  # seconds, when no time is given
 
 
-def measure(options: Options) -> Section:
-    """Raise problems at half of what the server can do, and look at its memory now and then."""
-    seconds = options.soak or SHORT
-    with tempfile.TemporaryDirectory() as folder:
-        house = make_house(Path(folder) / "house")
-        with house.serving() as server:
-            creates = Creates(house)
-            creates.load(WARM_UP)
-            half = creates.load(options.seconds).rate / 2
-            sizes, answered = [memory_of(server.pid)], 0
-            for _ in range(STEPS):
-                answered += creates.load(seconds / STEPS, half).count
-                sizes.append(memory_of(server.pid))
-    shown = ", ".join(f"{size / 2**20:.0f}" for size in sizes)
-    # Until then the databases' caches fill.
-    growth = (sizes[-1] - sizes[STEPS // 2]) / 2**20
-    return Section(
-        "Memory under lasting load",
-        [
-            f"POST /service-problems at half load ({half:.0f} a second) for {seconds:.0f} s,",
-            f"{answered:,} problems. Resident memory of the web server, at the",
-            f"start and in {STEPS} steps: {shown} MiB. Growth in the second half:",
-            f"{growth:+.1f} MiB.",
-        ],
-    )
+def measure(options: Options) -> list[Figure]:
+    """Raise problems for long, and look at the server's memory now and then."""
+    if not options.soak:
+        say("left out: it takes SOAK=600")
+        return []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        creates = stack.enter_context(creating("create", make_installation(folder / "soak")))
+        sizes = [_megabytes(creates.pid)]
+        for step in range(1, STEPS + 1):
+            creates.take_turn(options.soak / STEPS)
+            sizes.append(_megabytes(creates.pid))
+            say(f"step {step} of {STEPS}: {sizes[-1]:.0f} MiB")
+    note = f"16 connections that create problems for {options.soak:.0f} s; from start to end"
+    # Until the middle the databases' caches fill.
+    grown = [sizes[-1] - sizes[STEPS // 2]]
+    return [
+        Figure(
+            "memory of the web server under lasting load", "MiB", sizes, None, note, creates.rates
+        ),
+        Figure("its growth in the second half", "MiB", grown),
+    ]
+
+
+def _megabytes(pid: int) -> float:
+    return memory_of(pid) / 2**20

@@ -12,7 +12,6 @@ from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock,
 from supplier_api.contract import CONTRACT
 from supplier_api.db import Store, migrate
 from supplier_api.db.engine import PATIENCE
-from supplier_api.db.postgresql import DatabaseClock, require_session
 from supplier_api.ids import IdSource, SystemIdSource
 from supplier_api.operations.installation import claim, stamp_of
 from supplier_api.problems.services import LifecyclePolicy, Services
@@ -101,9 +100,12 @@ def open_services(
     try:
         migrate.require(store.engine)
         if store.dialect == "postgresql":
+            # With its driver, which takes 10 MB: an installation on SQLite does without.
+            from supplier_api.db.postgresql import DatabaseClock, require_session
+
             require_session(store.listen_url)
-        if clocks is None and store.dialect == "postgresql":
-            machine = DatabaseClock(store.engine, host)
+            if clocks is None:
+                machine = DatabaseClock(store.engine, host)
     except Exception:
         store.close()
         raise

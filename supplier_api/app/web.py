@@ -11,9 +11,9 @@ from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing, stored_k
 from supplier_api.contract import CONTRACT
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.delivery.pause_admin import stands_still
-from supplier_api.http import backoffice
 from supplier_api.http import gateway as gateway_api
 from supplier_api.http.api_docs import TryClient
+from supplier_api.http.backoffice.events import register as register_backoffice
 from supplier_api.http.request_parsing import check_requests
 from supplier_api.http.server import HttpServer, ServerLimits, TimeSummary
 from supplier_api.operations import heartbeat
@@ -56,10 +56,10 @@ def _wire(settings: Settings, services: Services) -> Flask:
     outcomes, extension = RULE_BOOK_ONLY, None
     try_clients: Sequence[TryClient] = ()
     if settings.in_sandbox:
-        from supplier_api.app import sandbox
+        from supplier_api.app import sandbox, sandbox_web
 
-        outcomes, extension = sandbox.OUTCOMES, sandbox.REQUEST_EXTENSION
-        try_clients = sandbox.try_clients(settings)
+        outcomes, extension = sandbox.OUTCOMES, sandbox_web.REQUEST_EXTENSION
+        try_clients = sandbox_web.try_clients(settings)
     api = gateway_api.register(
         app,
         gateway_api.Dependencies(
@@ -75,7 +75,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
             try_clients=try_clients,
         ),
     )
-    backoffice.register(
+    register_backoffice(
         api,
         tokens,
         BackOfficeEvents(services),
@@ -84,7 +84,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
         audit,
     )
     if settings.in_sandbox:
-        sandbox.add_to_web(app, api, settings, services, tokens, audit)
+        sandbox_web.add_to_web(app, api, settings, services, tokens, audit)
     check_requests(app)
     _add_health(app, services, rule_evaluator)
     app.extensions["services"] = services

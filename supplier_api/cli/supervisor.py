@@ -21,6 +21,7 @@ from supplier_api.cli import main
 from supplier_api.clock import MachineClock
 
 LAST_LINES = 20
+READY_STEP = 0.05  # seconds between two looks whether the parts are ready
 GRACE = 4.0  # seconds that the parts have to end by themselves
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -104,7 +105,7 @@ class Supervisor:
             if waiting and self._clock.monotonic() > until:
                 raise PartFailed(waiting[0], f"was not ready after {seconds:.0f} s")
             if waiting:
-                self._stopping.wait(0.1)
+                self._stopping.wait(READY_STEP)
 
     def check(self) -> None:
         """Raise PartFailed if a part has died."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError
+from marshmallow import EXCLUDE, Schema, ValidationError, validates_schema
 from marshmallow.fields import Field
 
 from supplier_api.contract import refusals
@@ -25,6 +25,13 @@ class MessageSchema(Schema):
         """Settings of marshmallow."""
 
         unknown = EXCLUDE
+
+    def check_whole(self, sent: Mapping[str, Any]) -> None:
+        """Raise ValidationError for what no single field shows; every document passes this one."""
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def _check_whole(self, _loaded: object, sent: Mapping[str, Any], **_more: object) -> None:
+        self.check_whole(sent)
 
 
 def make(name: str, fields: Mapping[str, Field[Any]], base: type[Schema] = MessageSchema) -> Schema:
@@ -65,6 +72,8 @@ def take(schema: Schema, data: object) -> dict[str, Any]:
     """
     if not isinstance(data, dict):
         raise ValidationError(refusals.WRONG_TYPE.for_field(expected="an object"))
+    assert isinstance(schema, MessageSchema)
+    schema.check_whole(data)
     fields: Mapping[str, Any] = schema.load_fields
     taken: dict[str, Any] = {}
     for name, field in fields.items():
@@ -77,10 +86,10 @@ def take(schema: Schema, data: object) -> dict[str, Any]:
 
 @cache
 def is_plain(schema: Schema) -> bool:
-    """Return whether a schema has only fields of contract.fields, and no hooks."""
+    """Return whether a schema has only fields of contract.fields, and no hooks of its own."""
     return (
         schema.unknown == EXCLUDE
-        and not any(type(schema).resolve_hooks().values())
+        and type(schema).resolve_hooks() == MessageSchema.resolve_hooks()
         and all(getattr(field, "plain", False) for field in schema.load_fields.values())
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from marshmallow import Schema, ValidationError, validates_schema
+from marshmallow import Schema, ValidationError
 
 from supplier_api.contract import refusals
 from supplier_api.contract.codes import ErrorCode, ResolutionCode, ResolutionStatus, Status
@@ -82,12 +82,9 @@ class AmendmentMessage(MessageSchema):
 
     amendable: ClassVar[Fields] = AMENDABLE
 
-    @validates_schema(pass_original=True, skip_on_field_errors=False)
-    def check_names_something(
-        self, _data: Mapping[str, Any], original: Mapping[str, Any], **_more: object
-    ) -> None:
+    def check_whole(self, sent: Mapping[str, Any]) -> None:
         """Raise ValidationError if nothing that can be amended was sent."""
-        if self.amendable.keys().isdisjoint(original):
+        if self.amendable.keys().isdisjoint(sent):
             names = ", ".join(self.amendable)
             raise ValidationError(refusals.NOTHING_TO_AMEND.for_field(fields=names))
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 from sqlalchemy import URL, Connection, Engine, make_url
@@ -21,8 +21,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
-from supplier_api.db import postgresql, sqlite
+from supplier_api.db import sqlite
 from supplier_api.db.compiled_statements import UnitOfWork
+from supplier_api.db.connection_info import CONNECT_SECONDS, LEFT, READ_WAIT_MS, WAIT_MS
 from supplier_api.db.errors import (
     DISK_FULL,
     LOCKED,
@@ -36,10 +37,11 @@ from supplier_api.db.errors import (
     store_error,
     worth_another_run,
 )
-from supplier_api.db.notify import Notifier
-from supplier_api.db.postgresql import CONNECT_SECONDS, LEFT, READ_WAIT_MS, WAIT_MS
 from supplier_api.db.sqlite import GroupedWriter
 from supplier_api.logging import get_logger
+
+if TYPE_CHECKING:
+    from supplier_api.db.postgresql_notify import Notifier
 
 T = TypeVar("T")
 
@@ -303,6 +305,8 @@ class Store:
 
     def _wake_workers(self) -> None:
         """Wake the workers; on SQLite they see by themselves that the file has changed."""
+        from supplier_api.db.postgresql_notify import Notifier  # noqa: PLC0415 - as its driver
+
         with self._starting:
             if self._notifier is None:
                 self._notifier = Notifier(self.listen_url)
@@ -366,4 +370,7 @@ def _engine(url: str, pool_size: int, *, reading: bool = False, pooled: bool = F
     }
     if make_url(url).get_backend_name() == "sqlite":
         return sqlite.make_engine(url, reading=reading, **options)
+    # With its driver, which takes 10 MB: an installation on SQLite does without.
+    from supplier_api.db import postgresql  # noqa: PLC0415
+
     return postgresql.make_engine(url, pooled=pooled, **options)

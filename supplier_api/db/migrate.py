@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, tex
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
+from supplier_api.db.connection_info import CONNECT
 from supplier_api.db.errors import (
     SchemaTooOld,
     StoreBusy,
@@ -22,7 +23,6 @@ from supplier_api.db.errors import (
     damaged,
     store_error,
 )
-from supplier_api.db.postgresql import CONNECT
 from supplier_api.files import make_private
 
 T = TypeVar("T")

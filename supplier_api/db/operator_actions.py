@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.tables import operator_action, switch
+from supplier_api.db.upsert import insert_for
 
 _t = operator_action.c
 _switch = switch.c
@@ -102,10 +102,12 @@ class SwitchRepository:
 
     def on(self, turned: Switch) -> bool:
         """Turn a switch on; returns False and changes nothing if it was on already."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         values = {name: getattr(turned, name) for name in Switch.__slots__}
         done = self._connection.execute(
-            dialect.insert(switch).on_conflict_do_nothing().returning(_switch.name), values
+            insert_for(self._connection.dialect.name, switch)
+            .on_conflict_do_nothing()
+            .returning(_switch.name),
+            values,
         )
         return done.first() is not None
 

@@ -26,10 +26,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from supplier_api.clock import MachineClock
-from supplier_api.db.compiled_statements import UnitOfWork
+from supplier_api.db.compiled_statements import UnitOfWork, run_raw
+from supplier_api.db.connection_info import READ_WAIT_MS, WAIT_MS
 from supplier_api.db.errors import TOO_LATE, StoreBusy, StoreUnavailable, store_error
-from supplier_api.db.pipeline import PIPE, DirectConnection
-from supplier_api.db.postgresql import READ_WAIT_MS, WAIT_MS
 from supplier_api.files import keep_private, sqlite_path
 
 T = TypeVar("T")
@@ -262,18 +261,16 @@ def make_engine(url: str, *, reading: bool, **options: Any) -> Engine:
 
 
 def _begin_writing(connection: Connection) -> None:
-    raw: Any = connection.connection.dbapi_connection
-    raw.execute(f"PRAGMA busy_timeout={connection.info.get(WAIT_MS, READ_WAIT_MS)}")
+    wait_ms = connection.info.get(WAIT_MS, READ_WAIT_MS)
     # The write lock at once: a later upgrade from a read could only fail.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    run_raw(connection, f"PRAGMA busy_timeout={wait_ms}", "BEGIN IMMEDIATE")
 
 
 def _begin_reading(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    run_raw(connection, "BEGIN")
 
 
-def _prepare_writer(connection: Any, record: Any) -> None:
-    record.info[PIPE] = DirectConnection(connection)
+def _prepare_writer(connection: Any, _record: Any) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",

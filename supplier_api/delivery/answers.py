@@ -20,12 +20,14 @@ from supplier_api.http_client.calls import (
     kind_of,
     page_title,
 )
+from supplier_api.value_object import value_object
 
 REFUSALS = frozenset({400, 413, 422})
 MESSAGES_KEPT = 20
+_PUBLISHED = frozenset(ErrorCode)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class GatewayAnswer:
     """What the gateway answered; code, messages and uuid are those of the published envelope.
 
@@ -108,7 +110,7 @@ def _is_accepted(answer: GatewayAnswer, accept: frozenset[str]) -> bool:
 
 
 def _named(answer: GatewayAnswer) -> str:
-    known = answer.body is Body.ERROR and answer.code in set(ErrorCode)
+    known = answer.body is Body.ERROR and answer.code in _PUBLISHED
     return f"the error {answer.code}" if known else str(answer.body)
 
 
@@ -131,7 +133,7 @@ def _is_repeat(answer: GatewayAnswer, already_received: re.Pattern[str]) -> bool
 
 def _detail(answer: GatewayAnswer) -> str:
     # Only a published code is repeated: anything else might hold what must not be kept.
-    known = answer.code in set(ErrorCode)
+    known = answer.code in _PUBLISHED
     return f"{answer.status} {answer.code}" if known else str(answer.status)
 
 

@@ -6,7 +6,7 @@ Pure: no clock and no database; `at` is seconds on the monotonic clock.
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 # At most this many lanes are kept; if more are called within the window, the latest ones count.
 LANES_KEPT = 10_000
@@ -42,7 +42,7 @@ class BreakerRules:
         return float(min(self.probe_after * 2 ** min(failed, 30), self.probe_after_max))
 
 
-class CallOutcome(Enum):
+class CallOutcome(StrEnum):
     """The outcome of a call to a lane, as far as the destination is concerned."""
 
     ANSWERED = "answered"

@@ -188,6 +188,9 @@ class Dispatcher:
         self._adjust_prefetch()
         whole = self._to.threads + self._prefetch
         limit = whole - len(leases) if active else 2 * self._threads.free()
+        if active and not self._runs_out():
+            # A few at a time would cost as many transactions; the threads wake us in time.
+            limit = 0
         quarter = max(1, self._to.threads // 4)
         failed = sum(1 for lease in leases if lease.claim.attempts > 0)
         return max(0, limit), max(0, quarter - failed)
@@ -254,8 +257,12 @@ class Dispatcher:
 
     def _on_thread_free(self) -> None:
         """Wake the dispatcher before the threads run out of work."""
-        if self._threads.waiting() <= self._prefetch // 4:
+        if self._runs_out():
             self._wake_event.set()
+
+    def _runs_out(self) -> bool:
+        """Return whether the threads will soon have taken all lanes that wait for them."""
+        return self._threads.waiting() <= self._prefetch // 4
 
     def _work(self, job: Lease | CompletionTask) -> None:
         """Do one job in a thread of the pool."""

@@ -11,7 +11,7 @@ from supplier_api.delivery.model import (
     ids_of,
     lease_from_now,
 )
-from supplier_api.logging import bind, get_logger
+from supplier_api.logging import get_logger
 from supplier_api.outbox.model import Fenced, Message
 from supplier_api.outbox.repository import LaneRepository
 
@@ -37,15 +37,13 @@ class Executor:
         Returns None, and sends nothing, if the claim was lost or its lease cannot be renewed.
         `probe`: it is the probe of an open breaker.
         """
-        message = lease.claim.message
-        with bind(**ids_of(message)):
-            if not self._ensure_lease(lease):
-                return None
-            if probe:
-                self._to.before_probe()
-            began = self._clock.monotonic()
-            reply = self._call(message)
-            return Sent(lease, reply, round((self._clock.monotonic() - began) * 1000))
+        if not self._ensure_lease(lease):
+            return None
+        if probe:
+            self._to.before_probe()
+        began = self._clock.monotonic()
+        reply = self._call(lease.claim.message)
+        return Sent(lease, reply, round((self._clock.monotonic() - began) * 1000))
 
     def _ensure_lease(self, lease: Lease) -> bool:
         """Renew the lease if a send that begins now could outlast it; return whether it is ours."""
@@ -53,13 +51,15 @@ class Executor:
         if left > self._to.deadline + LEASE_MARGIN:
             return True
         ends, until = lease_from_now(self._clock, self._lease)
+        claim = lease.claim
         try:
-            self._store.write(lambda uow: LaneRepository(uow).renew(lease.claim, until))
+            self._store.write(lambda uow: LaneRepository(uow).renew(claim, until))
         except Fenced:
-            log.warning("claim.lost", lane=lease.claim.lane_id)
+            log.warning("claim.lost", lane=claim.lane_id, **ids_of(claim.message))
             return False
         except StoreUnavailable as error:
-            log.error("message.not-sent", lane=lease.claim.lane_id, error=str(error))
+            ids = ids_of(claim.message)
+            log.error("message.not-sent", lane=claim.lane_id, error=str(error), **ids)
             return False
         lease.lease_ends = ends
         return True
@@ -68,5 +68,6 @@ class Executor:
         try:
             return self._to.transport.send(message, self._to.deadline)
         except Exception as error:
-            log.error("transport.failed", error=type(error).__name__, exc_info=True)
+            ids = ids_of(message)
+            log.error("transport.failed", error=type(error).__name__, exc_info=True, **ids)
             return Reply(Meaning.FAILED, type(error).__name__, unknown=True)

@@ -10,6 +10,7 @@ from supplier_api.clock import MachineClock
 from supplier_api.db import UnitOfWork
 from supplier_api.delivery.circuit_breaker import BreakerRules
 from supplier_api.outbox.model import Claim, Message
+from supplier_api.value_object import value_object
 
 
 class Meaning(StrEnum):
@@ -22,7 +23,7 @@ class Meaning(StrEnum):
     NOT_SENT = "not sent"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Reply:
     """The result of one attempt.
 
@@ -137,7 +138,7 @@ class Lease:
     lease_ends: float
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Sent:
     """An attempt to send the message of a claim: the reply, and how long it took.
 

@@ -6,12 +6,13 @@ from enum import Enum
 
 from supplier_api.delivery.model import Meaning, Reply, RetryPolicy
 from supplier_api.outbox.model import MessageState
+from supplier_api.value_object import value_object
 
 # For this long after a request of the gateway, "not found" may only mean "not stored yet".
 NOT_FOUND_GRACE = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class History:
     """The attempts on a message before the one to decide on.
 

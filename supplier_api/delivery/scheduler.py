@@ -19,6 +19,8 @@ from supplier_api.problems.timer_repository import ClockSteps
 BATCH = 100
 # Timers may be due that cannot run now: others of their problem come first.
 LOOK_AGAIN = 0.01  # seconds
+# What others commit may have set a timer that is due at once; under load somebody always commits.
+REST = 0.2  # seconds
 # A chore that fails is tried again after this time, or sooner if it was the database that failed;
 # the timers and the other chores go on meanwhile.
 AFTER_FAILURE = 60.0  # seconds
@@ -64,7 +66,7 @@ class Scheduler:
         sweep = _Sweep(store, clock, sweep_every)
         self._chores = [_Guarded(chore, clock) for chore in (sweep, *chores)]
         self._clock = clock
-        self._loop = Loop("scheduler", self.turn, wake_event, clock)
+        self._loop = Loop("scheduler", self.turn, wake_event, clock, REST)
 
     def start(self) -> None:
         """Begin to run what becomes due."""

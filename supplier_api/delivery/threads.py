@@ -21,9 +21,18 @@ class Loop:
     """A thread that takes turns until it is stopped, a second after one that failed."""
 
     def __init__(
-        self, name: str, turn: Callable[[], float], wake_event: WakeEvent, clock: MachineClock
+        self,
+        name: str,
+        turn: Callable[[], float],
+        wake_event: WakeEvent,
+        clock: MachineClock,
+        rest: float = 0.0,
     ) -> None:
-        """Prepare to call `turn`, which returns the seconds until it has to be called again."""
+        """Prepare to call `turn`, which returns the seconds until it has to be called again.
+
+        When the event is set it is called sooner, but not within `rest` seconds of the last turn.
+        """
+        self._rest = rest
         self._name = name
         self._turn = turn
         self._wake_event = wake_event
@@ -65,7 +74,9 @@ class Loop:
                 log.error("loop.failed", loop=self._name, error=type(error).__name__, exc_info=True)
                 self._stop.wait(AFTER_FAILURE)
             else:
-                self._wake_event.wait(min(seconds, LOOK_EVERY))
+                rest = min(seconds, self._rest)
+                self._stop.wait(rest)
+                self._wake_event.wait(min(seconds, LOOK_EVERY) - rest)
 
 
 class ThreadPool(Generic[Job]):

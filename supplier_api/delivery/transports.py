@@ -7,7 +7,7 @@ from supplier_api.backoffice.port import BackOffice, OrderRefused
 from supplier_api.clock import MachineClock
 from supplier_api.contract.limits import MESSAGE_MAX
 from supplier_api.delivery.answers import AnswerTerms, GatewayAnswer, read_answer, reply_for
-from supplier_api.delivery.model import Meaning, Reply
+from supplier_api.delivery.model import Meaning, Reply, ids_of
 from supplier_api.http_client.calls import NETWORK_ERRORS, Observer, Post, error_cause, send
 from supplier_api.http_client.errors import in_words
 from supplier_api.http_client.sessions import Sessions
@@ -21,7 +21,7 @@ from supplier_api.http_client.tokens import (
 )
 from supplier_api.http_client.watchdog import TimedCall, Watchdog
 from supplier_api.ids import IdSource
-from supplier_api.logging import get_logger
+from supplier_api.logging import bind, get_logger
 from supplier_api.outbox.model import Message
 from supplier_api.problems.work import WorkOrder
 from supplier_api.rules.model import Operation
@@ -211,11 +211,13 @@ class BackOfficeTransport:
             if order.kind is not Operation.PROBLEM:
                 ticket, change_ticket = self._tickets_of(message)
                 order = replace(order, ticket=ticket, change_ticket=change_ticket)
-            answer = self._adapter.submit(order)
+            # An adapter logs lines of its own.
+            with bind(**ids_of(message)):
+                answer = self._adapter.submit(order)
         except OrderRefused as refusal:
             said = {"messages": [str(refusal)[:MESSAGE_MAX]]}
             return Reply(Meaning.REFUSED, "refused by the back office", refusal=said)
         except Exception as error:
-            log.warning("work-order.failed", kind=order.kind, exc_info=True)
+            log.warning("work-order.failed", kind=order.kind, exc_info=True, **ids_of(message))
             return Reply(Meaning.FAILED, f"the adapter failed: {in_words(error)}", unknown=True)
         return Reply(Meaning.ACCEPTED, "taken", answer=answer)

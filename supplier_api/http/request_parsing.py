@@ -12,18 +12,16 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import orjson
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, Response
+from flask.globals import request_ctx
 from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLarge
 from werkzeug.routing import Rule
 
 from supplier_api.contract import Invalid, Malformed, MessageError, refusals
 from supplier_api.contract.limits import HEADER_MAX, ID_MAX
-from supplier_api.http.wsgi import RAW_PATH, REPEATED
+from supplier_api.http.wsgi import BODY, RAW_PATH, REPEATED
 
 JSON = "application/json"
-REQUEST_ID = "X-Request-ID"
-CONVERSATION_ID = "X-Conversation-ID"
-TENANT = "Tenant"
 
 _VISIBLE = re.compile(rf"[!-~]{{1,{HEADER_MAX}}}")
 # What else a text may call white is no visible ASCII character.
@@ -39,10 +37,12 @@ def check_requests(app: Flask) -> None:
 
     @app.before_request
     def check() -> None:
-        if not _is_literal(request.environ.get(RAW_PATH, request.path), request.url_rule):
+        incoming = request_ctx.request
+        environ = incoming.environ
+        if not _is_literal(environ.get(RAW_PATH) or incoming.path, incoming.url_rule):
             raise NotFound
-        repeated: tuple[str, ...] = request.environ.get(REPEATED, ())
-        if repeated and request.routing_exception is None:
+        repeated: tuple[str, ...] = environ.get(REPEATED, ())
+        if repeated and incoming.routing_exception is None:
             raise refusals.HEADER_TWICE.errors({"name": name} for name in repeated)
 
 
@@ -115,7 +115,8 @@ def read_body(incoming: Request, limit: int, too_long: str = refusals.BODY_TOO_L
     if incoming.mimetype != JSON:
         raise refusals.WRONG_CONTENT_TYPE.error(expected=JSON)
     try:
-        body = incoming.get_data(cache=False)
+        whole: bytes | None = incoming.environ.get(BODY)
+        body = incoming.get_data(cache=False) if whole is None else whole
     except ClientDisconnected:
         raise refusals.BODY_CUT_SHORT.error() from None
     except RequestEntityTooLarge:

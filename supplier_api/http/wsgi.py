@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from supplier_api.clock import MachineClock
+from supplier_api.value_object import value_object
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -26,6 +27,8 @@ REPEATED = "supplier_api.repeated_headers"
 RAW_PATH = "RAW_URI"
 # The one for its RequestTimes.
 TIMES = "supplier_api.times"
+# The one for its body, unless that is too long: as a stream it would be read through two others.
+BODY = "supplier_api.body"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 WITHOUT_LENGTH = frozenset({"204", "304"})
@@ -52,7 +55,7 @@ _KEYS = {name: f"HTTP_{text.upper().replace('-', '_')}" for name, text in ONCE.i
 _KEYS[b"content-type"] = "CONTENT_TYPE"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RequestTimes:
     """When the headers were complete, when the last byte arrived, and the wait for a thread.
 
@@ -93,7 +96,7 @@ class Addresses:
     server: tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RawAnswer:
     """An answer: the text of its status line, headers and the whole body.
 
@@ -149,6 +152,8 @@ def environ_of(request: ReceivedRequest, addresses: Addresses) -> Environ:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
+    if len(request.body) == request.length:
+        environ[BODY] = request.body
     _add_headers(environ, request)
     return environ
 

@@ -4,7 +4,7 @@ import html
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -17,6 +17,7 @@ import urllib3
 from supplier_api.http_client.errors import distrust, in_words, innermost
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import TimedCall
+from supplier_api.value_object import value_object
 
 BODY_LIMIT = 65_536  # bytes of an answer that are looked at
 # What requests and urllib3 raise, and the system below them.
@@ -26,7 +27,7 @@ _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Post:
     """What is sent to a gateway; `tenant` is whose message it is, None for a token request."""
 
@@ -36,7 +37,7 @@ class Post:
     tenant: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class HttpResponse:
     """What the gateway answered, with the beginning of the body.
 
@@ -74,7 +75,7 @@ def send(
         ) as response:
             body = _body(response, limit)
             answered = HttpResponse(
-                response.status_code, response.headers, body or b"", complete=body is not None
+                response.status, response.headers, body or b"", complete=body is not None
             )
     except NETWORK_ERRORS as error:
         if ends:
@@ -96,13 +97,12 @@ def error_cause(error: BaseException, call: TimedCall) -> str:
     return words
 
 
-def _body(response: requests.Response, limit: int) -> bytes | None:
+def _body(response: urllib3.BaseHTTPResponse, limit: int) -> bytes | None:
     """Read the beginning of the body; None if it breaks off after the status line and headers."""
     try:
-        body: bytes = response.raw.read(limit, decode_content=True)
+        return response.read(limit, decode_content=True)
     except NETWORK_ERRORS:
         return None
-    return body
 
 
 class Body(StrEnum):

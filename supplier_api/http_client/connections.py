@@ -20,7 +20,6 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import ConnectionPool
 
 from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.http_client import watchdog
@@ -207,6 +206,15 @@ class TlsPool(_Keeping, HTTPSConnectionPool):
     ConnectionCls = TlsConnection
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A URL that is called: the pool of its server or proxy, and the target in that one's terms."""
+
+    url: str
+    pool: HTTPConnectionPool
+    target: str
+
+
 class Adapter(HTTPAdapter):
     """The requests adapter that uses such connections."""
 
@@ -222,14 +230,21 @@ class Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
-    ) -> ConnectionPool:
+    ) -> HTTPConnectionPool:
         """Return the pool of the server that is called, or of the proxy."""
-        pool: ConnectionPool = super().get_connection_with_tls_context(
-            request, verify, proxies, cert
-        )
-        if isinstance(pool, _Keeping):
-            pool.limits, pool.clock = self._limits, self._clock
+        pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        assert isinstance(pool, _Keeping)
+        pool.limits, pool.clock = self._limits, self._clock
         return pool
+
+    def endpoint(self, url: str, authorities: str, proxies: dict[str, str]) -> Endpoint:
+        """Return where to call `url`, trusting the file `authorities`, as for a call of requests.
+
+        Raises requests' errors for a URL that is none.
+        """
+        request = requests.Request("POST", url).prepare()
+        pool = self.get_connection_with_tls_context(request, authorities, proxies)
+        return Endpoint(url, pool, self.request_url(request, proxies))
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Use our pools."""

@@ -1,9 +1,10 @@
-"""The one place that makes HTTP calls to the outside: requests' adapters, without its Session.
+"""The one place that makes HTTP calls to the outside: on the connection pools of requests.
 
-So nothing is taken from the environment: no proxy variables, and no .netrc that would replace our
-bearer token; no redirect is followed, which would turn the POST into a GET that might "succeed";
-and no cookie is kept from one call to the next. Each thread has an adapter of its own, so that its
-connections stay open between calls (http_client.connections says how long).
+requests' adapter chooses the pool: it knows proxies, and which certificates to trust. The call
+itself is the pool's. So nothing is taken from the environment: no proxy variables, and no .netrc
+that would replace our bearer token; no redirect is followed, which would turn the POST into a GET
+that might "succeed"; and no cookie is kept from one call to the next. Each thread has an adapter of
+its own, so that its connections stay open between calls (http_client.connections says how long).
 """
 
 import threading
@@ -11,23 +12,31 @@ from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-from requests.structures import CaseInsensitiveDict
-from requests.utils import default_headers
-from urllib3.connectionpool import ConnectionPool
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import BaseHTTPResponse, Timeout
 
 from supplier_api.clock import MachineClock
 from supplier_api.http_client.connections import (
     USER_AGENT,
     Adapter,
     ConnectionLimits,
+    Endpoint,
 )
 
 # The headers of every call.
-_DEFAULT_HEADERS = {**default_headers(), "User-Agent": USER_AGENT}
+_DEFAULT_HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"}
+
+
+class _OfThread(threading.local):
+    """What one thread keeps from call to call."""
+
+    def __init__(self, limits: ConnectionLimits | None, clock: MachineClock | None) -> None:
+        """Begin without connections; runs in each thread that calls."""
+        self.adapter = Adapter(limits, clock)
+        # To find the pool takes a fifth of a call's time, so the last one is remembered.
+        self.last: Endpoint | None = None
 
 
 class Sessions:
@@ -50,83 +59,70 @@ class Sessions:
         say how long a connection is kept, measured by `clock`.
         """
         self._connect_timeout = connect_timeout
-        self._verify: str | bool = str(ca_file) if ca_file else True
+        self._authorities = str(ca_file or DEFAULT_CA_BUNDLE_PATH)
         self._proxy = proxy
         self._no_proxy = no_proxy
-        self._limits = limits
-        self._clock = clock
-        self._of_thread = threading.local()
+        self._of_thread = _OfThread(limits, clock)
 
     def post(
-        self,
-        url: str,
-        *,
-        data: bytes | Mapping[str, str],
-        headers: Mapping[str, str],
-        read_timeout: float,
-    ) -> requests.Response:
-        """POST `data` (a mapping as a form) and return the response, its body still unread.
+        self, url: str, *, data: bytes, headers: Mapping[str, str], read_timeout: float
+    ) -> BaseHTTPResponse:
+        """POST `data` and return the response, its body still unread; close it after use.
 
-        `read_timeout`, in seconds, is for each read. Raises requests' and urllib3's errors.
+        `read_timeout`, in seconds, is for each read. Raises one of calls.NETWORK_ERRORS.
         """
-        return self._send(_prepared("POST", url, headers, data), url, read_timeout)
+        return self._send("POST", url, data, headers, read_timeout)
 
     def options(
         self, url: str, *, headers: Mapping[str, str], read_timeout: float
-    ) -> requests.Response:
+    ) -> BaseHTTPResponse:
         """Send an OPTIONS request, which changes nothing; otherwise like `post`."""
-        return self._send(_prepared("OPTIONS", url, headers), url, read_timeout)
+        return self._send("OPTIONS", url, None, headers, read_timeout)
 
     def renew(self) -> None:
         """Have this thread make its next call on a new connection."""
-        adapter: _ThreadAdapter | None = getattr(self._of_thread, "adapter", None)
-        if adapter is not None:
-            adapter.close()
+        if last := self._of_thread.last:
+            last.pool.close()
+        self._of_thread.adapter.close()
+        self._of_thread.last = None
 
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy that a call to `url` goes through, or None."""
         return self._proxies(url).get("https")
 
     def _send(
-        self, request: requests.PreparedRequest, url: str, read_timeout: float
-    ) -> requests.Response:
-        adapter: _ThreadAdapter | None = getattr(self._of_thread, "adapter", None)
-        if adapter is None:
-            adapter = self._of_thread.adapter = _ThreadAdapter(self._limits, self._clock)
-        return adapter.send(
-            request,
-            stream=True,
-            timeout=(self._connect_timeout, max(read_timeout, 0.001)),
-            verify=self._verify,
-            proxies=self._proxies(url),
+        self,
+        method: str,
+        url: str,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        read_timeout: float,
+    ) -> BaseHTTPResponse:
+        endpoint = self._endpoint(url)
+        return endpoint.pool.urlopen(
+            method,
+            endpoint.target,
+            body=data,
+            headers={**_DEFAULT_HEADERS, **headers},
+            timeout=Timeout(self._connect_timeout, max(read_timeout, 0.001)),
+            retries=False,
+            redirect=False,
+            assert_same_host=False,  # a proxy is asked for the whole URL
+            preload_content=False,
+            decode_content=False,
         )
+
+    def _endpoint(self, url: str) -> Endpoint:
+        last = self._of_thread.last
+        if last is None or last.url != url:
+            adapter, proxies = self._of_thread.adapter, self._proxies(url)
+            last = self._of_thread.last = adapter.endpoint(url, self._authorities, proxies)
+        return last
 
     def _proxies(self, url: str) -> dict[str, str]:
         if self._proxy is None or _goes_direct(_host(url), self._no_proxy):
             return {}
         return {"http": self._proxy, "https": self._proxy}
-
-
-def _prepared(
-    method: str,
-    url: str,
-    headers: Mapping[str, str],
-    data: bytes | Mapping[str, str] | None = None,
-) -> requests.PreparedRequest:
-    """Prepare a call as a Session does, but parse the same URL only once."""
-    request = requests.PreparedRequest()
-    request.prepare_method(method)
-    request.url = _prepared_url(url)
-    request.prepare_headers({**_DEFAULT_HEADERS, **headers})
-    request.prepare_body(data, None)
-    return request
-
-
-@lru_cache(maxsize=1024)
-def _prepared_url(url: str) -> str | None:
-    request = requests.PreparedRequest()
-    request.prepare_url(url, {})
-    return request.url
 
 
 @lru_cache(maxsize=1024)
@@ -145,41 +141,3 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-class _ThreadAdapter(Adapter):
-    """The adapter of one thread, without what a call of ours does not need."""
-
-    # The pool that was used last, and its key: to determine it takes a fifth of a call's time.
-    _wanted: tuple[object, ...] = ()
-    _pool: ConnectionPool
-
-    def close(self) -> None:
-        """Close all connections."""
-        if self._wanted:
-            self._pool.close()
-        super().close()
-        self._wanted = ()
-
-    def get_connection_with_tls_context(
-        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
-    ) -> ConnectionPool:
-        wanted = (request.url, verify, cert, *sorted((proxies or {}).items()))
-        if wanted != self._wanted:
-            self._pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
-            self._wanted = wanted
-        return self._pool
-
-    def request_url(
-        self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None
-    ) -> str:
-        """Return the request target: without a proxy always the path."""
-        return super().request_url(request, proxies) if proxies else request.path_url
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Return the response, without looking for cookies in it."""
-        response = requests.Response()
-        response.status_code, response.reason = resp.status, resp.reason
-        response.headers = CaseInsensitiveDict(resp.headers)
-        response.raw, response.request, response.url = resp, req, req.url or ""
-        return response

@@ -177,7 +177,7 @@ class ConnectivityCheck:
                 with self._sessions.options(
                     self._gateway.kci_url, headers=headers, read_timeout=call.left()
                 ) as response:
-                    status: int = response.status_code
+                    status: int = response.status
             except NETWORK_ERRORS as error:
                 yield ProbeStep("KCI endpoint", error_cause(error, call), SILENT)
                 return

@@ -8,11 +8,11 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from sqlalchemy import delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.db.tables import stamp
+from supplier_api.db.upsert import insert_for
 from supplier_api.settings import Settings, is_loopback
 from supplier_api.settings.addresses import PORTS
 
@@ -48,8 +48,7 @@ class InstallationRepository:
 
     def put_first(self, first: InstallationStamp, at: datetime) -> None:
         """Stamp a database that has none; leave any other as it is."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        query = dialect.insert(stamp).on_conflict_do_nothing()
+        query = insert_for(self._connection.dialect.name, stamp).on_conflict_do_nothing()
         self._connection.execute(query, _values(first, at))
 
     def replace(self, new: InstallationStamp, at: datetime) -> None:

@@ -10,11 +10,11 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.clock import from_wire
 from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.tables import decision, lane, message, process, service_problem
+from supplier_api.db.upsert import insert_for
 
 _t = process.c
 MISSED = 3  # heartbeats that a process may miss before it counts as dead
@@ -66,8 +66,7 @@ class ProcessRepository:
     def save(self, seen: Process) -> None:
         """Store a process as it is now, in place of an earlier one of that name."""
         values = {name: getattr(seen, name) for name in Process.__slots__}
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        query = dialect.insert(process)
+        query = insert_for(self._connection.dialect.name, process)
         changes = {name: query.excluded[name] for name in values if name != "name"}
         self._connection.execute(
             query.on_conflict_do_update(index_elements=[_t.name], set_=changes), values

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from supplier_api.clock import to_wire
+from supplier_api.value_object import value_object
 
 # The body of a message whose content retention removed.
 NO_BODY = "{}"
@@ -42,7 +43,7 @@ class Fenced(Exception):
     """The claim is no longer ours: another worker holds the lane, and nothing was written."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class NewMessage:
     """A message to be sent; `body` is what will be sent, byte for byte."""
 
@@ -66,7 +67,7 @@ class NewLane:
     messages: Sequence[NewMessage] = field(default_factory=tuple)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class LaneRow:
     """The columns of a lane whose row is locked."""
 
@@ -81,8 +82,13 @@ class LaneRow:
     lease_owner: str | None
     lease_until: datetime | None
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is queued, nor parked behind a dead letter."""
+        return self.due_at is None and not self.parked
 
-@dataclass(frozen=True, slots=True)
+
+@value_object
 class Message:
     """A queued message and its attempts; `log` holds the attempts, oldest first.
 
@@ -111,7 +117,7 @@ class Message:
     mended: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Claim:
     """The right to send a lane's messages while its lease lasts; `message` is the next one.
 
@@ -135,7 +141,7 @@ class Claim:
         return self.message.problem_id
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Attempt:
     """One attempt to send: its outcome, the HTTP status if there was one, and how long it took.
 
@@ -173,7 +179,7 @@ class LockedLanes:
     lost: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class AttemptRecord:
     """The outcome of an attempt to send `message`, and the message's new state.
 
@@ -189,7 +195,7 @@ class AttemptRecord:
     counts: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class LaneStep:
     """How a locked lane goes on: with so many failures in a row, and not before `retry_at`.
 

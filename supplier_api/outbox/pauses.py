@@ -12,11 +12,11 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, among
 from supplier_api.db.tables import lane, pause, service_problem
+from supplier_api.db.upsert import insert_for
 from supplier_api.outbox.model import Message
 
 _t = pause.c
@@ -212,10 +212,10 @@ class PauseRepository:
         self, destination: str, *, reason: str, who: str, now: datetime, probe_at: datetime
     ) -> None:
         """Open a destination's breaker; if it is open it stays as it is."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         values = _values(Cause.BREAKER, Scope(destination), reason, who, now)
         done = self._connection.execute(
-            dialect.insert(pause).on_conflict_do_nothing(), {**values, "probe_at": probe_at}
+            insert_for(self._connection.dialect.name, pause).on_conflict_do_nothing(),
+            {**values, "probe_at": probe_at},
         )
         if done.rowcount == 1:
             self._wake()

@@ -15,15 +15,13 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, literal, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from supplier_api.clock import latest
 from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork
-from supplier_api.db.pipeline import PIPE
 from supplier_api.outbox import statements
 from supplier_api.outbox.model import (
     BODY_VERSION,
-    DEAD_LETTERS,
     AttemptRecord,
     Claim,
     Fenced,
@@ -54,6 +52,8 @@ class LaneRepository:
         """Work in the transaction of `uow`."""
         self._connection = uow.connection
         self._wake = uow.wake
+        # Has the queue read by its indexes from there on.
+        self._by_index = uow.by_index
 
     # For use cases.
 
@@ -69,9 +69,8 @@ class LaneRepository:
             }
             if new.messages:
                 row["due_at"] = latest(now, new.messages[0].not_before, new.not_before)
-            statements.ADD_LANE.send(self._connection, row)
-            for queued in new.messages:
-                self._queue(problem_id, new.destination, queued, now)
+            ((lane_id,),) = statements.ADD_LANE.run(self._connection, row)
+            self._queue(lane_id, new.messages, now)
         if any(new.messages for new in lanes):
             self._wake()
 
@@ -83,46 +82,33 @@ class LaneRepository:
             raise LookupError(f"problem {problem_id} has no lane to {destination}")
         return LaneRow(*rows[0])
 
-    def undelivered(self, lane_id: int) -> int:
-        """Count what the receiver has not accepted: queued, or parked behind a dead letter.
+    def add(
+        self,
+        to: LaneRow,
+        new: Sequence[NewMessage],
+        now: datetime,
+        not_before: datetime | None,
+    ) -> None:
+        """Queue messages at the end of the locked lane, which becomes due if it was idle.
 
-        A dead letter that was skipped, or that other messages were allowed to pass, does not count.
+        Nothing is sent on it before `not_before`, whenever it was queued. That is the lane's own,
+        or later if a gateway request is about to be answered: no message may overtake that answer.
         """
-        stuck = message.c.state.in_(DEAD_LETTERS) & _t.parked
-        query = (
-            select(func.count())
-            .select_from(message.join(lane))
-            .where(_t.id == lane_id, (message.c.state == MessageState.QUEUED) | stuck)
-        )
-        return self._connection.execute(query).scalar_one()
-
-    def add(self, to: LaneRow, new: NewMessage, now: datetime) -> None:
-        """Queue `new` at the end of the locked lane; the lane becomes due if it was idle."""
-        self._queue(to.problem_id, to.destination, new, now)
-        woken = self._connection.execute(
-            update(lane)
-            .where(_t.id == to.id, _t.due_at.is_(None), NOT_PARKED)
-            .values(due_at=latest(now, new.not_before, to.not_before))
-        )
-        if woken.rowcount == 1:
+        self._queue(to.id, new, now)
+        due_at = to.due_at
+        if new and to.idle:
+            due_at = latest(now, new[0].not_before, not_before)
             self._wake()
-
-    def hold_until(self, of: LaneRow, not_before: datetime) -> None:
-        """Let nothing be sent on the locked lane before `not_before`, whenever it was queued.
-
-        Used when a gateway request is about to be answered: no message may overtake that answer.
-        """
-        moment = literal(not_before, _t.due_at.type)
-        due_at = case((_t.due_at < moment, moment), else_=_t.due_at)
-        self._connection.execute(
-            update(lane).where(_t.id == of.id).values(not_before=not_before, due_at=due_at)
-        )
+        elif due_at is not None:
+            due_at = latest(due_at, not_before)
+        if (due_at, not_before) != (to.due_at, to.not_before):
+            row = {"lane": to.id, "due_at": due_at, "not_before": not_before}
+            statements.SET_DUE.run(self._connection, row)
 
     def messages_of(self, problem_id: int) -> list[dict[str, Any]]:
         """Return a problem's messages to all destinations, oldest first: columns by name."""
-        query = select(message).join(lane).where(_t.problem_id == problem_id)
-        rows = self._connection.execute(query.order_by(message.c.id))
-        return [row._asdict() for row in rows]
+        rows = statements.OF_PROBLEM.run(self._connection, {"problem_id": problem_id})
+        return [dict(zip(message.c.keys(), row, strict=True)) for row in rows]
 
     def count_undelivered(self) -> int:
         """Return how many messages are queued."""
@@ -211,7 +197,7 @@ class LaneRepository:
             return []
         ids = [row.id for row in rows]
         taken = {"lanes": ids, "lease_owner": owner, "lease_until": lease_until}
-        statements.TAKE.send(self._connection, {**taken, "due_at": lease_until})
+        statements.TAKE.run(self._connection, {**taken, "due_at": lease_until})
         heads = statements.heads(self._connection, ids)
         for row in rows:
             head = heads.get(row.id)
@@ -269,9 +255,9 @@ class LaneRepository:
         """
         if not records:
             return
-        if statements.RECORD.many(self._connection, map(statements.record_values, records)) != len(
-            records
-        ):
+        rows = [statements.record_values(record) for record in records]
+        given = {"records": rows, "ids": [row["message"] for row in rows]}
+        if len(statements.RECORD.run(self._connection, given)) != len(rows):
             raise Fenced
 
     def proceed(
@@ -306,7 +292,8 @@ class LaneRepository:
                 writes.append(statements.proceed_values(step, row, None, None, due_at))
                 if due_at is not None and due_at <= now:
                     self._wake()
-        if statements.PROCEED.many(self._connection, writes) != len(writes):
+        given = {"steps": writes, "ids": [row["lane"] for row in writes]}
+        if len(statements.PROCEED.run(self._connection, given)) != len(writes):
             raise Fenced
         return following
 
@@ -367,13 +354,10 @@ class LaneRepository:
 
     # Internal steps.
 
-    def _queue(self, problem_id: int, destination: str, new: NewMessage, now: datetime) -> None:
-        to = {"problem_id": problem_id, "destination": destination, "created": now}
-        statements.ADD_MESSAGE.send(self._connection, to | asdict(new))
-
-    def _by_index(self) -> None:
-        """Have the queue read by its indexes from here on."""
-        self._connection.info[PIPE].by_index()
+    def _queue(self, lane_id: int, new: Sequence[NewMessage], now: datetime) -> None:
+        to = {"lane_id": lane_id, "created": now}
+        for queued in new:
+            statements.ADD_MESSAGE.run(self._connection, to | asdict(queued))
 
     def _lock(self, which: CompiledStatement, values: dict[str, Any]) -> list[LaneRow]:
         self._by_index()

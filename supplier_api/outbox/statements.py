@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
+    Table,
     TextClause,
     bindparam,
     func,
@@ -24,7 +25,8 @@ from sqlalchemy import (
 )
 
 from supplier_api.db import tables
-from supplier_api.db.compiled_statements import CompiledStatement, among, named
+from supplier_api.db.compiled_statements import CompiledStatement, Rows, among, named
+from supplier_api.db.types import as_text
 from supplier_api.outbox.model import (
     BODY_VERSION,
     Attempt,
@@ -65,18 +67,12 @@ ADD_LANE = CompiledStatement(
     insert(lane)
     .values(named("problem_id", "tenant", "destination", "due_at", "not_before"))
     .values(attempts=0, claim_no=0, parked=False)
-    .inline()
-)
-# The message finds its lane by problem and destination: PostgreSQL gets both together.
-_LANE_ID = (
-    select(lane.c.id)
-    .where(lane.c.problem_id == _value(lane.c.problem_id, "problem_id"), _TO_DESTINATION)
-    .scalar_subquery()
+    .returning(lane.c.id)
 )
 ADD_MESSAGE = CompiledStatement(
     insert(message)
-    .values(named("created", *(each.name for each in fields(NewMessage))))
-    .values(lane_id=_LANE_ID, state=MessageState.QUEUED, attempts=0, unknown=False, log=[])
+    .values(named("lane_id", "created", *(each.name for each in fields(NewMessage))))
+    .values(state=MessageState.QUEUED, attempts=0, unknown=False, log=[])
     .inline()
 )
 
@@ -104,6 +100,15 @@ LOCK_OF_PROBLEM = CompiledStatement(
 LOCK = CompiledStatement(lock_lanes(_OURS))
 LOCK_FREE = CompiledStatement(lock_lanes(_OURS, waiting=False))
 CLAIM_NUMBERS = CompiledStatement(select(lane.c.id, lane.c.claim_no).where(_OURS))
+
+# Show.
+
+OF_PROBLEM = CompiledStatement(
+    select(message)
+    .join(lane)
+    .where(lane.c.problem_id == bindparam("problem_id"))
+    .order_by(message.c.id)
+)
 
 # Claim.
 
@@ -147,24 +152,44 @@ TAKE = CompiledStatement(
 
 # Move on.
 
+SET_DUE = CompiledStatement(
+    update(lane).where(lane.c.id == bindparam("lane")).values(named("due_at", "not_before"))
+)
+_RECORDS = Rows("records")
+_STEPS = Rows("steps")
+_OUTCOME = ("state", "attempts", "first_attempt", "unknown", "log", "digest", "settled")
+
+
+def _new(rows: Rows, table: Table, *columns: str) -> dict[str, ColumnElement[Any]]:
+    return {name: rows.field(name, table.c[name].type) for name in columns}
+
+
 RECORD = CompiledStatement(
     update(message)
     .where(
-        message.c.id == bindparam("message"),
+        message.c.id == _RECORDS.field("message", message.c.id.type),
+        # PostgreSQL cannot know how few rows there are: so it does not read the whole table.
+        among(message.c.id, "ids"),
         # Spelled unlike the index of queued messages, so that the row is found by its id.
         func.coalesce(message.c.state, "") == MessageState.QUEUED,
-        message.c.attempts == bindparam("before"),
+        message.c.attempts == _RECORDS.field("before", message.c.attempts.type),
     )
     .values(
         # The last refusal is kept, however the message ends.
-        refusal=func.coalesce(bindparam("said", type_=message.c.refusal.type), message.c.refusal),
-        **named("state", "attempts", "first_attempt", "unknown", "log", "digest", "settled"),
+        refusal=func.coalesce(_RECORDS.field("said", message.c.refusal.type), message.c.refusal),
+        **_new(_RECORDS, message, *_OUTCOME),
     )
+    .returning(message.c.id)
 )
 PROCEED = CompiledStatement(
     update(lane)
-    .where(lane.c.id == bindparam("lane"), lane.c.claim_no == bindparam("mine"))
-    .values(named("lease_owner", "lease_until", "due_at", "attempts", "parked"))
+    .where(
+        lane.c.id == _STEPS.field("lane", lane.c.id.type),
+        among(lane.c.id, "ids"),
+        lane.c.claim_no == _STEPS.field("mine", lane.c.claim_no.type),
+    )
+    .values(_new(_STEPS, lane, "lease_owner", "lease_until", "due_at", "attempts", "parked"))
+    .returning(lane.c.id)
 )
 
 
@@ -176,12 +201,12 @@ def record_values(record: AttemptRecord) -> dict[str, Any]:
         "before": of.attempts,
         "state": record.state,
         "attempts": of.attempts + int(record.counts),
-        "first_attempt": of.first_attempt or (attempt.at if record.counts else None),
+        "first_attempt": as_text(of.first_attempt or (attempt.at if record.counts else None)),
         "unknown": of.unknown or attempt.unknown,
         "log": [*of.log, attempt.entry()],
         "digest": record.digest,
         "said": record.refusal,
-        "settled": None if record.state is MessageState.QUEUED else attempt.at,
+        "settled": None if record.state is MessageState.QUEUED else as_text(attempt.at),
     }
 
 
@@ -192,13 +217,13 @@ def proceed_values(
     lease_until: datetime | None,
     due_at: datetime | None,
 ) -> dict[str, Any]:
-    """Return the parameters of PROCEED."""
+    """Return one of the steps of PROCEED."""
     return {
         "lane": step.claim.lane_id,
         "mine": step.claim.claim_no,
         "lease_owner": owner,
-        "lease_until": lease_until,
-        "due_at": due_at,
+        "lease_until": as_text(lease_until),
+        "due_at": as_text(due_at),
         "attempts": step.failures,
         "parked": row.parked or step.parks,
     }

@@ -40,8 +40,9 @@ def change_problem(
     422 with NOT_FOUND when the request names no problem of this tenant, or two. The external facts
     are looked up first; everything else is one transaction. Raises services.Unavailable.
     """
-    service_id = _service_of(services, caller.tenant, document["serviceProblemId"])
-    external = rules.external_facts(kind, caller, document, service_id)
+    external = rules.external_facts(
+        kind, caller, document, lambda: _service_of(services, caller.tenant, document)
+    )
     request = IdempotentRequest(services, caller, kind, str(document["id"]), document)
 
     def transaction(uow: UnitOfWork) -> RequestAnswer:
@@ -74,21 +75,20 @@ def change_problem(
     return request.write(transaction)
 
 
-def _service_of(services: Services, tenant: str, gateway_id: int) -> str | None:
+def _service_of(services: Services, tenant: str, document: Mapping[str, Any]) -> str | None:
     """Return the service of a problem; it never changes, so no lock is needed."""
     try:
         return services.store.read(
-            lambda uow: ProblemRepository(uow).service_of(tenant, gateway_id)
+            lambda uow: ProblemRepository(uow).service_of(tenant, document["serviceProblemId"])
         )
     except StoreUnavailable as error:
         raise Unavailable(str(error)) from error
 
 
 def _lock_problem(uow: UnitOfWork, tenant: str, document: Mapping[str, Any]) -> ServiceProblem:
-    problem_id = ProblemRepository(uow).find(tenant, document["serviceProblemId"])
-    if problem_id is None:
+    problem = ProblemRepository(uow).lock_tenants(tenant, document["serviceProblemId"])
+    if problem is None:
         raise refusals.UNKNOWN_PROBLEM.error()
-    problem = ProblemRepository(uow).lock(problem_id)
     reference = document.get("supplierServiceProblemReference", problem.reference)
     # A gateway that has not received our reference yet cannot send it: any value is accepted.
     if problem.reference_known and reference != problem.reference:
@@ -114,7 +114,8 @@ def _obstacle(
     uow: UnitOfWork, problem: ServiceProblem, kind: Operation, document: Mapping[str, Any]
 ) -> str | None:
     """Return why the change is not possible, or None."""
-    if pending := ChangeRequestRepository(uow).pending(problem.id):
+    pending = ChangeRequestRepository(uow).pending(problem.id) if problem.state.asked else None
+    if pending:
         return refusals.CHANGE_UNDECIDED.message(kind=pending.kind, id=pending.gateway_id)
     try:
         plan(problem.state, EVENTS[kind][0])
@@ -154,7 +155,7 @@ def _apply_or_keep(
         status = 202
     else:
         # After a 201 the gateway informs the tenant at once, and so would overtake queued KCIs.
-        waiting = transition.undelivered() > 0
+        waiting = transition.has_undelivered()
         if kind is Operation.AMENDMENT:
             transition.problem.document = amended(transition.problem.document, document)
         transition.apply(behind if waiting else at_once, content_of_applied(change), change=change)

@@ -44,7 +44,7 @@ def create_problem(
     services.Unavailable.
     """
     gateway_id, service_id = document["id"], document["serviceId"]
-    external = rules.external_facts(Operation.PROBLEM, caller, document, service_id)
+    external = rules.external_facts(Operation.PROBLEM, caller, document, lambda: service_id)
     request = IdempotentRequest(services, caller, Operation.PROBLEM, str(gateway_id), document)
 
     def transaction(uow: UnitOfWork) -> RequestAnswer:
@@ -70,7 +70,7 @@ def create_problem(
         answer = (
             RequestAnswer(202, None) if deferred else RequestAnswer(201, problem_entity(problem))
         )
-        transition = Transition(services, uow, problem, row_id=claimed.problem_id)
+        transition = Transition(services, uow, problem)
         if incidents:
             _join_incident(transition, incidents[0])
         if not external.postponed:

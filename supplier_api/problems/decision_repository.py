@@ -9,8 +9,9 @@ from sqlalchemy import JSON, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, named
-from supplier_api.db.tables import decision, service_problem
+from supplier_api.db.tables import decision
 from supplier_api.problems.repository import LOCKS, lock_name
+from supplier_api.value_object import value_object
 
 _t = decision.c
 _KEY_COLUMNS = (
@@ -38,13 +39,13 @@ _CLAIM = {
     )
     for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
-# For a new problem, in the same round trip: the locks for reading what is known of its service, and
-# its row id. Neither is taken if the key exists.
+# For a new problem, with the locks for reading what is known of its service; none is taken if the
+# key exists.
 _CLAIM_FOR_NEW = CompiledStatement(
     postgresql.insert(decision)
     .values(named(*_KEY_COLUMNS))
     .on_conflict_do_nothing()
-    .returning(_t.id, *LOCKS, func.nextval(f"{service_problem.name}_id_seq"))
+    .returning(_t.id, *LOCKS)
 )
 # None is stored as NULL, not as JSON's null.
 _DOCUMENTS = {
@@ -55,9 +56,12 @@ _ANSWER = CompiledStatement(
     .where(_t.id == bindparam("row_id"))
     .values({**named(*_ANSWER_COLUMNS, *_DECISION_COLUMNS), **_DOCUMENTS})
 )
+_OF_PROBLEM = CompiledStatement(
+    select(decision).where(_t.problem_id == bindparam("problem_id")).order_by(_t.id)
+)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RequestKey:
     """A request as it is recorded.
 
@@ -72,17 +76,6 @@ class RequestKey:
     conversation_id: str
     request_id: str
     created: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedKey:
-    """A record whose answer is still to be stored.
-
-    `problem_id` is the row id that a new problem will have; None where the database gives it.
-    """
-
-    row_id: int
-    problem_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,22 +97,22 @@ class DecisionRepository:
         """Use the connection of `uow`."""
         self._connection = uow.connection
 
-    def claim(self, request_key: RequestKey, lock_service: str | None = None) -> ClaimedKey | None:
+    def claim(self, request_key: RequestKey, lock_service: str | None = None) -> int | None:
         """Take the request's key; must be the transaction's first statement.
 
-        Returns None when the key is taken: then `recorded` has the answer. A duplicate that arrives
-        at the same moment waits here until the first has committed. `lock_service` is the service
-        of a new problem: until the transaction ends no other create reads it, and no incident is
-        declared. On SQLite the transaction itself is that lock.
+        Returns the record's row id, or None when the key is taken: then `recorded` has the answer.
+        A duplicate that arrives at the same moment waits here until the first has committed.
+        `lock_service` is the service of a new problem: until the transaction ends no other create
+        reads it, and no incident is declared. On SQLite the transaction itself is that lock.
         """
         dialect = self._connection.dialect.name
         values = {name: getattr(request_key, name) for name in _KEY_COLUMNS}
         if lock_service is None or dialect == "sqlite":
-            taken = _CLAIM[dialect].run(self._connection, values)
-            return ClaimedKey(taken[0][0]) if taken else None
-        values["locked"] = lock_name(request_key.tenant, lock_service)
-        taken = _CLAIM_FOR_NEW.run(self._connection, values)
-        return ClaimedKey(taken[0][0], taken[0][-1]) if taken else None
+            taken = _CLAIM[dialect].first(self._connection, values)
+        else:
+            values["locked"] = lock_name(request_key.tenant, lock_service)
+            taken = _CLAIM_FOR_NEW.first(self._connection, values)
+        return taken[0] if taken else None
 
     def recorded(self, tenant: str, operation: str, key: str) -> RecordedDecision | None:
         """Return the record stored under a key."""
@@ -165,7 +158,7 @@ class DecisionRepository:
             "process": process,
             **{column: decision.get(name) for column, name in _DECISION_COLUMNS.items()},
         }
-        _ANSWER.send(self._connection, values)
+        _ANSWER.run(self._connection, values)
 
     def decided(self, row_id: int, made: Mapping[str, Any]) -> None:
         """Store a decision that was made later in a record; the answer does not change.
@@ -192,10 +185,10 @@ class DecisionRepository:
             {"process": process},
         )
 
-    def given_to(self, request_key: RequestKey, process: str) -> ClaimedKey | None:
-        """Return the record of exactly this request, if `process` was the last to answer it.
+    def given_to(self, request_key: RequestKey, process: str) -> tuple[int, int | None] | None:
+        """Return the row ids of this request's record and of the problem that it is about.
 
-        `problem_id` is the row id of the problem that it is about.
+        None unless it is exactly this request, and `process` was the last to answer it.
         """
         query = select(_t.id, _t.problem_id).where(
             _t.tenant == request_key.tenant,
@@ -205,7 +198,7 @@ class DecisionRepository:
             _t.process == process,
         )
         row = self._connection.execute(query).first()
-        return ClaimedKey(*row) if row else None
+        return (row.id, row.problem_id) if row else None
 
     def late(self, row_id: int, at: datetime) -> None:
         """Record that an answer left after the gateway may have stopped waiting."""
@@ -218,5 +211,5 @@ class DecisionRepository:
 
     def of(self, problem_id: int) -> list[dict[str, Any]]:
         """Return the records about a problem, oldest first: columns by name."""
-        query = select(decision).where(_t.problem_id == problem_id).order_by(_t.id)
-        return [row._asdict() for row in self._connection.execute(query)]
+        rows = _OF_PROBLEM.run(self._connection, {"problem_id": problem_id})
+        return [dict(zip(_t.keys(), row, strict=True)) for row in rows]

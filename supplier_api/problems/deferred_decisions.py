@@ -97,7 +97,9 @@ class DeferredDecisions:
             conversation_id=problem.conversation_id,
             entered=self._services.machine.monotonic(),
         )
-        external = self._rule_evaluator.look_up(operation, caller, request, problem.service_id)
+        external = self._rule_evaluator.look_up(
+            operation, caller, request, lambda: problem.service_id
+        )
         if external.postponed:
             return None
         return PreparedDecision(operation, problem.service_id, problem.version, external)

@@ -9,7 +9,6 @@ from supplier_api.contract import RequestRefused, refusals
 from supplier_api.db import CommitUnknown, NeverStored, StoreUnavailable, UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.problems.decision_repository import (
-    ClaimedKey,
     DecisionRepository,
     RecordedDecision,
     RequestKey,
@@ -77,10 +76,10 @@ class IdempotentRequest:
             self._record_late_answer()
         return answer
 
-    def claim(self, uow: UnitOfWork, *, lock_service: str | None = None) -> ClaimedKey | None:
+    def claim(self, uow: UnitOfWork, *, lock_service: str | None = None) -> int | None:
         """Claim the key, as the transaction's first statement; None if it is taken.
 
-        `lock_service` is the service of a new problem, to be locked.
+        Returns what `record` needs. `lock_service` is the service of a new problem, to be locked.
         """
         return DecisionRepository(uow).claim(self._key, lock_service)
 
@@ -110,7 +109,7 @@ class IdempotentRequest:
     def record(
         self,
         uow: UnitOfWork,
-        claimed: ClaimedKey,
+        claimed: int,
         answer: RequestAnswer,
         decision: Decision | None = None,
         problem: ServiceProblem | None = None,
@@ -121,7 +120,7 @@ class IdempotentRequest:
         `reference` is that of the problem, the change or the resolution.
         """
         DecisionRepository(uow).answer(
-            claimed.row_id,
+            claimed,
             decision.document() if decision else {},
             status=answer.status,
             body=answer.body,
@@ -146,9 +145,10 @@ class IdempotentRequest:
         given = DecisionRepository(uow).given_to(self._key, self._services.process)
         if given is None:
             return
-        DecisionRepository(uow).late(given.row_id, self._services.machine.now())
-        if self._key.operation == Operation.PROBLEM and given.problem_id is not None:
-            ProblemRepository(uow).mark_doubtful(given.problem_id)
+        row_id, problem_id = given
+        DecisionRepository(uow).late(row_id, self._services.machine.now())
+        if self._key.operation == Operation.PROBLEM and problem_id is not None:
+            ProblemRepository(uow).mark_doubtful(problem_id)
 
     def _record_late_answer(self) -> None:
         """Record a late answer: after so long a commit the gateway may have given up waiting."""

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     ScalarSelect,
     Select,
+    bindparam,
     delete,
     func,
     insert,
@@ -17,16 +18,22 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
-from supplier_api.db.compiled_statements import UnitOfWork
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork
 from supplier_api.db.tables import incident, incident_service, service_problem
+from supplier_api.db.upsert import insert_for
 from supplier_api.problems.repository import INCIDENTS_LOCK, NOT_OPEN
 
 _p = service_problem.c
 _i = incident.c
 _covered = incident_service.c
+_ON_SERVICE = CompiledStatement(
+    select(_i.code)
+    .join(incident_service, _covered.incident_id == _i.id)
+    .where(_covered.service_id == bindparam("service_id"), _i.ended.is_(None))
+    .order_by(_i.id)
+)
 
 
 class IncidentSource(StrEnum):
@@ -87,12 +94,14 @@ class IncidentRepository:
 
     def note(self, code: str, service_id: str, at: datetime) -> None:
         """Store an incident of the inventory if it is new; several creates may do so at once."""
-        dialect = postgresql if self._locking else sqlite
+        dialect = self._connection.dialect.name
         values = {"code": code, "declared": at, "source": IncidentSource.INVENTORY}
-        self._connection.execute(dialect.insert(incident).on_conflict_do_nothing(), values)
+        self._connection.execute(insert_for(dialect, incident).on_conflict_do_nothing(), values)
         row_id = self._connection.execute(select(_i.id).where(_i.code == code)).scalar_one()
         covered = {"incident_id": row_id, "service_id": service_id}
-        self._connection.execute(dialect.insert(incident_service).on_conflict_do_nothing(), covered)
+        self._connection.execute(
+            insert_for(dialect, incident_service).on_conflict_do_nothing(), covered
+        )
 
     def uncover(self, code: str, service_id: str) -> None:
         """Remove a service from an incident of the inventory, which no longer names it there."""
@@ -122,13 +131,8 @@ class IncidentRepository:
 
     def on_service(self, service_id: str) -> list[str]:
         """Return the codes of the incidents that last on a service, the oldest first."""
-        query = (
-            select(_i.code)
-            .join(incident_service, _covered.incident_id == _i.id)
-            .where(_covered.service_id == service_id, _i.ended.is_(None))
-            .order_by(_i.id)
-        )
-        return list(self._connection.execute(query).scalars())
+        rows = _ON_SERVICE.run(self._connection, {"service_id": service_id})
+        return [code for (code,) in rows]
 
     def services(self, code: str) -> set[str]:
         """Return the services that an incident covers."""

@@ -1,7 +1,7 @@
 """Builds the body of a KCI: the Supplier Updates envelope around the problem's current values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from supplier_api.contract.codes import CancellationReason, ProblemCode, ReasonC
 from supplier_api.problems.lifecycle import Event, LifecycleStep
 from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem, Waiting
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 # The problemCode of a CANCELLED that the tenant asked for.
 CANCELLED_CODES = {
@@ -25,7 +26,7 @@ WITHOUT_REFERENCE = frozenset({Base.UNDECIDED, Base.REJECTED})
 GAP_NOTE = "Withdrawn update"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class KciContent:
     """The content of a KCI besides the problem: code, text, the supplier's own codes and notes.
 
@@ -41,7 +42,7 @@ class KciContent:
 NO_CONTENT = KciContent()
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class KciStamp:
     """The identity of a KCI: its id, its sequence number within the problem, its issue time."""
 

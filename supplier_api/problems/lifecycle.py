@@ -6,13 +6,14 @@ description of updates.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, StrEnum
 
 from supplier_api.contract import refusals
 from supplier_api.contract.codes import REASONS, ReasonCode
 from supplier_api.problems.model import Awaits, Base, State, Waiting
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 
 class Event(StrEnum):
@@ -65,7 +66,7 @@ Target = Callable[[State, frozenset[Awaits]], State]
 KciOfChange = Callable[[State, State], ReasonCode | None]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Move:
     """A row of the table: an event, the states it is legal in, the target state and the KCI."""
 
@@ -79,7 +80,7 @@ class Move:
     asked: bool | None = False  # an undecided change: must be none, must be one, or None for either
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class LifecycleStep:
     """One step of an event: the state after it and the KCI that reports it, if any."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from supplier_api.contract.codes import ChangeStatus, ResolutionStatus, Status
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 
 class Base(StrEnum):
@@ -44,7 +45,7 @@ class Awaits(StrEnum):
     APPOINTMENT = "appointment"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class State:
     """The state of a problem.
 
@@ -139,7 +140,6 @@ class ChangeRequest:
     decided: datetime | None = None
     back_office_id: str | None = None
     back_office_url: str | None = None
-    id: int = 0
 
 
 @dataclass(slots=True)
@@ -159,4 +159,3 @@ class Resolution:
     tenant_notes: str | None = None
     closed_date: datetime | None = None
     taken: datetime | None = None
-    id: int = 0

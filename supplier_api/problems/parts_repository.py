@@ -1,22 +1,42 @@
 """The repositories of what belongs to one problem: changes, resolutions, back-office events."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from supplier_api.contract.codes import ChangeStatus, ResolutionStatus
-from supplier_api.db.compiled_statements import UnitOfWork
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, named
 from supplier_api.db.tables import back_office_event, change_request, resolution
 from supplier_api.problems.model import ChangeRequest, Resolution
 from supplier_api.problems.repository import is_gateway_id
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 _c = change_request.c
 _r = resolution.c
 _e = back_office_event.c
+_CHANGE = tuple(each.name for each in fields(ChangeRequest))
+_CHANGES = select(*(_c[name] for name in _CHANGE))
+_ADD_CHANGE = CompiledStatement(insert(change_request).values(named(*_CHANGE)).inline())
+_SAVE_CHANGE = CompiledStatement(
+    update(change_request)
+    .where(_c.reference == bindparam("of"))
+    .values(named("status", "decided", "back_office_id", "back_office_url"))
+)
+_RESOLUTION = tuple(each.name for each in fields(Resolution))
+_RESOLUTIONS = select(*(_r[name] for name in _RESOLUTION))
+_ADD_RESOLUTION = CompiledStatement(insert(resolution).values(named(*_RESOLUTION)).inline())
+_SAVE_RESOLUTION = CompiledStatement(
+    update(resolution)
+    .where(_r.reference == bindparam("of"))
+    .values(named("status", "tenant_notes", "closed_date", "taken"))
+)
+_CURRENT_RESOLUTION = CompiledStatement(
+    _RESOLUTIONS.where(_r.problem_id == bindparam("problem_id")).order_by(_r.id.desc()).limit(1)
+)
 
 
 class ChangeRequestRepository:
@@ -27,22 +47,12 @@ class ChangeRequestRepository:
         self._connection = uow.connection
 
     def add(self, change: ChangeRequest) -> None:
-        """Store a new change request and give it its row id."""
-        values = {name: getattr(change, name) for name in change.__slots__ if name != "id"}
-        result = self._connection.execute(insert(change_request).returning(_c.id), values)
-        change.id = result.scalar_one()
+        """Store a new change request."""
+        _ADD_CHANGE.run(self._connection, _values(_CHANGE, change))
 
     def save(self, change: ChangeRequest) -> None:
         """Store its status, date of decision and ticket."""
-        self._connection.execute(
-            update(change_request).where(_c.id == change.id),
-            {
-                "status": change.status,
-                "decided": change.decided,
-                "back_office_id": change.back_office_id,
-                "back_office_url": change.back_office_url,
-            },
-        )
+        _SAVE_CHANGE.run(self._connection, {"of": change.reference, **_values(_CHANGE, change)})
 
     def pending(self, problem_id: int) -> ChangeRequest | None:
         """Return the problem's undecided change; there is one at most."""
@@ -59,11 +69,11 @@ class ChangeRequestRepository:
 
     def of(self, problem_id: int) -> list[ChangeRequest]:
         """Return the problem's changes, oldest first."""
-        query = select(change_request).where(_c.problem_id == problem_id).order_by(_c.id)
+        query = _CHANGES.where(_c.problem_id == problem_id).order_by(_c.id)
         return [_change(row) for row in self._connection.execute(query)]
 
     def _one(self, *conditions: Any) -> ChangeRequest | None:
-        query = select(change_request).where(*conditions).order_by(_c.id.desc()).limit(1)
+        query = _CHANGES.where(*conditions).order_by(_c.id.desc()).limit(1)
         row = self._connection.execute(query).first()
         return _change(row) if row else None
 
@@ -76,42 +86,30 @@ class ResolutionRepository:
         self._connection = uow.connection
 
     def add(self, made: Resolution) -> None:
-        """Store a new resolution and give it its row id."""
-        values = {name: getattr(made, name) for name in made.__slots__ if name != "id"}
-        result = self._connection.execute(insert(resolution).returning(_r.id), values)
-        made.id = result.scalar_one()
+        """Store a new resolution."""
+        _ADD_RESOLUTION.run(self._connection, _values(_RESOLUTION, made))
 
     def save(self, made: Resolution) -> None:
         """Store the tenant's answer, the dates, and when the gateway accepted the KCI."""
-        self._connection.execute(
-            update(resolution).where(_r.id == made.id),
-            {
-                "status": made.status,
-                "tenant_notes": made.tenant_notes,
-                "closed_date": made.closed_date,
-                "taken": made.taken,
-            },
-        )
+        _SAVE_RESOLUTION.run(self._connection, {"of": made.reference, **_values(_RESOLUTION, made)})
 
     def current(self, problem_id: int) -> Resolution | None:
         """Return the problem's newest resolution: the only one that can be answered."""
-        query = select(resolution).where(_r.problem_id == problem_id)
-        row = self._connection.execute(query.order_by(_r.id.desc()).limit(1)).first()
+        row = _CURRENT_RESOLUTION.first(self._connection, {"problem_id": problem_id})
         return _resolution(row) if row else None
 
     def find(self, reference: str) -> Resolution | None:
         """Return the resolution with this reference."""
-        query = select(resolution).where(_r.reference == reference)
-        row = self._connection.execute(query).first()
+        row = self._connection.execute(_RESOLUTIONS.where(_r.reference == reference)).first()
         return _resolution(row) if row else None
 
     def of(self, problem_id: int) -> list[Resolution]:
         """Return the problem's resolutions, oldest first."""
-        query = select(resolution).where(_r.problem_id == problem_id).order_by(_r.id)
+        query = _RESOLUTIONS.where(_r.problem_id == problem_id).order_by(_r.id)
         return [_resolution(row) for row in self._connection.execute(query)]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RecordedEvent:
     """An event that was answered; `body` is the answer, never the text of the event."""
 
@@ -124,6 +122,20 @@ class RecordedEvent:
     created: datetime
 
 
+_EVENT = tuple(each.name for each in fields(RecordedEvent))
+_EVENTS = select(*(_e[name] for name in _EVENT))
+_ADD_EVENT = CompiledStatement(insert(back_office_event).values(named(*_EVENT)).inline())
+_EVENTS_OF_PROBLEM = CompiledStatement(
+    _EVENTS.where(_e.problem_id == bindparam("problem_id")).order_by(_e.id)
+)
+_RECORDED_EVENT = CompiledStatement(
+    _EVENTS.where(
+        _e.problem_id == bindparam("problem_id"),
+        _e.event_id == bindparam("event_id"),
+    )
+)
+
+
 class BackOfficeEventRepository:
     """Reads and writes back-office events: the same event id gets the same answer."""
 
@@ -133,33 +145,33 @@ class BackOfficeEventRepository:
 
     def recorded(self, problem_id: int, event_id: str) -> RecordedEvent | None:
         """Return the event if it was answered before; the problem must be locked."""
-        query = select(*_RECORDED).where(_e.problem_id == problem_id, _e.event_id == event_id)
-        row = self._connection.execute(query).first()
+        of = {"problem_id": problem_id, "event_id": event_id}
+        row = _RECORDED_EVENT.first(self._connection, of)
         return RecordedEvent(*row) if row else None
 
     def add(self, event: RecordedEvent) -> None:
         """Record an event with its answer."""
-        values = {name: getattr(event, name) for name in RecordedEvent.__slots__}
-        self._connection.execute(insert(back_office_event), values)
+        _ADD_EVENT.run(self._connection, _values(_EVENT, event))
 
     def of(self, problem_id: int) -> list[RecordedEvent]:
         """Return the problem's events, oldest first."""
-        query = select(*_RECORDED).where(_e.problem_id == problem_id).order_by(_e.id)
-        return [RecordedEvent(*row) for row in self._connection.execute(query)]
+        rows = _EVENTS_OF_PROBLEM.run(self._connection, {"problem_id": problem_id})
+        return [RecordedEvent(*row) for row in rows]
 
 
-_RECORDED = [_e[name] for name in RecordedEvent.__slots__]
+def _values(names: Sequence[str], of: object) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names}
 
 
-def _change(row: Row[Any]) -> ChangeRequest:
-    values = row._asdict()
+def _change(row: Sequence[Any]) -> ChangeRequest:
+    values = dict(zip(_CHANGE, row, strict=True))
     values["kind"] = Operation(values["kind"])
     values["status"] = ChangeStatus(values["status"])
     return ChangeRequest(**values)
 
 
-def _resolution(row: Row[Any]) -> Resolution:
-    values = row._asdict()
+def _resolution(row: Sequence[Any]) -> Resolution:
+    values = dict(zip(_RESOLUTION, row, strict=True))
     values["status"] = ResolutionStatus(values["status"])
     values["sla_violation"] = values["sla_violation"] or []
     return Resolution(**values)

@@ -1,14 +1,12 @@
 """The repository of service problems."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Row,
     String,
     bindparam,
     case,
@@ -38,6 +36,7 @@ from supplier_api.db.tables import (
 )
 from supplier_api.problems.model import TERMINAL, Awaits, Base, ServiceProblem, State, Waiting
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 _t = service_problem.c
 _change = change_request.c
@@ -51,16 +50,39 @@ _each = _first.union_all(select(_following).where(_first.c.tenant.is_not(None)))
 _TENANTS = select(_each.c.tenant).where(_each.c.tenant.is_not(None))
 # Always true; lets a query use the indexes whose first column is the tenant.
 _OF_ANYBODY = _t.tenant.in_(_TENANTS)
-# Nothing of a new problem was taken away by retention; `scenario` is the version before's.
-_NEW = tuple(each.name for each in _t if each not in {_t.id, _t.thinned, _t.scenario})
-_ADD = CompiledStatement(insert(service_problem).values(named(*_NEW)).returning(_t.id))
-_ADD_NUMBERED = CompiledStatement(insert(service_problem).values(named("id", *_NEW)).inline())
+# The columns of a problem: `thinned` is retention's, and `scenario` the version before's.
+_COLUMNS = tuple(each for each in _t if each not in {_t.thinned, _t.scenario})
+_NAMES = tuple(each.name for each in _COLUMNS)
+_FIXED = ("tenant", "gateway_id", "reference", "service_id", "conversation_id", "created")
+_CHANGING = tuple(name for name in _NAMES if name not in {"id", *_FIXED})
+_ADD = CompiledStatement(
+    insert(service_problem).values(named(*_FIXED, *_CHANGING)).returning(_t.id)
+)
+_SAVE = CompiledStatement(
+    update(service_problem).where(_t.id == bindparam("row_id")).values(named(*_CHANGING))
+)
+_IS_TENANTS = (
+    _t.tenant == bindparam("tenant"),
+    _t.gateway_id == bindparam("gateway_id"),
+)
+_SERVICE_OF = CompiledStatement(select(_t.service_id).where(*_IS_TENANTS))
+_WITH_REFERENCE = CompiledStatement(select(_t.id).where(_t.reference == bindparam("reference")))
+# FOR UPDATE is left out on SQLite, where the transaction is the lock.
+_BY_ID = select(*_COLUMNS).where(_t.id == bindparam("id"))
+_GET = CompiledStatement(_BY_ID)
+_LOCK = CompiledStatement(_BY_ID.with_for_update())
+_LOCK_TENANTS = CompiledStatement(select(*_COLUMNS).where(*_IS_TENANTS).with_for_update())
+_LOCK_RESOLVED = CompiledStatement(
+    select(*_COLUMNS)
+    .join(resolution, resolution.c.problem_id == _t.id)
+    .where(_t.tenant == bindparam("tenant"), resolution.c.reference == bindparam("reference"))
+    .with_for_update(of=service_problem)
+)
 _UNCONFIRMED = CompiledStatement(
     select(_t.id).where(
         among(_t.id, "problems"), _t.doubtful.is_(True) | _t.reference_known.is_(False)
     )
 )
-# On SQLite the transaction is the lock.
 _LOCK_FREE = CompiledStatement(
     select(_t.id).where(among(_t.id, "problems")).order_by(_t.id).with_for_update(skip_locked=True)
 )
@@ -100,7 +122,7 @@ def lock_name(tenant: str, service_id: str) -> str:
     return f"{tenant}/{service_id}"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class KnownOfService:
     """The open problems and incidents on a service.
 
@@ -125,8 +147,8 @@ class ProblemRepository:
         self._connection = uow.connection
         self._locking = uow.dialect == "postgresql"
 
-    def add(self, problem: ServiceProblem, row_id: int | None = None) -> None:
-        """Store a new problem and give it its row id: `row_id`, or else one of the database's."""
+    def add(self, problem: ServiceProblem) -> None:
+        """Store a new problem and give it its row id."""
         values = {
             "tenant": problem.tenant,
             "gateway_id": problem.gateway_id,
@@ -136,18 +158,12 @@ class ProblemRepository:
             "created": problem.created,
             **_changing(problem),
         }
-        if row_id is None:
-            row_id = _ADD.run(self._connection, values)[0][0]
-        else:
-            _ADD_NUMBERED.send(self._connection, {"id": row_id, **values})
-        problem.id = row_id
+        ((problem.id,),) = _ADD.run(self._connection, values)
 
     def save(self, problem: ServiceProblem) -> None:
         """Store the changed problem; adds one to its version."""
         problem.version += 1
-        self._connection.execute(
-            update(service_problem).where(_t.id == problem.id), _changing(problem)
-        )
+        _SAVE.run(self._connection, {"row_id": problem.id, **_changing(problem)})
 
     def mark_doubtful(self, problem_id: int) -> None:
         """Mark a problem that the gateway may not know: the answer to it may have been lost."""
@@ -166,13 +182,20 @@ class ProblemRepository:
 
     def lock(self, problem_id: int) -> ServiceProblem:
         """Lock the row until the transaction ends and return the problem; raises Gone."""
-        query = select(service_problem).where(_t.id == problem_id)
-        if self._locking:
-            query = query.with_for_update()
-        row = self._connection.execute(query).first()
+        row = _LOCK.first(self._connection, {"id": problem_id})
         if row is None:
             raise Gone(f"problem {problem_id} is no longer stored")
         return _problem(row)
+
+    def lock_tenants(self, tenant: str, gateway_id: int) -> ServiceProblem | None:
+        """Lock and return the tenant's problem with the gateway's id; None if there is none."""
+        row = _LOCK_TENANTS.first(self._connection, {"tenant": tenant, "gateway_id": gateway_id})
+        return _problem(row) if row else None
+
+    def lock_resolved(self, tenant: str, reference: str) -> ServiceProblem | None:
+        """Lock and return the tenant's problem with that resolution; None if there is none."""
+        row = _LOCK_RESOLVED.first(self._connection, {"tenant": tenant, "reference": reference})
+        return _problem(row) if row else None
 
     def lock_free(self, problem_ids: Collection[int]) -> set[int]:
         """Lock the rows that no other transaction has locked, without waiting; return their ids."""
@@ -188,24 +211,20 @@ class ProblemRepository:
 
     def get(self, problem_id: int) -> ServiceProblem:
         """Return a problem without locking it; raises Gone."""
-        query = select(service_problem).where(_t.id == problem_id)
-        row = self._connection.execute(query).first()
+        row = _GET.first(self._connection, {"id": problem_id})
         if row is None:
             raise Gone(f"problem {problem_id} is no longer stored")
         return _problem(row)
 
     def find(self, tenant: str, gateway_id: int) -> int | None:
         """Return the row id of the tenant's problem with the gateway's id."""
-        return self._one_id(_t.tenant == tenant, _t.gateway_id == gateway_id)
+        query = select(_t.id).where(_t.tenant == tenant, _t.gateway_id == gateway_id)
+        return self._connection.execute(query).scalar()
 
     def service_of(self, tenant: str, gateway_id: int) -> str | None:
         """Return the service id of the tenant's problem."""
-        query = select(_t.service_id).where(_t.tenant == tenant, _t.gateway_id == gateway_id)
-        return self._connection.execute(query).scalar()
-
-    def find_reference(self, tenant: str, reference: str) -> int | None:
-        """Return the row id of the tenant's problem with our reference."""
-        return self._one_id(_t.tenant == tenant, _t.reference == reference)
+        row = _SERVICE_OF.first(self._connection, {"tenant": tenant, "gateway_id": gateway_id})
+        return row[0] if row else None
 
     def find_any(self, name: str) -> Sequence[int]:
         """Return the row ids of all problems that match `name`.
@@ -216,9 +235,8 @@ class ProblemRepository:
         if "\0" in name:
             # PostgreSQL cannot store NUL in a text.
             return []
-        by_reference = self._one_id(_t.reference == name)
-        if by_reference is not None:
-            return [by_reference]
+        if by_reference := _WITH_REFERENCE.first(self._connection, {"reference": name}):
+            return by_reference
         # A union, so that each uses its index: for OR, PostgreSQL scans the table.
         searches = [
             select(_t.id).where(_t.back_office_id == name),
@@ -242,7 +260,7 @@ class ProblemRepository:
         Both locks last until the transaction ends. On SQLite the transaction itself is that lock.
         """
         if self._locking:
-            _LOCK_SERVICE.send(self._connection, {"locked": lock_name(tenant, service_id)})
+            _LOCK_SERVICE.run(self._connection, {"locked": lock_name(tenant, service_id)})
 
     def known_of_service(
         self, tenant: str, service_id: str, before: int | None = None
@@ -307,7 +325,7 @@ class ProblemRepository:
         limit: int = 50,
     ) -> list[ServiceProblem]:
         """Return the newest problems: in a state, of a tenant, created before an instant."""
-        query = select(service_problem)
+        query = select(*_COLUMNS)
         if state:
             query = query.where(_status() == state)
         if tenant:
@@ -316,9 +334,6 @@ class ProblemRepository:
             query = query.where(_t.created < before)
         rows = self._connection.execute(query.order_by(_t.id.desc()).limit(limit))
         return [_problem(row) for row in rows]
-
-    def _one_id(self, *conditions: ColumnElement[bool]) -> int | None:
-        return self._connection.execute(select(_t.id).where(*conditions)).scalar()
 
 
 def is_gateway_id(name: str) -> bool:
@@ -357,9 +372,8 @@ def _changing(problem: ServiceProblem) -> dict[str, Any]:
     }
 
 
-def _problem(row: Row[Any]) -> ServiceProblem:
-    values = row._asdict()
-    del values["thinned"], values["scenario"]
+def _problem(row: Sequence[Any]) -> ServiceProblem:
+    values = dict(zip(_NAMES, row, strict=True))
     state = State(
         Base(values.pop("base")),
         _maybe(Waiting, values.pop("waiting")),

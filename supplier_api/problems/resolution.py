@@ -63,11 +63,9 @@ def answer_resolution(
 def _lock_current(
     uow: UnitOfWork, tenant: str, reference: str
 ) -> tuple[Resolution, ServiceProblem]:
-    found = ResolutionRepository(uow).find(reference)
-    problem = ProblemRepository(uow).lock(found.problem_id) if found else None
-    if found is None or problem is None or problem.tenant != tenant:
+    problem = ProblemRepository(uow).lock_resolved(tenant, reference)
+    if problem is None:
         raise refusals.UNKNOWN_RESOLUTION.error()
-    # Read again under the lock.
     current = ResolutionRepository(uow).current(problem.id)
     assert current is not None
     if current.reference != reference:

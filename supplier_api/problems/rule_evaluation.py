@@ -6,7 +6,6 @@ own, which lays the outcomes that testers choose over it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from supplier_api.db import UnitOfWork
@@ -18,6 +17,7 @@ from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unkn
 from supplier_api.rules.model import Decision, Operation, Outcome
 from supplier_api.rules.plugins import OutageLimits, PythonVerdicts, SourceWatch
 from supplier_api.rules.reloading import Loaded
+from supplier_api.value_object import value_object
 
 # Stored as the deciding rule of a decision that was postponed.
 IN_MAINTENANCE = "maintenance"
@@ -25,7 +25,7 @@ INVENTORY_DOWN = "inventory-down"
 LIMITS = OutageLimits(failures=5, seconds=10.0, probe_every=5.0)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class ExternalFacts:
     """The facts found before the transaction, and the rule book that will decide on them in it.
 
@@ -78,9 +78,12 @@ class RuleEvaluator:
         operation: Operation,
         caller: Caller,
         request: Mapping[str, Any],
-        service_id: str | None,
+        service_id: Callable[[], str | None],
     ) -> ExternalFacts:
-        """Return the external facts of a request; none are looked up during maintenance."""
+        """Return the external facts of a request; none are looked up during maintenance.
+
+        `service_id` returns the service that it is about; it is called only if that is asked for.
+        """
         if self.maintenance.lasts():
             book = self._loaded().book
             return ExternalFacts(book, self._facts(caller, request), {}, postponed=IN_MAINTENANCE)
@@ -91,25 +94,23 @@ class RuleEvaluator:
         operation: Operation,
         caller: Caller,
         request: Mapping[str, Any],
-        service_id: str | None,
+        service_id: Callable[[], str | None],
     ) -> ExternalFacts:
-        """Ask the inventory, then run the rules written in Python."""
+        """Ask the inventory, then run the rules written in Python; as external_facts."""
         service: Service | Unknown | None = UNKNOWN
         loaded = self._loaded()
-        needed_groups = loaded.book.groups(operation)
         # Creating a problem needs the service in any case: specification name and incident.
-        needs_service = bool(service_id) and (
-            operation is Operation.PROBLEM or "service" in needed_groups
-        )
-        if service_id and needs_service:
+        needed = operation is Operation.PROBLEM or "service" in loaded.book.groups(operation)
+        asked = service_id() if needed else None
+        if asked:
             seconds = self._seconds_left(caller)
             # Given less than half of its usual time, no answer is not a sign of failure.
             fair = seconds >= self._services.policy.answer_budget / 4
             service = self.service(
-                caller.tenant, service_id, seconds, loaded=loaded, counts_as_failure=fair
+                caller.tenant, asked, seconds, loaded=loaded, counts_as_failure=fair
             )
         facts = self._facts(caller, request, service)
-        missing = needs_service and service is UNKNOWN
+        missing = bool(asked) and service is UNKNOWN
         if missing and self.watch.down:
             return ExternalFacts(loaded.book, facts, {}, postponed=INVENTORY_DOWN, missing=True)
         verdicts = loaded.book.plugins.evaluate(operation, facts, self._seconds_left(caller))
@@ -133,8 +134,12 @@ class RuleEvaluator:
         """Return the decision, inside the transaction that read the rest; DEFER if postponed."""
         if external.postponed:
             return Decision(Outcome.DEFER, external.postponed, (), (), external.book.version)
-        facts = replace(
-            external.facts,
+        found = external.facts
+        facts = Facts(
+            found.request,
+            found.tenant,
+            found.now,
+            found.service,
             open_problems=UNKNOWN if open_problems is None else open_problems,
             incidents=UNKNOWN if incidents is None else incidents,
             problem=_problem_facts(problem) if problem else UNKNOWN,

@@ -9,6 +9,7 @@ from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.db import Store
 from supplier_api.ids import IdSource
 from supplier_api.problems.work import DEFAULT_KINDS, OrderKind
+from supplier_api.value_object import value_object
 
 GATEWAY = "gateway"
 BACK_OFFICE = "back-office"
@@ -16,7 +17,7 @@ BACK_OFFICE = "back-office"
 DESTINATIONS = (GATEWAY, BACK_OFFICE)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Caller:
     """Who asks, under which ids of the gateway.
 
@@ -29,7 +30,7 @@ class Caller:
     entered: float
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RequestAnswer:
     """An answer to the gateway: a published status and the body, None for no body."""
 
@@ -37,7 +38,7 @@ class RequestAnswer:
     body: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class EventAnswer:
     """An answer to the back office: 200, 404, 409 or 422, and a body."""
 

@@ -1,7 +1,7 @@
 """The repositories of timers, work that is due at a business time, and of moved clocks."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import (
     Table,
     TextClause,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -21,8 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.clock import Scale
-from supplier_api.db.compiled_statements import UnitOfWork
-from supplier_api.db.pipeline import PIPE
+from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, among, named
 from supplier_api.db.tables import (
     business_clock,
     fault,
@@ -70,6 +70,16 @@ class Timer:
     id: int = 0
 
 
+_NEW = tuple(each.name for each in fields(Timer) if each.name != "id")
+_ADD = CompiledStatement(insert(timer).values(named(*_NEW)).inline())
+_DELETE = delete(timer).where(_t.problem_id == bindparam("problem_id"))
+_OF_PROBLEM = CompiledStatement(
+    select(timer).where(_t.problem_id == bindparam("problem_id")).order_by(_t.due_at, _t.id)
+)
+_DELETE_ALL = CompiledStatement(_DELETE)
+_DELETE_KINDS = CompiledStatement(_DELETE.where(among(_t.kind, "kinds")))
+
+
 class TimerRepository:
     """Reads and writes timers within one transaction."""
 
@@ -77,11 +87,12 @@ class TimerRepository:
         """Use the connection of `uow`."""
         self._connection = uow.connection
         self._wake = uow.wake
+        self._by_index = uow.by_index
 
     def add(self, new: Timer) -> None:
         """Set a timer."""
-        values = {name: getattr(new, name) for name in Timer.__slots__ if name != "id"}
-        self._connection.execute(insert(timer), {**values, "data": new.data or None})
+        values = {name: getattr(new, name) for name in _NEW}
+        _ADD.run(self._connection, {**values, "data": new.data or None})
         self._wake()
 
     def lock(self, timer_id: int) -> Timer | None:
@@ -90,7 +101,7 @@ class TimerRepository:
         if self._connection.dialect.name == "postgresql":
             query = query.with_for_update()
         row = self._connection.execute(query).first()
-        return _timer(row) if row else None
+        return _timer(row._asdict()) if row else None
 
     def has_earlier(self, than: Timer) -> bool:
         """Return whether another timer of the same problem comes before this one.
@@ -118,14 +129,13 @@ class TimerRepository:
 
     def delete_for(self, problem_id: int, *kinds: str) -> None:
         """Delete the problem's timers of these kinds, or all."""
-        condition = _t.problem_id == problem_id
-        if kinds:
-            condition = and_(condition, _t.kind.in_(kinds))
-        self._connection.execute(delete(timer).where(condition))
+        of = {"problem_id": problem_id, "kinds": kinds}
+        (_DELETE_KINDS if kinds else _DELETE_ALL).run(self._connection, of)
 
     def of(self, problem_id: int) -> list[Timer]:
         """Return the problem's timers, the earliest first."""
-        return self._timers(_t.problem_id == problem_id)
+        rows = _OF_PROBLEM.run(self._connection, {"problem_id": problem_id})
+        return [_timer(dict(zip(_t.keys(), row, strict=True))) for row in rows]
 
     def due(
         self, now: datetime, scales: Mapping[str, Scale], limit: int, kinds: Collection[str]
@@ -136,20 +146,20 @@ class TimerRepository:
         """
         if limit <= 0:
             return []
-        self._connection.info[PIPE].by_index()
+        self._by_index()
         is_due = [
             and_(whose, _t.due_at <= scale.at(now)) for whose, scale in by_scale(_t.tenant, scales)
         ]
         query = select(timer).where(or_(*is_due), *_of_kinds(kinds))
         query = query.order_by(_t.due_at, _t.id).limit(limit)
-        return [_timer(row) for row in self._connection.execute(query)]
+        return [_timer(row._asdict()) for row in self._connection.execute(query)]
 
     def next_due(self, scales: Mapping[str, Scale], kinds: Collection[str]) -> datetime | None:
         """Return the machine time at which the earliest timer of these kinds becomes due.
 
         It holds as long as no clock is moved.
         """
-        self._connection.info[PIPE].by_index()
+        self._by_index()
         earliest = []
         for whose, scale in by_scale(_t.tenant, scales):
             query = select(func.min(_t.due_at)).where(whose, *_of_kinds(kinds))
@@ -167,10 +177,6 @@ class TimerRepository:
         """Return how many timers of a kind there are."""
         query = select(func.count()).select_from(timer).where(_t.kind == kind)
         return self._connection.execute(query).scalar_one()
-
-    def _timers(self, *conditions: ColumnElement[bool]) -> list[Timer]:
-        query = select(timer).where(*conditions).order_by(_t.due_at, _t.id)
-        return [_timer(row) for row in self._connection.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +256,8 @@ def _of_kinds(kinds: Collection[str]) -> list[ColumnElement[bool] | TextClause]:
     return [of_kinds] if DECIDE in kinds else [of_kinds, NO_DECISION]
 
 
-def _timer(row: Any) -> Timer:
-    return Timer(**{**row._asdict(), "data": row.data or {}})
+def _timer(row: Mapping[str, Any]) -> Timer:
+    return Timer(**{**row, "data": row["data"] or {}})
 
 
 def by_scale(

@@ -69,17 +69,15 @@ class Transition:
         uow: UnitOfWork,
         problem: ServiceProblem,
         *,
-        row_id: int | None = None,
         cause: Cause = Cause.TENANT,
     ) -> None:
-        """Begin; an existing problem must be locked. `row_id` is reserved for a new one.
+        """Begin; an existing problem must be locked.
 
         `cause` is who makes the change: the back office is told of what others do.
         """
         self.services = services
         self.uow = uow
         self.problem = problem
-        self._row_id = row_id
         self._cause = cause
         self.now = services.business.now(problem.tenant)
         # The body of each KCI, with the reference of the change or resolution that it is about.
@@ -161,9 +159,9 @@ class Transition:
         """Return whether the back office has been told of the problem."""
         return self.problem.next_order > 1 or bool(self._orders)
 
-    def undelivered(self) -> int:
-        """Return how many KCIs the gateway has not accepted yet; locks the lane from here on."""
-        return LaneRepository(self.uow).undelivered(self._lock_gateway_lane().id)
+    def has_undelivered(self) -> bool:
+        """Return whether the gateway has not accepted all KCIs; locks the lane from here on."""
+        return not self._lock_gateway_lane().idle
 
     def finish(self, *, gateway_asked: bool = False, not_before: datetime | None = None) -> None:
         """Store the problem and enqueue its KCIs and work orders.
@@ -176,7 +174,7 @@ class Transition:
         orders_from = self.problem.next_order
         self.problem.next_order += len(self._orders)
         if not self.problem.id:
-            ProblemRepository(self.uow).add(self.problem, self._row_id)
+            ProblemRepository(self.uow).add(self.problem)
             self._open_lanes(orders_from, gateway_asked=gateway_asked)
             return
         ProblemRepository(self.uow).save(self.problem)
@@ -310,20 +308,14 @@ class Transition:
     def _queue_kcis(self, gateway_asked: bool, spread: datetime | None) -> None:
         lane = self._lock_gateway_lane()
         now = self.services.machine.now()
-        not_before = lane.not_before
-        if gateway_asked:
-            not_before = now + self.services.policy.settling
-            LaneRepository(self.uow).hold_until(lane, not_before)
-        if spread:
-            not_before = max(spread, not_before or spread)
-        for message in self._kci_messages(not_before):
-            LaneRepository(self.uow).add(lane, message, now)
+        held = now + self.services.policy.settling if gateway_asked else lane.not_before
+        not_before = max(spread, held or spread) if spread else held
+        LaneRepository(self.uow).add(lane, self._kci_messages(not_before), now, held)
 
     def _queue_orders(self, first: int) -> None:
         lane = LaneRepository(self.uow).lock(self.problem.id, BACK_OFFICE)
         now = self.services.machine.now()
-        for message in self._order_messages(first):
-            LaneRepository(self.uow).add(lane, message, now)
+        LaneRepository(self.uow).add(lane, self._order_messages(first), now, lane.not_before)
 
     def _kci_messages(self, not_before: datetime | None) -> list[NewMessage]:
         return [

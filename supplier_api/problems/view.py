@@ -3,7 +3,7 @@
 For people and their tools, so it holds no personal data: codes, ids, dates and states only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +56,7 @@ def find(uow: UnitOfWork, name: str) -> list[ServiceProblem]:
 
 def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
     """Return everything about a problem as plain JSON values."""
+    messages = LaneRepository(uow).messages_of(problem.id)
     return {
         **summary(problem),
         "conversationId": problem.conversation_id,
@@ -70,12 +71,12 @@ def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
         "backOfficeUntold": problem.back_office_untold,
         "leftOut": problem.left_out or [],
         "version": problem.version,
-        "timeline": _timeline(uow, problem),
+        "timeline": _timeline(uow, problem, messages),
         "timers": [
             {"kind": timer.kind, "dueAt": to_wire(timer.due_at), "subject": timer.subject}
             for timer in TimerRepository(uow).of(problem.id)
         ],
-        "waitsFor": waits_for(problem.state, dead_kci(uow, problem)),
+        "waitsFor": waits_for(problem.state, _dead_kci(problem, messages)),
         "legalEvents": [str(event) for event in legal_for_back_office(problem.state)],
     }
 
@@ -120,7 +121,11 @@ def dead_kci(uow: UnitOfWork, problem: ServiceProblem) -> str | None:
 
     That is the first one that was refused or grew too old, unless a later one was delivered.
     """
-    kcis = [row for row in LaneRepository(uow).messages_of(problem.id) if row["kind"] in KCIS]
+    return _dead_kci(problem, LaneRepository(uow).messages_of(problem.id))
+
+
+def _dead_kci(problem: ServiceProblem, messages: Sequence[Mapping[str, Any]]) -> str | None:
+    kcis = [row for row in messages if row["kind"] in KCIS]
     delivered = [row["number"] for row in kcis if row["state"] == MessageState.DELIVERED]
     dead = [
         row["number"]
@@ -154,10 +159,12 @@ def _waits_for(state: State) -> str | None:
     return WAITS.get(state.beneath)
 
 
-def _timeline(uow: UnitOfWork, problem: ServiceProblem) -> list[dict[str, Any]]:
+def _timeline(
+    uow: UnitOfWork, problem: ServiceProblem, messages: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     entries = [_request(row) for row in DecisionRepository(uow).of(problem.id)]
     entries += [_event(event) for event in BackOfficeEventRepository(uow).of(problem.id)]
-    entries += [_message(row) for row in LaneRepository(uow).messages_of(problem.id)]
+    entries += [_message(row) for row in messages]
     # The sort is stable: entries of one instant stay in the order request, event, message.
     return sorted(entries, key=lambda entry: entry["at"])
 

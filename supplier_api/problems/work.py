@@ -11,6 +11,7 @@ import orjson
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.problems.lifecycle import Event
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 
 class Notice(StrEnum):
@@ -46,7 +47,7 @@ class Cause(StrEnum):
     INCIDENT = "incident"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class WorkOrder:
     """A message to the back office: new work, a change, or something that it must know.
 
@@ -121,7 +122,7 @@ class WorkOrder:
 _OPERATIONS = frozenset(Operation)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class BackOfficeEvent:
     """An event from the back office about a problem.
 

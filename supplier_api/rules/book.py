@@ -22,20 +22,22 @@ from supplier_api.rules.model import (
     Verdict,
 )
 from supplier_api.rules.plugins import Plugins, PythonVerdict, PythonVerdicts
+from supplier_api.value_object import value_object
 
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class KnownFacts:
     """The facts of one decision, as its rules read them.
 
-    `values` holds the known groups, `activation` the same for CEL, `verdicts` what the rules
-    written in Python said.
+    `values` holds the known groups, `activation` the same for CEL, `unknown` the names of the
+    others; `verdicts` is what the rules written in Python said.
     """
 
     values: Mapping[str, Any]
     activation: Activation
+    unknown: frozenset[str]
     verdicts: PythonVerdicts
 
     def show(self, readings: Iterable[Reading]) -> dict[str, Any]:
@@ -67,7 +69,7 @@ class Rule:
         A rule that names an unknown group is not evaluated at all, even if part of its condition
         could be: its author meant the whole.
         """
-        if missing := self.groups - known.values.keys():
+        if missing := self.groups & known.unknown:
             raise RuleNotEvaluated(f"not known in time: {', '.join(sorted(missing))}")
         if self.expression:
             return self.expression.holds(known.activation)
@@ -100,7 +102,8 @@ class BookSection:
     """The part of a rule book that decides one operation.
 
     `default` is the outcome when no rule decides, `fallback` when a rule that might have decided
-    could not be evaluated. `groups` are the groups of facts that its rules name.
+    could not be evaluated. `groups` are the groups of facts that its rules name, `fields` those of
+    their fields that are read; a group that is not in it is read as a whole.
     """
 
     language: Language
@@ -108,12 +111,25 @@ class BookSection:
     default: Outcome
     fallback: Outcome
     groups: frozenset[str]
+    fields: Mapping[str, frozenset[str]]
 
     def known(self, facts: Facts, verdicts: PythonVerdicts) -> KnownFacts:
         """Return the facts that the rules name, read and bound once for all rules."""
-        read: dict[str, Any] = {group: values(facts, group) for group in self.groups}
+        fields = self.fields
+        read = {group: values(facts, group, fields.get(group)) for group in self.groups}
         known = {group: value for group, value in read.items() if value is not UNKNOWN}
-        return KnownFacts(known, self.language.bind(known), verdicts)
+        unknown = self.groups - known.keys()
+        return KnownFacts(known, self.language.bind(known), unknown, verdicts)
+
+
+def fields_read(rules: Iterable[Rule]) -> Mapping[str, frozenset[str]]:
+    """Return the fields that conditions and messages read of those groups that none reads whole."""
+    paths = [each.path for rule in rules for each in (*rule.reads, *rule.message_reads)]
+    whole = {path[0] for path in paths if len(path) == 1}
+    return {
+        group: frozenset(path[1] for path in paths if path[0] == group)
+        for group in {path[0] for path in paths} - whole
+    }
 
 
 @dataclass(frozen=True, slots=True)

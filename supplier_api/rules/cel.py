@@ -8,7 +8,7 @@ patterns match in linear time, and there is no recursion.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from cel_expr_python import cel
@@ -52,13 +52,19 @@ class Expression:
     constant: bool | None
     program: cel.Expression
 
-    def holds(self, activation: Activation) -> bool:
+    def holds(self, activation: Activation | None) -> bool:
         """Evaluate; raises RuleNotEvaluated when an error decides it or the budget is spent.
 
         An error on one side of `||` or `&&` counts only if the other side leaves the result open:
         that is CEL's rule, so errors in constants are searched for at load already.
         """
-        return _evaluate(self.program, activation)
+        try:
+            result = self.program.eval(activation).value()
+        except RuntimeError as error:
+            raise RuleNotEvaluated(_without_values(error)) from None
+        if isinstance(result, bool):
+            return result
+        raise RuleNotEvaluated(_without_values(result))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +208,8 @@ class Language(_Compiler):
             kind = str(program.return_type()).lower()
             raise ExpressionError(CelFault(0, f"gives {kind}, where true or false is needed"))
         groups = frozenset(group for group in self._groups if self._names(text, group))
-        constant = None if groups else _constant(program)
-        return Expression(groups, self._reads(text), constant, program)
+        expression = Expression(groups, self._reads(text), None, program)
+        return expression if groups else replace(expression, constant=_constant(expression))
 
     def bind(self, values: Mapping[str, Any]) -> Activation:
         """Bind the groups of one decision that are known, for any number of expressions."""
@@ -301,25 +307,15 @@ _TOKENS = re.compile(
         (?: '{3}(?:\\.|[^\\])*?'{3} | "{3}(?:\\.|[^\\])*?"{3}
           | '(?:\\.|[^'\\\n])*' | "(?:\\.|[^"\\\n])*" )
       )
-    | (?<![\w.]) (?P<path> [A-Za-z_]\w* (?: \s*\.\s* [A-Za-z_]\w* )* )
+    | (?<![\w.]) (?: \.\s* )? (?P<path> [A-Za-z_]\w* (?: \s*\.\s* [A-Za-z_]\w* )* )
     """,
     re.VERBOSE | re.DOTALL,
 )
 
 
-def _evaluate(program: cel.Expression, activation: cel.Activation | None = None) -> bool:
+def _constant(expression: Expression) -> bool:
     try:
-        result = program.eval(activation).value()
-    except RuntimeError as error:
-        raise RuleNotEvaluated(_without_values(error)) from None
-    if isinstance(result, bool):
-        return result
-    raise RuleNotEvaluated(_without_values(result))
-
-
-def _constant(program: cel.Expression) -> bool:
-    try:
-        return _evaluate(program)
+        return expression.holds(None)
     except RuleNotEvaluated as error:
         raise ExpressionError(CelFault(0, f"can never be evaluated: {error}")) from None
 

@@ -4,7 +4,7 @@ A group is what a rule names first: `request.serviceId` is a path into the group
 operation has its own groups, and `request` has its own fields in each. FACT_GROUPS lists them all.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -26,6 +26,7 @@ from supplier_api.rules.fact_kinds import (
     shape_of_message,
 )
 from supplier_api.rules.model import Operation
+from supplier_api.value_object import value_object
 
 # A fact beside the list of the wire: request.characteristicsByName["SERVICE_HAS_WORKED"].
 BY_NAME = "characteristicsByName"
@@ -84,7 +85,7 @@ class ProblemFacts:
     terminal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Facts:
     """The facts of one decision. What is not given is UNKNOWN.
 
@@ -117,20 +118,24 @@ class Inventory(Protocol):
         """
 
 
+# The names of those fields of a group that are read; None for all.
+FieldNames: TypeAlias = Collection[str] | None
+
+
 @dataclass(frozen=True, slots=True)
 class FactGroup:
     """A group of facts: its name, its kind or shape, and the operations that have it.
 
     `attribute` is where Facts holds it. `plain` turns that into plain values of the shape, without
-    absent fields. `example` returns the attribute for what an example gives: {} where the example
-    is silent, None for a null. What is read `in_transaction`, in which the decision is made, is
-    known too late for rules in Python.
+    absent fields, and without those that are not read. `example` returns the attribute for what an
+    example gives: {} where the example is silent, None for a null. What is read `in_transaction`,
+    in which the decision is made, is known too late for rules in Python.
     """
 
     name: str
     fact: Fact
     attribute: str
-    plain: Callable[[Any], Any]
+    plain: Callable[[Any, FieldNames], Any]
     example: Callable[[Any], Any]
     operations: frozenset[Operation] = frozenset(Operation)
     in_transaction: bool = False
@@ -145,31 +150,46 @@ def _request_shape(operation: Operation) -> Shape:
     return shape
 
 
-def _plain_request(request: Mapping[str, Any]) -> Mapping[str, Any]:
+def _plain_request(request: Mapping[str, Any], read: FieldNames) -> Mapping[str, Any]:
     named = request.get("characteristics")
-    if named is None:
-        return request
-    return {**request, BY_NAME: {each["name"]: each["value"] for each in named}}
+    wanted = request if read is None else read
+    plain = {name: request[name] for name in wanted if name in request}
+    if named is not None and (read is None or BY_NAME in read):
+        plain[BY_NAME] = {each["name"]: each["value"] for each in named}
+    return plain
 
 
-def _plain_service(service: Service | None) -> Mapping[str, Any]:
+def _plain_service(service: Service | None, read: FieldNames) -> Mapping[str, Any]:
     if service is None:
         return {"known": False}
-    fields = _present(service, _SERVICE)
-    return {"known": True, "id": fields.pop("service_id"), **fields}
+    plain = {"known": True, "id": service.service_id}
+    others = [name for name in (_SERVICE_SHAPE if read is None else read) if name not in plain]
+    return plain | _present(service, others)
 
 
-def _plain_problem(problem: ProblemFacts) -> Mapping[str, Any]:
-    return _present(problem, _PROBLEM)
+def _plain_problem(problem: ProblemFacts, read: FieldNames) -> Mapping[str, Any]:
+    return _present(problem, _PROBLEM if read is None else read)
 
 
-def _present(source: Service | ProblemFacts, shape: Shape) -> dict[str, Any]:
-    pairs = ((name, getattr(source, name)) for name in shape)
+def _present(source: Service | ProblemFacts, names: Iterable[str]) -> dict[str, Any]:
+    pairs = ((name, getattr(source, name)) for name in names)
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in pairs
         if value is not None
     }
+
+
+def _plain_text(text: str, _: FieldNames) -> str:
+    return text
+
+
+def _plain_texts(texts: Sequence[str], _: FieldNames) -> list[str]:
+    return list(texts)
+
+
+def _plain_clock(now: datetime, _: FieldNames) -> Mapping[str, Any]:
+    return {"now": now}
 
 
 def _example_service(given: Mapping[str, Any] | None) -> Service | None:
@@ -208,13 +228,15 @@ FACT_GROUPS = (
         )
         for operation in Operation
     ),
-    FactGroup("tenant", FactKind.TEXT, "tenant", str, example=lambda given: given or "TENANT1"),
+    FactGroup(
+        "tenant", FactKind.TEXT, "tenant", _plain_text, example=lambda given: given or "TENANT1"
+    ),
     FactGroup("service", _SERVICE_SHAPE, "service", _plain_service, _example_service),
     FactGroup(
         "open_problems",
         FactKind.TEXTS,
         "open_problems",
-        list,
+        _plain_texts,
         example=lambda given: given or (),
         operations=frozenset({Operation.PROBLEM}),
         in_transaction=True,
@@ -223,7 +245,7 @@ FACT_GROUPS = (
         "incidents",
         FactKind.TEXTS,
         "incidents",
-        list,
+        _plain_texts,
         example=lambda given: given or (),
         in_transaction=True,
     ),
@@ -236,7 +258,7 @@ FACT_GROUPS = (
         operations=frozenset({Operation.AMENDMENT, Operation.CANCELLATION}),
         in_transaction=True,
     ),
-    FactGroup("clock", {"now": FactKind.INSTANT}, "now", lambda now: {"now": now}, _example_now),
+    FactGroup("clock", {"now": FactKind.INSTANT}, "now", _plain_clock, _example_now),
 )
 
 GROUPS: Mapping[Operation, Shape] = {
@@ -247,11 +269,14 @@ EXTERNAL_GROUPS = frozenset(each.name for each in FACT_GROUPS if not each.in_tra
 _BY_GROUP = {each.name: each for each in FACT_GROUPS}
 
 
-def values(facts: Facts, group: str) -> Any:
-    """Return one group as plain values of its shape, without absent fields, or UNKNOWN."""
+def values(facts: Facts, group: str, read: FieldNames = None) -> Any:
+    """Return one group as plain values of its shape, without absent fields, or UNKNOWN.
+
+    With `read` only these of its fields.
+    """
     known = _BY_GROUP[group]
     found = getattr(facts, known.attribute)
-    return UNKNOWN if found is UNKNOWN else known.plain(found)
+    return UNKNOWN if found is UNKNOWN else known.plain(found, read)
 
 
 Path: TypeAlias = tuple[str, ...]

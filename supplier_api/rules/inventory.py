@@ -8,6 +8,7 @@ what `[inventory.options]` may say.
 
 import csv
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as Overdue
 from difflib import get_close_matches
@@ -154,7 +155,8 @@ class _CsvParser:
         if len(row) != len(self._columns):
             self._report(0, f"{len(self._columns)} columns are needed, not {len(row)}")
             return
-        cells = dict(zip(self._columns, row, strict=True))
+        # Most cells stand in many rows: each text is kept once.
+        cells = dict(zip(self._columns, map(sys.intern, row), strict=True))
         wrong = [*_cell_faults(cells)]
         if not wrong:
             service = _service(cells)

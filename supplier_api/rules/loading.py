@@ -13,7 +13,7 @@ from pathlib import Path as FilePath
 
 from yaml.nodes import Node
 
-from supplier_api.rules.book import BookSection, Rule, RuleBook
+from supplier_api.rules.book import BookSection, Rule, RuleBook, fields_read
 from supplier_api.rules.cel import Expression, ExpressionError, Language
 from supplier_api.rules.examples import Example, read_examples
 from supplier_api.rules.facts import GROUPS, Path, readings
@@ -176,6 +176,7 @@ def _section(
         default=draft.defaults[operation],
         fallback=fallback,
         groups=frozenset[str]().union(*(rule.groups for rule in rules)),
+        fields=fields_read(rules),
     )
 
 

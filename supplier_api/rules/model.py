@@ -9,6 +9,7 @@ from typing import Any
 
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.logging import SafeToLog
+from supplier_api.value_object import value_object
 
 
 class Operation(StrEnum):
@@ -94,7 +95,7 @@ class Verdict(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Reason:
     """Why a request is refused: the rule, the code for KCIs, a message for third parties."""
 
@@ -103,7 +104,7 @@ class Reason:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RuleTrace:
     """The trace of one rule in a decision. `values` are JSON values by path, personal ones masked.
 
@@ -116,7 +117,7 @@ class RuleTrace:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Decision:
     """The outcome of a request, and why.
 

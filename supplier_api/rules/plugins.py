@@ -121,6 +121,8 @@ class Plugins:
             for runner in self._runners
             if operation in runner.rule.applies_to and runner.rule.active(facts.now)
         ]
+        if not asked:
+            return {}
         started = [(runner, runner.start(facts)) for runner in asked]
         return self._verdicts(started, limit)
 

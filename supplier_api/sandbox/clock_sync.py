@@ -98,7 +98,7 @@ class GatewayClockSync:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         with self._sessions.post(url, data=body, headers=headers, read_timeout=SECONDS) as response:
-            return response.status_code
+            return response.status
 
 
 def try_token(us: TokenClient, sessions: Sessions, machine: MachineClock) -> TokenGrant:

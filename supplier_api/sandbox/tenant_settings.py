@@ -14,14 +14,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import exists, null, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from supplier_api.clock import MachineClock, Scale
 from supplier_api.db import Store, StoreUnavailable, UnitOfWork
 from supplier_api.db.compiled_statements import CompiledStatement, among
 from supplier_api.db.tables import business_clock, fault, scenario_default, tenant_setting
-from supplier_api.delivery.answers import AnswerTerms
-from supplier_api.delivery.transports import GatewayAddress
+from supplier_api.db.upsert import insert_for
 from supplier_api.ids import IdSource, SeededIdSource
 from supplier_api.problems.timer_repository import ALL, MICROSECOND
 
@@ -75,8 +73,9 @@ class TenantSettingRepository:
         self._set(tenant, destination=null() if destination is None else destination)
 
     def _set(self, tenant: str, **values: Any) -> None:
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        setting = dialect.insert(tenant_setting).values(tenant=tenant, **values)
+        setting = insert_for(self._connection.dialect.name, tenant_setting).values(
+            tenant=tenant, **values
+        )
         self._connection.execute(
             setting.on_conflict_do_update(index_elements=["tenant"], set_=values)
         )
@@ -193,28 +192,3 @@ class StoredIdSource:
             # Nothing can be stored now, but an error answer needs its uuid.
             return self._otherwise
         return self._otherwise if seed is None else SeededIdSource(seed)
-
-
-class Destinations:
-    """Where each tenant's KCIs go, read from the database at every call."""
-
-    def __init__(self, store: Store, answers: AnswerTerms) -> None:
-        """Look into `store`; `answers` are what all gateways' answers are read by."""
-        self._store = store
-        self._answers = answers
-
-    def of(self, tenant: str) -> GatewayAddress | None:
-        """Return the tenant's own gateway, None if it has none; raises StoreUnavailable."""
-        found = self._store.read(lambda uow: TenantSettingRepository(uow).destination(tenant))
-        return address_of(found, self._answers) if found else None
-
-
-def address_of(destination: Mapping[str, str], answers: AnswerTerms) -> GatewayAddress:
-    """Return what is kept of a destination as an address."""
-    return GatewayAddress(
-        kci_url=destination["kciUrl"],
-        token_url=destination["tokenUrl"],
-        client_id=destination["clientId"],
-        client_secret=destination["clientSecret"],
-        answers=answers,
-    )

@@ -1,5 +1,4 @@
-"""HTTP that the supplier's own systems call."""
+"""HTTP that the supplier's own systems call.
 
-from supplier_api.http.backoffice.events import register
-
-__all__ = ["register"]
+Each module is imported by its own name: commands read events by `schemas`, without a web server.
+"""

@@ -14,7 +14,6 @@ from supplier_api.http.gateway.handler import (
     Dependencies,
     GatewayRequests,
     log_answer,
-    note_times,
 )
 from supplier_api.http.gateway.openapi import describe_calls
 
@@ -33,7 +32,6 @@ def register(app: Flask, parts: Dependencies) -> SupplierApi:
     app.config["MAX_CONTENT_LENGTH"] = parts.server.max_body + 1
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    app.before_request(note_times)
     app.after_request(log_answer)
     register_errors(app)
     api = describe_calls(

@@ -10,6 +10,7 @@ from marshmallow import Schema
 
 from supplier_api.contract import refusals
 from supplier_api.contract.errors import ErrorAnswer
+from supplier_api.contract.headers import CONVERSATION_ID, REQUEST_ID, TENANT
 from supplier_api.contract.limits import REFERENCE_PATTERN
 from supplier_api.contract.refusals import AMENDMENTS, CANCELLATIONS, PROBLEMS, RESOLUTIONS
 from supplier_api.contract.schemas import (
@@ -33,7 +34,6 @@ from supplier_api.http.openapi import (
     response,
     retry_after,
 )
-from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, TENANT
 
 LATER = "The supplier decides later and sends an update (KCI)"
 REFERENCE = re.compile(REFERENCE_PATTERN)

@@ -9,18 +9,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
-from flask import Request, Response, current_app, g, request
+from flask import Request, Response, current_app, g
+from flask.globals import request_ctx
 from marshmallow import Schema
 
 from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing
 from supplier_api.clock import MachineClock
 from supplier_api.contract import MessageError, load, read_json, refusals
+from supplier_api.contract.headers import CONVERSATION_ID, REQUEST_ID, TENANT
 from supplier_api.http.api_docs import TryClient
 from supplier_api.http.request_parsing import (
-    CONVERSATION_ID,
-    REQUEST_ID,
-    TENANT,
     Findings,
     empty,
     json_response,
@@ -37,6 +36,7 @@ from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, OutcomeSource,
 from supplier_api.problems.services import Caller, RequestAnswer, Services
 from supplier_api.rules.model import Operation
 from supplier_api.settings import ServerSettings
+from supplier_api.value_object import value_object
 
 EXTENSION = "supplier_api.http.gateway"
 # The key of the application's extensions for when the gateway's last call was answered.
@@ -132,7 +132,7 @@ class Dependencies:
     try_clients: Sequence[TryClient] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class AdmittedCall:
     """A call that may be decided on: by which use cases, who asks, and for what."""
 
@@ -141,18 +141,19 @@ class AdmittedCall:
     document: dict[str, Any]
 
 
+@dataclass(slots=True)
+class CurrentCall:
+    """The current request for an operation, as far as it is known, for its log line and errors."""
+
+    operation: str
+    times: RequestTimes
+    caller: Caller | None = None
+    gateway_id: int | None = None
+
+
 def dependencies() -> Dependencies:
     """Return the parts of the application that handles the current request."""
     return cast("Dependencies", current_app.extensions[EXTENSION])
-
-
-def note_times() -> None:
-    """Keep when the current request came in, for its log line and for what it may take."""
-    times: RequestTimes | None = request.environ.get(TIMES)
-    if times is None:  # under another server than ours
-        now = dependencies().machine.monotonic()
-        times = RequestTimes(headers=now, arrived=now, queued=0.0)
-    g.times = times
 
 
 def admit(operation: str, schema: Schema) -> AdmittedCall:
@@ -162,27 +163,31 @@ def admit(operation: str, schema: Schema) -> AdmittedCall:
     auth.AccessError, RequestRefused, Malformed with everything that cannot be read in headers and
     body, else Invalid with every broken constraint in either.
     """
-    g.operation = operation
-    here = dependencies()
-    here.tokens.admit(request.headers.get("Authorization"), operation)
+    incoming, here = request_ctx.request, dependencies()
+    call = g.call = CurrentCall(operation, _times(incoming, here))
+    here.tokens.admit(incoming.headers.get("Authorization"), operation)
     if operation not in here.server.operations:
         raise refusals.SWITCHED_OFF.error()
     found = Findings()
-    caller = found.reading(lambda: _caller(request))
-    body = found.reading(lambda: load(schema, read_json(read_body(request, here.server.max_body))))
+    caller = found.reading(lambda: _caller(incoming, call.times))
+    body = found.reading(lambda: load(schema, read_json(read_body(incoming, here.server.max_body))))
     if here.extension:
         read_more = here.extension.read
-        found.reading(lambda: read_more(request, body or {}))
+        found.reading(lambda: read_more(incoming, body or {}))
     if caller is None or body is None or found.any():
         raise found.worst()
-    g.caller, g.gateway_id = caller, body.get("id")
+    call.caller, call.gateway_id = caller, body.get("id")
     return AdmittedCall(here.use_cases, caller, body)
 
 
 def identified_caller() -> Caller | None:
     """Return who makes the current request, or None if anything is wrong with its headers."""
+    call: CurrentCall | None = g.get("call")
+    if call and call.caller:
+        return call.caller
+    incoming = request_ctx.request
     try:
-        return g.get("caller") or _caller(request)
+        return _caller(incoming, _times(incoming, dependencies()))
     except MessageError:
         return None
 
@@ -201,15 +206,17 @@ def respond(answer: RequestAnswer) -> Response:
 
 def log_answer(response: Response) -> Response:
     """Log a line about each request for an operation, however it is answered, and note when."""
-    if "operation" in g:
-        here = dependencies()
-        current_app.extensions[LAST_CALL] = here.machine.now()
-        now, times = here.machine.monotonic(), g.times
+    call: CurrentCall | None = g.get("call")
+    if call:
+        extensions = current_app.extensions
+        here: Dependencies = extensions[EXTENSION]
+        extensions[LAST_CALL] = here.machine.now()
+        now, times = here.machine.monotonic(), call.times
         seconds = now - times.arrived
         log.info(
             "answered",
             **_ids(),
-            operation=g.operation,
+            operation=call.operation,
             status=response.status_code,
             milliseconds=round(seconds * 1000, 1),
             late=seconds > here.server.answer_budget,
@@ -219,14 +226,24 @@ def log_answer(response: Response) -> Response:
     return response
 
 
-def _caller(incoming: Request) -> Caller:
+def _times(incoming: Request, here: Dependencies) -> RequestTimes:
+    """Return when a request came in: under another server than ours, now."""
+    times: RequestTimes | None = incoming.environ.get(TIMES)
+    if times is None:
+        now = here.machine.monotonic()
+        times = RequestTimes(headers=now, arrived=now, queued=0.0)
+    return times
+
+
+def _caller(incoming: Request, times: RequestTimes) -> Caller:
     """Return who calls. Raises Malformed if any header is missing or blank, else Invalid."""
     values = read_headers(incoming, (REQUEST_ID, CONVERSATION_ID, TENANT))
-    return Caller(values[TENANT], values[REQUEST_ID], values[CONVERSATION_ID], g.times.arrived)
+    return Caller(values[TENANT], values[REQUEST_ID], values[CONVERSATION_ID], times.arrived)
 
 
 def _ids() -> LoggedIds:
     """Return the ids of the current request by which its lines can be found, if they are good."""
+    call: CurrentCall | None = g.get("call")
     caller = identified_caller()
     if caller is None:
         return {}
@@ -234,5 +251,5 @@ def _ids() -> LoggedIds:
         "request_id": caller.request_id,
         "conversation_id": caller.conversation_id,
         "tenant": caller.tenant,
-        "gateway_id": g.get("gateway_id"),
+        "gateway_id": call.gateway_id if call else None,
     }

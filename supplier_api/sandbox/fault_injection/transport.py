@@ -11,9 +11,9 @@ from typing import Any
 
 from supplier_api.clock import MachineClock
 from supplier_api.contract.codes import ReasonCode
+from supplier_api.contract.headers import TENANT
 from supplier_api.db import Store
-from supplier_api.delivery.model import Meaning, Reply
-from supplier_api.http.request_parsing import TENANT
+from supplier_api.delivery.model import Meaning, Reply, ids_of
 from supplier_api.logging import get_logger
 from supplier_api.outbox.model import Message
 from supplier_api.outbox.repository import LaneRepository
@@ -123,5 +123,6 @@ def _send_bad(sending: FaultySending, mutation: Mutation) -> str:
         status=reply.status,
         expected=breach.expected,
         as_expected=as_expected,
+        **ids_of(sending.message),
     )
     return f"{fault.kind.name}: answered {answered}, expected {breach.expected}"

@@ -28,6 +28,7 @@ from supplier_api.contract.fields import (
     Uuid,
     long_text,
 )
+from supplier_api.contract.headers import CONVERSATION_ID, REQUEST_ID, TENANT
 from supplier_api.contract.limits import ID_MAX, SUPPLIER_CODE_MAX
 from supplier_api.contract.loading import Fields, make
 from supplier_api.contract.schemas import TENANT_NOTES, error_schema
@@ -40,7 +41,6 @@ from supplier_api.http.openapi import (
     response,
     retry_after,
 )
-from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, TENANT
 from supplier_api.sandbox.gateway.access import Side
 from supplier_api.sandbox.gateway.codes import (
     ChangeState,

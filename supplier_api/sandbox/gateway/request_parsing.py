@@ -6,10 +6,8 @@ from flask import current_app, request
 from marshmallow import Schema
 
 from supplier_api.contract import Invalid, load, load_kci, read_json
+from supplier_api.contract.headers import CONVERSATION_ID, REQUEST_ID, TENANT
 from supplier_api.http.request_parsing import (
-    CONVERSATION_ID,
-    REQUEST_ID,
-    TENANT,
     Findings,
     check_query,
     check_visible,

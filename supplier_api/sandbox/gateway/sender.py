@@ -13,7 +13,7 @@ from functools import partial
 
 from supplier_api.contract.codes import FINAL, InformationType, Status
 from supplier_api.contract.field_table import with_amendment
-from supplier_api.http.request_parsing import CONVERSATION_ID, TENANT
+from supplier_api.contract.headers import CONVERSATION_ID, TENANT
 from supplier_api.logging import bind, get_logger
 from supplier_api.sandbox.gateway import supplier_calls
 from supplier_api.sandbox.gateway.codes import (

@@ -10,7 +10,7 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from supplier_api.clock import MachineClock
-from supplier_api.http.request_parsing import REQUEST_ID
+from supplier_api.contract.headers import REQUEST_ID
 from supplier_api.http_client.errors import why
 from supplier_api.http_client.tokens import (
     NoTokenError,

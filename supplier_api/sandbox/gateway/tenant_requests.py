@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from supplier_api.contract.codes import ActionType, InformationType
-from supplier_api.http.request_parsing import CONVERSATION_ID
+from supplier_api.contract.headers import CONVERSATION_ID
 from supplier_api.sandbox.gateway import database as tables
 from supplier_api.sandbox.gateway import supplier_calls
 from supplier_api.sandbox.gateway.clock_and_ids import ALL

@@ -16,11 +16,12 @@ from werkzeug.exceptions import HTTPException
 from supplier_api.audit import UNKNOWN
 from supplier_api.clock import BusinessClock, MachineClock
 from supplier_api.contract import Invalid, Malformed
+from supplier_api.contract.headers import CONVERSATION_ID, REQUEST_ID
 from supplier_api.contract.limits import MESSAGE_MAX
 from supplier_api.db import StoreUnavailable
 from supplier_api.http.api_docs import TryClient
 from supplier_api.http.openapi import BEARER, BEARER_SCHEME, DescribedApi, build_api
-from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, check_requests
+from supplier_api.http.request_parsing import check_requests
 from supplier_api.http_client.connections import new_session
 from supplier_api.ids import IdSource
 from supplier_api.logging import get_logger

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import requests
 
-from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID
+from supplier_api.contract.headers import CONVERSATION_ID, REQUEST_ID
 from supplier_api.logging import bind, get_logger
 from supplier_api.sandbox.gateway.codes import GatewayErrorCode
 from supplier_api.sandbox.gateway.config import TenantAccount

@@ -1,15 +1,11 @@
-"""Records every call in the journal: those that come in, and those of the worker to a gateway.
-
-One that comes in is recorded as it came, and as its answer leaves.
-"""
+"""Records every call that comes in, as it came, and as its answer leaves."""
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 from urllib.parse import quote
 
 from flask import Flask, request
@@ -17,23 +13,13 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from supplier_api.clock import MachineClock
-from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID
 from supplier_api.http.wsgi import Environ, RawAnswer, StartResponse, WsgiApplication, run
-from supplier_api.http_client.calls import HttpResponse, Post
 from supplier_api.sandbox.fault_injection.model import STRUCK, TOKEN, InjectedFault
-from supplier_api.sandbox.fault_injection.sending import purpose
 from supplier_api.sandbox.journal.entries import (
-    HttpPart,
-    JournalDirection,
     JournalEntry,
-    document_in,
-    http_part,
-    ids_in,
     incoming_entry,
-    without_secrets,
 )
 from supplier_api.sandbox.journal.recorder import Recorder
-from supplier_api.sandbox.journal.violations import Violation, on_kci_answer, on_token_answer
 
 # The calls of testers and monitors are not what is tested.
 NOT_RECORDED = re.compile(r"/(admin|docs|health|metrics|openapi\.json)(/|$)")
@@ -43,16 +29,6 @@ NOTES = "supplier_api.notes"
 
 _IN_PATH = "/:@!$&'()*+,;="
 _IN_QUERY = _IN_PATH + "?%"
-
-KCIS = "kcis"
-# Where a KCI names what it is about.
-ENTITIES = (
-    "serviceProblem",
-    "serviceProblemAmendment",
-    "serviceProblemCancellation",
-    "serviceProblemResolution",
-)
-OUTGOING_FLUSH = 1.0  # seconds
 
 
 @dataclass(slots=True)
@@ -132,71 +108,3 @@ def _url(environ: Environ) -> str:
     path = quote(environ["PATH_INFO"], _IN_PATH, encoding="latin-1")
     search = quote(environ.get("QUERY_STRING", ""), _IN_QUERY, encoding="latin-1")
     return f"{path}?{search}" if search else path
-
-
-class OutgoingCapture:
-    """Records the calls that are sent.
-
-    It waits until a call is stored: when nothing is under way any more, the journal has it all.
-    """
-
-    def __init__(self, recorder: Recorder, machine: MachineClock) -> None:
-        """Record by `recorder`."""
-        self._recorder = recorder
-        self._machine = machine
-
-    def begins(self, post: Post) -> Callable[[HttpResponse | str], None]:
-        """Note when a call begins; return what records it, to be called with its outcome."""
-        at, began = self._machine.now(), self._machine.monotonic()
-        # A token is everybody's, and never asked for on purpose.
-        why = purpose() if post.tenant is not None else None
-
-        def ends(outcome: HttpResponse | str) -> None:
-            milliseconds = round((self._machine.monotonic() - began) * 1000, 1)
-            self._recorder.record(partial(_outgoing_call, post, outcome, at, milliseconds, why))
-            self._recorder.flush(OUTGOING_FLUSH)
-
-        return ends
-
-
-def _outgoing_call(
-    post: Post,
-    outcome: HttpResponse | str,
-    at: datetime,
-    milliseconds: float,
-    why: Mapping[str, Any] | None,
-) -> JournalEntry:
-    answered = outcome if isinstance(outcome, HttpResponse) else None
-    return JournalEntry(
-        at=at,
-        direction=JournalDirection.OUT,
-        operation=KCIS if post.tenant is not None else TOKEN,
-        tenant=post.tenant or "",
-        method="POST",
-        url=without_secrets(post.url),
-        request=http_part(post.headers.items(), post.body),
-        answer=http_part(answered.headers.items(), answered.body) if answered else HttpPart(),
-        status=answered.status if answered else None,
-        milliseconds=milliseconds,
-        trouble=None if isinstance(outcome, HttpResponse) else outcome,
-        conversation_id=post.headers.get(CONVERSATION_ID),
-        request_id=post.headers.get(REQUEST_ID),
-        ids=tuple(_ids(post, answered)),
-        deliberate=why,
-        remarks=tuple(remark.plain() for remark in _remarks(post, answered)),
-    )
-
-
-def _ids(post: Post, answered: HttpResponse | None) -> list[str]:
-    kci = document_in(post.body)
-    about = [entity for name in ENTITIES if isinstance(entity := kci.get(name), Mapping)]
-    answer = document_in(answered.body) if answered else {}
-    request_id = post.headers.get(REQUEST_ID)
-    return [*([request_id] if request_id else []), *ids_in(kci, *about, answer)]
-
-
-def _remarks(post: Post, answered: HttpResponse | None) -> list[Violation]:
-    if answered is None:
-        return []
-    judge = on_kci_answer if post.tenant is not None else on_token_answer
-    return judge(answered.status, answered.body)

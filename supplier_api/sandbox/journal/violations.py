@@ -15,6 +15,7 @@ from marshmallow import Schema
 from supplier_api import contract as wire
 from supplier_api.contract import CONTRACT, MessageError
 from supplier_api.contract.fields import Code, Id, Items, Object, Text, Uuid
+from supplier_api.contract.headers import CONVERSATION_ID, REQUEST_ID, TENANT
 from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import (
     AMENDMENT_REQUEST,
@@ -22,7 +23,6 @@ from supplier_api.contract.schemas import (
     RESOLUTION_ANSWER_REQUEST,
     SERVICE_PROBLEM_REQUEST,
 )
-from supplier_api.http.request_parsing import CONVERSATION_ID, REQUEST_ID, TENANT
 
 JSON = "application/json"
 CONTENT_TYPE = "Content-Type"

@@ -31,21 +31,21 @@ def kids(store: Store) -> list[str]:
     return sorted(key.kid for key in store.read(lambda uow: SigningKeyRepository(uow).all()))
 
 
-def test_what_is_sent_together_is_stored_together(store: Store) -> None:
+def test_what_is_run_in_one_transaction_is_stored_together(store: Store) -> None:
     def work(uow: UnitOfWork) -> None:
-        ADD.send(uow.connection, {"kid": "one", **KEY})
-        ADD.send(uow.connection, {"kid": "two", **KEY})
+        ADD.run(uow.connection, {"kid": "one", **KEY})
+        ADD.run(uow.connection, {"kid": "two", **KEY})
 
     store.write(work)
 
     assert kids(store) == ["one", "two"]
 
 
-def test_an_error_among_what_is_sent_together_undoes_all_of_it(store: Store) -> None:
+def test_an_error_undoes_all_of_the_transaction(store: Store) -> None:
     def work(uow: UnitOfWork) -> None:
-        ADD.send(uow.connection, {"kid": "one", **KEY})
-        ADD.send(uow.connection, {"kid": "one", **KEY})
-        ADD.send(uow.connection, {"kid": "two", **KEY})
+        ADD.run(uow.connection, {"kid": "one", **KEY})
+        ADD.run(uow.connection, {"kid": "one", **KEY})
+        ADD.run(uow.connection, {"kid": "two", **KEY})
 
     with pytest.raises(IntegrityError):
         store.write(work)
@@ -55,13 +55,13 @@ def test_an_error_among_what_is_sent_together_undoes_all_of_it(store: Store) -> 
     assert kids(store) == ["one"]
 
 
-def test_what_was_sent_is_seen_by_every_statement_after_it(store: Store) -> None:
+def test_what_was_run_is_seen_by_every_statement_after_it(store: Store) -> None:
     def work(uow: UnitOfWork) -> list[list[str]]:
-        ADD.send(uow.connection, {"kid": "one", **KEY})
+        ADD.run(uow.connection, {"kid": "one", **KEY})
         by_the_driver = [kid for (kid,) in KIDS.run(uow.connection, {})]
-        ADD.send(uow.connection, {"kid": "two", **KEY})
+        ADD.run(uow.connection, {"kid": "two", **KEY})
         by_sqlalchemy = sorted(key.kid for key in SigningKeyRepository(uow).all())
-        ADD.send(uow.connection, {"kid": "three", **KEY})
+        ADD.run(uow.connection, {"kid": "three", **KEY})
         ADD.many(uow.connection, [{"kid": "four", **KEY}])
         return [by_the_driver, by_sqlalchemy, sorted(k for (k,) in KIDS.run(uow.connection, {}))]
 
@@ -70,14 +70,14 @@ def test_what_was_sent_is_seen_by_every_statement_after_it(store: Store) -> None
     assert seen == [["one"], ["one", "two"], ["four", "one", "three", "two"]]
 
 
-def test_what_was_sent_ahead_of_an_error_is_undone_with_it(store: Store) -> None:
+def test_what_was_run_ahead_of_an_error_is_undone_with_it(store: Store) -> None:
     def work(uow: UnitOfWork) -> None:
-        ADD.send(uow.connection, {"kid": "one", **KEY})
+        ADD.run(uow.connection, {"kid": "one", **KEY})
         raise LookupError
 
     with pytest.raises(LookupError):
         store.write(work)
-    store.write(lambda uow: ADD.send(uow.connection, {"kid": "two", **KEY}))
+    store.write(lambda uow: ADD.run(uow.connection, {"kid": "two", **KEY}))
 
     assert kids(store) == ["two"]
 

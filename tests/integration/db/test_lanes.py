@@ -405,12 +405,12 @@ def test_a_dead_letter_parks_its_lane_and_no_other(
     outbox.queue(parked, 3)
 
     assert outbox.states(parked) == ["refused", "queued", "queued"]
-    assert outbox.undelivered(parked) == 3
+    assert not outbox.idle(parked)
     assert one.complete(claims[other], claims[other].message) is None
     assert due(store) is None
 
 
-def test_a_dead_letter_that_others_pass_does_not_count_as_undelivered(
+def test_a_lane_whose_dead_letter_others_pass_is_idle_behind_them(
     outbox: Outbox, one: LaneWorker
 ) -> None:
     problem = outbox.problem(1, 2)
@@ -419,16 +419,18 @@ def test_a_dead_letter_that_others_pass_does_not_count_as_undelivered(
 
     assert following is not None
     assert following.number == 2
-    assert outbox.undelivered(problem) == 1
+    assert not outbox.idle(problem)
+    one.complete(claim, following)
+    assert outbox.idle(problem)
 
 
-def test_undelivered_counts_what_is_in_flight(outbox: Outbox, one: LaneWorker) -> None:
+def test_a_lane_is_not_idle_while_its_message_is_sent(outbox: Outbox, one: LaneWorker) -> None:
     problem = outbox.problem(1)
-    assert outbox.undelivered(problem) == 1
+    assert not outbox.idle(problem)
     (claim,) = one.claim()
-    assert outbox.undelivered(problem) == 1
+    assert not outbox.idle(problem)
     one.complete(claim, claim.message)
-    assert outbox.undelivered(problem) == 0
+    assert outbox.idle(problem)
 
 
 def test_fresh_lanes_come_first_and_failed_ones_are_limited(

@@ -7,9 +7,10 @@ import psycopg
 import pytest
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.db import Store
+from supplier_api.db import Store, postgresql_notify
 from supplier_api.db import notify as wakeup
-from supplier_api.db.notify import Notifier, WakeEvent, Wakeup
+from supplier_api.db.notify import WakeEvent, Wakeup
+from supplier_api.db.postgresql_notify import Notifier
 from tests.outbox import Outbox
 
 # Longer than any test waits when the event is set as it should be.
@@ -74,8 +75,8 @@ def test_a_listener_that_lost_its_connection_listens_again(
 def test_a_deaf_listener_is_replaced(
     outbox: Outbox, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wakeup, "LISTEN_STEP", 0.01)
-    monkeypatch.setattr(wakeup, "ASK_AFTER", float("inf"))
+    monkeypatch.setattr(postgresql_notify, "LISTEN_STEP", 0.01)
+    monkeypatch.setattr(postgresql_notify, "ASK_AFTER", float("inf"))
     with watching(outbox, clock) as wake_event:
         clock.advance(11)
         assert wake_event.wait(LONG)
@@ -85,7 +86,7 @@ def test_a_deaf_listener_is_replaced(
 def test_a_silent_listener_hears_itself(
     outbox: Outbox, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wakeup, "LISTEN_STEP", 0.01)
+    monkeypatch.setattr(postgresql_notify, "LISTEN_STEP", 0.01)
     with watching(outbox, clock) as wake_event:
         clock.advance(6)
         assert wake_event.wait(LONG)
@@ -96,7 +97,7 @@ def test_the_last_notice_before_a_stop_is_sent(
     outbox: Outbox, clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that the next notice, and the stop, find it between two notices.
-    monkeypatch.setattr(wakeup, "NOTIFY_GAP", LONG)
+    monkeypatch.setattr(postgresql_notify, "NOTIFY_GAP", LONG)
     notifier = Notifier(outbox.store.url)
     with watching(outbox, clock) as wake_event:
         notifier.start()

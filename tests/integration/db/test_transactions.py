@@ -9,7 +9,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from supplier_api.clock import ManualMachineClock
-from supplier_api.db import Store, StoreUnavailable, UnitOfWork, pipeline, tables
+from supplier_api.db import Store, StoreUnavailable, UnitOfWork, postgresql, tables
 from supplier_api.db.types import InstantColumn
 from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
 from supplier_api.problems.repository import ProblemRepository
@@ -169,7 +169,7 @@ def test_who_stands_still_in_a_transaction_gives_the_locks_back_and_does_it_once
     before.write(lambda uow: ProblemRepository(uow).add(problem()))
     before.close()
     # Only now: to make all tables may take longer where much else runs.
-    monkeypatch.setattr(pipeline, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(postgresql, "IDLE_SECONDS", 0.3)
     runs = []
 
     def work(uow: UnitOfWork) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from supplier_api.clock import SystemMachineClock
+from supplier_api.http_client.calls import NETWORK_ERRORS
 from supplier_api.http_client.connections import (
     Adapter,
     ConnectionLimits,
@@ -60,9 +61,9 @@ def worker_calls(sink: Sink, clock: Clock) -> Iterator[Caller]:
                     f"{sink.url}/kcis", data=b"{}", headers={}, read_timeout=PATIENCE
                 ) as it,
             ):
-                it.raw.read(1000)
-                return it.status_code
-        except OSError:
+                it.read(1000)
+                return it.status
+        except NETWORK_ERRORS:
             return NO_ANSWER
 
     yield call
@@ -169,7 +170,7 @@ def test_a_thread_may_ask_for_a_new_connection(sink: Sink) -> None:
     for _ in range(2):
         sessions.renew()
         with sessions.post(sink.url, data=b"", headers={}, read_timeout=PATIENCE) as it:
-            it.raw.read(1)
+            it.read(1)
 
     assert connections(sink.kcis) == 2
 

@@ -133,10 +133,10 @@ def test_other_workers_are_notified_of_the_last_commit(
     store: Store, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Only a stop sends what is requested after the first notice.
-    monkeypatch.setattr("supplier_api.db.notify.NOTIFY_GAP", NEVER)
+    monkeypatch.setattr("supplier_api.db.postgresql_notify.NOTIFY_GAP", NEVER)
     # A listener that hears nothing for long would wake itself.
     for name in ("ASK_AFTER", "DEAF_AFTER"):
-        monkeypatch.setattr(f"supplier_api.db.notify.{name}", NEVER)
+        monkeypatch.setattr(f"supplier_api.db.postgresql_notify.{name}", NEVER)
     mine, theirs, watchdog = Wakeup(store.url, CLOCK), Wakeup(store.url, CLOCK), Watchdog(CLOCK)
     scheduler = Scheduler(NoTimers(), store, CLOCK, mine.wake_event(), NEVER)
     worker = Worker([], scheduler, mine, watchdog, CLOCK, store=store)

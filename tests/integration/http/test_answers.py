@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from supplier_api.problems.decision_repository import ClaimedKey, DecisionRepository
+from supplier_api.problems.decision_repository import DecisionRepository
 from tests import documents
 from tests.supplier import DEFERRED, Supplier, on_sqlite, refusal
 
@@ -74,7 +74,7 @@ def too_late(call: Call, supplier: Supplier, patch: pytest.MonkeyPatch) -> TestR
     path, body = call.prepare(supplier, "TENANT1")
     claim = DecisionRepository.claim
 
-    def slowly(*args: object) -> ClaimedKey | None:
+    def slowly(*args: object) -> int | None:
         supplier.machine.advance(3.5)
         return claim(*args)  # type: ignore[arg-type]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from supplier_api.problems.decision_repository import ClaimedKey, DecisionRepository
+from supplier_api.problems.decision_repository import DecisionRepository
 from tests.logs import Lines
 from tests.supplier import Supplier, refusal
 
@@ -52,7 +52,7 @@ def test_nothing_is_kept_of_a_request_that_took_too_long(
     path, body = call.prepare(supplier, "TENANT1")
     claim = DecisionRepository.claim
 
-    def slowly(*args: Any) -> ClaimedKey | None:
+    def slowly(*args: Any) -> int | None:
         supplier.machine.advance(3.5)
         return claim(*args)
 

@@ -47,7 +47,7 @@ def test_the_list_is_printed_without_a_look_at_the_commands() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["status", "kci", "work_order", "delivery", "maintenance", "doctor", "db"]
+    "command", ["status", "kci", "work_order", "delivery", "maintenance", "doctor", "db", "problem"]
 )
 def test_who_looks_at_the_database_loads_no_web_server(command: str) -> None:
-    assert loaded(f"import supplier_api.cli.{command}", ["flask", "granian"]) == "[]"
+    assert loaded(f"import supplier_api.cli.{command}", ["flask", "psycopg"]) == "[]"

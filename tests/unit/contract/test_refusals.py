@@ -15,7 +15,7 @@ import supplier_api
 from supplier_api.contract import refusals
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.refusals import Refusal
-from supplier_api.http import backoffice
+from supplier_api.http.backoffice import events
 from supplier_api.http.gateway.openapi import describe_calls
 
 PACKAGE = Path(supplier_api.__file__).parent
@@ -146,7 +146,7 @@ def described() -> Mapping[str, set[int]]:
     """Return the statuses that OpenAPI describes, by operation."""
     api = describe_calls(Flask(__name__), "")
     nothing = cast("Any", None)
-    backoffice.register(api, nothing, nothing, nothing, 0, nothing)
+    events.register(api, nothing, nothing, nothing, 0, nothing)
     return {
         operation["operationId"]: {int(status) for status in operation["responses"]}
         for path in api.spec.to_dict()["paths"].values()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, validates_schema
 
 from supplier_api.contract import (
     Invalid,
@@ -19,7 +19,7 @@ from supplier_api.contract import (
 from supplier_api.contract.codes import CancellationReason, ProblemType
 from supplier_api.contract.fields import Items, Object
 from supplier_api.contract.limits import ID_MAX
-from supplier_api.contract.loading import is_plain, make, take
+from supplier_api.contract.loading import MessageSchema, is_plain, make, take
 from tests.samples import (
     amendment_request,
     cancellation_request,
@@ -387,12 +387,27 @@ def test_the_quick_way_takes_what_marshmallow_takes(
     assert load(schema, document) == schema.load(document)
 
 
-def test_a_schema_with_a_check_of_its_own_does_not_take_the_quick_way() -> None:
-    assert is_plain(schemas.AMENDMENT)
-    assert not is_plain(schemas.AMENDMENT_REQUEST)
-    around = make("Around", {"inner": Object(schemas.AMENDMENT_REQUEST, "Checked")})
+class Hooked(MessageSchema):
+    """A schema with a hook of marshmallow's."""
+
+    @validates_schema
+    def check(self, *_document: object, **_more: object) -> None:
+        raise ValidationError("never right")
+
+
+def test_a_schema_with_a_hook_of_its_own_does_not_take_the_quick_way() -> None:
+    hooked = make("Hooked", {}, Hooked)
+    assert is_plain(schemas.AMENDMENT_REQUEST)
+    assert not is_plain(hooked)
+    around = make("Around", {"inner": Object(hooked, "Checked")})
     assert not is_plain(around)
     assert not is_plain(make("Listed", {"all": Items(Object(around, "Within"), "All")}))
+
+
+def test_the_quick_way_checks_a_document_as_a_whole_too() -> None:
+    around = make("Around", {"inner": Object(schemas.AMENDMENT_REQUEST, "Checked")})
+    with pytest.raises(ValidationError, match="to amend"):
+        take(around, {"inner": {"id": 1, "serviceProblemId": 2}})
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists), st.data())

@@ -90,3 +90,23 @@ def test_it_is_healthy_while_it_takes_turns(clock: ManualMachineClock) -> None:
 
 def test_what_was_never_started_can_be_stopped(clock: ManualMachineClock) -> None:
     Loop("test", lambda: 1.0, WakeEvent(), clock).stop(PATIENCE)
+
+
+def test_a_loop_rests_between_turns_whatever_wakes_it_but_not_from_being_stopped(
+    clock: ManualMachineClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "LOOK_EVERY", 3600.0)
+    turns, wake_event = threading.Semaphore(0), WakeEvent()
+
+    def turn() -> float:
+        turns.release()
+        return 3600.0
+
+    looping = Loop("test", turn, wake_event, clock, rest=3600.0)
+    looping.start()
+    assert turns.acquire(timeout=PATIENCE)
+    wake_event.set()
+    looping.stop(PATIENCE)
+
+    assert not looping.healthy()
+    assert not turns.acquire(blocking=False)

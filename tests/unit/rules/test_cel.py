@@ -83,6 +83,7 @@ def test_the_groups_that_an_expression_names_are_learnt(text: str, groups: set[s
         ("request.serviceSpecification.id == 'tenant'", ["request.serviceSpecification.id"]),
         ("has(request.address) // service.id", ["request.address"]),
         ("request . serviceId.startsWith('SI')", ["request.serviceId"]),
+        (".request.serviceId == '' || . tenant == ''", ["request.serviceId", "tenant"]),
         ('"A" in request.characteristicsByName', ["request.characteristicsByName.A"]),
         ("request.characteristicsByName['A'] == 'b'", ["request.characteristicsByName.A"]),
         ("has(request.characteristicsByName.A)", ["request.characteristicsByName.A"]),

@@ -20,7 +20,7 @@ from supplier_api.rules.facts import (
     leaves,
 )
 from supplier_api.rules.model import Decision, Operation, Outcome, Verdict
-from tests.unit.rules.books import HEAD, NOW, facts, load, rule
+from tests.unit.rules.books import HEAD, LIVE, NOW, facts, load, rule
 
 
 def decide(rules: str, given: Facts | None = None, profile: str = "production") -> Decision:
@@ -291,3 +291,30 @@ def test_a_leaf_of_every_group_can_be_named_in_a_rule() -> None:
             for number, path in enumerate(leaves(groups))
         )
         assert load(HEAD + rules).groups(operation) == groups.keys()
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        'request.notes == "x"',
+        '.request.notes == "x" && request.id == 1',
+        '(request).notes == "x" && has(request.id)',
+        '[request].all(each, each.notes == "x") && request.id == 1',
+        'request . notes == "x" && service.known && service.id != ""',
+        'request.characteristicsByName["A"] == request.characteristics[0].value',
+        'service.state == "live" && has(service.specification) && !has(service.incident)',
+    ],
+)
+def test_a_rule_gets_whatever_it_names_however_that_is_written(when: str) -> None:
+    given = facts({"notes": "x", "characteristics": [{"name": "A", "value": "1"}]})
+    decision = load(HEAD + rule("one", when, "defer")).decide(Operation.PROBLEM, given, {})
+    assert decision.rule == "one"
+
+
+def test_what_no_rule_names_is_not_handed_to_any() -> None:
+    named = load(HEAD + rule("one", "request.id == 1", "reject", message="is {service.state}"))
+    section = named.sections[Operation.PROBLEM]
+    assert section.known(facts({"notes": "x"}), {}).values == {
+        "request": {"id": 1},
+        "service": {"known": True, "id": LIVE.service_id, "state": "live"},
+    }

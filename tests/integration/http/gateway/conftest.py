@@ -19,7 +19,8 @@ from supplier_api.http.gateway import Dependencies, GatewayRequests, register
 from supplier_api.ids import SeededIdSource
 from supplier_api.logging import configure_logging
 from supplier_api.problems.services import Caller, RequestAnswer
-from supplier_api.sandbox.scenarios.choice import CHOSEN, EXTENSION, NOTHING, Choice
+from supplier_api.sandbox.scenarios.choice import CHOSEN, NOTHING, Choice
+from supplier_api.sandbox.scenarios.request_headers import EXTENSION
 from supplier_api.settings import AccessSettings, ClientSettings, ServerSettings
 from tests.keys import StoredKeys
 

@@ -236,10 +236,8 @@ def test_production_has_none_of_it(
 ) -> None:
     production = settings.model_copy(update={"profile": "production"})
     called: list[str] = []
-    for name in ("inject_answer_faults", "FaultyTransport"):
-        monkeypatch.setattr(
-            f"supplier_api.app.sandbox.{name}", lambda *_, name=name: called.append(name)
-        )
+    for name in ("sandbox_web.inject_answer_faults", "sandbox.FaultyTransport"):
+        monkeypatch.setattr(f"supplier_api.app.{name}", lambda *_, name=name: called.append(name))
     app = create_app(production, clocks[2])
     assert app.test_client().get("/admin/faults").status_code == 404
     monkeypatch.setattr(
@@ -250,5 +248,5 @@ def test_production_has_none_of_it(
         build_worker(production)
     assert called == []
     build_worker(settings)
-    assert called == ["FaultyTransport"]
+    assert called == ["sandbox.FaultyTransport"]
     app.extensions["services"].store.close()

@@ -1,16 +1,16 @@
-"""A supplier as in production, in a folder of its own: settings, rule book, services, requests."""
+"""An installation of the supplier in a folder of its own: settings, rules, services, requests."""
 
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from scripts.benchmarks.common import (
+from scripts.benchmarks.processes import (
     HOST,
     ROOT,
     SERVER_CORES,
@@ -76,7 +76,7 @@ BODY = {
 
 
 @dataclass(frozen=True)
-class House:
+class Installation:
     """An installation: its folder, the environment of its commands, and the port it serves."""
 
     folder: Path
@@ -87,6 +87,11 @@ class House:
     def url(self) -> str:
         """Return the address of the web server."""
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def database(self) -> str:
+        """Return the URL of its database."""
+        return self.environ["SUPPLIER_API__DATABASE__URL"]
 
     def call(self, *words: str) -> str:
         """Run a command of the supplier to its end, and return what it says."""
@@ -100,30 +105,42 @@ class House:
             wait_for(f"{self.url}/health/ready")
             yield process
 
+    def token(self, client: str = "gateway") -> str:
+        """Return a token of the client "gateway" or "back-office"; it must serve."""
+        secret = SECRETS[f"ACCESS__CLIENTS__{client.upper().replace('-', '_')}__SECRET"]
+        return token_of(f"{self.url}/oauth2/token", client, secret)
+
     def request(self) -> str:
-        """Return a request for a problem, with a token, as Aim takes it; the house must serve."""
-        form = urlencode(
-            {
-                "grant_type": "client_credentials",
-                "client_id": "gateway",
-                "client_secret": SECRETS["ACCESS__CLIENTS__GATEWAY__SECRET"],
-            }
-        )
-        asked = Request(f"{self.url}/oauth2/token", form.encode(), method="POST")  # noqa: S310
-        with urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own server
-            token: str = json.load(answer)["access_token"]
-        return post("/service-problems", BODY, {"Authorization": f"Bearer {token}"})
+        """Return a request for a problem, with a token, as Aim takes it; it must serve."""
+        return request("POST", "/service-problems", BODY, self.token())
 
 
-def make_house(folder: Path, database: str | None = None, port: int | None = None) -> House:
-    """Make an installation in `folder` and upgrade its database (SQLite, unless one is named)."""
+def token_of(url: str, client: str, secret: str) -> str:
+    """Return a token that the endpoint at `url` gives a client."""
+    form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
+    asked = Request(url, urlencode(form).encode(), method="POST")  # noqa: S310
+    with urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own server
+        token: str = json.load(answer)["access_token"]
+        return token
+
+
+def make_installation(
+    folder: Path,
+    database: str | None = None,
+    profile: str = "production",
+    settings: Mapping[str, str] | None = None,
+) -> Installation:
+    """Make an installation in `folder` and upgrade its database (SQLite, unless one is named).
+
+    `settings` are further ones, by their names in the environment behind SUPPLIER_API__.
+    """
     config = folder / "config"
     config.mkdir(parents=True)
     (config / "rules.yaml").write_text(_book(), encoding="utf-8")
     (config / "services.csv").write_text("\n".join(_services()), encoding="utf-8")
-    port = port or free_port()
+    port = free_port()
     packages = _packages(folder / "packages")
-    settings = {
+    all_settings = {
         "SERVER__PORT": str(port),
         "GATEWAY__KCI_URL": f"http://{HOST}:9/kcis",
         "GATEWAY__TOKEN_URL": f"http://{HOST}:9/token",
@@ -131,35 +148,41 @@ def make_house(folder: Path, database: str | None = None, port: int | None = Non
         "BACKOFFICE__ADAPTER": ADAPTER,
         "DATABASE__URL": database or f"sqlite:///{folder}/supplier.db",
         **SECRETS,
+        **(settings or {}),
     }
     environ = {
         **clean_environment(),
-        **{f"SUPPLIER_API__{name}": value for name, value in settings.items()},
+        **{f"SUPPLIER_API__{name}": value for name, value in all_settings.items()},
         "PYTHONPATH": os.pathsep.join(filter(None, (str(packages), os.environ.get("PYTHONPATH")))),
-        "SUPPLIER_API_PROFILE": "production",
+        "SUPPLIER_API_PROFILE": profile,
         "SUPPLIER_API_CONFIG_DIR": str(config),
         "SUPPLIER_API_DATA_DIR": str(folder),
     }
-    house = House(folder, environ, port)
-    house.call("db", "upgrade")
-    return house
+    installation = Installation(folder, environ, port)
+    installation.call("db", "upgrade")
+    return installation
 
 
-def post(path: str, body: object, headers: dict[str, str] | None = None) -> str:
-    """Return a whole request with `body` as JSON, as Aim takes it (see `_filled`)."""
-    text = json.dumps(body).replace("%", "%%")
-    text = text.replace('"@id@"', "%(id)d").replace("@service@", "SI%(service)013d")
-    length = len((text % {"id": FIRST_ID, "service": 0}).encode())
+def request(method: str, path: str, body: object, token: str) -> str:
+    """Return a whole request with `body` as JSON, or without one for None, as Aim takes it.
+
+    "@id@" and "@service@" in the body become the number and the service of a request, "@text@" in
+    body or path its text, all of the same length each time.
+    """
+    text = "" if body is None else json.dumps(body).replace("%", "%%")
+    text = text.replace('"@id@"', "%(id)d").replace("@id@", "%(id)d")
+    text = text.replace("@service@", "SI%(service)013d").replace("@text@", "%(text)s")
+    length = len((text % {"id": FIRST_ID, "service": 0, "text": "SP_0123456789"}).encode())
     lines = [
-        f"POST {path} HTTP/1.1",
+        f"{method} {path.replace('@text@', '%(text)s')} HTTP/1.1",
         f"Host: {HOST}",
-        "Content-Type: application/json",
-        f"Content-Length: {length}",
         "X-Request-ID: 1b1fab0a-7cb9-4bd4-8a0b-%(id)d",
         "X-Conversation-ID: 57a1a5b0-6ed1-4be5-8bd8-%(id)d",
         "Tenant: TENANT%(tenant)d",
-        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+        f"Authorization: Bearer {token}",
     ]
+    if body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {length}"]
     return "\r\n".join([*lines, "", text])
 
 

@@ -1,23 +1,20 @@
-"""What the measurements share: processes on chosen cores, load from outside, ratios."""
+"""Processes under measurement: on chosen cores, with their CPU time and their memory (Linux)."""
 
-import json
 import os
 import platform
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 HOST = "127.0.0.1"
-CONNECTIONS = 16
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,76 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 SERVER_CORES = frozenset(CORES[:1])
 LOAD_CORES = frozenset(CORES[1:]) or SERVER_CORES
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How long and how much is measured.
-
-    `seconds` is one round of load, `rounds` how often everything takes its turn, `rows` how many
-    problems make a full table, `soak` for how many seconds memory is watched (0: not at all).
-    """
-
-    seconds: float = 4.0
-    rounds: int = 5
-    rows: int = 100_000
-    soak: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of docs/performance.md: a heading, and what stands below it in Markdown."""
-
-    heading: str
-    lines: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """Whom the load generator calls, and how (see load.py).
-
-    `request` is a whole HTTP request with %(id)d, %(service)d and %(tenant)d to fill in, which
-    keep its length. Ids count from `first`. Without a `rate` each of the `connections` calls again
-    as soon as it is answered; with one, so many requests a second are due, and their time counts
-    from when they were due.
-    """
-
-    port: int
-    request: str
-    seconds: float
-    first: int = 0
-    services: int = 1
-    connections: int = CONNECTIONS
-    rate: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What came of a load: answers a second, their number by status, milliseconds by percent."""
-
-    rate: float
-    count: int
-    statuses: Mapping[str, int]
-    milliseconds: Mapping[str, float]
-
-    def only(self, status: int) -> "Load":
-        """Return itself; raises RuntimeError if anything but `status` was answered."""
-        if set(self.statuses) - {str(status)}:
-            raise RuntimeError(f"answers other than {status}: {dict(self.statuses)}")
-        return self
-
-
-def load(aim: Aim, cores: frozenset[int] = LOAD_CORES) -> Load:
-    """Put load on a server from a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "scripts.benchmarks.load", *map(str, cores)],
-        input=json.dumps(asdict(aim)),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return Load(**json.loads(done.stdout))
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def pin(cores: frozenset[int]) -> Callable[[], None]:
@@ -130,7 +58,7 @@ def running(
             yield process
         except BaseException:
             log.seek(0)
-            sys.stderr.write(log.read().decode(errors="replace")[-4000:])
+            sys.stderr.write(log.read().decode(errors="replace")[-2000:])
             raise
         finally:
             process.terminate()
@@ -177,39 +105,44 @@ def machine() -> str:
     )
 
 
-def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Return the median with the least and the most, as in `0.31 (0.29 to 0.33)`."""
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+@dataclass(slots=True)
+class Spent:
+    """Seconds of CPU that a process and its children used, and those of them in the kernel."""
+
+    cpu: float = 0.0
+    kernel: float = 0.0
 
 
-def median(values: Sequence[float]) -> float:
-    """Return the median."""
-    return statistics.median(values)
+@contextmanager
+def spent_by(pid: int) -> Iterator[Spent]:
+    """Measure what a process and its children use while the block runs."""
+    spent = Spent()
+    before = cpu_seconds(pid)
+    yield spent
+    after = cpu_seconds(pid)
+    spent.cpu, spent.kernel = after.cpu - before.cpu, after.kernel - before.kernel
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a Markdown table."""
-    rule = ["---"] + ["---:"] * (len(head) - 1)
-    return [f"| {' | '.join(row)} |" for row in [head, rule, *rows]]
+def cpu_seconds(pid: int) -> Spent:
+    """Return what a process, its children and those that have ended have used until now."""
+    user = kernel = 0
+    for folder in _family(pid):
+        with suppress(OSError):
+            fields = (folder / "stat").read_text(encoding="ascii", errors="replace")
+            # Behind the name in brackets; its own user and system time, then its ended children's.
+            times = [int(ticks) for ticks in fields.rpartition(")")[2].split()[11:15]]
+            user, kernel = user + times[0] + times[2], kernel + times[1] + times[3]
+    return Spent((user + kernel) / TICKS, kernel / TICKS)
 
 
 def memory_of(pid: int) -> int:
-    """Return the resident bytes of a process and its children, on Linux."""
-    total = 0
+    """Return the resident bytes of a process or, if that is larger, of one of its children."""
+    sizes = [0]
     for folder in _family(pid):
         with suppress(OSError):
             status = (folder / "status").read_text(encoding="ascii", errors="replace")
-            total += int(status.partition("VmRSS:")[2].split()[0]) * 1024
-    return total
-
-
-def bind(pid: int, cores: frozenset[int]) -> None:
-    """Bind a process that runs, its children and all their threads to some cores, on Linux."""
-    for folder in _family(pid):
-        for thread in _threads(folder):
-            with suppress(OSError):
-                os.sched_setaffinity(int(thread.name), cores)
+            sizes.append(int(status.partition("VmRSS:")[2].split()[0]) * 1024)
+    return max(sizes)
 
 
 def _family(pid: int) -> Iterator[Path]:
