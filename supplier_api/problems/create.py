@@ -74,7 +74,8 @@ def create_problem(
         if incidents:
             _join_incident(transition, incidents[0])
         if not external.postponed:
-            transition.order(Operation.PROBLEM, decide=deferred, deferred=why_deferred(decision))
+            why = why_deferred(decision) if deferred else None
+            transition.order(Operation.PROBLEM, decide=deferred, deferred=why)
         transition.finish(gateway_asked=True)
         if external.postponed:
             transition.postpone_decision(Operation.PROBLEM, gateway_id, problem.reference)

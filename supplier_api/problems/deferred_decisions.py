@@ -173,7 +173,8 @@ class DeferredDecisions:
             problem.state = replace(problem.state, incident=incidents[0])
         if decision.outcome is not Outcome.REJECT:
             deferred = decision.outcome is Outcome.DEFER
-            transition.order(Operation.PROBLEM, decide=deferred, deferred=why_deferred(decision))
+            why = why_deferred(decision) if deferred else None
+            transition.order(Operation.PROBLEM, decide=deferred, deferred=why)
         transition.finish()
 
     def _order_if_missing(self, transition: Transition) -> None:
@@ -208,7 +209,7 @@ class DeferredDecisions:
             deferred = decision.outcome is Outcome.DEFER
             if not deferred:
                 transition.apply(Event.ACCEPT_CHANGE, content_of_applied(change), change=change)
-            why = why_deferred(decision)
+            why = why_deferred(decision) if deferred else None
             transition.order(change.kind, decide=deferred, change=change, deferred=why)
         transition.finish()
         return decision

@@ -9,13 +9,15 @@ from typing import Any
 
 from supplier_api.problems.lifecycle import CLOSES_CHANGE, DECIDES_CHANGE, Event, LifecycleStep
 from supplier_api.problems.work import BackOfficeEvent, Cause, Notice, OrderKind
-from supplier_api.rules.model import Decision, Outcome, Verdict
+from supplier_api.rules.model import Decision, Verdict
 
 _OF_EVENT = {
     Event.CLOSE: Notice.CLOSED,
     Event.JOIN_INCIDENT: Notice.INCIDENT_JOINED,
     Event.LEAVE_INCIDENT: Notice.INCIDENT_LEFT,
 }
+# The events of which there may be something to report.
+REPORTED = CLOSES_CHANGE | _OF_EVENT.keys()
 # Whoever applied the event, these have a cause of their own.
 CAUSES: dict[OrderKind, Cause] = {
     Notice.CLOSED: Cause.SILENCE,
@@ -46,10 +48,8 @@ def event_as_subject(event: BackOfficeEvent) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def why_deferred(decision: Decision) -> dict[str, Any] | None:
-    """Return the rule that left the decision to the back office, with reasons in words, or None."""
-    if decision.outcome is not Outcome.DEFER:
-        return None
+def why_deferred(decision: Decision) -> dict[str, Any]:
+    """Return the rule that left the decision to the back office, with reasons in words."""
     failed = [
         f"{trace.rule} could not be evaluated: {trace.why}"
         for trace in decision.trace

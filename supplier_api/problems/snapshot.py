@@ -84,9 +84,17 @@ class Snapshot:
     trouble: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a version that cannot be stored."""
+        """Raise ValueError for what cannot be stored: a version, a NUL, half a character."""
         if not 0 <= self.version <= VERSION_MAX:
             raise ValueError(f"version of ticket {self.ticket}: {self.version} is out of range")
+        if not self.ticket:
+            raise ValueError("a snapshot without the name of its ticket")
+        try:
+            storable = "\\u0000" not in self.to_body()
+        except TypeError:
+            storable = False
+        if not storable:
+            raise ValueError("a snapshot with a text that holds a NUL or half a character")
 
     def to_body(self) -> str:
         """Return the snapshot in its stored form."""

@@ -35,7 +35,7 @@ from supplier_api.problems.kci import (
 )
 from supplier_api.problems.lifecycle import About, Event, LifecycleStep, plan, settled_by
 from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem
-from supplier_api.problems.notices import CAUSES, notice_of
+from supplier_api.problems.notices import CAUSES, REPORTED, notice_of
 from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
@@ -108,7 +108,7 @@ class Transition:
         # All are checked before the first is applied: an event is applied whole or not at all.
         for step, own in contents:
             _check_complete(step, own)
-        notice = notice_of(event, steps)
+        notice = notice_of(event, steps) if event in REPORTED else None
         if notice not in self.services.order_kinds or not self.told():
             notice = None
         closed = None

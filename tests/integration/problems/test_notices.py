@@ -136,6 +136,7 @@ def test_the_office_is_not_told_what_it_did_itself(told: Rig) -> None:
     told.say("complete")
 
     assert [each.kind for each in orders(told)] == ["problem"]
+    assert orders(told)[0].deferred is None
 
 
 @pytest.mark.parametrize("end", ["resolve", "cancel"])

@@ -1,6 +1,7 @@
 """Snapshots survive being stored, and their versions compare."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -70,3 +71,17 @@ def test_what_does_not_rise_is_no_version(value: float | str) -> None:
 def test_a_version_can_be_stored(version: int) -> None:
     with pytest.raises(ValueError, match="out of range"):
         Snapshot("T-1", version, "New")
+
+
+@pytest.mark.parametrize(
+    ("ticket", "more"),
+    [
+        ("", {}),
+        ("T\0", {}),
+        ("T-1", {"reference": "SP\0"}),
+        ("T-1", {"wanted": Wanted(TicketState.HELD, text="\ud800")}),
+    ],
+)
+def test_a_snapshot_can_be_stored(ticket: str, more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="a snapshot with"):
+        Snapshot(ticket, 1, "New", **more)
