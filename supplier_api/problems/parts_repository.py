@@ -44,6 +44,11 @@ class ChangeRequestRepository:
             },
         )
 
+    def save_body(self, change: ChangeRequest) -> None:
+        """Store what an operator mended in the request."""
+        mended = update(change_request).where(_c.id == change.id)
+        self._connection.execute(mended, {"body": change.body})
+
     def pending(self, problem_id: int) -> ChangeRequest | None:
         """Return the problem's undecided change; there is one at most."""
         return self._one(_c.problem_id == problem_id, _c.status == ChangeStatus.PENDING)
@@ -90,6 +95,17 @@ class ResolutionRepository:
                 "tenant_notes": made.tenant_notes,
                 "closed_date": made.closed_date,
                 "taken": made.taken,
+            },
+        )
+
+    def save_content(self, made: Resolution) -> None:
+        """Store what an operator mended in it."""
+        self._connection.execute(
+            update(resolution).where(_r.id == made.id),
+            {
+                "details": made.details,
+                "sla_violation": made.sla_violation,
+                "tenant_notes": made.tenant_notes,
             },
         )
 

@@ -178,9 +178,11 @@ def test_a_timer_whose_decision_was_made_has_no_effect(rig_with: RigWith) -> Non
     rig.create()
     problem = rig.problem()
     due, data = rig.business.now(problem.tenant), {"operation": "problem"}
-    for kind in ("decision-reminder", "decision-deadline"):
-        stray = Timer(problem.id, problem.tenant, kind, due, problem.reference, data)
-        rig.store.write(lambda uow, stray=stray: TimerRepository(uow).add(stray))
+    strays = [
+        Timer(problem.id, problem.tenant, kind, due, problem.reference, data)
+        for kind in ("decision-reminder", "decision-deadline")
+    ]
+    rig.store.write(lambda uow: [TimerRepository(uow).add(stray) for stray in strays])
     rig.run_timers()
 
     assert (kinds(rig), rig.kci_lines(), timers(rig)) == (["problem"], [], [])
