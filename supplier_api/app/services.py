@@ -96,9 +96,11 @@ def open_services(
 ) -> Services:
     """Return the same, for those who only look, of whosever database.
 
-    Raises db.SchemaTooOld when the database must be upgraded first, and db.StoreUnavailable
-    when it cannot be reached, or only through a pooler that does not do.
+    Raises db.SchemaTooOld when the database must be upgraded first, db.StoreUnavailable
+    when it cannot be reached, or only through a pooler that does not do, and SettingsError for a
+    deadline's fallback that no KCI may carry.
     """
+    deadlines = _deadlines(settings.lifecycle.decision_deadline)
     host = clocks.machine if clocks else SystemMachineClock()
     database = settings.database
     store = Store(database.url, host, listen_url=database.listen_url, patience=patience)
@@ -125,7 +127,7 @@ def open_services(
             notice=timedelta(hours=lifecycle.notice_hours),
             answer_budget=settings.server.answer_budget,
             settling=timedelta(milliseconds=settings.delivery.not_before_ms),
-            deadlines=_deadlines(lifecycle.decision_deadline),
+            deadlines=deadlines,
         ),
         contract=CONTRACT.supplier_api,
         adapter=settings.backoffice.adapter,

@@ -265,6 +265,8 @@ def _facts(seen: Mapping[str, Any]) -> Iterator[str]:
     ):
         if seen[key]:
             yield f"  {label:13} {seen[key]}"
+    for reference in seen["escalations"]:
+        yield f"  escalation    asked for by amendment {reference}"
     if seen["backOfficeUntold"]:
         yield "  back office   not told: a work order was skipped"
     for sentence in seen["leftOut"]:

@@ -67,6 +67,12 @@ class ChangeRequestRepository:
         query = select(change_request).where(_c.problem_id == problem_id).order_by(_c.id)
         return [_change(row) for row in self._connection.execute(query)]
 
+    def escalations(self, problem_id: int) -> list[str]:
+        """Return our references of the amendments that ask for escalation, oldest first."""
+        asks = _c.body["escalationRequest"].as_boolean()
+        query = select(_c.reference).where(_c.problem_id == problem_id, asks).order_by(_c.id)
+        return list(self._connection.execute(query).scalars())
+
     def _one(self, *conditions: Any) -> ChangeRequest | None:
         query = select(change_request).where(*conditions).order_by(_c.id.desc()).limit(1)
         row = self._connection.execute(query).first()

@@ -115,7 +115,7 @@ def _mend_resolution(
     }
     yield from _mend(rest, _differing(was, now, _RESOLUTION), _RESOLUTION, rest)
     resolution.details = details
-    resolution.sla_violation = rest["slaViolation"] or []
+    resolution.sla_violation = rest.get("slaViolation") or []
     resolution.tenant_notes = rest.get("tenantNotes")
     ResolutionRepository(uow).save_content(resolution)
 

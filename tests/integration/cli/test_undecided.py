@@ -57,6 +57,8 @@ def test_what_waits_is_listed_with_its_deadline_and_why(
     assert change["ageSeconds"] >= 2 * 3600
     assert change["rule"]
     assert (raised["what"], raised["gatewayId"], raised["deadline"]) == ("problem", 9, None)
+    shown = command("problem", "show", problem.reference).stdout
+    assert f"  escalation    asked for by amendment {change['reference']}" in shown.splitlines()
     lines = command("undecided", **{DEADLINE: "1"}).stdout.splitlines()
     assert "OVERDUE" in lines[0]
     assert lines[0].endswith("ESCALATED")

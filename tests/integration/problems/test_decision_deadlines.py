@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from supplier_api.contract.codes import ProblemCode
+from supplier_api.db import UnitOfWork
 from supplier_api.problems.services import BACK_OFFICE, DecisionDeadline
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.work import ORDER_KINDS, Cause, WorkOrder
@@ -182,7 +183,12 @@ def test_a_timer_whose_decision_was_made_has_no_effect(rig_with: RigWith) -> Non
         Timer(problem.id, problem.tenant, kind, due, problem.reference, data)
         for kind in ("decision-reminder", "decision-deadline")
     ]
-    rig.store.write(lambda uow: [TimerRepository(uow).add(stray) for stray in strays])
+
+    def add(uow: UnitOfWork) -> None:
+        for stray in strays:
+            TimerRepository(uow).add(stray)
+
+    rig.store.write(add)
     rig.run_timers()
 
     assert (kinds(rig), rig.kci_lines(), timers(rig)) == (["problem"], [], [])
