@@ -130,7 +130,7 @@ def undecided(here: Snapshot) -> Iterator[StatusLine]:
     ledger = UndecidedQueries(here.uow, here.policy)
     counts, oldest = ledger.count(here.business), ledger.oldest()
     level = level_by_age(oldest, here.business, here.settings.status.undecided_hours * 3600)
-    parts = [f"{counts['problems']} problems, {counts['changes']} changes"]
+    parts = [f"{counts['problems']} of problems, {counts['changes']} of changes"]
     if oldest:
         parts.append(f"the oldest for {age((here.business - oldest).total_seconds())}")
     parts += [f"{counts[name]} {name}" for name in ("overdue", "escalated") if counts[name]]

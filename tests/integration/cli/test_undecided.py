@@ -81,7 +81,9 @@ def test_the_status_counts_them(supplier: Supplier, command: Command) -> None:
 
     known = line()
     assert known["level"] == "ok"
-    assert str(known["text"]).startswith("0 problems, 1 changes, the oldest for 3 h, 1 escalated")
+    assert str(known["text"]).startswith(
+        "0 of problems, 1 of changes, the oldest for 3 h, 1 escalated"
+    )
     overdue = line(**{DEADLINE: "1"})
     assert (overdue["level"], overdue["look"]) == ("bad", "supplier-api undecided")
     assert str(overdue["text"]).endswith("1 overdue, 1 escalated")
