@@ -10,12 +10,17 @@ from datetime import timedelta
 from supplier_api.backoffice.port import wanted_kinds
 from supplier_api.clock import BusinessClock, MachineClock, SystemBusinessClock, SystemMachineClock
 from supplier_api.contract import CONTRACT
+from supplier_api.contract.codes import ProblemCode
+from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.db import Store, migrate
 from supplier_api.db.engine import PATIENCE
 from supplier_api.ids import IdSource, SystemIdSource
 from supplier_api.operations.installation import claim, stamp_of
-from supplier_api.problems.services import LifecyclePolicy, Services
-from supplier_api.settings import Settings
+from supplier_api.problems.services import DecisionDeadline, LifecyclePolicy, Services
+from supplier_api.problems.work import OrderKind
+from supplier_api.rules.model import Operation
+from supplier_api.settings import Settings, SettingsError, SettingsFinding
+from supplier_api.settings.deadlines import DecisionDeadlines, DecisionDeadlineSettings
 
 LONGEST_NAME = 100  # of a process, as the column has it
 
@@ -90,9 +95,11 @@ def open_services(
 ) -> Services:
     """Return the same, for those who only look, of whosever database.
 
-    Raises db.SchemaTooOld when the database must be upgraded first, and db.StoreUnavailable
-    when it cannot be reached, or only through a pooler that does not do.
+    Raises db.SchemaTooOld when the database must be upgraded first, db.StoreUnavailable
+    when it cannot be reached, or only through a pooler that does not do, and SettingsError for a
+    deadline's fallback that no KCI may carry.
     """
+    deadlines = _deadlines(settings.lifecycle.decision_deadline)
     host = clocks.machine if clocks else SystemMachineClock()
     database = settings.database
     store = Store(database.url, host, listen_url=database.listen_url, patience=patience)
@@ -122,12 +129,41 @@ def open_services(
             notice=timedelta(hours=lifecycle.notice_hours),
             answer_budget=settings.server.answer_budget,
             settling=timedelta(milliseconds=settings.delivery.not_before_ms),
+            deadlines=deadlines,
         ),
         contract=CONTRACT.supplier_api,
         adapter=settings.backoffice.adapter,
         order_kinds=wanted_kinds(settings.backoffice),
         process=f"{socket.gethostname()}/{os.getpid()}"[-LONGEST_NAME:],
     )
+
+
+def _deadlines(given: DecisionDeadlines) -> dict[OrderKind, DecisionDeadline]:
+    """Return the deadlines that there are; raises SettingsError for what no KCI may carry."""
+    deadlines: dict[OrderKind, DecisionDeadline] = {}
+    for operation in (Operation.PROBLEM, Operation.AMENDMENT, Operation.CANCELLATION):
+        one: DecisionDeadlineSettings = getattr(given, operation)
+        if one.hours is None:
+            continue
+        if one.problem_code and one.problem_code not in set(ProblemCode):
+            raise _not_sent(
+                operation, "problem_code", f"should be one of: {', '.join(ProblemCode)}"
+            )
+        if one.text and len(one.text) > TEXT_MAX:
+            raise _not_sent(operation, "text", f"should have at most {TEXT_MAX} characters")
+        deadlines[operation] = DecisionDeadline(
+            after=timedelta(hours=one.hours),
+            remind=timedelta(hours=one.remind_hours) if one.remind_hours else None,
+            fallback=one.fallback,
+            code=ProblemCode(one.problem_code) if one.problem_code else None,
+            text=one.text,
+        )
+    return deadlines
+
+
+def _not_sent(operation: Operation, name: str, message: str) -> SettingsError:
+    setting = f"lifecycle.decision_deadline.{operation}.{name}"
+    return SettingsError([SettingsFinding(setting, "settings", message)])
 
 
 def _clocks(settings: Settings, store: Store, machine: MachineClock) -> ClockPair:

@@ -32,6 +32,7 @@ COMMANDS = {
     "status": LazyCommand("status:status", "Say how it stands."),
     "doctor": LazyCommand("doctor:doctor", "Find what may have been lost, and how to mend it."),
     "problem": LazyCommand("problem:problem", "Look at problems, and say what happened to them."),
+    "undecided": LazyCommand("undecided:undecided", "List what waits for a decision."),
     "kci": LazyCommand("kci:kci", "Look at updates to the gateway, and mend refused ones."),
     "work-order": LazyCommand("work_order:work_order", "Look at orders to the back office."),
     "incident": LazyCommand("incident:incident", "Declare network incidents, and end them."),

@@ -1,6 +1,7 @@
 """`supplier-api kci`: updates to the gateway, and what can be done with those that went wrong."""
 
 import copy
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from supplier_api.cli.options import with_json, with_reason
 from supplier_api.contract import MessageError, read_json
 from supplier_api.contract.codes import ReasonCode
 from supplier_api.delivery.message_admin import MessageAdmin
+from supplier_api.problems.record_mending import MendedField
 from supplier_api.problems.services import GATEWAY
 from supplier_api.settings import load_settings
 
@@ -83,17 +85,34 @@ def replay(name: str | None, reason: str | None, **given: Any) -> None:
     help="A text in the body, as in supplierNotes[0].note=...; PATH:=JSON for anything else.",
 )
 @click.option("--unset", "removed", metavar="PATH", multiple=True, help="Leave this out.")
+@click.option(
+    "--and-record",
+    is_flag=True,
+    help="Mend the record alike: the problem, change or resolution that the KCI shows.",
+)
 @with_reason
 def edit(
-    name: str, file: Path | None, changes: tuple[str, ...], removed: tuple[str, ...], reason: str
+    name: str,
+    file: Path | None,
+    changes: tuple[str, ...],
+    removed: tuple[str, ...],
+    and_record: bool,
+    reason: str,
 ) -> None:
-    """Change what a KCI says, and send it: its id, number and date stay."""
+    """Change what a KCI says, and send it: its id, number and date stay.
+
+    The next KCI shows the record again: --and-record mends that too. Updates that are queued
+    already stay as they are.
+    """
     by = messages.given_by(reason)
     if (file is None) is not bool(changes or removed):
         raise click.UsageError("expected either --file or --set and --unset")
     with changing(load_settings()) as services, messages.refusals():
         change = PathChanges.read(changes, removed) if file is None else _whole(file)
-        messages.print_result(MessageAdmin(services).edit(name, change, by))
+        done = MessageAdmin(services).edit(name, change, by, and_record=and_record)
+    messages.print_result(done)
+    for field in done.mended:
+        click.echo(_of_record(field))
 
 
 @kci.command(epilog=example('supplier-api kci skip SP_0000000001#2 --reason "sent by hand"'))
@@ -102,6 +121,14 @@ def edit(
 def skip(name: str, reason: str) -> None:
     """Withdraw a KCI: the tenant is told so under its number, WITH THE REASON."""
     messages.skip_message(GATEWAY, name, reason)
+
+
+def _of_record(field: MendedField) -> str:
+    """Say what became of a field of the record, old beside new."""
+    old, new = (json.dumps(each, ensure_ascii=False) for each in (field.old, field.new))
+    if field.kept:
+        return f"record  {field.path}: stays {old}, it has changed since that update"
+    return f"record  {field.path}: {old} -> {new}"
 
 
 def _whole(file: Path) -> Any:

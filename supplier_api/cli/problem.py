@@ -15,13 +15,16 @@ from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.clock import to_wire
 from supplier_api.contract import MessageError
 from supplier_api.contract.codes import ProblemCode, ResolutionCode, Status
+from supplier_api.db import UnitOfWork
 from supplier_api.http.backoffice.schemas import read_event
+from supplier_api.operations.status_messages import silent_after
 from supplier_api.problems import view
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
-from supplier_api.problems.model import Base
+from supplier_api.problems.model import Base, ServiceProblem
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.silent import SilentProblems
 from supplier_api.problems.work import Cause
 from supplier_api.settings import Settings, load_settings
 
@@ -60,6 +63,9 @@ def problem() -> None:
 @click.option("--tenant", help="Only those of this tenant.")
 @click.option("--older-than", metavar="AGE", help="Only those older than this: 30m, 12h, 3d.")
 @click.option(
+    "--silent", is_flag=True, help="Only open ones that are silent: as `status` counts them."
+)
+@click.option(
     "--limit",
     type=WholeNumber(1),
     default=50,
@@ -68,17 +74,31 @@ def problem() -> None:
 )
 @with_json
 def list_problems(
-    state: str | None, tenant: str | None, older_than: str | None, limit: int, as_json: bool
+    state: str | None,
+    tenant: str | None,
+    older_than: str | None,
+    silent: bool,
+    limit: int,
+    as_json: bool,
 ) -> None:
-    """List problems, the newest first."""
+    """List problems, the newest first; silent ones the longest first."""
     oldest = age(older_than, "--older-than") if older_than else None
-    with reading(load_settings()) as services:
+    if silent and (state or tenant or older_than):
+        raise click.UsageError("--silent goes with --limit only")
+    settings = load_settings()
+    with reading(settings) as services:
         before = services.business.now(tenant or "") - oldest if oldest else None
-        found = services.store.read(
-            lambda uow: ProblemRepository(uow).listed(
+
+        def read(uow: UnitOfWork) -> list[ServiceProblem]:
+            if silent:
+                now = services.business.now("")
+                ids = SilentProblems(uow, now, silent_after(settings.status)).ids(limit)
+                return [ProblemRepository(uow).get(problem_id) for problem_id in ids]
+            return ProblemRepository(uow).listed(
                 state=state, tenant=tenant, before=before, limit=limit
             )
-        )
+
+        found = services.store.read(read)
         if not found and tenant:
             services.store.read(lambda uow: check_tenant(uow, tenant))
     rows = [view.summary(each) for each in found]
@@ -86,7 +106,7 @@ def list_problems(
         print_json(rows)
         return
     names = ("reference", "status", "tenant", "gatewayId", "serviceId", "created")
-    narrowed = state or tenant or older_than
+    narrowed = state or tenant or older_than or silent
     none = "no problem fits these options" if narrowed else "there are no problems"
     print_rows([[str(row[name]) for name in names] for row in rows], none)
 
@@ -245,6 +265,8 @@ def _facts(seen: Mapping[str, Any]) -> Iterator[str]:
     ):
         if seen[key]:
             yield f"  {label:13} {seen[key]}"
+    for reference in seen["escalations"]:
+        yield f"  escalation    asked for by amendment {reference}"
     if seen["backOfficeUntold"]:
         yield "  back office   not told: a work order was skipped"
     for sentence in seen["leftOut"]:

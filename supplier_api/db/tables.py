@@ -123,6 +123,13 @@ service_problem = Table(
         sqlite_where=text("back_office_untold"),
         postgresql_where=text("back_office_untold"),
     ),
+    # Those that are worked on, the longest without a change first.
+    Index(
+        "ix_service_problem_open",
+        "updated",
+        sqlite_where=text("base IN ('ACKNOWLEDGED', 'IN_PROGRESS')"),
+        postgresql_where=text("base IN ('ACKNOWLEDGED', 'IN_PROGRESS')"),
+    ),
     # The problems that retention reads, the longest over first.
     Index(
         "ix_service_problem_over",

@@ -8,9 +8,8 @@ tried yet mentions the missing number.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -22,48 +21,15 @@ from supplier_api.db import Gone, UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.delivery import kci_rewrite, message_queries
 from supplier_api.delivery.kci_rewrite import KciRewrite, KciSequence
+from supplier_api.delivery.message_actions import PAST, MessageAction, NotPossible, check
 from supplier_api.outbox.messages import BeingSent, MessageRepository, Rewritten, StoredMessage
-from supplier_api.outbox.model import NO_BODY, LaneRow, Message, MessageState, Revision
+from supplier_api.outbox.model import LaneRow, Message, MessageState, Revision
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.model import ServiceProblem
+from supplier_api.problems.record_mending import MendedField, NotOfTheRecord, mend_record
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.rules.model import Operation
-
-
-class MessageAction(StrEnum):
-    """An operator's action on a message."""
-
-    REPLAY = "replay"
-    EDIT = "edit"
-    SKIP = "skip"
-
-
-_KCI = (MessageAction.REPLAY, MessageAction.EDIT, MessageAction.SKIP)
-_ORDER = (MessageAction.REPLAY, MessageAction.SKIP)
-# The possible actions, by destination and state. A delivered message cannot change; nor can a KCI
-# that was left out, because the next KCI mentions it.
-POSSIBLE: Mapping[str, Mapping[str, tuple[MessageAction, ...]]] = {
-    GATEWAY: {
-        MessageState.QUEUED: _KCI,
-        MessageState.REFUSED: _KCI,
-        MessageState.EXPIRED: _KCI,
-        MessageState.SKIPPED: (),
-        MessageState.DELIVERED: (),
-    },
-    BACK_OFFICE: {
-        MessageState.QUEUED: _ORDER,
-        MessageState.REFUSED: _ORDER,
-        MessageState.EXPIRED: _ORDER,
-        MessageState.SKIPPED: (MessageAction.REPLAY,),
-        MessageState.DELIVERED: (),
-    },
-}
-PAST = {
-    MessageAction.REPLAY: "replayed",
-    MessageAction.EDIT: "edited",
-    MessageAction.SKIP: "withdrawn",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +56,17 @@ class TimeWindow:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was done with a message, or why nothing was; `text` is for the operator."""
+    """What was done with a message, or why nothing was; `text` is for the operator.
+
+    `mended` are the fields of the record that were mended with it.
+    """
 
     name: str
     id: str
     was: str
     text: str
     done: bool = True
-
-
-class NotPossible(Exception):
-    """Nothing was done or recorded; the text says why, and what is possible."""
+    mended: tuple[MendedField, ...] = ()
 
 
 class _RolledBack(Exception):
@@ -156,14 +122,21 @@ class MessageAdmin:
         return self._do(destination, name, MessageAction.REPLAY, by, self._replay)
 
     def edit(
-        self, name: str, change: Callable[[dict[str, Any]], Mapping[str, Any]], by: Operator
+        self,
+        name: str,
+        change: Callable[[dict[str, Any]], Mapping[str, Any]],
+        by: Operator,
+        *,
+        and_record: bool = False,
     ) -> Result:
         """Replace a KCI's body by what `change` makes of it, and send it.
 
+        With `and_record` the record is mended alike, so that the next KCI is without the fault.
         Also raises contract.MessageError if the result breaks the contract or would be another KCI.
         """
+        mended: list[MendedField] = []
 
-        def work(locked: _LockedProblem, stored: StoredMessage, _by: Operator) -> None:
+        def work(locked: _LockedProblem, stored: StoredMessage, _by: Operator) -> list[MendedField]:
             late = MessageRepository(locked.uow).overtaken(stored)
             today = str(locked.problem.state.status) if late else None
             document = change(orjson.loads(stored.body))
@@ -171,8 +144,11 @@ class MessageAdmin:
             MessageRepository(locked.uow).queue_again(
                 stored, locked.machine, PAST[MessageAction.EDIT], edited
             )
+            mended[:] = _mend(locked, stored, edited.body) if and_record else []
+            return mended
 
-        return self._do(GATEWAY, name, MessageAction.EDIT, by, work)
+        done = self._do(GATEWAY, name, MessageAction.EDIT, by, work)
+        return replace(done, mended=tuple(mended))
 
     def skip(self, destination: str, name: str, by: Operator) -> Result:
         """Give a message up: a KCI is sent as a withdrawal, a work order is not sent at all."""
@@ -267,19 +243,19 @@ class MessageAdmin:
         name: str,
         action: MessageAction,
         by: Operator,
-        work: Callable[[_LockedProblem, StoredMessage, Operator], None],
+        work: Callable[[_LockedProblem, StoredMessage, Operator], list[MendedField] | None],
     ) -> Result:
         def transaction(uow: UnitOfWork) -> Result:
             found = message_queries.find(uow, name, destination)
             locked = self._lock(uow, found.problem_id, destination)
             stored = MessageRepository(uow).get(found.id)
-            _check(stored, action)
-            work(locked, stored, by)
+            check(stored, action)
+            record = [each.path for each in work(locked, stored, by) or () if not each.kept]
             behind = MessageRepository(uow).go_on(locked.lane, locked.machine)
             if behind and action is MessageAction.REPLAY and stored.state == MessageState.QUEUED:
                 waits = f"{stored.name} {_waits(behind)}; replay, edit or skip that"
                 raise NotPossible(waits)
-            self._record(locked, stored, action, by)
+            self._record(locked, stored, action, by, **({"record": record} if record else {}))
             return _outcome(stored, MessageRepository(uow).get(stored.id), behind)
 
         try:
@@ -352,20 +328,13 @@ class MessageAdmin:
         )
 
 
-def possible(stored: StoredMessage) -> tuple[MessageAction, ...]:
-    """Return the actions possible on a message as it stands; none once its body was removed."""
-    if stored.body == NO_BODY:
-        return ()
-    return POSSIBLE[stored.destination][stored.state]
-
-
-def _check(stored: StoredMessage, action: MessageAction) -> None:
-    can = possible(stored)
-    if action in can:
-        return
-    when = f" (on {to_wire(stored.settled)})" if stored.settled else ""
-    rest = ", ".join(["show", *can])
-    raise NotPossible(f"{stored.name} is {stored.state}{when}: no {action}; possible: {rest}")
+def _mend(locked: _LockedProblem, stored: StoredMessage, body: str) -> list[MendedField]:
+    """Mend the record as the KCI was edited; raises NotPossible."""
+    was, now = orjson.loads(stored.body), orjson.loads(body)
+    try:
+        return mend_record(locked.uow, locked.problem, stored.subject, was, now)
+    except NotOfTheRecord as error:
+        raise NotPossible(str(error)) from None
 
 
 def _outcome(was: StoredMessage, stored: StoredMessage, behind: StoredMessage | None) -> Result:

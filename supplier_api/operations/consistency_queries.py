@@ -13,13 +13,13 @@ from sqlalchemy import Select, and_, case, func, or_, select, text
 
 from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.tables import change_request, decision, lane, message, service_problem
-from supplier_api.operations.status_messages import DEAD, ENDS, PARKED, QUEUED, UNDECIDED
+from supplier_api.operations.status_messages import DEAD, ENDS, PARKED, QUEUED
 from supplier_api.problems.model import TERMINAL
+from supplier_api.problems.undecided import PENDING, UNDECIDED
 
 _p = service_problem.c
 DOUBTFUL = text("service_problem.doubtful")
 UNTOLD = text("service_problem.back_office_untold")
-PENDING = text("change_request.status = 'PENDING'")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ def gather(services: Services, settings: Settings) -> list[StatusLine]:
 
     def work(uow: UnitOfWork) -> list[StatusLine]:
         now, business = services.machine.now(), services.business.now("")
-        here = Snapshot(uow, settings, now, business, ProcessRepository(uow).all())
+        known = ProcessRepository(uow).all()
+        here = Snapshot(uow, settings, now, business, known, services.policy)
         return [each for make in LINES for each in make(here)]
 
     lines = services.store.read(work)

@@ -11,7 +11,7 @@ from sqlalchemy import Select
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.operations.processes import Process, alive
-from supplier_api.problems.services import BACK_OFFICE, GATEWAY
+from supplier_api.problems.services import BACK_OFFICE, GATEWAY, LifecyclePolicy
 from supplier_api.settings import Settings
 
 WHAT = {GATEWAY: "KCIs", BACK_OFFICE: "work orders"}
@@ -68,7 +68,8 @@ def age(seconds: float) -> str:
 class Snapshot:
     """What every line is made of. `now` is machine time, `business` is business time.
 
-    `processes` are all that are known, `living` those with a recent heartbeat.
+    `processes` are all that are known, `living` those with a recent heartbeat; `policy` is the
+    lifecycle's.
     """
 
     uow: UnitOfWork
@@ -76,6 +77,7 @@ class Snapshot:
     now: datetime
     business: datetime
     processes: list[Process]
+    policy: LifecyclePolicy
 
     @property
     def living(self) -> list[Process]:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 
 from supplier_api.clock import from_wire, to_wire
-from supplier_api.db.tables import decision, lane, message, service_problem
+from supplier_api.db.tables import decision, lane, message
 from supplier_api.operations.processes import REQUEST
 from supplier_api.operations.status_line import (
     COMMANDS,
@@ -27,12 +27,15 @@ from supplier_api.operations.status_line import (
     plain,
 )
 from supplier_api.outbox.pauses import Cause, Pause, PauseRepository
+from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
+from supplier_api.problems.silent import STATES, SilentProblems
+from supplier_api.problems.undecided import UndecidedQueries
+from supplier_api.settings.model import StatusSettings
 
 QUEUED = text("message.state = 'queued'")
 DEAD = text("message.state IN ('refused', 'expired')")
 PARKED = text("lane.parked")
-UNDECIDED = text("service_problem.base = 'UNDECIDED'")
 # Kinds of messages without which a receiver believes that a problem is still open.
 ENDS = ("RESOLVED", "COMPLETED", "CANCELLED", "REJECTED")
 NEWEST = 1000  # messages among which the last delivery is searched
@@ -124,12 +127,36 @@ def dead_letters(here: Snapshot) -> Iterator[StatusLine]:
 
 
 def undecided(here: Snapshot) -> Iterator[StatusLine]:
-    """Count the undecided problems; the oldest by business time."""
-    created = service_problem.c.created
-    count, oldest = here.rows(select(func.count(), func.min(created)).where(UNDECIDED))[0]
+    """Count what was answered 202 and is undecided; ages and deadlines are business time."""
+    ledger = UndecidedQueries(here.uow, here.policy)
+    counts, oldest = ledger.count(here.business), ledger.oldest()
     level = level_by_age(oldest, here.business, here.settings.status.undecided_hours * 3600)
-    look = "supplier-api problem list --state UNDECIDED"
-    yield _waiting("undecided", level, count, oldest, here.business, look)
+    parts = [f"{counts['problems']} of problems, {counts['changes']} of changes"]
+    if oldest:
+        parts.append(f"the oldest for {age((here.business - oldest).total_seconds())}")
+    parts += [f"{counts[name]} {name}" for name in ("overdue", "escalated") if counts[name]]
+    if counts["overdue"]:
+        level = StatusLevel.BAD
+    count = counts["problems"] + counts["changes"]
+    look = "supplier-api undecided"
+    yield line("undecided", level, ", ".join(parts), look, count=count, oldest=oldest, **counts)
+
+
+def silent(here: Snapshot) -> Iterator[StatusLine]:
+    """Warn of open problems to which nothing has happened for longer than their state allows."""
+    found = SilentProblems(here.uow, here.business, silent_after(here.settings.status))
+    count = found.count()
+    names = ProblemRepository(here.uow).references(found.ids(SHOWN)) if count else []
+    said = f"{count}, as {', '.join(names)}" if count else "0"
+    level = StatusLevel.WARN if count else StatusLevel.OK
+    look = "supplier-api problem list --silent"
+    yield line("silent problems", level, said, look, count=count, references=names)
+
+
+def silent_after(settings: StatusSettings) -> dict[str, timedelta]:
+    """Return for how long a problem may be silent, by its state."""
+    limits = settings.silent_hours
+    return {str(state): timedelta(hours=getattr(limits, state.lower())) for state in STATES}
 
 
 def _waiting(
@@ -221,6 +248,7 @@ MESSAGE_LINES = (
     parked,
     dead_letters,
     undecided,
+    silent,
     late_answers,
 )
 PAUSE_LINES = (breaker, pauses)

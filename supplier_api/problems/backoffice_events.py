@@ -116,7 +116,7 @@ class BackOfficeEvents:
         transition = Transition(self._services, uow, problem, cause=cause)
         try:
             _apply_event(transition, event)
-            if cause is Cause.OPERATOR and transition.told():
+            if cause is not Cause.BACK_OFFICE and transition.told():
                 transition.order(Notice.EVENT, subject=event_as_subject(event))
             transition.finish()
             answer = EventAnswer(200, _reference_and_status(problem))

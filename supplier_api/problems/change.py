@@ -7,6 +7,7 @@ from typing import Any
 from supplier_api.contract import refusals
 from supplier_api.contract.codes import ChangeStatus, ProblemCode
 from supplier_api.db import StoreUnavailable, UnitOfWork
+from supplier_api.problems.decision_timers import postpone_decision, set_deadline
 from supplier_api.problems.idempotency import IdempotentRequest, rejection
 from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import KciContent, cancelled_code, change_answer
@@ -167,7 +168,9 @@ def _apply_or_keep(
         transition.order(kind, decide=deferred, change=change, deferred=why)
     transition.finish(gateway_asked=True)
     if later:
-        transition.postpone_decision(kind, change.gateway_id, change.reference)
+        postpone_decision(transition, kind, change.gateway_id, change.reference)
+    if deferred:
+        set_deadline(transition, kind, change.reference)
     return change, status
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from supplier_api.db import UnitOfWork
+from supplier_api.problems.decision_timers import postpone_decision, set_deadline
 from supplier_api.problems.idempotency import IdempotentRequest, rejection
 from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.incidents import lift
@@ -78,7 +79,9 @@ def create_problem(
             transition.order(Operation.PROBLEM, decide=deferred, deferred=why)
         transition.finish(gateway_asked=True)
         if external.postponed:
-            transition.postpone_decision(Operation.PROBLEM, gateway_id, problem.reference)
+            postpone_decision(transition, Operation.PROBLEM, gateway_id, problem.reference)
+        if deferred:
+            set_deadline(transition, Operation.PROBLEM, problem.reference)
         request.record(uow, claimed, answer, decision, problem, problem.reference)
         return answer
 

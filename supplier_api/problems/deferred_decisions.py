@@ -18,6 +18,7 @@ from supplier_api.logging import get_logger
 from supplier_api.problems.change import content_of_applied, rejected_by_lifecycle
 from supplier_api.problems.create import decide_on_problem
 from supplier_api.problems.decision_repository import DecisionRepository
+from supplier_api.problems.decision_timers import set_deadline
 from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import KciContent
 from supplier_api.problems.lifecycle import Event
@@ -130,6 +131,9 @@ class DeferredDecisions:
             decision = self._decide_change(transition, timer, prepared)
         if decision is not None:
             self._record(uow, timer, decision)
+            if decision.outcome is Outcome.DEFER:
+                # People have their whole time from when they are asked.
+                set_deadline(transition, prepared.operation, timer.subject or "")
         return None
 
     # -- a problem

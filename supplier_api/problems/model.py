@@ -79,6 +79,11 @@ class State:
         return self.base in TERMINAL
 
     @property
+    def undecided(self) -> bool:
+        """Whether the supplier owes a decision, on the problem or on a change."""
+        return self.base is Base.UNDECIDED or self.asked is not None
+
+    @property
     def open(self) -> bool:
         """Whether the supplier has accepted the problem and not resolved it yet."""
         return self.base in (Base.ACKNOWLEDGED, Base.IN_PROGRESS)

@@ -4,7 +4,7 @@ A notice is about what the office did not do itself. Of a problem that it has no
 told nothing: the order that raises it says where the problem stands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from supplier_api.problems.lifecycle import CLOSES_CHANGE, DECIDES_CHANGE, Event, LifecycleStep
@@ -23,6 +23,7 @@ CAUSES: dict[OrderKind, Cause] = {
     Notice.CLOSED: Cause.SILENCE,
     Notice.INCIDENT_JOINED: Cause.INCIDENT,
     Notice.INCIDENT_LEFT: Cause.INCIDENT,
+    Notice.DECISION_DUE: Cause.DEADLINE,
 }
 
 
@@ -34,7 +35,7 @@ def notice_of(event: Event, steps: Sequence[LifecycleStep]) -> Notice | None:
 
 
 def event_as_subject(event: BackOfficeEvent) -> dict[str, Any]:
-    """Return an operator's event as a work order carries it, in the words of the door."""
+    """Return an event of others as a work order carries it, in the words of the door."""
     fields = {
         "event": event.event,
         "problemCode": event.problem_code,
@@ -57,3 +58,13 @@ def why_deferred(decision: Decision) -> dict[str, Any]:
     ]
     described = [decision.description] if decision.description else []
     return {"rule": decision.rule, "reasons": failed or described}
+
+
+def why_recorded(rule: str | None, trace: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Return the same of a decision as it is stored, which is without the rule's description."""
+    failed = [
+        f"{each['rule']} could not be evaluated: {each['why']}"
+        for each in trace or ()
+        if each["verdict"] == Verdict.FAILED
+    ]
+    return {"rule": rule, "reasons": failed}

@@ -54,6 +54,11 @@ class ChangeRequestRepository:
         """Store its status, date of decision and ticket."""
         _SAVE_CHANGE.run(self._connection, {"of": change.reference, **_values(_CHANGE, change)})
 
+    def save_body(self, change: ChangeRequest) -> None:
+        """Store what an operator mended in the request."""
+        mended = update(change_request).where(_c.id == change.id)
+        self._connection.execute(mended, {"body": change.body})
+
     def pending(self, problem_id: int) -> ChangeRequest | None:
         """Return the problem's undecided change; there is one at most."""
         return self._one(_c.problem_id == problem_id, _c.status == ChangeStatus.PENDING)
@@ -71,6 +76,12 @@ class ChangeRequestRepository:
         """Return the problem's changes, oldest first."""
         query = _CHANGES.where(_c.problem_id == problem_id).order_by(_c.id)
         return [_change(row) for row in self._connection.execute(query)]
+
+    def escalations(self, problem_id: int) -> list[str]:
+        """Return our references of the amendments that ask for escalation, oldest first."""
+        asks = _c.body["escalationRequest"].as_boolean()
+        query = select(_c.reference).where(_c.problem_id == problem_id, asks).order_by(_c.id)
+        return list(self._connection.execute(query).scalars())
 
     def _one(self, *conditions: Any) -> ChangeRequest | None:
         query = _CHANGES.where(*conditions).order_by(_c.id.desc()).limit(1)
@@ -92,6 +103,17 @@ class ResolutionRepository:
     def save(self, made: Resolution) -> None:
         """Store the tenant's answer, the dates, and when the gateway accepted the KCI."""
         _SAVE_RESOLUTION.run(self._connection, {"of": made.reference, **_values(_RESOLUTION, made)})
+
+    def save_content(self, made: Resolution) -> None:
+        """Store what an operator mended in it."""
+        self._connection.execute(
+            update(resolution).where(_r.id == made.id),
+            {
+                "details": made.details,
+                "sla_violation": made.sla_violation,
+                "tenant_notes": made.tenant_notes,
+            },
+        )
 
     def current(self, problem_id: int) -> Resolution | None:
         """Return the problem's newest resolution: the only one that can be answered."""

@@ -1,11 +1,12 @@
 """What every use case works with: the services, the caller, and the answers it returns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from supplier_api.clock import BusinessClock, MachineClock
+from supplier_api.contract.codes import ProblemCode
 from supplier_api.db import Store
 from supplier_api.ids import IdSource
 from supplier_api.problems.work import DEFAULT_KINDS, OrderKind
@@ -47,11 +48,28 @@ class EventAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionDeadline:
+    """By when people must have decided on a request that was answered 202.
+
+    `after` counts from the request, in business time; the back office is reminded `remind` before
+    that, if at all. `fallback` is what is decided when it passes, None for nothing; a rejection
+    carries `code` and `text`.
+    """
+
+    after: timedelta
+    remind: timedelta | None = None
+    fallback: Literal["accept", "reject"] | None = None
+    code: ProblemCode | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LifecyclePolicy:
     """The settings of the lifecycle.
 
     `closure` and `notice` are business time; `answer_budget` is in seconds; `settling` is how long
-    a KCI is held back after the answer that it follows.
+    a KCI is held back after the answer that it follows. `deadlines` are those of decisions, by the
+    operation that is decided on.
     """
 
     reference_prefix: str
@@ -59,6 +77,12 @@ class LifecyclePolicy:
     notice: timedelta
     answer_budget: float
     settling: timedelta
+    deadlines: Mapping[OrderKind, DecisionDeadline] = field(default_factory=dict)
+
+    def decide_by(self, operation: OrderKind, asked: datetime) -> datetime | None:
+        """Return by when a request must be decided on, None if there is no deadline."""
+        deadline = self.deadlines.get(operation)
+        return asked + deadline.after if deadline else None
 
 
 @dataclass(frozen=True, slots=True)

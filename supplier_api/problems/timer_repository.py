@@ -39,6 +39,10 @@ _t = timer.c
 _clocks = business_clock.c
 # A postponed decision. While no decision can be made these are all overdue, and skipped.
 DECIDE = "decide"
+# By when people must have decided, and when they are reminded of it; a problem has one of each.
+DECISION_DEADLINE = "decision-deadline"
+DECISION_REMINDER = "decision-reminder"
+DEADLINES = (DECISION_DEADLINE, DECISION_REMINDER)
 # Spelled exactly as in the partial index: SQLite compares the two as text.
 NO_DECISION = text("timer.kind <> 'decide'")
 # The tenant of the clock of all tenants without their own.

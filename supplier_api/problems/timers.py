@@ -1,4 +1,4 @@
-"""Runs due timers: closure, its notice, later events, incidents and postponed decisions."""
+"""Runs due timers: closure, its notice, later events, incidents, decisions and their deadlines."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from supplier_api.db import Gone, StoreUnavailable, UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.problems.backoffice_events import LATER, BackOfficeEvents, event_from
+from supplier_api.problems.decision_deadlines import DecisionDeadlines
 from supplier_api.problems.deferred_decisions import DeferredDecisions
 from supplier_api.problems.incidents import JOIN, LEAVE, LIFT, Incidents
 from supplier_api.problems.kci import KciContent
@@ -14,7 +15,13 @@ from supplier_api.problems.model import Base
 from supplier_api.problems.parts_repository import ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Services
-from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
+from supplier_api.problems.timer_repository import (
+    DECIDE,
+    DECISION_DEADLINE,
+    DECISION_REMINDER,
+    Timer,
+    TimerRepository,
+)
 from supplier_api.problems.transition import (
     CLOSURE,
     CLOSURE_NOTICE,
@@ -50,6 +57,7 @@ class DueTimerHandlers:
         self._decisions = decisions
         self._events = events
         self._incidents = incidents
+        deadlines = DecisionDeadlines(services, events)
         self._handlers: dict[str, Handler] = {
             CLOSURE_NOTICE: self._give_notice,
             CLOSURE: self._close,
@@ -57,6 +65,8 @@ class DueTimerHandlers:
             JOIN: incidents.join_some,
             LEAVE: incidents.leave_some,
             LIFT: incidents.leave_some,
+            DECISION_REMINDER: deadlines.remind,
+            DECISION_DEADLINE: deadlines.expire,
         }
 
     def run_due(self, limit: int = 100, go_on: Callable[[], bool] = lambda: True) -> int:

@@ -39,7 +39,7 @@ from supplier_api.problems.notices import CAUSES, REPORTED, notice_of
 from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
-from supplier_api.problems.timer_repository import DECIDE, Timer, TimerRepository
+from supplier_api.problems.timer_repository import DEADLINES, Timer, TimerRepository
 from supplier_api.problems.work import Cause, Notice, OrderKind, WorkOrder
 from supplier_api.rules.model import Operation
 
@@ -128,6 +128,7 @@ class Transition:
         resolution: Resolution | None = None,
         subject: Mapping[str, Any] | None = None,
         deferred: Mapping[str, Any] | None = None,
+        decide_by: datetime | None = None,
     ) -> None:
         """Tell the back office, if its adapter wants such orders.
 
@@ -135,6 +136,8 @@ class Transition:
         """
         if kind not in self.services.order_kinds:
             return
+        if decide and decide_by is None:
+            decide_by = self.services.policy.decide_by(kind, self.now)
         if change:
             subject = change_entity(change)
         elif resolution:
@@ -152,6 +155,7 @@ class Transition:
                 subject=subject,
                 deferred=deferred,
                 cause=CAUSES.get(kind, self._cause),
+                decide_by=to_wire(decide_by) if decide_by else None,
             )
         )
 
@@ -183,15 +187,6 @@ class Transition:
         if self._orders:
             self._queue_orders(orders_from)
 
-    def postpone_decision(self, operation: Operation, gateway_id: int, subject: str) -> None:
-        """Have the worker decide on a request later; the transition must be finished.
-
-        `subject` is our reference of the problem or of the change request.
-        """
-        data = {"operation": operation, "key": str(gateway_id)}
-        timer = Timer(self.problem.id, self.problem.tenant, DECIDE, self.now, subject, data)
-        TimerRepository(self.uow).add(timer)
-
     # -- steps
 
     def _apply_step(
@@ -215,6 +210,8 @@ class Transition:
             TimerRepository(self.uow).delete_for(self.problem.id)
         elif was.base is Base.RESOLVED and step.state.base is not Base.RESOLVED:
             TimerRepository(self.uow).delete_for(self.problem.id, CLOSURE, CLOSURE_NOTICE)
+        elif was.undecided and not step.state.undecided and self.services.policy.deadlines:
+            TimerRepository(self.uow).delete_for(self.problem.id, *DEADLINES)
 
     def _close_change(self, step: LifecycleStep, change: ChangeRequest | None) -> None:
         if change is None or change.status is not ChangeStatus.PENDING:

@@ -20,7 +20,11 @@ from supplier_api.problems.backoffice_events import legal_for_back_office
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
-from supplier_api.problems.parts_repository import BackOfficeEventRepository, RecordedEvent
+from supplier_api.problems.parts_repository import (
+    BackOfficeEventRepository,
+    ChangeRequestRepository,
+    RecordedEvent,
+)
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.timer_repository import TimerRepository
 
@@ -70,6 +74,7 @@ def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
         "doubtful": problem.doubtful,
         "backOfficeUntold": problem.back_office_untold,
         "leftOut": problem.left_out or [],
+        "escalations": ChangeRequestRepository(uow).escalations(problem.id),
         "version": problem.version,
         "timeline": _timeline(uow, problem, messages),
         "timers": [

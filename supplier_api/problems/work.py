@@ -25,6 +25,8 @@ class Notice(StrEnum):
     CLOSED = "closed"
     # Somebody else than the back office applied one of its events.
     EVENT = "event"
+    # A decision is due that the back office was asked for.
+    DECISION_DUE = "decision-due"
     INCIDENT_JOINED = "incident-joined"
     INCIDENT_LEFT = "incident-left"
 
@@ -45,6 +47,7 @@ class Cause(StrEnum):
     OPERATOR = "operator"
     SILENCE = "silence"
     INCIDENT = "incident"
+    DEADLINE = "deadline"
 
 
 @value_object
@@ -56,7 +59,8 @@ class WorkOrder:
     undecided change, a word of the lifecycle; `issued` is business time as on the wire (RFC
     3339). `problem` holds the wire's fields of the problem; `subject` is the amendment,
     cancellation or resolution as a KCI carries it, the event or the incident; None for a problem.
-    `deferred` says why the rule book left the decision open: {"rule", "reasons"}, reasons in words.
+    `deferred` says why the rule book left the decision open: {"rule", "reasons"}, reasons in words;
+    `decide_by` is the deadline of the decision, if there is one, as on the wire.
     `ticket` is the back office's ticket of the problem, `change_ticket` that of the change that
     `subject` is; they are looked up when the order is sent, and None while there are none.
     """
@@ -72,6 +76,7 @@ class WorkOrder:
     subject: Mapping[str, Any] | None = None
     deferred: Mapping[str, Any] | None = None
     cause: Cause = Cause.TENANT
+    decide_by: str | None = None
     ticket: str | None = None
     change_ticket: str | None = None
 
@@ -101,6 +106,8 @@ class WorkOrder:
             body["deferred"] = self.deferred
         if self.cause is not Cause.TENANT:
             body["cause"] = self.cause
+        if self.decide_by is not None:
+            body["decide_by"] = self.decide_by
         return orjson.dumps(body).decode()
 
     def document(self) -> dict[str, Any]:

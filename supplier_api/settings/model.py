@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from supplier_api.files import sqlite_path
+from supplier_api.settings.deadlines import DecisionDeadlines, SilentHours
+from supplier_api.settings.section import Hours, OneLine, SectionSettings, one_line
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PSYCOPG = "postgresql+psycopg://"
 
 
@@ -27,13 +28,6 @@ class ConfigFile:
 @dataclass(frozen=True)
 class HoldsPassword:
     """Marks a URL that may hold a password: masked when shown, may be read from a file."""
-
-
-def one_line(text: str) -> str:
-    """Return the text; raises ValueError if it holds a line end or another control character."""
-    if _CONTROL.search(text):
-        raise ValueError("must be one line, without control characters")
-    return text
 
 
 def of_form(pattern: str, expected: str) -> AfterValidator:
@@ -75,7 +69,6 @@ Count = Annotated[int, Field(ge=1)]
 Days = Annotated[float, Field(gt=0)]
 THIRTEEN_MONTHS = 397  # days, whichever the months
 DAY = 86_400  # seconds
-Hours = Annotated[float, Field(gt=0)]
 # Brackets belong into a URL; whoever copies them from one means the address.
 Host = Annotated[
     str,
@@ -94,7 +87,6 @@ def _one_line_secret(secret: SecretStr) -> SecretStr:
 
 
 Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_one_line_secret)]
-OneLine = Annotated[str, Field(min_length=1), AfterValidator(one_line)]
 Url = Annotated[
     str,
     of_form(r"https?://[^\s/]+", "a URL, as in https://gateway.example/kcis"),
@@ -124,12 +116,6 @@ OperationName = Literal[
     "service-problem-cancellations",
     "service-problem-resolutions",
 ]
-
-
-class SectionSettings(BaseModel):
-    """A group of settings that cannot change once it is read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class AdapterOptions(SectionSettings):
@@ -246,6 +232,7 @@ class LifecycleSettings(SectionSettings):
         of_form(r"[A-Z0-9_]{0,15}\Z", "at most 15 capital letters, digits and underscores"),
     ]
     notice_hours: Hours
+    decision_deadline: DecisionDeadlines = DecisionDeadlines()
 
 
 class BackOfficeSettings(SectionSettings):
@@ -312,6 +299,7 @@ class StatusSettings(SectionSettings):
     undelivered: Seconds
     undecided_hours: Hours
     parked_hours: Hours
+    silent_hours: SilentHours
     late_share: Annotated[float, Field(ge=0, le=1)]
 
 

@@ -48,6 +48,7 @@ NAMES = [
     "parked work orders",
     "dead letters",
     "undecided",
+    "silent problems",
     "late answers",
     "request times",
     "breaker",
@@ -263,6 +264,44 @@ def test_what_is_undecided_for_long(at_work: Supplier, lines: Lines) -> None:
         levels.append(lines()["undecided"]["level"])
     assert levels == ["ok", "warn", "bad"]
     assert lines()["undecided"]["values"]["count"] == 1
+
+
+def test_open_problems_that_are_silent_are_named(
+    at_work: Supplier, lines: Lines, environ: dict[str, str]
+) -> None:
+    problem = at_work.opened()
+
+    def listed() -> list[str]:
+        words = ["problem", "list", "--silent", "--json"]
+        found = CliRunner().invoke(main, words, env={**environ, **LIMITS}, prog_name="x")
+        return [row["reference"] for row in json.loads(found.stdout)]
+
+    change(at_work, tables.service_problem, updated=long_ago(at_work, 23))
+    assert (lines()["silent problems"]["level"], listed()) == ("ok", [])
+    change(at_work, tables.service_problem, updated=long_ago(at_work, 25))
+    line = lines()["silent problems"]
+    assert (line["level"], line["look"]) == ("warn", "supplier-api problem list --silent")
+    assert line["values"] == {"count": 1, "references": [problem.reference]}
+    assert listed() == [problem.reference]
+    # Each state has a time of its own, and what is over is not waited for.
+    for values, count in (
+        ({"base": "IN_PROGRESS"}, 0),
+        ({"updated": long_ago(at_work, 73)}, 1),
+        ({"waiting": "HELD"}, 0),
+        ({"updated": long_ago(at_work, 169)}, 1),
+        ({"base": "RESOLVED", "waiting": None}, 0),
+    ):
+        change(at_work, tables.service_problem, **values)
+        assert lines()["silent problems"]["values"]["count"] == count
+    # A ticket that says the same again is heard.
+    change(at_work, tables.service_problem, base="IN_PROGRESS")
+    stored = at_work.stored(problem.id)
+    heard = {"adapter": "x", "ticket": "T-1", "problem_id": stored.id}
+    at = long_ago(at_work, 1)
+    at_work.services.store.write(
+        lambda uow: uow.connection.execute(insert(tables.ticket), {**heard, "heard": at})
+    )
+    assert lines()["silent problems"]["values"]["count"] == 0
 
 
 def test_a_parked_lane_is_a_warning_and_in_time_bad(at_work: Supplier, lines: Lines) -> None:

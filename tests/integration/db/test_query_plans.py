@@ -19,18 +19,29 @@ from supplier_api.operations.processes import ProcessRepository
 from supplier_api.operations.status_line import Snapshot, StatusLine
 from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import DecisionDeadline, LifecyclePolicy
+from supplier_api.problems.undecided import UndecidedQueries
+from supplier_api.rules.model import Operation
 from supplier_api.settings import load_settings
 from tests.outbox import Outbox
 
 NOW = ManualMachineClock().now()
 LONG_AGO = NOW - timedelta(days=1)
+POLICY = LifecyclePolicy(
+    reference_prefix="SP_",
+    closure=timedelta(days=5),
+    notice=timedelta(hours=24),
+    answer_budget=3.0,
+    settling=timedelta(),
+    deadlines=dict.fromkeys(Operation, DecisionDeadline(timedelta(hours=8))),
+)
 # Few rows at any time, and no index needed.
 SMALL = {"pause", "process", "stamp", "switch"}
 
 
 def lines(make: Callable[[Snapshot], Iterator[StatusLine]], uow: UnitOfWork) -> object:
     """Make a line of the status, or those for each destination."""
-    return list(make(Snapshot(uow, load_settings({}), NOW, NOW, [])))
+    return list(make(Snapshot(uow, load_settings({}), NOW, NOW, [], POLICY)))
 
 
 def messages(state: str | None, uow: UnitOfWork) -> object:
@@ -45,6 +56,7 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "parked": partial(lines, status_messages.parked),
     "dead letters": partial(lines, status_messages.dead_letters),
     "undecided": partial(lines, status_messages.undecided),
+    "silent": partial(lines, status_messages.silent),
     "late answers": partial(lines, status_messages.late_answers),
     "pauses": partial(lines, status_messages.pauses),
     "doubtful": lambda uow: ConsistencyQueries(uow).doubtful(20),
@@ -53,6 +65,7 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "undecided changes": lambda uow: ConsistencyQueries(uow).undecided_changes(LONG_AGO, 20),
     "parked for long": lambda uow: ConsistencyQueries(uow).parked(LONG_AGO, 20),
     "forgotten": lambda uow: ConsistencyQueries(uow).forgotten(20),
+    "ledger of the undecided": lambda uow: UndecidedQueries(uow, POLICY).listed(20),
     "untold": lambda uow: ConsistencyQueries(uow).untold(20),
     "a piece of the search for gaps": lambda uow: ConsistencyQueries(uow).gaps(
         "gateway", 10**6, 100
@@ -79,6 +92,7 @@ PARTIAL = [
     "ix_service_problem_undecided",
     "ix_service_problem_doubtful",
     "ix_service_problem_untold",
+    "ix_service_problem_open",
     "ix_change_request_pending",
     "ix_decision_answered_late",
 ]

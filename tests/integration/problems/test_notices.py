@@ -5,6 +5,8 @@ The orders are the examples of docs/back-office.md.
 
 import json
 import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.problems.lifecycle import Event
-from supplier_api.problems.services import BACK_OFFICE
+from supplier_api.problems.services import BACK_OFFICE, DecisionDeadline
 from supplier_api.problems.work import (
     DEFAULT_KINDS,
     ORDER_KINDS,
@@ -23,16 +25,20 @@ from supplier_api.problems.work import (
 )
 from supplier_api.rules.model import Operation
 from tests.integration.problems.conftest import MakeRig
-from tests.integration.problems.rig import Rig
+from tests.integration.problems.rig import POLICY, Rig
 
 PAGE = Path(__file__).parents[3] / "docs" / "back-office.md"
+REMINDING = replace(
+    POLICY,
+    deadlines={Operation.PROBLEM: DecisionDeadline(timedelta(hours=48), timedelta(hours=24))},
+)
 HELD = BackOfficeEvent("E1", Event.HOLD, ProblemCode.ACCESS_ISSUE, "The gate is locked.")
 
 
 @pytest.fixture
 def told(upgraded_url: str, make_rig: MakeRig) -> Rig:
     """Return a rig whose back office wants to know everything."""
-    return make_rig(upgraded_url, order_kinds=frozenset(ORDER_KINDS))
+    return make_rig(upgraded_url, order_kinds=frozenset(ORDER_KINDS), policy=REMINDING)
 
 
 def orders(rig: Rig, gateway_id: int = 1) -> list[WorkOrder]:
@@ -62,7 +68,9 @@ def whole_course(rig: Rig) -> list[WorkOrder]:
         supplierServiceProblemReference=rig.problem(2).reference,
         text="It works again.",
     )
-    return [*orders(rig), *orders(rig, 2)[1:]]
+    rig.create("defer", id=3)
+    rig.pass_days(1)
+    return [*orders(rig), *orders(rig, 2)[1:], *orders(rig, 3)[1:]]
 
 
 def test_the_office_is_told_everything_that_it_wants_to_know(told: Rig) -> None:
@@ -79,13 +87,14 @@ def test_the_office_is_told_everything_that_it_wants_to_know(told: Rig) -> None:
         "incident-left False incident",
         "closed False silence",
         "cancellation False tenant",
+        "decision-due True deadline",
     ]
     assert {each.partition(" ")[0] for each in lines} == set(ORDER_KINDS)
 
 
 def test_each_order_is_an_example_on_the_page(on_sqlite: Rig, make_rig: MakeRig) -> None:
     url = on_sqlite.store.engine.url.render_as_string(hide_password=False)
-    made = whole_course(make_rig(url, order_kinds=frozenset(ORDER_KINDS)))
+    made = whole_course(make_rig(url, order_kinds=frozenset(ORDER_KINDS), policy=REMINDING))
     page = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"```json order\n(.*?)```", page, re.DOTALL)
 

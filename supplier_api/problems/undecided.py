@@ -1,0 +1,180 @@
+"""The ledger of what was answered 202 and is still undecided: problems, and changes of problems."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, String, and_, cast, func, literal, select, text
+
+from supplier_api.contract.codes import ChangeStatus
+from supplier_api.db.compiled_statements import UnitOfWork
+from supplier_api.db.tables import change_request, decision, service_problem, timer
+from supplier_api.problems.notices import why_recorded
+from supplier_api.problems.services import LifecyclePolicy
+from supplier_api.problems.timer_repository import DECIDE, DECISION_DEADLINE
+from supplier_api.rules.model import Operation
+
+_p = service_problem.c
+_c = change_request.c
+# Spelled exactly as in the partial indexes: SQLite compares the two as text.
+UNDECIDED = text("service_problem.base = 'UNDECIDED'")
+PENDING = text(f"change_request.status = '{ChangeStatus.PENDING}'")
+_escalates = _c.body["escalationRequest"].as_boolean()
+
+
+@dataclass(frozen=True, slots=True)
+class UndecidedRequest:
+    """A request that waits for a decision. Times are business time.
+
+    `reference` is our reference of the problem or change that is undecided, `problem` that of the
+    problem. `deadline` is None where none is set. `put_off`: the rule book itself decides as soon
+    as it can; else people do. `why` is {"rule", "reasons"}. `escalated`: the tenant asks for that.
+    """
+
+    operation: Operation
+    reference: str
+    problem: str
+    tenant: str
+    gateway_id: int
+    asked: datetime
+    deadline: datetime | None
+    put_off: bool
+    why: Mapping[str, Any]
+    escalated: bool
+
+
+class UndecidedQueries:
+    """The ledger within one transaction."""
+
+    def __init__(self, uow: UnitOfWork, policy: LifecyclePolicy) -> None:
+        """Read in the transaction of `uow`; `policy` says when what has no timer was due."""
+        self._connection = uow.connection
+        self._policy = policy
+
+    def listed(self, limit: int, tenant: str | None = None) -> list[UndecidedRequest]:
+        """Return the requests that wait longest, the oldest first."""
+        problems = _with_beside(
+            select(
+                literal(str(Operation.PROBLEM)).label("operation"),
+                _p.reference,
+                _p.reference.label("problem"),
+                _p.tenant,
+                _p.gateway_id,
+                _p.created,
+                literal(value=False).label("escalated"),
+            ).where(UNDECIDED),
+            Operation.PROBLEM,
+            _p.gateway_id,
+            _p.reference,
+        )
+        changes = _with_beside(
+            select(
+                _c.kind.label("operation"),
+                _c.reference,
+                _p.reference.label("problem"),
+                _c.tenant,
+                _c.gateway_id,
+                _c.created,
+                func.coalesce(_escalates, False).label("escalated"),
+            )
+            .join(service_problem, _p.id == _c.problem_id)
+            .where(PENDING),
+            _c.kind,
+            _c.gateway_id,
+            _c.reference,
+        )
+        rows: list[Any] = []
+        for query, created, whose in (
+            (problems, _p.created, _p.tenant),
+            (changes, _c.created, _c.tenant),
+        ):
+            narrowed = query.where(whose == tenant) if tenant else query
+            rows += self._connection.execute(narrowed.order_by(created).limit(limit))
+        rows.sort(key=lambda row: row.created)
+        return [self._request(row) for row in rows[:limit]]
+
+    def _request(self, row: Any) -> UndecidedRequest:
+        operation = Operation(row.operation)
+        return UndecidedRequest(
+            operation,
+            row.reference,
+            row.problem,
+            row.tenant,
+            row.gateway_id,
+            row.created,
+            # A timer that has fired is gone: it was due by then.
+            row.due_at or self._policy.decide_by(operation, row.created),
+            row.put_off is not None,
+            why_recorded(row.rule, row.trace),
+            bool(row.escalated),
+        )
+
+    def count(self, now: datetime) -> Mapping[str, int]:
+        """Return how many problems and changes are undecided, overdue at `now`, and escalated."""
+        problems = self._one(select(func.count()).select_from(service_problem).where(UNDECIDED))
+        changes = self._one(select(func.count()).select_from(change_request).where(PENDING))
+        escalated = self._one(
+            select(func.count()).select_from(change_request).where(PENDING, _escalates)
+        )
+        overdue = sum(self._overdue(operation, now) for operation in Operation)
+        return {
+            "problems": problems,
+            "changes": changes,
+            "overdue": overdue,
+            "escalated": escalated,
+        }
+
+    def oldest(self) -> datetime | None:
+        """Return when the oldest of them was asked for."""
+        found = [
+            self._connection.execute(select(func.min(created)).where(condition)).scalar()
+            for created, condition in ((_p.created, UNDECIDED), (_c.created, PENDING))
+        ]
+        return min((each for each in found if each), default=None)
+
+    def _overdue(self, operation: Operation, now: datetime) -> int:
+        deadline = self._policy.deadlines.get(operation)
+        if deadline is None:
+            return 0
+        before = now - deadline.after
+        set_later = timer.c.kind == DECISION_DEADLINE
+        if operation is Operation.PROBLEM:
+            query = select(func.count()).select_from(service_problem)
+            beside = select(timer.c.id).where(timer.c.problem_id == _p.id, set_later)
+            query = query.where(UNDECIDED, _p.created <= before)
+        else:
+            query = select(func.count()).select_from(change_request)
+            beside = select(timer.c.id).where(timer.c.problem_id == _c.problem_id, set_later)
+            query = query.where(PENDING, _c.kind == operation, _c.created <= before)
+        # One whose deadline was set anew, when the rule book left it to people, has a timer.
+        return self._one(query.where(~beside.where(timer.c.due_at > now).exists()))
+
+    def _one(self, query: Select[Any]) -> int:
+        return int(self._connection.execute(query).scalar_one())
+
+
+def _with_beside(
+    query: Select[Any],
+    operation: ColumnElement[Any] | Operation,
+    gateway_id: ColumnElement[Any],
+    reference: ColumnElement[Any],
+) -> Select[Any]:
+    """Add the timers and the recorded decision to the query of what is undecided."""
+    due, own = timer.alias("due"), timer.alias("own")
+    made = and_(
+        decision.c.tenant == _p.tenant,
+        decision.c.operation == operation,
+        decision.c.key == cast(gateway_id, String),
+    )
+    return (
+        query.add_columns(
+            due.c.due_at, own.c.id.label("put_off"), decision.c.rule, decision.c.trace
+        )
+        .outerjoin(due, and_(due.c.problem_id == _p.id, due.c.kind == DECISION_DEADLINE))
+        .outerjoin(
+            own,
+            and_(own.c.problem_id == _p.id, own.c.kind == DECIDE, own.c.subject == reference),
+        )
+        .outerjoin(decision, made)
+    )
