@@ -18,6 +18,7 @@ from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unkn
 from supplier_api.rules.model import Decision, Operation, Outcome
 from supplier_api.rules.plugins import OutageLimits, PythonVerdicts, SourceWatch
 from supplier_api.rules.reloading import Loaded
+from supplier_api.rules.stored_facts import to_stored
 
 # Stored as the deciding rule of a decision that was postponed.
 IN_MAINTENANCE = "maintenance"
@@ -139,7 +140,8 @@ class RuleEvaluator:
             incidents=UNKNOWN if incidents is None else incidents,
             problem=_problem_facts(problem) if problem else UNKNOWN,
         )
-        return external.book.decide(operation, facts, external.verdicts)
+        decision = external.book.decide(operation, facts, external.verdicts)
+        return replace(decision, facts=to_stored(facts))
 
     def _facts(
         self,

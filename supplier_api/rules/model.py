@@ -132,10 +132,12 @@ class Decision:
     book_version: str
     # What the deciding rule says of itself.
     description: str = ""
+    # What it was made on, as it is stored (rules.stored_facts), where that is kept.
+    facts: Mapping[str, Any] | None = None
 
     def document(self) -> dict[str, Any]:
         """Return the decision as plain JSON values, as it is stored and shown."""
-        return {
+        plain = {
             "outcome": str(self.outcome),
             "rule": self.rule,
             "reasons": [
@@ -145,6 +147,7 @@ class Decision:
             "trace": [_trace_document(trace) for trace in self.trace],
             "bookVersion": self.book_version,
         }
+        return plain if self.facts is None else {**plain, "facts": self.facts}
 
 
 def _trace_document(trace: RuleTrace) -> dict[str, Any]:
