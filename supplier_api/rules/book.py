@@ -1,12 +1,12 @@
 """A loaded rule book, and how it makes a decision from facts."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from supplier_api.contract.codes import ProblemCode
-from supplier_api.logging import get_logger
 from supplier_api.rules.cel import Activation, Expression, Language
 from supplier_api.rules.examples import Coverage, Example, ExampleResult, cover
 from supplier_api.rules.facts import UNKNOWN, Facts, Reading, Template, values
@@ -22,8 +22,7 @@ from supplier_api.rules.model import (
     Verdict,
 )
 from supplier_api.rules.plugins import Plugins, PythonVerdict, PythonVerdicts
-
-_log = get_logger(__name__)
+from supplier_api.rules.rule import ParsedRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,6 @@ class Rule:
         try:
             matched = self.matches(known)
         except RuleNotEvaluated as error:
-            _log.warning("a rule could not be judged", rule=name, why=str(error))
             return RuleTrace(name, Verdict.FAILED, seen, str(error))
         if not matched:
             return RuleTrace(name, Verdict.NOT_MATCHED, seen)
@@ -116,6 +114,11 @@ class BookSection:
         return KnownFacts(known, self.language.bind(known), verdicts)
 
 
+def _line(rule: Definition) -> float:
+    """Return where a rule stands in the file; those written in Python are behind all others."""
+    return rule.node.start_mark.line if isinstance(rule, ParsedRule) else math.inf
+
+
 @dataclass(frozen=True, slots=True)
 class RuleBook:
     """A loaded rule book. `warnings` are findings that do not prevent its use.
@@ -134,6 +137,14 @@ class RuleBook:
         """The number of rules, with those written in Python."""
         sections = self.sections.values()
         return len({rule.definition.id for section in sections for rule in section.rules})
+
+    def definitions(self) -> dict[str, Definition]:
+        """Return the rules by their ids, with those written in Python, in the order of the file."""
+        sections = self.sections.values()
+        found = {
+            rule.definition.id: rule.definition for section in sections for rule in section.rules
+        }
+        return dict(sorted(found.items(), key=lambda each: _line(each[1])))
 
     def groups(self, operation: Operation) -> frozenset[str]:
         """Return the groups of facts that a decision of `operation` needs."""

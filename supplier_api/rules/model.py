@@ -28,6 +28,17 @@ class Outcome(StrEnum):
     COMMIT = "commit"
 
 
+# Stored as the rule, where the lifecycle refuses a change that the rule book would accept.
+LIFECYCLE = "lifecycle"
+
+# What the gateway is answered; a problem that is committed to is also IN_PROGRESS.
+ANSWERS: Mapping[Outcome, str] = {
+    Outcome.REJECT: "422",
+    Outcome.DEFER: "202",
+    Outcome.ACKNOWLEDGE: "201 ACKNOWLEDGED",
+    Outcome.COMMIT: "201",
+}
+
 # The contract has no acknowledged change: it is applied (201), open (202) or refused.
 LEGAL: Mapping[Operation, frozenset[Outcome]] = {
     Operation.PROBLEM: frozenset(Outcome),

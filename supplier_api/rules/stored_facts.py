@@ -28,7 +28,7 @@ def to_stored(facts: Facts) -> dict[str, Any]:
         "now": to_wire(facts.now),
     }
     if facts.service is not UNKNOWN:
-        stored["service"] = facts.service and _attributes(facts.service, _SERVICE)
+        stored["service"] = facts.service and service_document(facts.service)
     if facts.open_problems is not UNKNOWN:
         stored["open_problems"] = facts.open_problems
     if facts.incidents is not UNKNOWN:
@@ -50,6 +50,11 @@ def from_stored(tenant: str, stored: Mapping[str, Any]) -> Facts:
         incidents=stored.get("incidents", UNKNOWN),
         problem=ProblemFacts(**_read(problem, _PROBLEM)) if problem is not UNKNOWN else UNKNOWN,
     )
+
+
+def service_document(service: Service) -> dict[str, Any]:
+    """Return the attributes of a service as JSON values, those that are absent as null."""
+    return _attributes(service, _SERVICE)
 
 
 def not_stored(stored: Mapping[str, Any]) -> frozenset[Path]:
