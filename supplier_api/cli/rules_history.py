@@ -112,7 +112,11 @@ def _replay(
         now = services.machine.now()
         begun: datetime | None = instant(since, now, "--since")
         history = DecisionHistory(services.store, begun, now, facts=facts)
-        with click.progressbar(length=history.count(), file=sys.stderr, label="decisions") as bar:
+        quiet = not sys.stderr.isatty()
+        length = 0 if quiet else history.count()
+        with click.progressbar(
+            length=length, file=sys.stderr, label="decisions", hidden=quiet
+        ) as bar:
             for batch in history.batches():
                 for past in batch:
                     add(past)
