@@ -19,8 +19,9 @@ from supplier_api.cli.output import columns, counted, print_either
 from supplier_api.cli.rules import load_rules, rules
 from supplier_api.clock import to_wire
 from supplier_api.problems.decision_history import DecisionHistory
-from supplier_api.rules.backtest import Backtest, PastDecision
+from supplier_api.rules.backtest import Backtest
 from supplier_api.rules.model import meant
+from supplier_api.rules.past_decision import PastDecision
 from supplier_api.rules.trace_counts import AuditedRule, HitCounter
 from supplier_api.settings import Settings, load_settings
 

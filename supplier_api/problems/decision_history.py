@@ -9,8 +9,8 @@ from sqlalchemy import Row, Select, func, select, tuple_
 
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.tables import decision
-from supplier_api.rules.backtest import PastDecision
 from supplier_api.rules.model import Operation, Outcome
+from supplier_api.rules.past_decision import PastDecision
 
 BATCH = 500
 _t = decision.c

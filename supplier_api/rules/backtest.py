@@ -9,53 +9,19 @@ might have decided, the whole decision is not replayable.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from supplier_api.rules.book import BookSection, Rule, RuleBook
 from supplier_api.rules.facts import Path, Reading
-from supplier_api.rules.model import (
-    ANSWERS,
-    LIFECYCLE,
-    Decision,
-    Operation,
-    Outcome,
-    Verdict,
-)
+from supplier_api.rules.model import ANSWERS, LIFECYCLE, Decision, Operation, Verdict
+from supplier_api.rules.past_decision import MATCHES, PastDecision
 from supplier_api.rules.plugins import PythonVerdict, PythonVerdicts
-from supplier_api.rules.rule import RESERVED, id_fault
+from supplier_api.rules.rule import id_fault
 from supplier_api.rules.stored_facts import from_stored, not_stored
 
 NOT_REPLAYABLE = "not replayable"
-MATCHES = frozenset({Verdict.MATCHED, Verdict.AUDITED})
 _SHAPES_KEPT = 64  # sets of attributes that older releases did not store
-
-
-@dataclass(frozen=True, slots=True)
-class PastDecision:
-    """A decision as it is stored. `facts` is None where they were not kept."""
-
-    tenant: str
-    operation: Operation
-    key: str
-    reference: str | None
-    created: datetime
-    outcome: Outcome
-    rule: str
-    reasons: list[dict[str, Any]]
-    trace: list[dict[str, Any]]
-    book_version: str
-    facts: Mapping[str, Any] | None = None
-
-    @property
-    def overruled(self) -> bool:
-        """Whether something else decided than the rule book and the lifecycle: a scenario."""
-        return self.rule not in {*RESERVED, LIFECYCLE} and bool(id_fault(self.rule))
-
-    def verdicts(self) -> dict[str, str]:
-        """Return the verdict of each rule."""
-        return {each["rule"]: each["verdict"] for each in self.trace}
 
 
 @dataclass(slots=True)

@@ -28,6 +28,8 @@ class Outcome(StrEnum):
     COMMIT = "commit"
 
 
+# Begins the trace of a decision that was put off and made later; no rule.
+PUT_OFF = "put-off"
 # Stored as the rule, where the lifecycle refuses a change that the rule book would accept.
 LIFECYCLE = "lifecycle"
 

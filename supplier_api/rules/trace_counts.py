@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from supplier_api.clock import to_wire
-from supplier_api.rules.backtest import PastDecision
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.model import ANSWERS, Outcome, Verdict
+from supplier_api.rules.past_decision import PastDecision
 
 
 @dataclass(slots=True)
@@ -50,10 +50,10 @@ class HitCounter:
     def add(self, past: PastDecision) -> None:
         """Count the trace of one decision; one that is thinned has none."""
         self.decisions += 1
-        for each in past.trace:
-            hits = self._rules.setdefault(each["rule"], RuleHits())
-            hits.verdicts[each["verdict"]] += 1
-            if each["verdict"] == Verdict.MATCHED:
+        for rule, verdict in past.verdicts().items():
+            hits = self._rules.setdefault(rule, RuleHits())
+            hits.verdicts[verdict] += 1
+            if verdict == Verdict.MATCHED:
                 hits.last = past.created
 
     def documents(self) -> list[dict[str, Any]]:
@@ -118,5 +118,5 @@ class AuditedRule:
         if self._then is Outcome.REJECT or past.rule == "default":
             return True
         # Of rules that accept or defer the first decides; the fallback stands before them all.
-        rules = [each["rule"] for each in past.trace]
+        rules = list(past.verdicts())
         return past.rule in rules and rules.index(self._rule) < rules.index(past.rule)
