@@ -38,28 +38,38 @@ class DecisionHistory:
     ) -> None:
         """Read from `store`; without `since` from the first. With `facts` read these as well."""
         self._store = store
-        self._conditions = [_t.committed <= until, _t.outcome.is_not(None)]
-        if since is not None:
-            self._conditions.append(_t.committed >= since)
+        self._since = since
+        self._until = until
         self._columns = (*_COLUMNS, _t.facts) if facts else _COLUMNS
 
     def count(self) -> int:
         """Return how many there are."""
-        query = select(func.count()).select_from(decision).where(*self._conditions)
-        return self._store.read(lambda uow: uow.connection.execute(query).scalar_one())
+        query = of_span(select(func.count()), self._since, self._until)
+        found: int = self._store.read(lambda uow: uow.connection.execute(query).scalar_one())
+        return found
 
     def batches(self) -> Iterator[list[PastDecision]]:
         """Yield all, in the order of their commits; those that are thinned have no trace."""
-        last: Row[Any] | None = None
-        while rows := self._store.read(partial(_rows, query=self._behind(last))):
+        query = next_batch(of_span(select(*self._columns), self._since, self._until))
+        while rows := self._store.read(partial(_rows, query=query)):
             yield [_past(row) for row in rows]
-            last = rows[-1]
+            query = next_batch(
+                of_span(select(*self._columns), rows[-1].committed, self._until),
+                (rows[-1].committed, rows[-1].id),
+            )
 
-    def _behind(self, last: Row[Any] | None) -> Select[Any]:
-        query = select(*self._columns).where(*self._conditions)
-        if last is not None:
-            query = query.where(tuple_(_t.committed, _t.id) > (last.committed, last.id))
-        return query.order_by(_t.committed, _t.id).limit(BATCH)
+
+def of_span(query: Select[Any], since: datetime | None, until: datetime) -> Select[Any]:
+    """Return a query for decisions, narrowed to those committed from `since` to `until`."""
+    query = query.where(_t.committed <= until, _t.outcome.is_not(None))
+    return query if since is None else query.where(_t.committed >= since)
+
+
+def next_batch(query: Select[Any], behind: tuple[datetime, int] | None = None) -> Select[Any]:
+    """Return the query for a batch, in order; `behind` is the last row before: committed, id."""
+    if behind is not None:
+        query = query.where(tuple_(_t.committed, _t.id) > behind)
+    return query.order_by(_t.committed, _t.id).limit(BATCH)
 
 
 def _rows(uow: UnitOfWork, query: Select[Any]) -> Sequence[Row[Any]]:
