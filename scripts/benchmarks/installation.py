@@ -207,4 +207,4 @@ def _services() -> Iterator[str]:
     head, _ = (ROOT / "config" / "services.csv").read_text(encoding="utf-8").split("\n", 1)
     yield head
     for number in range(SERVICES):
-        yield f"SI{number:013d},ftthl2r,FTTH,live,200004033694,UPRN,,false"
+        yield f"SI{number:013d},ftthl2r,FTTH,live,200004033694,UPRN,,false,"

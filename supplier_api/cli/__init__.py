@@ -38,6 +38,7 @@ COMMANDS = {
     "incident": LazyCommand("incident:incident", "Declare network incidents, and end them."),
     "delivery": LazyCommand("delivery:delivery", "Hold delivery up, and let it go on."),
     "rules": LazyCommand("rules:rules", "Check, test and explain the rule book."),
+    "inventory": LazyCommand("inventory:inventory", "Look at the services."),
     "backoffice": LazyCommand(
         "backoffice:backoffice", "Check how the supplier's ticket system is understood."
     ),

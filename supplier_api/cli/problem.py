@@ -118,9 +118,16 @@ def show(name: str, as_json: bool) -> None:
     """Show one problem.
 
     NAME is our reference, the gateway's id, a service, a conversation, the back office's ticket, or
-    the reference of an amendment, cancellation or resolution.
+    the reference of an amendment, cancellation or resolution. The gateway's id of a request that
+    was refused finds that.
     """
-    seen = problem_view(load_settings(), name)
+    try:
+        seen = problem_view(load_settings(), name)
+    except RequestsRefused as refused:
+        if not as_json:
+            raise
+        print_json({"refused": refused.requests})
+        return
     print_either(seen, _lines(seen), as_json=as_json)
 
 
@@ -158,6 +165,15 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
     click.echo(f"{answer.body['reference']} {answer.body['status']}")
 
 
+class RequestsRefused(CommandRefused):
+    """There is no such problem, but there are requests of that id that none came of."""
+
+    def __init__(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the requests, with the rules' traces and the facts that they decided on."""
+        super().__init__(f"there is no problem {name}", [_refused(row) for row in rows])
+        self.requests = [{"tenant": row["tenant"], **view.request(row)} for row in rows]
+
+
 def problem_view(settings: Settings, name: str, tenant: str | None = None) -> dict[str, Any]:
     """Return the one problem that `name` stands for, of `tenant` if that is named.
 
@@ -175,10 +191,10 @@ def problem_view(settings: Settings, name: str, tenant: str | None = None) -> di
                 if name.isdecimal()
                 else []
             )
-            raise CommandRefused(
-                f"there is no problem {name}",
-                [_refused(row) for row in refused if tenant in {None, row["tenant"]}],
-            )
+            mine = [row for row in refused if tenant in {None, row["tenant"]}]
+            if mine:
+                raise RequestsRefused(name, mine)
+            raise CommandRefused(f"there is no problem {name}")
         if len(found) > 1:
             each = [f"{one.reference}  {one.tenant}  {one.gateway_id}" for one in found]
             raise CommandRefused(f"{name} stands for {len(found)} problems:", each)

@@ -1,7 +1,11 @@
-"""`supplier-api rules`: check a rule book, try its examples, explain a decision. No database."""
+"""`supplier-api rules`: check a rule book, try its examples, explain a decision, compare two.
 
+None of these needs a database; those that do are in cli/rules_history.py.
+"""
+
+import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,33 +14,45 @@ import click
 from supplier_api import contract as wire
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
-from supplier_api.cli.output import counted
+from supplier_api.cli.options import with_json
+from supplier_api.cli.output import counted, print_either
 from supplier_api.clock import SystemMachineClock
 from supplier_api.contract.codes import Status
 from supplier_api.problems.model import TERMINAL, Base, Waiting
 from supplier_api.rules.book import RuleBook
+from supplier_api.rules.book_diff import diff
 from supplier_api.rules.facts import REQUESTS, UNKNOWN, Facts, ProblemFacts, Service, Unknown
 from supplier_api.rules.inventory import InventoryError, TimedInventory, load_inventory
 from supplier_api.rules.loading import load_book
-from supplier_api.rules.model import BookError, Decision, Operation, Outcome
+from supplier_api.rules.model import ANSWERS, BookError, Decision, Operation, Outcome
 from supplier_api.rules.plugins import Plugins
 from supplier_api.settings import Settings, load_settings
-
-_ANSWERS = {
-    Outcome.REJECT: "422",
-    Outcome.DEFER: "202",
-    Outcome.ACKNOWLEDGE: "201 ACKNOWLEDGED",
-    Outcome.COMMIT: "201",
-}
 
 _BOOK = click.argument(
     "book_file", metavar="[FILE]", required=False, type=click.Path(path_type=Path, dir_okay=False)
 )
 
 
-@click.group(epilog=example("supplier-api rules check"))
+HISTORY = ("audited", "backtest", "hits")
+
+
+class _RulesGroup(click.Group):
+    """Imports the commands that read the database only when one of them, or the list, is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*super().list_commands(ctx), *HISTORY})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name, or None."""
+        if cmd_name in HISTORY:
+            importlib.import_module("supplier_api.cli.rules_history")
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_RulesGroup, epilog=example("supplier-api rules check"))
 def rules() -> None:
-    """Check, test and explain the rule book."""
+    """Check, test and explain the rule book, and see what it did and what a draft would do."""
 
 
 @rules.command(epilog=example("supplier-api rules check config/rules.yaml"))
@@ -48,7 +64,7 @@ def check(book_file: Path | None) -> None:
     """
     settings = load_settings()
     file = book_file or settings.rules.file
-    book = _load(file, settings)
+    book = load_rules(file, settings)
     for warning in book.warnings:
         click.echo(f"warning: {warning}")
     click.echo(f"{file}: good, version {book.version}, {counted(len(book.warnings), 'warning')}")
@@ -65,13 +81,20 @@ def check(book_file: Path | None) -> None:
         click.echo(held if size is None else f"{of.file}: good, {size} services")
 
 
-@rules.command(epilog=example("supplier-api rules test"))
+@rules.command(epilog=example("supplier-api rules test --min-coverage 100"))
 @_BOOK
-def test(book_file: Path | None) -> None:
+@click.option(
+    "--min-coverage",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    default=0,
+    help="Fail if fewer of the rules are shown from both sides.",
+)
+def test(book_file: Path | None, min_coverage: float) -> None:
     """Try the examples that stand beside the rules of FILE, or of the configured book."""
     settings = load_settings()
     file = book_file or settings.rules.file
-    book = _load(file, settings)
+    book = load_rules(file, settings)
     tried = book.try_examples()
     coverage = book.coverage(tried)
     width = max((len(each.rule) for each in coverage), default=4)
@@ -92,6 +115,11 @@ def test(book_file: Path | None) -> None:
     )
     if failed:
         raise CommandRefused("examples failed:", failed)
+    percent = 100 * complete / len(coverage) if coverage else 100.0
+    if percent < min_coverage:
+        raise CommandRefused(
+            f"{percent:.4g} % of the rules are shown from both sides, {min_coverage:g} are needed"
+        )
 
 
 @rules.command(epilog=example("supplier-api rules explain request.json --tenant TENANT1"))
@@ -132,7 +160,7 @@ def explain(
     here.
     """
     settings = load_settings()
-    book = _load(settings.rules.file, settings)
+    book = load_rules(settings.rules.file, settings)
     asked = Operation(operation)
     request = _request(asked, request_file.read())
     facts = Facts(
@@ -152,7 +180,41 @@ def explain(
             click.echo(line)
 
 
-def _load(file: Path, settings: Settings) -> RuleBook:
+@rules.command("diff", epilog=example("supplier-api rules diff config/rules.yaml draft.yaml"))
+@click.argument("old_file", metavar="OLD", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("new_file", metavar="NEW", type=click.Path(path_type=Path, dir_okay=False))
+@with_json
+def diff_books(old_file: Path, new_file: Path, as_json: bool) -> None:
+    """Tell which rules are added, removed, changed and moved from the book OLD to the book NEW."""
+    settings = load_settings()
+    found = diff(load_rules(old_file, settings), load_rules(new_file, settings))
+    print_either(found, _differences(found), as_json=as_json)
+
+
+def _differences(found: Mapping[str, Any]) -> Iterator[str]:
+    for what in ("added", "removed", "moved"):
+        for rule in found[what]:
+            yield f"{what:8} {rule}"
+    for changed in found["changed"]:
+        yield f"changed  {changed['rule']}"
+        for key, values in changed["keys"].items():
+            yield f"  {key}"
+            yield f"    old  {_on_one_line(values['old'])}"
+            yield f"    new  {_on_one_line(values['new'])}"
+    for default in found["defaults"]:
+        yield f"default  {default['operation']}: {default['old']}, now {default['new']}"
+    if not any(found.values()):
+        yield "the same rules, in the same order"
+
+
+def _on_one_line(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    return "none" if value is None else " ".join(str(value).split())
+
+
+def load_rules(file: Path, settings: Settings) -> RuleBook:
+    """Return the book in a file, for the settings' profile; raises CommandRefused."""
     try:
         plugins = Plugins.discover(settings.rules.python_time_limit)
         return load_book(file, settings.profile, plugins, Outcome(settings.rules.fallback))
@@ -207,7 +269,7 @@ def _problem(status: Status) -> ProblemFacts:
 
 def _explanation(operation: Operation, decision: Decision) -> Iterator[str]:
     """Yield the lines that tell a decision, rule by rule."""
-    answer = _ANSWERS[decision.outcome]
+    answer = ANSWERS[decision.outcome]
     if decision.outcome is Outcome.COMMIT and operation is Operation.PROBLEM:
         answer = f"{answer} IN_PROGRESS"
     yield f"{operation}: {decision.outcome} ({answer}), decided by: {decision.rule}"

@@ -78,6 +78,7 @@ STORED = (
     Stored("resolution.tenant_notes", "the tenant's words on it"),
     Stored("decision.body", "what a request was answered"),
     Stored("decision.trace", "what the rules looked at"),
+    Stored("decision.facts", "what they could look at, without the fields above"),
     Stored("message.body", "a KCI, a work order", leaves="{}"),
     Stored("message.original", "a message before it was edited"),
     Stored("message.refusal", "what the receiver said of a dead letter"),

@@ -207,6 +207,8 @@ decision = Table(
     Column("rule", String(100)),
     Column("reasons", JSON),
     Column("trace", JSON),
+    # What the rules decided on, without what is personal (rules/stored_facts.py).
+    Column("facts", JSON(none_as_null=True)),
     Column("book_version", String(80)),
     Column("contract", String(40), nullable=False),
     Column("conversation_id", String(255), nullable=False),
@@ -217,7 +219,7 @@ decision = Table(
     Column("process", String(100)),
     # Written only when the answer left later than the answer budget allows.
     Column("answered_late", InstantColumn),
-    # When retention removed bodies and trace; key, fingerprint, code and reference stay.
+    # When retention removed bodies, trace and facts; key, fingerprint, code and reference stay.
     Column("thinned", InstantColumn),
     UniqueConstraint("tenant", "operation", "key"),
     Index(

@@ -19,7 +19,7 @@ from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.rule_evaluation import OutcomeSource, RuleEvaluator
 from supplier_api.problems.services import Caller, RequestAnswer, Services, Unavailable
 from supplier_api.problems.transition import TooManyCharacteristics, Transition, amended
-from supplier_api.rules.model import Decision, Operation, Outcome, Reason
+from supplier_api.rules.model import LIFECYCLE, Decision, Operation, Outcome, Reason
 
 # The event of a change that is applied at once, applied behind queued KCIs, or left open.
 EVENTS = {
@@ -131,7 +131,7 @@ def _obstacle(
 
 def rejected_by_lifecycle(decision: Decision, why: str) -> Decision:
     """Return the decision to reject what the rule book would have accepted."""
-    reason = Reason("lifecycle", ProblemCode.INVALID_REQUEST, why)
+    reason = Reason(LIFECYCLE, ProblemCode.INVALID_REQUEST, why)
     return replace(decision, outcome=Outcome.REJECT, rule=reason.rule, reasons=(reason,))
 
 

@@ -31,6 +31,7 @@ _DECISION_COLUMNS = {
     "rule": "rule",
     "reasons": "reasons",
     "trace": "trace",
+    "facts": "facts",
     "book_version": "bookVersion",
 }
 _CLAIM = {
@@ -49,7 +50,8 @@ _CLAIM_FOR_NEW = CompiledStatement(
 )
 # None is stored as NULL, not as JSON's null.
 _DOCUMENTS = {
-    name: bindparam(name, type_=JSON(none_as_null=True)) for name in ("body", "reasons", "trace")
+    name: bindparam(name, type_=JSON(none_as_null=True))
+    for name in ("body", "reasons", "trace", "facts")
 }
 _ANSWER = CompiledStatement(
     update(decision)
@@ -165,7 +167,7 @@ class DecisionRepository:
 
         `made` is as Decision.document has it.
         """
-        values = {column: made[name] for column, name in _DECISION_COLUMNS.items()}
+        values = {column: made.get(name) for column, name in _DECISION_COLUMNS.items()}
         self._connection.execute(update(decision).where(_t.id == row_id), values)
 
     def lock(self, tenant: str, operation: str, key: str) -> int | None:

@@ -37,7 +37,7 @@ from supplier_api.problems.rule_evaluation import (
 from supplier_api.problems.services import Caller, Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import TooManyCharacteristics, Transition, amended
-from supplier_api.rules.model import Decision, Operation, Outcome, Verdict
+from supplier_api.rules.model import PUT_OFF, Decision, Operation, Outcome, Verdict
 
 # The inventory may fail for one service only: after this many tries the book decides without it.
 TRIES = 5
@@ -236,7 +236,7 @@ class DeferredDecisions:
             return
         decided = decision.document()
         now = to_wire(self._services.business.now(timer.tenant))
-        first = {"rule": "put-off", "verdict": str(Verdict.MATCHED), "values": {"decided": now}}
+        first = {"rule": PUT_OFF, "verdict": str(Verdict.MATCHED), "values": {"decided": now}}
         decided["trace"] = [first, *decided["trace"]]
         DecisionRepository(uow).decided(row_id, decided)
         log.info("decision.made-later", operation=operation, outcome=str(decision.outcome))

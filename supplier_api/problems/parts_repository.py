@@ -56,7 +56,7 @@ class ChangeRequestRepository:
 
     def save_body(self, change: ChangeRequest) -> None:
         """Store what an operator mended in the request."""
-        mended = update(change_request).where(_c.id == change.id)
+        mended = update(change_request).where(_c.reference == change.reference)
         self._connection.execute(mended, {"body": change.body})
 
     def pending(self, problem_id: int) -> ChangeRequest | None:

@@ -6,18 +6,23 @@ own, which lays the outcomes that testers choose over it.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from supplier_api.db import UnitOfWork
+from supplier_api.logging import get_logger
 from supplier_api.problems.maintenance import Maintenance
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.services import Caller, Services
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.facts import UNKNOWN, Facts, ProblemFacts, Service, Unknown
-from supplier_api.rules.model import Decision, Operation, Outcome
+from supplier_api.rules.model import Decision, Operation, Outcome, Verdict
 from supplier_api.rules.plugins import OutageLimits, PythonVerdicts, SourceWatch
 from supplier_api.rules.reloading import Loaded
+from supplier_api.rules.stored_facts import to_stored
 from supplier_api.value_object import value_object
+
+_log = get_logger(__name__)
 
 # Stored as the deciding rule of a decision that was postponed.
 IN_MAINTENANCE = "maintenance"
@@ -144,7 +149,11 @@ class RuleEvaluator:
             incidents=UNKNOWN if incidents is None else incidents,
             problem=_problem_facts(problem) if problem else UNKNOWN,
         )
-        return external.book.decide(operation, facts, external.verdicts)
+        decision = external.book.decide(operation, facts, external.verdicts)
+        for each in decision.trace:
+            if each.verdict is Verdict.FAILED:
+                _log.warning("a rule could not be judged", rule=each.rule, why=each.why)
+        return replace(decision, facts=to_stored(facts))
 
     def _facts(
         self,

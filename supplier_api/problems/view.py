@@ -167,14 +167,15 @@ def _waits_for(state: State) -> str | None:
 def _timeline(
     uow: UnitOfWork, problem: ServiceProblem, messages: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    entries = [_request(row) for row in DecisionRepository(uow).of(problem.id)]
+    entries = [request(row) for row in DecisionRepository(uow).of(problem.id)]
     entries += [_event(event) for event in BackOfficeEventRepository(uow).of(problem.id)]
     entries += [_message(row) for row in messages]
     # The sort is stable: entries of one instant stay in the order request, event, message.
     return sorted(entries, key=lambda entry: entry["at"])
 
 
-def _request(row: Mapping[str, Any]) -> dict[str, Any]:
+def request(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record of a request, with the rules' trace and the facts that they decided on."""
     return {
         "at": to_wire(row["created"]),
         "what": "request",
@@ -187,6 +188,7 @@ def _request(row: Mapping[str, Any]) -> dict[str, Any]:
         "rule": row["rule"],
         "reasons": row["reasons"] or [],
         "trace": row["trace"] or [],
+        "facts": row["facts"],
         "bookVersion": row["book_version"],
         "answeredLate": _maybe(row["answered_late"]),
     }

@@ -1,12 +1,12 @@
 """A loaded rule book, and how it makes a decision from facts."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from supplier_api.contract.codes import ProblemCode
-from supplier_api.logging import get_logger
 from supplier_api.rules.cel import Activation, Expression, Language
 from supplier_api.rules.examples import Coverage, Example, ExampleResult, cover
 from supplier_api.rules.facts import UNKNOWN, Facts, Reading, Template, values
@@ -22,9 +22,8 @@ from supplier_api.rules.model import (
     Verdict,
 )
 from supplier_api.rules.plugins import Plugins, PythonVerdict, PythonVerdicts
+from supplier_api.rules.rule import ParsedRule
 from supplier_api.value_object import value_object
-
-_log = get_logger(__name__)
 
 
 @value_object
@@ -89,7 +88,6 @@ class Rule:
         try:
             matched = self.matches(known)
         except RuleNotEvaluated as error:
-            _log.warning("a rule could not be judged", rule=name, why=str(error))
             return RuleTrace(name, Verdict.FAILED, seen, str(error))
         if not matched:
             return RuleTrace(name, Verdict.NOT_MATCHED, seen)
@@ -132,6 +130,11 @@ def fields_read(rules: Iterable[Rule]) -> Mapping[str, frozenset[str]]:
     }
 
 
+def _line(rule: Definition) -> float:
+    """Return where a rule stands in the file; those written in Python are behind all others."""
+    return rule.node.start_mark.line if isinstance(rule, ParsedRule) else math.inf
+
+
 @dataclass(frozen=True, slots=True)
 class RuleBook:
     """A loaded rule book. `warnings` are findings that do not prevent its use.
@@ -150,6 +153,14 @@ class RuleBook:
         """The number of rules, with those written in Python."""
         sections = self.sections.values()
         return len({rule.definition.id for section in sections for rule in section.rules})
+
+    def definitions(self) -> dict[str, Definition]:
+        """Return the rules by their ids, with those written in Python, in the order of the file."""
+        sections = self.sections.values()
+        found = {
+            rule.definition.id: rule.definition for section in sections for rule in section.rules
+        }
+        return dict(sorted(found.items(), key=lambda each: _line(each[1])))
 
     def groups(self, operation: Operation) -> frozenset[str]:
         """Return the groups of facts that a decision of `operation` needs."""

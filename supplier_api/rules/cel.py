@@ -299,14 +299,19 @@ _NEXT_NAME = re.compile(
 )
 _CALL_WITH_CONSTANT = re.compile(r"\b(?P<name>matches|timestamp|duration)\s*\((?:[^()'\"]*,)?\s*$")
 
+# A text of the language, in a verbose pattern.
+STRING = r"""
+    [bBrR]{0,2}
+    (?: '{3}(?:\\.|[^\\])*?'{3} | "{3}(?:\\.|[^\\])*?"{3}
+      | '(?:\\.|[^'\\\n])*' | "(?:\\.|[^"\\\n])*" )
+    """
 # Strings and comments first, so that nothing inside them is read as a name.
 _TOKENS = re.compile(
     r"""
       //[^\n]*
-    | (?P<string> [bBrR]{0,2}
-        (?: '{3}(?:\\.|[^\\])*?'{3} | "{3}(?:\\.|[^\\])*?"{3}
-          | '(?:\\.|[^'\\\n])*' | "(?:\\.|[^"\\\n])*" )
-      )
+    | (?P<string> """
+    + STRING
+    + r""" )
     | (?<![\w.]) (?: \.\s* )? (?P<path> [A-Za-z_]\w* (?: \s*\.\s* [A-Za-z_]\w* )* )
     """,
     re.VERBOSE | re.DOTALL,

@@ -55,7 +55,8 @@ class Service:
 
     `state` is `live`, or a word for why the service is not. None in `specification` or `address_id`
     means that the inventory does not know it, so that no request can contradict it.
-    `incident` names the network incident that the service is part of.
+    `incident` names the network incident that the service is part of. `tenant` owns the service:
+    for all others the CSV file has no such service; None is a service of all.
     """
 
     service_id: str
@@ -66,6 +67,7 @@ class Service:
     address_type: str | None = None
     incident: str | None = None
     appointment_needed: bool = False
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from supplier_api.clock import MachineClock, SystemMachineClock
-from supplier_api.contract.limits import SERVICE_ID_MAX, STRING_MAX
+from supplier_api.contract.limits import HEADER_MAX, SERVICE_ID_MAX, STRING_MAX
 from supplier_api.logging import SafeToLog, get_logger
 from supplier_api.rules.fact_kinds import shape_of_class
 from supplier_api.rules.facts import UNKNOWN, Inventory, InventoryUnavailable, Service, Unknown
@@ -41,6 +41,7 @@ _LENGTHS = {
     "service_id": SERVICE_ID_MAX,
     "specification_name": STRING_MAX,
     "incident": INCIDENT_MAX,
+    "tenant": HEADER_MAX,
 }
 LIVE = "live"
 # Other words for it. A service in any other state than `live` has every problem refused.
@@ -70,7 +71,7 @@ class Fault(NamedTuple):
 
 def faults(service: Service) -> Iterator[Fault]:
     """Yield the errors of a service that an inventory returned."""
-    if hint := _state_hint(service.state):
+    if hint := state_hint(service.state):
         yield Fault("state", f"state: {service.state[:SHOWN]} is not known", hint)
     for column, longest in _LENGTHS.items():
         if len(getattr(service, column) or "") > longest:
@@ -78,7 +79,7 @@ def faults(service: Service) -> Iterator[Fault]:
 
 
 @lru_cache  # a file repeats a few states many times
-def _state_hint(state: str) -> str:
+def state_hint(state: str) -> str:
     """Return a hint for an invalid state; empty for a valid one."""
     word = state.strip().casefold()
     if state == LIVE:
@@ -89,7 +90,7 @@ def _state_hint(state: str) -> str:
 
 
 class CsvInventory:
-    """The services of a CSV file, the same for every tenant, read once.
+    """The services of a CSV file, read once; one that names its tenant is there for that one only.
 
     `any_live` adds the services of the sandbox: each `SI` with 13 digits that has no row is a live
     FTTH service at any address, each `SCENARIO_...` a live one that no request contradicts.
@@ -113,9 +114,11 @@ class CsvInventory:
         """Return how many services have a row."""
         return len(self._services)
 
-    def find(self, tenant: str, service_id: str) -> Service | None:  # noqa: ARG002 - the port's
-        """Return the service, or None."""
+    def find(self, tenant: str, service_id: str) -> Service | None:
+        """Return the service, or None when it is not there for this tenant."""
         row = self._services.get(service_id)
+        if row and row.tenant not in (None, tenant):
+            return None
         if row or not self._any_live:
             return row
         if _ANY_LIVE.fullmatch(service_id):

@@ -5,10 +5,9 @@ once, with file, line and column.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations
 from pathlib import Path as FilePath
 
 from yaml.nodes import Node
@@ -17,6 +16,7 @@ from supplier_api.rules.book import BookSection, Rule, RuleBook, fields_read
 from supplier_api.rules.cel import Expression, ExpressionError, Language
 from supplier_api.rules.examples import Example, read_examples
 from supplier_api.rules.facts import GROUPS, Path, readings
+from supplier_api.rules.lint import Expressions, warnings
 from supplier_api.rules.model import (
     LEGAL,
     BookError,
@@ -35,7 +35,6 @@ BOOK_KEYS = ("version", "default", "rules")
 # Outcomes that need no rule: a rejection needs a reason, a change cannot be acknowledged.
 _WITHOUT_REASON = {operation: legal - {Outcome.REJECT} for operation, legal in LEGAL.items()}
 _FALLBACKS = frozenset.intersection(*_WITHOUT_REASON.values())
-Expressions = Mapping[tuple[str, Operation], Expression]
 
 
 def load_book(
@@ -61,7 +60,7 @@ def load_book(
     }
     return RuleBook(
         version=hashlib.sha256((source.text + plugins.digest).encode()).hexdigest()[:12],
-        warnings=tuple(sorted(_warnings(source, draft.rules, draft.expressions, profile))),
+        warnings=tuple(sorted(warnings(source, draft.rules, draft.expressions, profile))),
         examples=draft.examples,
         sections=sections,
         plugins=plugins,
@@ -205,41 +204,3 @@ def _prepare(
         reads=readings(paths),
         message_reads=readings(named),
     )
-
-
-def _warnings(
-    source: YamlSource, rules: Sequence[ParsedRule], expressions: Expressions, profile: str
-) -> Iterator[BookFinding]:
-    """Yield the warnings about rules that are legal but probably not meant."""
-    yield from _empty_windows(source, rules)
-    for earlier, later in combinations(rules, 2):
-        shared = sorted(earlier.applies_to & later.applies_to)
-        if not shared:
-            continue
-        if any(_always_decides(earlier, expressions[earlier.id, each], profile) for each in shared):
-            yield _after_unconditional(source, earlier, later)
-        if _same_text(earlier.when, later.when) and earlier.then is not later.then:
-            text = f"{later.id}: the same condition as {earlier.id}, with another outcome"
-            yield source.finding(later.place("when"), text)
-
-
-def _empty_windows(source: YamlSource, rules: Sequence[ParsedRule]) -> Iterator[BookFinding]:
-    for rule in rules:
-        if rule.active_from and rule.active_until and rule.active_until <= rule.active_from:
-            text = f"{rule.id}: is never active, since it ends before it begins"
-            yield source.finding(rule.place("active_until"), text)
-
-
-def _always_decides(rule: ParsedRule, expression: Expression, profile: str) -> bool:
-    dated = rule.active_from or rule.active_until
-    return expression.constant is True and not dated and not rule.only_records(profile)
-
-
-def _after_unconditional(source: YamlSource, earlier: ParsedRule, later: ParsedRule) -> BookFinding:
-    what = "never decides" if later.then is not Outcome.REJECT else "should stand first"
-    text = f"{later.id}: {what}, since {earlier.id} before it matches everything"
-    return source.finding(later.node, text)
-
-
-def _same_text(one: str, other: str) -> bool:
-    return one.split() == other.split()

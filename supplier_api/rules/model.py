@@ -29,6 +29,19 @@ class Outcome(StrEnum):
     COMMIT = "commit"
 
 
+# Begins the trace of a decision that was put off and made later; no rule.
+PUT_OFF = "put-off"
+# Stored as the rule, where the lifecycle refuses a change that the rule book would accept.
+LIFECYCLE = "lifecycle"
+
+# What the gateway is answered; a problem that is committed to is also IN_PROGRESS.
+ANSWERS: Mapping[Outcome, str] = {
+    Outcome.REJECT: "422",
+    Outcome.DEFER: "202",
+    Outcome.ACKNOWLEDGE: "201 ACKNOWLEDGED",
+    Outcome.COMMIT: "201",
+}
+
 # The contract has no acknowledged change: it is applied (201), open (202) or refused.
 LEGAL: Mapping[Operation, frozenset[Outcome]] = {
     Operation.PROBLEM: frozenset(Outcome),
@@ -133,10 +146,12 @@ class Decision:
     book_version: str
     # What the deciding rule says of itself.
     description: str = ""
+    # What it was made on, as it is stored (rules.stored_facts), where that is kept.
+    facts: Mapping[str, Any] | None = None
 
     def document(self) -> dict[str, Any]:
         """Return the decision as plain JSON values, as it is stored and shown."""
-        return {
+        plain = {
             "outcome": str(self.outcome),
             "rule": self.rule,
             "reasons": [
@@ -146,6 +161,7 @@ class Decision:
             "trace": [_trace_document(trace) for trace in self.trace],
             "bookVersion": self.book_version,
         }
+        return plain if self.facts is None else {**plain, "facts": self.facts}
 
 
 def _trace_document(trace: RuleTrace) -> dict[str, Any]:

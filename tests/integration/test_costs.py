@@ -156,7 +156,7 @@ def more_settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, s
     """Return the settings of the profile, with a service for each problem."""
     services = tmp_path / "numbered.csv"
     columns, *_ = (CONFIG / "services.csv").read_text(encoding="utf-8").splitlines()
-    rows = [f"SI{number:013},ftthl2r,FTTH,live,,,,false" for number in NUMBERS]
+    rows = [f"SI{number:013},ftthl2r,FTTH,live,,,,false," for number in NUMBERS]
     services.write_text("\n".join([columns, *rows]), encoding="utf-8")
     profile = PRODUCTION if getattr(request, "param", "") == "production" else {}
     return {**profile, "SUPPLIER_API__INVENTORY__FILE": str(services)}

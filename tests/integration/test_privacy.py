@@ -110,12 +110,11 @@ def stored(supplier: Supplier) -> Iterator[tuple[str, str]]:
     """Yield what is kept of the decisions and attempts, with its name."""
 
     def look(uow: UnitOfWork) -> list[tuple[str, str]]:
-        decisions = uow.connection.execute(
-            select(tables.decision.c.id, tables.decision.c.trace, tables.decision.c.reasons)
-        )
+        of = tables.decision.c
+        decisions = uow.connection.execute(select(of.id, of.trace, of.facts, of.reasons))
         messages = uow.connection.execute(select(tables.message.c.id, tables.message.c.log))
         return [
-            *((f"decision {row.id}", json.dumps([row.trace, row.reasons])) for row in decisions),
+            *((f"decision {row.id}", json.dumps(list(row)[1:])) for row in decisions),
             *((f"attempts of message {row.id}", json.dumps(row.log)) for row in messages),
         ]
 

@@ -237,13 +237,17 @@ def test_what_stands_for_nothing_or_for_several_is_refused(
 def test_a_refused_request_is_told_where_no_problem_came_of_it(
     supplier: Supplier, command: Command
 ) -> None:
-    supplier.opened()
+    problem = supplier.opened()
     assert supplier.create(problem_request(id=99)).status_code == 422
     result = command("show", "99")
     assert result.exit_code == 1
     assert "there is no problem 99" in result.stderr
     assert "TENANT1: problem was answered 422 " in result.stderr
     assert "(rule: already-open)" in result.stderr
+    [refused] = json.loads(command.ok("show", "99", "--json"))["refused"]
+    assert (refused["answer"], refused["rule"]) == (422, "already-open")
+    assert refused["facts"]["request"]["id"] == 99
+    assert refused["facts"]["open_problems"] == [str(problem.id)]
 
 
 def test_what_holds_a_resolved_problem_up_is_told(supplier: Supplier, command: Command) -> None:

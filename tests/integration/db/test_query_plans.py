@@ -18,6 +18,7 @@ from supplier_api.operations.consistency_queries import ConsistencyQueries
 from supplier_api.operations.processes import ProcessRepository
 from supplier_api.operations.status_line import Snapshot, StatusLine
 from supplier_api.outbox.messages import MessageFilter, MessageRepository
+from supplier_api.problems.decision_history import next_batch, of_span
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DecisionDeadline, LifecyclePolicy
 from supplier_api.problems.undecided import UndecidedQueries
@@ -73,6 +74,9 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "any name": lambda uow: ProblemRepository(uow).find_any("INC0012345"),
     "any number": lambda uow: ProblemRepository(uow).find_any("12345"),
     "tenants": lambda uow: ProblemRepository(uow).tenants(20),
+    "decisions to replay": lambda uow: uow.connection.execute(
+        next_batch(of_span(select(tables.decision.c.facts), LONG_AGO, NOW), (LONG_AGO, 1))
+    ),
     "answers of a dead process": lambda uow: ProcessRepository(uow).answered(
         "web", LONG_AGO, 0, 100
     ),

@@ -95,9 +95,12 @@ def test_when_it_ends_the_book_decides(
 
 def test_the_record_keeps_the_answer_and_tells_the_later_decision(closed_on_sqlite: Rig) -> None:
     closed_on_sqlite.create("reject")
+    # Nothing was decided yet, so there is nothing that it was decided on.
+    assert record(closed_on_sqlite)["facts"] is None
     end(closed_on_sqlite)
 
     kept = record(closed_on_sqlite)
+    assert kept["facts"]["open_problems"] == []
     assert (kept["status"], kept["body"]) == (202, None)
     assert (kept["outcome"], kept["rule"]) == ("reject", "refused")
     assert [reason["rule"] for reason in kept["reasons"]] == ["refused"]

@@ -1,6 +1,8 @@
 """`supplier-api rules`: what it prints, and how it exits."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from supplier_api.cli import main
 from tests.samples import cancellation_request, problem_request
+from tests.unit.rules.books import HEAD, rule
 
 CONFIG = Path(__file__).parents[3] / "config"
 MARKER = "MARKERWORD"
@@ -142,3 +145,63 @@ def test_explain_refuses_what_no_rule_would_see(tmp_path: Path) -> None:
 )
 def test_wrong_use_exits_with_2(arguments: tuple[str, ...]) -> None:
     assert rules(*arguments).exit_code == 2
+
+
+def test_test_fails_below_the_coverage_that_is_asked_for(changed_book: Any) -> None:
+    example = "      - facts: {service: {state: ceased}}\n        verdict: not matched\n"
+    path = changed_book(example, "")
+    assert rules("test", path).exit_code == 0
+    assert rules("test", path, "--min-coverage", "90").exit_code == 0
+    result = rules("test", path, "--min-coverage", "100")
+    assert result.exit_code == 1
+    assert "90.91 % of the rules are shown from both sides, 100 are needed" in result.stderr
+
+
+def test_diff_tells_what_is_added_removed_changed_and_moved(
+    changed_book: Any, tmp_path: Path
+) -> None:
+    old = changed_book("!service.known", "! service.known").rename(tmp_path / "old.yaml")
+    assert rules("diff", CONFIG / "rules.yaml", old).output == (
+        "the same rules, in the same order\n"
+    )
+    new = changed_book("id: already-open", "id: open-already")
+    text = new.read_text(encoding="utf-8").replace('state != "live"', 'state == "ceased"', 1)
+    new.write_text(text.replace("amendment: commit", "amendment: defer"), encoding="utf-8")
+    lines = rules("diff", old, new).output.splitlines()
+    assert lines == [
+        "added    open-already",
+        "removed  already-open",
+        "changed  service-not-live",
+        "  when",
+        '    old  service.known && service.state != "live"',
+        '    new  service.known && service.state == "ceased"',
+        "default  amendment: commit, now defer",
+    ]
+    found = json.loads(rules("diff", old, new, "--json").output)
+    assert found["changed"][0]["keys"].keys() == {"when"}
+    assert found["moved"] == []
+    assert found["defaults"] == [{"operation": "amendment", "old": "commit", "new": "defer"}]
+
+
+def test_diff_tells_dates_and_rules_that_stand_elsewhere(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    first, second = rule("one", 'tenant == "A"', "defer"), rule("two", 'tenant == "B"', "defer")
+    old.write_text(HEAD + first + second, encoding="utf-8")
+    dated = rule("one", 'tenant == "A"', "defer", active_until="2026-02-01T00:00:00Z")
+    new.write_text(HEAD + second + dated, encoding="utf-8")
+    assert rules("diff", old, new).output.splitlines() == [
+        "moved    two",
+        "changed  one",
+        "  active_until",
+        "    old  none",
+        "    new  2026-02-01T00:00:00.000Z",
+    ]
+
+
+def test_what_needs_no_database_imports_none() -> None:
+    code = (
+        "import sys; from supplier_api.cli import main\n"
+        "main(['rules', 'check'], standalone_mode=False)\n"
+        "assert 'sqlalchemy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

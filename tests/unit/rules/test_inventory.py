@@ -83,6 +83,16 @@ def test_a_file_may_have_every_column_and_none_in_another_place(tmp_path: Path) 
             csv_inventory(tmp_path, ",".join(columns) + "\n")
 
 
+@pytest.mark.parametrize("any_live", [True, False])
+def test_a_service_is_there_for_its_owner_only(tmp_path: Path, any_live: bool) -> None:
+    service = "SI0000000000001"
+    owned = f"{','.join(COLUMNS)}\n{service},,,live,,,,,TENANT1\nSI2,,,live,,,,,\n"
+    inventory = csv_inventory(tmp_path, owned, any_live=any_live)
+    assert inventory.find("TENANT1", service) == Service(service, tenant="TENANT1")
+    assert inventory.find("TENANT2", service) is None
+    assert inventory.find("TENANT2", "SI2") == Service("SI2")
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     rows = "".join(f"SI{number},,,Live,,,,\n" for number in range(25))
     with pytest.raises(InventoryError) as error:

@@ -3,7 +3,7 @@
 from supplier_api.db.migrate import build_index
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
