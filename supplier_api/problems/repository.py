@@ -50,7 +50,7 @@ _following = select(func.min(_t.tenant)).where(_t.tenant > _first.c.tenant).scal
 _each = _first.union_all(select(_following).where(_first.c.tenant.is_not(None)))
 _TENANTS = select(_each.c.tenant).where(_each.c.tenant.is_not(None))
 # Always true; lets a query use the indexes whose first column is the tenant.
-_OF_ANYBODY = _t.tenant.in_(_TENANTS)
+OF_ANYBODY = _t.tenant.in_(_TENANTS)
 # Nothing of a new problem was taken away by retention; `scenario` is the version before's.
 _NEW = tuple(each.name for each in _t if each not in {_t.id, _t.thinned, _t.scenario})
 _ADD = CompiledStatement(insert(service_problem).values(named(*_NEW)).returning(_t.id))
@@ -172,7 +172,7 @@ class ProblemRepository:
         row = self._connection.execute(query).first()
         if row is None:
             raise Gone(f"problem {problem_id} is no longer stored")
-        return _problem(row)
+        return problem_of(row)
 
     def lock_free(self, problem_ids: Collection[int]) -> set[int]:
         """Lock the rows that no other transaction has locked, without waiting; return their ids."""
@@ -192,7 +192,7 @@ class ProblemRepository:
         row = self._connection.execute(query).first()
         if row is None:
             raise Gone(f"problem {problem_id} is no longer stored")
-        return _problem(row)
+        return problem_of(row)
 
     def find(self, tenant: str, gateway_id: int) -> int | None:
         """Return the row id of the tenant's problem with the gateway's id."""
@@ -223,7 +223,7 @@ class ProblemRepository:
         searches = [
             select(_t.id).where(_t.back_office_id == name),
             select(_t.id).where(_t.conversation_id == name),
-            select(_t.id).where(_OF_ANYBODY, _t.service_id == name),
+            select(_t.id).where(OF_ANYBODY, _t.service_id == name),
             *(
                 select(of.table.c.problem_id).where(of == name)
                 for of in (_change.reference, _change.back_office_id, resolution.c.reference)
@@ -231,7 +231,7 @@ class ProblemRepository:
             select(lane.c.problem_id).join(message).where(message.c.back_office_id == name),
         ]
         if is_gateway_id(name):
-            searches.append(select(_t.id).where(_OF_ANYBODY, _t.gateway_id == int(name)))
+            searches.append(select(_t.id).where(OF_ANYBODY, _t.gateway_id == int(name)))
         found = union(*searches).subquery()
         query = select(found.c.id).order_by(found.c.id).limit(NAME_MATCHES_MAX)
         return list(self._connection.execute(query).scalars())
@@ -309,13 +309,13 @@ class ProblemRepository:
         """Return the newest problems: in a state, of a tenant, created before an instant."""
         query = select(service_problem)
         if state:
-            query = query.where(_status() == state)
+            query = query.where(status_column() == state)
         if tenant:
             query = query.where(_t.tenant == tenant)
         if before:
             query = query.where(_t.created < before)
         rows = self._connection.execute(query.order_by(_t.id.desc()).limit(limit))
-        return [_problem(row) for row in rows]
+        return [problem_of(row) for row in rows]
 
     def _one_id(self, *conditions: ColumnElement[bool]) -> int | None:
         return self._connection.execute(select(_t.id).where(*conditions)).scalar()
@@ -328,7 +328,7 @@ def is_gateway_id(name: str) -> bool:
     )
 
 
-def _status() -> ColumnElement[str]:
+def status_column() -> ColumnElement[str]:
     """Return the SQL expression of State.status."""
     asked = case((_t.asked.is_not(None), "PENDING_" + func.upper(_t.asked)))
     return func.coalesce(asked, _t.waiting, _t.base)
@@ -357,7 +357,8 @@ def _changing(problem: ServiceProblem) -> dict[str, Any]:
     }
 
 
-def _problem(row: Row[Any]) -> ServiceProblem:
+def problem_of(row: Row[Any]) -> ServiceProblem:
+    """Return the problem of a row of its table, read whole."""
     values = row._asdict()
     del values["thinned"], values["scenario"]
     state = State(

@@ -1,7 +1,7 @@
 """What every use case works with: the services, the caller, and the answers it returns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -39,10 +39,14 @@ class RequestAnswer:
 
 @dataclass(frozen=True, slots=True)
 class EventAnswer:
-    """An answer to the back office: 200, 404, 409 or 422, and a body."""
+    """An answer to the back office: 200, 404, 409, 412 or 422, and a body.
+
+    `version` is the problem's, where the answer is about its present state.
+    """
 
     status: int
     body: Mapping[str, Any]
+    version: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,14 @@ from supplier_api.operations import status_messages
 from supplier_api.operations.consistency_queries import ConsistencyQueries
 from supplier_api.operations.processes import ProcessRepository
 from supplier_api.operations.status_line import Snapshot, StatusLine
+from supplier_api.problems.changes_feed import FeedCursor, WantedChanges, changed
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.settings import load_settings
 from tests.outbox import Outbox
 
 NOW = ManualMachineClock().now()
 LONG_AGO = NOW - timedelta(days=1)
+SEEN = FeedCursor(LONG_AGO, 7)
 # Few rows at any time, and no index needed.
 SMALL = {"pause", "process", "stamp", "switch"}
 
@@ -51,6 +53,12 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     ),
     "any name": lambda uow: ProblemRepository(uow).find_any("INC0012345"),
     "any number": lambda uow: ProblemRepository(uow).find_any("12345"),
+    "changed": lambda uow: changed(uow, WantedChanges(50), NOW),
+    "changed since": lambda uow: changed(uow, WantedChanges(50, since=LONG_AGO, after=SEEN), NOW),
+    "changed in a state": lambda uow: changed(uow, WantedChanges(50, "HELD"), NOW),
+    "changed to its end": lambda uow: changed(uow, WantedChanges(50, "COMPLETED"), NOW),
+    "changed of a ticket": lambda uow: changed(uow, WantedChanges(50, ticket="INC1"), NOW),
+    "changed of a service": lambda uow: changed(uow, WantedChanges(50, service="S1"), NOW),
     "tenants": lambda uow: ProblemRepository(uow).tenants(20),
     "answers of a dead process": lambda uow: ProcessRepository(uow).answered(
         "web", LONG_AGO, 0, 100
@@ -66,6 +74,9 @@ PARTIAL = [
     "ix_service_problem_undecided",
     "ix_service_problem_doubtful",
     "ix_service_problem_untold",
+    # Read in its order, and no further than the page.
+    "ix_service_problem_current",
+    "ix_service_problem_over",
     "ix_change_request_pending",
     "ix_decision_answered_late",
 ]
