@@ -30,11 +30,12 @@ END_INCIDENT = "back-office-end-incident"
 LIST_INCIDENTS = "back-office-incidents"
 SHOW_PROBLEM = "back-office-problem"
 LIST_PROBLEMS = "back-office-problems"
+SNAPSHOT = "back-office-snapshot"
 
 CHANGES = frozenset({AMENDMENTS, CANCELLATIONS})
 DECIDED = CHANGES | {PROBLEMS}
 GATEWAY = DECIDED | {RESOLUTIONS}
-WITH_BODY = GATEWAY | {EVENT, DECLARE_INCIDENT}
+WITH_BODY = GATEWAY | {EVENT, DECLARE_INCIDENT, SNAPSHOT}
 WITH_FIELDS = WITH_BODY | {LIST_PROBLEMS}
 EVERY = WITH_FIELDS | {END_INCIDENT, LIST_INCIDENTS, SHOW_PROBLEM}
 # No operation is reached.
@@ -253,7 +254,7 @@ UNKNOWN_REFERENCE = Refusal(
     ErrorAnswer.NOT_FOUND,
     "reference: no such problem",
     "Response 404",
-    frozenset({EVENT, SHOW_PROBLEM}),
+    frozenset({EVENT, SHOW_PROBLEM, SNAPSHOT}),
 )
 AMBIGUOUS_REFERENCE = _invalid(
     "reference: stands for {count} problems; expected our own reference: {references}",
@@ -263,7 +264,29 @@ SEVERAL_PROBLEMS = Refusal(
     ErrorAnswer.CONFLICT,
     "reference: {count} problems are called that; expected our own reference: {references}",
     "Response 409",
-    frozenset({SHOW_PROBLEM}),
+    frozenset({SHOW_PROBLEM, SNAPSHOT}),
+)
+SNAPSHOT_OF_NOTHING = _invalid(
+    "state: expected a state, or a decision in decision", "Request fields", frozenset({SNAPSHOT})
+)
+SNAPSHOT_VERSION = _invalid(
+    "version: expected a whole number, or a date-time", "Request fields", frozenset({SNAPSHOT})
+)
+SNAPSHOT_OF_ANOTHER = _invalid(
+    "ticket: is that of another problem; expected one of this problem",
+    operations=frozenset({SNAPSHOT}),
+)
+SNAPSHOT_WAITS = Refusal(
+    ErrorAnswer.CONFLICT,
+    "version: an order about the problem is under way; expected the ticket again when that is done",
+    "Response 409",
+    frozenset({SNAPSHOT}),
+)
+SNAPSHOT_APART = Refusal(
+    ErrorAnswer.CONFLICT,
+    "state: cannot be followed, and the ticket is apart: {reason}",
+    "Response 409",
+    frozenset({SNAPSHOT}),
 )
 PROBLEM_CHANGED = Refusal(
     ErrorAnswer.PRECONDITION,

@@ -12,6 +12,7 @@ from supplier_api.contract.limits import ID_MAX
 from supplier_api.http.backoffice.incidents import ERROR_TEXTS, add_incidents
 from supplier_api.http.backoffice.problems import ETAG, add_problems, etag
 from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, read_event
+from supplier_api.http.backoffice.snapshots import add_snapshots
 from supplier_api.http.openapi import (
     error_responses,
     header,
@@ -131,6 +132,7 @@ def register(
         return response
 
     add_problems(blueprint, tokens, services, REFERENCE)
+    add_snapshots(blueprint, tokens, services, max_body, REFERENCE)
     add_incidents(blueprint, tokens, Incidents(services), max_body)
     api.register_blueprint(blueprint)
 

@@ -171,13 +171,19 @@ def add_problems(
 
 def _shown(services: Services, name: str) -> tuple[ServiceProblem, dict[str, Any]]:
     """Return the one problem of a name, and all of it; raises RequestRefused."""
+    problem_id = find_one(services, name).id
+    return services.store.read(lambda uow: view.whole(uow, problem_id, services.machine.now()))
+
+
+def find_one(services: Services, name: str) -> ServiceProblem:
+    """Return the one problem of a name; raises RequestRefused."""
     found = [] if len(name) > NAME_MAX else services.store.read(lambda uow: view.find(uow, name))
     if not found:
         raise refusals.UNKNOWN_REFERENCE.error()
     if len(found) > 1:
         several = references_of(found, len(found))
         raise refusals.SEVERAL_PROBLEMS.error(count=len(found), references=several)
-    return services.store.read(lambda uow: view.whole(uow, found[0].id, services.machine.now()))
+    return found[0]
 
 
 def _described() -> list[dict[str, Any]]:
