@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from supplier_api.http.backoffice.openapi import backoffice_document
 from supplier_api.http.gateway.openapi import supplier_document, updates_document
 from supplier_api.sandbox.gateway.web import openapi_document as sandbox_document
 
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = {
     "supplier": supplier_document,
     "updates": updates_document,
+    "back-office": backoffice_document,
     "sandbox-gateway": sandbox_document,
 }
 

@@ -20,8 +20,6 @@ from supplier_api.operations import heartbeat
 from supplier_api.operations.heartbeat import Activity, Heartbeat, ProcessInfo
 from supplier_api.operations.processes import REQUEST, REQUEST_TIMES, ProcessKind
 from supplier_api.outbox.pauses import Pause, PauseRepository
-from supplier_api.problems.backoffice_events import BackOfficeEvents
-from supplier_api.problems.incidents import Incidents
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, RuleEvaluator
 from supplier_api.problems.services import Services
@@ -78,8 +76,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
     register_backoffice(
         api,
         tokens,
-        BackOfficeEvents(services),
-        Incidents(services),
+        services,
         settings.server.max_body,
         audit,
     )

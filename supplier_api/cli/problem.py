@@ -199,12 +199,7 @@ def problem_view(settings: Settings, name: str, tenant: str | None = None) -> di
             each = [f"{one.reference}  {one.tenant}  {one.gateway_id}" for one in found]
             raise CommandRefused(f"{name} stands for {len(found)} problems:", each)
         now = services.machine.now()
-        return services.store.read(
-            lambda uow: {
-                **view.show(uow, found[0]),
-                "heldUp": view.held_up(uow, found[0], now),
-            }
-        )
+        return services.store.read(lambda uow: view.with_holds(uow, found[0], now))
 
 
 def _refused(row: Mapping[str, Any]) -> str:
@@ -264,8 +259,14 @@ def _lines(seen: Mapping[str, Any]) -> Iterator[str]:
         yield f"held up    {sentence}"
     if seen["waitsFor"]:
         yield f"waits for  {seen['waitsFor']}"
-    if seen["legalEvents"]:
-        yield f"possible   {', '.join(seen['legalEvents'])}"
+    if seen["mustCarry"]:
+        yield f"possible   {', '.join(_possible(seen['mustCarry']))}"
+
+
+def _possible(must_carry: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield each event that is possible, with the fields that it must carry."""
+    for event, fields in must_carry.items():
+        yield f"{event} ({', '.join(fields)})" if fields else event
 
 
 def _facts(seen: Mapping[str, Any]) -> Iterator[str]:

@@ -34,11 +34,15 @@ class ChangeStatus(StrEnum):
 
 
 class ResolutionStatus(StrEnum):
-    """The status of a resolution: the tenant's answer to it (*tenant-get 1.17*)."""
+    """The status of a resolution: the tenant's answer to it (*tenant-get 1.17*).
+
+    WITHDRAWN is ours, and never sent: the supplier took it back before the tenant answered.
+    """
 
     PENDING = "PENDING"
     REJECTED = "REJECTED"
     ACCEPTED = "ACCEPTED"
+    WITHDRAWN = "WITHDRAWN"
 
 
 class ProblemType(StrEnum):

@@ -28,12 +28,16 @@ EVENT = "back-office-event"
 DECLARE_INCIDENT = "back-office-declare-incident"
 END_INCIDENT = "back-office-end-incident"
 LIST_INCIDENTS = "back-office-incidents"
+SHOW_PROBLEM = "back-office-problem"
+LIST_PROBLEMS = "back-office-problems"
+SNAPSHOT = "back-office-snapshot"
 
 CHANGES = frozenset({AMENDMENTS, CANCELLATIONS})
 DECIDED = CHANGES | {PROBLEMS}
 GATEWAY = DECIDED | {RESOLUTIONS}
-WITH_BODY = GATEWAY | {EVENT, DECLARE_INCIDENT}
-EVERY = WITH_BODY | {END_INCIDENT, LIST_INCIDENTS}
+WITH_BODY = GATEWAY | {EVENT, DECLARE_INCIDENT, SNAPSHOT}
+WITH_FIELDS = WITH_BODY | {LIST_PROBLEMS}
+EVERY = WITH_FIELDS | {END_INCIDENT, LIST_INCIDENTS, SHOW_PROBLEM}
 # No operation is reached.
 NONE: frozenset[str] = frozenset()
 
@@ -162,15 +166,19 @@ HALF_SURROGATE = _malformed("body: holds half of a surrogate pair", "RFC 8259, s
 MISSING = _malformed("{path}: missing", "Request fields")
 NULL = _malformed("{path}: expected {expected}, not null", "Request fields")
 WRONG_TYPE = _malformed("{path}: expected {expected}", "Request fields")
-WRONG_LENGTH = _invalid("{path}: expected {minimum} to {maximum} characters", "Request fields")
+WRONG_LENGTH = _invalid(
+    "{path}: expected {minimum} to {maximum} characters", "Request fields", WITH_FIELDS
+)
 WRONG_PATTERN = _invalid("{path}: expected to match {pattern}", "Request fields")
-UNKNOWN_CODE = _invalid("{path}: expected one of {codes}", "Request fields")
+UNKNOWN_CODE = _invalid("{path}: expected one of {codes}", "Request fields", WITH_FIELDS)
 NO_DATE_TIME = _invalid(
-    "{path}: expected a date-time with an offset, as in 2026-01-05T12:00:00.000Z", "Request fields"
+    "{path}: expected a date-time with an offset, as in 2026-01-05T12:00:00.000Z",
+    "Request fields",
+    WITH_FIELDS,
 )
 NO_UUID = _invalid("{path}: expected a UUID", "Request fields")
 NOT_WHOLE = _invalid(
-    "{path}: expected a whole number from {minimum} to {maximum}", "Request fields"
+    "{path}: expected a whole number from {minimum} to {maximum}", "Request fields", WITH_FIELDS
 )
 OUT_OF_RANGE = _invalid(
     "{path}: expected a number from {minimum:g} to {maximum:g}", "Request fields"
@@ -220,6 +228,11 @@ UNKNOWN_RESOLUTION = Refusal(
 RESOLUTION_REPLACED = _invalid(
     "id: this resolution was replaced by {reference}", operations=frozenset({RESOLUTIONS})
 )
+RESOLUTION_WITHDRAWN = _invalid(
+    "id: this resolution was withdrawn on {when}; expected no answer until the service problem is"
+    " resolved again",
+    operations=frozenset({RESOLUTIONS}),
+)
 RESOLUTION_ANSWERED = _invalid(
     "status: already {status} on {when}", operations=frozenset({RESOLUTIONS})
 )
@@ -238,11 +251,51 @@ ANSWER_NOT_KEPT = _invalid(
 
 # Events and incidents of the back office.
 UNKNOWN_REFERENCE = Refusal(
-    ErrorAnswer.NOT_FOUND, "reference: no such problem", "Response 404", frozenset({EVENT})
+    ErrorAnswer.NOT_FOUND,
+    "reference: no such problem",
+    "Response 404",
+    frozenset({EVENT, SHOW_PROBLEM, SNAPSHOT}),
 )
 AMBIGUOUS_REFERENCE = _invalid(
     "reference: stands for {count} problems; expected our own reference: {references}",
     operations=frozenset({EVENT}),
+)
+SEVERAL_PROBLEMS = Refusal(
+    ErrorAnswer.CONFLICT,
+    "reference: {count} problems are called that; expected our own reference: {references}",
+    "Response 409",
+    frozenset({SHOW_PROBLEM, SNAPSHOT}),
+)
+SNAPSHOT_OF_NOTHING = _invalid(
+    "state: expected a state, or a decision in decision", "Request fields", frozenset({SNAPSHOT})
+)
+SNAPSHOT_VERSION = _invalid(
+    "version: expected a whole number, or a date-time", "Request fields", frozenset({SNAPSHOT})
+)
+SNAPSHOT_OF_ANOTHER = _invalid(
+    "ticket: is that of another problem; expected one of this problem",
+    operations=frozenset({SNAPSHOT}),
+)
+SNAPSHOT_WAITS = Refusal(
+    ErrorAnswer.CONFLICT,
+    "version: an order about the problem is under way; expected the ticket again when that is done",
+    "Response 409",
+    frozenset({SNAPSHOT}),
+)
+SNAPSHOT_APART = Refusal(
+    ErrorAnswer.CONFLICT,
+    "state: cannot be followed, and the ticket is apart: {reason}",
+    "Response 409",
+    frozenset({SNAPSHOT}),
+)
+PROBLEM_CHANGED = Refusal(
+    ErrorAnswer.PRECONDITION,
+    "If-Match: the problem has changed; expected its version {version}, in which it is {state}",
+    "RFC 9110, section 13.1.1",
+    frozenset({EVENT}),
+)
+UNKNOWN_CURSOR = _invalid(
+    "cursor: expected the cursor of an earlier page", operations=frozenset({LIST_PROBLEMS})
 )
 EVENT_ID_USED = _invalid(
     "id: {id} was used for another event; expected a new id", operations=frozenset({EVENT})

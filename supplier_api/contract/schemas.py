@@ -164,7 +164,7 @@ RESOLUTION_ANSWER_REQUEST = make(
             ResolutionStatus,
             "Whether the tenant accepts the resolution",
             "ACCEPTED",
-            without=(ResolutionStatus.PENDING,),
+            without=(ResolutionStatus.PENDING, ResolutionStatus.WITHDRAWN),
             required=True,
         ),
         "tenantNotes": TENANT_NOTES,
@@ -184,6 +184,7 @@ RESOLUTION = make(
             ResolutionStatus,
             "State model for service problem resolution.",
             "ACCEPTED",
+            without=(ResolutionStatus.WITHDRAWN,),
             required=True,
         ),
         "resolvedDate": InstantField(

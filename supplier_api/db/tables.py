@@ -137,7 +137,14 @@ service_problem = Table(
         sqlite_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
         postgresql_where=text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
     ),
-    # Those of them whose messages and answers are not thinned yet.
+    # All others, in the order of their changes.
+    Index(
+        "ix_service_problem_current",
+        "updated",
+        sqlite_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+        postgresql_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+    ),
+    # Of those that are over, those whose messages and answers are not thinned yet.
     Index(
         "ix_service_problem_whole",
         "updated",

@@ -14,7 +14,7 @@ import orjson
 
 from supplier_api import contract
 from supplier_api.clock import from_wire, to_wire
-from supplier_api.contract.codes import ReasonCode
+from supplier_api.contract.codes import ReasonCode, ResolutionStatus
 from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.contract.transition_checks import impossible_course
 from supplier_api.db import UnitOfWork
@@ -103,7 +103,9 @@ class KciRewrite:
         if self.stored.subject is None:
             return entities
         if resolution := ResolutionRepository(self.uow).find(self.stored.subject):
-            entities["serviceProblemResolution"] = resolution_entity(resolution)
+            # One that was withdrawn is told of no more: the text says what came instead.
+            if resolution.status is not ResolutionStatus.WITHDRAWN:
+                entities["serviceProblemResolution"] = resolution_entity(resolution)
         elif change := ChangeRequestRepository(self.uow).find(self.problem.id, self.stored.subject):
             entities[f"serviceProblem{change.kind.capitalize()}"] = change_entity(change)
         return entities

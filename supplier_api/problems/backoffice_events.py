@@ -1,7 +1,7 @@
 """The use cases of events from the back office, and of KCIs that the gateway accepted."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from supplier_api import contract
@@ -69,15 +69,20 @@ class BackOfficeEvents:
         self._services = services
 
     def event(
-        self, name: str, event: BackOfficeEvent, cause: Cause = Cause.BACK_OFFICE
+        self,
+        name: str,
+        event: BackOfficeEvent,
+        cause: Cause = Cause.BACK_OFFICE,
+        versions: Collection[int] | None = None,
     ) -> EventAnswer:
         """Apply an event to the problem that `name` identifies, in its own transaction.
 
         `name` is our reference, the gateway's id or the back office's ticket; `cause` is who says
-        so: the back office is told of an operator's event. Returns 200 with reference and status;
-        404; 409 with the state and the legal events, stored like the 200 and
-        returned again for the same event id; 422 for an incomplete event or a name that matches
-        several problems. Raises db.StoreUnavailable.
+        so: the back office is told of an operator's event. With `versions`, the problem must have
+        one of them. Returns 200 with reference and status; 404; 409 with the state and the legal
+        events, stored like the 200 and returned again for the same event id; 412 for another
+        version; 422 for an incomplete event or a name that matches several problems. Raises
+        db.StoreUnavailable.
         """
 
         def work(uow: UnitOfWork) -> EventAnswer:
@@ -86,12 +91,12 @@ class BackOfficeEvents:
                 return self._refused(refusals.UNKNOWN_REFERENCE.error())
             if len(ids) > 1:
                 return self._refused(_ambiguous(uow, ids))
-            return self.apply(uow, ids[0], event, cause)
+            return self.apply(uow, ids[0], event, cause, versions)
 
         try:
             return self._services.store.write(work)
         except Incomplete as error:
-            return self._refused(error.refused)
+            return self._refused(error.refused, error.state)
 
     def apply(
         self,
@@ -99,6 +104,7 @@ class BackOfficeEvents:
         problem_id: int,
         event: BackOfficeEvent,
         cause: Cause = Cause.BACK_OFFICE,
+        versions: Collection[int] | None = None,
     ) -> EventAnswer:
         """Apply an event within a transaction; an illegal one is recorded and changes nothing.
 
@@ -113,6 +119,8 @@ class BackOfficeEvents:
                 # Retention has removed the stored answer: the problem ended long ago.
                 return EventAnswer(recorded.status_code, _reference_and_status(problem))
             return EventAnswer(recorded.status_code, recorded.body)
+        if versions is not None and problem.version not in versions:
+            return self._stale(problem)
         transition = Transition(self._services, uow, problem, cause=cause)
         try:
             _apply_event(transition, event)
@@ -133,7 +141,7 @@ class BackOfficeEvents:
                 transition.now,
             )
         )
-        return answer
+        return replace(answer, version=problem.version)
 
     def order_answered(
         self, uow: UnitOfWork, problem_id: int, order: WorkOrder, answer: OrderAnswer
@@ -231,23 +239,31 @@ class BackOfficeEvents:
         )
 
     def _conflict(self, error: IllegalMove) -> EventAnswer:
-        legal = [event for event in error.legal if event in BACK_OFFICE_EVENTS]
         cause = refusals.EVENT_IMPOSSIBLE.error(event=error.event, state=error.state)
-        answer = self._refused(cause)
-        more = {"state": str(error.state), "legalEvents": legal}
-        return EventAnswer(answer.status, {**answer.body, **more})
+        return self._refused(cause, error.state)
 
-    def _refused(self, error: RequestRefused) -> EventAnswer:
+    def _stale(self, problem: ServiceProblem) -> EventAnswer:
+        cause = refusals.PROBLEM_CHANGED.error(version=problem.version, state=problem.state)
+        return replace(self._refused(cause, problem.state), version=problem.version)
+
+    def _refused(self, error: RequestRefused, state: State | None = None) -> EventAnswer:
         uuid = str(self._services.id_source.uuid(""))
-        return EventAnswer(error.answer.status, error.answer.body(error.messages, uuid))
+        body = error.answer.body(error.messages, uuid)
+        return EventAnswer(error.answer.status, body | (_where(state) if state else {}))
 
 
 def _ambiguous(uow: UnitOfWork, ids: Sequence[int]) -> RequestRefused:
     """Return the refusal of a name that matches several problems, with the first few of them."""
-    named = [ProblemRepository(uow).get(problem_id) for problem_id in ids[:LISTED_MAX]]
-    each = ", ".join(f"{problem.reference} of {problem.tenant}" for problem in named)
-    more = f" and {len(ids) - LISTED_MAX} more" if len(ids) > LISTED_MAX else ""
-    return refusals.AMBIGUOUS_REFERENCE.error(count=len(ids), references=each + more)
+    first = [ProblemRepository(uow).get(problem_id) for problem_id in ids[:LISTED_MAX]]
+    return refusals.AMBIGUOUS_REFERENCE.error(
+        count=len(ids), references=references_of(first, len(ids))
+    )
+
+
+def references_of(first: Sequence[ServiceProblem], count: int) -> str:
+    """Name the first few of `count` problems that have a name in common, for a refusal."""
+    each = ", ".join(f"{problem.reference} of {problem.tenant}" for problem in first[:LISTED_MAX])
+    return each + (f" and {count - LISTED_MAX} more" if count > LISTED_MAX else "")
 
 
 def _reference_and_status(problem: ServiceProblem) -> dict[str, Any]:
@@ -276,6 +292,11 @@ def event_from(data: dict[str, Any]) -> BackOfficeEvent:
 def legal_for_back_office(state: State) -> list[Event]:
     """Return the back-office events that are legal in `state`."""
     return [event for event in legal_events(state) if event in BACK_OFFICE_EVENTS]
+
+
+def _where(state: State) -> dict[str, Any]:
+    """Return where a problem stands and what is possible there, as refusals say it."""
+    return {"state": str(state), "legalEvents": legal_for_back_office(state)}
 
 
 def _as_stored(event: BackOfficeEvent) -> dict[str, Any]:
@@ -317,7 +338,7 @@ def _note(transition: Transition, _event: BackOfficeEvent, content: KciContent) 
 
 def _resolve(transition: Transition, event: BackOfficeEvent, content: KciContent) -> None:
     if event.resolution is None:
-        raise Incomplete(event.event, ["resolution"])
+        raise Incomplete(event.event, ["resolution"], transition.problem.state)
     details = dict(event.resolution)
     violations = list(details.pop("slaViolation", []))
     resolution = Resolution(
@@ -338,7 +359,7 @@ def _resolve(transition: Transition, event: BackOfficeEvent, content: KciContent
 
 def _decide_change(transition: Transition, event: BackOfficeEvent, content: KciContent) -> None:
     if event.change_reference is None:
-        raise Incomplete(event.event, ["changeReference"])
+        raise Incomplete(event.event, ["changeReference"], transition.problem.state)
     change = ChangeRequestRepository(transition.uow).find(
         transition.problem.id, event.change_reference
     )

@@ -7,8 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from supplier_api.clock import to_wire
-from supplier_api.contract.codes import CancellationReason, ProblemCode, ReasonCode, Status
-from supplier_api.problems.lifecycle import Event, LifecycleStep
+from supplier_api.contract.codes import (
+    CancellationReason,
+    ProblemCode,
+    ReasonCode,
+    ResolutionStatus,
+    Status,
+)
+from supplier_api.problems.lifecycle import Event, LifecycleStep, carried_by
 from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem, Waiting
 from supplier_api.rules.model import Operation
 from supplier_api.value_object import value_object
@@ -135,7 +141,12 @@ def change_answer(change: ChangeRequest) -> dict[str, Any]:
 
 
 def resolution_entity(resolution: Resolution) -> dict[str, Any]:
-    """Return a resolution as a KCI and the 200 to the tenant's answer carry it."""
+    """Return a resolution as a KCI and the 200 to the tenant's answer carry it.
+
+    Raises ValueError for one that was withdrawn: the contract has no such status.
+    """
+    if resolution.status is ResolutionStatus.WITHDRAWN:
+        raise ValueError("a resolution that was withdrawn is not sent")
     entity: dict[str, Any] = {
         "supplierReference": resolution.reference,
         "status": resolution.status,
@@ -176,6 +187,13 @@ def content_of_step(
     if step.kci is ReasonCode.DELAY and step.state.waiting is Waiting.NETWORK_INCIDENT:
         return replace(content, problem_code=ProblemCode.NETWORK_ISSUE)
     return content
+
+
+def lacking(step: LifecycleStep, content: KciContent) -> list[str]:
+    """Return the fields that the KCI of a step must carry and `content` lacks."""
+    carries = carried_by(step)
+    has = {"text": content.text, "problemCode": content.problem_code}
+    return [name for name, value in has.items() if name in carries and not value]
 
 
 def _change_overtaken(problem: ServiceProblem, event: Event) -> KciContent:

@@ -5,7 +5,7 @@ the steps. States are adapted from TMF656; which KCI an event causes follows the
 description of updates.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum, StrEnum
 
@@ -31,6 +31,7 @@ class Event(StrEnum):
     WARN = "warn"
     RESOLVE = "resolve"
     COMPLETE = "complete"
+    REOPEN = "reopen"
     CANCEL = "cancel"
     ACCEPT_CHANGE = "accept-change"
     REJECT_CHANGE = "reject-change"
@@ -171,6 +172,8 @@ BACK_OFFICE_MOVES: tuple[Move, ...] = (
     Move(Event.WARN,            OPEN | RESOLVED,   _same,                   R.WARNING,              asked=None),
     Move(Event.RESOLVE,         OPEN,              Base.RESOLVED,           R.RESOLVED,             about=About.RESOLUTION),
     Move(Event.COMPLETE,        RESOLVED,          Base.COMPLETED,          R.COMPLETED,            about=About.RESOLUTION),
+    # -- it failed again before the tenant answered: our choice; the KCI carries no resolution
+    Move(Event.REOPEN,          RESOLVED,          Base.IN_PROGRESS,        R.RESUMED),
     Move(Event.CANCEL,          OPEN | UNDECIDED,  Base.CANCELLED,          R.CANCELLED),
 )
 TABLE: tuple[Move, ...] = (
@@ -207,6 +210,9 @@ DECIDES_CHANGE = frozenset({Event.ACCEPT_CHANGE, Event.REJECT_CHANGE})
 BACK_OFFICE_EVENTS = DECIDES_CHANGE | {move.event for move in BACK_OFFICE_MOVES} - {Event.UPDATE}
 # These events end the work, so they first close a change that is still undecided.
 CLOSES_CHANGE = frozenset({Event.RESOLVE, Event.CANCEL})
+# What an event must carry although the reason of its KCI does not ask for it (our choice): without
+# a resolution in the KCI, the tenant learns only from the text that the last one is void.
+MUST_CARRY: Mapping[Event, frozenset[str]] = {Event.REOPEN: frozenset({"text"})}
 
 
 def plan(
@@ -244,7 +250,13 @@ def always_carried(event: Event) -> frozenset[str]:
     """Return the fields that every KCI of `event` must carry, whatever the state."""
     rows = [move.kci for move in (*TABLE, *DECIDED.values()) if move.event is event]
     carried = [REASONS[kci].carries if isinstance(kci, ReasonCode) else () for kci in rows]
-    return frozenset.intersection(*map(frozenset, carried))
+    return frozenset.intersection(*map(frozenset, carried)) | MUST_CARRY.get(event, frozenset())
+
+
+def carried_by(step: LifecycleStep) -> frozenset[str]:
+    """Return the fields that the KCI of a step must carry."""
+    of_reason = frozenset(REASONS[step.kci].carries if step.kci else ())
+    return of_reason | MUST_CARRY.get(step.event, frozenset())
 
 
 def settled_by(amendment: Sequence[str]) -> frozenset[Awaits]:

@@ -152,7 +152,7 @@ class Resolution:
     """What the supplier did about the problem, and the tenant's answer to it.
 
     `details` is the wire's resolutionDetails; `taken` is when the gateway accepted the RESOLVED
-    KCI.
+    KCI; `closed_date` is when it was accepted, by silence too, or when it was withdrawn.
     """
 
     problem_id: int

@@ -107,7 +107,7 @@ class ResolutionRepository:
     def save_content(self, made: Resolution) -> None:
         """Store what an operator mended in it."""
         self._connection.execute(
-            update(resolution).where(_r.id == made.id),
+            update(resolution).where(_r.reference == made.reference),
             {
                 "details": made.details,
                 "sla_violation": made.sla_violation,

@@ -49,10 +49,10 @@ _following = select(func.min(_t.tenant)).where(_t.tenant > _first.c.tenant).scal
 _each = _first.union_all(select(_following).where(_first.c.tenant.is_not(None)))
 _TENANTS = select(_each.c.tenant).where(_each.c.tenant.is_not(None))
 # Always true; lets a query use the indexes whose first column is the tenant.
-_OF_ANYBODY = _t.tenant.in_(_TENANTS)
+OF_ANYBODY = _t.tenant.in_(_TENANTS)
 # The columns of a problem: `thinned` is retention's, and `scenario` the version before's.
-_COLUMNS = tuple(each for each in _t if each not in {_t.thinned, _t.scenario})
-_NAMES = tuple(each.name for each in _COLUMNS)
+COLUMNS = tuple(each for each in _t if each not in {_t.thinned, _t.scenario})
+_NAMES = tuple(each.name for each in COLUMNS)
 _FIXED = ("tenant", "gateway_id", "reference", "service_id", "conversation_id", "created")
 _CHANGING = tuple(name for name in _NAMES if name not in {"id", *_FIXED})
 _ADD = CompiledStatement(
@@ -68,12 +68,12 @@ _IS_TENANTS = (
 _SERVICE_OF = CompiledStatement(select(_t.service_id).where(*_IS_TENANTS))
 _WITH_REFERENCE = CompiledStatement(select(_t.id).where(_t.reference == bindparam("reference")))
 # FOR UPDATE is left out on SQLite, where the transaction is the lock.
-_BY_ID = select(*_COLUMNS).where(_t.id == bindparam("id"))
+_BY_ID = select(*COLUMNS).where(_t.id == bindparam("id"))
 _GET = CompiledStatement(_BY_ID)
 _LOCK = CompiledStatement(_BY_ID.with_for_update())
-_LOCK_TENANTS = CompiledStatement(select(*_COLUMNS).where(*_IS_TENANTS).with_for_update())
+_LOCK_TENANTS = CompiledStatement(select(*COLUMNS).where(*_IS_TENANTS).with_for_update())
 _LOCK_RESOLVED = CompiledStatement(
-    select(*_COLUMNS)
+    select(*COLUMNS)
     .join(resolution, resolution.c.problem_id == _t.id)
     .where(_t.tenant == bindparam("tenant"), resolution.c.reference == bindparam("reference"))
     .with_for_update(of=service_problem)
@@ -185,17 +185,17 @@ class ProblemRepository:
         row = _LOCK.first(self._connection, {"id": problem_id})
         if row is None:
             raise Gone(f"problem {problem_id} is no longer stored")
-        return _problem(row)
+        return problem_of(row)
 
     def lock_tenants(self, tenant: str, gateway_id: int) -> ServiceProblem | None:
         """Lock and return the tenant's problem with the gateway's id; None if there is none."""
         row = _LOCK_TENANTS.first(self._connection, {"tenant": tenant, "gateway_id": gateway_id})
-        return _problem(row) if row else None
+        return problem_of(row) if row else None
 
     def lock_resolved(self, tenant: str, reference: str) -> ServiceProblem | None:
         """Lock and return the tenant's problem with that resolution; None if there is none."""
         row = _LOCK_RESOLVED.first(self._connection, {"tenant": tenant, "reference": reference})
-        return _problem(row) if row else None
+        return problem_of(row) if row else None
 
     def lock_free(self, problem_ids: Collection[int]) -> set[int]:
         """Lock the rows that no other transaction has locked, without waiting; return their ids."""
@@ -214,7 +214,7 @@ class ProblemRepository:
         row = _GET.first(self._connection, {"id": problem_id})
         if row is None:
             raise Gone(f"problem {problem_id} is no longer stored")
-        return _problem(row)
+        return problem_of(row)
 
     def find(self, tenant: str, gateway_id: int) -> int | None:
         """Return the row id of the tenant's problem with the gateway's id."""
@@ -241,7 +241,7 @@ class ProblemRepository:
         searches = [
             select(_t.id).where(_t.back_office_id == name),
             select(_t.id).where(_t.conversation_id == name),
-            select(_t.id).where(_OF_ANYBODY, _t.service_id == name),
+            select(_t.id).where(OF_ANYBODY, _t.service_id == name),
             *(
                 select(of.table.c.problem_id).where(of == name)
                 for of in (_change.reference, _change.back_office_id, resolution.c.reference)
@@ -249,7 +249,7 @@ class ProblemRepository:
             select(lane.c.problem_id).join(message).where(message.c.back_office_id == name),
         ]
         if is_gateway_id(name):
-            searches.append(select(_t.id).where(_OF_ANYBODY, _t.gateway_id == int(name)))
+            searches.append(select(_t.id).where(OF_ANYBODY, _t.gateway_id == int(name)))
         found = union(*searches).subquery()
         query = select(found.c.id).order_by(found.c.id).limit(NAME_MATCHES_MAX)
         return list(self._connection.execute(query).scalars())
@@ -325,15 +325,15 @@ class ProblemRepository:
         limit: int = 50,
     ) -> list[ServiceProblem]:
         """Return the newest problems: in a state, of a tenant, created before an instant."""
-        query = select(*_COLUMNS)
+        query = select(*COLUMNS)
         if state:
-            query = query.where(_status() == state)
+            query = query.where(status_column() == state)
         if tenant:
             query = query.where(_t.tenant == tenant)
         if before:
             query = query.where(_t.created < before)
         rows = self._connection.execute(query.order_by(_t.id.desc()).limit(limit))
-        return [_problem(row) for row in rows]
+        return [problem_of(row) for row in rows]
 
 
 def is_gateway_id(name: str) -> bool:
@@ -343,7 +343,7 @@ def is_gateway_id(name: str) -> bool:
     )
 
 
-def _status() -> ColumnElement[str]:
+def status_column() -> ColumnElement[str]:
     """Return the SQL expression of State.status."""
     asked = case((_t.asked.is_not(None), "PENDING_" + func.upper(_t.asked)))
     return func.coalesce(asked, _t.waiting, _t.base)
@@ -372,7 +372,8 @@ def _changing(problem: ServiceProblem) -> dict[str, Any]:
     }
 
 
-def _problem(row: Sequence[Any]) -> ServiceProblem:
+def problem_of(row: Sequence[Any]) -> ServiceProblem:
+    """Return the problem of a row of COLUMNS."""
     values = dict(zip(_NAMES, row, strict=True))
     state = State(
         Base(values.pop("base")),

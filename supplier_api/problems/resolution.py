@@ -31,7 +31,8 @@ def answer_resolution(
     """Record the tenant's answer to the resolution `reference`: 200 or 422.
 
     422 with NOT_FOUND for a resolution that is not this tenant's, with INVALID_REQUEST for one that
-    is no longer the problem's current one, or was closed by silence and is now rejected. Raises
+    is no longer the problem's current one, was withdrawn, or was closed by silence and is now
+    rejected. Raises
     services.Unavailable.
     """
     if not re.fullmatch(REFERENCE_PATTERN, reference):
@@ -70,6 +71,9 @@ def _lock_current(
     assert current is not None
     if current.reference != reference:
         raise refusals.RESOLUTION_REPLACED.error(reference=current.reference)
+    if current.status is ResolutionStatus.WITHDRAWN:
+        assert current.closed_date is not None  # it is when it was withdrawn
+        raise refusals.RESOLUTION_WITHDRAWN.error(when=to_wire(current.closed_date))
     return current, problem
 
 

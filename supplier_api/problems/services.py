@@ -41,10 +41,14 @@ class RequestAnswer:
 
 @value_object
 class EventAnswer:
-    """An answer to the back office: 200, 404, 409 or 422, and a body."""
+    """An answer to the back office: 200, 404, 409, 412 or 422, and a body.
+
+    `version` is the problem's, where the answer is about its present state.
+    """
 
     status: int
     body: Mapping[str, Any]
+    version: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

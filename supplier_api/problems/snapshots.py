@@ -5,7 +5,7 @@ row, until a later snapshot of it fits.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 
@@ -85,6 +85,18 @@ class SnapshotResult(StrEnum):
     UNKNOWN = "unknown"
 
 
+@dataclass(frozen=True, slots=True)
+class TakenSnapshot:
+    """What became of a snapshot of a problem's ticket, and the problem after it.
+
+    `reason` says why the ticket is apart, where it is.
+    """
+
+    result: SnapshotResult
+    problem: ServiceProblem
+    reason: str | None = None
+
+
 class Snapshots:
     """Applies snapshots of tickets to problems and changes."""
 
@@ -96,6 +108,27 @@ class Snapshots:
     def take(self, snapshot: Snapshot) -> SnapshotResult:
         """Apply a snapshot in a transaction of its own. Raises db.StoreUnavailable."""
         return self._services.store.write(lambda uow: self.apply(uow, snapshot))
+
+    def take_of(self, problem_id: int, name: str, snapshot: Snapshot) -> TakenSnapshot | None:
+        """Apply a snapshot of a ticket of this problem, or of its change that `name` refers to.
+
+        Returns None for a ticket that is another problem's. Raises db.StoreUnavailable and Gone.
+        """
+
+        def work(uow: UnitOfWork) -> TakenSnapshot | None:
+            tickets = TicketRepository(uow, self._services.adapter)
+            problem = ProblemRepository(uow).lock(problem_id)
+            known = tickets.find(snapshot.ticket)
+            owners = [known.owner] if known else tickets.owners(snapshot.ticket)
+            if any(owner.problem_id != problem_id for owner in owners):
+                return None
+            named = name if tickets.owner_by_reference(name) else problem.reference
+            result = self.apply(uow, replace(snapshot, reference=named))
+            apart = tickets.apart(snapshot.ticket) if result is SnapshotResult.APART else None
+            after = ProblemRepository(uow).get(problem_id)
+            return TakenSnapshot(result, after, apart.reason if apart else None)
+
+        return self._services.store.write(work)
 
     def apply(self, uow: UnitOfWork, snapshot: Snapshot) -> SnapshotResult:
         """Apply a snapshot within a transaction; locks its problem. Takes it as often as it comes.

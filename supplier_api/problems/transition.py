@@ -13,11 +13,7 @@ import orjson
 
 from supplier_api.clock import to_wire
 from supplier_api.contract import refusals
-from supplier_api.contract.codes import (
-    REASONS,
-    ChangeStatus,
-    ResolutionStatus,
-)
+from supplier_api.contract.codes import ChangeStatus, ResolutionStatus
 from supplier_api.contract.field_table import with_amendment
 from supplier_api.contract.limits import CHARACTERISTICS_MAX
 from supplier_api.db import UnitOfWork
@@ -31,10 +27,11 @@ from supplier_api.problems.kci import (
     change_entity,
     content_of_step,
     kci,
+    lacking,
     resolution_entity,
 )
 from supplier_api.problems.lifecycle import About, Event, LifecycleStep, plan, settled_by
-from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem
+from supplier_api.problems.model import Base, ChangeRequest, Resolution, ServiceProblem, State
 from supplier_api.problems.notices import CAUSES, REPORTED, notice_of
 from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
@@ -52,10 +49,11 @@ CLOSING = frozenset({Event.COMPLETE, Event.CLOSE, Event.ACCEPT_RESOLUTION})
 class Incomplete(Exception):
     """An event lacks a field that its KCI must carry."""
 
-    def __init__(self, event: str, missing: Sequence[str]) -> None:
-        """Name the event and the fields."""
-        lacking = [{"path": field, "event": event} for field in missing]
-        self.refused = refusals.EVENT_INCOMPLETE.errors(lacking)
+    def __init__(self, event: str, missing: Sequence[str], state: State) -> None:
+        """Name the event and the fields, and keep where the problem stands."""
+        self.state = state
+        fields = [{"path": field, "event": event} for field in missing]
+        self.refused = refusals.EVENT_INCOMPLETE.errors(fields)
         self.messages = self.refused.messages
         super().__init__("; ".join(self.messages))
 
@@ -105,7 +103,8 @@ class Transition:
         contents = [(step, content_of_step(self.problem, event, step, content)) for step in steps]
         # All are checked before the first is applied: an event is applied whole or not at all.
         for step, own in contents:
-            _check_complete(step, own)
+            if missing := lacking(step, own):
+                raise Incomplete(step.event, missing, self.problem.state)
         notice = notice_of(event, steps) if event in REPORTED else None
         if notice not in self.services.order_kinds or not self.told():
             notice = None
@@ -204,6 +203,8 @@ class Transition:
         if step.about is About.RESOLUTION:
             resolution = resolution or ResolutionRepository(self.uow).current(self.problem.id)
             self._update_resolution(step, resolution)
+        if step.event is Event.REOPEN:
+            self._withdraw_resolution()
         if step.kci:
             self._add_kci(step, content, change, resolution)
         if step.state.terminal:
@@ -236,6 +237,14 @@ class Transition:
             resolution.closed_date = self.now
         elif step.event is Event.REJECT_RESOLUTION:
             resolution.status = ResolutionStatus.REJECTED
+        ResolutionRepository(self.uow).save(resolution)
+
+    def _withdraw_resolution(self) -> None:
+        """Take back the resolution that the tenant has not answered; no KCI carries it again."""
+        resolution = ResolutionRepository(self.uow).current(self.problem.id)
+        assert resolution is not None  # the problem was resolved
+        resolution.status = ResolutionStatus.WITHDRAWN
+        resolution.closed_date = self.now
         ResolutionRepository(self.uow).save(resolution)
 
     def _set_closure_timers(self, resolution: Resolution) -> None:
@@ -355,14 +364,6 @@ def closure_times(services: Services, since: datetime) -> list[tuple[str, dateti
     if services.policy.closure > services.policy.notice:
         times.insert(0, (CLOSURE_NOTICE, since + services.policy.closure - services.policy.notice))
     return times
-
-
-def _check_complete(step: LifecycleStep, content: KciContent) -> None:
-    carries = REASONS[step.kci].carries if step.kci else ()
-    has = {"text": content.text, "problemCode": content.problem_code}
-    missing = [name for name, value in has.items() if name in carries and not value]
-    if missing:
-        raise Incomplete(step.event, missing)
 
 
 class TooManyCharacteristics(Exception):

@@ -1,6 +1,7 @@
 """The read model of one problem: requests, answers, events, messages, timers, and what comes next.
 
-For people and their tools, so it holds no personal data: codes, ids, dates and states only.
+For people and their tools, so it holds no personal data: codes, ids, dates and states only. What
+the tenant wrote is in `contents`, for the back office alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,8 @@ from supplier_api.outbox.pauses import Cause, PauseRepository
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import legal_for_back_office
 from supplier_api.problems.decision_repository import DecisionRepository
-from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.kci import NO_CONTENT, change_entity, content_of_step, lacking
+from supplier_api.problems.lifecycle import Event, plan
 from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
 from supplier_api.problems.parts_repository import (
     BackOfficeEventRepository,
@@ -41,8 +43,12 @@ AWAITS = {
     Awaits.INFORMATION: "the tenant: to amend with the information asked for",
     Awaits.APPOINTMENT: "the tenant: to book an appointment and amend",
 }
-
-
+# What events must carry beside that which their KCIs ask for, as the door names it.
+_OWN_FIELDS: dict[Event, list[str]] = {
+    Event.RESOLVE: ["resolution"],
+    Event.ACCEPT_CHANGE: ["changeReference"],
+    Event.REJECT_CHANGE: ["changeReference"],
+}
 _PAUSES = {
     Cause.OPERATOR: "paused by an operator",
     Cause.BREAKER: "the breaker is open",
@@ -61,6 +67,7 @@ def find(uow: UnitOfWork, name: str) -> list[ServiceProblem]:
 def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
     """Return everything about a problem as plain JSON values."""
     messages = LaneRepository(uow).messages_of(problem.id)
+    legal = legal_for_back_office(problem.state)
     return {
         **summary(problem),
         "conversationId": problem.conversation_id,
@@ -82,7 +89,50 @@ def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
             for timer in TimerRepository(uow).of(problem.id)
         ],
         "waitsFor": waits_for(problem.state, _dead_kci(problem, messages)),
-        "legalEvents": [str(event) for event in legal_for_back_office(problem.state)],
+        "legalEvents": [str(event) for event in legal],
+        "mustCarry": {str(event): must_carry(problem, event) for event in legal},
+        "pendingChange": _pending_change(uow, problem),
+    }
+
+
+def whole(uow: UnitOfWork, problem_id: int, now: datetime) -> tuple[ServiceProblem, dict[str, Any]]:
+    """Return a problem and all of it, with what the tenant wrote, at `now` (machine time)."""
+    problem = ProblemRepository(uow).get(problem_id)
+    return problem, {**with_holds(uow, problem, now), **contents(uow, problem)}
+
+
+def with_holds(uow: UnitOfWork, problem: ServiceProblem, now: datetime) -> dict[str, Any]:
+    """Return what `show` does, and what holds the problem up at `now` (machine time)."""
+    return {**show(uow, problem), "heldUp": held_up(uow, problem, now)}
+
+
+def contents(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
+    """Return what the tenant wrote: the problem as it is now, and the change that is undecided."""
+    change = ChangeRequestRepository(uow).pending(problem.id)
+    return {"document": problem.document, "change": change_entity(change) if change else None}
+
+
+def must_carry(problem: ServiceProblem, event: Event) -> list[str]:
+    """Return the fields, as the door names them, that an event must carry; it must be legal."""
+    own = _OWN_FIELDS.get(event, [])
+    if event in (Event.NOTE, Event.ACCEPT_CHANGE):
+        # A note without a text is an UPDATE; a cancellation that is accepted says its code.
+        return own
+    step = plan(problem.state, event)[-1]
+    return own + lacking(step, content_of_step(problem, event, step, NO_CONTENT))
+
+
+def _pending_change(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any] | None:
+    change = ChangeRequestRepository(uow).pending(problem.id)
+    if change is None:
+        return None
+    return {
+        "kind": change.kind,
+        "reference": change.reference,
+        "gatewayId": change.gateway_id,
+        "created": to_wire(change.created),
+        "backOfficeId": change.back_office_id,
+        "backOfficeUrl": change.back_office_url,
     }
 
 

@@ -8,13 +8,24 @@ from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens
 from supplier_api.contract import read_json, refusals
 from supplier_api.contract.errors import ErrorAnswer
+from supplier_api.contract.limits import ID_MAX
 from supplier_api.http.backoffice.incidents import ERROR_TEXTS, add_incidents
+from supplier_api.http.backoffice.problems import ETAG, add_problems, etag
 from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, read_event
-from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
+from supplier_api.http.backoffice.snapshots import add_snapshots
+from supplier_api.http.openapi import (
+    error_responses,
+    header,
+    in_path,
+    needs_scope,
+    operation,
+    response,
+)
 from supplier_api.http.request_parsing import json_response, read_body
 from supplier_api.logging import bind
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.incidents import Incidents
+from supplier_api.problems.services import Services
 
 SCOPE = "back-office"
 PREFIX = "/back-office/v1"
@@ -24,6 +35,7 @@ REFERENCE = in_path(
     {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
     "SP_7K2M9QX4TD",
 )
+IF_MATCH = header("If-Match", "Only if the problem is of this version: an ETag")
 DONE = {
     "type": "object",
     "required": ["reference", "status"],
@@ -47,7 +59,8 @@ CONFLICT = {
         },
     },
 }
-
+# Where the event is read, but lacks what its update must carry, the state is told too.
+INCOMPLETE = {**CONFLICT, "required": ["uuid", "code", "messages"]}
 EVENT_ERROR_TEXTS = {
     ErrorAnswer.NOT_FOUND: "No such problem",
     ErrorAnswer.INVALID: "Something is missing or wrong",
@@ -57,12 +70,12 @@ EVENT_ERROR_TEXTS = {
 def register(
     api: Api,
     tokens: AccessTokens,
-    progress: BackOfficeEvents,
-    incidents: Incidents,
+    services: Services,
     max_body: int,
     audit: Audit,
 ) -> None:
     """Add the back office's door to the application that `api` describes."""
+    progress = BackOfficeEvents(services)
     blueprint = Blueprint(
         SCOPE, __name__, url_prefix=PREFIX, description="What the supplier's own systems say"
     )
@@ -72,14 +85,20 @@ def register(
         **operation(
             refusals.EVENT,
             {
-                200: response("Done", DONE),
+                200: response("Done", DONE, ETAG),
                 **error_responses(refusals.EVENT, ERROR_TEXTS | EVENT_ERROR_TEXTS),
                 ErrorAnswer.CONFLICT.status: response(
                     "Not possible where the problem stands", CONFLICT
                 ),
+                ErrorAnswer.INVALID.status: response(
+                    EVENT_ERROR_TEXTS[ErrorAnswer.INVALID], INCOMPLETE
+                ),
+                ErrorAnswer.PRECONDITION.status: response(
+                    "The problem has changed: nothing is done", CONFLICT, ETAG
+                ),
             },
             needs_scope(SCOPE),
-            parameters=[REFERENCE],
+            parameters=[REFERENCE, IF_MATCH],
             request=EVENT,
         )
     )
@@ -88,7 +107,8 @@ def register(
 
         Each event has an id of the back office's own; the same id again gets the same answer and
         nothing is done. An event that is not possible where the problem stands is answered 409 for
-        good, with the state and what is possible there.
+        good, with the state and what is possible there. With If-Match it is applied to that
+        version of the problem only; a repeat gets its answer all the same.
         """
         g.event = {"client": tokens.admit(request.headers.get("Authorization"), SCOPE)}
         if len(reference) > NAME_MAX or "\0" in reference:
@@ -96,9 +116,12 @@ def register(
         happened = read_event(read_json(read_body(request, max_body)))
         g.event["kind"] = happened.event
         with bind(reference=reference):
-            answer = progress.event(reference, happened)
+            answer = progress.event(reference, happened, versions=_versions())
         g.event["reference"] = answer.body.get("reference")
-        return json_response(answer.body, answer.status)
+        response = json_response(answer.body, answer.status)
+        if answer.version is not None:
+            response.headers["ETag"] = etag(answer.version)
+        return response
 
     @blueprint.after_request
     def log_event(response: Response) -> Response:
@@ -108,5 +131,16 @@ def register(
             audit.done("back-office.event", **g.event, address=address, status=status)
         return response
 
-    add_incidents(blueprint, tokens, incidents, max_body)
+    add_problems(blueprint, tokens, services, REFERENCE)
+    add_snapshots(blueprint, tokens, services, max_body, REFERENCE)
+    add_incidents(blueprint, tokens, Incidents(services), max_body)
     api.register_blueprint(blueprint)
+
+
+def _versions() -> frozenset[int] | None:
+    """Return the versions that If-Match names, None for any (RFC 9110, section 13.1.1)."""
+    wanted = request.if_match
+    if not wanted or wanted.star_tag:
+        return None
+    tags = [tag for tag in wanted if tag.isascii() and tag.isdecimal()]
+    return frozenset(int(tag) for tag in tags if len(tag) <= len(str(ID_MAX)))

@@ -120,6 +120,7 @@ RESOLUTION = make(
             ResolutionStatus,
             "State model for service problem resolution.",
             "PENDING",
+            without=(ResolutionStatus.WITHDRAWN,),
             required=True,
         ),
         "resolvedDate": InstantField(

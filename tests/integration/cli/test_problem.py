@@ -204,7 +204,7 @@ def test_a_problem_is_shown_with_all_that_happened(supplier: Supplier, command: 
     assert {rule["rule"] for rule in request["trace"]} >= {"service-unknown", "already-open"}
     assert [timer["kind"] for timer in seen["timers"]] == ["closure-notice", "closure"]
     assert seen["waitsFor"] == "the tenant: to accept or reject the resolution"
-    assert seen["legalEvents"] == ["note", "warn", "complete"]
+    assert seen["legalEvents"] == ["note", "warn", "complete", "reopen"]
 
     text = command.ok("show", 23467)
     for line in (
@@ -214,7 +214,7 @@ def test_a_problem_is_shown_with_all_that_happened(supplier: Supplier, command: 
         "KCI 1 COMMITTED IN_PROGRESS  delivered",
         "KCI 2 RESOLVED RESOLVED  delivered",
         "waits for  the tenant: to accept or reject the resolution",
-        "possible   note, warn, complete",
+        "possible   note, warn (problemCode), complete, reopen (text)",
     ):
         assert line in text
 

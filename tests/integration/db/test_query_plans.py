@@ -18,6 +18,7 @@ from supplier_api.operations.consistency_queries import ConsistencyQueries
 from supplier_api.operations.processes import ProcessRepository
 from supplier_api.operations.status_line import Snapshot, StatusLine
 from supplier_api.outbox.messages import MessageFilter, MessageRepository
+from supplier_api.problems.changes_feed import FeedCursor, WantedChanges, changed
 from supplier_api.problems.decision_history import next_batch, of_span
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DecisionDeadline, LifecyclePolicy
@@ -36,6 +37,7 @@ POLICY = LifecyclePolicy(
     settling=timedelta(),
     deadlines=dict.fromkeys(Operation, DecisionDeadline(timedelta(hours=8))),
 )
+SEEN = FeedCursor(LONG_AGO, 7)
 # Few rows at any time, and no index needed.
 SMALL = {"pause", "process", "stamp", "switch"}
 
@@ -73,6 +75,12 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     ),
     "any name": lambda uow: ProblemRepository(uow).find_any("INC0012345"),
     "any number": lambda uow: ProblemRepository(uow).find_any("12345"),
+    "changed": lambda uow: changed(uow, WantedChanges(50), NOW),
+    "changed since": lambda uow: changed(uow, WantedChanges(50, since=LONG_AGO, after=SEEN), NOW),
+    "changed in a state": lambda uow: changed(uow, WantedChanges(50, "HELD"), NOW),
+    "changed to its end": lambda uow: changed(uow, WantedChanges(50, "COMPLETED"), NOW),
+    "changed of a ticket": lambda uow: changed(uow, WantedChanges(50, ticket="INC1"), NOW),
+    "changed of a service": lambda uow: changed(uow, WantedChanges(50, service="S1"), NOW),
     "tenants": lambda uow: ProblemRepository(uow).tenants(20),
     "decisions to replay": lambda uow: uow.connection.execute(
         next_batch(of_span(select(tables.decision.c.facts), LONG_AGO, NOW), (LONG_AGO, 1))
@@ -97,6 +105,9 @@ PARTIAL = [
     "ix_service_problem_doubtful",
     "ix_service_problem_untold",
     "ix_service_problem_open",
+    # Read in its order, and no further than the page.
+    "ix_service_problem_current",
+    "ix_service_problem_over",
     "ix_change_request_pending",
     "ix_decision_answered_late",
 ]

@@ -1,4 +1,4 @@
-"""Fourteen courses of a problem: the answers and the KCIs, in order.
+"""Fifteen courses of a problem: the answers and the KCIs, in order.
 
 `n REASON/STATUS`, then what the KCI carries: problemCode, text, and the status of the amendment
 (A), cancellation (C) or resolution (R). KCIs that the gateway creates itself are not shown.
@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from supplier_api.outbox.model import MessageState
-from supplier_api.problems.parts_repository import ChangeRequestRepository
+from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
+from supplier_api.problems.timer_repository import TimerRepository
 from tests.integration.problems.rig import REPAIRED, Rig, problem
 
 ASK = {"problem_code": "INFORMATION_REQUIRED", "text": "Which lights are on?"}
@@ -349,6 +350,80 @@ def test_the_back_office_cancels_while_an_amendment_is_undecided(rig: Rig) -> No
         "2 AMENDMENT_REJECTED/HELD + OTHER + text + A REJECTED",
         "3 CANCELLED/CANCELLED + PROPERTY_UNOCCUPIED",
     ]
+
+
+def test_the_supplier_reopens_what_it_resolved(rig: Rig) -> None:
+    rig.create("commit")
+    rig.resolve()
+    rig.take()
+    withdrawn = rig.resolution_reference()
+
+    reopened = rig.say("reopen", text="The line has failed again.")
+
+    assert reopened.body["status"] == "IN_PROGRESS"
+    assert rig.kcis()[1]["text"] == "The line has failed again."
+    assert _stored_resolutions(rig) == ["WITHDRAWN"]
+    assert _timers(rig) == []
+    for status in ("ACCEPTED", "REJECTED"):
+        late = rig.settle(status, withdrawn)
+        assert late.status == 422
+        assert late.body is not None
+        assert "withdrawn on 2026-01-05T" in late.body["messages"][0]
+    rig.pass_days(6)
+    rig.resolve()
+    rig.take()
+    late = rig.settle("ACCEPTED", withdrawn)
+    assert late.body is not None
+    assert f"replaced by {rig.resolution_reference()}" in late.body["messages"][0]
+    assert rig.settle("ACCEPTED").status == 200
+    assert rig.kci_lines() == [
+        "1 RESOLVED/RESOLVED + R PENDING",
+        "2 RESUMED/IN_PROGRESS + text",
+        "3 RESOLVED/RESOLVED + R PENDING",
+        "4 COMPLETED/COMPLETED + R ACCEPTED closed",
+    ]
+    assert _stored_resolutions(rig) == ["WITHDRAWN", "ACCEPTED"]
+    assert rig.say("reopen", text="The line has failed again.").status == 409
+
+
+@pytest.mark.parametrize("lacking", [{}, {"problem_code": "OTHER"}])
+def test_a_problem_is_not_reopened_without_a_word(rig: Rig, lacking: dict[str, str]) -> None:
+    rig.create("commit")
+    rig.resolve()
+
+    refused = rig.say("reopen", **lacking)
+
+    assert refused.status == 422
+    assert refused.body["messages"] == ["text: missing; reopen must carry it"]
+    assert _stored_resolutions(rig) == ["PENDING"]
+
+
+def test_a_withdrawn_resolution_stays_so_though_its_kci_is_delivered_later(rig: Rig) -> None:
+    rig.create("commit")
+    rig.resolve()
+    rig.say("reopen", text="The line has failed again.")
+
+    rig.take()
+
+    rig.pass_days(6)
+    assert _stored_resolutions(rig) == ["WITHDRAWN"]
+    assert rig.kci_lines() == ["1 RESOLVED/RESOLVED + R PENDING", "2 RESUMED/IN_PROGRESS + text"]
+    assert rig.say("cancel", problem_code="OTHER").status == 200
+    late = rig.settle("ACCEPTED")
+    assert late.body is not None
+    assert "withdrawn on" in late.body["messages"][0]
+
+
+def _stored_resolutions(rig: Rig) -> list[str]:
+    problem_id = rig.problem().id
+    made = rig.store.read(lambda uow: ResolutionRepository(uow).of(problem_id))
+    return [resolution.status.value for resolution in made]
+
+
+def _timers(rig: Rig) -> list[str]:
+    problem_id = rig.problem().id
+    found = rig.store.read(lambda uow: TimerRepository(uow).of(problem_id))
+    return [timer.kind for timer in found]
 
 
 def _references(rig: Rig) -> list[Any]:

@@ -29,6 +29,7 @@ ABOUT_THE_BODY = {
     ErrorAnswer.INVALID,
     ErrorAnswer.UNKNOWN_SUBJECT,
     ErrorAnswer.CONFLICT,
+    ErrorAnswer.PRECONDITION,
 }
 EACH = pytest.mark.parametrize("name", refusals.ALL)
 
@@ -146,7 +147,7 @@ def described() -> Mapping[str, set[int]]:
     """Return the statuses that OpenAPI describes, by operation."""
     api = describe_calls(Flask(__name__), "")
     nothing = cast("Any", None)
-    events.register(api, nothing, nothing, nothing, 0, nothing)
+    events.register(api, nothing, nothing, 0, nothing)
     return {
         operation["operationId"]: {int(status) for status in operation["responses"]}
         for path in api.spec.to_dict()["paths"].values()

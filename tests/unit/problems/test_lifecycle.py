@@ -109,6 +109,7 @@ LEGAL = {
         "update": "UPDATE/=",
         "warn": "WARNING/=",
         "complete": "COMPLETED/COMPLETED",
+        "reopen": "RESUMED/IN_PROGRESS",
         "accept the resolution": "COMPLETED/COMPLETED",
         "reject the resolution": "RESUMED/IN_PROGRESS",
         "give notice of closure": "ADDITIONAL/=",

@@ -50,6 +50,7 @@ COURSES: list[tuple[str, Sequence[Said], dict[str, Any], str, list[str]]] = [
     ("warn", [], CODE, "ACKNOWLEDGED", ["WARNING/ACKNOWLEDGED"]),
     ("resolve", [], {"resolution": REPAIRED}, "RESOLVED", ["RESOLVED/RESOLVED"]),
     ("complete", [RESOLVE], {}, "COMPLETED", ["COMPLETED/COMPLETED"]),
+    ("reopen", [RESOLVE], TEXT, "IN_PROGRESS", ["RESUMED/IN_PROGRESS"]),
     ("cancel", [], CODE, "CANCELLED", ["CANCELLED/CANCELLED"]),
 ]
 DECISIONS: list[tuple[str, dict[str, Any], str, list[str]]] = [
@@ -410,7 +411,7 @@ def test_the_door_is_described(supplier: Supplier) -> None:
     described = supplier.client.get("/openapi.json").get_json()
     path = described["paths"]["/back-office/v1/problems/{reference}/events"]
     assert path.keys() - {"parameters"} == {"post"}
-    expected = {"200", "400", "401", "403", "404", "409", "422", "500", "503"}
+    expected = {"200", "400", "401", "403", "404", "409", "412", "422", "500", "503"}
     assert set(path["post"]["responses"]) == expected
     assert path["post"]["security"] == [{"oauth2": ["back-office"]}, {"bearer": []}]
     flow = described["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]

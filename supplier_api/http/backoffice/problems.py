@@ -1,0 +1,229 @@
+"""/back-office/v1/problems: one problem as it is now, and those that changed."""
+
+from typing import Any
+
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from supplier_api.auth import AccessTokens
+from supplier_api.clock import from_wire
+from supplier_api.contract import load, refusals
+from supplier_api.contract.codes import Status
+from supplier_api.contract.errors import ErrorAnswer
+from supplier_api.contract.fields import InstantField, Text
+from supplier_api.contract.limits import SERVICE_ID_MAX
+from supplier_api.contract.loading import make
+from supplier_api.http.backoffice.incidents import ERROR_TEXTS
+from supplier_api.http.backoffice.schemas import NAME_MAX
+from supplier_api.http.openapi import error_responses, needs_scope, operation, response
+from supplier_api.http.request_parsing import check_query, json_response, whole_number
+from supplier_api.problems import view
+from supplier_api.problems.backoffice_events import references_of
+from supplier_api.problems.changes_feed import FeedCursor, WantedChanges, changed
+from supplier_api.problems.model import Base, ServiceProblem
+from supplier_api.problems.services import Services
+
+LIMIT = 50
+LIMIT_MAX = 500
+STATES = [Base.UNDECIDED.value, *(status.value for status in Status)]
+PARAMETERS = ("state", "changed-since", "ticket", "service", "limit", "cursor")
+# What is in the query, but for the numbers.
+_QUERY = make(
+    "ProblemQuery",
+    {
+        "changed-since": InstantField("Changed since", "2026-01-05T12:00:00.000Z"),
+        "ticket": Text("The back office's ticket", maximum=NAME_MAX),
+        "service": Text("The service", maximum=SERVICE_ID_MAX),
+    },
+)
+ETAG = {"ETag": {"description": "The problem's version", "schema": {"type": "string"}}}
+_TEXT = {"type": "string"}
+_MAYBE = {"type": "string", "nullable": True}
+_TIME = {"type": "string", "format": "date-time"}
+_THINGS = {"type": "array", "items": {"type": "object"}}
+SUMMARY: dict[str, Any] = {
+    "reference": {**_TEXT, "description": "Our reference of the problem"},
+    "tenant": _TEXT,
+    "gatewayId": {"type": "integer"},
+    "serviceId": _TEXT,
+    "status": {**_TEXT, "enum": STATES, "description": "Where the problem stands"},
+    "created": _TIME,
+    "updated": {**_TIME, "description": "When it last changed"},
+}
+PROBLEM = {
+    "type": "object",
+    "required": [*SUMMARY, "legalEvents", "mustCarry", "document", "timeline"],
+    "properties": {
+        **SUMMARY,
+        "base": {**_TEXT, "description": "The progress of the work"},
+        "waiting": {**_MAYBE, "description": "What the work waits for"},
+        "asked": {**_MAYBE, "description": "Which change is undecided"},
+        "waitsFor": {**_MAYBE, "description": "Whom and what it waits for, in words"},
+        "heldUp": {"type": "array", "items": _TEXT, "description": "What holds it up, in words"},
+        "legalEvents": {"type": "array", "items": _TEXT, "description": "What is possible now"},
+        "mustCarry": {
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": _TEXT},
+            "description": "The fields that each of these events must carry",
+        },
+        "pendingChange": {
+            "type": "object",
+            "nullable": True,
+            "description": "The amendment or cancellation that is undecided",
+        },
+        "change": {
+            "type": "object",
+            "nullable": True,
+            "description": "The undecided change as a KCI would carry it",
+        },
+        "backOfficeId": {**_MAYBE, "description": "The back office's ticket"},
+        "backOfficeUrl": _MAYBE,
+        "incident": _MAYBE,
+        "document": {"type": "object", "description": "The problem in the words of the contract"},
+        "timeline": {**_THINGS, "description": "Requests, events, KCIs and work orders, in order"},
+        "timers": _THINGS,
+        "version": {"type": "integer", "description": "The number in the ETag"},
+    },
+}
+LISTED = {
+    "type": "object",
+    "required": ["problems", "cursor", "more"],
+    "properties": {
+        "problems": {
+            "type": "array",
+            "items": {"type": "object", "required": list(SUMMARY), "properties": SUMMARY},
+        },
+        "cursor": {**_MAYBE, "description": "Where the next page begins, now or later"},
+        "more": {"type": "boolean", "description": "Whether there is more already"},
+    },
+}
+_TEXTS = ERROR_TEXTS | {
+    ErrorAnswer.NOT_FOUND: "No such problem",
+    ErrorAnswer.INVALID: "A parameter is unknown or wrong",
+    ErrorAnswer.CONFLICT: "Several problems are called that: the references are named",
+}
+
+
+def etag(version: int) -> str:
+    """Return the entity tag of a problem's version."""
+    return f'"{version}"'
+
+
+def add_problems(
+    blueprint: Blueprint, tokens: AccessTokens, services: Services, reference: dict[str, Any]
+) -> None:
+    """Add the routes that show problems; `reference` describes how one is named."""
+    scope = blueprint.name
+
+    @blueprint.route("/problems/<reference>", methods=["GET"])
+    @blueprint.doc(
+        **operation(
+            refusals.SHOW_PROBLEM,
+            {
+                200: response("The problem", PROBLEM, ETAG),
+                **error_responses(refusals.SHOW_PROBLEM, _TEXTS),
+            },
+            needs_scope(scope),
+            parameters=[reference],
+        )
+    )
+    def show(reference: str) -> Response:
+        """Show a problem: where it stands, what it waits for, what is possible, and its history.
+
+        It may be named by anything that is one problem's: our reference of it, of a change or of
+        its resolution, the gateway's id, the ticket, the service, the conversation.
+        """
+        tokens.admit(request.headers.get("Authorization"), scope)
+        problem, seen = _shown(services, reference)
+        answer = json_response(seen)
+        answer.headers["ETag"] = etag(problem.version)
+        return answer
+
+    @blueprint.route("/problems", methods=["GET"])
+    @blueprint.doc(
+        **operation(
+            refusals.LIST_PROBLEMS,
+            {
+                200: response("The problems", LISTED),
+                **error_responses(refusals.LIST_PROBLEMS, _TEXTS),
+            },
+            needs_scope(scope),
+            parameters=_described(),
+        )
+    )
+    def listed() -> Response:
+        """List problems in the order in which they last changed.
+
+        What changed in the last five seconds is left out, so that nobody who goes on from a cursor
+        misses a change. One that changes again comes again. Times are business time.
+        """
+        tokens.admit(request.headers.get("Authorization"), scope)
+        wanted, now = _wanted(), services.business.now("")
+        page = services.store.read(lambda uow: changed(uow, wanted, now))
+        return json_response(
+            {
+                "problems": [view.summary(problem) for problem in page.problems],
+                "cursor": str(page.cursor) if page.cursor else None,
+                "more": page.more,
+            }
+        )
+
+
+def _shown(services: Services, name: str) -> tuple[ServiceProblem, dict[str, Any]]:
+    """Return the one problem of a name, and all of it; raises RequestRefused."""
+    problem_id = find_one(services, name).id
+    return services.store.read(lambda uow: view.whole(uow, problem_id, services.machine.now()))
+
+
+def find_one(services: Services, name: str) -> ServiceProblem:
+    """Return the one problem of a name; raises RequestRefused."""
+    found = [] if len(name) > NAME_MAX else services.store.read(lambda uow: view.find(uow, name))
+    if not found:
+        raise refusals.UNKNOWN_REFERENCE.error()
+    if len(found) > 1:
+        several = references_of(found, len(found))
+        raise refusals.SEVERAL_PROBLEMS.error(count=len(found), references=several)
+    return found[0]
+
+
+def _described() -> list[dict[str, Any]]:
+    """Return what OpenAPI says of the parameters of the list."""
+    schemas: dict[str, tuple[dict[str, Any], str]] = {
+        "state": ({**_TEXT, "enum": STATES}, "Only those in this state"),
+        "changed-since": (_TIME, "Only those that changed then or later"),
+        "ticket": ({**_TEXT, "maxLength": NAME_MAX}, "Only those with this ticket"),
+        "service": ({**_TEXT, "maxLength": SERVICE_ID_MAX}, "Only those on this service"),
+        "limit": (
+            {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT},
+            "At most so many",
+        ),
+        "cursor": (_TEXT, "The cursor of the page before"),
+    }
+    return [
+        {"name": name, "in": "query", "description": text, "schema": schema}
+        for name, (schema, text) in schemas.items()
+    ]
+
+
+def _wanted() -> WantedChanges:
+    """Return what the query asks for; raises contract.Invalid."""
+    check_query(request, PARAMETERS)
+    given = request.args
+    fields = load(_QUERY, {name: given[name] for name in _QUERY.fields if name in given})
+    if "state" in given and given["state"] not in STATES:
+        raise refusals.UNKNOWN_CODE.error(path="state", codes=", ".join(STATES))
+    limit = whole_number(given.get("limit", str(LIMIT)), 1, LIMIT_MAX)
+    if limit is None:
+        raise refusals.NOT_WHOLE.error(path="limit", minimum=1, maximum=LIMIT_MAX)
+    after = FeedCursor.parse(given["cursor"]) if "cursor" in given else None
+    if "cursor" in given and after is None:
+        raise refusals.UNKNOWN_CURSOR.error()
+    since = fields.get("changed-since")
+    return WantedChanges(
+        limit=limit,
+        state=given.get("state"),
+        since=from_wire(since) if since else None,
+        ticket=fields.get("ticket"),
+        service=fields.get("service"),
+        after=after,
+    )

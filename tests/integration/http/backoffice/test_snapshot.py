@@ -1,0 +1,153 @@
+"""The back office's door: what a ticket is now, and what follows of it."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from werkzeug.test import TestResponse
+
+from supplier_api.db import UnitOfWork
+from supplier_api.db.tables import lane, message
+from supplier_api.problems.ticket_repository import count_apart
+from tests.supplier import DEFERRED, REPAIRED, Problem, Supplier, refusal
+
+HELD = {"state": "HELD", "problemCode": "ACCESS_ISSUE"}
+
+
+def put(supplier: Supplier, name: str, version: Any = 1, **fields: Any) -> TestResponse:
+    """Say what the ticket T-1 of a problem is."""
+    return supplier.client.put(
+        f"/back-office/v1/problems/{name}/snapshot",
+        json={"ticket": "T-1", "version": version, **fields},
+        headers={"Authorization": f"Bearer {supplier.token('back-office')}"},
+    )
+
+
+def known(supplier: Supplier, **opened: Any) -> Problem:
+    """Raise a problem of which the back office has been told."""
+    problem = supplier.opened(**opened)
+    deliver_orders(supplier)
+    return problem
+
+
+def deliver_orders(supplier: Supplier) -> None:
+    def work(uow: UnitOfWork) -> None:
+        lanes = lane.c.destination == "back-office"
+        orders = message.c.lane_id.in_(lane.select().with_only_columns(lane.c.id).where(lanes))
+        uow.connection.execute(update(message).where(orders).values(state="delivered"))
+
+    supplier.services.store.write(work)
+
+
+def test_a_ticket_is_followed_from_its_start_to_its_end(supplier: Supplier) -> None:
+    problem = known(supplier)
+    course: list[tuple[dict[str, Any], str]] = [
+        ({"state": "IN_PROGRESS"}, "IN_PROGRESS"),
+        (HELD, "HELD"),
+        ({"state": "RESOLVED", "resolution": REPAIRED}, "RESOLVED"),
+        ({"state": "COMPLETED"}, "COMPLETED"),
+    ]
+    for version, (fields, status) in enumerate(course, 1):
+        answer = put(supplier, problem.reference, version, **fields)
+        assert answer.status_code == 200, answer.get_json()
+        expected = {"reference": problem.reference, "status": status, "result": "applied"}
+        assert answer.get_json() == expected
+        assert answer.headers["ETag"] == f'"{supplier.stored(23467).version}"'
+    assert supplier.told(problem) == [
+        "1 COMMITTED/IN_PROGRESS",
+        "2 DELAY/HELD",
+        "3 RESOLVED/RESOLVED",
+        "4 COMPLETED/COMPLETED",
+    ]
+    assert supplier.stored(23467).back_office_id == "T-1"
+
+
+def test_a_snapshot_that_comes_again_or_late_does_nothing(supplier: Supplier) -> None:
+    problem = known(supplier)
+    put(supplier, problem.reference, "2026-01-05T12:00:00.000Z", **HELD)
+
+    again = put(supplier, "T-1", "2026-01-05T12:00:00.000Z", **HELD)
+    late = put(supplier, "23467", "2026-01-05T11:59:00.000Z", state="ACKNOWLEDGED")
+    same = put(supplier, "T-1", "2026-01-05T12:01:00.000Z", **HELD)
+
+    results = [each.get_json()["result"] for each in (again, late, same)]
+    assert results == ["old", "old", "nothing"]
+    assert supplier.told(problem) == ["1 DELAY/HELD"]
+
+
+def test_what_cannot_be_followed_is_refused_and_apart_until_it_fits(supplier: Supplier) -> None:
+    problem = known(supplier)
+
+    refused = put(supplier, problem.reference, 1, state="HELD")
+
+    status, code, messages = refusal(refused)
+    assert (status, code) == (409, "INVALID_REQUEST")
+    told = "problemCode: missing; hold must carry it"
+    assert messages == [f"state: cannot be followed, and the ticket is apart: {told}"]
+    assert supplier.services.store.read(count_apart) == 1
+    assert supplier.told(problem) == []
+    assert put(supplier, problem.reference, 1, **HELD).status_code == 200
+    assert supplier.services.store.read(count_apart) == 0
+
+
+def test_a_snapshot_waits_for_our_own_orders(supplier: Supplier) -> None:
+    problem = supplier.opened()
+
+    waits = put(supplier, problem.reference, **HELD)
+
+    assert refusal(waits)[0] == 409
+    assert "under way" in waits.get_json()["messages"][0]
+    deliver_orders(supplier)
+    assert put(supplier, problem.reference, **HELD).status_code == 200
+
+
+def test_a_change_is_decided_by_its_ticket(supplier: Supplier) -> None:
+    problem = known(supplier, tenant=DEFERRED)
+    body = {"id": 9, "serviceProblemId": problem.id, "notes": "Ring twice."}
+    change = supplier.amend(body, tenant=DEFERRED).get_json()["supplierReference"]
+    deliver_orders(supplier)
+
+    answer = put(supplier, change, decision="accept-change")
+
+    assert answer.get_json()["result"] == "applied"
+    assert supplier.told(problem)[-1].endswith("AMENDED/ACKNOWLEDGED")
+
+
+def test_a_ticket_of_another_problem_is_refused(supplier: Supplier) -> None:
+    one = known(supplier, id=1, serviceId="SI0000000000101")
+    two = known(supplier, id=2, serviceId="SI0000000000102")
+    put(supplier, one.reference, **HELD)
+
+    status, _, messages = refusal(put(supplier, two.reference, 2, **HELD))
+
+    assert (status, messages[0].partition(":")[0]) == (422, "ticket")
+    assert supplier.told(two) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "path"),
+    [
+        ({}, 422, "state"),
+        ({"state": "SLEEPING"}, 422, "state"),
+        ({"decision": "start"}, 422, "decision"),
+        ({"state": "HELD", "version": "soon"}, 422, "version"),
+        ({"state": "HELD", "version": -1}, 422, "version"),
+        ({"state": "HELD", "version": "inf"}, 422, "version"),
+        ({"state": "HELD", "version": None}, 400, "version"),
+        ({"state": "HELD", "version": True}, 400, "version"),
+        ({"state": "HELD", "text": ""}, 422, "text"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    supplier: Supplier, fields: dict[str, Any], status: int, path: str
+) -> None:
+    problem = known(supplier)
+    answered, _, messages = refusal(put(supplier, problem.reference, **fields))
+    assert answered == status
+    assert {message.split(": ")[0] for message in messages} == {path}
+
+
+def test_the_door_knows_its_callers_and_its_problems(supplier: Supplier) -> None:
+    assert refusal(put(supplier, "SP_UNKNOWN01", **HELD))[:2] == (404, "NOT_FOUND")
+    answer = supplier.client.put("/back-office/v1/problems/SP_UNKNOWN01/snapshot", json={})
+    assert refusal(answer)[:2] == (401, "NOT_AUTHORISED")
