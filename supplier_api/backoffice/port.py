@@ -60,6 +60,7 @@ __all__ = [
     "UnknownAdapter",
     "Wanted",
     "WorkOrder",
+    "declared_kinds",
     "load_adapter",
     "version_from",
     "wanted_kinds",
@@ -157,7 +158,7 @@ def load_adapter(
             f"backoffice.adapter: {settings.adapter} is not published; expected one of: {names}"
         )
     factory: Factory = published[settings.adapter].load()
-    _declared_kinds(settings.adapter, factory)
+    declared_kinds(settings.adapter, factory)
     return factory(settings)
 
 
@@ -170,10 +171,11 @@ def wanted_kinds(settings: BackOfficeSettings) -> frozenset[OrderKind]:
     published = entry_points(group=GROUP)
     if settings.adapter not in published.names:
         return DEFAULT_KINDS
-    return _declared_kinds(settings.adapter, published[settings.adapter].load())
+    return declared_kinds(settings.adapter, published[settings.adapter].load())
 
 
-def _declared_kinds(name: str, factory: Factory) -> frozenset[OrderKind]:
+def declared_kinds(name: str, factory: Factory) -> frozenset[OrderKind]:
+    """Return the kinds that the class of an adapter wants; raises UnknownAdapter, as above."""
     declared = frozenset(getattr(factory, "kinds", DEFAULT_KINDS))
     if unknown := declared - frozenset(ORDER_KINDS):
         kinds = ", ".join(ORDER_KINDS)

@@ -26,6 +26,7 @@ case "$*" in
   *ensurepip*) exit {ensurepip} ;;
   *"-m venv"*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
   *--require-hashes*) cat "{output}"; exit {pip} ;;
+  *--requirement*) cat "{plugins}"; exit {plugins_exit} ;;
   *--editable*) {project}; touch "$(dirname "$0")/supplier-api" ;;
 esac
 """
@@ -73,19 +74,24 @@ class Project:
         ensurepip: int = 0,
         pip: str | None = None,
         project: str = ":",
+        plugins: str | None = None,
     ) -> Path:
         """Put an interpreter on the search path; `pip` is what its pip says when it fails.
 
-        `project` is what its pip does before it installs the project.
+        `project` is what its pip does before it installs the project, `plugins` what it says when
+        it fails with those.
         """
-        output = self.path / f"{name}.output"
+        output, of_plugins = self.path / f"{name}.output", self.path / f"{name}.plugins"
         output.write_text(pip or "")
+        of_plugins.write_text(plugins or "")
         text = INTERPRETER.format(
             calls=self.calls,
             version=version,
             ensurepip=ensurepip,
             output=output,
             pip=int(bool(pip)),
+            plugins=of_plugins,
+            plugins_exit=int(bool(plugins)),
             project=project,
         )
         file = self.path / name
@@ -119,6 +125,23 @@ class Project:
         """Return how often .venv was made from nothing."""
         return self._count("-m venv")
 
+    def pip_calls(self) -> list[str]:
+        """Return what pip was told about plugins and packages that went, without its options."""
+        told = self.calls.read_text().splitlines()
+        words = [line.partition("--no-input ")[2] for line in told]
+        return [
+            f"{line.split()[0]} {line.split()[-1]}"
+            for line in words
+            if "--requirement" in line or line.startswith("uninstall")
+        ]
+
+    def name_plugins(self, text: str, folder: str = "config") -> Path:
+        """Write plugins.txt; return it."""
+        file = self.root / folder / "plugins.txt"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        return file
+
     def change(self, name: str, line: str = "") -> None:
         """Add a line to one of the files."""
         with (self.root / name).open("a") as file:
@@ -138,8 +161,10 @@ class Project:
 def project(tmp_path: Path) -> Project:
     root, path = tmp_path / "a project", tmp_path / "bin"
     (root / "scripts").mkdir(parents=True)
+    (root / "config").mkdir()
     path.mkdir()
-    for name in ("setup.cfg", "pyproject.toml", "requirements-dev.lock", "scripts/setup.py"):
+    scripts = ("scripts/__init__.py", "scripts/setup.py", "scripts/setup_failures.py")
+    for name in ("setup.cfg", "pyproject.toml", "requirements-dev.lock", *scripts):
         shutil.copy(ROOT / name, root / name)
     for tool in ("sh", "cp", "mkdir", "cat", "touch", "dirname"):
         (path / tool).symlink_to(str(shutil.which(tool)))
@@ -426,6 +451,7 @@ def test_anything_else_names_the_log(project: Project) -> None:
     assert (project.root / ".setup.log").exists()
 
 
-def test_it_can_be_read_by_an_old_python() -> None:
+@pytest.mark.parametrize("name", ["setup.py", "setup_failures.py"])
+def test_it_can_be_read_by_an_old_python(name: str) -> None:
     # What Python 3.8 cannot parse would hide the message that 3.8 is too old.
-    ast.parse((ROOT / "scripts/setup.py").read_text(), feature_version=(3, 8))
+    ast.parse((ROOT / "scripts" / name).read_text(), feature_version=(3, 8))
