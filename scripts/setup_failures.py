@@ -75,6 +75,11 @@ def explain_plugins(output: str) -> Failed:
             f"plugins.txt: no index that is asked has {missing.group(1)}",
             "name yours in it, as in --extra-index-url https://..., or set PIP_INDEX_URL",
         )
+    if "--require-hashes mode" in output:
+        return Failed(
+            "plugins.txt: some have a hash, so all need one, and an exact version",
+            f"those that have none are named at the end of the log; {see_log()}",
+        )
     if "DO NOT MATCH THE HASHES" in output:
         return Failed(
             "plugins.txt: a package is another file than its hash says",

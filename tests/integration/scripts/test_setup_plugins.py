@@ -20,6 +20,7 @@ ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/
 """
 MISSING = "ERROR: No matching distribution found for tickets==1.0\n"
 OTHER_FILE = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n"
+UNHASHED = "ERROR: In --require-hashes mode, all requirements must have their versions pinned\n"
 INSTALLED = ["install --dry-run", "install plugins.txt"]
 
 
@@ -113,6 +114,7 @@ def test_a_folder_that_is_not_there_removes_nothing(project: Project) -> None:  
         (CONFLICT, "a package wants another version than requests==2.34.2, which is locked"),
         (MISSING, "no index that is asked has tickets==1.0"),
         (OTHER_FILE, "a package is another file than its hash says"),
+        (UNHASHED, "some have a hash, so all need one, and an exact version"),
         (UNREACHABLE, "the package index https://index.example/simple cannot be reached"),
     ],
 )
