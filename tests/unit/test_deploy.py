@@ -4,9 +4,14 @@ import json
 import os
 import re
 import shutil
+import socket
+import ssl
 import subprocess
+from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
+from socketserver import StreamRequestHandler, UnixStreamServer
+from threading import Thread
 
 import pytest
 
@@ -15,6 +20,7 @@ from supplier_api.http.gateway.tokens import TOKEN_PATH
 from supplier_api.http.server import GRACE as SERVE_GRACE
 from supplier_api.settings import load_settings
 from tests.certificates import self_signed
+from tests.system.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -149,29 +155,75 @@ def test_nginx_waits_longer_and_takes_no_more_than_we_do() -> None:
     assert [f"supplier-api-serve@{port}" in INSTALL for port in ports] == [True, True]
 
 
-def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if nginx is None:
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[Path]:
+    """Run nginx with what we ship, on sockets in a folder, before a server that echoes paths."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
         pytest.skip("nginx is not here")
     pem = self_signed(tmp_path)
     conf = re.sub(r"/etc/nginx/tls/supplier_api\.(crt|key)", str(pem), NGINX)
-    conf = re.sub(r"listen \d+ ssl", "listen 127.0.0.1:0 ssl", conf)
-    temps = "\n".join(
-        f"{name}_temp_path {tmp_path}/{name};"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
+    conf = re.sub(r"listen (\d+) ssl", rf"listen unix:{tmp_path}/\1 ssl", conf)
+    conf = re.sub(r"server 127\.0\.0\.1:(\d+)", rf"server unix:{tmp_path}/\1", conf)
+    conf = conf.replace("allow 127.0.0.1;", "allow unix:;")
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temps = "".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in kinds)
     file = tmp_path / "nginx.conf"
     file.write_text(
-        f"pid {tmp_path}/pid; error_log stderr; events {{}}\n"
-        f"http {{ access_log off; {temps}\n{conf}\n}}\n"
+        f"pid {tmp_path}/pid; error_log stderr; daemon off; user root;\n"
+        f"events {{}}\nhttp {{ access_log off; {temps}\n{conf}\n}}\n"
     )
+    words = [program, "-c", str(file)]
+    checked = subprocess.run([*words, "-t"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    with UnixStreamServer(str(tmp_path / "8081"), Echo) as server:  # 8080 is down: passed over
+        Thread(target=server.serve_forever, daemon=True).start()
+        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as running:
+            eventually(lambda: listens(tmp_path / "443") and listens(tmp_path / "8443"), "nginx")
+            yield tmp_path
+            running.terminate()
+        server.shutdown()
 
-    done = subprocess.run(
-        [nginx, "-t", "-c", str(file)], capture_output=True, text=True, check=False
-    )
 
-    assert done.returncode == 0, done.stderr
-    assert "[warn]" not in done.stderr.replace('[warn] the "user" directive', "")
+class Echo(StreamRequestHandler):
+    """Answers one request with its path."""
+
+    def handle(self) -> None:
+        path = self.rfile.readline().split()[1]
+        while self.rfile.readline().strip():
+            pass
+        self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + path)
+
+
+def listens(file: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as one:
+        return one.connect_ex(str(file)) == 0
+
+
+def fetch(file: Path, path: str) -> tuple[int, str]:
+    """Return status and body of a GET by TLS through a socket."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.connect(str(file))
+        with context.wrap_socket(plain) as wrapped, wrapped.makefile("rwb") as stream:
+            stream.write(f"GET {path} HTTP/1.0\r\nHost: supplier.example\r\n\r\n".encode())
+            stream.flush()
+            head, _, body = stream.read().decode().partition("\r\n\r\n")
+            return int(head.split()[1]), body
+
+
+def test_nginx_itself_does_so(nginx: Path) -> None:
+    gateways, insides = NGINX.split("\nserver {")[1:]
+    others = ["/", "/docs", "/admin/clock", "/service-problems/1", f"{TOKEN_PATH}/x"]
+    odd = ["//service-problems", "/x/../docs", "/service-problem-resolutions/1/2"]
+    for path in [*PROBLEMS, *INSIDE, *others, *odd]:
+        for port, server in (("443", gateways), ("8443", insides)):
+            status, body = fetch(nginx / port, path)
+            if lets_in(server, path):
+                assert (status, body) == (200, path)
+            else:
+                assert status == 404, (port, path)
 
 
 def test_an_image_of_ones_own_stands_on_ours() -> None:
