@@ -20,11 +20,12 @@ COPY scripts/compose_secrets.py ./
 RUN /opt/supplier_api/bin/pip install --no-cache-dir --no-index --no-deps --no-build-isolation . \
     && sed -n 's/^\([^ #]*==[^ ]*\).*/\1/p; s/^version = /supplier_api==/p' \
         requirements.lock setup.cfg > /opt/supplier_api/constraints.txt
-# A file with packages of your own, as in config/plugins.txt: docs/install.md.
+# A file in config/ that names packages of your own: docs/install.md.
 ARG PLUGINS
-RUN [ -z "$PLUGINS" ] || { cd "$(dirname "$PLUGINS")" \
-    && /opt/supplier_api/bin/pip install --no-cache-dir -r "$(basename "$PLUGINS")" \
-        --constraint /opt/supplier_api/constraints.txt; }
+WORKDIR /build/config
+RUN [ -z "$PLUGINS" ] || /opt/supplier_api/bin/pip install --no-cache-dir -r "$PLUGINS" \
+    --constraint /opt/supplier_api/constraints.txt
+WORKDIR /build
 RUN /opt/supplier_api/bin/pip uninstall --yes setuptools pip \
     && install -m 755 compose_secrets.py /opt/supplier_api/bin/compose-secrets \
     && find /opt/supplier_api -name tests -type d -prune -exec rm -rf {} +

@@ -48,7 +48,7 @@ bench:  ## measure how fast we are, into docs/performance.md
 	@$(SETUP) --quiet
 	@$(BIN)/python -m scripts.bench $(ONLY) $(if $(SOAK),--soak $(SOAK)) $(if $(ROWS),--rows $(ROWS))
 
-# PLUGINS=config/plugins.txt takes your own packages in.
+# PLUGINS=plugins.txt takes in the packages that config/plugins.txt names.
 image:  ## build the container image supplier_api
 	docker build $(foreach arg,PYTHON_IMAGE PLUGINS,$(if $($(arg)),--build-arg $(arg)=$($(arg)))) -t supplier_api .
 

@@ -235,7 +235,7 @@ def test_an_image_of_ones_own_stands_on_ours() -> None:
     assert own.split("\n\n")[0].count("FROM $SUPPLIER_API") == 1
     lines = [line for line in own.splitlines() if re.match("[A-Z]", line)]
     assert lines[2:7] == [
-        "USER root",
+        "USER 0:0",
         "WORKDIR /config",
         "COPY config .",
         "RUN pip install --no-cache-dir -r plugins.txt",
