@@ -5,11 +5,7 @@ import re
 
 import pytest
 
-from tests.integration.scripts.test_setup import (  # noqa: F401 - the fixture
-    UNREACHABLE,
-    Project,
-    project,
-)
+from tests.integration.scripts.projects import UNREACHABLE, Project
 
 CONFLICT = """\
 ERROR: Cannot install tickets==1.0 because these package versions have conflicting dependencies.
@@ -24,12 +20,12 @@ UNHASHED = "ERROR: In --require-hashes mode, all requirements must have their ve
 INSTALLED = ["install --dry-run", "install plugins.txt"]
 
 
-def plugin_calls(project: Project) -> list[str]:  # noqa: F811
+def plugin_calls(project: Project) -> list[str]:
     """Return what pip was told, the folder of the file left out."""
     return [re.sub(r"\S*/plugins.txt", "plugins.txt", call) for call in project.pip_calls()]
 
 
-def test_they_are_installed_with_what_is_locked_as_it_is(project: Project) -> None:  # noqa: F811
+def test_they_are_installed_with_what_is_locked_as_it_is(project: Project) -> None:
     project.python()
     file = project.name_plugins("tickets==1.0\n")
 
@@ -46,7 +42,7 @@ def test_they_are_installed_with_what_is_locked_as_it_is(project: Project) -> No
     assert limits[-1].startswith("supplier_api==")
 
 
-def test_a_change_of_the_file_installs_again_and_removes(project: Project) -> None:  # noqa: F811
+def test_a_change_of_the_file_installs_again_and_removes(project: Project) -> None:
     project.python()
     project.name_plugins("tickets==1.0\n")
     project.setup()
@@ -61,7 +57,7 @@ def test_a_change_of_the_file_installs_again_and_removes(project: Project) -> No
     assert (project.installed(), project.installed_itself()) == (1, 1)
 
 
-def test_without_the_file_they_are_removed(project: Project) -> None:  # noqa: F811
+def test_without_the_file_they_are_removed(project: Project) -> None:
     project.python()
     file = project.name_plugins("tickets==1.0\n")
     project.setup()
@@ -75,7 +71,7 @@ def test_without_the_file_they_are_removed(project: Project) -> None:  # noqa: F
     assert "up to date" in project.setup().stdout
 
 
-def test_another_lock_file_installs_them_too(project: Project) -> None:  # noqa: F811
+def test_another_lock_file_installs_them_too(project: Project) -> None:
     project.python()
     project.name_plugins("tickets==1.0\n")
     project.setup()
@@ -84,7 +80,7 @@ def test_another_lock_file_installs_them_too(project: Project) -> None:  # noqa:
     assert ".venv updated (packages, project, plugins), " in project.setup().stdout
 
 
-def test_the_folder_of_the_configuration_holds_the_file(project: Project) -> None:  # noqa: F811
+def test_the_folder_of_the_configuration_holds_the_file(project: Project) -> None:
     project.python()
     project.name_plugins("of-config\n")
     file = project.name_plugins("tickets==1.0\n", "own")
@@ -95,7 +91,7 @@ def test_the_folder_of_the_configuration_holds_the_file(project: Project) -> Non
     assert "config/plugins.txt" not in project.calls.read_text()
 
 
-def test_a_folder_that_is_not_there_removes_nothing(project: Project) -> None:  # noqa: F811
+def test_a_folder_that_is_not_there_removes_nothing(project: Project) -> None:
     project.python()
 
     done = project.setup(SUPPLIER_API_CONFIG_DIR="owm")
@@ -119,7 +115,7 @@ def test_a_folder_that_is_not_there_removes_nothing(project: Project) -> None:  
     ],
 )
 def test_what_pip_cannot_have_is_told_in_two_lines(
-    project: Project,  # noqa: F811
+    project: Project,
     said: str,
     what: str,
 ) -> None:
@@ -141,7 +137,7 @@ def test_what_pip_cannot_have_is_told_in_two_lines(
     assert project.made() == 1
 
 
-def test_what_is_half_done_is_removed_with_the_file(project: Project) -> None:  # noqa: F811
+def test_what_is_half_done_is_removed_with_the_file(project: Project) -> None:
     project.python(plugins=MISSING)
     file = project.name_plugins("tickets==1.0\n")
     assert project.setup().returncode == 1
