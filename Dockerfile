@@ -18,7 +18,15 @@ COPY supplier_api ./supplier_api
 COPY scripts/compose_secrets.py ./
 # Without an index: what builds it is there, checked by its hash.
 RUN /opt/supplier_api/bin/pip install --no-cache-dir --no-index --no-deps --no-build-isolation . \
-    && /opt/supplier_api/bin/pip uninstall --yes setuptools pip \
+    && sed -n 's/^\([^ #]*==[^ ]*\).*/\1/p; s/^version = /supplier_api==/p' \
+        requirements.lock setup.cfg > /opt/supplier_api/constraints.txt
+# A file in config/ that names packages of your own: docs/install.md.
+ARG PLUGINS
+WORKDIR /build/config
+RUN [ -z "$PLUGINS" ] || /opt/supplier_api/bin/pip install --no-cache-dir -r "$PLUGINS" \
+    --constraint /opt/supplier_api/constraints.txt
+WORKDIR /build
+RUN /opt/supplier_api/bin/pip uninstall --yes setuptools pip \
     && install -m 755 compose_secrets.py /opt/supplier_api/bin/compose-secrets \
     && find /opt/supplier_api -name tests -type d -prune -exec rm -rf {} +
 
@@ -29,9 +37,12 @@ LABEL org.opencontainers.image.title="supplier_api" \
 COPY --from=build /opt/supplier_api /opt/supplier_api
 # A user by number, so that a platform can tell that it is not root; the data is all that it writes.
 RUN mkdir -m 700 /data && chown 10001:10001 /data
+# In an image FROM this one `pip install` goes to where we are, and changes nothing of ours.
 ENV PATH=/opt/supplier_api/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    PIP_PYTHON=/opt/supplier_api/bin/python \
+    PIP_CONSTRAINT=/opt/supplier_api/constraints.txt \
     SUPPLIER_API_DATA_DIR=/data \
     SUPPLIER_API__SERVER__HOST=0.0.0.0
 USER 10001:10001

@@ -48,8 +48,9 @@ bench:  ## measure how fast we are, into docs/performance.md
 	@$(SETUP) --quiet
 	@$(BIN)/python -m scripts.bench $(ONLY) $(if $(SOAK),--soak $(SOAK)) $(if $(ROWS),--rows $(ROWS))
 
+# PLUGINS=plugins.txt takes in the packages that config/plugins.txt names.
 image:  ## build the container image supplier_api
-	docker build $(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) -t supplier_api .
+	docker build $(foreach arg,PYTHON_IMAGE PLUGINS,$(if $($(arg)),--build-arg $(arg)=$($(arg)))) -t supplier_api .
 
 compose-check:  ## compose.yaml against its schema; docker compose config and hadolint where they are
 	@$(SETUP) --quiet

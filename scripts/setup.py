@@ -7,8 +7,9 @@ Needs only the standard library, and runs on Python 3.8, so that it can say what
 interpreter of .venv is $PYTHON if that is set, else the first of python3.14 ... python3.11 and
 python3 that is new enough. The packages are those of requirements-dev.lock, checked by their
 hashes. Another interpreter makes .venv anew, another lock file installs and removes what changed,
-other metadata installs the project alone. When it fails it says in two lines what is wrong and what
-mends it, and what is half made is not taken for current afterwards.
+other metadata installs the project alone. Behind them come the packages of a supplier: what
+plugins.txt in $SUPPLIER_API_CONFIG_DIR or config/ names. When it fails it says in two lines what
+is wrong and what mends it, and what is half made is not taken for current afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -34,13 +34,16 @@ except ImportError:
     )
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from scripts.setup_failures import LOG, Failed, explain, explain_plugins, last_line, see_log  # noqa: E402
+
 VENV = ROOT / ".venv"
 STAMP = VENV / "setup.json"
-LOG = ROOT / ".setup.log"
 LOCK = ROOT / "requirements-dev.lock"
 METADATA = (ROOT / "setup.cfg", ROOT / "pyproject.toml")
 # What .venv is made of, each part standing on those before it.
-BASE, PACKAGES, PROJECT = "interpreter", "packages", "project"
+BASE, PACKAGES, PROJECT, PLUGINS = "interpreter", "packages", "project", "plugins"
 # Of how a .venv is made. Another number makes each .venv anew, after a change here that needs it.
 MAKING = "1"
 
@@ -55,26 +58,6 @@ PYTHON_LINES = {
     "pacman": "sudo pacman -S python",
     "brew": "brew install python@3.13",
 }
-CONTAINER = (
-    'docker run --rm -it -v "$PWD":/app -w /app -p 8080:8080 -p 8090:8090'
-    " -e SUPPLIER_API__SERVER__HOST=0.0.0.0 python:3.13 make run"
-)
-INDEX = "https://pypi.org/simple"
-UNREACHABLE = re.compile(
-    "NewConnectionError|Failed to establish|Temporary failure in name resolution|ProxyError"
-    "|Connection refused|[Tt]imed out|unreachable|ConnectTimeout|ReadTimeout|RemoteDisconnected"
-    "|Max retries exceeded|Name or service not known|nodename nor servname"
-)
-
-
-class Failed(Exception):
-    """What is wrong, and the command or setting that mends it."""
-
-    def __init__(self, what: str, remedy: str) -> None:
-        """Keep the two lines."""
-        super().__init__(what, remedy)
-        self.what = what
-        self.remedy = remedy
 
 
 class Python:
@@ -142,27 +125,41 @@ def find_stale(parts: dict[str, str], report: dict[str, object]) -> list[str]:
         noted = {}
     if not (VENV / "bin" / "supplier-api").exists():
         noted = dict(noted, **{PROJECT: None})
-    current = takewhile(lambda part: noted.get(part) == parts[part], parts)
-    return list(parts)[len(list(current)) :]
+    current = takewhile(lambda part: noted.get(part, "") == parts[part], parts)
+    stale = list(parts)[len(list(current)) :]
+    return [part for part in stale if part != PLUGINS or parts[part] or noted.get(part, "")]
 
 
 def make_current(python: Python, stale: list[str], report: dict[str, object]) -> None:
-    """Make these parts. While packages change there is no stamp, so that half of that is no .venv.
+    """Make these parts, the plugins last: whatever becomes of them, the others stay current."""
+    parts = fingerprints(python)
+    if BASE in stale:
+        build(python)
+    else:
+        print("setup: updating .venv: " + ", ".join(stale), file=sys.stderr, flush=True)
+        update(stale, dict(report, parts=dict(parts, **{PROJECT: None})))
+    if PLUGINS in stale:
+        write_stamp(dict(report, parts=dict(parts, **{PLUGINS: "unfinished"})))
+        with LOG.open("w", encoding="utf-8") as log:
+            install_plugins(log)
+        LOG.unlink()
+
+
+def update(stale: list[str], before_project: dict[str, object]) -> None:
+    """Change packages and project. Meanwhile there is no stamp: half of that is no .venv.
 
     A project that cannot be installed leaves the packages as they are: they stay current.
     """
-    if BASE in stale:
-        build(python)
-        return
-    print("setup: updating .venv: " + ", ".join(stale), file=sys.stderr, flush=True)
     with LOG.open("w", encoding="utf-8") as log:
         if PACKAGES in stale:
             STAMP.unlink()
             install_packages(log)
-            remove_packages(log)
-        else:
-            write_stamp(dict(report, parts=dict(fingerprints(python), **{PROJECT: None})))
-        install_project(log)
+            if PLUGINS not in stale:
+                remove_packages(log)
+        elif PROJECT in stale:
+            write_stamp(before_project)
+        if PROJECT in stale:
+            install_project(log)
     LOG.unlink()
 
 
@@ -187,7 +184,22 @@ def fingerprints(python: Python) -> dict[str, str]:
     base = "\0".join((MAKING, str(ROOT), python.path, python.number)).encode()
     metadata = b"\0".join(file.read_bytes() for file in METADATA)
     made_from = {BASE: base, PACKAGES: LOCK.read_bytes(), PROJECT: metadata}
-    return {part: hashlib.sha256(content).hexdigest() for part, content in made_from.items()}
+    parts = {part: hashlib.sha256(content).hexdigest() for part, content in made_from.items()}
+    own = plugins_file()
+    parts[PLUGINS] = hashlib.sha256(bytes(own) + own.read_bytes()).hexdigest() if own else ""
+    return parts
+
+
+def plugins_file() -> Path | None:
+    """Return the file that names the supplier's own packages, if there is one. Raises Failed."""
+    folder = Path(os.environ.get("SUPPLIER_API_CONFIG_DIR") or ROOT / "config").absolute()
+    if not folder.is_dir():
+        raise Failed(
+            f"SUPPLIER_API_CONFIG_DIR: there is no folder {folder}",
+            "name your configuration folder, or unset it",
+        )
+    file = folder / "plugins.txt"
+    return file if file.is_file() else None
 
 
 def find_python() -> Python:
@@ -274,10 +286,38 @@ def install_packages(log: TextIO) -> None:
     compile_all(log)
 
 
+def install_plugins(log: TextIO) -> None:
+    """Install what plugins.txt names, without a change of what is locked.
+
+    What an earlier one named is removed, but not before pip has said that it can have all of this.
+    Names of files in it count from its own folder.
+    """
+    file = plugins_file()
+    if file is None:
+        print("setup: there is no plugins.txt: removing the plugins", file=sys.stderr, flush=True)
+        remove_packages(log)
+        return
+    limits = VENV / "constraints.txt"
+    itself = re.findall("(?m)^version = (.+)$", METADATA[0].read_text(encoding="utf-8"))
+    lines = [*locked(), *(f"supplier_api=={version}" for version in itself)]
+    limits.write_text("\n".join(lines), encoding="utf-8")
+    words = ["install", "--constraint", str(limits), "--requirement", str(file)]
+    try:
+        pip(log, *words, "--dry-run", folder=file.parent)
+        remove_packages(log)
+        pip(log, *words, folder=file.parent)
+    except Failed:
+        raise explain_plugins(LOG.read_text(encoding="utf-8", errors="replace")) from None
+
+
+def locked() -> list[str]:
+    """Return what the lock file names, as in PyYAML==6.0.3."""
+    return re.findall("^[A-Za-z0-9._-]+==[^ ;]+", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+
+
 def remove_packages(log: TextIO) -> None:
-    """Remove the packages that the lock file does not name any more."""
-    named = re.findall("^([A-Za-z0-9._-]+)==", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
-    kept = {"pip", "supplier-api", *map(plain, named)}
+    """Remove the packages that the lock file does not name."""
+    kept = {"pip", "supplier-api", *(plain(line.partition("==")[0]) for line in locked())}
     left = sorted(name for name in map(plain, installed_packages()) if name not in kept)
     if left:
         pip(log, "uninstall", "--yes", *left)
@@ -289,10 +329,10 @@ def install_project(log: TextIO) -> None:
     pip(log, "install", "--no-compile", *alone)
 
 
-def pip(log: TextIO, command: str, *words: str) -> None:
-    """Run the pip of .venv. Raises Failed, with what it said in two lines."""
+def pip(log: TextIO, command: str, *words: str, folder: Path = ROOT) -> None:
+    """Run the pip of .venv in a folder. Raises Failed, with what it said in two lines."""
     python = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    if not runs([*python, "--no-input", command, *words], log):
+    if not runs([*python, "--no-input", command, *words], log, folder):
         raise explain(LOG.read_text(encoding="utf-8", errors="replace"))
 
 
@@ -305,49 +345,10 @@ def compile_all(log: TextIO) -> None:
     runs([str(VENV / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", *places], log)
 
 
-def runs(words: list[str], log: TextIO | int = subprocess.DEVNULL) -> bool:
-    """Run a command in the project's folder, what it says going to the log; tell if it worked."""
-    done = subprocess.run(words, stdout=log, stderr=subprocess.STDOUT, cwd=str(ROOT), check=False)
+def runs(words: list[str], log: TextIO | int = subprocess.DEVNULL, folder: Path = ROOT) -> bool:
+    """Run a command in a folder, what it says going to the log; tell if it worked."""
+    done = subprocess.run(words, stdout=log, stderr=subprocess.STDOUT, cwd=str(folder), check=False)
     return done.returncode == 0
-
-
-def explain(output: str) -> Failed:
-    """Say in two lines what pip said in many."""
-    index = without_password(os.environ.get("PIP_INDEX_URL") or index_named(output) or INDEX)
-    if "CERTIFICATE_VERIFY_FAILED" in output:
-        return Failed(
-            f"the certificate of the package index {index} is not trusted",
-            "set PIP_CERT=/path/to/your-proxy-ca.pem (PIP_INDEX_URL names another index)",
-        )
-    if UNREACHABLE.search(output):
-        return Failed(
-            f"the package index {index} cannot be reached",
-            "set HTTPS_PROXY=http://proxy:3128, or PIP_INDEX_URL to an index inside your network",
-        )
-    missing = re.search("No matching distribution found for ([^ ;\\n]+)", output)
-    if missing:
-        package, machine = missing.group(1), platform.platform()
-        return Failed(
-            f"{index} has no ready-made {package} for this machine ({machine}); a container has",
-            CONTAINER,
-        )
-    if "DO NOT MATCH THE HASHES" in output:
-        return Failed(
-            f"the package index {index} hands out other files than the lock file names",
-            f"set PIP_INDEX_URL={INDEX} or make a lock of your own: scripts/lock.py",
-        )
-    return Failed(f"pip failed: {last_line()}", see_log())
-
-
-def index_named(output: str) -> str | None:
-    """Return the first index that pip says it looks in, if it is not the usual one."""
-    named = re.search("Looking in indexes: ([^, \\n]+)", output)
-    return named.group(1) if named else None
-
-
-def without_password(url: str) -> str:
-    """Return the URL without user and password."""
-    return re.sub("//[^/@]*@", "//", url)
 
 
 def installed_packages() -> list[str]:
@@ -359,17 +360,6 @@ def installed_packages() -> list[str]:
 def plain(name: str) -> str:
     """Return a package's name in the one form that PyPA gives it, to compare it."""
     return re.sub("[-_.]+", "-", name).lower()
-
-
-def last_line() -> str:
-    """Return the last thing that was said in the log."""
-    lines = LOG.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-
-
-def see_log() -> str:
-    """Return the command that shows all of it."""
-    return f'cat "{LOG}"'
 
 
 if __name__ == "__main__":

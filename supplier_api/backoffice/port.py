@@ -61,6 +61,7 @@ __all__ = [
     "UnknownAdapter",
     "Wanted",
     "WorkOrder",
+    "declared_kinds",
     "load_adapter",
     "version_from",
     "wanted_kinds",
@@ -159,7 +160,7 @@ def load_adapter(
             f"backoffice.adapter: {settings.adapter} is not published; expected one of: {names}"
         )
     factory: Factory = published[settings.adapter].load()
-    _declared_kinds(settings.adapter, factory)
+    declared_kinds(settings.adapter, factory)
     return factory(settings)
 
 
@@ -178,10 +179,11 @@ def wanted_kinds(settings: BackOfficeSettings) -> frozenset[OrderKind]:
     except Exception:
         log.warning("adapter.not-loaded", adapter=settings.adapter, exc_info=True)
         return DEFAULT_KINDS
-    return _declared_kinds(settings.adapter, factory)
+    return declared_kinds(settings.adapter, factory)
 
 
-def _declared_kinds(name: str, factory: Factory) -> frozenset[OrderKind]:
+def declared_kinds(name: str, factory: Factory) -> frozenset[OrderKind]:
+    """Return the kinds that the class of an adapter wants; raises UnknownAdapter, as above."""
     declared = frozenset(getattr(factory, "kinds", DEFAULT_KINDS))
     if unknown := declared - frozenset(ORDER_KINDS):
         kinds = ", ".join(ORDER_KINDS)

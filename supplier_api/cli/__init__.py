@@ -42,6 +42,7 @@ COMMANDS = {
     "backoffice": LazyCommand(
         "backoffice:backoffice", "Check how the supplier's ticket system is understood."
     ),
+    "plugins": LazyCommand("plugins:plugins", "Tell which adapters and rules are installed."),
     "maintenance": LazyCommand(
         "maintenance:maintenance", "Take everything, decide nothing meanwhile."
     ),

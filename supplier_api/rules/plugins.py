@@ -105,7 +105,7 @@ class Plugins:
         """Load what is installed under the entry point group; raises BookError."""
         points = entry_points(group=ENTRY_POINTS)
         packages = {f"{each.dist.name} {each.dist.version}" for each in points if each.dist}
-        return cls([_load(point) for point in points], seconds, clock, packages)
+        return cls([load_rule(point) for point in points], seconds, clock, packages)
 
     def evaluate(
         self, operation: Operation, facts: Facts, seconds: float | None = None
@@ -219,7 +219,8 @@ def _digest(rule: PythonRule) -> str:
     return sha256(repr(sorted(words.items())).encode() + source).hexdigest()
 
 
-def _load(point: EntryPoint) -> PythonRule:
+def load_rule(point: EntryPoint) -> PythonRule:
+    """Return what an entry point publishes; raises BookError if that is no rule."""
     try:
         rule = point.load()
     except Exception as error:

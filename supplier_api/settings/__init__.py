@@ -5,7 +5,12 @@ The configuration files come first, then the environment; see `supplier_api.sett
 
 from supplier_api.settings.addresses import is_loopback
 from supplier_api.settings.layers import SettingsError, SettingsFinding
-from supplier_api.settings.load import Resolved, load_settings, resolve_settings
+from supplier_api.settings.load import (
+    Resolved,
+    load_settings,
+    named_adapters,
+    resolve_settings,
+)
 from supplier_api.settings.model import (
     AccessSettings,
     AdapterOptions,
@@ -45,5 +50,6 @@ __all__ = [
     "SettingsFinding",
     "is_loopback",
     "load_settings",
+    "named_adapters",
     "resolve_settings",
 ]

@@ -28,7 +28,12 @@ from supplier_api.settings.layers import (
     unknown,
 )
 from supplier_api.settings.model import Settings
-from supplier_api.settings.options import declared_options, model_with, with_options
+from supplier_api.settings.options import (
+    adapter_names,
+    declared_options,
+    model_with,
+    with_options,
+)
 from supplier_api.settings.production_checks import production_findings, unnamed_profile_findings
 from supplier_api.settings.schema import (
     OPTIONS,
@@ -105,6 +110,15 @@ def resolve_settings(
         settings = _check(values, [], places, model, tree)
     origins = {path: value.source for path, value in values.items()}
     return Resolved(settings, origins, secret_files(values, tree), tree)
+
+
+def named_adapters(environ: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Return the adapters that the settings name, by section, whatever else is wrong with them.
+
+    Raises SettingsError for an unknown profile or a configuration folder that is not there.
+    """
+    environ = _ours(os.environ if environ is None else environ)
+    return adapter_names(environ, _files(_profile(environ), _folders(environ, None)))
 
 
 def _ours(environ: Mapping[str, str]) -> dict[str, str]:

@@ -26,13 +26,19 @@ def declared_options(environ: Mapping[str, str], files: Iterable[FilePath]) -> D
     `files` are the configuration files, the weakest first. A file that cannot be read, and an
     adapter that is not published or cannot be loaded, are reported elsewhere.
     """
+    names = adapter_names(environ, files)
+    found = {section: _options_of(GROUPS[section], name) for section, name in names.items()}
+    return {section: options for section, options in found.items() if options}
+
+
+def adapter_names(environ: Mapping[str, str], files: Iterable[FilePath]) -> Mapping[str, str]:
+    """Return the adapters that are named, by section; arguments as for `declared_options`."""
     tables = [_table(file) for file in files]
-    found = {}
-    for section, group in GROUPS.items():
-        name = environ.get(variable((section, "adapter"))) or _named(section, tables)
-        if name and (options := _options_of(group, name)):
-            found[section] = options
-    return found
+    found = {
+        section: environ.get(variable((section, "adapter"))) or _named(section, tables)
+        for section in GROUPS
+    }
+    return {section: name for section, name in found.items() if name}
 
 
 def with_options(declared: Declared) -> Tree:

@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *DOCS.glob("decisions/*.md")])
 # A path of the repository, as `supplier_api/rules/facts.py` or `tests/documents/`.
-PATH = re.compile(r"`((?:supplier_api|tests|scripts|config|docs)/[\w./-]*|[A-Z]+\.md|setup\.cfg)`")
+PATH = re.compile(
+    r"`((?:supplier_api|tests|scripts|config|deploy|docs)/[\w./-]*|[A-Z]+\.md|setup\.cfg)`"
+)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 NAMED = re.compile(r"`([^`]+)`")
 # What a page of promises leaves out of its paths.

@@ -10,7 +10,7 @@ import pytest
 from supplier_api.cli import main
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGES = ["onboarding.md", "operations.md"]
+PAGES = ["install.md", "onboarding.md", "operations.md"]
 NAMED = re.compile(r"^ +supplier-api (.+)$|`supplier-api ([^`]+)`", re.MULTILINE)
 # As the shell has it: a word may have a # inside.
 REMARK = re.compile(r"\s#")

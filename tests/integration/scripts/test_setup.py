@@ -8,42 +8,15 @@ import ast
 import json
 import re
 import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.integration.scripts.projects import UNREACHABLE, Project
+
 ROOT = Path(__file__).resolve().parents[3]
 
-INTERPRETER = """#!/bin/sh
-# Plays a Python; inside a .venv it is called by its path there and plays pip. A pip that is told to
-# fail does so from then on, in the .venv too.
-echo "$0 $*" >> "{calls}"
-case "$*" in
-  *version_info*) echo {version} ;;
-  *ensurepip*) exit {ensurepip} ;;
-  *"-m venv"*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-  *--require-hashes*) cat "{output}"; exit {pip} ;;
-  *--editable*) {project}; touch "$(dirname "$0")/supplier-api" ;;
-esac
-"""
-
-AS_USER = """
-import os, runpy
-os.geteuid = lambda: {uid}
-runpy.run_path("scripts/setup.py", run_name="__main__")
-"""
-
 # What pip 23 to 25 say, cut to the lines that matter.
-UNREACHABLE = """\
-Looking in indexes: https://user:word@index.example/simple
-WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('Failed to
-establish a new connection: [Errno 111] Connection refused')': /simple/alembic/
-ERROR: Could not find a version that satisfies the requirement alembic==1.20.1 (from versions: none)
-ERROR: No matching distribution found for alembic==1.20.1
-"""
 RESIGNED = """\
 WARNING: Retrying (Retry(total=0)) after connection broken by 'SSLError(SSLCertVerificationError(1,
 '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate'))'
@@ -54,98 +27,6 @@ ERROR: Could not find a version that satisfies the requirement granian==2.8.7 (f
 ERROR: No matching distribution found for granian==2.8.7
 """
 OTHER_FILES = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n"
-
-
-@dataclass
-class Project:
-    """A copy of the files that setup works from, and a search path with one interpreter."""
-
-    root: Path
-    path: Path
-    calls: Path
-    uid: int = 1000
-
-    def python(
-        self,
-        name: str = "python3.11",
-        version: str = "3.11.9",
-        *,
-        ensurepip: int = 0,
-        pip: str | None = None,
-        project: str = ":",
-    ) -> Path:
-        """Put an interpreter on the search path; `pip` is what its pip says when it fails.
-
-        `project` is what its pip does before it installs the project.
-        """
-        output = self.path / f"{name}.output"
-        output.write_text(pip or "")
-        text = INTERPRETER.format(
-            calls=self.calls,
-            version=version,
-            ensurepip=ensurepip,
-            output=output,
-            pip=int(bool(pip)),
-            project=project,
-        )
-        file = self.path / name
-        file.write_text(text)
-        file.chmod(0o755)
-        inside = self.root / ".venv/bin/python"
-        if inside.exists():
-            shutil.copy(file, inside)
-        return file
-
-    def setup(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run the script with the interpreter of the tests, as if it were the user `uid`."""
-        return subprocess.run(
-            [sys.executable, "-c", AS_USER.format(uid=self.uid), *words],
-            cwd=self.root,
-            env={"PATH": f"{self.path}", **environ},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def installed(self) -> int:
-        """Return how often packages were installed."""
-        return self._count("--require-hashes")
-
-    def installed_itself(self) -> int:
-        """Return how often the project was installed."""
-        return self._count("--editable")
-
-    def made(self) -> int:
-        """Return how often .venv was made from nothing."""
-        return self._count("-m venv")
-
-    def change(self, name: str, line: str = "") -> None:
-        """Add a line to one of the files."""
-        with (self.root / name).open("a") as file:
-            file.write(f"{line}\n")
-
-    def put(self, *packages: str) -> None:
-        """Let packages stand in .venv, under the folders' names: a_name-1.0."""
-        for package in packages:
-            place = self.root / ".venv/lib/python3.11/site-packages"
-            (place / f"{package}.dist-info").mkdir(parents=True)
-
-    def _count(self, words: str) -> int:
-        return self.calls.read_text().count(words)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    root, path = tmp_path / "a project", tmp_path / "bin"
-    (root / "scripts").mkdir(parents=True)
-    path.mkdir()
-    for name in ("setup.cfg", "pyproject.toml", "requirements-dev.lock", "scripts/setup.py"):
-        shutil.copy(ROOT / name, root / name)
-    for tool in ("sh", "cp", "mkdir", "cat", "touch", "dirname"):
-        (path / tool).symlink_to(str(shutil.which(tool)))
-    calls = tmp_path / "calls"
-    calls.touch()
-    return Project(root, path, calls)
 
 
 def test_the_second_time_nothing_is_done(project: Project) -> None:
@@ -426,6 +307,7 @@ def test_anything_else_names_the_log(project: Project) -> None:
     assert (project.root / ".setup.log").exists()
 
 
-def test_it_can_be_read_by_an_old_python() -> None:
+@pytest.mark.parametrize("name", ["setup.py", "setup_failures.py"])
+def test_it_can_be_read_by_an_old_python(name: str) -> None:
     # What Python 3.8 cannot parse would hide the message that 3.8 is too old.
-    ast.parse((ROOT / "scripts/setup.py").read_text(), feature_version=(3, 8))
+    ast.parse((ROOT / "scripts" / name).read_text(), feature_version=(3, 8))
