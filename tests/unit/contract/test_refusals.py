@@ -146,7 +146,7 @@ def described() -> Mapping[str, set[int]]:
     """Return the statuses that OpenAPI describes, by operation."""
     api = describe_calls(Flask(__name__), "")
     nothing = cast("Any", None)
-    backoffice.register(api, nothing, nothing, nothing, 0, nothing)
+    backoffice.register(api, nothing, nothing, nothing, 0, nothing, nothing)
     return {
         operation["operationId"]: {int(status) for status in operation["responses"]}
         for path in api.spec.to_dict()["paths"].values()
