@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 
 from supplier_api.backoffice.mapping import TicketMapping
 from supplier_api.backoffice.mapping_file import load_mapping
+from supplier_api.backoffice.mapping_values import MappingFailed
 from supplier_api.backoffice.port import (
     ORDER_KINDS,
     AdapterOptions,
@@ -148,7 +149,7 @@ class HttpBackOffice:
     def parse(self, headers: Mapping[str, str], body: bytes) -> list[Snapshot]:  # noqa: ARG002
         """Read a webhook by the mapping; raises ValueError."""
         if self._mapping is None:
-            raise ValueError("backoffice.options.mapping_file is not set")
+            raise MappingFailed("backoffice.options.mapping_file", "is not set")
         return self._mapping.parse(body)
 
     def _outbound(self, order: WorkOrder) -> dict[str, Any]:

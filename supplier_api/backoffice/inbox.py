@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from supplier_api.backoffice.mapping_values import MappingFailed
 from supplier_api.backoffice.port import Parses, Reads, Snapshot
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.logging import get_logger
@@ -37,6 +38,10 @@ class _Delayed:
 
     tickets: frozenset[str]
     until: datetime
+
+
+class _NotUnderstood(Exception):
+    """The adapter will never understand a webhook; the text says why, in words of ours."""
 
 
 class InboxChore:
@@ -96,7 +101,7 @@ class InboxChore:
     ) -> _Delayed | None:
         """Apply one webhook, or put it back; return what waits with it, None if it is settled."""
         try:
-            snapshots = self._adapter.parse(webhook.headers, webhook.body)
+            snapshots = self._parse(webhook)
             tickets = _named(snapshots)
             earlier = [each.until for each in delayed if each.tickets & tickets]
             if earlier:
@@ -106,12 +111,22 @@ class InboxChore:
             return self._apply(webhook, snapshots, now)
         except StoreUnavailable:
             raise
-        except ValueError as error:
+        except _NotUnderstood as error:
             log.warning("inbox.not-understood", webhook=webhook.id, hook=webhook.hook)
             self._settle(webhook, InboxState.FAILED, now, f"not understood: {error}")
         except Exception as error:
+            log.warning("inbox.failed", webhook=webhook.id, hook=webhook.hook, exc_info=True)
             return self._failed(webhook, error, now)
         return None
+
+    def _parse(self, webhook: Webhook) -> list[Snapshot]:
+        try:
+            return self._adapter.parse(webhook.headers, webhook.body)
+        except MappingFailed as error:
+            raise _NotUnderstood(str(error)) from error
+        except ValueError as error:
+            # The text of any other may hold what is in the webhook.
+            raise _NotUnderstood(type(error).__name__) from error
 
     def _read_anew(self, snapshots: Sequence[Snapshot]) -> list[Snapshot]:
         """Return the tickets as they are now: our own order may have changed them meanwhile."""
@@ -136,7 +151,6 @@ class InboxChore:
 
     def _failed(self, webhook: Webhook, error: Exception, now: datetime) -> _Delayed | None:
         name = type(error).__name__
-        log.warning("inbox.failed", webhook=webhook.id, hook=webhook.hook, exc_info=True)
         if webhook.attempts >= len(WAITS):
             self._settle(webhook, InboxState.FAILED, now, f"failed: {name}")
             return None

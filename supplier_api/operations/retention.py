@@ -38,7 +38,8 @@ class RetentionPolicy:
     """How long data is kept, and how much is removed in one transaction.
 
     `bodies` and `problems` count from the last change of a problem that is over, in business time;
-    `actions` is for operators' actions, pauses and processes, `inbox` for webhooks. A round runs every `every` seconds.
+    `actions` is for operators' actions, pauses and processes, `inbox` for webhooks. A round runs
+    every `every` seconds.
     """
 
     bodies: timedelta
