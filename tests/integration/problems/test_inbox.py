@@ -263,7 +263,7 @@ def test_settled_webhooks_go_after_their_time_and_no_others(inbox: Inbox) -> Non
     inbox.run()
     waits = inbox.comes(("T-1", "IN_PROGRESS", 3))
     day = timedelta(days=1)
-    keep = RetentionPolicy(400 * day, 400 * day, 400 * day, 400 * day, 14 * day, 10, 60)
+    keep = RetentionPolicy(400 * day, 400 * day, 400 * day, 400 * day, 14 * day, batch=10, every=60)
     retention = RetentionChore(inbox.rig.services, keep)
     assert retention.run()["webhooks"] == 0
 

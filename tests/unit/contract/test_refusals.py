@@ -25,6 +25,7 @@ BEGINS_WITH_PATH = re.compile(r"(\{path\}|\{name\}|[A-Za-z-]+(\[\{at\}\])?): ")
 # They are about a request as a whole, or say what somebody else has written.
 ABOUT_NO_FIELD = {"UNREADABLE", "EVENT_IMPOSSIBLE", "RULE"}
 ABOUT_THE_BODY = {
+    ErrorAnswer.TOO_LARGE,
     ErrorAnswer.MALFORMED,
     ErrorAnswer.INVALID,
     ErrorAnswer.UNKNOWN_SUBJECT,
