@@ -8,12 +8,14 @@ from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing, stored_keys
+from supplier_api.backoffice.hooks import Hook
 from supplier_api.contract import CONTRACT
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.http import gateway as gateway_api
 from supplier_api.http.api_docs import TryClient
 from supplier_api.http.backoffice.events import register as register_backoffice
+from supplier_api.http.backoffice.hooks import Hooks
 from supplier_api.http.request_parsing import check_requests
 from supplier_api.http.server import HttpServer, ServerLimits, TimeSummary
 from supplier_api.operations import heartbeat
@@ -79,6 +81,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
         services,
         settings.server.max_body,
         audit,
+        Hooks(Hook(settings.backoffice), services.store, services.machine),
     )
     if settings.in_sandbox:
         sandbox_web.add_to_web(app, api, settings, services, tokens, audit)

@@ -31,13 +31,14 @@ LIST_INCIDENTS = "back-office-incidents"
 SHOW_PROBLEM = "back-office-problem"
 LIST_PROBLEMS = "back-office-problems"
 SNAPSHOT = "back-office-snapshot"
+HOOK = "back-office-hook"
 
 CHANGES = frozenset({AMENDMENTS, CANCELLATIONS})
 DECIDED = CHANGES | {PROBLEMS}
 GATEWAY = DECIDED | {RESOLUTIONS}
 WITH_BODY = GATEWAY | {EVENT, DECLARE_INCIDENT, SNAPSHOT}
 WITH_FIELDS = WITH_BODY | {LIST_PROBLEMS}
-EVERY = WITH_FIELDS | {END_INCIDENT, LIST_INCIDENTS, SHOW_PROBLEM}
+EVERY = WITH_FIELDS | {END_INCIDENT, LIST_INCIDENTS, SHOW_PROBLEM, HOOK}
 # No operation is reached.
 NONE: frozenset[str] = frozenset()
 
@@ -128,7 +129,7 @@ FORBIDDEN = Refusal(
     ErrorAnswer.FORBIDDEN,
     "",
     "RFC 6750, section 3.1",
-    EVERY,
+    EVERY - {HOOK},
     Explanation("access", "Authorization", "a token with the scope of this call"),
 )
 SWITCHED_OFF = Refusal(
@@ -146,7 +147,9 @@ HEADER_INVALID = _invalid(
     "{name}: expected 1 to {maximum} visible ASCII characters", "Header parameters", GATEWAY
 )
 WRONG_CONTENT_TYPE = _malformed("Content-Type: expected {expected}", "RFC 9110, section 8.3")
-BODY_CUT_SHORT = _malformed("body: shorter than its Content-Length", "RFC 9112, section 8")
+BODY_CUT_SHORT = _malformed(
+    "body: shorter than its Content-Length", "RFC 9112, section 8", WITH_BODY | {HOOK}
+)
 BODY_TOO_LONG = _malformed("body: expected at most {limit} bytes", "RFC 9110, section 15.5.14")
 
 # The body as JSON.
@@ -328,6 +331,17 @@ INCIDENT_OF_INVENTORY = _invalid(
 )
 UNKNOWN_INCIDENT = Refusal(
     ErrorAnswer.NOT_FOUND, "id: no such incident", "Response 404", frozenset({END_INCIDENT})
+)
+
+# Webhooks of the back office.
+UNKNOWN_HOOK = Refusal(
+    ErrorAnswer.NOT_FOUND, "name: no such hook", "Response 404", frozenset({HOOK})
+)
+HOOK_TOO_LARGE = Refusal(
+    ErrorAnswer.TOO_LARGE,
+    "body: expected at most {limit} bytes of a webhook",
+    "RFC 9110, section 15.5.14",
+    frozenset({HOOK}),
 )
 
 # Nothing is wrong with the request.

@@ -9,6 +9,7 @@ from supplier_api.auth import AccessTokens
 from supplier_api.contract import read_json, refusals
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.limits import ID_MAX
+from supplier_api.http.backoffice.hooks import Hooks, add_hooks
 from supplier_api.http.backoffice.incidents import ERROR_TEXTS, add_incidents
 from supplier_api.http.backoffice.problems import ETAG, add_problems, etag
 from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, read_event
@@ -73,6 +74,7 @@ def register(
     services: Services,
     max_body: int,
     audit: Audit,
+    hooks: Hooks,
 ) -> None:
     """Add the back office's door to the application that `api` describes."""
     progress = BackOfficeEvents(services)
@@ -134,6 +136,7 @@ def register(
     add_problems(blueprint, tokens, services, REFERENCE)
     add_snapshots(blueprint, tokens, services, max_body, REFERENCE)
     add_incidents(blueprint, tokens, Incidents(services), max_body)
+    add_hooks(blueprint, hooks, max_body)
     api.register_blueprint(blueprint)
 
 

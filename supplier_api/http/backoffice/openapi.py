@@ -41,6 +41,6 @@ def backoffice_document() -> dict[str, Any]:
         api.spec.components.security_scheme(name, scheme)
     # A view is described without what it works with.
     nothing = cast("Any", None)
-    register(api, nothing, nothing, 0, nothing)
+    register(api, nothing, nothing, 0, nothing, nothing)
     described: dict[str, Any] = api.spec.to_dict()
     return described

@@ -54,6 +54,7 @@ NAMES = [
     "breaker",
     "pauses",
     "tickets apart",
+    "inbox",
     "maintenance",
     "rules",
     "inventory",

@@ -13,13 +13,14 @@ from sqlalchemy import Connection, event, func, select, text
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork, tables
-from supplier_api.operations import status_messages
+from supplier_api.operations import status, status_messages
 from supplier_api.operations.consistency_queries import ConsistencyQueries
 from supplier_api.operations.processes import ProcessRepository
 from supplier_api.operations.status_line import Snapshot, StatusLine
 from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.problems.changes_feed import FeedCursor, WantedChanges, changed
 from supplier_api.problems.decision_history import next_batch, of_span
+from supplier_api.problems.inbox_repository import InboxRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DecisionDeadline, LifecyclePolicy
 from supplier_api.problems.undecided import UndecidedQueries
@@ -62,6 +63,11 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "silent": partial(lines, status_messages.silent),
     "late answers": partial(lines, status_messages.late_answers),
     "pauses": partial(lines, status_messages.pauses),
+    "inbox": partial(lines, status.inbox),
+    "due webhooks": lambda uow: InboxRepository(uow).due(NOW, 20),
+    "delayed webhooks": lambda uow: InboxRepository(uow).delayed(NOW, 20),
+    "next webhook": lambda uow: InboxRepository(uow).next_due(),
+    "waiting and failed webhooks": lambda uow: InboxRepository(uow).listed(None, 20),
     "doubtful": lambda uow: ConsistencyQueries(uow).doubtful(20),
     "late changes": lambda uow: ConsistencyQueries(uow).late_changes("gateway", 20),
     "undecided for long": lambda uow: ConsistencyQueries(uow).undecided(LONG_AGO, 20),
@@ -110,6 +116,8 @@ PARTIAL = [
     "ix_service_problem_over",
     "ix_change_request_pending",
     "ix_decision_answered_late",
+    "ix_inbox_due",
+    "ix_inbox_failed",
 ]
 # What SQLite's ANALYZE says of 150,000 problems that are over; of an empty index it says nothing.
 MANY = [
