@@ -5,6 +5,7 @@ from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.backoffice.comments import ApartComments
 from supplier_api.backoffice.port import BackOffice, Comments
+from supplier_api.backoffice.pull import PullBackOffice
 from supplier_api.db.notify import Wakeup
 from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.scheduler import Chore, ClockGuard, Scheduler, TimerSource
@@ -38,6 +39,9 @@ def _wire(settings: Settings, services: Services) -> Worker:
     activity = Activity(services.machine)
     progress = BackOfficeEvents(services)
     adapter = load_back_office(settings, services.store)
+    destinations = [to_gateway(settings, services, progress, watchdog, activity)]
+    if not isinstance(adapter, PullBackOffice):
+        destinations.append(to_back_office(settings, services, progress, activity, adapter))
     dispatchers = [
         Dispatcher(
             destination,
@@ -48,10 +52,7 @@ def _wire(settings: Settings, services: Services) -> Worker:
             services.process,
             settings.delivery.lease,
         )
-        for destination in (
-            to_gateway(settings, services, progress, watchdog, activity),
-            to_back_office(settings, services, progress, activity, adapter),
-        )
+        for destination in destinations
     ]
     upkeep = RuleUpkeep(settings, services)
     upkeep.show_in(activity)

@@ -28,12 +28,14 @@ EVENT = "back-office-event"
 DECLARE_INCIDENT = "back-office-declare-incident"
 END_INCIDENT = "back-office-end-incident"
 LIST_INCIDENTS = "back-office-incidents"
+LEASE_ORDERS = "back-office-work-orders"
+ANSWER_ORDER = "back-office-answer"
 
 CHANGES = frozenset({AMENDMENTS, CANCELLATIONS})
 DECIDED = CHANGES | {PROBLEMS}
 GATEWAY = DECIDED | {RESOLUTIONS}
-WITH_BODY = GATEWAY | {EVENT, DECLARE_INCIDENT}
-EVERY = WITH_BODY | {END_INCIDENT, LIST_INCIDENTS}
+WITH_BODY = GATEWAY | {EVENT, DECLARE_INCIDENT, ANSWER_ORDER}
+EVERY = WITH_BODY | {END_INCIDENT, LIST_INCIDENTS, LEASE_ORDERS}
 # No operation is reached.
 NONE: frozenset[str] = frozenset()
 
@@ -170,7 +172,9 @@ NO_DATE_TIME = _invalid(
 )
 NO_UUID = _invalid("{path}: expected a UUID", "Request fields")
 NOT_WHOLE = _invalid(
-    "{path}: expected a whole number from {minimum} to {maximum}", "Request fields"
+    "{path}: expected a whole number from {minimum} to {maximum}",
+    "Request fields",
+    WITH_BODY | {LEASE_ORDERS},
 )
 OUT_OF_RANGE = _invalid(
     "{path}: expected a number from {minimum:g} to {maximum:g}", "Request fields"
@@ -275,6 +279,35 @@ INCIDENT_OF_INVENTORY = _invalid(
 )
 UNKNOWN_INCIDENT = Refusal(
     ErrorAnswer.NOT_FOUND, "id: no such incident", "Response 404", frozenset({END_INCIDENT})
+)
+
+# Work orders that the back office fetches.
+NOT_FETCHED = Refusal(
+    ErrorAnswer.CONFLICT,
+    "adapter: work orders are not fetched here; expected backoffice.adapter to be pull",
+    "docs/back-office.md, Pull mode",
+    frozenset({LEASE_ORDERS, ANSWER_ORDER}),
+)
+UNKNOWN_ORDER = Refusal(
+    ErrorAnswer.NOT_FOUND, "orderId: no such work order", "Response 404", frozenset({ANSWER_ORDER})
+)
+ORDER_GIVEN_OUT = Refusal(
+    ErrorAnswer.CONFLICT,
+    "claim: {claim} is over, the order was given out again; expected the number that came with it",
+    "Response 409",
+    frozenset({ANSWER_ORDER}),
+)
+ORDER_NOT_GIVEN_OUT = Refusal(
+    ErrorAnswer.CONFLICT,
+    "orderId: this order waits for one of its problem before it",
+    "Response 409",
+    frozenset({ANSWER_ORDER}),
+)
+ORDER_SETTLED = Refusal(
+    ErrorAnswer.CONFLICT,
+    "orderId: this order is {state} already",
+    "Response 409",
+    frozenset({ANSWER_ORDER}),
 )
 
 # Nothing is wrong with the request.

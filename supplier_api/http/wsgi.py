@@ -26,6 +26,9 @@ REPEATED = "supplier_api.repeated_headers"
 RAW_PATH = "RAW_URI"
 # The one for its RequestTimes.
 TIMES = "supplier_api.times"
+# An application's way to have a request wait where there is nothing to tell yet: it sets this key
+# to the seconds that its caller waits at most. The request is run again until it is not set.
+WAIT = "supplier_api.wait"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 WITHOUT_LENGTH = frozenset({"204", "304"})
@@ -79,6 +82,8 @@ class ReceivedRequest:
     length: int = 0
     headers_at: float = 0.0
     arrived_at: float = 0.0
+    # Until when its caller waits for something to be told.
+    waits_until: float | None = None
 
     def path(self) -> bytes:
         """Return the path as it was written, without query and fragment."""
@@ -97,7 +102,8 @@ class Addresses:
 class RawAnswer:
     """An answer: the text of its status line, headers and the whole body.
 
-    `cut` if nothing of it may be sent; `close` if the connection ends after it.
+    `cut` if nothing of it may be sent; `close` if the connection ends after it. `wait`: it tells
+    nothing, and its caller waits so many seconds for more.
     """
 
     status: str
@@ -105,6 +111,7 @@ class RawAnswer:
     body: bytes = b""
     cut: bool = False
     close: bool = False
+    wait: float = 0.0
 
 
 # The answers to requests that the application never sees, by reason: it cannot be parsed; its
@@ -168,7 +175,8 @@ def run(application: WsgiApplication, environ: Environ) -> RawAnswer:
         if close is not None:
             close()
     status, headers = started
-    return RawAnswer(status, headers, body, cut=NO_ANSWER in headers, close=CLOSE in headers)
+    cut, close = NO_ANSWER in headers, CLOSE in headers
+    return RawAnswer(status, headers, body, cut, close, environ.get(WAIT, 0.0))
 
 
 def _split(target: bytes) -> tuple[bytes, bytes]:

@@ -8,8 +8,10 @@ from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens
 from supplier_api.contract import read_json, refusals
 from supplier_api.contract.errors import ErrorAnswer
+from supplier_api.delivery.pull import PulledOrders
 from supplier_api.http.backoffice.incidents import ERROR_TEXTS, add_incidents
 from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, read_event
+from supplier_api.http.backoffice.work_orders import add_work_orders
 from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
 from supplier_api.http.request_parsing import json_response, read_body
 from supplier_api.logging import bind
@@ -61,8 +63,12 @@ def register(
     incidents: Incidents,
     max_body: int,
     audit: Audit,
+    orders: PulledOrders | None = None,
 ) -> None:
-    """Add the back office's door to the application that `api` describes."""
+    """Add the back office's door to the application that `api` describes.
+
+    `orders` are those that the back office fetches; None where they are sent to it.
+    """
     blueprint = Blueprint(
         SCOPE, __name__, url_prefix=PREFIX, description="What the supplier's own systems say"
     )
@@ -109,4 +115,5 @@ def register(
         return response
 
     add_incidents(blueprint, tokens, incidents, max_body)
+    add_work_orders(blueprint, tokens, orders, max_body)
     api.register_blueprint(blueprint)
