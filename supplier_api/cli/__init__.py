@@ -39,6 +39,9 @@ COMMANDS = {
     "backoffice": LazyCommand(
         "backoffice:backoffice", "Check how the supplier's ticket system is understood."
     ),
+    "reconcile": LazyCommand(
+        "reconcile:reconcile", "Compare open problems with the back office's tickets."
+    ),
     "maintenance": LazyCommand(
         "maintenance:maintenance", "Take everything, decide nothing meanwhile."
     ),

@@ -256,6 +256,9 @@ class BackOfficeSettings(SectionSettings):
 
     adapter: OneLine
     pace: Literal["manual"] | Annotated[float, Field(gt=0)]
+    poll_every: Seconds
+    poll_overlap: Annotated[float, Field(ge=0)]
+    reconcile_every: Seconds
     options: AdapterOptions | None = None
 
 

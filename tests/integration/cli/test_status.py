@@ -53,6 +53,8 @@ NAMES = [
     "breaker",
     "pauses",
     "tickets apart",
+    "tickets polled",
+    "tickets compared",
     "maintenance",
     "rules",
     "inventory",
