@@ -4,7 +4,11 @@
 #     SUPPLIER=http://127.0.0.1:8080 SECRET=back-office-secret sh docs/pull.sh
 set -eu
 
-json() { python3 -c "import json, sys; found = json.load(sys.stdin); $1"; }
+json() {
+    python3 -c "import json, sys
+found = json.load(sys.stdin)
+$1"
+}
 call() { curl --fail-with-body -sS -m 60 -H "Authorization: Bearer $token" "$@"; }
 
 # Your part. The same order may come again: here it would be the same file.

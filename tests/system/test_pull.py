@@ -1,5 +1,6 @@
 """Pull mode as the page shows it: docs/pull.sh fetches and answers, while both sides are killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -63,7 +64,7 @@ def test_the_script_is_as_short_as_the_page_says() -> None:
 
 def test_orders_are_fetched_while_both_sides_are_killed(install: Install, tmp_path: Path) -> None:
     installation = install(BACKOFFICE__ADAPTER="pull")
-    installation.start("serve")
+    installation.start("serve", "worker")
     folder = tmp_path / "office"
     script = Script(installation, folder)
     try:
@@ -79,5 +80,8 @@ def test_orders_are_fetched_while_both_sides_are_killed(install: Install, tmp_pa
     finally:
         script.kill()
     assert len(script.taken()) == PROBLEMS - 1
-    delivered = installation.told("work-order", "list", "--state", "delivered")
-    assert delivered.count("delivered") >= PROBLEMS - 1
+    assert "work-order" not in installation.logs("worker")
+    listed = installation.told("work-order", "list", "--state", "delivered", "--json")
+    assert {each["id"] for each in json.loads(listed)} == script.taken()
+    shown = json.loads(installation.told("problem", "show", "1", "--json"))
+    assert shown["backOfficeId"].startswith("T-")

@@ -246,3 +246,16 @@ def test_who_hangs_up_while_waiting_is_given_nothing(
         assert json.loads(waiting.answer()[2]) == {"orders": []}
     supplier.opened()
     assert len(office.fetch()) == 1
+
+
+def test_who_waits_is_answered_when_the_server_stops(
+    supplier: Supplier, listening: HttpServer
+) -> None:
+    token = f"Authorization: Bearer {supplier.token('back-office')}"
+    with closing(Caller(listening.address[1])) as waiting:
+        waiting.send(f"GET {PATH}?wait=30 HTTP/1.1", "Host: supplier", token, "")
+        assert not waiting.is_answered(0.2)
+        listening.stop()
+        status, headers, body = waiting.answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert json.loads(body) == {"orders": []}
