@@ -4,14 +4,17 @@ from collections.abc import Sequence
 
 from flask import Flask, Response, jsonify
 
+from supplier_api.app.destinations import to_back_office
 from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing, stored_keys
 from supplier_api.backoffice.hooks import Hook
+from supplier_api.backoffice.pull import PULL, PullBackOffice
 from supplier_api.contract import CONTRACT
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.delivery.pause_admin import stands_still
+from supplier_api.delivery.pull import PulledOrders
 from supplier_api.http import gateway as gateway_api
 from supplier_api.http.api_docs import TryClient
 from supplier_api.http.backoffice.events import register as register_backoffice
@@ -22,6 +25,7 @@ from supplier_api.operations import heartbeat
 from supplier_api.operations.heartbeat import Activity, Heartbeat, ProcessInfo
 from supplier_api.operations.processes import REQUEST, REQUEST_TIMES, ProcessKind
 from supplier_api.outbox.pauses import Pause, PauseRepository
+from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, RuleEvaluator
 from supplier_api.problems.services import Services
@@ -75,6 +79,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
             try_clients=try_clients,
         ),
     )
+    activity = _activity_of(app, services)
     register_backoffice(
         api,
         tokens,
@@ -82,6 +87,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
         settings.server.max_body,
         audit,
         Hooks(Hook(settings.backoffice), services.store, services.machine),
+        _pulled_orders(settings, services, activity),
     )
     if settings.in_sandbox:
         sandbox_web.add_to_web(app, api, settings, services, tokens, audit)
@@ -90,12 +96,21 @@ def _wire(settings: Settings, services: Services) -> Flask:
     app.extensions["services"] = services
     app.extensions["audit"] = audit
     app.extensions["upkeep"] = upkeep
-    activity = _activity_of(app, services)
     upkeep.show_in(activity)
     app.extensions["self"] = ProcessInfo(
         ProcessKind.WEB, activity, lambda: rule_evaluator.book_version
     )
     return app
+
+
+def _pulled_orders(
+    settings: Settings, services: Services, activity: Activity
+) -> PulledOrders | None:
+    """Return the orders that the back office fetches; None where the worker sends them."""
+    if settings.backoffice.adapter != PULL:
+        return None
+    progress, adapter = BackOfficeEvents(services), PullBackOffice(settings.backoffice)
+    return PulledOrders(services, to_back_office(settings, services, progress, activity, adapter))
 
 
 def _activity_of(app: Flask, services: Services) -> Activity:

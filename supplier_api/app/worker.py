@@ -1,18 +1,24 @@
 """The worker: dispatchers, timers, chores, and what wakes them."""
 
+from datetime import timedelta
+
 from supplier_api.app.destinations import load_back_office, to_back_office, to_gateway
 from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.backoffice.comments import ApartComments
 from supplier_api.backoffice.inbox import InboxChore
-from supplier_api.backoffice.port import BackOffice, Comments, Parses
-from supplier_api.db.notify import Wakeup
+from supplier_api.backoffice.poller import Poller
+from supplier_api.backoffice.port import BackOffice, Comments, Parses, Polls, Reads
+from supplier_api.backoffice.pull import PullBackOffice
+from supplier_api.backoffice.reconcile import Reconciler, ReconcileTimer
+from supplier_api.db.notify import WakeEvent, Wakeup
 from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.scheduler import Chore, ClockGuard, Scheduler, TimerSource
+from supplier_api.delivery.threads import Loop
 from supplier_api.delivery.worker import Worker
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.heartbeat import Activity, ProcessInfo, build_heartbeat
-from supplier_api.operations.processes import ProcessKind
+from supplier_api.operations.processes import RECONCILED, ProcessKind
 from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.deferred_decisions import DeferredDecisions
@@ -40,6 +46,9 @@ def _wire(settings: Settings, services: Services) -> Worker:
     activity = Activity(services.machine)
     progress = BackOfficeEvents(services)
     adapter = load_back_office(settings, services.store)
+    destinations = [to_gateway(settings, services, progress, watchdog, activity)]
+    if not isinstance(adapter, PullBackOffice):
+        destinations.append(to_back_office(settings, services, progress, activity, adapter))
     dispatchers = [
         Dispatcher(
             destination,
@@ -50,10 +59,7 @@ def _wire(settings: Settings, services: Services) -> Worker:
             services.process,
             settings.delivery.lease,
         )
-        for destination in (
-            to_gateway(settings, services, progress, watchdog, activity),
-            to_back_office(settings, services, progress, activity, adapter),
-        )
+        for destination in destinations
     ]
     upkeep = RuleUpkeep(settings, services)
     upkeep.show_in(activity)
@@ -84,7 +90,30 @@ def _wire(settings: Settings, services: Services) -> Worker:
         build_heartbeat(settings, services, me),
         upkeep,
         services.store,
+        _loops(settings, services, progress, adapter, activity),
     )
+
+
+def _loops(
+    settings: Settings,
+    services: Services,
+    progress: BackOfficeEvents,
+    adapter: BackOffice,
+    activity: Activity,
+) -> list[Loop]:
+    """Return what looks at the back office's tickets, as far as its adapter can show them."""
+    office, snapshots = settings.backoffice, Snapshots(services, progress)
+    loops = []
+    if isinstance(adapter, Polls):
+        every, overlap = (timedelta(seconds=n) for n in (office.poll_every, office.poll_overlap))
+        poller = Poller(services, snapshots, adapter, every, overlap)
+        loops.append(Loop("poll", poller.turn, WakeEvent(), services.machine))
+    if isinstance(adapter, Polls | Reads):
+        every = timedelta(seconds=office.reconcile_every)
+        timer = ReconcileTimer(services, Reconciler(services, snapshots, adapter), every)
+        activity.report(RECONCILED, timer.last)
+        loops.append(Loop("reconcile", timer.turn, WakeEvent(), services.machine))
+    return loops
 
 
 def _chores(

@@ -44,6 +44,9 @@ COMMANDS = {
         "backoffice:backoffice", "Check how the supplier's ticket system is understood."
     ),
     "plugins": LazyCommand("plugins:plugins", "Tell which adapters and rules are installed."),
+    "reconcile": LazyCommand(
+        "reconcile:reconcile", "Compare open problems with the back office's tickets."
+    ),
     "maintenance": LazyCommand(
         "maintenance:maintenance", "Take everything, decide nothing meanwhile."
     ),

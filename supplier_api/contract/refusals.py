@@ -32,12 +32,14 @@ SHOW_PROBLEM = "back-office-problem"
 LIST_PROBLEMS = "back-office-problems"
 SNAPSHOT = "back-office-snapshot"
 HOOK = "back-office-hook"
+LEASE_ORDERS = "back-office-work-orders"
+ANSWER_ORDER = "back-office-answer"
 
 CHANGES = frozenset({AMENDMENTS, CANCELLATIONS})
 DECIDED = CHANGES | {PROBLEMS}
 GATEWAY = DECIDED | {RESOLUTIONS}
-WITH_BODY = GATEWAY | {EVENT, DECLARE_INCIDENT, SNAPSHOT}
-WITH_FIELDS = WITH_BODY | {LIST_PROBLEMS}
+WITH_BODY = GATEWAY | {EVENT, DECLARE_INCIDENT, SNAPSHOT, ANSWER_ORDER}
+WITH_FIELDS = WITH_BODY | {LIST_PROBLEMS, LEASE_ORDERS}
 EVERY = WITH_FIELDS | {END_INCIDENT, LIST_INCIDENTS, SHOW_PROBLEM, HOOK}
 # No operation is reached.
 NONE: frozenset[str] = frozenset()
@@ -342,6 +344,35 @@ HOOK_TOO_LARGE = Refusal(
     "body: expected at most {limit} bytes of a webhook",
     "RFC 9110, section 15.5.14",
     frozenset({HOOK}),
+)
+
+# Work orders that the back office fetches.
+NOT_FETCHED = Refusal(
+    ErrorAnswer.CONFLICT,
+    "adapter: work orders are not fetched here; expected backoffice.adapter to be pull",
+    "docs/back-office.md, Pull mode",
+    frozenset({LEASE_ORDERS, ANSWER_ORDER}),
+)
+UNKNOWN_ORDER = Refusal(
+    ErrorAnswer.NOT_FOUND, "orderId: no such work order", "Response 404", frozenset({ANSWER_ORDER})
+)
+ORDER_GIVEN_OUT = Refusal(
+    ErrorAnswer.CONFLICT,
+    "claim: {claim} is over, the order was given out again; expected the number that came with it",
+    "Response 409",
+    frozenset({ANSWER_ORDER}),
+)
+ORDER_NOT_GIVEN_OUT = Refusal(
+    ErrorAnswer.CONFLICT,
+    "orderId: this order waits for one of its problem before it",
+    "Response 409",
+    frozenset({ANSWER_ORDER}),
+)
+ORDER_SETTLED = Refusal(
+    ErrorAnswer.CONFLICT,
+    "orderId: this order is {state} already",
+    "Response 409",
+    frozenset({ANSWER_ORDER}),
 )
 
 # Nothing is wrong with the request.

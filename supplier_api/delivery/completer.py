@@ -113,6 +113,26 @@ class Completer:
                 return _all(self.complete([attempt], keep=keep) for attempt in attempts)
             return self._complete_as_failed(attempts[0], error, keep)
 
+    def complete_now(self, sent: Sent) -> RetryDecision:
+        """Complete one attempt, waiting for its problem and its lane; the lane is given back.
+
+        Raises Fenced if the claim was lost, what the hooks raise, and StoreUnavailable; then
+        nothing is written.
+        """
+        message = sent.message
+
+        def work(uow: UnitOfWork) -> RetryDecision:
+            ProblemRepository(uow).lock(message.problem_id)
+            LaneRepository(uow).lock(message.problem_id, self._to.name)
+            written = self._write(uow, [sent], None)
+            if written.lost:
+                raise Fenced
+            return written.decided[0][1]
+
+        decision = self._store.write(work)
+        self._record_outcome(sent, decision)
+        return decision
+
     def _complete_together(self, attempts: Sequence[Sent], keep: bool) -> CompletionResult:
         """Complete the attempts in one transaction."""
         ends, until = lease_from_now(self._clock, self._lease)

@@ -8,6 +8,7 @@ from supplier_api.db import Store
 from supplier_api.db.notify import Wakeup
 from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.scheduler import Scheduler
+from supplier_api.delivery.threads import Loop
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.logging import get_logger
 
@@ -53,10 +54,12 @@ class Worker:
         heartbeat: SignOfLife | None = None,
         upkeep: Reloader | None = None,
         store: Store | None = None,
+        loops: Sequence[Loop] = (),
     ) -> None:
         """Prepare to run the parts; they wait for the events of `wakeup`.
 
-        With `store`, the other workers are notified of the last commits before the process ends.
+        `loops` wait for other systems: one that is stuck is no reason to end the worker. With
+        `store`, the other workers are notified of the last commits before the process ends.
         """
         self._dispatchers = dispatchers
         self._scheduler = scheduler
@@ -66,6 +69,7 @@ class Worker:
         self._heartbeat = heartbeat
         self._upkeep = upkeep
         self._store = store
+        self._loops = loops
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -74,6 +78,8 @@ class Worker:
         for dispatcher in self._dispatchers:
             dispatcher.start()
         self._scheduler.start()
+        for loop in self._loops:
+            loop.start()
         if self._heartbeat:
             self._heartbeat.start()
         if self._upkeep:
@@ -95,6 +101,8 @@ class Worker:
         for dispatcher in self._dispatchers:
             dispatcher.give_back(until - self._clock.monotonic())
         self._scheduler.stop(until - self._clock.monotonic())
+        for loop in self._loops:
+            loop.stop(until - self._clock.monotonic())
         settled = all(each.finish(until - self._clock.monotonic()) for each in self._dispatchers)
         self._wakeup.stop()
         self._watchdog.stop()

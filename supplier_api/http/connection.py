@@ -205,6 +205,11 @@ class HttpConnection(asyncio.Protocol):
             self._refuse("too-slow")
 
     @property
+    def ended(self) -> bool:
+        """Whether the caller sends nothing more, and may have gone."""
+        return self.gone or self._ended
+
+    @property
     def idle(self) -> bool:
         """Whether no answer has to be sent."""
         return not self._current and not self._transport.get_write_buffer_size()

@@ -44,6 +44,7 @@ KEPT = 1000  # requests in the summary of times
 LOG_EVERY = 1.0  # seconds between two log lines about refused requests
 AFTER_ERROR = 1.0  # seconds to wait after a connection could not be accepted
 POLL = 0.02
+RUN_AGAIN = 1.0  # seconds after which a request that waits is run again
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = get_logger(__name__)
@@ -212,7 +213,10 @@ class HttpServer:
         self._slots.release()
 
     def run(self, connection: HttpConnection, request: ReceivedRequest) -> bool:
-        """Have a thread answer a request; return False if the queue is full."""
+        """Have a thread answer a request; return False if the queue is full.
+
+        One that waits for something to be told holds no thread meanwhile: it is run again.
+        """
         queue = self._queue_for(request.path())
 
         def work() -> None:
@@ -221,7 +225,17 @@ class HttpServer:
 
         def done(answer: RawAnswer) -> None:
             queue.done()
-            connection.answer(answer)
+            seconds = self._waits(request, answer)
+            if seconds > 0:
+                self._loop.call_later(min(seconds, RUN_AGAIN), again, answer)
+            else:
+                connection.answer(answer)
+
+        def again(answer: RawAnswer) -> None:
+            # The wait is no time in our queue.
+            request.headers_at = request.arrived_at = self.clock.monotonic()
+            if self.stopping or connection.ended or not queue.offer(work):
+                connection.answer(answer)
 
         return queue.offer(work)
 
@@ -233,6 +247,14 @@ class HttpServer:
         self._unlogged[why] += 1
 
     # -- helpers
+
+    def _waits(self, request: ReceivedRequest, answer: RawAnswer) -> float:
+        """Return for how many seconds more a request waits instead of getting this answer."""
+        if not answer.wait or self.stopping:
+            return 0.0
+        if request.waits_until is None:
+            request.waits_until = request.arrived_at + answer.wait
+        return request.waits_until - self.clock.monotonic()
 
     def _queue_for(self, path: bytes) -> RequestQueue:
         for prefixes, queue in self._reserved:
@@ -257,7 +279,8 @@ class HttpServer:
             # The application answers its own errors: this one is from outside its handlers.
             log.error("application failed", exc_info=error)
             answer = FAILED
-        self._summary.note(self.clock.monotonic() - times.headers, times.queued)
+        if not answer.wait:
+            self._summary.note(self.clock.monotonic() - times.headers, times.queued)
         return answer
 
     async def _accept(self) -> None:

@@ -29,6 +29,9 @@ RAW_PATH = "RAW_URI"
 TIMES = "supplier_api.times"
 # The one for its body, unless that is too long: as a stream it would be read through two others.
 BODY = "supplier_api.body"
+# An application's way to have a request wait where there is nothing to tell yet: it sets this key
+# to the seconds that its caller waits at most. The request is run again until it is not set.
+WAIT = "supplier_api.wait"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 WITHOUT_LENGTH = frozenset({"204", "304"})
@@ -82,6 +85,8 @@ class ReceivedRequest:
     length: int = 0
     headers_at: float = 0.0
     arrived_at: float = 0.0
+    # Until when its caller waits for something to be told.
+    waits_until: float | None = None
 
     def path(self) -> bytes:
         """Return the path as it was written, without query and fragment."""
@@ -100,7 +105,8 @@ class Addresses:
 class RawAnswer:
     """An answer: the text of its status line, headers and the whole body.
 
-    `cut` if nothing of it may be sent; `close` if the connection ends after it.
+    `cut` if nothing of it may be sent; `close` if the connection ends after it. `wait`: it tells
+    nothing, and its caller waits so many seconds for more.
     """
 
     status: str
@@ -108,6 +114,7 @@ class RawAnswer:
     body: bytes = b""
     cut: bool = False
     close: bool = False
+    wait: float = 0.0
 
 
 # The answers to requests that the application never sees, by reason: it cannot be parsed; its
@@ -173,7 +180,8 @@ def run(application: WsgiApplication, environ: Environ) -> RawAnswer:
         if close is not None:
             close()
     status, headers = started
-    return RawAnswer(status, headers, body, cut=NO_ANSWER in headers, close=CLOSE in headers)
+    cut, close = NO_ANSWER in headers, CLOSE in headers
+    return RawAnswer(status, headers, body, cut, close, environ.get(WAIT, 0.0))
 
 
 def _split(target: bytes) -> tuple[bytes, bytes]:

@@ -13,6 +13,7 @@ from supplier_api.db import StoreUnavailable, UnitOfWork, migrate
 from supplier_api.db.operator_actions import SwitchRepository
 from supplier_api.operations.installation import MEND, InstallationRepository, stamp_of
 from supplier_api.operations.processes import (
+    RECONCILED,
     REQUEST_TIMES,
     ProcessKind,
     ProcessRepository,
@@ -32,10 +33,11 @@ from supplier_api.operations.status_line import (
 from supplier_api.operations.status_messages import MESSAGE_LINES, PAUSE_LINES
 from supplier_api.problems.inbox_repository import count_failed, waiting
 from supplier_api.problems.services import Services
-from supplier_api.problems.ticket_repository import TicketRepository, count_apart
+from supplier_api.problems.ticket_repository import PollRepository, TicketRepository, count_apart
 from supplier_api.settings import Settings
 
 WRITE_SECONDS = 2.0  # for the trial write
+LOOKS = 20  # at the back office's system in a row that brought nothing: that is bad
 CHECK = "supplier-api rules check"
 DOCTOR = "supplier-api doctor"
 STATUS = "supplier-api status --json"
@@ -248,6 +250,30 @@ def inbox(here: Snapshot) -> Iterator[StatusLine]:
     yield line("inbox", level, text, look, waiting=number, failed=failed, oldest=oldest)
 
 
+def polled(here: Snapshot) -> Iterator[StatusLine]:
+    """Warn when it is long unknown what has changed in the back office's system."""
+    office = here.settings.backoffice
+    cursor = PollRepository(here.uow, office.adapter).get()
+    level, text = StatusLevel.OK, "not polled"
+    if cursor:
+        text = f"all is known until {here.since(cursor.since)} ago"
+        level = level_by_age(cursor.since, here.now, LOOKS * office.poll_every)
+    since = cursor.since if cursor else None
+    yield line("tickets polled", level, text, "supplier-api reconcile", since=since)
+
+
+def reconciled(here: Snapshot) -> Iterator[StatusLine]:
+    """Warn of problems that differ from their tickets, as the last comparison found them."""
+    reports = [each.detail[RECONCILED] for each in here.processes if RECONCILED in each.detail]
+    last = max(reports, key=lambda each: str(each["at"]), default=None)
+    level, text = StatusLevel.OK, "not compared"
+    if last:
+        ago = here.since(from_wire(last["at"]))
+        text = f"{last['left']} differ, {last['applied']} were mended, {ago} ago"
+        level = StatusLevel.WARN if last["left"] else StatusLevel.OK
+    yield line("tickets compared", level, text, "supplier-api reconcile", last=last)
+
+
 LINES = (
     schema,
     environment,
@@ -258,6 +284,8 @@ LINES = (
     *PAUSE_LINES,
     tickets_apart,
     inbox,
+    polled,
+    reconciled,
     maintenance,
     rules,
     inventory,

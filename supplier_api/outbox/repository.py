@@ -214,6 +214,10 @@ class LaneRepository:
 
     # For workers with a claim.
 
+    def first(self, lane_id: int) -> Message | None:
+        """Return the first queued message of a lane; no lock."""
+        return statements.heads(self._connection, [lane_id]).get(lane_id)
+
     def renew(self, claim: Claim, lease_until: datetime) -> None:
         """Prolong the claim; raises Fenced if it is no longer ours."""
         self._by_index()

@@ -97,6 +97,15 @@ class TakenSnapshot:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What applying a snapshot would come to: its result, by which events, or why it cannot be."""
+
+    result: SnapshotResult
+    events: tuple[Event, ...] = ()
+    reason: str = ""
+
+
 class Snapshots:
     """Applies snapshots of tickets to problems and changes."""
 
@@ -150,6 +159,35 @@ class Snapshots:
         if tickets.order_under_way(problem.id):
             return SnapshotResult.WAITS
         return self._follow(uow, tickets, snapshot, owner, problem)
+
+    def preview(self, uow: UnitOfWork, snapshot: Snapshot) -> Preview:
+        """Return what applying a snapshot would come to; locks and changes nothing.
+
+        OLD is one that calls for events, and is not newer than what was applied. Whether the events
+        have all that their KCIs must carry is only known when they are applied.
+        """
+        tickets = TicketRepository(uow, self._services.adapter)
+        try:
+            owner = self._owner(tickets, snapshot)
+            if owner is None:
+                return Preview(SnapshotResult.UNKNOWN)
+            if tickets.order_under_way(owner.problem_id):
+                return Preview(SnapshotResult.WAITS)
+            problem = ProblemRepository(uow).get(owner.problem_id)
+            events = tuple(each.event for each in _events(uow, snapshot, owner, problem))
+        except NotFollowed as error:
+            return Preview(SnapshotResult.APART, reason=str(error))
+        except Gone:
+            return Preview(SnapshotResult.UNKNOWN)
+        if not events:
+            return Preview(SnapshotResult.NOTHING)
+        old = self._is_old(tickets, snapshot)
+        return Preview(SnapshotResult.OLD if old else SnapshotResult.APPLIED, events)
+
+    def why_apart(self, uow: UnitOfWork, snapshot: Snapshot) -> Preview:
+        """Return why the ticket of a snapshot is apart."""
+        apart = TicketRepository(uow, self._services.adapter).apart(snapshot.ticket)
+        return Preview(SnapshotResult.APART, reason=apart.reason if apart else "")
 
     # -- whose it is
 

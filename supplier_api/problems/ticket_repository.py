@@ -1,24 +1,31 @@
 """The tickets of the back office: whose they are, which version was applied, which are apart."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
+from supplier_api.contract.codes import ChangeStatus
 from supplier_api.db import UnitOfWork
 from supplier_api.db.tables import (
     change_request,
     lane,
     message,
+    poll_cursor,
     service_problem,
     ticket,
     ticket_apart,
 )
 from supplier_api.outbox.model import MessageState
+from supplier_api.problems.model import TERMINAL
 from supplier_api.problems.services import BACK_OFFICE
-from supplier_api.problems.snapshot import Snapshot
+from supplier_api.problems.snapshot import EPOCH, Snapshot
+
+_p = service_problem.c
+_OPEN = _p.base.not_in([base.value for base in TERMINAL])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,20 @@ class Ticket:
     ticket: str
     owner: TicketOwner
     version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTicket:
+    """What is open, and its ticket: a problem, or a change that is undecided.
+
+    `under_way`: an order about the problem is undelivered.
+    """
+
+    problem_id: int
+    reference: str
+    state: str
+    ticket: str | None
+    under_way: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +153,36 @@ class TicketRepository:
         )
         return bool(self._connection.execute(query).scalar())
 
+    # -- what is open
+
+    def open_tickets(self, after: int, limit: int) -> list[OpenTicket]:
+        """Return the first `limit` problems behind row id `after` that are open, by row id.
+
+        Each is followed by its undecided change if that has a ticket of its own.
+        """
+        columns = (_p.id, _p.reference, _p.base, _p.back_office_id)
+        query = select(*columns).where(_OPEN, _p.id > after).order_by(_p.id).limit(limit)
+        found = self._connection.execute(query).all()
+        changes = {row[0]: row for row in self._asked([row[0] for row in found])}
+        listed = []
+        for problem_id, reference, base, name in found:
+            way = self.order_under_way(problem_id)
+            listed.append(OpenTicket(problem_id, reference, base, name, way))
+            _, own, kind, other = changes.get(problem_id, (0, "", "", name))
+            if other not in (None, name):
+                listed.append(OpenTicket(problem_id, own, f"{kind} PENDING", other, way))
+        return listed
+
+    def _asked(self, problem_ids: list[int]) -> Any:
+        of = change_request.c
+        query = select(of.problem_id, of.reference, of.kind, of.back_office_id)
+        asked = (of.problem_id.in_(problem_ids), of.status == ChangeStatus.PENDING)
+        return self._connection.execute(query.where(*asked))
+
+    def oldest_open(self) -> datetime | None:
+        """Return when the oldest open problem was raised (business time)."""
+        return self._connection.execute(select(func.min(_p.created)).where(_OPEN)).scalar()
+
     # -- those that are apart
 
     def set_apart(
@@ -186,6 +237,48 @@ class TicketRepository:
         query = select(*columns, of.snapshot, *times).where(self._apart, *conditions)
         rows = self._connection.execute(query.order_by(of.since, of.id).limit(limit))
         return [_apart_ticket(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class PollCursor:
+    """How far something is known: all before `since`; somebody last looked at `polled`."""
+
+    since: datetime
+    polled: datetime
+
+
+class PollRepository:
+    """When something was last looked for, by any worker, and how far that got (machine times)."""
+
+    def __init__(self, uow: UnitOfWork, name: str) -> None:
+        """Work in the unit of work; `name` says what is looked for."""
+        self._connection = uow.connection
+        self._name = name
+        self._mine = poll_cursor.c.adapter == name
+
+    def get(self) -> PollCursor | None:
+        """Return the cursor; None before the first look."""
+        query = select(poll_cursor.c.since, poll_cursor.c.polled).where(self._mine)
+        row = self._connection.execute(query).one_or_none()
+        return row and PollCursor(*row)
+
+    def take(self, now: datetime, every: timedelta) -> datetime | None:
+        """Take the next look; return from when on, None if it is not due or another's.
+
+        The first one looks from `now` on.
+        """
+        dialect = sqlite if self._connection.dialect.name == "sqlite" else postgresql
+        row = {"adapter": self._name, "since": now, "polled": EPOCH}
+        self._connection.execute(dialect.insert(poll_cursor).on_conflict_do_nothing(), row)
+        due = update(poll_cursor).where(self._mine, poll_cursor.c.polled <= now - every)
+        if self._connection.execute(due.values(polled=now)).rowcount != 1:
+            return None
+        found = self.get()
+        return found.since if found else None
+
+    def advance(self, since: datetime) -> None:
+        """Keep that all before `since` is known."""
+        self._connection.execute(update(poll_cursor).where(self._mine).values(since=since))
 
 
 def count_apart(uow: UnitOfWork) -> int:

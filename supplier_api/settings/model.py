@@ -257,6 +257,9 @@ class BackOfficeSettings(SectionSettings):
     pace: Literal["manual"] | Annotated[float, Field(gt=0)]
     hook_secret: SigningSecret | None = None
     hook_token: Secret | None = None
+    poll_every: Seconds
+    poll_overlap: Annotated[float, Field(ge=0)]
+    reconcile_every: Seconds
     options: AdapterOptions | None = None
 
 

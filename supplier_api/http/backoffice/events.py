@@ -9,11 +9,13 @@ from supplier_api.auth import AccessTokens
 from supplier_api.contract import read_json, refusals
 from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.contract.limits import ID_MAX
+from supplier_api.delivery.pull import PulledOrders
 from supplier_api.http.backoffice.hooks import Hooks, add_hooks
 from supplier_api.http.backoffice.incidents import ERROR_TEXTS, add_incidents
 from supplier_api.http.backoffice.problems import ETAG, add_problems, etag
 from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, read_event
 from supplier_api.http.backoffice.snapshots import add_snapshots
+from supplier_api.http.backoffice.work_orders import add_work_orders
 from supplier_api.http.openapi import (
     error_responses,
     header,
@@ -75,8 +77,12 @@ def register(
     max_body: int,
     audit: Audit,
     hooks: Hooks,
+    orders: PulledOrders | None = None,
 ) -> None:
-    """Add the back office's door to the application that `api` describes."""
+    """Add the back office's door to the application that `api` describes.
+
+    `orders` are those that the back office fetches; None where they are sent to it.
+    """
     progress = BackOfficeEvents(services)
     blueprint = Blueprint(
         SCOPE, __name__, url_prefix=PREFIX, description="What the supplier's own systems say"
@@ -137,6 +143,7 @@ def register(
     add_snapshots(blueprint, tokens, services, max_body, REFERENCE)
     add_incidents(blueprint, tokens, Incidents(services), max_body)
     add_hooks(blueprint, hooks, max_body)
+    add_work_orders(blueprint, tokens, orders, max_body)
     api.register_blueprint(blueprint)
 
 

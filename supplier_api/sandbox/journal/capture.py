@@ -75,7 +75,8 @@ class _Recording:
         environ[NOTES] = _Notes()
         answer = run(self._app, environ)
         milliseconds = round((self._machine.monotonic() - began) * 1000, 1)
-        self._recorder.record(_entry(environ, at, milliseconds, answer))
+        if not answer.wait:  # it is run again, until there is something to tell
+            self._recorder.record(_entry(environ, at, milliseconds, answer))
         start_response(answer.status, answer.headers)
         return [answer.body]
 

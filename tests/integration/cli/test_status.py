@@ -55,6 +55,8 @@ NAMES = [
     "pauses",
     "tickets apart",
     "inbox",
+    "tickets polled",
+    "tickets compared",
     "maintenance",
     "rules",
     "inventory",

@@ -1,0 +1,174 @@
+"""/back-office/v1/work-orders: orders are fetched by a back office that nobody may call."""
+
+from typing import Any
+
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from supplier_api.auth import AccessTokens
+from supplier_api.contract import read_json, refusals
+from supplier_api.contract.errors import ErrorAnswer
+from supplier_api.delivery.pull import OrderResult, PulledOrder, PulledOrders
+from supplier_api.http.backoffice.incidents import ERROR_TEXTS
+from supplier_api.http.backoffice.schemas import ANSWER, NAME_MAX, SentAnswer, read_answer
+from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
+from supplier_api.http.request_parsing import (
+    check_query,
+    json_response,
+    read_body,
+    whole_number,
+)
+from supplier_api.http.wsgi import WAIT
+from supplier_api.problems.transition import Incomplete
+from supplier_api.problems.work import ORDER_KINDS
+
+MOST = 100  # orders
+LONGEST = 60  # seconds
+DEFAULTS = {"limit": 50, "wait": 0}
+LIMITS = {"limit": (1, MOST), "wait": (0, LONGEST)}
+TEXTS = ERROR_TEXTS | {
+    ErrorAnswer.CONFLICT: "Orders are not fetched here, or this one is no longer yours",
+    ErrorAnswer.NOT_FOUND: "No such order",
+    ErrorAnswer.INVALID: "Something is missing or wrong",
+}
+_MEANINGS = {"limit": "How many orders at most", "wait": "Seconds to wait while there is none"}
+QUERY = [
+    {
+        "name": name,
+        "in": "query",
+        "description": _MEANINGS[name],
+        "schema": {
+            "type": "integer",
+            "minimum": least,
+            "maximum": most,
+            "default": DEFAULTS[name],
+        },
+    }
+    for name, (least, most) in LIMITS.items()
+]
+ORDER = {
+    "type": "object",
+    "required": ["id", "kind", "tenant", "reference", "issued", "standing", "decide", "claim"],
+    "properties": {
+        "id": {"type": "string", "description": "The same each time that the order comes"},
+        "kind": {"type": "string", "enum": [str(kind) for kind in ORDER_KINDS]},
+        "claim": {"type": "integer", "description": "The number that its answer names"},
+        **{name: {"type": "string"} for name in ("tenant", "reference", "issued", "standing")},
+        "decide": {"type": "boolean", "description": "The back office must decide"},
+        "problem": {"type": "object"},
+        "subject": {"type": "object"},
+        "deferred": {"type": "object"},
+        **{name: {"type": "string"} for name in ("cause", "ticket", "change_ticket")},
+    },
+}
+LEASED = {
+    "type": "object",
+    "required": ["orders"],
+    "properties": {"orders": {"type": "array", "items": ORDER}},
+}
+SETTLED = {
+    "type": "object",
+    "required": ["id", "state"],
+    "properties": {
+        "id": {"type": "string"},
+        "state": {"type": "string", "enum": ["delivered", "refused", "expired"]},
+        "ticket": {
+            "type": "string",
+            "description": "The ticket that the order has",
+            "nullable": True,
+        },
+    },
+}
+ID = in_path(
+    "id",
+    "The order's id",
+    {"type": "string", "minLength": 1, "maxLength": NAME_MAX},
+    "6fe40415-9f68-4f1e-b9df-cd46df7169c6",
+)
+
+
+def add_work_orders(
+    blueprint: Blueprint, tokens: AccessTokens, orders: PulledOrders | None, max_body: int
+) -> None:
+    """Add the routes of work orders to the back office's door; without `orders` they refuse."""
+    scope = blueprint.name
+
+    def admitted() -> tuple[str, PulledOrders]:
+        who = tokens.admit(request.headers.get("Authorization"), scope)
+        if orders is None:
+            raise refusals.NOT_FETCHED.error()
+        return who, orders
+
+    @blueprint.route("/work-orders", methods=["GET"])
+    @blueprint.doc(
+        **operation(
+            refusals.LEASE_ORDERS,
+            {
+                200: response("The orders, none if there are none", LEASED),
+                **error_responses(refusals.LEASE_ORDERS, TEXTS),
+            },
+            needs_scope(scope),
+            parameters=QUERY,
+        )
+    )
+    def lease() -> Response:
+        """Fetch the orders that are due: the first one of each problem.
+
+        Each is yours for 60 seconds. One that is not answered by then comes again, so the same id
+        must have no second effect. The next order of a problem comes when the one before is
+        answered.
+        """
+        who, here = admitted()
+        check_query(request, tuple(LIMITS))
+        limit, wait = (_number(name) for name in LIMITS)
+        leased = here.lease(limit, who)
+        if not leased and wait:
+            # The server runs the request again, and no thread waits.
+            request.environ[WAIT] = float(wait)
+        return json_response({"orders": [_shown(each) for each in leased]})
+
+    @blueprint.route("/work-orders/<id>/answer", methods=["POST"], parameters=[ID])
+    @blueprint.doc(
+        **operation(
+            refusals.ANSWER_ORDER,
+            {
+                200: response("Settled, now or by the same answer before", SETTLED),
+                **error_responses(refusals.ANSWER_ORDER, TEXTS),
+            },
+            needs_scope(scope),
+            request=ANSWER,
+        )
+    )
+    def answer(**path: str) -> Response:
+        """Say that an order was taken, with the ticket and what was decided at once, or refuse it.
+
+        A repeat has no effect. 409 is final: the order was given out again, or settled otherwise.
+        """
+        _, here = admitted()
+        order_id = path["id"]
+        sent = read_answer(read_json(read_body(request, max_body)))
+        if len(order_id) > NAME_MAX or "\0" in order_id:
+            raise refusals.UNKNOWN_ORDER.error()
+        result = _settle(here, order_id, sent)
+        return json_response({"id": order_id, "state": result.state, "ticket": result.ticket})
+
+
+def _settle(orders: PulledOrders, order_id: str, sent: SentAnswer) -> OrderResult:
+    if sent.refused is not None:
+        return orders.refuse(order_id, sent.claim, sent.refused)
+    try:
+        return orders.answer(order_id, sent.claim, sent.answer)
+    except Incomplete as error:
+        raise error.refused from None
+
+
+def _number(name: str) -> int:
+    least, most = LIMITS[name]
+    number = whole_number(request.args.get(name, str(DEFAULTS[name])), least, most)
+    if number is None:
+        raise refusals.NOT_WHOLE.error(path=name, minimum=least, maximum=most)
+    return number
+
+
+def _shown(leased: PulledOrder) -> dict[str, Any]:
+    return {**leased.order.document(), "claim": leased.claim}
