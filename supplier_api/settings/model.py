@@ -256,10 +256,15 @@ class BackOfficeSettings(SectionSettings):
 
     adapter: OneLine
     pace: Literal["manual"] | Annotated[float, Field(gt=0)]
-    poll_every: Seconds
-    poll_overlap: Annotated[float, Field(ge=0)]
-    reconcile_every: Seconds
     options: AdapterOptions | None = None
+
+
+class PollingSettings(SectionSettings):
+    """How often the back office's tickets are looked at, if its adapter can show them."""
+
+    every: Seconds
+    overlap: Annotated[float, Field(ge=0)]
+    reconcile_every: Seconds
 
 
 class BreakerSettings(SectionSettings):
@@ -389,6 +394,7 @@ class Settings(SectionSettings):
     inventory: InventorySettings
     lifecycle: LifecycleSettings
     backoffice: BackOfficeSettings
+    polling: PollingSettings
     delivery: DeliverySettings
     retention: RetentionSettings
     status: StatusSettings
