@@ -102,14 +102,14 @@ def _loops(
     activity: Activity,
 ) -> list[Loop]:
     """Return what looks at the back office's tickets, as far as its adapter can show them."""
-    office, snapshots = settings.backoffice, Snapshots(services, progress)
+    polling, snapshots = settings.polling, Snapshots(services, progress)
     loops = []
     if isinstance(adapter, Polls):
-        every, overlap = (timedelta(seconds=n) for n in (office.poll_every, office.poll_overlap))
+        every, overlap = (timedelta(seconds=n) for n in (polling.every, polling.overlap))
         poller = Poller(services, snapshots, adapter, every, overlap)
         loops.append(Loop("poll", poller.turn, WakeEvent(), services.machine))
     if isinstance(adapter, Polls | Reads):
-        every = timedelta(seconds=office.reconcile_every)
+        every = timedelta(seconds=polling.reconcile_every)
         timer = ReconcileTimer(services, Reconciler(services, snapshots, adapter), every)
         activity.report(RECONCILED, timer.last)
         loops.append(Loop("reconcile", timer.turn, WakeEvent(), services.machine))

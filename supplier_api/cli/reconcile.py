@@ -28,7 +28,7 @@ from supplier_api.settings import Settings, load_settings
 def reconcile(fix: bool, as_json: bool) -> None:
     """Compare open problems with the back office's tickets, and list what differs.
 
-    The workers do so with --fix every hour (backoffice.reconcile_every). Exit code 1 when something
+    The workers do so with --fix every hour (polling.reconcile_every). Exit code 1 when something
     differs and was not applied.
     """
     settings = load_settings()

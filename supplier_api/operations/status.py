@@ -252,12 +252,11 @@ def inbox(here: Snapshot) -> Iterator[StatusLine]:
 
 def polled(here: Snapshot) -> Iterator[StatusLine]:
     """Warn when it is long unknown what has changed in the back office's system."""
-    office = here.settings.backoffice
-    cursor = PollRepository(here.uow, office.adapter).get()
+    cursor = PollRepository(here.uow, here.settings.backoffice.adapter).get()
     level, text = StatusLevel.OK, "not polled"
     if cursor:
         text = f"all is known until {here.since(cursor.since)} ago"
-        level = level_by_age(cursor.since, here.now, LOOKS * office.poll_every)
+        level = level_by_age(cursor.since, here.now, LOOKS * here.settings.polling.every)
     since = cursor.since if cursor else None
     yield line("tickets polled", level, text, "supplier-api reconcile", since=since)
 

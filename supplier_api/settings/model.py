@@ -257,10 +257,15 @@ class BackOfficeSettings(SectionSettings):
     pace: Literal["manual"] | Annotated[float, Field(gt=0)]
     hook_secret: SigningSecret | None = None
     hook_token: Secret | None = None
-    poll_every: Seconds
-    poll_overlap: Annotated[float, Field(ge=0)]
-    reconcile_every: Seconds
     options: AdapterOptions | None = None
+
+
+class PollingSettings(SectionSettings):
+    """How often the back office's tickets are looked at, if its adapter can show them."""
+
+    every: Seconds
+    overlap: Annotated[float, Field(ge=0)]
+    reconcile_every: Seconds
 
 
 class BreakerSettings(SectionSettings):
@@ -392,6 +397,7 @@ class Settings(SectionSettings):
     inventory: InventorySettings
     lifecycle: LifecycleSettings
     backoffice: BackOfficeSettings
+    polling: PollingSettings
     delivery: DeliverySettings
     retention: RetentionSettings
     status: StatusSettings

@@ -5,6 +5,7 @@ import pytest
 from supplier_api.backoffice.manual import ManualBackOffice
 from supplier_api.backoffice.port import (
     DEFAULT_KINDS,
+    ORDER_KINDS,
     Comments,
     Notice,
     OrderAnswer,
@@ -17,6 +18,7 @@ from supplier_api.backoffice.port import (
     load_adapter,
     wanted_kinds,
 )
+from supplier_api.backoffice.pull import PullBackOffice
 from supplier_api.rules.model import Operation
 from supplier_api.settings.model import BackOfficeSettings
 
@@ -55,7 +57,7 @@ def test_an_adapter_that_is_not_published_is_refused_with_those_that_are() -> No
         load_adapter(BackOfficeSettings(adapter="mine", pace=1.0), {"tickets": Tickets})
 
     assert str(refused.value) == (
-        "backoffice.adapter: mine is not published; expected one of: manual, tickets"
+        "backoffice.adapter: mine is not published; expected one of: manual, pull, tickets"
     )
 
 
@@ -92,3 +94,10 @@ def test_an_adapter_that_wants_what_there_is_not_is_refused(
     for made in (load_adapter, wanted_kinds):
         with pytest.raises(UnknownAdapter, match=why):
             made(settings)
+
+
+def test_who_fetches_is_told_everything_and_sent_nothing() -> None:
+    settings = BackOfficeSettings(adapter="pull", pace="manual")
+
+    assert wanted_kinds(settings) == frozenset(ORDER_KINDS)
+    assert isinstance(load_adapter(settings), PullBackOffice)
