@@ -3,6 +3,9 @@
 The gateway answers the tenant with 201, stores the problem as RECEIVED_BY_GATEWAY, and only then
 asks the supplier. Its answer is waited for in the gateway's database: what a GET would show from
 that moment on, without the load that reading again and again would put on the gateway.
+
+The back office does nothing meanwhile. The simulated one would work on the problems that were
+raised seconds before, so that each create would wait behind more KCIs than the last one.
 """
 
 import base64
@@ -26,20 +29,25 @@ from supplier_api.cli.sample import sample
 CREATES = 40  # in a round
 TENANT = ("tenant", "tenant-secret")  # of the sandbox profile
 PAUSE = 0.0005  # seconds between two looks into the database
+NO_BACK_OFFICE = {"SUPPLIER_API__BACKOFFICE__PACE": "manual"}
 ASKING = {"RECEIVED_BY_GATEWAY", "SENT_TO_SUPPLIER"}
 
 
 @contextmanager
-def running_chain(folder: str, *words: str) -> Iterator[Mapping[str, Any]]:
+def running_chain(
+    folder: str, *words: str, settings: Mapping[str, str] | None = None
+) -> Iterator[Mapping[str, Any]]:
     """Run `supplier-api run` on free ports while the block runs, with its data in `folder`.
 
-    The block begins when READY is printed; what stands behind that word is yielded.
+    `settings` are environment variables. The block begins when READY is printed; what stands
+    behind that word is yielded.
     """
     environ = {
         **clean_environment(),
         "SUPPLIER_API_DATA_DIR": folder,
         "SUPPLIER_API__SERVER__PORT": "0",
         "SUPPLIER_API__SANDBOX__PORT": "0",
+        **(settings or {}),
     }
     program = Path(sys.executable).with_name("supplier-api")
     with subprocess.Popen(
@@ -105,7 +113,8 @@ def measure(options: Options) -> list[Figure]:
     taken, answered = [], []
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        chain = stack.enter_context(running_chain(folder, "--no-sample"))
+        running = running_chain(folder, "--no-sample", settings=NO_BACK_OFFICE)
+        chain = stack.enter_context(running)
         database = sqlite3.connect(Path(folder) / "sandbox.db", isolation_level=None)
         tenant = Tenant(chain["sandbox"], stack.enter_context(closing(database)))
         # The first round warms up.
@@ -131,6 +140,6 @@ def measure(options: Options) -> list[Figure]:
             "ms",
             answered,
             at_most(30),
-            "one create after the other on one connection.",
+            "one create after the other on one connection; no back office works on earlier ones.",
         ),
     ]

@@ -148,6 +148,18 @@ def _among_json(found: _Among, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(found.column.in_(select(each.c.value)), **options)
 
 
+class _Hint(_Among):
+    """As _Among, where another condition says the same and the planner cannot see how few match."""
+
+    inherit_cache = False
+
+
+@compiles(_Hint, "sqlite")
+def _no_hint(_found: _Hint, _compiler: SQLCompiler, **_options: Any) -> str:
+    # SQLite would find the rows by it, and then read all of Rows for each of them.
+    return "1"
+
+
 def among(
     column: ColumnElement[Any], name: str, values: Sequence[Any] | None = None
 ) -> ColumnElement[bool]:
@@ -157,6 +169,11 @@ def among(
     """
     many = bindparam(name, values, type_=Many(column.type), required=values is None)
     return _Among(column, many)
+
+
+def hint_among(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Tell PostgreSQL again what a condition on Rows says: that the column is one of `name`."""
+    return _Hint(column, bindparam(name, type_=Many(column.type)))
 
 
 class Rows(FunctionElement[Any]):

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from supplier_api.db import tables
-from supplier_api.db.compiled_statements import CompiledStatement, Rows, among, named
+from supplier_api.db.compiled_statements import CompiledStatement, Rows, among, hint_among, named
 from supplier_api.db.types import as_text
 from supplier_api.outbox.model import (
     BODY_VERSION,
@@ -169,7 +169,7 @@ RECORD = CompiledStatement(
     .where(
         message.c.id == _RECORDS.field("message", message.c.id.type),
         # PostgreSQL cannot know how few rows there are: so it does not read the whole table.
-        among(message.c.id, "ids"),
+        hint_among(message.c.id, "ids"),
         # Spelled unlike the index of queued messages, so that the row is found by its id.
         func.coalesce(message.c.state, "") == MessageState.QUEUED,
         message.c.attempts == _RECORDS.field("before", message.c.attempts.type),
@@ -185,7 +185,7 @@ PROCEED = CompiledStatement(
     update(lane)
     .where(
         lane.c.id == _STEPS.field("lane", lane.c.id.type),
-        among(lane.c.id, "ids"),
+        hint_among(lane.c.id, "ids"),
         lane.c.claim_no == _STEPS.field("mine", lane.c.claim_no.type),
     )
     .values(_new(_STEPS, lane, "lease_owner", "lease_until", "due_at", "attempts", "parked"))

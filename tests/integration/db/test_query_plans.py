@@ -17,6 +17,7 @@ from supplier_api.operations import status, status_messages
 from supplier_api.operations.consistency_queries import ConsistencyQueries
 from supplier_api.operations.processes import ProcessRepository
 from supplier_api.operations.status_line import Snapshot, StatusLine
+from supplier_api.outbox import statements
 from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.problems.changes_feed import FeedCursor, WantedChanges, changed
 from supplier_api.problems.decision_history import next_batch, of_span
@@ -193,6 +194,18 @@ def test_none_does_on_sqlite_once_it_knows_how_many_rows_there_are(tmp_path: Pat
         for name, search in SEARCHES.items():
             plan = store.read(partial(plans, search=search))
             assert read_whole(plan) <= SMALL | BY_ITS_LIMIT.get(name, set()), f"{name}: {plan}"
+
+
+def test_the_outcomes_of_a_batch_are_read_once_and_not_for_each_of_its_rows(tmp_path: Path) -> None:
+    with opened(f"sqlite:///{tmp_path / 'supplier.db'}") as store:
+        for statement in (statements.RECORD, statements.PROCEED):
+            with store.engine.connect() as connection:
+                asked, _ = statement.as_text(connection, {"records": [], "steps": []})
+                given = [None] * asked.count("?")
+                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", tuple(given))
+                outer, inner = (row[-1] for row in rows)
+            assert outer.startswith(("SCAN records", "SCAN steps"))
+            assert "INTEGER PRIMARY KEY (rowid=?)" in inner
 
 
 def test_one_that_does_would_be_seen(store: Store) -> None:
