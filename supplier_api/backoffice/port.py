@@ -18,6 +18,7 @@ from typing import Protocol, runtime_checkable
 
 from supplier_api.logging import get_logger
 from supplier_api.problems.snapshot import (
+    EPOCH,
     ChangeDecision,
     Snapshot,
     TicketState,
@@ -40,10 +41,12 @@ from supplier_api.settings.model import AdapterOptions, BackOfficeSettings
 
 __all__ = [
     "DEFAULT_KINDS",
+    "EPOCH",
     "ORDER_KINDS",
     "AdapterOptions",
     "BackOffice",
     "BackOfficeEvent",
+    "BackOfficeSettings",
     "Cause",
     "ChangeDecision",
     "Comments",
@@ -62,6 +65,7 @@ __all__ = [
     "Wanted",
     "WorkOrder",
     "load_adapter",
+    "published_adapters",
     "version_from",
     "wanted_kinds",
 ]
@@ -161,6 +165,11 @@ def load_adapter(
     factory: Factory = published[settings.adapter].load()
     _declared_kinds(settings.adapter, factory)
     return factory(settings)
+
+
+def published_adapters() -> list[str]:
+    """Return the names of the adapters that are installed."""
+    return sorted(entry_points(group=GROUP).names)
 
 
 def wanted_kinds(settings: BackOfficeSettings) -> frozenset[OrderKind]:

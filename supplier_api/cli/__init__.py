@@ -39,6 +39,9 @@ COMMANDS = {
     "backoffice": LazyCommand(
         "backoffice:backoffice", "Check how the supplier's ticket system is understood."
     ),
+    "new-adapter": LazyCommand(
+        "new_adapter:new_adapter", "Write a package for an adapter of your own."
+    ),
     "maintenance": LazyCommand(
         "maintenance:maintenance", "Take everything, decide nothing meanwhile."
     ),
