@@ -49,6 +49,7 @@ def new_adapter(name: str, folder: Path, like: str) -> None:
     if target.exists():
         raise CommandRefused(f"{target} exists already: nothing was written")
     written = _write(files("supplier_api.backoffice") / "templates" / like, target, _words(name))
+    written += _like_the_sample_desk(like, target, _words(name))
     click.echo(f"{target}: {written} files. Next:")
     click.echo(f"  cd {target} && pip install --no-build-isolation --editable . && pytest")
 
@@ -72,3 +73,20 @@ def _write(source: Traversable, target: Path, words: dict[str, str]) -> int:
             (target / each.name.removesuffix(ENDING)).write_text(text, "utf-8")
             written += 1
     return written
+
+
+def _like_the_sample_desk(like: str, target: Path, words: dict[str, str]) -> int:
+    """Write what is the sample desk's own under the names of the new adapter; return how much."""
+    desk = files("supplier_api.sandbox.sample_desk")
+    names = ["mapping.yaml", "samples/done.json"] if like != "sql" else []
+    if like == "rest":
+        names.append("adapter.py")
+        target /= words["package"]
+    for name in names:
+        text = (desk / name).read_text("utf-8")
+        for ours in ("SampleDeskAdapter", "SampleDesk"):
+            text = text.replace(ours, words["class_name"])
+        file = target / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text.replace("sample-desk", words["name"]), "utf-8")
+    return len(names)

@@ -18,6 +18,8 @@ HOOK_TIMEOUT = 5.0
 LOOK_EVERY = 0.5
 SLOW = 30.0
 LOSE_EVERY = 10
+# Work orders after which a ticket gets the status of its problem.
+MOVING = ("cancellation", "resolution-answer", "closed")
 log = get_logger(__name__)
 
 
@@ -26,6 +28,7 @@ def create_app(desk: SampleDesk, changed: Event) -> Flask:
     app = Flask(__name__)
     failures = Failures()
     app.before_request(failures.before)
+    _add_orders_and_failures(app, desk, failures)
 
     @app.post("/tickets")
     def create() -> Response:
@@ -48,11 +51,6 @@ def create_app(desk: SampleDesk, changed: Event) -> Flask:
     def comment(number: str) -> Response:
         return _answer(desk.comment(number, str(_body().get("text", ""))), 201)
 
-    @app.put("/failure")
-    def fail() -> Response:
-        failures.next = str(_body().get("how", ""))
-        return _answer({})
-
     @app.after_request
     def after(response: Response) -> Response:
         changed.set()
@@ -61,6 +59,35 @@ def create_app(desk: SampleDesk, changed: Event) -> Flask:
     app.register_error_handler(NoSuchTicket, lambda _: _answer({"error": "no such ticket"}, 404))
     app.register_error_handler(ValueError, lambda error: _answer({"error": str(error)}, 422))
     return app
+
+
+def _add_orders_and_failures(app: Flask, desk: SampleDesk, failures: "Failures") -> None:
+    @app.post("/work-orders")
+    def take() -> Response:
+        ticket = take_order(desk, _body())
+        return _answer({"ticket": ticket["number"], "version": ticket["revision"]})
+
+    @app.put("/failure")
+    def fail() -> Response:
+        failures.next = str(_body().get("how", ""))
+        return _answer({})
+
+
+def take_order(desk: SampleDesk, order: dict[str, Any]) -> dict[str, Any]:
+    """Take a work order of the adapter `http`, whose id marks what it has done already."""
+    problem, subject = order.get("problem", {}), order.get("subject", {})
+    found = desk.tickets(str(order["reference"]))
+    if order["kind"] == "problem" or not found:
+        title = f"{problem.get('problemType')} {problem.get('serviceId')}"
+        text = str(problem.get("problemText", ""))
+        new = {"reference": order["reference"], "title": title, "text": text}
+        return found[0] if found else desk.create(new)
+    number = found[0]["number"]
+    if not any(order["id"] in comment for comment in found[0]["comments"]):
+        desk.comment(number, f"{order['kind']} {subject.get('notes', '')} [{order['id']}]")
+    status = order.get("outbound", {}).get("status")
+    moves = order["kind"] in MOVING and not order.get("decide") and status
+    return desk.change(number, {"status": status}) if moves else desk.ticket(number)
 
 
 class Failures:

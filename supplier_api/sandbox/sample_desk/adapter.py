@@ -1,8 +1,9 @@
-"""The adapter to $name. What is yours is the client: here for the sample desk."""
+"""The adapter to sample-desk: a client of its API, and what is the same for all."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import requests
 from pydantic import SecretStr
@@ -12,7 +13,7 @@ from supplier_api.backoffice.port import AdapterOptions, BackOfficeSettings, Ord
 from supplier_api.backoffice.ticket_adapter import Record, TicketAdapter
 
 
-class ${class_name}Options(AdapterOptions):
+class SampleDeskOptions(AdapterOptions):
     """What [backoffice.options] says."""
 
     url: str
@@ -21,54 +22,65 @@ class ${class_name}Options(AdapterOptions):
     timeout: float = 10.0  # seconds
 
 
-class ${class_name}Client:
+class SampleDeskClient:
     """The calls to the ticket system. A record is a ticket in the form of a webhook's body."""
 
-    def __init__(self, options: ${class_name}Options) -> None:
+    def __init__(self, options: SampleDeskOptions) -> None:
+        """Call the system that the options name."""
         self._options = options
 
     def find(self, reference: str) -> Record | None:
+        """Return the ticket that carries our reference."""
         found = self._call("GET", f"/tickets?reference={reference}")
         return {"ticket": found[0]} if found else None
 
     def create(self, reference: str, title: str, text: str, priority: str | None) -> Record:
+        """Make a ticket."""
         fields = {"reference": reference, "title": title, "text": text, "priority": priority}
         return {"ticket": self._call("POST", "/tickets", fields)}
 
     def comment(self, ticket: str, text: str) -> None:
+        """Write a comment."""
         self._call("POST", f"/tickets/{ticket}/comments", {"text": text})
 
     def comments(self, ticket: str) -> list[str]:
-        return self._call("GET", f"/tickets/{ticket}")["comments"]
+        """Return the comments."""
+        found: list[str] = self._call("GET", f"/tickets/{ticket}")["comments"]
+        return found
 
     def transition(self, ticket: str, status: str) -> Record:
+        """Bring a ticket to a status."""
         return {"ticket": self._call("PATCH", f"/tickets/{ticket}", {"status": status})}
 
     def read(self, ticket: str) -> Record | None:
-        found = self._call("GET", f"/tickets/{ticket}", missing=True)
+        """Return a ticket, None if there is none."""
+        found = self._call("GET", f"/tickets/{ticket}")
         return found and {"ticket": found}
 
     def changed(self, since: datetime) -> Iterable[Record]:
+        """Return what changed since then."""
         found = self._call("GET", f"/tickets?changed-since={since:%Y-%m-%dT%H:%M:%S}")
         return [{"ticket": each} for each in found]
 
-    def _call(self, method: str, path: str, body: object = None, missing: bool = False):
+    def _call(self, method: str, path: str, body: object = None) -> Any:
         headers = {"Authorization": f"Bearer {self._options.token.get_secret_value()}"}
         url, timeout = self._options.url + path, self._options.timeout
         answer = requests.request(method, url, json=body, headers=headers, timeout=timeout)
         if answer.status_code in (400, 422):
             raise OrderRefused(f"{method} {path.partition('?')[0]}: {answer.status_code}")
-        if answer.status_code == 404 and missing:
+        if method == "GET" and answer.status_code == 404:
             return None
         answer.raise_for_status()
         return answer.json()
 
 
-class $class_name(TicketAdapter):
-    """The adapter `$name`."""
+class SampleDeskAdapter(TicketAdapter):
+    """The adapter `sample-desk`."""
 
-    options = ${class_name}Options
+    options = SampleDeskOptions
 
     def __init__(self, settings: BackOfficeSettings) -> None:
+        """Read the mapping; raises rules.model.BookError."""
         options = settings.options
-        super().__init__(load_mapping(options.mapping), ${class_name}Client(options))
+        assert isinstance(options, SampleDeskOptions)
+        super().__init__(load_mapping(options.mapping), SampleDeskClient(options))
