@@ -261,4 +261,5 @@ def desk(**given: Any) -> None:
         timer = Timer(seconds_to_restart(every), lambda: os.execv(again[0], again))  # noqa: S606
         timer.daemon = True
         timer.start()
+    click.echo(f"sample desk: {running.url}")
     running.serve()
