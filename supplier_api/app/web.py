@@ -8,6 +8,7 @@ from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing, stored_keys
+from supplier_api.backoffice.hooks import Hook
 from supplier_api.contract import CONTRACT
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.delivery.pause_admin import stands_still
@@ -82,6 +83,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
         Incidents(services),
         settings.server.max_body,
         audit,
+        backoffice.Hooks(Hook(settings.backoffice), services.store, services.machine),
     )
     if settings.in_sandbox:
         sandbox.add_to_web(app, api, settings, services, tokens, audit)

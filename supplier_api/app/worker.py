@@ -4,7 +4,8 @@ from supplier_api.app.destinations import load_back_office, to_back_office, to_g
 from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.backoffice.comments import ApartComments
-from supplier_api.backoffice.port import BackOffice, Comments
+from supplier_api.backoffice.inbox import InboxChore
+from supplier_api.backoffice.port import BackOffice, Comments, Parses
 from supplier_api.db.notify import Wakeup
 from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.scheduler import Chore, ClockGuard, Scheduler, TimerSource
@@ -18,6 +19,7 @@ from supplier_api.problems.deferred_decisions import DeferredDecisions
 from supplier_api.problems.incidents import Incidents, InventoryIncidents
 from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, RuleEvaluator
 from supplier_api.problems.services import Services
+from supplier_api.problems.snapshots import Snapshots
 from supplier_api.problems.timers import DueTimerHandlers
 from supplier_api.settings import Settings
 
@@ -92,6 +94,9 @@ def _chores(
         RetentionChore(services, RetentionPolicy.of(settings)),
         InventoryIncidents(services, rule_evaluator),
     ]
+    if isinstance(adapter, Parses):
+        snapshots = Snapshots(services, BackOfficeEvents(services))
+        chores.append(InboxChore(services, adapter, snapshots))
     if isinstance(adapter, Comments):
         chores.append(ApartComments(services, adapter))
     if services.store.dialect == "sqlite":

@@ -33,6 +33,7 @@ COMMANDS = {
     "problem": LazyCommand("problem:problem", "Look at problems, and say what happened to them."),
     "kci": LazyCommand("kci:kci", "Look at updates to the gateway, and mend refused ones."),
     "work-order": LazyCommand("work_order:work_order", "Look at orders to the back office."),
+    "inbox": LazyCommand("inbox:inbox", "Look at webhooks of the back office."),
     "incident": LazyCommand("incident:incident", "Declare network incidents, and end them."),
     "delivery": LazyCommand("delivery:delivery", "Hold delivery up, and let it go on."),
     "rules": LazyCommand("rules:rules", "Check, test and explain the rule book."),

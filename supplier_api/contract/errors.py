@@ -34,6 +34,7 @@ class ErrorAnswer(Enum):
     NOT_FOUND = 404, ErrorCode.NOT_FOUND, "There is nothing at this path"
     WRONG_METHOD = 405, ErrorCode.INVALID_REQUEST, "This path does not know this method"
     CONFLICT = 409, ErrorCode.INVALID_REQUEST, "Not possible in the present state"
+    TOO_LARGE = 413, ErrorCode.MALFORMED_REQUEST, "The body is too large"
     INVALID = 422, ErrorCode.INVALID_REQUEST, _UNPROCESSABLE
     # The request is about something that the supplier does not know: 404 is not published.
     UNKNOWN_SUBJECT = 422, ErrorCode.NOT_FOUND, _UNPROCESSABLE

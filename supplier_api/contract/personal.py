@@ -42,6 +42,7 @@ class After(StrEnum):
     OVER = "`thin_after_days`"
     ENDED = "`thin_after_days` after its end"
     ACTIONS = "`actions_days`"
+    INBOX = "`inbox_days`"
     JOURNAL = "`sandbox.journal_days`"
 
 
@@ -89,6 +90,7 @@ STORED = (
     Stored("incident.text", "what is told of an incident", after=After.ENDED),
     Stored("operator_action.reason", "the same, about no problem", Goes.ROW, After.ACTIONS),
     Stored("pause.reason", "the same, about no problem, once it is over", Goes.ROW, After.ACTIONS),
+    Stored("inbox.body", "a webhook of the back office", Goes.ROW, After.INBOX),
     Stored("journal.entry", "a call as it was (sandbox)", Goes.ROW, After.JOURNAL),
 )
 

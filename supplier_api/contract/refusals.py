@@ -28,12 +28,13 @@ EVENT = "back-office-event"
 DECLARE_INCIDENT = "back-office-declare-incident"
 END_INCIDENT = "back-office-end-incident"
 LIST_INCIDENTS = "back-office-incidents"
+HOOK = "back-office-hook"
 
 CHANGES = frozenset({AMENDMENTS, CANCELLATIONS})
 DECIDED = CHANGES | {PROBLEMS}
 GATEWAY = DECIDED | {RESOLUTIONS}
 WITH_BODY = GATEWAY | {EVENT, DECLARE_INCIDENT}
-EVERY = WITH_BODY | {END_INCIDENT, LIST_INCIDENTS}
+EVERY = WITH_BODY | {END_INCIDENT, LIST_INCIDENTS, HOOK}
 # No operation is reached.
 NONE: frozenset[str] = frozenset()
 
@@ -124,7 +125,7 @@ FORBIDDEN = Refusal(
     ErrorAnswer.FORBIDDEN,
     "",
     "RFC 6750, section 3.1",
-    EVERY,
+    EVERY - {HOOK},
     Explanation("access", "Authorization", "a token with the scope of this call"),
 )
 SWITCHED_OFF = Refusal(
@@ -142,7 +143,9 @@ HEADER_INVALID = _invalid(
     "{name}: expected 1 to {maximum} visible ASCII characters", "Header parameters", GATEWAY
 )
 WRONG_CONTENT_TYPE = _malformed("Content-Type: expected {expected}", "RFC 9110, section 8.3")
-BODY_CUT_SHORT = _malformed("body: shorter than its Content-Length", "RFC 9112, section 8")
+BODY_CUT_SHORT = _malformed(
+    "body: shorter than its Content-Length", "RFC 9112, section 8", WITH_BODY | {HOOK}
+)
 BODY_TOO_LONG = _malformed("body: expected at most {limit} bytes", "RFC 9110, section 15.5.14")
 
 # The body as JSON.
@@ -275,6 +278,17 @@ INCIDENT_OF_INVENTORY = _invalid(
 )
 UNKNOWN_INCIDENT = Refusal(
     ErrorAnswer.NOT_FOUND, "id: no such incident", "Response 404", frozenset({END_INCIDENT})
+)
+
+# Webhooks of the back office.
+UNKNOWN_HOOK = Refusal(
+    ErrorAnswer.NOT_FOUND, "name: no such hook", "Response 404", frozenset({HOOK})
+)
+HOOK_TOO_LARGE = Refusal(
+    ErrorAnswer.TOO_LARGE,
+    "body: expected at most {limit} bytes of a webhook",
+    "RFC 9110, section 15.5.14",
+    frozenset({HOOK}),
 )
 
 # Nothing is wrong with the request.

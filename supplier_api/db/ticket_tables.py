@@ -88,6 +88,12 @@ inbox = Table(
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),
     ),
+    Index(
+        "ix_inbox_failed",
+        "id",
+        sqlite_where=text("inbox.state = 'failed'"),
+        postgresql_where=text("inbox.state = 'failed'"),
+    ),
     Index("ix_inbox_received", "received"),
 )
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 from sqlalchemy import Select, Table
 
 from supplier_api.db import UnitOfWork
-from supplier_api.db.tables import decision, journal, operator_action, pause, process
+from supplier_api.db.tables import decision, inbox, journal, operator_action, pause, process
 from supplier_api.logging import get_logger
 from supplier_api.operations.retention_repository import (
     WHOLE_DECISION,
@@ -38,13 +38,15 @@ class RetentionPolicy:
     """How long data is kept, and how much is removed in one transaction.
 
     `bodies` and `problems` count from the last change of a problem that is over, in business time;
-    `actions` is for operators' actions, pauses and processes. A round runs every `every` seconds.
+    `actions` is for operators' actions, pauses and processes, `inbox` for webhooks. A round runs
+    every `every` seconds.
     """
 
     bodies: timedelta
     problems: timedelta
     actions: timedelta
     journal: timedelta
+    inbox: timedelta
     batch: int
     every: float
 
@@ -57,6 +59,7 @@ class RetentionPolicy:
             problems=timedelta(days=retention.prune_after_days),
             actions=timedelta(days=retention.actions_days),
             journal=timedelta(days=settings.sandbox.journal_days),
+            inbox=timedelta(days=retention.inbox_days),
             batch=retention.batch,
             every=retention.every,
         )
@@ -162,6 +165,7 @@ def _steps(keep: RetentionPolicy) -> list[_Step]:
         "pauses": (pause, keep.actions),
         "processes": (process, keep.actions),
         "journal": (journal, keep.journal),
+        "webhooks": (inbox, keep.inbox),
     }
     old = RetentionRepository
     return [

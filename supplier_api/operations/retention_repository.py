@@ -33,6 +33,7 @@ from supplier_api.db.tables import (
     back_office_event,
     change_request,
     decision,
+    inbox,
     incident,
     journal,
     lane,
@@ -49,12 +50,14 @@ from supplier_api.db.tables import (
     timer,
 )
 from supplier_api.outbox.model import DEAD_LETTERS, MessageState
+from supplier_api.problems.inbox_repository import InboxState
 from supplier_api.problems.timer_repository import by_scale
 
 # Written as in the partial indexes: SQLite compares the two as text.
 OVER = text("service_problem.base IN ('REJECTED', 'CANCELLED', 'COMPLETED')")
 WHOLE_PROBLEM = text("service_problem.thinned IS NULL")
 REFUSED = text("coalesce(decision.problem_id, 0) = 0 AND decision.status IS NOT NULL")
+SETTLED = (InboxState.APPLIED, InboxState.SKIPPED)
 WHOLE_DECISION = text("decision.thinned IS NULL")
 # A problem with messages that still wait to be delivered.
 _UNDELIVERED = exists().where(
@@ -180,16 +183,19 @@ class RetentionRepository:
     # -- rows removed by their age alone
 
     def rows(self, table: Table, age: timedelta) -> Select[Any]:
-        """Return the query for old actions, pauses, processes or journal rows."""
+        """Return the query for old actions, pauses, processes, journal rows or webhooks."""
         at: ColumnElement[Any] = {
             operator_action: operator_action.c.at,
             pause: pause.c.until,
             process: process.c.seen,
             journal: func.coalesce(journal.c.written, journal.c.at),
+            inbox: inbox.c.received,
         }[table]
         # The journal by id, which is the order in which it was written.
         order = journal.c.id if table is journal else at
-        return select(_key(table)).where(at < self._now - age).order_by(order)
+        old = select(_key(table)).where(at < self._now - age).order_by(order)
+        # What waits, and what an operator must look at, stays.
+        return old.where(inbox.c.state.in_(SETTLED)) if table is inbox else old
 
     def delete(self, table: Table, found: Select[Any], limit: int) -> int:
         """Delete up to `limit` rows of a table; return how many."""

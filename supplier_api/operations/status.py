@@ -25,10 +25,12 @@ from supplier_api.operations.status_line import (
     Snapshot,
     StatusLevel,
     StatusLine,
+    level_by_age,
     line,
     plain,
 )
 from supplier_api.operations.status_messages import MESSAGE_LINES, PAUSE_LINES
+from supplier_api.problems.inbox_repository import count_failed, waiting
 from supplier_api.problems.services import Services
 from supplier_api.problems.ticket_repository import TicketRepository, count_apart
 from supplier_api.settings import Settings
@@ -234,6 +236,17 @@ def tickets_apart(here: Snapshot) -> Iterator[StatusLine]:
     yield line("tickets apart", level, text, STATUS, number=number, oldest=oldest)
 
 
+def inbox(here: Snapshot) -> Iterator[StatusLine]:
+    """Warn of webhooks that wait for long; those that could not be applied are bad."""
+    (number, oldest), failed = waiting(here.uow), count_failed(here.uow)
+    level = level_by_age(oldest, here.now, here.settings.status.undelivered)
+    level = StatusLevel.BAD if failed else level
+    text = f"{number} waiting, {failed} failed"
+    text += f", the oldest for {here.since(oldest)}" if oldest else ""
+    look = "supplier-api inbox list"
+    yield line("inbox", level, text, look, waiting=number, failed=failed, oldest=oldest)
+
+
 LINES = (
     schema,
     environment,
@@ -243,6 +256,7 @@ LINES = (
     request_times,
     *PAUSE_LINES,
     tickets_apart,
+    inbox,
     maintenance,
     rules,
     inventory,

@@ -26,6 +26,7 @@ from supplier_api.db.pipeline import PIPE
 from supplier_api.db.tables import (
     business_clock,
     fault,
+    inbox,
     lane,
     message,
     operator_action,
@@ -53,6 +54,7 @@ _STORED: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
     (message, "id", ("not_before", "first_attempt")),
     (pause, "id", ("since", "until", "probe_at", "probe_until")),
     (process, "name", ("started", "seen")),
+    (inbox, "id", ("due_at",)),
     (fault, "id", ("ends",)),
 )
 

@@ -94,6 +94,17 @@ def _one_line_secret(secret: SecretStr) -> SecretStr:
 
 
 Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_one_line_secret)]
+
+
+def _signing_secret(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value().removeprefix("whsec_")
+    if re.fullmatch(r"[A-Za-z0-9+/]{16,}={0,2}", text) is None:
+        raise ValueError("should be whsec_ and at least 16 characters of base64")
+    return secret
+
+
+# As Standard Webhooks writes it: base64, usually after whsec_.
+SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 OneLine = Annotated[str, Field(min_length=1), AfterValidator(one_line)]
 Url = Annotated[
     str,
@@ -251,11 +262,14 @@ class LifecycleSettings(SectionSettings):
 class BackOfficeSettings(SectionSettings):
     """The supplier's own systems. `pace` multiplies the simulated steps; "manual" stops them.
 
-    `options` are those that the adapter declares, None if it declares none.
+    `hook_secret` and `hook_token` open the hook for its webhooks. `options` are those that the
+    adapter declares, None if it declares none.
     """
 
     adapter: OneLine
     pace: Literal["manual"] | Annotated[float, Field(gt=0)]
+    hook_secret: SigningSecret | None = None
+    hook_token: Secret | None = None
     options: AdapterOptions | None = None
 
 
@@ -296,11 +310,12 @@ def _thirteen_months(days: float) -> float:
 
 
 class RetentionSettings(SectionSettings):
-    """How long what is kept of problems that are over, and of what operators did."""
+    """How long what is kept of problems that are over, of webhooks, and of what operators did."""
 
     thin_after_days: Days
     prune_after_days: Annotated[Days, AfterValidator(_thirteen_months)]
     actions_days: Days
+    inbox_days: Days
     batch: Annotated[int, Field(ge=1, le=1000)]
     every: Seconds
 

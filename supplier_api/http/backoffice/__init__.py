@@ -1,5 +1,6 @@
 """HTTP that the supplier's own systems call."""
 
 from supplier_api.http.backoffice.events import register
+from supplier_api.http.backoffice.hooks import Hooks
 
-__all__ = ["register"]
+__all__ = ["Hooks", "register"]

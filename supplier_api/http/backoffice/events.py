@@ -8,6 +8,7 @@ from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens
 from supplier_api.contract import read_json, refusals
 from supplier_api.contract.errors import ErrorAnswer
+from supplier_api.http.backoffice.hooks import Hooks, add_hooks
 from supplier_api.http.backoffice.incidents import ERROR_TEXTS, add_incidents
 from supplier_api.http.backoffice.schemas import EVENT, NAME_MAX, read_event
 from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
@@ -61,6 +62,7 @@ def register(
     incidents: Incidents,
     max_body: int,
     audit: Audit,
+    hooks: Hooks,
 ) -> None:
     """Add the back office's door to the application that `api` describes."""
     blueprint = Blueprint(
@@ -109,4 +111,5 @@ def register(
         return response
 
     add_incidents(blueprint, tokens, incidents, max_body)
+    add_hooks(blueprint, hooks, max_body)
     api.register_blueprint(blueprint)

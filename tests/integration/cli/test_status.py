@@ -53,6 +53,7 @@ NAMES = [
     "breaker",
     "pauses",
     "tickets apart",
+    "inbox",
     "maintenance",
     "rules",
     "inventory",

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, event, func, select, text
 
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork, tables
-from supplier_api.operations import status_messages
+from supplier_api.operations import status, status_messages
 from supplier_api.operations.consistency_queries import ConsistencyQueries
 from supplier_api.operations.processes import ProcessRepository
 from supplier_api.operations.status_line import Snapshot, StatusLine
+from supplier_api.problems.inbox_repository import InboxRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.settings import load_settings
 from tests.outbox import Outbox
@@ -39,6 +40,11 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "undecided": partial(lines, status_messages.undecided),
     "late answers": partial(lines, status_messages.late_answers),
     "pauses": partial(lines, status_messages.pauses),
+    "inbox": partial(lines, status.inbox),
+    "due webhooks": lambda uow: InboxRepository(uow).due(NOW, 20),
+    "delayed webhooks": lambda uow: InboxRepository(uow).delayed(NOW, 20),
+    "next webhook": lambda uow: InboxRepository(uow).next_due(),
+    "waiting and failed webhooks": lambda uow: InboxRepository(uow).listed(None, 20),
     "doubtful": lambda uow: ConsistencyQueries(uow).doubtful(20),
     "late changes": lambda uow: ConsistencyQueries(uow).late_changes("gateway", 20),
     "undecided for long": lambda uow: ConsistencyQueries(uow).undecided(LONG_AGO, 20),
@@ -68,6 +74,8 @@ PARTIAL = [
     "ix_service_problem_untold",
     "ix_change_request_pending",
     "ix_decision_answered_late",
+    "ix_inbox_due",
+    "ix_inbox_failed",
 ]
 # Reads the newest rows and no more, which is what its limit says.
 BY_ITS_LIMIT = {"last taken": {"message"}}

@@ -27,6 +27,7 @@ KEEP = RetentionPolicy(
     problems=timedelta(days=400),
     actions=timedelta(days=400),
     journal=timedelta(days=30),
+    inbox=timedelta(days=14),
     batch=2,
     every=3600,
 )

@@ -25,6 +25,7 @@ BEGINS_WITH_PATH = re.compile(r"(\{path\}|\{name\}|[A-Za-z-]+(\[\{at\}\])?): ")
 # They are about a request as a whole, or say what somebody else has written.
 ABOUT_NO_FIELD = {"UNREADABLE", "EVENT_IMPOSSIBLE", "RULE"}
 ABOUT_THE_BODY = {
+    ErrorAnswer.TOO_LARGE,
     ErrorAnswer.MALFORMED,
     ErrorAnswer.INVALID,
     ErrorAnswer.UNKNOWN_SUBJECT,
@@ -146,7 +147,7 @@ def described() -> Mapping[str, set[int]]:
     """Return the statuses that OpenAPI describes, by operation."""
     api = describe_calls(Flask(__name__), "")
     nothing = cast("Any", None)
-    backoffice.register(api, nothing, nothing, nothing, 0, nothing)
+    backoffice.register(api, nothing, nothing, nothing, 0, nothing, nothing)
     return {
         operation["operationId"]: {int(status) for status in operation["responses"]}
         for path in api.spec.to_dict()["paths"].values()

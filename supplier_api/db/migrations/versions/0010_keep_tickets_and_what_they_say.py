@@ -13,6 +13,7 @@ depends_on = None
 _ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _UNTOLD = sa.text("told IS NULL")
 _DUE = sa.text("due_at IS NOT NULL")
+_FAILED = sa.text("state = 'failed'")
 
 
 def upgrade() -> None:
@@ -96,4 +97,7 @@ def _add_inbox() -> None:
         sa.UniqueConstraint("hook", "key", name=op.f("uq_inbox_hook_key")),
     )
     op.create_index("ix_inbox_due", "inbox", ["due_at"], sqlite_where=_DUE, postgresql_where=_DUE)
+    op.create_index(
+        "ix_inbox_failed", "inbox", ["id"], sqlite_where=_FAILED, postgresql_where=_FAILED
+    )
     op.create_index("ix_inbox_received", "inbox", ["received"])

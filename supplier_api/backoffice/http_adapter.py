@@ -1,0 +1,234 @@
+"""The adapter `http`: work orders as JSON to a URL of the supplier's, webhooks by a mapping.
+
+An order is a POST, signed as Standard Webhooks says where there is a secret; `webhook-id` is the
+order's id, the same at each attempt. What the answers mean is in docs/back-office.md.
+"""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import orjson
+from pydantic import model_validator
+from standardwebhooks import Webhook
+
+from supplier_api.backoffice.mapping import TicketMapping
+from supplier_api.backoffice.mapping_file import load_mapping
+from supplier_api.backoffice.mapping_values import MappingFailed
+from supplier_api.backoffice.port import (
+    ORDER_KINDS,
+    AdapterOptions,
+    BackOfficeEvent,
+    OrderAnswer,
+    OrderRefused,
+    Snapshot,
+    TicketState,
+    WorkOrder,
+    version_from,
+)
+from supplier_api.clock import MachineClock, SystemMachineClock
+from supplier_api.contract import MessageError, load
+from supplier_api.contract.codes import ProblemCode, ProblemType
+from supplier_api.contract.fields import Code, Flag, Items, Object, Text, long_text
+from supplier_api.contract.limits import SUPPLIER_CODE_MAX
+from supplier_api.contract.loading import make
+from supplier_api.http_client.calls import HttpResponse, Post, send
+from supplier_api.http_client.sessions import Sessions
+from supplier_api.http_client.watchdog import Watchdog
+from supplier_api.problems.lifecycle import Event
+from supplier_api.rules.model import Operation
+from supplier_api.settings.model import (
+    BackOfficeSettings,
+    ConfigFile,
+    OneLine,
+    Seconds,
+    Secret,
+    SigningSecret,
+    Url,
+)
+
+JSON = "application/json"
+# Refused for good (as the gateway's answers are read); 409: the order is known already.
+REFUSED = frozenset({400, 413, 422})
+KNOWN = 409
+# In an answer to a probe: not let in.
+NO_ACCESS = frozenset({401, 403})
+
+DECISION = make(
+    "OrderDecision",
+    {
+        "accept": Flag("Whether it is accepted", example=True),
+        "commit": Flag("Of a problem that is accepted: work starts at once", example=True),
+        "problemCode": Code(ProblemCode, "Why it is refused", "OTHER"),
+        "text": long_text("What the tenant is told", "The exchange is being moved."),
+        "supplierCodes": Items(
+            Text("A code of the supplier", maximum=SUPPLIER_CODE_MAX), "Reason codes", ["313"]
+        ),
+    },
+)
+ANSWER = make(
+    "OrderAnswer",
+    {
+        "ticket": Text("The ticket", "FD-1042", maximum=100),
+        "url": Text("Where it can be seen", "https://desk.example/FD-1042", maximum=1000),
+        "decision": Object(DECISION, "Of an order that asks for one"),
+    },
+)
+
+
+class HttpOptions(AdapterOptions):
+    """Where orders go, how they are signed, and by what webhooks are read. `timeout`: seconds."""
+
+    url: Url
+    secret: SigningSecret | None = None
+    token: Secret | None = None
+    user: OneLine | None = None
+    password: Secret | None = None
+    mapping_file: Annotated[Path | None, ConfigFile()] = None
+    ca_file: Annotated[Path | None, ConfigFile()] = None
+    timeout: Seconds = 10.0
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.user is None) is not (self.password is None):
+            raise ValueError("user and password go together")
+        if self.user and self.token:
+            raise ValueError("expected either token, or user and password")
+        if ":" in (self.user or ""):
+            raise ValueError("user must hold no colon (RFC 7617)")
+        return self
+
+
+class OrderNotTaken(Exception):
+    """The answer is none that ends an order: it is tried again."""
+
+
+class HttpBackOffice:
+    """A back office behind a URL."""
+
+    options = HttpOptions
+    kinds = frozenset(ORDER_KINDS)
+
+    def __init__(self, settings: BackOfficeSettings, clock: MachineClock | None = None) -> None:
+        """Read the mapping, if there is one; raises rules.model.BookError."""
+        assert isinstance(settings.options, HttpOptions)
+        self._options = settings.options
+        self._clock = clock or SystemMachineClock()
+        self._sessions = Sessions(ca_file=self._options.ca_file)
+        self._watchdog = Watchdog(self._clock)
+        self._watchdog.start()
+        secret, file = self._options.secret, self._options.mapping_file
+        self._signer = Webhook(secret.get_secret_value()) if secret else None
+        self._mapping = load_mapping(file) if file else None
+
+    def submit(self, order: WorkOrder) -> OrderAnswer:
+        """POST the order; raises OrderRefused, OrderNotTaken and errors of the network."""
+        body = orjson.dumps(order.document() | self._outbound(order))
+        with self._watchdog.limit(self._options.timeout) as call:
+            post = Post(self._options.url, self._headers(order.id, body), body, order.tenant)
+            answered = send(self._sessions, post, call, None)
+        if answered.status in REFUSED:
+            raise OrderRefused(f"answered {answered.status}")
+        if not (200 <= answered.status < 300 or answered.status == KNOWN):
+            raise OrderNotTaken(f"answered {answered.status}")
+        return _read(answered, order)
+
+    def ping(self) -> str:
+        """Send OPTIONS, which changes nothing; raises OrderNotTaken if we are not let in."""
+        with self._watchdog.limit(self._options.timeout) as call:
+            response = self._sessions.options(
+                self._options.url, headers=self._access(), read_timeout=call.left()
+            )
+            with response:
+                status = response.status_code
+        if status in NO_ACCESS or status >= 500:
+            raise OrderNotTaken(f"answered {status}")
+        return f"answers {status} to OPTIONS"
+
+    def parse(self, headers: Mapping[str, str], body: bytes) -> list[Snapshot]:  # noqa: ARG002
+        """Read a webhook by the mapping; raises ValueError."""
+        if self._mapping is None:
+            raise MappingFailed("backoffice.options.mapping_file", "is not set")
+        return self._mapping.parse(body)
+
+    def _outbound(self, order: WorkOrder) -> dict[str, Any]:
+        """Return the desk's own words for the order, by the mapping's `outbound`."""
+        return {"outbound": words} if (words := _words(self._mapping, order)) else {}
+
+    def _headers(self, order_id: str, body: bytes) -> dict[str, str]:
+        now = self._clock.now()
+        headers = {
+            "Content-Type": JSON,
+            "Accept": JSON,
+            "webhook-id": order_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            **self._access(),
+        }
+        if self._signer:
+            headers["webhook-signature"] = self._signer.sign(order_id, now, body.decode())
+        return headers
+
+    def _access(self) -> dict[str, str]:
+        options = self._options
+        if options.token:
+            return {"Authorization": f"Bearer {options.token.get_secret_value()}"}
+        if options.user and options.password:
+            pair = f"{options.user}:{options.password.get_secret_value()}"
+            return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+        return {}
+
+
+def _words(mapping: TicketMapping | None, order: WorkOrder) -> dict[str, str]:
+    if mapping is None:
+        return {}
+    states, outbound = set(TicketState), mapping.outbound
+    status = outbound.status(TicketState(order.standing)) if order.standing in states else None
+    kind = order.problem.get("problemType")
+    priority = outbound.priority(ProblemType(kind)) if kind in set(ProblemType) else None
+    words = {"status": status, "priority": priority}
+    return {name: word for name, word in words.items() if word is not None}
+
+
+def _read(answered: HttpResponse, order: WorkOrder) -> OrderAnswer:
+    """Return what a 2xx or 409 says; raises OrderNotTaken for what is no answer of ours."""
+    if not answered.complete:
+        raise OrderNotTaken("the answer broke off")
+    if not answered.body.strip():
+        return OrderAnswer()
+    try:
+        document = orjson.loads(answered.body)
+        fields = load(ANSWER, document)
+        version = document.get("version")
+        return OrderAnswer(
+            back_office_id=fields.get("ticket"),
+            back_office_url=fields.get("url"),
+            events=tuple(_decided(order, fields.get("decision"))),
+            version=None if version is None else version_from(version),
+        )
+    except (MessageError, ValueError, TypeError) as error:
+        raise OrderNotTaken("the answer is not as documented") from error
+
+
+def _decided(order: WorkOrder, decision: Mapping[str, Any] | None) -> list[BackOfficeEvent]:
+    """Return the event of a decision; none if the order asks for none."""
+    if decision is None or not order.decide:
+        return []
+    accept = decision.get("accept", False)
+    about_problem = order.kind is Operation.PROBLEM
+    if about_problem:
+        event = Event.ACCEPT if accept else Event.REJECT
+    else:
+        event = Event.ACCEPT_CHANGE if accept else Event.REJECT_CHANGE
+    code = decision.get("problemCode")
+    return [
+        BackOfficeEvent(
+            id=f"{order.id}:decision",
+            event=event,
+            problem_code=ProblemCode(code) if code else None,
+            text=decision.get("text"),
+            supplier_codes=tuple(decision.get("supplierCodes", ())),
+            commit=about_problem and accept and decision.get("commit", False),
+            change_reference=None if about_problem else (order.subject or {})["supplierReference"],
+        )
+    ]

@@ -1,0 +1,80 @@
+"""The operators' actions on webhooks in the inbox: replay and skip, each recorded with who and why.
+
+A webhook is locked by the transaction that changes it, so a worker that reads it meanwhile finds it
+changed and leaves it.
+"""
+
+from collections.abc import Callable
+
+from supplier_api.db import UnitOfWork
+from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.problems.inbox_repository import InboxRepository, InboxState, Webhook
+from supplier_api.problems.services import Services
+
+# What is possible in a state; a webhook that is applied again is ignored where nothing is new.
+POSSIBLE = {
+    InboxState.QUEUED: ("replay", "skip"),
+    InboxState.FAILED: ("replay", "skip"),
+    InboxState.SKIPPED: ("replay",),
+    InboxState.APPLIED: ("replay",),
+}
+
+
+class InboxRefused(Exception):
+    """Nothing was done; the text says why, and what is possible."""
+
+
+class InboxAdmin:
+    """Replays and skips webhooks."""
+
+    def __init__(self, services: Services) -> None:
+        """Work with `services`."""
+        self._services = services
+
+    def replay(self, webhook_id: int, who: str, reason: str) -> Webhook:
+        """Have a webhook applied anew, now; return it as it was. Raises InboxRefused."""
+        now = self._services.machine.now()
+        return self._do(
+            "replay",
+            webhook_id,
+            who,
+            reason,
+            lambda inbox, webhook: inbox.queue_again(webhook, now),
+        )
+
+    def skip(self, webhook_id: int, who: str, reason: str) -> Webhook:
+        """Give a webhook up: it is not applied. Return it as it was. Raises InboxRefused."""
+        now = self._services.machine.now()
+        return self._do(
+            "skip",
+            webhook_id,
+            who,
+            reason,
+            lambda inbox, webhook: inbox.settle(webhook, InboxState.SKIPPED, now, webhook.error),
+        )
+
+    def _do(
+        self,
+        action: str,
+        webhook_id: int,
+        who: str,
+        reason: str,
+        change: Callable[[InboxRepository, Webhook], None],
+    ) -> Webhook:
+        def work(uow: UnitOfWork) -> Webhook:
+            inbox = InboxRepository(uow)
+            webhook = inbox.lock(webhook_id)
+            if webhook is None:
+                raise InboxRefused(f"there is no webhook {webhook_id}")
+            if action not in POSSIBLE[webhook.state]:
+                possible = ", ".join(("show", *POSSIBLE[webhook.state]))
+                why = f"webhook {webhook_id} is {webhook.state}: no {action}; possible: {possible}"
+                raise InboxRefused(why)
+            change(inbox, webhook)
+            detail = {"webhook": webhook_id, "hook": webhook.hook, "was": webhook.state}
+            OperatorActionRepository(uow).add(
+                Action(self._services.machine.now(), who, f"inbox {action}", reason, detail=detail)
+            )
+            return webhook
+
+        return self._services.store.write(work)
