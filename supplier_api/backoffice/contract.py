@@ -2,7 +2,8 @@
 
 Subclass BackOfficeContract in a test module of pytest and give it two fixtures: `adapter`, the
 adapter, and `system`, a TicketSystem in front of which the adapter works (a fake or a real one).
-What a TicketSystem cannot do is skipped. pytest is needed by whoever runs it, not by this module.
+What a TicketSystem cannot do is skipped. `settings_of` makes the settings. pytest is needed by
+whoever runs it, not by this module.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +16,9 @@ from unittest import SkipTest
 from supplier_api.backoffice.port import (
     DEFAULT_KINDS,
     EPOCH,
+    AdapterOptions,
     BackOffice,
+    BackOfficeSettings,
     Comments,
     Notice,
     OrderAnswer,
@@ -91,6 +94,11 @@ FOLLOWING: Mapping[OrderKind, tuple[str, Mapping[str, Any]]] = {
     Notice.RESOLUTION_ANSWER: ("IN_PROGRESS", {"status": "REJECTED", "tenantNotes": "No."}),
     Operation.CANCELLATION: ("CANCELLED", CHANGE | {"reasonCode": "ISSUE_RESOLVED"}),
 }
+
+
+def settings_of(adapter: str, options: AdapterOptions | None = None) -> BackOfficeSettings:
+    """Return the section `backoffice` of the settings that an adapter is made with."""
+    return BackOfficeSettings.model_construct(adapter=adapter, pace=1.0, options=options)
 
 
 def first_order(number: int = 1, *, decide: bool = False) -> WorkOrder:

@@ -10,8 +10,7 @@ import requests
 from flask import Flask
 from werkzeug.serving import make_server
 
-from supplier_api.backoffice.contract import BackOfficeContract
-from supplier_api.backoffice.port import BackOfficeSettings
+from supplier_api.backoffice.contract import BackOfficeContract, settings_of
 from supplier_api.sandbox.sample_desk import DeskSystem, RunningDesk, SampleDesk
 from supplier_api.sandbox.sample_desk.adapter import SampleDeskAdapter, SampleDeskOptions
 from supplier_api.sandbox.sample_desk.web import HookSender, take_order
@@ -39,9 +38,7 @@ class TestContract(BackOfficeContract):
     @pytest.fixture
     def adapter(self, running: RunningDesk) -> SampleDeskAdapter:
         options = SampleDeskOptions(url=running.url, timeout=0.5)
-        return SampleDeskAdapter(
-            BackOfficeSettings(adapter="sample-desk", pace=1.0, options=options)
-        )
+        return SampleDeskAdapter(settings_of("sample-desk", options))
 
     @pytest.fixture
     def system(self, running: RunningDesk) -> DeskSystem:

@@ -5,11 +5,10 @@ from unittest import SkipTest
 
 import pytest
 
-from supplier_api.backoffice.contract import BackOfficeContract, Failure, TicketSystem
+from supplier_api.backoffice.contract import BackOfficeContract, Failure, TicketSystem, settings_of
 from supplier_api.backoffice.manual import ManualBackOffice
 from supplier_api.backoffice.port import (
     BackOffice,
-    BackOfficeSettings,
     OrderAnswer,
     OrderRefused,
     WorkOrder,
@@ -17,7 +16,7 @@ from supplier_api.backoffice.port import (
 )
 from supplier_api.sandbox.simulated_backoffice import SimulatedBackOffice
 
-SETTINGS = BackOfficeSettings(adapter="any", pace=1.0)
+SETTINGS = settings_of("any")
 
 
 def simulated() -> SimulatedBackOffice:
