@@ -62,12 +62,13 @@ def _words(name: str) -> dict[str, str]:
 
 def _write(source: Traversable, target: Path, words: dict[str, str]) -> int:
     """Write a folder of templates; return how many files that made."""
+    # The image of ours leaves out every folder that is called tests.
+    folders = {"package": words["package"], "contract_tests": "tests"}
     target.mkdir(parents=True)
     written = 0
     for each in source.iterdir():
         if each.is_dir():
-            name = words["package"] if each.name == "package" else each.name
-            written += _write(each, target / name, words)
+            written += _write(each, target / folders.get(each.name, each.name), words)
         elif each.name.endswith(ENDING):
             text = Template(each.read_text("utf-8")).substitute(words)
             (target / each.name.removesuffix(ENDING)).write_text(text, "utf-8")
