@@ -18,6 +18,7 @@ from typing import Protocol, runtime_checkable
 
 from supplier_api.logging import get_logger
 from supplier_api.problems.snapshot import (
+    EPOCH,
     ChangeDecision,
     Snapshot,
     TicketState,
@@ -40,10 +41,12 @@ from supplier_api.settings.model import AdapterOptions, BackOfficeSettings
 
 __all__ = [
     "DEFAULT_KINDS",
+    "EPOCH",
     "ORDER_KINDS",
     "AdapterOptions",
     "BackOffice",
     "BackOfficeEvent",
+    "BackOfficeSettings",
     "Cause",
     "ChangeDecision",
     "Comments",
@@ -63,6 +66,7 @@ __all__ = [
     "WorkOrder",
     "declared_kinds",
     "load_adapter",
+    "published_adapters",
     "version_from",
     "wanted_kinds",
 ]
@@ -162,6 +166,11 @@ def load_adapter(
     factory: Factory = published[settings.adapter].load()
     declared_kinds(settings.adapter, factory)
     return factory(settings)
+
+
+def published_adapters() -> list[str]:
+    """Return the names of the adapters that are installed."""
+    return sorted(entry_points(group=GROUP).names)
 
 
 def wanted_kinds(settings: BackOfficeSettings) -> frozenset[OrderKind]:

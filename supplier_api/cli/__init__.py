@@ -47,6 +47,9 @@ COMMANDS = {
     "reconcile": LazyCommand(
         "reconcile:reconcile", "Compare open problems with the back office's tickets."
     ),
+    "new-adapter": LazyCommand(
+        "new_adapter:new_adapter", "Write a package for an adapter of your own."
+    ),
     "maintenance": LazyCommand(
         "maintenance:maintenance", "Take everything, decide nothing meanwhile."
     ),

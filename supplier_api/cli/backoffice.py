@@ -1,4 +1,4 @@
-"""`supplier-api backoffice`: check a mapping to the supplier's own ticket system. No database."""
+"""`supplier-api backoffice`: check a mapping to the supplier's own ticket system, and play it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +12,7 @@ from supplier_api.backoffice.mapping_ways import STATES, Way
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.output import columns, counted
+from supplier_api.cli.play import desk, play
 from supplier_api.rules.model import BookError
 from supplier_api.settings import load_settings
 
@@ -20,7 +21,11 @@ FILE = "mapping.yaml"
 
 @click.group(epilog=example("supplier-api backoffice check mapping.yaml"))
 def backoffice() -> None:
-    """Look at how the supplier's own ticket system is understood."""
+    """Look at how the supplier's own ticket system is understood, and try it."""
+
+
+backoffice.add_command(play)
+backoffice.add_command(desk)
 
 
 @backoffice.command(

@@ -264,6 +264,21 @@ def _caller(
     return SandboxCaller(Account(url.rstrip("/"), client, secret), curl, scenario)
 
 
+def sandbox_caller(settings: Settings) -> SandboxCaller:
+    """Return the first tenant of the settings, at the sandbox gateway that they name.
+
+    Raises CommandRefused where that is to be chosen at its start, and none runs.
+    """
+    if not settings.in_sandbox:
+        raise CommandRefused("production has no gateway to try")
+    party = next(iter(settings.sandbox.tenants.values()))
+    url = settings.sandbox.url if settings.sandbox.port else local.running(settings, "sandbox")
+    secret = party.client_secret.get_secret_value()
+    return SandboxCaller(
+        Account(url.rstrip("/"), party.client_id, secret), curl=False, scenario=None
+    )
+
+
 def _read(file: Path) -> Document:
     try:
         body = json.loads(file.read_text(encoding="utf-8"))

@@ -1,0 +1,265 @@
+"""`supplier-api backoffice play` and `desk`: the whole course of a problem through a ticket system.
+
+The tenant's part is played at the sandbox gateway. The part of the people who work on tickets is
+played at the bundled sample desk, or by people at the supplier's own.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Timer
+from typing import Any
+
+import click
+import requests
+
+from supplier_api.app.destinations import load_back_office
+from supplier_api.app.services import changing
+from supplier_api.backoffice.port import Reads, TicketState
+from supplier_api.cli import example, local
+from supplier_api.cli.errors import CommandRefused
+from supplier_api.cli.gateway_client import Document, GatewayClient, pending_resolution
+from supplier_api.cli.options import WholeNumber
+from supplier_api.cli.sample import any_service_test, sample
+from supplier_api.cli.sandbox_calls import ID_SOURCE, SandboxCaller, sandbox_caller
+from supplier_api.cli.supervisor import PartFailed, Supervisor
+from supplier_api.clock import SystemMachineClock
+from supplier_api.outbox.repository import LaneRepository
+from supplier_api.problems import view
+from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.services import Services
+from supplier_api.problems.snapshots import Snapshots
+from supplier_api.sandbox.sample_desk.web import RunningDesk, seconds_to_restart
+from supplier_api.settings import Settings, load_settings
+
+LOOK_EVERY = 0.2  # seconds
+START_SECONDS = 60.0
+STEP_SECONDS = 20
+PEOPLE_SECONDS = 600
+DESK_PORT = 8095
+CLOCK = SystemMachineClock()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What the people who work on a ticket do: in words, and at the sample desk."""
+
+    words: str
+    fields: Mapping[str, str]
+
+
+WORK = Move("work on it", {"status": "Working"})
+ASK = Move("ask the customer", {"status": "Asked", "note": "Which lights are on?"})
+HOLD = Move("have it wait", {"status": "Held", "note": "The cabinet is locked."})
+DONE = Move("resolve it", {"status": "Done", "cause": "Cable", "note": "A joint was replaced."})
+APPROVE = Move("accept the cancellation", {"status": "Approved"})
+# Does a move at a ticket.
+People = Callable[[str, Move], None]
+
+
+class Course:
+    """Plays the course, and prints each step when the gateway shows what came of it."""
+
+    def __init__(
+        self, settings: Settings, caller: SandboxCaller, people: People, seconds: float
+    ) -> None:
+        """Wait `seconds` at most for what follows from a step."""
+        self._settings = settings
+        self._caller = caller
+        self._client = GatewayClient(caller.account)
+        self._adapter = load_back_office(settings)
+        self._people = people
+        self._seconds = seconds
+        self._number = 0
+        self._id = 0
+        self._ticket = ""
+
+    def play(self) -> None:
+        """Play all of it; raises CommandRefused at the step that leads nowhere."""
+        self._raise()
+        self._office(WORK, TicketState.IN_PROGRESS)
+        self._office(ASK, TicketState.PENDING)
+        self._tenant("amends it", "IN_PROGRESS", self._amend)
+        self._office(WORK, TicketState.IN_PROGRESS)
+        self._office(HOLD, TicketState.HELD)
+        self._office(WORK, TicketState.IN_PROGRESS)
+        self._office(DONE, TicketState.RESOLVED)
+        self._tenant("rejects the resolution", "IN_PROGRESS", lambda: self._answer("REJECTED"))
+        self._office(DONE, TicketState.RESOLVED)
+        self._tenant("accepts the resolution", "COMPLETED", lambda: self._answer("ACCEPTED"))
+        self._raise()
+        self._office(WORK, TicketState.IN_PROGRESS)
+        self._tenant("asks for its cancellation", "PENDING_CANCELLATION", self._cancel)
+        self._office(APPROVE, TicketState.CANCELLED)
+
+    def _raise(self) -> None:
+        body = sample(any_service_test(ID_SOURCE))
+        call = self._caller.call("POST", "/service-problems", body)
+        self._id = int(self._client.ask(call)["id"])
+        self._until("tenant", "raises a problem", "ACKNOWLEDGED")
+        if not self._ticket:
+            raise CommandRefused("the adapter names no ticket of the problem, and finds none")
+
+    def _office(self, move: Move, state: TicketState) -> None:
+        self._people(self._ticket, move)
+        self._until("office", move.words, state)
+
+    def _tenant(self, words: str, status: str, act: Callable[[], object]) -> None:
+        act()
+        self._until("tenant", words, status)
+
+    def _amend(self) -> None:
+        body = {"serviceProblemId": self._id, "notes": "All lights are green."}
+        self._client.ask(self._caller.call("POST", "/service-problem-amendments", body))
+
+    def _cancel(self) -> None:
+        body = {"serviceProblemId": self._id, "reasonCode": "NO_LONGER_REQUIRED"}
+        deferred = replace(self._caller, scenario="CANCELLATION_PENDING")
+        self._client.ask(deferred.call("POST", "/service-problem-cancellations", body))
+
+    def _answer(self, status: str) -> None:
+        resolution = pending_resolution(self._look())
+        path = f"/service-problem-resolutions/{resolution}"
+        self._client.ask(self._caller.call("PATCH", path, {"status": status}))
+
+    def _look(self) -> Document:
+        return self._client.ask(self._caller.call("GET", f"/service-problems/{self._id}"))
+
+    def _until(self, who: str, words: str, status: str) -> None:
+        """Print a step when the gateway shows `status` and the office has all its orders."""
+        until, shown, settled = CLOCK.monotonic() + self._seconds, "", False
+        while not (shown == status and settled):
+            if CLOCK.monotonic() > until:
+                raise CommandRefused(
+                    f"{who} {words}: {status} is expected, and after {self._seconds:g} s"
+                    f" the problem {self._id} is {shown or 'unknown'}",
+                    ["`supplier-api status` says whether a ticket is apart, and why"],
+                )
+            Event().wait(LOOK_EVERY)
+            settled, shown = self._settled(), self._look()["status"]
+        self._number += 1
+        click.echo(f"{self._number:>2}  {who}  {words:<26}{status:<21} {self._ticket}")
+
+    def _settled(self) -> bool:
+        """Look at the ticket ourselves, and say whether the office has heard everything."""
+        with changing(self._settings) as services:
+            found = services.store.read(lambda uow: view.find(uow, str(self._id)))
+            self._ticket = (found[0].back_office_id if found else None) or ""
+            if self._ticket and isinstance(self._adapter, Reads):
+                self._take(services, self._adapter)
+            undelivered = services.store.read(lambda uow: LaneRepository(uow).count_undelivered())
+        return undelivered == 0
+
+    def _take(self, services: Services, adapter: Reads) -> None:
+        """Apply the ticket as it is: where webhooks or polling did so already, it is old."""
+        if snapshot := adapter.read(self._ticket):
+            Snapshots(services, BackOfficeEvents(services)).take(snapshot)
+
+
+@click.command(epilog=example("supplier-api backoffice play --sample-desk"))
+@click.option("--sample-desk", is_flag=True, help="Start everything here, with the sample desk.")
+@click.option(
+    "--seconds",
+    type=WholeNumber(1),
+    help=f"How long a step may take: {STEP_SECONDS} with the sample desk, else {PEOPLE_SECONDS}.",
+)
+def play(sample_desk: bool, seconds: int | None) -> None:
+    """Play a problem's whole course through the ticket system, and print each step.
+
+    Without --sample-desk at the installation that runs here (`supplier-api run`), through its own
+    adapter: at each step of the office it says what to do with the ticket, and waits.
+    """
+    if sample_desk:
+        with TemporaryDirectory(prefix="supplier-play-") as folder, _chain(Path(folder)) as chain:
+            settings, url = chain
+            _play(settings, lambda *move: _at_the_desk(url, *move), seconds or STEP_SECONDS)
+    else:
+        _play(load_settings(), _by_people, seconds or PEOPLE_SECONDS)
+
+
+def _play(settings: Settings, people: People, seconds: int) -> None:
+    Course(settings, sandbox_caller(settings), people, seconds).play()
+    click.echo("done: raised to completed, and one cancelled; all seen at the gateway")
+
+
+def _at_the_desk(url: str, ticket: str, move: Move) -> None:
+    requests.patch(f"{url}/tickets/{ticket}", json=dict(move.fields), timeout=10).raise_for_status()
+
+
+def _by_people(ticket: str, move: Move) -> None:
+    click.echo(f"    now in ticket {ticket}: {move.words}")
+
+
+@contextmanager
+def _chain(folder: Path) -> Iterator[tuple[Settings, str]]:
+    """Run the chain and the sample desk in `folder`; yield the settings and the desk's URL."""
+    port, data = local.free_port("127.0.0.1"), folder / "var"
+    url = f"http://127.0.0.1:{port}"
+    environ = os.environ | {
+        "SUPPLIER_API_PROFILE": "sandbox",
+        "SUPPLIER_API_DATA_DIR": str(data),
+        "SUPPLIER_API__BACKOFFICE__ADAPTER": "sample-desk",
+        "SUPPLIER_API__BACKOFFICE__OPTIONS__URL": url,
+        **dict.fromkeys(local.LISTENERS.values(), "0"),
+    }
+    settings = load_settings(environ)
+    supervisor = Supervisor(folder, CLOCK, Event())
+    words = [sys.executable, "-m", "supplier_api.cli.supervisor"]
+    desk = [*words, "backoffice", "desk", "--port", str(port), "--file", str(folder / "desk.db")]
+    try:
+        supervisor.start("desk", desk, environ, lambda: _answers(f"{url}/tickets"))
+        supervisor.start("run", [*words, "run", "--no-sample"], environ, lambda: _ready(settings))
+        supervisor.wait_until_ready(START_SECONDS)
+        yield settings, url
+    except PartFailed as failure:
+        raise CommandRefused(f"{failure}; its log ends:", failure.part.last_lines()) from None
+    finally:
+        supervisor.stop()
+
+
+def _ready(settings: Settings) -> bool:
+    try:
+        urls = [local.running(settings, part) for part in ("supplier", "sandbox")]
+    except CommandRefused:
+        return False
+    return all(_answers(f"{each}/health/ready") for each in urls)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=1).ok
+    except requests.RequestException:
+        return False
+
+
+@click.command(epilog=example("supplier-api backoffice desk --restart-every 30"))
+@click.option("--port", type=WholeNumber(1), default=DESK_PORT, show_default=True)
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("desk.db"),
+    show_default=True,
+    help="Where its tickets are.",
+)
+@click.option("--hook-url", help="Where its webhooks go; none are sent without.")
+@click.option("--hook-token", default="", help="The bearer token that they carry.")
+@click.option("--restart-every", type=WholeNumber(1), help="Seconds between restarts, by chance.")
+def desk(**given: Any) -> None:
+    """Serve the sample ticket system on loopback until Ctrl-C.
+
+    It knows no idempotency key and loses every tenth webhook.
+    """
+    every = given.pop("restart_every")
+    running = RunningDesk(**given)
+    if every:
+        # At once, as by kill -9: requests and webhooks that are under way are lost.
+        again = [sys.executable, "-m", "supplier_api.cli", *sys.argv[1:]]
+        timer = Timer(seconds_to_restart(every), lambda: os.execv(again[0], again))  # noqa: S606
+        timer.daemon = True
+        timer.start()
+    click.echo(f"sample desk: {running.url}")
+    running.serve()

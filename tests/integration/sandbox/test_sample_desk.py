@@ -1,0 +1,108 @@
+"""The sample desk, and the adapter to it, which keeps the published contract."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+import requests
+from flask import Flask
+from werkzeug.serving import make_server
+
+from supplier_api.backoffice.contract import BackOfficeContract, settings_of
+from supplier_api.sandbox.sample_desk import DeskSystem, RunningDesk, SampleDesk
+from supplier_api.sandbox.sample_desk.adapter import SampleDeskAdapter, SampleDeskOptions
+from supplier_api.sandbox.sample_desk.web import HookSender, take_order
+
+ORDER = {"id": "o-1", "kind": "problem", "reference": "SP_1", "problem": {"problemText": "Down."}}
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[RunningDesk]:
+    with RunningDesk(tmp_path / "desk.db") as running:
+        yield running
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """Serve an application, and yield its address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+class TestContract(BackOfficeContract):
+    @pytest.fixture
+    def adapter(self, running: RunningDesk) -> SampleDeskAdapter:
+        options = SampleDeskOptions(url=running.url, timeout=0.5)
+        return SampleDeskAdapter(settings_of("sample-desk", options))
+
+    @pytest.fixture
+    def system(self, running: RunningDesk) -> DeskSystem:
+        return DeskSystem(running)
+
+
+def test_tickets_survive_a_restart(tmp_path: Path) -> None:
+    before = SampleDesk(tmp_path / "desk.db")
+    number = before.create({"reference": "SP_1"})["number"]
+    before.close()
+
+    after = SampleDesk(tmp_path / "desk.db")
+
+    assert after.ticket(number)["reference"] == "SP_1"
+    assert len(after.webhooks()) == 1
+
+
+def test_a_create_that_comes_twice_makes_two_tickets(tmp_path: Path) -> None:
+    desk = SampleDesk(tmp_path / "desk.db")
+
+    numbers = {desk.create({"reference": "SP_1"})["number"] for _ in range(2)}
+
+    assert numbers == {"T-1", "T-2"}
+
+
+def test_a_work_order_that_comes_twice_has_one_effect(tmp_path: Path) -> None:
+    desk = SampleDesk(tmp_path / "desk.db")
+    amendment = ORDER | {"id": "o-2", "kind": "amendment", "subject": {"notes": "The gate."}}
+
+    for order in (ORDER, ORDER, amendment, amendment):
+        take_order(desk, order)
+
+    assert [each["comments"] for each in desk.tickets()] == [["amendment The gate. [o-2]"]]
+
+
+def test_every_tenth_webhook_is_lost(tmp_path: Path) -> None:
+    desk, taken, told = SampleDesk(tmp_path / "desk.db"), [], Event()
+    app = Flask("hooks")
+
+    @app.post("/")
+    def hook() -> str:
+        taken.append(True)
+        if len(taken) == 9 + 9:
+            told.set()
+        return ""
+
+    for _ in range(20):
+        desk.create({"reference": "SP_1"})
+    with served(app) as url:
+        sender = HookSender(desk, Event(), url, "secret")
+        sender.start()
+        assert told.wait(30)
+        sender.stopping = True
+        sender.join()
+
+    assert len(taken) == 18
+    assert desk.webhooks() == []
+
+
+def test_what_there_is_not_and_what_cannot_be(running: RunningDesk) -> None:
+    ticket = running.desk.create({"reference": "SP_1"})["number"]
+
+    missing = requests.get(f"{running.url}/tickets/T-99", timeout=5)
+    wrong = requests.patch(f"{running.url}/tickets/{ticket}", json={"status": "?"}, timeout=5)
+
+    assert missing.status_code == 404
+    assert wrong.status_code == 422
