@@ -26,6 +26,9 @@ ACTIVE_WITHIN = 1.0  # seconds
 # Lanes are claimed for this much work ahead, where that is more than one lane for each thread.
 PREFETCH = 0.05  # seconds
 MAX_PREFETCH = 5  # lanes for each thread
+# While lanes are sent fast, and enough of them wait, attempts are collected for so long: then
+# fewer transactions complete them. Where answers are slow it would only keep a thread from sending.
+COLLECT = 0.01  # seconds
 RATE_WINDOW = 0.05  # seconds over which the rate of finished jobs is measured
 log = get_logger(__name__)
 
@@ -283,6 +286,8 @@ class Dispatcher:
         """Complete the attempts that wait; those added meanwhile go to the next free thread."""
         more = True
         while more:
+            if self._threads.waiting() >= self._to.threads < self._prefetch:
+                self._stopping.wait(COLLECT)
             attempts, keep = self._batcher.take(), not self._stopping.is_set()
             result = self._completer.complete(attempts, keep=keep)
             self._submit(result.following, first=True)
