@@ -1,7 +1,7 @@
 """Real processes, a ticket system behind the adapter `http`, and webhooks across a kill."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,11 +125,10 @@ def test_every_webhook_that_was_answered_is_there_whenever_the_server_is_killed(
     answered: list[str] = []
     for start in range(3):
         installation.start("serve")
-        killed: Callable[[], None] = lambda: installation.strike("serve")  # noqa: E731
         for number in range(20):
             name = f"msg_{start}_{number}"
             if number == 15:
-                killed()
+                installation.strike("serve")
             with suppress(requests.RequestException):
                 if tells(installation, "Working", number, name) == 204:
                     answered.append(name)

@@ -55,7 +55,8 @@ def test_an_adapter_that_is_not_published_is_refused_with_those_that_are() -> No
         load_adapter(BackOfficeSettings(adapter="mine", pace=1.0), {"tickets": Tickets})
 
     assert str(refused.value) == (
-        "backoffice.adapter: mine is not published; expected one of: manual, sample-desk, tickets"
+        "backoffice.adapter: mine is not published; expected one of: http, manual,"
+        " sample-desk, tickets"
     )
 
 
