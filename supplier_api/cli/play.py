@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Timer
@@ -163,19 +164,29 @@ class Course:
 @click.command(epilog=example("supplier-api backoffice play --sample-desk"))
 @click.option("--sample-desk", is_flag=True, help="Start everything here, with the sample desk.")
 @click.option(
+    "--through",
+    type=click.Choice(["sample-desk", "http"]),
+    default="sample-desk",
+    show_default=True,
+    help="The sample desk's adapter: by its API, or by JSON and webhooks.",
+)
+@click.option(
     "--seconds",
     type=WholeNumber(1),
     help=f"How long a step may take: {STEP_SECONDS} with the sample desk, else {PEOPLE_SECONDS}.",
 )
-def play(sample_desk: bool, seconds: int | None) -> None:
+def play(sample_desk: bool, through: str, seconds: int | None) -> None:
     """Play a problem's whole course through the ticket system, and print each step.
 
     Without --sample-desk at the installation that runs here (`supplier-api run`), through its own
     adapter: at each step of the office it says what to do with the ticket, and waits.
     """
     if sample_desk:
-        with TemporaryDirectory(prefix="supplier-play-") as folder, _chain(Path(folder)) as chain:
-            settings, url = chain
+        with (
+            TemporaryDirectory(prefix="supplier-play-") as folder,
+            _chain(Path(folder), through) as made,
+        ):
+            settings, url = made
             _play(settings, lambda *move: _at_the_desk(url, *move), seconds or STEP_SECONDS)
     else:
         _play(load_settings(), _by_people, seconds or PEOPLE_SECONDS)
@@ -195,21 +206,32 @@ def _by_people(ticket: str, move: Move) -> None:
 
 
 @contextmanager
-def _chain(folder: Path) -> Iterator[tuple[Settings, str]]:
+def _chain(folder: Path, adapter: str) -> Iterator[tuple[Settings, str]]:
     """Run the chain and the sample desk in `folder`; yield the settings and the desk's URL."""
-    port, data = local.free_port("127.0.0.1"), folder / "var"
-    url = f"http://127.0.0.1:{port}"
+    port, supplier, sandbox = (str(local.free_port("127.0.0.1")) for _ in range(3))
+    url, token = f"http://127.0.0.1:{port}", str(ID_SOURCE.uuid(""))
     environ = os.environ | {
         "SUPPLIER_API_PROFILE": "sandbox",
-        "SUPPLIER_API_DATA_DIR": str(data),
-        "SUPPLIER_API__BACKOFFICE__ADAPTER": "sample-desk",
+        "SUPPLIER_API_DATA_DIR": str(folder / "var"),
+        "SUPPLIER_API__BACKOFFICE__ADAPTER": adapter,
         "SUPPLIER_API__BACKOFFICE__OPTIONS__URL": url,
-        **dict.fromkeys(local.LISTENERS.values(), "0"),
+        "SUPPLIER_API__SERVER__PORT": supplier,
+        "SUPPLIER_API__SANDBOX__PORT": sandbox,
     }
+    hooks = []
+    if adapter == "http":
+        mapping = str(files("supplier_api.sandbox.sample_desk") / "mapping.yaml")
+        environ |= {
+            "SUPPLIER_API__BACKOFFICE__OPTIONS__URL": f"{url}/work-orders",
+            "SUPPLIER_API__BACKOFFICE__OPTIONS__MAPPING_FILE": mapping,
+            "SUPPLIER_API__BACKOFFICE__HOOK_TOKEN": token,
+        }
+        hook = f"http://127.0.0.1:{supplier}/back-office/v1/hooks/http"
+        hooks = ["--hook-url", hook, "--hook-token", token]
     settings = load_settings(environ)
     supervisor = Supervisor(folder, CLOCK, Event())
     words = [sys.executable, "-m", "supplier_api.cli.supervisor"]
-    desk = [*words, "backoffice", "desk", "--port", str(port), "--file", str(folder / "desk.db")]
+    desk = [*words, "backoffice", "desk", "--port", port, "--file", str(folder / "desk.db"), *hooks]
     try:
         supervisor.start("desk", desk, environ, lambda: _answers(f"{url}/tickets"))
         supervisor.start("run", [*words, "run", "--no-sample"], environ, lambda: _ready(settings))

@@ -34,9 +34,11 @@ office accept the cancellation: CANCELLED
 """
 
 
-def test_the_whole_course(tmp_path: Path) -> None:
+@pytest.mark.parametrize("adapter", ["sample-desk", "http"])
+def test_the_whole_course(tmp_path: Path, adapter: str) -> None:
+    words = ["backoffice", "play", "--sample-desk", "--through", adapter]
     done = subprocess.run(
-        [sys.executable, "-m", "supplier_api.cli", "backoffice", "play", "--sample-desk"],
+        [sys.executable, "-m", "supplier_api.cli", *words],
         cwd=tmp_path,
         capture_output=True,
         text=True,
