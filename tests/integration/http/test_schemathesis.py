@@ -106,5 +106,5 @@ def test_no_answer_breaks_the_description(
         check=False,
     )
     assert tried.returncode == 0, tried.stdout + tried.stderr
-    assert "10 selected" in tried.stdout
+    assert "14 selected" in tried.stdout
     assert "Fuzzing" in tried.stdout
