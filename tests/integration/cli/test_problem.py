@@ -399,4 +399,12 @@ def test_a_refused_event_exits_with_1_and_says_what_is_possible(
     result = command("event", "SP_UNKNOWN01", "start")
     assert result.exit_code == 1
     assert "no such problem" in result.stderr
-    assert supplier.told(problem) == ["1 COMMITTED/IN_PROGRESS"]
+    supplier.resolved(problem)
+    result = command("event", problem.reference, "reopen")
+    assert "reopen needs --text" in result.stderr
+    assert command.ok("event", problem.reference, "reopen", "--text", "It has failed again.")
+    assert supplier.told(problem) == [
+        "1 COMMITTED/IN_PROGRESS",
+        "2 RESOLVED/RESOLVED",
+        "3 RESUMED/IN_PROGRESS",
+    ]
