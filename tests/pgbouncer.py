@@ -1,7 +1,5 @@
 """Debian's PgBouncer before a PostgreSQL server, for the tests."""
 
-import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -12,9 +10,9 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import URL, make_url
 
+from tests import programs
 from tests.postgresql import NoServer, owner
 
-INSTALL = ["apt-get", "install", "-y", "--no-install-recommends", "pgbouncer"]
 PORT = 6432  # of nothing but the name of its socket
 PATIENCE = 30.0
 # Few sessions for many clients, as it is meant.
@@ -35,7 +33,10 @@ default_pool_size = 8
 @contextmanager
 def pooler(server_url: str, mode: str) -> Iterator[str]:
     """Yield the URL of a pooler in this mode, as psycopg takes it; raises NoServer."""
-    program = _program()
+    try:
+        program = programs.find("pgbouncer")
+    except programs.NotInstalled as error:
+        raise NoServer(str(error)) from error
     with tempfile.TemporaryDirectory(prefix="supplier-api-pb-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         user = owner(folder)
@@ -93,17 +94,3 @@ def _wait_for(url: str) -> None:
             time.sleep(0.02)
         else:
             return
-
-
-def _program() -> str:
-    """Return the program; install it where that can be done."""
-    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if found:
-        return found
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "update"], capture_output=True, check=False)
-        subprocess.run(INSTALL, capture_output=True, check=False)
-    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if not found:
-        raise NoServer(f"no PgBouncer: sudo {' '.join(INSTALL)}")
-    return found
