@@ -20,6 +20,7 @@ from supplier_api.backoffice.port import (
     Pings,
     load_adapter,
 )
+from supplier_api.http_client.calls import NETWORK_ERRORS
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.work import WorkOrder
 from supplier_api.rules.model import Operation
@@ -173,7 +174,7 @@ def test_an_answer_that_is_none_of_ours_is_for_later(sink: Sink, reaction: React
 
 def test_a_silent_desk_holds_no_thread_for_longer_than_the_timeout(sink: Sink) -> None:
     sink.kci_reactions.append(hang)
-    with pytest.raises(OSError):  # noqa: PT011 - of the network, whichever
+    with pytest.raises(NETWORK_ERRORS):
         adapter(sink, timeout=0.2).submit(ORDER)
 
 

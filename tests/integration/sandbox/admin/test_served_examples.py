@@ -107,6 +107,8 @@ def test_those_of_the_supplier(worked: Target) -> None:
     names = {
         "/service-problem-resolutions/{id}": {"id": resolution},
         "/back-office/v1/problems/{reference}/events": {"reference": open_one},
+        "/back-office/v1/problems/{reference}": {"reference": open_one},
+        "/back-office/v1/problems/{reference}/snapshot": {"reference": open_one},
         "/admin/problems/{name}": {"name": open_one},
         "/admin/journal/{cursor}/why": {"cursor": "1"},
     }
@@ -118,6 +120,13 @@ def test_those_of_the_supplier(worked: Target) -> None:
             # Whose references these are nobody can know beforehand.
             content = described["requestBody"]["content"]["application/json"]
             content["example"] = api.example(content["schema"]) | {"problems": [open_one]}
+        if method == "put" and path.endswith("/snapshot"):
+            # Nor which ticket the problem has.
+            bearer = {"Authorization": f"Bearer {worked.token(client)}"}
+            shown = worked.client.get(f"/back-office/v1/problems/{open_one}", headers=bearer)
+            content = described["requestBody"]["content"]["application/json"]
+            ticket = {"ticket": shown.get_json()["backOfficeId"]}
+            content["example"] = api.example(content["schema"]) | ticket
         answer = api.send(method, path, described, worked.token(client), **names.get(path, {}))
         assert answer.status_code < 300, (method, path, answer.get_data(as_text=True))
         worked.settle()
