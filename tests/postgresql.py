@@ -60,11 +60,11 @@ class Server:
         stopped = [main, *_children(main)]
         try:
             for pid in stopped[1:]:
-                os.kill(pid, signal.SIGSTOP)
+                _signal(pid, signal.SIGSTOP)
             yield
         finally:
             for pid in stopped:
-                os.kill(pid, signal.SIGCONT)
+                _signal(pid, signal.SIGCONT)
 
     @contextmanager
     def read_only(self, database: str) -> Iterator[None]:
@@ -127,6 +127,12 @@ def _tell(server_url: str, command: str) -> None:
     # A connection for each: the server may be restarted between them.
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(command)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Signal a process that may have ended of itself, as one that served a session does."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _children(main: int) -> list[int]:
