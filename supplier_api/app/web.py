@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from flask import Flask, Response, jsonify
 
-from supplier_api.app.destinations import to_back_office
 from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.audit import Audit
@@ -109,6 +108,9 @@ def _pulled_orders(
     """Return the orders that the back office fetches; None where the worker sends them."""
     if settings.backoffice.adapter != PULL:
         return None
+    # It loads what calls others, which no other web server needs.
+    from supplier_api.app.destinations import to_back_office
+
     progress, adapter = BackOfficeEvents(services), PullBackOffice(settings.backoffice)
     return PulledOrders(services, to_back_office(settings, services, progress, activity, adapter))
 
