@@ -5,6 +5,7 @@ system knows no idempotency key, orders become comments and transitions, records
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from supplier_api.backoffice.port import (
     Notice,
     OrderAnswer,
     Snapshot,
+    TicketState,
     WorkOrder,
 )
 from supplier_api.rules.model import Operation
@@ -58,17 +60,18 @@ class TicketAdapter:
     def submit(self, order: WorkOrder) -> OrderAnswer:
         """Make the problem's ticket, or write into it."""
         if order.kind is Operation.PROBLEM:
-            return self._answer(self.client.find(order.reference) or self._create(order))
+            return self._opened(order)
         ticket = order.ticket or self._ticket_of(order.reference)
-        if ticket is None:
-            return OrderAnswer()
-        if not any(order.id in text for text in self.client.comments(ticket)):
-            self.client.comment(ticket, comment_on(order))
-        status = self._status_after(order)
-        if status is None:
-            # No version: what people changed before the comment is still to be seen.
-            return OrderAnswer()
-        return OrderAnswer(version=self._answer(self.client.transition(ticket, status)).version)
+        # No version without a transition: what people changed meanwhile is still to be seen.
+        answer = OrderAnswer()
+        if ticket is None or any(order.id in text for text in self.client.comments(ticket)):
+            return answer
+        if status := self._status_after(order):
+            moved = self._answer(self.client.transition(ticket, status))
+            answer = OrderAnswer(version=moved.version)
+        # Last, as it marks the order as done: one that comes again must not undo what people did.
+        self.client.comment(ticket, comment_on(order))
+        return answer
 
     def parse(self, headers: Mapping[str, str], body: bytes) -> list[Snapshot]:  # noqa: ARG002
         """Read a webhook."""
@@ -93,6 +96,19 @@ class TicketAdapter:
         """Look for a ticket that there is not."""
         self.client.find("-")
         return "the ticket system answers"
+
+    def _opened(self, order: WorkOrder) -> OrderAnswer:
+        """Make the ticket, or find it where the answer before was lost."""
+        record = self.client.find(order.reference)
+        if record is None:
+            return self._answer(self._create(order))
+        answer, found = self._answer(record), self.mapping.snapshot(record)
+        assert answer.version is not None
+        wanted = found.wanted if found else None
+        if wanted is None or wanted.state is TicketState.ACKNOWLEDGED:
+            return answer
+        # People have worked on it since: only what is older is an echo of our order.
+        return replace(answer, version=answer.version - 1)
 
     def _create(self, order: WorkOrder) -> Record:
         problem = order.problem

@@ -64,8 +64,7 @@ def create_app(desk: SampleDesk, changed: Event) -> Flask:
 def _add_orders_and_failures(app: Flask, desk: SampleDesk, failures: "Failures") -> None:
     @app.post("/work-orders")
     def take() -> Response:
-        ticket = take_order(desk, _body())
-        return _answer({"ticket": ticket["number"], "version": ticket["revision"]})
+        return _answer(take_order(desk, _body()))
 
     @app.put("/failure")
     def fail() -> Response:
@@ -74,20 +73,36 @@ def _add_orders_and_failures(app: Flask, desk: SampleDesk, failures: "Failures")
 
 
 def take_order(desk: SampleDesk, order: dict[str, Any]) -> dict[str, Any]:
-    """Take a work order of the adapter `http`, whose id marks what it has done already."""
-    problem, subject = order.get("problem", {}), order.get("subject", {})
+    """Take a work order of the adapter `http`, whose id marks what it has done already.
+
+    The answer names a version only where the order made it: what people do is not our echo.
+    """
     found = desk.tickets(str(order["reference"]))
-    if order["kind"] == "problem" or not found:
-        title = f"{problem.get('problemType')} {problem.get('serviceId')}"
-        text = str(problem.get("problemText", ""))
-        new = {"reference": order["reference"], "title": title, "text": text}
-        return found[0] if found else desk.create(new)
-    number = found[0]["number"]
-    if not any(order["id"] in comment for comment in found[0]["comments"]):
-        desk.comment(number, f"{order['kind']} {subject.get('notes', '')} [{order['id']}]")
+    if not found:
+        return _made(desk, order)
+    ticket = found[0]
+    number, revision = ticket["number"], ticket["revision"]
+    if order["kind"] == "problem":
+        # The answer before was lost; what people have done since is still to be seen.
+        return {"ticket": number, "version": revision - (ticket["status"] != "New")}
+    answer = {"ticket": number}
+    if any(order["id"] in comment for comment in ticket["comments"]):
+        return answer
     status = order.get("outbound", {}).get("status")
-    moves = order["kind"] in MOVING and not order.get("decide") and status
-    return desk.change(number, {"status": status}) if moves else desk.ticket(number)
+    if order["kind"] in MOVING and not order.get("decide") and status:
+        answer["version"] = desk.change(number, {"status": status})["revision"]
+    # Last, as it says that the order is done: one that comes again must not undo what people did.
+    notes = order.get("subject", {}).get("notes", "")
+    desk.comment(number, f"{order['kind']} {notes} [{order['id']}]")
+    return answer
+
+
+def _made(desk: SampleDesk, order: dict[str, Any]) -> dict[str, Any]:
+    problem = order.get("problem", {})
+    title = f"{problem.get('problemType')} {problem.get('serviceId')}"
+    text = str(problem.get("problemText", ""))
+    ticket = desk.create({"reference": order["reference"], "title": title, "text": text})
+    return {"ticket": ticket["number"], "version": ticket["revision"]}
 
 
 class Failures:

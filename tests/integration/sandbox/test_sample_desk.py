@@ -10,7 +10,13 @@ import requests
 from flask import Flask
 from werkzeug.serving import make_server
 
-from supplier_api.backoffice.contract import BackOfficeContract, settings_of
+from supplier_api.backoffice.contract import (
+    BackOfficeContract,
+    first_order,
+    following_orders,
+    settings_of,
+)
+from supplier_api.backoffice.port import Notice
 from supplier_api.sandbox.sample_desk import DeskSystem, RunningDesk, SampleDesk
 from supplier_api.sandbox.sample_desk.adapter import SampleDeskAdapter, SampleDeskOptions
 from supplier_api.sandbox.sample_desk.web import HookSender, take_order
@@ -72,6 +78,45 @@ def test_a_work_order_that_comes_twice_has_one_effect(tmp_path: Path) -> None:
         take_order(desk, order)
 
     assert [each["comments"] for each in desk.tickets()] == [["amendment The gate. [o-2]"]]
+
+
+def test_what_people_did_before_an_order_comes_again_is_no_echo_of_it(tmp_path: Path) -> None:
+    desk = SampleDesk(tmp_path / "desk.db")
+    answer = ORDER | {"id": "o-2", "kind": "resolution-answer", "outbound": {"status": "Working"}}
+    made = take_order(desk, ORDER)
+    desk.change("T-1", {"status": "Done"})
+
+    assert made == {"ticket": "T-1", "version": 1}
+    assert take_order(desk, ORDER) == {"ticket": "T-1", "version": 1}
+    assert take_order(desk, answer) == {"ticket": "T-1", "version": 3}
+    desk.change("T-1", {"status": "Done"})
+    assert take_order(desk, answer) == {"ticket": "T-1"}
+    assert desk.ticket("T-1")["status"] == "Done"
+
+
+def test_the_adapter_takes_what_people_did_for_no_echo(running: RunningDesk) -> None:
+    options = SampleDeskOptions(url=running.url)
+    adapter = SampleDeskAdapter(settings_of("sample-desk", options))
+    first = first_order()
+    made = adapter.submit(first)
+    assert made.back_office_id
+    running.desk.change(made.back_office_id, {"status": "Done", "cause": "Cable"})
+
+    again = adapter.submit(first)
+
+    done = adapter.read(made.back_office_id)
+    assert done
+    assert again.version is not None
+    assert again.version < done.version
+    [answered] = [
+        order
+        for order in following_orders(first, made.back_office_id)
+        if order.kind == Notice.RESOLUTION_ANSWER
+    ]
+    assert adapter.submit(answered).version is not None
+    running.desk.change(made.back_office_id, {"status": "Done"})
+    assert adapter.submit(answered).version is None
+    assert running.desk.ticket(made.back_office_id)["status"] == "Done"
 
 
 def test_every_tenth_webhook_is_lost(tmp_path: Path) -> None:
