@@ -13,6 +13,8 @@ from supplier_api.settings.schema import Path, dotted, is_option, leaf_at
 from supplier_api.settings.secrets import KNOWN_SECRETS
 
 SECRET_MIN = 16  # characters
+# Adapters that play a back office.
+OF_THE_SANDBOX = ("simulated", "sample-desk")
 GATEWAY_URLS = ("kci_url", "token_url")
 # Names of an environment that the packaged files give.
 PLAYGROUNDS = ("local", "sandbox")
@@ -101,10 +103,10 @@ def _switches(settings: Settings) -> Iterator[tuple[Path, str]]:
             ("inventory", "any_live"),
             "makes up services, which only the sandbox may: set it to false",
         )
-    if settings.backoffice.adapter == "simulated":
+    if settings.backoffice.adapter in OF_THE_SANDBOX:
         yield (
             ("backoffice", "adapter"),
-            "is the simulated back office: name your own adapter (docs/adapting.md)",
+            "is a back office of the sandbox: name your own adapter (docs/adapting.md)",
         )
 
 

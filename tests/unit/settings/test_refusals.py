@@ -243,6 +243,16 @@ def test_production_refuses_the_sandbox(folder: Path, name: str, value: str, set
     assert finding.source == f"environment {name}"
 
 
+def test_production_refuses_the_sample_desk(folder: Path) -> None:
+    desk = {
+        "SUPPLIER_API__BACKOFFICE__ADAPTER": "sample-desk",
+        "SUPPLIER_API__BACKOFFICE__OPTIONS__URL": "https://desk.example",
+    }
+    (finding,) = findings(folder, **PRODUCTION | desk)
+
+    assert finding.name == "backoffice.adapter"
+
+
 @pytest.mark.parametrize(
     ("url", "hosts"),
     [
