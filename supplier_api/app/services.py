@@ -20,7 +20,7 @@ from supplier_api.problems.services import DecisionDeadline, LifecyclePolicy, Se
 from supplier_api.problems.work import OrderKind
 from supplier_api.rules.model import Operation
 from supplier_api.settings import Settings, SettingsError, SettingsFinding
-from supplier_api.settings.deadlines import DecisionDeadlines, DecisionDeadlineSettings
+from supplier_api.settings.deadlines import DecisionDeadlineSettings, DecisionDeadlinesSettings
 
 LONGEST_NAME = 100  # of a process, as the column has it
 
@@ -138,7 +138,7 @@ def open_services(
     )
 
 
-def _deadlines(given: DecisionDeadlines) -> dict[OrderKind, DecisionDeadline]:
+def _deadlines(given: DecisionDeadlinesSettings) -> dict[OrderKind, DecisionDeadline]:
     """Return the deadlines that there are; raises SettingsError for what no KCI may carry."""
     deadlines: dict[OrderKind, DecisionDeadline] = {}
     for operation in (Operation.PROBLEM, Operation.AMENDMENT, Operation.CANCELLATION):

@@ -13,7 +13,7 @@ from supplier_api.backoffice.mapping_values import MappingFailed
 from supplier_api.backoffice.port import Parses, Reads, Snapshot
 from supplier_api.db import StoreUnavailable, UnitOfWork
 from supplier_api.logging import get_logger
-from supplier_api.problems.inbox_repository import InboxRepository, InboxState, Webhook
+from supplier_api.problems.inbox_repository import InboxRepository, InboxState, StoredWebhook
 from supplier_api.problems.services import Services
 from supplier_api.problems.snapshots import SnapshotResult, Snapshots
 
@@ -90,14 +90,14 @@ class InboxChore:
             found[number] = _Delayed(self._tickets[number], webhook.due_at)
         return found
 
-    def _tickets_of(self, webhook: Webhook) -> frozenset[str]:
+    def _tickets_of(self, webhook: StoredWebhook) -> frozenset[str]:
         try:
             return _named(self._adapter.parse(webhook.headers, webhook.body))
         except Exception:  # noqa: BLE001 - it is told when its own turn comes
             return frozenset()
 
     def _process(
-        self, webhook: Webhook, delayed: Sequence[_Delayed], now: datetime
+        self, webhook: StoredWebhook, delayed: Sequence[_Delayed], now: datetime
     ) -> _Delayed | None:
         """Apply one webhook, or put it back; return what waits with it, None if it is settled."""
         try:
@@ -119,7 +119,7 @@ class InboxChore:
             return self._failed(webhook, error, now)
         return None
 
-    def _parse(self, webhook: Webhook) -> list[Snapshot]:
+    def _parse(self, webhook: StoredWebhook) -> list[Snapshot]:
         try:
             return self._adapter.parse(webhook.headers, webhook.body)
         except MappingFailed as error:
@@ -135,7 +135,7 @@ class InboxChore:
         return [self._adapter.read(each.ticket) or each for each in snapshots]
 
     def _apply(
-        self, webhook: Webhook, snapshots: Sequence[Snapshot], now: datetime
+        self, webhook: StoredWebhook, snapshots: Sequence[Snapshot], now: datetime
     ) -> _Delayed | None:
         tickets = _named(snapshots)
         # Each in a transaction of its own, but for the last: problems are locked in any order.
@@ -149,7 +149,7 @@ class InboxChore:
 
         return self._services.store.write(work)
 
-    def _failed(self, webhook: Webhook, error: Exception, now: datetime) -> _Delayed | None:
+    def _failed(self, webhook: StoredWebhook, error: Exception, now: datetime) -> _Delayed | None:
         name = type(error).__name__
         if webhook.attempts >= len(WAITS):
             self._settle(webhook, InboxState.FAILED, now, f"failed: {name}")
@@ -160,7 +160,7 @@ class InboxChore:
 
     def _put_back(
         self,
-        webhook: Webhook,
+        webhook: StoredWebhook,
         tickets: frozenset[str],
         due_at: datetime,
         error: str,
@@ -175,7 +175,7 @@ class InboxChore:
         self._tickets[webhook.id] = tickets
         return _Delayed(tickets, due_at)
 
-    def _settle(self, webhook: Webhook, state: InboxState, now: datetime, error: str) -> None:
+    def _settle(self, webhook: StoredWebhook, state: InboxState, now: datetime, error: str) -> None:
         def work(uow: UnitOfWork) -> None:
             if InboxRepository(uow).take(webhook):
                 InboxRepository(uow).settle(webhook, state, now, error)
@@ -185,7 +185,7 @@ class InboxChore:
 
 def _end(
     uow: UnitOfWork,
-    webhook: Webhook,
+    webhook: StoredWebhook,
     tickets: frozenset[str],
     results: set[SnapshotResult],
     now: datetime,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.problems.inbox_repository import InboxRepository, InboxState, Webhook
+from supplier_api.problems.inbox_repository import InboxRepository, InboxState, StoredWebhook
 from supplier_api.problems.services import Services
 
 # What is possible in a state; a webhook that is applied again is ignored where nothing is new.
@@ -31,7 +31,7 @@ class InboxAdmin:
         """Work with `services`."""
         self._services = services
 
-    def replay(self, webhook_id: int, who: str, reason: str) -> Webhook:
+    def replay(self, webhook_id: int, who: str, reason: str) -> StoredWebhook:
         """Have a webhook applied anew, now; return it as it was. Raises InboxRefused."""
         now = self._services.machine.now()
         return self._do(
@@ -42,7 +42,7 @@ class InboxAdmin:
             lambda inbox, webhook: inbox.queue_again(webhook, now),
         )
 
-    def skip(self, webhook_id: int, who: str, reason: str) -> Webhook:
+    def skip(self, webhook_id: int, who: str, reason: str) -> StoredWebhook:
         """Give a webhook up: it is not applied. Return it as it was. Raises InboxRefused."""
         now = self._services.machine.now()
         return self._do(
@@ -59,9 +59,9 @@ class InboxAdmin:
         webhook_id: int,
         who: str,
         reason: str,
-        change: Callable[[InboxRepository, Webhook], None],
-    ) -> Webhook:
-        def work(uow: UnitOfWork) -> Webhook:
+        change: Callable[[InboxRepository, StoredWebhook], None],
+    ) -> StoredWebhook:
+        def work(uow: UnitOfWork) -> StoredWebhook:
             inbox = InboxRepository(uow)
             webhook = inbox.lock(webhook_id)
             if webhook is None:

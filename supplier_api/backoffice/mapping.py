@@ -53,7 +53,7 @@ class CodeOfField(Generic[Code]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meaning:
+class StatusMeaning:
     """What a status of the ticket system means. `text` names a field.
 
     For a problem: a state, with what its KCIs carry; `resolution_code` and `resolution_text` (a
@@ -92,8 +92,8 @@ class TicketMapping:
 
     expressions: Mapping[str, JsonExpression]
     fields: Mapping[str, JsonExpression]
-    states: Mapping[str, Meaning]
-    changes: Mapping[str, Meaning]
+    states: Mapping[str, StatusMeaning]
+    changes: Mapping[str, StatusMeaning]
     outbound: Outbound
     samples: Mapping[str, object]
 
@@ -181,7 +181,7 @@ class DocumentReader:
         expression = self._mapping.expressions.get(key)
         return (expression and read_text(key, expression, self._bound)) or None
 
-    def state(self, meaning: Meaning) -> Wanted:
+    def state(self, meaning: StatusMeaning) -> Wanted:
         """Return the state that a status means, with what the ticket says about it."""
         assert meaning.state is not None
         return Wanted(
@@ -192,7 +192,7 @@ class DocumentReader:
             resolution=self._resolution(meaning),
         )
 
-    def decision(self, meaning: Meaning) -> ChangeDecision:
+    def decision(self, meaning: StatusMeaning) -> ChangeDecision:
         """Return what a status decides about a change."""
         return ChangeDecision(
             accept=meaning.accept,
@@ -200,7 +200,7 @@ class DocumentReader:
             text=self._field(meaning.text),
         )
 
-    def _resolution(self, meaning: Meaning) -> dict[str, Any] | None:
+    def _resolution(self, meaning: StatusMeaning) -> dict[str, Any] | None:
         code = self._code(meaning.resolution_code)
         if code is None:
             return None

@@ -14,8 +14,8 @@ from yaml.nodes import Node, ScalarNode
 from supplier_api.backoffice.mapping import (
     DEFAULT,
     CodeOfField,
-    Meaning,
     Outbound,
+    StatusMeaning,
     TicketMapping,
 )
 from supplier_api.backoffice.mapping_samples import Samples
@@ -40,7 +40,7 @@ Maps = Mapping[type[StrEnum], tuple[str, Mapping[str, Any]]]
 Compiled = dict[str, tuple[Node, JsonExpression]]
 
 
-class Decision(StrEnum):
+class ChangeVerdict(StrEnum):
     """What a change's status may mean."""
 
     ACCEPT = "accept"
@@ -139,10 +139,10 @@ class _MappingFile:
                 found[key] = node, expression
         return found
 
-    def _state(self, status: str, node: Node) -> Meaning:
+    def _state(self, status: str, node: Node) -> StatusMeaning:
         what = f"states.{status}"
         if isinstance(node, ScalarNode):
-            return Meaning(state=self._source.word_of(node, what, TicketState))
+            return StatusMeaning(state=self._source.word_of(node, what, TicketState))
         nodes = self._source.entries(node, what, STATE_KEYS, ("state",))
         state = self._word(nodes, "state", what, TicketState)
         for key, states in (
@@ -153,7 +153,7 @@ class _MappingFile:
             if key in nodes and state is not None and state not in states:
                 allowed = " and ".join(sorted(states, reverse=True))
                 self._source.report(nodes[key], f"{what}: {key} is for {allowed} only")
-        return Meaning(
+        return StatusMeaning(
             state=state,
             awaits=self._word(nodes, "awaits", what, Awaits) or Awaits.INFORMATION,
             problem_code=self._code(nodes, "problemCode", what, ProblemCode),
@@ -162,13 +162,15 @@ class _MappingFile:
             resolution_text=self._field(nodes, "resolutionText", what),
         )
 
-    def _change(self, status: str, node: Node) -> Meaning:
+    def _change(self, status: str, node: Node) -> StatusMeaning:
         what = f"changes.{status}"
         if isinstance(node, ScalarNode):
-            return Meaning(accept=self._source.word_of(node, what, Decision) is Decision.ACCEPT)
+            return StatusMeaning(
+                accept=self._source.word_of(node, what, ChangeVerdict) is ChangeVerdict.ACCEPT
+            )
         nodes = self._source.entries(node, what, CHANGE_KEYS, ("to",))
-        return Meaning(
-            accept=self._word(nodes, "to", what, Decision) is Decision.ACCEPT,
+        return StatusMeaning(
+            accept=self._word(nodes, "to", what, ChangeVerdict) is ChangeVerdict.ACCEPT,
             problem_code=self._code(nodes, "problemCode", what, ProblemCode),
             text=self._field(nodes, "text", what),
         )
@@ -210,7 +212,7 @@ class _MappingFile:
             return None
         return name
 
-    def _outbound(self, states: Mapping[str, Meaning]) -> Outbound:
+    def _outbound(self, states: Mapping[str, StatusMeaning]) -> Outbound:
         nodes = self._entries("outbound", ("states", "priority"))
         written = self._words(nodes, "states", tuple(TicketState))
         for state, (node, status) in written.items():
@@ -241,7 +243,7 @@ class _MappingFile:
         node: Node,
         state: TicketState,
         status: str,
-        states: Mapping[str, Meaning],
+        states: Mapping[str, StatusMeaning],
     ) -> None:
         """Report a status that is not known, or would come back as another state.
 

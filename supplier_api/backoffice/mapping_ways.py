@@ -5,7 +5,7 @@ What the tenant or time does to a problem is left out.
 
 from collections.abc import Iterable, Mapping
 
-from supplier_api.backoffice.mapping import Meaning
+from supplier_api.backoffice.mapping import StatusMeaning
 from supplier_api.problems.lifecycle import Event, always_carried, plan
 from supplier_api.problems.model import Awaits, Base, State, Waiting
 from supplier_api.problems.snapshot import Wanted
@@ -28,7 +28,7 @@ STATES: tuple[State, ...] = (
 FIRST = STATES[:3]
 
 
-def way_of(state: State, meaning: Meaning) -> Way | None:
+def way_of(state: State, meaning: StatusMeaning) -> Way | None:
     """Return the events from a state to what a status means; None: the ticket is put apart."""
     assert meaning.state is not None  # it is of a problem
     try:
@@ -37,7 +37,7 @@ def way_of(state: State, meaning: Meaning) -> Way | None:
         return None
 
 
-def lacking(meaning: Meaning, way: Way) -> list[str]:
+def lacking(meaning: StatusMeaning, way: Way) -> list[str]:
     """Return the keys that a meaning lacks for the KCIs on a way to it."""
     has = {
         "problemCode": meaning.problem_code,
@@ -53,7 +53,7 @@ def _needed(event: Event) -> frozenset[str]:
     return always_carried(event) | own
 
 
-def moves_of(meanings: Iterable[Meaning]) -> dict[State, set[State]]:
+def moves_of(meanings: Iterable[StatusMeaning]) -> dict[State, set[State]]:
     """Return the states that a problem can get into, each with those that follow by a status."""
     meanings = list(meanings)
     moves: dict[State, set[State]] = {}
@@ -68,7 +68,7 @@ def moves_of(meanings: Iterable[Meaning]) -> dict[State, set[State]]:
     return {state: moves[state] for state in sorted(moves, key=str)}
 
 
-def _end(state: State, meaning: Meaning) -> State | None:
+def _end(state: State, meaning: StatusMeaning) -> State | None:
     """Return where a status leads a problem, or None."""
     if not leads_to(meaning, state):
         return None
@@ -79,7 +79,7 @@ def _end(state: State, meaning: Meaning) -> State | None:
     return state
 
 
-def leads_to(meaning: Meaning, state: State) -> bool:
+def leads_to(meaning: StatusMeaning, state: State) -> bool:
     """Return whether a status leads from a state to what it means, with all that KCIs need."""
     way = way_of(state, meaning)
     return way is not None and not lacking(meaning, way)

@@ -14,6 +14,7 @@ from typing import Any
 from supplier_api.backoffice.poller import next_look
 from supplier_api.backoffice.port import Polls, Reads
 from supplier_api.clock import to_wire
+from supplier_api.http_client.errors import in_words
 from supplier_api.logging import get_logger
 from supplier_api.problems.services import Services
 from supplier_api.problems.snapshot import Snapshot
@@ -119,8 +120,8 @@ class Reconciler:
             return None if each.under_way else Finding(each.reference, each.state, Drift.NO_TICKET)
         try:
             snapshot = look(each.ticket)
-        except Exception as error:
-            log.warning("reconcile.unreadable", ticket=each.ticket, exc_info=True)
+        except Exception as error:  # noqa: BLE001 - of an adapter: told as a finding
+            log.warning("reconcile.unreadable", ticket=each.ticket, error=in_words(error))
             why = type(error).__name__
             return Finding(each.reference, each.state, Drift.UNREADABLE, each.ticket, reason=why)
         if snapshot is None:

@@ -12,7 +12,7 @@ from supplier_api.cli.messages import given_by
 from supplier_api.cli.options import WholeNumber, with_json, with_reason
 from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.clock import to_wire
-from supplier_api.problems.inbox_repository import InboxRepository, InboxState, Webhook
+from supplier_api.problems.inbox_repository import InboxRepository, InboxState, StoredWebhook
 from supplier_api.settings import load_settings
 
 STATES = [state.value for state in InboxState]
@@ -95,7 +95,7 @@ def _act(action: str, number: int, reason: str) -> None:
     click.echo(f"{number}  {was.state} -> {now}")
 
 
-def _plain(webhook: Webhook) -> dict[str, Any]:
+def _plain(webhook: StoredWebhook) -> dict[str, Any]:
     times = (webhook.received, webhook.due_at, webhook.settled)
     received, due, settled = (to_wire(at) if at else None for at in times)
     return {
@@ -111,7 +111,7 @@ def _plain(webhook: Webhook) -> dict[str, Any]:
     }
 
 
-def _cells(webhook: Webhook) -> list[str]:
+def _cells(webhook: StoredWebhook) -> list[str]:
     seen = _plain(webhook)
     names = ("number", "hook", "state", "received", "attempts", "key")
     return [*(str(seen[name]) for name in names), webhook.error or ""]

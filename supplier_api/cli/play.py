@@ -46,20 +46,22 @@ CLOCK = SystemMachineClock()
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class CourseMove:
     """What the people who work on a ticket do: in words, and at the sample desk."""
 
     words: str
     fields: Mapping[str, str]
 
 
-WORK = Move("work on it", {"status": "Working"})
-ASK = Move("ask the customer", {"status": "Asked", "note": "Which lights are on?"})
-HOLD = Move("have it wait", {"status": "Held", "note": "The cabinet is locked."})
-DONE = Move("resolve it", {"status": "Done", "cause": "Cable", "note": "A joint was replaced."})
-APPROVE = Move("accept the cancellation", {"status": "Approved"})
+WORK = CourseMove("work on it", {"status": "Working"})
+ASK = CourseMove("ask the customer", {"status": "Asked", "note": "Which lights are on?"})
+HOLD = CourseMove("have it wait", {"status": "Held", "note": "The cabinet is locked."})
+DONE = CourseMove(
+    "resolve it", {"status": "Done", "cause": "Cable", "note": "A joint was replaced."}
+)
+APPROVE = CourseMove("accept the cancellation", {"status": "Approved"})
 # Does a move at a ticket.
-People = Callable[[str, Move], None]
+People = Callable[[str, CourseMove], None]
 
 
 class Course:
@@ -105,7 +107,7 @@ class Course:
         if not self._ticket:
             raise CommandRefused("the adapter names no ticket of the problem, and finds none")
 
-    def _office(self, move: Move, state: TicketState) -> None:
+    def _office(self, move: CourseMove, state: TicketState) -> None:
         self._people(self._ticket, move)
         self._until("office", move.words, state)
 
@@ -197,11 +199,11 @@ def _play(settings: Settings, people: People, seconds: int) -> None:
     click.echo("done: raised to completed, and one cancelled; all seen at the gateway")
 
 
-def _at_the_desk(url: str, ticket: str, move: Move) -> None:
+def _at_the_desk(url: str, ticket: str, move: CourseMove) -> None:
     requests.patch(f"{url}/tickets/{ticket}", json=dict(move.fields), timeout=10).raise_for_status()
 
 
-def _by_people(ticket: str, move: Move) -> None:
+def _by_people(ticket: str, move: CourseMove) -> None:
     click.echo(f"    now in ticket {ticket}: {move.words}")
 
 

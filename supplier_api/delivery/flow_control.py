@@ -22,7 +22,14 @@ from supplier_api.delivery.retry_policy import (
 from supplier_api.ids import IdSource
 from supplier_api.logging import get_logger
 from supplier_api.outbox.model import Claim, Message
-from supplier_api.outbox.pauses import ActivePauses, Cause, HeldUp, Pause, PauseRepository, Scope
+from supplier_api.outbox.pauses import (
+    ActivePauses,
+    HeldUp,
+    Pause,
+    PauseCause,
+    PauseRepository,
+    Scope,
+)
 from supplier_api.outbox.repository import LaneRepository
 
 # The outcomes by which a message's log names attempts that do not count.
@@ -76,7 +83,7 @@ class FlowControl:
             old, new = ({pause.id for pause in each.pauses} for each in (before, self._active))
             begun = [pause for pause in self._active.pauses if pause.id not in old]
             over = [pause for pause in before.pauses if pause.id not in new]
-            own = [pause for pause in [*begun, *over] if pause.cause is not Cause.OPERATOR]
+            own = [pause for pause in [*begun, *over] if pause.cause is not PauseCause.OPERATOR]
             self._tenant_holds.update(p.scope.tenant for p in own if p.scope.tenant and p in begun)
             if any(pause.is_whole for pause in own):
                 # The outcomes seen until now say nothing about the time after.
@@ -245,7 +252,12 @@ class FlowControl:
             until = now + self._requested_wait(reply)
             reason = f"asked to wait on {self._rules.lanes} problems ({reply.detail})"
             PauseRepository(uow).begin_or_prolong(
-                Cause.ASKED, Scope(self._name), reason=reason, who=self._owner, now=now, until=until
+                PauseCause.ASKED,
+                Scope(self._name),
+                reason=reason,
+                who=self._owner,
+                now=now,
+                until=until,
             )
             return NotCounted(until, HELD)
         return self._open(uow, str(rate), now) if opens else None
@@ -265,7 +277,7 @@ class FlowControl:
         scope, wait = Scope(self._name, key), self._rules.probe_wait(holds)
         until = now + timedelta(seconds=wait)
         PauseRepository(uow).begin_or_prolong(
-            Cause.BREAKER, scope, reason=reason, who=self._owner, now=now, until=until
+            PauseCause.BREAKER, scope, reason=reason, who=self._owner, now=now, until=until
         )
         return NotCounted(now, HELD)
 
@@ -346,14 +358,14 @@ class FlowControl:
 
 
 _BEGUN = {
-    Cause.OPERATOR: "delivery.paused",
-    Cause.BREAKER: "breaker.opened",
-    Cause.ASKED: "delivery.put-off",
+    PauseCause.OPERATOR: "delivery.paused",
+    PauseCause.BREAKER: "breaker.opened",
+    PauseCause.ASKED: "delivery.put-off",
 }
 _OVER = {
-    Cause.OPERATOR: "delivery.resumed",
-    Cause.BREAKER: "breaker.closed",
-    Cause.ASKED: "delivery.goes-on",
+    PauseCause.OPERATOR: "delivery.resumed",
+    PauseCause.BREAKER: "breaker.closed",
+    PauseCause.ASKED: "delivery.goes-on",
 }
 
 
@@ -363,7 +375,7 @@ def _log_fields(pause: Pause) -> dict[str, str | None]:
         "who": pause.who,
         "tenant": pause.scope.tenant,
         "reference": pause.reference,
-        "reason": None if pause.cause is Cause.OPERATOR else pause.reason,
+        "reason": None if pause.cause is PauseCause.OPERATOR else pause.reason,
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
-from supplier_api.outbox.pauses import Cause, Pause, PauseRepository, Scope
+from supplier_api.outbox.pauses import Pause, PauseCause, PauseRepository, Scope
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems import view
 from supplier_api.problems.repository import ProblemRepository
@@ -57,7 +57,9 @@ class PauseAdmin:
             PauseRepository(uow).lock()
             if found := _of_operator(uow, scope, now):
                 return found
-            PauseRepository(uow).begin(Cause.OPERATOR, scope, reason=reason, who=who, since=now)
+            PauseRepository(uow).begin(
+                PauseCause.OPERATOR, scope, reason=reason, who=who, since=now
+            )
             OperatorActionRepository(uow).add(_action("pause", scope, who, reason, now))
             begun = _of_operator(uow, scope, now)
             assert begun is not None
@@ -82,12 +84,12 @@ class PauseAdmin:
                 f"{_what(scope, wanted.problem)} is not paused{paused}", map(line, active)
             )
         spread = 0
-        if any(pause.cause is Cause.OPERATOR for pause in found):
+        if any(pause.cause is PauseCause.OPERATOR for pause in found):
             spread = sum(self._put_off(each, now) for each in _by_destination(scope))
 
         def work(uow: UnitOfWork) -> None:
             for pause in found:
-                if pause.cause is Cause.BREAKER and pause.until is None:
+                if pause.cause is PauseCause.BREAKER and pause.until is None:
                     PauseRepository(uow).try_now(pause.id, now)
                 else:
                     PauseRepository(uow).end(pause.id, now)
@@ -133,7 +135,7 @@ def stands_still(pauses: Iterable[Pause], now: datetime) -> list[dict[str, Any]]
             "destination": destination,
             "state": _state(pause, now),
             "since": to_wire(pause.since),
-            "reason": "by an operator" if pause.cause is Cause.OPERATOR else pause.reason,
+            "reason": "by an operator" if pause.cause is PauseCause.OPERATOR else pause.reason,
         }
         for pause in pauses
         if pause.is_whole
@@ -182,9 +184,9 @@ def _what(scope: Scope, problem: str | None) -> str:
 
 
 def _state(pause: Pause, now: datetime) -> str:
-    if pause.cause is Cause.OPERATOR:
+    if pause.cause is PauseCause.OPERATOR:
         return "paused"
-    if pause.cause is Cause.ASKED:
+    if pause.cause is PauseCause.ASKED:
         return "asked to wait"
     tried = pause.probe is not None and pause.probe.until is not None and pause.probe.until > now
     return "half-open" if tried else "open"
@@ -214,7 +216,7 @@ def _scope(uow: UnitOfWork, wanted: PauseScope) -> Scope:
 
 def _of_operator(uow: UnitOfWork, scope: Scope, now: datetime) -> Pause | None:
     active = PauseRepository(uow).active(now)
-    return next((p for p in active if p.scope == scope and p.cause is Cause.OPERATOR), None)
+    return next((p for p in active if p.scope == scope and p.cause is PauseCause.OPERATOR), None)
 
 
 def _by_destination(scope: Scope) -> list[Scope]:

@@ -23,9 +23,9 @@ from supplier_api.operations.processes import (
 )
 from supplier_api.operations.status_line import (
     SHOWN,
-    Snapshot,
     StatusLevel,
     StatusLine,
+    StatusReading,
     level_by_age,
     line,
     plain,
@@ -49,7 +49,7 @@ def gather(services: Services, settings: Settings) -> list[StatusLine]:
     def work(uow: UnitOfWork) -> list[StatusLine]:
         now, business = services.machine.now(), services.business.now("")
         known = ProcessRepository(uow).all()
-        here = Snapshot(uow, settings, now, business, known, services.policy)
+        here = StatusReading(uow, settings, now, business, known, services.policy)
         return [each for make in LINES for each in make(here)]
 
     lines = services.store.read(work)
@@ -79,13 +79,13 @@ def unusable(error: StoreUnavailable) -> StatusLine:
 # -- the installation and its processes
 
 
-def schema(here: Snapshot) -> Iterator[StatusLine]:
+def schema(here: StatusReading) -> Iterator[StatusLine]:
     """Show the schema that there is, and the one that is needed."""
     has, needs = migrate.current(here.uow.connection), migrate.head()
     yield line("schema", StatusLevel.OK, f"{has}, needed: {needs}", has=has, needs=needs)
 
 
-def environment(here: Snapshot) -> Iterator[StatusLine]:
+def environment(here: StatusReading) -> Iterator[StatusLine]:
     """Check that the database is the one of these settings."""
     ours, found = stamp_of(here.settings), InstallationRepository(here.uow).get()
     level, text, look = StatusLevel.OK, str(ours), MEND
@@ -98,13 +98,13 @@ def environment(here: Snapshot) -> Iterator[StatusLine]:
     yield line("environment", level, text, look, ours=str(ours), stamp=stamp)
 
 
-def processes(here: Snapshot) -> Iterator[StatusLine]:
+def processes(here: StatusReading) -> Iterator[StatusLine]:
     """Count the web servers and the workers: alive, silent, and dead."""
     yield _of_kind(here, ProcessKind.WEB, "web servers", "supplier-api serve")
     yield _of_kind(here, ProcessKind.WORKER, "workers", "supplier-api worker")
 
 
-def _of_kind(here: Snapshot, kind: ProcessKind, name: str, start: str) -> StatusLine:
+def _of_kind(here: StatusReading, kind: ProcessKind, name: str, start: str) -> StatusLine:
     known = [each for each in here.processes if each.kind == kind]
     living = [each for each in here.living if each.kind == kind]
     died = [each for each in known if each.died]
@@ -126,7 +126,7 @@ def _of_kind(here: Snapshot, kind: ProcessKind, name: str, start: str) -> Status
     return line(name, level, text, look, **counts, lastSeen=seen, names=names)
 
 
-def versions(here: Snapshot) -> Iterator[StatusLine]:
+def versions(here: StatusReading) -> Iterator[StatusLine]:
     """Warn when different releases or rule books are at work."""
     living = here.living
     releases = sorted({each.version for each in living})
@@ -143,7 +143,7 @@ def versions(here: Snapshot) -> Iterator[StatusLine]:
     yield line("versions", level, text, look, versions=releases, ruleBooks=books)
 
 
-def request_times(here: Snapshot) -> Iterator[StatusLine]:
+def request_times(here: StatusReading) -> Iterator[StatusLine]:
     """Report how long the last requests took, from the web server with the longest times."""
     reported = {
         each.name: each.detail[REQUEST_TIMES]
@@ -166,7 +166,7 @@ def request_times(here: Snapshot) -> Iterator[StatusLine]:
 # -- what decisions depend on
 
 
-def maintenance(here: Snapshot) -> Iterator[StatusLine]:
+def maintenance(here: StatusReading) -> Iterator[StatusLine]:
     """Warn while nothing is decided."""
     on = SwitchRepository(here.uow).get("maintenance")
     if on is None:
@@ -178,7 +178,7 @@ def maintenance(here: Snapshot) -> Iterator[StatusLine]:
     yield line("maintenance", StatusLevel.WARN, text, look, **values)
 
 
-def rules(here: Snapshot) -> Iterator[StatusLine]:
+def rules(here: StatusReading) -> Iterator[StatusLine]:
     """Check that all rules are in use, and that they are those of the file."""
     off = [
         (name, rule, since)
@@ -199,7 +199,7 @@ def rules(here: Snapshot) -> Iterator[StatusLine]:
     yield line("rules", level, text, look, off=values, notLoaded=kept)
 
 
-def inventory(here: Snapshot) -> Iterator[StatusLine]:
+def inventory(here: StatusReading) -> Iterator[StatusLine]:
     """Check that the inventory answers, and that its data is that of the file."""
     silent = inventory_down(here.living)
     refused, kept = _not_loaded(here, "inventory")
@@ -213,7 +213,7 @@ def inventory(here: Snapshot) -> Iterator[StatusLine]:
     yield line("inventory", level, text, look, down=down, notLoaded=kept)
 
 
-def _not_loaded(here: Snapshot, what: str) -> tuple[list[str], list[dict[str, Any]]]:
+def _not_loaded(here: StatusReading, what: str) -> tuple[list[str], list[dict[str, Any]]]:
     """Return a text about an unused new file, if any, and what each process reports."""
     reported = not_loaded(here.living, what)
     kept = [{"process": name, **each} for name, each in reported.items()]
@@ -225,7 +225,7 @@ def _not_loaded(here: Snapshot, what: str) -> tuple[list[str], list[dict[str, An
     return [text], kept
 
 
-def tickets_apart(here: Snapshot) -> Iterator[StatusLine]:
+def tickets_apart(here: StatusReading) -> Iterator[StatusLine]:
     """Warn of tickets of the back office that say what cannot be followed."""
     number = count_apart(here.uow)
     name = here.settings.backoffice.adapter
@@ -239,7 +239,7 @@ def tickets_apart(here: Snapshot) -> Iterator[StatusLine]:
     yield line("tickets apart", level, text, STATUS, number=number, oldest=oldest)
 
 
-def inbox(here: Snapshot) -> Iterator[StatusLine]:
+def inbox(here: StatusReading) -> Iterator[StatusLine]:
     """Warn of webhooks that wait for long; those that could not be applied are bad."""
     (number, oldest), failed = waiting(here.uow), count_failed(here.uow)
     level = level_by_age(oldest, here.now, here.settings.status.undelivered)
@@ -250,7 +250,7 @@ def inbox(here: Snapshot) -> Iterator[StatusLine]:
     yield line("inbox", level, text, look, waiting=number, failed=failed, oldest=oldest)
 
 
-def polled(here: Snapshot) -> Iterator[StatusLine]:
+def polled(here: StatusReading) -> Iterator[StatusLine]:
     """Warn when it is long unknown what has changed in the back office's system."""
     cursor = PollRepository(here.uow, here.settings.backoffice.adapter).get()
     level, text = StatusLevel.OK, "not polled"
@@ -261,7 +261,7 @@ def polled(here: Snapshot) -> Iterator[StatusLine]:
     yield line("tickets polled", level, text, "supplier-api reconcile", since=since)
 
 
-def reconciled(here: Snapshot) -> Iterator[StatusLine]:
+def reconciled(here: StatusReading) -> Iterator[StatusLine]:
     """Warn of problems that differ from their tickets, as the last comparison found them."""
     reports = [each.detail[RECONCILED] for each in here.processes if RECONCILED in each.detail]
     last = max(reports, key=lambda each: str(each["at"]), default=None)

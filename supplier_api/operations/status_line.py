@@ -65,7 +65,7 @@ def age(seconds: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class StatusReading:
     """What every line is made of. `now` is machine time, `business` is business time.
 
     `processes` are all that are known, `living` those with a recent heartbeat; `policy` is the

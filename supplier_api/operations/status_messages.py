@@ -18,15 +18,15 @@ from supplier_api.operations.status_line import (
     COMMANDS,
     SHOWN,
     WHAT,
-    Snapshot,
     StatusLevel,
     StatusLine,
+    StatusReading,
     age,
     level_by_age,
     line,
     plain,
 )
-from supplier_api.outbox.pauses import Cause, Pause, PauseRepository
+from supplier_api.outbox.pauses import Pause, PauseCause, PauseRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 from supplier_api.problems.silent import STATES, SilentProblems
@@ -42,12 +42,12 @@ NEWEST = 1000  # messages among which the last delivery is searched
 LATELY = timedelta(days=1)
 
 
-def last_request(here: Snapshot) -> Iterator[StatusLine]:
+def last_request(here: StatusReading) -> Iterator[StatusLine]:
     """Say when a request of the gateway was last decided (machine time)."""
     yield _last(here, "last request", REQUEST, here.one(select(func.max(decision.c.committed))))
 
 
-def last_kci_taken(here: Snapshot) -> Iterator[StatusLine]:
+def last_kci_taken(here: StatusReading) -> Iterator[StatusLine]:
     """Say when the gateway last accepted one of the newest messages (machine time)."""
     newest = (
         select(message.c.lane_id, message.c.state, message.c.settled)
@@ -63,7 +63,7 @@ def last_kci_taken(here: Snapshot) -> Iterator[StatusLine]:
     yield _last(here, "last KCI taken", GATEWAY, here.one(taken))
 
 
-def _last(here: Snapshot, name: str, what: str, stored: datetime | None) -> StatusLine:
+def _last(here: StatusReading, name: str, what: str, stored: datetime | None) -> StatusLine:
     """Show the later of the stored time and the times that processes report for `what`."""
     reported = [from_wire(each.detail[what]) for each in here.processes if what in each.detail]
     at = max([*reported, *([stored] if stored else [])], default=None)
@@ -71,7 +71,7 @@ def _last(here: Snapshot, name: str, what: str, stored: datetime | None) -> Stat
     return line(name, StatusLevel.OK, said, at=at)
 
 
-def undelivered(here: Snapshot) -> Iterator[StatusLine]:
+def undelivered(here: StatusReading) -> Iterator[StatusLine]:
     """Count the queued messages, without those of parked lanes."""
     query = (
         select(lane.c.destination, func.count(), func.min(message.c.created))
@@ -87,7 +87,7 @@ def undelivered(here: Snapshot) -> Iterator[StatusLine]:
         yield _waiting(f"undelivered {WHAT[destination]}", level, count, oldest, here.now, look)
 
 
-def parked(here: Snapshot) -> Iterator[StatusLine]:
+def parked(here: StatusReading) -> Iterator[StatusLine]:
     """Count the lanes parked behind a dead letter."""
     dead = select(func.min(message.c.settled)).where(message.c.lane_id == lane.c.id, DEAD)
     since = dead.correlate(lane).scalar_subquery()
@@ -107,7 +107,7 @@ def parked(here: Snapshot) -> Iterator[StatusLine]:
         yield _waiting(name, level, count, oldest, here.now, look, of)
 
 
-def dead_letters(here: Snapshot) -> Iterator[StatusLine]:
+def dead_letters(here: StatusReading) -> Iterator[StatusLine]:
     """Count messages refused for good or too old; one that says how a problem ended is bad."""
     dead = here.one(select(func.count()).select_from(message).where(DEAD))
     # Not joined: SQLite, once it knows that there are many lanes, would begin with all of those.
@@ -126,7 +126,7 @@ def dead_letters(here: Snapshot) -> Iterator[StatusLine]:
     yield line("dead letters", level, said, look, count=dead, ends=ends)
 
 
-def undecided(here: Snapshot) -> Iterator[StatusLine]:
+def undecided(here: StatusReading) -> Iterator[StatusLine]:
     """Count what was answered 202 and is undecided; ages and deadlines are business time."""
     ledger = UndecidedQueries(here.uow, here.policy)
     counts, oldest = ledger.count(here.business), ledger.oldest()
@@ -142,7 +142,7 @@ def undecided(here: Snapshot) -> Iterator[StatusLine]:
     yield line("undecided", level, ", ".join(parts), look, count=count, oldest=oldest, **counts)
 
 
-def silent(here: Snapshot) -> Iterator[StatusLine]:
+def silent(here: StatusReading) -> Iterator[StatusLine]:
     """Warn of open problems to which nothing has happened for longer than their state allows."""
     found = SilentProblems(here.uow, here.business, silent_after(here.settings.status))
     count = found.count()
@@ -175,7 +175,7 @@ def _waiting(
     return line(name, level, said, look, count=count, oldest=oldest)
 
 
-def late_answers(here: Snapshot) -> Iterator[StatusLine]:
+def late_answers(here: StatusReading) -> Iterator[StatusLine]:
     """Count answers that were late within a day, among all that were decided."""
     since, at = here.now - LATELY, decision.c.answered_late
     late = here.one(select(func.count()).where(at.is_not(None), at >= since))
@@ -189,7 +189,7 @@ def late_answers(here: Snapshot) -> Iterator[StatusLine]:
     yield line("late answers", level, said, "supplier-api doctor", **values)
 
 
-def breaker(here: Snapshot) -> Iterator[StatusLine]:
+def breaker(here: StatusReading) -> Iterator[StatusLine]:
     """Show the open breakers of whole destinations."""
     opened = [each for each in PauseRepository(here.uow).active(here.now) if _is_open(each)]
     said = "; ".join(
@@ -201,7 +201,7 @@ def breaker(here: Snapshot) -> Iterator[StatusLine]:
     yield line("breaker", level, said or "closed", look, open=[_pause(each) for each in opened])
 
 
-def pauses(here: Snapshot) -> Iterator[StatusLine]:
+def pauses(here: StatusReading) -> Iterator[StatusLine]:
     """Show what else holds messages up."""
     held = [each for each in PauseRepository(here.uow).active(here.now) if not _is_open(each)]
     said = "; ".join(
@@ -216,7 +216,7 @@ def pauses(here: Snapshot) -> Iterator[StatusLine]:
 
 def _is_open(pause: Pause) -> bool:
     """Return whether the pause is an open breaker for a whole destination, not for one tenant."""
-    return pause.cause is Cause.BREAKER and pause.scope.tenant is None
+    return pause.cause is PauseCause.BREAKER and pause.scope.tenant is None
 
 
 def _what_is_held(pause: Pause) -> str:

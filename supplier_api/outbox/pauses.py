@@ -23,7 +23,7 @@ _t = pause.c
 _LOCK = 0x9A05E
 
 
-class Cause(StrEnum):
+class PauseCause(StrEnum):
     """Why messages are paused."""
 
     OPERATOR = "operator"
@@ -61,7 +61,7 @@ class Pause:
     """A pause. `until` is None while its end is not known; `probe` is set for an open breaker."""
 
     id: int
-    cause: Cause
+    cause: PauseCause
     scope: Scope
     reason: str
     who: str
@@ -116,12 +116,13 @@ class ActivePauses:
 
     def breaker(self) -> Pause | None:
         """Return the breaker's pause if it is open for the whole destination."""
-        return next((p for p in self.pauses if p.cause is Cause.BREAKER and p.is_whole), None)
+        return next((p for p in self.pauses if p.cause is PauseCause.BREAKER and p.is_whole), None)
 
     def stopped(self, now: datetime) -> Pause | None:
         """Return the pause of the whole destination, other than the breaker's."""
         return next(
-            (p for p in self._in_force(now) if p.is_whole and p.cause is not Cause.BREAKER), None
+            (p for p in self._in_force(now) if p.is_whole and p.cause is not PauseCause.BREAKER),
+            None,
         )
 
     def failure_pause(self, message: Message, now: datetime) -> Pause | None:
@@ -130,7 +131,7 @@ class ActivePauses:
             (
                 pause
                 for pause in self._in_force(now)
-                if pause.cause is not Cause.OPERATOR and pause.covers(message)
+                if pause.cause is not PauseCause.OPERATOR and pause.covers(message)
             ),
             None,
         )
@@ -170,7 +171,7 @@ class PauseRepository:
 
     def begin(
         self,
-        cause: Cause,
+        cause: PauseCause,
         scope: Scope,
         *,
         reason: str,
@@ -192,7 +193,14 @@ class PauseRepository:
         return done
 
     def begin_or_prolong(
-        self, cause: Cause, scope: Scope, *, reason: str, who: str, now: datetime, until: datetime
+        self,
+        cause: PauseCause,
+        scope: Scope,
+        *,
+        reason: str,
+        who: str,
+        now: datetime,
+        until: datetime,
     ) -> None:
         """Begin a pause that ends by itself, or prolong the one in force to `until`.
 
@@ -212,7 +220,7 @@ class PauseRepository:
         self, destination: str, *, reason: str, who: str, now: datetime, probe_at: datetime
     ) -> None:
         """Open a destination's breaker; if it is open it stays as it is."""
-        values = _values(Cause.BREAKER, Scope(destination), reason, who, now)
+        values = _values(PauseCause.BREAKER, Scope(destination), reason, who, now)
         done = self._connection.execute(
             insert_for(self._connection.dialect.name, pause).on_conflict_do_nothing(),
             {**values, "probe_at": probe_at},
@@ -300,7 +308,7 @@ _ACTIVE = CompiledStatement(
 
 
 def _values(
-    cause: Cause, scope: Scope, reason: str, who: str, since: datetime
+    cause: PauseCause, scope: Scope, reason: str, who: str, since: datetime
 ) -> dict[str, object]:
     return {
         "cause": cause,
@@ -316,7 +324,7 @@ def _pause(row: Sequence[Any]) -> Pause:
     key, cause, destination, tenant, problem_id, reason, who, since, until, reference, *probe = row
     return Pause(
         id=key,
-        cause=Cause(cause),
+        cause=PauseCause(cause),
         scope=Scope(destination, tenant, problem_id),
         reason=reason,
         who=who,

@@ -32,7 +32,7 @@ class InboxState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
+class StoredWebhook:
     """A webhook as it came; `received`, `due_at` and `settled` are machine time.
 
     `error` says why it was not applied yet, or what was found instead: words of ours.
@@ -79,7 +79,7 @@ class InboxRepository:
             self._wake()
         return added
 
-    def due(self, now: datetime, limit: int) -> list[Webhook]:
+    def due(self, now: datetime, limit: int) -> list[StoredWebhook]:
         """Return the webhooks that are due, in the order in which they came."""
         return self._where(_t.due_at <= now, limit=limit)
 
@@ -93,17 +93,17 @@ class InboxRepository:
         earliest = select(_t.due_at).where(_t.due_at.is_not(None)).order_by(_t.due_at).limit(1)
         return self._connection.execute(earliest).scalar()
 
-    def get(self, webhook_id: int) -> Webhook | None:
+    def get(self, webhook_id: int) -> StoredWebhook | None:
         """Return a webhook."""
         return next(iter(self._where(_t.id == webhook_id, limit=1)), None)
 
-    def lock(self, webhook_id: int) -> Webhook | None:
+    def lock(self, webhook_id: int) -> StoredWebhook | None:
         """Lock a webhook and return it."""
         same = update(inbox).where(_t.id == webhook_id).values(attempts=_t.attempts)
         self._connection.execute(same)
         return self.get(webhook_id)
 
-    def listed(self, state: InboxState | None, limit: int) -> list[Webhook]:
+    def listed(self, state: InboxState | None, limit: int) -> list[StoredWebhook]:
         """Return the webhooks in a state, by default those that are queued or failed."""
         of: ColumnElement[bool] | TextClause
         if state is None:
@@ -117,31 +117,33 @@ class InboxRepository:
         of = FAILED if state is InboxState.FAILED else _t.state == state
         return self._where(of, limit=limit)
 
-    def take(self, webhook: Webhook) -> bool:
+    def take(self, webhook: StoredWebhook) -> bool:
         """Lock a queued webhook; False if somebody else dealt with it since it was read."""
         same = (_t.id == webhook.id, _t.state == webhook.state, _t.due_at == webhook.due_at)
         locked = update(inbox).where(*same).values(attempts=_t.attempts)
         return self._connection.execute(locked).rowcount == 1
 
     def settle(
-        self, webhook: Webhook, state: InboxState, now: datetime, error: str | None = None
+        self, webhook: StoredWebhook, state: InboxState, now: datetime, error: str | None = None
     ) -> None:
         """End a webhook in a state."""
         values = {"state": state, "error": error, "due_at": None, "settled": now}
         self._change(webhook, values | {"attempts": webhook.attempts + 1})
 
-    def put_back(self, webhook: Webhook, due_at: datetime, error: str, *, counts: bool) -> None:
+    def put_back(
+        self, webhook: StoredWebhook, due_at: datetime, error: str, *, counts: bool
+    ) -> None:
         """Have a webhook tried again at `due_at`; `counts` if it was an attempt."""
         attempts = webhook.attempts + (1 if counts else 0)
         self._change(webhook, {"due_at": due_at, "error": error, "attempts": attempts})
 
-    def queue_again(self, webhook: Webhook, now: datetime) -> None:
+    def queue_again(self, webhook: StoredWebhook, now: datetime) -> None:
         """Have a webhook applied anew, as if it came now."""
         values = {"state": InboxState.QUEUED, "attempts": 0, "error": None}
         self._change(webhook, values | {"due_at": now, "settled": None})
         self._wake()
 
-    def _change(self, webhook: Webhook, values: Mapping[str, Any]) -> None:
+    def _change(self, webhook: StoredWebhook, values: Mapping[str, Any]) -> None:
         self._connection.execute(update(inbox).where(_t.id == webhook.id).values(values))
 
     def _where(
@@ -149,8 +151,8 @@ class InboxRepository:
         condition: ColumnElement[bool] | TextClause,
         *,
         limit: int,
-    ) -> list[Webhook]:
-        columns = [_t[name] for name in Webhook.__slots__]
+    ) -> list[StoredWebhook]:
+        columns = [_t[name] for name in StoredWebhook.__slots__]
         query = select(*columns).where(condition).order_by(_IN_ORDER).limit(limit)
         return [_webhook(row) for row in self._connection.execute(query).mappings()]
 
@@ -169,5 +171,5 @@ def count_failed(uow: UnitOfWork) -> int:
     ).scalar_one()
 
 
-def _webhook(row: RowMapping) -> Webhook:
-    return Webhook(**{**row, "state": InboxState(row["state"]), "body": bytes(row["body"])})
+def _webhook(row: RowMapping) -> StoredWebhook:
+    return StoredWebhook(**{**row, "state": InboxState(row["state"]), "body": bytes(row["body"])})

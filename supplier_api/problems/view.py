@@ -15,7 +15,7 @@ from supplier_api.contract.codes import ReasonCode
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import MAINTENANCE, SwitchRepository
 from supplier_api.outbox.model import MessageState, shown_log
-from supplier_api.outbox.pauses import Cause, PauseRepository
+from supplier_api.outbox.pauses import PauseCause, PauseRepository
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import legal_for_back_office
 from supplier_api.problems.decision_repository import DecisionRepository
@@ -50,9 +50,9 @@ _OWN_FIELDS: dict[Event, list[str]] = {
     Event.REJECT_CHANGE: ["changeReference"],
 }
 _PAUSES = {
-    Cause.OPERATOR: "paused by an operator",
-    Cause.BREAKER: "the breaker is open",
-    Cause.ASKED: "the receiver asked us to wait",
+    PauseCause.OPERATOR: "paused by an operator",
+    PauseCause.BREAKER: "the breaker is open",
+    PauseCause.ASKED: "the receiver asked us to wait",
 }
 
 

@@ -39,7 +39,7 @@ class DecisionDeadlineSettings(SectionSettings):
         return given
 
 
-class DecisionDeadlines(SectionSettings):
+class DecisionDeadlinesSettings(SectionSettings):
     """The deadline of each operation that may be answered 202."""
 
     problem: DecisionDeadlineSettings = DecisionDeadlineSettings()

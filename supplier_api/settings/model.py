@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from supplier_api.files import sqlite_path
-from supplier_api.settings.deadlines import DecisionDeadlines, SilentHours
+from supplier_api.settings.deadlines import DecisionDeadlinesSettings, SilentHours
 from supplier_api.settings.section import Hours, OneLine, SectionSettings, one_line
 
 _PSYCOPG = "postgresql+psycopg://"
@@ -243,7 +243,7 @@ class LifecycleSettings(SectionSettings):
         of_form(r"[A-Z0-9_]{0,15}\Z", "at most 15 capital letters, digits and underscores"),
     ]
     notice_hours: Hours
-    decision_deadline: DecisionDeadlines = DecisionDeadlines()
+    decision_deadline: DecisionDeadlinesSettings = DecisionDeadlinesSettings()
 
 
 class BackOfficeSettings(SectionSettings):

@@ -12,14 +12,14 @@ from supplier_api.contract.codes import ErrorCode
 from supplier_api.contract.schemas import ERROR
 from supplier_api.http.openapi import response
 from supplier_api.http.request_parsing import json_response
-from supplier_api.outbox.pauses import Cause, Pause
+from supplier_api.outbox.pauses import Pause, PauseCause
 from supplier_api.problems import view
 from supplier_api.sandbox.admin.clock import is_moving
 from supplier_api.sandbox.admin.parameters import TENANT_IN_QUERY, WAIT, RequestParameter
 from supplier_api.sandbox.admin.resource import AdminParts, AdminResource, AnswerField, AnswerShape
 from supplier_api.sandbox.pending_work import Outstanding
 
-CAUSES = {Cause.OPERATOR: "paused", Cause.BREAKER: "breaker", Cause.ASKED: "asked"}
+CAUSES = {PauseCause.OPERATOR: "paused", PauseCause.BREAKER: "breaker", PauseCause.ASKED: "asked"}
 
 
 @dataclass(frozen=True, slots=True)

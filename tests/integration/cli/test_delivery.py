@@ -13,7 +13,7 @@ from sqlalchemy import select
 from supplier_api.cli import main
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery import pause_admin
-from supplier_api.outbox.pauses import Cause, PauseRepository, Scope
+from supplier_api.outbox.pauses import PauseCause, PauseRepository, Scope
 from tests.outbox import Outbox
 from tests.supplier import Supplier
 
@@ -172,7 +172,7 @@ def test_a_wait_that_was_asked_for_is_listed_and_ends(supplier: Supplier, comman
         until = now + timedelta(hours=hours)
         supplier.services.store.write(
             lambda uow: PauseRepository(uow).begin_or_prolong(
-                Cause.ASKED, Scope("gateway"), reason="429", who="w", now=now, until=until
+                PauseCause.ASKED, Scope("gateway"), reason="429", who="w", now=now, until=until
             )
         )
 
@@ -241,7 +241,7 @@ def test_readiness_shows_what_stands_still_and_stays_ready(
 
     def tried(uow: UnitOfWork) -> None:
         breaker = PauseRepository(uow).active(supplier.machine.now())[0]
-        assert breaker.cause is Cause.BREAKER
+        assert breaker.cause is PauseCause.BREAKER
         later = supplier.machine.now() + timedelta(hours=2)
         assert PauseRepository(uow).take_probe(
             breaker.id, 1, "w", later, later + timedelta(seconds=45)

@@ -16,7 +16,7 @@ from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import MAINTENANCE, Switch, SwitchRepository
 from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.ids import SystemIdSource
-from supplier_api.outbox.pauses import Cause, PauseRepository, Scope
+from supplier_api.outbox.pauses import PauseCause, PauseRepository, Scope
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.work import WorkOrder
@@ -278,7 +278,7 @@ def test_pauses_maintenance_and_doubt_are_told(supplier: Supplier, command: Comm
 
     def hold(uow: UnitOfWork) -> None:
         of = Scope("gateway", "TENANT1", supplier.stored(problem.id).id)
-        PauseRepository(uow).begin(Cause.OPERATOR, of, reason="MARKER", who="jo", since=now)
+        PauseRepository(uow).begin(PauseCause.OPERATOR, of, reason="MARKER", who="jo", since=now)
         SwitchRepository(uow).on(Switch(MAINTENANCE, "jo", "MARKER", now))
         ProblemRepository(uow).mark_doubtful(supplier.stored(other.id, "TENANT2").id)
 

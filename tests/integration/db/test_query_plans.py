@@ -16,7 +16,7 @@ from supplier_api.db import Store, UnitOfWork, tables
 from supplier_api.operations import status, status_messages
 from supplier_api.operations.consistency_queries import ConsistencyQueries
 from supplier_api.operations.processes import ProcessRepository
-from supplier_api.operations.status_line import Snapshot, StatusLine
+from supplier_api.operations.status_line import StatusLine, StatusReading
 from supplier_api.outbox import statements
 from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.problems.changes_feed import FeedCursor, WantedChanges, changed
@@ -44,9 +44,9 @@ SEEN = FeedCursor(LONG_AGO, 7)
 SMALL = {"pause", "process", "stamp", "switch"}
 
 
-def lines(make: Callable[[Snapshot], Iterator[StatusLine]], uow: UnitOfWork) -> object:
+def lines(make: Callable[[StatusReading], Iterator[StatusLine]], uow: UnitOfWork) -> object:
     """Make a line of the status, or those for each destination."""
-    return list(make(Snapshot(uow, load_settings({}), NOW, NOW, [], POLICY)))
+    return list(make(StatusReading(uow, load_settings({}), NOW, NOW, [], POLICY)))
 
 
 def messages(state: str | None, uow: UnitOfWork) -> object:

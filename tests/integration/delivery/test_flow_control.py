@@ -11,7 +11,7 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.delivery.circuit_breaker import BreakerRules
 from supplier_api.delivery.model import Meaning, Reply
-from supplier_api.outbox.pauses import Cause, Pause, PauseRepository, Scope
+from supplier_api.outbox.pauses import Pause, PauseCause, PauseRepository, Scope
 from tests.integration.delivery.conftest import (
     BUSY,
     CONFLICT,
@@ -49,7 +49,7 @@ def pause(store: Store, clock: ManualMachineClock) -> Operator:
         now = clock.now()
 
         def work(uow: UnitOfWork) -> int:
-            PauseRepository(uow).begin(Cause.OPERATOR, scope, reason="r", who="me", since=now)
+            PauseRepository(uow).begin(PauseCause.OPERATOR, scope, reason="r", who="me", since=now)
             return PauseRepository(uow).active(now)[-1].id
 
         pause_id = store.write(work)
@@ -95,7 +95,7 @@ def test_the_breaker_opens_on_many_failing_problems_and_nothing_leaves_any_more(
     with capture_logs() as logs:
         break_down(outbox, transport, round_)
     (breaker,) = active_pauses(store, clock)
-    assert (breaker.cause, breaker.scope) == (Cause.BREAKER, Scope(DESTINATION))
+    assert (breaker.cause, breaker.scope) == (PauseCause.BREAKER, Scope(DESTINATION))
     assert breaker.reason == "6 of 6 problems failed last"
     assert [line["share"] for line in logs if line["event"] == "breaker.warning"] == [0.7]
     (opened,) = (line for line in logs if line["event"] == "breaker.opened")
@@ -445,7 +445,7 @@ def test_five_problems_put_off_pause_the_destination_for_that_time(
         transport.reply_with(problem, reply)
     round_.turn()
     (asked,) = active_pauses(store, clock)
-    assert (asked.cause, asked.scope) == (Cause.ASKED, Scope(DESTINATION))
+    assert (asked.cause, asked.scope) == (PauseCause.ASKED, Scope(DESTINATION))
     assert asked.until == clock.now() + timedelta(seconds=900)
     attempts = [outbox.messages(problem)[0].attempts for problem in problems]
     assert sorted(attempts) == [0, 1, 1, 1, 1]

@@ -17,7 +17,7 @@ from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.problems.inbox_repository import (
     InboxRepository,
     InboxState,
-    Webhook,
+    StoredWebhook,
     count_failed,
     waiting,
 )
@@ -83,7 +83,7 @@ class Inbox:
                 return left
         raise AssertionError("the inbox never comes to rest")
 
-    def all(self) -> list[Webhook]:
+    def all(self) -> list[StoredWebhook]:
         states = list(InboxState)
         return self.rig.store.read(
             lambda uow: [
@@ -91,7 +91,7 @@ class Inbox:
             ]
         )
 
-    def get(self, number: int) -> Webhook:
+    def get(self, number: int) -> StoredWebhook:
         found = self.rig.store.read(lambda uow: InboxRepository(uow).get(number))
         assert found is not None
         return found

@@ -10,7 +10,7 @@ from standardwebhooks import Webhook as Signer
 from werkzeug.test import TestResponse
 
 from supplier_api.db import StoreUnavailable
-from supplier_api.problems.inbox_repository import InboxRepository, InboxState, Webhook
+from supplier_api.problems.inbox_repository import InboxRepository, InboxState, StoredWebhook
 from tests.supplier import Supplier, on_sqlite
 
 SECRET = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ="
@@ -39,7 +39,7 @@ def sent(
     return supplier.client.post(path, data=body, headers=dict(headers))
 
 
-def stored(supplier: Supplier) -> list[Webhook]:
+def stored(supplier: Supplier) -> list[StoredWebhook]:
     return supplier.services.store.read(
         lambda uow: InboxRepository(uow).listed(InboxState.QUEUED, 100)
     )

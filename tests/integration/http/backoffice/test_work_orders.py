@@ -13,7 +13,7 @@ from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
 from supplier_api.delivery.pull import LEASE
 from supplier_api.http.server import HttpServer
-from supplier_api.outbox.pauses import Cause, PauseRepository, Scope
+from supplier_api.outbox.pauses import PauseCause, PauseRepository, Scope
 from supplier_api.problems.services import BACK_OFFICE
 from tests.samples import problem_request
 from tests.serving import Caller, served
@@ -159,7 +159,7 @@ def test_what_an_operator_holds_up_is_not_given_out(supplier: Supplier, office: 
 
     def pause(uow: UnitOfWork) -> None:
         PauseRepository(uow).begin(
-            Cause.OPERATOR, Scope(BACK_OFFICE), reason="moving", who="me", since=now
+            PauseCause.OPERATOR, Scope(BACK_OFFICE), reason="moving", who="me", since=now
         )
 
     supplier.services.store.write(pause)

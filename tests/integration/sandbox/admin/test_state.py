@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from supplier_api.clock import from_wire, to_wire
 from supplier_api.db import Store, UnitOfWork, tables
-from supplier_api.outbox.pauses import Cause, PauseRepository, Scope
+from supplier_api.outbox.pauses import PauseCause, PauseRepository, Scope
 from tests.supplier import TENANT, on_sqlite
 
 from .target import Target
@@ -71,13 +71,13 @@ def test_it_says_what_holds_everything_up(target: Target, store: Store) -> None:
         for tenant in (TENANT, "TENANT2"):
             scope = Scope("gateway", tenant)
             PauseRepository(uow).begin(
-                Cause.OPERATOR, scope, reason="their release", who="me", since=now
+                PauseCause.OPERATOR, scope, reason="their release", who="me", since=now
             )
         PauseRepository(uow).open_breaker(
             "gateway", reason="all fail", who="w", now=now, probe_at=soon
         )
         PauseRepository(uow).begin_or_prolong(
-            Cause.ASKED, Scope("back-office"), reason="429", who="w", now=now, until=soon
+            PauseCause.ASKED, Scope("back-office"), reason="429", who="w", now=now, until=soon
         )
 
     target.resolved(1)
