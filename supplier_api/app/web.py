@@ -35,7 +35,11 @@ CALLER_SECONDS = 10.0
 READY_SECONDS = 1.0  # that the database has to show that it can be read
 RETRY_AFTER = 2  # seconds
 # Paths that are answered while every thread for requests is busy.
-RESERVED = {"health": ("/health/", "/metrics"), "token": ("/oauth2/",)}
+RESERVED = {
+    "health": ("/health/", "/metrics"),
+    "token": ("/oauth2/",),
+    "console": ("/console",),
+}
 TIMES = "times"
 
 
@@ -92,6 +96,10 @@ def _wire(settings: Settings, services: Services) -> Flask:
         sandbox_web.add_to_web(app, api, settings, services, tokens, audit)
     check_requests(app)
     _add_health(app, services, rule_evaluator)
+    if settings.in_sandbox:
+        from supplier_api.app.console import mount_console
+
+        mount_console(app, settings, services, rule_evaluator, audit)
     app.extensions["services"] = services
     app.extensions["audit"] = audit
     app.extensions["upkeep"] = upkeep

@@ -1,0 +1,1 @@
+# Only what supplier_api uses.

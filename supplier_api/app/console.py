@@ -1,0 +1,41 @@
+"""The console: built with what its pages need, and mounted beside the other doors."""
+
+import secrets
+from collections.abc import Sequence
+
+from flask import Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from supplier_api.audit import Audit
+from supplier_api.console.access import LOOPBACK, Access, Person, Role
+from supplier_api.console.app import MOUNT, create_console
+from supplier_api.console.context import ConsoleContext
+from supplier_api.console.pages import Page
+from supplier_api.problems.rule_evaluation import RuleEvaluator
+from supplier_api.problems.services import Services
+from supplier_api.settings import Settings
+
+ANYBODY = Person("local", Role.ADMIN)
+
+
+def mount_console(
+    app: Flask,
+    settings: Settings,
+    services: Services,
+    rule_evaluator: RuleEvaluator,
+    audit: Audit,
+    first: Sequence[Page] = (),
+) -> None:
+    """Answer what is asked under MOUNT by the console, whose first pages are `first`."""
+    open_to_all = settings.in_sandbox and settings.server.host in LOOPBACK
+    context = ConsoleContext(
+        settings=settings,
+        services=services,
+        rule_evaluator=rule_evaluator,
+        audit=audit,
+        access=Access(ANYBODY if open_to_all else None),
+        secret=secrets.token_bytes(32),
+    )
+    console = create_console(context, first)
+    app.extensions["console"] = console
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {MOUNT: console})  # type: ignore[method-assign]

@@ -1,0 +1,58 @@
+"""How templates write values: times, spans, JSON, states."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flask import Flask
+from markupsafe import Markup, escape
+
+from supplier_api.clock import from_wire, to_wire
+
+# What a state means for who looks at it; the style sheet has a colour for each.
+LEVELS: Mapping[str, str] = {
+    "ok": "ok",
+    "warn": "warn",
+    "bad": "bad",
+    "delivered": "ok",
+    "queued": "busy",
+    "refused": "bad",
+    "expired": "bad",
+    "skipped": "idle",
+    "parked": "warn",
+    "UNDECIDED": "warn",
+    "ACKNOWLEDGED": "busy",
+    "IN_PROGRESS": "busy",
+    "HELD": "warn",
+    "PENDING": "warn",
+    "RESOLVED": "ok",
+    "COMPLETED": "ok",
+    "CLOSED": "ok",
+    "CANCELLED": "idle",
+    "REJECTED": "bad",
+}
+
+
+def install(app: Flask) -> None:
+    """Give the templates these formats."""
+    app.jinja_env.filters.update(time=time, pretty=pretty, state=state)
+
+
+def time(instant: datetime | str | None) -> Markup:
+    """Return an instant for people: to the second, UTC; the whole of it is in the element."""
+    if instant is None:
+        return Markup("")
+    at = from_wire(instant) if isinstance(instant, str) else instant
+    return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M:%S}</time>').format(to_wire(at), at)
+
+
+def pretty(value: Any) -> str:
+    """Return a JSON value as indented text."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def state(name: object) -> Markup:
+    """Return a state as a mark in its colour; the word says it too."""
+    text = str(name)
+    return Markup('<span class="state {}">{}</span>').format(LEVELS.get(text, "idle"), escape(text))

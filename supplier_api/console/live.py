@@ -1,0 +1,85 @@
+"""Parts of pages that follow what happens: the browser asks every second, and mostly gets 204.
+
+An answer is 204 while the database is as it was when the part was made, or the part would look the
+same. What is made is kept for all browsers that ask for the same, so that ten of them cost one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from threading import Lock
+
+from flask import Response, current_app, request
+from markupsafe import Markup
+
+from supplier_api.console.access import person
+from supplier_api.console.context import here
+
+SEEN = "seen"  # the parameter that says what the browser shows
+KEPT = 256  # parts
+_PARTS = "console-live"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part as it was made, at a state of the database; `digest` is that of its text."""
+
+    state: str
+    digest: str
+    html: str
+
+
+class LiveParts:
+    """The parts made last; used by several threads at once."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._parts: dict[tuple[str, str], _Part] = {}
+        self._lock = Lock()
+
+    def get(self, key: tuple[str, str], state: str, render: Callable[[], str]) -> _Part:
+        """Return a part at a state of the database, made now if it is not kept."""
+        with self._lock:
+            kept = self._parts.get(key)
+        if kept and kept.state == state:
+            return kept
+        html = render()
+        made = _Part(state, blake2b(html.encode(), digest_size=9).hexdigest(), html)
+        with self._lock:
+            if len(self._parts) >= KEPT:
+                self._parts.clear()
+            self._parts[key] = made
+        return made
+
+
+def install(extensions: dict[str, object]) -> None:
+    """Keep parts for an application."""
+    extensions[_PARTS] = LiveParts()
+
+
+def region(name: str, url: str, render: Callable[[], str]) -> Markup:
+    """Return a part of a page with the address that the browser asks for news of it.
+
+    `name` is its id in the page. The view at `url` returns `answer` of the same two.
+    """
+    return _wrapped(name, url, _part(url, render))
+
+
+def answer(name: str, url: str, render: Callable[[], str]) -> Response:
+    """Return what a browser gets that asks for news: the part, or 204 if it shows that already."""
+    part = _part(url, render)
+    if request.args.get(SEEN) == part.digest:
+        return Response(status=204)
+    return Response(_wrapped(name, url, part), content_type="text/html; charset=utf-8")
+
+
+def _part(url: str, render: Callable[[], str]) -> _Part:
+    parts: LiveParts = current_app.extensions[_PARTS]
+    return parts.get((url, person().role), here().services.store.state(), render)
+
+
+def _wrapped(name: str, url: str, part: _Part) -> Markup:
+    asks = f"{url}{'&' if '?' in url else '?'}{SEEN}={part.digest}"
+    return Markup(
+        '<div id="{}" class="live" hx-get="{}" hx-trigger="every 1s" hx-swap="outerHTML">{}</div>'
+    ).format(name, asks, Markup(part.html))  # noqa: S704 - it is made by our own templates
