@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from scripts.benchmarks import (
     calls,
     commands,
+    console,
     create_profile,
     creates,
     full_table,
@@ -31,6 +32,7 @@ MEASUREMENTS: Mapping[str, Callable[[Options], list[Figure]]] = {
     "kcis": kcis.measure,
     "gateway": gateway.measure,
     "commands": commands.measure,
+    "console": console.measure,
     "idle": idle.measure,
     "full_table": full_table.measure,
     "soak": soak.measure,
