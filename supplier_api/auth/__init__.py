@@ -5,7 +5,7 @@ Every HTTP interface admits requests by one `AccessTokens`; the token endpoint i
 """
 
 from supplier_api.auth.client_credentials import ClientCredentials, GrantError, IssuedToken
-from supplier_api.auth.signing_keys import KeyRing, SigningKey, new_key, stored_keys
+from supplier_api.auth.signing_keys import KeyRing, SigningKey, new_key, session_secret, stored_keys
 from supplier_api.auth.tokens import (
     AccessError,
     AccessTokens,
@@ -28,5 +28,6 @@ __all__ = [
     "SigningKey",
     "Token",
     "new_key",
+    "session_secret",
     "stored_keys",
 ]

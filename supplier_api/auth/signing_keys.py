@@ -98,6 +98,16 @@ def stored_keys(store: Store, machine: MachineClock) -> Sequence[SigningKey]:
     return store.read(lambda uow: SigningKeyRepository(uow).all())
 
 
+def session_secret(store: Store, machine: MachineClock) -> bytes:
+    """Return the secret by which all processes of an installation sign their cookies.
+
+    It is derived from the oldest key (HMAC-SHA256), so that it is the same after a restart and for
+    as long as that key is kept.
+    """
+    oldest = stored_keys(store, machine)[0]
+    return hmac.digest(oldest.private_pem.encode(), b"console cookies", "sha256")
+
+
 class KeyRing:
     """The keys of one process: read once, and again when a token carries an unknown key id."""
 

@@ -209,7 +209,7 @@ def _run(connection: Connection, revision: str = "head") -> None:
 
 
 def build_index(name: str, table: str, columns: Sequence[str], where: str | None = None) -> None:
-    """Build an index, unless it exists; for a migration that does nothing else.
+    """Build an index, unless it exists; for a migration that does so before all else.
 
     On PostgreSQL it is built outside any transaction (CONCURRENTLY). An interrupted build leaves an
     invalid index behind: that is dropped before the next try. Raises StoreBusy.

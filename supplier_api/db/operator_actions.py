@@ -28,7 +28,8 @@ class Action:
     """One action of an operator: `action` is its name, `reason` as they gave it.
 
     The other fields name what it was done to, if that is one thing; `message` is a UUID. `at` is
-    machine time. An action on a problem names its tenant too.
+    machine time. An action on a problem names its tenant too. `address` is where it was done from,
+    if that was the console.
     """
 
     at: datetime
@@ -40,6 +41,7 @@ class Action:
     problem_id: int | None = None
     message: str | None = None
     detail: Mapping[str, Any] | None = None
+    address: str | None = None
 
 
 class OperatorActionRepository:
@@ -64,6 +66,28 @@ class OperatorActionRepository:
         query = select(*_COLUMNS).where(_t.action == action).order_by(_t.id.desc()).limit(1)
         row = self._connection.execute(query).first()
         return Action(*row) if row else None
+
+    def recent(
+        self,
+        *,
+        who: str | None = None,
+        action: str | None = None,
+        before_id: int | None = None,
+        limit: int,
+    ) -> list[tuple[int, Action]]:
+        """Return up to `limit` actions with their ids, the newest first.
+
+        The next page are those before the last one's id.
+        """
+        query = select(_t.id, *_COLUMNS).order_by(_t.id.desc()).limit(limit)
+        if who is not None:
+            query = query.where(_t.who == who)
+        if action is not None:
+            query = query.where(_t.action == action)
+        if before_id is not None:
+            query = query.where(_t.id < before_id)
+        rows = self._connection.execute(query)
+        return [(row_id, Action(*values)) for row_id, *values in rows]
 
     def of_message(self, uuid: str) -> list[Action]:
         """Return the actions on a message, oldest first."""

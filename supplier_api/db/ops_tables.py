@@ -100,5 +100,9 @@ operator_action = Table(
     # The message's UUID.
     Column("message", String(36), index=True),
     Column("detail", JSON(none_as_null=True)),
+    # Where it was done from, if that was the console.
+    Column("address", String(64)),
     Index("ix_operator_action_at", "at"),
+    Index("ix_operator_action_who", "who", "id"),
+    Index("ix_operator_action_action", "action", "id"),
 )

@@ -20,6 +20,12 @@ from sqlalchemy import (
     text,
 )
 
+from supplier_api.db.account_tables import (
+    console_session,
+    console_user,
+    sign_in_failure,
+    sign_in_link,
+)
 from supplier_api.db.ops_tables import operator_action, pause, process, stamp, switch
 from supplier_api.db.sandbox_tables import (
     business_clock,
@@ -36,6 +42,8 @@ __all__ = [
     "back_office_event",
     "business_clock",
     "change_request",
+    "console_session",
+    "console_user",
     "decision",
     "fault",
     "inbox",
@@ -53,6 +61,8 @@ __all__ = [
     "scenario_choice",
     "scenario_default",
     "service_problem",
+    "sign_in_failure",
+    "sign_in_link",
     "signing_key",
     "stamp",
     "switch",

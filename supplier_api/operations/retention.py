@@ -14,7 +14,17 @@ from typing import Any, Self
 from sqlalchemy import Select, Table
 
 from supplier_api.db import UnitOfWork
-from supplier_api.db.tables import decision, inbox, journal, operator_action, pause, process
+from supplier_api.db.tables import (
+    console_session,
+    decision,
+    inbox,
+    journal,
+    operator_action,
+    pause,
+    process,
+    sign_in_failure,
+    sign_in_link,
+)
 from supplier_api.logging import get_logger
 from supplier_api.operations.retention_repository import (
     WHOLE_DECISION,
@@ -166,6 +176,10 @@ def _steps(keep: RetentionPolicy) -> list[_Step]:
         "processes": (process, keep.actions),
         "journal": (journal, keep.journal),
         "webhooks": (inbox, keep.inbox),
+        # By the end that their rows name.
+        "sessions": (console_session, timedelta()),
+        "sign_in_links": (sign_in_link, timedelta()),
+        "sign_in_failures": (sign_in_failure, timedelta()),
     }
     old = RetentionRepository
     return [

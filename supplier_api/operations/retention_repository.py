@@ -32,6 +32,7 @@ from supplier_api.contract.personal import STORED, After, Goes, without_personal
 from supplier_api.db.tables import (
     back_office_event,
     change_request,
+    console_session,
     decision,
     inbox,
     incident,
@@ -45,6 +46,8 @@ from supplier_api.db.tables import (
     resolution,
     scenario_choice,
     service_problem,
+    sign_in_failure,
+    sign_in_link,
     ticket,
     ticket_apart,
     timer,
@@ -183,13 +186,16 @@ class RetentionRepository:
     # -- rows removed by their age alone
 
     def rows(self, table: Table, age: timedelta) -> Select[Any]:
-        """Return the query for old actions, pauses, processes, journal rows or webhooks."""
+        """Return the query for old rows: actions, journal, webhooks, ended sessions and so on."""
         at: ColumnElement[Any] = {
             operator_action: operator_action.c.at,
             pause: pause.c.until,
             process: process.c.seen,
             journal: func.coalesce(journal.c.written, journal.c.at),
             inbox: inbox.c.received,
+            console_session: console_session.c.ends,
+            sign_in_link: sign_in_link.c.ends,
+            sign_in_failure: sign_in_failure.c.ends,
         }[table]
         # The journal by id, which is the order in which it was written.
         order = journal.c.id if table is journal else at
@@ -249,7 +255,9 @@ class RetentionRepository:
 
 
 def _key(table: Table) -> Column[Any]:
-    return process.c.name if table is process else table.c.id
+    """Return the column that is the table's primary key."""
+    (key,) = table.primary_key.columns
+    return key
 
 
 def _belonging(table: Table, problems: Sequence[int]) -> ColumnElement[bool]:

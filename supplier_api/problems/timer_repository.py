@@ -25,6 +25,7 @@ from supplier_api.clock import Scale
 from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, among, named
 from supplier_api.db.tables import (
     business_clock,
+    console_session,
     fault,
     inbox,
     lane,
@@ -32,6 +33,8 @@ from supplier_api.db.tables import (
     operator_action,
     pause,
     process,
+    sign_in_failure,
+    sign_in_link,
     timer,
 )
 from supplier_api.outbox.model import MessageState
@@ -60,6 +63,9 @@ _STORED: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
     (process, "name", ("started", "seen")),
     (inbox, "id", ("due_at",)),
     (fault, "id", ("ends",)),
+    (console_session, "token_hash", ("seen", "ends")),
+    (sign_in_link, "token_hash", ("ends",)),
+    (sign_in_failure, "key", ("until", "ends")),
 )
 
 

@@ -73,6 +73,13 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("maintenance", "off"): WHY,
     ("maintenance", "on"): WHY,
     ("maintenance", "show"): (),
+    ("user", "add"): ("jo", "--role", "viewer", "--password-file", "password", *WHY),
+    ("user", "disable"): ("jo", *WHY),
+    ("user", "enable"): ("jo", *WHY),
+    ("user", "list"): (),
+    ("user", "password"): ("jo", "--password-file", "password", *WHY),
+    ("user", "role"): ("jo", "viewer", *WHY),
+    ("user", "sessions"): (),
     ("db", "backup"): ("copy.db",),
     ("db", "reconciled"): WHY,
     ("db", "restamp"): WHY,
@@ -97,6 +104,7 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Return settings with databases in a folder of its own, and nobody at the other end."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "request.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "password").write_text("correct horse battery\n", encoding="utf-8")
     return {
         "SUPPLIER_API_DATA_DIR": str(tmp_path / "data"),
         "SUPPLIER_API__SERVER__PORT": "28471",

@@ -1,0 +1,41 @@
+"""Accounts on each engine, by a clock that stands."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from argon2 import PasswordHasher
+
+from supplier_api.audit import Audit
+from supplier_api.auth.accounts import Accounts, By, Role
+from supplier_api.clock import ManualMachineClock
+from supplier_api.db import Store
+from tests.integration.auth.people import PASSWORD
+
+CHEAP = partial(PasswordHasher, time_cost=1, memory_cost=64, parallelism=1)
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash in no time; tests/unit/auth/test_passwords.py does as in earnest."""
+    monkeypatch.setattr("supplier_api.auth.passwords.PasswordHasher", CHEAP)
+
+
+@pytest.fixture
+def clock() -> ManualMachineClock:
+    return ManualMachineClock()
+
+
+@pytest.fixture
+def store(upgraded_url: str, clock: ManualMachineClock) -> Iterator[Store]:
+    store = Store(upgraded_url, clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def accounts(store: Store, clock: ManualMachineClock) -> Accounts:
+    """Return accounts, of which there is one: the operator jo."""
+    accounts = Accounts(store, clock, Audit(clock))
+    accounts.add("jo", PASSWORD, Role.OPERATOR, By("root", "joined us"))
+    return accounts
