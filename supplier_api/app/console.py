@@ -1,13 +1,14 @@
 """The console: built with what its pages need, and mounted beside the other doors."""
 
-import secrets
 from collections.abc import Sequence
 
 from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from supplier_api.audit import Audit
-from supplier_api.console.access import LOOPBACK, Access, Person, Role
+from supplier_api.auth.accounts import LOCAL, Accounts, Person, Role
+from supplier_api.auth.signing_keys import session_secret
+from supplier_api.console.access import LOOPBACK, Access
 from supplier_api.console.app import MOUNT, create_console
 from supplier_api.console.context import ConsoleContext
 from supplier_api.console.pages import Page
@@ -15,7 +16,7 @@ from supplier_api.problems.rule_evaluation import RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.settings import Settings
 
-ANYBODY = Person("local", Role.ADMIN)
+ANYBODY = Person(LOCAL, Role.ADMIN)
 
 
 def mount_console(
@@ -33,8 +34,10 @@ def mount_console(
         services=services,
         rule_evaluator=rule_evaluator,
         audit=audit,
-        access=Access(ANYBODY if open_to_all else None),
-        secret=secrets.token_bytes(32),
+        access=Access(
+            Accounts(services.store, services.machine, audit), ANYBODY if open_to_all else None
+        ),
+        secret=session_secret(services.store, services.machine),
     )
     console = create_console(context, first)
     app.extensions["console"] = console

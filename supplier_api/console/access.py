@@ -2,40 +2,34 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, current_app, g, redirect, request, url_for
+from flask import Flask, abort, current_app, g, redirect, request, session, url_for
 from werkzeug.exceptions import MisdirectedRequest
 from werkzeug.wrappers import Response
 
+from supplier_api.auth.accounts import Accounts, Person, Role
+
+__all__ = [
+    "LOOPBACK",
+    "TOKEN",
+    "Access",
+    "Person",
+    "Role",
+    "guard",
+    "may",
+    "person",
+    "public",
+    "requires",
+]
+
 F = TypeVar("F", bound=Callable[..., Any])
 
+TOKEN = "session"  # noqa: S105 - the key of the session's token in the browser's cookie
 SAFE = frozenset({"GET", "HEAD"})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _NEEDS = "console_needs"
-
-
-class Role(StrEnum):
-    """What a person may do; each may do what those before it may."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    ADMIN = "admin"
-
-    def allows(self, needed: "Role") -> bool:
-        """Return whether this role may do what needs another."""
-        order = list(Role)
-        return order.index(self) >= order.index(needed)
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who is signed in."""
-
-    name: str
-    role: Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +40,8 @@ class Access:
     `url` is the address that people use, if it is set.
     """
 
-    anybody: Person | None
+    accounts: Accounts
+    anybody: Person | None = None
     url: str | None = None
 
 
@@ -85,12 +80,13 @@ def guard(app: Flask, access: Access) -> None:
         _check_host(access)
         _check_origin()
         needed = _needed()
-        g.person = access.anybody or _signed_in()
+        g.person = access.anybody or _signed_in(access.accounts)
         if needed is None:
             return None
         if g.person is None:
             if request.method in SAFE and "HX-Request" not in request.headers:
-                return redirect(url_for("sign_in.show", next=request.full_path.rstrip("?")))
+                wanted = request.full_path.rstrip("?")
+                return redirect(url_for("sign_in.show", next=wanted))
             abort(401)
         if not g.person.role.allows(needed):
             abort(403, f"this needs the role {needed}; you are {g.person.role}")
@@ -107,8 +103,13 @@ def _needed() -> Role | None:
     return found
 
 
-def _signed_in() -> Person | None:
-    return None
+def _signed_in(accounts: Accounts) -> Person | None:
+    """Return whose session the browser's cookie names, if it has not ended."""
+    token = session.get(TOKEN)
+    if token is None:
+        return None
+    # What a page asks for by itself is no sign that somebody sits there.
+    return accounts.person_of(token, used="HX-Request" not in request.headers)
 
 
 def _check_host(access: Access) -> None:

@@ -97,6 +97,7 @@ def _add_frame(app: Flask, context: ConsoleContext, pages: Sequence[Page]) -> No
             "person": g.get("person"),
             "may": access.may,
             "Role": access.Role,
+            "signs_out": context.access.anybody is None,
         }
 
     @app.after_request

@@ -1,10 +1,12 @@
 """The pages, one module each, in the order in which the console lists them."""
 
+from supplier_api.console.access import Role
 from supplier_api.console.pages import (
     audit,
     back_office,
     delivery,
     overview,
+    people,
     problems,
     rules,
     sign_in,
@@ -22,5 +24,6 @@ PAGES = (
     Page(rules.blueprint, "rules.show", "Rules"),
     Page(back_office.blueprint, "back_office.show", "Back office"),
     Page(audit.blueprint, "audit.show", "Audit"),
+    Page(people.blueprint, "people.show", "People", Role.ADMIN),
     Page(sign_in.blueprint, "sign_in.show", ""),
 )

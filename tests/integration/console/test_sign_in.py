@@ -1,0 +1,201 @@
+"""Who may see the console, and who may do what there."""
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from supplier_api.app.web import create_app
+from supplier_api.auth.accounts import Accounts, By, Role
+from supplier_api.console.context import EXTENSION
+from supplier_api.settings import Settings
+
+PASSWORD = "correct horse battery"
+BEYOND = {"SUPPLIER_API__SERVER__HOST": "0.0.0.0"}
+beyond_loopback = pytest.mark.parametrize("more_settings", [BEYOND], ids=["beyond"])
+ELSEWHERE = ["https://evil.example/", "//evil.example/", r"/\evil.example"]
+TEST = By("test", "for a test")
+
+
+@pytest.fixture
+def accounts(app: Flask) -> Accounts:
+    """Return the accounts, with one of each role."""
+    found: Accounts = app.extensions["console"].extensions[EXTENSION].access.accounts
+    for role in Role:
+        found.add(f"the-{role}", PASSWORD, role, TEST)
+    return found
+
+
+def send(client: FlaskClient, path: str, **fields: str) -> TestResponse:
+    """Send a form as a browser does that has shown the page before it."""
+    page = client.get("/console/sign-in/", base_url="https://supplier.example")
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert token
+    return client.post(
+        f"/console{path}",
+        data={"csrf_token": token[1], **fields},
+        base_url="https://supplier.example",
+        headers={"Referer": "https://supplier.example/console/"},
+    )
+
+
+def sign_in(client: FlaskClient, role: Role, **fields: str) -> TestResponse:
+    return send(client, "/sign-in/", name=f"the-{role}", password=PASSWORD, **fields)
+
+
+def get(client: FlaskClient, path: str) -> TestResponse:
+    return client.get(f"/console{path}", base_url="https://supplier.example")
+
+
+@beyond_loopback
+@pytest.mark.usefixtures("accounts")
+def test_nobody_sees_a_page_without_signing_in(client: FlaskClient) -> None:
+    answer = get(client, "/problems/?state=HELD")
+    assert answer.status_code == 302
+    assert answer.location == "/console/sign-in/?next=/problems/?state%3DHELD"
+    assert "Overview" not in get(client, "/sign-in/").text
+
+
+@beyond_loopback
+@pytest.mark.usefixtures("accounts")
+def test_who_signs_in_comes_to_the_page_asked_for(client: FlaskClient) -> None:
+    answer = sign_in(client, Role.VIEWER, next="/problems/?state=HELD")
+    assert (answer.status_code, answer.location) == (303, "/console/problems/?state=HELD")
+    assert get(client, "/problems/").status_code == 200
+
+
+@beyond_loopback
+@pytest.mark.usefixtures("accounts")
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example/", r"/\evil.example"]
+)
+def test_signing_in_leads_nowhere_else(client: FlaskClient, elsewhere: str) -> None:
+    assert sign_in(client, Role.VIEWER, next=elsewhere).location == "/console/"
+
+
+@beyond_loopback
+@pytest.mark.usefixtures("accounts")
+def test_the_cookie_is_kept_from_scripts_and_from_plain_http(client: FlaskClient) -> None:
+    cookie = sign_in(client, Role.VIEWER).headers["Set-Cookie"]
+    assert all(word in cookie for word in ("HttpOnly", "Secure", "SameSite=Lax"))
+
+
+@beyond_loopback
+@pytest.mark.usefixtures("accounts")
+def test_a_wrong_password_says_nothing_of_the_name(client: FlaskClient) -> None:
+    answers = [
+        send(client, "/sign-in/", name=name, password="something wrong")
+        for name in ("the-viewer", "nobody")
+    ]
+    assert {answer.status_code for answer in answers} == {422}
+    assert all("name or password is wrong" in answer.text for answer in answers)
+
+
+@beyond_loopback
+@pytest.mark.usefixtures("accounts")
+def test_many_attempts_have_to_wait(client: FlaskClient) -> None:
+    for _ in range(10):
+        answer = send(client, "/sign-in/", name="the-viewer", password="something wrong")
+        if answer.status_code == 429:
+            break
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@beyond_loopback
+def test_signing_out_ends_the_session(client: FlaskClient, accounts: Accounts) -> None:
+    sign_in(client, Role.ADMIN)
+    assert [each.name for each in accounts.sessions()] == ["the-admin"]
+    assert send(client, "/sign-in/out").status_code == 303
+    assert accounts.sessions() == []
+    assert get(client, "/problems/").status_code == 302
+
+
+@beyond_loopback
+def test_a_link_signs_in_once(client: FlaskClient, accounts: Accounts) -> None:
+    link = f"/sign-in/link/{accounts.new_link()}"
+    assert get(client, link).status_code == 200
+    assert send(client, link).location == "/console/"
+    assert "local, admin" in get(client, "/problems/").text
+    send(client, "/sign-in/out")
+    assert send(client, link).status_code == 422
+
+
+@beyond_loopback
+@pytest.mark.usefixtures("accounts")
+def test_only_an_admin_sees_the_people(client: FlaskClient) -> None:
+    sign_in(client, Role.OPERATOR)
+    assert "/console/people/" not in get(client, "/problems/").text
+    refused = get(client, "/people/")
+    assert refused.status_code == 403
+    assert "this needs the role admin; you are operator" in refused.text
+
+
+@beyond_loopback
+def test_an_admin_adds_changes_and_disables_people(client: FlaskClient, accounts: Accounts) -> None:
+    sign_in(client, Role.ADMIN)
+    new = {"name": "eve", "role": "viewer", "password": PASSWORD}
+    assert send(client, "/people/", reason="new here", **new).status_code == 303
+    assert send(client, "/people/", reason="again", **new).status_code == 422
+    assert send(client, "/people/eve/role", reason="promoted", role="operator").status_code == 303
+    assert send(client, "/people/eve/disable", reason="left").status_code == 303
+    assert send(client, "/people/eve/disable", reason="left").status_code == 422
+    eve = accounts.get("eve")
+    assert eve
+    assert eve.role is Role.OPERATOR
+    assert eve.disabled
+    assert "eve" in get(client, "/people/").text
+
+
+@beyond_loopback
+def test_a_disabled_person_is_signed_out_at_once(client: FlaskClient, accounts: Accounts) -> None:
+    sign_in(client, Role.VIEWER)
+    accounts.disable("the-viewer", TEST)
+    assert get(client, "/problems/").status_code == 302
+
+
+@beyond_loopback
+@pytest.mark.usefixtures("accounts")
+def test_without_its_token_a_form_does_nothing(client: FlaskClient) -> None:
+    sign_in(client, Role.ADMIN)
+    answer = client.post(
+        "/console/people/the-viewer/disable",
+        data={"reason": "forged"},
+        base_url="https://supplier.example",
+    )
+    assert answer.status_code == 400
+    assert "CSRF" in answer.text
+
+
+@beyond_loopback
+@pytest.mark.usefixtures("accounts")
+def test_a_form_of_another_site_does_nothing(client: FlaskClient) -> None:
+    sign_in(client, Role.ADMIN)
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        answer = client.post(
+            "/console/people/the-viewer/disable",
+            base_url="https://supplier.example",
+            headers=headers,
+        )
+        assert answer.status_code == 403
+
+
+def test_on_loopback_anybody_is_admin(client: FlaskClient) -> None:
+    page = client.get("/console/overview/")
+    assert "local, admin" in page.text
+    assert "Sign out" not in page.text
+
+
+def test_on_loopback_no_other_name_is_ours(client: FlaskClient) -> None:
+    assert client.get("/console/", base_url="http://evil.example").status_code == 421
+
+
+def test_production_has_no_console_until_it_is_configured(settings: Settings) -> None:
+    production = settings.model_copy(update={"profile": "production"})
+    app = create_app(production)
+    try:
+        assert app.test_client().get("/console/").status_code == 404
+    finally:
+        app.extensions["services"].store.close()
