@@ -1,7 +1,7 @@
 """People who use the console: their accounts, how they sign in, and their sessions.
 
-A session is known by a token of 256 random bits; only its SHA-256 is stored, so who reads the
-database cannot sign in.
+A session is known by a token of 256 random bits; only its SHA-256 is stored, so that who reads the
+table cannot take a session over.
 """
 
 import hashlib

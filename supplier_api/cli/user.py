@@ -179,13 +179,17 @@ def _password(file: BinaryIO | None) -> str:
             return file.read().decode().removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:
             raise CommandRefused("password: expected UTF-8") from None
-    if not sys.stdin.isatty():
+    if not _at_a_terminal():
         raise CommandRefused(
             "there is no terminal to ask for the password at: give --password-file FILE, or - for"
             " standard input"
         )
     asked: str = click.prompt("Password", hide_input=True, confirmation_prompt="Once more")
     return asked
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _state(each: ConsoleUser) -> str:

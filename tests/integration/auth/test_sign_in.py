@@ -155,6 +155,25 @@ def test_another_password_and_to_be_enabled_let_a_user_in_at_once(
     accounts.sign_in("jo", PASSWORD, HERE)
 
 
+@pytest.mark.parametrize("change", ["disable", "password"])
+def test_who_is_disabled_or_gets_another_password_meanwhile_is_not_signed_in(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    def meanwhile(*_: object) -> bool:
+        if change == "disable":
+            accounts.disable("jo", ROOT)
+        else:
+            accounts.set_password("jo", "another good password", ROOT)
+        return False
+
+    # The last that is asked of the password, before the session begins. Setting another one takes
+    # the second slot.
+    monkeypatch.setattr(Passwords, "outdated", meanwhile)
+
+    refused(accounts, password=PASSWORD)
+    assert accounts.sessions() == []
+
+
 def test_of_many_guesses_at_once_few_are_looked_at(accounts: Accounts) -> None:
     def guess(_: int) -> type[Exception]:
         try:

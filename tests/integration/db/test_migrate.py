@@ -163,6 +163,21 @@ def test_an_upgrade_that_fails_leaves_nothing_behind(database_url: str) -> None:
     assert table_names(database_url) == {*tables.metadata.tables, "alembic_version"}
 
 
+def test_an_upgrade_that_fails_behind_its_indexes_goes_on_from_there(database_url: str) -> None:
+    at_revision(database_url, "0013")
+    with connected(database_url) as engine, engine.begin() as connection:
+        connection.execute(text("CREATE TABLE sign_in_failure (in_the_way INTEGER)"))
+
+    with pytest.raises(Exception, match="sign_in_failure"):
+        migrate.upgrade(database_url)
+
+    assert "console_user" not in table_names(database_url)
+    with connected(database_url) as engine, engine.begin() as connection:
+        connection.execute(text("DROP TABLE sign_in_failure"))
+    migrate.upgrade(database_url)
+    assert table_names(database_url) == {*tables.metadata.tables, "alembic_version"}
+
+
 def test_an_sqlite_file_that_another_process_works_on_is_not_upgraded(tmp_path: Path) -> None:
     file = tmp_path / "supplier.db"
     # It does not have to write: an idle connection is enough.

@@ -11,8 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, func, select, text
 
+from supplier_api.auth.account_repository import (
+    ConsoleSessionRepository,
+    ConsoleUserRepository,
+    SignInFailureRepository,
+)
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork, tables
+from supplier_api.db.operator_actions import OperatorActionRepository
 from supplier_api.operations import status, status_messages
 from supplier_api.operations.consistency_queries import ConsistencyQueries
 from supplier_api.operations.processes import ProcessRepository
@@ -92,6 +98,13 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "decisions to replay": lambda uow: uow.connection.execute(
         next_batch(of_span(select(tables.decision.c.facts), LONG_AGO, NOW), (LONG_AGO, 1))
     ),
+    "whose a session is": lambda uow: ConsoleSessionRepository(uow).get("x", NOW, POLICY.notice),
+    "an account": lambda uow: ConsoleUserRepository(uow).get("jo"),
+    "who must wait": lambda uow: SignInFailureRepository(uow).blocked_until(["x", "y"]),
+    "what an operator did": lambda uow: OperatorActionRepository(uow).recent(who="jo", limit=50),
+    "who did that": lambda uow: OperatorActionRepository(uow).recent(action="replay", limit=50),
+    "what was done before": lambda uow: OperatorActionRepository(uow).recent(before_id=9, limit=50),
+    "what was done last": lambda uow: OperatorActionRepository(uow).recent(limit=50),
     "answers of a dead process": lambda uow: ProcessRepository(uow).answered(
         "web", LONG_AGO, 0, 100
     ),
@@ -128,7 +141,7 @@ MANY = [
     ("service_problem", "sqlite_autoindex_service_problem_1", "150000 1"),
 ]
 # Reads the newest rows and no more, which is what its limit says.
-BY_ITS_LIMIT = {"last taken": {"message"}}
+BY_ITS_LIMIT = {"last taken": {"message"}, "what was done last": {"operator_action"}}
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import Table, insert, select, update
 from structlog.testing import capture_logs
 
 from supplier_api.clock import ManualMachineClock
@@ -115,6 +116,36 @@ def test_two_workers_bring_the_times_back_once(
     of = tables.operator_action.c
     rows = store.read(lambda uow: uow.connection.execute(select(of.who, of.action)).all())
     assert list(map(tuple, rows)) == [("worker-1", "clock-fell"), ("worker-2", "clock-fell")]
+
+
+def test_who_must_wait_to_sign_in_waits_no_longer_and_sessions_last_as_long(
+    store: Store, clock: ManualMachineClock
+) -> None:
+    now, key = clock.now(), {"token_hash": "x"}
+    used = {"address": "192.0.2.1", "since": now, "seen": now}
+    rows: dict[Table, dict[str, Any]] = {
+        tables.console_session: {**key, **used, "ends": now + HOUR},
+        tables.sign_in_link: {**key, "ends": now + HOUR},
+        tables.sign_in_failure: {"key": "x", "failures": 5, "until": now, "ends": now + HOUR},
+    }
+
+    def work(uow: UnitOfWork) -> None:
+        for table, values in rows.items():
+            uow.connection.execute(insert(table).values(**values))
+
+    store.write(work)
+    scheduler = worker(store, clock)
+    let_run(clock, 60, -HOUR)
+    scheduler.turn()
+
+    def stored(uow: UnitOfWork) -> None:
+        for table, values in rows.items():
+            (row,) = uow.connection.execute(select(table)).mappings()
+            for name in {"seen", "until", "ends"} & set(values):
+                assert row[name] == values[name] - HOUR
+            assert row.get("since") == values.get("since")
+
+    store.read(stored)
 
 
 def test_some_seconds_are_nothing(store: Store, outbox: Outbox, clock: ManualMachineClock) -> None:

@@ -314,12 +314,37 @@ def test_what_operators_did_pauses_processes_and_the_journal_go_by_age(rig: Rig)
     assert len(rows(rig.store, tables.pause)) == 2
 
 
+def test_sessions_links_and_failures_go_at_their_end(rig: Rig) -> None:
+    now = rig.machine.now()
+    ended, lasting = now - timedelta(seconds=1), now + timedelta(seconds=1)
+    common = {"address": "192.0.2.1", "since": ended, "seen": ended}
+
+    def work(uow: UnitOfWork) -> None:
+        add = uow.connection.execute
+        for key, ends in (("ended", ended), ("lasting", lasting)):
+            add(insert(tables.console_session).values(token_hash=key, ends=ends, **common))
+            add(insert(tables.sign_in_link).values(token_hash=key, ends=ends))
+            failed = insert(tables.sign_in_failure)
+            add(failed.values(key=key, failures=1, until=ended, ends=ends))
+
+    rig.store.write(work)
+
+    counts = retaining(rig).run()
+
+    of_signing_in = ("sessions", "sign_in_links", "sign_in_failures")
+    assert [counts[name] for name in of_signing_in] == [1, 1, 1]
+    for table in (tables.console_session, tables.sign_in_link, tables.sign_in_failure):
+        (left,) = rows(rig.store, table)
+        assert left["ends"] == lasting
+
+
 def test_each_search_goes_by_an_index(on_sqlite: Rig) -> None:
     searches: dict[str, Callable[[RetentionRepository], Select[Any]]] = {
         "ix_service_problem_whole": lambda old: old.problems(timedelta(1), WHOLE_PROBLEM),
         "ix_service_problem_over": lambda old: old.problems(timedelta(1)),
         "ix_decision_refused_whole": lambda old: old.refused(timedelta(1), WHOLE_DECISION),
         "ix_decision_refused": lambda old: old.refused(timedelta(1)),
+        "ix_sign_in_failure_ends": lambda old: old.rows(tables.sign_in_failure, timedelta()),
     }
     ran: list[tuple[str, Any]] = []
     event.listen(
