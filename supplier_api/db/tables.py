@@ -20,7 +20,14 @@ from sqlalchemy import (
     text,
 )
 
-from supplier_api.db.ops_tables import operator_action, pause, process, stamp, switch
+from supplier_api.db.ops_tables import (
+    metric_sample,
+    operator_action,
+    pause,
+    process,
+    stamp,
+    switch,
+)
 from supplier_api.db.sandbox_tables import (
     business_clock,
     fault,
@@ -45,6 +52,7 @@ __all__ = [
     "lane",
     "message",
     "metadata",
+    "metric_sample",
     "operator_action",
     "pause",
     "poll_cursor",

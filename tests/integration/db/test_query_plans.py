@@ -15,6 +15,7 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store, UnitOfWork, tables
 from supplier_api.operations import status, status_messages
 from supplier_api.operations.consistency_queries import ConsistencyQueries
+from supplier_api.operations.metric_samples import MetricSampleRepository
 from supplier_api.operations.processes import ProcessRepository
 from supplier_api.operations.status_line import StatusLine, StatusReading
 from supplier_api.outbox import statements
@@ -92,6 +93,9 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "decisions to replay": lambda uow: uow.connection.execute(
         next_batch(of_span(select(tables.decision.c.facts), LONG_AGO, NOW), (LONG_AGO, 1))
     ),
+    "samples of a time": lambda uow: MetricSampleRepository(uow).between(LONG_AGO, NOW),
+    "samples to merge": lambda uow: MetricSampleRepository(uow).oldest_apart(NOW),
+    "outdated samples": lambda uow: MetricSampleRepository(uow).any_before(LONG_AGO),
     "answers of a dead process": lambda uow: ProcessRepository(uow).answered(
         "web", LONG_AGO, 0, 100
     ),
