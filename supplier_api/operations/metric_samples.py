@@ -16,6 +16,7 @@ from supplier_api.clock import MachineClock
 from supplier_api.db import Store, UnitOfWork
 from supplier_api.db.tables import metric_sample
 from supplier_api.db.upsert import insert_for
+from supplier_api.delivery.retry_policy import Ending
 from supplier_api.operations.metrics import ANSWER, UNREAD, MetricSample, percentile
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 
@@ -26,6 +27,10 @@ BATCH = 500  # rows deleted in one transaction
 EVERY = 60.0  # seconds between two looks for something to merge or to remove
 PAUSE = 0.2  # seconds between two transactions: others write too
 _t = metric_sample.c
+# Outcomes as the log of a message names them; all others mean that it is sent again.
+_ENDINGS = {ending.value[1] for ending in Ending}
+_DELIVERED = Ending.DELIVERED.value[1]
+_REFUSED = [each.value[1] for each in (Ending.REFUSED, Ending.EXPIRED, Ending.LEFT_OUT)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +47,16 @@ class AttemptCounts:
     @classmethod
     def of(cls, counts: Mapping[str, int], destination: str) -> Self:
         """Return those of a destination."""
-
-        def total(*outcomes: str) -> int:
-            return sum(counts.get(f"{destination}.{outcome}", 0) for outcome in outcomes)
-
+        prefix = f"{destination}."
+        theirs = {
+            name.removeprefix(prefix): count
+            for name, count in counts.items()
+            if name.startswith(prefix)
+        }
         return cls(
-            delivered=total("delivered"),
-            refused=total("refused", "expired", "left-out"),
-            retried=total("later", "held", "probe"),
+            delivered=theirs.get(_DELIVERED, 0),
+            refused=sum(theirs.get(outcome, 0) for outcome in _REFUSED),
+            retried=sum(count for name, count in theirs.items() if name not in _ENDINGS),
         )
 
 

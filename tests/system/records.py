@@ -10,7 +10,8 @@ from sqlalchemy import Row, select, update
 
 from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store, tables
-from supplier_api.operations.metric_samples import MetricPoint, series
+from supplier_api.operations.metric_samples import MetricPoint, MetricSampleRepository, series
+from supplier_api.operations.metrics import MetricSample
 from tests.system.installation import Installation
 
 
@@ -108,6 +109,13 @@ def metric_points(installation: Installation, back: timedelta) -> list[MetricPoi
     now = SystemMachineClock().now()
     with _store(installation) as store:
         return store.read(lambda uow: series(uow, now - back, now, timedelta(minutes=1)))
+
+
+def add_metrics(installation: Installation, ago: timedelta, **counts: int) -> None:
+    """Let a process have counted something so long ago."""
+    sample = MetricSample(SystemMachineClock().now() - ago, 10.0, counts)
+    with _store(installation) as store:
+        store.write(lambda uow: MetricSampleRepository(uow).add("web/0", "web", [sample]))
 
 
 @contextmanager

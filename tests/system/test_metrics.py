@@ -7,7 +7,7 @@ import pytest
 from tests.system.callers import GatewayCaller
 from tests.system.conftest import Install
 from tests.system.gateway import Gateway
-from tests.system.records import kci_states, metric_points
+from tests.system.records import add_metrics, kci_states, metric_points
 from tests.system.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -33,3 +33,18 @@ def test_requests_and_deliveries_are_stored_as_samples(
     states = [state for problem in (1, 2) for state in kci_states(installation, problem)]
     assert sum(each.kcis.delivered for each in points) == states.count("delivered") > 0
     assert sum(each.orders.delivered for each in points) > 0
+
+
+def test_a_worker_removes_the_samples_of_the_day_before(
+    install: Install, gateway: Gateway, database_url: str
+) -> None:
+    installation = install(**gateway.settings, DATABASE__URL=database_url)
+    add_metrics(installation, timedelta(hours=26), unread=1)
+    add_metrics(installation, timedelta(hours=2), unread=1)
+
+    def unread() -> int:
+        return sum(each.unread for each in metric_points(installation, timedelta(hours=27)))
+
+    assert unread() == 2
+    installation.start("worker")
+    eventually(lambda: unread() == 1, "the older sample to be removed")

@@ -97,7 +97,12 @@ def test_the_series_of_an_hour(store: Store, clock: ManualMachineClock) -> None:
     add(store, clock, {"answer.201": 8, "answer.422": 1, "ms.10": 5, "ms.20": 4})
     add(store, clock, {"answer.201": 1, "ms.3000": 1, "unread": 2}, "web/2")
     worker = {"gateway.delivered": 3, "gateway.refused": 1, "gateway.expired": 1}
-    more = {"gateway.later": 2, "gateway.held": 1, "back-office.delivered": 4}
+    more = {
+        "gateway.later": 2,
+        "gateway.held": 1,
+        "gateway.withheld": 5,
+        "back-office.delivered": 4,
+    }
     clock.advance(20)
     add(store, clock, worker | more, "worker/1", "worker")
     clock.advance(60)
