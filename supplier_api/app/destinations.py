@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from supplier_api.app.sessions import answer_terms, build_sessions
 from supplier_api.backoffice.port import BackOffice, load_adapter
@@ -88,6 +89,7 @@ def to_gateway(
         on_not_found=not_found,
         concerns=concerns,
         before_probe=sessions.renew,
+        on_completed=partial(activity.metrics.attempted, GATEWAY),
     )
 
 
@@ -130,6 +132,7 @@ def to_back_office(
         deadline=settings.gateway.deadline,
         rules=_breaker_rules(settings),
         on_delivered=answered,
+        on_completed=partial(activity.metrics.attempted, BACK_OFFICE),
     )
 
 

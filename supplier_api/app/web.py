@@ -67,6 +67,7 @@ def _wire(settings: Settings, services: Services) -> Flask:
 
         outcomes, extension = sandbox.OUTCOMES, sandbox_web.REQUEST_EXTENSION
         try_clients = sandbox_web.try_clients(settings)
+    activity = _activity_of(app, services)
     api = gateway_api.register(
         app,
         gateway_api.Dependencies(
@@ -78,11 +79,11 @@ def _wire(settings: Settings, services: Services) -> Flask:
             machine=services.machine,
             id_source=services.id_source,
             audit=audit,
+            metrics=activity.metrics,
             extension=extension,
             try_clients=try_clients,
         ),
     )
-    activity = _activity_of(app, services)
     register_backoffice(
         api,
         tokens,
@@ -126,7 +127,7 @@ def _pulled_orders(
 def _activity_of(app: Flask, services: Services) -> Activity:
     """Return the activity of a web server, which every call of the gateway shows."""
     activity = Activity(services.machine)
-    times = app.extensions[TIMES] = TimeSummary()
+    times = app.extensions[TIMES] = TimeSummary(activity.metrics.refused_unread)
     activity.report(REQUEST_TIMES, times.plain)
     activity.watch(REQUEST, lambda: app.extensions.get(gateway_api.LAST_CALL))
     return activity

@@ -18,6 +18,7 @@ from supplier_api.delivery.threads import Loop
 from supplier_api.delivery.worker import Worker
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.heartbeat import Activity, ProcessInfo, build_heartbeat
+from supplier_api.operations.metric_samples import MetricSampleChore
 from supplier_api.operations.processes import RECONCILED, ProcessKind
 from supplier_api.operations.retention import RetentionChore, RetentionPolicy
 from supplier_api.problems.backoffice_events import BackOfficeEvents
@@ -121,6 +122,7 @@ def _chores(
 ) -> list[Chore]:
     chores: list[Chore] = [
         RetentionChore(services, RetentionPolicy.of(settings)),
+        MetricSampleChore(services.store, services.machine),
         InventoryIncidents(services, rule_evaluator),
     ]
     if isinstance(adapter, Parses):

@@ -1,15 +1,17 @@
-"""The tables of operations: pauses, switches, processes, and operators' actions."""
+"""The tables of operations: pauses, switches, processes, their metrics, and operators' actions."""
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -73,6 +75,25 @@ process = Table(
     Column("ended", InstantColumn),
     # What only the process knows: rates, the last message accepted.
     Column("detail", JSON, nullable=False),
+)
+
+# What a process counted of its work in some seconds; after an hour, what all of its kind counted in
+# five minutes. All instants are machine time.
+metric_sample = Table(
+    "metric_sample",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    # Empty where the samples of several processes are merged.
+    Column("process", String(100)),
+    Column("kind", String(20), nullable=False),
+    # When it began, and how long it lasted.
+    Column("at", InstantColumn, nullable=False),
+    Column("seconds", Float, nullable=False),
+    # Numbers by name: operations/metrics.py.
+    Column("counts", JSON, nullable=False),
+    # A sample whose COMMIT was lost is stored once, however often it is tried.
+    UniqueConstraint("process", "at"),
+    Index("ix_metric_sample_at", "at"),
 )
 
 # The installation this database belongs to: a copy must not call the live gateway. One row.

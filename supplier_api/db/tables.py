@@ -26,7 +26,14 @@ from supplier_api.db.account_tables import (
     sign_in_failure,
     sign_in_link,
 )
-from supplier_api.db.ops_tables import operator_action, pause, process, stamp, switch
+from supplier_api.db.ops_tables import (
+    metric_sample,
+    operator_action,
+    pause,
+    process,
+    stamp,
+    switch,
+)
 from supplier_api.db.sandbox_tables import (
     business_clock,
     fault,
@@ -53,6 +60,7 @@ __all__ = [
     "lane",
     "message",
     "metadata",
+    "metric_sample",
     "operator_action",
     "pause",
     "poll_cursor",

@@ -235,14 +235,15 @@ class Completer:
         return LaneStep(claim, parks=decision.dead and not self._to.pass_dead_letters)
 
     def _record_outcome(self, sent: Sent, decision: RetryDecision) -> None:
-        """Log a completed attempt and pass it to flow control; called once for each."""
+        """Log and count a completed attempt, and pass it to flow control; called once for each."""
         if decision is Ending.DELIVERED:
             self._last_delivered = self._clock.monotonic()
         self._flow_control.record_outcome(sent.lease.claim, sent.reply, decision)
-        message, reply = sent.message, sent.reply
+        message, reply, outcome = sent.message, sent.reply, _outcome(decision)[1]
+        self._to.on_completed(outcome)
         write = log.info if decision is Ending.DELIVERED else log.warning
         write(
-            f"message.{_outcome(decision)[1]}",
+            f"message.{outcome}",
             **ids_of(message),
             destination=self._to.name,
             number=message.number,

@@ -90,6 +90,10 @@ def _nothing(_uow: UnitOfWork, _message: Message, _reply: Reply) -> None:
     """Do nothing."""
 
 
+def _not_counted(_outcome: str) -> None:
+    """Do nothing."""
+
+
 def _no_matter() -> None:
     """Do nothing."""
 
@@ -113,7 +117,7 @@ class Destination:
     receiver does not know the problem (the message may be tried again). `concerns` is called in the
     same transaction before anything is locked; it returns for which problems `on_delivered` has
     something to do. `before_probe` is called by the thread that is about to send the probe of an
-    open breaker.
+    open breaker, `on_completed` with the outcome of each attempt once that is stored.
     """
 
     name: str
@@ -128,6 +132,7 @@ class Destination:
     on_not_found: Hook = _nothing
     concerns: Concerns = _all
     before_probe: Callable[[], None] = _no_matter
+    on_completed: Callable[[str], None] = _not_counted
 
 
 @dataclass(slots=True)

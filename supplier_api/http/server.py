@@ -69,8 +69,9 @@ class ServerLimits:
 class TimeSummary:
     """How long the last requests took, and how many were refused unread. Thread-safe."""
 
-    def __init__(self) -> None:
-        """Begin with no request."""
+    def __init__(self, count_refused: Callable[[], None] | None = None) -> None:
+        """Begin with no request; `count_refused` is called for each that is refused unread."""
+        self._count_refused = count_refused
         self._lock = threading.Lock()
         self._taken: deque[tuple[float, float]] = deque(maxlen=KEPT)
         self._refused: Counter[str] = Counter()
@@ -83,6 +84,8 @@ class TimeSummary:
         """Count a request that the server refused itself."""
         with self._lock:
             self._refused[why] += 1
+        if self._count_refused:
+            self._count_refused()
 
     def plain(self) -> dict[str, Any]:
         """Return the summary as plain JSON values, times in milliseconds; empty without any."""

@@ -22,6 +22,8 @@ from supplier_api.operations.installation import (
     InstallationStamp,
     stamp_of,
 )
+from supplier_api.operations.metric_samples import MetricSampleRepository
+from supplier_api.operations.metrics import ProcessMetrics
 from supplier_api.operations.processes import DIED, MISSED, Process, ProcessKind, ProcessRepository
 from supplier_api.problems.services import GATEWAY, Services
 from supplier_api.settings import Settings
@@ -34,10 +36,14 @@ log = get_logger(__name__)
 
 
 class Activity:
-    """What a process knows that is in no table, such as when something happened. Thread-safe."""
+    """What a process knows that is in no table, such as when something happened. Thread-safe.
+
+    `metrics` are its numbers, which heartbeats store in a table of their own.
+    """
 
     def __init__(self, clock: MachineClock) -> None:
         """Begin with nothing noted."""
+        self.metrics = ProcessMetrics(clock)
         self._clock = clock
         self._last: dict[str, datetime] = {}
         self._lasting: dict[str, Callable[[], datetime | None]] = {}
@@ -100,7 +106,7 @@ class ProcessRegistry:
         self.beat()
 
     def beat(self) -> None:
-        """Store that the process is alive, and check the database's stamp.
+        """Store that the process is alive and what it counted, and check the database's stamp.
 
         So it is always known whether the database can be written. Raises StoreUnavailable.
         """
@@ -119,7 +125,8 @@ class ProcessRegistry:
         self._write(self._services.machine.now())
 
     def _write(self, ended: datetime | None) -> InstallationStamp | None:
-        services = self._services
+        services, metrics = self._services, self._me.activity.metrics
+        samples = metrics.unsaved(final=ended is not None)
         sign = Process(
             name=services.process,
             kind=self._me.kind,
@@ -136,9 +143,12 @@ class ProcessRegistry:
             # Nothing is written into a database that now belongs to another installation.
             if found is None or found == self._stamp:
                 ProcessRepository(uow).save(sign)
+                MetricSampleRepository(uow).add(sign.name, sign.kind, samples)
             return found
 
-        return services.store.write(work, deadline=services.machine.monotonic() + self._patience)
+        found = services.store.write(work, deadline=services.machine.monotonic() + self._patience)
+        metrics.saved()
+        return found
 
 
 class CrashDetector:

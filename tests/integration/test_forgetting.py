@@ -214,6 +214,7 @@ PLAIN = {
     "inbox.error",  # words of ours
     "inbox.headers",  # ids and signatures
     "message.log",  # codes and words of ours: test_privacy
+    "metric_sample.counts",  # numbers
     "operator_action.detail",
     "process.detail",
     "resolution.sla_violation",  # codes

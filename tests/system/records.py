@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, select, update
 
 from supplier_api.clock import SystemMachineClock
 from supplier_api.db import Store, tables
+from supplier_api.operations.metric_samples import MetricPoint, MetricSampleRepository, series
+from supplier_api.operations.metrics import MetricSample
 from tests.system.installation import Installation
 
 
@@ -99,6 +102,20 @@ def forget_lane(installation: Installation, gateway_id: int) -> int | None:
     )
     with _store(installation) as store:
         return store.write(lambda uow: uow.connection.execute(forget).scalar_one_or_none())
+
+
+def metric_points(installation: Installation, back: timedelta) -> list[MetricPoint]:
+    """Return what its processes counted, for each of the last minutes."""
+    now = SystemMachineClock().now()
+    with _store(installation) as store:
+        return store.read(lambda uow: series(uow, now - back, now, timedelta(minutes=1)))
+
+
+def add_metrics(installation: Installation, ago: timedelta, **counts: int) -> None:
+    """Let a process have counted something so long ago."""
+    sample = MetricSample(SystemMachineClock().now() - ago, 10.0, counts)
+    with _store(installation) as store:
+        store.write(lambda uow: MetricSampleRepository(uow).add("web/0", "web", [sample]))
 
 
 @contextmanager

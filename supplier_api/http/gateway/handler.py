@@ -29,6 +29,7 @@ from supplier_api.http.request_parsing import (
 from supplier_api.http.wsgi import TIMES, RequestTimes
 from supplier_api.ids import IdSource
 from supplier_api.logging import bind, get_logger
+from supplier_api.operations.metrics import ProcessMetrics
 from supplier_api.problems.change import change_problem
 from supplier_api.problems.create import create_problem
 from supplier_api.problems.resolution import answer_resolution
@@ -116,8 +117,9 @@ class GatewayRequests:
 class Dependencies:
     """All that the views need; bound in one place, when the application is made.
 
-    `use_cases` decide on the calls. `extension` is what a sandbox reads of a request besides.
-    `try_clients` are those that the page /docs calls as, for anybody to read.
+    `use_cases` decide on the calls, `metrics` count the answers. `extension` is what a sandbox
+    reads of a request besides. `try_clients` are those that the page /docs calls as, for anybody to
+    read.
     """
 
     use_cases: GatewayRequests
@@ -128,6 +130,7 @@ class Dependencies:
     machine: MachineClock
     id_source: IdSource
     audit: Audit
+    metrics: ProcessMetrics
     extension: RequestExtension | None = None
     try_clients: Sequence[TryClient] = ()
 
@@ -205,14 +208,15 @@ def respond(answer: RequestAnswer) -> Response:
 
 
 def log_answer(response: Response) -> Response:
-    """Log a line about each request for an operation, however it is answered, and note when."""
+    """Log and count each request for an operation, however it is answered, and note when."""
     call: CurrentCall | None = g.get("call")
     if call:
         extensions = current_app.extensions
         here: Dependencies = extensions[EXTENSION]
         extensions[LAST_CALL] = here.machine.now()
         now, times = here.machine.monotonic(), call.times
-        seconds = now - times.arrived
+        seconds, since_headers = now - times.arrived, now - times.headers
+        here.metrics.answered(response.status_code, since_headers)
         log.info(
             "answered",
             **_ids(),
@@ -220,7 +224,7 @@ def log_answer(response: Response) -> Response:
             status=response.status_code,
             milliseconds=round(seconds * 1000, 1),
             late=seconds > here.server.answer_budget,
-            since_headers_ms=round((now - times.headers) * 1000, 1),
+            since_headers_ms=round(since_headers * 1000, 1),
             queued_ms=round(times.queued * 1000, 1),
         )
     return response

@@ -21,6 +21,7 @@ from supplier_api.db import Store, UnitOfWork, tables
 from supplier_api.db.operator_actions import OperatorActionRepository
 from supplier_api.operations import status, status_messages
 from supplier_api.operations.consistency_queries import ConsistencyQueries
+from supplier_api.operations.metric_samples import MetricSampleRepository
 from supplier_api.operations.processes import ProcessRepository
 from supplier_api.operations.status_line import StatusLine, StatusReading
 from supplier_api.outbox import statements
@@ -105,6 +106,9 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "who did that": lambda uow: OperatorActionRepository(uow).recent(action="replay", limit=50),
     "what was done before": lambda uow: OperatorActionRepository(uow).recent(before_id=9, limit=50),
     "what was done last": lambda uow: OperatorActionRepository(uow).recent(limit=50),
+    "samples of a time": lambda uow: MetricSampleRepository(uow).between(LONG_AGO, NOW),
+    "samples to merge": lambda uow: MetricSampleRepository(uow).oldest_apart(NOW),
+    "outdated samples": lambda uow: MetricSampleRepository(uow).any_before(LONG_AGO),
     "answers of a dead process": lambda uow: ProcessRepository(uow).answered(
         "web", LONG_AGO, 0, 100
     ),

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from supplier_api.db import UnitOfWork, tables
+from supplier_api.db import StoreUnavailable, UnitOfWork, tables
 from supplier_api.operations.heartbeat import (
     REMEMBERED,
     Activity,
@@ -251,3 +251,60 @@ def test_a_database_that_became_somebody_elses_is_left_alone(rig: Rig, logged: L
     assert shown.foreign == theirs
     assert processes(rig)[0].seen == begun
     assert [line["event"] for line in logged()] == ["stamp.foreign"]
+
+
+def samples(rig: Rig) -> list[tuple[str, str, dict[str, int]]]:
+    """Return whose the stored samples are, and their numbers."""
+    of = tables.metric_sample.c
+    query = select(of.process, of.kind, of.counts).order_by(of.at)
+    return rig.store.read(lambda uow: [tuple(row) for row in uow.connection.execute(query)])
+
+
+def counting(rig: Rig) -> tuple[ProcessRegistry, Activity]:
+    """Return a web server's registry that has begun, and its activity."""
+    activity = Activity(rig.machine)
+    me = ProcessInfo(ProcessKind.WEB, activity)
+    registry = ProcessRegistry(named(rig, "web"), me, OURS, patience=1)
+    registry.begin()
+    return registry, activity
+
+
+def test_what_a_process_counted_is_stored_every_ten_seconds_and_at_its_end(rig: Rig) -> None:
+    web, activity = counting(rig)
+    activity.metrics.answered(201, 0.007)
+    rig.machine.advance(5)
+    web.beat()
+    assert samples(rig) == []
+    rig.machine.advance(5)
+    web.beat()
+    first = ("web", "web", {"answer.201": 1, "ms.10": 1})
+    assert samples(rig) == [first]
+    rig.machine.advance(10)
+    web.beat()  # nothing happened
+    activity.metrics.refused_unread()
+    rig.machine.advance(1)
+    web.end()
+    assert samples(rig) == [first, ("web", "web", {"unread": 1})]
+
+
+def test_what_was_counted_without_the_database_is_stored_later(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web, activity = counting(rig)
+
+    def unavailable(*_: object, **_more: object) -> None:
+        raise StoreUnavailable("MARKER")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.store, "write", unavailable)
+        for status in (503, 500):
+            activity.metrics.answered(status, 1.0)
+            rig.machine.advance(10)
+            with pytest.raises(StoreUnavailable):
+                web.beat()
+    web.beat()
+
+    assert [each[2] for each in samples(rig)] == [
+        {"answer.503": 1, "ms.1000": 1},
+        {"answer.500": 1, "ms.1000": 1},
+    ]

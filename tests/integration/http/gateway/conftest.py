@@ -18,6 +18,7 @@ from supplier_api.clock import ManualMachineClock
 from supplier_api.http.gateway import Dependencies, GatewayRequests, register
 from supplier_api.ids import SeededIdSource
 from supplier_api.logging import configure_logging
+from supplier_api.operations.metrics import ProcessMetrics
 from supplier_api.problems.services import Caller, RequestAnswer
 from supplier_api.sandbox.scenarios.choice import CHOSEN, NOTHING, Choice
 from supplier_api.sandbox.scenarios.request_headers import EXTENSION
@@ -119,6 +120,7 @@ def make_app(use_cases: FakeUseCases, clock: ManualMachineClock) -> Callable[...
             machine=clock,
             id_source=id_source,
             audit=Audit(clock),
+            metrics=ProcessMetrics(clock),
             extension=EXTENSION if scenarios else None,
         )
         app = Flask("supplier")
