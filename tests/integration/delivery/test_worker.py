@@ -50,33 +50,43 @@ def transport_to(sink: Sink, watchdog: Watchdog) -> GatewayTransport:
 
 
 @pytest.fixture
-def outbox(store: Store) -> Outbox:
+def real_store(upgraded_url: str) -> Iterator[Store]:
+    """Yield a store with the real time, by which the worker sets its deadlines."""
+    store = Store(upgraded_url, CLOCK)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def outbox(real_store: Store) -> Outbox:
     """Write with the real time, as the worker reads."""
-    return Outbox(store, CLOCK)
+    return Outbox(real_store, CLOCK)
 
 
 WorkerMaker = Callable[[], Worker]
 
 
 @pytest.fixture
-def make_worker(store: Store, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerMaker]:
+def make_worker(
+    real_store: Store, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[WorkerMaker]:
     """Return a maker of workers that are only woken by commits."""
     monkeypatch.setattr(threads, "LOOK_EVERY", NEVER)
     monkeypatch.setattr(dispatch, "LOOK_EVERY", NEVER)
     workers: list[Worker] = []
 
     def make() -> Worker:
-        wakeup, watchdog = Wakeup(store.url, CLOCK), Watchdog(CLOCK)
+        wakeup, watchdog = Wakeup(real_store.url, CLOCK), Watchdog(CLOCK)
         dispatcher = Dispatcher(
             Destination(DESTINATION, transport_to(sink, watchdog), POLICY, threads=4),
-            store,
+            real_store,
             CLOCK,
             SystemIdSource(),
             wakeup.wake_event(),
             owner=f"worker-{len(workers)}",
             lease=45,
         )
-        scheduler = Scheduler(NoTimers(), store, CLOCK, wakeup.wake_event(), NEVER)
+        scheduler = Scheduler(NoTimers(), real_store, CLOCK, wakeup.wake_event(), NEVER)
         workers.append(Worker([dispatcher], scheduler, wakeup, watchdog, CLOCK))
         return workers[-1]
 
@@ -130,16 +140,20 @@ def test_without_grace_a_message_in_flight_stays_claimed(
 
 @pytest.mark.parametrize("upgraded_url", ["emptied_postgresql"], indirect=True)
 def test_other_workers_are_notified_of_the_last_commit(
-    store: Store, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+    real_store: Store, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Only a stop sends what is requested after the first notice.
     monkeypatch.setattr("supplier_api.db.postgresql_notify.NOTIFY_GAP", NEVER)
     # A listener that hears nothing for long would wake itself.
     for name in ("ASK_AFTER", "DEAF_AFTER"):
         monkeypatch.setattr(f"supplier_api.db.postgresql_notify.{name}", NEVER)
-    mine, theirs, watchdog = Wakeup(store.url, CLOCK), Wakeup(store.url, CLOCK), Watchdog(CLOCK)
-    scheduler = Scheduler(NoTimers(), store, CLOCK, mine.wake_event(), NEVER)
-    worker = Worker([], scheduler, mine, watchdog, CLOCK, store=store)
+    mine, theirs, watchdog = (
+        Wakeup(real_store.url, CLOCK),
+        Wakeup(real_store.url, CLOCK),
+        Watchdog(CLOCK),
+    )
+    scheduler = Scheduler(NoTimers(), real_store, CLOCK, mine.wake_event(), NEVER)
+    worker = Worker([], scheduler, mine, watchdog, CLOCK, store=real_store)
     wake_event = theirs.wake_event()
     theirs.start()
     worker.start()
