@@ -24,7 +24,7 @@ while :; do
             take "$id" "$order"
             call "$SUPPLIER/back-office/v1/work-orders/$id/answer" \
                 -H "Content-Type: application/json" \
-                -d "{\"claim\": $claim, \"backOfficeId\": \"T-${id%%-*}\"}" || :
+                -d "{\"claim\": $claim, \"ticket\": \"T-${id%%-*}\"}" || :
             echo
         done
 done

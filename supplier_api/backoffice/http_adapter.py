@@ -16,28 +16,22 @@ from standardwebhooks import Webhook
 from supplier_api.backoffice.mapping import TicketMapping
 from supplier_api.backoffice.mapping_file import load_mapping
 from supplier_api.backoffice.mapping_values import MappingFailed
+from supplier_api.backoffice.order_answer import ANSWER, office_answer
 from supplier_api.backoffice.port import (
     ORDER_KINDS,
     AdapterOptions,
-    BackOfficeEvent,
     OrderAnswer,
     OrderRefused,
     Snapshot,
     TicketState,
     WorkOrder,
-    version_from,
 )
 from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.contract import MessageError, load
-from supplier_api.contract.codes import ProblemCode, ProblemType
-from supplier_api.contract.fields import Code, Flag, Items, Object, Text, long_text
-from supplier_api.contract.limits import SUPPLIER_CODE_MAX
-from supplier_api.contract.loading import make
+from supplier_api.contract.codes import ProblemType
 from supplier_api.http_client.calls import HttpResponse, Post, send
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.watchdog import Watchdog
-from supplier_api.problems.lifecycle import Event
-from supplier_api.rules.model import Operation
 from supplier_api.settings.model import (
     BackOfficeSettings,
     ConfigFile,
@@ -54,27 +48,6 @@ REFUSED = frozenset({400, 413, 422})
 KNOWN = 409
 # In an answer to a probe: not let in.
 NO_ACCESS = frozenset({401, 403})
-
-DECISION = make(
-    "OrderDecision",
-    {
-        "accept": Flag("Whether it is accepted", example=True),
-        "commit": Flag("Of a problem that is accepted: work starts at once", example=True),
-        "problemCode": Code(ProblemCode, "Why it is refused", "OTHER"),
-        "text": long_text("What the tenant is told", "The exchange is being moved."),
-        "supplierCodes": Items(
-            Text("A code of the supplier", maximum=SUPPLIER_CODE_MAX), "Reason codes", ["313"]
-        ),
-    },
-)
-ANSWER = make(
-    "OrderAnswer",
-    {
-        "ticket": Text("The ticket", "FD-1042", maximum=100),
-        "url": Text("Where it can be seen", "https://desk.example/FD-1042", maximum=1000),
-        "decision": Object(DECISION, "Of an order that asks for one"),
-    },
-)
 
 
 class HttpOptions(AdapterOptions):
@@ -191,44 +164,18 @@ def _words(mapping: TicketMapping | None, order: WorkOrder) -> dict[str, str]:
 
 
 def _read(answered: HttpResponse, order: WorkOrder) -> OrderAnswer:
-    """Return what a 2xx or 409 says; raises OrderNotTaken for what is no answer of ours."""
+    """Return what a 2xx or 409 says.
+
+    Raises OrderRefused, and OrderNotTaken for what is no answer of ours.
+    """
     if not answered.complete:
         raise OrderNotTaken("the answer broke off")
     if not answered.body.strip():
         return OrderAnswer()
     try:
-        document = orjson.loads(answered.body)
-        fields = load(ANSWER, document)
-        version = document.get("version")
-        return OrderAnswer(
-            back_office_id=fields.get("ticket"),
-            back_office_url=fields.get("url"),
-            events=tuple(_decided(order, fields.get("decision"))),
-            version=None if version is None else version_from(version),
-        )
-    except (MessageError, ValueError, TypeError) as error:
+        said = office_answer(load(ANSWER, orjson.loads(answered.body)))
+    except (MessageError, ValueError) as error:
         raise OrderNotTaken("the answer is not as documented") from error
-
-
-def _decided(order: WorkOrder, decision: Mapping[str, Any] | None) -> list[BackOfficeEvent]:
-    """Return the event of a decision; none if the order asks for none."""
-    if decision is None or not order.decide:
-        return []
-    accept = decision.get("accept", False)
-    about_problem = order.kind is Operation.PROBLEM
-    if about_problem:
-        event = Event.ACCEPT if accept else Event.REJECT
-    else:
-        event = Event.ACCEPT_CHANGE if accept else Event.REJECT_CHANGE
-    code = decision.get("problemCode")
-    return [
-        BackOfficeEvent(
-            id=f"{order.id}:decision",
-            event=event,
-            problem_code=ProblemCode(code) if code else None,
-            text=decision.get("text"),
-            supplier_codes=tuple(decision.get("supplierCodes", ())),
-            commit=about_problem and accept and decision.get("commit", False),
-            change_reference=None if about_problem else (order.subject or {})["supplierReference"],
-        )
-    ]
+    if said.refused is not None:
+        raise OrderRefused(said.refused)
+    return said.to(order)

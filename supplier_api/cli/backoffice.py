@@ -40,10 +40,10 @@ backoffice.add_command(desk)
 def check(mapping_file: Path | None) -> None:
     """Hold each status of MAPPING against each state of a problem, and name what leads nowhere.
 
-    Without MAPPING, the one that the adapter's option `mapping` names is checked, or mapping.yaml
-    in the configuration folder. A row of the table says which events happen when a ticket with this
-    status is seen: "=" is none, as the problem is there already, and "apart" none, as no way is
-    legal. Errors exit with 1, warnings with 0.
+    Without MAPPING, the one that the adapter's option `mapping` or `mapping_file` names is checked,
+    or mapping.yaml in the configuration folder. A row of the table says which events happen when a
+    ticket with this status is seen: "=" is none, as the problem is there already, and "apart" none,
+    as no way is legal. Errors exit with 1, warnings with 0.
     """
     file = mapping_file or _configured()
     try:
@@ -65,8 +65,9 @@ def check(mapping_file: Path | None) -> None:
 def _configured() -> Path:
     """Return the mapping that the adapter is given, or else the one in the configuration folder."""
     settings = load_settings()
-    if named := getattr(settings.backoffice.options, "mapping", None):
-        return Path(named)
+    for option in ("mapping", "mapping_file"):
+        if named := getattr(settings.backoffice.options, option, None):
+            return Path(named)
     for folder in settings.config_dirs:
         if (folder / FILE).is_file():
             return folder / FILE

@@ -11,6 +11,7 @@ import click
 from supplier_api.backoffice.port import published_adapters
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
+from supplier_api.settings.model import ADAPTER_MAX
 
 KINDS = ("http", "rest", "sql")
 ENDING = ".tmpl"
@@ -41,8 +42,10 @@ def new_adapter(name: str, folder: Path, like: str) -> None:
 
     It can be installed and tested at once, and works with the sample desk until it is yours.
     """
-    if not NAME.fullmatch(name):
-        raise click.UsageError("NAME: lower case letters, digits and single hyphens")
+    if not NAME.fullmatch(name) or len(name) > ADAPTER_MAX:
+        raise click.UsageError(
+            f"NAME: at most {ADAPTER_MAX} lower case letters, digits and single hyphens"
+        )
     if name in published_adapters():
         raise CommandRefused(f"an adapter {name} is installed already: choose another name")
     target = folder / name

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,13 +26,17 @@ from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.gateway_client import Document, GatewayClient, pending_resolution
 from supplier_api.cli.options import WholeNumber
+from supplier_api.cli.run import answers, prepare_database, start_chain
 from supplier_api.cli.sample import any_service_test, sample
 from supplier_api.cli.sandbox_calls import ID_SOURCE, SandboxCaller, sandbox_caller
 from supplier_api.cli.supervisor import PartFailed, Supervisor
 from supplier_api.clock import SystemMachineClock
+from supplier_api.db import UnitOfWork
+from supplier_api.outbox.model import MessageState
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems import view
 from supplier_api.problems.backoffice_events import BackOfficeEvents
+from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.services import Services
 from supplier_api.problems.snapshots import Snapshots
 from supplier_api.sandbox.sample_desk.web import RunningDesk, seconds_to_restart
@@ -60,22 +65,29 @@ DONE = CourseMove(
     "resolve it", {"status": "Done", "cause": "Cable", "note": "A joint was replaced."}
 )
 APPROVE = CourseMove("accept the cancellation", {"status": "Approved"})
-# Does a move at a ticket.
-People = Callable[[str, CourseMove], None]
+UNDECIDED = "SERVICE_PROBLEM_DEFERRED"
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Who does a move at a ticket, and who starts our worker again."""
+
+    move: Callable[[str, CourseMove], None]
+    restart_worker: Callable[[], None]
 
 
 class Course:
     """Plays the course, and prints each step when the gateway shows what came of it."""
 
     def __init__(
-        self, settings: Settings, caller: SandboxCaller, people: People, seconds: float
+        self, settings: Settings, caller: SandboxCaller, office: Office, seconds: float
     ) -> None:
         """Wait `seconds` at most for what follows from a step."""
         self._settings = settings
         self._caller = caller
         self._client = GatewayClient(caller.account)
         self._adapter = load_back_office(settings)
-        self._people = people
+        self._office = office
         self._seconds = seconds
         self._number = 0
         self._id = 0
@@ -83,32 +95,35 @@ class Course:
 
     def play(self) -> None:
         """Play all of it; raises CommandRefused at the step that leads nowhere."""
-        self._raise()
-        self._office(WORK, TicketState.IN_PROGRESS)
-        self._office(ASK, TicketState.PENDING)
+        self._raise("raises a problem", "ACKNOWLEDGED")
+        self._move(WORK, TicketState.IN_PROGRESS)
+        self._move(ASK, TicketState.PENDING)
         self._tenant("amends it", "IN_PROGRESS", self._amend)
-        self._office(WORK, TicketState.IN_PROGRESS)
-        self._office(HOLD, TicketState.HELD)
-        self._office(WORK, TicketState.IN_PROGRESS)
-        self._office(DONE, TicketState.RESOLVED)
+        self._move(WORK, TicketState.IN_PROGRESS)
+        self._move(HOLD, TicketState.HELD)
+        self._move(WORK, TicketState.IN_PROGRESS)
+        self._move(DONE, TicketState.RESOLVED)
         self._tenant("rejects the resolution", "IN_PROGRESS", lambda: self._answer("REJECTED"))
-        self._office(DONE, TicketState.RESOLVED)
+        self._move(DONE, TicketState.RESOLVED)
         self._tenant("accepts the resolution", "COMPLETED", lambda: self._answer("ACCEPTED"))
-        self._raise()
-        self._office(WORK, TicketState.IN_PROGRESS)
+        self._raise("raises a problem", "ACKNOWLEDGED")
+        self._move(WORK, TicketState.IN_PROGRESS)
         self._tenant("asks for its cancellation", "PENDING_CANCELLATION", self._cancel)
-        self._office(APPROVE, TicketState.CANCELLED)
+        self._move(APPROVE, TicketState.CANCELLED)
+        self._raise("raises one to be decided", "SENT_TO_SUPPLIER", UNDECIDED)
+        self._office.restart_worker()
+        self._move(WORK, TicketState.IN_PROGRESS)
 
-    def _raise(self) -> None:
+    def _raise(self, words: str, status: str, scenario: str | None = None) -> None:
         body = sample(any_service_test(ID_SOURCE))
-        call = self._caller.call("POST", "/service-problems", body)
-        self._id = int(self._client.ask(call)["id"])
-        self._until("tenant", "raises a problem", "ACKNOWLEDGED")
+        caller = replace(self._caller, scenario=scenario)
+        self._id = int(self._client.ask(caller.call("POST", "/service-problems", body))["id"])
+        self._until("tenant", words, status)
         if not self._ticket:
             raise CommandRefused("the adapter names no ticket of the problem, and finds none")
 
-    def _office(self, move: CourseMove, state: TicketState) -> None:
-        self._people(self._ticket, move)
+    def _move(self, move: CourseMove, state: TicketState) -> None:
+        self._office.move(self._ticket, move)
         self._until("office", move.words, state)
 
     def _tenant(self, words: str, status: str, act: Callable[[], object]) -> None:
@@ -138,24 +153,39 @@ class Course:
         while not (shown == status and settled):
             if CLOCK.monotonic() > until:
                 raise CommandRefused(
-                    f"{who} {words}: {status} is expected, and after {self._seconds:g} s"
-                    f" the problem {self._id} is {shown or 'unknown'}",
+                    f"{who} {words}: {status} is expected of the problem {self._id}, and after"
+                    f" {self._seconds:g} s the gateway says: {shown}",
                     ["`supplier-api status` says whether a ticket is apart, and why"],
                 )
             Event().wait(LOOK_EVERY)
-            settled, shown = self._settled(), self._look()["status"]
+            settled, shown = self._settled(), self._shown()
         self._number += 1
         click.echo(f"{self._number:>2}  {who}  {words:<26}{status:<21} {self._ticket}")
 
+    def _shown(self) -> str:
+        """Return the problem's status at the gateway, or why there is none: it may be restarted."""
+        try:
+            return str(self._look()["status"])
+        except CommandRefused as refused:
+            self._client = GatewayClient(self._caller.account)
+            return str(refused)
+
     def _settled(self) -> bool:
-        """Look at the ticket ourselves, and say whether the office has heard everything."""
+        """Look at the ticket ourselves, and say whether everybody has heard everything."""
         with changing(self._settings) as services:
-            found = services.store.read(lambda uow: view.find(uow, str(self._id)))
-            self._ticket = (found[0].back_office_id if found else None) or ""
+            problem, settled = services.store.read(self._known)
+            self._ticket = (problem.back_office_id if problem else None) or ""
             if self._ticket and isinstance(self._adapter, Reads):
                 self._take(services, self._adapter)
-            undelivered = services.store.read(lambda uow: LaneRepository(uow).count_undelivered())
-        return undelivered == 0
+        return settled
+
+    def _known(self, uow: UnitOfWork) -> tuple[ServiceProblem | None, bool]:
+        """Return the problem as the supplier knows it, and whether nothing of it is queued."""
+        found = view.find(uow, str(self._id))
+        if not found:
+            return None, False
+        states = [each["state"] for each in LaneRepository(uow).messages_of(found[0].id)]
+        return found[0], MessageState.QUEUED not in states
 
     def _take(self, services: Services, adapter: Reads) -> None:
         """Apply the ticket as it is: where webhooks or polling did so already, it is old."""
@@ -181,35 +211,47 @@ def play(sample_desk: bool, through: str, seconds: int | None) -> None:
     """Play a problem's whole course through the ticket system, and print each step.
 
     Without --sample-desk at the installation that runs here (`supplier-api run`), through its own
-    adapter: at each step of the office it says what to do with the ticket, and waits.
+    adapter: at each step of the office it says what to do with the ticket, and waits. Once it asks
+    for a restart of the worker; who cannot do that goes on without.
     """
     if sample_desk:
         with (
             TemporaryDirectory(prefix="supplier-play-") as folder,
-            _chain(Path(folder), through) as made,
+            _chain(Path(folder), through) as (settings, office),
         ):
-            settings, url = made
-            _play(settings, lambda *move: _at_the_desk(url, *move), seconds or STEP_SECONDS)
+            _play(settings, office, seconds or STEP_SECONDS)
     else:
-        _play(load_settings(), _by_people, seconds or PEOPLE_SECONDS)
+        _play(load_settings(), Office(_ask_people, _ask_for_restart), seconds or PEOPLE_SECONDS)
 
 
-def _play(settings: Settings, people: People, seconds: int) -> None:
-    Course(settings, sandbox_caller(settings), people, seconds).play()
-    click.echo("done: raised to completed, and one cancelled; all seen at the gateway")
+def _play(settings: Settings, office: Office, seconds: int) -> None:
+    Course(settings, sandbox_caller(settings), office, seconds).play()
+    click.echo(
+        "done: one raised to completed, one cancelled, one decided late; all seen at the gateway"
+    )
 
 
 def _at_the_desk(url: str, ticket: str, move: CourseMove) -> None:
     requests.patch(f"{url}/tickets/{ticket}", json=dict(move.fields), timeout=10).raise_for_status()
 
 
-def _by_people(ticket: str, move: CourseMove) -> None:
+def _restart_worker(supervisor: Supervisor) -> None:
+    supervisor.restart("worker")
+    supervisor.wait_until_ready(START_SECONDS)
+    click.echo("    the worker was killed, and is started again")
+
+
+def _ask_people(ticket: str, move: CourseMove) -> None:
     click.echo(f"    now in ticket {ticket}: {move.words}")
 
 
+def _ask_for_restart() -> None:
+    click.echo("    now restart the worker, or `supplier-api run`; if you cannot, go on")
+
+
 @contextmanager
-def _chain(folder: Path, adapter: str) -> Iterator[tuple[Settings, str]]:
-    """Run the chain and the sample desk in `folder`; yield the settings and the desk's URL."""
+def _chain(folder: Path, adapter: str) -> Iterator[tuple[Settings, Office]]:
+    """Run the chain and the sample desk in `folder`; yield the settings, and who works there."""
     port, supplier, sandbox = (str(local.free_port("127.0.0.1")) for _ in range(3))
     url, token = f"http://127.0.0.1:{port}", str(ID_SOURCE.uuid(""))
     environ = os.environ | {
@@ -231,33 +273,21 @@ def _chain(folder: Path, adapter: str) -> Iterator[tuple[Settings, str]]:
         hook = f"http://127.0.0.1:{supplier}/back-office/v1/hooks/http"
         hooks = ["--hook-url", hook, "--hook-token", token]
     settings = load_settings(environ)
-    supervisor = Supervisor(folder, CLOCK, Event())
-    words = [sys.executable, "-m", "supplier_api.cli.supervisor"]
-    desk = [*words, "backoffice", "desk", "--port", port, "--file", str(folder / "desk.db"), *hooks]
+    logs = settings.data_dir / "log"
+    logs.mkdir(parents=True)
+    prepare_database(settings.database.direct_url)
+    supervisor = Supervisor(logs, CLOCK, Event())
+    words = [sys.executable, "-m", "supplier_api.cli.supervisor", "backoffice", "desk"]
+    desk = [*words, "--port", port, "--file", str(folder / "desk.db"), *hooks]
     try:
-        supervisor.start("desk", desk, environ, lambda: _answers(f"{url}/tickets"))
-        supervisor.start("run", [*words, "run", "--no-sample"], environ, lambda: _ready(settings))
+        supervisor.start("desk", desk, environ, answers(f"{url}/tickets"))
+        start_chain(supervisor, settings, environ)
         supervisor.wait_until_ready(START_SECONDS)
-        yield settings, url
+        yield settings, Office(partial(_at_the_desk, url), partial(_restart_worker, supervisor))
     except PartFailed as failure:
         raise CommandRefused(f"{failure}; its log ends:", failure.part.last_lines()) from None
     finally:
         supervisor.stop()
-
-
-def _ready(settings: Settings) -> bool:
-    try:
-        urls = [local.running(settings, part) for part in ("supplier", "sandbox")]
-    except CommandRefused:
-        return False
-    return all(_answers(f"{each}/health/ready") for each in urls)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=1).ok
-    except requests.RequestException:
-        return False
 
 
 @click.command(epilog=example("supplier-api backoffice desk --restart-every 30"))

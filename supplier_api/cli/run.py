@@ -10,7 +10,7 @@ import platform
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import version
@@ -82,6 +82,15 @@ def run(no_sample: bool, sample_seconds: int) -> None:
         _Run(settings, environ, stopping).go(seconds)
 
 
+def start_chain(supervisor: Supervisor, settings: Settings, environ: Mapping[str, str]) -> None:
+    """Start supplier, worker and sandbox gateway; the logs are those of the data folder."""
+    supplier, sandbox = local.addresses(settings)
+    start = supervisor.start
+    start("supplier", _command_line("serve"), environ, answers(f"{supplier}/health/ready"))
+    start("worker", _command_line("worker"), environ, _logged_start(settings, "worker"))
+    start("sandbox", _command_line("sandbox"), environ, answers(f"{sandbox}/health/ready"))
+
+
 class _Run:
     """One run, from its header to its end."""
 
@@ -111,7 +120,7 @@ class _Run:
         self._print_header()
         file = local.endpoints_file(self._settings)
         try:
-            self._start()
+            start_chain(self._supervisor, self._settings, self._environ)
             self._endpoints.pids = self._supervisor.pids
             self._endpoints.write(file)
             self._supervisor.wait_until_ready(START_SECONDS)
@@ -134,13 +143,6 @@ class _Run:
         )
         _print("setup", _setup_line())
         _print("database", prepare_database(self._settings.database.direct_url))
-
-    def _start(self) -> None:
-        supplier, sandbox = self._endpoints.supplier, self._endpoints.sandbox
-        start, environ = self._supervisor.start, self._environ
-        start("supplier", _command_line("serve"), environ, _answers(f"{supplier}/health/ready"))
-        start("worker", _command_line("worker"), environ, _logged_start(self._settings, "worker"))
-        start("sandbox", _command_line("sandbox"), environ, _answers(f"{sandbox}/health/ready"))
 
     def _print_ready(self) -> None:
         if self._stopping.is_set():
@@ -257,7 +259,8 @@ def _command_line(command: str) -> list[str]:
     return [sys.executable, "-m", "supplier_api.cli.supervisor", command]
 
 
-def _answers(url: str) -> Callable[[], bool]:
+def answers(url: str) -> Callable[[], bool]:
+    """Return a function that tells whether a GET of `url` is answered 200."""
     session = new_session()
 
     def is_ready() -> bool:

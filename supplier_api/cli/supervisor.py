@@ -37,9 +37,11 @@ class PartFailed(Exception):
 
 @dataclass
 class Part:
-    """One process: its name, how it shows that it is ready, and where it writes its log."""
+    """One process: its name and command, how it shows that it is ready, and where its log is."""
 
     name: str
+    words: Sequence[str]
+    environ: Mapping[str, str]
     is_ready: Callable[[], bool]
     log: Path
     process: subprocess.Popen[bytes]
@@ -93,7 +95,15 @@ class Supervisor:
                 env=dict(environ),
                 start_new_session=True,
             )
-        self._parts.append(Part(name, is_ready, log, process))
+        self._parts.append(Part(name, words, environ, is_ready, log, process))
+
+    def restart(self, name: str) -> None:
+        """Kill a part with all that it started, as by kill -9, and start it again."""
+        part = self.part(name)
+        _signal_group(part.process)
+        _end(part.process)
+        self._parts.remove(part)
+        self.start(part.name, part.words, part.environ, part.is_ready)
 
     def wait_until_ready(self, seconds: float) -> None:
         """Return when every part is ready. Raises PartFailed if one dies or `seconds` pass."""
@@ -125,16 +135,21 @@ class Supervisor:
                 part.process.wait(max(0.0, until - self._clock.monotonic()))
             except subprocess.TimeoutExpired:
                 _signal(part.process, signal.SIGKILL)
-                part.process.wait()
             finally:
                 _signal_group(part.process)
-                if part.process.stdin:
-                    part.process.stdin.close()
+                _end(part.process)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     if process.poll() is None:
         process.send_signal(number)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process that was killed, and let go of it."""
+    process.wait()
+    if process.stdin:
+        process.stdin.close()
 
 
 def _signal_group(process: subprocess.Popen[bytes]) -> None:

@@ -27,6 +27,7 @@ from supplier_api.contract.limits import (
 )
 from supplier_api.contract.loading import is_plain, take
 
+VERSION_MAX = 40
 _REFERENCE = re.compile(REFERENCE_PATTERN)
 _DATE_TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -112,6 +113,19 @@ class Text(_String):
 def long_text(description: str, example: str | None = None, *, required: bool = False) -> Text:
     """Return a field for free text, up to 1000 characters."""
     return Text(description, example, maximum=TEXT_MAX, required=required)
+
+
+class Version(Text):
+    """The version of a ticket: a whole number, or a text that holds one or a time."""
+
+    def __init__(self, description: str, example: str, *, required: bool = False) -> None:
+        """Describe whose version it is."""
+        super().__init__(description, example, maximum=VERSION_MAX, required=required)
+
+    def take(self, value: Any) -> str:
+        """Return the value as a text; raises ValidationError if it is invalid."""
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return super().take(str(value) if is_number else value)
 
 
 class Reference(_String):
@@ -267,9 +281,9 @@ class Flag(fields.Boolean):
 
     plain = True
 
-    def __init__(self, description: str, *, example: bool) -> None:
+    def __init__(self, description: str, *, example: bool, required: bool = False) -> None:
         """Describe what is true or false."""
-        super().__init__(**_options("true or false", description, example))
+        super().__init__(**_options("true or false", description, example, required=required))
 
     def _deserialize(self, value: Any, *_args: Any, **_more: Any) -> bool:
         return self.take(value)

@@ -274,8 +274,10 @@ SEVERAL_PROBLEMS = Refusal(
 SNAPSHOT_OF_NOTHING = _invalid(
     "state: expected a state, or a decision in decision", "Request fields", frozenset({SNAPSHOT})
 )
-SNAPSHOT_VERSION = _invalid(
-    "version: expected a whole number, or a date-time", "Request fields", frozenset({SNAPSHOT})
+TICKET_VERSION = _invalid(
+    "version: expected a whole number, or a date-time",
+    "Request fields",
+    frozenset({SNAPSHOT, ANSWER_ORDER}),
 )
 SNAPSHOT_OF_ANOTHER = _invalid(
     "ticket: is that of another problem; expected one of this problem",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from supplier_api.backoffice.order_answer import OfficeAnswer
 from supplier_api.contract import refusals
 from supplier_api.contract.limits import MESSAGE_MAX
 from supplier_api.db import UnitOfWork
@@ -22,9 +23,9 @@ from supplier_api.outbox.pauses import ActivePauses, PauseRepository
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.services import BACK_OFFICE, Services
 from supplier_api.problems.ticket_repository import tickets_of_order
-from supplier_api.problems.work import OrderAnswer, WorkOrder
+from supplier_api.problems.work import WorkOrder
 
-LEASE = 60.0  # seconds that an order is not given out again
+SETTLE_SECONDS = 60.0  # that the transaction which settles an order may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,14 @@ class PulledOrders:
         store, clock, id_source = services.store, services.machine, services.id_source
         # Nobody is called, so no outcome says anything of a destination: it never holds up.
         flow_control = FlowControl(destination, store, clock, id_source, services.process)
-        self._completer = Completer(destination, store, clock, id_source, LEASE, flow_control)
+        self._completer = Completer(
+            destination, store, clock, id_source, SETTLE_SECONDS, flow_control
+        )
 
-    def lease(self, limit: int, who: str) -> Sequence[PulledOrder]:
+    def lease(self, limit: int, seconds: float, who: str) -> Sequence[PulledOrder]:
         """Give out up to `limit` orders to the client `who`, each the first of a lane that is due.
 
-        Raises db.StoreUnavailable.
+        For so many `seconds` they are given to nobody else. Raises db.StoreUnavailable.
         """
         services, now = self._services, self._services.machine.now()
 
@@ -72,7 +75,7 @@ class PulledOrders:
         pauses = services.store.read(due)
         if pauses is None:
             return []
-        held, until = pauses.held(now), now + timedelta(seconds=LEASE)
+        held, until = pauses.held(now), now + timedelta(seconds=seconds)
 
         def claim(uow: UnitOfWork) -> list[PulledOrder]:
             claims = LaneRepository(uow).claim(
@@ -82,38 +85,35 @@ class PulledOrders:
 
         return services.store.write(claim)
 
-    def answer(self, order_id: str, claim_no: int, answer: OrderAnswer) -> OrderResult:
+    def answer(self, order_id: str, claim_no: int, said: OfficeAnswer) -> OrderResult:
         """Settle an order as taken, with what follows from the answer; a repeat has no effect.
 
-        Raises RequestRefused: there is no such order, it was given out again since, or it was
-        settled otherwise. Raises what the events of the answer raise, and db.StoreUnavailable; then
-        nothing is settled.
+        One that the office refuses makes its lane wait for an operator. Raises RequestRefused:
+        there is no such order, it was given out again since, or it was settled otherwise. Raises
+        what the events of the answer raise, and db.StoreUnavailable; then nothing is settled.
         """
-        taken = Reply(Meaning.ACCEPTED, "taken", answer=answer, counts=False)
-        return self._settle(order_id, claim_no, taken)
-
-    def refuse(self, order_id: str, claim_no: int, why: str) -> OrderResult:
-        """Settle an order as refused for good: its lane waits for an operator. Raises likewise."""
-        said = {"messages": [why[:MESSAGE_MAX]]}
-        detail = "refused by the back office"
-        return self._settle(
-            order_id, claim_no, Reply(Meaning.REFUSED, detail, refusal=said, counts=False)
-        )
-
-    def _settle(self, order_id: str, claim_no: int, reply: Reply) -> OrderResult:
-        store, until = self._services.store, self._services.machine.monotonic() + LEASE
+        store, until = self._services.store, self._services.machine.monotonic() + SETTLE_SECONDS
         stored, message = store.read(lambda uow: _find(uow, order_id))
         if message is not None:
             lease = Lease(Claim(claim_no, 0, message), until)
             # Of two answers at once the other one may settle it.
             with contextlib.suppress(Fenced):
-                self._completer.complete_now(Sent(lease, reply, 0))
+                self._completer.complete_now(Sent(lease, _reply(said, message), 0))
             stored, message = store.read(lambda uow: _find(uow, order_id))
             if message is not None:
                 raise refusals.ORDER_GIVEN_OUT.error(claim=claim_no)
-        if (reply.meaning is Meaning.REFUSED) is not (stored.state in DEAD_LETTERS):
+        if (said.refused is not None) is not (stored.state in DEAD_LETTERS):
             raise refusals.ORDER_SETTLED.error(state=stored.state)
         return OrderResult(stored.state, stored.back_office_id)
+
+
+def _reply(said: OfficeAnswer, message: Message) -> Reply:
+    """Return an answer as delivery knows the answers of those whom it calls."""
+    if said.refused is not None:
+        why = {"messages": [said.refused[:MESSAGE_MAX]]}
+        return Reply(Meaning.REFUSED, "refused by the back office", refusal=why, counts=False)
+    answer = said.to(WorkOrder.from_body(message.uuid, message.body))
+    return Reply(Meaning.ACCEPTED, "taken", answer=answer, counts=False)
 
 
 def _find(uow: UnitOfWork, order_id: str) -> tuple[StoredMessage, Message | None]:

@@ -246,6 +246,13 @@ class LifecycleSettings(SectionSettings):
     decision_deadline: DecisionDeadlinesSettings = DecisionDeadlinesSettings()
 
 
+ADAPTER_MAX = 64  # characters; the inbox has room for no more
+AdapterName = Annotated[
+    OneLine,
+    of_form(rf".{{0,{ADAPTER_MAX}}}\Z", f"a name of at most {ADAPTER_MAX} characters"),
+]
+
+
 class BackOfficeSettings(SectionSettings):
     """The supplier's own systems. `pace` multiplies the simulated steps; "manual" stops them.
 
@@ -253,7 +260,7 @@ class BackOfficeSettings(SectionSettings):
     adapter declares, None if it declares none.
     """
 
-    adapter: OneLine
+    adapter: AdapterName
     pace: Literal["manual"] | Annotated[float, Field(gt=0)]
     hook_secret: SigningSecret | None = None
     hook_token: Secret | None = None

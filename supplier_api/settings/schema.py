@@ -3,7 +3,7 @@
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
@@ -42,6 +42,10 @@ Tree = Mapping[str, "Tree | Leaf"]
 def _leaf(annotation: Any, metadata: list[Any]) -> Leaf:
     is_union = get_origin(annotation) in (Union, types.UnionType)
     options = get_args(annotation) if is_union else (annotation,)
+    # Of `Annotated[X, mark] | None` the union keeps the marks, not the field.
+    marked = [get_args(option) for option in options if get_origin(option) is Annotated]
+    options = (*options, *(option for option, *_ in marked))
+    metadata = [*metadata, *(mark for _, *marks in marked for mark in marks)]
     return Leaf(
         is_list=get_origin(annotation) is tuple,
         is_optional=type(None) in options,

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from sysconfig import get_path
 
@@ -11,6 +12,10 @@ import pytest
 import requests
 
 from supplier_api.cli.local import free_port
+from supplier_api.cli.play import APPROVE, ASK, DONE, HOLD, WORK
+from supplier_api.sandbox.sample_desk import RunningDesk
+from tests.system.conftest import Install
+from tests.system.installation import COMMAND, Installation
 from tests.system.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -31,7 +36,11 @@ tenant raises a problem: ACKNOWLEDGED
 office work on it: IN_PROGRESS
 tenant asks for its cancellation: PENDING_CANCELLATION
 office accept the cancellation: CANCELLED
+tenant raises one to be decided: SENT_TO_SUPPLIER
+office work on it: IN_PROGRESS
 """
+# What people do at the sample desk when they are told to.
+MOVES = {move.words: move.fields for move in (WORK, ASK, HOLD, DONE, APPROVE)}
 
 
 @pytest.mark.parametrize("adapter", ["sample-desk", "http"])
@@ -46,10 +55,65 @@ def test_the_whole_course(tmp_path: Path, adapter: str) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    *steps, last = [line.split() for line in done.stdout.splitlines()]
-    said = [f"{step[1]} {' '.join(step[2:-2])}: {step[-2]}" for step in steps]
-    assert said == COURSE.split("\n")[1:-1]
-    assert last[0] == "done:"
+    *lines, last = done.stdout.splitlines()
+    assert steps(lines) == COURSE.split("\n")[1:-1]
+    assert last.startswith("done:")
+    restart = lines.index("    the worker was killed, and is started again")
+    assert "to be decided" in lines[restart - 1]
+
+
+def steps(lines: list[str]) -> list[str]:
+    """Return the steps without numbers and tickets: who does what, and what comes of it."""
+    words = [line.split() for line in lines if not line.startswith("    ")]
+    return [f"{step[1]} {' '.join(step[2:-2])}: {step[-2]}" for step in words]
+
+
+def test_the_course_at_a_system_that_runs(install: Install, tmp_path: Path) -> None:
+    """People do at the tickets what they are told, and start everything again when asked to."""
+    with RunningDesk(tmp_path / "desk.db") as running:
+        installation = install(
+            BACKOFFICE__ADAPTER="sample-desk",
+            BACKOFFICE__OPTIONS__URL=running.url,
+            POLLING__EVERY=1,
+        )
+        installation.start("serve", "worker", "sandbox")
+        lines = []
+        for line in played(installation):
+            lines.append(line)
+            if told := re.fullmatch(r"    now in ticket (\S+): (.*)", line):
+                running.desk.change(told[1], dict(MOVES[told[2]]))
+            elif line.startswith("    now restart the worker"):
+                for part in ("worker", "serve", "sandbox"):
+                    installation.kill(part)
+                installation.start("serve", "worker", "sandbox")
+
+    *lines, last = lines
+    assert steps(lines) == COURSE.split("\n")[1:-1]
+    assert last.startswith("done:")
+
+
+def played(installation: Installation) -> Iterator[str]:
+    """Play against an installation; yield each line as it comes. The play has to end well."""
+    words = [*COMMAND, "backoffice", "play", "--seconds", "60"]
+    environ = installation.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, text=True) as play:
+        assert play.stdout
+        for line in play.stdout:
+            yield line.removesuffix("\n")
+    assert play.returncode == 0
+
+
+def test_what_does_not_move_is_named(install: Install, tmp_path: Path) -> None:
+    with RunningDesk(tmp_path / "desk.db") as running:
+        installation = install(
+            BACKOFFICE__ADAPTER="sample-desk", BACKOFFICE__OPTIONS__URL=running.url
+        )
+        installation.start("serve", "worker", "sandbox")
+        done = installation.run("backoffice", "play", "--seconds", "3")
+
+    assert done.returncode == 1
+    assert "office work on it: IN_PROGRESS is expected of the problem" in done.stderr
+    assert "after 3 s the gateway says: ACKNOWLEDGED" in done.stderr
 
 
 def test_the_afternoon_of_the_page(tmp_path: Path) -> None:

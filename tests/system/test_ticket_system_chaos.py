@@ -1,7 +1,8 @@
 """Problems through a ticket system that loses webhooks, while it and the supplier are killed.
 
 The adapter `http` cannot look at tickets: what its lost webhooks left out is found by `reconcile`
-with the adapter `sample-desk`, which can. TEST_CHAOS_PROBLEMS sets the size.
+with the adapter `sample-desk`, which can. In pull mode a fetcher (desk_fetcher.py) looks at them.
+TEST_CHAOS_PROBLEMS sets the size.
 """
 
 import json
@@ -11,8 +12,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,13 @@ from tests.system.conftest import Install
 from tests.system.gateway import Gateway
 from tests.system.installation import COMMAND, Installation, free_port
 from tests.system.records import stored_problems
-from tests.system.ticket_course import TOKEN, Course, Desk, broken_promises
+from tests.system.ticket_course import TOKEN, Course, Desk, Fetcher, broken_promises
 from tests.system.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.slow
 
 PROBLEMS = int(os.environ.get("TEST_CHAOS_PROBLEMS", "20"))
-# Kills of each part: the web server, the worker, the desk.
+# Kills of each part: the web server, the worker, the desk, and in pull mode the fetcher.
 ROUNDS = max(2, PROBLEMS // 30)
 QUIET = 3.0  # seconds without a KCI, after which one looks for what was lost
 MAPPING = Path(supplier_api.sandbox.sample_desk.__file__).parent / "mapping.yaml"
@@ -47,29 +48,36 @@ SETTINGS: dict[str, object] = {
 }
 
 
-@pytest.mark.parametrize("adapter", ["http", "sample-desk"])
+@pytest.mark.parametrize("adapter", ["http", "sample-desk", "pull"])
 def test_all_are_completed_whatever_is_killed(
     install: Install, gateway: Gateway, tmp_path: Path, adapter: str
 ) -> None:
-    port = free_port()
-    desk = Desk(tmp_path, f"http://127.0.0.1:{port}/back-office/v1/hooks/{adapter}")
-    options: dict[str, object] = {"BACKOFFICE__OPTIONS__URL": desk.url}
-    if adapter == "http":
-        options = {
-            "BACKOFFICE__OPTIONS__URL": f"{desk.url}/work-orders",
-            "BACKOFFICE__OPTIONS__MAPPING_FILE": MAPPING,
-            "BACKOFFICE__OPTIONS__TIMEOUT": 2,
-        }
+    port, fetcher_port = free_port(), free_port()
+    hook = f"http://127.0.0.1:{port}/back-office/v1/hooks/{adapter}"
+    desk = Desk(tmp_path, f"http://127.0.0.1:{fetcher_port}/" if adapter == "pull" else hook)
     installation = install(
         **gateway.settings,
         **SETTINGS,
-        **options,
+        **_options(adapter, desk),
         BACKOFFICE__ADAPTER=adapter,
         BACKOFFICE__HOOK_TOKEN=TOKEN,
         SERVER__PORT=port,
     )
+    others: dict[str, Desk | Fetcher] = {"desk": desk}
+    if adapter == "pull":
+        others["fetcher"] = Fetcher(tmp_path, installation.supplier, desk.url, fetcher_port)
     with _reported(gateway, desk):
-        _run(installation, gateway, desk)
+        _run(installation, gateway, desk, others)
+
+
+def _options(adapter: str, desk: Desk) -> dict[str, object]:
+    if adapter == "http":
+        return {
+            "BACKOFFICE__OPTIONS__URL": f"{desk.url}/work-orders",
+            "BACKOFFICE__OPTIONS__MAPPING_FILE": MAPPING,
+            "BACKOFFICE__OPTIONS__TIMEOUT": 2,
+        }
+    return {"BACKOFFICE__OPTIONS__URL": desk.url} if adapter == "sample-desk" else {}
 
 
 @contextmanager
@@ -92,25 +100,29 @@ def _reported(gateway: Gateway, desk: Desk) -> Iterator[None]:
         sys.stdout.write("".join(f"\n{count:7} {what}" for what, count in figures.items()) + "\n")
 
 
-def _run(installation: Installation, gateway: Gateway, desk: Desk) -> None:
+def _run(
+    installation: Installation, gateway: Gateway, desk: Desk, others: Mapping[str, Desk | Fetcher]
+) -> None:
     course = Course(installation, gateway, desk)
-    desk.start()
-    try:
+    with ExitStack() as stack:
+        for other in others.values():
+            other.start()
+            stack.callback(other.kill)
         installation.start("serve", "worker")
         with course.running(PROBLEMS):
-            _kill_all(installation, course, desk)
+            _kill_all(installation, course, others)
             _wait_for_the_end(installation, gateway, course, desk)
         _assert_settled(installation, desk)
-    finally:
-        desk.kill()
     assert broken_promises(gateway.arrivals(), PROBLEMS) == []
     assert {each.base for each in stored_problems(installation)} == {"COMPLETED"}
     _assert_tickets(desk)
 
 
-def _kill_all(installation: Installation, course: Course, desk: Desk) -> None:
+def _kill_all(
+    installation: Installation, course: Course, others: Mapping[str, Desk | Fetcher]
+) -> None:
     """Kill each part so many times, spread over the course."""
-    parts = ["serve", "worker", "desk"] * ROUNDS
+    parts = ["serve", "worker", *others] * ROUNDS
     random.shuffle(parts)
     for number, part in enumerate(parts, start=1):
         until, wanted = time.monotonic() + QUIET, number * PROBLEMS / (len(parts) + 1)
@@ -119,9 +131,9 @@ def _kill_all(installation: Installation, course: Course, desk: Desk) -> None:
             return course.completed() >= wanted or time.monotonic() > until
 
         eventually(is_time, "the moment to kill")
-        if part == "desk":
-            desk.kill()
-            desk.start()
+        if other := others.get(part):
+            other.kill()
+            other.start()
         else:
             installation.kill(part)
             installation.start(part)

@@ -5,10 +5,12 @@ work on the tickets that they see. Neither looks at the supplier's records.
 """
 
 import json
+import os
 import random
 import signal
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +25,7 @@ from tests.system.gateway import Arrival, Gateway
 from tests.system.installation import COMMAND, Installation, free_port, new_session
 from tests.system.waiting import eventually
 
+FETCHER = Path(__file__).with_name("desk_fetcher.py")
 TOKEN = "token-of-the-desk-s-webhooks"
 # What people do with a ticket of this status.
 WORK = {
@@ -84,6 +87,29 @@ class Desk:
         with closing(sqlite3.connect(self._folder / "desk.db")) as database:
             rows = database.execute("SELECT state, count(*) FROM webhook GROUP BY state")
             return Counter(dict(rows.fetchall()))
+
+
+class Fetcher:
+    """desk_fetcher.py as a process: it fetches orders from `supplier` and does them at a desk."""
+
+    def __init__(self, folder: Path, supplier: str, desk: str, port: int) -> None:
+        """Take the desk's webhooks at `port`."""
+        self._folder = folder
+        given = {"SUPPLIER": supplier, "DESK": desk, "PORT": str(port)}
+        self._environ = {**os.environ, **given, "SECRET": "back-office-secret"}
+
+    def start(self) -> None:
+        """Start it, and do not wait."""
+        with (self._folder / "fetcher.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, FETCHER], env=self._environ, stdout=log, stderr=log
+            )
+
+    def kill(self) -> None:
+        """Kill it, as by kill -9; its log shows that nothing else has ended it."""
+        assert self._process.poll() is None, (self._folder / "fetcher.log").read_text()
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
 
 
 class Course:

@@ -1,9 +1,9 @@
 """Events and network incidents, as the back office sends them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from supplier_api.backoffice.order_answer import ANSWER
 from supplier_api.contract import load, refusals
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.contract.fields import Code, Flag, Id, Items, Object, Reference, Text, long_text
@@ -11,7 +11,7 @@ from supplier_api.contract.limits import SERVICE_ID_MAX, SUPPLIER_CODE_MAX
 from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import RESOLUTION_DETAILS
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
-from supplier_api.problems.work import BackOfficeEvent, OrderAnswer
+from supplier_api.problems.work import BackOfficeEvent
 
 NAME_MAX = 100
 URL_MAX = 1000
@@ -86,29 +86,9 @@ EVENT = make(
 )
 
 
-MOST_EVENTS = 20  # of one answer
-ANSWER = make(
+CLAIMED_ANSWER = make(
     "WorkOrderAnswer",
-    {
-        "claim": Id("The number that came with the order", 1, required=True),
-        "backOfficeId": Text("The back office's own ticket", "INC0012345", maximum=NAME_MAX),
-        "backOfficeUrl": Text(
-            "Where the ticket can be seen", "https://tickets.example/INC0012345", maximum=URL_MAX
-        ),
-        "version": Id(
-            "What the order made of the ticket: snapshots that are not newer are ignored",
-            7,
-            minimum=0,
-        ),
-        "events": Items(
-            Object(EVENT, "An event"),
-            "What the back office decided at once, in its order",
-            maximum=MOST_EVENTS,
-        ),
-        "refused": long_text(
-            "Why the order is refused for good; then nothing else counts", "No such line."
-        ),
-    },
+    {"claim": Id("The number that came with the order", 1, required=True), **ANSWER.fields},
 )
 
 MOST_OF_AN_INCIDENT = 10_000  # problems, and as many services
@@ -164,31 +144,7 @@ def read_incident(document: object) -> WantedIncident:
 
 def read_event(document: object) -> BackOfficeEvent:
     """Return the event that `document` describes; raises contract.Malformed or contract.Invalid."""
-    return _event(load(EVENT, document))
-
-
-@dataclass(frozen=True, slots=True)
-class SentAnswer:
-    """The answer to an order that was given out under the number `claim`; or why it is refused."""
-
-    claim: int
-    answer: OrderAnswer
-    refused: str | None
-
-
-def read_answer(document: object) -> SentAnswer:
-    """Return the answer to a work order; raises contract.Malformed or contract.Invalid."""
-    fields = load(ANSWER, document)
-    answer = OrderAnswer(
-        back_office_id=fields.get("backOfficeId"),
-        back_office_url=fields.get("backOfficeUrl"),
-        events=tuple(_event(each) for each in fields.get("events", ())),
-        version=fields.get("version"),
-    )
-    return SentAnswer(fields["claim"], answer, fields.get("refused"))
-
-
-def _event(fields: Mapping[str, Any]) -> BackOfficeEvent:
+    fields = load(EVENT, document)
     code = fields.get("problemCode")
     return BackOfficeEvent(
         id=fields["id"],

@@ -10,7 +10,7 @@ from supplier_api.auth import AccessTokens
 from supplier_api.contract import load, read_json, refusals
 from supplier_api.contract.codes import ProblemCode
 from supplier_api.contract.errors import ErrorAnswer
-from supplier_api.contract.fields import Code, Text
+from supplier_api.contract.fields import Code, Text, Version
 from supplier_api.contract.loading import make
 from supplier_api.http.backoffice.incidents import ERROR_TEXTS
 from supplier_api.http.backoffice.problems import ETAG, etag, find_one
@@ -30,23 +30,13 @@ from supplier_api.problems.snapshot import (
 )
 from supplier_api.problems.snapshots import SnapshotResult, Snapshots
 
-
-class _Version(Text):
-    """A text, or a whole number."""
-
-    def _deserialize(self, value: Any, *args: Any, **more: Any) -> Any:
-        is_number = isinstance(value, int) and not isinstance(value, bool)
-        return super()._deserialize(str(value) if is_number else value, *args, **more)
-
-
 SNAPSHOT = make(
     "TicketSnapshot",
     {
         "ticket": Text("The ticket's number", "INC0012345", maximum=NAME_MAX, required=True),
-        "version": _Version(
+        "version": Version(
             "Rises with each change of the ticket: a whole number, or the time of the change",
             "2026-01-05T12:00:00.000Z",
-            maximum=40,
             required=True,
         ),
         "state": Code(TicketState, "The state that the ticket stands for", "HELD"),
@@ -155,7 +145,7 @@ def read_snapshot(document: object) -> Snapshot:
             url=fields.get("url"),
         )
     except (ValueError, OverflowError):
-        raise refusals.SNAPSHOT_VERSION.error() from None
+        raise refusals.TICKET_VERSION.error() from None
 
 
 def _content(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from flask import Response, request
 from flask_smorest import Blueprint
 
 from supplier_api.auth import AccessTokens
-from supplier_api.contract import read_json, refusals
+from supplier_api.backoffice.order_answer import office_answer
+from supplier_api.contract import load, read_json, refusals
 from supplier_api.contract.errors import ErrorAnswer
-from supplier_api.delivery.pull import OrderResult, PulledOrder, PulledOrders
+from supplier_api.delivery.pull import PulledOrder, PulledOrders
 from supplier_api.http.backoffice.incidents import ERROR_TEXTS
-from supplier_api.http.backoffice.schemas import ANSWER, NAME_MAX, SentAnswer, read_answer
+from supplier_api.http.backoffice.schemas import CLAIMED_ANSWER, NAME_MAX
 from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
 from supplier_api.http.request_parsing import (
     check_query,
@@ -24,14 +25,19 @@ from supplier_api.problems.work import ORDER_KINDS
 
 MOST = 100  # orders
 LONGEST = 60  # seconds
-DEFAULTS = {"limit": 50, "wait": 0}
-LIMITS = {"limit": (1, MOST), "wait": (0, LONGEST)}
+LONGEST_LEASE = 3600  # seconds
+DEFAULTS = {"limit": 50, "wait": 0, "lease": 60}
+LIMITS = {"limit": (1, MOST), "wait": (0, LONGEST), "lease": (1, LONGEST_LEASE)}
 TEXTS = ERROR_TEXTS | {
     ErrorAnswer.CONFLICT: "Orders are not fetched here, or this one is no longer yours",
     ErrorAnswer.NOT_FOUND: "No such order",
     ErrorAnswer.INVALID: "Something is missing or wrong",
 }
-_MEANINGS = {"limit": "How many orders at most", "wait": "Seconds to wait while there is none"}
+_MEANINGS = {
+    "limit": "How many orders at most",
+    "wait": "Seconds to wait while there is none",
+    "lease": "Seconds after which an order that is not answered comes again",
+}
 QUERY = [
     {
         "name": name,
@@ -114,14 +120,14 @@ def add_work_orders(
     def lease() -> Response:
         """Fetch the orders that are due: the first one of each problem.
 
-        Each is yours for 60 seconds. One that is not answered by then comes again, so the same id
-        must have no second effect. The next order of a problem comes when the one before is
+        Each is yours for `lease` seconds. One that is not answered by then comes again, so the same
+        id must have no second effect. The next order of a problem comes when the one before is
         answered.
         """
         who, here = admitted()
         check_query(request, tuple(LIMITS))
-        limit, wait = (_number(name) for name in LIMITS)
-        leased = here.lease(limit, who)
+        limit, wait, lease = (_number(name) for name in LIMITS)
+        leased = here.lease(limit, lease, who)
         if not leased and wait:
             # The server runs the request again, and no thread waits.
             request.environ[WAIT] = float(wait)
@@ -136,7 +142,7 @@ def add_work_orders(
                 **error_responses(refusals.ANSWER_ORDER, TEXTS),
             },
             needs_scope(scope),
-            request=ANSWER,
+            request=CLAIMED_ANSWER,
         )
     )
     def answer(**path: str) -> Response:
@@ -146,20 +152,15 @@ def add_work_orders(
         """
         _, here = admitted()
         order_id = path["id"]
-        sent = read_answer(read_json(read_body(request, max_body)))
+        sent = load(CLAIMED_ANSWER, read_json(read_body(request, max_body)))
+        said = office_answer(sent)
         if len(order_id) > NAME_MAX or "\0" in order_id:
             raise refusals.UNKNOWN_ORDER.error()
-        result = _settle(here, order_id, sent)
+        try:
+            result = here.answer(order_id, sent["claim"], said)
+        except Incomplete as error:
+            raise error.refused from None
         return json_response({"id": order_id, "state": result.state, "ticket": result.ticket})
-
-
-def _settle(orders: PulledOrders, order_id: str, sent: SentAnswer) -> OrderResult:
-    if sent.refused is not None:
-        return orders.refuse(order_id, sent.claim, sent.refused)
-    try:
-        return orders.answer(order_id, sent.claim, sent.answer)
-    except Incomplete as error:
-        raise error.refused from None
 
 
 def _number(name: str) -> int:

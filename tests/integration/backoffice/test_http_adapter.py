@@ -109,9 +109,9 @@ def test_the_mapping_gives_the_order_the_desks_own_words(sink: Sink, tmp_path: P
 
 @pytest.mark.parametrize(
     ("version", "read"),
-    [(17, 17), ("17", 17), ("1970-01-01T00:00:01Z", 1_000_000), (None, None)],
+    [(17, 17), ("17", 17), ("1970-01-01T00:00:01Z", 1_000_000)],
 )
-def test_an_answer_names_the_ticket(sink: Sink, version: object, read: int | None) -> None:
+def test_an_answer_names_the_ticket(sink: Sink, version: object, read: int) -> None:
     document = {"ticket": "FD-1", "url": "https://desk/FD-1", "version": version, "more": 1}
     sink.kci_reactions.append(says(document, 201))
 
@@ -141,6 +141,12 @@ def test_an_order_may_be_refused_for_good(sink: Sink, status: int) -> None:
         adapter(sink).submit(ORDER)
 
 
+def test_the_answer_may_refuse_an_order_too(sink: Sink) -> None:
+    sink.kci_reactions.append(says({"refused": "No such line."}))
+    with pytest.raises(OrderRefused, match="No such line"):
+        adapter(sink).submit(ORDER)
+
+
 @pytest.mark.parametrize("status", [302, 401, 403, 404, 408, 425, 429, 500, 503])
 def test_the_desks_own_trouble_is_for_later(sink: Sink, status: int) -> None:
     sink.kci_reactions.append(answer(status))
@@ -162,6 +168,8 @@ def test_a_conflict_says_that_the_order_is_there(sink: Sink) -> None:
         says({"ticket": "x" * 101}),
         says({"version": "soon"}),
         says({"version": [1]}),
+        says({"version": None}),
+        says({"decision": {}}),
         says({"decision": {"problemCode": "GOSSIP"}}),
         cut_body,
     ],

@@ -86,6 +86,15 @@ def test_without_a_name_the_mapping_of_the_adapter_is_checked(
     assert f"{jira}: good" in check().stdout
 
 
+def test_without_a_name_the_mapping_of_the_adapter_http_is_checked(jira: Path) -> None:
+    options = "SUPPLIER_API__BACKOFFICE__OPTIONS__"
+    ran = check(
+        SUPPLIER_API__BACKOFFICE__ADAPTER="http",
+        **{f"{options}URL": "https://desk.example", f"{options}MAPPING_FILE": str(jira)},
+    )
+    assert f"{jira}: good" in ran.stdout
+
+
 def test_without_any_mapping_the_use_is_wrong() -> None:
     ran = check()
     assert ran.exit_code == 2

@@ -90,7 +90,10 @@ def test_what_exists_is_left_alone(tmp_path: Path) -> None:
     assert (package / "README.md").read_text() == "mine"
 
 
-@pytest.mark.parametrize(("name", "why"), [("My Desk", "lower case"), ("manual", "installed")])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("My Desk", "lower case"), ("x" * 65, "at most 64"), ("manual", "installed")],
+)
 def test_names_that_cannot_be_used(tmp_path: Path, name: str, why: str) -> None:
     said = CliRunner().invoke(new_adapter, [name, "--into", str(tmp_path)])
 

@@ -66,6 +66,21 @@ def test_ready_then_stopped(supervisor: Supervisor, tmp_path: Path) -> None:
         os.kill(pid, 0)
 
 
+def test_killed_and_started_again(supervisor: Supervisor, tmp_path: Path) -> None:
+    start(supervisor, STUBBORN, says(tmp_path, "up"))
+    supervisor.wait_until_ready(30)
+    pid = supervisor.pids["part"]
+
+    supervisor.restart("part")
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    supervisor.wait_until_ready(30)
+    supervisor.check()
+    assert list(supervisor.pids) == ["part"]
+    assert supervisor.pids["part"] != pid
+
+
 def test_one_that_does_not_want_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("supplier_api.cli.supervisor.GRACE", 0.0)
     supervisor = Supervisor(tmp_path, SystemMachineClock(), Event())

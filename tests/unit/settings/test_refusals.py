@@ -129,6 +129,11 @@ def test_wrong_values_are_all_told_at_once(folder: Path) -> None:
         ("GATEWAY__TOKEN_FIELDS", "a", "should be NAME=VALUE, not 'a'"),
         ("SERVER__OPERATIONS", "UPDATE", "not 'UPDATE'"),
         ("GATEWAY__CLIENT_ID", "", "should not be empty, not ''"),
+        (
+            "BACKOFFICE__ADAPTER",
+            "x" * 65,
+            f"should be a name of at most 64 characters, not '{'x' * 65}'",
+        ),
         ("SERVER__DOCS", "perhaps", "should be true or false, not 'perhaps'"),
         (
             "LIFECYCLE__REFERENCE_PREFIX",

@@ -11,7 +11,6 @@ from werkzeug.test import TestResponse
 
 from supplier_api.clock import ManualBusinessClock, ManualMachineClock
 from supplier_api.db import UnitOfWork
-from supplier_api.delivery.pull import LEASE
 from supplier_api.http.server import HttpServer
 from supplier_api.outbox.pauses import PauseCause, PauseRepository, Scope
 from supplier_api.problems.services import BACK_OFFICE
@@ -20,6 +19,7 @@ from tests.serving import Caller, served
 from tests.supplier import DEFERRED, Supplier, on_sqlite, refusal
 
 PATH = "/back-office/v1/work-orders"
+LEASE = 60  # seconds, by default
 Order = dict[str, Any]
 
 
@@ -75,15 +75,15 @@ def test_an_order_is_fetched_once_and_answered_with_a_decision(
     assert order["problem"]["id"] == body["id"]
     assert office.fetch() == []
 
-    accept = {"id": "EV1", "event": "accept", "commit": True}
-    office.take(order, backOfficeId="INC1", version=7, events=[accept])
+    accept = {"accept": True, "commit": True}
+    office.take(order, ticket="INC1", version=7, decision=accept)
 
     stored = supplier.stored(body["id"], DEFERRED)
     assert (stored.back_office_id, str(stored.state)) == ("INC1", "IN_PROGRESS")
     supplier.machine.advance(2 * LEASE)
     assert office.fetch() == []
     # The answer to it was lost on the way: the same again does nothing more.
-    office.take(order, backOfficeId="INC1", version=7, events=[accept])
+    office.take(order, ticket="INC1", version=7, decision=accept)
 
 
 def test_an_order_that_is_not_answered_comes_again(supplier: Supplier, office: Office) -> None:
@@ -93,13 +93,27 @@ def test_an_order_that_is_not_answered_comes_again(supplier: Supplier, office: O
     (second,) = office.fetch()
     assert second == {**first, "claim": first["claim"] + 1}
 
-    late = office.send(first, backOfficeId="INC1")
+    late = office.send(first, ticket="INC1")
     said = f"claim: {first['claim']} is over, the order was given out again;"
     assert refusal(late)[0] == 409
     assert refusal(late)[2][0].startswith(said)
-    office.take(second, backOfficeId="INC2")
+    office.take(second, ticket="INC2")
     # What is settled is told to whoever asks, with the ticket that counts.
-    assert office.send(first, backOfficeId="INC1").get_json()["ticket"] == "INC2"
+    assert office.send(first, ticket="INC1").get_json()["ticket"] == "INC2"
+
+
+def test_whoever_fetches_says_how_long_an_order_is_theirs(
+    supplier: Supplier, office: Office
+) -> None:
+    supplier.opened()
+    (first,) = office.fetch("?lease=600")
+    supplier.machine.advance(599)
+    assert office.fetch() == []
+    supplier.machine.advance(1)
+    (second,) = office.fetch("?lease=5")
+    supplier.machine.advance(5)
+    (third,) = office.fetch()
+    assert [second["claim"], third["claim"]] == [first["claim"] + 1, first["claim"] + 2]
 
 
 def test_the_answer_counts_after_the_lease_while_nobody_else_has_the_order(
@@ -108,7 +122,7 @@ def test_the_answer_counts_after_the_lease_while_nobody_else_has_the_order(
     supplier.opened()
     (order,) = office.fetch()
     supplier.machine.advance(10 * LEASE)
-    office.take(order, backOfficeId="INC1")
+    office.take(order, ticket="INC1")
 
 
 def test_the_orders_of_a_problem_come_one_after_the_other(
@@ -120,7 +134,7 @@ def test_the_orders_of_a_problem_come_one_after_the_other(
     assert supplier.amend(problem.named(amend)).status_code == 201
     first = {order["reference"]: order for order in office.fetch()}
     assert set(first) == {problem.reference, other.reference}
-    office.take(first[problem.reference], backOfficeId="INC1")
+    office.take(first[problem.reference], ticket="INC1")
     (amendment,) = office.fetch()
     assert (amendment["kind"], amendment["ticket"]) == ("amendment", "INC1")
     assert office.fetch("?limit=1") == []
@@ -145,12 +159,15 @@ def test_a_refused_order_waits_for_an_operator(supplier: Supplier, office: Offic
 def test_an_answer_that_cannot_be_applied_settles_nothing(
     supplier: Supplier, office: Office
 ) -> None:
-    supplier.opened()
+    assert supplier.create(problem_request(), tenant=DEFERRED).status_code == 202
     (order,) = office.fetch()
-    hold = {"id": "EV1", "event": "hold"}
-    wrong = office.send(order, events=[hold])
-    assert refusal(wrong)[::2] == (422, ["problemCode: missing; hold must carry it"])
-    office.take(order, events=[{**hold, "problemCode": "OTHER"}])
+    refused = {"accept": False, "text": "Not ours."}
+    wrong = office.send(order, decision=refused)
+    assert refusal(wrong)[::2] == (422, ["problemCode: missing; reject must carry it"])
+    soon = office.send(order, version="soon")
+    assert refusal(soon)[::2] == (422, ["version: expected a whole number, or a date-time"])
+    office.take(order, decision={**refused, "problemCode": "OTHER"}, version="2026-01-05T12:00:00Z")
+    assert str(supplier.stored(order["problem"]["id"], DEFERRED).state) == "REJECTED"
 
 
 def test_what_an_operator_holds_up_is_not_given_out(supplier: Supplier, office: Office) -> None:
@@ -173,7 +190,8 @@ def test_what_is_wrong_is_said(supplier: Supplier, office: Office) -> None:
     for query, text in (
         ("?limit=0", "limit: expected a whole number from 1 to 100"),
         ("?wait=61", "wait: expected a whole number from 0 to 60"),
-        ("?cursor=1", "cursor: unknown; expected one of limit, wait"),
+        ("?lease=3601", "lease: expected a whole number from 1 to 3600"),
+        ("?cursor=1", "cursor: unknown; expected one of limit, wait, lease"),
     ):
         assert refusal(office.get(query))[::2] == (422, [text])
     unknown = office.send({**order, "id": "x"})
