@@ -131,6 +131,8 @@ def sessions(end: str | None, reason: str | None, as_json: bool) -> None:
             ended = accounts.end_all(end, by)
         click.echo(f"{end}: {counted(ended, 'session')} ended")
         return
+    if reason is not None:
+        raise click.UsageError("--reason goes with --end")
     with reading(load_settings()) as services:
         found = _accounts(services).sessions()
     documents = [

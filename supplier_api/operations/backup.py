@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from sqlalchemy import delete
+
 from supplier_api.clock import MachineClock, to_wire
 from supplier_api.db import SchemaTooOld, Store, UnitOfWork, migrate, sqlite_backup
 from supplier_api.db.operator_actions import (
@@ -22,6 +24,7 @@ from supplier_api.db.operator_actions import (
     Action,
     OperatorActionRepository,
 )
+from supplier_api.db.tables import console_session, sign_in_link
 from supplier_api.files import sqlite_url
 from supplier_api.operations.processes import ProcessRepository
 from supplier_api.problems.decision_repository import DecisionRepository
@@ -87,11 +90,14 @@ def note_restored(
 ) -> Restoration:
     """Record that a database was restored; `taken` is when the copy was made, if known.
 
-    Otherwise the copy itself shows it.
+    Otherwise the copy itself shows it. Everybody must sign in again: a session that was ended since
+    then must not come back.
     """
 
     def work(uow: UnitOfWork) -> Restoration:
         known = taken or _last_sign(uow)
+        for table in (console_session, sign_in_link):
+            uow.connection.execute(delete(table))
         detail = {KNOWN: known.isoformat() if known else None}
         OperatorActionRepository(uow).add(Action(now, who, RESTORED, reason, detail=detail))
         return Restoration(now, who, known)

@@ -139,6 +139,7 @@ def test_what_cannot_be_done_is_refused_in_a_line(
         ("disable", "jo"),
         ("disable", "jo", "--reason", " "),
         ("sessions", "--end", "jo"),
+        ("sessions", "--reason", "x"),
         ("sessions", "--end", "jo", "--json", "--reason", "x"),
     ],
 )
@@ -157,3 +158,17 @@ def test_the_password_is_asked_for_twice_at_a_terminal(
     assert added.exit_code == 0, added.output
     assert PASSWORD not in added.output
     accounts.sign_in("jo", PASSWORD, HERE)
+
+
+def test_a_restored_database_knows_no_session_that_was_ended_since(
+    jo: Accounts, environ: dict[str, str]
+) -> None:
+    token, link = jo.sign_in("jo", PASSWORD, HERE), jo.new_link()
+
+    words = ["db", "restored", "--reason", "the disk failed"]
+    assert CliRunner().invoke(main, words, env=environ).exit_code == 0
+
+    assert jo.person_of(token) is None
+    with pytest.raises(SignInRefused):
+        jo.redeem(link, HERE)
+    jo.sign_in("jo", PASSWORD, HERE)
