@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from supplier_api.files import sqlite_path
 from supplier_api.settings.deadlines import DecisionDeadlinesSettings, SilentHours
+from supplier_api.settings.listen import Listen
 from supplier_api.settings.section import Hours, OneLine, SectionSettings, one_line
 
 _PSYCOPG = "postgresql+psycopg://"
@@ -250,14 +251,33 @@ class BackOfficeSettings(SectionSettings):
     """The supplier's own systems. `pace` multiplies the simulated steps; "manual" stops them.
 
     `hook_secret` and `hook_token` open the hook for its webhooks. `options` are those that the
-    adapter declares, None if it declares none.
+    adapter declares, None if it declares none. `listen` is where its door has a server of its own.
     """
 
     adapter: OneLine
     pace: Literal["manual"] | Annotated[float, Field(gt=0)]
     hook_secret: SigningSecret | None = None
     hook_token: Secret | None = None
+    listen: Listen | None = None
     options: AdapterOptions | None = None
+
+
+class ConsoleSettings(SectionSettings):
+    """The web pages for operators; `listen` is where they have a server of their own."""
+
+    listen: Listen | None = None
+
+
+class OperationsSettings(SectionSettings):
+    """Whether a web server is well; `listen` is where that has a server of its own."""
+
+    listen: Listen | None = None
+
+
+class WorkerSettings(SectionSettings):
+    """The worker; `operations_listen` is where it says whether it is well."""
+
+    operations_listen: Listen | None = None
 
 
 class PollingSettings(SectionSettings):
@@ -397,6 +417,9 @@ class Settings(SectionSettings):
     inventory: InventorySettings
     lifecycle: LifecycleSettings
     backoffice: BackOfficeSettings
+    console: ConsoleSettings
+    operations: OperationsSettings
+    worker: WorkerSettings
     polling: PollingSettings
     delivery: DeliverySettings
     retention: RetentionSettings
