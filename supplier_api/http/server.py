@@ -194,13 +194,14 @@ class HttpServer:
         stopped = self._loop.create_task(self._stop.wait())
         ready()
         await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            if task.done():
-                task.result()  # raises: neither of them ends by itself
+        failed = [task for task in tasks if task.done()]  # neither of them ends by itself
+        for task in (*tasks, stopped):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, stopped, return_exceptions=True)
         self._socket.close()
         await self._end()
+        for task in failed:
+            task.result()
 
     def stop(self) -> None:
         """Take no more connections and end in order; for any thread."""
@@ -328,26 +329,21 @@ class HttpServer:
 def serve(servers: Sequence[HttpServer], ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; call `ready` when all accept connections.
 
-    They have one event loop and end together. For the main thread only.
+    For the main thread only.
     """
     # The loop is not closed: a thread that still runs may call it.
     loop = asyncio.new_event_loop()
 
     def on_ready() -> None:
         for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, _stop, servers)
         ready()
 
-    def stop() -> None:
-        for server in servers:
-            server.stop()
-
-    loop.run_until_complete(_run_together(servers, on_ready, stop))
+    loop.run_until_complete(run_together(servers, on_ready))
 
 
-async def _run_together(
-    servers: Sequence[HttpServer], ready: Callable[[], None], stop: Callable[[], None]
-) -> None:
+async def run_together(servers: Sequence[HttpServer], ready: Callable[[], None]) -> None:
+    """Serve on one event loop until one of the servers ends, or fails: then all end."""
     waiting = set(servers)
 
     def accepts(server: HttpServer) -> None:
@@ -361,16 +357,20 @@ async def _run_together(
         for server in servers
     ]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    # Also if one has failed: what watches the process starts all of them anew.
-    stop()
+    _stop(servers)
     await asyncio.wait(tasks)
     for task in tasks:
         task.result()
 
 
+def _stop(servers: Sequence[HttpServer]) -> None:
+    for server in servers:
+        server.stop()
+
+
 @contextmanager
 def serving(server: HttpServer) -> Iterator[None]:
-    """Serve in a thread of its own while the block runs."""
+    """Serve in a thread of its own while the block runs; no answer may take as long as GRACE."""
     loop, ready = asyncio.new_event_loop(), threading.Event()
     running = partial(loop.run_until_complete, server.run_until_stopped(ready.set))
     thread = threading.Thread(target=running, name="listener", daemon=True)
@@ -380,7 +380,8 @@ def serving(server: HttpServer) -> Iterator[None]:
         yield
     finally:
         server.stop()
-        thread.join(2 * GRACE)
+        thread.join()
+        loop.close()
 
 
 def connections_allowed(servers: int = 1) -> int:
