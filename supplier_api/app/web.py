@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from supplier_api.app.doors import Door, Listener
 from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
 from supplier_api.audit import Audit
@@ -26,11 +25,12 @@ from supplier_api.http.request_parsing import check_requests
 from supplier_api.http.server import HttpServer, ServerLimits, TimeSummary
 from supplier_api.operations import heartbeat
 from supplier_api.operations.heartbeat import Activity, Heartbeat, ProcessInfo
-from supplier_api.operations.processes import REQUEST, REQUEST_TIMES, ProcessKind
+from supplier_api.operations.processes import DOORS, REQUEST, REQUEST_TIMES, ProcessKind
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY
 from supplier_api.problems.services import Services
 from supplier_api.settings import Settings
+from supplier_api.settings.doors import Door, Listener
 
 if TYPE_CHECKING:
     from supplier_api.sandbox.admin import AdminParts
@@ -79,7 +79,7 @@ def create_apps(
         parts = _parts(settings, services, upkeep)
         apps = [_application(parts, doors) for doors in each]
     upkeep.show_in(parts.activity)
-    _report(parts.activity, apps[0])
+    _report(parts.activity, apps[0], {door for doors in each for door in doors})
     for app in apps:
         app.extensions["upkeep"] = upkeep
         app.extensions["self"] = ProcessInfo(
@@ -184,8 +184,9 @@ def _pulled_orders(
     return PulledOrders(services, to_back_office(settings, services, progress, activity, adapter))
 
 
-def _report(activity: Activity, app: Flask) -> None:
-    """Have a web server's activity tell of the requests to one of its applications."""
+def _report(activity: Activity, app: Flask, doors: Collection[Door]) -> None:
+    """Have a web server's activity tell its doors, and of requests to one of its applications."""
+    activity.report(DOORS, lambda: {str(door): True for door in Door if door in doors})
     times: TimeSummary = app.extensions[TIMES]
     activity.report(REQUEST_TIMES, times.plain)
     activity.watch(REQUEST, lambda: app.extensions.get(gateway_api.LAST_CALL))

@@ -8,7 +8,6 @@ import click
 from flask import Flask
 
 from supplier_api import health
-from supplier_api.app.doors import SETTINGS, Door, Listener, listeners
 from supplier_api.app.web import build_heartbeat, build_server, create_apps
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused
@@ -16,6 +15,7 @@ from supplier_api.http.server import HttpServer
 from supplier_api.http.server import serve as serve_http
 from supplier_api.logging import configure_logging, get_logger
 from supplier_api.settings import Settings, load_settings
+from supplier_api.settings.doors import SETTINGS, Door, Listener, listeners
 from supplier_api.settings.schema import variable
 
 LAST_SIGN = 0.5  # seconds for the last sign of life

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pytest
 from flask.testing import FlaskClient
 
-from supplier_api.app.doors import Door
 from supplier_api.app.web import create_apps
 from supplier_api.settings import load_settings
+from supplier_api.settings.doors import Door
 from tests.supplier import Supplier, manual_clocks, on_sqlite, refusal
 
 pytestmark = on_sqlite

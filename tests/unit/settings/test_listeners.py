@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from supplier_api.app.doors import Door, Listener, listeners
 from supplier_api.settings import Settings, SettingsError, load_settings
+from supplier_api.settings.doors import Door, Listener, listeners
 from supplier_api.settings.listen import EXPECTED, ListenAddress
 
 from .test_refusals import PRODUCTION, findings

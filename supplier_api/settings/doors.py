@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from supplier_api.settings import Settings
 from supplier_api.settings.addresses import own_listeners
 from supplier_api.settings.listen import ListenAddress
+from supplier_api.settings.model import Settings
 from supplier_api.settings.schema import Path
 
 
