@@ -20,23 +20,25 @@ from supplier_api.sandbox.virtual_clock import VirtualClock
 from supplier_api.settings import Settings
 from supplier_api.settings.secrets import KNOWN_SECRETS
 
-__all__ = ["REQUEST_EXTENSION", "add_to_web", "try_clients"]
+__all__ = ["REQUEST_EXTENSION", "add_journal", "add_to_gateway", "admin_parts", "try_clients"]
 
 
-def add_to_web(
-    app: Flask,
-    api: SupplierApi,
-    settings: Settings,
-    services: Services,
-    tokens: AccessTokens,
-    audit: Audit,
-) -> None:
-    """Add the testers' door, the faults of answers and the journal to a web application."""
-    parts = _admin_parts(settings, services, tokens, audit)
+def add_to_gateway(app: Flask, api: SupplierApi, parts: admin.AdminParts) -> None:
+    """Add the testers' door, the faults of answers and the journal to the gateway's application."""
     admin.register(api, parts)
     keep_requests(app)
     inject_answer_faults(app, parts)
-    record_calls(app, parts.recorder, services.machine)
+    _record(app, parts)
+
+
+def add_journal(app: Flask, parts: admin.AdminParts) -> None:
+    """Add the journal alone to the application of another door."""
+    keep_requests(app)
+    _record(app, parts)
+
+
+def _record(app: Flask, parts: admin.AdminParts) -> None:
+    record_calls(app, parts.recorder, parts.services.machine)
     app.extensions["recorder"] = parts.recorder
 
 
@@ -50,10 +52,10 @@ def try_clients(settings: Settings) -> list[TryClient]:
     ]
 
 
-def _admin_parts(
+def admin_parts(
     settings: Settings, services: Services, tokens: AccessTokens, audit: Audit
 ) -> admin.AdminParts:
-    """Return what the testers' door works with."""
+    """Return what the testers' door and the journal work with."""
     sessions, clock_sync = build_sessions(settings), sandbox.clock_sync(settings, services)
     return admin.AdminParts(
         services=services,

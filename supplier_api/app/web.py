@@ -1,8 +1,10 @@
-"""The web application: the doors, and what is behind them."""
+"""The web applications: for each listener one, with its doors and what is behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from flask import Flask, Response, jsonify
+from flask import Flask
 
 from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
@@ -10,105 +12,177 @@ from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens, ClientCredentials, KeyRing, stored_keys
 from supplier_api.backoffice.hooks import Hook
 from supplier_api.backoffice.pull import PULL, PullBackOffice
-from supplier_api.contract import CONTRACT
-from supplier_api.db import StoreUnavailable, UnitOfWork
-from supplier_api.delivery.pause_admin import stands_still
 from supplier_api.delivery.pull import PulledOrders
 from supplier_api.http import gateway as gateway_api
 from supplier_api.http.api_docs import TryClient
+from supplier_api.http.backoffice.events import PREFIX
 from supplier_api.http.backoffice.events import register as register_backoffice
 from supplier_api.http.backoffice.hooks import Hooks
+from supplier_api.http.backoffice.openapi import describe_door
+from supplier_api.http.gateway.errors import SupplierApi
+from supplier_api.http.health import add_health
 from supplier_api.http.request_parsing import check_requests
 from supplier_api.http.server import HttpServer, ServerLimits, TimeSummary
 from supplier_api.operations import heartbeat
 from supplier_api.operations.heartbeat import Activity, Heartbeat, ProcessInfo
-from supplier_api.operations.processes import REQUEST, REQUEST_TIMES, ProcessKind
-from supplier_api.outbox.pauses import Pause, PauseRepository
+from supplier_api.operations.processes import DOORS, REQUEST, REQUEST_TIMES, ProcessKind
 from supplier_api.problems.backoffice_events import BackOfficeEvents
-from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.rule_evaluation import RULE_BOOK_ONLY, RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.settings import Settings
+from supplier_api.settings.doors import Door, Listener
+
+if TYPE_CHECKING:
+    from supplier_api.sandbox.admin import AdminParts
 
 # For an answer of the database where no gateway waits: a thread is held as long.
 CALLER_SECONDS = 10.0
-READY_SECONDS = 1.0  # that the database has to show that it can be read
-RETRY_AFTER = 2  # seconds
 # Paths that are answered while every thread for requests is busy.
 RESERVED = {
     "health": ("/health/", "/metrics"),
     "token": ("/oauth2/",),
     "console": ("/console",),
 }
+OPERATIONS_THREADS = 2  # of a listener for nothing but operations
 TIMES = "times"
 
 
-def create_app(settings: Settings, clocks: ClockPair | None = None) -> Flask:
-    """Return the supplier's web application.
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """What the applications of one process share. `bench` is what a sandbox adds to them."""
 
-    Raises what build_services and RuleUpkeep raise.
+    settings: Settings
+    services: Services
+    gateway: gateway_api.Dependencies
+    rule_evaluator: RuleEvaluator
+    activity: Activity
+    bench: "AdminParts | None"
+
+
+def create_app(
+    settings: Settings, clocks: ClockPair | None = None, doors: Collection[Door] = tuple(Door)
+) -> Flask:
+    """Return the supplier's web application, with all doors or with these.
+
+    Raises as `create_apps` does.
+    """
+    return create_apps(settings, [doors], clocks)[0]
+
+
+def create_apps(
+    settings: Settings, each: Sequence[Collection[Door]], clocks: ClockPair | None = None
+) -> list[Flask]:
+    """Return an application for each listener, with its doors, over the same services.
+
+    The heartbeat tells how long the requests to the first one took. Raises what build_services and
+    RuleUpkeep raise.
     """
     services = build_services(settings, clocks, CALLER_SECONDS)
     with closed_on_error(services):
-        return _wire(settings, services)
+        upkeep = RuleUpkeep(settings, services)
+        parts = _parts(settings, services, upkeep)
+        apps = [_application(parts, doors) for doors in each]
+    upkeep.show_in(parts.activity)
+    _report(parts.activity, apps[0], {door for doors in each for door in doors})
+    for app in apps:
+        app.extensions["upkeep"] = upkeep
+        app.extensions["self"] = ProcessInfo(
+            ProcessKind.WEB, parts.activity, lambda: upkeep.rule_evaluator.book_version
+        )
+    return apps
 
 
-def _wire(settings: Settings, services: Services) -> Flask:
-    app = Flask("supplier_api", static_folder=None)
+def _parts(settings: Settings, services: Services, upkeep: RuleUpkeep) -> WebParts:
     ring = KeyRing(lambda: stored_keys(services.store, services.machine), services.machine)
     tokens = AccessTokens(settings.access, ring, services.machine, services.id_source)
     audit = Audit(services.machine)
-    upkeep = RuleUpkeep(settings, services)
-    rule_evaluator = upkeep.rule_evaluator
-    outcomes, extension = RULE_BOOK_ONLY, None
+    outcomes, extension, bench = RULE_BOOK_ONLY, None, None
     try_clients: Sequence[TryClient] = ()
     if settings.in_sandbox:
         from supplier_api.app import sandbox, sandbox_web
 
         outcomes, extension = sandbox.OUTCOMES, sandbox_web.REQUEST_EXTENSION
         try_clients = sandbox_web.try_clients(settings)
-    activity = _activity_of(app, services)
-    api = gateway_api.register(
-        app,
-        gateway_api.Dependencies(
-            use_cases=gateway_api.GatewayRequests(services, rule_evaluator, outcomes),
-            tokens=tokens,
-            credentials=ClientCredentials(settings.access, tokens),
-            ring=ring,
-            server=settings.server,
-            machine=services.machine,
-            id_source=services.id_source,
-            audit=audit,
-            metrics=activity.metrics,
-            extension=extension,
-            try_clients=try_clients,
-        ),
+        bench = sandbox_web.admin_parts(settings, services, tokens, audit)
+    activity = Activity(services.machine)
+    gateway = gateway_api.Dependencies(
+        use_cases=gateway_api.GatewayRequests(services, upkeep.rule_evaluator, outcomes),
+        tokens=tokens,
+        credentials=ClientCredentials(settings.access, tokens),
+        ring=ring,
+        server=settings.server,
+        machine=services.machine,
+        id_source=services.id_source,
+        audit=audit,
+        metrics=activity.metrics,
+        extension=extension,
+        try_clients=try_clients,
     )
+    return WebParts(settings, services, gateway, upkeep.rule_evaluator, activity, bench)
+
+
+def _application(parts: WebParts, doors: Collection[Door]) -> Flask:
+    """Return an application with these doors; what another door has is an unknown path there."""
+    app = Flask("supplier_api", static_folder=None)
+    if Door.GATEWAY in doors:
+        api = gateway_api.register(app, parts.gateway)
+    else:
+        api = _without_gateway(app, parts, doors)
+    if Door.BACK_OFFICE in doors:
+        _add_back_office(api, parts)
+    if parts.bench:
+        _add_bench(app, api, parts.bench, doors)
+    check_requests(app)
+    add_health(app, parts.services, parts.rule_evaluator.why_postponed)
+    if Door.CONSOLE in doors:
+        _add_console(app, parts)
+    app.extensions["services"] = parts.services
+    app.extensions["audit"] = parts.gateway.audit
+    app.extensions[TIMES] = TimeSummary(parts.activity.metrics.refused_unread)
+    return app
+
+
+def _without_gateway(app: Flask, parts: WebParts, doors: Collection[Door]) -> SupplierApi:
+    """Prepare an application without the gateway's door; return its description."""
+    gateway_api.prepare(app, parts.gateway)
+    if Door.BACK_OFFICE not in doors:
+        return describe_door(app, docs=False)
+    gateway_api.add_tokens(app)
+    clients = [
+        each
+        for each in parts.gateway.try_clients
+        if each.path != "/" and PREFIX.startswith(each.path)
+    ]
+    return describe_door(app, docs=parts.settings.server.docs, clients=clients)
+
+
+def _add_back_office(api: SupplierApi, parts: WebParts) -> None:
+    settings, services = parts.settings, parts.services
     register_backoffice(
         api,
-        tokens,
+        parts.gateway.tokens,
         services,
         settings.server.max_body,
-        audit,
+        parts.gateway.audit,
         Hooks(Hook(settings.backoffice), services.store, services.machine),
-        _pulled_orders(settings, services, activity),
+        _pulled_orders(settings, services, parts.activity),
     )
-    if settings.in_sandbox:
-        sandbox_web.add_to_web(app, api, settings, services, tokens, audit)
-    check_requests(app)
-    _add_health(app, services, rule_evaluator)
-    if settings.in_sandbox:
-        from supplier_api.app.console import mount_console
 
-        mount_console(app, settings, services, rule_evaluator, audit)
-    app.extensions["services"] = services
-    app.extensions["audit"] = audit
-    app.extensions["upkeep"] = upkeep
-    upkeep.show_in(activity)
-    app.extensions["self"] = ProcessInfo(
-        ProcessKind.WEB, activity, lambda: rule_evaluator.book_version
-    )
-    return app
+
+def _add_console(app: Flask, parts: WebParts) -> None:
+    # Its templates and forms are nothing that the other doors need.
+    from supplier_api.app.console import mount_console
+
+    mount_console(app, parts.settings, parts.services, parts.rule_evaluator, parts.gateway.audit)
+
+
+def _add_bench(app: Flask, api: SupplierApi, bench: "AdminParts", doors: Collection[Door]) -> None:
+    from supplier_api.app import sandbox_web
+
+    if Door.GATEWAY in doors:
+        sandbox_web.add_to_gateway(app, api, bench)
+    elif Door.BACK_OFFICE in doors:
+        sandbox_web.add_journal(app, bench)
 
 
 def _pulled_orders(
@@ -124,71 +198,30 @@ def _pulled_orders(
     return PulledOrders(services, to_back_office(settings, services, progress, activity, adapter))
 
 
-def _activity_of(app: Flask, services: Services) -> Activity:
-    """Return the activity of a web server, which every call of the gateway shows."""
-    activity = Activity(services.machine)
-    times = app.extensions[TIMES] = TimeSummary(activity.metrics.refused_unread)
+def _report(activity: Activity, app: Flask, doors: Collection[Door]) -> None:
+    """Have a web server's activity tell its doors, and of requests to one of its applications."""
+    activity.report(DOORS, lambda: {str(door): True for door in Door if door in doors})
+    times: TimeSummary = app.extensions[TIMES]
     activity.report(REQUEST_TIMES, times.plain)
     activity.watch(REQUEST, lambda: app.extensions.get(gateway_api.LAST_CALL))
-    return activity
 
 
-def build_server(app: Flask, settings: Settings) -> HttpServer:
-    """Return what listens for the supplier's web application; raises OSError if it cannot."""
+def build_server(app: Flask, settings: Settings, listener: Listener) -> HttpServer:
+    """Return what listens for one application; raises OSError if it cannot."""
     server = settings.server
+    only_operations = listener.doors == (Door.OPERATIONS,)
     limits = ServerLimits(
-        threads=server.threads,
+        threads=OPERATIONS_THREADS if only_operations else server.threads,
         room=server.queue,
         patience=server.answer_budget,
         # One byte more than is allowed, as the application reads it.
         max_body=server.max_body + 1,
-        reserved=RESERVED,
+        reserved={} if only_operations else RESERVED,
     )
-    return HttpServer(app, limits, server.host, server.port, app.extensions[TIMES])
+    host, port = listener.address.host, listener.address.port
+    return HttpServer(app, limits, host, port, app.extensions[TIMES])
 
 
 def build_heartbeat(app: Flask, settings: Settings) -> Heartbeat:
     """Return the sign of life of a web server's process."""
     return heartbeat.build_heartbeat(settings, app.extensions["services"], app.extensions["self"])
-
-
-def _add_health(app: Flask, services: Services, rule_evaluator: RuleEvaluator) -> None:
-    contract = {
-        "supplierApi": CONTRACT.supplier_api,
-        "supplierUpdatesApi": CONTRACT.supplier_updates,
-    }
-
-    @app.get("/health/live")
-    def live() -> Response:
-        """Answer as long as the process can answer at all."""
-        return jsonify(status="live", contract=contract)
-
-    @app.get("/health/ready")
-    def ready() -> Response:
-        """Answer 200 when the database can be read and written, else 503 with the cause.
-
-        Whether it can be written is known from what was written in the last seconds, by requests
-        and by the sign of life; reading is tried, for a second. Neither what holds delivery up nor
-        decisions that are put off are a reason to be sent no more requests: they are told.
-        """
-        now, until = services.machine.now(), services.machine.monotonic() + READY_SECONDS
-
-        def work(uow: UnitOfWork) -> list[Pause]:
-            ProblemRepository(uow).any()
-            return PauseRepository(uow).active(now)
-
-        if why := services.store.recent_failure():
-            return unready(why)
-        try:
-            held_up = stands_still(services.store.read(work, deadline=until), now)
-        except StoreUnavailable as error:
-            return unready(str(error))
-        put_off = rule_evaluator.why_postponed()
-        told = {"decisionsPutOff": put_off} if put_off else {}
-        return jsonify(status="ready", contract=contract, delivery=held_up, **told)
-
-    def unready(why: str) -> Response:
-        response = jsonify(status="unavailable", database=why)
-        response.status_code = 503
-        response.headers["Retry-After"] = str(RETRY_AFTER)
-        return response

@@ -15,7 +15,7 @@ from supplier_api.db.notify import WakeEvent, Wakeup
 from supplier_api.delivery.dispatcher import Dispatcher
 from supplier_api.delivery.scheduler import Chore, ClockGuard, Scheduler, TimerSource
 from supplier_api.delivery.threads import Loop
-from supplier_api.delivery.worker import Worker
+from supplier_api.delivery.worker import HealthServer, Worker
 from supplier_api.http_client.watchdog import Watchdog
 from supplier_api.operations.heartbeat import Activity, ProcessInfo, build_heartbeat
 from supplier_api.operations.metric_samples import MetricSampleChore
@@ -34,7 +34,8 @@ from supplier_api.settings import Settings
 def build_worker(settings: Settings, clocks: ClockPair | None = None) -> Worker:
     """Return the worker: dispatchers, timers and what wakes them.
 
-    Raises what build_services and RuleUpkeep raise, and backoffice.port.UnknownAdapter.
+    Raises what build_services and RuleUpkeep raise, backoffice.port.UnknownAdapter, and OSError
+    where it cannot listen.
     """
     services = build_services(settings, clocks)
     with closed_on_error(services):
@@ -92,7 +93,23 @@ def _wire(settings: Settings, services: Services) -> Worker:
         upkeep,
         services.store,
         _loops(settings, services, progress, adapter, activity),
+        _health(settings, services),
     )
+
+
+def _health(settings: Settings, services: Services) -> HealthServer | None:
+    """Return what tells whether the worker is well; raises OSError if it cannot listen."""
+    address = settings.worker.operations_listen
+    if address is None:
+        return None
+    # A worker that tells nobody loads no server.
+    from supplier_api.http.worker_health import WorkerHealth
+
+    try:
+        return WorkerHealth(services, address.host, address.port)
+    except OSError as error:
+        message = f"cannot listen on {address}: {error.strerror}"
+        raise OSError(error.errno, message) from None
 
 
 def _loops(

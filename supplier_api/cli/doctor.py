@@ -1,5 +1,7 @@
 """`supplier-api doctor`: what may have been lost, and whether the gateway can be reached."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 
 import click
@@ -7,6 +9,7 @@ import click
 from supplier_api.app.destinations import load_back_office
 from supplier_api.app.services import reading
 from supplier_api.app.sessions import build_sessions
+from supplier_api.backoffice.port import Polls, UnknownAdapter
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused, refusing
 from supplier_api.cli.options import SecondsParam, with_json
@@ -16,7 +19,11 @@ from supplier_api.operations.backup import QUESTIONS, Restoration, unreconciled,
 from supplier_api.operations.connectivity import ConnectivityCheck
 from supplier_api.operations.doctor import WHY, Doctor, DoctorFinding, DoctorRow, lines
 from supplier_api.settings import Settings, resolve_settings
+from supplier_api.settings.doors import Door, listeners
+from supplier_api.settings.schema import variable
 from supplier_api.settings.secrets import read_by_others
+
+BY_PEOPLE = "manual"  # the adapter of those whose people decide
 
 
 @click.command(epilog=example("supplier-api doctor", "supplier-api doctor --connect"))
@@ -46,10 +53,25 @@ def doctor(connect: bool, seconds: float, as_json: bool) -> None:
                 report.findings.insert(0, _put_back(found))
     except CommandRefused as error:
         raise CommandRefused(error.message, ["so nothing could be checked"]) from None
-    report.warnings += read_by_others(resolved.secret_files)
+    report.warnings += [*read_by_others(resolved.secret_files), *_shut_out(settings)]
     print_either(asdict(report), lines(report), as_json=as_json)
     if report.findings:
         raise SystemExit(1)
+
+
+def _shut_out(settings: Settings) -> Iterator[str]:
+    """Warn of a back office that can say nothing: its door is off, and it is not looked at."""
+    given = settings.backoffice
+    doors = [door for listener in listeners(settings) for door in listener.doors]
+    if Door.BACK_OFFICE in doors or given.adapter == BY_PEOPLE:
+        return
+    with suppress(UnknownAdapter):  # of which the worker tells
+        if not isinstance(load_back_office(settings), Polls):
+            name = variable(("backoffice", "listen"))
+            yield (
+                f"the back office's door is off, and the adapter {given.adapter} cannot be asked"
+                f" what has changed: set {name}, unless people say every event"
+            )
 
 
 def _put_back(found: Restoration) -> DoctorFinding:

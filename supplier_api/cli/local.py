@@ -16,7 +16,10 @@ from supplier_api.cli.errors import CommandRefused
 from supplier_api.clock import from_wire
 from supplier_api.files import make_folder, sqlite_path
 from supplier_api.settings import SandboxSettings, ServerSettings, Settings, load_settings
-from supplier_api.settings.addresses import base_url
+from supplier_api.settings.addresses import base_url, clashes, own_listeners
+from supplier_api.settings.listen import ListenAddress
+from supplier_api.settings.schema import Path as SettingPath
+from supplier_api.settings.schema import variable
 from supplier_api.settings.secrets import without_password
 
 LISTENING = "0A"  # as /proc/net/tcp writes the state
@@ -75,7 +78,7 @@ def addresses(settings: Settings) -> tuple[str, str]:
     return supplier, base_url(settings.sandbox.host, settings.sandbox.port)
 
 
-def ready_url(server: ServerSettings | SandboxSettings) -> str:
+def ready_url(server: ServerSettings | SandboxSettings | ListenAddress) -> str:
     """Return where a web server on this machine says whether it is ready."""
     return f"{base_url(server.host, server.port)}/health/ready"
 
@@ -90,26 +93,49 @@ def with_ports(settings: Settings, environ: Mapping[str, str]) -> tuple[Settings
     return load_settings(chosen), chosen
 
 
-def check_port(settings: Settings, section: str) -> None:
-    """Raise CommandRefused if the port of `server` or `sandbox` is taken."""
-    part = getattr(settings, section)
-    if not is_free(part.host, part.port):
-        raise CommandRefused(f"port {part.port} is in use; set {LISTENERS[section]}")
+def check_free(address: ListenAddress, setting: SettingPath) -> None:
+    """Raise CommandRefused if a port is taken, with the setting that says it; and as `is_free`."""
+    if not is_free(address.host, address.port):
+        raise CommandRefused(f"port {address.port} is in use; set {variable(setting)}")
 
 
 def check_ports(settings: Settings) -> None:
-    """Raise CommandRefused if a port is taken, with who has it and a command that avoids it."""
+    """Raise CommandRefused if a port is taken, with who has it and a command that avoids it.
+
+    Also if two parts that `run` starts would have the same.
+    """
     if settings.server.port == settings.sandbox.port:
         raise CommandRefused(
             f"supplier and sandbox gateway cannot share port {settings.server.port}"
         )
-    for section, name in LISTENERS.items():
-        part = getattr(settings, section)
-        if not is_free(part.host, part.port):
-            holder = holder_of(part.port)
-            by = f" (by PID {holder.pid}, {holder.name})" if holder else ""
-            other = part.port + 10_000 if part.port < 50_000 else 0
-            raise CommandRefused(f"port {part.port} is in use{by}; try {name}={other} make run")
+    listeners = _listeners(settings)
+    for first, second in clashes(listeners):
+        names = f"{variable(first)} and {variable(second)}"
+        raise CommandRefused(f"{names} are one address: {listeners[second]}")
+    for path, address in listeners.items():
+        if not is_free(address.host, address.port):
+            raise CommandRefused(_taken(path, address))
+
+
+def _listeners(settings: Settings) -> dict[SettingPath, ListenAddress]:
+    """Return where everything listens that `run` starts, by the settings' paths."""
+    found: dict[SettingPath, ListenAddress] = {
+        (section, "port"): ListenAddress(part.host, part.port)
+        for section, part in (("server", settings.server), ("sandbox", settings.sandbox))
+    }
+    found |= own_listeners(settings)
+    if worker := settings.worker.operations_listen:
+        found["worker", "operations_listen"] = worker
+    return found
+
+
+def _taken(path: SettingPath, address: ListenAddress) -> str:
+    port = address.port
+    holder = holder_of(port)
+    by = f" (by PID {holder.pid}, {holder.name})" if holder else ""
+    other = port + 10_000 if port < 50_000 else port - 10_000
+    value = other if path[1] == "port" else ListenAddress(address.host, other)
+    return f"port {port} is in use{by}; try {variable(path)}={value} make run"
 
 
 def check_not_running(settings: Settings) -> None:

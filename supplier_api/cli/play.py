@@ -259,6 +259,7 @@ def _chain(folder: Path, adapter: str) -> Iterator[tuple[Settings, Office]]:
         "SUPPLIER_API_DATA_DIR": str(folder / "var"),
         "SUPPLIER_API__BACKOFFICE__ADAPTER": adapter,
         "SUPPLIER_API__BACKOFFICE__OPTIONS__URL": url,
+        "SUPPLIER_API__BACKOFFICE__LISTEN": "",  # the server's port
         "SUPPLIER_API__SERVER__PORT": supplier,
         "SUPPLIER_API__SANDBOX__PORT": sandbox,
     }

@@ -21,6 +21,7 @@ from supplier_api.sandbox.gateway import (
     serve,
 )
 from supplier_api.settings import PartySettings, Settings
+from supplier_api.settings.listen import ListenAddress
 from supplier_api.settings.model import SupplierPartySettings
 from supplier_api.settings.secrets import KNOWN_SECRETS
 
@@ -38,7 +39,8 @@ def sandbox(context: click.Context) -> None:
         return
     settings = sandbox_settings()
     configure_logging(settings.log.level, settings.log.format)
-    local.check_port(settings, "sandbox")
+    address = ListenAddress(settings.sandbox.host, settings.sandbox.port)
+    local.check_free(address, ("sandbox", "port"))
     try:
         app = create_app(sandbox_config(settings), SystemMachineClock(), SystemIdSource())
         with health.registered(settings.data_dir, "sandbox", [local.ready_url(settings.sandbox)]):

@@ -2,53 +2,90 @@
 
 import gc
 import signal
+from collections.abc import Sequence
 
 import click
+from flask import Flask
 
 from supplier_api import health
-from supplier_api.app.web import build_heartbeat, build_server, create_app
+from supplier_api.app.web import build_heartbeat, build_server, create_apps
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused
+from supplier_api.http.server import HttpServer
 from supplier_api.http.server import serve as serve_http
 from supplier_api.logging import configure_logging, get_logger
-from supplier_api.settings import load_settings
+from supplier_api.settings import Settings, load_settings
+from supplier_api.settings.doors import SETTINGS, Door, Listener, listeners
+from supplier_api.settings.schema import variable
 
 LAST_SIGN = 0.5  # seconds for the last sign of life
 
+log = get_logger(__name__)
 
-@click.command(epilog=example("supplier-api serve"))
-def serve() -> None:
-    """Serve the supplier's API until Ctrl-C."""
+
+@click.command(epilog=example("supplier-api serve", "supplier-api serve --door gateway"))
+@click.option(
+    "--door",
+    "doors",
+    type=click.Choice([str(door) for door in Door]),
+    multiple=True,
+    help="Serve this door alone; may be repeated. [default: all that are configured]",
+)
+def serve(doors: Sequence[str]) -> None:
+    """Serve the supplier's API until Ctrl-C.
+
+    Each door that has a listener of its own has threads of its own.
+    """
     # Nothing that is imported or built is garbage.
     gc.disable()
     settings = load_settings()
-    server = settings.server
     configure_logging(settings.log.level, settings.log.format)
-    local.check_port(settings, "server")
+    found = _listeners(settings, [Door(door) for door in doors])
     # What is loaded at the start is new anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    app = create_app(settings)
-    try:
-        listener = build_server(app, settings)
-    except OSError as error:
-        raise CommandRefused(
-            f"cannot listen on {server.host}, port {server.port}: {error}"
-        ) from None
-    upkeep, audit = app.extensions["upkeep"], app.extensions["audit"]
+    apps = create_apps(settings, [listener.doors for listener in found])
+    servers = [_server(app, settings, listener) for app, listener in zip(apps, found, strict=True)]
+    upkeep, audit = apps[0].extensions["upkeep"], apps[0].extensions["audit"]
     signal.signal(signal.SIGHUP, upkeep.reload)
-    heartbeat = build_heartbeat(app, settings)
+    heartbeat = build_heartbeat(apps[0], settings)
 
     def ready() -> None:
         audit.start()
         upkeep.start()
         heartbeat.start()
-        get_logger(__name__).info("serving", host=server.host, port=server.port)
+        for listener in found:
+            host, port = listener.address.host, listener.address.port
+            log.info("serving", host=host, port=port, doors=", ".join(listener.doors))
         # What is there now stays, and need not be looked at again and again.
         gc.freeze()
         gc.enable()
 
-    with health.registered(settings.data_dir, "serve", [local.ready_url(server)]):
-        serve_http(listener, ready)
+    urls = [local.ready_url(listener.address) for listener in found]
+    with health.registered(settings.data_dir, "serve", urls):
+        serve_http(servers, ready)
     audit.stop()
     heartbeat.stop(LAST_SIGN)
-    app.extensions["services"].store.end_notices()
+    apps[0].extensions["services"].store.end_notices()
+
+
+def _listeners(settings: Settings, doors: Sequence[Door]) -> list[Listener]:
+    """Return where these doors are, or all that are configured.
+
+    Raises CommandRefused for a door that is off, and for a port that is taken.
+    """
+    found = listeners(settings, doors or tuple(Door))
+    served = {door for listener in found for door in listener.doors}
+    for door in doors:
+        if door not in served:
+            raise CommandRefused(f"the door {door} is off; set {variable(SETTINGS[door])}")
+    for listener in found:
+        local.check_free(listener.address, listener.setting)
+    return found
+
+
+def _server(app: Flask, settings: Settings, listener: Listener) -> HttpServer:
+    try:
+        return build_server(app, settings, listener)
+    except OSError as error:
+        host, port = listener.address.host, listener.address.port
+        raise CommandRefused(f"cannot listen on {host}, port {port}: {error}") from None

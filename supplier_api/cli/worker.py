@@ -8,7 +8,7 @@ import click
 
 from supplier_api import health
 from supplier_api.app.worker import build_worker
-from supplier_api.cli import example
+from supplier_api.cli import example, local
 from supplier_api.logging import configure_logging
 from supplier_api.settings import load_settings
 
@@ -29,6 +29,8 @@ def worker() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if address := settings.worker.operations_listen:
+        local.check_free(address, ("worker", "operations_listen"))
     made = build_worker(settings)
     signal.signal(signal.SIGHUP, made.reload)
     made.start()

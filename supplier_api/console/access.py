@@ -44,6 +44,11 @@ class Access:
     anybody: Person | None = None
     url: str | None = None
 
+    @property
+    def secure(self) -> bool:
+        """Whether the browser's cookie travels over TLS alone; it may stay on this machine."""
+        return self.anybody is None and not (self.url or "").startswith("http:")
+
 
 def requires(role: Role) -> Callable[[F], F]:
     """Mark a view as one that only this role and those above it may call."""
@@ -122,7 +127,7 @@ def _check_host(access: Access) -> None:
 
 
 def _check_origin() -> None:
-    """Refuse what another site's page sends."""
+    """Refuse what a page of another site sends."""
     if request.method in SAFE:
         return
     origin = request.headers.get("Origin")

@@ -1,6 +1,6 @@
 """The worker: everything that runs beside the web servers, in one process."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from supplier_api.clock import MachineClock
@@ -41,6 +41,16 @@ class SignOfLife(Protocol):
         """Return whether the database is still the one that the process was started on."""
 
 
+class HealthServer(Protocol):
+    """Tells over HTTP whether the worker is well."""
+
+    def start(self, healthy: Callable[[], bool]) -> None:
+        """Begin to tell what `healthy` returns; returns at once."""
+
+    def stop(self) -> None:
+        """End."""
+
+
 class Worker:
     """Delivers messages and runs timers until it is stopped. Any number may run on one database."""
 
@@ -55,6 +65,7 @@ class Worker:
         upkeep: Reloader | None = None,
         store: Store | None = None,
         loops: Sequence[Loop] = (),
+        health: HealthServer | None = None,
     ) -> None:
         """Prepare to run the parts; they wait for the events of `wakeup`.
 
@@ -70,6 +81,7 @@ class Worker:
         self._upkeep = upkeep
         self._store = store
         self._loops = loops
+        self._health = health
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -84,6 +96,8 @@ class Worker:
             self._heartbeat.start()
         if self._upkeep:
             self._upkeep.start()
+        if self._health:
+            self._health.start(self.healthy)
         log.info("worker.started")
 
     def reload(self, *_signal: object) -> None:
@@ -113,6 +127,8 @@ class Worker:
         if self._store:
             # So that another worker takes the lanes that were given back at once.
             self._store.end_notices()
+        if self._health:
+            self._health.stop()
         log.info("worker.stopped", settled=settled)
         return settled
 

@@ -11,8 +11,10 @@ import signal
 import socket
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -183,22 +185,26 @@ class HttpServer:
         self._slots: asyncio.Semaphore
         self._stop: asyncio.Event
 
-    async def run_until_stopped(self, ready: Callable[[], None]) -> None:
-        """Serve until `stop` is called; call `ready` when connections are accepted."""
+    async def run_until_stopped(self, ready: Callable[[], None], servers: int = 1) -> None:
+        """Serve until `stop` is called; call `ready` when connections are accepted.
+
+        `servers` in this process share the connections that it may have.
+        """
         self._loop = asyncio.get_running_loop()
-        self._slots = asyncio.Semaphore(connections_allowed())
         self._stop = asyncio.Event()
+        self._slots = asyncio.Semaphore(connections_allowed(servers))
         tasks = [self._loop.create_task(work) for work in (self._accept(), self._sweep())]
         stopped = self._loop.create_task(self._stop.wait())
         ready()
         await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            if task.done():
-                task.result()  # raises: neither of them ends by itself
+        failed = [task for task in tasks if task.done()]  # neither of them ends by itself
+        for task in (*tasks, stopped):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, stopped, return_exceptions=True)
         self._socket.close()
         await self._end()
+        for task in failed:
+            task.result()
 
     def stop(self) -> None:
         """Take no more connections and end in order; for any thread."""
@@ -323,33 +329,78 @@ class HttpServer:
             queue.close()
 
 
-def serve(server: HttpServer, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT. For the main thread only."""
+def serve(servers: Sequence[HttpServer], ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; call `ready` when all accept connections.
+
+    For the main thread only.
+    """
     # The loop is not closed: a thread that still runs may call it.
     loop = asyncio.new_event_loop()
 
     def on_ready() -> None:
         for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, server.stop)
+            loop.add_signal_handler(number, _stop, servers)
         ready()
 
-    loop.run_until_complete(server.run_until_stopped(on_ready))
+    loop.run_until_complete(run_together(servers, on_ready))
 
 
-def connections_allowed() -> int:
-    """Return how many connections may be open at once; raises the soft limit of descriptors.
+async def run_together(servers: Sequence[HttpServer], ready: Callable[[], None]) -> None:
+    """Serve on one event loop until one of the servers ends, or fails: then all end."""
+    waiting = set(servers)
+
+    def accepts(server: HttpServer) -> None:
+        waiting.discard(server)
+        if not waiting:
+            ready()
+
+    loop = asyncio.get_running_loop()
+    tasks = [
+        loop.create_task(server.run_until_stopped(partial(accepts, server), len(servers)))
+        for server in servers
+    ]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    _stop(servers)
+    await asyncio.wait(tasks)
+    for task in tasks:
+        task.result()
+
+
+def _stop(servers: Sequence[HttpServer]) -> None:
+    for server in servers:
+        server.stop()
+
+
+@contextmanager
+def serving(server: HttpServer) -> Iterator[None]:
+    """Serve in a thread of its own while the block runs; no answer may take as long as GRACE."""
+    loop, ready = asyncio.new_event_loop(), threading.Event()
+    running = partial(loop.run_until_complete, server.run_until_stopped(ready.set))
+    thread = threading.Thread(target=running, name="listener", daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield
+    finally:
+        server.stop()
+        thread.join()
+        loop.close()
+
+
+def connections_allowed(servers: int = 1) -> int:
+    """Return how many connections each server may have open; raises the soft limit of descriptors.
 
     More wait in the backlog: a connection accepted without a descriptor for it would be retried
-    again and again.
+    again and again. `servers` of this process share what there is.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS + OTHER_DESCRIPTORS
+    wanted = CONNECTIONS * servers + OTHER_DESCRIPTORS
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft == resource.RLIM_INFINITY:
         return CONNECTIONS
-    return max(1, min(CONNECTIONS, soft - OTHER_DESCRIPTORS))
+    return max(1, min(CONNECTIONS, (soft - OTHER_DESCRIPTORS) // servers))
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -25,6 +25,7 @@ RULES_OFF = "rules-off"
 NOT_LOADED = "not-loaded"
 REQUEST = "request"  # the gateway called; sent messages are noted under their destination
 REQUEST_TIMES = "requestTimes"  # the summary of http.server
+DOORS = "doors"  # of a web server: those that it serves, each with `true`
 # The key of what the last comparison with the back office's tickets came to.
 RECONCILED = "reconciled"
 

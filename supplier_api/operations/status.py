@@ -5,6 +5,7 @@ looks deeper. `LINES` has them in the order in which they are shown. Those about
 and pauses are in status_messages; here are those about the installation and its processes.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from supplier_api.db import StoreUnavailable, UnitOfWork, migrate
 from supplier_api.db.operator_actions import SwitchRepository
 from supplier_api.operations.installation import MEND, InstallationRepository, stamp_of
 from supplier_api.operations.processes import (
+    DOORS,
     RECONCILED,
     REQUEST_TIMES,
     ProcessKind,
@@ -35,6 +37,7 @@ from supplier_api.problems.inbox_repository import count_failed, waiting
 from supplier_api.problems.services import Services
 from supplier_api.problems.ticket_repository import PollRepository, TicketRepository, count_apart
 from supplier_api.settings import Settings
+from supplier_api.settings.doors import Door, listeners
 
 WRITE_SECONDS = 2.0  # for the trial write
 LOOKS = 20  # at the back office's system in a row that brought nothing: that is bad
@@ -102,6 +105,21 @@ def processes(here: StatusReading) -> Iterator[StatusLine]:
     """Count the web servers and the workers: alive, silent, and dead."""
     yield _of_kind(here, ProcessKind.WEB, "web servers", "supplier-api serve")
     yield _of_kind(here, ProcessKind.WORKER, "workers", "supplier-api worker")
+
+
+def doors(here: StatusReading) -> Iterator[StatusLine]:
+    """Check that a web server serves each door that the settings have."""
+    web = [each for each in here.living if each.kind == ProcessKind.WEB]
+    served = Counter(door for each in web for door in each.detail.get(DOORS, {}))
+    wanted = [door for listener in listeners(here.settings) for door in listener.doors]
+    level, look = StatusLevel.OK, "supplier-api serve"
+    text = ", ".join(f"{door} {served[door]}" for door in Door if door in served) or "none known"
+    # Without any web server the line of those is bad; one of an older version does not tell.
+    told = web and all(DOORS in each.detail for each in web)
+    if told and (missing := [door for door in wanted if door not in served]):
+        level, text = StatusLevel.BAD, f"{text}; nobody serves: {', '.join(missing)}"
+        look = f"supplier-api serve --door {missing[0]}"
+    yield line("doors", level, text, look, served=dict(served))
 
 
 def _of_kind(here: StatusReading, kind: ProcessKind, name: str, start: str) -> StatusLine:
@@ -277,6 +295,7 @@ LINES = (
     schema,
     environment,
     processes,
+    doors,
     versions,
     *MESSAGE_LINES,
     request_times,

@@ -1,14 +1,16 @@
 """The addresses that follow from other settings, and which addresses are this machine's own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
+from itertools import combinations
 from pathlib import Path as FilePath
 from urllib.parse import urlsplit
 
 from supplier_api.files import sqlite_url
-from supplier_api.settings.layers import Value
+from supplier_api.settings.layers import NOT_SET, SettingsFinding, Value
+from supplier_api.settings.listen import ListenAddress
 from supplier_api.settings.model import Settings
-from supplier_api.settings.schema import Path
+from supplier_api.settings.schema import Path, dotted
 
 # An address that listens everywhere is called from the same machine by its loopback.
 CALLED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound
@@ -56,7 +58,7 @@ def goes_to_our_sandbox(settings: Settings) -> bool:
 def _place(url: str) -> tuple[str, str, int | None, str]:
     """Return what says where a URL leads, however it is written."""
     parts = urlsplit(url)
-    host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname or ""
+    host = _known_as(parts.hostname or "")
     return parts.scheme, host, parts.port or PORTS.get(parts.scheme), parts.path.rstrip("/")
 
 
@@ -73,3 +75,39 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+# -- where servers listen
+
+
+def own_listeners(settings: Settings) -> dict[Path, ListenAddress]:
+    """Return where web servers listen beside `server.port`, by the settings' paths."""
+    found = {
+        ("backoffice", "listen"): settings.backoffice.listen,
+        ("console", "listen"): settings.console.listen,
+        ("operations", "listen"): settings.operations.listen,
+    }
+    return {path: address for path, address in found.items() if address}
+
+
+def clash_findings(settings: Settings, values: Mapping[Path, Value]) -> Iterator[SettingsFinding]:
+    """Yield one finding for each two listeners of a web server that have one address."""
+    server = ListenAddress(settings.server.host, settings.server.port)
+    for first, second in clashes({("server", "port"): server, **own_listeners(settings)}):
+        yield SettingsFinding(
+            dotted(second),
+            values[second].source if second in values else NOT_SET,
+            f"is the address of {dotted(first)} too: expected one of its own",
+        )
+
+
+def clashes(listeners: Mapping[Path, ListenAddress]) -> Iterator[tuple[Path, Path]]:
+    """Yield each two of these that cannot both be listened on. Port 0 is any free one."""
+    for (first, one), (second, other) in combinations(listeners.items(), 2):
+        hosts = {_known_as(one.host), _known_as(other.host)}
+        if one.port == other.port != 0 and (len(hosts) == 1 or hosts & CALLED_AS.keys()):
+            yield first, second
+
+
+def _known_as(host: str) -> str:
+    return "127.0.0.1" if host == "localhost" else host

@@ -13,7 +13,7 @@ from pathlib import Path as FilePath
 
 from pydantic import ValidationError
 
-from supplier_api.settings.addresses import derived_values
+from supplier_api.settings.addresses import clash_findings, derived_values
 from supplier_api.settings.layers import (
     NOT_SET,
     PREFIX,
@@ -103,6 +103,8 @@ def resolve_settings(
     places = {"profile": profile, "config_dirs": folders, "data_dir": data_dir}
     model = model_with(declared)
     settings = _check(values, missing, places, model, tree)
+    if findings := list(clash_findings(settings, values)):
+        raise SettingsError(findings)
     if profile == "production" and (findings := production_findings(settings, values)):
         raise SettingsError(findings)
     if profile == "sandbox" and (own := generated_secrets(settings, values)):

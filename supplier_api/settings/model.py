@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from supplier_api.files import sqlite_path
 from supplier_api.settings.deadlines import DecisionDeadlinesSettings, SilentHours
+from supplier_api.settings.listen import Listen
 from supplier_api.settings.section import Hours, OneLine, SectionSettings, one_line
 
 _PSYCOPG = "postgresql+psycopg://"
@@ -70,6 +71,14 @@ Days = Annotated[float, Field(gt=0)]
 THIRTEEN_MONTHS = 397  # days, whichever the months
 DAY = 86_400  # seconds
 # Brackets belong into a URL; whoever copies them from one means the address.
+# A cookie that signs somebody in does not travel in the clear.
+ConsoleUrl = Annotated[
+    str,
+    of_form(
+        r"(https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?)/?\Z",
+        "https://HOST, as in https://console.example:8443",
+    ),
+]
 Host = Annotated[
     str,
     Field(min_length=1),
@@ -257,14 +266,39 @@ class BackOfficeSettings(SectionSettings):
     """The supplier's own systems. `pace` multiplies the simulated steps; "manual" stops them.
 
     `hook_secret` and `hook_token` open the hook for its webhooks. `options` are those that the
-    adapter declares, None if it declares none.
+    adapter declares, None if it declares none. `listen` is where its door has a server of its own.
     """
 
     adapter: AdapterName
     pace: Literal["manual"] | Annotated[float, Field(gt=0)]
     hook_secret: SigningSecret | None = None
     hook_token: Secret | None = None
+    listen: Listen | None = None
     options: AdapterOptions | None = None
+
+
+class ConsoleSettings(SectionSettings):
+    """The web pages for operators; `listen` is where they have a server of their own.
+
+    `url` is the address that people use, `proxies` how many proxies of ours stand before it and say
+    who called them (X-Forwarded-For).
+    """
+
+    listen: Listen | None = None
+    url: ConsoleUrl | None = None
+    proxies: Annotated[int, Field(ge=0, le=10)]
+
+
+class OperationsSettings(SectionSettings):
+    """Whether a web server is well; `listen` is where that has a server of its own."""
+
+    listen: Listen | None = None
+
+
+class WorkerSettings(SectionSettings):
+    """The worker; `operations_listen` is where it says whether it is well."""
+
+    operations_listen: Listen | None = None
 
 
 class PollingSettings(SectionSettings):
@@ -404,6 +438,9 @@ class Settings(SectionSettings):
     inventory: InventorySettings
     lifecycle: LifecycleSettings
     backoffice: BackOfficeSettings
+    console: ConsoleSettings
+    operations: OperationsSettings
+    worker: WorkerSettings
     polling: PollingSettings
     delivery: DeliverySettings
     retention: RetentionSettings

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 from supplier_api.settings.addresses import is_loopback
 from supplier_api.settings.layers import NOT_SET, WORKED_OUT, SettingsFinding, Value
 from supplier_api.settings.model import Settings
-from supplier_api.settings.schema import Path, dotted, is_option, leaf_at
+from supplier_api.settings.schema import Path, dotted, is_option, leaf_at, variable
 from supplier_api.settings.secrets import KNOWN_SECRETS
 
 SECRET_MIN = 16  # characters
 # Adapters that play a back office.
 OF_THE_SANDBOX = ("simulated", "sample-desk")
+# The adapter whose work orders the back office fetches.
+PULL = "pull"
 GATEWAY_URLS = ("kci_url", "token_url")
 # Names of an environment that the packaged files give.
 PLAYGROUNDS = ("local", "sandbox")
@@ -59,6 +61,9 @@ def _like_production(values: Mapping[Path, Value]) -> Iterator[tuple[Path, str]]
 def _refused(settings: Settings, values: Mapping[Path, Value]) -> Iterator[tuple[Path, str]]:
     yield from _weak_secrets(values)
     yield from _switches(settings)
+    yield from _no_way_in(settings)
+    if settings.console.listen and not settings.console.url:
+        yield ("console", "url"), "must be set: the address that people use, https://HOST"
     for key in GATEWAY_URLS:
         url = str(getattr(settings.gateway, key))
         hosts = {host.lower() for host in settings.gateway.plain_http_hosts}
@@ -108,6 +113,21 @@ def _switches(settings: Settings) -> Iterator[tuple[Path, str]]:
             ("backoffice", "adapter"),
             "is a back office of the sandbox: name your own adapter (docs/adapting.md)",
         )
+
+
+def _no_way_in(settings: Settings) -> Iterator[tuple[Path, str]]:
+    """Find what comes in by the back office's door where that is off."""
+    given = settings.backoffice
+    if given.listen:
+        return
+    name = variable(("backoffice", "listen"))
+    if given.adapter == PULL:
+        message = f"its orders are fetched at the back office's door, which is off: set {name}"
+        yield ("backoffice", "adapter"), message
+    for key in ("hook_secret", "hook_token"):
+        if getattr(given, key):
+            message = f"webhooks come in by the back office's door, which is off: set {name}"
+            yield ("backoffice", key), message
 
 
 def _is_here(url: object) -> bool:

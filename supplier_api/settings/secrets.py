@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from supplier_api.files import make_folder, open_to
 from supplier_api.ids import SystemIdSource
-from supplier_api.settings.addresses import is_loopback
+from supplier_api.settings.addresses import is_loopback, own_listeners
 from supplier_api.settings.layers import SettingsError, SettingsFinding, Value, trimmed
 from supplier_api.settings.model import Settings
 from supplier_api.settings.schema import TREE, Leaf, Path, Tree, dotted, is_option, leaf_at
@@ -111,7 +111,8 @@ def generated_secrets(
 
     Those that are made now are told, by `tell` or on standard error.
     """
-    hosts = (settings.server.host, settings.sandbox.host)
+    hosts = [settings.server.host, settings.sandbox.host]
+    hosts += [address.host for address in own_listeners(settings).values()]
     if settings.sandbox.allow_default_secrets or all(is_loopback(host) for host in hosts):
         return {}
     known = {

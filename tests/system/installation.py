@@ -118,14 +118,14 @@ class Installation:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def launch(self, name: str) -> None:
-        """Start a part without waiting for it."""
+    def launch(self, name: str, *options: str) -> None:
+        """Start a part, with these options of its command, without waiting for it."""
         self._started += 1
         log = self._folder / f"{name}.{self._started}.log"
         with log.open("wb") as output:
             fcntl.flock(output, fcntl.LOCK_EX)
             process = subprocess.Popen(
-                [*PART, name.partition("-")[0]],
+                [*PART, name.partition("-")[0], *options],
                 env=self.environ | self._own.get(name, {}),
                 cwd=self._folder,
                 stdin=subprocess.PIPE,

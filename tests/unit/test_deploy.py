@@ -9,6 +9,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from configparser import ConfigParser
+from contextlib import ExitStack
 from pathlib import Path
 from socketserver import StreamRequestHandler, UnixStreamServer
 from threading import Thread
@@ -16,9 +17,11 @@ from threading import Thread
 import pytest
 
 from supplier_api.cli import COMMANDS, worker
+from supplier_api.http.backoffice.work_orders import LIMITS
 from supplier_api.http.gateway.tokens import TOKEN_PATH
 from supplier_api.http.server import GRACE as SERVE_GRACE
 from supplier_api.settings import load_settings
+from supplier_api.settings.doors import Door, listeners
 from tests import programs
 from tests.certificates import self_signed
 from tests.system.waiting import eventually
@@ -33,6 +36,10 @@ ENVIRONMENT = dict(
     if line and not line.startswith("#")
 )
 NGINX = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+UPSTREAMS = {
+    name: re.findall(r"server (\S+);", block)
+    for name, block in re.findall(r"^upstream (\w+) \{(.*?)^\}", NGINX, re.MULTILINE | re.DOTALL)
+}
 PLACE = "/opt/supplier_api"
 # What nginx lets in, and what the gateway has no business with.
 PROBLEMS = [
@@ -57,7 +64,7 @@ def lets_in(server: str, path: str) -> bool:
     for kind, place, passed in re.findall(
         r"location (=|~)? ?(\S+) \{ proxy_pass (\S+); \}", server
     ):
-        assert passed == "http://supplier_api"
+        assert re.search(rf"^upstream {passed.removeprefix('http://')} \{{$", NGINX, re.MULTILINE)
         exact, pattern = path == place, kind == "~" and re.search(place, path)
         if exact or pattern or (not kind and path.startswith(place)):
             return True
@@ -128,6 +135,10 @@ def test_the_settings_of_the_services_allow_a_start(tmp_path: Path) -> None:
     assert settings.backoffice.adapter == "manual"
     port = unit(DEPLOY / "supplier-api-serve@.service")["Service"]["Environment"]
     assert load_settings({**environ, port.split("=")[0]: "8081"}).server.port == 8081
+    # Every door that there is has a unit that serves it, and nginx finds it there.
+    others = [listener for listener in listeners(settings) if Door.GATEWAY not in listener.doors]
+    assert [f"supplier-api-door@{door}" in INSTALL for each in others for door in each.doors]
+    assert [str(each.address) for each in others] == UPSTREAMS["supplier_api_back_office"]
 
 
 def test_nginx_lets_in_what_is_published_and_nothing_else() -> None:
@@ -148,11 +159,13 @@ def test_nginx_lets_in_what_is_published_and_nothing_else() -> None:
 def test_nginx_waits_longer_and_takes_no_more_than_we_do() -> None:
     server = load_settings({}).server
     (size,) = re.findall(r"client_max_body_size (\d+)k;", NGINX)
-    (wait,) = re.findall(r"proxy_read_timeout (\d+)s;", NGINX)
+    (wait, longer) = re.findall(r"proxy_read_timeout (\d+)s;", NGINX)
 
     assert int(size) * 1024 == server.max_body
     assert int(wait) > server.answer_budget
-    ports = re.findall(r"server 127\.0\.0\.1:(\d+);", NGINX)
+    assert int(longer) > LIMITS["wait"][1]
+    assert f"proxy_read_timeout {longer}s;" in NGINX.split("\nserver {")[2]
+    ports = [each.rpartition(":")[2] for each in UPSTREAMS["supplier_api"]]
     assert [f"supplier-api-serve@{port}" in INSTALL for port in ports] == [True, True]
 
 
@@ -180,13 +193,15 @@ def nginx(tmp_path: Path) -> Iterator[Path]:
     words = [program, "-c", str(file)]
     checked = subprocess.run([*words, "-t"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
-    with UnixStreamServer(str(tmp_path / "8081"), Echo) as server:  # 8080 is down: passed over
-        Thread(target=server.serve_forever, daemon=True).start()
+    with ExitStack() as stack:
+        for port in ("8081", "8082"):  # 8080 is down: passed over
+            server = stack.enter_context(UnixStreamServer(str(tmp_path / port), Echo))
+            Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.shutdown)
         with subprocess.Popen(words, stderr=subprocess.DEVNULL) as running:
             eventually(lambda: listens(tmp_path / "443") and listens(tmp_path / "8443"), "nginx")
             yield tmp_path
             running.terminate()
-        server.shutdown()
 
 
 class Echo(StreamRequestHandler):

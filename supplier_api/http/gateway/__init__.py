@@ -17,15 +17,14 @@ from supplier_api.http.gateway.handler import (
 )
 from supplier_api.http.gateway.openapi import describe_calls
 
-__all__ = ["LAST_CALL", "Dependencies", "GatewayRequests", "register"]
+__all__ = ["LAST_CALL", "Dependencies", "GatewayRequests", "add_tokens", "prepare", "register"]
 
 
-def register(app: Flask, parts: Dependencies) -> SupplierApi:
-    """Add the four calls, the token endpoint and the description to `app`.
+def prepare(app: Flask, parts: Dependencies) -> None:
+    """Have `app` answer as all our doors do; done before any routes are added.
 
-    It comes before other routes are added: error answers are shaped for the whole application, and
-    in all of it paths and methods are taken as they come (no OPTIONS of its own, no redirects).
-    Returns the description, to which other doors add themselves.
+    Error answers are shaped for the whole application, and in all of it paths and methods are
+    taken as they come (no OPTIONS of its own, no redirects).
     """
     app.extensions[EXTENSION] = parts
     # One byte more than is allowed, or a body in chunks would be cut to what is allowed.
@@ -34,6 +33,14 @@ def register(app: Flask, parts: Dependencies) -> SupplierApi:
     app.url_map.merge_slashes = False
     app.after_request(log_answer)
     register_errors(app)
+
+
+def register(app: Flask, parts: Dependencies) -> SupplierApi:
+    """Add the four calls, the token endpoint and the description to `app`, prepared here.
+
+    Returns the description, to which other doors add themselves.
+    """
+    prepare(app, parts)
     api = describe_calls(
         app,
         parts.server.prefix,
@@ -41,5 +48,10 @@ def register(app: Flask, parts: Dependencies) -> SupplierApi:
         docs=parts.server.docs,
         clients=parts.try_clients,
     )
-    app.register_blueprint(tokens.blueprint)
+    add_tokens(app)
     return api
+
+
+def add_tokens(app: Flask) -> None:
+    """Add the token endpoint and the public keys to `app`, which was prepared."""
+    app.register_blueprint(tokens.blueprint)

@@ -170,6 +170,6 @@ def serve(app: Flask, host: str, port: int) -> None:
     gateway.start()
     bound, chosen = server.address
     try:
-        serve_http(server, lambda: log.info("sandbox gateway ready", host=bound, port=chosen))
+        serve_http([server], lambda: log.info("sandbox gateway ready", host=bound, port=chosen))
     finally:
         gateway.close()

@@ -56,3 +56,30 @@ def test_postgresql_without_a_profile_is_refused(tmp_path: Path) -> None:
     assert ran.exit_code == 1
     (line,) = ran.stderr.splitlines()[1:]
     assert "no profile is named: set SUPPLIER_API_PROFILE=production, or =sandbox" in line
+
+
+@pytest.mark.parametrize("door", ["back-office", "operations"])
+def test_a_door_that_is_off_names_its_setting(door: str, tmp_path: Path) -> None:
+    environ = {**PRODUCTION, "SUPPLIER_API_DATA_DIR": str(tmp_path)}
+    ran = run_command(("serve", "--door", "gateway", "--door", door), environ)
+    name = f"SUPPLIER_API__{door.replace('-', '').upper()}__LISTEN"
+    assert (ran.exit_code, ran.stderr) == (1, f"Error: the door {door} is off; set {name}\n")
+
+
+def test_the_doctor_warns_of_a_back_office_that_can_say_nothing(tmp_path: Path) -> None:
+    people = {
+        **PRODUCTION,
+        "SUPPLIER_API_DATA_DIR": str(tmp_path),
+        "SUPPLIER_API__BACKOFFICE__ADAPTER": "manual",
+    }
+    system = {
+        **people,
+        "SUPPLIER_API__BACKOFFICE__ADAPTER": "http",
+        "SUPPLIER_API__BACKOFFICE__OPTIONS__URL": "https://tickets.example/orders",
+    }
+    door = {"SUPPLIER_API__BACKOFFICE__LISTEN": "127.0.0.1:8082"}
+    assert run_command(("db", "upgrade"), people).exit_code == 0
+    warning = "warning: the back office's door is off, and the adapter http cannot be asked"
+    assert warning in run_command(("doctor",), system).stdout
+    assert warning not in run_command(("doctor",), system | door).stdout
+    assert warning not in run_command(("doctor",), people).stdout

@@ -39,6 +39,7 @@ NAMES = [
     "environment",
     "web servers",
     "workers",
+    "doors",
     "versions",
     "last request",
     "last KCI taken",
@@ -204,6 +205,23 @@ def test_a_web_server_that_died_lately_is_shown(at_work: Supplier, lines: Lines)
     shows(at_work, ProcessKind.WEB, "web/0", ended=at_work.machine.now(), detail=died)
     line = lines()["web servers"]
     assert (line["level"], line["look"]) == ("warn", "supplier-api doctor")
+
+
+@on_sqlite
+def test_a_door_that_nobody_serves_is_bad(at_work: Supplier, lines: Lines) -> None:
+    apart = {"SUPPLIER_API__BACKOFFICE__LISTEN": "127.0.0.1:8082"}
+    # Of an older version, which does not tell.
+    assert lines(**apart)["doors"]["text"] == "none known"
+    shared = {"doors": {"gateway": True, "operations": True}}
+    for name in ("web/1", "web/2"):
+        shows(at_work, ProcessKind.WEB, name, detail=shared)
+    line = lines(**apart)["doors"]
+    assert (line["level"], line["look"]) == ("bad", "supplier-api serve --door back-office")
+    assert line["text"] == "gateway 2, operations 2; nobody serves: back-office"
+    shows(at_work, ProcessKind.WEB, "web/2", detail={"doors": {"back-office": True}})
+    line = lines(**apart)["doors"]
+    assert (line["level"], line["text"]) == ("ok", "gateway 1, back-office 1, operations 1")
+    assert line["values"]["served"] == {"gateway": 1, "operations": 1, "back-office": 1}
 
 
 @on_sqlite

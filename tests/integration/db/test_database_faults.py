@@ -16,6 +16,7 @@ from supplier_api.app import web
 from supplier_api.app.web import build_heartbeat
 from supplier_api.db import StoreUnavailable, engine
 from supplier_api.db.engine import REMEMBERED
+from supplier_api.operations import readiness
 from supplier_api.settings import Settings, load_settings
 from tests import postgresql
 from tests.logs import Lines
@@ -240,7 +241,7 @@ def test_a_frozen_server_holds_nobody_up_and_goes_on_when_it_thaws(
     own_postgresql: postgresql.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "REMEMBERED", 0.1)
-    monkeypatch.setattr(web, "READY_SECONDS", 0.1)
+    monkeypatch.setattr(readiness, "READY_SECONDS", 0.1)
     environ = {
         "SUPPLIER_API_PROFILE": "sandbox",
         "SUPPLIER_API_DATA_DIR": str(tmp_path),

@@ -29,17 +29,21 @@ def test_an_answer_shorter_than_it_says_ends_with_the_connection() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "raised", "allowed"),
+    ("servers", "limits", "raised", "allowed"),
     [
-        ((1024, 1_048_576), (4352, 1_048_576), 4096),
-        ((1024, 2048), (2048, 2048), 1792),
-        ((20_000, 20_000), None, 4096),
-        ((1024, resource.RLIM_INFINITY), (4352, resource.RLIM_INFINITY), 4096),
-        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None, 4096),
+        (1, (1024, 1_048_576), (4352, 1_048_576), 4096),
+        (1, (1024, 2048), (2048, 2048), 1792),
+        (1, (20_000, 20_000), None, 4096),
+        (1, (1024, resource.RLIM_INFINITY), (4352, resource.RLIM_INFINITY), 4096),
+        (1, (resource.RLIM_INFINITY, resource.RLIM_INFINITY), None, 4096),
+        (3, (1024, 1_048_576), (12_544, 1_048_576), 4096),
+        (3, (1024, 8192), (8192, 8192), 2645),
+        (3, (resource.RLIM_INFINITY, resource.RLIM_INFINITY), None, 4096),
     ],
 )
 def test_as_many_connections_as_the_descriptors_leave(
     monkeypatch: pytest.MonkeyPatch,
+    servers: int,
     limits: tuple[int, int],
     raised: tuple[int, int] | None,
     allowed: int,
@@ -47,7 +51,7 @@ def test_as_many_connections_as_the_descriptors_leave(
     said: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _, to: said.append(to))
-    assert connections_allowed() == allowed
+    assert connections_allowed(servers) == allowed
     assert said == ([raised] if raised else [])
 
 
