@@ -8,20 +8,26 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from supplier_api.audit import Audit
-from supplier_api.auth.accounts import LOCAL, Accounts, Person, Role
+from supplier_api.auth.accounts import LOCAL, Accounts, By, Person, Role
 from supplier_api.auth.signing_keys import session_secret
-from supplier_api.console.access import LOOPBACK, Access
+from supplier_api.console.access import Access
 from supplier_api.console.app import MOUNT, create_console
 from supplier_api.console.context import ConsoleContext
 from supplier_api.console.pages import Page
 from supplier_api.problems.rule_evaluation import RuleEvaluator
 from supplier_api.problems.services import Services
 from supplier_api.settings import Settings
+from supplier_api.settings.addresses import console_is_open, console_url
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 ANYBODY = Person(LOCAL, Role.ADMIN)
+
+
+def new_sign_in_link(settings: Settings, accounts: Accounts, by: By) -> str:
+    """Return a link that signs in once, as an admin, within ten minutes."""
+    return f"{console_url(settings)}sign-in/link/{accounts.new_link(by)}"
 
 
 def mount_console(
@@ -33,16 +39,14 @@ def mount_console(
     first: Sequence[Page] = (),
 ) -> None:
     """Answer what is asked under MOUNT by the console, whose first pages are `first`."""
-    own = settings.console.listen
-    host = own.host if own else settings.server.host
-    open_to_all = settings.in_sandbox and host in LOOPBACK
     accounts = Accounts(services.store, services.machine, audit)
+    anybody = ANYBODY if console_is_open(settings) else None
     context = ConsoleContext(
         settings=settings,
         services=services,
         rule_evaluator=rule_evaluator,
         audit=audit,
-        access=Access(accounts, ANYBODY if open_to_all else None, settings.console.url),
+        access=Access(accounts, anybody, settings.console.url),
         secret=session_secret(services.store, services.machine),
     )
     console = create_console(context, first)

@@ -218,11 +218,15 @@ class Accounts:
         self._audit.done("sign-in.granted", user=user.name, address=address)
         return token
 
-    def new_link(self) -> str:
+    def new_link(self, by: By) -> str:
         """Return the token of a link by which somebody signs in once, as LOCAL, within minutes."""
         token = token_urlsafe()
-        ends = self._machine.now() + LINK_LASTS
-        self._store.write(lambda uow: SignInLinkRepository(uow).add(_digest(token), ends))
+
+        def work(uow: UnitOfWork) -> None:
+            SignInLinkRepository(uow).add(_digest(token), self._machine.now() + LINK_LASTS)
+            self._record(uow, "user link", by)
+
+        self._store.write(work)
         return token
 
     def redeem(self, link: str, address: str) -> str:

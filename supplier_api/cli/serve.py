@@ -9,12 +9,16 @@ from flask import Flask
 
 from supplier_api import health
 from supplier_api.app.web import build_heartbeat, build_server, create_apps
+from supplier_api.audit import Audit
+from supplier_api.auth.accounts import Accounts, By
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.http.server import HttpServer
 from supplier_api.http.server import serve as serve_http
 from supplier_api.logging import configure_logging, get_logger
+from supplier_api.problems.services import Services
 from supplier_api.settings import Settings, load_settings
+from supplier_api.settings.addresses import console_is_open
 from supplier_api.settings.doors import SETTINGS, Door, Listener, listeners
 from supplier_api.settings.schema import variable
 
@@ -56,6 +60,7 @@ def serve(doors: Sequence[str]) -> None:
         for listener in found:
             host, port = listener.address.host, listener.address.port
             log.info("serving", host=host, port=port, doors=", ".join(listener.doors))
+        _say_how_to_sign_in(settings, apps[0].extensions["services"], audit, found)
         # What is there now stays, and need not be looked at again and again.
         gc.freeze()
         gc.enable()
@@ -81,6 +86,20 @@ def _listeners(settings: Settings, doors: Sequence[Door]) -> list[Listener]:
     for listener in found:
         local.check_free(listener.address, listener.setting)
     return found
+
+
+def _say_how_to_sign_in(
+    settings: Settings, services: Services, audit: Audit, found: Sequence[Listener]
+) -> None:
+    """Print a link in a sandbox that others can call: it has no accounts yet."""
+    served = any(Door.CONSOLE in listener.doors for listener in found)
+    if not served or not settings.in_sandbox or console_is_open(settings):
+        return
+    from supplier_api.app.console import new_sign_in_link  # noqa: PLC0415 - as the console itself
+
+    accounts = Accounts(services.store, services.machine, audit)
+    by = By("serve", "the console of a sandbox begins")
+    click.echo(f"console    {new_sign_in_link(settings, accounts, by)}   signs in once", err=True)
 
 
 def _server(app: Flask, settings: Settings, listener: Listener) -> HttpServer:

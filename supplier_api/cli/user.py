@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import click
 
+from supplier_api.app.console import new_sign_in_link
 from supplier_api.app.services import changing, reading
 from supplier_api.audit import Audit
 from supplier_api.auth.accounts import AccountRefused, Accounts, By, ConsoleUser, Role
@@ -154,6 +155,20 @@ def sessions(end: str | None, reason: str | None, as_json: bool) -> None:
         for each in documents
     ]
     print_rows(rows, "nobody is signed in")
+
+
+@user.command(epilog=example('supplier-api user link --reason "first sign-in"'))
+@with_reason
+def link(reason: str) -> None:
+    """Print a link that signs in once, as an admin, within ten minutes.
+
+    For the first sign-in, and for a sandbox without accounts.
+    """
+    settings, by = load_settings(), _by(reason)
+    if not (settings.in_sandbox or settings.console.listen):
+        raise CommandRefused("there is no console; set SUPPLIER_API__CONSOLE__LISTEN")
+    with _changing() as accounts:
+        click.echo(new_sign_in_link(settings, accounts, by))
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from werkzeug.exceptions import MisdirectedRequest
 from werkzeug.wrappers import Response
 
 from supplier_api.auth.accounts import Accounts, Person, Role
+from supplier_api.settings import is_loopback
 
 __all__ = [
-    "LOOPBACK",
     "TOKEN",
     "Access",
     "Person",
@@ -28,7 +28,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 TOKEN = "session"  # noqa: S105 - the key of the session's token in the browser's cookie
 SAFE = frozenset({"GET", "HEAD"})
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _NEEDS = "console_needs"
 
 
@@ -122,7 +121,7 @@ def _check_host(access: Access) -> None:
     host = urlsplit(f"//{request.host}").hostname
     if access.url and request.host == urlsplit(access.url).netloc:
         return
-    if (access.anybody or access.url) and host not in LOOPBACK:
+    if (access.anybody or access.url) and not is_loopback(host or ""):
         raise MisdirectedRequest(f"{request.host} is no name of this console")
 
 

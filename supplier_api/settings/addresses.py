@@ -90,6 +90,17 @@ def own_listeners(settings: Settings) -> dict[Path, ListenAddress]:
     return {path: address for path, address in found.items() if address}
 
 
+def console_url(settings: Settings) -> str:
+    """Return the address of the console: the one that is set, or that of its listener here."""
+    at = settings.console.listen or settings.server
+    return f"{(settings.console.url or base_url(at.host, at.port)).rstrip('/')}/console/"
+
+
+def console_is_open(settings: Settings) -> bool:
+    """Tell whether nobody needs to sign in to the console: in the sandbox, on loopback."""
+    return settings.in_sandbox and is_loopback((settings.console.listen or settings.server).host)
+
+
 def clash_findings(settings: Settings, values: Mapping[Path, Value]) -> Iterator[SettingsFinding]:
     """Yield one finding for each two listeners of a web server that have one address."""
     server = ListenAddress(settings.server.host, settings.server.port)

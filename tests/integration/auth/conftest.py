@@ -1,18 +1,14 @@
 """Accounts on each engine, by a clock that stands."""
 
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
-from argon2 import PasswordHasher
 
 from supplier_api.audit import Audit
 from supplier_api.auth.accounts import Accounts, By, Role
 from supplier_api.clock import ManualMachineClock
 from supplier_api.db import Store
-from tests.integration.auth.people import PASSWORD
-
-CHEAP = partial(PasswordHasher, time_cost=1, memory_cost=64, parallelism=1)
+from tests.integration.auth.people import CHEAP, PASSWORD
 
 
 @pytest.fixture(autouse=True)

@@ -114,7 +114,7 @@ def test_sessions_are_listed_and_all_of_a_user_ended(
 ) -> None:
     begun = clock.now()
     clock.advance(90)
-    link = accounts.redeem(accounts.new_link(), "x" * 100)
+    link = accounts.redeem(accounts.new_link(ROOT), "x" * 100)
     accounts.person_of(token)
 
     local, jo = accounts.sessions()

@@ -202,7 +202,7 @@ def test_who_gets_no_memory_to_hash_in_is_told_to_wait(
 
 
 def test_a_link_signs_in_once(accounts: Accounts, store: Store) -> None:
-    link = accounts.new_link()
+    link = accounts.new_link(ROOT)
     token = accounts.redeem(link, HERE)
 
     assert accounts.person_of(token) == Person(LOCAL, Role.ADMIN)
@@ -214,7 +214,7 @@ def test_a_link_signs_in_once(accounts: Accounts, store: Store) -> None:
 
 
 def test_a_link_is_good_for_ten_minutes(accounts: Accounts, clock: ManualMachineClock) -> None:
-    link, late = accounts.new_link(), accounts.new_link()
+    link, late = accounts.new_link(ROOT), accounts.new_link(ROOT)
     clock.advance(599)
     accounts.redeem(link, HERE)
     clock.advance(1)
@@ -223,7 +223,7 @@ def test_a_link_is_good_for_ten_minutes(accounts: Accounts, clock: ManualMachine
 
 
 def test_a_link_that_is_used_by_many_at_once_gives_one_session(accounts: Accounts) -> None:
-    link = accounts.new_link()
+    link = accounts.new_link(ROOT)
 
     def redeem(_: int) -> str | None:
         try:

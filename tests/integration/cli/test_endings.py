@@ -76,6 +76,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("user", "add"): ("jo", "--role", "viewer", "--password-file", "password", *WHY),
     ("user", "disable"): ("jo", *WHY),
     ("user", "enable"): ("jo", *WHY),
+    ("user", "link"): WHY,
     ("user", "list"): (),
     ("user", "password"): ("jo", "--password-file", "password", *WHY),
     ("user", "role"): ("jo", "viewer", *WHY),

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from supplier_api.audit import Audit
-from supplier_api.auth.accounts import Accounts, SignInRefused
+from supplier_api.auth.accounts import Accounts, By, SignInRefused
 from supplier_api.cli import main
 from supplier_api.db.operator_actions import OperatorActionRepository
 from tests.supplier import Supplier
@@ -163,7 +163,7 @@ def test_the_password_is_asked_for_twice_at_a_terminal(
 def test_a_restored_database_knows_no_session_that_was_ended_since(
     jo: Accounts, environ: dict[str, str]
 ) -> None:
-    token, link = jo.sign_in("jo", PASSWORD, HERE), jo.new_link()
+    token, link = jo.sign_in("jo", PASSWORD, HERE), jo.new_link(By("root", "because"))
 
     words = ["db", "restored", "--reason", "the disk failed"]
     assert CliRunner().invoke(main, words, env=environ).exit_code == 0
@@ -172,3 +172,10 @@ def test_a_restored_database_knows_no_session_that_was_ended_since(
     with pytest.raises(SignInRefused):
         jo.redeem(link, HERE)
     jo.sign_in("jo", PASSWORD, HERE)
+
+
+def test_a_link_signs_in_as_admin(command: Command, accounts: Accounts) -> None:
+    said = command("link").stdout.strip()
+    address, _, token = said.rpartition("/")
+    assert address == "http://127.0.0.1:8080/console/sign-in/link"
+    assert accounts.redeem(token, HERE)

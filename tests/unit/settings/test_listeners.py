@@ -106,13 +106,16 @@ def test_the_same_port_of_another_address_is_another_one(folder: Path) -> None:
 
 def test_in_the_sandbox_all_share_the_servers_port() -> None:
     settings = load_settings({BACK_OFFICE: ""})
-    assert places(settings) == ["127.0.0.1:8080 gateway back-office operations"]
+    assert places(settings) == ["127.0.0.1:8080 gateway back-office console operations"]
     assert places(settings, Door.BACK_OFFICE) == ["127.0.0.1:8080 back-office"]
 
 
 def test_those_that_have_an_address_are_there() -> None:
     settings = load_settings({BACK_OFFICE: "[::1]:8081"})
-    assert places(settings) == ["127.0.0.1:8080 gateway operations", "[::1]:8081 back-office"]
+    assert places(settings) == [
+        "127.0.0.1:8080 gateway console operations",
+        "[::1]:8081 back-office",
+    ]
     assert places(settings, Door.BACK_OFFICE, Door.GATEWAY) == [
         "127.0.0.1:8080 gateway",
         "[::1]:8081 back-office",
