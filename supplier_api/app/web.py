@@ -146,6 +146,7 @@ def _without_gateway(app: Flask, parts: WebParts, doors: Collection[Door]) -> Su
     """Prepare an application without the gateway's door; return its description."""
     gateway_api.prepare(app, parts.gateway)
     if Door.BACK_OFFICE not in doors:
+        # For its errors: nothing is described, and no description is served.
         return describe_door(app, docs=False)
     gateway_api.add_tokens(app)
     clients = [
