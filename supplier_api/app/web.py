@@ -38,11 +38,9 @@ if TYPE_CHECKING:
 # For an answer of the database where no gateway waits: a thread is held as long.
 CALLER_SECONDS = 10.0
 # Paths that are answered while every thread for requests is busy.
-RESERVED = {
-    "health": ("/health/", "/metrics"),
-    "token": ("/oauth2/",),
-    "console": ("/console",),
-}
+RESERVED = {"health": ("/health/", "/metrics"), "token": ("/oauth2/",)}
+# Where the console shares a port: browsers hold no thread that the gateway's requests need.
+CONSOLE_RESERVED = {"console": ("/console",)}
 OPERATIONS_THREADS = 2  # of a listener for nothing but operations
 TIMES = "times"
 
@@ -217,10 +215,17 @@ def build_server(app: Flask, settings: Settings, listener: Listener) -> HttpServ
         patience=server.answer_budget,
         # One byte more than is allowed, as the application reads it.
         max_body=server.max_body + 1,
-        reserved={} if only_operations else RESERVED,
+        reserved=_reserved(listener),
     )
     host, port = listener.address.host, listener.address.port
     return HttpServer(app, limits, host, port, app.extensions[TIMES])
+
+
+def _reserved(listener: Listener) -> dict[str, tuple[str, ...]]:
+    if listener.doors == (Door.OPERATIONS,):
+        return {}
+    shared = Door.CONSOLE in listener.doors and len(listener.doors) > 1
+    return RESERVED | (CONSOLE_RESERVED if shared else {})
 
 
 def build_heartbeat(app: Flask, settings: Settings) -> Heartbeat:
