@@ -146,7 +146,8 @@ def silent(here: StatusReading) -> Iterator[StatusLine]:
     """Warn of open problems to which nothing has happened for longer than their state allows."""
     found = SilentProblems(here.uow, here.business, silent_after(here.settings.status))
     count = found.count()
-    names = ProblemRepository(here.uow).references(found.ids(SHOWN)) if count else []
+    found_ids = found.ids(SHOWN) if count else []
+    names = list(ProblemRepository(here.uow).references(found_ids).values())
     said = f"{count}, as {', '.join(names)}" if count else "0"
     level = StatusLevel.WARN if count else StatusLevel.OK
     look = "supplier-api problem list --silent"

@@ -254,7 +254,7 @@ def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
         "services": found.services,
         "linked": found.linked,
         "underWay": found.code in TimerRepository(uow).subjects({JOIN, LEAVE}),
-        "notLinked": ProblemRepository(uow).references(outside),
+        "notLinked": list(ProblemRepository(uow).references(outside).values()),
     }
 
 

@@ -290,10 +290,10 @@ class ProblemRepository:
             found.update((row.reference, row.service_id) for row in self._connection.execute(query))
         return found
 
-    def references(self, problem_ids: Sequence[int]) -> list[str]:
-        """Return our references of problems, in the order of their row ids."""
-        query = select(_t.reference).where(_t.id.in_(problem_ids)).order_by(_t.id)
-        return list(self._connection.execute(query).scalars())
+    def references(self, problem_ids: Collection[int]) -> dict[int, str]:
+        """Return our references of problems by their row ids, in the order of these."""
+        query = select(_t.id, _t.reference).where(_t.id.in_(problem_ids)).order_by(_t.id)
+        return {row.id: row.reference for row in self._connection.execute(query)}
 
     def count(self) -> int:
         """Return how many problems are stored."""
