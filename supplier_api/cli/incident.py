@@ -34,6 +34,13 @@ def incident() -> None:
 @click.argument("code", metavar="ID")
 @click.option("--problem", "problems", metavar="REF", multiple=True, help="Our reference of one.")
 @click.option("--service", "services", metavar="ID", multiple=True, help="A service.")
+@click.option(
+    "--scope",
+    "scopes",
+    metavar="KIND=VALUE",
+    multiple=True,
+    help="All of an area, an exchange or a specification: exchange=LEEDS.",
+)
 @click.option("--problems-from", type=LINES, help="A file of references, one a line.")
 @click.option("--services-from", type=LINES, help="A file of services, one a line.")
 @with_reason
@@ -41,18 +48,20 @@ def declare(
     code: str,
     problems: tuple[str, ...],
     services: tuple[str, ...],
+    scopes: tuple[str, ...],
     problems_from: TextIO | None,
     services_from: TextIO | None,
     reason: str,
 ) -> None:
-    """Declare an incident over services, and over the services of problems.
+    """Declare an incident over services, the services of problems, and parts of the network.
 
-    The workers link what is open on them, a hundred at a time; new problems are part of it at once.
+    The workers link what is open there, a hundred at a time; new problems are part of it at once.
     """
     document = {
         "id": code,
         "problems": [*problems, *_lines(problems_from)],
         "services": [*services, *_lines(services_from)],
+        "scopes": [_scope(each) for each in scopes],
         "text": reason,
     }
     try:
@@ -63,13 +72,18 @@ def declare(
         incidents = Incidents(opened)
         try:
             new = incidents.declare(
-                wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=operator()
+                wanted.id,
+                wanted.services,
+                wanted.text,
+                problems=wanted.problems,
+                scopes=wanted.scopes,
+                who=operator(),
             )
         except MessageError as error:
             raise CommandRefused("that incident cannot be declared:", error.messages) from None
         shown = incidents.shown(wanted.id) or {}
     told = "declared" if new else "was declared before"
-    click.echo(f"{wanted.id} {told}, over {counted(shown['services'], 'service')}")
+    click.echo(f"{wanted.id} {told}, over {_extent(shown)}")
 
 
 @incident.command(epilog=example('supplier-api incident end INC1 --reason "It is mended."'))
@@ -109,6 +123,13 @@ def list_incidents(as_json: bool) -> None:
             click.echo(f"  not linked  {reference}")
 
 
+def _scope(written: str) -> dict[str, str]:
+    kind, separator, value = written.partition("=")
+    if not separator:
+        raise click.BadParameter(f"expected KIND=VALUE, not {written}", param_hint="--scope")
+    return {"kind": kind, "value": value}
+
+
 def _lines(file: TextIO | None) -> Iterable[str]:
     return filter(None, map(str.strip, file)) if file else ()
 
@@ -116,5 +137,12 @@ def _lines(file: TextIO | None) -> Iterable[str]:
 def _cells(shown: dict[str, Any]) -> list[str]:
     state = f"ended {shown['ended']}" if shown["ended"] else f"lasts since {shown['declared']}"
     under_way = ", under way" if shown["underWay"] else ""
-    services, linked = counted(shown["services"], "service"), counted(shown["linked"], "problem")
-    return [shown["id"], str(shown["source"]), state, f"{services}, {linked} linked{under_way}"]
+    linked = counted(shown["linked"], "problem")
+    over = f"{_extent(shown)}, {linked} linked{under_way}"
+    return [shown["id"], str(shown["source"]), state, over]
+
+
+def _extent(shown: dict[str, Any]) -> str:
+    scopes = [f"{each['kind']}={each['value']}" for each in shown["scopes"]]
+    services = shown["services"]
+    return ", ".join([*scopes, *([counted(services, "service")] if services or not scopes else [])])
