@@ -99,7 +99,7 @@ def end(code: str, reason: str) -> None:
         ended = incidents.end(code, who=operator(), reason=reason)
         shown = incidents.shown(code)
     if shown is None:
-        raise CommandRefused(f"there is no incident {code}; see `supplier-api incident list`")
+        raise _unknown(code)
     if not ended:
         raise CommandRefused(f"{code} ended on {shown['ended']}")
     click.echo(f"{code} ended for {counted(shown['linked'], 'problem')}")
@@ -119,8 +119,34 @@ def list_incidents(as_json: bool) -> None:
         return
     for each, line in zip(found, columns([_cells(each) for each in found]), strict=True):
         click.echo(line)
-        for reference in each["notLinked"]:
-            click.echo(f"  not linked  {reference}")
+        _echo_not_linked(each)
+
+
+@incident.command(epilog=example("supplier-api incident show INC1"))
+@click.argument("code", metavar="ID")
+@with_json
+def show(code: str, as_json: bool) -> None:
+    """Show an incident, also one that is over."""
+    with reading(load_settings()) as opened:
+        found = Incidents(opened).shown(code)
+    if found is None:
+        raise _unknown(code)
+    if as_json:
+        print_json(found)
+        return
+    click.echo("  ".join(_cells(found)))
+    if found["text"]:
+        click.echo(f"  text        {found['text']}")
+    _echo_not_linked(found)
+
+
+def _unknown(code: str) -> CommandRefused:
+    return CommandRefused(f"there is no incident {code}; see `supplier-api incident list`")
+
+
+def _echo_not_linked(shown: dict[str, Any]) -> None:
+    for reference in shown["notLinked"]:
+        click.echo(f"  not linked  {reference}")
 
 
 def _scope(written: str) -> dict[str, str]:

@@ -41,7 +41,7 @@ _covered = incident_service.c
 _scope = incident_scope.c
 _COVERING = CompiledStatement(union_all(*incidents_covering()))
 # Problems that could join. Written as in the partial indexes, of which each finds its own.
-_OPEN = or_(
+_OPEN = (
     _p.base.in_([literal_column("'ACKNOWLEDGED'"), literal_column("'IN_PROGRESS'")]),
     _p.base == literal_column("'UNDECIDED'"),
 )
@@ -219,13 +219,12 @@ class IncidentRepository:
         covered = [_p.service_id.in_(services), _p.parent.in_(parents)]
         for kind, values in self._values_by_kind(code).items():
             covered.append(SCOPE_COLUMNS[kind].in_(values))
-        query = select(_p.id).where(
-            or_(*covered),
-            _OPEN,
-            _p.incident.is_distinct_from(code),
-            _p.id > after,
-        )
-        return list(self._connection.execute(query.order_by(_p.id).limit(limit)).scalars())
+        joins = (or_(*covered), _p.incident.is_distinct_from(code))
+        # Found first and sorted afterwards: in their order, those that are over would be read too.
+        found = union_all(*(select(_p.id).where(is_open, *joins) for is_open in _OPEN)).cte("found")
+        found = found.prefix_with("MATERIALIZED")
+        query = select(found.c.id).where(found.c.id > after).order_by(found.c.id).limit(limit)
+        return list(self._connection.execute(query).scalars())
 
     def linked(self, code: str, limit: int, service_id: str | None = None) -> list[int]:
         """Return row ids of the problems in the incident.

@@ -1,4 +1,4 @@
-"""`supplier-api incident declare | end | list`, beside a supplier that goes by it."""
+"""`supplier-api incident declare | end | list | show`, beside a supplier that goes by it."""
 
 import json
 from pathlib import Path
@@ -48,6 +48,11 @@ def test_an_incident_is_declared_listed_and_ended(
     assert (shown["text"], shown["services"]) == ("A cable was cut.", 3)
     ended = command("end", "INC1", "--reason", "It is mended.")
     assert ended.stdout == "INC1 ended for 0 problems\n"
+    line, told = command("show", "INC1").stdout.splitlines()
+    assert line.startswith("INC1  declared  ended 20")
+    assert line.endswith("3 services, 0 problems linked, under way")
+    assert told == "  text        A cable was cut."
+    assert json.loads(command("show", "INC1", "--json").stdout)["services"] == 3
     none = command("list")
     assert (none.stdout, none.stderr) == ("", "there are no incidents\n")
 
@@ -86,6 +91,7 @@ def test_what_is_refused_is_told_with_its_field(supplier: Supplier, command: Com
         (("declare", "INC 1", "--service", "SI1", *WHY), "id: expected to match"),
         (("declare", "INC1", "--problem", "SP_UNKNOWN01", *WHY), "problems[0]: no such problem"),
         (("end", "INC1", *WHY), "there is no incident INC1"),
+        (("show", "INC1"), "there is no incident INC1"),
     ):
         result = command(*words)
         assert result.exit_code == 1

@@ -1,5 +1,8 @@
 """Network incidents at the back office's door: declared, ended, listed, and what is refused."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,6 +176,18 @@ def test_a_scope_is_declared_listed_and_ended(supplier: Supplier) -> None:
     assert send(supplier, "DELETE", f"{PATH}/INC1").status_code == 200
     work(supplier)
     assert supplier.told(problem) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+
+
+def test_the_example_of_the_documentation_is_one(supplier: Supplier) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "back-office.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Network incidents\n")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"```json\n(.*?)```", section, re.DOTALL)
+    declared = send(supplier, "POST", body=json.loads(example))
+    assert declared.status_code == 201
+    assert declared.get_json()["scopes"] == [
+        {"kind": "area", "value": "NORTH"},
+        {"kind": "exchange", "value": "LEEDS"},
+    ]
 
 
 def test_an_id_stands_for_one_incident(supplier: Supplier) -> None:
