@@ -36,6 +36,8 @@ from supplier_api.problems.transition import Transition
 from supplier_api.rules.facts import UNKNOWN, Service
 
 JOIN = "join-incident"
+# The same; a worker of the release before, which knows no scopes, leaves it to this one.
+JOIN_SCOPES = "join-incident-scopes"
 LEAVE = "leave-incident"
 # Problems on one service leave: the inventory no longer names the incident there.
 LIFT = "lift-incident"
@@ -87,7 +89,7 @@ class Incidents:
                 return False
             now = self._services.machine.now()
             IncidentRepository(uow).declare(code, covered, scopes, text, now)
-            self._set(uow, JOIN, code)
+            self._set(uow, JOIN_SCOPES if scopes else JOIN, code)
             over = {"services": len(covered), "scopes": sorted(map(str, set(scopes)))}
             self._record(uow, "incident declare", code, who, None, **over)
             return True
@@ -265,7 +267,7 @@ def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
         "scopes": [scope._asdict() for scope in sorted(IncidentRepository(uow).scopes(found.code))],
         "services": found.services,
         "linked": found.linked,
-        "underWay": found.code in TimerRepository(uow).subjects({JOIN, LEAVE}),
+        "underWay": found.code in TimerRepository(uow).subjects({JOIN, JOIN_SCOPES, LEAVE}),
         "notLinked": ProblemRepository(uow).references(outside),
     }
 
