@@ -34,6 +34,13 @@ def incident() -> None:
 @click.argument("code", metavar="ID")
 @click.option("--problem", "problems", metavar="REF", multiple=True, help="Our reference of one.")
 @click.option("--service", "services", metavar="ID", multiple=True, help="A service.")
+@click.option(
+    "--scope",
+    "scopes",
+    metavar="KIND=VALUE",
+    multiple=True,
+    help="All of an area, an exchange or a specification: exchange=LEEDS.",
+)
 @click.option("--problems-from", type=LINES, help="A file of references, one a line.")
 @click.option("--services-from", type=LINES, help="A file of services, one a line.")
 @with_reason
@@ -41,18 +48,20 @@ def declare(
     code: str,
     problems: tuple[str, ...],
     services: tuple[str, ...],
+    scopes: tuple[str, ...],
     problems_from: TextIO | None,
     services_from: TextIO | None,
     reason: str,
 ) -> None:
-    """Declare an incident over services, and over the services of problems.
+    """Declare an incident over services, the services of problems, and parts of the network.
 
-    The workers link what is open on them, a hundred at a time; new problems are part of it at once.
+    The workers link what is open there, a hundred at a time; new problems are part of it at once.
     """
     document = {
         "id": code,
         "problems": [*problems, *_lines(problems_from)],
         "services": [*services, *_lines(services_from)],
+        "scopes": [_scope(each) for each in scopes],
         "text": reason,
     }
     try:
@@ -63,13 +72,18 @@ def declare(
         incidents = Incidents(opened)
         try:
             new = incidents.declare(
-                wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=operator()
+                wanted.id,
+                wanted.services,
+                wanted.text,
+                problems=wanted.problems,
+                scopes=wanted.scopes,
+                who=operator(),
             )
         except MessageError as error:
             raise CommandRefused("that incident cannot be declared:", error.messages) from None
         shown = incidents.shown(wanted.id) or {}
     told = "declared" if new else "was declared before"
-    click.echo(f"{wanted.id} {told}, over {counted(shown['services'], 'service')}")
+    click.echo(f"{wanted.id} {told}, over {_extent(shown)}")
 
 
 @incident.command(epilog=example('supplier-api incident end INC1 --reason "It is mended."'))
@@ -85,7 +99,7 @@ def end(code: str, reason: str) -> None:
         ended = incidents.end(code, who=operator(), reason=reason)
         shown = incidents.shown(code)
     if shown is None:
-        raise CommandRefused(f"there is no incident {code}; see `supplier-api incident list`")
+        raise _unknown(code)
     if not ended:
         raise CommandRefused(f"{code} ended on {shown['ended']}")
     click.echo(f"{code} ended for {counted(shown['linked'], 'problem')}")
@@ -105,8 +119,41 @@ def list_incidents(as_json: bool) -> None:
         return
     for each, line in zip(found, columns([_cells(each) for each in found]), strict=True):
         click.echo(line)
-        for reference in each["notLinked"]:
-            click.echo(f"  not linked  {reference}")
+        _echo_not_linked(each)
+
+
+@incident.command(epilog=example("supplier-api incident show INC1"))
+@click.argument("code", metavar="ID")
+@with_json
+def show(code: str, as_json: bool) -> None:
+    """Show an incident, also one that is over."""
+    with reading(load_settings()) as opened:
+        found = Incidents(opened).shown(code)
+    if found is None:
+        raise _unknown(code)
+    if as_json:
+        print_json(found)
+        return
+    click.echo("  ".join(_cells(found)))
+    if found["text"]:
+        click.echo(f"  text        {found['text']}")
+    _echo_not_linked(found)
+
+
+def _unknown(code: str) -> CommandRefused:
+    return CommandRefused(f"there is no incident {code}; see `supplier-api incident list`")
+
+
+def _echo_not_linked(shown: dict[str, Any]) -> None:
+    for reference in shown["notLinked"]:
+        click.echo(f"  not linked  {reference}")
+
+
+def _scope(written: str) -> dict[str, str]:
+    kind, separator, value = written.partition("=")
+    if not separator:
+        raise click.BadParameter(f"expected KIND=VALUE, not {written}", param_hint="--scope")
+    return {"kind": kind, "value": value}
 
 
 def _lines(file: TextIO | None) -> Iterable[str]:
@@ -116,5 +163,12 @@ def _lines(file: TextIO | None) -> Iterable[str]:
 def _cells(shown: dict[str, Any]) -> list[str]:
     state = f"ended {shown['ended']}" if shown["ended"] else f"lasts since {shown['declared']}"
     under_way = ", under way" if shown["underWay"] else ""
-    services, linked = counted(shown["services"], "service"), counted(shown["linked"], "problem")
-    return [shown["id"], str(shown["source"]), state, f"{services}, {linked} linked{under_way}"]
+    linked = counted(shown["linked"], "problem")
+    over = f"{_extent(shown)}, {linked} linked{under_way}"
+    return [shown["id"], str(shown["source"]), state, over]
+
+
+def _extent(shown: dict[str, Any]) -> str:
+    scopes = [f"{each['kind']}={each['value']}" for each in shown["scopes"]]
+    services = shown["services"]
+    return ", ".join([*scopes, *([counted(services, "service")] if services or not scopes else [])])

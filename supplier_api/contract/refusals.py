@@ -317,7 +317,7 @@ EVENT_IMPOSSIBLE = Refusal(
     frozenset({EVENT}),
 )
 INCIDENT_OF_NOTHING = _invalid(
-    "services: expected at least one service, or a problem in problems",
+    "services: expected a service, a problem in problems, or a scope in scopes",
     "Request fields",
     frozenset({DECLARE_INCIDENT}),
 )

@@ -55,6 +55,7 @@ __all__ = [
     "fault",
     "inbox",
     "incident",
+    "incident_scope",
     "incident_service",
     "journal",
     "lane",
@@ -95,6 +96,12 @@ service_problem = Table(
     Column("awaits", String(20)),
     Column("asked", String(20)),
     Column("incident", String(64)),
+    # Where the service is, as the inventory had it when the problem was decided on.
+    Column("area", String(255)),
+    Column("exchange", String(255)),
+    # Our reference of the problem that the tenant named as its parent, if there was one.
+    Column("parent", String(25)),
+    Column("parent_unknown", Boolean, nullable=False, server_default=false()),
     Column("document", JSON, nullable=False),
     Column("next_kci", Integer, nullable=False),
     Column("next_order", Integer, nullable=False),
@@ -409,6 +416,16 @@ incident_service = Table(
     Column("incident_id", ForeignKey("incident.id"), primary_key=True),
     Column("service_id", String(50), primary_key=True),
     Index("ix_incident_service_service_id", "service_id"),
+)
+
+# What else an incident is over: area, exchange, specification (problems/incident_coverage.py).
+incident_scope = Table(
+    "incident_scope",
+    metadata,
+    Column("incident_id", ForeignKey("incident.id"), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("value", String(255), primary_key=True),
+    Index("ix_incident_scope_kind", "kind", "value"),
 )
 
 # Keys of the built-in token issuer: a token survives a restart and is valid at every web process.

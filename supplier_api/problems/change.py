@@ -55,7 +55,7 @@ def change_problem(
             # The request shows that the gateway knows the problem, whatever the answer to it is.
             problem.doubtful = False
             ProblemRepository(uow).save(problem)
-        incidents = IncidentRepository(uow).on_service(problem.service_id)
+        incidents = IncidentRepository(uow).covering(problem)
         decision = rules.decide(kind, external, incidents=incidents, problem=problem)
         override = outcomes.of_change(uow, caller, problem, kind, document["id"])
         if not external.postponed:

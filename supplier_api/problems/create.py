@@ -6,6 +6,7 @@ from typing import Any
 from supplier_api.db import UnitOfWork
 from supplier_api.problems.decision_timers import postpone_decision, set_deadline
 from supplier_api.problems.idempotency import IdempotentRequest, rejection
+from supplier_api.problems.incident_coverage import coverage_keys
 from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.incidents import lift
 from supplier_api.problems.kci import problem_entity
@@ -56,7 +57,9 @@ def create_problem(
             ProblemRepository(uow).clear_doubtful(caller.tenant, gateway_id)
             request.answered_again(uow)
             return answer
-        known = ProblemRepository(uow).known_of_service(caller.tenant, service_id)
+        parent, parent_unknown = _parent(uow, caller.tenant, document)
+        keys = coverage_keys(document, *place_of(external.facts.service), parent)
+        known = ProblemRepository(uow).known_of_service(caller.tenant, keys)
         override = outcomes.of_problem(uow, caller, document)
         decision, incidents = decide_on_problem(
             services, rules, uow, override, external, service_id, known
@@ -66,6 +69,7 @@ def create_problem(
             request.record(uow, claimed, answer, decision)
             return answer
         problem = _new_problem(services, caller, document, external, decision)
+        problem.parent, problem.parent_unknown = parent, parent_unknown
         problem.linked_to = known.doubtful_reference
         deferred = decision.outcome is Outcome.DEFER
         answer = (
@@ -146,6 +150,7 @@ def _new_problem(
     decision: Decision,
 ) -> ServiceProblem:
     now = external.facts.now
+    area, exchange = place_of(external.facts.service)
     return ServiceProblem(
         tenant=caller.tenant,
         gateway_id=document["id"],
@@ -157,7 +162,24 @@ def _new_problem(
         created=now,
         updated=now,
         reference_known=decision.outcome is not Outcome.DEFER,
+        area=area,
+        exchange=exchange,
     )
+
+
+def place_of(service: Service | Unknown | None) -> tuple[str | None, str | None]:
+    """Return area and exchange of a service, as the inventory has them."""
+    return (service.area, service.exchange) if isinstance(service, Service) else (None, None)
+
+
+def _parent(uow: UnitOfWork, tenant: str, document: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """Return our reference of the parent that a request names, and whether it is an unknown one."""
+    gateway_id = document.get("parentServiceProblemId")
+    reference = document.get("parentServiceProblemReference")
+    if gateway_id is None and reference is None:
+        return None, False
+    known = ProblemRepository(uow).known_as(tenant, gateway_id, reference)
+    return known, known is None
 
 
 def _join_incident(transition: Transition, incident: str) -> None:

@@ -16,9 +16,10 @@ from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import MAINTENANCE, SwitchRepository
 from supplier_api.logging import get_logger
 from supplier_api.problems.change import content_of_applied, rejected_by_lifecycle
-from supplier_api.problems.create import decide_on_problem
+from supplier_api.problems.create import decide_on_problem, place_of
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.decision_timers import set_deadline
+from supplier_api.problems.incident_coverage import keys_of
 from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import KciContent
 from supplier_api.problems.lifecycle import Event
@@ -37,6 +38,7 @@ from supplier_api.problems.rule_evaluation import (
 from supplier_api.problems.services import Caller, Services
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.problems.transition import TooManyCharacteristics, Transition, amended
+from supplier_api.rules.facts import UNKNOWN
 from supplier_api.rules.model import PUT_OFF, Decision, Operation, Outcome, Verdict
 
 # The inventory may fail for one service only: after this many tries the book decides without it.
@@ -145,9 +147,11 @@ class DeferredDecisions:
         if problem.state.base is not Base.UNDECIDED:
             self._order_if_missing(transition)
             return None
+        if external.facts.service is not UNKNOWN:
+            problem.area, problem.exchange = place_of(external.facts.service)
         # Of two postponed problems on a service, only the older one counts as open for the other.
         known = ProblemRepository(transition.uow).known_of_service(
-            problem.tenant, problem.service_id, before=problem.id
+            problem.tenant, keys_of(problem), before=problem.id
         )
         decision, incidents = decide_on_problem(
             self._services,
@@ -204,7 +208,7 @@ class DeferredDecisions:
         decision = self._rule_evaluator.decide(
             prepared.operation,
             prepared.external,
-            incidents=IncidentRepository(transition.uow).on_service(transition.problem.service_id),
+            incidents=IncidentRepository(transition.uow).covering(transition.problem),
             problem=beneath,
         )
         override = self._override(transition, timer)

@@ -9,31 +9,45 @@ from typing import Any
 from sqlalchemy import (
     ScalarSelect,
     Select,
-    bindparam,
     delete,
+    exists,
     func,
     insert,
+    literal_column,
     or_,
     select,
     tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork
-from supplier_api.db.tables import incident, incident_service, service_problem
+from supplier_api.db.tables import incident, incident_scope, incident_service, service_problem
 from supplier_api.db.upsert import insert_for
-from supplier_api.problems.repository import INCIDENTS_LOCK, NOT_OPEN
+from supplier_api.problems.incident_coverage import (
+    SCOPE_COLUMNS,
+    Scope,
+    ScopeKind,
+    incidents_covering,
+    keys_of,
+)
+from supplier_api.problems.model import ServiceProblem
+from supplier_api.problems.repository import INCIDENTS_LOCK
 
 _p = service_problem.c
 _i = incident.c
 _covered = incident_service.c
-_ON_SERVICE = CompiledStatement(
-    select(_i.code)
-    .join(incident_service, _covered.incident_id == _i.id)
-    .where(_covered.service_id == bindparam("service_id"), _i.ended.is_(None))
-    .order_by(_i.id)
+_scope = incident_scope.c
+_COVERING = CompiledStatement(union_all(*incidents_covering()))
+# Problems that could join. Written as in the partial indexes, of which each finds its own.
+_OPEN = (
+    _p.base.in_([literal_column("'ACKNOWLEDGED'"), literal_column("'IN_PROGRESS'")]),
+    _p.base == literal_column("'UNDECIDED'"),
 )
+_parent = service_problem.alias().c
+# A problem whose parent is in the same incident stays with it.
+_WITH_PARENT = exists().where(_parent.reference == _p.parent, _parent.incident == _p.incident)
 
 
 class IncidentSource(StrEnum):
@@ -82,14 +96,26 @@ class IncidentRepository:
             take = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
             self._connection.execute(select(take(INCIDENTS_LOCK)))
 
-    def declare(self, code: str, services: Collection[str], text: str | None, at: datetime) -> None:
-        """Store an incident over these services; there must be none of this code."""
+    def declare(
+        self,
+        code: str,
+        services: Collection[str],
+        scopes: Collection[Scope],
+        text: str | None,
+        at: datetime,
+    ) -> None:
+        """Store an incident over these services and scopes; there must be none of this code."""
         values = {"code": code, "text": text, "declared": at, "source": IncidentSource.DECLARED}
         row_id = self._connection.execute(insert(incident).returning(_i.id), values).scalar_one()
         if services:
             self._connection.execute(
                 insert(incident_service),
                 [{"incident_id": row_id, "service_id": service} for service in set(services)],
+            )
+        if scopes:
+            self._connection.execute(
+                insert(incident_scope),
+                [{"incident_id": row_id, **scope._asdict()} for scope in set(scopes)],
             )
 
     def note(self, code: str, service_id: str, at: datetime) -> None:
@@ -129,15 +155,27 @@ class IncidentRepository:
         query = select(_i.id).where(_i.code == code, _i.ended.is_not(None))
         return self._connection.execute(query).scalar() is not None
 
-    def on_service(self, service_id: str) -> list[str]:
-        """Return the codes of the incidents that last on a service, the oldest first."""
-        rows = _ON_SERVICE.run(self._connection, {"service_id": service_id})
-        return [code for (code,) in rows]
+    def covering(self, problem: ServiceProblem) -> list[str]:
+        """Return the codes of the lasting incidents that a problem is part of, the oldest first."""
+        rows = _COVERING.run(self._connection, keys_of(problem))
+        return list(dict.fromkeys(code for _, code, _ in sorted(rows)))
+
+    def lasts_on(self, code: str, service_id: str) -> bool:
+        """Return whether the incident lasts, and is over that service."""
+        query = select(_i.id).join(incident_service, _covered.incident_id == _i.id)
+        here = (_i.code == code, _i.ended.is_(None), _covered.service_id == service_id)
+        return self._connection.execute(query.where(*here)).scalar() is not None
 
     def services(self, code: str) -> set[str]:
         """Return the services that an incident covers."""
         query = select(_covered.service_id).join(incident, _covered.incident_id == _i.id)
         return set(self._connection.execute(query.where(_i.code == code)).scalars())
+
+    def scopes(self, code: str) -> set[Scope]:
+        """Return the scopes that an incident is over."""
+        query = select(_scope.kind, _scope.value).join(incident, _scope.incident_id == _i.id)
+        rows = self._connection.execute(query.where(_i.code == code))
+        return {Scope(ScopeKind(kind), value) for kind, value in rows}
 
     def find(self, code: str) -> Incident | None:
         """Return the incident of that code, whether it lasts or not."""
@@ -160,7 +198,7 @@ class IncidentRepository:
         query = (
             select(*columns)
             .join(incident, _i.code == _p.incident)
-            .where(_i.source == IncidentSource.INVENTORY, _i.ended.is_(None))
+            .where(_i.source == IncidentSource.INVENTORY, _i.ended.is_(None), ~_WITH_PARENT)
         )
         if after:
             query = query.where(tuple_(*columns) > (after.code, after.tenant, after.service_id))
@@ -168,26 +206,41 @@ class IncidentRepository:
         return [Link(*row) for row in rows]
 
     def joinable(self, code: str, after: int, limit: int) -> list[int]:
-        """Return row ids above `after` of problems on the incident's services that could join."""
+        """Return row ids above `after` of problems that the incident covers, and that could join.
+
+        They are on its services, in its scopes, or children of problems that are part of it.
+        """
         services = (
             select(_covered.service_id)
             .join(incident, _covered.incident_id == _i.id)
             .where(_i.code == code)
         )
-        query = select(_p.id).where(
-            _p.service_id.in_(services),
-            _p.base.not_in(NOT_OPEN),
-            _p.incident.is_distinct_from(code),
-            _p.id > after,
-        )
-        return list(self._connection.execute(query.order_by(_p.id).limit(limit)).scalars())
+        parents = select(_parent.reference).where(_parent.incident == code)
+        covered = [_p.service_id.in_(services), _p.parent.in_(parents)]
+        for kind, values in self._values_by_kind(code).items():
+            covered.append(SCOPE_COLUMNS[kind].in_(values))
+        joins = (or_(*covered), _p.incident.is_distinct_from(code))
+        # Found first and sorted afterwards: in their order, those that are over would be read too.
+        found = union_all(*(select(_p.id).where(is_open, *joins) for is_open in _OPEN)).cte("found")
+        found = found.prefix_with("MATERIALIZED")
+        query = select(found.c.id).where(found.c.id > after).order_by(found.c.id).limit(limit)
+        return list(self._connection.execute(query).scalars())
 
     def linked(self, code: str, limit: int, service_id: str | None = None) -> list[int]:
-        """Return row ids of the problems in the incident, of one service if it is given."""
+        """Return row ids of the problems in the incident.
+
+        With `service_id` those on that service, but for those that stay with their parent.
+        """
         query = select(_p.id).where(_p.incident == code)
         if service_id is not None:
-            query = query.where(_p.service_id == service_id)
+            query = query.where(_p.service_id == service_id, ~_WITH_PARENT)
         return list(self._connection.execute(query.order_by(_p.id).limit(limit)).scalars())
+
+    def _values_by_kind(self, code: str) -> dict[ScopeKind, list[str]]:
+        found: dict[ScopeKind, list[str]] = {}
+        for kind, value in sorted(self.scopes(code)):
+            found.setdefault(kind, []).append(value)
+        return found
 
 
 def _shown() -> Select[Any]:

@@ -19,6 +19,7 @@ from supplier_api.contract import refusals
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.logging import get_logger
+from supplier_api.problems.incident_coverage import Scope
 from supplier_api.problems.incident_repository import (
     Incident,
     IncidentRepository,
@@ -35,6 +36,8 @@ from supplier_api.problems.transition import Transition
 from supplier_api.rules.facts import UNKNOWN, Service
 
 JOIN = "join-incident"
+# The same; a worker of the release before, which knows no scopes, leaves it to this one.
+JOIN_SCOPES = "join-incident-scopes"
 LEAVE = "leave-incident"
 # Problems on one service leave: the inventory no longer names the incident there.
 LIFT = "lift-incident"
@@ -66,23 +69,29 @@ class Incidents:
         text: str | None = None,
         *,
         problems: Sequence[str] = (),
+        scopes: Sequence[Scope] = (),
         who: str = "",
     ) -> bool:
-        """Declare an incident over `services` and those of `problems`, named by our references.
+        """Declare an incident over `services`, those of `problems` (our references), and `scopes`.
 
-        Open problems on them join it soon, each with a KCI; new ones at once. Returns False if the
-        same incident is already declared and lasts. Raises Invalid and StoreUnavailable.
+        Open problems there join it soon, each with a KCI, and so do their children; new ones at
+        once. Returns False if the same incident is already declared and lasts. Raises Invalid and
+        StoreUnavailable.
         """
         covered = {*services, *self._services_of(problems)}
 
         def work(uow: UnitOfWork) -> bool:
             IncidentRepository(uow).lock(shared=False)
             if before := IncidentRepository(uow).find(code):
-                _refuse_another(before, IncidentRepository(uow).services(code), covered)
+                known = IncidentRepository(uow)
+                same = (known.services(code), known.scopes(code)) == (covered, set(scopes))
+                _refuse_another(before, same=same)
                 return False
-            IncidentRepository(uow).declare(code, covered, text, self._services.machine.now())
-            self._set(uow, JOIN, code)
-            self._record(uow, "incident declare", code, who, None, services=len(covered))
+            now = self._services.machine.now()
+            IncidentRepository(uow).declare(code, covered, scopes, text, now)
+            self._set(uow, JOIN_SCOPES if scopes else JOIN, code)
+            over = {"services": len(covered), "scopes": sorted(map(str, set(scopes)))}
+            self._record(uow, "incident declare", code, who, None, **over)
             return True
 
         return self._services.store.write(work)
@@ -137,12 +146,17 @@ class Incidents:
         now = self._services.business.now(timer.tenant)
         if len(found) == BATCH:
             more = {"after": found[-1], "joined": joined + ids, **pace.progress()}
+            more["found"] = bool(ids or progress.get("found"))
             TimerRepository(uow).remember(timer.id, {**progress, **more})
             return now
+        again = {"second": True, "joined": joined + ids, **pace.progress()}
         if not progress.get("second"):
-            more = {"second": True, "joined": joined + ids, **pace.progress()}
-            TimerRepository(uow).remember(timer.id, more)
+            TimerRepository(uow).remember(timer.id, again)
             return now + SECOND_LOOK
+        if ids or progress.get("found"):
+            # Their children may be before them.
+            TimerRepository(uow).remember(timer.id, again)
+            return now
         return None
 
     def leave_some(self, uow: UnitOfWork, timer: Timer) -> datetime | None:
@@ -154,7 +168,7 @@ class Incidents:
         # A problem may move to another incident here, which must not end before this commit.
         IncidentRepository(uow).lock(shared=True)
         code, service_id = timer.subject or "", timer.data.get("service")
-        if service_id and code in IncidentRepository(uow).on_service(service_id):
+        if service_id and IncidentRepository(uow).lasts_on(code, service_id):
             return None
         ids = IncidentRepository(uow).linked(code, BATCH, service_id)
         pace = _Pace(timer.data, self._services.machine.now())
@@ -230,10 +244,9 @@ def lift(services: Services, uow: UnitOfWork, code: str, service_id: str) -> Non
     TimerRepository(uow).add(Timer(None, "", LIFT, now, code, {"service": service_id}))
 
 
-def _refuse_another(before: Incident, known: set[str], covered: set[str]) -> None:
-    """Raise Invalid unless the same incident is declared again."""
-    same = before.source == IncidentSource.DECLARED and before.ended is None and known == covered
-    if same:
+def _refuse_another(before: Incident, *, same: bool) -> None:
+    """Raise Invalid unless the same incident is declared again; `same`: it is over the same."""
+    if same and before.source == IncidentSource.DECLARED and before.ended is None:
         return
     if before.source == IncidentSource.INVENTORY:
         raise refusals.INCIDENT_OF_INVENTORY.error(id=before.code)
@@ -251,9 +264,10 @@ def _shown(uow: UnitOfWork, found: Incident) -> dict[str, Any]:
         "source": found.source,
         "declared": to_wire(found.declared),
         "ended": None if found.ended is None else to_wire(found.ended),
+        "scopes": [scope._asdict() for scope in sorted(IncidentRepository(uow).scopes(found.code))],
         "services": found.services,
         "linked": found.linked,
-        "underWay": found.code in TimerRepository(uow).subjects({JOIN, LEAVE}),
+        "underWay": found.code in TimerRepository(uow).subjects({JOIN, JOIN_SCOPES, LEAVE}),
         "notLinked": list(ProblemRepository(uow).references(outside).values()),
     }
 
@@ -269,9 +283,9 @@ def _join(transition: Transition, code: str) -> None:
 
 def _leave(transition: Transition) -> None:
     state = transition.problem.state
-    others = IncidentRepository(transition.uow).on_service(transition.problem.service_id)
+    others = IncidentRepository(transition.uow).covering(transition.problem)
     if others:
-        # It keeps waiting, now for another incident on its service.
+        # It keeps waiting, now for another incident that it is part of.
         transition.problem.state = replace(state, incident=others[0])
     elif state.base is Base.UNDECIDED:
         transition.problem.state = State(state.base)

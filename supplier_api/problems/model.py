@@ -104,7 +104,9 @@ class ServiceProblem:
     `back_office_untold`: a work order about it was skipped by an operator. `left_out`: what the
     next KCI has to say about sequence numbers that are never sent. `doubtful`: the gateway may not
     know the problem, as our answer may have been lost. `reference_known`: the gateway has received
-    our reference.
+    our reference. `area` and `exchange`: where the service is, as the inventory had it. `parent`:
+    our reference of the problem that the tenant named as its parent; `parent_unknown`: it named
+    one that it had not raised.
     """
 
     tenant: str
@@ -122,6 +124,10 @@ class ServiceProblem:
     reference_known: bool = False
     doubtful: bool = False
     linked_to: str | None = None
+    area: str | None = None
+    exchange: str | None = None
+    parent: str | None = None
+    parent_unknown: bool = False
     back_office_id: str | None = None
     back_office_url: str | None = None
     back_office_untold: bool = False

@@ -1,6 +1,6 @@
 """The repository of service problems."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -27,13 +27,12 @@ from supplier_api.db.compiled_statements import CompiledStatement, UnitOfWork, a
 from supplier_api.db.errors import Gone
 from supplier_api.db.tables import (
     change_request,
-    incident,
-    incident_service,
     lane,
     message,
     resolution,
     service_problem,
 )
+from supplier_api.problems.incident_coverage import incidents_covering
 from supplier_api.problems.model import TERMINAL, Awaits, Base, ServiceProblem, State, Waiting
 from supplier_api.rules.model import Operation
 from supplier_api.value_object import value_object
@@ -53,7 +52,16 @@ OF_ANYBODY = _t.tenant.in_(_TENANTS)
 # The columns of a problem: `thinned` is retention's, and `scenario` the version before's.
 COLUMNS = tuple(each for each in _t if each not in {_t.thinned, _t.scenario})
 _NAMES = tuple(each.name for each in COLUMNS)
-_FIXED = ("tenant", "gateway_id", "reference", "service_id", "conversation_id", "created")
+_FIXED = (
+    "tenant",
+    "gateway_id",
+    "reference",
+    "service_id",
+    "conversation_id",
+    "parent",
+    "parent_unknown",
+    "created",
+)
 _CHANGING = tuple(name for name in _NAMES if name not in {"id", *_FIXED})
 _ADD = CompiledStatement(
     insert(service_problem).values(named(*_FIXED, *_CHANGING)).returning(_t.id)
@@ -64,6 +72,14 @@ _SAVE = CompiledStatement(
 _IS_TENANTS = (
     _t.tenant == bindparam("tenant"),
     _t.gateway_id == bindparam("gateway_id"),
+)
+_KNOWN_AS = CompiledStatement(
+    union_all(
+        select(_t.reference, literal(0, BigInteger)).where(*_IS_TENANTS),
+        select(_t.reference, literal(1, BigInteger)).where(
+            _t.tenant == bindparam("tenant"), _t.reference == bindparam("reference")
+        ),
+    )
 )
 _SERVICE_OF = CompiledStatement(select(_t.service_id).where(*_IS_TENANTS))
 _WITH_REFERENCE = CompiledStatement(select(_t.id).where(_t.reference == bindparam("reference")))
@@ -97,22 +113,14 @@ LOCKS = (
     func.pg_advisory_xact_lock(func.hashtextextended(bindparam("locked", type_=String), 0)),
 )
 _LOCK_SERVICE = CompiledStatement(select(*LOCKS))
-_SERVICE_ID = bindparam("service_id", type_=String)
 KNOWN_OF_SERVICE = CompiledStatement(
     union_all(
         select(_t.id, _t.gateway_id, _t.reference, _t.doubtful).where(
             _t.tenant == bindparam("tenant", type_=String),
-            _t.service_id == _SERVICE_ID,
+            _t.service_id == bindparam("service_id", type_=String),
             or_(_t.doubtful, _t.base.not_in(literal_column(f"'{base}'") for base in NOT_OPEN)),
         ),
-        select(
-            incident.c.id,
-            literal(None, BigInteger),
-            incident.c.code,
-            incident.c.source == literal_column("'inventory'"),
-        )
-        .join(incident_service, incident_service.c.incident_id == incident.c.id)
-        .where(incident_service.c.service_id == _SERVICE_ID, incident.c.ended.is_(None)),
+        *incidents_covering(literal(None, BigInteger)),
     )
 )
 
@@ -124,13 +132,13 @@ def lock_name(tenant: str, service_id: str) -> str:
 
 @value_object
 class KnownOfService:
-    """The open problems and incidents on a service.
+    """The open problems on a service, and the incidents that a problem on it is part of.
 
     `open_problems` are the gateway's ids of the tenant's problems that are open: not our
     references, for of an undecided one the tenant has none yet. Doubtful problems (their answer may
     never have reached the gateway) do not count; `doubtful_reference` is that of the newest.
     `incidents` are the codes of those that last, the oldest first; `from_inventory` are those of
-    them that last as long as the inventory names them.
+    them that last, here, only as long as the inventory names them on this service.
     """
 
     open_problems: list[str]
@@ -155,6 +163,8 @@ class ProblemRepository:
             "reference": problem.reference,
             "service_id": problem.service_id,
             "conversation_id": problem.conversation_id,
+            "parent": problem.parent,
+            "parent_unknown": problem.parent_unknown,
             "created": problem.created,
             **_changing(problem),
         }
@@ -226,6 +236,12 @@ class ProblemRepository:
         row = _SERVICE_OF.first(self._connection, {"tenant": tenant, "gateway_id": gateway_id})
         return row[0] if row else None
 
+    def known_as(self, tenant: str, gateway_id: int | None, reference: str | None) -> str | None:
+        """Return our reference of the tenant's problem with that id, else with that reference."""
+        named_by = {"tenant": tenant, "gateway_id": gateway_id, "reference": reference}
+        found = _KNOWN_AS.run(self._connection, named_by)
+        return min(found, key=itemgetter(1))[0] if found else None
+
     def find_any(self, name: str) -> Sequence[int]:
         """Return the row ids of all problems that match `name`.
 
@@ -263,13 +279,14 @@ class ProblemRepository:
             _LOCK_SERVICE.run(self._connection, {"locked": lock_name(tenant, service_id)})
 
     def known_of_service(
-        self, tenant: str, service_id: str, before: int | None = None
+        self, tenant: str, keys: Mapping[str, str | None], before: int | None = None
     ) -> KnownOfService:
         """Return what is known of a service; it must have been locked by an earlier statement.
 
-        With `before`, a problem's row id, only problems that were stored before it count.
+        `keys` are the problem's coverage_keys. With `before`, a problem's row id, only problems
+        that were stored before it count.
         """
-        found = KNOWN_OF_SERVICE.run(self._connection, {"tenant": tenant, "service_id": service_id})
+        found = KNOWN_OF_SERVICE.run(self._connection, {"tenant": tenant, **keys})
         rows = sorted(found, key=itemgetter(0))
         problems = [row for row in rows if row[1] is not None and row[0] < (before or row[0] + 1)]
         incidents = [(code, of_inventory) for _, none, code, of_inventory in rows if none is None]
@@ -277,8 +294,11 @@ class ProblemRepository:
         return KnownOfService(
             open_problems=[str(row[1]) for row in problems if not row[3]],
             doubtful_reference=doubtful[-1] if doubtful else None,
-            incidents=[code for code, _ in incidents],
-            from_inventory=[code for code, of_inventory in incidents if of_inventory],
+            incidents=list(dict.fromkeys(code for code, _ in incidents)),
+            # One that holds for another reason, too, lasts without the inventory.
+            from_inventory=[
+                code for code, here in incidents if here and (code, False) not in incidents
+            ],
         )
 
     def services_by_reference(self, references: Sequence[str]) -> dict[str, str]:
@@ -356,6 +376,8 @@ def _changing(problem: ServiceProblem) -> dict[str, Any]:
         "awaits": problem.state.awaits,
         "asked": problem.state.asked,
         "incident": problem.state.incident,
+        "area": problem.area,
+        "exchange": problem.exchange,
         "document": problem.document,
         "next_kci": problem.next_kci,
         "next_order": problem.next_order,

@@ -8,7 +8,7 @@ from supplier_api.logging import get_logger
 from supplier_api.problems.backoffice_events import LATER, BackOfficeEvents, event_from
 from supplier_api.problems.decision_deadlines import DecisionDeadlines
 from supplier_api.problems.deferred_decisions import DeferredDecisions
-from supplier_api.problems.incidents import JOIN, LEAVE, LIFT, Incidents
+from supplier_api.problems.incidents import JOIN, JOIN_SCOPES, LEAVE, LIFT, Incidents
 from supplier_api.problems.kci import KciContent
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import Base
@@ -63,6 +63,7 @@ class DueTimerHandlers:
             CLOSURE: self._close,
             LATER: self._apply_later_event,
             JOIN: incidents.join_some,
+            JOIN_SCOPES: incidents.join_some,
             LEAVE: incidents.leave_some,
             LIFT: incidents.leave_some,
             DECISION_REMINDER: deadlines.remind,

@@ -75,6 +75,10 @@ def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
         "waiting": problem.state.waiting,
         "asked": problem.state.asked,
         "incident": problem.state.incident,
+        "area": problem.area,
+        "exchange": problem.exchange,
+        "parent": problem.parent,
+        "parentUnknown": _unknown_parent(problem),
         "backOfficeId": problem.back_office_id,
         "backOfficeUrl": problem.back_office_url,
         "linkedTo": problem.linked_to,
@@ -120,6 +124,15 @@ def must_carry(problem: ServiceProblem, event: Event) -> list[str]:
         return own
     step = plan(problem.state, event)[-1]
     return own + lacking(step, content_of_step(problem, event, step, NO_CONTENT))
+
+
+def _unknown_parent(problem: ServiceProblem) -> str | None:
+    """Say which problem the tenant named as the parent, if it was none of its own."""
+    if not problem.parent_unknown:
+        return None
+    names = ("parentServiceProblemId", "parentServiceProblemReference")
+    named = ", ".join(str(problem.document[name]) for name in names if name in problem.document)
+    return f"{named}: the tenant had no such problem when this one was raised"
 
 
 def _pending_change(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any] | None:

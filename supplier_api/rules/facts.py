@@ -56,7 +56,8 @@ class Service:
     `state` is `live`, or a word for why the service is not. None in `specification` or `address_id`
     means that the inventory does not know it, so that no request can contradict it.
     `incident` names the network incident that the service is part of. `tenant` owns the service:
-    for all others the CSV file has no such service; None is a service of all.
+    for all others the CSV file has no such service; None is a service of all. `area` and `exchange`
+    are where it is: a network incident may be declared over one of them.
     """
 
     service_id: str
@@ -68,6 +69,8 @@ class Service:
     incident: str | None = None
     appointment_needed: bool = False
     tenant: str | None = None
+    area: str | None = None
+    exchange: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ _LENGTHS = {
     "specification_name": STRING_MAX,
     "incident": INCIDENT_MAX,
     "tenant": HEADER_MAX,
+    "area": STRING_MAX,
+    "exchange": STRING_MAX,
 }
 LIVE = "live"
 # Other words for it. A service in any other state than `live` has every problem refused.

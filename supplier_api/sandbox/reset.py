@@ -34,6 +34,7 @@ _BY_PROBLEM = (
     tables.ticket_apart,
 )
 _OF_NOBODY = (
+    tables.incident_scope,
     tables.incident_service,
     tables.incident,
     tables.ticket_apart,

@@ -9,11 +9,21 @@ from supplier_api.contract.errors import ErrorAnswer
 from supplier_api.http.backoffice.schemas import INCIDENT, INCIDENT_ID, read_incident
 from supplier_api.http.openapi import error_responses, in_path, needs_scope, operation, response
 from supplier_api.http.request_parsing import json_response, read_body
+from supplier_api.problems.incident_coverage import ScopeKind
 from supplier_api.problems.incidents import Incidents
 
 SHOWN = {
     "type": "object",
-    "required": ["id", "source", "declared", "services", "linked", "underWay", "notLinked"],
+    "required": [
+        "id",
+        "source",
+        "declared",
+        "scopes",
+        "services",
+        "linked",
+        "underWay",
+        "notLinked",
+    ],
     "properties": {
         "id": {"type": "string"},
         "text": {"type": "string", "nullable": True},
@@ -24,6 +34,18 @@ SHOWN = {
         },
         "declared": {"type": "string", "format": "date-time"},
         "ended": {"type": "string", "format": "date-time", "nullable": True},
+        "scopes": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["kind", "value"],
+                "properties": {
+                    "kind": {"type": "string", "enum": [kind.value for kind in ScopeKind]},
+                    "value": {"type": "string"},
+                },
+            },
+            "description": "Over which parts of the network it is",
+        },
         "services": {"type": "integer", "description": "Over how many services it is"},
         "linked": {"type": "integer", "description": "How many problems are part of it now"},
         "underWay": {
@@ -33,7 +55,7 @@ SHOWN = {
         "notLinked": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "Our references of open problems on its services that are no part of it:"
+            "description": "Our references of open problems that it covers, yet are no part of it:"
             " while it is under way those that are to come, then those whose state forbids it;"
             " at most 100",
         },
@@ -85,15 +107,21 @@ def add_incidents(
         )
     )
     def declare() -> Response:
-        """Declare a network incident, over services and the services of problems.
+        """Declare a network incident, over services, the services of problems, or scopes.
 
-        Open problems on them become part of it soon, each with an update to its tenant; new ones
-        do at once. The same again gets 200, and nothing is done.
+        Open problems there become part of it soon, each with an update to its tenant; new ones
+        do at once, and so do new problems whose parent is part of it. There may be none yet. The
+        same again gets 200, and nothing is done.
         """
         who = admitted()
         wanted = read_incident(read_json(read_body(request, max_body)))
         new = incidents.declare(
-            wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=who
+            wanted.id,
+            wanted.services,
+            wanted.text,
+            problems=wanted.problems,
+            scopes=wanted.scopes,
+            who=who,
         )
         return json_response(incidents.shown(wanted.id), 201 if new else 200)
 

@@ -79,6 +79,13 @@ PROBLEM = {
         "backOfficeId": {**_MAYBE, "description": "The back office's ticket"},
         "backOfficeUrl": _MAYBE,
         "incident": _MAYBE,
+        "area": {**_MAYBE, "description": "Where the service is, as the inventory had it"},
+        "exchange": {**_MAYBE, "description": "Where the service is, as the inventory had it"},
+        "parent": {**_MAYBE, "description": "Our reference of its parent problem"},
+        "parentUnknown": {
+            **_MAYBE,
+            "description": "Which parent the tenant named that is no problem of it, in words",
+        },
         "document": {"type": "object", "description": "The problem in the words of the contract"},
         "timeline": {**_THINGS, "description": "Requests, events, KCIs and work orders, in order"},
         "timers": _THINGS,

@@ -10,6 +10,7 @@ from supplier_api.contract.fields import Code, Flag, Id, Items, Object, Referenc
 from supplier_api.contract.limits import SERVICE_ID_MAX, SUPPLIER_CODE_MAX
 from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import RESOLUTION_DETAILS
+from supplier_api.problems.incident_coverage import Scope, ScopeKind
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.work import BackOfficeEvent
 
@@ -92,6 +93,14 @@ CLAIMED_ANSWER = make(
 )
 
 MOST_OF_AN_INCIDENT = 10_000  # problems, and as many services
+MOST_SCOPES = 100
+SCOPE = make(
+    "IncidentScope",
+    {
+        "kind": Code(ScopeKind, "What its problems have in common", "exchange", required=True),
+        "value": Text("The area, exchange or specification", "LEEDS", required=True),
+    },
+)
 INCIDENT_ID = Text(
     "The incident's id: the back office's own; a repeat changes nothing",
     "INC0000042",
@@ -115,6 +124,12 @@ INCIDENT = make(
             ["SI2345432345345"],
             maximum=MOST_OF_AN_INCIDENT,
         ),
+        "scopes": Items(
+            Object(SCOPE, "A part of the network"),
+            "Parts of the network: problems are part of it by the area or exchange that the"
+            " inventory gives for their service, or by their specification's id",
+            maximum=MOST_SCOPES,
+        ),
         "text": long_text("What happened, for the supplier's own people", "A cable was cut."),
     },
 )
@@ -127,6 +142,7 @@ class WantedIncident:
     id: str
     services: tuple[str, ...]
     problems: tuple[str, ...]
+    scopes: tuple[Scope, ...]
     text: str | None
 
 
@@ -137,9 +153,12 @@ def read_incident(document: object) -> WantedIncident:
     """
     fields = load(INCIDENT, document)
     services, problems = fields.get("services", ()), fields.get("problems", ())
-    if not services and not problems:
+    scopes = [Scope(ScopeKind(each["kind"]), each["value"]) for each in fields.get("scopes", ())]
+    if not services and not problems and not scopes:
         raise refusals.INCIDENT_OF_NOTHING.error()
-    return WantedIncident(fields["id"], tuple(services), tuple(problems), fields.get("text"))
+    return WantedIncident(
+        fields["id"], tuple(services), tuple(problems), tuple(scopes), fields.get("text")
+    )
 
 
 def read_event(document: object) -> BackOfficeEvent:

@@ -38,6 +38,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("incident", "declare"): ("INC1", "--service", "SI0000000000001", *WHY),
     ("incident", "end"): ("INC1", *WHY),
     ("incident", "list"): (),
+    ("incident", "show"): ("INC1",),
     ("problem", "event"): ("1", "note"),
     ("problem", "list"): (),
     ("problem", "show"): ("1",),

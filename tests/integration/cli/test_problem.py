@@ -165,6 +165,21 @@ def test_a_problem_is_shown_by_any_of_its_names(supplier: Supplier, command: Com
     assert shown[0].startswith(f"{problem.reference}  RESOLVED\n")
 
 
+@on_sqlite
+def test_whose_child_a_problem_is_is_told(supplier: Supplier, command: Command) -> None:
+    named: dict[str, Any] = {
+        "parentServiceProblemId": 12345,
+        "parentServiceProblemReference": "SI_RE23380000",
+    }
+    parent = supplier.opened(**named)
+    child = supplier.opened(id=2, serviceId="SI0000000000102", parentServiceProblemId=23467)
+    shown = command.ok("show", child.reference)
+    assert f"  parent        {parent.reference}\n" in shown
+    unknown = command.ok("show", parent.reference)
+    told = "12345, SI_RE23380000: the tenant had no such problem when this one was raised"
+    assert f"  parent        {told}\n" in unknown
+
+
 def test_a_problem_is_shown_with_all_that_happened(supplier: Supplier, command: Command) -> None:
     problem = supplier.opened()
     change = {"id": 7, "serviceProblemId": 23467, "notes": "Ring twice."}

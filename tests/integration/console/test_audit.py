@@ -2,17 +2,20 @@
 
 from flask.testing import FlaskClient
 
+from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from tests.supplier import Supplier
 
 
 def record(supplier: Supplier, count: int, who: str = "ann", action: str = "replay") -> None:
     now = supplier.services.machine.now()
-    for number in range(count):
-        done = Action(now, who, action, f"<reason> {number}.", detail={"was": number})
-        supplier.services.store.write(
-            lambda uow, done=done: OperatorActionRepository(uow).add(done)
-        )
+
+    def work(uow: UnitOfWork) -> None:
+        for number in range(count):
+            done = Action(now, who, action, f"<reason> {number}.", detail={"was": number})
+            OperatorActionRepository(uow).add(done)
+
+    supplier.services.store.write(work)
 
 
 def test_the_latest_is_shown_first(supplier: Supplier, client: FlaskClient) -> None:

@@ -29,6 +29,8 @@ from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.problems.changes_feed import FeedCursor, WantedChanges, changed
 from supplier_api.problems.decision_history import next_batch, of_span
 from supplier_api.problems.inbox_repository import InboxRepository
+from supplier_api.problems.incident_coverage import Scope, ScopeKind
+from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DecisionDeadline, LifecyclePolicy
 from supplier_api.problems.undecided import UndecidedQueries
@@ -95,6 +97,7 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "changed to its end": lambda uow: changed(uow, WantedChanges(50, "COMPLETED"), NOW),
     "changed of a ticket": lambda uow: changed(uow, WantedChanges(50, ticket="INC1"), NOW),
     "changed of a service": lambda uow: changed(uow, WantedChanges(50, service="S1"), NOW),
+    "could join an incident": lambda uow: IncidentRepository(uow).joinable("INC1", 7, 100),
     "tenants": lambda uow: ProblemRepository(uow).tenants(20),
     "decisions to replay": lambda uow: uow.connection.execute(
         next_batch(of_span(select(tables.decision.c.facts), LONG_AGO, NOW), (LONG_AGO, 1))
@@ -160,6 +163,8 @@ def opened(url: str) -> Iterator[Store]:
     store = Store(url, clock)
     tables.metadata.create_all(store.engine)
     Outbox(store, clock).problem(1, 2)
+    everywhere = [Scope(kind, "X") for kind in ScopeKind]
+    store.write(lambda uow: IncidentRepository(uow).declare("INC1", ["S1"], everywhere, None, NOW))
     yield store
     store.close()
 

@@ -86,11 +86,20 @@ def test_a_file_may_have_every_column_and_none_in_another_place(tmp_path: Path) 
 @pytest.mark.parametrize("any_live", [True, False])
 def test_a_service_is_there_for_its_owner_only(tmp_path: Path, any_live: bool) -> None:
     service = "SI0000000000001"
-    owned = f"{','.join(COLUMNS)}\n{service},,,live,,,,,TENANT1\nSI2,,,live,,,,,\n"
+    owned = f"{HEAD},tenant\n{service},,,live,,,,,TENANT1\nSI2,,,live,,,,,\n"
     inventory = csv_inventory(tmp_path, owned, any_live=any_live)
     assert inventory.find("TENANT1", service) == Service(service, tenant="TENANT1")
     assert inventory.find("TENANT2", service) is None
     assert inventory.find("TENANT2", "SI2") == Service("SI2")
+
+
+def test_a_row_may_say_where_the_service_is(tmp_path: Path) -> None:
+    placed = f"{HEAD},tenant,area,exchange\nSI1,,,live,,,,,,NORTH,LEEDS\nSI2,,,live,,,,,,,\n"
+    inventory = csv_inventory(tmp_path, placed)
+    assert inventory.find("TENANT1", "SI1") == Service("SI1", area="NORTH", exchange="LEEDS")
+    assert inventory.find("TENANT1", "SI2") == Service("SI2")
+    with pytest.raises(InventoryError, match="exchange: longer than 255 characters"):
+        csv_inventory(tmp_path, f"{placed}SI3,,,live,,,,,,,{'x' * 256}\n")
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:

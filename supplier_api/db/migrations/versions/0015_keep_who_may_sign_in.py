@@ -7,7 +7,7 @@ from supplier_api.db.migrate import build_index
 from supplier_api.db.types import InstantColumn
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

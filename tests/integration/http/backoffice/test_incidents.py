@@ -1,5 +1,8 @@
 """Network incidents at the back office's door: declared, ended, listed, and what is refused."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +54,7 @@ def test_an_incident_is_declared_listed_and_ended(supplier: Supplier) -> None:
         "source": "declared",
         "declared": "2026-01-05T12:00:00.000Z",
         "ended": None,
+        "scopes": [],
         "services": 2,
         "linked": 0,
         "underWay": True,
@@ -104,7 +108,27 @@ def test_a_new_problem_is_part_of_it_at_once(supplier: Supplier) -> None:
         (
             {"id": "INC1"},
             422,
-            ["services: expected at least one service, or a problem in problems"],
+            ["services: expected a service, a problem in problems, or a scope in scopes"],
+        ),
+        (
+            {"id": "INC1", "scopes": [{"kind": "city", "value": "LEEDS"}]},
+            422,
+            ["scopes[0].kind: expected one of area, exchange, specification"],
+        ),
+        (
+            {"id": "INC1", "scopes": [{"kind": "exchange"}]},
+            400,
+            ["scopes[0].value: missing"],
+        ),
+        (
+            {"id": "INC1", "scopes": [{"kind": "exchange", "value": ""}]},
+            422,
+            ["scopes[0].value: expected 1 to 255 characters"],
+        ),
+        (
+            {"id": "INC1", "scopes": [{"kind": "area", "value": "N"}] * 101},
+            422,
+            ["scopes: expected at most 100 items"],
         ),
         (
             {"id": "INC1", "services": ["SI1", ""]},
@@ -138,6 +162,32 @@ def test_what_is_refused_names_the_field_and_stores_nothing(
     code = "MALFORMED_REQUEST" if status == 400 else "INVALID_REQUEST"
     assert refusal(answer) == (status, code, messages)
     assert listed(supplier) == []
+
+
+def test_a_scope_is_declared_listed_and_ended(supplier: Supplier) -> None:
+    scopes = [{"kind": "specification", "value": "ftthl2r"}]
+    declared = send(supplier, "POST", body={"id": "INC1", "scopes": scopes})
+    assert (declared.status_code, declared.get_json()["scopes"]) == (201, scopes)
+    assert declared.get_json()["services"] == 0
+    problem = supplier.opened()
+    assert supplier.told(problem) == [JOINED]
+    again = send(supplier, "POST", body={"id": "INC1", "scopes": scopes * 2})
+    assert (again.status_code, again.get_json()["linked"]) == (200, 1)
+    assert send(supplier, "DELETE", f"{PATH}/INC1").status_code == 200
+    work(supplier)
+    assert supplier.told(problem) == [JOINED, "2 RESUMED/ACKNOWLEDGED"]
+
+
+def test_the_example_of_the_documentation_is_one(supplier: Supplier) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "back-office.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Network incidents\n")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"```json\n(.*?)```", section, re.DOTALL)
+    declared = send(supplier, "POST", body=json.loads(example))
+    assert declared.status_code == 201
+    assert declared.get_json()["scopes"] == [
+        {"kind": "area", "value": "NORTH"},
+        {"kind": "exchange", "value": "LEEDS"},
+    ]
 
 
 def test_an_id_stands_for_one_incident(supplier: Supplier) -> None:
