@@ -15,6 +15,7 @@ from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.outbox.model import shown_log
 from supplier_api.problems.decision_repository import DecisionRepository
+from supplier_api.problems.idempotency import RESOLUTION
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.parts_repository import BackOfficeEventRepository, RecordedEvent
@@ -63,6 +64,7 @@ def request(row: Mapping[str, Any]) -> dict[str, Any]:
         "requestId": row["request_id"],
         "answer": row["status"],
         "reference": row["reference"],
+        "status": _resolution_status(row),
         "outcome": row["outcome"],
         "rule": row["rule"],
         "reasons": row["reasons"] or [],
@@ -71,6 +73,14 @@ def request(row: Mapping[str, Any]) -> dict[str, Any]:
         "bookVersion": row["book_version"],
         "answeredLate": maybe(row["answered_late"]),
     }
+
+
+def _resolution_status(row: Mapping[str, Any]) -> str | None:
+    """Return what the tenant's answer made of a resolution; None for other requests."""
+    if row["operation"] != RESOLUTION:
+        return None
+    status: str | None = (row["body"] or {}).get("status")
+    return status
 
 
 def maybe(instant: datetime | None) -> str | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from supplier_api.clock import to_wire
+from supplier_api.contract.field_table import AMENDABLE, with_amendment
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import MAINTENANCE, SwitchRepository
 from supplier_api.outbox.model import MessageState
@@ -113,6 +114,22 @@ def contents(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
     """Return what the tenant wrote: the problem as it is now, and the change that is undecided."""
     change = ChangeRequestRepository(uow).pending(problem.id)
     return {"document": problem.document, "change": change_entity(change) if change else None}
+
+
+def differences(
+    document: Mapping[str, Any], amendment: Mapping[str, Any]
+) -> list[tuple[str, Any, Any]]:
+    """Return the fields that an amendment changes: name, value now and then, None for none.
+
+    What it asks for beside the problem's own fields, such as an escalation, is one of them.
+    """
+    amended = with_amendment(document, amendment)
+    asked = {name: value for name, value in amendment.items() if name in AMENDABLE}
+    return [
+        (name, document.get(name), then)
+        for name, then in {**asked, **amended}.items()
+        if document.get(name) != then and (name in asked or name in document)
+    ]
 
 
 def _pending_change(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any] | None:
