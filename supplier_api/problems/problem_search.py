@@ -7,9 +7,8 @@ time: then a page says how to look further.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.db.compiled_statements import UnitOfWork
@@ -75,25 +74,30 @@ class _Way:
     indexed: bool = False
     windowed: bool = False
 
-    def ordered(self, query: Select[Any], *, upwards: bool) -> Select[Any]:
-        """Return the query in the order of the key, the highest first unless `upwards`."""
-        # An expression, so that no index in the order of the ids seems to be worth reading.
-        by = self.key + 0 if self.indexed else self.key
-        return query.order_by(by.asc() if upwards else by.desc())
+    @property
+    def position(self) -> ColumnElement[int]:
+        """What stands for the key where it orders and bounds a page.
+
+        Of an indexed search an expression, so that no other index, in the order of the key, seems
+        to be worth reading.
+        """
+        return self.key + 0 if self.indexed else self.key
 
 
 def page_of(uow: UnitOfWork, wanted: WantedProblems, limit: int) -> ProblemsPage:
     """Return a page of up to `limit` problems."""
     way, upwards = _way(wanted), wanted.newer is not None
     bound = _bound(uow, wanted) if way.windowed else None
+    at = way.position
     query = select(_t.id, way.key.label("key")).where(*way.conditions)
     if wanted.older is not None:
-        query = query.where(way.key < wanted.older)
+        query = query.where(at < wanted.older)
     if wanted.newer is not None:
-        query = query.where(way.key > wanted.newer)
+        query = query.where(at > wanted.newer)
     if bound is not None:
-        query = query.where(way.key <= bound if upwards else way.key >= bound)
-    rows = uow.connection.execute(way.ordered(query, upwards=upwards).limit(limit + 1)).all()
+        query = query.where(at <= bound if upwards else at >= bound)
+    query = query.order_by(at.asc() if upwards else at.desc())
+    rows = uow.connection.execute(query.limit(limit + 1)).all()
     more, rows = len(rows) > limit, rows[:limit]
     problems = _fetched(uow, [row.id for row in rows])
     further = rows[-1].key if more else bound
@@ -120,9 +124,15 @@ def _way(wanted: WantedProblems) -> _Way:
     return _Way(narrows, _t.id, windowed=True)
 
 
+def _tenant(wanted: WantedProblems) -> ColumnElement[str]:
+    """Return the tenant, spelled unlike its indexes where others find less."""
+    by_tenant = wanted.service or not (wanted.ticket or wanted.before or wanted.state)
+    return _t.tenant if by_tenant else func.coalesce(_t.tenant, "")
+
+
 def _conditions(wanted: WantedProblems) -> Iterator[ColumnElement[bool]]:
     if wanted.tenant:
-        yield _t.tenant == wanted.tenant
+        yield _tenant(wanted) == wanted.tenant
     if wanted.service:
         yield _t.service_id == wanted.service
         if not wanted.tenant:
