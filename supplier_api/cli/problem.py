@@ -10,22 +10,20 @@ from supplier_api.app.services import changing, reading
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.messages import check_tenant
-from supplier_api.cli.options import WholeNumber, age, with_json
+from supplier_api.cli.options import WholeNumber, age, operator, with_json
 from supplier_api.cli.output import print_either, print_json, print_rows
-from supplier_api.clock import to_wire
 from supplier_api.contract import MessageError
 from supplier_api.contract.codes import ProblemCode, ResolutionCode, Status
 from supplier_api.db import UnitOfWork
+from supplier_api.db.operator_actions import Operator
 from supplier_api.http.backoffice.schemas import read_event
 from supplier_api.operations.status_messages import silent_after
 from supplier_api.problems import view
 from supplier_api.problems.backoffice_events import BackOfficeEvents
-from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.model import Base, ServiceProblem
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.silent import SilentProblems
-from supplier_api.problems.work import Cause
 from supplier_api.settings import Settings, load_settings
 
 # As words: click would offer the names of an enumeration's members.
@@ -149,7 +147,8 @@ def show(name: str, as_json: bool) -> None:
 @click.option("--resolution-code", type=click.Choice(RESOLUTION_CODES), metavar="CODE")
 @click.option("--resolution-text", help="With resolve: what was found and done.")
 @click.option("--ticket", "back_office_id", help="The back office's own ticket.")
-def event(reference: str, name: str, event_id: str | None, **given: Any) -> None:
+@click.option("--reason", default="", help="Why; recorded with who did it.")
+def event(reference: str, name: str, event_id: str | None, reason: str, **given: Any) -> None:
     """Say what happened to a problem, as the back office would."""
     document = {"id": event_id or str(uuid4()), "event": name, **_document(given)}
     try:
@@ -157,7 +156,9 @@ def event(reference: str, name: str, event_id: str | None, **given: Any) -> None
     except MessageError as error:
         raise click.UsageError("; ".join(_by_option(name, error.messages))) from None
     with changing(load_settings()) as services:
-        answer = BackOfficeEvents(services).event(reference, happened, Cause.OPERATOR)
+        answer = BackOfficeEvents(services).event(
+            reference, happened, by=Operator(operator(), reason)
+        )
     if answer.status != 200:
         hint = [f"possible now: {', '.join(answer.body.get('legalEvents', []))}"]
         told = _by_option(name, answer.body["messages"])
@@ -171,7 +172,7 @@ class RequestsRefused(CommandRefused):
     def __init__(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep the requests, with the rules' traces and the facts that they decided on."""
         super().__init__(f"there is no problem {name}", [_refused(row) for row in rows])
-        self.requests = [{"tenant": row["tenant"], **view.request(row)} for row in rows]
+        self.requests = rows
 
 
 def problem_view(settings: Settings, name: str, tenant: str | None = None) -> dict[str, Any]:
@@ -186,11 +187,7 @@ def problem_view(settings: Settings, name: str, tenant: str | None = None) -> di
             if tenant in {None, problem.tenant}
         ]
         if not found:
-            refused = (
-                services.store.read(lambda uow: DecisionRepository(uow).refused(name))
-                if name.isdecimal()
-                else []
-            )
+            refused = services.store.read(lambda uow: view.refused(uow, name))
             mine = [row for row in refused if tenant in {None, row["tenant"]}]
             if mine:
                 raise RequestsRefused(name, mine)
@@ -202,12 +199,12 @@ def problem_view(settings: Settings, name: str, tenant: str | None = None) -> di
         return services.store.read(lambda uow: view.with_holds(uow, found[0], now))
 
 
-def _refused(row: Mapping[str, Any]) -> str:
+def _refused(request: Mapping[str, Any]) -> str:
     """Tell of a request that no problem came of."""
-    codes = ", ".join(f"{each['code']} (rule: {each['rule']})" for each in row["reasons"] or [])
-    why = codes or (row["body"] or {}).get("code", "")
-    at = to_wire(row["created"])
-    return f"{at}  {row['tenant']}: {row['operation']} was answered {row['status']} {why}".rstrip()
+    codes = [f"{each['code']} (rule: {each['rule']})" for each in request["reasons"]]
+    why = ", ".join(codes) or request["code"]
+    told = f"{request['operation']} was answered {request['answer']} {why}".rstrip()
+    return f"{request['at']}  {request['tenant']}: {told}"
 
 
 def _by_option(event_name: str, messages: Sequence[str]) -> Iterator[str]:
@@ -306,7 +303,10 @@ def _entry(entry: Mapping[str, Any]) -> Iterator[str]:
             if "why" in trace:
                 yield f"{'':28}{trace['rule']} could not be judged: {trace['why']}"
     elif what == "event":
-        yield f"  {at}  event {entry['event']}  answered {entry['answer']}"
+        by = f" by an {entry['by']}" if entry["by"] else ""
+        yield f"  {at}  event {entry['event']}{by}  answered {entry['answer']}"
+    elif what == "action":
+        yield f"  {at}  operator: {entry['action']}"
     else:
         about = f"KCI {entry['number']}" if what == "kci" else "work order"
         status = f" {entry['status']}" if "status" in entry else ""

@@ -18,7 +18,7 @@ from supplier_api.clock import to_wire
 from supplier_api.contract.codes import Status
 from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.db import Gone, UnitOfWork
-from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.db.operator_actions import Action, Operator, OperatorActionRepository
 from supplier_api.delivery import kci_rewrite, message_queries
 from supplier_api.delivery.kci_rewrite import KciRewrite, KciSequence
 from supplier_api.delivery.message_actions import PAST, MessageAction, NotPossible, check
@@ -30,14 +30,6 @@ from supplier_api.problems.record_mending import MendedField, NotOfTheRecord, me
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.rules.model import Operation
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """Who acts, and why."""
-
-    who: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

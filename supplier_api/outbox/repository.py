@@ -110,6 +110,11 @@ class LaneRepository:
         rows = statements.OF_PROBLEM.run(self._connection, {"problem_id": problem_id})
         return [dict(zip(message.c.keys(), row, strict=True)) for row in rows]
 
+    def parked(self, problem_id: int) -> set[str]:
+        """Return the destinations for which a problem's messages wait behind a dead letter."""
+        query = select(lane.c.destination).where(lane.c.problem_id == problem_id, lane.c.parked)
+        return set(self._connection.execute(query).scalars())
+
     def count_undelivered(self) -> int:
         """Return how many messages are queued."""
         query = select(func.count()).where(message.c.state == MessageState.QUEUED)

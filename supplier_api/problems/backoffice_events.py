@@ -8,10 +8,12 @@ from supplier_api import contract
 from supplier_api.contract import RequestRefused, refusals
 from supplier_api.contract.codes import ChangeStatus, ReasonCode, ResolutionStatus
 from supplier_api.db import UnitOfWork
+from supplier_api.db.operator_actions import Action, Operator, OperatorActionRepository
 from supplier_api.outbox.messages import MessageRepository
 from supplier_api.problems.kci import KciContent, cancelled_code
-from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event, IllegalMove, legal_events
+from supplier_api.problems.lifecycle import Event, IllegalMove
 from supplier_api.problems.model import ChangeRequest, Resolution, ServiceProblem, State
+from supplier_api.problems.next_events import legal_for_back_office
 from supplier_api.problems.notices import event_as_subject
 from supplier_api.problems.parts_repository import (
     BackOfficeEventRepository,
@@ -72,17 +74,17 @@ class BackOfficeEvents:
         self,
         name: str,
         event: BackOfficeEvent,
-        cause: Cause = Cause.BACK_OFFICE,
         versions: Collection[int] | None = None,
+        by: Operator | None = None,
     ) -> EventAnswer:
         """Apply an event to the problem that `name` identifies, in its own transaction.
 
-        `name` is our reference, the gateway's id or the back office's ticket; `cause` is who says
-        so: the back office is told of an operator's event. With `versions`, the problem must have
-        one of them. Returns 200 with reference and status; 404; 409 with the state and the legal
-        events, stored like the 200 and returned again for the same event id; 412 for another
-        version; 422 for an incomplete event or a name that matches several problems. Raises
-        db.StoreUnavailable.
+        `name` is our reference, the gateway's id or the back office's ticket. `by` is the operator
+        who says so, None for the back office, which is told of an operator's event. With
+        `versions`, the problem must have one of them. Returns 200 with reference and status; 404;
+        409 with the state and the legal events, stored like the 200 and returned again for the same
+        event id; 412 for another version; 422 for an incomplete event or a name that matches
+        several problems. Raises db.StoreUnavailable.
         """
 
         def work(uow: UnitOfWork) -> EventAnswer:
@@ -91,7 +93,9 @@ class BackOfficeEvents:
                 return self._refused(refusals.UNKNOWN_REFERENCE.error())
             if len(ids) > 1:
                 return self._refused(_ambiguous(uow, ids))
-            return self.apply(uow, ids[0], event, cause, versions)
+            if by is None:
+                return self.apply(uow, ids[0], event, versions=versions)
+            return self._apply_by(uow, ids[0], event, by, versions)
 
         try:
             return self._services.store.write(work)
@@ -142,6 +146,39 @@ class BackOfficeEvents:
             )
         )
         return replace(answer, version=problem.version)
+
+    def _apply_by(
+        self,
+        uow: UnitOfWork,
+        problem_id: int,
+        event: BackOfficeEvent,
+        by: Operator,
+        versions: Collection[int] | None,
+    ) -> EventAnswer:
+        """Apply an operator's event, and record who said it and why; a repeat is not recorded."""
+        before = ProblemRepository(uow).lock(problem_id)
+        repeated = BackOfficeEventRepository(uow).recorded(problem_id, event.id)
+        answer = self.apply(uow, problem_id, event, Cause.OPERATOR, versions)
+        if repeated or not BackOfficeEventRepository(uow).recorded(problem_id, event.id):
+            return answer
+        detail = {
+            "id": event.id,
+            "before": str(before.state),
+            "after": str(ProblemRepository(uow).get(problem_id).state),
+            "answer": answer.status,
+        }
+        OperatorActionRepository(uow).add(
+            Action(
+                at=self._services.machine.now(),
+                who=by.who,
+                action=f"event {event.event}",
+                reason=by.reason,
+                tenant=before.tenant,
+                problem_id=problem_id,
+                detail=detail,
+            )
+        )
+        return answer
 
     def order_answered(
         self, uow: UnitOfWork, problem_id: int, order: WorkOrder, answer: OrderAnswer
@@ -287,11 +324,6 @@ def event_from(data: dict[str, Any]) -> BackOfficeEvent:
             "supplier_codes": tuple(data["supplier_codes"]),
         }
     )
-
-
-def legal_for_back_office(state: State) -> list[Event]:
-    """Return the back-office events that are legal in `state`."""
-    return [event for event in legal_events(state) if event in BACK_OFFICE_EVENTS]
 
 
 def _where(state: State) -> dict[str, Any]:

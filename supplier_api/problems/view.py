@@ -5,29 +5,24 @@ the tenant wrote is in `contents`, for the back office alone.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from supplier_api.clock import to_wire
-from supplier_api.contract.codes import ReasonCode
+from supplier_api.contract.field_table import AMENDABLE, with_amendment
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import MAINTENANCE, SwitchRepository
-from supplier_api.outbox.model import MessageState, shown_log
+from supplier_api.outbox.model import MessageState
 from supplier_api.outbox.pauses import PauseCause, PauseRepository
 from supplier_api.outbox.repository import LaneRepository
-from supplier_api.problems.backoffice_events import legal_for_back_office
 from supplier_api.problems.decision_repository import DecisionRepository
-from supplier_api.problems.kci import NO_CONTENT, change_entity, content_of_step, lacking
-from supplier_api.problems.lifecycle import Event, plan
+from supplier_api.problems.kci import change_entity
 from supplier_api.problems.model import Awaits, Base, ServiceProblem, State, Waiting
-from supplier_api.problems.parts_repository import (
-    BackOfficeEventRepository,
-    ChangeRequestRepository,
-    RecordedEvent,
-)
+from supplier_api.problems.next_events import legal_for_back_office, must_carry
+from supplier_api.problems.parts_repository import ChangeRequestRepository
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.timeline import KCIS, request, timeline
 from supplier_api.problems.timer_repository import TimerRepository
 
 WAITS = {
@@ -38,16 +33,9 @@ WAITS = {
     Waiting.HELD: "the supplier: to resume work",
     Waiting.NETWORK_INCIDENT: "the network incident to end",
 }
-KCIS = frozenset(reason.value for reason in ReasonCode)
 AWAITS = {
     Awaits.INFORMATION: "the tenant: to amend with the information asked for",
     Awaits.APPOINTMENT: "the tenant: to book an appointment and amend",
-}
-# What events must carry beside that which their KCIs ask for, as the door names it.
-_OWN_FIELDS: dict[Event, list[str]] = {
-    Event.RESOLVE: ["resolution"],
-    Event.ACCEPT_CHANGE: ["changeReference"],
-    Event.REJECT_CHANGE: ["changeReference"],
 }
 _PAUSES = {
     PauseCause.OPERATOR: "paused by an operator",
@@ -64,8 +52,11 @@ def find(uow: UnitOfWork, name: str) -> list[ServiceProblem]:
     ]
 
 
-def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
-    """Return everything about a problem as plain JSON values."""
+def show(uow: UnitOfWork, problem: ServiceProblem, *, people: bool = False) -> dict[str, Any]:
+    """Return everything about a problem as plain JSON values.
+
+    With `people` the time line says who did what and why: names, and texts that may be personal.
+    """
     messages = LaneRepository(uow).messages_of(problem.id)
     legal = legal_for_back_office(problem.state)
     return {
@@ -87,7 +78,7 @@ def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
         "leftOut": problem.left_out or [],
         "escalations": ChangeRequestRepository(uow).escalations(problem.id),
         "version": problem.version,
-        "timeline": _timeline(uow, problem, messages),
+        "timeline": timeline(uow, problem, messages, people=people),
         "timers": [
             {"kind": timer.kind, "dueAt": to_wire(timer.due_at), "subject": timer.subject}
             for timer in TimerRepository(uow).of(problem.id)
@@ -97,6 +88,19 @@ def show(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
         "mustCarry": {str(event): must_carry(problem, event) for event in legal},
         "pendingChange": _pending_change(uow, problem),
     }
+
+
+def refused(uow: UnitOfWork, gateway_id: str) -> list[dict[str, Any]]:
+    """Return the requests under an id of the gateway that no problem came of, of all tenants.
+
+    Beside what the time line says of a request they have the tenant and the code of the answer.
+    """
+    if not gateway_id.isdecimal():
+        return []
+    return [
+        {"tenant": row["tenant"], **request(row), "code": (row["body"] or {}).get("code", "")}
+        for row in DecisionRepository(uow).refused(gateway_id)
+    ]
 
 
 def whole(uow: UnitOfWork, problem_id: int, now: datetime) -> tuple[ServiceProblem, dict[str, Any]]:
@@ -116,14 +120,20 @@ def contents(uow: UnitOfWork, problem: ServiceProblem) -> dict[str, Any]:
     return {"document": problem.document, "change": change_entity(change) if change else None}
 
 
-def must_carry(problem: ServiceProblem, event: Event) -> list[str]:
-    """Return the fields, as the door names them, that an event must carry; it must be legal."""
-    own = _OWN_FIELDS.get(event, [])
-    if event in (Event.NOTE, Event.ACCEPT_CHANGE):
-        # A note without a text is an UPDATE; a cancellation that is accepted says its code.
-        return own
-    step = plan(problem.state, event)[-1]
-    return own + lacking(step, content_of_step(problem, event, step, NO_CONTENT))
+def differences(
+    document: Mapping[str, Any], amendment: Mapping[str, Any]
+) -> list[tuple[str, Any, Any]]:
+    """Return the fields that an amendment changes: name, value now and then, None for none.
+
+    What it asks for beside the problem's own fields, such as an escalation, is one of them.
+    """
+    amended = with_amendment(document, amendment)
+    asked = {name: value for name, value in amendment.items() if name in AMENDABLE}
+    return [
+        (name, document.get(name), then)
+        for name, then in {**asked, **amended}.items()
+        if document.get(name) != then and (name in asked or name in document)
+    ]
 
 
 def _unknown_parent(problem: ServiceProblem) -> str | None:
@@ -162,26 +172,52 @@ def summary(problem: ServiceProblem) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What holds a problem up, or keeps it from going on: a sentence, and where to look.
+
+    `kci` is the name of the KCI that it is about; `command` shows more of it.
+    """
+
+    text: str
+    command: str | None = None
+    kci: str | None = None
+
+    def __str__(self) -> str:
+        """Return the sentence as the commands say it."""
+        return f"{self.text}; look with `{self.command}`" if self.command else self.text
+
+
 def held_up(uow: UnitOfWork, problem: ServiceProblem, now: datetime) -> list[str]:
     """Return a sentence for each thing that holds a problem up at `now` (machine time)."""
-    sentences = []
+    return [str(each) for each in obstacles(uow, problem, now)]
+
+
+def obstacles(uow: UnitOfWork, problem: ServiceProblem, now: datetime) -> list[Obstacle]:
+    """Return what holds a problem up at `now` (machine time)."""
+    found = []
     if dead := dead_kci(uow, problem):
-        sentences.append(f"{dead} was not taken: the later KCIs wait behind it{_look(dead)}")
-    sentences += [
-        f"{pause.scope.destination or 'everything'}: {_PAUSES[pause.cause]} since"
-        f" {to_wire(pause.since)}; look with `supplier-api delivery list`"
+        found.append(_of_kci(f"{dead} was not taken: the later KCIs wait behind it", dead))
+    found += [
+        Obstacle(
+            f"{pause.scope.destination or 'everything'}: {_PAUSES[pause.cause]} since"
+            f" {to_wire(pause.since)}",
+            "supplier-api delivery list",
+        )
         for pause in PauseRepository(uow).active(now)
         if pause.scope.tenant in {None, problem.tenant}
         and pause.scope.problem_id in {None, problem.id}
     ]
     undecided = problem.state.base is Base.UNDECIDED or problem.state.asked
     if undecided and (on := SwitchRepository(uow).get(MAINTENANCE)):
-        sentences.append(
-            f"maintenance is on since {to_wire(on.since)}: nothing is decided until it ends"
+        found.append(
+            Obstacle(
+                f"maintenance is on since {to_wire(on.since)}: nothing is decided until it ends"
+            )
         )
     if problem.doubtful:
-        sentences.append("our answer was late or lost: the gateway may not know this problem")
-    return sentences
+        found.append(Obstacle("our answer was late or lost: the gateway may not know this problem"))
+    return found
 
 
 def dead_kci(uow: UnitOfWork, problem: ServiceProblem) -> str | None:
@@ -204,8 +240,8 @@ def _dead_kci(problem: ServiceProblem, messages: Sequence[Mapping[str, Any]]) ->
     return f"{problem.reference}#{min(dead)}" if dead else None
 
 
-def _look(dead: str) -> str:
-    return f"; look with `supplier-api kci show {dead}`"
+def _of_kci(text: str, name: str) -> Obstacle:
+    return Obstacle(text, f"supplier-api kci show {name}", name)
 
 
 def waits_for(state: State, dead: str | None = None) -> str | None:
@@ -213,10 +249,16 @@ def waits_for(state: State, dead: str | None = None) -> str | None:
 
     Where a tenant is waited for, `dead` is the KCI, if any, without which it was told nothing.
     """
+    waits = awaited(state, dead)
+    return str(waits) if waits else None
+
+
+def awaited(state: State, dead: str | None = None) -> Obstacle | None:
+    """Return the same with where to look."""
     waits = _waits_for(state)
     if dead and waits and waits.startswith("the tenant"):
-        return f"an operator: the tenant was not told, for {dead} was not taken{_look(dead)}"
-    return waits
+        return _of_kci(f"an operator: the tenant was not told, for {dead} was not taken", dead)
+    return Obstacle(waits) if waits else None
 
 
 def _waits_for(state: State) -> str | None:
@@ -225,72 +267,3 @@ def _waits_for(state: State) -> str | None:
     if state.awaits:
         return AWAITS[state.awaits]
     return WAITS.get(state.beneath)
-
-
-def _timeline(
-    uow: UnitOfWork, problem: ServiceProblem, messages: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    entries = [request(row) for row in DecisionRepository(uow).of(problem.id)]
-    entries += [_event(event) for event in BackOfficeEventRepository(uow).of(problem.id)]
-    entries += [_message(row) for row in messages]
-    # The sort is stable: entries of one instant stay in the order request, event, message.
-    return sorted(entries, key=lambda entry: entry["at"])
-
-
-def request(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record of a request, with the rules' trace and the facts that they decided on."""
-    return {
-        "at": to_wire(row["created"]),
-        "what": "request",
-        "operation": row["operation"],
-        "id": row["key"],
-        "requestId": row["request_id"],
-        "answer": row["status"],
-        "reference": row["reference"],
-        "outcome": row["outcome"],
-        "rule": row["rule"],
-        "reasons": row["reasons"] or [],
-        "trace": row["trace"] or [],
-        "facts": row["facts"],
-        "bookVersion": row["book_version"],
-        "answeredLate": _maybe(row["answered_late"]),
-    }
-
-
-def _event(event: RecordedEvent) -> dict[str, Any]:
-    return {
-        "at": to_wire(event.created),
-        "what": "event",
-        "event": Event(event.event).value,
-        "id": event.event_id,
-        "answer": event.status_code,
-        "status": event.body.get("status"),
-    }
-
-
-def _message(row: Mapping[str, Any]) -> dict[str, Any]:
-    body: Mapping[str, Any] = orjson.loads(row["body"])
-    entry = {"what": "kci" if row["kind"] in KCIS else "order"}
-    # Retention empties the body of an old message.
-    at = body.get("issued") or body.get("issuedOn") or to_wire(row["created"])
-    if "reasonCode" in body:
-        entry["status"] = body["serviceProblem"]["status"]
-        if "problemCode" in body:
-            entry["problemCode"] = body["problemCode"]
-    return {
-        "at": at,
-        **entry,
-        "number": row["number"],
-        "kind": row["kind"],
-        "id": row["uuid"],
-        "subject": row["subject"],
-        "state": row["state"],
-        "mended": row["mended"],
-        "backOfficeId": row["back_office_id"],
-        "settled": _maybe(row["settled"]),
-        "attempts": shown_log(row["log"]),
-    }
-
-
-def _maybe(instant: datetime | None) -> str | None:
-    return to_wire(instant) if instant else None

@@ -1,20 +1,127 @@
-"""The problems: search, list, and one of them with its story."""
+"""The problems: searched by any of their names, listed by filters that a link can hold."""
 
-from flask import Blueprint, render_template, request
+import re
+from datetime import timedelta
+from typing import Any
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from supplier_api.console.context import here
+from supplier_api.console.pages.problem import blueprint
+from supplier_api.contract.codes import Status
+from supplier_api.db import UnitOfWork
+from supplier_api.http.backoffice.schemas import NAME_MAX
+from supplier_api.operations.status_messages import silent_after
 from supplier_api.problems import view
+from supplier_api.problems.model import Base, ServiceProblem
+from supplier_api.problems.problem_search import (
+    NOT_OVER,
+    WINDOW,
+    ProblemsPage,
+    WantedProblems,
+    page_of,
+)
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.silent import SilentProblems
 
-blueprint = Blueprint("problems", __name__, url_prefix="/problems")
+__all__ = ["blueprint"]
+
+LIMIT = 50
+FILTERS = ("state", "tenant", "service", "ticket", "age")
+STATES = [Base.UNDECIDED.value, *(status.value for status in Status)]
+AGES = {
+    "1h": "an hour",
+    "12h": "12 hours",
+    "1d": "a day",
+    "3d": "3 days",
+    "7d": "7 days",
+    "30d": "30 days",
+}
+_HOURS = {"h": 1, "d": 24}
+# Links that are ready: what people look for each day.
+SAVED: tuple[tuple[str, dict[str, str]], ...] = (
+    ("All", {}),
+    ("Not over", {"state": NOT_OVER}),
+    ("Undecided", {"state": "UNDECIDED"}),
+    ("Amendments to decide", {"state": "PENDING_AMENDMENT"}),
+    ("Cancellations to decide", {"state": "PENDING_CANCELLATION"}),
+    ("Waiting for the tenant", {"state": "PENDING"}),
+    ("On hold", {"state": "HELD"}),
+    ("In an incident", {"state": "NETWORK_INCIDENT"}),
+    ("Resolved, not answered", {"state": "RESOLVED"}),
+    ("Silent", {"silent": "1"}),
+    ("Not over after a week", {"state": NOT_OVER, "age": "7d"}),
+)
 
 
 @blueprint.get("/")
-def listed() -> str:
-    """Show problems, the newest first."""
-    found = here().services.store.read(
-        lambda uow: ProblemRepository(uow).listed(
-            state=request.args.get("state") or None, tenant=None, before=None, limit=50
-        )
+def listed() -> str | AnyResponse:
+    """Show problems: those of a name (`q`), silent ones, or those that fit the filters."""
+    # PostgreSQL cannot look for a NUL.
+    said = {name: value.replace("\0", "").strip() for name, value in request.args.items()}
+    given = {name: value for name, value in said.items() if value}
+    if name := given.get("q"):
+        return _named(name)
+    page = _silent() if "silent" in given else _page(given)
+    kept = {key: given[key] for key in (*FILTERS, "silent") if key in given}
+    return _list(page, given=given, kept=kept)
+
+
+def _named(name: str) -> str | AnyResponse:
+    """Lead to the problem of a name; list several; else tell of requests that were refused."""
+    store = here().services.store
+    found = store.read(lambda uow: view.find(uow, name)) if len(name) <= NAME_MAX else []
+    if len(found) == 1:
+        return redirect(url_for(".show", name=found[0].reference))
+    refused = [] if found else store.read(lambda uow: view.refused(uow, name))
+    return _list(ProblemsPage(found), given={"q": name}, kept={}, refused=refused)
+
+
+def _list(page: ProblemsPage, **more: Any) -> str:
+    rows = [view.summary(each) | {"ticket": each.back_office_id} for each in page.problems]
+    return render_template(
+        "problems/list.html",
+        rows=rows,
+        page=page,
+        states=STATES,
+        not_over=NOT_OVER,
+        ages=AGES,
+        saved=SAVED,
+        window=WINDOW,
+        **{"refused": [], **more},
     )
-    return render_template("problems/list.html", problems=[view.summary(each) for each in found])
+
+
+def _page(given: dict[str, str]) -> ProblemsPage:
+    tenant = given.get("tenant")
+    before = None
+    if age := re.fullmatch(r"([0-9]{1,4})([hd])", given.get("age", ""), re.ASCII):
+        span = timedelta(hours=int(age[1]) * _HOURS[age[2]])
+        before = here().services.business.now(tenant or "") - span
+    wanted = WantedProblems(
+        state=given.get("state"),
+        tenant=tenant,
+        service=given.get("service"),
+        ticket=given.get("ticket"),
+        before=before,
+        older=_cursor(given.get("older")),
+        newer=_cursor(given.get("newer")),
+    )
+    return here().services.store.read(lambda uow: page_of(uow, wanted, LIMIT))
+
+
+def _cursor(given: str | None) -> int | None:
+    return int(given) if given and re.fullmatch(r"[0-9]{1,18}", given, re.ASCII) else None
+
+
+def _silent() -> ProblemsPage:
+    """Return the problems that are silent for the longest: as `status` counts them."""
+    now = here().services.business.now("")
+    after = silent_after(here().settings.status)
+
+    def read(uow: UnitOfWork) -> list[ServiceProblem]:
+        ids = SilentProblems(uow, now, after).ids(LIMIT)
+        return [ProblemRepository(uow).get(each) for each in ids]
+
+    return ProblemsPage(here().services.store.read(read))

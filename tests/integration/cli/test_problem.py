@@ -353,7 +353,9 @@ def test_an_event_by_hand_does_what_the_back_office_does(
     supplier: Supplier, command: Command
 ) -> None:
     problem = supplier.opened()
-    assert command.ok("event", problem.reference, "start") == f"{problem.reference} IN_PROGRESS\n"
+    started = command.ok("event", problem.reference, "start", "--reason", "They rang.")
+    assert started == f"{problem.reference} IN_PROGRESS\n"
+    assert "event start by an operator  answered 200" in command.ok("show", problem.reference)
     hold = ["--problem-code", "ACCESS_ISSUE", "--text", "No key.", "--supplier-code", "313"]
     hold += ["--note", "Came twice.", "--ticket", "INC0012345"]
     assert command.ok("event", 23467, "hold", *hold).endswith(" HELD\n")

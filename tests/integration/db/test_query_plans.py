@@ -31,6 +31,7 @@ from supplier_api.problems.decision_history import next_batch, of_span
 from supplier_api.problems.inbox_repository import InboxRepository
 from supplier_api.problems.incident_coverage import Scope, ScopeKind
 from supplier_api.problems.incident_repository import IncidentRepository
+from supplier_api.problems.problem_search import WantedProblems, page_of
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DecisionDeadline, LifecyclePolicy
 from supplier_api.problems.undecided import UndecidedQueries
@@ -61,6 +62,11 @@ def lines(make: Callable[[StatusReading], Iterator[StatusLine]], uow: UnitOfWork
 def messages(state: str | None, uow: UnitOfWork) -> object:
     """List the messages to the gateway in that state."""
     return MessageRepository(uow).listed(MessageFilter("gateway", state))
+
+
+def problems(wanted: dict[str, Any], uow: UnitOfWork) -> object:
+    """Return a page of problems."""
+    return page_of(uow, WantedProblems(**wanted), 50)
 
 
 SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
@@ -118,6 +124,19 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
 }
 
 
+# Every combination of the console's filters, on the first page and on those beside it.
+SEARCHES |= {
+    f"problems by {filters or 'nothing'}, {at or 'first page'}": partial(
+        problems, {**filters, **({at: 100_000} if at else {})}
+    )
+    for filters in (
+        {**state, **tenant, **more}
+        for state in ({}, {"state": "NOT_OVER"}, {"state": "UNDECIDED"}, {"state": "CANCELLED"})
+        for tenant in ({}, {"tenant": "TENANT1"})
+        for more in ({}, {"service": "S1"}, {"ticket": "INC1"}, {"before": LONG_AGO})
+    )
+    for at in (None, "older", "newer")
+}
 SEARCHES |= {
     f"messages, {state or 'dead and parked'}": partial(messages, state)
     for state in (None, "dead", "queued", "refused", "expired")
@@ -148,7 +167,11 @@ MANY = [
     ("service_problem", "sqlite_autoindex_service_problem_1", "150000 1"),
 ]
 # Reads the newest rows and no more, which is what its limit says.
-BY_ITS_LIMIT = {"last taken": {"message"}, "what was done last": {"operator_action"}}
+BY_ITS_LIMIT = {"last taken": {"message"}, "what was done last": {"operator_action"}} | {
+    # From the newest on, and no further than the window: here it holds the whole table.
+    f"problems by {filters or 'nothing'}, first page": {"service_problem"}
+    for filters in ({}, {"state": "CANCELLED"}, {"state": "CANCELLED", "tenant": "TENANT1"})
+}
 
 
 @pytest.fixture

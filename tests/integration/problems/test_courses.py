@@ -24,7 +24,6 @@ from supplier_api.contract import schemas
 from supplier_api.contract.codes import Status
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.outbox.model import MessageState
-from supplier_api.problems.backoffice_events import legal_for_back_office
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS
 from supplier_api.problems.model import (
     TERMINAL,
@@ -34,6 +33,7 @@ from supplier_api.problems.model import (
     ServiceProblem,
     State,
 )
+from supplier_api.problems.next_events import legal_for_back_office
 from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import GATEWAY, RequestAnswer

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from supplier_api.contract.codes import ProblemCode
+from supplier_api.db.operator_actions import Operator
 from supplier_api.problems.lifecycle import Event
 from supplier_api.problems.services import BACK_OFFICE, DecisionDeadline
 from supplier_api.problems.work import (
     DEFAULT_KINDS,
     ORDER_KINDS,
     BackOfficeEvent,
-    Cause,
     Notice,
     WorkOrder,
 )
@@ -52,7 +52,7 @@ def whole_course(rig: Rig) -> list[WorkOrder]:
     rig.say("accept")
     rig.amend(101)
     rig.amend(102, notes="defer")
-    rig.progress.event(rig.problem().reference, HELD, Cause.OPERATOR)
+    rig.progress.event(rig.problem().reference, HELD, by=Operator("jo", "asked"))
     rig.resolve()
     rig.settle("REJECTED", tenantNotes="It dropped again.")
     rig.incidents.declare("INC1", [rig.problem().service_id])

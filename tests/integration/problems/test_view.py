@@ -6,9 +6,15 @@ from typing import Any
 import pytest
 
 from supplier_api.contract.codes import ResolutionCode
+from supplier_api.db.operator_actions import Operator, OperatorActionRepository
+from supplier_api.delivery.message_admin import MessageAdmin
 from supplier_api.problems import view
+from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
+from supplier_api.problems.next_events import caused, impossible, legal_for_back_office
 from supplier_api.problems.parts_repository import ChangeRequestRepository
-from tests.integration.problems.rig import Rig
+from supplier_api.problems.services import GATEWAY, EventAnswer
+from supplier_api.problems.work import BackOfficeEvent
+from tests.integration.problems.rig import TENANT, Rig
 
 MARKER = "Marguerite"
 
@@ -25,8 +31,8 @@ def lines(rig: Rig) -> list[str]:
     """Return the timeline as lines."""
     lines = []
     for entry in shown(rig)["timeline"]:
-        name = entry.get("operation") or entry.get("event") or entry["kind"]
-        came = entry.get("answer") or entry["state"]
+        name = next(entry[key] for key in ("operation", "event", "kind", "action") if key in entry)
+        came = entry.get("answer") or entry.get("state") or entry.get("message")
         lines.append(f"{entry['what']} {name} {came}")
     return lines
 
@@ -88,6 +94,75 @@ def test_timers_are_shown(on_sqlite: Rig) -> None:
     on_sqlite.resolve()
 
     assert [timer["kind"] for timer in shown(on_sqlite)["timers"]] == ["closure-notice", "closure"]
+
+
+def by_hand(rig: Rig, event: str, event_id: str, **fields: Any) -> EventAnswer:
+    """Say an event as an operator."""
+    said = BackOfficeEvent(event_id, Event(event), **fields)
+    return rig.progress.event(rig.problem().reference, said, by=Operator("jo", MARKER))
+
+
+def test_an_operators_event_is_recorded_once_with_who_and_why(rig: Rig) -> None:
+    rig.create()
+    for _ in range(2):
+        assert by_hand(rig, "start", "E1").status == 200
+    assert by_hand(rig, "complete", "E2").status == 409
+    assert by_hand(rig, "hold", "E3").status == 422
+    assert rig.progress.event("SP_UNKNOWN01", BackOfficeEvent("E4", Event.START)).status == 404
+
+    problem_id = rig.problem().id
+    acts = rig.store.read(lambda uow: OperatorActionRepository(uow).of(problem_id))
+    assert [(each.who, each.action, each.reason, each.tenant) for each in acts] == [
+        ("jo", "event start", MARKER, TENANT),
+        ("jo", "event complete", MARKER, TENANT),
+    ]
+    assert [each.detail for each in acts] == [
+        {"id": "E1", "before": "ACKNOWLEDGED", "after": "IN_PROGRESS", "answer": 200},
+        {"id": "E2", "before": "IN_PROGRESS", "after": "IN_PROGRESS", "answer": 409},
+    ]
+
+
+def test_the_time_line_tells_of_operators_and_of_their_reasons_to_people_only(rig: Rig) -> None:
+    rig.create()
+    rig.machine.advance(1)
+    rig.pass_days(1)  # the business clock is ahead of the machine's from here on
+    by_hand(rig, "start", "E1")
+    rig.machine.advance(1)
+    uuid = rig.messages(GATEWAY)[0]["uuid"]
+    MessageAdmin(rig.services).replay(GATEWAY, uuid, Operator("kim", MARKER))
+    rig.machine.advance(1)
+    rig.say("note")
+
+    assert lines(rig)[2:] == [
+        "event start 200",
+        "kci COMMITTED queued",
+        f"action kci replay {uuid}",
+        "event note 200",
+        "kci UPDATE queued",
+    ]
+    seen = shown(rig)
+    assert [each["by"] for each in seen["timeline"] if each["what"] == "event"] == [
+        "operator",
+        None,
+    ]
+    assert seen["timeline"][4]["message"] == uuid
+    assert MARKER not in json.dumps(seen)
+    people = json.dumps(rig.store.read(lambda uow: view.show(uow, rig.problem(), people=True)))
+    assert people.count(MARKER) == 2
+
+
+def test_what_is_possible_says_what_it_causes_and_what_is_not_says_why(on_sqlite: Rig) -> None:
+    on_sqlite.create()
+    on_sqlite.resolve()
+    problem = on_sqlite.problem()
+
+    assert list(caused(problem, Event.REOPEN)) == [(2, "RESUMED", "IN_PROGRESS")]
+    refused = impossible(problem.state)
+    assert {*refused, *legal_for_back_office(problem.state)} == BACK_OFFICE_EVENTS
+    for event, why in refused.items():
+        answer = on_sqlite.say(event, resolution={"resolutionCode": "OTHER"}, change_reference="1")
+        assert answer.status == 409
+        assert answer.body["messages"] == [why]
 
 
 def test_nothing_personal_is_shown(on_sqlite: Rig) -> None:
