@@ -1,5 +1,8 @@
 """The application stands for the session; its console is looked at and used as a browser would."""
 
+from collections.abc import Iterator
+from contextlib import closing
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -11,6 +14,7 @@ __all__ = ["app", "clocks", "sqlite_file"]
 
 
 @pytest.fixture
-def console(app: Flask, client: FlaskClient) -> Console:
-    """Return the console."""
-    return Console(app, client)
+def console(app: Flask, client: FlaskClient) -> Iterator[Console]:
+    """Yield the console."""
+    with closing(Console(app, client)) as console:
+        yield console

@@ -16,13 +16,21 @@ class Console:
 
     def __init__(self, app: Flask, client: FlaskClient) -> None:
         self._access: Access = app.extensions["console"].extensions[EXTENSION].access
+        self._before = self._access.anybody
         self._client = client
         self.be("ann", Role.ADMIN)
 
     def be(self, name: str, role: Role) -> None:
         """Be another person from now on."""
+        self._set(Person(name, role))
+
+    def close(self) -> None:
+        """Leave the application, which other tests use too, as it was."""
+        self._set(self._before)
+
+    def _set(self, person: Person | None) -> None:
         # It is frozen, and each request asks the one that the console was made with.
-        object.__setattr__(self._access, "anybody", Person(name, role))
+        object.__setattr__(self._access, "anybody", person)
 
     def get(self, path: str, status: int = 200) -> str:
         """Return a page as text for people: without markup, its blanks as one."""
