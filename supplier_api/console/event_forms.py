@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from supplier_api.contract.codes import ProblemCode, ResolutionCode
-from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.lifecycle import DECIDES_CHANGE, Event
 from supplier_api.problems.model import ChangeRequest, ServiceProblem
 from supplier_api.problems.next_events import caused, legal_for_back_office, must_carry
 
@@ -58,9 +58,15 @@ class EventForm:
 
 
 def forms(problem: ServiceProblem, change: ChangeRequest | None, waiting: int) -> list[EventForm]:
-    """Return the forms of what is possible; `waiting` KCIs are not delivered yet."""
+    """Return the forms of what is possible, the decision on a change first.
+
+    `waiting` is how many KCIs are not delivered yet.
+    """
+    legal = legal_for_back_office(problem.state)
+    first = [event for event in legal if event in DECIDES_CHANGE]
     return [
-        _form(problem, event, change, waiting) for event in legal_for_back_office(problem.state)
+        _form(problem, event, change, waiting)
+        for event in [*first, *(event for event in legal if event not in first)]
     ]
 
 

@@ -232,7 +232,8 @@ def _came(entry: Mapping[str, Any]) -> str:
     """Say what became of a message."""
     receiver, attempts = _RECEIVERS[entry["what"]], entry["attempts"]
     last = said(attempts[-1]) if attempts else "no answer"
-    waits = f"waits to be sent again after {len(attempts)} attempts ({last})"
+    times = "1 attempt" if len(attempts) == 1 else f"{len(attempts)} attempts"
+    waits = f"waits to be sent again after {times} ({last})"
     words = {
         "queued": waits if attempts else "waits to be sent",
         "skipped": "not sent, an operator took it out",

@@ -50,9 +50,9 @@ def show(name: str) -> str | AnyResponse:
 @blueprint.get("/<name>/news")
 def news(name: str) -> Response:
     """Answer what changed; `stands` is where the problem stood when the page was made."""
-    problem, stands, until = _one(name), request.args.get("stands", ""), _until()
-    url = _news_url(problem, stands, until)
-    return live.answer("story", url, lambda: _story(problem, stands, until))
+    stands, until = request.args.get("stands", ""), _until()
+    url = _news_url(name, stands, until)
+    return live.answer("story", url, lambda: _story(_one(name), stands, until))
 
 
 @blueprint.post("/<name>/events")
@@ -104,8 +104,8 @@ def _version() -> int:
     return int(given) if given.isdecimal() and len(given) < 10 else 0
 
 
-def _news_url(problem: ServiceProblem, stands: str, until: int | None) -> str:
-    return url_for(".news", name=problem.reference, stands=stands, until=until)
+def _news_url(reference: str, stands: str, until: int | None) -> str:
+    return url_for(".news", name=reference, stands=stands, until=until)
 
 
 def _stands(uow: UnitOfWork, problem: ServiceProblem) -> str:
@@ -138,11 +138,12 @@ def _page(problem: ServiceProblem, shown: Mapping[str, Any] | None = None) -> st
             "impossible": next_events.impossible(now.state),
             "contents": shown or view.contents(uow, now),
             "changed": view.differences(now.document, change.body) if change else [],
+            "resolution": ResolutionRepository(uow).current(now.id),
         }
 
     made = here().services.store.read(read)
     stands, until = made["stands"], _until()
-    url = _news_url(problem, stands, until)
+    url = _news_url(problem.reference, stands, until)
     return render_template(
         "problems/problem.html",
         part=live.region("story", url, lambda: _story(problem, stands, until)),

@@ -87,7 +87,10 @@ PROBLEM = {
             "description": "Which parent the tenant named that is no problem of it, in words",
         },
         "document": {"type": "object", "description": "The problem in the words of the contract"},
-        "timeline": {**_THINGS, "description": "Requests, events, KCIs and work orders, in order"},
+        "timeline": {
+            **_THINGS,
+            "description": "Requests, events, KCIs, work orders and operators' actions, in order",
+        },
         "timers": _THINGS,
         "version": {"type": "integer", "description": "The number in the ETag"},
     },

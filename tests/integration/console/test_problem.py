@@ -331,6 +331,24 @@ def test_what_is_personal_is_shown_once_and_that_is_recorded(
 
 
 @on_sqlite
+def test_the_resolution_is_shown_without_its_words(supplier: Supplier, console: Console) -> None:
+    problem = supplier.opened()
+    resolution = {"resolutionCode": "OTHER", "resolutionText": MARKER}
+    supplier.event(problem.reference, "resolve", resolution=resolution)
+    supplier.deliver()
+    reference = supplier.kcis(problem)[-1]["serviceProblemResolution"]["supplierReference"]
+    answer = {"tenantNotes": f"{MARKER} again"}
+    assert supplier.settle(reference, "REJECTED", **answer).status_code == 200
+    path = f"problems/{problem.reference}"
+    page = console.get(path)
+    assert f"supplierReference {reference} status REJECTED" in page
+    assert "resolutionCode OTHER resolutionText [personal] tenantNotes [personal]" in page
+    assert MARKER not in page
+    shown_once = plain(console.send(f"{path}/unmasked", path, reason=WHY).text)
+    assert f"resolutionText {MARKER} tenantNotes {MARKER} again" in shown_once
+
+
+@on_sqlite
 def test_a_viewer_reads_and_does_nothing(supplier: Supplier, console: Console) -> None:
     problem = supplier.opened()
     path = f"problems/{problem.reference}"
