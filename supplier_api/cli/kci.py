@@ -1,7 +1,6 @@
 """`supplier-api kci`: updates to the gateway, and what can be done with those that went wrong."""
 
 import copy
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from supplier_api.cli.options import with_json, with_reason
 from supplier_api.contract import MessageError, read_json
 from supplier_api.contract.codes import ReasonCode
 from supplier_api.delivery.message_admin import MessageAdmin
-from supplier_api.problems.record_mending import MendedField
 from supplier_api.problems.services import GATEWAY
 from supplier_api.settings import load_settings
 
@@ -112,7 +110,7 @@ def edit(
         done = MessageAdmin(services).edit(name, change, by, and_record=and_record)
     messages.print_result(done)
     for field in done.mended:
-        click.echo(_of_record(field))
+        click.echo(f"record  {field}")
 
 
 @kci.command(epilog=example('supplier-api kci skip SP_0000000001#2 --reason "sent by hand"'))
@@ -121,14 +119,6 @@ def edit(
 def skip(name: str, reason: str) -> None:
     """Withdraw a KCI: the tenant is told so under its number, WITH THE REASON."""
     messages.skip_message(GATEWAY, name, reason)
-
-
-def _of_record(field: MendedField) -> str:
-    """Say what became of a field of the record, old beside new."""
-    old, new = (json.dumps(each, ensure_ascii=False) for each in (field.old, field.new))
-    if field.kept:
-        return f"record  {field.path}: stays {old}, it has changed since that update"
-    return f"record  {field.path}: {old} -> {new}"
 
 
 def _whole(file: Path) -> Any:

@@ -26,7 +26,7 @@ from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Services
 from supplier_api.settings import load_settings
 
-STATES = [*(state.value for state in MessageState), "dead"]
+STATES = [*(state.value for state in MessageState), "dead", "parked"]
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
@@ -172,11 +172,7 @@ def given_by(reason: str) -> Operator:
 
 def print_result(result: Result) -> None:
     """Print what was done with a message."""
-    click.echo(f"{result.name}  {result.was} -> {result.text}" if result.done else _left(result))
-
-
-def _left(result: Result) -> str:
-    return f"{result.name}  {result.was}: {result.text}"
+    click.echo(str(result))
 
 
 @contextmanager

@@ -44,6 +44,13 @@ PAST = {
 }
 
 
+# Their names in the record of what people did.
+COMMANDS = {GATEWAY: "kci", BACK_OFFICE: "work-order"}
+BY_HAND = frozenset(
+    f"{command} {action}" for command in COMMANDS.values() for action in MessageAction
+)
+
+
 class NotPossible(Exception):
     """Nothing was done or recorded; the text says why, and what is possible."""
 
@@ -63,3 +70,14 @@ def check(stored: StoredMessage, action: MessageAction) -> None:
     when = f" (on {to_wire(stored.settled)})" if stored.settled else ""
     rest = ", ".join(["show", *can])
     raise NotPossible(f"{stored.name} is {stored.state}{when}: no {action}; possible: {rest}")
+
+
+def waits(behind: StoredMessage) -> str:
+    """Say that a message waits behind a dead letter."""
+    return f"waits behind {behind.name}, which is {behind.state}"
+
+
+def check_order(stored: StoredMessage, action: MessageAction, behind: StoredMessage | None) -> None:
+    """Raise NotPossible for a replay of what is queued behind a dead letter."""
+    if behind and action is MessageAction.REPLAY and stored.state == MessageState.QUEUED:
+        raise NotPossible(f"{stored.name} {waits(behind)}; replay, edit or skip that")
