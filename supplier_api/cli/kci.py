@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from supplier_api.cli import example, messages
 from supplier_api.cli.options import with_json, with_reason
 from supplier_api.contract import MessageError, read_json
 from supplier_api.contract.codes import ReasonCode
+from supplier_api.delivery.kci_rewrite import KciChange, whole_body
 from supplier_api.delivery.message_admin import MessageAdmin
 from supplier_api.problems.services import GATEWAY
 from supplier_api.settings import load_settings
@@ -106,8 +107,9 @@ def edit(
     if (file is None) is not bool(changes or removed):
         raise click.UsageError("expected either --file or --set and --unset")
     with changing(load_settings()) as services, messages.refusals():
-        change = PathChanges.read(changes, removed) if file is None else _whole(file)
-        done = MessageAdmin(services).edit(name, change, by, and_record=and_record)
+        done = MessageAdmin(services).edit(
+            name, _change(file, changes, removed), by, and_record=and_record
+        )
     messages.print_result(done)
     for field in done.mended:
         click.echo(f"record  {field}")
@@ -121,13 +123,8 @@ def skip(name: str, reason: str) -> None:
     messages.skip_message(GATEWAY, name, reason)
 
 
-def _whole(file: Path) -> Any:
-    document = read_json(file.read_bytes())
-
-    def change(_body: dict[str, Any]) -> Mapping[str, Any]:
-        return document  # type: ignore[return-value]  # load_kci refuses what is no object
-
-    return change
+def _change(file: Path | None, changes: Sequence[str], removed: Sequence[str]) -> KciChange:
+    return PathChanges.read(changes, removed) if file is None else whole_body(file.read_bytes())
 
 
 # -- changes to a body as they are given on a command line: `a.b[0].c=text`, `a.b:=JSON`

@@ -72,6 +72,28 @@ def check(stored: StoredMessage, action: MessageAction) -> None:
     raise NotPossible(f"{stored.name} is {stored.state}{when}: no {action}; possible: {rest}")
 
 
+def why_not(
+    stored: StoredMessage, behind: StoredMessage | None
+) -> Mapping[MessageAction, str | None]:
+    """Return each action that its destination knows, and why it is not possible now, if so.
+
+    `behind` is the dead letter that holds its lane up, if one does.
+    """
+    known = POSSIBLE[stored.destination][MessageState.QUEUED]
+    return {action: _refusal(stored, action, behind) for action in known}
+
+
+def _refusal(
+    stored: StoredMessage, action: MessageAction, behind: StoredMessage | None
+) -> str | None:
+    try:
+        check(stored, action)
+        check_order(stored, action, behind)
+    except NotPossible as error:
+        return str(error)
+    return None
+
+
 def waits(behind: StoredMessage) -> str:
     """Say that a message waits behind a dead letter."""
     return f"waits behind {behind.name}, which is {behind.state}"

@@ -6,7 +6,7 @@ a withdrawal under its own id and number; only if that is refused too, the next 
 tried yet mentions the missing number.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +21,7 @@ from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.db import Gone, UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.delivery import kci_rewrite, message_queries
-from supplier_api.delivery.kci_rewrite import KciRewrite, KciSequence
+from supplier_api.delivery.kci_rewrite import KciChange, KciRewrite, KciSequence
 from supplier_api.delivery.message_actions import (
     COMMANDS,
     PAST,
@@ -32,6 +32,7 @@ from supplier_api.delivery.message_actions import (
     waits,
 )
 from supplier_api.delivery.seen_message import SeenMessage
+from supplier_api.delivery.time_window import TimeWindow
 from supplier_api.outbox.messages import BeingSent, MessageRepository, Rewritten, StoredMessage
 from supplier_api.outbox.model import LaneRow, Message, MessageState, Revision
 from supplier_api.problems.decision_repository import DecisionRepository
@@ -41,6 +42,9 @@ from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.rules.model import Operation
 
+# What the record of acts says of looking at a message with its personal data.
+OPEN = "open"
+
 
 @dataclass(frozen=True, slots=True)
 class Operator:
@@ -48,20 +52,6 @@ class Operator:
 
     who: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class TimeWindow:
-    """A range of machine time in which messages were created; None is an open end."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def holds(self, stored: StoredMessage) -> bool:
-        """Return whether a message was created in the window."""
-        return (self.since is None or stored.created >= self.since) and (
-            self.until is None or stored.created < self.until
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +136,7 @@ class MessageAdmin:
     def edit(
         self,
         name: str,
-        change: Callable[[dict[str, Any]], Mapping[str, Any]],
+        change: KciChange,
         by: Operator,
         *,
         and_record: bool = False,
@@ -181,6 +171,19 @@ class MessageAdmin:
         """Give a message up: a KCI is sent as a withdrawal, a work order is not sent at all."""
         work = self._skip_order if destination == BACK_OFFICE else self._withdraw
         return self._do(destination, name, MessageAction.SKIP, by, work, seen)
+
+    def open(self, uuid: str, by: Operator) -> None:
+        """Record that somebody looks at a message with its personal data, and why.
+
+        Raises message_queries.NoSuchMessage.
+        """
+        now = self._services.machine.now()
+
+        def work(uow: UnitOfWork) -> None:
+            stored = message_queries.by_id(uow, uuid)
+            OperatorActionRepository(uow).add(_action(stored, OPEN, by, now))
+
+        self._services.store.write(work)
 
     # -- a window
 
@@ -356,19 +359,24 @@ class MessageAdmin:
         now = MessageRepository(locked.uow).get(stored.id)
         if changed := _changed(stored, now):
             more["changed"] = changed
+        more = {"was": stored.state, "now": now.state, **more}
         OperatorActionRepository(locked.uow).add(
-            Action(
-                at=locked.machine,
-                who=by.who,
-                action=f"{COMMANDS[locked.destination]} {action}",
-                reason=by.reason,
-                destination=locked.destination,
-                tenant=stored.tenant,
-                problem_id=stored.problem_id,
-                message=stored.uuid,
-                detail={"number": stored.number, "was": stored.state, "now": now.state, **more},
-            )
+            _action(stored, action, by, locked.machine, **more)
         )
+
+
+def _action(stored: StoredMessage, what: str, by: Operator, at: datetime, **more: Any) -> Action:
+    return Action(
+        at=at,
+        who=by.who,
+        action=f"{COMMANDS[stored.destination]} {what}",
+        reason=by.reason,
+        destination=stored.destination,
+        tenant=stored.tenant,
+        problem_id=stored.problem_id,
+        message=stored.uuid,
+        detail={"number": stored.number, **more},
+    )
 
 
 def _mend(locked: _LockedProblem, stored: StoredMessage, body: str) -> list[MendedField]:

@@ -46,6 +46,14 @@ def find(uow: UnitOfWork, name: str, destination: str) -> StoredMessage:
     return stored
 
 
+def by_id(uow: UnitOfWork, uuid: str) -> StoredMessage:
+    """Return the message with that UUID, to any destination; raises NoSuchMessage."""
+    stored = MessageRepository(uow).find(uuid)
+    if stored is None:
+        raise NoSuchMessage(f"there is no message {uuid}")
+    return stored
+
+
 def _uuid(name: str) -> str | None:
     try:
         return str(UUID(name))

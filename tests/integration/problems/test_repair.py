@@ -9,8 +9,8 @@ from sqlalchemy import update
 from supplier_api import contract
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery.message_actions import NotPossible
-from supplier_api.delivery.message_admin import TimeWindow
 from supplier_api.delivery.message_queries import NoSuchMessage
+from supplier_api.delivery.time_window import TimeWindow
 from supplier_api.outbox.messages import MessageRepository
 from supplier_api.outbox.model import NO_BODY, Fenced, MessageState
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
