@@ -105,10 +105,16 @@ def opened(message_id: UUID) -> str:
 @requires(Role.OPERATOR)
 def check(message_id: UUID) -> str:
     """Show what an edit would do; nothing is done. htmx asks for the findings alone."""
-    _check_opened(message_id)
-    view, text = _view(message_id), request.form.get("body", "")
-    findings = _rehearsed(view, text)
-    if "HX-Request" in request.headers:
+    alone, text = "HX-Request" in request.headers, request.form.get("body", "")
+    try:
+        _check_opened(message_id)
+        view = _view(message_id)
+        findings = _rehearsed(view, text)
+    except ActRefused as error:
+        if not alone:
+            raise
+        return render_template("delivery/findings.html", findings=Findings(error.messages))
+    if alone:
         return render_template("delivery/findings.html", findings=findings)
     return _editor(view, text, findings)
 
