@@ -5,11 +5,14 @@ sandbox can move it for each tenant. *Machine time* is for leases, waits, tokens
 never moved. Both are injected, so that tests and the sandbox can control them.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_AGES = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class MachineClock(Protocol):
@@ -137,3 +140,22 @@ def from_wire(text: str) -> datetime:
     if instant.tzinfo is None:
         raise ValueError("a date-time needs an offset, as in 2026-01-05T12:00:00.000Z")
     return instant.astimezone(UTC)
+
+
+def age_given(text: str) -> timedelta | None:
+    """Return the span that people write as 30m, 12h or 3d; None for any other text."""
+    matched = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
+    return timedelta(**{_AGES[matched[2]]: int(matched[1])}) if matched else None
+
+
+def instant_given(text: str, now: datetime) -> datetime:
+    """Return the instant that people write as an age before `now` or as a date-time.
+
+    Raises ValueError, with what is expected.
+    """
+    try:
+        ago = age_given(text)
+        return from_wire(text) if ago is None else now - ago
+    except (ValueError, OverflowError):
+        expected = "expected an age, as in 12h, or a date-time, as in 2026-01-05T12:00:00Z"
+        raise ValueError(expected) from None

@@ -1,9 +1,8 @@
 """`supplier-api kci`: updates to the gateway, and what can be done with those that went wrong."""
 
 import copy
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from supplier_api.cli import example, messages
 from supplier_api.cli.options import with_json, with_reason
 from supplier_api.contract import MessageError, read_json
 from supplier_api.contract.codes import ReasonCode
+from supplier_api.delivery.kci_rewrite import KciChange, whole_body
 from supplier_api.delivery.message_admin import MessageAdmin
-from supplier_api.problems.record_mending import MendedField
 from supplier_api.problems.services import GATEWAY
 from supplier_api.settings import load_settings
 
@@ -108,11 +107,12 @@ def edit(
     if (file is None) is not bool(changes or removed):
         raise click.UsageError("expected either --file or --set and --unset")
     with changing(load_settings()) as services, messages.refusals():
-        change = PathChanges.read(changes, removed) if file is None else _whole(file)
-        done = MessageAdmin(services).edit(name, change, by, and_record=and_record)
+        done = MessageAdmin(services).edit(
+            name, _change(file, changes, removed), by, and_record=and_record
+        )
     messages.print_result(done)
     for field in done.mended:
-        click.echo(_of_record(field))
+        click.echo(f"record  {field}")
 
 
 @kci.command(epilog=example('supplier-api kci skip SP_0000000001#2 --reason "sent by hand"'))
@@ -123,21 +123,8 @@ def skip(name: str, reason: str) -> None:
     messages.skip_message(GATEWAY, name, reason)
 
 
-def _of_record(field: MendedField) -> str:
-    """Say what became of a field of the record, old beside new."""
-    old, new = (json.dumps(each, ensure_ascii=False) for each in (field.old, field.new))
-    if field.kept:
-        return f"record  {field.path}: stays {old}, it has changed since that update"
-    return f"record  {field.path}: {old} -> {new}"
-
-
-def _whole(file: Path) -> Any:
-    document = read_json(file.read_bytes())
-
-    def change(_body: dict[str, Any]) -> Mapping[str, Any]:
-        return document  # type: ignore[return-value]  # load_kci refuses what is no object
-
-    return change
+def _change(file: Path | None, changes: Sequence[str], removed: Sequence[str]) -> KciChange:
+    return PathChanges.read(changes, removed) if file is None else whole_body(file.read_bytes())
 
 
 # -- changes to a body as they are given on a command line: `a.b[0].c=text`, `a.b:=JSON`

@@ -11,23 +11,22 @@ import click
 
 from supplier_api.app.services import changing, reading
 from supplier_api.cli.errors import CommandRefused
-from supplier_api.cli.options import WholeNumber, instant, operator
+from supplier_api.cli.options import WholeNumber, operator
 from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.contract import MessageError
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Operator
-from supplier_api.delivery import message_queries
+from supplier_api.delivery import message_queries, pause_admin
 from supplier_api.delivery.message_actions import NotPossible, possible
-from supplier_api.delivery.message_admin import MessageAdmin, Result, TimeWindow
-from supplier_api.delivery.pause_admin import KNOWN
+from supplier_api.delivery.message_admin import MessageAdmin, Result
+from supplier_api.delivery.time_window import TimeWindow, WrongWindow
 from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.outbox.model import MessageState
 from supplier_api.problems import view
-from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Services
 from supplier_api.settings import load_settings
 
-STATES = [*(state.value for state in MessageState), "dead"]
+STATES = [*(state.value for state in MessageState), "dead", "parked"]
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
@@ -173,11 +172,7 @@ def given_by(reason: str) -> Operator:
 
 def print_result(result: Result) -> None:
     """Print what was done with a message."""
-    click.echo(f"{result.name}  {result.was} -> {result.text}" if result.done else _left(result))
-
-
-def _left(result: Result) -> str:
-    return f"{result.name}  {result.was}: {result.text}"
+    click.echo(str(result))
 
 
 @contextmanager
@@ -192,18 +187,18 @@ def refusals() -> Iterator[None]:
 
 
 def _given_window(given: Mapping[str, Any], now: datetime) -> TimeWindow:
-    since, until = (instant(given[name], now, f"--{name}") for name in ("since", "until"))
-    if since and until and since >= until:
-        raise click.BadParameter("expected a time after --since", param_hint="--until")
-    return TimeWindow(since, until)
+    try:
+        return TimeWindow.given(given["since"], given["until"], now)
+    except WrongWindow as error:
+        raise click.BadParameter(error.expected, param_hint=f"--{error.field}") from None
 
 
 def check_tenant(uow: UnitOfWork, tenant: str) -> None:
     """Raise CommandRefused if no problem is of this tenant: its name may be mistyped."""
-    if not ProblemRepository(uow).any_of(tenant):
-        raise CommandRefused(
-            f"tenant {tenant} has no problem; these have:", ProblemRepository(uow).tenants(KNOWN)
-        )
+    try:
+        pause_admin.check_tenant(uow, tenant)
+    except pause_admin.NothingSuchError as error:
+        raise CommandRefused(f"{error}; these have:", error.known) from None
 
 
 def _problems(uow: UnitOfWork, name: str | None) -> Sequence[int] | None:

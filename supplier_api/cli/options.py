@@ -2,16 +2,14 @@
 
 import getpass
 import os
-import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 
-from supplier_api.clock import from_wire
+from supplier_api.clock import age_given, instant_given
 
-AGES = {"m": "minutes", "h": "hours", "d": "days"}
 OPERATOR = "SUPPLIER_API_OPERATOR"
 LONGEST = 100  # of an operator's name, as the column has it
 F = TypeVar("F", bound=Callable[..., Any])
@@ -76,7 +74,7 @@ class SecondsParam(click.ParamType[float]):
 
 def age(text: str, option: str) -> timedelta:
     """Return the span that `text` says, as in 12h; BadParameter names the option."""
-    found = _age(text)
+    found = age_given(text)
     if found is None:
         expected = "expected a number of up to five digits with m, h or d, as in 12h"
         raise click.BadParameter(expected, param_hint=option)
@@ -90,16 +88,7 @@ def instant(text: str | None, now: datetime, option: str) -> datetime | None:
     """
     if text is None:
         return None
-    ago = _age(text)
-    if ago is not None:
-        return now - ago
     try:
-        return from_wire(text)
-    except (ValueError, OverflowError):
-        expected = "expected an age, as in 12h, or a date-time, as in 2026-01-05T12:00:00Z"
-        raise click.BadParameter(expected, param_hint=option) from None
-
-
-def _age(text: str) -> timedelta | None:
-    matched = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
-    return timedelta(**{AGES[matched[2]]: int(matched[1])}) if matched else None
+        return instant_given(text, now)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None

@@ -12,6 +12,8 @@ from supplier_api.contract import MessageError
 from supplier_api.db.operator_actions import Operator
 from supplier_api.delivery.message_actions import NotPossible
 from supplier_api.delivery.message_queries import NoSuchMessage
+from supplier_api.delivery.pause_admin import NothingSuchError
+from supplier_api.delivery.seen_message import ChangedMeanwhile
 
 REASON_MAX = 500
 
@@ -48,8 +50,12 @@ def refusals() -> Iterator[None]:
         yield
     except NoSuchMessage as error:
         raise ActRefused(str(error), status=404) from None
+    except ChangedMeanwhile as error:
+        raise ActRefused(*error.messages) from None
     except NotPossible as error:
         raise ActRefused(str(error)) from None
+    except NothingSuchError as error:
+        raise ActRefused(str(error), *error.known) from None
     except MessageError as error:
         raise ActRefused(*error.messages, status=422) from None
 

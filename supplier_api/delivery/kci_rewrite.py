@@ -5,7 +5,7 @@ within the order of the problem's KCIs: before the next KCI that the gateway has
 that one keeps its date; if there is none, after all others.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +31,8 @@ from supplier_api.problems.kci import (
 from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.parts_repository import ChangeRequestRepository, ResolutionRepository
 
+# Makes a new body of a KCI's body.
+KciChange = Callable[[dict[str, Any]], Mapping[str, Any]]
 ONE_MS = timedelta(milliseconds=1)
 # The fields of a KCI besides its entities and its reason, which it keeps when it is sent late.
 KEPT_LATE = ("problemCode", "supplierCodes", "supplierCode", "supplierNotes")
@@ -167,6 +169,19 @@ def edited(
     if wrong:
         raise contract.Invalid(wrong)
     return _rewritten(loaded, Revision.EDITED)
+
+
+def whole_body(text: bytes) -> KciChange:
+    """Return the edit that puts this JSON document in place of the body.
+
+    Raises contract.MessageError if it is no JSON.
+    """
+    document: Any = contract.read_json(text)
+
+    def change(_body: dict[str, Any]) -> Mapping[str, Any]:
+        return document  # type: ignore[no-any-return]  # `edited` refuses what is no object
+
+    return change
 
 
 def noted(stored: StoredMessage, sentences: Sequence[str], now: datetime) -> Rewritten:

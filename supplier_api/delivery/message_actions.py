@@ -44,6 +44,13 @@ PAST = {
 }
 
 
+# Their names in the record of what people did.
+COMMANDS = {GATEWAY: "kci", BACK_OFFICE: "work-order"}
+BY_HAND = frozenset(
+    f"{command} {action}" for command in COMMANDS.values() for action in MessageAction
+)
+
+
 class NotPossible(Exception):
     """Nothing was done or recorded; the text says why, and what is possible."""
 
@@ -63,3 +70,36 @@ def check(stored: StoredMessage, action: MessageAction) -> None:
     when = f" (on {to_wire(stored.settled)})" if stored.settled else ""
     rest = ", ".join(["show", *can])
     raise NotPossible(f"{stored.name} is {stored.state}{when}: no {action}; possible: {rest}")
+
+
+def why_not(
+    stored: StoredMessage, behind: StoredMessage | None
+) -> Mapping[MessageAction, str | None]:
+    """Return each action that its destination knows, and why it is not possible now, if so.
+
+    `behind` is the dead letter that holds its lane up, if one does.
+    """
+    known = POSSIBLE[stored.destination][MessageState.QUEUED]
+    return {action: _refusal(stored, action, behind) for action in known}
+
+
+def _refusal(
+    stored: StoredMessage, action: MessageAction, behind: StoredMessage | None
+) -> str | None:
+    try:
+        check(stored, action)
+        check_order(stored, action, behind)
+    except NotPossible as error:
+        return str(error)
+    return None
+
+
+def waits(behind: StoredMessage) -> str:
+    """Say that a message waits behind a dead letter."""
+    return f"waits behind {behind.name}, which is {behind.state}"
+
+
+def check_order(stored: StoredMessage, action: MessageAction, behind: StoredMessage | None) -> None:
+    """Raise NotPossible for a replay of what is queued behind a dead letter."""
+    if behind and action is MessageAction.REPLAY and stored.state == MessageState.QUEUED:
+        raise NotPossible(f"{stored.name} {waits(behind)}; replay, edit or skip that")

@@ -6,7 +6,7 @@ a withdrawal under its own id and number; only if that is refused too, the next 
 tried yet mentions the missing number.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,12 +16,23 @@ import orjson
 
 from supplier_api.clock import to_wire
 from supplier_api.contract.codes import Status
+from supplier_api.contract.differences import differences
 from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.db import Gone, UnitOfWork
 from supplier_api.db.operator_actions import Action, Operator, OperatorActionRepository
 from supplier_api.delivery import kci_rewrite, message_queries
-from supplier_api.delivery.kci_rewrite import KciRewrite, KciSequence
-from supplier_api.delivery.message_actions import PAST, MessageAction, NotPossible, check
+from supplier_api.delivery.kci_rewrite import KciChange, KciRewrite, KciSequence
+from supplier_api.delivery.message_actions import (
+    COMMANDS,
+    PAST,
+    MessageAction,
+    NotPossible,
+    check,
+    check_order,
+    waits,
+)
+from supplier_api.delivery.seen_message import SeenMessage
+from supplier_api.delivery.time_window import TimeWindow
 from supplier_api.outbox.messages import BeingSent, MessageRepository, Rewritten, StoredMessage
 from supplier_api.outbox.model import LaneRow, Message, MessageState, Revision
 from supplier_api.problems.decision_repository import DecisionRepository
@@ -31,19 +42,8 @@ from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.rules.model import Operation
 
-
-@dataclass(frozen=True, slots=True)
-class TimeWindow:
-    """A range of machine time in which messages were created; None is an open end."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def holds(self, stored: StoredMessage) -> bool:
-        """Return whether a message was created in the window."""
-        return (self.since is None or stored.created >= self.since) and (
-            self.until is None or stored.created < self.until
-        )
+# What the record of acts says of looking at a message with its personal data.
+OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,18 @@ class Result:
     done: bool = True
     mended: tuple[MendedField, ...] = ()
 
+    def __str__(self) -> str:
+        """Return it in one line."""
+        return f"{self.name}  {self.was}{' ->' if self.done else ':'} {self.text}"
+
 
 class _RolledBack(Exception):
-    """Rolls a rehearsal back, which only shows what would be done."""
+    """Rolls a rehearsal back, which only shows what would be done: `results`."""
+
+    def __init__(self, *results: Result) -> None:
+        """Keep what would be done."""
+        super().__init__()
+        self.results = results
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +114,31 @@ class MessageAdmin:
 
     # -- one message
 
-    def replay(self, destination: str, name: str, by: Operator) -> Result:
+    def replay(
+        self, destination: str, name: str, by: Operator, seen: SeenMessage | None = None
+    ) -> Result:
         """Send a message again, now.
 
         A KCI that later ones have overtaken is sent as an ADDITIONAL with today's entity. Raises
-        NotPossible, message_queries.NoSuchMessage and db.StoreUnavailable, as the others do.
+        NotPossible, message_queries.NoSuchMessage and db.StoreUnavailable, as the others do; and
+        seen_message.ChangedMeanwhile (a NotPossible) if the message is no longer as it was `seen`.
         """
-        return self._do(destination, name, MessageAction.REPLAY, by, self._replay)
+        return self._do(destination, name, MessageAction.REPLAY, by, self._replay, seen)
 
     def edit(
         self,
         name: str,
-        change: Callable[[dict[str, Any]], Mapping[str, Any]],
+        change: KciChange,
         by: Operator,
         *,
         and_record: bool = False,
+        seen: SeenMessage | None = None,
+        rehearse: bool = False,
     ) -> Result:
         """Replace a KCI's body by what `change` makes of it, and send it.
 
         With `and_record` the record is mended alike, so that the next KCI is without the fault.
+        With `rehearse` nothing is done, but the same is returned or raised.
         Also raises contract.MessageError if the result breaks the contract or would be another KCI.
         """
         mended: list[MendedField] = []
@@ -139,21 +154,41 @@ class MessageAdmin:
             mended[:] = _mend(locked, stored, edited.body) if and_record else []
             return mended
 
-        done = self._do(GATEWAY, name, MessageAction.EDIT, by, work)
+        done = self._do(GATEWAY, name, MessageAction.EDIT, by, work, seen, rehearse=rehearse)
         return replace(done, mended=tuple(mended))
 
-    def skip(self, destination: str, name: str, by: Operator) -> Result:
+    def skip(
+        self, destination: str, name: str, by: Operator, seen: SeenMessage | None = None
+    ) -> Result:
         """Give a message up: a KCI is sent as a withdrawal, a work order is not sent at all."""
         work = self._skip_order if destination == BACK_OFFICE else self._withdraw
-        return self._do(destination, name, MessageAction.SKIP, by, work)
+        return self._do(destination, name, MessageAction.SKIP, by, work, seen)
+
+    def open(self, uuid: str, by: Operator) -> None:
+        """Record that somebody looks at a message with its personal data, and why.
+
+        Raises message_queries.NoSuchMessage.
+        """
+        now = self._services.machine.now()
+
+        def work(uow: UnitOfWork) -> None:
+            stored = message_queries.by_id(uow, uuid)
+            OperatorActionRepository(uow).add(_action(stored, OPEN, by, now))
+
+        self._services.store.write(work)
 
     # -- a window
 
-    def waiting(self, destination: str, window: TimeWindow) -> list[int]:
-        """Return the row ids of problems with undelivered messages created in the window."""
+    def waiting(
+        self, destination: str, window: TimeWindow, *, after: int = 0, limit: int | None = None
+    ) -> list[int]:
+        """Return the row ids of problems with undelivered messages created in the window.
+
+        In the order of these ids: `limit` of those that are greater than `after`.
+        """
         return self._services.store.read(
             lambda uow: MessageRepository(uow).problems_waiting(
-                destination, window.since, window.until
+                destination, window.since, window.until, after=after, limit=limit
             )
         )
 
@@ -236,22 +271,30 @@ class MessageAdmin:
         action: MessageAction,
         by: Operator,
         work: Callable[[_LockedProblem, StoredMessage, Operator], list[MendedField] | None],
+        seen: SeenMessage | None,
+        *,
+        rehearse: bool = False,
     ) -> Result:
         def transaction(uow: UnitOfWork) -> Result:
             found = message_queries.find(uow, name, destination)
             locked = self._lock(uow, found.problem_id, destination)
             stored = MessageRepository(uow).get(found.id)
+            if seen:
+                seen.check(uow, stored)
             check(stored, action)
             record = [each.path for each in work(locked, stored, by) or () if not each.kept]
             behind = MessageRepository(uow).go_on(locked.lane, locked.machine)
-            if behind and action is MessageAction.REPLAY and stored.state == MessageState.QUEUED:
-                waits = f"{stored.name} {_waits(behind)}; replay, edit or skip that"
-                raise NotPossible(waits)
+            check_order(stored, action, behind)
             self._record(locked, stored, action, by, **({"record": record} if record else {}))
-            return _outcome(stored, MessageRepository(uow).get(stored.id), behind)
+            result = _outcome(stored, MessageRepository(uow).get(stored.id), behind)
+            if rehearse:
+                raise _RolledBack(result)
+            return result
 
         try:
             return self._services.store.write(transaction)
+        except _RolledBack as rehearsed:
+            return rehearsed.results[0]
         except BeingSent as error:
             raise NotPossible(f"{name}: {error}") from None
         except Gone as error:
@@ -305,19 +348,27 @@ class MessageAdmin:
         by: Operator,
         **more: Any,
     ) -> None:
+        now = MessageRepository(locked.uow).get(stored.id)
+        if changed := _changed(stored, now):
+            more["changed"] = changed
+        more = {"was": stored.state, "now": now.state, **more}
         OperatorActionRepository(locked.uow).add(
-            Action(
-                at=locked.machine,
-                who=by.who,
-                action=f"{message_queries.COMMANDS[locked.destination]} {action}",
-                reason=by.reason,
-                destination=locked.destination,
-                tenant=stored.tenant,
-                problem_id=stored.problem_id,
-                message=stored.uuid,
-                detail={"number": stored.number, "was": stored.state, **more},
-            )
+            _action(stored, action, by, locked.machine, **more)
         )
+
+
+def _action(stored: StoredMessage, what: str, by: Operator, at: datetime, **more: Any) -> Action:
+    return Action(
+        at=at,
+        who=by.who,
+        action=f"{COMMANDS[stored.destination]} {what}",
+        reason=by.reason,
+        destination=stored.destination,
+        tenant=stored.tenant,
+        problem_id=stored.problem_id,
+        message=stored.uuid,
+        detail={"number": stored.number, **more},
+    )
 
 
 def _mend(locked: _LockedProblem, stored: StoredMessage, body: str) -> list[MendedField]:
@@ -338,12 +389,15 @@ def _outcome(was: StoredMessage, stored: StoredMessage, behind: StoredMessage | 
         again = f"{again} ({stored.mended})"
     if behind is not None:
         moved = stored.body != was.body or was.state != MessageState.QUEUED
-        return _result(was, f"{again}, {_waits(behind)}", done=moved)
+        return _result(was, f"{again}, {waits(behind)}", done=moved)
     return _result(was, f"{again}, due now")
 
 
-def _waits(behind: StoredMessage) -> str:
-    return f"waits behind {behind.name}, which is {behind.state}"
+def _changed(was: StoredMessage, now: StoredMessage) -> list[str]:
+    """Return the fields of a body that an action changed."""
+    if was.body == now.body:
+        return []
+    return [each.path for each in differences(orjson.loads(was.body), orjson.loads(now.body))]
 
 
 def _result(stored: StoredMessage, text: str, *, done: bool = True) -> Result:

@@ -11,13 +11,13 @@ import orjson
 from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.delivery.message_actions import COMMANDS
 from supplier_api.outbox.messages import MessageRepository, StoredMessage
 from supplier_api.outbox.model import MessageState, shown_log
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 
-# How a message is called, by destination, and the command for it.
+# How a message is called, by destination.
 WORDS = {GATEWAY: "KCI", BACK_OFFICE: "work order"}
-COMMANDS = {GATEWAY: "kci", BACK_OFFICE: "work-order"}
 _NUMBERED = re.compile(r"([A-Z0-9_]{5,25})#([1-9][0-9]{0,8})")
 
 
@@ -43,6 +43,14 @@ def find(uow: UnitOfWork, name: str, destination: str) -> StoredMessage:
     if stored.destination != destination:
         other = COMMANDS.get(stored.destination, stored.destination)
         raise NoSuchMessage(f"{name} is no {word}; look at it with `supplier-api {other} show`")
+    return stored
+
+
+def by_id(uow: UnitOfWork, uuid: str) -> StoredMessage:
+    """Return the message with that UUID, to any destination; raises NoSuchMessage."""
+    stored = MessageRepository(uow).find(uuid)
+    if stored is None:
+        raise NoSuchMessage(f"there is no message {uuid}")
     return stored
 
 

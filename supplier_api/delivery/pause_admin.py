@@ -1,6 +1,6 @@
 """Operators hold delivery up, as a whole or in part, and let it go on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -67,11 +67,14 @@ class PauseAdmin:
 
         return self._services.store.write(work)
 
-    def resume(self, wanted: PauseScope, who: str, reason: str) -> int:
+    def resume(
+        self, wanted: PauseScope, who: str, reason: str, seen: Collection[int] | None = None
+    ) -> int:
         """End the pauses of that scope; return how many problems were spread.
 
         For a whole destination, an open breaker may be probed at once, and a wait that the
-        destination asked for ends. Raises NothingSuchError.
+        destination asked for ends. Raises NothingSuchError; also if `seen` is given, the ids of the
+        pauses that somebody saw, and others are in force now.
         """
         now = self._services.machine.now()
         scope, active = self._services.store.read(
@@ -82,6 +85,11 @@ class PauseAdmin:
             paused = "; these are" if active else ", and nothing is"
             raise NothingSuchError(
                 f"{_what(scope, wanted.problem)} is not paused{paused}", map(line, active)
+            )
+        if seen is not None and {pause.id for pause in found} != set(seen):
+            raise NothingSuchError(
+                f"what pauses {_what(scope, wanted.problem)} has changed; now it is",
+                map(line, found),
             )
         spread = 0
         if any(pause.cause is PauseCause.OPERATOR for pause in found):
@@ -106,6 +114,11 @@ class PauseAdmin:
         """Return all pauses in force now, whatever their cause."""
         now = self.now()
         return self._services.store.read(lambda uow: PauseRepository(uow).active(now))
+
+    def of(self, wanted: PauseScope) -> list[Pause]:
+        """Return the pauses in force of just what is named; raises NothingSuchError."""
+        scope = self._services.store.read(lambda uow: _scope(uow, wanted))
+        return [pause for pause in self.active() if pause.scope == scope]
 
     def _put_off(self, scope: Scope, now: datetime) -> int:
         """Spread a large backlog over the time after, while it is still paused."""
@@ -196,9 +209,8 @@ def _scope(uow: UnitOfWork, wanted: PauseScope) -> Scope:
     """Return the named scope as it is stored; raises NothingSuchError."""
     if wanted.destination is not None and wanted.destination not in DESTINATIONS:
         raise NothingSuchError(f"there is no destination {wanted.destination}", DESTINATIONS)
-    if wanted.tenant is not None and not ProblemRepository(uow).any_of(wanted.tenant):
-        known = ProblemRepository(uow).tenants(KNOWN)
-        raise NothingSuchError(f"tenant {wanted.tenant} has no problem", known)
+    if wanted.tenant is not None:
+        check_tenant(uow, wanted.tenant)
     if wanted.problem is None:
         return Scope(wanted.destination, wanted.tenant)
     found = [
@@ -212,6 +224,13 @@ def _scope(uow: UnitOfWork, wanted: PauseScope) -> Scope:
         known = [f"{each.reference}  {each.tenant}  {each.gateway_id}" for each in found]
         raise NothingSuchError(text, known)
     return Scope(wanted.destination, found[0].tenant, found[0].id)
+
+
+def check_tenant(uow: UnitOfWork, tenant: str) -> None:
+    """Raise NothingSuchError if no problem is of this tenant: its name may be mistyped."""
+    if not ProblemRepository(uow).any_of(tenant):
+        known = ProblemRepository(uow).tenants(KNOWN)
+        raise NothingSuchError(f"tenant {tenant} has no problem", known)
 
 
 def _of_operator(uow: UnitOfWork, scope: Scope, now: datetime) -> Pause | None:

@@ -28,6 +28,8 @@ from supplier_api.outbox.statements import QUEUED, lane, message, problem
 # Written as in the partial indexes: SQLite compares the two as text.
 _DEAD = text("message.state IN ('refused', 'expired')")
 _PARKED = text("lane.parked")
+# What the log says of an entry that is no attempt.
+BY_OPERATOR = "by an operator"
 
 
 class BeingSent(Exception):
@@ -92,19 +94,21 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """Which messages to a destination to list.
+    """Which messages to list; without a destination, those to all.
 
-    `state` is a message state, or `dead`; None: dead letters and what is parked behind them.
-    `problems` are row ids. `since` and `until` are about when a message was created.
+    `state` is a message state, `dead`, or `parked` (behind a dead letter); None: both of these.
+    `problems` are row ids. `since` and `until` are about when a message was created. `after` is the
+    row id of the last one that was listed before.
     """
 
-    destination: str
+    destination: str | None = None
     state: str | None = None
     tenant: str | None = None
     problems: Sequence[int] | None = None
     kind: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    after: int | None = None
     limit: int = 50
 
 
@@ -157,10 +161,16 @@ class MessageRepository:
 
     def listed(self, wanted: MessageFilter) -> list[StoredMessage]:
         """Return the messages that match, in the order in which they were created."""
-        query = self._all().where(lane.c.destination == wanted.destination)
-        for column, value in ((lane.c.tenant, wanted.tenant), (message.c.kind, wanted.kind)):
+        query = self._all()
+        for column, value in (
+            (lane.c.destination, wanted.destination),
+            (lane.c.tenant, wanted.tenant),
+            (message.c.kind, wanted.kind),
+        ):
             if value is not None:
                 query = query.where(column == value)
+        if wanted.after is not None:
+            query = query.where(message.c.id > wanted.after)
         if wanted.problems is not None:
             query = query.where(lane.c.problem_id.in_(wanted.problems))
         query = _made(_in_state(query, wanted.state), wanted.since, wanted.until)
@@ -168,15 +178,25 @@ class MessageRepository:
         return [StoredMessage(*row) for row in rows]
 
     def problems_waiting(
-        self, destination: str, since: datetime | None, until: datetime | None
+        self,
+        destination: str,
+        since: datetime | None,
+        until: datetime | None,
+        *,
+        after: int = 0,
+        limit: int | None = None,
     ) -> list[int]:
-        """Return the row ids of problems with undelivered messages created in that time."""
+        """Return the row ids of problems with undelivered messages created in that time.
+
+        In the order of these ids: `limit` of those that are greater than `after`.
+        """
         query = (
             select(lane.c.problem_id)
             .join(message)
             .where(lane.c.destination == destination, _one_of(_DEAD, QUEUED))
+            .where(lane.c.problem_id > after)
         )
-        query = _made(query, since, until).distinct().order_by(lane.c.problem_id)
+        query = _made(query, since, until).distinct().order_by(lane.c.problem_id).limit(limit)
         return list(self._connection.execute(query).scalars())
 
     # Changes.
@@ -251,7 +271,7 @@ class MessageRepository:
         It stays parked as long as there is a dead letter that no delivered message has passed; None
         if there is none.
         """
-        behind = self._held_by(locked.id) if locked.parked else None
+        behind = self.held_by(locked.id) if locked.parked else None
         head = statements.heads(self._connection, [locked.id]).get(locked.id)
         due_at = None
         if head and behind is None:
@@ -279,7 +299,8 @@ class MessageRepository:
         )
         return self._connection.execute(select(exists(query))).scalar_one()
 
-    def _held_by(self, lane_id: int) -> StoredMessage | None:
+    def held_by(self, lane_id: int) -> StoredMessage | None:
+        """Return the first dead letter of a lane that no delivered message has passed."""
         later = message.alias()
         passed = exists().where(
             later.c.lane_id == message.c.lane_id,
@@ -322,9 +343,11 @@ class MessageRepository:
 
 
 def _in_state(query: Select[Any], state: str | None) -> Select[Any]:
+    parked = and_(QUEUED, message.c.lane_id.in_(select(lane.c.id).where(_PARKED)))
     if state is None:
-        parked = select(lane.c.id).where(_PARKED)
-        return query.where(_one_of(_DEAD, and_(QUEUED, message.c.lane_id.in_(parked))))
+        return query.where(_one_of(_DEAD, parked))
+    if state == "parked":
+        return query.where(_one_of(parked))
     if state == "dead":
         return query.where(_one_of(_DEAD))
     if state == MessageState.QUEUED:
@@ -357,4 +380,4 @@ def _rewritten(stored: StoredMessage, new: Rewritten) -> dict[str, Any]:
 
 
 def _entry(at: datetime, what: str) -> dict[str, Any]:
-    return Attempt(at, what, None, 0, "by an operator").entry()
+    return Attempt(at, what, None, 0, BY_OPERATOR).entry()

@@ -4,6 +4,7 @@ A KCI shows the problem, and a change or a resolution, as the record had them. O
 taken over; its text, codes and notes are of that KCI alone.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,13 @@ class MendedField:
     old: Any
     new: Any
     kept: bool = False
+
+    def __str__(self) -> str:
+        """Say what became of the field, old beside new."""
+        old, new = (json.dumps(each, ensure_ascii=False) for each in (self.old, self.new))
+        if self.kept:
+            return f"{self.path}: stays {old}, it has changed since that update"
+        return f"{self.path}: {old} -> {new}"
 
 
 class NotOfTheRecord(Exception):

@@ -15,6 +15,7 @@ from tests.supplier import REPAIRED, Problem, Supplier
 
 REFUSED = Reply(Meaning.REFUSED, "422 INVALID_REQUEST", 422, refusal={"status": 422})
 WHY = ("--reason", "the gateway does not take it")
+EDITED = {"number": 1, "was": "refused", "now": "queued"}
 NOTES = "serviceProblem.notes=Ring first."
 
 
@@ -77,7 +78,8 @@ def test_the_next_kci_does_not_repeat_the_fault(
     ]
     # Which fields, but no value: that may be personal.
     (detail,) = actions(supplier, problem)
-    assert detail == {"number": 1, "was": "refused", "record": ["serviceProblem.notes"]}
+    notes = ["serviceProblem.notes"]
+    assert detail == {**EDITED, "record": notes, "changed": notes}
 
 
 def test_without_it_the_record_stays(supplier: Supplier, edit: Command, problem: Problem) -> None:
@@ -85,7 +87,7 @@ def test_without_it_the_record_stays(supplier: Supplier, edit: Command, problem:
     assert edit(problem, 1, "--set", NOTES).exit_code == 0
 
     assert supplier.stored(problem.id).document == before
-    assert actions(supplier, problem) == [{"number": 1, "was": "refused"}]
+    assert actions(supplier, problem) == [{**EDITED, "changed": ["serviceProblem.notes"]}]
 
 
 def test_what_has_changed_since_stays(supplier: Supplier, edit: Command, problem: Problem) -> None:
@@ -98,7 +100,7 @@ def test_what_has_changed_since_stays(supplier: Supplier, edit: Command, problem
         'record  serviceProblem.notes: stays "Use the back door.", it has changed since that update'
     ]
     assert supplier.stored(problem.id).document["notes"] == "Use the back door."
-    assert actions(supplier, problem) == [{"number": 1, "was": "refused"}]
+    assert actions(supplier, problem) == [{**EDITED, "changed": ["serviceProblem.notes"]}]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,12 @@ def problems(wanted: dict[str, Any], uow: UnitOfWork) -> object:
     return page_of(uow, WantedProblems(**wanted), 50)
 
 
+def next_page(state: str | None, uow: UnitOfWork) -> object:
+    """List further messages of a tenant in that state."""
+    wanted = MessageFilter(state=state, tenant="T", kind="DELAY", since=LONG_AGO, after=7)
+    return MessageRepository(uow).listed(wanted)
+
+
 SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "last decided": partial(lines, status_messages.last_request),
     "last taken": partial(lines, status_messages.last_kci_taken),
@@ -139,8 +145,15 @@ SEARCHES |= {
 }
 SEARCHES |= {
     f"messages, {state or 'dead and parked'}": partial(messages, state)
-    for state in (None, "dead", "queued", "refused", "expired")
+    for state in (None, "dead", "parked", "queued", "refused", "expired")
 }
+SEARCHES |= {
+    f"next page of messages to all, {state or 'dead and parked'}": partial(next_page, state)
+    for state in (None, "dead", "parked", "queued")
+}
+SEARCHES["problems of a window"] = lambda uow: MessageRepository(uow).problems_waiting(
+    "gateway", LONG_AGO, NOW, after=7, limit=100
+)
 
 # Indexes that hold only what is not over.
 PARTIAL = [

@@ -12,8 +12,9 @@ from supplier_api import contract as wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, Operator, OperatorActionRepository
 from supplier_api.delivery.kci_rewrite import tells_reference
-from supplier_api.delivery.message_admin import MessageAdmin, Result, TimeWindow
+from supplier_api.delivery.message_admin import MessageAdmin, Result
 from supplier_api.delivery.model import Destination, Meaning, Reply
+from supplier_api.delivery.time_window import TimeWindow
 from supplier_api.outbox.model import Message, MessageState
 from supplier_api.problems.backoffice_events import DeliveredKci
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY

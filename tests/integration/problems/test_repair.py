@@ -9,8 +9,8 @@ from sqlalchemy import update
 from supplier_api import contract
 from supplier_api.db import UnitOfWork, tables
 from supplier_api.delivery.message_actions import NotPossible
-from supplier_api.delivery.message_admin import TimeWindow
 from supplier_api.delivery.message_queries import NoSuchMessage
+from supplier_api.delivery.time_window import TimeWindow
 from supplier_api.outbox.messages import MessageRepository
 from supplier_api.outbox.model import NO_BODY, Fenced, MessageState
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
@@ -78,7 +78,8 @@ def test_a_replayed_kci_is_sent_as_it_is_and_the_others_follow(desk: Bench) -> N
     assert (desk.row(2)["mended"], desk.row(2)["original"]) == (None, None)
     [action] = desk.actions()
     assert (action.who, action.reason, action.action) == (BY.who, BY.reason, "kci replay")
-    assert (action.message, action.detail) == (body["id"], {"number": 2, "was": "refused"})
+    before_and_after = {"number": 2, "was": "refused", "now": "queued"}
+    assert (action.message, action.detail) == (body["id"], before_and_after)
 
 
 def test_the_workers_are_told_of_it(desk: Bench) -> None:

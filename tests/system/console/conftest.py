@@ -33,14 +33,22 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def more_settings() -> dict[str, object]:
+    """Return further settings of the installation; a module that needs some overrides this."""
+    return {}
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def installation(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    more_settings: dict[str, object],
 ) -> Iterator[Installation]:
     """Yield a running installation whose back office waits for events, once for each engine."""
     folder = tmp_path_factory.mktemp("console")
     with ExitStack() as stack:
-        settings: dict[str, object] = {"BACKOFFICE__PACE": "manual"}
+        settings: dict[str, object] = {"BACKOFFICE__PACE": "manual", **more_settings}
         if request.param == "postgresql":
             server = request.getfixturevalue("postgresql_server")
             name = f"test_{folder.name.replace('-', '_')}_{os.getpid()}"
