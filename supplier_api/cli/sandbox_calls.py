@@ -13,23 +13,22 @@ import requests
 
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused
-from supplier_api.cli.gateway_client import (
-    FAILED,
+from supplier_api.cli.gateway_client import FAILED, curl_line, news
+from supplier_api.cli.options import WholeNumber
+from supplier_api.contract.codes import CancellationReason
+from supplier_api.http_client.connections import new_session
+from supplier_api.http_client.errors import why
+from supplier_api.ids import SystemIdSource
+from supplier_api.sandbox.tenant_client import (
     TIMEOUT,
     Account,
     Document,
     GatewayCall,
     GatewayClient,
-    curl_line,
-    news,
+    any_service_test,
     pending_resolution,
+    sample,
 )
-from supplier_api.cli.options import WholeNumber
-from supplier_api.cli.sample import any_service_test, sample
-from supplier_api.contract.codes import CancellationReason
-from supplier_api.http_client.connections import new_session
-from supplier_api.http_client.errors import why
-from supplier_api.ids import SystemIdSource
 from supplier_api.settings import Settings, load_settings
 
 SPECIFICATION = {"id": "ftthl2r"}
