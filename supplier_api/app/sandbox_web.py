@@ -6,12 +6,14 @@ from supplier_api.app import sandbox
 from supplier_api.app.sessions import answer_terms, build_sessions
 from supplier_api.audit import Audit
 from supplier_api.auth import AccessTokens
+from supplier_api.console.pages import Page
 from supplier_api.http.api_docs import TryClient
 from supplier_api.http.gateway.errors import SupplierApi
 from supplier_api.http.gateway.tokens import TOKEN_PATH
 from supplier_api.problems.services import Services
 from supplier_api.sandbox import admin
 from supplier_api.sandbox.clock_sync import try_token
+from supplier_api.sandbox.console import sandbox_page
 from supplier_api.sandbox.fault_injection.wsgi import inject_answer_faults
 from supplier_api.sandbox.journal.capture import keep_requests, record_calls
 from supplier_api.sandbox.scenarios.request_headers import EXTENSION as REQUEST_EXTENSION
@@ -30,14 +32,18 @@ def add_to_web(
     services: Services,
     tokens: AccessTokens,
     audit: Audit,
-) -> None:
-    """Add the testers' door, the faults of answers and the journal to a web application."""
+) -> Page:
+    """Add the testers' door, the faults of answers and the journal to a web application.
+
+    Returns the console's page for testers, which works with the same parts.
+    """
     parts = _admin_parts(settings, services, tokens, audit)
     admin.register(api, parts)
     keep_requests(app)
     inject_answer_faults(app, parts)
     record_calls(app, parts.recorder, services.machine)
     app.extensions["recorder"] = parts.recorder
+    return sandbox_page(parts)
 
 
 def try_clients(settings: Settings) -> list[TryClient]:

@@ -93,13 +93,13 @@ def _wire(settings: Settings, services: Services) -> Flask:
         _pulled_orders(settings, services, activity),
     )
     if settings.in_sandbox:
-        sandbox_web.add_to_web(app, api, settings, services, tokens, audit)
+        page = sandbox_web.add_to_web(app, api, settings, services, tokens, audit)
     check_requests(app)
     _add_health(app, services, rule_evaluator)
     if settings.in_sandbox:
         from supplier_api.app.console import mount_console
 
-        mount_console(app, settings, services, rule_evaluator, audit)
+        mount_console(app, settings, services, rule_evaluator, audit, first=[page])
     app.extensions["services"] = services
     app.extensions["audit"] = audit
     app.extensions["upkeep"] = upkeep

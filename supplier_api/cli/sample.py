@@ -206,10 +206,10 @@ def next_steps(
         f" -d {body}  # a ceased service"
     )
     return [
+        f"python3 -m webbrowser {endpoints.supplier}/console/  # watch a problem, raise more",
         f"{command_name()} problem {look}",
         f"TOKEN={token_line(tenant, curl)}",
         f"{curl} {gateway}/service-problems/{problem_id} {HEADERS}",
         refusal,
-        f"python3 -m webbrowser {endpoints.supplier}/docs",
         f"tail -f {shlex.quote(short_path(data_dir / 'log'))}/*.log",
     ]

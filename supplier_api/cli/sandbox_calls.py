@@ -26,7 +26,7 @@ from supplier_api.sandbox.tenant_client import (
     GatewayCall,
     GatewayClient,
     any_service_test,
-    pending_resolution,
+    resolution_to_answer,
     sample,
 )
 from supplier_api.settings import Settings, load_settings
@@ -307,13 +307,7 @@ def _change(caller: SandboxCaller, kind: str, body: Document) -> None:
 
 
 def _answer(caller: SandboxCaller, problem_id: int, status: str, notes: str | None) -> None:
-    problem = _look(caller, problem_id)
-    resolution_id = pending_resolution(problem)
-    if resolution_id is None:
-        raise CommandRefused(
-            f"no resolution of service problem {problem_id} waits for you;"
-            f" it is {problem['status']}"
-        )
+    resolution_id = resolution_to_answer(_look(caller, problem_id))
     body = {"status": status} | ({"tenantNotes": notes} if notes else {})
     answered = caller.make(
         caller.call("PATCH", f"/service-problem-resolutions/{resolution_id}", body)

@@ -103,6 +103,18 @@ def masked(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def masked_throughout(value: Any) -> Any:
+    """Return a copy of a JSON value with the placeholder for personal fields at any depth."""
+    if isinstance(value, Mapping):
+        return {
+            name: PLACEHOLDER if name in PERSONAL_FIELDS else masked_throughout(inner)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [masked_throughout(each) for each in value]
+    return value
+
+
 def without_personal(value: Any) -> Any:
     """Return a copy of a JSON value without personal fields at any depth."""
     if isinstance(value, Mapping):

@@ -20,13 +20,19 @@ Document = dict[str, Any]
 
 
 class GatewayCallFailed(Exception):
-    """A gateway refused a call, or did not answer: a headline, and what it found."""
+    """A gateway refused a call, or did not answer: a headline, and what it found.
 
-    def __init__(self, headline: str, findings: Sequence[str] = ()) -> None:
-        """Keep both."""
+    `status` is that of the answer, None without one.
+    """
+
+    def __init__(
+        self, headline: str, findings: Sequence[str] = (), status: int | None = None
+    ) -> None:
+        """Keep all of it."""
         super().__init__("; ".join([headline, *findings]))
         self.headline = headline
         self.findings = findings
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,9 @@ class GatewayClient:
         url = self._account.url
         try:
             answer = self.send(call)
-        except requests.HTTPError:
+        except requests.HTTPError as error:
             message = f"{url} gives the client {self._account.client_id} no token"
-            raise GatewayCallFailed(message) from None
+            raise GatewayCallFailed(message, status=error.response.status_code) from None
         except requests.ConnectionError:
             message = f"nothing answers at {url}; is the sandbox gateway running?"
             raise GatewayCallFailed(message) from None
@@ -113,9 +119,8 @@ class GatewayClient:
 def _refused(answer: requests.Response) -> GatewayCallFailed:
     said = _document(answer)
     code = said.get("code", answer.reason)
-    return GatewayCallFailed(
-        f"the gateway answers {answer.status_code} {code}", said.get("messages", [])
-    )
+    headline = f"the gateway answers {answer.status_code} {code}"
+    return GatewayCallFailed(headline, said.get("messages", []), answer.status_code)
 
 
 def _document(answer: requests.Response) -> Document:
@@ -136,6 +141,21 @@ def pending_resolution(problem: Mapping[str, Any]) -> int | None:
     ]
     waits = bool(said) and said[-1]["status"] == "PENDING"
     return int(said[-1]["id"]) if waits else None
+
+
+def resolution_to_answer(problem: Mapping[str, Any]) -> int:
+    """Return the gateway's id of the resolution that waits for the tenant.
+
+    Raises GatewayCallFailed if there is none.
+    """
+    resolution = pending_resolution(problem)
+    if resolution is None:
+        raise GatewayCallFailed(
+            f"no resolution of service problem {problem['id']} waits for you;"
+            f" it is {problem['status']}",
+            status=requests.codes.conflict,
+        )
+    return resolution
 
 
 def any_service_test(id_source: IdSource) -> int:

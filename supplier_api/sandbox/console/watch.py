@@ -1,0 +1,246 @@
+"""Watching one problem on its way, from both sides."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, abort, render_template, request, url_for
+from markupsafe import Markup
+
+from supplier_api.console import live
+from supplier_api.contract.codes import CancellationReason, ProblemType
+from supplier_api.contract.personal import masked_throughout
+from supplier_api.db import UnitOfWork
+from supplier_api.operations.processes import ProcessKind, ProcessRepository, alive
+from supplier_api.problems import view
+from supplier_api.problems.decision_repository import DecisionRepository
+from supplier_api.problems.repository import ProblemRepository, is_gateway_id
+from supplier_api.problems.timer_repository import TimerRepository
+from supplier_api.sandbox.console.bench import bench
+from supplier_api.sandbox.console.clock import MOVES
+from supplier_api.sandbox.console.drawing import drawn, heads
+from supplier_api.sandbox.console.steps import steps
+from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
+from supplier_api.sandbox.scenarios.model import Scenario, ScenarioAnswer, ScenarioKind
+from supplier_api.sandbox.tenant_client import (
+    TENANT,
+    GatewayCallFailed,
+    any_service_test,
+    sample,
+)
+
+LATEST = 8  # problems in the list
+DELAY = 2  # seconds between updates: a newcomer watches them come
+QUESTION = "question"
+# The scenarios of problems in groups, by what is answered, and whether the tenant is asked.
+GROUPS: Mapping[str, str] = {
+    ScenarioAnswer.ACKNOWLEDGE: "Answered 201 ACKNOWLEDGED; then the updates come.",
+    QUESTION: "Answered 201 too; then the tenant is asked for something: amend it to go on.",
+    ScenarioAnswer.COMMIT: "Answered 201 IN_PROGRESS: work has begun.",
+    ScenarioAnswer.DEFER: "Answered 202: the supplier decides later.",
+    ScenarioAnswer.REJECT: "Answered 422: nothing comes of it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The problem that is watched: its tenant, and the gateway's id of it."""
+
+    tenant: str
+    id: int
+
+    @property
+    def address(self) -> dict[str, Any]:
+        """How a page's address names it."""
+        return {"tenant": self.tenant, "id": self.id}
+
+
+def add_to(blueprint: Blueprint) -> None:
+    """Add the views of the page."""
+    blueprint.add_url_rule("/", "show", show)
+    blueprint.add_url_rule("/way", "way", way)
+    blueprint.add_url_rule("/tenant", "tenant", tenant)
+    blueprint.add_url_rule("/supplier", "supplier", supplier)
+
+
+def show() -> str:
+    """Show a problem on its way, the newest if none is named, and the forms of its tenant."""
+    watched = _named() or _newest()
+    tenants, parts = bench().tenants.names, bench().parts
+    service_test = any_service_test(parts.services.id_source)
+    return render_template(
+        "sandbox/page.html",
+        watched=watched,
+        over=watched is not None and parts.services.store.read(lambda uow: _is_over(uow, watched)),
+        way=_region("way", watched),
+        tenant_side=_region("tenant", watched),
+        supplier_side=_region("supplier", watched),
+        tenants=tenants,
+        proposed={**sample(service_test), "tenant": watched.tenant if watched else TENANT},
+        delay=DELAY,
+        groups=_groups(),
+        change_scenarios=_change_scenarios(),
+        problem_types=list(ProblemType),
+        reasons=list(CancellationReason),
+        moves=MOVES,
+        docs=_docs(),
+        business=parts.services.business.now(watched.tenant if watched else ""),
+    )
+
+
+def _docs() -> Mapping[str, str] | None:
+    """Return where the calls are described, as this machine's browser finds it; None if nowhere."""
+    settings = bench().parts.settings
+    if not settings.server.docs:
+        return None
+    return {"supplier": "/docs", "gateway": f"{settings.sandbox.url.rstrip('/')}/docs"}
+
+
+def way() -> Response:
+    """Answer what has happened to the problem since."""
+    return _answer("way")
+
+
+def tenant() -> Response:
+    """Answer what the tenant sees of it now."""
+    return _answer("tenant")
+
+
+def supplier() -> Response:
+    """Answer what the supplier has of it now."""
+    return _answer("supplier")
+
+
+def _region(name: str, watched: Watched | None) -> Markup:
+    return live.region(name, _url(name, watched), lambda: PARTS[name](watched))
+
+
+def _answer(name: str) -> Response:
+    watched = _named()
+    return live.answer(name, _url(name, watched), lambda: PARTS[name](watched))
+
+
+def _url(endpoint: str, watched: Watched | None) -> str:
+    return url_for(f"sandbox.{endpoint}", **(watched.address if watched else {}))
+
+
+def _named() -> Watched | None:
+    """Return the problem that the address names; None if it names none."""
+    tenant_name, number = request.args.get("tenant", ""), request.args.get("id", "")
+    if not tenant_name and not number:
+        return None
+    if not is_gateway_id(number):
+        abort(404, "id: expected the gateway's id of a problem")
+    return Watched(tenant_name, int(number))
+
+
+def _newest() -> Watched | None:
+    found = bench().parts.services.store.read(lambda uow: ProblemRepository(uow).listed(limit=1))
+    return Watched(found[0].tenant, found[0].gateway_id) if found else None
+
+
+def _is_over(uow: UnitOfWork, watched: Watched) -> bool:
+    """Return whether nothing can be asked about the problem any more."""
+    problem_id = ProblemRepository(uow).find(watched.tenant, watched.id)
+    if problem_id is None:
+        return bool(_refused(uow, watched))
+    return ProblemRepository(uow).get(problem_id).state.terminal
+
+
+# -- the parts that follow what happens
+
+
+def _way(watched: Watched | None) -> str:
+    """Return the drawing and what the supplier has, from one snapshot of our database."""
+    parts = bench().parts
+    now = parts.services.machine.now()
+
+    def look(uow: UnitOfWork) -> dict[str, Any]:
+        known = _known(uow, watched) if watched else None
+        processes = alive(ProcessRepository(uow).all(), now, parts.settings.status.heartbeat)
+        return {
+            "known": known,
+            "steps": steps(known["timeline"]) if known else [],
+            "worked": any(each.kind == ProcessKind.WORKER for each in processes),
+            "latest": [view.summary(each) for each in ProblemRepository(uow).listed(limit=LATEST)],
+        }
+
+    seen = parts.services.store.read(look)
+    manual = parts.settings.backoffice.pace == "manual"
+    return render_template(
+        "sandbox/way.html", watched=watched, drawn=drawn, heads=heads(), manual=manual, **seen
+    )
+
+
+def _known(uow: UnitOfWork, watched: Watched) -> dict[str, Any] | None:
+    """Return what the supplier knows: a problem, or a request that none came of; None as yet."""
+    now = bench().parts.services.machine.now()
+    problem_id = ProblemRepository(uow).find(watched.tenant, watched.id)
+    if problem_id is not None:
+        problem = ProblemRepository(uow).get(problem_id)
+        coming = [_coming(each.kind, each.data) for each in TimerRepository(uow).of(problem_id)]
+        found = view.with_holds(uow, problem, now)
+        timers = [
+            {**timer, "words": words} for timer, words in zip(found["timers"], coming, strict=True)
+        ]
+        return {**found, "timers": timers}
+    refused = _refused(uow, watched)
+    return {"timeline": refused} if refused else None
+
+
+def _refused(uow: UnitOfWork, watched: Watched) -> list[dict[str, Any]]:
+    """Return the requests of that name that no problem came of."""
+    rows = DecisionRepository(uow).refused(str(watched.id))
+    return [view.request(row) for row in rows if row["tenant"] == watched.tenant]
+
+
+def _coming(kind: str, data: Mapping[str, Any]) -> str:
+    """Return in words what a timer is set for."""
+    event = data.get("event")
+    name = event.get("event") if isinstance(event, Mapping) else event
+    return f"the back office says {name}" if name else kind.replace("-", " ")
+
+
+def _supplier(watched: Watched | None) -> str:
+    """Return what the supplier has of the problem, without what is in the drawing."""
+    store = bench().parts.services.store
+    known = store.read(lambda uow: _known(uow, watched)) if watched else None
+    return render_template("sandbox/supplier.html", known=known)
+
+
+def _tenant(watched: Watched | None) -> str:
+    """Return what the gateway shows to the tenant, its texts masked; or why it shows nothing."""
+    if watched is None:
+        return ""
+    try:
+        problem = masked_throughout(bench().tenants.look(watched.tenant, watched.id))
+        return render_template("sandbox/tenant.html", problem=problem, failed=None)
+    except GatewayCallFailed as failed:
+        return render_template("sandbox/tenant.html", problem=None, failed=failed)
+
+
+PARTS: Mapping[str, Callable[[Watched | None], str]] = {
+    "way": _way,
+    "tenant": _tenant,
+    "supplier": _supplier,
+}
+
+
+# -- what can be chosen
+
+
+def _groups() -> dict[str, list[Scenario]]:
+    """Return the scenarios of problems, by the sentence of their group."""
+    found: dict[str, list[Scenario]] = {sentence: [] for sentence in GROUPS.values()}
+    for each in SCENARIOS:
+        if each.kind is ScenarioKind.PROBLEM:
+            found[GROUPS[QUESTION if each.question else each.answer]].append(each)
+    return {sentence: group for sentence, group in found.items() if group}
+
+
+def _change_scenarios() -> dict[str, list[Scenario]]:
+    """Return the scenarios of amendments and of cancellations, by the name of the change."""
+    return {
+        str(kind): [each for each in SCENARIOS if each.kind is kind]
+        for kind in (ScenarioKind.AMENDMENT, ScenarioKind.CANCELLATION)
+    }
