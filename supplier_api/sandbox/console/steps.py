@@ -79,8 +79,8 @@ UNDELIVERED = {
 
 
 def steps(timeline: list[dict[str, Any]]) -> list[Step]:
-    """Return a problem's timeline, as problems.view has it, as steps."""
-    return [_MADE[entry["what"]](entry) for entry in timeline]
+    """Return what was sent and said of a problem's timeline, as problems.view has it."""
+    return [_MADE[entry["what"]](entry) for entry in timeline if entry["what"] in _MADE]
 
 
 def _request(entry: Entry) -> Step:

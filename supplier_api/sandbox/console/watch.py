@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from markupsafe import Markup
@@ -16,6 +17,7 @@ from supplier_api.problems import view
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.repository import ProblemRepository, is_gateway_id
 from supplier_api.problems.timer_repository import TimerRepository
+from supplier_api.rules.model import Operation
 from supplier_api.sandbox.console.bench import bench
 from supplier_api.sandbox.console.clock import MOVES
 from supplier_api.sandbox.console.drawing import drawn, heads
@@ -28,8 +30,10 @@ from supplier_api.sandbox.tenant_client import (
     any_service_test,
     sample,
 )
+from supplier_api.settings import is_loopback
 
 LATEST = 8  # problems in the list
+STEPS = 40  # in the drawing: the last ones
 DELAY = 2  # seconds between updates: a newcomer watches them come
 QUESTION = "question"
 # The scenarios of problems in groups, by what is answered, and whether the tenant is asked.
@@ -89,11 +93,16 @@ def show() -> str:
 
 
 def _docs() -> Mapping[str, str] | None:
-    """Return where the calls are described, as this machine's browser finds it; None if nowhere."""
+    """Return where the calls are described, None if nowhere.
+
+    Where the sandbox gateway is, as a browser finds it, is known on this machine alone.
+    """
     settings = bench().parts.settings
     if not settings.server.docs:
         return None
-    return {"supplier": "/docs", "gateway": f"{settings.sandbox.url.rstrip('/')}/docs"}
+    url = settings.sandbox.url.rstrip("/")
+    here = is_loopback(urlsplit(url).hostname or "")
+    return {"supplier": "/docs"} | ({"gateway": f"{url}/docs"} if here else {})
 
 
 def way() -> Response:
@@ -158,9 +167,11 @@ def _way(watched: Watched | None) -> str:
     def look(uow: UnitOfWork) -> dict[str, Any]:
         known = _known(uow, watched) if watched else None
         processes = alive(ProcessRepository(uow).all(), now, parts.settings.status.heartbeat)
+        all_steps = steps(known["timeline"]) if known else []
         return {
             "known": known,
-            "steps": steps(known["timeline"]) if known else [],
+            "steps": all_steps[-STEPS:],
+            "earlier": max(0, len(all_steps) - STEPS),
             "worked": any(each.kind == ProcessKind.WORKER for each in processes),
             "latest": [view.summary(each) for each in ProblemRepository(uow).listed(limit=LATEST)],
         }
@@ -189,9 +200,9 @@ def _known(uow: UnitOfWork, watched: Watched) -> dict[str, Any] | None:
 
 
 def _refused(uow: UnitOfWork, watched: Watched) -> list[dict[str, Any]]:
-    """Return the requests of that name that no problem came of."""
-    rows = DecisionRepository(uow).refused(str(watched.id))
-    return [view.request(row) for row in rows if row["tenant"] == watched.tenant]
+    """Return the tenant's request that no problem came of, if it was one."""
+    rows = DecisionRepository(uow).refused(str(watched.id), watched.tenant, Operation.PROBLEM)
+    return [view.request(row) for row in rows]
 
 
 def _coming(kind: str, data: Mapping[str, Any]) -> str:

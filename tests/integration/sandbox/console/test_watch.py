@@ -48,7 +48,7 @@ def test_each_message_is_an_arrow_with_its_answer(supplier: Supplier, pages: San
     ]
     assert html.count("<svg") == 7
     assert f"/console/problems/{problem.reference}" in html
-    assert re.search(r"/console/sandbox/journal\?id=[0-9a-f-]{36}", html)
+    assert re.search(r"/console/sandbox/journal\?tenant=TENANT1&amp;id=[0-9a-f-]{36}", html)
     assert "style=" not in html
     assert len(html) < 100_000
 
@@ -69,6 +69,20 @@ def test_a_refused_request_is_drawn_too(supplier: Supplier, pages: SandboxPages)
     assert "the supplier answers 422 refused" in page
     assert "Only that it refused the request." in page
     assert "Nothing more: it is over." in page
+
+
+def test_of_a_long_way_the_end_is_drawn(supplier: Supplier, pages: SandboxPages) -> None:
+    supplier.opened(id=23)
+    for number in range(60):
+        assert supplier.event(23, "note", note={"note": f"Note {number}."}).status_code == 200
+
+    html = pages.html(f"?tenant={TENANT}&id=23")
+
+    assert len(steps_in(html)) == 40
+    assert "The first 82 steps are on" in html
+    assert '<ol class="steps" start="83">' in html
+    assert "KCI 60 " in steps_in(html)[-1]
+    assert len(html) < 100_000
 
 
 def test_what_the_gateway_did_not_take_is_said(supplier: Supplier, pages: SandboxPages) -> None:
