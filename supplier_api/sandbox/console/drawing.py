@@ -13,6 +13,7 @@ X = {Lane.TENANT: 60, Lane.GATEWAY: 260, Lane.SUPPLIER: 460, Lane.BACK_OFFICE: 6
 THERE, BACK = 18, 38  # where the message goes, and where its answer
 ABOVE = 5  # from a line to the text above it
 HALF_BOX = 55
+LONGEST = 28  # characters that there is room for between two lines
 _SVG = Markup('<svg class="lanes" viewBox="0 0 {} {}" aria-hidden="true">{}</svg>')
 
 
@@ -49,5 +50,6 @@ def _arrow(sender: Lane, receiver: Lane, y: int, text: str, look: str) -> Markup
     back = -8 if end > begin else 8
     line = Markup('<path d="M{} {}H{}"/>').format(begin, y, end + back)
     tip = Markup('<path class="tip" d="M{} {}l{} -4v8z"/>').format(end, y, back)
-    words = Markup('<text x="{}" y="{}">{}</text>').format((begin + end) // 2, y - ABOVE, text)
+    shown = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    words = Markup('<text x="{}" y="{}">{}</text>').format((begin + end) // 2, y - ABOVE, shown)
     return Markup('<g class="{}">{}</g>').format(look, line + tip + words)

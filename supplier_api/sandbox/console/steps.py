@@ -120,23 +120,23 @@ def _kci(entry: Entry) -> Step:
         what=what,
         answer=answer,
         level=level,
-        words=f"The supplier tells the gateway {what}: {answer}{seen}.",
+        words=f"The supplier tells the gateway {what}: {answer}{_why(entry)}{seen}.",
         tenant=status if taken else "",
         journal=entry["id"],
     )
 
 
 def _order(entry: Entry) -> Step:
-    what = f"work order: {entry['kind']}"
     answer, level = _became(entry, entry["backOfficeId"] or "taken")
     return Step(
         at=entry["at"],
         sender=Lane.SUPPLIER,
         receiver=Lane.BACK_OFFICE,
-        what=what,
+        what=f"order: {entry['kind']}",
         answer=answer,
         level=level,
-        words=f"The supplier gives the back office a {what}: {answer}.",
+        words=f"The supplier gives the back office a work order, {entry['kind']}:"
+        f" {answer}{_why(entry)}.",
     )
 
 
@@ -164,8 +164,15 @@ def _became(entry: Entry, taken: str) -> tuple[str, str]:
         return f"{code}{taken}{many}", "ok"
     words, level = UNDELIVERED[entry["state"]]
     if entry["state"] == MessageState.QUEUED and attempts:
-        words, level = f"{last['detail'] if not code else ''} tried again".strip(), "warn"
+        words, level = "tried again", "warn"
     return f"{code}{words}{many}", level
+
+
+def _why(entry: Entry) -> str:
+    """Return how the last attempt of a message ended that was not delivered; "" for others."""
+    if entry["state"] == MessageState.DELIVERED or not entry["attempts"]:
+        return ""
+    return f" ({entry['attempts'][-1]['detail']})"
 
 
 _MADE: Mapping[str, Callable[[Entry], Step]] = {

@@ -40,7 +40,7 @@ def test_each_message_is_an_arrow_with_its_answer(supplier: Supplier, pages: San
 
     assert steps_in(html) == [
         f"The tenant raises a problem: {RAISED}.",
-        "The supplier gives the back office a work order: problem: waiting.",
+        "The supplier gives the back office a work order, problem: waiting.",
         "The back office says start: IN_PROGRESS.",
         "The supplier tells the gateway KCI 1 COMMITTED: 204 taken; the tenant sees IN_PROGRESS.",
         "The back office says resolve: RESOLVED.",
@@ -93,7 +93,7 @@ def test_what_the_gateway_did_not_take_is_said(supplier: Supplier, pages: Sandbo
 
     page = pages.get(f"?tenant={TENANT}&id=23")
 
-    assert "KCI 1 COMMITTED: 422 refused for good." in page
+    assert "KCI 1 COMMITTED: 422 refused for good (422 INVALID_REQUEST)." in page
     assert "was not taken: the later KCIs wait behind it" in page
 
 
