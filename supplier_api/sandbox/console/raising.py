@@ -8,11 +8,29 @@ from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from supplier_api.console.acts import ActRefused, done, field
+from supplier_api.contract.codes import CancellationReason, ProblemType
 from supplier_api.sandbox.console.bench import bench, note_done
+from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
 from supplier_api.sandbox.scenarios.choice import KCI_DELAY, SCENARIO
-from supplier_api.sandbox.tenant_client import Document, GatewayCallFailed, sample
+from supplier_api.sandbox.scenarios.model import Scenario, ScenarioAnswer, ScenarioKind
+from supplier_api.sandbox.tenant_client import (
+    Document,
+    GatewayCallFailed,
+    any_service_test,
+    sample,
+)
 
 NO_ANSWER = 502
+DELAY = 2  # seconds between updates: a newcomer watches them come
+QUESTION = "question"
+# The scenarios of problems in groups, by what is answered, and whether the tenant is asked.
+GROUPS: Mapping[str, str] = {
+    ScenarioAnswer.ACKNOWLEDGE: "Answered 201 ACKNOWLEDGED; then the updates come.",
+    QUESTION: "Answered 201 too; then the tenant is asked for something: amend it to go on.",
+    ScenarioAnswer.COMMIT: "Answered 201 IN_PROGRESS: work has begun.",
+    ScenarioAnswer.DEFER: "Answered 202: the supplier decides later.",
+    ScenarioAnswer.REJECT: "Answered 422: nothing comes of it.",
+}
 # Longer, a number is certainly none that the gateway can read; it says so itself.
 DIGITS = 30
 
@@ -22,6 +40,38 @@ def add_to(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/raise", "raise_problem", raise_problem, methods=["POST"])
     for name, view in (("amend", amend), ("cancel", cancel), ("answer", answer)):
         blueprint.add_url_rule(f"/<tenant>/<int:problem>/{name}", name, view, methods=["POST"])
+
+
+def choices(tenant: str) -> dict[str, Any]:
+    """Return what the forms offer: a new problem of `tenant` is proposed."""
+    tools = bench()
+    service_test = any_service_test(tools.parts.services.id_source)
+    return {
+        "tenants": tools.tenants.names,
+        "proposed": {**sample(service_test), "tenant": tenant},
+        "delay": DELAY,
+        "groups": _groups(),
+        "change_scenarios": _change_scenarios(),
+        "problem_types": list(ProblemType),
+        "reasons": list(CancellationReason),
+    }
+
+
+def _groups() -> dict[str, list[Scenario]]:
+    """Return the scenarios of problems, by the sentence of their group."""
+    found: dict[str, list[Scenario]] = {sentence: [] for sentence in GROUPS.values()}
+    for each in SCENARIOS:
+        if each.kind is ScenarioKind.PROBLEM:
+            found[GROUPS[QUESTION if each.question else each.answer]].append(each)
+    return {sentence: group for sentence, group in found.items() if group}
+
+
+def _change_scenarios() -> dict[str, list[Scenario]]:
+    """Return the scenarios of amendments and of cancellations, by the name of the change."""
+    return {
+        str(kind): [each for each in SCENARIOS if each.kind is kind]
+        for kind in (ScenarioKind.AMENDMENT, ScenarioKind.CANCELLATION)
+    }
 
 
 def raise_problem() -> Response:

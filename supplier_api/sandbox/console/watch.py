@@ -8,42 +8,27 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from markupsafe import Markup
 
+from supplier_api.clock import to_wire
 from supplier_api.console import live
-from supplier_api.contract.codes import CancellationReason, ProblemType
 from supplier_api.contract.personal import masked_throughout
 from supplier_api.db import UnitOfWork
 from supplier_api.operations.processes import ProcessKind, ProcessRepository, alive
 from supplier_api.problems import view
 from supplier_api.problems.decision_repository import DecisionRepository
+from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.repository import ProblemRepository, is_gateway_id
-from supplier_api.problems.timer_repository import TimerRepository
+from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.rules.model import Operation
 from supplier_api.sandbox.console.bench import bench
 from supplier_api.sandbox.console.clock import MOVES
 from supplier_api.sandbox.console.drawing import drawn, heads
+from supplier_api.sandbox.console.raising import choices
 from supplier_api.sandbox.console.steps import steps
-from supplier_api.sandbox.scenarios.catalogue import SCENARIOS
-from supplier_api.sandbox.scenarios.model import Scenario, ScenarioAnswer, ScenarioKind
-from supplier_api.sandbox.tenant_client import (
-    TENANT,
-    GatewayCallFailed,
-    any_service_test,
-    sample,
-)
+from supplier_api.sandbox.tenant_client import TENANT, GatewayCallFailed
 from supplier_api.settings import is_loopback
 
 LATEST = 8  # problems in the list
 STEPS = 40  # in the drawing: the last ones
-DELAY = 2  # seconds between updates: a newcomer watches them come
-QUESTION = "question"
-# The scenarios of problems in groups, by what is answered, and whether the tenant is asked.
-GROUPS: Mapping[str, str] = {
-    ScenarioAnswer.ACKNOWLEDGE: "Answered 201 ACKNOWLEDGED; then the updates come.",
-    QUESTION: "Answered 201 too; then the tenant is asked for something: amend it to go on.",
-    ScenarioAnswer.COMMIT: "Answered 201 IN_PROGRESS: work has begun.",
-    ScenarioAnswer.DEFER: "Answered 202: the supplier decides later.",
-    ScenarioAnswer.REJECT: "Answered 422: nothing comes of it.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +55,7 @@ def add_to(blueprint: Blueprint) -> None:
 def show() -> str:
     """Show a problem on its way, the newest if none is named, and the forms of its tenant."""
     watched = _named() or _newest()
-    tenants, parts = bench().tenants.names, bench().parts
-    service_test = any_service_test(parts.services.id_source)
+    parts = bench().parts
     return render_template(
         "sandbox/page.html",
         watched=watched,
@@ -79,16 +63,10 @@ def show() -> str:
         way=_region("way", watched),
         tenant_side=_region("tenant", watched),
         supplier_side=_region("supplier", watched),
-        tenants=tenants,
-        proposed={**sample(service_test), "tenant": watched.tenant if watched else TENANT},
-        delay=DELAY,
-        groups=_groups(),
-        change_scenarios=_change_scenarios(),
-        problem_types=list(ProblemType),
-        reasons=list(CancellationReason),
         moves=MOVES,
         docs=_docs(),
         business=parts.services.business.now(watched.tenant if watched else ""),
+        **choices(watched.tenant if watched else TENANT),
     )
 
 
@@ -145,7 +123,11 @@ def _named() -> Watched | None:
 
 def _newest() -> Watched | None:
     found = bench().parts.services.store.read(lambda uow: ProblemRepository(uow).listed(limit=1))
-    return Watched(found[0].tenant, found[0].gateway_id) if found else None
+    return _watched(found[0]) if found else None
+
+
+def _watched(problem: ServiceProblem) -> Watched:
+    return Watched(problem.tenant, problem.gateway_id)
 
 
 def _is_over(uow: UnitOfWork, watched: Watched) -> bool:
@@ -160,43 +142,43 @@ def _is_over(uow: UnitOfWork, watched: Watched) -> bool:
 
 
 def _way(watched: Watched | None) -> str:
-    """Return the drawing and what the supplier has, from one snapshot of our database."""
+    """Return the drawing of a problem, the newest if none is named, from one snapshot."""
     parts = bench().parts
     now = parts.services.machine.now()
 
     def look(uow: UnitOfWork) -> dict[str, Any]:
-        known = _known(uow, watched) if watched else None
-        processes = alive(ProcessRepository(uow).all(), now, parts.settings.status.heartbeat)
+        latest = ProblemRepository(uow).listed(limit=LATEST)
+        drawn_one = watched or (_watched(latest[0]) if latest else None)
+        known = _known(uow, drawn_one) if drawn_one else None
         all_steps = steps(known["timeline"]) if known else []
+        processes = alive(ProcessRepository(uow).all(), now, parts.settings.status.heartbeat)
         return {
+            "watched": drawn_one,
             "known": known,
             "steps": all_steps[-STEPS:],
             "earlier": max(0, len(all_steps) - STEPS),
             "worked": any(each.kind == ProcessKind.WORKER for each in processes),
-            "latest": [view.summary(each) for each in ProblemRepository(uow).listed(limit=LATEST)],
+            "latest": [view.summary(each) for each in latest],
         }
 
     seen = parts.services.store.read(look)
     manual = parts.settings.backoffice.pace == "manual"
-    return render_template(
-        "sandbox/way.html", watched=watched, drawn=drawn, heads=heads(), manual=manual, **seen
-    )
+    return render_template("sandbox/way.html", drawn=drawn, heads=heads(), manual=manual, **seen)
 
 
 def _known(uow: UnitOfWork, watched: Watched) -> dict[str, Any] | None:
     """Return what the supplier knows: a problem, or a request that none came of; None as yet."""
-    now = bench().parts.services.machine.now()
     problem_id = ProblemRepository(uow).find(watched.tenant, watched.id)
-    if problem_id is not None:
-        problem = ProblemRepository(uow).get(problem_id)
-        coming = [_coming(each.kind, each.data) for each in TimerRepository(uow).of(problem_id)]
-        found = view.with_holds(uow, problem, now)
-        timers = [
-            {**timer, "words": words} for timer, words in zip(found["timers"], coming, strict=True)
-        ]
-        return {**found, "timers": timers}
-    refused = _refused(uow, watched)
-    return {"timeline": refused} if refused else None
+    if problem_id is None:
+        refused = _refused(uow, watched)
+        return {"timeline": refused} if refused else None
+    problem = ProblemRepository(uow).get(problem_id)
+    timers = [
+        {"words": _coming(each), "dueAt": to_wire(each.due_at)}
+        for each in TimerRepository(uow).of(problem_id)
+    ]
+    now = bench().parts.services.machine.now()
+    return {**view.with_holds(uow, problem, now), "timers": timers}
 
 
 def _refused(uow: UnitOfWork, watched: Watched) -> list[dict[str, Any]]:
@@ -205,11 +187,10 @@ def _refused(uow: UnitOfWork, watched: Watched) -> list[dict[str, Any]]:
     return [view.request(row) for row in rows]
 
 
-def _coming(kind: str, data: Mapping[str, Any]) -> str:
+def _coming(timer: Timer) -> str:
     """Return in words what a timer is set for."""
-    event = data.get("event")
-    name = event.get("event") if isinstance(event, Mapping) else event
-    return f"the back office says {name}" if name else kind.replace("-", " ")
+    event = timer.data.get("event")
+    return f"the back office says {event}" if event else timer.kind.replace("-", " ")
 
 
 def _supplier(watched: Watched | None) -> str:
@@ -235,23 +216,3 @@ PARTS: Mapping[str, Callable[[Watched | None], str]] = {
     "tenant": _tenant,
     "supplier": _supplier,
 }
-
-
-# -- what can be chosen
-
-
-def _groups() -> dict[str, list[Scenario]]:
-    """Return the scenarios of problems, by the sentence of their group."""
-    found: dict[str, list[Scenario]] = {sentence: [] for sentence in GROUPS.values()}
-    for each in SCENARIOS:
-        if each.kind is ScenarioKind.PROBLEM:
-            found[GROUPS[QUESTION if each.question else each.answer]].append(each)
-    return {sentence: group for sentence, group in found.items() if group}
-
-
-def _change_scenarios() -> dict[str, list[Scenario]]:
-    """Return the scenarios of amendments and of cancellations, by the name of the change."""
-    return {
-        str(kind): [each for each in SCENARIOS if each.kind is kind]
-        for kind in (ScenarioKind.AMENDMENT, ScenarioKind.CANCELLATION)
-    }

@@ -153,6 +153,25 @@ def test_the_drawing_follows_what_happens(supplier: Supplier, pages: SandboxPage
     assert "The back office says start" in pages.get(address)
 
 
+def test_who_waits_for_a_first_problem_sees_it_come(
+    supplier: Supplier, pages: SandboxPages
+) -> None:
+    news = re.search(r'hx-get="/console/sandbox/(way[^"]*)"', pages.html(""))
+    assert news
+
+    first = supplier.opened(id=23)
+
+    assert f"ACKNOWLEDGED {first.reference}" in pages.get(news[1])
+
+
+def test_what_comes_next_by_the_clock_is_said(supplier: Supplier, pages: SandboxPages) -> None:
+    supplier.resolved(supplier.opened(id=23))
+
+    page = pages.get(f"?tenant={TENANT}&id=23")
+
+    assert "Next by the clock closure notice at 2026-01-09" in page
+
+
 def test_a_name_that_is_none_is_refused(pages: SandboxPages) -> None:
     assert "id: expected the gateway's id of a problem" in pages.get("?tenant=TENANT1&id=x", 404)
     assert "The supplier knows nothing of it so far." in pages.get("?tenant=TENANT1&id=99")
