@@ -29,9 +29,9 @@ from typing import Any
 import click
 import requests
 
-from supplier_api.cli.gateway_client import Account
 from supplier_api.cli.sample import SampleTenant
 from supplier_api.ids import SystemIdSource
+from supplier_api.sandbox.tenant_client import Account
 
 ROOT = Path(__file__).resolve().parent.parent
 GATEWAY = f"http://127.0.0.1:{os.environ.get('SANDBOX_PORT', '8090')}"

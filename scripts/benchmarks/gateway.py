@@ -24,7 +24,7 @@ from typing import Any
 
 from scripts.benchmarks.figures import Figure, Options, at_most, say
 from scripts.benchmarks.processes import ROOT, clean_environment
-from supplier_api.cli.sample import sample
+from supplier_api.sandbox.tenant_client import sample
 
 CREATES = 40  # in a round
 TENANT = ("tenant", "tenant-secret")  # of the sandbox profile

@@ -33,6 +33,7 @@ from supplier_api.settings import Settings
 from supplier_api.settings.doors import Door, Listener
 
 if TYPE_CHECKING:
+    from supplier_api.console.pages import Page
     from supplier_api.sandbox.admin import AdminParts
 
 # For an answer of the database where no gateway waits: a thread is held as long.
@@ -172,7 +173,13 @@ def _add_console(app: Flask, parts: WebParts) -> None:
     # Its templates and forms are nothing that the other doors need.
     from supplier_api.app.console import mount_console
 
-    mount_console(app, parts.settings, parts.services, parts.rule_evaluator, parts.gateway.audit)
+    first: list[Page] = []
+    if parts.bench:
+        from supplier_api.sandbox.console import sandbox_page
+
+        first = [sandbox_page(parts.bench)]
+    audit = parts.gateway.audit
+    mount_console(app, parts.settings, parts.services, parts.rule_evaluator, audit, first)
 
 
 def _add_bench(app: Flask, api: SupplierApi, bench: "AdminParts", doors: Collection[Door]) -> None:

@@ -48,6 +48,11 @@ def refusal(error: Exception) -> CommandRefused | None:
 
         if isinstance(error, SettingsError):
             return CommandRefused("the settings do not allow a start", error.findings)
+    if "supplier_api.sandbox.tenant_client" in sys.modules:
+        from supplier_api.sandbox.tenant_client import GatewayCallFailed  # noqa: PLC0415
+
+        if isinstance(error, GatewayCallFailed):
+            return CommandRefused(error.headline, error.findings)
     return _of_the_work(error) if "supplier_api.db" in sys.modules else None
 
 

@@ -24,10 +24,8 @@ from supplier_api.app.services import changing
 from supplier_api.backoffice.port import Reads, TicketState
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused
-from supplier_api.cli.gateway_client import Document, GatewayClient, pending_resolution
 from supplier_api.cli.options import WholeNumber
 from supplier_api.cli.run import answers, prepare_database, start_chain
-from supplier_api.cli.sample import any_service_test, sample
 from supplier_api.cli.sandbox_calls import ID_SOURCE, SandboxCaller, sandbox_caller
 from supplier_api.cli.supervisor import PartFailed, Supervisor
 from supplier_api.clock import SystemMachineClock
@@ -40,6 +38,13 @@ from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.services import Services
 from supplier_api.problems.snapshots import Snapshots
 from supplier_api.sandbox.sample_desk.web import RunningDesk, seconds_to_restart
+from supplier_api.sandbox.tenant_client import (
+    Document,
+    GatewayClient,
+    any_service_test,
+    pending_resolution,
+    sample,
+)
 from supplier_api.settings import Settings, load_settings
 
 LOOK_EVERY = 0.2  # seconds

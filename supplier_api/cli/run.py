@@ -26,11 +26,10 @@ from supplier_api import health
 from supplier_api.app.services import reading
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused, refusing
-from supplier_api.cli.gateway_client import Account
 from supplier_api.cli.options import WholeNumber
 from supplier_api.cli.output import counted
 from supplier_api.cli.problem import problem_view
-from supplier_api.cli.sample import TENANT, Journey, SampleTenant, next_steps
+from supplier_api.cli.sample import Journey, SampleTenant, next_steps
 from supplier_api.cli.supervisor import PartFailed, Supervisor
 from supplier_api.clock import SystemMachineClock, to_wire
 from supplier_api.contract import CONTRACT
@@ -44,6 +43,7 @@ from supplier_api.outbox.pauses import PauseRepository
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.sandbox.journal.entries import without_secrets
+from supplier_api.sandbox.tenant_client import TENANT, Account
 from supplier_api.settings import Settings, load_settings
 from supplier_api.settings.addresses import goes_to_our_sandbox
 

@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any
 from urllib.request import getproxies
 
-from supplier_api.cli.gateway_client import Account, GatewayCall, GatewayClient, token_line
+from supplier_api.cli.gateway_client import token_line
 from supplier_api.cli.local import Endpoints, command_name, short_path
 from supplier_api.clock import from_wire
 from supplier_api.ids import IdSource
+from supplier_api.sandbox.tenant_client import (
+    TENANT,
+    Account,
+    GatewayCall,
+    GatewayClient,
+    any_service_test,
+    sample,
+)
 
-TENANT = "TENANT1"
-SUPPLIER = "DUMMY_SUPPLIER"
 CREATE = "POST /service-problems"
 # The sandbox's inventory knows this service as ceased: a problem on it is refused.
 CEASED_SERVICE_TEST = 1
@@ -74,28 +80,6 @@ class SampleTenant:
         answer = self._client.send(GatewayCall(method, path, body, headers))
         answer.raise_for_status()
         return answer.status_code, answer.json()
-
-
-def any_service_test(id_source: IdSource) -> int:
-    """Return a service test on which there is most likely no problem yet."""
-    return 1 + id_source.uuid(TENANT).int % (10**13 - 1)
-
-
-def sample(service_test: int) -> dict[str, Any]:
-    """Return the problem that is raised: *tenant-create*'s own example, on one service test."""
-    return {
-        "externalIdentifier": f"SAMPLE-{service_test}",
-        "problemType": "STABILITY",
-        "problemText": "The service keeps dropping between 6pm and 9pm every evening.",
-        "supplier": SUPPLIER,
-        "serviceTestId": service_test,
-        "characteristics": [
-            {"name": "SERVICE_HAS_WORKED", "value": "true"},
-            {"name": "SERVICE_LAST_WORKED", "value": "2026-01-04T18:00:00.000Z"},
-        ],
-        "primaryContact": {"name": "John Smith", "phoneNumber": "01234 567890"},
-        "notes": "A sample that `supplier-api run` raised.",
-    }
 
 
 class Journey:
@@ -222,10 +206,10 @@ def next_steps(
         f" -d {body}  # a ceased service"
     )
     return [
+        f"python3 -m webbrowser {endpoints.supplier}/console/  # watch a problem, raise more",
         f"{command_name()} problem {look}",
         f"TOKEN={token_line(tenant, curl)}",
         f"{curl} {gateway}/service-problems/{problem_id} {HEADERS}",
         refusal,
-        f"python3 -m webbrowser {endpoints.supplier}/docs",
         f"tail -f {shlex.quote(short_path(data_dir / 'log'))}/*.log",
     ]

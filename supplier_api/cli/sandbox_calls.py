@@ -13,23 +13,22 @@ import requests
 
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused
-from supplier_api.cli.gateway_client import (
-    FAILED,
+from supplier_api.cli.gateway_client import FAILED, curl_line, news
+from supplier_api.cli.options import WholeNumber
+from supplier_api.contract.codes import CancellationReason
+from supplier_api.http_client.connections import new_session
+from supplier_api.http_client.errors import why
+from supplier_api.ids import SystemIdSource
+from supplier_api.sandbox.tenant_client import (
     TIMEOUT,
     Account,
     Document,
     GatewayCall,
     GatewayClient,
-    curl_line,
-    news,
-    pending_resolution,
+    any_service_test,
+    resolution_to_answer,
+    sample,
 )
-from supplier_api.cli.options import WholeNumber
-from supplier_api.cli.sample import any_service_test, sample
-from supplier_api.contract.codes import CancellationReason
-from supplier_api.http_client.connections import new_session
-from supplier_api.http_client.errors import why
-from supplier_api.ids import SystemIdSource
 from supplier_api.settings import Settings, load_settings
 
 SPECIFICATION = {"id": "ftthl2r"}
@@ -308,13 +307,7 @@ def _change(caller: SandboxCaller, kind: str, body: Document) -> None:
 
 
 def _answer(caller: SandboxCaller, problem_id: int, status: str, notes: str | None) -> None:
-    problem = _look(caller, problem_id)
-    resolution_id = pending_resolution(problem)
-    if resolution_id is None:
-        raise CommandRefused(
-            f"no resolution of service problem {problem_id} waits for you;"
-            f" it is {problem['status']}"
-        )
+    resolution_id = resolution_to_answer(_look(caller, problem_id))
     body = {"status": status} | ({"tenantNotes": notes} if notes else {})
     answered = caller.make(
         caller.call("PATCH", f"/service-problem-resolutions/{resolution_id}", body)

@@ -125,11 +125,19 @@ class DecisionRepository:
         row = self._connection.execute(query).first()
         return RecordedDecision(*row) if row else None
 
-    def refused(self, key: str) -> list[dict[str, Any]]:
-        """Return the records of requests under a key that no problem came of, of all tenants."""
+    def refused(
+        self, key: str, tenant: str | None = None, operation: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the records of requests under a key that no problem came of.
+
+        They are of all tenants and operations, or of those that are named.
+        """
         query = select(decision).where(
             _t.problem_id.is_(None), _t.key == key, _t.status.is_not(None)
         )
+        for column, value in ((_t.tenant, tenant), (_t.operation, operation)):
+            if value is not None:
+                query = query.where(column == value)
         return [row._asdict() for row in self._connection.execute(query.order_by(_t.id))]
 
     def answer(

@@ -34,6 +34,7 @@ from supplier_api.sandbox.virtual_clock import (
 )
 
 MOVES = ("advanceSeconds", "to", "freeze", "run")
+STILL_MOVING = "the clock is still advancing: wait, or end that by freeze or run"
 YEARS_10 = 10 * 366 * 86_400
 MOVE = make(
     "ClockMove",
@@ -144,10 +145,9 @@ def declare_clock(parts: AdminParts) -> AdminResource:
         """
         tenant = body.get("tenant")
         try:
-            _begin(virtual_clock, tenant, body)
+            begin_move(virtual_clock, tenant, body)
         except StillMoving:
-            message = "the clock is still advancing: wait, or end that by freeze or run"
-            return parts.refuse(409, ErrorCode.INVALID_REQUEST, message)
+            return parts.refuse(409, ErrorCode.INVALID_REQUEST, STILL_MOVING)
         there = parts.wait_until(lambda: not is_moving(virtual_clock, tenant), wait)
         return json_response(_shown_clock(virtual_clock, tenant), 200 if there else 202)
 
@@ -205,8 +205,8 @@ def _shown_clock(virtual_clock: VirtualClock, tenant: str | None) -> dict[str, A
     return shown
 
 
-def _begin(virtual_clock: VirtualClock, tenant: str | None, asked: Mapping[str, Any]) -> None:
-    """Begin the one move that is asked for. Raises Invalid and StillMoving."""
+def begin_move(virtual_clock: VirtualClock, tenant: str | None, asked: Mapping[str, Any]) -> None:
+    """Begin the one move that is asked for, as MOVE reads it. Raises Invalid and StillMoving."""
     moves = [name for name in MOVES if asked.get(name, False) is not False]
     if len(moves) != 1:
         raise Invalid([f"body: expected one of {', '.join(MOVES)}; freeze and run only as true"])

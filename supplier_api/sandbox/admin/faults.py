@@ -1,7 +1,7 @@
 """/admin/faults: what goes wrong on purpose, in our answers to the gateway and in our updates."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Response
@@ -186,9 +186,7 @@ def declare(parts: AdminParts) -> AdminResource:
         It takes the place of an earlier one of the same kind and direction for the same tenant and
         conversation. Of several that could strike a call the oldest does.
         """
-        seconds = body.get("forSeconds")
-        ends = None if seconds is None else machine.now() + timedelta(seconds=seconds)
-        new = _read(body, ends)
+        new = new_fault(body, machine.now())
         return json_response(shown(store.write(lambda uow: FaultRepository(uow).put(new))))
 
     @resource.route(
@@ -217,8 +215,13 @@ def _selected(asked: Mapping[str, str | None]) -> dict[str, str]:
     return {column: value for column, value in asked.items() if value is not None}
 
 
-def _read(asked: Mapping[str, Any], ends: Any) -> NewFault:
-    """Return the fault that is asked for; raises Invalid with everything that is wrong."""
+def new_fault(asked: Mapping[str, Any], now: datetime) -> NewFault:
+    """Return the fault that is asked for at `now` (machine time), as FAULT reads it.
+
+    Raises Invalid with everything that is wrong.
+    """
+    seconds = asked.get("forSeconds")
+    ends = None if seconds is None else now + timedelta(seconds=seconds)
     wrong = []
     if "tenant" not in asked and "conversation" not in asked:
         wrong.append("tenant: expected one, or a conversation")

@@ -88,12 +88,12 @@ class FaultRepository:
         row = self._connection.execute(insert(fault).values(values).returning(fault)).one()
         return _stored(row)
 
-    def find(self, **named: str) -> list[StoredFault]:
+    def find(self, **named: str | int) -> list[StoredFault]:
         """Return the faults with these values in their columns, the oldest first."""
         query = select(fault).where(*_conditions(named)).order_by(_t.id)
         return [_stored(row) for row in self._connection.execute(query)]
 
-    def delete(self, **named: str) -> None:
+    def delete(self, **named: str | int) -> None:
         """Delete the faults with these values in their columns; without any, all of them."""
         self._connection.execute(delete(fault).where(*_conditions(named)))
 
@@ -133,7 +133,7 @@ class FaultRepository:
         return True
 
 
-def _conditions(named: Mapping[str, str]) -> list[ColumnElement[bool]]:
+def _conditions(named: Mapping[str, str | int]) -> list[ColumnElement[bool]]:
     return [_t[name] == value for name, value in named.items()]
 
 

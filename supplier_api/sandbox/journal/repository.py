@@ -104,9 +104,16 @@ class JournalRepository:
         query = _wanted(select(_t.id, _t.entry), wanted).where(_t.id > after)
         return self._entries(query.order_by(_t.id).limit(limit))
 
-    def latest(self, wanted: JournalFilter, after: int, limit: int) -> list[dict[str, Any]]:
-        """Return the newest calls behind the number `after`, up to `limit`, the oldest first."""
+    def latest(
+        self, wanted: JournalFilter, after: int, limit: int, before: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the newest calls behind the number `after`, up to `limit`, the oldest first.
+
+        With `before` only those in front of that number.
+        """
         query = _wanted(select(_t.id, _t.entry), wanted).where(_t.id > after)
+        if before is not None:
+            query = query.where(_t.id < before)
         return self._entries(query.order_by(_t.id.desc()).limit(limit))[::-1]
 
     def count(self, wanted: JournalFilter, after: int) -> int:

@@ -28,6 +28,7 @@ from supplier_api.outbox import statements
 from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.problems.changes_feed import FeedCursor, WantedChanges, changed
 from supplier_api.problems.decision_history import next_batch, of_span
+from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.inbox_repository import InboxRepository
 from supplier_api.problems.incident_coverage import Scope, ScopeKind
 from supplier_api.problems.incident_repository import IncidentRepository
@@ -36,6 +37,7 @@ from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DecisionDeadline, LifecyclePolicy
 from supplier_api.problems.undecided import UndecidedQueries
 from supplier_api.rules.model import Operation
+from supplier_api.sandbox.journal.repository import JournalFilter, JournalRepository
 from supplier_api.settings import load_settings
 from tests.outbox import Outbox
 
@@ -124,6 +126,15 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "samples of a time": lambda uow: MetricSampleRepository(uow).between(LONG_AGO, NOW),
     "samples to merge": lambda uow: MetricSampleRepository(uow).oldest_apart(NOW),
     "outdated samples": lambda uow: MetricSampleRepository(uow).any_before(LONG_AGO),
+    "a tenant's refused request": lambda uow: DecisionRepository(uow).refused(
+        "12345", "TENANT1", Operation.PROBLEM
+    ),
+    "a page of the journal": lambda uow: JournalRepository(uow).latest(
+        JournalFilter(), 0, 20, 10**6
+    ),
+    "a problem's calls": lambda uow: JournalRepository(uow).latest(
+        JournalFilter(tenant="TENANT1", id="an-id"), 0, 20
+    ),
     "answers of a dead process": lambda uow: ProcessRepository(uow).answered(
         "web", LONG_AGO, 0, 100
     ),

@@ -24,7 +24,7 @@ from supplier_api.contract import MessageError
 from supplier_api.contract.differences import Difference, differences
 from supplier_api.contract.personal import PERSONAL_FIELDS, PLACEHOLDER, masked_inside
 from supplier_api.db import UnitOfWork
-from supplier_api.db.operator_actions import OperatorActionRepository
+from supplier_api.db.operator_actions import Operator, OperatorActionRepository
 from supplier_api.delivery import message_queries
 from supplier_api.delivery.kci_rewrite import whole_body
 from supplier_api.delivery.message_actions import COMMANDS, MessageAction, NotPossible, why_not
