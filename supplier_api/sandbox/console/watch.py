@@ -15,7 +15,6 @@ from supplier_api.db import UnitOfWork
 from supplier_api.operations.processes import ProcessKind, ProcessRepository, alive
 from supplier_api.problems import timeline, view
 from supplier_api.problems.decision_repository import DecisionRepository
-from supplier_api.problems.model import ServiceProblem
 from supplier_api.problems.repository import ProblemRepository, is_gateway_id
 from supplier_api.problems.timer_repository import Timer, TimerRepository
 from supplier_api.rules.model import Operation
@@ -50,17 +49,19 @@ def add_to(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/way", "way", way)
     blueprint.add_url_rule("/tenant", "tenant", tenant)
     blueprint.add_url_rule("/supplier", "supplier", supplier)
+    blueprint.add_url_rule("/latest", "latest", latest)
 
 
 def show() -> str:
     """Show a problem on its way, the newest if none is named, and the forms of its tenant."""
-    watched = _named() or _newest()
     parts = bench().parts
+    watched = _named() or parts.services.store.read(_newest)
     return render_template(
         "sandbox/page.html",
         watched=watched,
         over=watched is not None and parts.services.store.read(lambda uow: _is_over(uow, watched)),
         way=_region("way", watched),
+        latest=_region("latest", watched),
         tenant_side=_region("tenant", watched),
         supplier_side=_region("supplier", watched),
         moves=MOVES,
@@ -98,6 +99,11 @@ def supplier() -> Response:
     return _answer("supplier")
 
 
+def latest() -> Response:
+    """Answer which problems are the latest now."""
+    return _answer("latest")
+
+
 def _region(name: str, watched: Watched | None) -> Markup:
     return live.region(name, _url(name, watched), lambda: PARTS[name](watched))
 
@@ -121,13 +127,9 @@ def _named() -> Watched | None:
     return Watched(tenant_name, int(number))
 
 
-def _newest() -> Watched | None:
-    found = bench().parts.services.store.read(lambda uow: ProblemRepository(uow).listed(limit=1))
-    return _watched(found[0]) if found else None
-
-
-def _watched(problem: ServiceProblem) -> Watched:
-    return Watched(problem.tenant, problem.gateway_id)
+def _newest(uow: UnitOfWork) -> Watched | None:
+    found = ProblemRepository(uow).listed(limit=1)
+    return Watched(found[0].tenant, found[0].gateway_id) if found else None
 
 
 def _is_over(uow: UnitOfWork, watched: Watched) -> bool:
@@ -147,8 +149,7 @@ def _way(watched: Watched | None) -> str:
     now = parts.services.machine.now()
 
     def look(uow: UnitOfWork) -> dict[str, Any]:
-        latest = ProblemRepository(uow).listed(limit=LATEST)
-        drawn_one = watched or (_watched(latest[0]) if latest else None)
+        drawn_one = watched or _newest(uow)
         known = _known(uow, drawn_one) if drawn_one else None
         all_steps = steps(known["timeline"]) if known else []
         processes = alive(ProcessRepository(uow).all(), now, parts.settings.status.heartbeat)
@@ -158,7 +159,6 @@ def _way(watched: Watched | None) -> str:
             "steps": all_steps[-STEPS:],
             "earlier": max(0, len(all_steps) - STEPS),
             "worked": any(each.kind == ProcessKind.WORKER for each in processes),
-            "latest": [view.summary(each) for each in latest],
         }
 
     seen = parts.services.store.read(look)
@@ -200,6 +200,14 @@ def _supplier(watched: Watched | None) -> str:
     return render_template("sandbox/supplier.html", known=known)
 
 
+def _latest(watched: Watched | None) -> str:
+    """Return the latest problems, to choose one from; apart, as it changes with any of them."""
+    store = bench().parts.services.store
+    found = store.read(lambda uow: ProblemRepository(uow).listed(limit=LATEST))
+    problems = [view.summary(each) for each in found]
+    return render_template("sandbox/latest.html", latest=problems, watched=watched)
+
+
 def _tenant(watched: Watched | None) -> str:
     """Return what the gateway shows to the tenant, its texts masked; or why it shows nothing."""
     if watched is None:
@@ -215,4 +223,5 @@ PARTS: Mapping[str, Callable[[Watched | None], str]] = {
     "way": _way,
     "tenant": _tenant,
     "supplier": _supplier,
+    "latest": _latest,
 }
