@@ -17,12 +17,13 @@ from supplier_api.console.acts import ActRefused, by, done
 from supplier_api.console.context import here
 from supplier_api.console.pages.delivery.blueprint import blueprint
 from supplier_api.console.pages.delivery.listed import row_id
+from supplier_api.delivery.message_actions import COMMANDS
 from supplier_api.delivery.message_admin import MessageAdmin, Operator, Result
 from supplier_api.delivery.message_queries import WORDS
 from supplier_api.delivery.time_window import TimeWindow
 from supplier_api.problems.services import DESTINATIONS
 
-STEP = 50  # problems
+STEP = 20  # problems; each is locked for a moment, also to show what would be done
 TOLD = 5  # messages that were left, named after it is done
 
 
@@ -70,6 +71,7 @@ def rehearsed() -> str:
         count=sum(each.done for each in results),
         step=step,
         word=WORDS[step.destination],
+        command=COMMANDS[step.destination],
     )
 
 
