@@ -96,6 +96,7 @@ def test_dead_letters_are_listed_with_what_is_parked_behind_them(
     for options, numbers in {
         ("--state", "refused"): [2],
         ("--state", "dead"): [2],
+        ("--state", "parked"): [3],
         ("--state", "expired"): [],
         ("--state", "delivered"): [1],
         ("--reason-code", "RESUMED"): [3],

@@ -70,7 +70,7 @@ def test_dead_letters_and_what_is_parked_are_listed(
     assert "422 INVALID_REQUEST" in page
     assert "MARKER" not in page
     supplier.opened(id=7, serviceId="SI0000000000099", tenant="TENANT2")
-    assert "Nothing fits this filter" in console.get("delivery/?tenant=TENANT2")
+    assert "Nothing fits this filter" in console.get("delivery/?tenant=TENANT2%00")
 
 
 def test_a_list_is_paged(
@@ -98,6 +98,7 @@ def test_a_wrong_filter_is_told(console: Console, problem: Problem) -> None:
         "since=soon": "since: expected an age, as in 12h, or a date-time",
         "since=1h&until=2h": "until: expected a time after since",
         "after=x": "after: expected the number",
+        f"after={10**20}": "after: expected the number",
     }.items():
         assert said in console.get(f"delivery/?{query}", 422)
     assert problem.tenant == "TENANT1"
@@ -184,6 +185,7 @@ def test_a_wrong_window_is_told(console: Console) -> None:
         "destination=gateway": "since: expected an age or a date-time",
         "destination=moon&since=3h": "destination: expected one of",
         "destination=gateway&since=soon": "since: expected an age, as in 12h",
+        "destination=gateway&since=3h&after=-1": "after: expected the number",
     }.items():
         assert said in console.get(f"delivery/window?{query}", 422)
 

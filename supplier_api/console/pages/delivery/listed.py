@@ -14,7 +14,7 @@ from supplier_api.contract.codes import ReasonCode
 from supplier_api.db import UnitOfWork
 from supplier_api.delivery import message_queries, pause_admin
 from supplier_api.delivery.pause_admin import NothingSuchError
-from supplier_api.delivery.time_window import TimeWindow, WrongWindow
+from supplier_api.delivery.time_window import TimeWindow
 from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.outbox.model import MessageState
 from supplier_api.problems.services import DESTINATIONS
@@ -90,7 +90,8 @@ def _part() -> str:
 
 def _given() -> dict[str, Any]:
     """Return the filters of the address, without the empty ones."""
-    fields = {name: request.args.get(name, "").strip() for name in FIELDS}
+    # PostgreSQL stores no NUL.
+    fields = {name: request.args.get(name, "").replace("\0", "").strip() for name in FIELDS}
     return {name: value for name, value in fields.items() if value}
 
 
@@ -101,14 +102,12 @@ def _wanted(given: Mapping[str, str]) -> MessageFilter:
         raise WrongFilter(f"state: expected one of {', '.join(filter(None, STATES))}")
     if destination not in {None, *DESTINATIONS}:
         raise WrongFilter(f"destination: expected one of {', '.join(DESTINATIONS)}")
-    after = given.get("after", "0")
-    if not (after.isdecimal() and len(after) < 19):
-        raise WrongFilter("after: expected the number that the page before wrote")
     try:
+        after = row_id(given.get("after", "0"))
         window = TimeWindow.given(
             given.get("since"), given.get("until"), here().services.machine.now()
         )
-    except WrongWindow as error:
+    except ValueError as error:
         raise WrongFilter(str(error)) from None
     return MessageFilter(
         destination=destination,
@@ -117,9 +116,16 @@ def _wanted(given: Mapping[str, str]) -> MessageFilter:
         kind=given.get("kind"),
         since=window.since,
         until=window.until,
-        after=int(after) or None,
+        after=after or None,
         limit=PAGE + 1,
     )
+
+
+def row_id(text: str) -> int:
+    """Return the row id that the next page begins after; raises ValueError."""
+    if not (text.isdecimal() and len(text) < 19):
+        raise ValueError("after: expected the number that the page before wrote")
+    return int(text)
 
 
 def _listed(uow: UnitOfWork, wanted: MessageFilter) -> Listed:

@@ -14,6 +14,7 @@ from supplier_api.console.context import here
 from supplier_api.console.pages.delivery.blueprint import blueprint
 from supplier_api.delivery.message_queries import WORDS
 from supplier_api.delivery.pause_admin import PauseAdmin, PauseScope, cells, line, plain
+from supplier_api.outbox.pauses import PauseCause
 from supplier_api.problems.services import DESTINATIONS
 
 
@@ -74,7 +75,8 @@ def resuming() -> str:
         "delivery/resume.html",
         wanted=wanted,
         rows=[cells(each) for each in found],
-        causes=[str(each.cause) for each in found],
+        asked=any(each.cause is PauseCause.ASKED for each in found),
+        tried=[each.probe is not None for each in found],
         seen=" ".join(str(each.id) for each in found),
     )
 
@@ -100,5 +102,6 @@ def _admin() -> PauseAdmin:
 
 def _scope(given: MultiDict[str, str]) -> PauseScope:
     """Return what a form or an address names."""
-    named = [given.get(name, "").strip() or None for name in ("destination", "tenant", "problem")]
+    fields = ("destination", "tenant", "problem")
+    named = [given.get(name, "").replace("\0", "").strip() or None for name in fields]
     return PauseScope(*named)

@@ -16,13 +16,15 @@ from supplier_api.console.access import Role, person, requires
 from supplier_api.console.acts import ActRefused, by, done
 from supplier_api.console.context import here
 from supplier_api.console.pages.delivery.blueprint import blueprint
+from supplier_api.console.pages.delivery.listed import row_id
 from supplier_api.db.operator_actions import Operator
+from supplier_api.delivery.message_actions import COMMANDS
 from supplier_api.delivery.message_admin import MessageAdmin, Result
 from supplier_api.delivery.message_queries import WORDS
-from supplier_api.delivery.time_window import TimeWindow, WrongWindow
+from supplier_api.delivery.time_window import TimeWindow
 from supplier_api.problems.services import DESTINATIONS
 
-STEP = 50  # problems
+STEP = 20  # problems; each is locked for a moment, also to show what would be done
 TOLD = 5  # messages that were left, named after it is done
 
 
@@ -70,6 +72,7 @@ def rehearsed() -> str:
         count=sum(each.done for each in results),
         step=step,
         word=WORDS[step.destination],
+        command=COMMANDS[step.destination],
     )
 
 
@@ -104,8 +107,8 @@ def _step(given: MultiDict[str, str]) -> WindowStep:
     try:
         # What is made after the list was shown is not of it.
         window = TimeWindow.given(since, until or to_wire(now), now)
-    except WrongWindow as error:
+        after = row_id(given.get("after", "0"))
+    except ValueError as error:
         raise ActRefused(str(error), status=422) from None
-    after = given.get("after", type=int, default=0)
     problems = MessageAdmin(services).waiting(destination, window, after=after, limit=STEP + 1)
     return WindowStep(destination, window, after, problems)
