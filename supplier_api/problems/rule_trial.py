@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from marshmallow import Schema
+from marshmallow.fields import Field
+
 from supplier_api import contract
 from supplier_api.contract.codes import Status
+from supplier_api.contract.fields import Items, Object
 from supplier_api.problems.model import TERMINAL, Base, Waiting
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.facts import REQUESTS, Facts, ProblemFacts, Service, Unknown
@@ -18,6 +22,23 @@ NOT_ASKED = "no rule is asked, since the request breaks the published contract:"
 def read_request(operation: Operation, body: bytes) -> dict[str, Any]:
     """Return the request in a body; raises contract.MessageError where the contract is broken."""
     return contract.load(REQUESTS[operation], contract.read_json(body))
+
+
+def example_request(operation: Operation) -> dict[str, Any]:
+    """Return a request with the mandatory fields, as the published contract has them."""
+    return _examples(REQUESTS[operation])
+
+
+def _examples(schema: Schema) -> dict[str, Any]:
+    return {name: _example(each) for name, each in schema.fields.items() if each.required}
+
+
+def _example(field: Field[Any]) -> Any:
+    if isinstance(field, Object):
+        return _examples(field.schema)
+    if isinstance(field, Items) and "example" not in field.metadata:
+        return [_example(field.inner)]
+    return field.metadata["example"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
