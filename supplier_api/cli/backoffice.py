@@ -7,16 +7,14 @@ import click
 
 from supplier_api.backoffice.mapping import TicketMapping
 from supplier_api.backoffice.mapping_check import MappingReport, check_mapping
-from supplier_api.backoffice.mapping_file import load_mapping
-from supplier_api.backoffice.mapping_ways import STATES, Way
+from supplier_api.backoffice.mapping_file import FILE, configured_mapping, load_mapping
+from supplier_api.backoffice.mapping_ways import STATES, way_in_words
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.output import columns, counted
 from supplier_api.cli.play import desk, play
 from supplier_api.rules.model import BookError
 from supplier_api.settings import load_settings
-
-FILE = "mapping.yaml"
 
 
 @click.group(epilog=example("supplier-api backoffice check mapping.yaml"))
@@ -40,10 +38,10 @@ backoffice.add_command(desk)
 def check(mapping_file: Path | None) -> None:
     """Hold each status of MAPPING against each state of a problem, and name what leads nowhere.
 
-    Without MAPPING, the one that the adapter's option `mapping` names is checked, or mapping.yaml
-    in the configuration folder. A row of the table says which events happen when a ticket with this
-    status is seen: "=" is none, as the problem is there already, and "apart" none, as no way is
-    legal. Errors exit with 1, warnings with 0.
+    Without MAPPING, the one that the adapter's option `mapping` or `mapping_file` names is checked,
+    or mapping.yaml in the configuration folder. A row of the table says which events happen when a
+    ticket with this status is seen: "=" is none, as the problem is there already, and "apart" none,
+    as no way is legal. Errors exit with 1, warnings with 0.
     """
     file = mapping_file or _configured()
     try:
@@ -63,13 +61,9 @@ def check(mapping_file: Path | None) -> None:
 
 
 def _configured() -> Path:
-    """Return the mapping that the adapter is given, or else the one in the configuration folder."""
     settings = load_settings()
-    if named := getattr(settings.backoffice.options, "mapping", None):
-        return Path(named)
-    for folder in settings.config_dirs:
-        if (folder / FILE).is_file():
-            return folder / FILE
+    if file := configured_mapping(settings):
+        return file
     folders = ", ".join(map(str, settings.config_dirs))
     raise click.UsageError(f"there is no {FILE} in {folders}: name a MAPPING")
 
@@ -78,7 +72,7 @@ def _lines(mapping: TicketMapping, report: MappingReport) -> Iterator[str]:
     """Yield the table of states, and what decides a change."""
     head = ("status", "means", *map(str, STATES))
     rows = [
-        (status, str(mapping.states[status].state), *map(_cell, ways))
+        (status, str(mapping.states[status].state), *map(way_in_words, ways))
         for status, ways in report.ways.items()
     ]
     yield "What happens when a ticket with a status is seen, by the state of its problem:"
@@ -86,9 +80,3 @@ def _lines(mapping: TicketMapping, report: MappingReport) -> Iterator[str]:
     for status, meaning in mapping.changes.items():
         word = "accepts" if meaning.accept else "rejects"
         yield f"of an amendment or a cancellation, {status} {word} it"
-
-
-def _cell(way: Way | None) -> str:
-    if way is None:
-        return "apart"
-    return ", ".join(f"{each.event} (commit)" if each.commit else each.event for each in way) or "="

@@ -103,6 +103,15 @@ def masked(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def masked_inside(value: Any) -> Any:
+    """Return a copy of a JSON value with the placeholder for personal fields at any depth."""
+    if isinstance(value, Mapping):
+        return masked({name: masked_inside(inner) for name, inner in value.items()})
+    if isinstance(value, list):
+        return [masked_inside(each) for each in value]
+    return value
+
+
 def without_personal(value: Any) -> Any:
     """Return a copy of a JSON value without personal fields at any depth."""
     if isinstance(value, Mapping):
