@@ -1,6 +1,7 @@
 """The console: built with what its pages need, and mounted beside the other doors."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -10,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from supplier_api.audit import Audit
 from supplier_api.auth.accounts import LOCAL, Accounts, By, Person, Role
 from supplier_api.auth.signing_keys import session_secret
+from supplier_api.backoffice.port import BackOffice
 from supplier_api.console.access import Access
 from supplier_api.console.app import MOUNT, create_console
 from supplier_api.console.context import ConsoleContext
@@ -41,12 +43,21 @@ def mount_console(
     """Answer what is asked under MOUNT by the console, whose first pages are `first`."""
     accounts = Accounts(services.store, services.machine, audit)
     anybody = ANYBODY if console_is_open(settings) else None
+
+    @cache
+    def back_office() -> BackOffice:
+        # It loads what calls others, which most pages do not need.
+        from supplier_api.app.destinations import load_back_office
+
+        return load_back_office(settings, services.store)
+
     context = ConsoleContext(
         settings=settings,
         services=services,
         rule_evaluator=rule_evaluator,
         audit=audit,
         access=Access(accounts, anybody, settings.console.url),
+        back_office=back_office,
         secret=session_secret(services.store, services.machine),
     )
     console = create_console(context, first)

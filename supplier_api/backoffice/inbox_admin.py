@@ -1,11 +1,15 @@
-"""The operators' actions on webhooks in the inbox: replay and skip, each recorded with who and why.
+"""The operators' actions on webhooks in the inbox, each recorded with who and why.
+
+They replay and skip them, and in the console they have one shown as it came.
 
 A webhook is locked by the transaction that changes it, so a worker that reads it meanwhile finds it
 changed and leaves it.
 """
 
 from collections.abc import Callable
+from typing import Any
 
+from supplier_api.clock import to_wire
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.problems.inbox_repository import InboxRepository, InboxState, StoredWebhook
@@ -22,6 +26,10 @@ POSSIBLE = {
 
 class InboxRefused(Exception):
     """Nothing was done; the text says why, and what is possible."""
+
+
+class NoSuchWebhook(InboxRefused):
+    """There is no webhook of that number."""
 
 
 class InboxAdmin:
@@ -53,6 +61,10 @@ class InboxAdmin:
             lambda inbox, webhook: inbox.settle(webhook, InboxState.SKIPPED, now, webhook.error),
         )
 
+    def unmask(self, webhook_id: int, who: str, reason: str) -> StoredWebhook:
+        """Return a webhook as it came, to be shown to somebody. Raises NoSuchWebhook."""
+        return self._do("unmask", webhook_id, who, reason, lambda _inbox, _webhook: None)
+
     def _do(
         self,
         action: str,
@@ -65,8 +77,8 @@ class InboxAdmin:
             inbox = InboxRepository(uow)
             webhook = inbox.lock(webhook_id)
             if webhook is None:
-                raise InboxRefused(f"there is no webhook {webhook_id}")
-            if action not in POSSIBLE[webhook.state]:
+                raise NoSuchWebhook(f"there is no webhook {webhook_id}")
+            if action != "unmask" and action not in POSSIBLE[webhook.state]:
                 possible = ", ".join(("show", *POSSIBLE[webhook.state]))
                 why = f"webhook {webhook_id} is {webhook.state}: no {action}; possible: {possible}"
                 raise InboxRefused(why)
@@ -78,3 +90,20 @@ class InboxAdmin:
             return webhook
 
         return self._services.store.write(work)
+
+
+def summary(webhook: StoredWebhook) -> dict[str, Any]:
+    """Return a webhook in short, as plain JSON values, without what it says."""
+    times = (webhook.received, webhook.due_at, webhook.settled)
+    received, due, settled = (to_wire(at) if at else None for at in times)
+    return {
+        "number": webhook.id,
+        "hook": webhook.hook,
+        "key": webhook.key,
+        "state": webhook.state.value,
+        "attempts": webhook.attempts,
+        "error": webhook.error,
+        "received": received,
+        "due": due,
+        "settled": settled,
+    }

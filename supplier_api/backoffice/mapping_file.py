@@ -26,7 +26,9 @@ from supplier_api.problems.snapshot import TicketState
 from supplier_api.rules.cel import ExpressionError, JsonExpression
 from supplier_api.rules.model import BookError, BookFinding, meant
 from supplier_api.rules.yaml_source import YamlSource
+from supplier_api.settings import Settings
 
+FILE = "mapping.yaml"
 FORMAT = 1
 REQUIRED_KEYS = ("version", "samples", "ticket", "status", "snapshot_version", "states")
 OPTIONAL_KEYS = ("when", "reference", "url", "fields", "changes", "causes", "obstacles", "outbound")
@@ -45,6 +47,16 @@ class ChangeVerdict(StrEnum):
 
     ACCEPT = "accept"
     REJECT = "reject"
+
+
+def configured_mapping(settings: Settings) -> Path | None:
+    """Return the mapping that the adapter is given, or else the one in a configuration folder."""
+    options = settings.backoffice.options
+    if named := getattr(options, "mapping", None) or getattr(options, "mapping_file", None):
+        return Path(named)
+    return next(
+        (folder / FILE for folder in settings.config_dirs if (folder / FILE).is_file()), None
+    )
 
 
 def load_mapping(path: Path) -> TicketMapping:

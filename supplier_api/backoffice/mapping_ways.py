@@ -28,6 +28,13 @@ STATES: tuple[State, ...] = (
 FIRST = STATES[:3]
 
 
+def way_in_words(way: Way | None) -> str:
+    """Return the events of a way; "=" for none, and "apart" where no way is legal."""
+    if way is None:
+        return "apart"
+    return ", ".join(f"{each.event} (commit)" if each.commit else each.event for each in way) or "="
+
+
 def way_of(state: State, meaning: StatusMeaning) -> Way | None:
     """Return the events from a state to what a status means; None: the ticket is put apart."""
     assert meaning.state is not None  # it is of a problem

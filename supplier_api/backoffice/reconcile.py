@@ -14,12 +14,20 @@ from typing import Any
 from supplier_api.backoffice.poller import next_look
 from supplier_api.backoffice.port import Polls, Reads
 from supplier_api.clock import to_wire
+from supplier_api.db import UnitOfWork
+from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.http_client.errors import in_words
 from supplier_api.logging import get_logger
-from supplier_api.problems.services import Services
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import BACK_OFFICE, Services
 from supplier_api.problems.snapshot import Snapshot
 from supplier_api.problems.snapshots import Preview, SnapshotResult, Snapshots
-from supplier_api.problems.ticket_repository import OpenTicket, PollRepository, TicketRepository
+from supplier_api.problems.ticket_repository import (
+    ApartTicket,
+    OpenTicket,
+    PollRepository,
+    TicketRepository,
+)
 
 BATCH = 200  # problems listed at once
 LISTED = 20  # findings that a worker reports
@@ -62,11 +70,24 @@ class Finding:
         return f"{self.reference} {self.state}, ticket {of}: {self.drift}{why}"
 
 
+@dataclass(frozen=True, slots=True)
+class ComparedPart:
+    """How many problems were compared; `behind` is the row id to go on behind, None at the end."""
+
+    findings: Sequence[Finding]
+    number: int
+    behind: int | None
+
+
 Look = Callable[[str], Snapshot | None]
 
 
 class CannotReconcile(Exception):
     """The adapter can neither read a ticket nor say what has changed."""
+
+
+class NothingToLookAt(Exception):
+    """A ticket cannot be looked at again; the text says why."""
 
 
 class Reconciler:
@@ -90,13 +111,74 @@ class Reconciler:
             if (finding := self._compare(each, look, fix=fix)) is not None:
                 yield finding
 
-    def _open(self) -> Iterator[OpenTicket]:
+    def run_part(self, after: int, most: int, seconds: float, *, fix: bool) -> ComparedPart:
+        """Compare up to `most` problems behind row id `after`, as far as that gets in `seconds`.
+
+        For somebody who waits. Raises CannotReconcile if the adapter cannot read single tickets.
+        """
+        if not isinstance(self._adapter, Reads):
+            name = self._services.adapter
+            raise CannotReconcile(
+                f"the adapter {name} reads no single ticket: `supplier-api reconcile` compares all"
+            )
+        look, clock = self._look(), self._services.machine
+        ends, number = clock.monotonic() + seconds, 0
+        findings: list[Finding] = []
+        for each in self._open(after):
+            # A change of a problem stands behind it, under the same row id.
+            if each.problem_id != after and (number >= most or clock.monotonic() > ends):
+                return ComparedPart(findings, number, after)
+            number, after = number + (each.problem_id != after), each.problem_id
+            if (finding := self._compare(each, look, fix=fix)) is not None:
+                findings.append(finding)
+        return ComparedPart(findings, number, None)
+
+    def look_again(self, ticket: str, who: str, reason: str) -> SnapshotResult:
+        """Read a ticket that is apart, and apply what it says now; recorded with who and why.
+
+        Raises NothingToLookAt, CannotReconcile, and what the adapter raises.
+        """
+        if not isinstance(self._adapter, Reads):
+            raise CannotReconcile(f"the adapter {self._services.adapter} reads no single ticket")
+        snapshot = self._adapter.read(ticket)
+        if snapshot is None:
+            raise NothingToLookAt(f"there is no ticket {ticket} any more")
+
+        def work(uow: UnitOfWork) -> SnapshotResult:
+            apart = TicketRepository(uow, self._services.adapter).apart(ticket)
+            if apart is None:
+                raise NothingToLookAt(f"the ticket {ticket} is not apart any more")
+            result = self._snapshots.apply(uow, snapshot)
+            self._record(uow, who, reason, apart, result)
+            return result
+
+        return self._services.store.write(work)
+
+    def _record(
+        self, uow: UnitOfWork, who: str, reason: str, apart: ApartTicket, result: SnapshotResult
+    ) -> None:
+        about = {"ticket": apart.ticket, "was": apart.cause, "result": result}
+        of = ProblemRepository(uow).get(apart.problem_id) if apart.problem_id else None
+        OperatorActionRepository(uow).add(
+            Action(
+                self._services.machine.now(),
+                who,
+                "ticket read",
+                reason,
+                destination=BACK_OFFICE,
+                tenant=of.tenant if of else None,
+                problem_id=apart.problem_id,
+                detail=about,
+            )
+        )
+
+    def _open(self, after: int = 0) -> Iterator[OpenTicket]:
         store, name = self._services.store, self._services.adapter
 
         def batch(after: int) -> list[OpenTicket]:
             return store.read(lambda uow: TicketRepository(uow, name).open_tickets(after, BATCH))
 
-        found = batch(0)
+        found = batch(after)
         while found:
             yield from found
             found = batch(found[-1].problem_id)

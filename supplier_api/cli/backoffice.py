@@ -7,16 +7,14 @@ import click
 
 from supplier_api.backoffice.mapping import TicketMapping
 from supplier_api.backoffice.mapping_check import MappingReport, check_mapping
-from supplier_api.backoffice.mapping_file import load_mapping
-from supplier_api.backoffice.mapping_ways import STATES, Way
+from supplier_api.backoffice.mapping_file import FILE, configured_mapping, load_mapping
+from supplier_api.backoffice.mapping_ways import STATES, way_in_words
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.output import columns, counted
 from supplier_api.cli.play import desk, play
 from supplier_api.rules.model import BookError
 from supplier_api.settings import load_settings
-
-FILE = "mapping.yaml"
 
 
 @click.group(epilog=example("supplier-api backoffice check mapping.yaml"))
@@ -65,12 +63,8 @@ def check(mapping_file: Path | None) -> None:
 def _configured() -> Path:
     """Return the mapping that the adapter is given, or else the one in the configuration folder."""
     settings = load_settings()
-    for option in ("mapping", "mapping_file"):
-        if named := getattr(settings.backoffice.options, option, None):
-            return Path(named)
-    for folder in settings.config_dirs:
-        if (folder / FILE).is_file():
-            return folder / FILE
+    if file := configured_mapping(settings):
+        return file
     folders = ", ".join(map(str, settings.config_dirs))
     raise click.UsageError(f"there is no {FILE} in {folders}: name a MAPPING")
 
@@ -79,7 +73,7 @@ def _lines(mapping: TicketMapping, report: MappingReport) -> Iterator[str]:
     """Yield the table of states, and what decides a change."""
     head = ("status", "means", *map(str, STATES))
     rows = [
-        (status, str(mapping.states[status].state), *map(_cell, ways))
+        (status, str(mapping.states[status].state), *map(way_in_words, ways))
         for status, ways in report.ways.items()
     ]
     yield "What happens when a ticket with a status is seen, by the state of its problem:"
@@ -87,9 +81,3 @@ def _lines(mapping: TicketMapping, report: MappingReport) -> Iterator[str]:
     for status, meaning in mapping.changes.items():
         word = "accepts" if meaning.accept else "rejects"
         yield f"of an amendment or a cancellation, {status} {word} it"
-
-
-def _cell(way: Way | None) -> str:
-    if way is None:
-        return "apart"
-    return ", ".join(f"{each.event} (commit)" if each.commit else each.event for each in way) or "="

@@ -1,18 +1,16 @@
 """`supplier-api config`: what is set, and by whom."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import click
-from pydantic import SecretStr
 
 from supplier_api.cli import example
 from supplier_api.cli.output import print_json
 from supplier_api.settings import Resolved, resolve_settings
 from supplier_api.settings.layers import NOT_SET
 from supplier_api.settings.schema import Leaf, Path, Tree, dotted
-from supplier_api.settings.secrets import MASK, without_password
+from supplier_api.settings.secrets import shown
 
 
 @click.group(epilog=example("supplier-api config show"))
@@ -44,18 +42,7 @@ def show(as_json: bool) -> None:
 
 def _rows(resolved: Resolved) -> Iterator[tuple[str, str, str]]:
     for path, value in _walk(resolved.tree, resolved.settings, ()):
-        yield dotted(path), _shown(value), resolved.origins.get(path, NOT_SET)
-
-
-def _shown(value: object) -> str:
-    """Write a checked value for people: a secret as asterisks, a URL without its password."""
-    if isinstance(value, SecretStr):
-        return MASK
-    if isinstance(value, re.Pattern):
-        return str(value.pattern)
-    if isinstance(value, tuple):
-        return ", ".join(map(_shown, value))
-    return "(not set)" if value is None else without_password(str(value))
+        yield dotted(path), shown(value), resolved.origins.get(path, NOT_SET)
 
 
 def _walk(tree: Tree, values: Any, path: Path) -> Iterator[tuple[Path, object]]:

@@ -1,17 +1,14 @@
 """`supplier-api inbox`: webhooks of the back office, and those that could not be applied."""
 
-from typing import Any
-
 import click
 
 from supplier_api.app.services import changing, reading
-from supplier_api.backoffice.inbox_admin import POSSIBLE, InboxAdmin, InboxRefused
+from supplier_api.backoffice.inbox_admin import POSSIBLE, InboxAdmin, InboxRefused, summary
 from supplier_api.cli import example
 from supplier_api.cli.errors import CommandRefused
 from supplier_api.cli.messages import given_by
 from supplier_api.cli.options import WholeNumber, with_json, with_reason
 from supplier_api.cli.output import print_either, print_json, print_rows
-from supplier_api.clock import to_wire
 from supplier_api.problems.inbox_repository import InboxRepository, InboxState, StoredWebhook
 from supplier_api.settings import load_settings
 
@@ -39,7 +36,7 @@ def list_webhooks(state: str | None, limit: int, as_json: bool) -> None:
     with reading(load_settings()) as services:
         found = services.store.read(lambda uow: InboxRepository(uow).listed(wanted, limit + 1))
     if as_json:
-        print_json([_plain(each) for each in found[:limit]])
+        print_json([summary(each) for each in found[:limit]])
     else:
         none = "no webhook is in this state" if state else "no webhook waits or has failed"
         print_rows([_cells(each) for each in found[:limit]], none)
@@ -57,7 +54,7 @@ def show(number: int, as_json: bool) -> None:
     if webhook is None:
         raise CommandRefused(f"there is no webhook {number}")
     seen = {
-        **_plain(webhook),
+        **summary(webhook),
         "headers": dict(webhook.headers),
         "body": webhook.body.decode(errors="replace"),
         "possible": ["show", *POSSIBLE[webhook.state]],
@@ -95,23 +92,7 @@ def _act(action: str, number: int, reason: str) -> None:
     click.echo(f"{number}  {was.state} -> {now}")
 
 
-def _plain(webhook: StoredWebhook) -> dict[str, Any]:
-    times = (webhook.received, webhook.due_at, webhook.settled)
-    received, due, settled = (to_wire(at) if at else None for at in times)
-    return {
-        "number": webhook.id,
-        "hook": webhook.hook,
-        "key": webhook.key,
-        "state": webhook.state.value,
-        "attempts": webhook.attempts,
-        "error": webhook.error,
-        "received": received,
-        "due": due,
-        "settled": settled,
-    }
-
-
 def _cells(webhook: StoredWebhook) -> list[str]:
-    seen = _plain(webhook)
+    seen = summary(webhook)
     names = ("number", "hook", "state", "received", "attempts", "key")
     return [*(str(seen[name]) for name in names), webhook.error or ""]

@@ -96,12 +96,9 @@ def end(code: str, reason: str) -> None:
     """
     with changing(load_settings()) as opened:
         incidents = Incidents(opened)
-        ended = incidents.end(code, who=operator(), reason=reason)
-        shown = incidents.shown(code)
-    if shown is None:
-        raise _unknown(code)
-    if not ended:
-        raise CommandRefused(f"{code} ended on {shown['ended']}")
+        if not incidents.end(code, who=operator(), reason=reason):
+            raise CommandRefused(incidents.why_not_ended(code))
+        shown = incidents.shown(code) or {}
     click.echo(f"{code} ended for {counted(shown['linked'], 'problem')}")
 
 

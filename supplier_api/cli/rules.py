@@ -18,13 +18,13 @@ from supplier_api.cli.options import with_json
 from supplier_api.cli.output import counted, print_either
 from supplier_api.clock import SystemMachineClock
 from supplier_api.contract.codes import Status
-from supplier_api.problems.model import TERMINAL, Base, Waiting
+from supplier_api.problems.rule_trial import NOT_ASKED, Trial, read_request
 from supplier_api.rules.book import RuleBook
 from supplier_api.rules.book_diff import diff
-from supplier_api.rules.facts import REQUESTS, UNKNOWN, Facts, ProblemFacts, Service, Unknown
+from supplier_api.rules.facts import UNKNOWN, Service, Unknown
 from supplier_api.rules.inventory import InventoryError, TimedInventory, load_inventory
 from supplier_api.rules.loading import load_book
-from supplier_api.rules.model import ANSWERS, BookError, Decision, Operation, Outcome
+from supplier_api.rules.model import BookError, Decision, Operation, Outcome, answer_in_words
 from supplier_api.rules.plugins import Plugins
 from supplier_api.settings import Settings, load_settings
 
@@ -162,17 +162,18 @@ def explain(
     settings = load_settings()
     book = load_rules(settings.rules.file, settings)
     asked = Operation(operation)
-    request = _request(asked, request_file.read())
-    facts = Facts(
-        request=request,
+    trial = Trial(
+        operation=asked,
+        request=_request(asked, request_file.read()),
         tenant=tenant,
-        now=SystemMachineClock().now(),
-        service=_find(settings, tenant, request.get("serviceId", service_id)),
         open_problems=open_problems,
         incidents=incidents,
-        problem=_problem(Status(status)),
+        service_of_problem=service_id,
+        status=Status(status),
     )
-    decision = book.decide(asked, facts, book.plugins.evaluate(asked, facts))
+    decision = trial.decide(
+        book, _find(settings, tenant, trial.service_id), SystemMachineClock().now()
+    )
     if as_json:
         click.echo(json.dumps(decision.document(), indent=2, ensure_ascii=False))
     else:
@@ -225,10 +226,9 @@ def load_rules(file: Path, settings: Settings) -> RuleBook:
 
 def _request(operation: Operation, body: bytes) -> dict[str, Any]:
     try:
-        return wire.load(REQUESTS[operation], wire.read_json(body))
+        return read_request(operation, body)
     except wire.MessageError as error:
-        headline = "no rule is asked, since the request breaks the published contract:"
-        raise CommandRefused(headline, error.messages) from None
+        raise CommandRefused(NOT_ASKED, error.messages) from None
 
 
 def _find(settings: Settings, tenant: str, service_id: str | None) -> Service | Unknown | None:
@@ -253,25 +253,9 @@ def _inventory(settings: Settings) -> TimedInventory:
         raise CommandRefused("the inventory cannot be used", str(error).splitlines()) from None
 
 
-def _problem(status: Status) -> ProblemFacts:
-    """Return a problem that shows `status`; what lies beneath is the work in progress."""
-    base = Base(status) if status in Base.__members__ else Base.IN_PROGRESS
-    working = base in (Base.ACKNOWLEDGED, Base.IN_PROGRESS)
-    return ProblemFacts(
-        reference="SP_EXPLAINED",
-        status=status,
-        base=base,
-        waiting=status if status in Waiting.__members__ else None,
-        open=working and status not in (Status.PENDING_AMENDMENT, Status.PENDING_CANCELLATION),
-        terminal=base in TERMINAL,
-    )
-
-
 def _explanation(operation: Operation, decision: Decision) -> Iterator[str]:
     """Yield the lines that tell a decision, rule by rule."""
-    answer = ANSWERS[decision.outcome]
-    if decision.outcome is Outcome.COMMIT and operation is Operation.PROBLEM:
-        answer = f"{answer} IN_PROGRESS"
+    answer = answer_in_words(operation, decision.outcome)
     yield f"{operation}: {decision.outcome} ({answer}), decided by: {decision.rule}"
     for reason in decision.reasons:
         yield f"  {reason.code}  {reason.message}"

@@ -20,9 +20,8 @@ from supplier_api.cli.rules import load_rules, rules
 from supplier_api.clock import to_wire
 from supplier_api.problems.decision_history import DecisionHistory
 from supplier_api.rules.backtest import Backtest
-from supplier_api.rules.model import meant
 from supplier_api.rules.past_decision import PastDecision
-from supplier_api.rules.trace_counts import AuditedRule, HitCounter
+from supplier_api.rules.trace_counts import AuditedRule, HitCounter, UnknownRule
 from supplier_api.settings import Settings, load_settings
 
 _SINCE = click.option(
@@ -78,10 +77,10 @@ def backtest(
 def audited(rule: str, since: str, most: int, as_json: bool) -> None:
     """Tell what RULE, which only records, would have done if it had been enforced."""
     settings = load_settings()
-    known = load_rules(settings.rules.file, settings).definitions()
-    if rule not in known:
-        raise CommandRefused(f"the rule book has no rule {rule} ({meant(rule, known)})")
-    found_rule = AuditedRule(rule, known[rule].then, most)
+    try:
+        found_rule = AuditedRule(load_rules(settings.rules.file, settings), rule, most)
+    except UnknownRule as error:
+        raise CommandRefused(str(error)) from None
     begun = _replay(settings, since, found_rule.add)
     found = {"since": begun, **found_rule.document()}
     print_either(found, _audited_lines(found), as_json=as_json)

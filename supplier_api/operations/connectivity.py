@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from supplier_api.backoffice.port import BackOffice, UnknownAdapter
+from supplier_api.backoffice.ping import PingFailed, ping
+from supplier_api.backoffice.port import BackOffice, Pings, UnknownAdapter
 from supplier_api.clock import MachineClock
 from supplier_api.delivery.transports import token_terms
 from supplier_api.http_client.calls import (
@@ -18,7 +19,6 @@ from supplier_api.http_client.calls import (
     error_cause,
     http_date,
 )
-from supplier_api.http_client.errors import in_words
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.tokens import TOKEN_SECONDS, NoTokenError, TokenTerms, fetch_grant
 from supplier_api.http_client.watchdog import Watchdog
@@ -192,15 +192,14 @@ class ConnectivityCheck:
         except UnknownAdapter as error:
             yield ProbeStep(name, str(error), "install the package that brings the adapter")
             return
-        ping = getattr(adapter, "ping", None)
-        if ping is None:
+        if not isinstance(adapter, Pings):
             self.not_checked.append("the back office: its adapter has no `ping`")
             return
         try:
-            yield ProbeStep(name, str(ping() or "reached"))
-        except Exception as error:  # noqa: BLE001 - an adapter raises what it likes
+            yield ProbeStep(name, ping(adapter))
+        except PingFailed as error:
             cause = "the adapter does not reach its system: look at the adapter's own settings"
-            yield ProbeStep(name, in_words(error), cause)
+            yield ProbeStep(name, str(error), cause)
 
 
 class _Seen:

@@ -9,7 +9,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, TextClause, and_, case, exists, select, text, union_all, update
+from sqlalchemy import (
+    Select,
+    TextClause,
+    and_,
+    case,
+    exists,
+    func,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.sql import ColumnElement
 
 from supplier_api.clock import latest
@@ -90,6 +101,18 @@ class StoredMessage:
     def untried(self) -> bool:
         """Whether it is queued, and the receiver cannot have seen it in any form."""
         return self.state == MessageState.QUEUED and not self.attempts and not self.log
+
+
+@dataclass(frozen=True, slots=True)
+class LastMessage:
+    """The last message of a lane; `created` and `settled` are machine time."""
+
+    number: int
+    uuid: str
+    kind: str
+    state: str
+    created: datetime
+    settled: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +199,27 @@ class MessageRepository:
         query = _made(_in_state(query, wanted.state), wanted.since, wanted.until)
         rows = self._connection.execute(query.order_by(message.c.id).limit(wanted.limit))
         return [StoredMessage(*row) for row in rows]
+
+    def last_of(self, problem_ids: Sequence[int], destination: str) -> dict[int, LastMessage]:
+        """Return the last message of each problem to a destination, by the problem's row id."""
+        columns = (lane.c.problem_id, message.c.number, message.c.uuid, message.c.kind)
+        newest = (
+            select(func.max(message.c.number))
+            .where(message.c.lane_id == lane.c.id)
+            .correlate(lane)
+            .scalar_subquery()
+        )
+        query = (
+            select(*columns, message.c.state, message.c.created, message.c.settled)
+            .select_from(lane.join(message, message.c.lane_id == lane.c.id))
+            .where(
+                lane.c.problem_id.in_(problem_ids),
+                lane.c.destination == destination,
+                message.c.number == newest,
+            )
+        )
+        rows = self._connection.execute(query)
+        return {problem_id: LastMessage(*values) for problem_id, *values in rows}
 
     def problems_waiting(
         self,

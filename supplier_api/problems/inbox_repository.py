@@ -117,6 +117,14 @@ class InboxRepository:
         of = FAILED if state is InboxState.FAILED else _t.state == state
         return self._where(of, limit=limit)
 
+    def newest(self, before: int | None, limit: int) -> list[StoredWebhook]:
+        """Return webhooks in any state, the newest first; the next page is before the last one."""
+        columns = [_t[name] for name in StoredWebhook.__slots__]
+        query = select(*columns).order_by(_t.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(_t.id < before)
+        return [_webhook(row) for row in self._connection.execute(query).mappings()]
+
     def take(self, webhook: StoredWebhook) -> bool:
         """Lock a queued webhook; False if somebody else dealt with it since it was read."""
         same = (_t.id == webhook.id, _t.state == webhook.state, _t.due_at == webhook.due_at)

@@ -109,6 +109,11 @@ class Incidents:
 
         return self._services.store.write(work)
 
+    def why_not_ended(self, code: str) -> str:
+        """Return why `end` found nothing to end: it has ended already, or there is none."""
+        shown = self.shown(code)
+        return f"{code} ended on {shown['ended']}" if shown else f"there is no incident {code}"
+
     def listed(self) -> list[dict[str, Any]]:
         """Return incidents that last or still have linked problems, as plain JSON values.
 

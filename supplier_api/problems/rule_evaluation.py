@@ -74,6 +74,11 @@ class RuleEvaluator:
         return INVENTORY_DOWN if self.watch.down else None
 
     @property
+    def book(self) -> RuleBook:
+        """The rule book in use."""
+        return self._loaded().book
+
+    @property
     def book_version(self) -> str:
         """The digest of the rule book in use."""
         return self._loaded().book.version

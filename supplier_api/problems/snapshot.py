@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from supplier_api.contract.codes import ProblemCode
+from supplier_api.contract.personal import masked_inside
 from supplier_api.problems.model import Awaits
 
 VERSION_MAX = 2**63 - 1
@@ -99,6 +100,11 @@ class Snapshot:
     def to_body(self) -> str:
         """Return the snapshot in its stored form."""
         return orjson.dumps(asdict(self)).decode()
+
+    def shown(self) -> dict[str, Any]:
+        """Return what it says, as plain JSON values, with what people wrote masked."""
+        plain: dict[str, Any] = masked_inside(orjson.loads(self.to_body()))
+        return {name: value for name, value in plain.items() if value is not None}
 
     @classmethod
     def from_body(cls, body: str) -> "Snapshot":

@@ -50,8 +50,12 @@ def load_book(
     """
     if fallback not in _FALLBACKS:
         raise ValueError(f"the fallback must be one of {', '.join(sorted(_FALLBACKS))}")
-    plugins = plugins or Plugins()
     source = YamlSource(str(path), _read(path))
+    return read_book(source, profile, plugins or Plugins(), fallback)
+
+
+def read_book(source: YamlSource, profile: str, plugins: Plugins, fallback: Outcome) -> RuleBook:
+    """Check a book that may stand in no file; otherwise as load_book."""
     draft = _draft(source, plugins)
     if source.findings:
         raise BookError(source.findings)

@@ -42,6 +42,13 @@ ANSWERS: Mapping[Outcome, str] = {
     Outcome.COMMIT: "201",
 }
 
+
+def answer_in_words(operation: Operation, outcome: Outcome) -> str:
+    """Return what the gateway is answered: the status, and the state of a new problem."""
+    working = outcome is Outcome.COMMIT and operation is Operation.PROBLEM
+    return f"{ANSWERS[outcome]} IN_PROGRESS" if working else ANSWERS[outcome]
+
+
 # The contract has no acknowledged change: it is applied (201), open (202) or refused.
 LEGAL: Mapping[Operation, frozenset[Outcome]] = {
     Operation.PROBLEM: frozenset(Outcome),

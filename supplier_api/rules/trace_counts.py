@@ -7,7 +7,7 @@ from typing import Any
 
 from supplier_api.clock import to_wire
 from supplier_api.rules.book import RuleBook
-from supplier_api.rules.model import ANSWERS, Outcome, Verdict
+from supplier_api.rules.model import ANSWERS, Outcome, Verdict, meant
 from supplier_api.rules.past_decision import PastDecision
 
 
@@ -54,7 +54,7 @@ class HitCounter:
             hits = self._rules.setdefault(rule, RuleHits())
             hits.verdicts[verdict] += 1
             if verdict == Verdict.MATCHED:
-                hits.last = past.created
+                hits.last = max(hits.last or past.created, past.created)
 
     def documents(self) -> list[dict[str, Any]]:
         """Return what was counted, rule by rule."""
@@ -63,13 +63,23 @@ class HitCounter:
         ]
 
 
+class UnknownRule(Exception):
+    """The rule book has no rule of that name; the text names what may be meant."""
+
+
 class AuditedRule:
     """What a rule that only records would have done, had it been enforced."""
 
-    def __init__(self, rule: str, then: Outcome, most: int) -> None:
-        """Look for the rule; list the first `most` requests that it would have changed."""
+    def __init__(self, book: RuleBook, rule: str, most: int) -> None:
+        """Look for a rule of `book`; list the first `most` requests that it would have changed.
+
+        Raises UnknownRule.
+        """
+        known = book.definitions()
+        if rule not in known:
+            raise UnknownRule(f"the rule book has no rule {rule} ({meant(rule, known)})")
         self._rule = rule
-        self._then = then
+        self._then = known[rule].then
         self._most = most
         self._verdicts: Counter[str] = Counter()
         self._changes: Counter[tuple[str, str]] = Counter()

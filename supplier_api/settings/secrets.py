@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from supplier_api.files import make_folder, open_to
 from supplier_api.ids import SystemIdSource
 from supplier_api.settings.addresses import is_loopback, own_listeners
@@ -49,6 +51,17 @@ def without_password(text: str) -> str:
     if "://" not in text:
         return text
     return _PARAMETER.sub(rf"\1{MASK}", _USER_INFO.sub(rf"\1:{MASK}@", text))
+
+
+def shown(value: object) -> str:
+    """Write a checked value for people: a secret as asterisks, a URL without its password."""
+    if isinstance(value, SecretStr):
+        return MASK
+    if isinstance(value, re.Pattern):
+        return str(value.pattern)
+    if isinstance(value, tuple):
+        return ", ".join(map(shown, value))
+    return "(not set)" if value is None else without_password(str(value))
 
 
 # -- files that secrets are read from

@@ -116,6 +116,14 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "decisions to replay": lambda uow: uow.connection.execute(
         next_batch(of_span(select(tables.decision.c.facts), LONG_AGO, NOW), (LONG_AGO, 1))
     ),
+    "the newest decisions": lambda uow: uow.connection.execute(
+        next_batch(of_span(select(tables.decision.c.facts), None, NOW), newest_first=True)
+    ),
+    "the newest decisions behind one": lambda uow: uow.connection.execute(
+        next_batch(
+            of_span(select(tables.decision.c.facts), LONG_AGO, NOW), (NOW, 1), newest_first=True
+        )
+    ),
     "whose a session is": lambda uow: ConsoleSessionRepository(uow).get("x", NOW, POLICY.notice),
     "an account": lambda uow: ConsoleUserRepository(uow).get("jo"),
     "who must wait": lambda uow: SignInFailureRepository(uow).blocked_until(["x", "y"]),
