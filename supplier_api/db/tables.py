@@ -162,6 +162,15 @@ service_problem = Table(
         sqlite_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
         postgresql_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
     ),
+    # The same by their state, to count them.
+    Index(
+        "ix_service_problem_state",
+        "base",
+        "waiting",
+        "asked",
+        sqlite_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+        postgresql_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+    ),
     # Of those that are over, those whose messages and answers are not thinned yet.
     Index(
         "ix_service_problem_whole",

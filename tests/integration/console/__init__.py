@@ -1,0 +1,1 @@
+"""The console's pages by a test client, on both engines."""
