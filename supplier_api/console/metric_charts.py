@@ -32,12 +32,13 @@ SPANS = (
 
 @dataclass(frozen=True, slots=True)
 class SpanCharts:
-    """The charts of a span with their captions, and its answers by code."""
+    """The charts of a span with their captions, its answers by code, and the minutes of a point."""
 
     name: str
     charts: Sequence[tuple[str, Markup]]
     codes: Mapping[int, int]
     requests: int
+    minutes: int
 
 
 def charts_of(uow: UnitOfWork, span: Span, now: datetime, budget: float) -> SpanCharts:
@@ -50,12 +51,13 @@ def charts_of(uow: UnitOfWork, span: Span, now: datetime, budget: float) -> Span
     codes: Counter[int] = Counter()
     for point in points:
         codes.update(point.codes)
-    made = list(_charts(points, span.step / MINUTE, budget * 1000))
-    return SpanCharts(span.name, made, dict(sorted(codes.items())), sum(codes.values()))
+    minutes = span.step // MINUTE
+    made = list(_charts(points, minutes, budget * 1000))
+    return SpanCharts(span.name, made, dict(sorted(codes.items())), sum(codes.values()), minutes)
 
 
 def _charts(
-    points: Sequence[MetricPoint], minutes: float, budget: float
+    points: Sequence[MetricPoint], minutes: int, budget: float
 ) -> Iterator[tuple[str, Markup]]:
     times = [point.at for point in points]
 

@@ -33,6 +33,7 @@ from supplier_api.db.ops_tables import (
     process,
     stamp,
     switch,
+    work_item,
 )
 from supplier_api.db.sandbox_tables import (
     business_clock,
@@ -78,6 +79,7 @@ __all__ = [
     "ticket",
     "ticket_apart",
     "timer",
+    "work_item",
 ]
 
 # One row a problem. base, waiting, awaits, asked and incident are its state (problems/model.py).

@@ -82,7 +82,7 @@ def test_undecided_requests_are_shown_with_their_deadlines(supplier: Supplier) -
     reference = supplier.stored(1, DEFERRED).reference
     due = supplier.business.now(DEFERRED) + timedelta(hours=8)
     text = page(supplier)
-    assert f'/console/problems/{reference}">{reference}</a> problem' in text
+    assert f'/console/work/{reference}">{reference}</a> problem' in text
     assert "due <time" in text
     assert f"{due:%Y-%m-%d %H:%M:%S}</time>" in text
     supplier.business.advance(9 * 3600)
@@ -112,8 +112,8 @@ def test_charts_show_what_was_counted(supplier: Supplier) -> None:
     supplier.services.store.write(counted)
     supplier.machine.advance(11)
     text = page(supplier)
-    assert text.count("36 requests of the gateway, answered:") == 2
-    assert "201 30 times, 422 6 times." in re.sub(r"\s+", " ", text)
+    assert text.count("Requests of the gateway: 36.") == 2
+    assert "Answered 201: 30, 422: 6." in re.sub(r"\s+", " ", text)
     assert "budget 3 s." in text
     assert "delivered: 0 at last, 12 at most." in text
 

@@ -32,6 +32,8 @@ from supplier_api.problems.inbox_repository import InboxRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DecisionDeadline, LifecyclePolicy
 from supplier_api.problems.undecided import UndecidedQueries
+from supplier_api.problems.work_item_repository import Held
+from supplier_api.problems.work_queue import QueuePlace, WorkQueue
 from supplier_api.rules.model import Operation
 from supplier_api.settings import load_settings
 from tests.outbox import Outbox
@@ -47,6 +49,7 @@ POLICY = LifecyclePolicy(
     deadlines=dict.fromkeys(Operation, DecisionDeadline(timedelta(hours=8))),
 )
 SEEN = FeedCursor(LONG_AGO, 7)
+PLACE = QueuePlace(0, LONG_AGO, "SP_1")
 # Few rows at any time, and no index needed.
 SMALL = {"pause", "process", "stamp", "switch"}
 
@@ -83,6 +86,10 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "parked for long": lambda uow: ConsistencyQueries(uow).parked(LONG_AGO, 20),
     "forgotten": lambda uow: ConsistencyQueries(uow).forgotten(20),
     "ledger of the undecided": lambda uow: UndecidedQueries(uow, POLICY).listed(20),
+    "the queue of work": lambda uow: WorkQueue(uow, POLICY).page(20),
+    "a later page of it": lambda uow: WorkQueue(uow, POLICY).page(20, Held(free=True), PLACE),
+    "whose work it is": lambda uow: WorkQueue(uow, POLICY).page(20, Held(by="jo"), PLACE),
+    "one piece of work": lambda uow: WorkQueue(uow, POLICY).find("SP_1"),
     "untold": lambda uow: ConsistencyQueries(uow).untold(20),
     "a piece of the search for gaps": lambda uow: ConsistencyQueries(uow).gaps(
         "gateway", 10**6, 100
@@ -134,6 +141,7 @@ PARTIAL = [
     "ix_service_problem_current",
     "ix_service_problem_over",
     "ix_change_request_pending",
+    "ix_work_item_order",
     "ix_decision_answered_late",
     "ix_inbox_due",
     "ix_inbox_failed",
