@@ -1,7 +1,7 @@
-"""A back office without a system of its own: people decide, with `supplier-api problem event`.
+"""A back office without a system of its own: people decide and work, on the console or the shell.
 
-An order is taken at once, so nothing waits for it: `supplier-api work-order list --state delivered`
-shows what came, `supplier-api problem list` where the problems stand.
+An order is delivered at once, so that nothing waits for it. It stands in the console's queue until
+somebody who has taken it is done; `supplier-api problem event` says what happened.
 """
 
 from supplier_api.problems.work import OrderAnswer, WorkOrder
@@ -9,14 +9,14 @@ from supplier_api.settings.model import BackOfficeSettings
 
 
 class ManualBackOffice:
-    """Takes every order, decides nothing, and has no tickets."""
+    """Passes every order to people, decides nothing, and has no tickets."""
 
     def __init__(self, settings: BackOfficeSettings) -> None:
         """Need nothing of the settings."""
 
     def submit(self, order: WorkOrder) -> OrderAnswer:  # noqa: ARG002 - the port's
-        """Take the order; what follows from it is said by people."""
-        return OrderAnswer()
+        """Have people find the order; what follows from it is said by them."""
+        return OrderAnswer(for_people=True)
 
     def ping(self) -> str:
         """Say that there is no system to be reached."""

@@ -29,8 +29,8 @@ from supplier_api.settings import load_settings
 def undecided(tenant: str | None, limit: int, as_json: bool) -> None:
     """List the problems, amendments and cancellations that wait for a decision.
 
-    Each with its age, its deadline, and why the rule book left it open. Decide with
-    `supplier-api problem event`.
+    Each with its age, its deadline, why the rule book left it open, and who has taken it on the
+    console. Decide there, or with `supplier-api problem event`.
     """
     with reading(load_settings()) as services:
         found = services.store.read(
@@ -61,6 +61,7 @@ def _row(found: UndecidedRequest, now: datetime) -> dict[str, Any]:
         "rule": found.why["rule"],
         "reasons": found.why["reasons"],
         "escalationRequest": found.escalated,
+        "takenBy": found.holder.who if found.holder else None,
     }
 
 
@@ -74,4 +75,5 @@ def _cells(row: dict[str, Any]) -> Iterator[str]:
     why = "; ".join(row["reasons"]) or f"rule {row['rule']}"
     put_off = "put off, " if row["decides"] == "the rule book" else ""
     escalated = ", ESCALATED" if row["escalationRequest"] else ""
-    yield f"{put_off}{why}{escalated}"
+    taken = f", taken by {row['takenBy']}" if row["takenBy"] else ""
+    yield f"{put_off}{why}{taken}{escalated}"

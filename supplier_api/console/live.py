@@ -22,11 +22,15 @@ _PARTS = "console-live"
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part as it was made, at a state of the database; `digest` is that of its text."""
+    """A part as it was made, at a state of the database; `digest` is that of its text.
+
+    `made` is the monotonic time, in seconds.
+    """
 
     state: str
     digest: str
     html: str
+    made: float
 
 
 class LiveParts:
@@ -38,15 +42,25 @@ class LiveParts:
         self._lock = Lock()
 
     def get(
-        self, key: tuple[str, str], state: str, render: Callable[[], str], *, anew: bool
+        self,
+        key: tuple[str, str],
+        state: str,
+        render: Callable[[], str],
+        now: float,
+        keep: float,
+        *,
+        anew: bool,
     ) -> _Part:
-        """Return a part at a state of the database, made now if it is not kept, or if `anew`."""
+        """Return a part, made now if it is not kept, or if `anew`.
+
+        It is kept while the state of the database stands, and for `keep` seconds in any case.
+        """
         with self._lock:
             kept = self._parts.get(key)
-        if kept and kept.state == state and not anew:
+        if kept and not anew and (kept.state == state or now - kept.made < keep):
             return kept
         html = render()
-        made = _Part(state, blake2b(html.encode(), digest_size=9).hexdigest(), html)
+        made = _Part(state, blake2b(html.encode(), digest_size=9).hexdigest(), html, now)
         with self._lock:
             if len(self._parts) >= KEPT:
                 self._parts.clear()
@@ -59,26 +73,32 @@ def install(extensions: dict[str, object]) -> None:
     extensions[_PARTS] = LiveParts()
 
 
-def region(name: str, url: str, render: Callable[[], str]) -> Markup:
+def region(name: str, url: str, render: Callable[[], str], keep: float = 0.0) -> Markup:
     """Return a part of a page with the address that the browser asks for news of it.
 
-    `name` is its id in the page. The view at `url` returns `answer` of the same two.
+    `name` is its id in the page. The view at `url` returns `answer` of the same two. The part may
+    be up to `keep` seconds old.
     """
     # The state is a moment old: who has just acted would see the page as it was before.
-    return _wrapped(name, url, _part(url, render, anew=True))
+    return _wrapped(name, url, _part(url, render, keep, anew=not keep))
 
 
-def answer(name: str, url: str, render: Callable[[], str]) -> Response:
-    """Return what a browser gets that asks for news: the part, or 204 if it shows that already."""
-    part = _part(url, render, anew=False)
+def answer(name: str, url: str, render: Callable[[], str], keep: float = 0.0) -> Response:
+    """Return what a browser gets that asks for news: the part, or 204 if it shows that already.
+
+    While much is committed, a part that costs much is made once in `keep` seconds, for all.
+    """
+    part = _part(url, render, keep, anew=False)
     if request.args.get(SEEN) == part.digest:
         return Response(status=204)
     return Response(_wrapped(name, url, part), content_type="text/html; charset=utf-8")
 
 
-def _part(url: str, render: Callable[[], str], *, anew: bool) -> _Part:
+def _part(url: str, render: Callable[[], str], keep: float, *, anew: bool) -> _Part:
     parts: LiveParts = current_app.extensions[_PARTS]
-    return parts.get((url, person().role), here().services.store.state(), render, anew=anew)
+    services = here().services
+    key, now = (url, person().role), services.machine.monotonic()
+    return parts.get(key, services.store.state(), render, now, keep, anew=anew)
 
 
 def _wrapped(name: str, url: str, part: _Part) -> Markup:

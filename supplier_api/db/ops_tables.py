@@ -1,4 +1,4 @@
-"""The tables of operations: pauses, switches, processes, their metrics, and operators' actions."""
+"""The tables of operations: pauses, switches, processes, metrics, people's work and actions."""
 
 from sqlalchemy import (
     JSON,
@@ -104,6 +104,31 @@ stamp = Table(
     Column("environment", String(255), nullable=False),
     Column("kci_host", String(255), nullable=False),
     Column("at", InstantColumn, nullable=False),
+)
+
+# What people work on: orders that wait until somebody is done with them, and who has taken an
+# undecided request or such an order. An undecided request that nobody has taken has no row.
+work_item = Table(
+    "work_item",
+    metadata,
+    # Our reference of the problem, change or resolution that it is about.
+    Column("reference", String(25), primary_key=True),
+    Column("problem_id", ForeignKey("service_problem.id"), nullable=False, index=True),
+    # That of the order, or the operation that is undecided.
+    Column("kind", String(20), nullable=False),
+    # The order's UUID; empty where there is none.
+    Column("message", String(36)),
+    # When the order was issued, or the request made (business time).
+    Column("created", InstantColumn, nullable=False),
+    # Who has taken it, and when (machine time); empty while nobody has.
+    Column("who", String(100)),
+    Column("taken", InstantColumn),
+    Index(
+        "ix_work_item_order",
+        "created",
+        sqlite_where=text("message IS NOT NULL"),
+        postgresql_where=text("message IS NOT NULL"),
+    ),
 )
 
 # The actions of operators: who, what and why.

@@ -33,6 +33,7 @@ from supplier_api.db.ops_tables import (
     process,
     stamp,
     switch,
+    work_item,
 )
 from supplier_api.db.sandbox_tables import (
     business_clock,
@@ -79,6 +80,7 @@ __all__ = [
     "ticket",
     "ticket_apart",
     "timer",
+    "work_item",
 ]
 
 # One row a problem. base, waiting, awaits, asked and incident are its state (problems/model.py).
@@ -166,6 +168,15 @@ service_problem = Table(
     Index(
         "ix_service_problem_current",
         "updated",
+        sqlite_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+        postgresql_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
+    ),
+    # The same by their state, to count them.
+    Index(
+        "ix_service_problem_state",
+        "base",
+        "waiting",
+        "asked",
         sqlite_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
         postgresql_where=text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')"),
     ),

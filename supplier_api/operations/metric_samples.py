@@ -85,7 +85,7 @@ def series(uow: UnitOfWork, since: datetime, until: datetime, step: timedelta) -
     The last step may not be over yet. Steps shorter than five minutes tell nothing new of times
     more than an hour ago.
     """
-    first = _rounded_down(since, step)
+    first = rounded_down(since, step)
     steps: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for at, counts in MetricSampleRepository(uow).between(first, until):
         steps[(at - first) // step].update(counts)
@@ -196,7 +196,7 @@ class MetricSampleChore:
         """Merge the samples of five minutes, or remove some; return False if nothing was due."""
         now = self._clock.now()
         # Only times that are over as a whole, so that nothing is added to them any more.
-        old, over = now - KEPT, _rounded_down(now - KEPT_APART, MERGED)
+        old, over = now - KEPT, rounded_down(now - KEPT_APART, MERGED)
 
         def due(uow: UnitOfWork) -> tuple[bool, datetime | None]:
             samples = MetricSampleRepository(uow)
@@ -206,11 +206,12 @@ class MetricSampleChore:
         if outdated:
             self._store.write(lambda uow: MetricSampleRepository(uow).remove(old, BATCH))
         elif apart:
-            start = _rounded_down(apart, MERGED)
+            start = rounded_down(apart, MERGED)
             self._store.write(lambda uow: MetricSampleRepository(uow).merge(start, MERGED))
         return outdated or apart is not None
 
 
-def _rounded_down(at: datetime, step: timedelta) -> datetime:
+def rounded_down(at: datetime, step: timedelta) -> datetime:
+    """Return the beginning of the step that an instant is in."""
     epoch = datetime.fromtimestamp(0, UTC)
     return at - (at - epoch) % step

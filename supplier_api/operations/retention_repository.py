@@ -51,6 +51,7 @@ from supplier_api.db.tables import (
     ticket,
     ticket_apart,
     timer,
+    work_item,
 )
 from supplier_api.outbox.model import DEAD_LETTERS, MessageState
 from supplier_api.problems.inbox_repository import InboxState
@@ -97,6 +98,7 @@ _OF_A_PROBLEM = (
     decision,
     operator_action,
     pause,
+    work_item,
 )
 
 

@@ -6,11 +6,11 @@ and pauses are in status_messages; here are those about the installation and its
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from supplier_api.clock import from_wire
-from supplier_api.db import StoreUnavailable, UnitOfWork, migrate
+from supplier_api.db import Store, StoreUnavailable, UnitOfWork, migrate
 from supplier_api.db.operator_actions import SwitchRepository
 from supplier_api.operations.installation import MEND, InstallationRepository, stamp_of
 from supplier_api.operations.processes import (
@@ -47,7 +47,22 @@ STATUS = "supplier-api status --json"
 
 
 def gather(services: Services, settings: Settings) -> list[StatusLine]:
-    """Return all lines, from one snapshot of the database; raises StoreUnavailable."""
+    """Return all lines; whether the database can be written is tried. Raises StoreUnavailable."""
+    return _lines(services, settings, _tried)
+
+
+def observed(services: Services, settings: Settings) -> list[StatusLine]:
+    """Return the same lines without writing anything, for who asks often.
+
+    The database counts as usable unless this process could not write to it in the last seconds.
+    """
+    return _lines(services, settings, _observed)
+
+
+def _lines(
+    services: Services, settings: Settings, database: Callable[[Services], StatusLine]
+) -> list[StatusLine]:
+    """Return the database's line, and all others from one snapshot of it."""
 
     def work(uow: UnitOfWork) -> list[StatusLine]:
         now, business = services.machine.now(), services.business.now("")
@@ -56,10 +71,10 @@ def gather(services: Services, settings: Settings) -> list[StatusLine]:
         return [each for make in LINES for each in make(here)]
 
     lines = services.store.read(work)
-    return [_database(services), *lines]
+    return [database(services), *lines]
 
 
-def _database(services: Services) -> StatusLine:
+def _tried(services: Services) -> StatusLine:
     """Check by writing whether the database can be written: reading seldom is the difficulty."""
     store, name = services.store, f"status/{services.process}"
     try:
@@ -70,6 +85,19 @@ def _database(services: Services) -> StatusLine:
         )
     except StoreUnavailable as error:
         return unusable(error)
+    return _usable(store)
+
+
+def _observed(services: Services) -> StatusLine:
+    try:
+        services.store.require_room()
+    except StoreUnavailable as error:
+        return unusable(error)
+    failure = services.store.recent_failure()
+    return unusable(StoreUnavailable(failure)) if failure else _usable(services.store)
+
+
+def _usable(store: Store) -> StatusLine:
     return line("database", StatusLevel.OK, store.dialect, engine=store.dialect)
 
 

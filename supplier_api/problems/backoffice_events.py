@@ -40,6 +40,7 @@ from supplier_api.problems.work import (
     OrderAnswer,
     WorkOrder,
 )
+from supplier_api.problems.work_item_repository import WorkItemRepository
 from supplier_api.rules.model import Operation
 
 LATER = "back-office-event"
@@ -131,6 +132,8 @@ class BackOfficeEvents:
             if cause is not Cause.BACK_OFFICE and transition.told():
                 transition.order(Notice.EVENT, subject=event_as_subject(event))
             transition.finish()
+            if not (problem.state.open or problem.state.undecided):
+                WorkItemRepository(uow).finished(problem.id)
             answer = EventAnswer(200, _reference_and_status(problem))
         except IllegalMove as error:
             answer = self._conflict(error)
@@ -188,6 +191,8 @@ class BackOfficeEvents:
             self._store_ticket(uow, problem_id, order, answer)
         if answer.version is not None:
             self._store_version(uow, problem_id, answer.version, answer.back_office_id)
+        if answer.for_people:
+            WorkItemRepository(uow).add(problem_id, order)
         for event in answer.events:
             self.apply(uow, problem_id, event)
         for later in answer.later:

@@ -15,13 +15,18 @@ from sqlalchemy.sql import ColumnElement
 from supplier_api.db import UnitOfWork
 from supplier_api.db.tables import service_problem
 from supplier_api.problems.model import TERMINAL, ServiceProblem
-from supplier_api.problems.repository import COLUMNS, OF_ANYBODY, problem_of, status_column
+from supplier_api.problems.repository import (
+    COLUMNS,
+    CURRENT,
+    OF_ANYBODY,
+    problem_of,
+    status_column,
+)
 
 # No transaction that changes a problem lasts longer than that.
 SETTLING = timedelta(seconds=5)
 # As the partial indexes on `updated` have it: each of the two is read in its order.
 _OVER = text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')")
-_NOT_OVER = text("base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,18})", re.ASCII)
@@ -90,8 +95,8 @@ def changed(uow: UnitOfWork, wanted: WantedChanges, now: datetime) -> ChangesPag
 def _parts(state: str | None) -> list[ColumnElement[bool]]:
     """Return the conditions of the indexes to read, which are apart."""
     if state is None:
-        return [_OVER, _NOT_OVER]  # type: ignore[list-item] # a text is a condition
-    return [_OVER if state in TERMINAL else _NOT_OVER]  # type: ignore[list-item] # likewise
+        return [_OVER, CURRENT]  # type: ignore[list-item] # a text is a condition
+    return [_OVER if state in TERMINAL else CURRENT]  # type: ignore[list-item] # likewise
 
 
 def _query(wanted: WantedChanges, now: datetime) -> Select[tuple[object, ...]]:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
     union,
     union_all,
     update,
@@ -102,6 +103,8 @@ _UNCONFIRMED = CompiledStatement(
 _LOCK_FREE = CompiledStatement(
     select(_t.id).where(among(_t.id, "problems")).order_by(_t.id).with_for_update(skip_locked=True)
 )
+# Written as in the partial indexes: SQLite compares the two as text.
+CURRENT = text("service_problem.base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')")
 # A problem in any other base state is "already open" on its service.
 NOT_OPEN = (*sorted(TERMINAL), Base.RESOLVED)
 # The lock under which creates read the incidents and a declaration writes them.
@@ -320,6 +323,20 @@ class ProblemRepository:
         return self._connection.execute(
             select(func.count()).select_from(service_problem)
         ).scalar_one()
+
+    def count_current(self) -> dict[str, int]:
+        """Return how many problems are in which state, UNDECIDED or that on the wire.
+
+        Those that are over are left out: there is no end of them.
+        """
+        state = (_t.base, _t.waiting, _t.asked)
+        query = select(*state, func.count()).where(CURRENT).group_by(*state)
+        counts: dict[str, int] = {}
+        for base, waiting, asked, count in self._connection.execute(query):
+            found = State(Base(base), _maybe(Waiting, waiting), None, _maybe(Operation, asked))
+            name = str(found.status or found.base)
+            counts[name] = counts.get(name, 0) + count
+        return counts
 
     def any(self) -> bool:
         """Return whether a problem is stored; raises if the table cannot be read."""

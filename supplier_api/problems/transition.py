@@ -38,6 +38,7 @@ from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY, Services
 from supplier_api.problems.timer_repository import DEADLINES, Timer, TimerRepository
 from supplier_api.problems.work import Cause, Notice, OrderKind, WorkOrder
+from supplier_api.problems.work_item_repository import WorkItemRepository
 from supplier_api.rules.model import Operation
 
 CLOSURE = "closure"
@@ -207,12 +208,21 @@ class Transition:
             self._withdraw_resolution()
         if step.kci:
             self._add_kci(step, content, change, resolution)
+        self._forget_what_is_settled(was, step, change)
+
+    def _forget_what_is_settled(
+        self, was: State, step: LifecycleStep, change: ChangeRequest | None
+    ) -> None:
+        """Delete the timers, and who has taken what, that the step makes pointless."""
         if step.state.terminal:
             TimerRepository(self.uow).delete_for(self.problem.id)
         elif was.base is Base.RESOLVED and step.state.base is not Base.RESOLVED:
             TimerRepository(self.uow).delete_for(self.problem.id, CLOSURE, CLOSURE_NOTICE)
         elif was.undecided and not step.state.undecided and self.services.policy.deadlines:
             TimerRepository(self.uow).delete_for(self.problem.id, *DEADLINES)
+        if self.problem.id and was.undecided and not step.state.undecided:
+            asked = change.reference if was.asked and change else self.problem.reference
+            WorkItemRepository(self.uow).decided(asked)
 
     def _close_change(self, step: LifecycleStep, change: ChangeRequest | None) -> None:
         if change is None or change.status is not ChangeStatus.PENDING:

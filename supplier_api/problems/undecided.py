@@ -5,14 +5,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, func, literal, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+)
 
 from supplier_api.contract.codes import ChangeStatus
 from supplier_api.db.compiled_statements import UnitOfWork
-from supplier_api.db.tables import change_request, decision, service_problem, timer
+from supplier_api.db.tables import change_request, decision, service_problem, timer, work_item
 from supplier_api.problems.notices import why_recorded
 from supplier_api.problems.services import LifecyclePolicy
 from supplier_api.problems.timer_repository import DECIDE, DECISION_DEADLINE
+from supplier_api.problems.work_item_repository import Held, Holder, holder_of
 from supplier_api.rules.model import Operation
 
 _p = service_problem.c
@@ -30,11 +42,13 @@ class UndecidedRequest:
     `reference` is our reference of the problem or change that is undecided, `problem` that of the
     problem. `deadline` is None where none is set. `put_off`: the rule book itself decides as soon
     as it can; else people do. `why` is {"rule", "reasons"}. `escalated`: the tenant asks for that.
+    `holder` is who has taken it, to decide.
     """
 
     operation: Operation
     reference: str
     problem: str
+    problem_id: int
     tenant: str
     gateway_id: int
     asked: datetime
@@ -42,6 +56,7 @@ class UndecidedRequest:
     put_off: bool
     why: Mapping[str, Any]
     escalated: bool
+    holder: Holder | None
 
 
 class UndecidedQueries:
@@ -54,45 +69,42 @@ class UndecidedQueries:
 
     def listed(self, limit: int, tenant: str | None = None) -> list[UndecidedRequest]:
         """Return the requests that wait longest, the oldest first."""
-        problems = _with_beside(
-            select(
-                literal(str(Operation.PROBLEM)).label("operation"),
-                _p.reference,
-                _p.reference.label("problem"),
-                _p.tenant,
-                _p.gateway_id,
-                _p.created,
-                literal(value=False).label("escalated"),
-            ).where(UNDECIDED),
-            Operation.PROBLEM,
-            _p.gateway_id,
-            _p.reference,
-        )
-        changes = _with_beside(
-            select(
-                _c.kind.label("operation"),
-                _c.reference,
-                _p.reference.label("problem"),
-                _c.tenant,
-                _c.gateway_id,
-                _c.created,
-                func.coalesce(_escalates, False).label("escalated"),
-            )
-            .join(service_problem, _p.id == _c.problem_id)
-            .where(PENDING),
-            _c.kind,
-            _c.gateway_id,
-            _c.reference,
-        )
-        rows: list[Any] = []
-        for query, created, whose in (
-            (problems, _p.created, _p.tenant),
-            (changes, _c.created, _c.tenant),
-        ):
-            narrowed = query.where(whose == tenant) if tenant else query
-            rows += self._connection.execute(narrowed.order_by(created).limit(limit))
-        rows.sort(key=lambda row: row.created)
-        return [self._request(row) for row in rows[:limit]]
+        rows: list[UndecidedRequest] = []
+        for query, of in ((_PROBLEMS, _p), (_CHANGES, _c)):
+            narrowed = query.where(of.tenant == tenant) if tenant else query
+            rows += self._requests(narrowed.order_by(of.created).limit(limit))
+        return sorted(rows, key=lambda each: each.asked)[:limit]
+
+    def of(
+        self,
+        operation: Operation,
+        limit: int,
+        held: Held,
+        after: tuple[datetime, str] | None = None,
+    ) -> list[UndecidedRequest]:
+        """Return the requests of one kind, in the order in which they were asked for.
+
+        `after` is when the last one of the page before was asked for, and its reference.
+        """
+        query, of = (_PROBLEMS, _p) if operation is Operation.PROBLEM else (_CHANGES, _c)
+        if operation is not Operation.PROBLEM:
+            query = query.where(_c.kind == operation)
+        if after:
+            at, reference = after
+            later = or_(of.created > at, of.reference > reference)
+            query = query.where(of.created >= at, later)
+        query = query.where(*held.conditions())
+        return self._requests(query.order_by(of.created, of.reference).limit(limit))
+
+    def find(self, reference: str) -> UndecidedRequest | None:
+        """Return the problem or change with our reference, if it is undecided."""
+        for query, of in ((_PROBLEMS, _p), (_CHANGES, _c)):
+            if found := self._requests(query.where(of.reference == reference)):
+                return found[0]
+        return None
+
+    def _requests(self, query: Select[Any]) -> list[UndecidedRequest]:
+        return [self._request(row) for row in self._connection.execute(query)]
 
     def _request(self, row: Any) -> UndecidedRequest:
         operation = Operation(row.operation)
@@ -100,6 +112,7 @@ class UndecidedQueries:
             operation,
             row.reference,
             row.problem,
+            row.problem_id,
             row.tenant,
             row.gateway_id,
             row.created,
@@ -108,6 +121,7 @@ class UndecidedQueries:
             row.put_off is not None,
             why_recorded(row.rule, row.trace),
             bool(row.escalated),
+            holder_of(row.who, row.taken),
         )
 
     def count(self, now: datetime) -> Mapping[str, int]:
@@ -160,7 +174,7 @@ def _with_beside(
     gateway_id: ColumnElement[Any],
     reference: ColumnElement[Any],
 ) -> Select[Any]:
-    """Add the timers and the recorded decision to the query of what is undecided."""
+    """Add the timers, the recorded decision, and who has taken it to the query of the undecided."""
     due, own = timer.alias("due"), timer.alias("own")
     made = and_(
         decision.c.tenant == _p.tenant,
@@ -169,7 +183,12 @@ def _with_beside(
     )
     return (
         query.add_columns(
-            due.c.due_at, own.c.id.label("put_off"), decision.c.rule, decision.c.trace
+            due.c.due_at,
+            own.c.id.label("put_off"),
+            decision.c.rule,
+            decision.c.trace,
+            work_item.c.who,
+            work_item.c.taken,
         )
         .outerjoin(due, and_(due.c.problem_id == _p.id, due.c.kind == DECISION_DEADLINE))
         .outerjoin(
@@ -177,4 +196,39 @@ def _with_beside(
             and_(own.c.problem_id == _p.id, own.c.kind == DECIDE, own.c.subject == reference),
         )
         .outerjoin(decision, made)
+        .outerjoin(work_item, work_item.c.reference == reference)
     )
+
+
+_PROBLEMS = _with_beside(
+    select(
+        literal(str(Operation.PROBLEM)).label("operation"),
+        _p.reference,
+        _p.reference.label("problem"),
+        _p.id.label("problem_id"),
+        _p.tenant,
+        _p.gateway_id,
+        _p.created,
+        literal(value=False).label("escalated"),
+    ).where(UNDECIDED),
+    Operation.PROBLEM,
+    _p.gateway_id,
+    _p.reference,
+)
+_CHANGES = _with_beside(
+    select(
+        _c.kind.label("operation"),
+        _c.reference,
+        _p.reference.label("problem"),
+        _p.id.label("problem_id"),
+        _c.tenant,
+        _c.gateway_id,
+        _c.created,
+        func.coalesce(_escalates, False).label("escalated"),
+    )
+    .join(service_problem, _p.id == _c.problem_id)
+    .where(PENDING),
+    _c.kind,
+    _c.gateway_id,
+    _c.reference,
+)

@@ -166,6 +166,7 @@ class OrderAnswer:
     `events` are applied in the transaction that records the order as delivered, in their order;
     `later` are kept as timers of the problem. `version` is the ticket's version after the order
     (snapshot.version_from): snapshots that are not newer only echo our order, and are ignored.
+    `for_people`: nobody but people works on it, who find it in the console until one is done.
     """
 
     back_office_id: str | None = None
@@ -173,3 +174,4 @@ class OrderAnswer:
     events: tuple[BackOfficeEvent, ...] = ()
     later: tuple[LaterEvent, ...] = ()
     version: int | None = None
+    for_people: bool = False

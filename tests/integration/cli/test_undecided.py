@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from supplier_api.cli import main
 from supplier_api.problems.timer_repository import Timer, TimerRepository
+from supplier_api.problems.work_items import Doer, WorkItems
 from tests.samples import problem_request
 from tests.supplier import DEFERRED, Supplier
 
@@ -59,8 +60,11 @@ def test_what_waits_is_listed_with_its_deadline_and_why(
     assert (raised["what"], raised["gatewayId"], raised["deadline"]) == ("problem", 9, None)
     shown = command("problem", "show", problem.reference).stdout
     assert f"  escalation    asked for by amendment {change['reference']}" in shown.splitlines()
+    assert raised["takenBy"] is None
+    WorkItems(supplier.services).take(raised["reference"], Doer("ann", "mine"))
     lines = command("undecided", **{DEADLINE: "1"}).stdout.splitlines()
     assert "OVERDUE" in lines[0]
+    assert lines[1].endswith(", taken by ann")
     assert lines[0].endswith("ESCALATED")
     assert "no deadline" in lines[1]
     first = command("undecided", "--limit", "1")

@@ -62,10 +62,10 @@ def test_an_adapter_that_is_not_published_is_refused_with_those_that_are() -> No
     )
 
 
-def test_where_people_decide_an_order_is_done_when_it_is_taken() -> None:
+def test_where_people_decide_an_order_is_left_to_them() -> None:
     adapter = load_adapter(BackOfficeSettings(adapter="manual", pace="manual"))
 
-    assert adapter.submit(ORDER) == OrderAnswer()
+    assert adapter.submit(ORDER) == OrderAnswer(for_people=True)
     assert isinstance(adapter, Pings)
     assert not isinstance(adapter, Reads | Polls | Parses | Comments)
 
