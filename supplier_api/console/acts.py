@@ -38,7 +38,8 @@ def by() -> Operator:
 
 def field(name: str) -> str:
     """Return a field of the form without the blanks around it, "" if it is missing."""
-    return request.form.get(name, "").strip()
+    # PostgreSQL stores no NUL.
+    return request.form.get(name, "").replace("\0", "").strip()
 
 
 @contextmanager

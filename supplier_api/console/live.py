@@ -37,11 +37,13 @@ class LiveParts:
         self._parts: dict[tuple[str, str], _Part] = {}
         self._lock = Lock()
 
-    def get(self, key: tuple[str, str], state: str, render: Callable[[], str]) -> _Part:
-        """Return a part at a state of the database, made now if it is not kept."""
+    def get(
+        self, key: tuple[str, str], state: str, render: Callable[[], str], *, anew: bool
+    ) -> _Part:
+        """Return a part at a state of the database, made now if it is not kept, or if `anew`."""
         with self._lock:
             kept = self._parts.get(key)
-        if kept and kept.state == state:
+        if kept and kept.state == state and not anew:
             return kept
         html = render()
         made = _Part(state, blake2b(html.encode(), digest_size=9).hexdigest(), html)
@@ -62,20 +64,21 @@ def region(name: str, url: str, render: Callable[[], str]) -> Markup:
 
     `name` is its id in the page. The view at `url` returns `answer` of the same two.
     """
-    return _wrapped(name, url, _part(url, render))
+    # The state is a moment old: who has just acted would see the page as it was before.
+    return _wrapped(name, url, _part(url, render, anew=True))
 
 
 def answer(name: str, url: str, render: Callable[[], str]) -> Response:
     """Return what a browser gets that asks for news: the part, or 204 if it shows that already."""
-    part = _part(url, render)
+    part = _part(url, render, anew=False)
     if request.args.get(SEEN) == part.digest:
         return Response(status=204)
     return Response(_wrapped(name, url, part), content_type="text/html; charset=utf-8")
 
 
-def _part(url: str, render: Callable[[], str]) -> _Part:
+def _part(url: str, render: Callable[[], str], *, anew: bool) -> _Part:
     parts: LiveParts = current_app.extensions[_PARTS]
-    return parts.get((url, person().role), here().services.store.state(), render)
+    return parts.get((url, person().role), here().services.store.state(), render, anew=anew)
 
 
 def _wrapped(name: str, url: str, part: _Part) -> Markup:
