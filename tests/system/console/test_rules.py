@@ -33,7 +33,7 @@ def test_a_request_is_tried(console: ConsolePage) -> None:
 def test_a_draft_is_judged_and_back_tested(console: ConsolePage) -> None:
     page = console.open("rules/draft")
     console.click("Begin with the book in use")
-    draft = page.get_by_label("The draft")
+    draft = page.get_by_role("textbox", name="The draft")
     draft.fill(draft.input_value().replace("problem: acknowledge", "problem: commit"))
     console.click("Check and back-test it")
     page.get_by_role("heading", name="What it would have changed").wait_for()
