@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import Response, render_template, request, url_for
+from flask import Response, render_template, url_for
 
 from supplier_api.backoffice.reconcile import (
     CannotReconcile,
@@ -17,7 +17,7 @@ from supplier_api.console import live
 from supplier_api.console.acts import ActRefused, by, field
 from supplier_api.console.context import here
 from supplier_api.console.pages.back_office.adapter import loaded
-from supplier_api.console.pages.back_office.blueprint import blueprint
+from supplier_api.console.pages.back_office.blueprint import blueprint, row_id
 from supplier_api.db import StoreUnavailable
 from supplier_api.db.operator_actions import Action, Operator, OperatorActionRepository
 from supplier_api.operations.processes import RECONCILED, ProcessRepository
@@ -44,7 +44,7 @@ def comparison_news() -> Response:
 @blueprint.post("/comparison")
 def compare() -> str:
     """Compare the next problems with their tickets; with `fix` apply what tickets say."""
-    after, fix = request.form.get("after", 0, type=int), field("do") == "fix"
+    after, fix = row_id("after") or 0, field("do") == "fix"
     who = by() if fix else None
     with refusals():
         part = reconciler().run_part(after, MOST, SECONDS, fix=fix)

@@ -14,13 +14,14 @@ from supplier_api.backoffice.inbox_admin import (
     NoSuchWebhook,
     summary,
 )
+from supplier_api.backoffice.mapping_values import MappingFailed
 from supplier_api.backoffice.port import Parses
 from supplier_api.console import live
 from supplier_api.console.acts import ActRefused, by, done
 from supplier_api.console.context import here
 from supplier_api.console.formats import pretty
 from supplier_api.console.pages.back_office.adapter import loaded
-from supplier_api.console.pages.back_office.blueprint import blueprint
+from supplier_api.console.pages.back_office.blueprint import NUMBER, blueprint, row_id
 from supplier_api.contract import RequestRefused, read_json
 from supplier_api.contract.personal import PLACEHOLDER
 from supplier_api.db import UnitOfWork
@@ -37,7 +38,7 @@ def inbox() -> str:
     chosen = request.args.get("state", WAITING)
     if chosen not in LISTS:
         raise ActRefused(f"state: expected one of {', '.join(LISTS)}", status=422)
-    before = request.args.get("before", type=int)
+    before = row_id("before")
     url = url_for(".inbox_news", state=chosen, before=before)
     return render_template(
         "back_office/inbox.html",
@@ -50,14 +51,14 @@ def inbox() -> str:
 @blueprint.get("/inbox/news")
 def inbox_news() -> Response:
     """Answer what changed about the list."""
-    chosen, before = request.args.get("state", ""), request.args.get("before", type=int)
+    chosen, before = request.args.get("state", ""), row_id("before")
     if chosen not in LISTS:
         abort(404)
     url = url_for(".inbox_news", state=chosen, before=before)
     return live.answer("webhooks", url, lambda: _listed(chosen, before))
 
 
-@blueprint.get("/inbox/<int:number>")
+@blueprint.get(f"/inbox/<{NUMBER}>")
 def webhook(number: int) -> str:
     """Show a webhook: what the adapter reads in it, and its form, without what is written there."""
     found = here().services.store.read(lambda uow: InboxRepository(uow).get(number))
@@ -66,7 +67,7 @@ def webhook(number: int) -> str:
     return _page(found, _outline(found.body), masked=True)
 
 
-@blueprint.post("/inbox/<int:number>/body")
+@blueprint.post(f"/inbox/<{NUMBER}>/body")
 def webhook_body(number: int) -> str:
     """Show a webhook as it came; who sees it and why is recorded."""
     who = by()
@@ -75,7 +76,7 @@ def webhook_body(number: int) -> str:
     return _page(found, found.body.decode(errors="replace"), masked=False)
 
 
-@blueprint.post("/inbox/<int:number>/replay")
+@blueprint.post(f"/inbox/<{NUMBER}>/replay")
 def replay_webhook(number: int) -> AnyResponse:
     """Have a webhook applied again, now."""
     who = by()
@@ -84,7 +85,7 @@ def replay_webhook(number: int) -> AnyResponse:
     return done(f"{number}: {was.state} before, queued and due now.", ".webhook", number=number)
 
 
-@blueprint.post("/inbox/<int:number>/skip")
+@blueprint.post(f"/inbox/<{NUMBER}>/skip")
 def skip_webhook(number: int) -> AnyResponse:
     """Never apply a webhook."""
     who = by()
@@ -142,7 +143,7 @@ def _understood(found: StoredWebhook) -> tuple[list[dict[str, Any]], str]:
         if not isinstance(adapter, Parses):
             return [], f"the adapter {here().services.adapter} understands no webhooks"
         return [each.shown() for each in adapter.parse(found.headers, found.body)], ""
-    except ActRefused as error:
+    except (ActRefused, MappingFailed) as error:
         return [], str(error)
     except Exception as error:  # noqa: BLE001 - of an adapter; its text may hold what is in the webhook
         return [], f"the adapter raised {type(error).__name__}"

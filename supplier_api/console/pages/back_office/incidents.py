@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from flask import Response, abort, render_template, request, url_for
+from flask import Response, abort, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from supplier_api.console import live
 from supplier_api.console.acts import ActRefused, by, done, field, refusals
 from supplier_api.console.context import here
-from supplier_api.console.pages.back_office.blueprint import blueprint
+from supplier_api.console.pages.back_office.blueprint import blueprint, row_id
 from supplier_api.http.backoffice.schemas import read_incident
 from supplier_api.problems.incident_members import members
 from supplier_api.problems.incidents import Incidents
@@ -47,7 +47,7 @@ def declare() -> AnyResponse:
 @blueprint.get("/incidents/<path:code>")
 def incident(code: str) -> str:
     """Show an incident: its problems, and what was told of each."""
-    after = request.args.get("after", 0, type=int)
+    after = row_id("after") or 0
     url = url_for(".incident_news", code=code, after=after)
     return render_template(
         "back_office/incident.html",
@@ -59,7 +59,7 @@ def incident(code: str) -> str:
 @blueprint.get("/incident-news/<path:code>")
 def incident_news(code: str) -> Response:
     """Answer what changed about an incident."""
-    after = request.args.get("after", 0, type=int)
+    after = row_id("after") or 0
     url = url_for(".incident_news", code=code, after=after)
     return live.answer("incident", url, lambda: _part(code, after))
 
@@ -68,13 +68,15 @@ def incident_news(code: str) -> Response:
 def end(code: str) -> AnyResponse:
     """End an incident."""
     who, use_cases = by(), Incidents(here().services)
+    _shown(code)
     if not use_cases.end(code, who=who.who, reason=who.reason):
         raise ActRefused(use_cases.why_not_ended(code))
     return done(f"{code} is ended; its problems go on where they stood.", ".incident", code=code)
 
 
 def _shown(code: str) -> dict[str, Any]:
-    shown = Incidents(here().services).shown(code)
+    # PostgreSQL takes no NUL.
+    shown = None if "\0" in code else Incidents(here().services).shown(code)
     if shown is None:
         abort(404, f"there is no incident {code}")
     return shown

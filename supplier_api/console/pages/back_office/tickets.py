@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, render_template, url_for
+from flask import Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from supplier_api.console import live
@@ -32,6 +32,7 @@ def tickets() -> str:
     """Show the tickets that are apart, and the form to look at one again."""
     return render_template(
         "back_office/tickets.html",
+        ticket=request.args.get("ticket", ""),
         apart=live.region("apart", url_for(".tickets_news"), _apart),
     )
 
