@@ -15,9 +15,10 @@ from supplier_api.cli.options import WholeNumber, operator
 from supplier_api.cli.output import print_either, print_json, print_rows
 from supplier_api.contract import MessageError
 from supplier_api.db import UnitOfWork
+from supplier_api.db.operator_actions import Operator
 from supplier_api.delivery import message_queries, pause_admin
 from supplier_api.delivery.message_actions import NotPossible, possible
-from supplier_api.delivery.message_admin import MessageAdmin, Operator, Result
+from supplier_api.delivery.message_admin import MessageAdmin, Result
 from supplier_api.delivery.time_window import TimeWindow, WrongWindow
 from supplier_api.outbox.messages import MessageFilter, MessageRepository
 from supplier_api.outbox.model import MessageState

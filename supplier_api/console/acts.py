@@ -9,8 +9,8 @@ from werkzeug.wrappers import Response
 
 from supplier_api.console.access import person
 from supplier_api.contract import MessageError
+from supplier_api.db.operator_actions import Operator
 from supplier_api.delivery.message_actions import NotPossible
-from supplier_api.delivery.message_admin import Operator
 from supplier_api.delivery.message_queries import NoSuchMessage
 from supplier_api.delivery.pause_admin import NothingSuchError
 from supplier_api.delivery.seen_message import ChangedMeanwhile

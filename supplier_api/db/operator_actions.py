@@ -24,6 +24,14 @@ MAINTENANCE = "maintenance"
 
 
 @dataclass(frozen=True, slots=True)
+class Operator:
+    """Who acts, and why."""
+
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """One action of an operator: `action` is its name, `reason` as they gave it.
 

@@ -19,7 +19,7 @@ from supplier_api.contract.codes import Status
 from supplier_api.contract.differences import differences
 from supplier_api.contract.limits import TEXT_MAX
 from supplier_api.db import Gone, UnitOfWork
-from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.db.operator_actions import Action, Operator, OperatorActionRepository
 from supplier_api.delivery import kci_rewrite, message_queries
 from supplier_api.delivery.kci_rewrite import KciChange, KciRewrite, KciSequence
 from supplier_api.delivery.message_actions import (
@@ -44,14 +44,6 @@ from supplier_api.rules.model import Operation
 
 # What the record of acts says of looking at a message with its personal data.
 OPEN = "open"
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """Who acts, and why."""
-
-    who: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

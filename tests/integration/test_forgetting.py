@@ -12,7 +12,8 @@ from sqlalchemy import JSON, LargeBinary, String, Text, make_url, select, update
 from scripts import retention_page
 from supplier_api.contract.personal import PERSONAL_FIELDS, STORED
 from supplier_api.db import UnitOfWork, tables
-from supplier_api.delivery.message_admin import MessageAdmin, Operator
+from supplier_api.db.operator_actions import Operator
+from supplier_api.delivery.message_admin import MessageAdmin
 from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.delivery.pause_admin import PauseAdmin, PauseScope
 from supplier_api.operations.retention import RetentionChore, RetentionPolicy

@@ -10,9 +10,9 @@ from typing import Any
 
 from supplier_api import contract as wire
 from supplier_api.db import UnitOfWork
-from supplier_api.db.operator_actions import Action, OperatorActionRepository
+from supplier_api.db.operator_actions import Action, Operator, OperatorActionRepository
 from supplier_api.delivery.kci_rewrite import tells_reference
-from supplier_api.delivery.message_admin import MessageAdmin, Operator, Result
+from supplier_api.delivery.message_admin import MessageAdmin, Result
 from supplier_api.delivery.model import Destination, Meaning, Reply
 from supplier_api.delivery.time_window import TimeWindow
 from supplier_api.outbox.model import Message, MessageState

@@ -26,10 +26,11 @@ from supplier_api.console.pages.delivery.message_view import (
 )
 from supplier_api.contract import MessageError
 from supplier_api.contract.differences import Difference, differences
+from supplier_api.db.operator_actions import Operator
 from supplier_api.delivery import message_queries
 from supplier_api.delivery.kci_rewrite import whole_body
 from supplier_api.delivery.message_actions import NotPossible
-from supplier_api.delivery.message_admin import MessageAdmin, Operator, Result
+from supplier_api.delivery.message_admin import MessageAdmin, Result
 from supplier_api.delivery.seen_message import ChangedMeanwhile
 
 

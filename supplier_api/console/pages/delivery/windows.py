@@ -17,8 +17,9 @@ from supplier_api.console.acts import ActRefused, by, done
 from supplier_api.console.context import here
 from supplier_api.console.pages.delivery.blueprint import blueprint
 from supplier_api.console.pages.delivery.listed import row_id
+from supplier_api.db.operator_actions import Operator
 from supplier_api.delivery.message_actions import COMMANDS
-from supplier_api.delivery.message_admin import MessageAdmin, Operator, Result
+from supplier_api.delivery.message_admin import MessageAdmin, Result
 from supplier_api.delivery.message_queries import WORDS
 from supplier_api.delivery.time_window import TimeWindow
 from supplier_api.problems.services import DESTINATIONS
