@@ -42,7 +42,7 @@ def test_a_refused_resolved_is_found_edited_and_sent_and_the_record_mended(
     console: ConsolePage, refused: RefusedKci
 ) -> None:
     page = console.open("overview/")
-    console.click("Delivery")
+    page.get_by_role("link", name="Mend dead letters").click()
     page.get_by_role("link", name=refused.name, exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(f"{refused.name} RESOLVED")
     expect(page.locator("main")).not_to_contain_text("Mr Smith")
