@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, exists, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, delete, exists, func, select, update
 
 from supplier_api.contract.codes import ChangeStatus
 from supplier_api.db import UnitOfWork
@@ -19,6 +18,7 @@ from supplier_api.db.tables import (
     ticket,
     ticket_apart,
 )
+from supplier_api.db.upsert import insert_for
 from supplier_api.outbox.model import MessageState
 from supplier_api.problems.model import TERMINAL
 from supplier_api.problems.services import BACK_OFFICE
@@ -130,7 +130,7 @@ class TicketRepository:
             values["heard"] = heard
         if known is None:
             row = {"adapter": self._adapter, "ticket": name, "version": version, **values}
-            self._connection.execute(ticket.insert().values(row))
+            self._insert(ticket, row)
             return
         if known.version is None or version > known.version:
             values["version"] = version
@@ -188,8 +188,11 @@ class TicketRepository:
     def set_apart(
         self, snapshot: Snapshot, problem_id: int | None, cause: str, reason: str, now: datetime
     ) -> None:
-        """Store that a ticket's newest snapshot does not fit; a new cause is told anew."""
-        before = self.apart(snapshot.ticket)
+        """Store that a ticket's newest snapshot does not fit; a new cause is told anew.
+
+        Of a ticket that is nobody's two workers may do so at once: no problem's lock keeps them
+        apart. The newer snapshot stays, whichever is stored first.
+        """
         values: dict[str, Any] = {
             "problem_id": problem_id,
             "cause": cause,
@@ -198,14 +201,20 @@ class TicketRepository:
             "snapshot": orjson.loads(snapshot.to_body()),
             "updated": now,
         }
-        if before is None:
-            row = {"adapter": self._adapter, "ticket": snapshot.ticket, "since": now, **values}
-            self._connection.execute(ticket_apart.insert().values(row))
+        row = {"adapter": self._adapter, "ticket": snapshot.ticket, "since": now, **values}
+        if self._insert(ticket_apart, row):
             return
-        if (before.cause, before.reason) != (cause, reason):
+        before = self.apart(snapshot.ticket)
+        if before and (before.cause, before.reason) != (cause, reason):
             values["told"] = None
-        where = (self._apart, ticket_apart.c.ticket == snapshot.ticket)
-        self._connection.execute(update(ticket_apart).where(*where).values(values))
+        of = ticket_apart.c
+        newer = (of.ticket == snapshot.ticket, of.version <= snapshot.version)
+        self._connection.execute(update(ticket_apart).where(self._apart, *newer).values(values))
+
+    def _insert(self, table: Table, row: dict[str, Any]) -> bool:
+        """Add a row; return False where another transaction has added one of that ticket."""
+        insert = insert_for(self._connection.dialect.name, table).on_conflict_do_nothing()
+        return self._connection.execute(insert, row).rowcount > 0
 
     def apart(self, name: str) -> ApartTicket | None:
         """Return a ticket that is apart."""
@@ -267,9 +276,9 @@ class PollRepository:
 
         The first one looks from `now` on.
         """
-        dialect = sqlite if self._connection.dialect.name == "sqlite" else postgresql
         row = {"adapter": self._name, "since": now, "polled": EPOCH}
-        self._connection.execute(dialect.insert(poll_cursor).on_conflict_do_nothing(), row)
+        insert = insert_for(self._connection.dialect.name, poll_cursor)
+        self._connection.execute(insert.on_conflict_do_nothing(), row)
         due = update(poll_cursor).where(self._mine, poll_cursor.c.polled <= now - every)
         if self._connection.execute(due.values(polled=now)).rowcount != 1:
             return None
