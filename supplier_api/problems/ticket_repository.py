@@ -1,11 +1,12 @@
 """The tickets of the back office: whose they are, which version was applied, which are apart."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Table, delete, exists, func, select, update
+from sqlalchemy import Table, delete, exists, func, select, text, update
 
 from supplier_api.contract.codes import ChangeStatus
 from supplier_api.db import UnitOfWork
@@ -20,12 +21,12 @@ from supplier_api.db.tables import (
 )
 from supplier_api.db.upsert import insert_for
 from supplier_api.outbox.model import MessageState
-from supplier_api.problems.model import TERMINAL
 from supplier_api.problems.services import BACK_OFFICE
 from supplier_api.problems.snapshot import EPOCH, Snapshot
 
 _p = service_problem.c
-_OPEN = _p.base.not_in([base.value for base in TERMINAL])
+# Spelled exactly as in the partial index: SQLite compares the two as text.
+_OPEN = text("service_problem.base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +156,18 @@ class TicketRepository:
 
     # -- what is open
 
-    def open_tickets(self, after: int, limit: int) -> list[OpenTicket]:
-        """Return the first `limit` problems behind row id `after` that are open, by row id.
+    def open_ids(self) -> list[int]:
+        """Return the row ids of all problems that are open, in their order."""
+        # Sorted here: a database that is asked for them in their order reads those over, too.
+        return sorted(self._connection.execute(select(_p.id).where(_OPEN)).scalars())
+
+    def open_tickets(self, ids: Sequence[int]) -> list[OpenTicket]:
+        """Return those of some problems that are open still, by row id.
 
         Each is followed by its undecided change if that has a ticket of its own.
         """
         columns = (_p.id, _p.reference, _p.base, _p.back_office_id)
-        query = select(*columns).where(_OPEN, _p.id > after).order_by(_p.id).limit(limit)
+        query = select(*columns).where(_OPEN, _p.id.in_(ids)).order_by(_p.id)
         found = self._connection.execute(query).all()
         changes = {row[0]: row for row in self._asked([row[0] for row in found])}
         listed = []
