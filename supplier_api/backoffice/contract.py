@@ -30,6 +30,7 @@ from supplier_api.backoffice.port import (
     Reads,
     Snapshot,
     TicketState,
+    TryLater,
     WorkOrder,
 )
 from supplier_api.rules.model import Operation
@@ -66,6 +67,10 @@ class TicketSystem:
     def fail(self, how: Failure) -> None:
         """Have the next call that writes fail."""
         raise SkipTest(f"fail: the ticket system does not fail ({how})")
+
+    def ask_to_wait(self, seconds: int) -> None:
+        """Have the next call that writes answered 429 (or 503) with Retry-After: SECONDS."""
+        raise SkipTest(f"ask_to_wait: the ticket system asks for no time ({seconds} s)")
 
     def open(self, reference: str) -> str:
         """Return the ticket of our reference, made by people if the adapter's answer named none."""
@@ -208,6 +213,17 @@ class BackOfficeContract:
         """What may pass, as a 5xx, is no refusal."""
         system.fail(Failure.BROKEN)
         self._retried(adapter, system)
+
+    def test_a_system_that_asks_for_time_gets_it(
+        self, adapter: BackOffice, system: TicketSystem
+    ) -> None:
+        """Its Retry-After is passed on by TryLater; nothing is sent before."""
+        system.ask_to_wait(120)
+        error = _attempt(adapter, first_order())
+        assert isinstance(error, TryLater), f"Retry-After was not passed on: {error!r}"
+        assert error.retry_after == "120", f"Retry-After was 120, not {error.retry_after}"
+        adapter.submit(first_order())
+        self._one_order_for_one_problem(adapter, system)
 
     def test_a_refusal_is_final(self, adapter: BackOffice, system: TicketSystem) -> None:
         """What will never be taken, as a 4xx, is said by OrderRefused."""
