@@ -39,11 +39,15 @@ class TicketOwner:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket that is known, with the newest version that was applied, or that we made."""
+    """A ticket that is known, with the newest version that was applied, or that we made.
+
+    `heard` is when it last said something, None if it never did.
+    """
 
     ticket: str
     owner: TicketOwner
     version: int | None
+    heard: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,10 @@ class TicketRepository:
     def find(self, name: str) -> Ticket | None:
         """Return a ticket that spoke before."""
         of = ticket.c
-        columns = (of.problem_id, of.change_reference, of.version)
+        columns = (of.problem_id, of.change_reference, of.version, of.heard)
         query = select(*columns).where(self._of, of.ticket == name)
         row = self._connection.execute(query).one_or_none()
-        return row and Ticket(name, TicketOwner(row[0], row[1]), row[2])
+        return row and Ticket(name, TicketOwner(row[0], row[1]), row[2], row[3])
 
     def owners(self, name: str) -> list[TicketOwner]:
         """Return the problems that have this ticket; if there are none, the changes that have it.
