@@ -305,6 +305,20 @@ class BackOfficeContract:
             states = [each for each in newest.states if each != order.standing]
             assert states == [], f"{order.kind}: its echo says {states}"
 
+    def test_a_new_ticket_whose_answer_was_lost_says_nothing_either(
+        self, adapter: BackOffice, system: TicketSystem
+    ) -> None:
+        """The order comes again, finds its ticket, and must not take it for work of people."""
+        first = first_order(decide=True)
+        system.fail(Failure.LOST_ANSWER)
+        _attempt(adapter, first)
+        answer = adapter.submit(first)
+        if answer.back_office_id is None:
+            raise SkipTest("orders make no ticket")
+        newest = Newest(answer.version)
+        newest.take(_seen(adapter, system, answer.back_office_id))
+        assert newest.states == [], f"a new ticket decides its problem: {newest.taken}"
+
     def test_a_ticket_that_there_is_not(self, adapter: BackOffice) -> None:
         """read() returns None of it."""
         if not isinstance(adapter, Reads):
