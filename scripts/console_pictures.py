@@ -100,7 +100,7 @@ def _fill(supplier: str, sandbox: str, folder: str) -> str:
         command("sandbox", "raise", "--client", "tenant2", "--scenario", SCENARIOS[0])
         time.sleep(SETTLED)
     page = requests.get(f"{supplier}/console/delivery/?state=dead", timeout=10).text
-    reference = re.findall(r"SP_[0-9A-Z]{10}", page)[0]
+    reference: str = re.findall(r"SP_[0-9A-Z]{10}", page)[0]
     words = ["user", "add", "jo", "--role", "operator", "--password-file", "-", "--reason", "new"]
     command(*words, typed="correct horse battery")
     return reference

@@ -126,7 +126,9 @@ def to_back_office(
 
     return Destination(
         name=BACK_OFFICE,
-        transport=BackOfficeTransport(adapter or load_back_office(settings, store), tickets),
+        transport=BackOfficeTransport(
+            adapter or load_back_office(settings, store), tickets, services.machine
+        ),
         policy=_retry_policy(settings),
         threads=BACK_OFFICE_THREADS,
         deadline=settings.gateway.deadline,

@@ -30,6 +30,7 @@ from supplier_api.backoffice.port import (
     Reads,
     Snapshot,
     TicketState,
+    TryLater,
     WorkOrder,
 )
 from supplier_api.rules.model import Operation
@@ -66,6 +67,10 @@ class TicketSystem:
     def fail(self, how: Failure) -> None:
         """Have the next call that writes fail."""
         raise SkipTest(f"fail: the ticket system does not fail ({how})")
+
+    def ask_to_wait(self, seconds: int) -> None:
+        """Have the next call that writes answered 429 (or 503) with Retry-After: SECONDS."""
+        raise SkipTest(f"ask_to_wait: the ticket system asks for no time ({seconds} s)")
 
     def open(self, reference: str) -> str:
         """Return the ticket of our reference, made by people if the adapter's answer named none."""
@@ -209,6 +214,17 @@ class BackOfficeContract:
         system.fail(Failure.BROKEN)
         self._retried(adapter, system)
 
+    def test_a_system_that_asks_for_time_gets_it(
+        self, adapter: BackOffice, system: TicketSystem
+    ) -> None:
+        """Its Retry-After is passed on by TryLater; nothing is sent before."""
+        system.ask_to_wait(120)
+        error = _attempt(adapter, first_order())
+        assert isinstance(error, TryLater), f"Retry-After was not passed on: {error!r}"
+        assert error.retry_after == "120", f"Retry-After was 120, not {error.retry_after}"
+        adapter.submit(first_order())
+        self._one_order_for_one_problem(adapter, system)
+
     def test_a_refusal_is_final(self, adapter: BackOffice, system: TicketSystem) -> None:
         """What will never be taken, as a 4xx, is said by OrderRefused."""
         system.fail(Failure.REFUSED)
@@ -288,6 +304,20 @@ class BackOfficeContract:
             newest.take(_seen(adapter, system, ticket))
             states = [each for each in newest.states if each != order.standing]
             assert states == [], f"{order.kind}: its echo says {states}"
+
+    def test_a_new_ticket_whose_answer_was_lost_says_nothing_either(
+        self, adapter: BackOffice, system: TicketSystem
+    ) -> None:
+        """The order comes again, finds its ticket, and must not take it for work of people."""
+        first = first_order(decide=True)
+        system.fail(Failure.LOST_ANSWER)
+        _attempt(adapter, first)
+        answer = adapter.submit(first)
+        if answer.back_office_id is None:
+            raise SkipTest("orders make no ticket")
+        newest = Newest(answer.version)
+        newest.take(_seen(adapter, system, answer.back_office_id))
+        assert newest.states == [], f"a new ticket decides its problem: {newest.taken}"
 
     def test_a_ticket_that_there_is_not(self, adapter: BackOffice) -> None:
         """read() returns None of it."""

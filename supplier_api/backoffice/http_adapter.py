@@ -24,6 +24,7 @@ from supplier_api.backoffice.port import (
     OrderRefused,
     Snapshot,
     TicketState,
+    TryLater,
     WorkOrder,
 )
 from supplier_api.clock import MachineClock, SystemMachineClock
@@ -73,7 +74,7 @@ class HttpOptions(AdapterOptions):
         return self
 
 
-class OrderNotTaken(Exception):
+class OrderNotTaken(TryLater):
     """The answer is none that ends an order: it is tried again."""
 
 
@@ -104,7 +105,9 @@ class HttpBackOffice:
         if answered.status in REFUSED:
             raise OrderRefused(f"answered {answered.status}")
         if not (200 <= answered.status < 300 or answered.status == KNOWN):
-            raise OrderNotTaken(f"answered {answered.status}")
+            raise OrderNotTaken(
+                f"answered {answered.status}", answered.headers.get("Retry-After"), answered.status
+            )
         return _read(answered, order)
 
     def ping(self) -> str:

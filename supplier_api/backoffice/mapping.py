@@ -88,7 +88,10 @@ class Outbound:
 
 @dataclass(frozen=True, slots=True)
 class TicketMapping:
-    """A loaded mapping. `expressions` are those by key of the file, `fields` those by field."""
+    """A loaded mapping. `expressions` are those by key of the file, `fields` those by field.
+
+    `new` are the statuses that a ticket has when an order of ours has made it; may be empty.
+    """
 
     expressions: Mapping[str, JsonExpression]
     fields: Mapping[str, JsonExpression]
@@ -96,6 +99,16 @@ class TicketMapping:
     changes: Mapping[str, StatusMeaning]
     outbound: Outbound
     samples: Mapping[str, object]
+    new: frozenset[str]
+
+    def is_new(self, found: Snapshot) -> bool:
+        """Return whether a ticket stands as an order made it, and says nothing by that.
+
+        Where `new` is empty, those do that mean no more than ACKNOWLEDGED.
+        """
+        if self.new:
+            return found.status in self.new
+        return found.wanted is None or found.wanted.state is TicketState.ACKNOWLEDGED
 
     def parse(self, body: bytes) -> list[Snapshot]:
         """Return the snapshot in a webhook's body; none if the mapping's `when` is false.

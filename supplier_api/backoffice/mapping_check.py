@@ -124,6 +124,8 @@ def _not_reached(mapping: TicketMapping) -> Iterator[str]:
     meant = {meaning.state for meaning in mapping.states.values()}
     if unmeant := [state for state in TicketState if state not in meant]:
         yield f"states: no status means {', '.join(unmeant)}"
+        if TicketState.ACKNOWLEDGED in unmeant and not mapping.new:
+            yield "new: missing, so that a new ticket counts as work if its order comes again"
     decided = {meaning.accept for meaning in mapping.changes.values()}
     for accept, word in ((True, "accepts"), (False, "rejects")):
         if accept not in decided:

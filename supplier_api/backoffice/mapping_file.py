@@ -31,7 +31,17 @@ from supplier_api.settings import Settings
 FILE = "mapping.yaml"
 FORMAT = 1
 REQUIRED_KEYS = ("version", "samples", "ticket", "status", "snapshot_version", "states")
-OPTIONAL_KEYS = ("when", "reference", "url", "fields", "changes", "causes", "obstacles", "outbound")
+OPTIONAL_KEYS = (
+    "when",
+    "reference",
+    "url",
+    "fields",
+    "new",
+    "changes",
+    "causes",
+    "obstacles",
+    "outbound",
+)
 STATE_KEYS = ("state", "awaits", "problemCode", "text", "resolutionCode", "resolutionText")
 CHANGE_KEYS = ("to", "problemCode", "text")
 RESOLVING = frozenset({TicketState.RESOLVED, TicketState.COMPLETED})
@@ -112,6 +122,7 @@ class _MappingFile:
             changes=changes,
             outbound=self._outbound(states),
             samples=self._samples.documents,
+            new=self._new(states),
         )
 
     def _check_version(self, node: Node) -> None:
@@ -224,6 +235,20 @@ class _MappingFile:
             return None
         return name
 
+    def _new(self, states: Mapping[str, StatusMeaning]) -> frozenset[str]:
+        """Return the statuses of new tickets, each of them one of `states`."""
+        if "new" not in self._nodes:
+            return frozenset()
+
+        def read(node: Node) -> str | None:
+            status = self._foreign(node, "new")
+            if status is None or status in states:
+                return status
+            self._source.report(node, f"new: states has no {status}", meant(status, states))
+            return None
+
+        return frozenset(self._source.each(self._nodes["new"], "new", read))
+
     def _outbound(self, states: Mapping[str, StatusMeaning]) -> Outbound:
         nodes = self._entries("outbound", ("states", "priority"))
         written = self._words(nodes, "states", tuple(TicketState))
@@ -238,16 +263,21 @@ class _MappingFile:
     def _words(
         self, nodes: Mapping[str, Node], key: str, allowed: Collection[str]
     ) -> dict[str, tuple[Node, str]]:
-        """Return words of the ticket system; a number need not be quoted."""
+        """Return words of the ticket system."""
         if key not in nodes:
             return {}
         found = {}
         for name, node in self._source.entries(nodes[key], f"outbound.{key}", allowed).items():
-            number = isinstance(node, ScalarNode) and node.value.isdigit()
-            word = node.value if number else self._source.text_of(node, f"outbound.{key}.{name}")
+            word = self._foreign(node, f"outbound.{key}.{name}")
             if word is not None:
                 found[name] = node, word
         return found
+
+    def _foreign(self, node: Node, what: str) -> str | None:
+        """Return a word of the ticket system; a number need not be quoted."""
+        if isinstance(node, ScalarNode) and node.value.isdigit():
+            return str(node.value)
+        return self._source.text_of(node, what)
 
     def _check_status(
         self,

@@ -61,6 +61,7 @@ __all__ = [
     "Reads",
     "Snapshot",
     "TicketState",
+    "TryLater",
     "UnknownAdapter",
     "Wanted",
     "WorkOrder",
@@ -83,7 +84,7 @@ class BackOffice(Protocol):
 
         The same `order.id` may come again after a failure and must then have no second effect.
         Raises OrderRefused when the order is refused for good; any other exception leads to a
-        retry.
+        retry, TryLater to one when the back office says so.
         """
 
 
@@ -139,6 +140,21 @@ class OrderRefused(Exception):
 
     The text is kept for operators and shown to them: a code or a short reason, nothing personal.
     """
+
+
+class TryLater(Exception):
+    """The back office takes nothing now, and may have said for how long.
+
+    The text is kept for operators and shown to them: short, nothing personal. `retry_after` is the
+    header Retry-After as it came, seconds or a date; `status` the status of HTTP.
+    """
+
+    def __init__(
+        self, reason: str, retry_after: str | None = None, status: int | None = None
+    ) -> None:
+        """Keep what was answered."""
+        self.retry_after, self.status = retry_after, status
+        super().__init__(reason)
 
 
 class UnknownAdapter(Exception):

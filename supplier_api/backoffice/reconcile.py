@@ -175,13 +175,13 @@ class Reconciler:
     def _open(self, after: int = 0) -> Iterator[OpenTicket]:
         store, name = self._services.store, self._services.adapter
 
-        def batch(after: int) -> list[OpenTicket]:
-            return store.read(lambda uow: TicketRepository(uow, name).open_tickets(after, BATCH))
+        def batch(ids: Sequence[int]) -> list[OpenTicket]:
+            return store.read(lambda uow: TicketRepository(uow, name).open_tickets(ids))
 
-        found = batch(after)
-        while found:
-            yield from found
-            found = batch(found[-1].problem_id)
+        found = store.read(lambda uow: TicketRepository(uow, name).open_ids())
+        ids = [each for each in found if each > after]
+        for first in range(0, len(ids), BATCH):
+            yield from batch(ids[first : first + BATCH])
 
     def _look(self) -> Look:
         """Return what looks at one ticket."""

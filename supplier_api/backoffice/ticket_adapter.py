@@ -14,7 +14,6 @@ from supplier_api.backoffice.port import (
     Notice,
     OrderAnswer,
     Snapshot,
-    TicketState,
     WorkOrder,
 )
 from supplier_api.rules.model import Operation
@@ -104,8 +103,7 @@ class TicketAdapter:
             return self._answer(self._create(order))
         answer, found = self._answer(record), self.mapping.snapshot(record)
         assert answer.version is not None
-        wanted = found.wanted if found else None
-        if wanted is None or wanted.state is TicketState.ACKNOWLEDGED:
+        if found is None or self.mapping.is_new(found):
             return answer
         # People have worked on it since: only what is older is an echo of our order.
         return replace(answer, version=answer.version - 1)

@@ -92,6 +92,7 @@ STORED = (
     Stored("operator_action.reason", "the same, about no problem", Goes.ROW, After.ACTIONS),
     Stored("pause.reason", "the same, about no problem, once it is over", Goes.ROW, After.ACTIONS),
     Stored("inbox.body", "a webhook of the back office", Goes.ROW, After.INBOX),
+    Stored("ticket_apart.snapshot", "the same, of a ticket of no problem", Goes.ROW, After.INBOX),
     Stored("journal.entry", "a call as it was (sandbox)", Goes.ROW, After.JOURNAL),
 )
 

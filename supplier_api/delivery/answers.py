@@ -16,9 +16,9 @@ from supplier_api.http_client.calls import (
     BYTE_ORDER_MARK,
     Body,
     HttpResponse,
-    http_date,
     kind_of,
     page_title,
+    seconds_to_wait,
 )
 from supplier_api.value_object import value_object
 
@@ -70,7 +70,7 @@ def read_answer(answered: HttpResponse, now: datetime) -> GatewayAnswer:
     )
     return GatewayAnswer(
         answered.status,
-        _seconds(answered.headers.get("Retry-After"), now),
+        seconds_to_wait(answered.headers.get("Retry-After"), now),
         code,
         messages,
         uuid,
@@ -171,14 +171,3 @@ def _envelope(body: bytes) -> tuple[str | None, tuple[str, ...], str | None]:
         tuple(text for text in texts if isinstance(text, str)),
         uuid if isinstance(uuid, str) else None,
     )
-
-
-def _seconds(retry_after: str | None, now: datetime) -> float | None:
-    """Read Retry-After (RFC 9110, section 10.2.3): seconds, or a date."""
-    if retry_after is None:
-        return None
-    if retry_after.isascii() and retry_after.isdigit():
-        # Longer than any wait of ours, and within what a number can be.
-        return float(retry_after[:9])
-    date = http_date(retry_after)
-    return None if date is None else max(0.0, (date - now).total_seconds())

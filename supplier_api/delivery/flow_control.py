@@ -380,7 +380,8 @@ def _log_fields(pause: Pause) -> dict[str, str | None]:
 
 
 def _asks_to_wait(reply: Reply) -> bool:
-    return reply.status == 429 or (reply.status == 503 and reply.retry_after is not None)
+    """Return whether the destination asked for time; an adapter without HTTP has no status."""
+    return reply.status == 429 or (reply.status in (503, None) and reply.retry_after is not None)
 
 
 def _is_answer(reply: Reply, decision: RetryDecision) -> bool:

@@ -3,12 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from supplier_api.backoffice.port import BackOffice, OrderRefused
-from supplier_api.clock import MachineClock
+from supplier_api.backoffice.port import BackOffice, OrderRefused, TryLater
+from supplier_api.clock import MachineClock, SystemMachineClock
 from supplier_api.contract.limits import MESSAGE_MAX
 from supplier_api.delivery.answers import AnswerTerms, GatewayAnswer, read_answer, reply_for
 from supplier_api.delivery.model import Meaning, Reply, ids_of
-from supplier_api.http_client.calls import NETWORK_ERRORS, Observer, Post, error_cause, send
+from supplier_api.http_client.calls import (
+    NETWORK_ERRORS,
+    Observer,
+    Post,
+    error_cause,
+    seconds_to_wait,
+    send,
+)
 from supplier_api.http_client.errors import in_words
 from supplier_api.http_client.sessions import Sessions
 from supplier_api.http_client.tokens import (
@@ -191,17 +198,21 @@ TicketsOf = Callable[[Message], tuple[str | None, str | None]]
 class BackOfficeTransport:
     """Passes work orders to an adapter.
 
-    Any exception but OrderRefused means "try again later": the back office may have the order
-    already, and recognises it by its id. An adapter limits the time of its own calls; a thread that
-    it holds longer than the lease is replaced.
+    Any exception but OrderRefused means "try again later", TryLater perhaps when: the back office
+    may have the order already, and recognises it by its id. An adapter limits the time of its own
+    calls; a thread that it holds longer than the lease is replaced.
     """
 
     def __init__(
-        self, adapter: BackOffice, tickets_of: TicketsOf = lambda _message: (None, None)
+        self,
+        adapter: BackOffice,
+        tickets_of: TicketsOf = lambda _message: (None, None),
+        clock: MachineClock | None = None,
     ) -> None:
         """Prepare to pass orders to `adapter`, each with the tickets that it is about."""
         self._adapter = adapter
         self._tickets_of = tickets_of
+        self._clock = clock or SystemMachineClock()
 
     def send(self, message: Message, seconds: float) -> Reply:  # noqa: ARG002 - see the class
         """Pass the order on once; the reply carries the adapter's answer for the hooks."""
@@ -217,6 +228,9 @@ class BackOfficeTransport:
         except OrderRefused as refusal:
             said = {"messages": [str(refusal)[:MESSAGE_MAX]]}
             return Reply(Meaning.REFUSED, "refused by the back office", refusal=said)
+        except TryLater as error:
+            wait = seconds_to_wait(error.retry_after, self._clock.now())
+            return Reply(Meaning.FAILED, str(error), error.status, unknown=True, retry_after=wait)
         except Exception as error:
             log.warning("work-order.failed", kind=order.kind, exc_info=True, **ids_of(message))
             return Reply(Meaning.FAILED, f"the adapter failed: {in_words(error)}", unknown=True)

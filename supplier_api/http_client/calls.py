@@ -164,3 +164,14 @@ def http_date(text: str) -> datetime | None:
         return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
+
+
+def seconds_to_wait(retry_after: str | None, now: datetime) -> float | None:
+    """Read Retry-After (RFC 9110, section 10.2.3): seconds, or a date. None if it is neither."""
+    if retry_after is None:
+        return None
+    if retry_after.isascii() and retry_after.isdigit():
+        # Longer than any wait of ours, and within what a number can be.
+        return float(retry_after[:9])
+    date = http_date(retry_after)
+    return None if date is None else max(0.0, (date - now).total_seconds())

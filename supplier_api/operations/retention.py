@@ -24,6 +24,7 @@ from supplier_api.db.tables import (
     process,
     sign_in_failure,
     sign_in_link,
+    ticket_apart,
 )
 from supplier_api.logging import get_logger
 from supplier_api.operations.retention_repository import (
@@ -48,8 +49,8 @@ class RetentionPolicy:
     """How long data is kept, and how much is removed in one transaction.
 
     `bodies` and `problems` count from the last change of a problem that is over, in business time;
-    `actions` is for operators' actions, pauses and processes, `inbox` for webhooks. A round runs
-    every `every` seconds.
+    `actions` is for operators' actions, pauses and processes, `inbox` for webhooks and for what
+    tickets of no problem said. A round runs every `every` seconds.
     """
 
     bodies: timedelta
@@ -176,6 +177,7 @@ def _steps(keep: RetentionPolicy) -> list[_Step]:
         "processes": (process, keep.actions),
         "journal": (journal, keep.journal),
         "webhooks": (inbox, keep.inbox),
+        "tickets_apart": (ticket_apart, keep.inbox),
         # By the end that their rows name.
         "sessions": (console_session, timedelta()),
         "sign_in_links": (sign_in_link, timedelta()),

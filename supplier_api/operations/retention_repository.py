@@ -188,13 +188,17 @@ class RetentionRepository:
     # -- rows removed by their age alone
 
     def rows(self, table: Table, age: timedelta) -> Select[Any]:
-        """Return the query for old rows: actions, journal, webhooks, ended sessions and so on."""
+        """Return the query for old rows: actions, journal, webhooks, ended sessions and so on.
+
+        Of the tickets apart only those that are of no problem: the others go with theirs.
+        """
         at: ColumnElement[Any] = {
             operator_action: operator_action.c.at,
             pause: pause.c.until,
             process: process.c.seen,
             journal: func.coalesce(journal.c.written, journal.c.at),
             inbox: inbox.c.received,
+            ticket_apart: ticket_apart.c.updated,
             console_session: console_session.c.ends,
             sign_in_link: sign_in_link.c.ends,
             sign_in_failure: sign_in_failure.c.ends,
@@ -202,6 +206,8 @@ class RetentionRepository:
         # The journal by id, which is the order in which it was written.
         order = journal.c.id if table is journal else at
         old = select(_key(table)).where(at < self._now - age).order_by(order)
+        if table is ticket_apart:
+            return old.where(ticket_apart.c.problem_id.is_(None))
         # What waits, and what an operator must look at, stays.
         return old.where(inbox.c.state.in_(SETTLED)) if table is inbox else old
 

@@ -2,10 +2,13 @@
 
 Whoever goes on from a page's cursor misses nothing: what changed in the last seconds is left out,
 for transactions end in another order than they began. A problem that changes again comes again.
+
+Of those that are over there are many, and no index knows their states: a page of one state looks
+through no more than WINDOW of them, and says by its cursor how far it came.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -25,6 +28,7 @@ from supplier_api.problems.repository import (
 
 # No transaction that changes a problem lasts longer than that.
 SETTLING = timedelta(seconds=5)
+WINDOW = 50_000  # problems that are over
 # As the partial indexes on `updated` have it: each of the two is read in its order.
 _OVER = text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,9 +73,10 @@ class WantedChanges:
 
 @dataclass(frozen=True, slots=True)
 class ChangesPage:
-    """A page of problems, the cursor behind it, and whether there are more already.
+    """A page of problems, the cursor behind it, and whether there may be more already.
 
-    The cursor is None on an empty page without one before.
+    The cursor is None on an empty page without one before. A page with `more` behind it may hold
+    few problems, or none.
     """
 
     problems: Sequence[ServiceProblem]
@@ -81,15 +86,33 @@ class ChangesPage:
 
 def changed(uow: UnitOfWork, wanted: WantedChanges, now: datetime) -> ChangesPage:
     """Return the next page as of `now` (business time), the longest unchanged first."""
+    until = now - SETTLING
+    bound = _bound(uow, wanted, until)
+    query = _query(wanted, bound.updated if bound else until)
+    if bound:
+        query = query.where(~_behind(bound))
     found = [
         problem_of(row)
         for part in _parts(wanted.state)
-        for row in uow.connection.execute(_query(wanted, now).where(part))
+        for row in uow.connection.execute(query.where(part))
     ]
     found.sort(key=lambda problem: (problem.updated, problem.id))
     page = found[: wanted.limit]
+    more = len(found) > wanted.limit
+    if bound and not more:
+        return ChangesPage(page, bound, more=True)
     cursor = FeedCursor(page[-1].updated, page[-1].id) if page else wanted.after
-    return ChangesPage(page, cursor, more=len(found) > wanted.limit)
+    return ChangesPage(page, cursor, more=more)
+
+
+def _bound(uow: UnitOfWork, wanted: WantedChanges, until: datetime) -> FeedCursor | None:
+    """Return the last problem that a page looks at; None if it looks at all there are."""
+    if wanted.state not in TERMINAL or wanted.ticket or wanted.service:
+        return None
+    query = select(_t.updated, _t.id).where(_OVER, *_span(wanted, until))
+    last = query.order_by(_t.updated, _t.id).offset(WINDOW - 1).limit(1)
+    row = uow.connection.execute(last).one_or_none()
+    return row and FeedCursor(*row)
 
 
 def _parts(state: str | None) -> list[ColumnElement[bool]]:
@@ -99,18 +122,28 @@ def _parts(state: str | None) -> list[ColumnElement[bool]]:
     return [_OVER if state in TERMINAL else CURRENT]  # type: ignore[list-item] # likewise
 
 
-def _query(wanted: WantedChanges, now: datetime) -> Select[tuple[object, ...]]:
-    query = select(*COLUMNS).where(_t.updated <= now - SETTLING)
+def _query(wanted: WantedChanges, until: datetime) -> Select[tuple[object, ...]]:
+    query = select(*COLUMNS).where(*_span(wanted, until))
     if wanted.state:
         query = query.where(status_column() == wanted.state)
-    if wanted.since:
-        query = query.where(_t.updated >= wanted.since)
     if wanted.ticket:
         query = query.where(_t.back_office_id == wanted.ticket)
     if wanted.service:
         query = query.where(OF_ANYBODY, _t.service_id == wanted.service)
-    if wanted.after:
-        later = _t.updated > wanted.after.updated
-        same = and_(_t.updated == wanted.after.updated, _t.id > wanted.after.problem_id)
-        query = query.where(_t.updated >= wanted.after.updated, or_(later, same))
     return query.order_by(_t.updated, _t.id).limit(wanted.limit + 1)
+
+
+def _span(wanted: WantedChanges, until: datetime) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions for when the wanted problems changed, which the indexes answer."""
+    # One bound at each end: of two, SQLite may read by the wider one.
+    yield _t.updated <= until
+    after = wanted.after
+    if begins := [each for each in (wanted.since, after and after.updated) if each]:
+        yield _t.updated >= max(begins)
+    if after:
+        yield _behind(after)
+
+
+def _behind(cursor: FeedCursor) -> ColumnElement[bool]:
+    same = and_(_t.updated == cursor.updated, _t.id > cursor.problem_id)
+    return or_(_t.updated > cursor.updated, same)

@@ -19,7 +19,7 @@ from supplier_api.db import Gone, UnitOfWork
 from supplier_api.logging import get_logger
 from supplier_api.problems.backoffice_events import BackOfficeEvents
 from supplier_api.problems.lifecycle import Event
-from supplier_api.problems.model import ServiceProblem
+from supplier_api.problems.model import Base, ServiceProblem, State, Waiting
 from supplier_api.problems.parts_repository import ChangeRequestRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Services
@@ -32,6 +32,9 @@ from supplier_api.problems.work import BackOfficeEvent
 EVENT_ID_MAX = 100
 TICKET_MAX = 100
 URL_MAX = 1000
+# Where a problem is that nobody has worked on.
+_BEGUN = frozenset({Base.UNDECIDED, Base.ACKNOWLEDGED})
+_WAITS = frozenset({Waiting.PENDING, Waiting.HELD})
 log = get_logger(__name__)
 
 # What a snapshot brings for KCIs must fit the contract.
@@ -163,7 +166,9 @@ class Snapshots:
     def preview(self, uow: UnitOfWork, snapshot: Snapshot) -> Preview:
         """Return what applying a snapshot would come to; locks and changes nothing.
 
-        OLD is one that calls for events, and is not newer than what was applied. Whether the events
+        OLD is one that calls for events, and is not newer than what was applied; but one of a
+        ticket that nobody has touched since our order made it is NOTHING, while its problem is
+        where it began. Whether the events
         have all that their KCIs must carry is only known when they are applied.
         """
         tickets = TicketRepository(uow, self._services.adapter)
@@ -179,7 +184,7 @@ class Snapshots:
             return Preview(SnapshotResult.APART, reason=str(error))
         except Gone:
             return Preview(SnapshotResult.UNKNOWN)
-        if not events:
+        if not events or self._is_untouched(tickets, snapshot, problem.state):
             return Preview(SnapshotResult.NOTHING)
         old = self._is_old(tickets, snapshot)
         return Preview(SnapshotResult.OLD if old else SnapshotResult.APPLIED, events)
@@ -216,6 +221,12 @@ class Snapshots:
         versions = [known.version if known else None, apart.snapshot.version if apart else None]
         newest = max((each for each in versions if each is not None), default=-1)
         return snapshot.version < newest or (snapshot.version == newest and apart is None)
+
+    def _is_untouched(self, tickets: TicketRepository, snapshot: Snapshot, state: State) -> bool:
+        """Return whether a ticket is as our order made it, and its problem where it began."""
+        known = tickets.find(snapshot.ticket)
+        begun = state.base in _BEGUN and state.waiting not in _WAITS
+        return bool(known and known.heard is None and begun and self._is_old(tickets, snapshot))
 
     # -- what follows from it
 

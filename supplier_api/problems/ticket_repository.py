@@ -1,12 +1,12 @@
 """The tickets of the back office: whose they are, which version was applied, which are apart."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, exists, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, delete, exists, func, select, text, update
 
 from supplier_api.contract.codes import ChangeStatus
 from supplier_api.db import UnitOfWork
@@ -19,13 +19,14 @@ from supplier_api.db.tables import (
     ticket,
     ticket_apart,
 )
+from supplier_api.db.upsert import insert_for
 from supplier_api.outbox.model import MessageState
-from supplier_api.problems.model import TERMINAL
 from supplier_api.problems.services import BACK_OFFICE
 from supplier_api.problems.snapshot import EPOCH, Snapshot
 
 _p = service_problem.c
-_OPEN = _p.base.not_in([base.value for base in TERMINAL])
+# Spelled exactly as in the partial index: SQLite compares the two as text.
+_OPEN = text("service_problem.base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,15 @@ class TicketOwner:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket that is known, with the newest version that was applied, or that we made."""
+    """A ticket that is known, with the newest version that was applied, or that we made.
+
+    `heard` is when it last said something, None if it never did.
+    """
 
     ticket: str
     owner: TicketOwner
     version: int | None
+    heard: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +93,10 @@ class TicketRepository:
     def find(self, name: str) -> Ticket | None:
         """Return a ticket that spoke before."""
         of = ticket.c
-        columns = (of.problem_id, of.change_reference, of.version)
+        columns = (of.problem_id, of.change_reference, of.version, of.heard)
         query = select(*columns).where(self._of, of.ticket == name)
         row = self._connection.execute(query).one_or_none()
-        return row and Ticket(name, TicketOwner(row[0], row[1]), row[2])
+        return row and Ticket(name, TicketOwner(row[0], row[1]), row[2], row[3])
 
     def owners(self, name: str) -> list[TicketOwner]:
         """Return the problems that have this ticket; if there are none, the changes that have it.
@@ -130,7 +135,7 @@ class TicketRepository:
             values["heard"] = heard
         if known is None:
             row = {"adapter": self._adapter, "ticket": name, "version": version, **values}
-            self._connection.execute(ticket.insert().values(row))
+            self._insert(ticket, row)
             return
         if known.version is None or version > known.version:
             values["version"] = version
@@ -155,13 +160,18 @@ class TicketRepository:
 
     # -- what is open
 
-    def open_tickets(self, after: int, limit: int) -> list[OpenTicket]:
-        """Return the first `limit` problems behind row id `after` that are open, by row id.
+    def open_ids(self) -> list[int]:
+        """Return the row ids of all problems that are open, in their order."""
+        # Sorted here: a database that is asked for them in their order reads those over, too.
+        return sorted(self._connection.execute(select(_p.id).where(_OPEN)).scalars())
+
+    def open_tickets(self, ids: Sequence[int]) -> list[OpenTicket]:
+        """Return those of some problems that are open still, by row id.
 
         Each is followed by its undecided change if that has a ticket of its own.
         """
         columns = (_p.id, _p.reference, _p.base, _p.back_office_id)
-        query = select(*columns).where(_OPEN, _p.id > after).order_by(_p.id).limit(limit)
+        query = select(*columns).where(_OPEN, _p.id.in_(ids)).order_by(_p.id)
         found = self._connection.execute(query).all()
         changes = {row[0]: row for row in self._asked([row[0] for row in found])}
         listed = []
@@ -188,8 +198,11 @@ class TicketRepository:
     def set_apart(
         self, snapshot: Snapshot, problem_id: int | None, cause: str, reason: str, now: datetime
     ) -> None:
-        """Store that a ticket's newest snapshot does not fit; a new cause is told anew."""
-        before = self.apart(snapshot.ticket)
+        """Store that a ticket's newest snapshot does not fit; a new cause is told anew.
+
+        Of a ticket that is nobody's two workers may do so at once: no problem's lock keeps them
+        apart. The newer snapshot stays, whichever is stored first.
+        """
         values: dict[str, Any] = {
             "problem_id": problem_id,
             "cause": cause,
@@ -198,14 +211,20 @@ class TicketRepository:
             "snapshot": orjson.loads(snapshot.to_body()),
             "updated": now,
         }
-        if before is None:
-            row = {"adapter": self._adapter, "ticket": snapshot.ticket, "since": now, **values}
-            self._connection.execute(ticket_apart.insert().values(row))
+        row = {"adapter": self._adapter, "ticket": snapshot.ticket, "since": now, **values}
+        if self._insert(ticket_apart, row):
             return
-        if (before.cause, before.reason) != (cause, reason):
+        before = self.apart(snapshot.ticket)
+        if before and (before.cause, before.reason) != (cause, reason):
             values["told"] = None
-        where = (self._apart, ticket_apart.c.ticket == snapshot.ticket)
-        self._connection.execute(update(ticket_apart).where(*where).values(values))
+        of = ticket_apart.c
+        newer = (of.ticket == snapshot.ticket, of.version <= snapshot.version)
+        self._connection.execute(update(ticket_apart).where(self._apart, *newer).values(values))
+
+    def _insert(self, table: Table, row: dict[str, Any]) -> bool:
+        """Add a row; return False where another transaction has added one of that ticket."""
+        insert = insert_for(self._connection.dialect.name, table).on_conflict_do_nothing()
+        return self._connection.execute(insert, row).rowcount > 0
 
     def apart(self, name: str) -> ApartTicket | None:
         """Return a ticket that is apart."""
@@ -267,9 +286,9 @@ class PollRepository:
 
         The first one looks from `now` on.
         """
-        dialect = sqlite if self._connection.dialect.name == "sqlite" else postgresql
         row = {"adapter": self._name, "since": now, "polled": EPOCH}
-        self._connection.execute(dialect.insert(poll_cursor).on_conflict_do_nothing(), row)
+        insert = insert_for(self._connection.dialect.name, poll_cursor)
+        self._connection.execute(insert.on_conflict_do_nothing(), row)
         due = update(poll_cursor).where(self._mine, poll_cursor.c.polled <= now - every)
         if self._connection.execute(due.values(polled=now)).rowcount != 1:
             return None

@@ -104,7 +104,7 @@ LISTED = {
             "items": {"type": "object", "required": list(SUMMARY), "properties": SUMMARY},
         },
         "cursor": {**_MAYBE, "description": "Where the next page begins, now or later"},
-        "more": {"type": "boolean", "description": "Whether there is more already"},
+        "more": {"type": "boolean", "description": "Whether there may be more already"},
     },
 }
 _TEXTS = ERROR_TEXTS | {
@@ -165,7 +165,8 @@ def add_problems(
         """List problems in the order in which they last changed.
 
         What changed in the last five seconds is left out, so that nobody who goes on from a cursor
-        misses a change. One that changes again comes again. Times are business time.
+        misses a change. One that changes again comes again. Times are business time. Of one state
+        a page may hold few problems, or none, and yet `more`: go on with its cursor.
         """
         tokens.admit(request.headers.get("Authorization"), scope)
         wanted, now = _wanted(), services.business.now("")

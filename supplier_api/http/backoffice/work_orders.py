@@ -64,7 +64,7 @@ ORDER = {
         "problem": {"type": "object"},
         "subject": {"type": "object"},
         "deferred": {"type": "object"},
-        **{name: {"type": "string"} for name in ("cause", "ticket", "change_ticket")},
+        **{name: {"type": "string"} for name in ("cause", "decide_by", "ticket", "change_ticket")},
     },
 }
 LEASED = {

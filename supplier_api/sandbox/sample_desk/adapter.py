@@ -9,7 +9,12 @@ import requests
 from pydantic import SecretStr
 
 from supplier_api.backoffice.mapping_file import load_mapping
-from supplier_api.backoffice.port import AdapterOptions, BackOfficeSettings, OrderRefused
+from supplier_api.backoffice.port import (
+    AdapterOptions,
+    BackOfficeSettings,
+    OrderRefused,
+    TryLater,
+)
 from supplier_api.backoffice.ticket_adapter import Record, TicketAdapter
 
 
@@ -68,6 +73,8 @@ class SampleDeskClient:
         answer = requests.request(method, url, json=body, headers=headers, timeout=timeout)
         if answer.status_code in (400, 422):
             raise OrderRefused(f"{method} {path.partition('?')[0]}: {answer.status_code}")
+        if answer.status_code in (429, 503):
+            raise TryLater("busy", answer.headers.get("Retry-After"), answer.status_code)
         if method == "GET" and answer.status_code == 404:
             return None
         answer.raise_for_status()

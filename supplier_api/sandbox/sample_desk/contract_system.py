@@ -31,6 +31,11 @@ class DeskSystem(TicketSystem):
         """Have the next call that writes fail."""
         requests.put(f"{self._running.url}/failure", json={"how": how}, timeout=5)
 
+    def ask_to_wait(self, seconds: int) -> None:
+        """Have the next call that writes asked to wait."""
+        failure = {"how": "busy", "wait": seconds}
+        requests.put(f"{self._running.url}/failure", json=failure, timeout=5)
+
     def work(self, ticket: str, state: TicketState) -> None:
         """Do what people do."""
         self._running.desk.change(ticket, DONE[state])

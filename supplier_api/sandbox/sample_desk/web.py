@@ -69,6 +69,7 @@ def _add_orders_and_failures(app: Flask, desk: SampleDesk, failures: "Failures")
     @app.put("/failure")
     def fail() -> Response:
         failures.next = str(_body().get("how", ""))
+        failures.wait = str(_body().get("wait", ""))
         return _answer({})
 
 
@@ -111,6 +112,8 @@ class Failures:
     def __init__(self) -> None:
         """Begin without one."""
         self.next = ""
+        # Seconds, as Retry-After says them.
+        self.wait = ""
         self.released = Event()
 
     def before(self) -> Response | None:
@@ -124,11 +127,14 @@ class Failures:
             return _answer({"error": "too late"}, 503)
         self.released.set()
         self.released = Event()
-        answers = {"refused": 422, "broken": 503}
+        answers = {"refused": 422, "broken": 503, "busy": 429}
         if how not in answers:
             return None
         self.next = ""
-        return _answer({"error": how}, answers[how])
+        answer = _answer({"error": how}, answers[how])
+        if how == "busy":
+            answer.headers["Retry-After"] = self.wait
+        return answer
 
     def after(self, response: Response) -> Response:
         """Replace the answer of a call that did what it was asked, as a proxy does."""

@@ -18,6 +18,7 @@ from supplier_api.backoffice.port import (
     OrderRefused,
     Parses,
     Pings,
+    TryLater,
     load_adapter,
 )
 from supplier_api.http_client.calls import NETWORK_ERRORS
@@ -152,6 +153,13 @@ def test_the_desks_own_trouble_is_for_later(sink: Sink, status: int) -> None:
     sink.kci_reactions.append(answer(status))
     with pytest.raises(OrderNotTaken, match=str(status)):
         adapter(sink).submit(ORDER)
+
+
+def test_a_desk_that_is_busy_may_say_for_how_long(sink: Sink) -> None:
+    sink.kci_reactions.append(answer(503, Retry_After="90"))
+    with pytest.raises(TryLater) as told:
+        adapter(sink).submit(ORDER)
+    assert (told.value.retry_after, told.value.status) == ("90", 503)
 
 
 def test_a_conflict_says_that_the_order_is_there(sink: Sink) -> None:

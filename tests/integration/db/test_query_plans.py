@@ -35,6 +35,7 @@ from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.problem_search import WantedProblems, page_of
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import DecisionDeadline, LifecyclePolicy
+from supplier_api.problems.ticket_repository import TicketRepository
 from supplier_api.problems.undecided import UndecidedQueries
 from supplier_api.problems.work_item_repository import Held
 from supplier_api.problems.work_queue import QueuePlace, WorkQueue
@@ -122,6 +123,9 @@ SEARCHES: dict[str, Callable[[UnitOfWork], object]] = {
     "changed to its end": lambda uow: changed(uow, WantedChanges(50, "COMPLETED"), NOW),
     "changed of a ticket": lambda uow: changed(uow, WantedChanges(50, ticket="INC1"), NOW),
     "changed of a service": lambda uow: changed(uow, WantedChanges(50, service="S1"), NOW),
+    "open problems": lambda uow: TicketRepository(uow, "desk").open_ids(),
+    "some open problems": lambda uow: TicketRepository(uow, "desk").open_tickets([1, 2]),
+    "the oldest open problem": lambda uow: TicketRepository(uow, "desk").oldest_open(),
     "could join an incident": lambda uow: IncidentRepository(uow).joinable("INC1", 7, 100),
     "tenants": lambda uow: ProblemRepository(uow).tenants(20),
     "problems by their state": lambda uow: ProblemRepository(uow).count_current(),

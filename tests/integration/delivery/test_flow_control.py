@@ -430,7 +430,13 @@ def test_one_problem_refused_again_and_again_opens_nothing(
 
 
 @pytest.mark.parametrize(
-    "reply", [LATER, Reply(Meaning.FAILED, "503", 503, unknown=True, retry_after=900)]
+    "reply",
+    [
+        LATER,
+        Reply(Meaning.FAILED, "503", 503, unknown=True, retry_after=900),
+        # Of an adapter that does not speak HTTP.
+        Reply(Meaning.FAILED, "the table is locked", unknown=True, retry_after=900),
+    ],
 )
 def test_five_problems_put_off_pause_the_destination_for_that_time(
     outbox: Outbox,

@@ -1,7 +1,11 @@
 """Ways to interrupt a use case in the middle of its transaction."""
 
 import threading
+import time
 from collections.abc import Callable
+
+import psycopg
+from sqlalchemy import make_url
 
 from supplier_api.ids import SeededIdSource
 
@@ -28,6 +32,19 @@ class Interrupted(SeededIdSource):
         if self._next:
             self._next.pop(0)()
         return super().reference(tenant, prefix, *what)
+
+
+def wait_until_one_waits(url: str) -> None:
+    """Return once a connection to that PostgreSQL database waits for what another has locked."""
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    waiting = (
+        "SELECT 1 FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    until = time.monotonic() + PATIENCE
+    with psycopg.connect(address, autocommit=True) as connection:
+        while connection.execute(waiting).fetchone() is None:
+            assert time.monotonic() < until, "nobody waits for a lock"
 
 
 class Gate:

@@ -20,7 +20,7 @@ from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import Unavailable
 from tests.integration.problems.conftest import MakeRig
-from tests.integration.problems.interruption import PATIENCE, Interrupted
+from tests.integration.problems.interruption import PATIENCE, Interrupted, wait_until_one_waits
 from tests.integration.problems.rig import POLICY, Rig
 from tests.integration.problems.test_late import SERVICE, at_commit
 
@@ -133,7 +133,7 @@ def test_a_request_waits_for_a_locked_row_no_longer_than_its_budget(
 def test_a_deadlock_ends_with_the_request_done_once(
     emptied_postgresql: str, make_rig: MakeRig
 ) -> None:
-    # The request detects the deadlock first, so PostgreSQL cancels the request.
+    # The other never looks for a deadlock: it is the request that PostgreSQL cancels.
     soon = make_url(emptied_postgresql).update_query_dict(
         {"options": "-c deadlock_timeout=100ms"}, append=True
     )
@@ -147,10 +147,12 @@ def test_a_deadlock_ends_with_the_request_done_once(
         other.execute("SELECT 1 FROM lane FOR UPDATE")
 
         def close_the_circle() -> None:
-            # The request has locked the problem now, and locks the lane next.
+            # The request has locked the problem now, and locks the lane next. It looks for a
+            # deadlock only once: by then the other must wait.
             pool.submit(
                 other.execute, "SELECT 1 FROM service_problem FOR UPDATE"
             ).add_done_callback(lambda _: other.rollback())
+            wait_until_one_waits(emptied_postgresql)
 
         id_source.interrupt(close_the_circle)
         answer = rig.amend(notes="defer")

@@ -214,6 +214,30 @@ def test_a_ticket_that_was_left_behind_is_listed(rig: Rig) -> None:
     assert (stale.drift, stale.reason) == (Drift.STALE, "resolve")
 
 
+@pytest.mark.parametrize(
+    ("notes", "state", "event"),
+    [("defer", "ACKNOWLEDGED", "resume"), ("none", "IN_PROGRESS", "start")],
+)
+def test_a_ticket_as_our_order_made_it_is_no_difference(
+    rig: Rig, notes: str, state: str, event: str
+) -> None:
+    rig.create(notes)
+    desk = Desk(rig)
+    desk.take_orders(version=5)
+    rest = Rest(desk, Readable())
+    rest.tickets.set(rig, 5, state)
+
+    assert findings(rest, fix=True) == []
+
+    # The problem has gone on, and the ticket has not.
+    if notes == "defer":
+        rig.say("accept")
+    rig.say("hold", problem_code="OTHER")
+    rig.take()
+    (stale,) = findings(rest, fix=True)
+    assert (stale.drift, stale.reason) == (Drift.STALE, event)
+
+
 def test_a_problem_without_a_ticket_is_listed(rig: Rig) -> None:
     rig.create()
     desk = Desk(rig)

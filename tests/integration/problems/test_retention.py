@@ -314,6 +314,28 @@ def test_what_operators_did_pauses_processes_and_the_journal_go_by_age(rig: Rig)
     assert len(rows(rig.store, tables.pause)) == 2
 
 
+def test_tickets_of_no_problem_that_are_apart_go_by_age(rig: Rig) -> None:
+    over(rig)
+    problem_id, now = rig.problem().id, rig.machine.now()
+    old = now - timedelta(days=15)
+    common = {"adapter": "desk", "cause": "x", "reason": "x", "version": 1, "snapshot": {}}
+
+    def work(uow: UnitOfWork) -> None:
+        for name, of, updated in (
+            ("T-1", None, old),
+            ("T-2", None, now),
+            ("T-3", problem_id, old),
+        ):
+            row = {"ticket": name, "problem_id": of, "since": old, "updated": updated, **common}
+            uow.connection.execute(insert(tables.ticket_apart).values(row))
+
+    rig.store.write(work)
+
+    assert retaining(rig).run()["tickets_apart"] == 1
+
+    assert {row["ticket"] for row in rows(rig.store, tables.ticket_apart)} == {"T-2", "T-3"}
+
+
 def test_sessions_links_and_failures_go_at_their_end(rig: Rig) -> None:
     now = rig.machine.now()
     ended, lasting = now - timedelta(seconds=1), now + timedelta(seconds=1)

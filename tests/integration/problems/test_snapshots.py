@@ -1,5 +1,7 @@
 """Snapshots of tickets: followed in one transaction, once, or put apart."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -20,6 +22,7 @@ from supplier_api.problems.snapshots import SnapshotResult, Snapshots
 from supplier_api.problems.ticket_repository import ApartTicket, TicketRepository
 from supplier_api.problems.ticket_ways import NotFollowed, way_to
 from supplier_api.problems.work import OrderAnswer, WorkOrder
+from tests.integration.problems.interruption import Gate, wait_until_one_waits
 from tests.integration.problems.rig import REPAIRED, Rig
 from tests.outbox import proceed
 
@@ -244,6 +247,40 @@ def test_an_unknown_ticket_is_linked_by_our_reference(rig: Rig) -> None:
     assert (problem.back_office_id, problem.back_office_url) == ("T-1", "https://t/1")
     assert desk.says("IN_PROGRESS", reference=reference, ticket="T-3") is APART
     assert desk.causes() == ["unknown-reference", "other-ticket"]
+
+
+@pytest.mark.parametrize(("first", "second"), [(7, 8), (8, 7), (7, 7)])
+def test_two_workers_may_meet_the_same_ticket_of_nobody(
+    on_postgresql: Rig, emptied_postgresql: str, first: int, second: int
+) -> None:
+    rig, gate = on_postgresql, Gate()
+    desk = Desk(rig)
+    nobodys = Snapshot("T-1", first, "Some", Wanted(TicketState.IN_PROGRESS), reference="SP_NONE")
+
+    def stay_open(uow: UnitOfWork) -> SnapshotResult:
+        taken = desk.snapshots.apply(uow, nobodys)
+        gate.pass_through()
+        return taken
+
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(rig.store.write, stay_open)
+        gate.wait_reached()
+        other = pool.submit(desk.snapshots.take, replace(nobodys, version=second))
+        wait_until_one_waits(emptied_postgresql)
+        gate.open()
+        assert (one.result(), other.result()) == (APART, APART)
+
+    (apart,) = desk.apart()
+    assert (apart.cause, apart.snapshot.version) == ("unknown-reference", max(first, second))
+
+
+def test_an_older_snapshot_of_a_ticket_of_nobody_replaces_none(rig: Rig) -> None:
+    desk = Desk(rig)
+    for version in (8, 7):
+        assert desk.says("IN_PROGRESS", reference="SP_NONE", version=version) is APART
+
+    (apart,) = desk.apart()
+    assert apart.snapshot.version == 8
 
 
 def test_a_ticket_of_two_problems_is_apart(rig: Rig) -> None:

@@ -1,5 +1,7 @@
 """The sample desk, and the adapter to it, which keeps the published contract."""
 
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,6 +119,37 @@ def test_the_adapter_takes_what_people_did_for_no_echo(running: RunningDesk) -> 
     running.desk.change(made.back_office_id, {"status": "Done"})
     assert adapter.submit(answered).version is None
     assert running.desk.ticket(made.back_office_id)["status"] == "Done"
+
+
+@pytest.mark.parametrize(
+    ("new", "status", "seen"),
+    [
+        # A desk that knows no status but this one until work is done.
+        ("new: [New]", "New", False),
+        ("new: [New]", "Working", True),
+        # Where the mapping does not say it, what means more than ACKNOWLEDGED may be work.
+        ("", "New", True),
+    ],
+)
+def test_a_ticket_as_it_was_made_is_no_work_though_its_order_comes_again(
+    running: RunningDesk, tmp_path: Path, new: str, status: str, seen: bool
+) -> None:
+    folder = shutil.copytree(SampleDeskOptions(url="").mapping.parent, tmp_path / "desk")
+    text = (folder / "mapping.yaml").read_text().replace("New: ACKNOWLEDGED", "New: IN_PROGRESS")
+    (folder / "mapping.yaml").write_text(re.sub(r"new: \[New\].*", new, text))
+    options = SampleDeskOptions(url=running.url, mapping=folder / "mapping.yaml")
+    adapter = SampleDeskAdapter(settings_of("sample-desk", options))
+    made = adapter.submit(first_order(decide=True))
+    assert made.back_office_id
+    if status != "New":
+        running.desk.change(made.back_office_id, {"status": status})
+
+    again = adapter.submit(first_order(decide=True))
+
+    ticket = adapter.read(made.back_office_id)
+    assert ticket
+    assert again.version is not None
+    assert (again.version < ticket.version) is seen
 
 
 def test_every_tenth_webhook_is_lost(tmp_path: Path) -> None:

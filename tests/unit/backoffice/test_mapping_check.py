@@ -145,3 +145,12 @@ def test_changes_that_cannot_be_decided_are_told(tmp_path: Path) -> None:
     samples = {name: each for name, each in SHOWN.items() if name != "Yes"}
     warnings = check(tmp_path, GOOD.replace("  Yes: accept\n", ""), samples).warnings
     assert "changes: no status accepts an amendment or a cancellation" in warnings
+
+
+def test_new_tickets_that_would_count_as_work_are_told(tmp_path: Path) -> None:
+    text = GOOD.replace("Open: ACKNOWLEDGED", "Open: IN_PROGRESS")
+    told = "new: missing, so that a new ticket counts as work if its order comes again"
+
+    assert told in check(tmp_path, text).warnings
+    named = text.replace("changes:\n", "new: [Open]\nchanges:\n")
+    assert told not in check(tmp_path, named).warnings

@@ -137,6 +137,12 @@ def test_the_mapping_that_the_mistakes_are_put_into_is_good(tmp_path: Path) -> N
             "RESOLVED: Gone",
             "25:44: outbound.states.RESOLVED: Gone means CANCELLED in states",
         ),
+        (
+            "changes:\n",
+            "new: [Opne]\nchanges:\n",
+            "19:7: new: states has no Opne (did you mean Open",
+        ),
+        ("changes:\n", "new: Open\nchanges:\n", "19:6: new: a list is needed here"),
         ("OUTAGE: 1", "OUTTAGE: 1", "26:26: unknown key OUTTAGE (did you mean OUTAGE?)"),
         ("OUTAGE: 1", "OUTAGE: [1]", "26:34: outbound.priority.OUTAGE: a text is needed here"),
     ],

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from supplier_api.backoffice.port import OrderRefused
+from supplier_api.backoffice.port import OrderRefused, TryLater
+from supplier_api.clock import ManualMachineClock
 from supplier_api.delivery.model import Meaning, Reply
 from supplier_api.delivery.transports import BackOfficeTransport
 from supplier_api.outbox.model import Message
@@ -99,3 +100,16 @@ def test_anything_else_is_tried_again_and_may_have_arrived(error: Exception, tol
 
     assert reply == Reply(Meaning.FAILED, f"the adapter failed: {told}", unknown=True)
     assert [line["event"] for line in logs] == ["work-order.failed"]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [("120", 120), ("Mon, 05 Jan 2026 12:01:00 GMT", 60), ("soon", None), (None, None)],
+)
+def test_the_back_office_may_ask_for_time(retry_after: str | None, seconds: float | None) -> None:
+    adapter = Adapter(TryLater("answered 429", retry_after, 429))
+    transport = BackOfficeTransport(adapter, clock=ManualMachineClock())
+
+    reply = transport.send(MESSAGE, 30)
+
+    assert reply == Reply(Meaning.FAILED, "answered 429", 429, unknown=True, retry_after=seconds)

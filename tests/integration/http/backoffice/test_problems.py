@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from supplier_api.problems import changes_feed
 from tests.samples import problem_request
 from tests.supplier import DEFERRED, REPAIRED, Supplier, refusal
 
@@ -190,6 +191,33 @@ def test_the_list_goes_on_from_its_cursor_and_misses_nothing(supplier: Supplier)
     supplier.machine.advance(6)
     assert listed(supplier, cursor=last["cursor"])[0] == opened[:2]
     assert listed(supplier, limit=1, cursor=last["cursor"])[1]["more"] is True
+
+
+def test_a_page_of_one_state_looks_no_further_than_a_window(
+    supplier: Supplier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes_feed, "WINDOW", 2)
+    ended = []
+    for number, event in enumerate(["cancel", "cancel", "cancel", "complete", "cancel"], 1):
+        problem = supplier.opened(id=number, serviceId=f"SI{number + 100:013}").reference
+        if event == "complete":
+            supplier.event(problem, "resolve", **WHOLE)
+        supplier.event(problem, event, **WHOLE)
+        supplier.machine.advance(1)
+        ended.append(problem)
+    supplier.machine.advance(10)
+
+    nothing, page = listed(supplier, state="COMPLETED")
+    assert (nothing, page["more"]) == ([], True)
+    found, page = listed(supplier, state="COMPLETED", cursor=page["cursor"])
+    assert (found, page["more"]) == ([ended[3]], True)
+    nothing, page = listed(supplier, state="COMPLETED", cursor=page["cursor"])
+    assert (nothing, page["more"]) == ([], False)
+    # A full page ends before the window does.
+    found, page = listed(supplier, state="CANCELLED", limit=1)
+    assert (found, page["more"]) == (ended[:1], True)
+    found, _ = listed(supplier, state="CANCELLED", cursor=page["cursor"])
+    assert found == ended[1:3]
 
 
 def test_the_list_is_narrowed(supplier: Supplier) -> None:
