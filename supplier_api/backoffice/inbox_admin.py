@@ -33,7 +33,7 @@ class NoSuchWebhook(InboxRefused):
 
 
 class InboxAdmin:
-    """Replays and skips webhooks."""
+    """Replays and skips webhooks, and shows one as it came."""
 
     def __init__(self, services: Services) -> None:
         """Work with `services`."""
@@ -63,7 +63,13 @@ class InboxAdmin:
 
     def unmask(self, webhook_id: int, who: str, reason: str) -> StoredWebhook:
         """Return a webhook as it came, to be shown to somebody. Raises NoSuchWebhook."""
-        return self._do("unmask", webhook_id, who, reason, lambda _inbox, _webhook: None)
+
+        def work(uow: UnitOfWork) -> StoredWebhook:
+            webhook = _locked(uow, webhook_id)
+            self._record(uow, "unmask", webhook, who, reason)
+            return webhook
+
+        return self._services.store.write(work)
 
     def _do(
         self,
@@ -74,22 +80,31 @@ class InboxAdmin:
         change: Callable[[InboxRepository, StoredWebhook], None],
     ) -> StoredWebhook:
         def work(uow: UnitOfWork) -> StoredWebhook:
-            inbox = InboxRepository(uow)
-            webhook = inbox.lock(webhook_id)
-            if webhook is None:
-                raise NoSuchWebhook(f"there is no webhook {webhook_id}")
-            if action != "unmask" and action not in POSSIBLE[webhook.state]:
+            webhook = _locked(uow, webhook_id)
+            if action not in POSSIBLE[webhook.state]:
                 possible = ", ".join(("show", *POSSIBLE[webhook.state]))
                 why = f"webhook {webhook_id} is {webhook.state}: no {action}; possible: {possible}"
                 raise InboxRefused(why)
-            change(inbox, webhook)
-            detail = {"webhook": webhook_id, "hook": webhook.hook, "was": webhook.state}
-            OperatorActionRepository(uow).add(
-                Action(self._services.machine.now(), who, f"inbox {action}", reason, detail=detail)
-            )
+            change(InboxRepository(uow), webhook)
+            self._record(uow, action, webhook, who, reason)
             return webhook
 
         return self._services.store.write(work)
+
+    def _record(
+        self, uow: UnitOfWork, action: str, webhook: StoredWebhook, who: str, reason: str
+    ) -> None:
+        detail = {"webhook": webhook.id, "hook": webhook.hook, "was": webhook.state}
+        OperatorActionRepository(uow).add(
+            Action(self._services.machine.now(), who, f"inbox {action}", reason, detail=detail)
+        )
+
+
+def _locked(uow: UnitOfWork, webhook_id: int) -> StoredWebhook:
+    webhook = InboxRepository(uow).lock(webhook_id)
+    if webhook is None:
+        raise NoSuchWebhook(f"there is no webhook {webhook_id}")
+    return webhook
 
 
 def summary(webhook: StoredWebhook) -> dict[str, Any]:

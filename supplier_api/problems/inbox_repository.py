@@ -18,6 +18,7 @@ from supplier_api.db.tables import inbox
 _t = inbox.c
 # As they came. An expression: by the id itself SQLite would read the whole table.
 _IN_ORDER = _t.id + 0
+_LAST = 2**63 - 1  # behind every row
 # Written as in the partial index: SQLite compares the two as text.
 FAILED = text("inbox.state = 'failed'")
 
@@ -120,9 +121,8 @@ class InboxRepository:
     def newest(self, before: int | None, limit: int) -> list[StoredWebhook]:
         """Return webhooks in any state, the newest first; the next page is before the last one."""
         columns = [_t[name] for name in StoredWebhook.__slots__]
-        query = select(*columns).order_by(_t.id.desc()).limit(limit)
-        if before is not None:
-            query = query.where(_t.id < before)
+        behind = _t.id < (_LAST if before is None else before)
+        query = select(*columns).where(behind).order_by(_t.id.desc()).limit(limit)
         return [_webhook(row) for row in self._connection.execute(query).mappings()]
 
     def take(self, webhook: StoredWebhook) -> bool:

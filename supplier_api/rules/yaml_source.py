@@ -68,6 +68,9 @@ class YamlSource:
             line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
             what = "not YAML: a character that is not allowed"
             raise BookError([BookFinding(self.file, line, column, what)]) from None
+        except RecursionError:
+            what = "nested too deeply"
+            raise BookError([BookFinding(self.file, 1, 1, what)]) from None
         if root is None:
             raise BookError([BookFinding(self.file, 1, 1, "the file is empty")])
         return root

@@ -112,7 +112,7 @@ def test_hits_are_counted_within_a_span(supplier: Supplier, console: Console) ->
     assert "service-not-live 1 0 2 0 0" in page
     supplier.machine.advance(2 * 86400)
     assert "0 decisions of the last 1 day" in console.get("rules/hits?days=1")
-    assert "most: expected one of 2000, 10000" in console.get("rules/hits?most=1", 422)
+    assert "most: expected one of 1000, 2000, 10000" in console.get("rules/hits?most=1", 422)
 
 
 @pytest.mark.usefixtures("history")
@@ -196,6 +196,12 @@ def test_a_draft_is_checked_and_its_faults_have_a_place(console: Console) -> Non
     page = console.refused("rules/draft", "rules/draft", 422, draft="version: 1\r\nrules: [{}]\r\n")
     assert "It cannot be used:" in page
     assert "1:1 rule book: default is missing" in page
+    many = "version: 1\nrules:\n" + "  - {}\n" * 60
+    page = console.refused("rules/draft", "rules/draft", 422, draft=many)
+    assert "It cannot be used: 241 errors." in page
+    assert "and 141 more" in page
+    deep = console.refused("rules/draft", "rules/draft", 422, draft="[" * 10_000)
+    assert "1:1 nested too deeply" in deep
     assert "expected a rule book" in console.refused("rules/draft", "rules/draft", 422, draft=" ")
 
 

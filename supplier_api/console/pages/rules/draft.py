@@ -22,7 +22,8 @@ from supplier_api.rules.model import BookError, Outcome, answer_in_words
 from supplier_api.rules.yaml_source import YamlSource
 
 NAME = "draft.yaml"  # as findings call it
-DRAFT_MAX = 256 * 1024  # characters
+DRAFT_MAX = 200 * 1024  # characters, some three hundred rules
+FINDINGS = 100  # that are listed
 BACKTEST = "backtest"
 
 # A back-test keeps a processor busy for seconds, which the gateway's requests may need too.
@@ -88,7 +89,8 @@ def _text() -> str:
     if not text.strip():
         raise ActRefused("draft: expected a rule book, as a file or as text", status=422)
     if len(text) > DRAFT_MAX:
-        raise ActRefused(f"draft: expected at most {DRAFT_MAX} characters", status=422)
+        longer = "`supplier-api rules check` takes longer ones"
+        raise ActRefused(f"draft: expected at most {DRAFT_MAX} characters; {longer}", status=422)
     return text
 
 
@@ -117,6 +119,7 @@ def _page(text: str, **found: Any) -> str:
         current=here().rule_evaluator.book,
         file=here().settings.rules.file,
         answer=answer_in_words,
+        listed=FINDINGS,
         choices={"days": DAYS, "most": MOST},
         chosen={"days": days, "most": most},
         **(nothing | found),

@@ -17,7 +17,7 @@ from supplier_api.rules.past_decision import PastDecision
 from supplier_api.rules.trace_counts import AuditedRule, HitCounter, UnknownRule
 
 DAYS = (1, 7, 30, 90)
-MOST = (2_000, 10_000)  # decisions
+MOST = (1_000, 2_000, 10_000)  # decisions
 SECONDS = 10.0  # in which they are read
 LISTED = 10  # requests that are named
 
