@@ -15,6 +15,8 @@ LEVELS: Mapping[str, str] = {
     "ok": "ok",
     "warn": "warn",
     "bad": "bad",
+    "overdue": "bad",
+    "escalated": "warn",
     "delivered": "ok",
     "queued": "busy",
     "refused": "bad",

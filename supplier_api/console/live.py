@@ -1,5 +1,7 @@
 """Parts of pages that follow what happens: the browser asks every second, and mostly gets 204.
 
+It asks for a part that is kept for longer as seldom as that is made anew.
+
 An answer is 204 while the database is as it was when the part was made, or the part would look the
 same. What is made is kept for all browsers that ask for the same, so that ten of them cost one.
 """
@@ -80,7 +82,7 @@ def region(name: str, url: str, render: Callable[[], str], keep: float = 0.0) ->
     be up to `keep` seconds old.
     """
     # The state is a moment old: who has just acted would see the page as it was before.
-    return _wrapped(name, url, _part(url, render, keep, anew=not keep))
+    return _wrapped(name, url, _part(url, render, keep, anew=not keep), keep)
 
 
 def answer(name: str, url: str, render: Callable[[], str], keep: float = 0.0) -> Response:
@@ -91,7 +93,7 @@ def answer(name: str, url: str, render: Callable[[], str], keep: float = 0.0) ->
     part = _part(url, render, keep, anew=False)
     if request.args.get(SEEN) == part.digest:
         return Response(status=204)
-    return Response(_wrapped(name, url, part), content_type="text/html; charset=utf-8")
+    return Response(_wrapped(name, url, part, keep), content_type="text/html; charset=utf-8")
 
 
 def _part(url: str, render: Callable[[], str], keep: float, *, anew: bool) -> _Part:
@@ -101,8 +103,9 @@ def _part(url: str, render: Callable[[], str], keep: float, *, anew: bool) -> _P
     return parts.get(key, services.store.state(), render, now, keep, anew=anew)
 
 
-def _wrapped(name: str, url: str, part: _Part) -> Markup:
+def _wrapped(name: str, url: str, part: _Part, keep: float) -> Markup:
     asks = f"{url}{'&' if '?' in url else '?'}{SEEN}={part.digest}"
+    inner = Markup(part.html)  # noqa: S704 - it is made by our own templates
     return Markup(
-        '<div id="{}" class="live" hx-get="{}" hx-trigger="every 1s" hx-swap="outerHTML">{}</div>'
-    ).format(name, asks, Markup(part.html))  # noqa: S704 - it is made by our own templates
+        '<div id="{}" class="live" hx-get="{}" hx-trigger="every {}s" hx-swap="outerHTML">{}</div>'
+    ).format(name, asks, max(1, round(keep)), inner)

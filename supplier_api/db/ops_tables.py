@@ -129,6 +129,12 @@ work_item = Table(
         sqlite_where=text("message IS NOT NULL"),
         postgresql_where=text("message IS NOT NULL"),
     ),
+    Index(
+        "ix_work_item_who",
+        "who",
+        sqlite_where=text("who IS NOT NULL"),
+        postgresql_where=text("who IS NOT NULL"),
+    ),
 )
 
 # The actions of operators: who, what and why.

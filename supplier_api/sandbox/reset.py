@@ -32,6 +32,7 @@ _BY_PROBLEM = (
     tables.back_office_event,
     tables.ticket,
     tables.ticket_apart,
+    tables.work_item,
 )
 _OF_NOBODY = (
     tables.incident_scope,

@@ -1,6 +1,8 @@
 """Work for people: taking, handing back, deciding, and being told of others who do so."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from flask import Flask
@@ -166,6 +168,25 @@ def test_of_two_who_take_it_at_once_one_is_told_of_the_other(supplier: Supplier)
         items.take(reference, BEN)
     items.take(reference, ANN)
     assert [each.who for each in actions(supplier)] == ["ann"]
+
+
+def test_of_two_at_the_same_moment_one_gets_it(supplier: Supplier) -> None:
+    reference = undecided(supplier)
+    items, together = WorkItems(supplier.services), Barrier(2)
+
+    def take(by: Doer) -> str:
+        together.wait(10)
+        try:
+            items.take(reference, by)
+        except WorkRefused as error:
+            return str(error)
+        return by.who
+
+    with ThreadPoolExecutor(2) as threads:
+        said = sorted(threads.map(take, (ANN, BEN)), key=len)
+    assert said[0] in {"ann", "ben"}
+    assert said[1].startswith(f"{reference}: {said[0]} has had it since")
+    assert [each.who for each in actions(supplier)] == [said[0]]
 
 
 def test_what_another_has_is_taken_over_with_a_reason(supplier: Supplier, console: Later) -> None:

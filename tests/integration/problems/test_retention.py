@@ -20,6 +20,7 @@ from supplier_api.operations.retention_repository import (
 )
 from supplier_api.problems.services import BACK_OFFICE
 from supplier_api.problems.view import show
+from supplier_api.problems.work_item_repository import Holder, WorkItemRepository
 from tests.integration.problems.rig import Rig
 
 KEEP = RetentionPolicy(
@@ -148,6 +149,8 @@ def test_then_all_of_it_goes(rig: Rig) -> None:
     problem_id = rig.problem().id
     action = Action(rig.machine.now(), "jo", "replay", "why", tenant="T", problem_id=problem_id)
     rig.store.write(lambda uow: OperatorActionRepository(uow).add(action))
+    now, jo = rig.machine.now(), Holder("jo", rig.machine.now())
+    rig.store.write(lambda uow: WorkItemRepository(uow).take("SP_1", problem_id, "x", now, jo))
     rig.create(id=2)  # not over
     pass_days(rig, 399)
     retaining(rig).run()
@@ -163,6 +166,7 @@ def test_then_all_of_it_goes(rig: Rig) -> None:
     assert {row["problem_id"] for row in rows(rig.store, tables.decision)} == {rig.problem(2).id}
     assert len(rows(rig.store, tables.lane)) == 2
     assert rows(rig.store, tables.resolution) == []
+    assert rows(rig.store, tables.work_item) == []
     assert rows(rig.store, tables.operator_action) == []
     # Its id may come again, for a new problem.
     assert rig.create().status == 201

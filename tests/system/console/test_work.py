@@ -95,6 +95,6 @@ def test_the_overview_counts_what_is_raised(
 ) -> None:
     page = console.open("overview/")
     raised(installation, "--scenario", "SERVICE_PROBLEM_DEFERRED")
-    expect(page.get_by_role("link", name="UNDECIDED")).to_be_visible()
+    expect(page.get_by_role("link", name="UNDECIDED", exact=True)).to_be_visible()
     page.get_by_text("All that was looked at").click()
     console.check()

@@ -46,3 +46,10 @@ def upgrade() -> None:
         sqlite_where=sa.text("message IS NOT NULL"),
         postgresql_where=sa.text("message IS NOT NULL"),
     )
+    op.create_index(
+        "ix_work_item_who",
+        "work_item",
+        ["who"],
+        sqlite_where=sa.text("who IS NOT NULL"),
+        postgresql_where=sa.text("who IS NOT NULL"),
+    )

@@ -5,6 +5,10 @@ from typing import Any
 import pytest
 
 from supplier_api.clock import from_wire
+from supplier_api.db import UnitOfWork
+from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import Services
+from supplier_api.problems.work_item_repository import Holder, WorkItemRepository
 from tests.samples import amendment_request, problem_request
 from tests.supplier import TENANT, on_sqlite
 
@@ -89,6 +93,20 @@ def test_a_reset_leaves_nothing_of_a_tenant_and_all_of_the_others(worked: Target
     assert worked.now() < moved
     assert worked.done(200, "GET", f"/problems/{theirs}")["status"] == "RESOLVED"
     assert worked.opened(1) != ours
+
+
+def test_what_people_had_taken_goes_too(target: Target) -> None:
+    reference = target.opened(1)
+    services: Services = target.client.application.extensions["services"]
+    now = services.machine.now()
+
+    def take(uow: UnitOfWork) -> None:
+        (problem_id,) = ProblemRepository(uow).find_any(reference)
+        WorkItemRepository(uow).take(reference, problem_id, "problem", now, Holder("ann", now))
+
+    services.store.write(take)
+    target.done(200, "POST", "/reset", {"tenant": TENANT})
+    assert target.admin("GET", f"/problems/{reference}").status_code == 404
 
 
 def test_nothing_comes_of_what_was_due_before_a_reset(worked: Target) -> None:
