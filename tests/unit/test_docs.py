@@ -29,6 +29,7 @@ RECIPES = [
     "a KCI reason",
     "an error cause",
     "a route to /admin",
+    "a page to the console",
     "a metric",
 ]
 
