@@ -1,14 +1,14 @@
 """What ten browsers that watch the console cost, while problems are raised at a steady pace.
 
-A browser here asks as htmx does in a real one: each second for news of the page's live part. It
-shares a process with the gateway's calls, as in the sandbox, or has one of its own.
+A browser here asks as htmx does in a real one: each second for news of the page's live part. The
+console has a process of its own, as in production, or shares the gateway's, as in the sandbox.
 """
 
 import re
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -16,7 +16,15 @@ from pathlib import Path
 
 from scripts.benchmarks.figures import Figure, Options, at_most, say
 from scripts.benchmarks.installation import FIRST_ID, SERVICES, Installation, make_installation
-from scripts.benchmarks.processes import HOST, spent_by
+from scripts.benchmarks.processes import (
+    HOST,
+    LOAD_CORES,
+    free_port,
+    running,
+    spent_by,
+    supplier_api,
+    wait_for,
+)
 
 BROWSERS = 10
 A_SECOND = 50  # problems
@@ -69,28 +77,35 @@ class Watching:
     """Ten browsers that ask each second, spread over it, in one thread."""
 
     def __init__(self, watchers: Sequence[Watcher]) -> None:
-        """Let them open their pages."""
+        """Take these browsers."""
         self._watchers = watchers
         self._ended = threading.Event()
+        self._wrong: Exception | None = None
         self._thread = threading.Thread(target=self._run)
-        for watcher in watchers:
-            watcher.open()
 
     def __enter__(self) -> "Watching":
-        """Begin to ask."""
+        """Open the pages, and begin to ask."""
+        for watcher in self._watchers:
+            watcher.open()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ask no more."""
+        """Ask no more; raises RuntimeError if an answer was wrong."""
         self._ended.set()
         self._thread.join()
+        if self._wrong:
+            raise RuntimeError("a browser was not answered") from self._wrong
 
     def _run(self) -> None:
         step = ASKS / len(self._watchers)
         turn, due = 0, time.monotonic()
         while not self._ended.is_set():
-            self._watchers[turn % len(self._watchers)].ask()
+            try:
+                self._watchers[turn % len(self._watchers)].ask()
+            except Exception as error:  # noqa: BLE001 - raised where the block ends
+                self._wrong = error
+                return
             turn, due = turn + 1, due + step
             self._ended.wait(max(0.0, due - time.monotonic()))
 
@@ -134,45 +149,76 @@ class Raising:
         self.raised[_REFERENCE.findall(said)[0]] = time.monotonic()
 
 
+@dataclass
+class Layout:
+    """An installation, the port of its console, and the costs of a create, alone and watched."""
+
+    installation: Installation
+    console: int
+    alone: list[float] = field(default_factory=list)
+    watched: list[float] = field(default_factory=list)
+
+    def figures(self, where: str) -> list[Figure]:
+        """Return what was found; the target is for a console with a process of its own."""
+        own = self.console != self.installation.port
+        pairs = zip(self.watched, self.alone, strict=True)
+        return [
+            Figure(
+                f"create at {A_SECOND} a second, console in {where}, not watched", "us", self.alone
+            ),
+            Figure(
+                f"what ten browsers add to it, console in {where}",
+                "us",
+                [watched - alone for watched, alone in pairs],
+                at_most(50) if own else None,
+            ),
+        ]
+
+
 def measure(options: Options) -> list[Figure]:
     """Raise problems with nobody and with ten browsers watching, in turns."""
-    alone: list[float] = []
-    watched: list[float] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        installation = make_installation(folder / "console", profile="sandbox")
-        process = stack.enter_context(installation.serving())
-        raising = Raising(installation)
-        raising.run(2.0)
-        watchers = _watchers(installation, next(reversed(raising.raised)))
-        for number in range(1, options.rounds + 1):
-            alone.append(_cost(process.pid, raising))
-            with Watching(watchers):
-                watched.append(_cost(process.pid, raising))
-            found = f"{alone[-1]:.0f}, watched {watched[-1]:.0f}"
-            say(f"round {number} of {options.rounds}, us of CPU a create: {found}")
+        own = _layout(folder / "own", apart=True)
+        shared = _layout(folder / "shared", apart=False)
+        doors = ["--door", "gateway", "--door", "back-office", "--door", "operations"]
+        words = supplier_api("serve", "--door", "console")
+        stack.enter_context(running(words, own.installation.environ, LOAD_CORES))
+        wait_for(f"http://{HOST}:{own.console}/health/ready")
+        gateway = stack.enter_context(own.installation.serving(doors=doors))
+        both = stack.enter_context(shared.installation.serving())
+        watchers: list[Watcher] = []
+        raised: dict[str, float] = {}
+        for layout, process in ((own, gateway), (shared, both)):
+            raising = Raising(layout.installation)
+            raising.run(2.0)
+            browsers = _watchers(layout, next(reversed(raising.raised)))
+            for number in range(1, options.rounds + 1):
+                layout.alone.append(_cost(process.pid, raising))
+                with Watching(browsers):
+                    layout.watched.append(_cost(process.pid, raising))
+                found = f"{layout.alone[-1]:.0f}, watched {layout.watched[-1]:.0f}"
+                say(f"round {number} of {options.rounds}, us of CPU a create: {found}")
+            watchers += browsers
+            raised |= raising.raised
     return [
-        Figure("create at 50 a second, sandbox profile, nobody watches", "us", alone),
-        Figure(
-            "create at 50 a second, ten browsers watch",
-            "us",
-            watched,
-            note="the browsers' questions are answered by the same process.",
-        ),
-        Figure(
-            "what ten browsers add to a create at 50 a second",
-            "us",
-            [more - less for more, less in zip(watched, alone, strict=True)],
-            at_most(50),
-        ),
-        *_seen(watchers, raising),
+        *own.figures("a process of its own"),
+        *shared.figures("the gateway's process"),
+        *_seen(watchers, raised),
     ]
 
 
-def _watchers(installation: Installation, reference: str) -> list[Watcher]:
-    pages = ["overview/", "problems/", f"problems/{reference}"]
+def _layout(folder: Path, *, apart: bool) -> Layout:
+    port = free_port()
+    settings = {"CONSOLE__LISTEN": f"{HOST}:{port}"} if apart else {}
+    installation = make_installation(folder, profile="sandbox", settings=settings)
+    return Layout(installation, port if apart else installation.port)
+
+
+def _watchers(layout: Layout, reference: str) -> list[Watcher]:
+    pages = ["problems/", f"problems/{reference}", "overview/"]
     return [
-        Watcher(HTTPConnection(HOST, installation.port), f"/console/{pages[each % len(pages)]}")
+        Watcher(HTTPConnection(HOST, layout.console), f"/console/{pages[each % len(pages)]}")
         for each in range(BROWSERS)
     ]
 
@@ -183,21 +229,22 @@ def _cost(pid: int, raising: Raising) -> float:
     return spent.cpu / count * MICROSECONDS
 
 
-def _seen(watchers: Sequence[Watcher], raising: Raising) -> list[Figure]:
+def _seen(watchers: Sequence[Watcher], raised: Mapping[str, float]) -> list[Figure]:
     """Return how late a new problem is shown, and how long an answer takes."""
     late = sorted(
-        at - raising.raised[reference]
+        at - raised[reference]
         for watcher in watchers
         for reference, at in watcher.seen.items()
-        if reference in raising.raised and at > raising.raised[reference]
+        if reference in raised and at > raised[reference]
     )
     seconds = sorted(second for watcher in watchers for second in watcher.seconds)
     answers = [status for watcher in watchers for status in watcher.answers]
+    largest = max(size for watcher in watchers for size in watcher.sizes)
     return [
         Figure(
             "a new problem in the console's list, after its 201, p99",
             "s",
-            [late[len(late) * 99 // 100]] if late else [0.0],
+            [late[len(late) * 99 // 100]],
             at_most(2),
         ),
         Figure(
@@ -205,6 +252,6 @@ def _seen(watchers: Sequence[Watcher], raising: Raising) -> list[Figure]:
             "ms",
             [seconds[len(seconds) * 99 // 100] * 1000],
             at_most(300),
-            f"{answers.count(204)} of {len(answers)} were 204.",
+            f"{answers.count(204)} of {len(answers)} were 204; the largest had {largest:,} bytes.",
         ),
     ]

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,9 +99,11 @@ class Installation:
         return subprocess.check_output(words, env=self.environ, cwd=ROOT, text=True)
 
     @contextmanager
-    def serving(self, cores: frozenset[int] = SERVER_CORES) -> Iterator[subprocess.Popen[bytes]]:
-        """Serve on `cores` while the block runs."""
-        with running(supplier_api("serve"), self.environ, cores) as process:
+    def serving(
+        self, cores: frozenset[int] = SERVER_CORES, doors: Sequence[str] = ()
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Serve on `cores` while the block runs; `doors` are options of the command."""
+        with running(supplier_api("serve", *doors), self.environ, cores) as process:
             wait_for(f"{self.url}/health/ready")
             yield process
 
