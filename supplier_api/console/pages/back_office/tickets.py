@@ -76,5 +76,4 @@ def _apart() -> str:
 
 
 def _reference(uow: UnitOfWork, problem_id: int | None) -> str:
-    found = ProblemRepository(uow).references([problem_id] if problem_id else [])
-    return found[0] if found else ""
+    return ProblemRepository(uow).get(problem_id).reference if problem_id else ""
