@@ -18,6 +18,7 @@ from supplier_api.console.access import person
 from supplier_api.console.context import here
 
 SEEN = "seen"  # the parameter that says what the browser shows
+ASKED = 1.0  # seconds between two questions of a browser
 KEPT = 256  # parts
 _PARTS = "console-live"
 
@@ -88,9 +89,9 @@ def region(name: str, url: str, render: Callable[[], str], keep: float = 0.0) ->
 def answer(name: str, url: str, render: Callable[[], str], keep: float = 0.0) -> Response:
     """Return what a browser gets that asks for news: the part, or 204 if it shows that already.
 
-    While much is committed, a part that costs much is made once in `keep` seconds, for all.
+    However much is committed, a part is made once a second, or in `keep` seconds, for all.
     """
-    part = _part(url, render, keep, anew=False)
+    part = _part(url, render, max(keep, ASKED), anew=False)
     if request.args.get(SEEN) == part.digest:
         return Response(status=204)
     return Response(_wrapped(name, url, part, keep), content_type="text/html; charset=utf-8")
@@ -108,4 +109,4 @@ def _wrapped(name: str, url: str, part: _Part, keep: float) -> Markup:
     inner = Markup(part.html)  # noqa: S704 - it is made by our own templates
     return Markup(
         '<div id="{}" class="live" hx-get="{}" hx-trigger="every {}s" hx-swap="outerHTML">{}</div>'
-    ).format(name, asks, max(1, round(keep)), inner)
+    ).format(name, asks, round(max(keep, ASKED)), inner)

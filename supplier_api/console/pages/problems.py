@@ -4,9 +4,11 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from flask import redirect, render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from supplier_api.console import live
 from supplier_api.console.context import here
 from supplier_api.console.pages.problem import blueprint
 from supplier_api.contract.codes import Status
@@ -58,14 +60,23 @@ SAVED: tuple[tuple[str, dict[str, str]], ...] = (
 @blueprint.get("/")
 def listed() -> str | AnyResponse:
     """Show problems: those of a name (`q`), silent ones, or those that fit the filters."""
-    # PostgreSQL cannot look for a NUL.
-    said = {name: value.replace("\0", "").strip() for name, value in request.args.items()}
-    given = {name: value for name, value in said.items() if value}
+    given = _given()
     if name := given.get("q"):
         return _named(name)
-    page = _silent() if "silent" in given else _page(given)
-    kept = {key: given[key] for key in (*FILTERS, "silent") if key in given}
-    return _list(page, given=given, kept=kept)
+    kept = _kept(given)
+    asked = _asked(given)
+    part = live.region(
+        "problems", url_for(".listed_news", **asked), lambda: _rows(_found(asked), kept)
+    )
+    return _list(part, given=given, kept=kept)
+
+
+@blueprint.get("/news")
+def listed_news() -> Response:
+    """Answer what changed in a list."""
+    asked = _asked(_given())
+    url = url_for(".listed_news", **asked)
+    return live.answer("problems", url, lambda: _rows(_found(asked), _kept(asked)))
 
 
 def _named(name: str) -> str | AnyResponse:
@@ -75,20 +86,46 @@ def _named(name: str) -> str | AnyResponse:
     if len(found) == 1:
         return redirect(url_for(".show", name=found[0].reference))
     refused = [] if found else store.read(lambda uow: view.refused(uow, name))
-    return _list(ProblemsPage(found), given={"q": name}, kept={}, refused=refused)
+    part = "" if refused else _rows(ProblemsPage(found), {}, name)
+    return _list(Markup(part), given={"q": name}, kept={}, refused=refused)  # noqa: S704 - ours
 
 
-def _list(page: ProblemsPage, **more: Any) -> str:
+def _given() -> dict[str, str]:
+    """Return what the address asks for."""
+    # PostgreSQL cannot look for a NUL.
+    said = {name: value.replace("\0", "").strip() for name, value in request.args.items()}
+    return {name: value for name, value in said.items() if value}
+
+
+def _kept(given: dict[str, str]) -> dict[str, str]:
+    """Return the filters, which a link to another page of the list keeps."""
+    return {key: given[key] for key in (*FILTERS, "silent") if key in given}
+
+
+def _asked(given: dict[str, str]) -> dict[str, Any]:
+    """Return the filters, and where the page begins or ends."""
+    return _kept(given) | {key: given[key] for key in ("older", "newer") if key in given}
+
+
+def _found(asked: dict[str, str]) -> ProblemsPage:
+    return _silent() if "silent" in asked else _page(asked)
+
+
+def _rows(page: ProblemsPage, kept: dict[str, str], name: str = "") -> str:
     rows = [view.summary(each) | {"ticket": each.back_office_id} for each in page.problems]
     return render_template(
+        "problems/rows.html", rows=rows, page=page, kept=kept, name=name, window=WINDOW
+    )
+
+
+def _list(part: Markup, **more: Any) -> str:
+    return render_template(
         "problems/list.html",
-        rows=rows,
-        page=page,
+        part=part,
         states=STATES,
         not_over=NOT_OVER,
         ages=AGES,
         saved=SAVED,
-        window=WINDOW,
         **{"refused": [], **more},
     )
 

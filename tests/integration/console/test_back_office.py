@@ -427,6 +427,7 @@ def test_an_incident_is_declared_watched_and_ended(supplier: Supplier, console: 
         "id": "INC1",
         "services": "SI0000000000011\r\nSI0000000000099",
         "problems": other.reference,
+        "scopes": "exchange=LEEDS\r\n\r\narea=NORTH",
         "reason": "A cable was cut.",
     }
     page = console.done("back-office/incidents", "back-office/incidents", **form)
@@ -441,6 +442,10 @@ def test_an_incident_is_declared_watched_and_ended(supplier: Supplier, console: 
     again = console.done("back-office/incidents", "back-office/incidents", **form)
     assert "INC1 was declared before." in again
     assert "INC1 lasts" in console.get("back-office/incidents")
+    assert "area=NORTH, exchange=LEEDS" in page
+    declared = last_action(supplier, "incident declare")
+    assert declared
+    assert (declared.who, declared.reason) == ("ann", "A cable was cut.")
     ended = console.done(
         "back-office/incidents/INC1", "back-office/incidents/INC1", reason="It is mended."
     )
@@ -464,6 +469,7 @@ def test_what_is_no_incident_is_refused(console: Console) -> None:
         ({"id": "INC1", **WHY}, "services"),
         ({"id": "INC1", "services": "SI1", "reason": ""}, "reason: expected"),
         ({"id": "INC1", "problems": "SP_NOBODY", **WHY}, "problems"),
+        ({"id": "INC1", "scopes": "LEEDS", **WHY}, "scopes[0].kind"),
     ):
         assert told in console.refused(incidents, incidents, 422, **form)
     console.be("vic", Role.VIEWER)

@@ -26,19 +26,25 @@ def incidents() -> str:
 
 @blueprint.post("/incidents")
 def declare() -> AnyResponse:
-    """Declare an incident over services, and over the services of problems."""
+    """Declare an incident over services, the services of problems, and parts of the network."""
     who = by()
     document = {
         "id": field("id"),
         "services": field("services").split(),
         "problems": field("problems").split(),
+        "scopes": [_scope(line) for line in filter(None, field("scopes").splitlines())],
         "text": who.reason,
     }
     use_cases = Incidents(here().services)
     with refusals():
         wanted = read_incident({name: value for name, value in document.items() if value})
         new = use_cases.declare(
-            wanted.id, wanted.services, wanted.text, problems=wanted.problems, who=who.who
+            wanted.id,
+            wanted.services,
+            wanted.text,
+            problems=wanted.problems,
+            scopes=wanted.scopes,
+            who=who.who,
         )
     told = "is declared" if new else "was declared before"
     return done(f"{wanted.id} {told}.", ".incident", code=wanted.id)
@@ -72,6 +78,12 @@ def end(code: str) -> AnyResponse:
     if not use_cases.end(code, who=who.who, reason=who.reason):
         raise ActRefused(use_cases.why_not_ended(code))
     return done(f"{code} is ended; its problems go on where they stood.", ".incident", code=code)
+
+
+def _scope(line: str) -> dict[str, str]:
+    """Return a scope as the back office sends it, of a line such as exchange=LEEDS."""
+    kind, _, value = line.strip().partition("=")
+    return {"kind": kind, "value": value}
 
 
 def _shown(code: str) -> dict[str, Any]:
