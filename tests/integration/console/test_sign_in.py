@@ -178,6 +178,16 @@ def test_without_its_token_a_form_does_nothing(client: FlaskClient) -> None:
 
 @beyond_loopback
 @pytest.mark.usefixtures("accounts")
+def test_who_comes_without_tls_is_told_why_it_fails(client: FlaskClient) -> None:
+    """The cookie stays away, and so does all that stands in it."""
+    for scheme, told in (("http", True), ("https", False)):
+        answer = client.post("/console/sign-in/", base_url=f"{scheme}://supplier.example")
+        assert answer.status_code == 400
+        assert ("Signing in takes https" in answer.text) is told
+
+
+@beyond_loopback
+@pytest.mark.usefixtures("accounts")
 def test_a_form_of_another_site_does_nothing(client: FlaskClient) -> None:
     sign_in(client, Role.ADMIN)
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
