@@ -23,8 +23,7 @@ from supplier_api.http.gateway.tokens import TOKEN_PATH
 from supplier_api.http.server import GRACE as SERVE_GRACE
 from supplier_api.settings import load_settings
 from supplier_api.settings.doors import Door, listeners
-from tests import programs
-from tests.certificates import self_signed
+from tests.nginx import serving_nginx
 from tests.system.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -51,11 +50,6 @@ PROBLEMS = [
     "/service-problem-resolutions/SPR_1",
     TOKEN_PATH,
 ]
-# What Debian 13's own nginx.conf says before it takes in ours: nothing may be said there twice.
-DEBIANS = (
-    "sendfile on; tcp_nopush on; types_hash_max_size 2048; server_tokens off; gzip on;"
-    " ssl_protocols TLSv1.2 TLSv1.3; ssl_prefer_server_ciphers off;"
-)
 INSIDE = ["/back-office/v1/problems/1/events", "/health/ready"]
 CONSOLE = [f"{MOUNT}/", f"{MOUNT}/problems/", f"{MOUNT}/static/console.css"]
 HOSTS = ("supplier.example", "supplier.example", "console.example")
@@ -194,36 +188,17 @@ def test_nginx_waits_longer_and_takes_no_more_than_we_do() -> None:
 @pytest.fixture
 def nginx(tmp_path: Path) -> Iterator[Path]:
     """Run nginx with what we ship, on sockets in a folder, before a server that echoes paths."""
-    try:
-        program = programs.find("nginx")
-    except programs.NotInstalled as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"tests may not be skipped here: {error}")
-        pytest.skip(str(error))
-    pem = self_signed(tmp_path)
-    conf = re.sub(r"/etc/nginx/tls/\w+\.(crt|key)", str(pem), NGINX)
-    conf = re.sub(r"listen (\d+) ssl", rf"listen unix:{tmp_path}/\1 ssl", conf)
+    conf = re.sub(r"listen (\d+) ssl", rf"listen unix:{tmp_path}/\1 ssl", NGINX)
     conf = re.sub(r"server 127\.0\.0\.1:(\d+)", rf"server unix:{tmp_path}/\1", conf)
     conf = conf.replace("allow 127.0.0.1;", "allow unix:;")
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temps = "".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in kinds)
-    file = tmp_path / "nginx.conf"
-    file.write_text(
-        f"pid {tmp_path}/pid; error_log stderr; daemon off; user root;\n"
-        f"events {{}}\nhttp {{ access_log off; {DEBIANS} {temps}\n{conf}\n}}\n"
-    )
-    words = [program, "-c", str(file)]
-    checked = subprocess.run([*words, "-t"], capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stderr
     with ExitStack() as stack:
         for port in ("8081", "8082", "8083"):  # 8080 is down: passed over
             server = stack.enter_context(UnixStreamServer(str(tmp_path / port), Echo))
             Thread(target=server.serve_forever, daemon=True).start()
             stack.callback(server.shutdown)
-        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as running:
-            eventually(lambda: listens(tmp_path / "443") and listens(tmp_path / "8443"), "nginx")
-            yield tmp_path
-            running.terminate()
+        stack.enter_context(serving_nginx(tmp_path, conf))
+        eventually(lambda: listens(tmp_path / "443") and listens(tmp_path / "8443"), "nginx")
+        yield tmp_path
 
 
 class Echo(StreamRequestHandler):

@@ -205,6 +205,18 @@ def test_on_loopback_anybody_is_admin(client: FlaskClient) -> None:
     assert "Sign out" not in page.text
 
 
+@pytest.mark.parametrize(
+    "more_settings",
+    [
+        {"SUPPLIER_API__CONSOLE__PROXIES": "1"},
+        {"SUPPLIER_API__CONSOLE__URL": "https://supplier.example"},
+    ],
+    ids=["proxy", "name"],
+)
+def test_on_loopback_behind_a_proxy_people_sign_in(client: FlaskClient) -> None:
+    assert client.get("/console/overview/").status_code == 302
+
+
 def test_on_loopback_no_other_name_is_ours(client: FlaskClient) -> None:
     assert client.get("/console/", base_url="http://evil.example").status_code == 421
 
