@@ -221,11 +221,20 @@ def build_server(app: Flask, settings: Settings, listener: Listener) -> HttpServ
         room=server.queue,
         patience=server.answer_budget,
         # One byte more than is allowed, as the application reads it.
-        max_body=server.max_body + 1,
+        max_body=_max_body(settings, listener) + 1,
         reserved=_reserved(listener),
     )
     host, port = listener.address.host, listener.address.port
     return HttpServer(app, limits, host, port, app.extensions[TIMES])
+
+
+def _max_body(settings: Settings, listener: Listener) -> int:
+    if Door.CONSOLE not in listener.doors:
+        return settings.server.max_body
+    # As the console itself: only who serves it loads it.
+    from supplier_api.console.app import MAX_FORM
+
+    return max(settings.server.max_body, MAX_FORM)
 
 
 def _reserved(listener: Listener) -> dict[str, tuple[str, ...]]:

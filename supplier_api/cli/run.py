@@ -23,7 +23,9 @@ import click
 import requests
 
 from supplier_api import health
-from supplier_api.app.services import reading
+from supplier_api.app.services import changing, reading
+from supplier_api.audit import Audit
+from supplier_api.auth.accounts import Accounts, By
 from supplier_api.cli import example, local
 from supplier_api.cli.errors import CommandRefused, refusing
 from supplier_api.cli.options import WholeNumber
@@ -45,7 +47,7 @@ from supplier_api.problems.repository import ProblemRepository
 from supplier_api.sandbox.journal.entries import without_secrets
 from supplier_api.sandbox.tenant_client import TENANT, Account
 from supplier_api.settings import Settings, load_settings
-from supplier_api.settings.addresses import goes_to_our_sandbox
+from supplier_api.settings.addresses import console_is_open, goes_to_our_sandbox
 
 START_SECONDS = 30.0
 SAMPLE_SECONDS = 30
@@ -153,6 +155,18 @@ class _Run:
         _print("supplier", f"{supplier}   {ready}      worker {ready}      {gateway}")
         if not sys.stdout.isatty():
             click.echo(f"READY {self._endpoints.as_json()}")
+        if not console_is_open(self._settings):
+            self._print_sign_in_link()
+
+    def _print_sign_in_link(self) -> None:
+        """Print how to sign in to the console: what `serve` says stands in a log."""
+        from supplier_api.app.console import new_sign_in_link  # noqa: PLC0415 - as the console itself
+
+        with changing(self._settings) as services:
+            accounts = Accounts(services.store, services.machine, Audit(services.machine))
+            by = By("run", "the console of a sandbox begins")
+            link = new_sign_in_link(self._settings, accounts, by)
+        _print("console", f"{link}   signs in once, within ten minutes")
 
     def _show_sample(self, seconds: int) -> Journey | None:
         """Raise the sample and print its way. Whatever comes of it, everything goes on serving."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, Flask, Response, g, redirect, render_template, url_for
+from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
@@ -119,8 +119,11 @@ def _add_errors(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def forged(error: CSRFError) -> tuple[str, int]:
-        why = f"{error.description} Open the page again, and send it from there."
-        return page(_Error(400, "That was not done", [why]))
+        why = [f"{error.description} Open the page again, and send it from there."]
+        if app.config["SESSION_COOKIE_SECURE"] and not request.is_secure:
+            # The likeliest reason, as the browser drops the cookie without a word.
+            why.append("Signing in takes https, or a browser on this machine, at 127.0.0.1.")
+        return page(_Error(400, "That was not done", why))
 
     @app.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> tuple[str, int]:

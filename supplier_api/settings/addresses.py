@@ -97,8 +97,15 @@ def console_url(settings: Settings) -> str:
 
 
 def console_is_open(settings: Settings) -> bool:
-    """Tell whether nobody needs to sign in to the console: in the sandbox, on loopback."""
-    return settings.in_sandbox and is_loopback((settings.console.listen or settings.server).host)
+    """Tell whether nobody needs to sign in to the console: in the sandbox, on loopback.
+
+    A proxy before it, or an address of another machine's name, bring in others all the same.
+    """
+    console = settings.console
+    hosts = [(console.listen or settings.server).host]
+    if console.url:
+        hosts.append(urlsplit(console.url).hostname or "")
+    return settings.in_sandbox and not console.proxies and all(map(is_loopback, hosts))
 
 
 def clash_findings(settings: Settings, values: Mapping[Path, Value]) -> Iterator[SettingsFinding]:

@@ -179,6 +179,21 @@ def assert_a_second_one_is_refused(run: Run) -> None:
     assert re.match(r"Error: already running here since \d\d:\d\d \(PID \d+\)", second.stderr)
 
 
+def test_whom_others_can_call_says_how_to_sign_in(tmp_path: Path) -> None:
+    environ = {
+        "SUPPLIER_API__SERVER__HOST": "0.0.0.0",
+        "SUPPLIER_API__SANDBOX__ALLOW_DEFAULT_SECRETS": "true",
+    }
+    with running(tmp_path, "--no-sample", **environ) as run:
+        lines = run.lines_until("serving")
+        (line,) = (line for line in lines if line.startswith("console"))
+        link = line.split()[1]
+
+        assert link.startswith(f"{run.endpoints()['supplier']}/console/sign-in/link/")
+        assert new_session().get(link, timeout=10).status_code == 200
+        assert run.stop() == 0
+
+
 def test_a_gateway_of_somebody_else_is_told_nothing_and_shown_no_sample(tmp_path: Path) -> None:
     with serving() as elsewhere:
         elsewhere.kci_reactions.append(answer(401))  # which asks for a token

@@ -15,6 +15,7 @@ import yaml
 from supplier_api.cli import main, worker
 from supplier_api.http.server import GRACE as SERVE_GRACE
 from supplier_api.settings import Settings, load_settings
+from supplier_api.settings.addresses import console_is_open, console_url
 from supplier_api.settings.secrets import KNOWN_SECRETS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 def settings_of(name: str, folder: Path) -> Settings:
     """Return the settings of a service, its secrets read from where they were made."""
     said = {
-        key: str(value).replace(IN_THE_CONTAINER, f"{folder}/secrets/")
+        key: with_defaults(str(value)).replace(IN_THE_CONTAINER, f"{folder}/secrets/")
         for key, value in SERVICES[name]["environment"].items()
     }
     return load_settings({**image_environment(), "SUPPLIER_API_DATA_DIR": str(folder), **said})
@@ -66,6 +67,11 @@ def test_it_is_a_compose_file() -> None:
     assert CHECKS["schema_findings"]({"services": {"web": {"imagination": 1}}}) != []
 
 
+def with_defaults(text: str) -> str:
+    """Return a value as Compose makes it where none of the variables is set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_its_settings_are_ours(name: str, folder: Path) -> None:
     settings = settings_of(name, folder)
@@ -77,6 +83,17 @@ def test_its_settings_are_ours(name: str, folder: Path) -> None:
     ):
         assert urlsplit(url).hostname in SERVICES
         assert urlsplit(url).port == server.port
+
+
+def test_links_to_the_console_lead_to_the_first_port_that_is_published(folder: Path) -> None:
+    settings = settings_of("web", folder)
+    (published,) = map(with_defaults, SERVICES["web"]["ports"])
+    host, ports, port = published.split(":")
+
+    assert console_url(settings) == f"http://{host}:{ports.split('-')[0]}/console/"
+    assert int(port) == settings.server.port
+    # It is called from other machines, as far as it knows: people sign in.
+    assert not console_is_open(settings)
 
 
 def test_every_secret_is_a_file_of_its_own(folder: Path) -> None:

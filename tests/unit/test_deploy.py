@@ -17,13 +17,13 @@ from threading import Thread
 import pytest
 
 from supplier_api.cli import COMMANDS, worker
+from supplier_api.console.app import MAX_FORM, MOUNT
 from supplier_api.http.backoffice.work_orders import LIMITS
 from supplier_api.http.gateway.tokens import TOKEN_PATH
 from supplier_api.http.server import GRACE as SERVE_GRACE
 from supplier_api.settings import load_settings
 from supplier_api.settings.doors import Door, listeners
-from tests import programs
-from tests.certificates import self_signed
+from tests.nginx import serving_nginx
 from tests.system.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +36,7 @@ ENVIRONMENT = dict(
     if line and not line.startswith("#")
 )
 NGINX = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+SERVERS = NGINX.split("\nserver {")[1:]  # for the gateway, for the supplier's systems, for people
 UPSTREAMS = {
     name: re.findall(r"server (\S+);", block)
     for name, block in re.findall(r"^upstream (\w+) \{(.*?)^\}", NGINX, re.MULTILINE | re.DOTALL)
@@ -50,6 +51,8 @@ PROBLEMS = [
     TOKEN_PATH,
 ]
 INSIDE = ["/back-office/v1/problems/1/events", "/health/ready"]
+CONSOLE = [f"{MOUNT}/", f"{MOUNT}/problems/", f"{MOUNT}/static/console.css"]
+HOSTS = ("supplier.example", "supplier.example", "console.example")
 
 
 def unit(file: Path) -> ConfigParser:
@@ -137,12 +140,19 @@ def test_the_settings_of_the_services_allow_a_start(tmp_path: Path) -> None:
     assert load_settings({**environ, port.split("=")[0]: "8081"}).server.port == 8081
     # Every door that there is has a unit that serves it, and nginx finds it there.
     others = [listener for listener in listeners(settings) if Door.GATEWAY not in listener.doors]
-    assert [f"supplier-api-door@{door}" in INSTALL for each in others for door in each.doors]
-    assert [str(each.address) for each in others] == UPSTREAMS["supplier_api_back_office"]
+    units = [f"supplier-api-door@{door}" for each in others for door in each.doors]
+    assert [name for name in units if name not in INSTALL] == []
+    assert [str(each.address) for each in others] == [
+        *UPSTREAMS["supplier_api_back_office"],
+        *UPSTREAMS["supplier_api_console"],
+    ]
+    # People come by the name that nginx answers to, and nginx is the one proxy before the console.
+    assert settings.console.url == f"https://{HOSTS[2]}"
+    assert settings.console.proxies == 1
 
 
 def test_nginx_lets_in_what_is_published_and_nothing_else() -> None:
-    gateways, insides = NGINX.split("\nserver {")[1:]
+    gateways, insides, peoples = SERVERS
     document = json.loads((ROOT / "docs" / "api" / "supplier.json").read_text(encoding="utf-8"))
     published = [path.replace("{id}", "SPR_1") for path in document["paths"]]
 
@@ -153,18 +163,24 @@ def test_nginx_lets_in_what_is_published_and_nothing_else() -> None:
     assert [path for path in [*others, *longer] if lets_in(gateways, path)] == []
     assert [path for path in [*INSIDE, TOKEN_PATH] if not lets_in(insides, path)] == []
     assert not any(lets_in(insides, path) for path in published)
-    assert "deny all;" in insides
+    assert [path for path in CONSOLE if not lets_in(peoples, path)] == []
+    assert not any(lets_in(peoples, path) for path in [*PROBLEMS, *INSIDE, "/", "/admin/clock"])
+    assert not any(lets_in(server, path) for server in (gateways, insides) for path in CONSOLE)
+    assert ["deny all;" in server for server in SERVERS] == [False, True, True]
 
 
 def test_nginx_waits_longer_and_takes_no_more_than_we_do() -> None:
     server = load_settings({}).server
-    (size,) = re.findall(r"client_max_body_size (\d+)k;", NGINX)
-    (wait, longer) = re.findall(r"proxy_read_timeout (\d+)s;", NGINX)
+    (size, form) = re.findall(r"client_max_body_size (\d+)k;", NGINX)
+    (wait, longer, peoples) = re.findall(r"proxy_read_timeout (\d+)s;", NGINX)
 
     assert int(size) * 1024 == server.max_body
+    assert int(form) * 1024 == MAX_FORM
     assert int(wait) > server.answer_budget
     assert int(longer) > LIMITS["wait"][1]
-    assert f"proxy_read_timeout {longer}s;" in NGINX.split("\nserver {")[2]
+    assert f"proxy_read_timeout {longer}s;" in SERVERS[1]
+    assert f"proxy_read_timeout {peoples}s;" in SERVERS[2]
+    assert f"client_max_body_size {form}k;" in SERVERS[2]
     ports = [each.rpartition(":")[2] for each in UPSTREAMS["supplier_api"]]
     assert [f"supplier-api-serve@{port}" in INSTALL for port in ports] == [True, True]
 
@@ -172,46 +188,29 @@ def test_nginx_waits_longer_and_takes_no_more_than_we_do() -> None:
 @pytest.fixture
 def nginx(tmp_path: Path) -> Iterator[Path]:
     """Run nginx with what we ship, on sockets in a folder, before a server that echoes paths."""
-    try:
-        program = programs.find("nginx")
-    except programs.NotInstalled as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"tests may not be skipped here: {error}")
-        pytest.skip(str(error))
-    pem = self_signed(tmp_path)
-    conf = re.sub(r"/etc/nginx/tls/supplier_api\.(crt|key)", str(pem), NGINX)
-    conf = re.sub(r"listen (\d+) ssl", rf"listen unix:{tmp_path}/\1 ssl", conf)
+    conf = re.sub(r"listen (\d+) ssl", rf"listen unix:{tmp_path}/\1 ssl", NGINX)
     conf = re.sub(r"server 127\.0\.0\.1:(\d+)", rf"server unix:{tmp_path}/\1", conf)
     conf = conf.replace("allow 127.0.0.1;", "allow unix:;")
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temps = "".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in kinds)
-    file = tmp_path / "nginx.conf"
-    file.write_text(
-        f"pid {tmp_path}/pid; error_log stderr; daemon off; user root;\n"
-        f"events {{}}\nhttp {{ access_log off; {temps}\n{conf}\n}}\n"
-    )
-    words = [program, "-c", str(file)]
-    checked = subprocess.run([*words, "-t"], capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stderr
     with ExitStack() as stack:
-        for port in ("8081", "8082"):  # 8080 is down: passed over
+        for port in ("8081", "8082", "8083"):  # 8080 is down: passed over
             server = stack.enter_context(UnixStreamServer(str(tmp_path / port), Echo))
             Thread(target=server.serve_forever, daemon=True).start()
             stack.callback(server.shutdown)
-        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as running:
-            eventually(lambda: listens(tmp_path / "443") and listens(tmp_path / "8443"), "nginx")
-            yield tmp_path
-            running.terminate()
+        stack.enter_context(serving_nginx(tmp_path, conf))
+        eventually(lambda: listens(tmp_path / "443") and listens(tmp_path / "8443"), "nginx")
+        yield tmp_path
 
 
 class Echo(StreamRequestHandler):
-    """Answers one request with its path."""
+    """Answers one request with its path, and with what it says of its caller."""
 
     def handle(self) -> None:
         path = self.rfile.readline().split()[1]
-        while self.rfile.readline().strip():
-            pass
-        self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + path)
+        said = []
+        while line := self.rfile.readline().strip():
+            if line.lower().startswith((b"host:", b"x-forwarded-")):
+                said.append(line)
+        self.wfile.write(b"\r\n".join([b"HTTP/1.0 200 OK", *said, b"", path]))
 
 
 def listens(file: Path) -> bool:
@@ -219,30 +218,41 @@ def listens(file: Path) -> bool:
         return one.connect_ex(str(file)) == 0
 
 
-def fetch(file: Path, path: str) -> tuple[int, str]:
-    """Return status and body of a GET by TLS through a socket."""
+def fetch(file: Path, path: str, *headers: str) -> tuple[int, str, list[str]]:
+    """Return status, body and header lines of a GET by TLS through a socket."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with socket.socket(socket.AF_UNIX) as plain:
         plain.connect(str(file))
         with context.wrap_socket(plain) as wrapped, wrapped.makefile("rwb") as stream:
-            stream.write(f"GET {path} HTTP/1.0\r\nHost: supplier.example\r\n\r\n".encode())
+            lines = [f"GET {path} HTTP/1.0", *headers, "", ""]
+            stream.write("\r\n".join(lines).encode())
             stream.flush()
             head, _, body = stream.read().decode().partition("\r\n\r\n")
-            return int(head.split()[1]), body
+            return int(head.split()[1]), body, head.splitlines()[1:]
 
 
 def test_nginx_itself_does_so(nginx: Path) -> None:
-    gateways, insides = NGINX.split("\nserver {")[1:]
-    others = ["/", "/docs", "/admin/clock", "/service-problems/1", f"{TOKEN_PATH}/x"]
+    others = ["/docs", "/admin/clock", "/service-problems/1", f"{TOKEN_PATH}/x", "/consoles/"]
     odd = ["//service-problems", "/x/../docs", "/service-problem-resolutions/1/2"]
-    for path in [*PROBLEMS, *INSIDE, *others, *odd]:
-        for port, server in (("443", gateways), ("8443", insides)):
-            status, body = fetch(nginx / port, path)
+    for path in [*PROBLEMS, *INSIDE, *CONSOLE, *others, *odd]:
+        for port, host, server in zip(("443", "8443", "443"), HOSTS, SERVERS, strict=True):
+            status, body, _ = fetch(nginx / port, path, f"Host: {host}")
             if lets_in(server, path):
                 assert (status, body) == (200, path)
             else:
-                assert status == 404, (port, path)
+                assert status == 404, (port, host, path)
+
+
+def test_nginx_tells_the_console_who_called_and_nobody_else_can(nginx: Path) -> None:
+    forged = ["X-Forwarded-For: 192.0.2.1", "X-Forwarded-Proto: http", "X-Forwarded-Host: evil"]
+    status, _, said = fetch(nginx / "443", CONSOLE[0], f"Host: {HOSTS[2]}", *forged)
+
+    assert status == 200
+    assert {"X-Forwarded-For: unix:", "X-Forwarded-Proto: https"} <= set(said)
+    assert "Strict-Transport-Security: max-age=31536000" in said
+    status, _, said = fetch(nginx / "443", "/", f"Host: {HOSTS[2]}")
+    assert (status, f"Location: https://{HOSTS[2]}{MOUNT}/" in said) == (302, True)
 
 
 def test_an_image_of_ones_own_stands_on_ours() -> None:
@@ -257,7 +267,8 @@ def test_an_image_of_ones_own_stands_on_ours() -> None:
         "USER 0:0",
         "WORKDIR /config",
         "COPY config .",
-        "RUN pip install --no-cache-dir -r plugins.txt",
+        # The files may be their owner's alone where this is built.
+        "RUN pip install --no-cache-dir -r plugins.txt && chmod -R a+rX .",
         f"USER {user}",
     ]
     assert lines[7:] == [f"WORKDIR {place}", "ENV SUPPLIER_API_CONFIG_DIR=/config"]
@@ -265,6 +276,26 @@ def test_an_image_of_ones_own_stands_on_ours() -> None:
     assert "PIP_PYTHON=/opt/supplier_api/bin/python" in ours
     assert "PIP_CONSTRAINT=/opt/supplier_api/constraints.txt" in ours
     assert "/usr/local/bin:" in ours
+
+
+def test_the_command_of_a_machine_names_who_called_sudo(tmp_path: Path) -> None:
+    (tmp_path / "runuser").write_text('#!/bin/sh\necho "$SUPPLIER_API_OPERATOR:$A:$*"\n')
+    (tmp_path / "runuser").chmod(0o755)
+    (tmp_path / "supplier_api.env").write_text("A=1\n")
+    text = (DEPLOY / "supplier-api").read_text(encoding="utf-8")
+    script = text.replace("/etc/supplier_api/", f"{tmp_path}/")
+
+    def operator(**environ: str) -> str:
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        words = ["sh", "-c", script, "supplier-api", "status", "--json"]
+        said = subprocess.run(words, env={"PATH": path, **environ}, capture_output=True, check=True)
+        who, _, done = said.stdout.decode().strip().partition(":")
+        assert done == f"1:-u supplier-api -- {PLACE}/.venv/bin/supplier-api status --json"
+        return who
+
+    assert operator(SUDO_USER="jo") == "jo"
+    assert operator(SUDO_USER="jo", SUPPLIER_API_OPERATOR="eve") == "eve"
+    assert operator() == ""  # then it is the login name
 
 
 def test_what_is_installed_is_there() -> None:

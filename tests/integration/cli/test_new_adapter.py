@@ -1,5 +1,6 @@
 """A package for an adapter of one's own: written, installed, and green at once."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import distributions
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from supplier_api.cli.new_adapter import KINDS, new_adapter
 
+ROOT = Path(__file__).parents[3]
 # The most that is promised for the sample desk.
 OWN_LINES = 40
 
@@ -68,6 +70,25 @@ def test_its_mapping_is_good(tmp_path: Path, like: str) -> None:
     said = run("supplier_api.cli", "backoffice", "check", str(mapping), at=tmp_path)
 
     assert "good, 1 sample, 1 warning" in said
+
+
+@pytest.mark.parametrize("like", KINDS)
+def test_its_image_has_all_of_it_for_the_images_user(tmp_path: Path, like: str) -> None:
+    package = write(tmp_path, like)
+    lines = (package / "Dockerfile").read_text().splitlines()
+    copied = [line.split()[1] for line in lines if line.startswith("COPY ")]
+    (user,) = re.findall(r"^USER (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+    needed = {"mapping.yaml", "samples"} if like == "http" else {"pyproject.toml", "my_desk"}
+    assert set(copied) == needed
+    assert all((package / name).exists() for name in copied)
+    assert [line for line in lines if line.startswith("USER ")][-1] == f"USER {user}"
+    # What `new-adapter` writes is its owner's alone; pip gives it to all.
+    assert [line for line in lines if line.startswith("RUN ")] == [
+        "RUN chmod -R a+rX /adapters"
+        if like == "http"
+        else "RUN pip install --no-cache-dir /adapters/my-desk"
+    ]
 
 
 def test_the_sample_desk_needs_few_lines_of_ones_own(tmp_path: Path) -> None:

@@ -178,6 +178,16 @@ def test_without_its_token_a_form_does_nothing(client: FlaskClient) -> None:
 
 @beyond_loopback
 @pytest.mark.usefixtures("accounts")
+def test_who_comes_without_tls_is_told_why_it_fails(client: FlaskClient) -> None:
+    """The cookie stays away, and so does all that stands in it."""
+    for scheme, told in (("http", True), ("https", False)):
+        answer = client.post("/console/sign-in/", base_url=f"{scheme}://supplier.example")
+        assert answer.status_code == 400
+        assert ("Signing in takes https" in answer.text) is told
+
+
+@beyond_loopback
+@pytest.mark.usefixtures("accounts")
 def test_a_form_of_another_site_does_nothing(client: FlaskClient) -> None:
     sign_in(client, Role.ADMIN)
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
@@ -193,6 +203,18 @@ def test_on_loopback_anybody_is_admin(client: FlaskClient) -> None:
     page = client.get("/console/overview/")
     assert "local, admin" in page.text
     assert "Sign out" not in page.text
+
+
+@pytest.mark.parametrize(
+    "more_settings",
+    [
+        {"SUPPLIER_API__CONSOLE__PROXIES": "1"},
+        {"SUPPLIER_API__CONSOLE__URL": "https://supplier.example"},
+    ],
+    ids=["proxy", "name"],
+)
+def test_on_loopback_behind_a_proxy_people_sign_in(client: FlaskClient) -> None:
+    assert client.get("/console/overview/").status_code == 302
 
 
 def test_on_loopback_no_other_name_is_ours(client: FlaskClient) -> None:

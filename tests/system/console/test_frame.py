@@ -1,10 +1,12 @@
 """What stands round every page of the console."""
 
+import re
+
 import pytest
 import requests
 
 from tests.system.console.browser import ConsolePage
-from tests.system.installation import Installation
+from tests.system.installation import Installation, new_session
 
 pytestmark = pytest.mark.slow
 
@@ -28,3 +30,15 @@ def test_a_page_elsewhere_cannot_use_a_name_of_its_own(installation: Installatio
     url = f"{installation.supplier}/console/overview/"
     answer = requests.get(url, headers={"Host": "evil.example"}, timeout=10)
     assert answer.status_code == 421
+
+
+def test_a_form_as_long_as_a_draft_arrives_whole(installation: Installation) -> None:
+    """Longer than what the other doors take, which share a port with the console here."""
+    url = f"{installation.supplier}/console/sign-in/"
+    with new_session() as session:
+        found = re.search(r'name="csrf_token" value="([^"]+)"', session.get(url, timeout=10).text)
+        assert found
+        form = {"csrf_token": found[1], "name": "nobody", "password": "x", "next": "x" * 1_000_000}
+        answer = session.post(url, data=form, timeout=10)
+    assert answer.status_code == 422
+    assert "name or password is wrong" in answer.text
