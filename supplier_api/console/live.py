@@ -108,5 +108,5 @@ def _wrapped(name: str, url: str, part: _Part, keep: float) -> Markup:
     asks = f"{url}{'&' if '?' in url else '?'}{SEEN}={part.digest}"
     inner = Markup(part.html)  # noqa: S704 - it is made by our own templates
     return Markup(
-        '<div id="{}" class="live" hx-get="{}" hx-trigger="every {}s" hx-swap="outerHTML">{}</div>'
+        '<div id="{}" class="live" hx-get="{}" hx-trigger="every {}s" hx-swap="outerMorph">{}</div>'
     ).format(name, asks, round(max(keep, ASKED)), inner)

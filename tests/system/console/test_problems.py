@@ -124,3 +124,17 @@ def test_the_pages_are_fit_for_a_phone(
     page = console.open(f"problems/{reference}")
     page.locator("summary", has_text="Put on hold").click()
     console.check()
+
+
+def test_what_one_reads_stays_open_and_focused_when_news_come(
+    console: ConsolePage, installation: Installation, reference: str
+) -> None:
+    page = console.open(f"problems/{reference}")
+    read = page.locator("details", has_text="What the rules read").first
+    summary = read.locator("summary").first
+    summary.click()
+    expect(read).to_have_attribute("open", "")
+    BackOffice(installation).say(reference, "start")
+    expect(page.locator("main")).to_contain_text("The back office started work")
+    expect(read).to_have_attribute("open", "")
+    expect(summary).to_be_focused()
