@@ -212,16 +212,18 @@ def test_a_door_that_nobody_serves_is_bad(at_work: Supplier, lines: Lines) -> No
     apart = {"SUPPLIER_API__BACKOFFICE__LISTEN": "127.0.0.1:8082"}
     # Of an older version, which does not tell.
     assert lines(**apart)["doors"]["text"] == "none known"
-    shared = {"doors": {"gateway": True, "operations": True}}
+    shared = {"doors": {"gateway": True, "console": True, "operations": True}}
     for name in ("web/1", "web/2"):
         shows(at_work, ProcessKind.WEB, name, detail=shared)
     line = lines(**apart)["doors"]
     assert (line["level"], line["look"]) == ("bad", "supplier-api serve --door back-office")
-    assert line["text"] == "gateway 2, operations 2; nobody serves: back-office"
+    assert line["text"] == "gateway 2, console 2, operations 2; nobody serves: back-office"
     shows(at_work, ProcessKind.WEB, "web/2", detail={"doors": {"back-office": True}})
     line = lines(**apart)["doors"]
-    assert (line["level"], line["text"]) == ("ok", "gateway 1, back-office 1, operations 1")
-    assert line["values"]["served"] == {"gateway": 1, "operations": 1, "back-office": 1}
+    served = "gateway 1, back-office 1, console 1, operations 1"
+    assert (line["level"], line["text"]) == ("ok", served)
+    each = {"gateway": 1, "back-office": 1, "console": 1, "operations": 1}
+    assert line["values"]["served"] == each
 
 
 @on_sqlite
