@@ -4,6 +4,7 @@ A browser here asks as htmx does in a real one: each second for news of the page
 console has a process of its own, as in production, or shares the gateway's, as in the sandbox.
 """
 
+import os
 import re
 import tempfile
 import threading
@@ -20,6 +21,7 @@ from scripts.benchmarks.processes import (
     HOST,
     LOAD_CORES,
     free_port,
+    pin,
     running,
     spent_by,
     supplier_api,
@@ -177,6 +179,16 @@ class Layout:
 
 def measure(options: Options) -> list[Figure]:
     """Raise problems with nobody and with ten browsers watching, in turns."""
+    # The gateway and the browsers, which are in this process, leave the server's core alone.
+    before = os.sched_getaffinity(0)
+    pin(LOAD_CORES)()
+    try:
+        return _measure(options)
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _measure(options: Options) -> list[Figure]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         own = _layout(folder / "own", apart=True)
