@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Flask
+from flask import Flask, redirect
 
 from supplier_api.app.rule_upkeep import RuleUpkeep
 from supplier_api.app.services import ClockPair, build_services, closed_on_error
@@ -135,6 +135,8 @@ def _application(parts: WebParts, doors: Collection[Door]) -> Flask:
     add_health(app, parts.services, parts.rule_evaluator.why_postponed)
     if Door.CONSOLE in doors:
         _add_console(app, parts)
+        if Door.GATEWAY not in doors:
+            app.add_url_rule("/", "to_console", lambda: redirect("/console/"))
     app.extensions["services"] = parts.services
     app.extensions["audit"] = parts.gateway.audit
     app.extensions[TIMES] = TimeSummary(parts.activity.metrics.refused_unread)

@@ -20,7 +20,8 @@ TOKENS = {"/oauth2/token": 405, "/.well-known/jwks.json": 200}
 DOCS = {"/openapi.json": 200, "/docs": 200}
 HEALTH = {"/health/live": 200, "/health/ready": 200}
 TESTERS = {"/admin/scenarios": 200}
-ALL = GATEWAY | BACK_OFFICE | TOKENS | DOCS | HEALTH | TESTERS
+CONSOLE = {"/": 302, "/console/": 302, "/console/overview/": 200}
+ALL = GATEWAY | BACK_OFFICE | TOKENS | DOCS | HEALTH | TESTERS | CONSOLE
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,16 @@ class Apart:
     gateway: Supplier
     back_office: FlaskClient
     operations: FlaskClient
+    console: FlaskClient
 
 
 @pytest.fixture
 def apart(environ: dict[str, str]) -> Iterator[Apart]:
     machine, business, clocks = manual_clocks()
-    doors = [[door] for door in (Door.GATEWAY, Door.BACK_OFFICE, Door.OPERATIONS)]
+    doors = [[door] for door in (Door.GATEWAY, Door.BACK_OFFICE, Door.OPERATIONS, Door.CONSOLE)]
     apps = create_apps(load_settings(environ), doors, clocks)
     clients = [app.test_client() for app in apps]
-    yield Apart(Supplier(apps[0], clients[0], machine, business), clients[1], clients[2])
+    yield Apart(Supplier(apps[0], clients[0], machine, business), *clients[1:])
     apps[0].extensions["services"].store.close()
 
 
@@ -52,6 +54,7 @@ def test_each_door_knows_its_own_paths_alone(apart: Apart) -> None:
     assert found(apart.gateway.client) == GATEWAY | TOKENS | DOCS | HEALTH | TESTERS
     assert found(apart.back_office) == BACK_OFFICE | TOKENS | DOCS | HEALTH
     assert found(apart.operations) == HEALTH
+    assert found(apart.console) == HEALTH | CONSOLE
 
 
 def test_a_path_of_another_door_is_answered_as_an_unknown_one(apart: Apart) -> None:
