@@ -230,7 +230,8 @@ class BackOfficeTransport:
             return Reply(Meaning.REFUSED, "refused by the back office", refusal=said)
         except TryLater as error:
             wait = seconds_to_wait(error.retry_after, self._clock.now())
-            return Reply(Meaning.FAILED, str(error), error.status, unknown=True, retry_after=wait)
+            why = str(error)[:MESSAGE_MAX]
+            return Reply(Meaning.FAILED, why, error.status, unknown=True, retry_after=wait)
         except Exception as error:
             log.warning("work-order.failed", kind=order.kind, exc_info=True, **ids_of(message))
             return Reply(Meaning.FAILED, f"the adapter failed: {in_words(error)}", unknown=True)

@@ -132,8 +132,6 @@ class BackOfficeEvents:
             if cause is not Cause.BACK_OFFICE and transition.told():
                 transition.order(Notice.EVENT, subject=event_as_subject(event))
             transition.finish()
-            if not (problem.state.open or problem.state.undecided):
-                WorkItemRepository(uow).finished(problem.id)
             answer = EventAnswer(200, _reference_and_status(problem))
         except IllegalMove as error:
             answer = self._conflict(error)
@@ -191,7 +189,7 @@ class BackOfficeEvents:
             self._store_ticket(uow, problem_id, order, answer)
         if answer.version is not None:
             self._store_version(uow, problem_id, answer.version, answer.back_office_id)
-        if answer.for_people:
+        if answer.for_people and _left_to_do(uow, problem_id, order):
             WorkItemRepository(uow).add(problem_id, order)
         for event in answer.events:
             self.apply(uow, problem_id, event)
@@ -329,6 +327,20 @@ def event_from(data: dict[str, Any]) -> BackOfficeEvent:
             "supplier_codes": tuple(data["supplier_codes"]),
         }
     )
+
+
+def _left_to_do(uow: UnitOfWork, problem_id: int, order: WorkOrder) -> bool:
+    """Return whether an order is work still: it may arrive after the problem's end, or a decision.
+
+    Of a cancellation and of an answer to a resolution people take note after the end, too.
+    """
+    needs_open = order.kind in (Operation.PROBLEM, Operation.AMENDMENT)
+    if needs_open and not ProblemRepository(uow).get(problem_id).state.needs_work:
+        return False
+    if not (order.decide and order.subject):
+        return True
+    change = ChangeRequestRepository(uow).find(problem_id, order.subject["supplierReference"])
+    return change is not None and change.status is ChangeStatus.PENDING
 
 
 def _where(state: State) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from supplier_api.problems.decision_timers import set_deadline
 from supplier_api.problems.incident_coverage import keys_of
 from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.kci import KciContent
-from supplier_api.problems.lifecycle import Event
+from supplier_api.problems.lifecycle import Event, legal_events
 from supplier_api.problems.model import Base, ChangeRequest, ServiceProblem
 from supplier_api.problems.notices import why_deferred
 from supplier_api.problems.parts_repository import ChangeRequestRepository
@@ -144,11 +144,11 @@ class DeferredDecisions:
         self, transition: Transition, timer: Timer, external: ExternalFacts
     ) -> Decision | None:
         problem = transition.problem
-        if problem.state.base is not Base.UNDECIDED:
-            self._order_if_missing(transition)
-            return None
         if external.facts.service is not UNKNOWN:
             problem.area, problem.exchange = place_of(external.facts.service)
+        if problem.state.base is not Base.UNDECIDED:
+            self._settle_accepted(transition)
+            return None
         # Of two postponed problems on a service, only the older one counts as open for the other.
         known = ProblemRepository(transition.uow).known_of_service(
             problem.tenant, keys_of(problem), before=problem.id
@@ -187,11 +187,21 @@ class DeferredDecisions:
             transition.order(Operation.PROBLEM, decide=deferred, deferred=why)
         transition.finish()
 
-    def _order_if_missing(self, transition: Transition) -> None:
-        """Send the work order of a problem that people accepted meanwhile, if none was sent."""
-        if transition.problem.next_order == 1 and not transition.problem.state.terminal:
+    def _settle_accepted(self, transition: Transition) -> None:
+        """Do the rest for a problem that people accepted meanwhile.
+
+        Its work order is sent if none was; it joins an incident that covers where it is.
+        """
+        problem = transition.problem
+        if problem.state.terminal:
+            return
+        incidents = IncidentRepository(transition.uow).covering(problem)
+        if problem.state.incident is None and Event.JOIN_INCIDENT in legal_events(problem.state):
+            for incident in incidents[:1]:
+                transition.apply(Event.JOIN_INCIDENT, incident=incident)
+        if problem.next_order == 1:
             transition.order(Operation.PROBLEM, decide=False)
-            transition.finish()
+        transition.finish()
 
     # -- a change
 

@@ -28,6 +28,7 @@ class Base(StrEnum):
 
 
 TERMINAL = frozenset({Base.REJECTED, Base.CANCELLED, Base.COMPLETED})
+NEEDS_WORK = frozenset({Base.UNDECIDED, Base.ACKNOWLEDGED, Base.IN_PROGRESS})
 
 
 class Waiting(StrEnum):
@@ -87,6 +88,11 @@ class State:
     def open(self) -> bool:
         """Whether the supplier has accepted the problem and not resolved it yet."""
         return self.base in (Base.ACKNOWLEDGED, Base.IN_PROGRESS)
+
+    @property
+    def needs_work(self) -> bool:
+        """Whether the problem is undecided or open: there is something to decide or to do."""
+        return self.base in NEEDS_WORK
 
     def __str__(self) -> str:
         """Name the state for people, as in `PENDING_AMENDMENT over HELD`."""

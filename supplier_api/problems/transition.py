@@ -220,7 +220,12 @@ class Transition:
             TimerRepository(self.uow).delete_for(self.problem.id, CLOSURE, CLOSURE_NOTICE)
         elif was.undecided and not step.state.undecided and self.services.policy.deadlines:
             TimerRepository(self.uow).delete_for(self.problem.id, *DEADLINES)
-        if self.problem.id and was.undecided and not step.state.undecided:
+        if not self.problem.id:
+            return
+        if not step.state.needs_work:
+            if was.needs_work:
+                WorkItemRepository(self.uow).finished(self.problem.id)
+        elif was.undecided and not step.state.undecided:
             asked = change.reference if was.asked and change else self.problem.reference
             WorkItemRepository(self.uow).decided(asked)
 

@@ -14,7 +14,7 @@ from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.outbox.repository import LaneRepository
 from supplier_api.problems.backoffice_events import BackOfficeEvents
-from supplier_api.problems.work import WorkOrder
+from supplier_api.problems.work import ORDER_KINDS, WorkOrder
 from supplier_api.problems.work_item_repository import WorkItemRepository
 from supplier_api.problems.work_items import Doer, WorkItems, WorkRefused
 from tests.integration.console.pages import Console
@@ -75,7 +75,7 @@ def to_people(supplier: Supplier, *problems: Problem) -> None:
         for problem in problems:
             problem_id = supplier.stored(problem.id, problem.tenant).id
             for row in LaneRepository(uow).messages_of(problem_id):
-                if "reasonCode" not in row["body"]:
+                if row["kind"] in ORDER_KINDS:
                     order = WorkOrder.from_body(row["uuid"], row["body"])
                     events.order_answered(uow, problem_id, order, manual.submit(order))
 
@@ -347,6 +347,46 @@ def test_work_that_is_over_leaves_the_queue(supplier: Supplier, console: Later) 
     supplier.event(problem.reference, "start")
     supplier.resolved(problem)
     assert console.rows() == []
+
+
+def test_what_the_tenant_cancels_is_no_work_any_more(supplier: Supplier, console: Later) -> None:
+    problem = supplier.opened()
+    supplier.amend(problem.named(amendment_request()))
+    to_people(supplier, problem)
+    assert supplier.cancel(problem.named(cancellation_request())).status_code == 201
+    assert console.rows() == []
+
+
+def test_what_the_tenant_cancels_undecided_is_no_work_either(
+    supplier: Supplier, console: Later
+) -> None:
+    reference = undecided(supplier)
+    problem = Problem(1, reference, DEFERRED)
+    to_people(supplier, problem)
+    WorkItems(supplier.services).take(reference, ANN)
+    cancellation = problem.named(cancellation_request(id=30))
+    assert supplier.cancel(cancellation, tenant=DEFERRED).status_code == 201
+    assert console.rows() == []
+
+
+def test_an_order_that_comes_after_the_end_is_no_work(supplier: Supplier, console: Later) -> None:
+    problem = supplier.opened()
+    supplier.amend(problem.named(amendment_request()))
+    supplier.cancel(problem.named(cancellation_request()))
+    to_people(supplier, problem)
+    assert console.rows() == ["Take note: the tenant cancelled"]
+
+
+def test_an_order_that_comes_after_the_decision_is_no_work(
+    supplier: Supplier, console: Later
+) -> None:
+    problem = supplier.opened(id=2, tenant=DEFERRED, serviceId=service(2))
+    amendment = problem.named(amendment_request(id=20, escalationRequest=True))
+    assert supplier.amend(amendment, tenant=DEFERRED).status_code == 202
+    accepted = supplier.event(problem.reference, "accept-change", changeReference="20")
+    assert accepted.status_code == 200
+    to_people(supplier, problem)
+    assert console.rows() == ["Work on the problem"]
 
 
 def test_who_accepts_a_problem_keeps_the_work_on_it(supplier: Supplier, console: Later) -> None:

@@ -157,6 +157,22 @@ def test_one_whose_decision_was_postponed_joins_when_it_is_made(rig: Rig) -> Non
     assert rig.kci_lines(1)[1] == "2 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE"
 
 
+def test_one_that_people_accepted_before_joins_when_it_is_known_where_it_is(rig: Rig) -> None:
+    declare(rig, LEEDS)
+    rig.rule_evaluator.maintenance.begin("jo", "a new rule book")
+    rig.machine.advance(1)
+    rig.create(id=1)
+    rig.say("accept", rig.problem(1).reference)
+    assert rig.problem(1).state.incident is None
+    rig.rule_evaluator.maintenance.end("jo", "a new rule book")
+    rig.run_timers()
+
+    assert (rig.problem(1).area, rig.problem(1).exchange) == ("NORTH", "LEEDS")
+    assert rig.kci_lines(1)[1] == "2 DELAY/NETWORK_INCIDENT + NETWORK_ISSUE"
+    end(rig)
+    assert rig.problem(1).state.incident is None
+
+
 def test_a_problem_in_two_scopes_leaves_with_the_last(rig: Rig) -> None:
     rig.create(id=1)
     declare(rig, LEEDS)
