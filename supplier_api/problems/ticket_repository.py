@@ -135,9 +135,11 @@ class TicketRepository:
             values["heard"] = heard
         if known is None:
             row = {"adapter": self._adapter, "ticket": name, "version": version, **values}
-            self._insert(ticket, row)
-            return
-        if known.version is None or version > known.version:
+            if self._insert(ticket, row):
+                return
+            # Of another problem, at the same moment: the last one named it, as ever.
+            known = self.find(name)
+        if known is None or known.version is None or version > known.version:
             values["version"] = version
         where = (self._of, ticket.c.ticket == name)
         self._connection.execute(update(ticket).where(*where).values(values))
