@@ -90,8 +90,7 @@ def list_problems(
         def read(uow: UnitOfWork) -> list[ServiceProblem]:
             if silent:
                 now = services.business.now("")
-                ids = SilentProblems(uow, now, silent_after(settings.status)).ids(limit)
-                return [ProblemRepository(uow).get(problem_id) for problem_id in ids]
+                return SilentProblems(uow, now, silent_after(settings.status)).listed(limit)
             return ProblemRepository(uow).listed(
                 state=state, tenant=tenant, before=before, limit=limit
             )

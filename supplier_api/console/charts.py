@@ -21,7 +21,6 @@ TEXT = 8  # the size of letters
 LETTER = 4.4  # about the width of one
 SWATCH = 6  # the size of what the legend shows of a line or bar
 GAP = 0.2  # the share of a bar's place that is left free
-SPARK_WIDTH, SPARK_HEIGHT = 100, 20
 # The tick in the middle is one of these, or 10, 100, ... times as much.
 ROUND = (1, 2, 3, 4, 5, 6, 8)
 EMPTY = "nothing yet"
@@ -111,19 +110,6 @@ def bar_chart(
         lower = upper
     parts.extend(_legend(legend))
     return _chart(title, times, parts, figures)
-
-
-def sparkline(title: str, values: Sequence[float], *, unit: str = "") -> Markup:
-    """Return a small line without axes, to stand beside a number."""
-    most, height = max(values, default=0) or 1, SPARK_HEIGHT - 2
-    step = SPARK_WIDTH / max(1, len(values) - 1)
-    points = [
-        f"{_at(number * step)} {_at(1 + height * (1 - value / most))}"
-        for number, value in enumerate(values or [0, 0])
-    ]
-    line = _path("chart-line", f"M{'L'.join(points)}", _STROKE)
-    figures = f"{_figures(values, unit) if any(values) else EMPTY}."
-    return _svg(SPARK_WIDTH, SPARK_HEIGHT, title, figures, [line])
 
 
 # -- the scale of values

@@ -33,7 +33,7 @@ LABELS: Mapping[Event, str] = {
 GRAVE = frozenset({Event.REJECT, Event.CANCEL, Event.REJECT_CHANGE})
 # What each may carry beside that which it must, in the order of the form.
 _MAY_CARRY: Mapping[Event, Sequence[str]] = {
-    Event.ACCEPT: ("commit", "backOfficeId"),
+    Event.ACCEPT: ("text", "commit", "backOfficeId"),
     Event.NOTE: ("text", "note", "backOfficeId"),
     Event.RESOLVE: ("resolution", "note"),
     Event.COMPLETE: (),

@@ -27,7 +27,6 @@ from supplier_api.operations.status_line import (
     plain,
 )
 from supplier_api.outbox.pauses import Pause, PauseCause, PauseRepository
-from supplier_api.problems.repository import ProblemRepository
 from supplier_api.problems.services import BACK_OFFICE, GATEWAY
 from supplier_api.problems.silent import STATES, SilentProblems
 from supplier_api.problems.undecided import UndecidedQueries
@@ -146,8 +145,7 @@ def silent(here: StatusReading) -> Iterator[StatusLine]:
     """Warn of open problems to which nothing has happened for longer than their state allows."""
     found = SilentProblems(here.uow, here.business, silent_after(here.settings.status))
     count = found.count()
-    found_ids = found.ids(SHOWN) if count else []
-    names = list(ProblemRepository(here.uow).references(found_ids).values())
+    names = [each.reference for each in found.listed(SHOWN)] if count else []
     said = f"{count}, as {', '.join(names)}" if count else "0"
     level = StatusLevel.WARN if count else StatusLevel.OK
     look = "supplier-api problem list --silent"

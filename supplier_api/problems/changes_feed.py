@@ -22,13 +22,13 @@ from supplier_api.problems.repository import (
     COLUMNS,
     CURRENT,
     OF_ANYBODY,
+    WINDOW,
     problem_of,
     status_column,
 )
 
 # No transaction that changes a problem lasts longer than that.
 SETTLING = timedelta(seconds=5)
-WINDOW = 50_000  # problems that are over
 # As the partial indexes on `updated` have it: each of the two is read in its order.
 _OVER = text("base IN ('REJECTED', 'CANCELLED', 'COMPLETED')")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

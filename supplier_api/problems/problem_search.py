@@ -16,19 +16,19 @@ from supplier_api.db.tables import service_problem
 from supplier_api.problems.model import TERMINAL, Base, ServiceProblem
 from supplier_api.problems.repository import (
     COLUMNS,
+    CURRENT,
     OF_ANYBODY,
+    WINDOW,
     problem_of,
     status_column,
 )
 
 NOT_OVER = "NOT_OVER"  # any state that is not the last
-WINDOW = 50_000  # problems that a search without an index of its own looks through
 _t = service_problem.c
 # Two queries in one: each reads one end of the table.
 _ENDS = select(select(func.min(_t.id)).scalar_subquery(), select(func.max(_t.id)).scalar_subquery())
-# Spelled exactly as in the partial indexes: SQLite compares the two as text.
+# Spelled exactly as in the partial index: SQLite compares the two as text.
 _UNDECIDED = text("service_problem.base = 'UNDECIDED'")
-_NOT_OVER = text("service_problem.base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _way(wanted: WantedProblems) -> _Way:
     if wanted.state == Base.UNDECIDED:
         return _Way([_UNDECIDED, *narrows], _t.id, indexed=True)  # type: ignore[list-item] # a text is a condition
     if wanted.before or (wanted.state and wanted.state not in TERMINAL):
-        return _Way([_NOT_OVER, *narrows], _t.id, indexed=True)  # type: ignore[list-item] # likewise
+        return _Way([CURRENT, *narrows], _t.id, indexed=True)  # type: ignore[list-item] # likewise
     if wanted.tenant and not wanted.state:
         # The gateway's ids rise as ours do, and stand in the index of a tenant's problems.
         return _Way(narrows, _t.gateway_id)

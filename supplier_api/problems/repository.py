@@ -105,6 +105,8 @@ _LOCK_FREE = CompiledStatement(
 )
 # Written as in the partial indexes: SQLite compares the two as text.
 CURRENT = text("service_problem.base NOT IN ('REJECTED', 'CANCELLED', 'COMPLETED')")
+# Problems that a search which no index answers looks through at a time.
+WINDOW = 50_000
 # A problem in any other base state is "already open" on its service.
 NOT_OPEN = (*sorted(TERMINAL), Base.RESOLVED)
 # The lock under which creates read the incidents and a declaration writes them.

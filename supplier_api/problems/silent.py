@@ -8,7 +8,8 @@ from sqlalchemy.sql import ColumnElement
 
 from supplier_api.db.compiled_statements import UnitOfWork
 from supplier_api.db.tables import service_problem, ticket
-from supplier_api.problems.model import Base, Waiting
+from supplier_api.problems.model import Base, ServiceProblem, Waiting
+from supplier_api.problems.repository import COLUMNS, problem_of
 
 _p = service_problem.c
 # Spelled exactly as in the partial index: SQLite compares the two as text.
@@ -33,10 +34,10 @@ class SilentProblems:
         query = select(func.count()).select_from(service_problem).where(*self._silent)
         return self._connection.execute(query).scalar_one()
 
-    def ids(self, limit: int) -> list[int]:
-        """Return the row ids of the first few, the longest silent first."""
-        query = select(_p.id).where(*self._silent).order_by(_p.updated).limit(limit)
-        return list(self._connection.execute(query).scalars())
+    def listed(self, limit: int) -> list[ServiceProblem]:
+        """Return the first few, the longest silent first."""
+        query = select(*COLUMNS).where(*self._silent).order_by(_p.updated).limit(limit)
+        return [problem_of(row) for row in self._connection.execute(query)]
 
 
 def _silent_in(state: str, before: datetime) -> ColumnElement[bool]:

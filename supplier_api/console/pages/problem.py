@@ -153,14 +153,8 @@ def _page(problem: ServiceProblem, shown: Mapping[str, Any] | None = None) -> st
         labels=LABELS,
         problem_codes=PROBLEM_CODES,
         resolution_codes=RESOLUTION_CODES,
-        ticket_url=_link(made["problem"].back_office_url),
         **made,
     )
-
-
-def _link(url: str | None) -> str | None:
-    """Return an address that the back office gave, if a browser may be led to it."""
-    return url if url and url.startswith(("https://", "http://")) else None
 
 
 def _plain(_name: str, value: Any) -> Any:

@@ -12,19 +12,17 @@ from supplier_api.console import live
 from supplier_api.console.context import here
 from supplier_api.console.pages.problem import blueprint
 from supplier_api.contract.codes import Status
-from supplier_api.db import UnitOfWork
 from supplier_api.http.backoffice.schemas import NAME_MAX
 from supplier_api.operations.status_messages import silent_after
 from supplier_api.problems import view
-from supplier_api.problems.model import Base, ServiceProblem
+from supplier_api.problems.model import Base
 from supplier_api.problems.problem_search import (
     NOT_OVER,
-    WINDOW,
     ProblemsPage,
     WantedProblems,
     page_of,
 )
-from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.repository import WINDOW
 from supplier_api.problems.silent import SilentProblems
 
 __all__ = ["blueprint"]
@@ -157,8 +155,5 @@ def _silent() -> ProblemsPage:
     now = here().services.business.now("")
     after = silent_after(here().settings.status)
 
-    def read(uow: UnitOfWork) -> list[ServiceProblem]:
-        ids = SilentProblems(uow, now, after).ids(LIMIT)
-        return [ProblemRepository(uow).get(each) for each in ids]
-
-    return ProblemsPage(here().services.store.read(read))
+    found = here().services.store.read(lambda uow: SilentProblems(uow, now, after).listed(LIMIT))
+    return ProblemsPage(found)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -12,16 +11,23 @@ from werkzeug.wrappers import Response as AnyResponse
 from supplier_api.console import acts, live
 from supplier_api.console.access import person
 from supplier_api.console.context import here
-from supplier_api.contract.codes import ProblemCode
-from supplier_api.contract.personal import PERSONAL_FIELDS, PLACEHOLDER, without_personal
+from supplier_api.console.event_forms import (
+    PROBLEM_CODES,
+    RESOLUTION_CODES,
+    EventForm,
+    document_of,
+    forms,
+)
+from supplier_api.contract.personal import masked_inside
 from supplier_api.db import UnitOfWork
 from supplier_api.http.backoffice.schemas import read_event
-from supplier_api.problems import next_events
+from supplier_api.outbox.messages import MessageRepository
+from supplier_api.outbox.model import MessageState
 from supplier_api.problems.kci import change_entity
-from supplier_api.problems.lifecycle import Event
-from supplier_api.problems.model import ServiceProblem
+from supplier_api.problems.lifecycle import DECIDES_CHANGE, Event
 from supplier_api.problems.parts_repository import ChangeRequestRepository
 from supplier_api.problems.repository import ProblemRepository
+from supplier_api.problems.services import GATEWAY
 from supplier_api.problems.undecided import UndecidedQueries
 from supplier_api.problems.work_item_repository import Held
 from supplier_api.problems.work_items import Doer, WorkItems, WorkRefused
@@ -44,23 +50,7 @@ ORDERS: Mapping[str, str] = {
     Operation.CANCELLATION: "Take note: the tenant cancelled",
     "resolution-answer": "Take note: the tenant answered the resolution",
 }
-# What a decision does to the order of the updates.
-EFFECTS: Mapping[Event, str] = {
-    Event.ACCEPT: "Sends ACKNOWLEDGED with our reference as the next KCI.",
-    Event.REJECT: "Sends REJECTED as the next KCI, which is the last: the problem is over.",
-    Event.ACCEPT_CHANGE: "Applies it, and sends the outcome as the next KCI.",
-    Event.REJECT_CHANGE: "Leaves the problem as it is, and sends the rejection as the next KCI.",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """The form of a decision: its event, what it does, and the fields that it must carry."""
-
-    event: Event
-    label: str
-    about: str
-    needs: tuple[str, ...]
+DECIDING = frozenset({Event.ACCEPT, Event.REJECT, *DECIDES_CHANGE})
 
 
 # -- the queue
@@ -128,7 +118,7 @@ def entry(reference: str) -> str:
     found = _items().find(reference)
     if found is None:
         abort(404, f"{reference} waits for nobody")
-    problem, asked = here().services.store.read(lambda uow: _asked(uow, found))
+    document, decisions = here().services.store.read(lambda uow: _asked(uow, found))
     holder = found.holder.who if found.holder else ""
     url = url_for(".entry_news", reference=reference, holder=holder)
     return render_template(
@@ -136,9 +126,10 @@ def entry(reference: str) -> str:
         entry=found,
         title=_title(found),
         head=live.region("entry", url, lambda: _head(reference, holder)),
-        document=_masked(asked),
-        forms=list(_forms(problem, found)),
-        codes=[code.value for code in ProblemCode],
+        document=masked_inside(document),
+        forms=decisions,
+        problem_codes=PROBLEM_CODES,
+        resolution_codes=RESOLUTION_CODES,
         event_id=uuid4(),
         holder=holder,
         mine=holder == person().name,
@@ -165,31 +156,18 @@ def _head(reference: str, holder: str) -> str:
     )
 
 
-def _asked(uow: UnitOfWork, found: WorkEntry) -> tuple[ServiceProblem, Mapping[str, Any]]:
-    """Return the problem, and the document of what is asked: a change, or the problem."""
+def _asked(uow: UnitOfWork, found: WorkEntry) -> tuple[Mapping[str, Any], list[EventForm]]:
+    """Return the document of what is asked, a change or the problem, and the forms to decide it."""
     problem = ProblemRepository(uow).get(found.problem_id)
     change = ChangeRequestRepository(uow).find(found.problem_id, found.reference)
-    return problem, change_entity(change) if change else problem.document
-
-
-def _masked(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: PLACEHOLDER if name in PERSONAL_FIELDS else without_personal(value)
-        for name, value in document.items()
-    }
-
-
-def _forms(problem: ServiceProblem, found: WorkEntry) -> Iterator[_Form]:
-    """Yield the forms of the decision that is waited for."""
-    if found.request is None:
-        return
-    of_problem = found.request.operation is Operation.PROBLEM
-    accept, reject = (
-        (Event.ACCEPT, Event.REJECT) if of_problem else (Event.ACCEPT_CHANGE, Event.REJECT_CHANGE)
-    )
-    for event, verb in ((accept, "Accept"), (reject, "Reject")):
-        needs = tuple(next_events.must_carry(problem, event))
-        yield _Form(event, f"{verb} the {found.kind}", EFFECTS[event], needs)
+    waiting = [
+        each
+        for each in MessageRepository(uow).undelivered(problem.id, GATEWAY)
+        if each.state == MessageState.QUEUED
+    ]
+    possible = forms(problem, change, len(waiting)) if found.request else []
+    decisions = [each for each in possible if each.event in DECIDING]
+    return change_entity(change) if change else problem.document, decisions
 
 
 # -- acts
@@ -222,11 +200,8 @@ def done(reference: str) -> AnyResponse:
 def decide(reference: str) -> AnyResponse:
     """Decide on what is undecided."""
     doer = _doer()
-    document = {name: acts.field(name) for name in ("id", "event", "problemCode", "text")}
-    document = {name: value for name, value in document.items() if value}
-    if request.form.get("commit"):
-        document["commit"] = True  # type: ignore[assignment] # the door checks it
-    if document.get("event") in {Event.ACCEPT_CHANGE, Event.REJECT_CHANGE}:
+    document = document_of(request.form)
+    if document.get("event") in DECIDES_CHANGE:
         document["changeReference"] = reference
     with acts.refusals(), _refusals():
         answer = _items().decide(reference, read_event(document), doer)

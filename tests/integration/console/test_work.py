@@ -125,7 +125,7 @@ def test_the_queue_is_read_page_by_page(
     for _ in range(3):
         html = console.html(path)
         seen += re.findall(r'id="entry-([^"]+)"', html)
-        more = re.search(r'id="queue-more" href="/console/([^"]+)"', html)
+        more = re.search(r'id="page-more" href="/console/([^"]+)"', html)
         path = more[1].replace("&amp;", "&") if more else path
     assert more is None
     assert len(seen) == len(set(seen)) == 5

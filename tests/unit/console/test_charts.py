@@ -18,7 +18,6 @@ from supplier_api.console.charts import (
     Tone,
     bar_chart,
     line_chart,
-    sparkline,
 )
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -56,8 +55,6 @@ CHARTS: dict[str, Callable[[str], Markup]] = {
     ),
     "no lines": lambda text: line_chart(text, TIMES, [Line(text, [None, 0, None, None])]),
     "no bars": lambda text: bar_chart(text, [], []),
-    "sparkline": lambda text: sparkline(text, [1, 2, 0], unit=text),
-    "no sparkline": lambda text: sparkline(text, []),
 }
 
 
@@ -172,12 +169,6 @@ def test_a_line_with_nothing_to_show_beside_one_that_has_something() -> None:
     chart = line_chart("Time", TIMES, [Line("a", [1, 2, 3, 4]), Line("b", [None] * 4)])
     assert path(chart, "chart-line-2") == ""
     assert "b: nothing yet." in described(chart)
-
-
-def test_a_sparkline_spans_its_width() -> None:
-    assert path(sparkline("KCIs", [0, 4, 2]), "chart-line") == "M0 19L50 1L100 10"
-    assert path(sparkline("KCIs", []), "chart-line") == "M0 19L100 19"
-    assert described(sparkline("KCIs", [0, 4, 2])) == "2 at last, 4 at most."
 
 
 def test_values_must_match_the_times_and_each_other() -> None:
