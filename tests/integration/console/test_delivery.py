@@ -70,7 +70,8 @@ def test_dead_letters_and_what_is_parked_are_listed(
     assert "422 INVALID_REQUEST" in page
     assert "MARKER" not in page
     supplier.opened(id=7, serviceId="SI0000000000099", tenant="TENANT2")
-    assert "Nothing fits this filter" in console.get("delivery/?tenant=TENANT2%00")
+    assert "Nothing fits this filter" in console.get("delivery/?tenant=TENANT2")
+    assert "holds a NUL" in console.get("delivery/?tenant=TENANT2%00", 400)
 
 
 def test_a_list_is_paged(
