@@ -283,6 +283,6 @@ def test_each_role_sees_and_does_what_it_may(console: Console, problem: Problem)
     console.be("vic", Role.VIEWER)
     page = console.get("delivery/")
     assert f"{problem.reference}#2" in page
-    assert "by ann: their release" in page
+    assert "by ann: [personal]" in page
     assert "Replay a window" not in page
     assert "this needs the role operator" in console.get(window, 403)
