@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, abort, current_app, g, redirect, request, session, url_for
 from werkzeug.exceptions import MisdirectedRequest
@@ -81,6 +81,7 @@ def guard(app: Flask, access: Access) -> None:
 
     @app.before_request
     def check() -> Response | None:
+        _check_text()
         _check_host(access)
         _check_origin()
         needed = _needed()
@@ -112,17 +113,32 @@ def _signed_in(accounts: Accounts) -> Person | None:
     token = session.get(TOKEN)
     if token is None:
         return None
-    # What a page asks for by itself is no sign that somebody sits there.
-    return accounts.person_of(token, used="HX-Request" not in request.headers)
+    # What a page asks for by itself is no sign that somebody sits there; what is typed is one.
+    polls = request.method in SAFE and "HX-Request" in request.headers
+    return accounts.person_of(token, used=not polls)
+
+
+def _check_text() -> None:
+    """Refuse an address that holds a NUL: PostgreSQL neither stores one nor looks for it."""
+    if "\0" in request.path or b"%00" in request.query_string:
+        abort(400, "the address holds a NUL")
 
 
 def _check_host(access: Access) -> None:
     """Refuse a name that is not ours: a page elsewhere may have had it point here."""
-    host = urlsplit(f"//{request.host}").hostname
+    host = _split(f"//{request.host}").hostname
     if access.url and request.host == urlsplit(access.url).netloc:
         return
     if (access.anybody or access.url) and not is_loopback(host or ""):
         raise MisdirectedRequest(f"{request.host} is no name of this console")
+
+
+def _split(address: str) -> SplitResult:
+    """Return the parts of an address that a browser sent, none of one that is malformed."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _check_origin() -> None:
@@ -131,5 +147,5 @@ def _check_origin() -> None:
         return
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    if (origin and urlsplit(origin).netloc != request.host) or site not in {"same-origin", "none"}:
+    if (origin and _split(origin).netloc != request.host) or site not in {"same-origin", "none"}:
         abort(403, "this form was sent by a page of another site")

@@ -1,12 +1,13 @@
 """The overview: is everything well, and where to look if it is not."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Blueprint, Response, render_template, url_for
 
 from supplier_api.console import live, metric_charts
+from supplier_api.console.access import Role, may
 from supplier_api.console.context import here
 from supplier_api.db import UnitOfWork
 from supplier_api.operations import status
@@ -87,9 +88,17 @@ def new_charts() -> Response:
 def _lines() -> list[_Shown]:
     """Return the lines of the status report, those first that need somebody."""
     levels = list(StatusLevel)
-    found = status.observed(here().services, here().settings)
+    found = [_masked(each) for each in status.observed(here().services, here().settings)]
     found.sort(key=lambda line: -levels.index(line.level))
     return [_Shown(each, _mends(each.name), each.name.replace(" ", "-")) for each in found]
+
+
+def _masked(line: StatusLine) -> StatusLine:
+    """Return a line without why people paused delivery, which a viewer does not see."""
+    held = line.values.get("pauses")
+    if not held or may(Role.OPERATOR):
+        return line
+    return replace(line, text=f"{len(held)} in force")
 
 
 def _mends(name: str) -> str | None:

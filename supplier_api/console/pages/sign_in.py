@@ -1,6 +1,6 @@
 """Signing in, by name and password or by a link that the shell printed, and out."""
 
-from urllib.parse import urlsplit
+import re
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
@@ -10,6 +10,9 @@ from supplier_api.console.access import TOKEN, public
 from supplier_api.console.context import here
 
 blueprint = Blueprint("sign_in", __name__, url_prefix="/sign-in")
+
+# Paths are those within the console; // would be another host.
+_OURS = re.compile(r"/(?!/)[^\\\x00-\x1f\x7f]*")
 
 
 @blueprint.get("/")
@@ -64,7 +67,9 @@ def sign_out() -> Response:
 
 
 def _begin(token: str) -> Response:
-    """Keep the token of a new session, and nothing of the one before."""
+    """Keep the token of a new session, and nothing of the one before, which ends."""
+    if before := session.get(TOKEN):
+        here().access.accounts.end(before)
     session.clear()
     session[TOKEN] = token
     return redirect(_wanted() or url_for("home.show"), 303)
@@ -77,10 +82,7 @@ def _form(fault: str = "") -> str:
 def _wanted() -> str:
     """Return the page that was asked for before signing in, "" for none or one that is not ours."""
     wanted = request.values.get("next", "")
-    parts = urlsplit(wanted)
-    ours = not parts.scheme and not parts.netloc and wanted.startswith("/") and "\\" not in wanted
-    # Paths are those within the console; // would be another host.
-    return f"{request.script_root}{wanted}" if ours and not wanted.startswith("//") else ""
+    return f"{request.script_root}{wanted}" if _OURS.fullmatch(wanted) else ""
 
 
 def _address() -> str:

@@ -12,6 +12,8 @@ from supplier_api.console import live
 from supplier_api.console.access import Role, requires
 from supplier_api.console.acts import ActRefused, done, field, refusals
 from supplier_api.contract import load
+from supplier_api.contract.limits import ID_MAX
+from supplier_api.http.request_parsing import whole_number
 from supplier_api.problems.timer_repository import ALL, BusinessClockRepository, TenantClock
 from supplier_api.sandbox.admin.clock import MOVE, RESET, STILL_MOVING, begin_move
 from supplier_api.sandbox.console.bench import bench, note_done
@@ -86,7 +88,8 @@ def start_afresh() -> AnyResponse:
     whose = None if tenant == EVERYBODY else tenant
     asked: dict[str, Any] = {} if whose is None else {"tenant": whose}
     if seed:
-        asked["seed"] = int(seed) if seed.isascii() and seed.isdigit() else seed
+        number = whole_number(seed, 0, ID_MAX)
+        asked["seed"] = seed if number is None else number
     with refusals():
         asked = load(RESET, asked)
     parts = bench().parts

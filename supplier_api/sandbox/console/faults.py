@@ -9,7 +9,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from supplier_api.console import live
 from supplier_api.console.acts import ActRefused, done, field, refusals
 from supplier_api.contract import load
+from supplier_api.contract.limits import ID_MAX
 from supplier_api.db import UnitOfWork
+from supplier_api.http.request_parsing import whole_number
 from supplier_api.sandbox.admin.faults import FAULT, new_fault
 from supplier_api.sandbox.console.bench import bench, note
 from supplier_api.sandbox.fault_injection.active_faults import FaultRepository, StoredFault
@@ -82,13 +84,13 @@ def switch_on() -> AnyResponse:
 
 def switch_off() -> AnyResponse:
     """Let a fault be over; a call that hangs because of it is let go."""
-    number = field("fault")
-    if not (number.isascii() and number.isdigit()):
+    number = whole_number(field("fault"), 1, ID_MAX)
+    if number is None:
         raise ActRefused("fault: expected its number", status=422)
 
     def work(uow: UnitOfWork) -> StoredFault | None:
-        found = FaultRepository(uow).find(id=int(number))
-        FaultRepository(uow).delete(id=int(number))
+        found = FaultRepository(uow).find(id=number)
+        FaultRepository(uow).delete(id=number)
         for each in found:
             note(uow, "fault-off", each.tenant or None, {"kind": each.kind, "hit": each.hit})
         return found[0] if found else None

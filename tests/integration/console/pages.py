@@ -1,6 +1,7 @@
 """The console's pages as a test reads them, and its forms as a test sends them."""
 
 import re
+from collections.abc import Mapping
 from html import unescape
 
 from flask import Flask
@@ -23,6 +24,10 @@ class Console:
     def be(self, name: str, role: Role) -> None:
         """Be another person from now on."""
         self._set(Person(name, role))
+
+    def be_nobody(self) -> None:
+        """Be somebody who has not signed in, from now on."""
+        self._set(None)
 
     def close(self) -> None:
         """Leave the application, which other tests use too, as it was."""
@@ -55,6 +60,16 @@ class Console:
     def post(self, path: str, **form: str) -> TestResponse:
         """Send a form as it is."""
         return self._client.post(f"/console/{path}", data=form)
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        form: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> TestResponse:
+        """Make a request as it is."""
+        return self._client.open(f"/console/{path}", method=method, data=form, query_string=query)
 
     def done(self, path: str, page: str, **fields: str) -> str:
         """Send a form that must be accepted; return the page that is shown then."""

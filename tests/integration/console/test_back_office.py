@@ -483,7 +483,7 @@ def test_what_is_no_incident_is_refused(console: Console) -> None:
         ("inbox?before=99999999999999999999", 422),
         ("inbox?before=x", 422),
         ("inbox/99999999999999999999", 404),
-        ("incidents/INC%00", 404),
+        ("incidents/INC%00", 400),
     ],
 )
 def test_numbers_and_names_that_no_page_wrote_are_refused(

@@ -70,7 +70,8 @@ def test_dead_letters_and_what_is_parked_are_listed(
     assert "422 INVALID_REQUEST" in page
     assert "MARKER" not in page
     supplier.opened(id=7, serviceId="SI0000000000099", tenant="TENANT2")
-    assert "Nothing fits this filter" in console.get("delivery/?tenant=TENANT2%00")
+    assert "Nothing fits this filter" in console.get("delivery/?tenant=TENANT2")
+    assert "holds a NUL" in console.get("delivery/?tenant=TENANT2%00", 400)
 
 
 def test_a_list_is_paged(
@@ -282,6 +283,6 @@ def test_each_role_sees_and_does_what_it_may(console: Console, problem: Problem)
     console.be("vic", Role.VIEWER)
     page = console.get("delivery/")
     assert f"{problem.reference}#2" in page
-    assert "by ann: their release" in page
+    assert "by ann: [personal]" in page
     assert "Replay a window" not in page
     assert "this needs the role operator" in console.get(window, 403)

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, render_template, request, url_for
 
 from supplier_api.console import live
+from supplier_api.console.acts import ActRefused
 from supplier_api.console.context import here
 from supplier_api.console.pages.delivery.blueprint import blueprint
 from supplier_api.console.pages.delivery.pauses import pauses_region
@@ -37,8 +38,12 @@ KINDS = {
 FIELDS = ("state", "destination", "tenant", "kind", "since", "until", "after")
 
 
-class WrongFilter(Exception):
+class WrongFilter(ActRefused):
     """The address asks for what there cannot be; the text says what is expected."""
+
+    def __init__(self, message: str) -> None:
+        """Keep what is shown."""
+        super().__init__(message, status=422)
 
 
 @dataclass(frozen=True, slots=True)
