@@ -76,7 +76,7 @@ def test_who_signs_in_comes_to_the_page_asked_for(client: FlaskClient) -> None:
 @beyond_loopback
 @pytest.mark.usefixtures("accounts")
 @pytest.mark.parametrize(
-    "elsewhere", ["https://evil.example/", "//evil.example/", r"/\evil.example"]
+    "elsewhere", ["https://evil.example/", "//evil.example/", r"/\evil.example", "//[", "/\r\nX: y"]
 )
 def test_signing_in_leads_nowhere_else(client: FlaskClient, elsewhere: str) -> None:
     assert sign_in(client, Role.VIEWER, next=elsewhere).location == "/console/"
@@ -118,6 +118,15 @@ def test_signing_out_ends_the_session(client: FlaskClient, accounts: Accounts) -
     assert send(client, "/sign-in/out").status_code == 303
     assert accounts.sessions() == []
     assert get(client, "/problems/").status_code == 302
+
+
+@beyond_loopback
+def test_who_signs_in_anew_leaves_no_session_behind(
+    client: FlaskClient, accounts: Accounts
+) -> None:
+    sign_in(client, Role.ADMIN)
+    sign_in(client, Role.VIEWER)
+    assert [each.name for each in accounts.sessions()] == ["the-viewer"]
 
 
 @beyond_loopback
