@@ -186,17 +186,20 @@ def test_threads_that_hang_are_given_up_and_replaced_ever_more_slowly() -> None:
                 self.over.wait()
             return None
 
-    def running() -> int:
-        return sum(each.name.startswith("inventory-") for each in threading.enumerate())
+    # Those of other tests may end meanwhile.
+    before, clock, source = set(threading.enumerate()), ManualMachineClock(), Hanging()
 
-    before, clock, source = running(), ManualMachineClock(), Hanging()
+    def running() -> int:
+        new = set(threading.enumerate()) - before
+        return sum(each.name.startswith("inventory-") for each in new)
+
     inventory = TimedInventory(source, clock)
 
     def hang() -> int:
         """Ask more often than there are threads; return how many threads there are then."""
         for _ in range(CALLS_AT_ONCE + 1):
             assert inventory.find("TENANT1", "SI1", 0.002) is UNKNOWN
-        return running() - before
+        return running()
 
     assert hang() == CALLS_AT_ONCE
     clock.advance(PATIENCE)
