@@ -40,6 +40,7 @@ from supplier_api.problems.snapshots import Snapshots
 from supplier_api.sandbox.sample_desk.web import RunningDesk, seconds_to_restart
 from supplier_api.sandbox.tenant_client import (
     Document,
+    GatewayCallFailed,
     GatewayClient,
     any_service_test,
     pending_resolution,
@@ -171,9 +172,9 @@ class Course:
         """Return the problem's status at the gateway, or why there is none: it may be restarted."""
         try:
             return str(self._look()["status"])
-        except CommandRefused as refused:
+        except GatewayCallFailed as failed:
             self._client = GatewayClient(self._caller.account)
-            return str(refused)
+            return str(failed)
 
     def _settled(self) -> bool:
         """Look at the ticket ourselves, and say whether everybody has heard everything."""

@@ -92,7 +92,8 @@ def guard(app: Flask, access: Access) -> None:
             if request.method in SAFE and "HX-Request" not in request.headers:
                 wanted = request.full_path.rstrip("?")
                 return redirect(url_for("sign_in.show", next=wanted))
-            abort(401)
+            # A page that asks for news is loaded again by htmx, and so led to the sign-in.
+            return Response(status=401, headers={"HX-Refresh": "true"})
         if not g.person.role.allows(needed):
             abort(403, f"this needs the role {needed}; you are {g.person.role}")
         return None

@@ -91,7 +91,8 @@ class Incidents:
             IncidentRepository(uow).declare(code, covered, scopes, text, now)
             self._set(uow, JOIN_SCOPES if scopes else JOIN, code)
             over = {"services": len(covered), "scopes": sorted(map(str, set(scopes)))}
-            self._record(uow, "incident declare", code, who, text, **over)
+            # Its text goes with the incident, sooner than the record.
+            self._record(uow, "incident declare", code, who, None, **over)
             return True
 
         return self._services.store.write(work)

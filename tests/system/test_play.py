@@ -134,7 +134,7 @@ def test_the_afternoon_of_the_page(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "14 passed" in done.stdout
+    assert re.search(r"\b1[4-9] passed", done.stdout), done.stdout
     assert done.stdout.endswith("all seen at the gateway\n")
 
 

@@ -17,9 +17,7 @@ from supplier_api.problems.undecided import UndecidedQueries, UndecidedRequest
 
 blueprint = Blueprint("overview", __name__, url_prefix="/overview")
 
-# Seconds for which what costs much is kept, however much is committed: the lines, and the charts,
-# of which there is something new every ten seconds.
-LINES_KEPT, CHARTS_KEPT = 1.0, 10.0
+CHARTS_KEPT = 10.0  # seconds: there is something new of them as often
 NEAREST = 5  # undecided requests that are shown
 # The page that mends what a line complains of; a line without one names its command.
 MENDS: Mapping[str, tuple[str, dict[str, Any]]] = {
@@ -76,7 +74,7 @@ def show() -> str:
 @blueprint.get("/news")
 def news() -> Response:
     """Answer what changed."""
-    return live.answer("status", url_for(".news"), _now, LINES_KEPT)
+    return live.answer("status", url_for(".news"), _now)
 
 
 @blueprint.get("/charts")

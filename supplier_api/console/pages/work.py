@@ -37,7 +37,6 @@ from supplier_api.rules.model import Operation
 blueprint = Blueprint("work", __name__, url_prefix="/work")
 
 PAGE = 50
-KEPT = 1.0  # seconds for which the list is kept while much is committed
 # What is to be done about an undecided request, and about an order.
 DECISIONS: Mapping[str, str] = {
     Operation.PROBLEM: "Accept or reject the problem",
@@ -66,7 +65,7 @@ def show() -> str:
 @blueprint.get("/news")
 def news() -> Response:
     """Answer what changed in the queue."""
-    return live.answer("queue", url_for(".news", **_wanted()), _queue, KEPT)
+    return live.answer("queue", url_for(".news", **_wanted()), _queue)
 
 
 def _wanted() -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_an_incident_is_declared_listed_and_ended(
     query = select(row.who, row.action, row.reason).order_by(row.id)
     actions = supplier.services.store.read(lambda uow: uow.connection.execute(query).all())
     assert actions == [
-        ("jo", "incident declare", "A cable was cut."),
+        ("jo", "incident declare", ""),
         ("jo", "incident end", "It is mended."),
     ]
 

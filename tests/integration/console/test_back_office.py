@@ -445,7 +445,7 @@ def test_an_incident_is_declared_watched_and_ended(supplier: Supplier, console: 
     assert "area=NORTH, exchange=LEEDS" in page
     declared = last_action(supplier, "incident declare")
     assert declared
-    assert (declared.who, declared.reason) == ("ann", "A cable was cut.")
+    assert (declared.who, declared.reason) == ("ann", "")
     ended = console.done(
         "back-office/incidents/INC1", "back-office/incidents/INC1", reason="It is mended."
     )

@@ -66,6 +66,13 @@ def test_nobody_sees_a_page_without_signing_in(client: FlaskClient) -> None:
 
 
 @beyond_loopback
+def test_a_page_whose_session_has_ended_loads_itself_again(client: FlaskClient) -> None:
+    asks = {"HX-Request": "true"}
+    answer = client.get("/console/overview/news", headers=asks, base_url="https://supplier.example")
+    assert (answer.status_code, answer.headers["HX-Refresh"]) == (401, "true")
+
+
+@beyond_loopback
 @pytest.mark.usefixtures("accounts")
 def test_who_signs_in_comes_to_the_page_asked_for(client: FlaskClient) -> None:
     answer = sign_in(client, Role.VIEWER, next="/problems/?state=HELD")

@@ -26,6 +26,19 @@ def test_a_part_follows_what_happens(console: ConsolePage) -> None:
     assert news.value.status in {200, 204}
 
 
+def test_a_part_stays_while_it_cannot_be_made_and_follows_again(console: ConsolePage) -> None:
+    console.expected.add(503)
+    page = console.open("overview/")
+    page.route("**/overview/news*", lambda route: route.fulfill(status=503, body="<p>down</p>"))
+    with page.expect_response(lambda answer: answer.status == 503):
+        pass
+    page.unroute("**/overview/news*")
+    with page.expect_response(lambda answer: "/news?seen=" in answer.url) as news:
+        pass
+    assert news.value.status in {200, 204}
+    assert "down" not in page.locator("main").inner_text()
+
+
 def test_a_page_elsewhere_cannot_use_a_name_of_its_own(installation: Installation) -> None:
     url = f"{installation.supplier}/console/overview/"
     answer = requests.get(url, headers={"Host": "evil.example"}, timeout=10)
