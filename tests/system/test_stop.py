@@ -45,10 +45,10 @@ def test_a_web_server_that_ends_under_load_keeps_what_it_answered(
                 answer = caller.call("POST", "/service-problems", document)
             except requests.ConnectionError:
                 return
-            if answer.status_code == 201:
-                answered.append(problem)
-            else:
-                refused.append(answer.text)
+            if answer.status_code != 201:
+                refused.append(f"{answer.status_code} {answer.text}")
+                return
+            answered.append(problem)
             if len(answered) > 10 * CALLERS:
                 enough.set()
             problem += CALLERS
@@ -60,7 +60,8 @@ def test_a_web_server_that_ends_under_load_keeps_what_it_answered(
     assert installation.stop("serve") == [0]
     for caller in callers:
         caller.join()
-    assert refused == []
+    # What comes while the server stops is refused, and nothing of it is stored.
+    assert set(refused) <= {"503 "}
     stored = {lane.gateway_id for lane in gateway_lanes(installation)}
     assert stored >= set(answered)
 
