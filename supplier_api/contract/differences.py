@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FieldDifference:
     """A field with its value in each of two documents; None where it is missing."""
 
     path: str
@@ -14,7 +14,7 @@ class Difference:
     new: Any
 
 
-def differences(old: Any, new: Any, path: str = "") -> Iterator[Difference]:
+def differences(old: Any, new: Any, path: str = "") -> Iterator[FieldDifference]:
     """Yield the fields in which two JSON values differ, as `a.b[0].c`; `path` leads to both.
 
     Lists of different lengths differ as a whole.
@@ -27,4 +27,4 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[Difference]:
         for index, (before, after) in enumerate(zip(old, new, strict=True)):
             yield from differences(before, after, f"{path}[{index}]")
     elif old != new or isinstance(old, bool) is not isinstance(new, bool):
-        yield Difference(path, old, new)
+        yield FieldDifference(path, old, new)

@@ -26,7 +26,7 @@ class ScopeKind(StrEnum):
     SPECIFICATION = "specification"
 
 
-class Scope(NamedTuple):
+class IncidentScope(NamedTuple):
     """A part of the network that an incident is over, as in `exchange=LEEDS`."""
 
     kind: ScopeKind

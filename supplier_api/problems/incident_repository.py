@@ -27,7 +27,7 @@ from supplier_api.db.tables import incident, incident_scope, incident_service, s
 from supplier_api.db.upsert import insert_for
 from supplier_api.problems.incident_coverage import (
     SCOPE_COLUMNS,
-    Scope,
+    IncidentScope,
     ScopeKind,
     incidents_covering,
     keys_of,
@@ -100,7 +100,7 @@ class IncidentRepository:
         self,
         code: str,
         services: Collection[str],
-        scopes: Collection[Scope],
+        scopes: Collection[IncidentScope],
         text: str | None,
         at: datetime,
     ) -> None:
@@ -171,11 +171,11 @@ class IncidentRepository:
         query = select(_covered.service_id).join(incident, _covered.incident_id == _i.id)
         return set(self._connection.execute(query.where(_i.code == code)).scalars())
 
-    def scopes(self, code: str) -> set[Scope]:
+    def scopes(self, code: str) -> set[IncidentScope]:
         """Return the scopes that an incident is over."""
         query = select(_scope.kind, _scope.value).join(incident, _scope.incident_id == _i.id)
         rows = self._connection.execute(query.where(_i.code == code))
-        return {Scope(ScopeKind(kind), value) for kind, value in rows}
+        return {IncidentScope(ScopeKind(kind), value) for kind, value in rows}
 
     def find(self, code: str) -> Incident | None:
         """Return the incident of that code, whether it lasts or not."""

@@ -19,7 +19,7 @@ from supplier_api.contract import refusals
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import Action, OperatorActionRepository
 from supplier_api.logging import get_logger
-from supplier_api.problems.incident_coverage import Scope
+from supplier_api.problems.incident_coverage import IncidentScope
 from supplier_api.problems.incident_repository import (
     Incident,
     IncidentRepository,
@@ -69,7 +69,7 @@ class Incidents:
         text: str | None = None,
         *,
         problems: Sequence[str] = (),
-        scopes: Sequence[Scope] = (),
+        scopes: Sequence[IncidentScope] = (),
         who: str = "",
     ) -> bool:
         """Declare an incident over `services`, those of `problems` (our references), and `scopes`.

@@ -10,7 +10,7 @@ from supplier_api.contract.fields import Code, Flag, Id, Items, Object, Referenc
 from supplier_api.contract.limits import SERVICE_ID_MAX, SUPPLIER_CODE_MAX
 from supplier_api.contract.loading import make
 from supplier_api.contract.schemas import RESOLUTION_DETAILS
-from supplier_api.problems.incident_coverage import Scope, ScopeKind
+from supplier_api.problems.incident_coverage import IncidentScope, ScopeKind
 from supplier_api.problems.lifecycle import BACK_OFFICE_EVENTS, Event
 from supplier_api.problems.work import BackOfficeEvent
 
@@ -142,7 +142,7 @@ class WantedIncident:
     id: str
     services: tuple[str, ...]
     problems: tuple[str, ...]
-    scopes: tuple[Scope, ...]
+    scopes: tuple[IncidentScope, ...]
     text: str | None
 
 
@@ -153,7 +153,9 @@ def read_incident(document: object) -> WantedIncident:
     """
     fields = load(INCIDENT, document)
     services, problems = fields.get("services", ()), fields.get("problems", ())
-    scopes = [Scope(ScopeKind(each["kind"]), each["value"]) for each in fields.get("scopes", ())]
+    scopes = [
+        IncidentScope(ScopeKind(each["kind"]), each["value"]) for each in fields.get("scopes", ())
+    ]
     if not services and not problems and not scopes:
         raise refusals.INCIDENT_OF_NOTHING.error()
     return WantedIncident(

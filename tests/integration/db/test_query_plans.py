@@ -30,7 +30,7 @@ from supplier_api.problems.changes_feed import FeedCursor, WantedChanges, change
 from supplier_api.problems.decision_history import next_batch, of_span
 from supplier_api.problems.decision_repository import DecisionRepository
 from supplier_api.problems.inbox_repository import InboxRepository
-from supplier_api.problems.incident_coverage import Scope, ScopeKind
+from supplier_api.problems.incident_coverage import IncidentScope, ScopeKind
 from supplier_api.problems.incident_repository import IncidentRepository
 from supplier_api.problems.problem_search import WantedProblems, page_of
 from supplier_api.problems.repository import ProblemRepository
@@ -237,7 +237,7 @@ def opened(url: str) -> Iterator[Store]:
     store = Store(url, clock)
     tables.metadata.create_all(store.engine)
     Outbox(store, clock).problem(1, 2)
-    everywhere = [Scope(kind, "X") for kind in ScopeKind]
+    everywhere = [IncidentScope(kind, "X") for kind in ScopeKind]
     store.write(lambda uow: IncidentRepository(uow).declare("INC1", ["S1"], everywhere, None, NOW))
     yield store
     store.close()

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from supplier_api.contract import Invalid
 from supplier_api.db import tables
 from supplier_api.problems import incidents, view
-from supplier_api.problems.incident_coverage import Scope, ScopeKind
+from supplier_api.problems.incident_coverage import IncidentScope, ScopeKind
 from supplier_api.problems.incidents import InventoryIncidents
 from supplier_api.rules.facts import Service
 from supplier_api.rules.inventory import TimedInventory
@@ -20,9 +20,9 @@ from tests.integration.problems.rig import Rig
 from tests.integration.problems.test_incidents import JOINED
 
 LEFT = "2 RESUMED/ACKNOWLEDGED"
-LEEDS = Scope(ScopeKind.EXCHANGE, "LEEDS")
-NORTH = Scope(ScopeKind.AREA, "NORTH")
-FTTC = Scope(ScopeKind.SPECIFICATION, "fttcl2r")
+LEEDS = IncidentScope(ScopeKind.EXCHANGE, "LEEDS")
+NORTH = IncidentScope(ScopeKind.AREA, "NORTH")
+FTTC = IncidentScope(ScopeKind.SPECIFICATION, "fttcl2r")
 
 
 class Map:
@@ -62,7 +62,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def declare(rig: Rig, *scopes: Scope, code: str = "INC1") -> None:
+def declare(rig: Rig, *scopes: IncidentScope, code: str = "INC1") -> None:
     """Declare an incident, and let the workers link what is open."""
     assert rig.incidents.declare(code, [], scopes=scopes)
     rig.run_timers()
@@ -88,7 +88,7 @@ def shown(rig: Rig, gateway_id: int = 1, tenant: str = "TENANT1") -> dict[str, A
     [([LEEDS], [1, 2, 3]), ([NORTH], [1, 2]), ([FTTC], [3, 4]), ([NORTH, FTTC], [1, 2, 3, 4])],
 )
 def test_what_is_open_in_a_scope_joins_and_leaves(
-    rig: Rig, scopes: list[Scope], joined: list[int]
+    rig: Rig, scopes: list[IncidentScope], joined: list[int]
 ) -> None:
     for gateway_id, specification in enumerate(("ftthl2r", "ftthl2r", "fttcl2r", "fttcl2r"), 1):
         rig.create(id=gateway_id, serviceSpecification={"id": specification})

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from supplier_api.contract.differences import Difference, differences
+from supplier_api.contract.differences import FieldDifference, differences
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,4 @@ from supplier_api.contract.differences import Difference, differences
     ],
 )
 def test_what_differs_is_named_by_its_path(old: Any, new: Any, found: list[Any]) -> None:
-    assert list(differences(old, new)) == [Difference(*each) for each in found]
+    assert list(differences(old, new)) == [FieldDifference(*each) for each in found]

@@ -25,7 +25,7 @@ from supplier_api.console.pages.delivery.message_view import (
     read_view,
 )
 from supplier_api.contract import MessageError
-from supplier_api.contract.differences import Difference, differences
+from supplier_api.contract.differences import FieldDifference, differences
 from supplier_api.db.operator_actions import Operator
 from supplier_api.delivery import message_queries
 from supplier_api.delivery.kci_rewrite import whole_body
@@ -35,12 +35,12 @@ from supplier_api.delivery.seen_message import ChangedMeanwhile
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class EditFindings:
     """What a rehearsal of an edit found: what would be done, or why nothing would be."""
 
     wrong: Sequence[str] = ()
     result: Result | None = None
-    changes: Sequence[Difference] = field(default_factory=tuple)
+    changes: Sequence[FieldDifference] = field(default_factory=tuple)
 
 
 @blueprint.post("/<uuid:message_id>/open")
@@ -76,7 +76,7 @@ def check(message_id: UUID) -> str:
         _check_opened(message_id)
         findings = _rehearsed(message_id, text)
     except ActRefused as error:
-        findings = Findings(error.messages)
+        findings = EditFindings(error.messages)
     return render_template("delivery/findings.html", findings=findings)
 
 
@@ -94,11 +94,11 @@ def edit(message_id: UUID) -> Response | tuple[str, int]:
             )
     except ActRefused as error:
         # Who sends it again has seen what happened meanwhile.
-        return _editor(read_view(message_id), text, Findings(error.messages)), error.status
+        return _editor(read_view(message_id), text, EditFindings(error.messages)), error.status
     return done(told(result), ".message", message_id=message_id)
 
 
-def _editor(view: MessageView, text: str, findings: Findings | None) -> str:
+def _editor(view: MessageView, text: str, findings: EditFindings | None) -> str:
     return render_template(
         "delivery/opened.html",
         view=view,
@@ -112,8 +112,8 @@ def _editor(view: MessageView, text: str, findings: Findings | None) -> str:
     )
 
 
-def _rehearsed(message_id: UUID, text: str) -> Findings:
-    operator, changes = Operator(person().name, "a rehearsal"), list[Difference]()
+def _rehearsed(message_id: UUID, text: str) -> EditFindings:
+    operator, changes = Operator(person().name, "a rehearsal"), list[FieldDifference]()
     try:
         edited = whole_body(text.encode())
 
@@ -130,10 +130,10 @@ def _rehearsed(message_id: UUID, text: str) -> Findings:
             rehearse=True,
         )
     except (MessageError, ChangedMeanwhile) as error:
-        return Findings(error.messages)
+        return EditFindings(error.messages)
     except (NotPossible, message_queries.NoSuchMessage) as error:
-        return Findings([str(error)])
-    return Findings(result=result, changes=changes)
+        return EditFindings([str(error)])
+    return EditFindings(result=result, changes=changes)
 
 
 def _and_record() -> bool:

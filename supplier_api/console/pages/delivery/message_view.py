@@ -10,7 +10,7 @@ from uuid import UUID
 from supplier_api.console.access import person
 from supplier_api.console.acts import refusals
 from supplier_api.console.context import here
-from supplier_api.contract.differences import Difference, differences
+from supplier_api.contract.differences import FieldDifference, differences
 from supplier_api.contract.personal import PERSONAL_FIELDS, PLACEHOLDER, masked_inside
 from supplier_api.db import UnitOfWork
 from supplier_api.db.operator_actions import OperatorActionRepository
@@ -65,7 +65,7 @@ def read_view(message_id: UUID) -> MessageView:
         return here().services.store.read(read)
 
 
-def edits(view: MessageView) -> list[Difference]:
+def edits(view: MessageView) -> list[FieldDifference]:
     """Return what differs from the message as it was at first."""
     original = view.shown["original"]
     return [] if original is None else list(differences(original, view.shown["body"]))
@@ -87,11 +87,11 @@ def _masked_words(said: Any) -> Any:
     return f"{named[1]}: {PLACEHOLDER}" if named else PLACEHOLDER
 
 
-def masked_change(change: Difference) -> Difference:
+def masked_change(change: FieldDifference) -> FieldDifference:
     """Return a difference without what is personal in it."""
     if PERSONAL_FIELDS & set(re.split(r"[.\[]", change.path)):
-        return Difference(change.path, PLACEHOLDER, PLACEHOLDER)
-    return Difference(change.path, masked_inside(change.old), masked_inside(change.new))
+        return FieldDifference(change.path, PLACEHOLDER, PLACEHOLDER)
+    return FieldDifference(change.path, masked_inside(change.old), masked_inside(change.new))
 
 
 def is_opened(message_id: UUID) -> bool:
